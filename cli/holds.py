@@ -14,7 +14,7 @@ from cli import deployment_window, projects
 from cli.account import Environment
 from cli.deployment_window import UnreadWindow
 from cli.deployments import COMMIT_DIGITS
-from cli.pipelines import is_unfinished
+from cli.pipelines import HELD, is_unfinished, rule_state
 from cli.projects import DEPLOY, Approval, Project, Transition, Unread
 from cli.terminal import shortened
 from cli.times import iso
@@ -70,7 +70,7 @@ class Holds:
         for transition in project.disabled or []:
             yield self._disabled(transition)
         yield from self._window(f"To override the window, once the execution waits there: {self._overriding('<its ID>')}")
-        yield from self._rule()
+        yield from self._rules()
 
     def at(self, stage: str, execution: str, has_entered: bool) -> list[Hold]:
         """The obstacles of this execution at the stage, read again. `has_entered` if it no longer waits in front of it."""
@@ -130,17 +130,17 @@ class Holds:
             when = f"it opens at {iso(opens)}" if opens else f"it does not open within {deployment_window.DAYS} days"
             yield Hold(True, f"held at stage {DEPLOY} by {shown}: {when}", remedy)
 
-    def _rule(self) -> Iterator[Hold]:
-        rule = self._project.event_rule
-        try:
-            client = self._environment.account.client("events", config=projects.CONFIG)
-            state = client.describe_rule(Name=rule).get("State", "")
-        except Exception as error:
-            yield not_read(f"event rule {rule} was", projects.unread(error, "DescribeRule"))
-            return
-        if state == "DISABLED":
-            yield Hold(False, f"event rule {rule} is disabled, so a push starts nothing. It does not hold this one",
-                       f"To end the freeze: aws events enable-rule --name {rule}")
+    def _rules(self) -> Iterator[Hold]:
+        client = self._environment.account.client("events", config=projects.CONFIG)
+        for kind, rule in self._project.event_rules.items():
+            try:
+                state = rule_state(client, rule)
+            except Exception as error:
+                yield not_read(f"event rule {rule} was", projects.unread(error, "DescribeRule"))
+                continue
+            if state == "DISABLED":
+                yield Hold(False, f"event rule {rule} is disabled, so {HELD[kind]}. It does not hold this one",
+                           f"To end the freeze: aws events enable-rule --name {rule}")
 
 
 def rejection(pipeline: str, waiting: Approval) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cli.account import outputs, owner_of
+from cli.machine import code_of
 from cli.rules import PIPELINES, name_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
 ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
+# The effects of a disabled rule.
+HELD = {"push": "a push starts nothing", "image": "a push of the image starts nothing", "review": "a push to a review branch starts no build"}
 # As many as the function and `status` search, three pages. A busy pipeline has thousands in a year.
 MAX_EXECUTIONS: int = PIPELINES["max_searched"]
 
@@ -39,6 +44,16 @@ def unreadable(child: dict[str, Any]) -> str | None:
     if version_of(child) is None:
         return f"its output RenderingVersion is {outputs(child)['RenderingVersion']}, not a number"
     return None if outputs(child).get("PipelineName") else "it has no output PipelineName"
+
+
+def rule_state(client: Any, name: str) -> str:
+    """The state of an event rule. Empty if it does not exist."""
+    try:
+        return str(client.describe_rule(Name=name).get("State", ""))
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return ""
+        raise
 
 
 def is_unfinished(execution: dict[str, Any]) -> bool:

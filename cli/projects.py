@@ -24,7 +24,7 @@ from cli.account import Environment, outputs, owner_of, parameters
 from cli.failure import Failure
 from cli.output import Finding
 from cli.pending import Pending
-from cli.rules import ACTIONS, PIPELINES, name_of
+from cli.rules import ACTIONS, PIPELINES, event_rules, name_of
 from cli.samconfig import did_you_mean
 
 SOURCE, BUILD, APPROVAL, DEPLOY = (ACTIONS[each] for each in ("source", "build", "approval", "deploy"))
@@ -135,8 +135,8 @@ class Project:
     in_deploy_stage: str = ""
     # An execution whose action Deploy succeeded, and that failed later, for example because of an alarm.
     deployed_and_failed: tuple[dict[str, Any], datetime | None] | None = None
-    # The state of its event rule. Empty if it does not exist.
-    rule: str | None = None
+    # The states of its event rules, without those that do not exist.
+    rules: dict[str, str] | None = None
     deployed_stack: dict[str, Any] | None = None
     # That of the deployed stack is the first one, if that stack exists.
     drifts: list[Drift] = field(default_factory=list)
@@ -150,8 +150,13 @@ class Project:
         return not self.stack.get("Outputs") and self.stack["StackStatus"] == "CREATE_IN_PROGRESS"
 
     @property
-    def event_rule(self) -> str:
-        return self.pipeline.replace("codepipeline-", "event-rule-", 1).replace("-cfn-", "-codepipeline-exec-cfn-", 1)
+    def event_rules(self) -> dict[str, str]:
+        """Their names. No environment has a hyphen."""
+        return event_rules(self.pipeline.split("-")[1], self.name)
+
+    def held_by(self) -> list[str]:
+        """Its disabled event rules, as the keys of `event_rules`."""
+        return [kind for kind, state in (self.rules or {}).items() if state == "DISABLED"]
 
     def expect(self, call: str, subject: str, value: str, known: Sequence[str]) -> None:
         """Notes a value that this version does not know."""
@@ -426,7 +431,7 @@ def cause_of(attempt: dict[str, Any]) -> str:
 def _read_rules(client: Any, env_id: str) -> tuple[dict[str, str] | None, Unread | None]:
     """The states of the event rules by their names."""
     try:
-        pages = client.get_paginator("list_rules").paginate(NamePrefix=name_of("event_rule", env_id))
+        pages = client.get_paginator("list_rules").paginate(NamePrefix=f"event-rule-{env_id}-")
         return {rule["Name"]: rule.get("State", "") for page in pages for rule in page["Rules"]}, None
     except Exception as error:
         return None, unread(error, "ListRules")
@@ -434,9 +439,10 @@ def _read_rules(client: Any, env_id: str) -> tuple[dict[str, str] | None, Unread
 
 def _add_rules(projects: Iterable[Project], rules: dict[str, str] | None, unread: Unread | None) -> None:
     for project in projects:
-        project.rule = rules.get(project.event_rule, "") if rules is not None else None
-        if project.rule:
-            project.expect("ListRules", f"the state of event rule {project.event_rule}", project.rule, _RULES)
+        if rules is not None:
+            project.rules = {kind: rules[name] for kind, name in project.event_rules.items() if name in rules}
+        for kind, state in (project.rules or {}).items():
+            project.expect("ListRules", f"the state of event rule {project.event_rules[kind]}", state, _RULES)
         project.unread += [unread] if unread else []
 
 

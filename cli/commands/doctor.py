@@ -13,13 +13,17 @@ from cli.checks.stack import stack_check
 from cli.diagnosis import client_of, failed, function_checks
 from cli.output import Finding, Output
 from cli.pipelines import ENABLED
+from cli.rules import event_rules
 
 EXAMPLES = ("cfn-gitops doctor --env dev", "cfn-gitops doctor --env prd --profile operations --json")
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     stack = environment.stack()
-    findings = [stack_check(environment, stack), *function_checks(environment, stack, client_of(environment)), *rule_checks(environment)]
+    findings = [stack_check(environment, stack), *function_checks(environment, stack, client_of(environment))]
+    # The function shows the freezes of pipelines, too.
+    shown = {each.held for each in findings if each.held}
+    findings += [each for each in rule_checks(environment) if each.held not in shown]
     # Unlike before a deployment, each part exists and can be read.
     return output.findings(findings) or int(any(each.reason for each in findings))
 
@@ -39,7 +43,7 @@ def rule_check(env_id: str, name: str, state: str | None) -> Finding:
     subject, command = f"event rule {name}", f"aws events enable-rule --name {name}"
     if state in ENABLED:
         return Finding(subject)
-    if state == "DISABLED" and name.startswith(f"event-rule-{env_id}-codepipeline-exec-"):
+    if state == "DISABLED" and name.startswith(tuple(event_rules(env_id).values())):
         return Finding(subject, held=f"held by the disabled event rule {name}", remedy=f"To end the freeze: {command}")
     return Finding(subject, f"its state is {state}", f"Enable it: {command}")
 

@@ -4,7 +4,7 @@ It changes nothing. A project with "!" needs a person, and comes first. A line b
 
     DEPLOYED  the commit of the last successful deployment, and SINCE when
     STATE     the newest execution with the AGE of its start or end, or the approval that has waited the longest
-    FROZEN    whether the event rule or a transition of the pipeline is disabled
+    FROZEN    whether an event rule or a transition of the pipeline is disabled
     DRIFT     whether CloudFormation's last check, or the health check within a day, found a difference between the
               deployed stack or the pipeline's stack and its template, with the AGE of that check
     OUTDATED  whether an older version of the function rendered the pipeline: `cfn-gitops upgrade`
@@ -28,7 +28,7 @@ from typing import Any
 from cli import projects
 from cli.account import Environment, outputs
 from cli.output import BOLD, Output, width
-from cli.pipelines import ENABLED
+from cli.pipelines import ENABLED, HELD
 from cli.projects import Drift, Project
 from cli.terminal import shortened, shown
 from cli.times import age, iso
@@ -182,15 +182,16 @@ class Row:
         return (shortened(state, _MAX_STATE) or "?") + (f" {self._age(since)}" if since and state != "deployed" else "")
 
     def frozen(self) -> bool | None:
-        """Whether a push deploys nothing until a person enables something. `None` if that was not read."""
+        """Whether a person has disabled what starts or passes an execution. `None` if that was not read."""
         project = self.project
         if project.unreadable:
             return None
         # A deleted rule is not a freeze: the health check starts the pipeline.
-        if project.rule == "DISABLED" or project.disabled:
+        if project.held_by() or project.disabled:
             return True
         is_read = project.disabled is not None or not project.pushed or project.pipeline_exists is False
-        return False if project.rule in (*ENABLED, "") and is_read else None
+        are_enabled = project.rules is not None and all(state in ENABLED for state in project.rules.values())
+        return False if are_enabled and is_read else None
 
     def _drift(self) -> str:
         project = self.project
@@ -229,8 +230,8 @@ class Row:
         if project.pushed and project.pipeline_exists is False:
             return f"its pipeline {project.pipeline} does not exist, so pushes deploy nothing", (
                 f"See how to restore it: cfn-gitops doctor --env {env}")
-        if project.rule == "":
-            return f"its event rule {project.event_rule} does not exist, so only the health check starts a push", (
+        if project.rules is not None and "push" not in project.rules:
+            return f"its event rule {project.event_rules['push']} does not exist, so only the health check starts a push", (
                 f"See how to restore it: cfn-gitops doctor --env {env}")
         return None
 
@@ -262,9 +263,10 @@ class Row:
         # A newer execution may correct it.
         if failure and failure != project.newest():
             yield from self._failure_notes(name, failure)
-        if project.rule == "DISABLED":
-            yield [f"{name}: held by the disabled event rule {project.event_rule}, so a push starts nothing",
-                   f"To end the freeze: aws events enable-rule --name {project.event_rule}"]
+        for kind in project.held_by():
+            rule = project.event_rules[kind]
+            yield [f"{name}: held by the disabled event rule {rule}, so {HELD[kind]}",
+                   f"To end the freeze: aws events enable-rule --name {rule}"]
         for transition in project.disabled or []:
             yield [f"{name}: held by the disabled transition into stage {transition.stage}, for {self._age(transition.at)}"
                    + (f" by {transition.by}" if transition.by else ""), shortened(transition.reason, _MAX_CAUSE),
@@ -327,7 +329,8 @@ class Row:
                         if project.failed_actions is None else [
                 {"action": each.action, "stage": each.stage, "cause": each.cause, "by": each.by, "at": iso(each.at)}
                 for each in project.failed_actions]} if failure else None,
-            "frozen": {"frozen": self.frozen(), "rule": project.event_rule, "ruleState": project.rule, "transitions": None
+            "frozen": {"frozen": self.frozen(), "rules": None if project.rules is None else [
+                {"rule": project.event_rules[kind], "state": state} for kind, state in project.rules.items()], "transitions": None
                        if project.disabled is None else [
                 {"stage": each.stage, "by": each.by, "reason": each.reason, "at": iso(each.at)} for each in project.disabled]},
             "drift": [_drift(each) for each in project.drifts],

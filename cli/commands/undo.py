@@ -1,16 +1,18 @@
 """Deploy a former commit of a project again.
 
 It lists the last ten deployments, and what holds the pipeline now. You choose one by its number, or with --to. After a
-prompt it starts the pipeline with the commit of that deployment, and with its image. Then it follows the execution until it
-waits for an approval or has ended: docs/how-to/undo-a-deployment.md. A closed window or a disabled transition may hold it for
+prompt it starts the pipeline with the commit of that deployment, and with its image. If the pipeline has an image, it first
+disables the event rule by which a push of the image deploys the newest commit. Then it follows the execution until it waits for
+an approval or has ended: docs/how-to/undo-a-deployment.md. A closed window or a disabled transition may hold it for
 days, so use --no-wait in a script: it ends after the start.
 
 The commit is built and deployed again, after an approval if the pipeline has one. The branch in GitLab keeps its newest
 commit, and the next push deploys that: revert it there too. Ctrl-C does not stop the execution.
 
 It reads the stacks, the pipeline (GetPipeline, GetPipelineState, ListPipelineExecutions, ListActionExecutions,
-GetPipelineExecution), its event rule (events:DescribeRule), titles and authors (codecommit:GetCommit) and the function's
-diagnosis (lambda:InvokeFunction). The last three may be denied. It changes with codepipeline:StartPipelineExecution alone.
+GetPipelineExecution), its event rules (events:DescribeRule), titles and authors (codecommit:GetCommit) and the function's
+diagnosis (lambda:InvokeFunction). The last three may be denied. It changes with codepipeline:StartPipelineExecution and, with
+an image, events:DisableRule.
 """
 
 from __future__ import annotations
@@ -76,18 +78,21 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     undo.show_plan()
     if not confirm(output, "To start it, type yes:", "yes", given.yes):
         return 1
+    undo.hold_image()
     undo.start()
     if given.no_wait:
         undo.show_execution()
     else:
         undo.follow()
     undo.show_next_push()
-    return 0
+    return undo.status
 
 
 class Undo:
     def __init__(self, environment: Environment, project: Project, output: Output) -> None:
         self._environment, self._project, self._output = environment, project, output
+        # 1 if a part was not done.
+        self.status, self._has_held_image = 0, False
         self._client = environment.account.client("codepipeline", config=projects.CONFIG)
         self._declaration = self._client.get_pipeline(name=project.pipeline)["pipeline"]
         self._holds = Holds(environment, project, self._client, self._declaration)
@@ -188,6 +193,9 @@ class Undo:
         chosen, project = self._chosen, self._project
         has_approval = deployments.actions_of(self._declaration, "Approval") != []
         end = "waits for its approval" if has_approval else "is deployed without an approval"
+        if self._image_rule:
+            self._output.write_progress(f"- Event rule {self._image_rule} will be disabled, because a push of the image would deploy "
+                                        "the branch's newest commit")
         self._output.write_progress(
             f"- {project.pipeline} will be started with {chosen.shown()}. It is built again, and {end}")
         commit, branch = chosen.commit[:COMMIT_DIGITS], self._branch
@@ -233,6 +241,31 @@ class Undo:
 
     # --- the start and the end ----------------------------------------------------------
 
+    @property
+    def _image_rule(self) -> str:
+        """The event rule of the image. Empty if the pipeline has none."""
+        names = [each["name"] for each in deployments.actions_of(self._declaration, "Source")]
+        return self._project.event_rules["image"] if deployments.IMAGE in names else ""
+
+    def hold_image(self) -> None:
+        """A failure does not stop the undo, which is urgent."""
+        if not (rule := self._image_rule):
+            return
+        self._output.has_begun = True
+        try:
+            self._environment.account.client("events", config=projects.CONFIG).disable_rule(Name=rule)
+        except Exception as error:
+            if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
+                return
+            failed = projects.unread(error, "DisableRule")
+            self.status = 1
+            self._output.write_progress(
+                f"! event rule {rule} is not disabled: {failed.reason}. Until it is, a push of the image deploys the newest commit",
+                f"    {self._output.selecting(f'Disable it: aws events disable-rule --name {rule}')}")
+        else:
+            self._has_held_image = True
+            self._output.record_change(f"event rule {rule} is disabled")
+
     def start(self) -> None:
         pipeline = self._project.pipeline
         unknown = (f"The execution may have started. Before you run this again, look for one of {self._chosen.shown()}: "
@@ -276,6 +309,11 @@ class Undo:
     def show_next_push(self) -> None:
         self._output.write_progress(
             f"Branch {self._branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
+        if self._has_held_image:
+            self._output.write_progress(
+                "The image's tag keeps its newest image, and the next push deploys that. Before you merge the revert, push the former "
+                "or a corrected image: that starts nothing", self._output.selecting(
+                    f"Then end the freeze of the image: aws events enable-rule --name {self._image_rule}"))
 
     def _how_to_approve(self) -> Iterator[str]:
         yield f"It waits for an approval, in AWS: {self._project.console(self._environment)}"

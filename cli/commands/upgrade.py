@@ -2,7 +2,7 @@
 
 A child stack is outdated if its output RenderingVersion is less than that of the environment's stack. Its owner is
 updated with the parameter RenderingSerial, one stack at a time, and only while no execution of its pipelines is in
-progress. The update has the rights of the person who runs this. So it may change only these pipelines, and the resources that
+progress, and none of them is frozen: the update may enable a disabled event rule. The update has the rights of the person who runs this. So it may change only these pipelines, and the resources that
 refer to them, as CloudFormation shows both. Everything else is listed with what to do. The exit status is 1 if a
 stack is left.
 """
@@ -21,7 +21,8 @@ from cli.account import Environment, logical_id_of, owner_of, parameters as para
 from cli.ending import Failure
 from cli.output import Output, confirm
 from cli.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
-from cli.pipelines import children_of, in_progress, pipeline_of, unreadable, version_of
+from cli.pipelines import ENABLED, children_of, in_progress, pipeline_of, project_of, rule_state, unreadable, version_of
+from cli.rules import event_rules
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
 
@@ -115,10 +116,9 @@ def obstacle(environment: Environment, owner: dict[str, Any], children: list[dic
         return (f"its owner, stack {owner['StackName']}, has no parameter {SERIAL}. Set the property {SERIAL} of its "
                 f"Custom::GitOpsPipeline to {version}")
     try:
-        running = next(executions_in_progress(environment, children), None)
+        return next(obstacles(environment, children), None)
     except (BotoCoreError, ClientError) as error:
-        return f"its executions are not read: {error}. Run this again"
-    return f"{running} is in progress. Wait for its end, or approve or reject it, and run this again" if running else None
+        return f"its event rules and executions are not read: {error}. Run this again"
 
 
 def update(environment: Environment, owners: Owners, owner: dict[str, Any], children: list[dict[str, Any]], version: int,
@@ -219,15 +219,24 @@ def property_of(detail: dict[str, Any]) -> tuple[str | None, str | None]:
     return target.get("Attribute"), target.get("Name")
 
 
-def executions_in_progress(environment: Environment, children: list[dict[str, Any]]) -> Iterator[str]:
-    """The executions that an update of their pipelines would cancel."""
-    codepipeline = environment.account.client("codepipeline")
-    for pipeline in [pipeline_of(child, environment.env_id) for child in children]:
+def obstacles(environment: Environment, children: list[dict[str, Any]]) -> Iterator[str]:
+    """Freezes and executions in progress, which an update of their stacks may end. CloudFormation updates a rule with the state
+    of the template, which is enabled. AWS does not document whether an update of a pipeline keeps a disabled transition."""
+    events, codepipeline = (environment.account.client(each) for each in ("events", "codepipeline"))
+    thaw = "and the update may end this freeze. Run this again after it"
+    for child in children:
+        for rule in event_rules(environment.env_id, project_of(child, environment.env_id)).values():
+            if (state := rule_state(events, rule)) not in (*ENABLED, ""):
+                yield f"event rule {rule} is {state.lower()}, {thaw}"
+        pipeline = pipeline_of(child, environment.env_id)
         try:
             stages = codepipeline.get_pipeline_state(name=pipeline).get("stageStates", [])
-            for execution in in_progress(codepipeline, pipeline, stages):
-                yield f"execution {execution} of {pipeline}"
         except codepipeline.exceptions.PipelineNotFoundException:
             # Its branch was never pushed.
             continue
-
+        for stage in stages:
+            if not stage.get("inboundTransitionState", {}).get("enabled", True):
+                yield f"the transition into stage {stage['stageName']} of {pipeline} is disabled, {thaw}"
+        for execution in in_progress(codepipeline, pipeline, stages):
+            yield (f"execution {execution} of {pipeline} is in progress. Wait for its end, or approve or reject it, and run this "
+                   "again")

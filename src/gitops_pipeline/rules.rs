@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::executions::{
     APPROVAL, BUILD, CREATE_CHANGE_SET, DEPLOY, IMAGE, MAX_SEARCHED, SOURCE, status_of,
 };
-use super::names;
+use super::names::{self, EventRule};
 use super::template::STACK_NAME_TAG;
 use crate::common::ownership;
 
@@ -21,11 +21,15 @@ pub fn rules() -> Value {
             "build_project": names::BUILD_PROJECT.0,
             "pipeline": names::PIPELINE.0,
             "deployed_stack": names::DEPLOYED_STACK.0,
-            "event_rule": names::EVENT_RULE.0,
             "deploy_role": names::DEPLOY_ROLE.0,
             "provisioning_role": names::PROVISIONING_ROLE.0,
             "artifact_bucket": names::ARTIFACT_BUCKET.0,
             "service_token": names::SERVICE_TOKEN.0,
+        },
+        "event_rules": {
+            "push": EventRule::Push.scheme().0,
+            "image": EventRule::Image.scheme().0,
+            "review": EventRule::Review.scheme().0,
         },
         "max_characters": names::MAX_CHARACTERS,
         "actions": {

@@ -1,10 +1,12 @@
 """A freeze in `doctor`: it is shown with the command that ends it, and is not a failure."""
 
 import json
+from unittest.mock import MagicMock
 
 import pytest
 
 from cli import diagnosis
+from cli.commands import doctor
 from cli.commands.doctor import rule_check
 from cli.output import Finding, Output
 
@@ -47,6 +49,16 @@ def test_freeze_is_shown_and_is_not_a_failure(capsys: pytest.CaptureFixture[str]
     assert output.findings(findings) == 0
     assert json.loads(json.dumps(output.document))["checks"][0] == {
         "subject": "pipeline p", "result": "held", "remedy": shown["Remedy"], "held": shown["Held"]}
+
+
+def test_freeze_that_the_function_shows_is_listed_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {"Subject": "pipeline p", "Held": f"held by the disabled event rule {RULE}", "Remedy": "To end the freeze: aws"}
+    monkeypatch.setattr(doctor, "stack_check", lambda *_: Finding("stack s"))
+    monkeypatch.setattr(doctor, "client_of", lambda _: None)
+    monkeypatch.setattr(doctor, "function_checks", lambda *_: [diagnosis.finding("pipeline p", shown)])
+    monkeypatch.setattr(doctor, "rule_checks", lambda _: [rule_check("dev", each, "DISABLED") for each in (RULE, RULE.replace("cfn", "ecr"))])
+    assert doctor.run(MagicMock(), None, Output()) == 0
+    assert capsys.readouterr().out.endswith("3 checks: 0 found, 1 sound, 2 held, 0 not checked\n")
 
 
 def test_freeze_beside_a_problem_is_a_failure() -> None:

@@ -123,7 +123,8 @@ class Aws:
             code, message = str(rejected).split(": ", 1)
             return AWSResponse(None, rejected.status, {}, None), {"Error": {"Code": code, "Message": message},
                                                                  "ResponseMetadata": {"HTTPStatusCode": rejected.status, "RetryAttempts": 0}}
-        validate_parameters(answer, model.output_shape)
+        if model.output_shape:
+            validate_parameters(answer, model.output_shape)
         return AWSResponse(None, 200, {}, None), answer
 
     def require(self, call: str, resource: str = "") -> None:
@@ -346,7 +347,8 @@ def test_json_has_every_field_in_full(aws: Aws, capsys: pytest.CaptureFixture[st
         "approvals": [{"execution": waiting["execution"], "stage": "Deploy", "action": "Approval", "since": "2026-11-24T12:00:00Z",
                        "commit": PUSHED}],
         "failure": None,
-        "frozen": {"frozen": False, "rule": "event-rule-dev-codepipeline-exec-cfn-billing", "ruleState": "ENABLED", "transitions": []},
+        "frozen": {"frozen": False, "rules": [{"rule": "event-rule-dev-codepipeline-exec-cfn-billing", "state": "ENABLED"}],
+                   "transitions": []},
         "drift": [{"stack": "cfnstack-dev-billing", "status": "IN_SYNC", "checked": "2026-11-27T06:00:00Z"},
                   {"stack": "gitops-dev-billing", "status": "NOT_CHECKED", "checked": None}],
         "outdated": False, "renderingVersion": 2,
@@ -375,6 +377,16 @@ def test_projects_that_wait_for_a_person_have_status_0(aws: Aws, capsys: pytest.
     ended, printed = run(capsys)
     assert ended == 0 and "1 project: 1 waiting for approval, 1 frozen" in printed
     assert "shop: Mine has waited for ?, its commit is not known" in printed
+
+
+def test_each_disabled_rule_is_a_freeze(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
+    for project, kind, held in (("shop", "ecr", "a push of the image starts nothing"), ("web", "rev", "a push to a review branch starts no build")):
+        aws.project(project, execution(1, "Succeeded", ago(hours=2)))
+        rule = f"event-rule-dev-codepipeline-exec-{kind}-{project}"
+        aws.rules[rule] = "DISABLED"
+        ended, printed = run(capsys)
+        assert ended == 0 and f"{project}: held by the disabled event rule {rule}, so {held}\n    To end the freeze: aws events" in printed
+    assert "2 projects: 2 frozen" in printed
 
 
 def test_disabled_transition_is_a_freeze_with_its_reason(aws: Aws, capsys: pytest.CaptureFixture[str]) -> None:
@@ -781,4 +793,4 @@ def test_age_has_one_unit(seconds: int, shown: str) -> None:
 def test_names_are_those_of_the_template() -> None:
     template = (ROOT / "templates/pipeline.yaml").read_text()
     project = projects.Project("${ProjectID}", {}, "codepipeline-${EnvID}-cfn-${ProjectID}", "")
-    assert f"Name: !Sub {project.pipeline}\n" in template and f"Name: !Sub {project.event_rule}\n" in template
+    assert f"Name: !Sub {project.pipeline}\n" in template and f"Name: !Sub {project.event_rules['push']}\n" in template

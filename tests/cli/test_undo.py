@@ -23,6 +23,7 @@ from cli.commands import undo
 from tests.cli.test_status import PREFIX, ROOT, SESSION, Aws, Rejected
 
 PIPELINE = "codepipeline-dev-cfn-shop"
+PUSH_RULE, IMAGE_RULE = (f"event-rule-dev-codepipeline-exec-{kind}-shop" for kind in ("cfn", "ecr"))
 BAD, GOOD, OLD = "bad0" * 10, "600d" * 10, "01d0" * 10
 IMAGE = "sha256:" + "1f" * 32
 OTHER_IMAGE = "sha256:" + "2e" * 32
@@ -63,7 +64,7 @@ class Pipelines(Aws):
         self.looks: list[tuple[str, list[dict[str, Any]]]] = []
         self.starts: list[dict[str, Any]] = []
         self.state: list[dict[str, Any]] = []
-        self.rule = "ENABLED"
+        self.rules = {PUSH_RULE: "ENABLED"}
         # Responds to the request of a start below botocore's repetitions.
         self.sent: Callable[..., AWSResponse] | None = None
         self.clients: dict[str, Any] = {}
@@ -151,7 +152,17 @@ class Pipelines(Aws):
 
     def DescribeRule(self, given: Any) -> dict[str, Any]:
         self.require("events:DescribeRule", given["Name"])
-        return {"Name": given["Name"], "State": self.rule}
+        if given["Name"] not in self.rules:
+            raise Rejected("ResourceNotFoundException: there is no such rule")
+        return {"Name": given["Name"], "State": self.rules[given["Name"]]}
+
+    def DisableRule(self, given: Any) -> dict[str, Any]:
+        self.require("events:DisableRule", given["Name"])
+        if given["Name"] not in self.rules:
+            raise Rejected("ResourceNotFoundException: there is no such rule")
+        assert self.starts == []
+        self.rules[given["Name"]] = "DISABLED"
+        return {}
 
     def GetCommit(self, given: Any) -> dict[str, Any]:
         self.require("codecommit:GetCommit", given["repositoryName"])
@@ -418,9 +429,35 @@ def test_disabled_transition_is_shown_and_named_while_it_holds(aws: Pipelines, r
 
 
 def test_disabled_rule_does_not_hold_it(aws: Pipelines, run: Undo) -> None:
-    aws.rule = "DISABLED"
+    aws.rules = dict.fromkeys((PUSH_RULE, IMAGE_RULE), "DISABLED")
     out = run()[1]
-    assert "event rule event-rule-dev-codepipeline-exec-cfn-shop is disabled, so a push starts nothing. It does not hold this one" in out
+    for rule, held in ((PUSH_RULE, "a push"), (IMAGE_RULE, "a push of the image")):
+        assert f"event rule {rule} is disabled, so {held} starts nothing. It does not hold this one" in out
+
+
+def with_images(aws: Pipelines) -> None:
+    aws.has_image, aws.rules[IMAGE_RULE] = True, "ENABLED"
+    for each in aws.listed:
+        each["sourceRevisions"].append({"actionName": "Image", "revisionId": IMAGE})
+
+
+def test_rule_of_the_image_is_frozen_before_the_start(aws: Pipelines, run: Undo) -> None:
+    """A push of the image would deploy the branch's newest commit again."""
+    with_images(aws)
+    status, out, _ = run("--to", GOOD, "--yes")
+    assert (status, len(aws.starts), aws.rules) == (0, 1, {PUSH_RULE: "ENABLED", IMAGE_RULE: "DISABLED"})
+    plan, end = (out.index(f"{text}") for text in (f"- Event rule {IMAGE_RULE} will be disabled", f"ok      event rule {IMAGE_RULE} is disabled"))
+    assert plan < out.index(f"- {PIPELINE} will be started") < end < out.index("ok      execution")
+    assert out.endswith(f"Then end the freeze of the image: aws events enable-rule --name {IMAGE_RULE}\n")
+
+
+def test_rule_of_the_image_that_stays_enabled_is_named(aws: Pipelines, run: Undo) -> None:
+    with_images(aws)
+    aws.denied["DisableRule"] = "AccessDeniedException"
+    status, out, _ = run("--to", GOOD, "--yes")
+    assert (status, len(aws.starts), aws.rules[IMAGE_RULE]) == (1, 1, "ENABLED")
+    assert f"! event rule {IMAGE_RULE} is not disabled: DisableRule is denied" in out
+    assert f"    Disable it: aws events disable-rule --name {IMAGE_RULE}\n" in out and "Then end the freeze" not in out
 
 
 NEVER = {"Cron": "* * * 30 FEB ?", "TimeZone": "UTC"}
@@ -463,7 +500,7 @@ def test_closed_window_is_shown_and_an_open_one_is_not(aws: Pipelines, run: Undo
 
 
 def test_what_holds_it_is_true_false_or_null_in_json(aws: Pipelines, run: Undo) -> None:
-    aws.rule, aws.window = "DISABLED", NEVER
+    aws.rules, aws.window = {PUSH_RULE: "DISABLED"}, NEVER
     aws.denied |= {"GetCommit": "AccessDeniedException", "GetPipelineState": "AccessDeniedException"}
     document = json.loads(run("--json")[1])
     assert [each["holds"] for each in document["holds"]] == [True, False]

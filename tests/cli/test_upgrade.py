@@ -291,3 +291,16 @@ def test_execution_in_a_stage_is_not_canceled(stacks: FakeAccount, run: Run) -> 
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and not client.create_change_set.called
     assert "LEFT    gitops-dev-shop: execution old of codepipeline-dev-cfn-shop is in progress. Wait for its end" in ended.out
+
+
+@pytest.mark.parametrize(("rule", "transition", "held"), [
+    ("DISABLED", True, "event rule event-rule-dev-codepipeline-exec-ecr-shop is disabled"),
+    ("PAUSED", True, "event rule event-rule-dev-codepipeline-exec-ecr-shop is paused"),
+    ("ENABLED", False, "the transition into stage Deploy of codepipeline-dev-cfn-shop is disabled")])
+def test_update_ends_no_freeze(rule: str, transition: bool, held: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    client = plans(stacks, PIPELINE)
+    client.describe_rule.side_effect = lambda *, Name: {"State": rule if "-ecr-" in Name else "ENABLED"}
+    client.get_pipeline_state.return_value = {"stageStates": [{"stageName": "Deploy", "inboundTransitionState": {"enabled": transition}}]}
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1 and not client.create_change_set.called
+    assert f"LEFT    gitops-dev-shop: {held}, and the update may end this freeze. Run this again after it" in ended.out

@@ -57,7 +57,7 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     assert shop.ended(second) == "Failed", shop.said()
     aws.client("events").disable_rule(Name=shop.event_rule)
     found = status(aws, name)
-    assert (found["deployed"]["commit"], found["concerns"], found["frozen"]["ruleState"]) == (first, ["failed", "frozen"], "DISABLED"), found
+    assert (found["deployed"]["commit"], found["concerns"], found["frozen"]["rules"][0]["state"]) == (first, ["failed", "frozen"], "DISABLED"), found
     [action] = found["failure"]["actions"]
     assert (found["failure"]["execution"], action["action"]) == (second, "Approval") and "not today" in action["cause"], found
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
