@@ -35,6 +35,8 @@ const ACCOUNT_DIGITS: usize = 12;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Values {
     known: Vec<String>,
+    /// The names of the parameters of [`Values::of`].
+    names: BTreeSet<String>,
     are_incomplete: bool,
 }
 
@@ -50,14 +52,16 @@ impl Values {
         Values {
             known,
             are_incomplete,
+            ..Values::default()
         }
     }
 
     /// The values of a stack or of a change set, also those that CloudFormation read from Parameter
     /// Store. A parameter that CloudFormation returns without its value has one, too.
     pub fn of<'a>(parameters: impl IntoIterator<Item = &'a Parameter>) -> Self {
-        let (mut known, mut is_one_unknown) = (vec![], false);
+        let (mut known, mut names, mut is_one_unknown) = (vec![], BTreeSet::new(), false);
         for parameter in parameters {
+            names.extend(parameter.parameter_key().map(ToOwned::to_owned));
             let value = parameter.parameter_value();
             is_one_unknown |= value.is_none();
             let value = value.into_iter().chain(parameter.resolved_value());
@@ -65,6 +69,7 @@ impl Values {
         }
         let mut values = Values::all(known);
         values.are_incomplete |= is_one_unknown;
+        values.names = names;
         values
     }
 
@@ -83,22 +88,16 @@ impl Values {
         }
     }
 
-    /// Whether there are at least as many values as `others` has.
-    pub fn has_as_many(&self, others: &Values) -> bool {
-        self.known.len() >= others.known.len()
+    /// Whether they are those of all parameters that `others` are of.
+    pub fn have_all_names_of(&self, others: &Values) -> bool {
+        self.names.is_superset(&others.names)
     }
 
-    /// These values, and those that an earlier operation had.
-    #[must_use]
-    pub fn and_earlier(mut self, earlier: Values) -> Self {
-        self.known.extend(earlier.known);
-        self
-    }
-
-    /// These values, and those of the stack that contains this one.
+    /// These values, and those of an earlier operation, or of the stack that contains this one.
     #[must_use]
     pub fn and(mut self, others: &Values) -> Self {
         self.known.extend(others.known.iter().cloned());
+        self.names.extend(others.names.iter().cloned());
         self.are_incomplete |= others.are_incomplete;
         self
     }

@@ -687,6 +687,29 @@ async fn values_of_nested_stacks_are_not_shown() {
     assert_eq!(paths(&denied.expect("resources")), ["Data"]);
 }
 
+/// The reason may repeat the former value of a parameter that the change set does not have, or not
+/// with `NoEcho`: a rollback restores it.
+#[tokio::test(start_paused = true)]
+async fn former_value_that_is_unknown_is_not_shown() {
+    const SIZE: (&str, &str) = ("Size", "small");
+    let shown = async |of_stack: &[_], of_change_set: &[_]| {
+        let mut account = account(failed_update());
+        let stack = account.stacks.get_mut("").expect("a stack");
+        stack[0].parameters = of_stack.to_vec();
+        let change_set = account.change_sets.get_mut(EXECUTED).expect("a change set");
+        change_set.2 = of_change_set.to_vec();
+        let read = deployed(account, "No reason was provided").await;
+        read.expect("resources").resources[0]
+            .reason
+            .contains("shop-orders")
+    };
+    let former = [("Password", "****"), SIZE];
+    assert!(!shown(&former, &[("PasswordArn", "arn:x"), SIZE]).await);
+    assert!(!shown(&former, &[("Password", "4711"), SIZE]).await);
+    assert!(!shown(&[("Name", "old"), SIZE], &[("Title", "new"), SIZE]).await);
+    assert!(shown(&[SIZE], &[("Title", "new"), SIZE]).await);
+}
+
 /// Others than members do not read what code of a user wrote.
 #[tokio::test(start_paused = true)]
 async fn reasons_are_shown_by_the_audience() {

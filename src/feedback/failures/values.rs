@@ -47,9 +47,9 @@ pub async fn of_operation(
         found => found.ok().flatten(),
     };
     let is_of_action = |found: &ChangeSet| is_of(action, &found.creation);
-    let has_all = |found: &ChangeSet| found.values.has_as_many(&of_stack);
+    let has_all = |found: &ChangeSet| found.values.have_all_names_of(&of_stack);
     match found.filter(|found| is_of_action(found) && has_all(found)) {
-        Some(found) => Ok(found.values.and_earlier(of_stack)),
+        Some(found) => Ok(found.values.and(&of_stack)),
         None => Ok(of_stack.with_others()),
     }
 }
