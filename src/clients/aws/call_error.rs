@@ -389,12 +389,16 @@ fn no_response(failure: &DispatchFailure) -> (Code, String) {
     let error = error.map(HttpError::from_connector);
     let code = match error {
         Some(HttpError::TooLarge | HttpError::NoResponse) | None => Code::AwsUnavailable,
-        Some(HttpError::Unsendable | HttpError::NoConnection | HttpError::Tls(_)) => {
-            Code::AwsUnreachable
-        }
+        Some(
+            HttpError::Unsendable
+            | HttpError::NoConnection
+            | HttpError::Proxy(_)
+            | HttpError::Tls(_),
+        ) => Code::AwsUnreachable,
     };
     let cause = match &error {
         Some(HttpError::Tls(why)) => format!("AWS could not be reached: {why}"),
+        Some(HttpError::Proxy(why)) => format!("AWS could not be reached: {why}"),
         Some(HttpError::NoConnection) => "AWS could not be reached: no connection".to_owned(),
         Some(HttpError::TooLarge) => "AWS's response is too large".to_owned(),
         Some(HttpError::Unsendable) => {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::project_parts::ProjectPart;
 use super::sanitize;
 use super::token_error::{TokenError, TokenSource};
-use crate::clients::http::TlsError;
+use crate::clients::http::{ProxyError, TlsError};
 
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
@@ -77,6 +77,8 @@ pub enum ErrorKind {
     Token(#[from] TokenError),
     #[error("no connection")]
     Unreachable,
+    #[error(transparent)]
+    Proxy(ProxyError),
     #[error("no TLS connection to GitLab: {0}")]
     Tls(TlsError),
     #[error("GitLab did not respond in time")]

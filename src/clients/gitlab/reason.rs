@@ -3,7 +3,7 @@
 use super::error::{ErrorKind, GitLabError, Rejection};
 use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
 use crate::clients::aws::{CHANGE_OTHER_POLICY, is_denied_elsewhere};
-use crate::clients::http::TlsError;
+use crate::clients::http::{ProxyError, TlsError};
 use crate::common::reason_codes::{Code, GITLAB_SAYS_IT};
 use cfn_custom_resource::{Reason, Remedy};
 
@@ -25,6 +25,7 @@ impl ErrorKind {
             ErrorKind::UnusableUrl | ErrorKind::InvalidCaCertificate => Code::InvalidProperties,
             ErrorKind::Token(error) => error.reason_code(),
             ErrorKind::Unreachable
+            | ErrorKind::Proxy(_)
             | ErrorKind::NoResponse
             | ErrorKind::ServerError { .. }
             | ErrorKind::Throttled { .. } => Code::GitLabUnreachable,
@@ -59,6 +60,8 @@ impl ErrorKind {
             ErrorKind::UnusableUrl => "Set GitLab.Url to such an address (http is accepted for this machine only)",
             ErrorKind::InvalidCaCertificate => "Set GitLab.CaCertificate to the certificate of the private CA",
             ErrorKind::UnsafeLogin => "Change RotationSerial for another password",
+            ErrorKind::Proxy(ProxyError::Answered(407)) => "Let the proxy connect the function without a login. Or name GitLab's host in NoProxy, if the function reaches it directly",
+            ErrorKind::Proxy(_) => "Check GitLab.Url, and let the proxy connect to its host and port. Or name the host in NoProxy, if the function reaches it directly",
             ErrorKind::Unreachable => "Check GitLab.Url, and the function's network path to it",
             ErrorKind::NoResponse => "Try again in some minutes. If it stays so, check the function's network path to GitLab, and GitLab's load",
             ErrorKind::TooLarge => "If GitLab.Url does not lead to GitLab, correct it",

@@ -145,6 +145,7 @@ impl GitLab {
                 // GitLab did not process the request.
                 Ok(response) if response.status == 429 || response.is_temporary() => true,
                 Err(HttpError::NoConnection) => true,
+                Err(HttpError::Proxy(error)) => error.is_passing(),
                 Err(HttpError::Tls(error)) => error.is_passing(),
                 Ok(response) => response.status >= 500 && request.is_idempotent,
                 Err(HttpError::NoResponse) => request.is_idempotent,
@@ -291,13 +292,12 @@ impl GitLab {
         match error {
             HttpError::Unsendable => GitLabError::unsent(ErrorKind::UnusableUrl),
             HttpError::NoConnection => later(ErrorKind::Unreachable, Sent::No, ErrorScope::GitLab),
+            HttpError::Proxy(error) => {
+                let retry = retry_time(error.is_passing());
+                GitLabError::new(ErrorKind::Proxy(error), Sent::No, retry, ErrorScope::GitLab)
+            }
             HttpError::Tls(error) => {
-                let is_passing = error.is_passing();
-                let retry = if is_passing {
-                    RetryTime::Later
-                } else {
-                    RetryTime::Never
-                };
+                let retry = retry_time(error.is_passing());
                 let error = match error {
                     TlsError::WrongName(names) => {
                         TlsError::WrongName(self.without_secrets(&names, request))
@@ -311,6 +311,14 @@ impl GitLab {
                 later(ErrorKind::NoResponse, Sent::Unknown, ErrorScope::Unclear)
             }
         }
+    }
+}
+
+fn retry_time(is_passing: bool) -> RetryTime {
+    if is_passing {
+        RetryTime::Later
+    } else {
+        RetryTime::Never
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 
+use super::proxy::ProxyError;
 use super::tls_error::TlsError;
 
 /// Why there is no response. The cause is left out, because HTTP clients put the address into
@@ -16,6 +17,9 @@ pub enum HttpError {
     /// No connection. Nothing was sent.
     #[error("no connection")]
     NoConnection,
+    /// No connection through the proxy. Nothing was sent.
+    #[error(transparent)]
+    Proxy(ProxyError),
     /// No TLS connection.
     #[error(transparent)]
     Tls(TlsError),

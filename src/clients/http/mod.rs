@@ -4,6 +4,7 @@
 //! connection pool and a TLS stack. A test that replaces the connector sees every byte.
 
 mod error;
+mod proxy;
 mod reqwest_connector;
 mod response_hosts;
 mod tls_error;
@@ -21,6 +22,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use rustls::{ClientConfig, RootCertStore};
 
 pub use crate::clients::http::error::HttpError;
+pub use crate::clients::http::proxy::ProxyError;
 pub use crate::clients::http::reqwest_connector::ClientError;
 pub use crate::clients::http::response_hosts::{ResponseHosts, is_https_or_loopback, is_loopback};
 pub use crate::clients::http::tls_error::TlsError;

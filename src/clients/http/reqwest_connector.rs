@@ -11,12 +11,14 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
+use hyper_util::client::proxy::matcher::Intercept;
 use reqwest::header::HeaderValue;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore};
 
 use super::error::HttpError;
+use super::proxy::{self, ProxyRules};
 use super::tls_error::TlsError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,16 +37,30 @@ const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 const SECRET_HEADERS: [&str; 3] = ["authorization", "private-token", "x-amz-security-token"];
 
 #[derive(Debug)]
-struct ReqwestConnector(reqwest::Client);
+struct ReqwestConnector {
+    client: reqwest::Client,
+    proxied: Arc<ProxyRules>,
+}
 
 /// The TLS stack cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("setting up the HTTP client: {0}")]
 pub struct ClientError(String);
 
-/// A connector with connections of its own.
+/// A connector with connections of its own. It sends requests over TLS through the proxy
+/// `HTTPS_PROXY`, unless `NO_PROXY` has their host.
 pub fn connector(tls: ClientConfig) -> Result<SharedHttpConnector, ClientError> {
-    let client = with_proxy(reqwest::Client::builder())?
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    connector_through(tls, variable("HTTPS_PROXY").trim(), &variable("NO_PROXY"))
+}
+
+/// The same through the proxy `address`, if it is not empty.
+pub fn connector_through(
+    tls: ClientConfig,
+    address: &str,
+    exceptions: &str,
+) -> Result<SharedHttpConnector, ClientError> {
+    let client = with_proxy(reqwest::Client::builder(), address, exceptions)?
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
@@ -52,24 +68,28 @@ pub fn connector(tls: ClientConfig) -> Result<SharedHttpConnector, ClientError> 
         .tls_backend_preconfigured(tls)
         .build()
         .map_err(|error| ClientError(error.to_string()))?;
-    Ok(SharedHttpConnector::new(ReqwestConnector(client)))
+    Ok(SharedHttpConnector::new(ReqwestConnector {
+        client,
+        proxied: Arc::new(ProxyRules::new(address, exceptions)),
+    }))
 }
 
-/// Sends requests over TLS through the proxy `HTTPS_PROXY`, unless `NO_PROXY` has their host.
-///
 /// The client opens a tunnel with `CONNECT`, so the proxy gets the host and the encrypted bytes.
 /// Without this, `reqwest` would also use `HTTP_PROXY` and `ALL_PROXY`, to which it would send the
 /// token of a local GitLab in plain text.
-fn with_proxy(builder: ClientBuilder) -> Result<ClientBuilder, ClientError> {
-    let address = std::env::var("HTTPS_PROXY").unwrap_or_default();
-    if address.trim().is_empty() {
+fn with_proxy(
+    builder: ClientBuilder,
+    address: &str,
+    exceptions: &str,
+) -> Result<ClientBuilder, ClientError> {
+    if address.is_empty() {
         return Ok(builder.no_proxy());
     }
     // The text of the error has no address, which may contain a login.
-    let proxy = Proxy::https(address.trim()).map_err(|_| {
+    let proxy = Proxy::https(address).map_err(|_| {
         ClientError("the stack's parameter HttpsProxy is not an address".to_owned())
     })?;
-    Ok(builder.proxy(proxy.no_proxy(NoProxy::from_env())))
+    Ok(builder.proxy(proxy.no_proxy(NoProxy::from_string(exceptions))))
 }
 
 pub fn tls(roots: Arc<RootCertStore>) -> Result<ClientConfig, ClientError> {
@@ -96,13 +116,14 @@ fn provider() -> CryptoProvider {
 
 impl HttpConnector for ReqwestConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let client = self.0.clone();
-        HttpConnectorFuture::new(async move { send(&client, request).await })
+        let (client, proxied) = (self.client.clone(), Arc::clone(&self.proxied));
+        HttpConnectorFuture::new(async move { send(&client, &proxied, request).await })
     }
 }
 
 async fn send(
     client: &reqwest::Client,
+    proxied: &ProxyRules,
     request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
     let method = reqwest::Method::from_bytes(request.method().as_bytes())
@@ -118,7 +139,18 @@ async fn send(
     if let Some(body) = request.body().bytes() {
         outgoing = outgoing.body(body.to_vec());
     }
-    let mut response = outgoing.send().await.map_err(connector_error)?;
+    let mut response = match outgoing.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            let error = connector_error(error);
+            let is_unconnected = HttpError::source_of(&error) == Some(&HttpError::NoConnection);
+            let proxy = proxied.of(request.uri()).filter(|_| is_unconnected);
+            return Err(match proxy {
+                Some(proxy) => proxy_error(&proxy, request.uri()).await,
+                None => error,
+            });
+        }
+    };
     let status = StatusCode::try_from(response.status().as_u16())
         .map_err(|error| ConnectorError::other(error.into(), None))?;
     let headers = response.headers().clone();
@@ -138,6 +170,18 @@ async fn send(
         }
     }
     Ok(outcome)
+}
+
+/// The error of a request for which `proxy` opened no tunnel.
+async fn proxy_error(proxy: &Intercept, url: &str) -> ConnectorError {
+    let why = proxy::reason(proxy, url, CONNECT_TIMEOUT).await;
+    let error = HttpError::Proxy(why).into();
+    if why.is_passing() {
+        ConnectorError::io(error)
+    } else {
+        // The SDK does not retry this kind.
+        ConnectorError::user(error)
+    }
 }
 
 /// The error without `reqwest`'s text, which contains the address. That may be presigned, or

@@ -1,6 +1,7 @@
 //! The client with a replaced connector.
 
 mod over_tls;
+mod proxy;
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
