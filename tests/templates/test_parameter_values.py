@@ -33,7 +33,7 @@ ROWS = [
     ("template", "HttpsProxy", ["", "http://proxy.example.com:3128", "http://10.0.0.255:65535/", "http://3proxy:1", "http://1.2.example."],
      ["proxy.example.com:3128", "https://proxy.example.com", "http://user:password@proxy.example.com", "http://proxy.example.com/path",
       "http://a:0", "http://a:65536", "http://a:99999", "http://1.2.999.1:3128", "http://1.2.3.256", "http://a.999", "http://0x1", "http://1.2.3"]),
-    ("template", "NoProxy", ["", "eu-central-1.amazonaws.com,10.0.0.0/8,.example.com,fd00::/8"], ["a b", "a,,b", "a,", "*"]),
+    ("template", "NoProxy", ["", "eu-central-1.amazonaws.com,10.0.0.0/8,.example.com"], ["a b", "a,,b", "a,", "*", "a:443"]),
     *[("template", name, ["team-a-*"], ["*", "?*", "*-x", "a:b", "${aws:username}"])
       for name in ("MirrorUserNames", "MirrorSecretNames", "RepositoryNames", "PipelineRoleNames")],
     # A key is named by its ARN, and by no pattern.

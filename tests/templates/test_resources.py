@@ -59,7 +59,7 @@ def test_function_may_approve_nothing_by_default(dev):
 
 
 def test_function_is_in_a_vpc_only_with_subnets(dev):
-    assert "VpcConfig" not in dev.properties("Function")
+    assert dev.properties("Function")["VpcConfig"] == {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": "false"}
     stack = Deployed(EnvID="dev", **IN_A_VPC)
     assert stack.properties("Function")["VpcConfig"] == {
         "SubnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"],

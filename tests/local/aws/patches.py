@@ -48,6 +48,7 @@ _ADDITIONS = (
     "cloudformation.lost_characters",
     "absent_members",
     "lambda_.states",
+    "lambda_.vpc",
     "events.lambda_target",
     "events.targets",
     "events.log_target",
