@@ -188,7 +188,7 @@ MAY_NOT = [
     (DEPLOY, f"{CHANGED_STACKS} cloudformation:UpdateTerminationProtection cloudformation:TagResource", PROVIDER_STACK, {}),
     (DEPLOY, "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion iam:DeletePolicy", BOUNDARY, {}),
     # No user or role is created that could do more than the boundary allows.
-    *[(DEPLOY, "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, name), keys)
+    *[(DEPLOY, "iam:CreateRole iam:AcquireRole iam:PutRolePolicy iam:AttachRolePolicy", role(PIPELINES, name), keys)
       for keys in ({}, IN_ANOTHER_BOUNDARY, WITH_OWN_BOUNDARY) for name in ("role-dev-thumbnails", "anything")],
     (DEPLOY, "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary", role(PIPELINES, "role-dev-thumbnails"), WITH_BOUNDARY),
     # A path that begins like a name. IAM's star also matches a slash.
