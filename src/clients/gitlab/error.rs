@@ -295,6 +295,13 @@ impl GitLabError {
         }
     }
 
+    /// Whether environments and deployments are switched off in the project.
+    pub fn lacks_environments(&self) -> bool {
+        let parts = [ProjectPart::CiCd, ProjectPart::Environments];
+        let mut causes = parts.map(Rejection::SwitchedOff).into_iter();
+        causes.any(|cause| self.kind.is_rejection(cause))
+    }
+
     /// Whether merge requests are switched off in the project.
     pub fn lacks_merge_requests(&self) -> bool {
         let cause = Rejection::SwitchedOff(ProjectPart::MergeRequests);

@@ -97,11 +97,6 @@ impl ProjectDetails {
         self.opens("/merge_requests/:iid")
     }
 
-    /// Whether it has environments, and deployments to them.
-    pub fn has_environments(&self) -> bool {
-        self.opens("/environments")
-    }
-
     pub fn is_public(&self) -> bool {
         self.visibility == Visibility::Public
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::{GitLabError, RetryTime};
+use crate::clients::gitlab::{ErrorScope, GitLabError, RetryTime};
 use crate::feedback::approval::ApprovalError;
 use crate::feedback::reporting::plan::{Post, Topic};
 use cfn_custom_resource::Reason;
@@ -94,6 +94,19 @@ impl Reported {
 
     pub(crate) fn gitlab_errors(&self) -> impl Iterator<Item = &GitLabError> {
         self.failed.values().filter_map(|it| it.gitlab.as_deref())
+    }
+
+    /// Whether GitLab accepts no connection.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        let mut errors = self.gitlab_errors();
+        errors.any(|error| error.scope == ErrorScope::GitLab)
+    }
+
+    /// Adds another part of the same report.
+    pub(crate) fn add(&mut self, other: Reported) {
+        self.accepted.extend(other.accepted);
+        self.failed.extend(other.failed);
+        self.others.extend(other.others);
     }
 
     /// Logs the parts that failed. Returns the number.

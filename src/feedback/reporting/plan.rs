@@ -24,6 +24,14 @@ pub enum Topic {
 }
 
 impl Topic {
+    pub const ALL: [Topic; 5] = [
+        Topic::Execution,
+        Topic::Approval,
+        Topic::Deployment,
+        Topic::EnvironmentUrl,
+        Topic::Note,
+    ];
+
     /// The parts that are commit statuses.
     pub const STATUSES: [Topic; 2] = [Topic::Execution, Topic::Approval];
 

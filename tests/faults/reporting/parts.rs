@@ -35,7 +35,7 @@ const OPERATIONS: [(&str, &[&str]); 11] = [
     ("GitLab.CreateDeployment", &["deployment", "address"]),
     ("GitLab.ListEnvironments", &["address"]),
     ("GitLab.UpdateEnvironment", &["address"]),
-    ("GitLab.GetProject", &["deployment", "address", "note"]),
+    ("GitLab.GetProject", &["note"]),
     ("GitLab.ListMergeRequests", &["note"]),
     ("GitLab.ListNotes", &["note"]),
     ("GitLab.CreateNote", &["note"]),
@@ -49,6 +49,7 @@ fn shows(fake: &FakeAws, part: &str) -> bool {
     match part {
         "status" => has_status(&SHOP.status()),
         "approval" => has_status(&format!("{}/approval", SHOP.status())),
+        "failed" => records.statuses.iter().any(|one| one.state == "failed"),
         "deployment" => !records.deployments.is_empty(),
         "address" => environments.any(|one| one.external_url.is_some()),
         _ => records.notes.iter().any(|one| one.body.contains("Orders")),
@@ -77,6 +78,73 @@ fn part_that_fails_stops_no_other() {
         }
     }
     schedules.report("parts of reports that fail");
+}
+
+/// The longest time until a part that does not hang is shown.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Operations that hang, and parts of a health check's report that do not depend on them.
+#[test]
+fn part_that_hangs_delays_no_other() {
+    const FAILED_BUILD: &str = "report_failed_build: once";
+    const FAILED: &str = "report_failed_resources: two resources";
+    let of_notes = ["GitLab.ListNotes", "GitLab.CreateNote", "GitLab.GetProject"];
+    let of_statuses = ["GitLab.ListStatuses", "GitLab.PostStatus"];
+    let requests = ["GitLab.ListMergeRequests"];
+    let of_records = ["GitLab.ListDeployments", "GitLab.CreateDeployment"];
+    let of_environments = ["GitLab.ListEnvironments", "GitLab.UpdateEnvironment"];
+    let of_cause = ["DescribeStackEvents", "DescribeStacks", "BatchGetBuilds"];
+    let rows: [(Part, &[&[&str]]); 7] = [
+        ((DEPLOYED, "status"), &[&of_records, &of_environments]),
+        ((DEPLOYED, "deployment"), &[&of_statuses, &of_environments]),
+        ((DEPLOYED, "address"), &[&of_statuses]),
+        (("report_waiting", "approval"), &[&of_notes, &requests]),
+        (("report_waiting", "note"), &[&of_statuses]),
+        ((FAILED_BUILD, "failed"), &[&of_notes, &requests, &of_cause]),
+        (
+            (FAILED, "failed"),
+            &[&of_notes, &requests, &of_records, &of_cause],
+        ),
+    ];
+    let mut schedules = Schedules::default();
+    for (part, hanging) in rows {
+        for operation in hanging.iter().copied().flatten() {
+            schedules.run(format!("{part:?} while {operation} hangs"), || {
+                assert_shown_soon(part, operation);
+            });
+        }
+    }
+    schedules.report("parts of reports that hang");
+}
+
+fn assert_shown_soon((story, part): Part, hanging: &'static str) {
+    in_account(async |fake| {
+        take_all(fake, story, &[SHOP]).await;
+        fake.break_from_now(On::Operation(hanging), RequestHangs);
+        let unreachable = UnreachableGitLabs::default();
+        let report = catch_up_with(fake, SHOP, "health check", &unreachable);
+        let is_shown = async {
+            while !shows(fake, part) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let (report, is_shown) = tokio::join!(report, tokio::time::timeout(SOON, is_shown));
+        report.expect("executions");
+        is_shown.expect("shown soon");
+        fake.mend();
+    });
+}
+
+#[test]
+fn record_is_skipped_if_its_part_is_switched_off() {
+    for part in ["environments", "builds"] {
+        in_account(async |fake| {
+            fake.change(|aws| records_of(aws).switched_off.insert(part));
+            scenario(DEPLOYED).play_with(fake, 0, || {}).await;
+            assert!(shows(fake, "status") && !shows(fake, "deployment"));
+            assert_eq!(catch_up(fake, SHOP, "health check").await, 0);
+        });
+    }
 }
 
 /// GitLab rejects the statuses of such a branch.

@@ -339,7 +339,7 @@ async fn project_details_are_parsed() {
         assert_eq!(answered(body).await.web_url, expected, "{web_url}");
     }
     let public = answered(json!({"visibility": "public"})).await;
-    assert!(public.is_public() && public.has_environments());
+    assert!(public.is_public());
     for (shown, is_private, end) in [
         ("private", true, None),
         ("internal", false, Some("is internal")),
@@ -353,10 +353,6 @@ async fn project_details_are_parsed() {
         let project = answered(json!({"visibility": shown})).await;
         let found = (project.is_private(), project.visibility.beyond_members());
         assert_eq!(found, (is_private, end), "{shown}");
-    }
-    for switched_off in ["builds_access_level", "environments_access_level"] {
-        let project = answered(json!({switched_off: "disabled"})).await;
-        assert!(!project.has_environments());
     }
     for (is_enabled, size) in [(true, 7), (false, 0)] {
         let statistics = json!({"lfs_objects_size": 7});

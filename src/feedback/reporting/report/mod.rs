@@ -1,15 +1,22 @@
-//! Posts the state of an execution to GitLab. A part of the report that fails does not stop the
-//! others, unless GitLab accepts no connection.
+//! Posts the state of an execution to GitLab, in rounds: the commit statuses, then the record, then
+//! the notes. A part of the report that fails does not stop the others, unless GitLab accepts no
+//! connection, and one that hangs does not delay them.
 
 mod notes;
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, ErrorScope, GitLab, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent,
-    StatusState,
+    CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent, StatusState,
 };
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::cause::Cause;
@@ -31,6 +38,23 @@ pub const MAX_RETRIES: u32 = 4;
 
 /// The pause after such a request.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The parts of each round: the most important ones are first, and the costly texts are last.
+const ROUNDS: [&[Topic]; 3] = [
+    &Topic::STATUSES,
+    &[Topic::Deployment, Topic::EnvironmentUrl],
+    &[Topic::Note],
+];
+
+/// The time after which the next round begins, even if a part of GitLab hangs.
+const ROUND_TIME: Duration = Duration::from_secs(10);
+
+/// The longest read of the project's visibility: without it, less of a reason is shown.
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest reads of CodePipeline's reason and of the first cause. A status does not wait longer
+/// for either.
+const REASON_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reports the parts of an execution that `scope` includes. The execution is the newest one of its
 /// commit. `tag` is the tag that was pushed, if the event is about one.
@@ -54,35 +78,40 @@ pub async fn report(
             sha: execution.commit.clone(),
             branch: pipeline.branch.clone(),
         },
+        project: OnceCell::new(),
+        audience: OnceCell::new(),
     };
-    let mut reporter = Reporter {
-        context,
-        project: None,
-        author: None,
-        execution,
-        observed: Observed::Execution,
-        desired: Desired::default(),
-        shown: Shown::default(),
-        pipeline_id: None,
-        posted: vec![],
-        reported: Reported::default(),
-        retries: BTreeMap::new(),
-        summarized: None,
-        is_unreported: false,
-        cause: None,
-        unread_notes: None,
-    };
-    // The caller enforces the deadline.
-    let progress = Progress::new(SystemTime::UNIX_EPOCH);
-    let ended = Box::pin(reconcile(&mut reporter, &progress)).await;
-    let mut result = reporter.reported;
+    let mut reported = Reported::default();
     // Without its execution, no part can be reported.
-    result.settle(Topic::Execution, ended);
-    result.settle(Topic::Note, reporter.unread_notes.map_or(Ok(()), Err));
-    result
+    let read = context.with_actions(execution).await;
+    let Some(execution) = reported.settle(Topic::Execution, read) else {
+        return reported;
+    };
+    let mut latest = Reporter::new(&context, execution);
+    let mut running = FuturesUnordered::<BoxFuture<'_, Reporter<'_>>>::new();
+    for topics in ROUNDS {
+        if reported.is_unreachable() {
+            break;
+        }
+        running.push(Box::pin(latest.next(topics).run()));
+        let all = async {
+            while let Some(mut ended) = running.next().await {
+                reported.add(mem::take(&mut ended.reported));
+                latest = ended;
+            }
+        };
+        if timeout(ROUND_TIME, all).await.is_err() {
+            tracing::warn!("a part of the report takes long: the next one begins");
+        }
+    }
+    while let Some(ended) = running.next().await {
+        reported.add(ended.reported);
+    }
+    reported
 }
 
-/// The inputs of a report, which do not change.
+/// The inputs of a report, which do not change, and the project, which is read when it is needed
+/// first.
 struct Context<'a> {
     aws: &'a Aws,
     pipeline: &'a PipelineSettings,
@@ -92,12 +121,50 @@ struct Context<'a> {
     tag: Option<&'a ApprovalTag>,
     clock: &'a Clock,
     commit: CommitRef<'a>,
+    project: OnceCell<Result<ProjectDetails, GitLabError>>,
+    audience: OnceCell<Audience<'static>>,
 }
 
+impl Context<'_> {
+    /// The execution with its actions, if the report depends on them.
+    async fn with_actions(&self, mut execution: Execution) -> Result<Execution, CallError> {
+        if self.scope.has_actions(execution.state) {
+            execution.actions = self.list_actions(&execution.id).await?;
+        }
+        Ok(execution)
+    }
+
+    async fn list_actions(&self, id: &str) -> Result<Vec<Action>, CallError> {
+        let pipeline_name = self.pipeline.names.pipeline();
+        execution::list_actions(self.aws, &pipeline_name, id).await
+    }
+
+    /// The project, or the error of its first read.
+    async fn project(&self) -> Result<&ProjectDetails, GitLabError> {
+        let read = || self.gitlab.project(self.commit.project);
+        let read = self.project.get_or_init(read).await;
+        read.as_ref().map_err(Clone::clone)
+    }
+
+    /// Who may read the reason of a failure. Others than members, if the visibility of the project
+    /// is unknown.
+    async fn audience(&self) -> Audience<'static> {
+        let read = async || {
+            let read = timeout(VISIBILITY_TIMEOUT, self.project()).await;
+            match read {
+                Ok(Ok(project)) if project.is_private() => Audience::Members,
+                _ => Audience::Others,
+            }
+        };
+        *self.audience.get_or_init(read).await
+    }
+}
+
+/// A round of the report.
 struct Reporter<'a> {
-    context: Context<'a>,
-    /// Read when it is needed first.
-    project: Option<Result<ProjectDetails, GitLabError>>,
+    context: &'a Context<'a>,
+    /// Its parts.
+    topics: &'static [Topic],
     /// GitLab's number of the token's user, if a response has shown it.
     author: Option<u64>,
     execution: Execution,
@@ -114,7 +181,7 @@ struct Reporter<'a> {
     /// The execution with the shown part of the reason of its failure. `None` if that cannot be
     /// read.
     summarized: Option<Execution>,
-    /// Whether GitLab does not show yet that it failed.
+    /// Whether GitLab did not show that it failed, before the report.
     is_unreported: bool,
     /// Why it failed, once that was read.
     cause: Option<Result<Cause, CallError>>,
@@ -130,28 +197,73 @@ enum Observed {
     Shown,
 }
 
-impl Reporter<'_> {
-    async fn decide(&mut self) -> Result<(), ReportError> {
-        let (pipeline, settings) = (self.context.pipeline, self.context.settings);
-        let (names, state) = (&pipeline.names, self.execution.state);
-        let scope = self.context.scope;
-        if scope.has_actions(state) {
-            self.execution.actions = self.list_actions().await?;
+impl<'a> Reporter<'a> {
+    fn new(context: &'a Context<'a>, execution: Execution) -> Self {
+        Reporter {
+            context,
+            topics: &[],
+            author: None,
+            execution,
+            observed: Observed::Execution,
+            desired: Desired::default(),
+            shown: Shown::default(),
+            pipeline_id: None,
+            posted: vec![],
+            reported: Reported::default(),
+            retries: BTreeMap::new(),
+            summarized: None,
+            is_unreported: false,
+            cause: None,
+            unread_notes: None,
         }
-        self.cause = None;
-        let summarized = self.summarized().await;
-        self.summarized = self.reported.settle(Topic::Execution, summarized);
+    }
+
+    /// The round of these parts, which does not repeat the reads of this one.
+    fn next(&self, topics: &'static [Topic]) -> Self {
+        Reporter {
+            topics,
+            author: self.author,
+            summarized: self.summarized.clone(),
+            is_unreported: self.is_unreported,
+            cause: self.cause.clone(),
+            ..Reporter::new(self.context, self.execution.clone())
+        }
+    }
+
+    async fn run(mut self) -> Self {
+        // The caller enforces the deadline.
+        let progress = Progress::new(SystemTime::UNIX_EPOCH);
+        let ended = Box::pin(reconcile(&mut self, &progress)).await;
+        let topic = self.topics.first().copied();
+        self.reported
+            .settle(topic.unwrap_or(Topic::Execution), ended);
+        let unread = self.unread_notes.take();
+        self.reported
+            .settle(Topic::Note, unread.map_or(Ok(()), Err));
+        self
+    }
+
+    async fn decide(&mut self) {
+        let (names, settings) = (&self.context.pipeline.names, self.context.settings);
+        let includes = |topic: &Topic| {
+            let state = self.execution.state;
+            self.topics.contains(topic) && self.context.scope.includes(*topic, state)
+        };
+        let [execution, approval, deployment, environment, note] =
+            Topic::ALL.map(|it| includes(&it));
+        if (execution || note) && self.summarized.is_none() {
+            let summarized = self.summarized().await;
+            let topic = if note { Topic::Note } else { Topic::Execution };
+            self.summarized = self.reported.settle(topic, summarized);
+        }
         let url = self.url();
-        let execution = self.summarized.as_ref().unwrap_or(&self.execution);
-        let desired = plan::desired(execution, names, settings, &url);
-        let includes = |topic| scope.includes(topic, state);
+        let shown = self.summarized.as_ref();
+        let desired = plan::desired(shown.unwrap_or(&self.execution), names, settings, &url);
         self.desired = Desired {
-            execution: desired
-                .execution
-                .filter(|_| includes(Topic::Execution) && self.summarized.is_some()),
-            approval: desired.approval.filter(|_| includes(Topic::Approval)),
-            deployment: desired.deployment.filter(|_| includes(Topic::Deployment)),
-            is_repeated: scope == Scope::All,
+            execution: desired.execution.filter(|_| execution && shown.is_some()),
+            approval: desired.approval.filter(|_| approval),
+            deployment: desired.deployment.filter(|_| deployment),
+            is_repeated: self.context.scope == Scope::All,
             ..Desired::default()
         };
         if self.desired.deployment == Some(StatusState::Success) {
@@ -160,16 +272,7 @@ impl Reporter<'_> {
                 self.desired.deployment = None;
             }
         }
-        if self.desired.deployment.is_some() {
-            let project = self.project().await.map(ProjectDetails::has_environments);
-            if self.reported.settle(Topic::Deployment, project) == Some(false) {
-                tracing::info!(
-                    "CI/CD or environments are switched off in the project: no deployment"
-                );
-                self.desired.deployment = None;
-            }
-        }
-        if includes(Topic::EnvironmentUrl) {
+        if environment {
             let url = self.environment_url().await;
             self.desired.environment_url =
                 self.reported.settle(Topic::EnvironmentUrl, url).flatten();
@@ -177,7 +280,7 @@ impl Reporter<'_> {
             let tier = plan::tier(&names.env_id, &settings.environment_name);
             self.desired.tier = tier.filter(|_| is_deployed);
         }
-        if includes(Topic::Note) {
+        if note {
             let note = self.note(&url).await;
             self.desired.note = self.reported.settle(Topic::Note, note).flatten();
             if self.desired.note.is_none() {
@@ -185,15 +288,13 @@ impl Reporter<'_> {
                 self.desired.note_state = self.reported.settle(Topic::Note, state).flatten();
             }
         }
-        Ok(())
     }
 
     /// Whether a later execution has deployed, although it has not ended: its alarms may be watched
     /// for minutes. GitLab takes the latest record for the environment's present deployment.
     async fn has_later_deployment(&self) -> Result<bool, CallError> {
-        let (aws, names) = (self.context.aws, &self.context.pipeline.names);
         for id in &self.execution.later_open {
-            let actions = execution::list_actions(aws, &names.pipeline(), id).await?;
+            let actions = self.context.list_actions(id).await?;
             let mut deployed = actions.iter().filter(|action| action.name == DEPLOY);
             if deployed.any(|action| action.state == ActionState::Succeeded) {
                 return Ok(true);
@@ -211,23 +312,19 @@ impl Reporter<'_> {
             .reported_execution(&name, &self.execution.id)
     }
 
-    async fn list_actions(&self) -> Result<Vec<Action>, CallError> {
-        let (aws, names) = (self.context.aws, &self.context.pipeline.names);
-        execution::list_actions(aws, &names.pipeline(), &self.execution.id).await
-    }
-
     /// The execution with the shown part of CodePipeline's summary of its failure.
-    async fn summarized(&mut self) -> Result<Execution, CallError> {
-        let (scope, state) = (self.context.scope, self.execution.state);
-        let shows_reason = [Topic::Execution, Topic::Note].into_iter();
-        let mut shows_reason = shows_reason.map(|topic| scope.includes(topic, state));
-        if self.execution.failed_action().is_none() || !shows_reason.any(|it| it) {
+    async fn summarized(&self) -> Result<Execution, CallError> {
+        if self.execution.failed_action().is_none() {
             return Ok(self.execution.clone());
         }
-        let audience = self.audience().await;
+        let audience = self.context.audience().await;
         let (aws, settings) = (self.context.aws, self.context.settings);
         let names = &self.context.pipeline.names;
-        outputs::without_values(aws, settings, names, audience, &self.execution).await
+        let read = outputs::without_values(aws, settings, names, audience, &self.execution);
+        match timeout(REASON_TIMEOUT, read).await {
+            Ok(read) => read,
+            Err(_) => Ok(outputs::without_reasons(&self.execution)),
+        }
     }
 
     /// Why the execution failed. It is read when it is needed first: most reports of a failure find
@@ -236,18 +333,18 @@ impl Reporter<'_> {
         if let Some(read) = &self.cause {
             return read.clone();
         }
-        let audience = self.audience().await;
+        let audience = self.context.audience().await;
         let (aws, settings) = (self.context.aws, self.context.settings);
         let names = &self.context.pipeline.names;
         let read = Cause::read(aws, settings, names, audience, &self.execution).await;
         self.cause.insert(read).clone()
     }
 
-    /// Replaces CodePipeline's summary in the status by the first cause. If that cannot be read,
-    /// the summary stays.
+    /// Replaces CodePipeline's summary in the status by the first cause. If that cannot be read in
+    /// time, the summary stays.
     async fn explain_status(&mut self) {
-        match self.cause().await {
-            Ok(cause) => {
+        let error = match timeout(REASON_TIMEOUT, self.cause()).await {
+            Ok(Ok(cause)) => {
                 let summary = self
                     .summarized
                     .as_mut()
@@ -255,45 +352,19 @@ impl Reporter<'_> {
                 if let (Some(first), Some(action)) = (cause.first(), summary) {
                     action.summary = first;
                 }
+                None
             }
-            Err(error) => {
-                let error = error.reason();
-                tracing::warn!(
-                    error = error.as_error(),
-                    "a status lacks the cause of a failure"
-                );
-            }
+            Ok(Err(error)) => Some(error.reason().problem),
+            Err(_) => Some("AWS does not respond in time".to_owned()),
+        };
+        if let Some(error) = error {
+            tracing::warn!(error, "a status lacks the cause of a failure");
         }
         let (settings, names) = (self.context.settings, &self.context.pipeline.names);
         if let Some(execution) = &self.summarized {
             let desired = plan::desired(execution, names, settings, &self.url());
             self.desired.execution = desired.execution;
         }
-    }
-
-    /// Who may read the reason of a failure. Others than members, if the visibility of the project
-    /// is unknown.
-    async fn audience(&mut self) -> Audience<'static> {
-        if self
-            .project()
-            .await
-            .is_ok_and(|project| project.is_private())
-        {
-            Audience::Members
-        } else {
-            Audience::Others
-        }
-    }
-
-    /// The project, or the error of its first read.
-    async fn project(&mut self) -> Result<&ProjectDetails, GitLabError> {
-        let read = if let Some(read) = self.project.take() {
-            read
-        } else {
-            let project = self.context.commit.project;
-            self.context.gitlab.project(project).await
-        };
-        self.project.insert(read).as_ref().map_err(Clone::clone)
     }
 
     /// The address of the environment, from the output of the deployed stack.
@@ -344,45 +415,59 @@ impl Reporter<'_> {
 
     /// Reads the present record of each desired one.
     async fn read_shown(&mut self) {
-        let mut shown = self.read_statuses().await;
-        self.is_unreported = plan::explains_failure(&self.desired, &shown);
-        if self.is_unreported {
+        self.shown = self.read_statuses().await;
+        if plan::explains_failure(&self.desired, &self.shown) {
+            self.is_unreported = true;
             self.explain_status().await;
         }
+        self.read_record().await;
         if let Some(state) = self.desired.note_state.clone()
             && self.is_open(Topic::Note)
         {
             let read = Box::pin(self.outdated_notes(&state)).await;
             let read = self.reported.settle(Topic::Note, read).unwrap_or_default();
-            (shown.outdated_notes, shown.missing_note) = (read.outdated, read.missing);
+            (self.shown.outdated_notes, self.shown.missing_note) = (read.outdated, read.missing);
             self.unread_notes = read.unread;
             self.reported.others.extend(read.others);
         }
-        let (gitlab, commit, desired) = (self.context.gitlab, &self.context.commit, &self.desired);
+    }
+
+    /// Reads whether the deployment has a record, and then its environment.
+    async fn read_record(&mut self) {
+        let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
         let environment = &self.context.settings.environment_name;
-        if let Some(state) = desired.deployment
-            && self.is_open(Topic::Deployment)
-        {
+        let Some(state) = self.desired.deployment else {
+            return;
+        };
+        // The address belongs to the record, even if it is sent again.
+        let is_new = self.posted.contains(&Post::CreateDeployment(state));
+        if !is_new && self.is_open(Topic::Deployment) {
             let (since, clock) = (self.execution.started, self.context.clock);
             let read = gitlab.has_deployment(commit, environment, state, since, clock);
-            let read = self.reported.settle(Topic::Deployment, read.await);
-            // The address belongs to the record, even if it is sent again.
-            let is_new = self.posted.contains(&Post::CreateDeployment(state));
-            shown.is_recorded = read != Some(false) && !is_new;
+            match read.await {
+                Err(error) if error.lacks_environments() => {
+                    tracing::info!("{error}: no deployment");
+                    self.desired = Desired::default();
+                    return;
+                }
+                read => {
+                    let read = self.reported.settle(Topic::Deployment, read);
+                    self.shown.is_recorded = read != Some(false);
+                }
+            }
         }
-        if desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
+        // It does not delay a record that is missing.
+        let is_missing = !is_new && !self.shown.is_recorded && self.is_open(Topic::Deployment);
+        if !is_missing && self.desired.has_environment() && self.is_open(Topic::EnvironmentUrl) {
             let read = gitlab.environment(commit.project, environment).await;
-            shown.environment = self.reported.settle(Topic::EnvironmentUrl, read).flatten();
+            self.shown.environment = self.reported.settle(Topic::EnvironmentUrl, read).flatten();
         }
-        self.shown = shown;
     }
 
     /// Whether this part of the report has not failed. Without a connection to GitLab, each would
     /// fail.
     fn is_open(&self, topic: Topic) -> bool {
-        let is_unreachable = |error: &GitLabError| error.scope == ErrorScope::GitLab;
-        !self.reported.failed.contains_key(&topic)
-            && !self.reported.gitlab_errors().any(is_unreachable)
+        !self.reported.failed.contains_key(&topic) && !self.reported.is_unreachable()
     }
 
     /// The commit's newest execution, if the state that the requests depend on has changed since it
@@ -393,7 +478,8 @@ impl Reporter<'_> {
         let of_execution = |post: &Post| post.topic() == Topic::Execution;
         // Only the actions of a running execution change.
         let of_actions = is_running && !self.posted.iter().all(of_execution);
-        let is_progressing = of_actions && self.list_actions().await? != read.actions;
+        let is_progressing =
+            of_actions && self.context.list_actions(&read.id).await? != read.actions;
         if is_running && !is_progressing && !self.posted.iter().any(of_execution) {
             return Ok(None);
         }
@@ -401,7 +487,10 @@ impl Reporter<'_> {
         let newest =
             execution::newest_of_same_commit(self.context.aws, &pipeline_name, &read.id).await?;
         let is_same = |newest: &Execution| (&newest.id, newest.state) == (&read.id, read.state);
-        Ok(newest.filter(|newest| is_progressing || !is_same(newest)))
+        match newest.filter(|newest| is_progressing || !is_same(newest)) {
+            Some(newest) => self.context.with_actions(newest).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The requests that are missing. A request that GitLab accepted is not repeated: GitLab may
@@ -471,11 +560,12 @@ impl Reconcile for Reporter<'_> {
             && let Some(newest) = self.changed().await?
         {
             self.execution = newest;
+            (self.summarized, self.cause) = (None, None);
             self.posted.clear();
             self.observed = Observed::Execution;
         }
         if self.observed == Observed::Execution {
-            self.decide().await?;
+            self.decide().await;
             self.observed = Observed::Desired;
         }
         if self.observed == Observed::Desired {
@@ -503,15 +593,12 @@ impl Reconcile for Reporter<'_> {
         let mut is_repeated = false;
         for post in posts {
             let retries = self.retries.get(&post.topic()).copied().unwrap_or(0);
+            // The environment is read after the record, which creates it if it is the first one.
+            if matches!(post, Post::CreateDeployment(_)) && self.desired.has_environment() {
+                self.observed = Observed::Desired;
+            }
             match self.post(&post).await {
                 Ok(has_changed) => {
-                    // The first deployment creates the environment.
-                    if matches!(post, Post::CreateDeployment(_))
-                        && self.desired.has_environment()
-                        && self.shown.environment.is_none()
-                    {
-                        self.observed = Observed::Desired;
-                    }
                     self.posted.push(post.clone());
                     if has_changed {
                         self.reported.accepted.push(post);

@@ -65,7 +65,7 @@ impl Reporter<'_> {
     async fn has_notes(&mut self) -> Result<bool, GitLabError> {
         match self.context.settings.notes {
             Some(has_notes) => Ok(has_notes),
-            None => Ok(!self.project().await?.is_public()),
+            None => Ok(!self.context.project().await?.is_public()),
         }
     }
 
@@ -202,6 +202,9 @@ impl Reporter<'_> {
                 (Cause::default(), true)
             }
         };
+        if self.summarized.is_none() {
+            self.summarized = self.summarized().await.ok();
+        }
         let failed = self.summarized.as_ref().and_then(Execution::failed_action);
         let summary = failed.map_or("", |action| action.summary.as_str());
         let mut text = cause.text(summary, &self.url());
@@ -238,7 +241,7 @@ impl Reporter<'_> {
             return Ok(None);
         };
         let gitlab_url = &self.context.settings.access.url;
-        let project = self.project().await?;
+        let project = self.context.project().await?;
         let own = || format!("{gitlab_url}/{}", project.path);
         let url = project.web_url.clone().unwrap_or_else(own);
         let name = pipeline.names.pipeline();
