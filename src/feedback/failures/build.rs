@@ -4,6 +4,7 @@ use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
 use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError, required};
+use crate::feedback::change_sets::Values;
 
 /// A build that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub struct FailedBuild {
     pub contexts: Vec<PhaseContext>,
     /// Where the phase's log is. `None` if CodeBuild names no log stream, or no phase.
     pub log: Option<LogWindow>,
+    /// Those of the deployed stack's parameters, which no text about the build shows.
+    pub values: Values,
 }
 
 /// CodeBuild's report about a phase.
@@ -45,6 +48,7 @@ impl FailedBuild {
             phase: phase.to_owned(),
             contexts: failed.map(contexts).unwrap_or_default(),
             log: failed.and_then(|failed| LogWindow::of(build, failed, phase)),
+            values: Values::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! branch, so no text of it may have an effect in GitLab.
 
 use super::build::LogWindow;
-use super::masks::masked;
+use super::masks::{MASK, announces_secret, masked};
 use crate::clients::aws::{Aws, CallError, EventRange};
 use crate::clients::gitlab::is_invisible;
 
@@ -150,14 +150,14 @@ fn lines(messages: &[String]) -> Vec<String> {
 }
 
 /// The end of `lines` as a code block in Markdown, without secrets, and with at most 40 lines and
-/// 8 KB. Empty if the lines are.
+/// 8 KB. Empty if the lines are. `without_values` returns the shown part of a line, or `None`.
 ///
 /// Each line is indented by a space, as the fence is, so that Markdown does not show it. GitLab
 /// reads quick actions, quotes and includes at the beginning of a line, and some versions with
 /// regular expressions that do not find a block with a longer fence
 /// (`lib/gitlab/quick_actions/extractor.rb`).
-pub fn block(lines: &[String]) -> String {
-    let lines = shown_lines(lines);
+pub fn block(lines: &[String], without_values: impl Fn(&str) -> Option<String>) -> String {
+    let lines = shown_lines(lines, without_values);
     if lines.is_empty() {
         return String::new();
     }
@@ -170,12 +170,18 @@ pub fn block(lines: &[String]) -> String {
     format!(" {fence}\n{}\n {fence}\n", lines.join("\n"))
 }
 
-/// A message of CodeBuild on one line, without secrets.
+/// A message of CodeBuild on one line, without secrets. Its own words follow the command.
 pub fn message(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| plain(bounded(line))).collect();
-    let line = masked(&lines.join(" "));
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let line = words.join(" ");
+    const REASON: &str = ". Reason: ";
+    let (command, reason) = text.rsplit_once(REASON).unwrap_or((text, ""));
+    let [mut line, reason] = [command, reason].map(|text| {
+        let lines: Vec<String> = text.lines().map(plain).collect();
+        let shown = masked(&lines.join("\n"));
+        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    if !reason.is_empty() {
+        line.extend([REASON, &reason]);
+    }
     match line.char_indices().nth(MAX_MESSAGE_CHARACTERS) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
@@ -183,10 +189,10 @@ pub fn message(text: &str) -> String {
 }
 
 /// The lines of a block.
-fn shown_lines(lines: &[String]) -> Vec<String> {
+fn shown_lines(lines: &[String], without_values: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let (mut kept, mut bytes) = (vec![], 0);
     for line in lines.iter().rev().take(MAX_MASKED_LINES) {
-        let plain = plain(bounded(line));
+        let plain = plain(line);
         bytes += plain.len();
         if bytes > MAX_MASKED_BYTES {
             break;
@@ -197,7 +203,7 @@ fn shown_lines(lines: &[String]) -> Vec<String> {
     let masked = masked(&kept.join("\n"));
     let (mut shown, mut bytes) = (vec![], 0);
     for line in masked.lines().rev().take(MAX_LINES) {
-        let line = cut(line);
+        let line = without_values(&cut(line)).unwrap_or_else(|| MASK.to_owned());
         bytes += line.len() + 1;
         if bytes > MAX_BYTES {
             break;
@@ -211,18 +217,13 @@ fn shown_lines(lines: &[String]) -> Vec<String> {
 }
 
 /// The beginning of a line that is masked. The last word of a cut one may be a part of a secret.
-fn bounded(line: &str) -> &str {
-    let line = line.trim_end_matches(['\r', '\n']);
+fn bounded(line: &mut String) {
     if line.len() <= MAX_MASKED_LINE_BYTES {
-        return line;
+        return;
     }
-    // A terminal does not show overwritten text.
-    let line = line.rsplit('\r').next().unwrap_or(line);
-    let line = line
-        .get(..line.floor_char_boundary(MAX_MASKED_LINE_BYTES))
-        .unwrap_or(line);
+    line.truncate(line.floor_char_boundary(MAX_MASKED_LINE_BYTES));
     let end = line.rfind(|c: char| c.is_whitespace() || c == ',');
-    line.get(..end.unwrap_or(line.len())).unwrap_or(line)
+    line.truncate(end.unwrap_or(line.len()));
 }
 
 /// The beginning of a line that is shown.
@@ -241,10 +242,10 @@ fn longest_run(line: &str) -> usize {
 }
 
 /// A line as a terminal shows it in the end: without overwritten text, colours, and characters that
-/// change others.
+/// change others. A text that announces a secret stays, because the secret may overwrite it.
 fn plain(line: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(line.len()), line.chars());
-    let mut is_overwritten = false;
+    let (mut is_overwritten, mut is_kept) = (false, false);
     while let Some(c) = rest.next() {
         match c {
             '\u{1B}' | '\u{9B}' => is_overwritten |= skip_sequence(c, &mut rest),
@@ -254,7 +255,12 @@ fn plain(line: &str) -> String {
             c if c.is_control() || is_invisible(c) => {}
             c => {
                 if is_overwritten {
-                    plain.clear();
+                    is_kept = is_kept || announces_secret(&plain);
+                    if is_kept {
+                        plain.push(' ');
+                    } else {
+                        plain.clear();
+                    }
                     is_overwritten = false;
                 }
                 plain.push(c);
@@ -262,6 +268,7 @@ fn plain(line: &str) -> String {
         }
     }
     plain.truncate(plain.trim_end().len());
+    bounded(&mut plain);
     plain
 }
 

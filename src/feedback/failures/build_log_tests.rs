@@ -32,6 +32,11 @@ fn inside(block: &str) -> String {
     panic!("the block does not end: {block}");
 }
 
+/// The block of a build whose stack has no parameters.
+fn block(lines: &[String]) -> String {
+    super::block(lines, |line| Some(line.to_owned()))
+}
+
 fn shown(lines: &[&str]) -> String {
     inside(&block(&owned(lines)))
 }
@@ -136,6 +141,88 @@ fn token_with_characters_inside_is_masked() {
     assert_eq!(shown(&lines), "glpat-*****\nx");
 }
 
+/// Usual forms of a secret, which `{}` is.
+const FORMS: &[&str] = &[
+    "DB_PASSWORD={} x",
+    "DB_PASSWORD_PROD={}",
+    "PASSWORD1={}",
+    "DBPASS={}",
+    "PASS={}",
+    "pw: {}",
+    "export SSHPASS={}",
+    "SECRET_KEY_BASE={}",
+    "RAILS_MASTER_KEY={}",
+    "Password: {}",
+    r#"{"password": "{}","a":1}"#,
+    r#"{\"password\":\"{}\"}"#,
+    r#"{\\\"SecretAccessKey\\\":\\\"{}\\\"}"#,
+    r#""SecretString": "{}""#,
+    r#""auths": {"x": {"auth": "{}"}}"#,
+    r#"{"Name": "/prod/db/password", "Type": "SecureString", "Value": "{}"}"#,
+    "password=b'{}'",
+    "user=bob password=r'{}' x",
+    r#"Login { token: Some("{}") }"#,
+    "token -> {}",
+    "[password] => {}",
+    "password := \"{}\"",
+    "postgres://app:{}@db:5432/x",
+    "fatal: unable to access 'https://oauth2:{}@git.example.com/r.git/': 403",
+    "redis://:{}@db",
+    "aws configure set aws_secret_access_key {}",
+    "+ tool --secret-key {} x",
+    "tool --aws-secret-access-key {}",
+    "gpg --batch --passphrase {} x",
+    "tool --api-key '{}'",
+    "Command '['tool', '--password', '{}']' returned non-zero exit status 1.",
+    "openssl rsa -passin pass:{}",
+    "<password>{}</password>",
+    r#"<add key="ApiKey" value="{}" />"#,
+    "Cookie: session={}; x=y",
+    "Authorization: Digest {}",
+    "curl -H 'PRIVATE-TOKEN: {}'",
+    "kubectl create secret generic db --from-literal=key={}",
+    "AccountName=x;AccountKey={};EndpointSuffix=y",
+    "Server=x;Pwd={};",
+    "password:\n  {}",
+    "password: |\n  {}\nnext",
+    "password: \\\n{}",
+    "\"password\":\n    \"{}\"",
+    "aws_secret_access_key =\n{}",
+    "- name: DB_PASSWORD\n  value: {}",
+    "Password: \r{}",
+    "Password: \u{1B}[G{}",
+    "pass\0word\u{200B}:\u{1B}[1m {}",
+    "\u{1B}]8;;https://x\u{7}password\u{1B}]8;;\u{7}: {}",
+];
+
+/// A password of Secrets Manager's `GetRandomPassword` by default, which differs by `seed`.
+fn random_password(seed: u64) -> String {
+    let mut state = seed;
+    let characters = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + u8::try_from((state >> 33) % 94).expect("less than 94"))
+    });
+    characters.take(32).collect()
+}
+
+#[test]
+fn secret_of_any_characters_is_masked_in_each_form() {
+    for form in FORMS {
+        for seed in 0..200 {
+            let secret = random_password(seed);
+            let text = form.replacen("{}", &secret, 1);
+            let lines: Vec<&str> = text.split('\n').collect();
+            for shown in [shown(&lines), message(&text)] {
+                let mut parts = secret.as_bytes().windows(4);
+                let is_shown = |part: &[u8]| shown.as_bytes().windows(4).any(|it| it == part);
+                assert!(!parts.any(is_shown), "{text}: {shown}");
+            }
+        }
+    }
+}
+
 #[test]
 fn block_has_forty_lines_and_8_kb_at_most() {
     let lines: Vec<String> = (0..100).map(|number| number.to_string()).collect();
@@ -189,7 +276,11 @@ fn message_is_one_masked_line() {
         ("a\n b\t\u{1B}[1mc", "a b c"),
         (
             "Error while executing command: curl -H 'Authorization: Bearer abc'",
-            "Error while executing command: curl -H 'Authorization: *****'",
+            "Error while executing command: curl -H 'Authorization: *****",
+        ),
+        (
+            "login --password hunter2\nexit 0. Reason: exit status 1",
+            "login --password ***** exit 0. Reason: exit status 1",
         ),
         ("role of 210987654321", "role of …"),
     ] {

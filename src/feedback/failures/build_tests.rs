@@ -66,6 +66,7 @@ fn first_phase_that_failed_is_the_cause() {
             start: Some(1_669_015_715_809),
             end: Some(1_669_015_715_843),
         }),
+        values: Values::default(),
     };
     assert_eq!(failed, expected);
 }
@@ -82,6 +83,7 @@ fn only_a_known_failure_is_one() {
             phase: "FAILED".to_owned(),
             contexts: vec![],
             log: None,
+            values: Values::default(),
         };
         assert_eq!(failed, expected, "{status}");
     }

@@ -1,279 +1,253 @@
 //! Masks for secrets that a build may print. They cannot find every secret, so a log is shown to
 //! members of a private project only.
+//!
+//! Where a value ends is not guessed: after the name of a secret and an assignment, the line is
+//! hidden to its end. `docs/concepts/reporting.md` has the rule for users.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 
-use regex_lite::Regex;
-
-use crate::clients::gitlab::without_logins;
+use super::secret_names::{SecretNames, Value};
 use crate::feedback::change_sets::without_accounts;
 
 /// Replaces a secret.
-const MASK: &str = "*****";
+pub const MASK: &str = "*****";
 
-/// A kind of token that its beginning shows.
-struct Token {
-    prefix: &'static str,
-    /// The fewest characters after the prefix. A shorter text is a name or an example.
-    min: usize,
-    /// The characters of it that are neither letters nor digits.
-    others: &'static str,
-}
-
-const fn token(prefix: &'static str, min: usize, others: &'static str) -> Token {
-    Token {
-        prefix,
-        min,
-        others,
-    }
-}
-
-/// The tokens that are recognized wherever they stand.
-const TOKENS: &[Token] = &[
+/// Tokens that are recognized wherever they stand: their prefixes, the fewest characters after one
+/// (a shorter text is a name or an example), and those that are neither letters nor digits.
+const TOKENS: [(&[&str], usize, &str); 17] = [
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes
-    token("AKIA", 12, ""),
-    token("ASIA", 12, ""),
-    token("ABIA", 12, ""),
-    token("ACCA", 12, ""),
-    // Session tokens of STS. AWS documents no form of them.
-    token("IQoJ", 40, "+/="),
-    token("FwoG", 40, "+/="),
-    token("FQoG", 40, "+/="),
+    (&["AKIA", "ASIA", "ABIA", "ACCA"], 12, ""),
     // https://docs.gitlab.com/security/tokens/#token-prefixes
-    token("glpat-", 12, "-_."),
-    token("gloas-", 12, "-_."),
-    token("gldt-", 12, "-_."),
-    token("glrt-", 12, "-_."),
-    token("glrtr-", 12, "-_."),
-    token("glcbt-", 12, "-_."),
-    token("glptt-", 12, "-_."),
-    token("glft-", 12, "-_."),
-    token("glimt-", 12, "-_."),
-    token("glagent-", 12, "-_."),
-    token("glwt-", 12, "-_."),
-    token("glsoat-", 12, "-_."),
-    token("glffct-", 12, "-_."),
-    token("GR1348941", 12, "-_"),
-    token("_gitlab_session=", 12, ""),
+    (
+        &[
+            "glpat-",
+            "gloas-",
+            "gldt-",
+            "glrt-",
+            "glrtr-",
+            "glcbt-",
+            "glptt-",
+            "glft-",
+            "glimt-",
+            "glagent-",
+            "glwt-",
+            "glsoat-",
+            "glffct-",
+            "GR1348941",
+        ],
+        12,
+        "-_.",
+    ),
+    (&["_gitlab_session="], 12, ""),
     // https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github#githubs-token-formats
-    token("ghp_", 16, "_-."),
-    token("gho_", 16, "_-."),
-    token("ghu_", 16, "_-."),
-    token("ghs_", 16, "_-."),
-    token("ghr_", 16, "_-."),
-    token("github_pat_", 16, "_"),
+    (
+        &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        16,
+        "_-.",
+    ),
     // https://docs.slack.dev/authentication/tokens
-    token("xoxa-", 8, "-."),
-    token("xoxb-", 8, "-."),
-    token("xoxe-", 8, "-."),
-    token("xoxe.", 8, "-."),
-    token("xoxp-", 8, "-."),
-    token("xoxr-", 8, "-."),
-    token("xoxs-", 8, "-."),
-    token("xapp-", 8, "-."),
-    token("hooks.slack.com/services/", 8, "/"),
+    (
+        &[
+            "xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxp-", "xoxr-", "xoxs-", "xapp-",
+        ],
+        8,
+        "-.",
+    ),
+    (
+        &["hooks.slack.com/services/", "discord.com/api/webhooks/"],
+        8,
+        "/-_",
+    ),
     // Registries of packages and images. An environment variable `npm_config_…` has underscores.
-    token("npm_", 30, ""),
-    token("pypi-Ag", 30, "-_"),
-    token("dckr_pat_", 12, "-_"),
+    (&["npm_", "hf_"], 30, ""),
+    (&["pypi-Ag", "AIza"], 30, "-_"),
+    (&["dckr_pat_"], 12, "-_"),
     // https://docs.stripe.com/keys
-    token("sk_live_", 8, ""),
-    token("rk_live_", 8, ""),
-    token("sk_test_", 8, ""),
-    token("whsec_", 16, "+/="),
-    // Google's keys, access tokens and client secrets.
-    token("AIza", 30, "-_"),
-    token("ya29.", 12, "-_."),
-    token("GOCSPX-", 16, "-_"),
-    // Vault, SendGrid, Hugging Face, Anthropic, OpenAI, Atlassian.
-    token("hvs.", 16, "-_"),
-    token("SG.", 40, "-_."),
-    token("hf_", 30, ""),
-    token("sk-ant-", 16, "-_"),
-    token("sk-proj-", 16, "-_"),
-    token("ATATT3x", 20, "-_="),
+    (&["sk_live_", "rk_live_", "sk_test_"], 8, ""),
+    // Google, Vault, Anthropic, OpenAI, Atlassian, SendGrid.
+    (
+        &["ya29.", "GOCSPX-", "hvs.", "sk-ant-", "sk-proj-", "ATATT3x"],
+        16,
+        "-_.=",
+    ),
+    (&["SG."], 40, "-_."),
+    // Linear, New Relic, DigitalOcean, Shopify, age.
+    (
+        &["lin_api_", "NRAK-", "dop_v1_", "shpat_", "AGE-SECRET-KEY-1"],
+        16,
+        "",
+    ),
     // JSON in Base64: a JSON Web Token, or a registry's login.
-    token("eyJ", 20, "-_.+/="),
+    (&["eyJ"], 20, "-_.+/="),
+    // A private key in Base64 again, as in a kubeconfig; a secret of webhooks.
+    (&["LS0tLS1CRUdJTi", "whsec_", "Basic "], 16, "+/="),
+    (&["earer "], 16, "-_.+/=~"),
+    // Signatures of addresses.
+    (&["ignature=", "?sig=", "&sig="], 8, "-_.+/=%"),
 ];
 
-/// Values that only their names show: the second group is the secret. The last but one finds a
-/// password of several words after `Password: `, up to the end of its line.
-const NAMED: [&str; 5] = [
-    r#"(?i)(authorization\\?["']?[ \t]*[:=][ \t]*\\?["']?)((?:basic|bearer|token)[ \t]+[^\s"'\\]+|[^\n]+)"#,
-    r"(?i)(\bbearer[ \t]+)([a-z0-9._~+/=-]{16,})",
-    r#"(?i)(--[a-z-]*(?:password|passwd|token|secret)[ \t]+)("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|[^\s-]\S*)"#,
-    r#"(?i)((?:password|passwd|passphrase|pwd)["']?[ \t]*:[ \t]+)([^\s"'\\][^\n]*)"#,
-    r#"(?i)((?:password|passwd|passphrase|pwd|_pass|secret|token|_auth|api[-_]?key|access[-_]?key|account[-_]?key|secret[-_]?key|private[-_]?key|signature|credentials?|[?&]sig)\\?["']?[ \t]*(?::=|[!?+|]{0,2}={1,3}>?|:)[ \t]*\\?)("(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?|\$\([^()\n]*\)[^\s"']*|\{\{[^{}\n]*\}\}[^\s"']*|[^\s"']+)"#,
+/// The fewest characters of a random text, and of those that are in no word and no hash.
+const MIN_RANDOM: usize = 32;
+const MIN_RANDOM_LEFT: usize = 16;
+
+/// The fewest letters of a word, and the fewest digits of a hash, inside of a longer text.
+const MIN_WORD: usize = 3;
+const MIN_HASH: usize = 8;
+
+/// The text before the digest of a package, of a file or of a key.
+const DIGESTS: [&str; 7] = [
+    "sha1",
+    "sha256",
+    "sha384",
+    "sha512",
+    "md5",
+    "h1",
+    "integrity",
 ];
 
-/// The whole forms of values that are not secrets: the name of a variable or of a placeholder, a
-/// command, a template, asterisks, and an operator or a bracket. A password may begin like each of
-/// them.
-const NO_SECRET: &str = r"^(?:\$[A-Z_][A-Z0-9_]*|\$\{[A-Za-z_][A-Za-z0-9_.]*\}|\$\([^()]*\)|<[A-Za-z][A-Za-z0-9 _.-]*>|\{\{[^{}]*\}\}|\*+|[=!<>|&?:{\[(-]{0,3})$";
-
-/// Values that are not secrets.
-const LITERALS: [&str; 13] = [
-    "null",
-    "none",
-    "nil",
-    "undefined",
-    "true",
-    "false",
-    "string",
-    "number",
-    "boolean",
-    "any",
-    "str",
-    "int",
-    "bool",
-];
-
-/// The fewest characters of a word that may be a line of a key, and those of a complete line: 64 in
-/// most programs, 70 in OpenSSH, 76 in MIME.
+/// The fewest characters of a word that may be a line of a key, except its last one.
 const MIN_KEY_LINE: usize = 40;
-const COMPLETE_KEY_LINE: Range<usize> = 60..80;
+
+/// The most lines that belong to a value which begins behind the line of its name.
+const MAX_VALUE_LINES: usize = 20;
+
+/// The lines after the name of a secret in which `Value` counts as its value.
+const MAX_NAMED_LINES: usize = 3;
 
 /// `text`, which has lines and no control characters, without secrets. It is masked as a whole,
 /// because a part of a secret is not recognized.
 pub fn masked(text: &str) -> String {
-    let text = without_private_keys(text);
-    let text = without_logins(&text);
-    let text = NAMED_PATTERNS
-        .get_or_init(|| NAMED.iter().filter_map(|it| Regex::new(it).ok()).collect())
-        .iter()
-        .fold(text, |text, pattern| without_named(&text, pattern));
-    let text = without_tokens(&text);
-    let lines: Vec<String> = text.lines().map(without_accounts).collect();
-    lines.join("\n")
+    let mut masker = Masker::default();
+    for line in text.lines() {
+        masker.add(line);
+    }
+    masker.lines.join("\n")
 }
 
-static NAMED_PATTERNS: OnceLock<Vec<Regex>> = OnceLock::new();
+/// Whether a secret follows in the line.
+pub fn announces_secret(line: &str) -> bool {
+    SecretNames::of(line, false).value.is_some()
+}
 
-fn without_named(text: &str, pattern: &Regex) -> String {
-    let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
-    for found in pattern.captures_iter(text) {
-        let (Some(name), Some(value)) = (found.get(1), found.get(2)) else {
-            continue;
-        };
-        let before = text.get(..name.start()).unwrap_or_default();
-        // `arn:aws:secretsmanager:<region>:<account>:secret:<name>`.
-        let is_in_arn = before.ends_with(':') && name.as_str() == "secret:";
-        let is_shown = is_in_arn || is_path(name.as_str(), value.as_str());
-        shown.push_str(text.get(end..value.start()).unwrap_or_default());
-        let quote = value.as_str().chars().next().filter(|c| "\"'".contains(*c));
-        if is_shown || is_no_secret(value.as_str()) {
-            shown.push_str(value.as_str());
+#[derive(Default)]
+struct Masker {
+    lines: Vec<String>,
+    open: Open,
+    /// In how many of the next lines `Value` is that of a secret.
+    named: usize,
+}
+
+/// A secret whose next part is in the next line.
+#[derive(Default)]
+enum Open {
+    #[default]
+    Nothing,
+    /// The value of a name in a line with this indentation. The first line belongs to it, and the
+    /// ones after it that are indented deeper.
+    Value {
+        indentation: usize,
+        lines: usize,
+    },
+    Key,
+}
+
+impl Masker {
+    fn add(&mut self, line: &str) {
+        self.named = self.named.saturating_sub(1);
+        if line.trim().is_empty() {
+            self.lines.push(String::new());
+            return;
+        }
+        let is_hidden = self.open.has(line);
+        let begin = marker(line, "-----BEGIN ").or_else(|| line.find("Private-Lines: "));
+        let end = marker(line, "-----END ");
+        if begin.is_none() && end.is_some() {
+            // The last line of a key is short.
+            self.lines.pop_if(|last| key_word(last).is_some());
+            self.open = Open::Nothing;
+            self.push(MASK.to_owned());
+            return;
+        }
+        if is_hidden {
+            self.push(MASK.to_owned());
         } else {
-            shown.extend(quote);
-            shown.push_str(MASK);
-            shown.extend(quote);
+            self.add_shown(line, begin);
         }
-        end = value.end();
-    }
-    shown + text.get(end..).unwrap_or_default()
-}
-
-static NO_SECRET_PATTERN: OnceLock<Option<Regex>> = OnceLock::new();
-
-/// Whether a value is a literal or has a form of [`NO_SECRET`]. Quotes, and the brackets and
-/// punctuation after it, do not belong to it. Other members of an object may follow it.
-fn is_no_secret(value: &str) -> bool {
-    const AFTER: [char; 7] = ['"', '\'', ',', ';', ')', '}', '\\'];
-    let is_quoted = value.starts_with(['"', '\'']);
-    let first = value.split_once(' ').map(|(first, _)| first);
-    if !is_quoted && first.is_some_and(|it| it.ends_with([',', ';']) && is_no_secret(it)) {
-        return true;
-    }
-    let pattern = NO_SECRET_PATTERN.get_or_init(|| Regex::new(NO_SECRET).ok());
-    let mut bare = value.trim_start_matches(['"', '\'']);
-    loop {
-        let has_form = pattern.as_ref().is_some_and(|it| it.is_match(bare));
-        let mut literals = LITERALS.iter();
-        if has_form || literals.any(|literal| bare.eq_ignore_ascii_case(literal)) {
-            return true;
-        }
-        match bare.strip_suffix(AFTER) {
-            Some(shorter) => bare = shorter,
-            None => return false,
+        if begin.is_some() && end.is_none() {
+            self.open = Open::Key;
         }
     }
-}
 
-/// Whether a name with its `:` and the value are a path such as `token::Stream`.
-fn is_path(name: &str, value: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
-    let is_after = |c: char| c.is_ascii_punctuation() && !is_part(c);
-    let path = value.trim_end_matches(is_after);
-    let path = path.strip_prefix(':').unwrap_or_default();
-    name.ends_with(':') && !path.is_empty() && path.chars().all(is_part)
-}
-
-/// `text` with only the prefixes of its tokens.
-fn without_tokens(text: &str) -> String {
-    let mut ranges = vec![];
-    for Token {
-        prefix,
-        min,
-        others,
-    } in TOKENS
-    {
-        let mut end = 0;
-        for (at, _) in text.match_indices(prefix) {
-            let start = at + prefix.len();
-            // Otherwise a line of prefixes alone would take quadratic time.
-            if start < end {
-                continue;
-            }
-            let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
-            let rest = text.get(start..).unwrap_or_default();
-            let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-            end = start + length;
-            if length >= *min {
-                ranges.push(start..start + length);
+    /// Adds a line that begins outside of a secret. `key` is where a private key begins in it.
+    fn add_shown(&mut self, line: &str, key: Option<usize>) {
+        let names = SecretNames::of(line, self.named > 0);
+        if names.has_bare_name {
+            self.named = MAX_NAMED_LINES;
+        }
+        let mut ranges = logins(line);
+        ranges.extend(tokens(line));
+        ranges.extend(random_texts(line));
+        ranges.extend(key.map(|start| start..line.len()));
+        if let Some(Value { start, is_empty }) = names.value {
+            if is_empty {
+                self.open = Open::Value {
+                    indentation: indentation(line),
+                    lines: 0,
+                };
+            } else {
+                ranges.push(start..line.len());
             }
         }
+        self.push(without_accounts(&with_masks(line, ranges)));
     }
-    with_masks(text, ranges)
-}
 
-/// `text` without private keys, also those whose beginning or end it lacks.
-fn without_private_keys(text: &str) -> String {
-    let mut ranges = vec![];
-    let (mut from, mut is_open) = (0, None);
-    while let Some((marker, is_begin)) = next_marker(text, from) {
-        from = marker.end;
-        match (is_begin, is_open) {
-            (true, None) => is_open = Some(marker.start),
-            (true, Some(_)) => {}
-            (false, Some(begin)) => {
-                ranges.push(begin..marker.end);
-                is_open = None;
-            }
-            (false, None) => ranges.push(beginning_of_key(text, marker.start)..marker.end),
+    /// Adds a line, and only one of several that are hidden.
+    fn push(&mut self, line: String) {
+        if line != MASK || self.lines.last() != Some(&line) {
+            self.lines.push(line);
         }
     }
-    if let Some(begin) = is_open {
-        ranges.push(begin..end_of_key(text, begin));
-    }
-    ranges.extend(lines_of_keys(text));
-    with_masks(text, ranges)
 }
 
-/// The first line `-----BEGIN … PRIVATE KEY-----` or `-----END …` from a place on, and whether it
-/// is the former.
-fn next_marker(text: &str, from: usize) -> Option<(Range<usize>, bool)> {
-    let rest = text.get(from..)?;
-    rest.match_indices("-----").find_map(|(at, dashes)| {
-        let after = rest.get(at + dashes.len()..)?;
-        let (is_begin, label) = match after.strip_prefix("BEGIN ") {
-            Some(label) => (true, label),
-            None => (false, after.strip_prefix("END ")?),
+impl Open {
+    /// Whether the next line belongs to the secret, as a whole.
+    fn has(&mut self, line: &str) -> bool {
+        let (has_line, is_over) = match self {
+            Open::Nothing => return false,
+            Open::Value {
+                indentation: of_name,
+                lines,
+            } => {
+                *lines += 1;
+                let has_line = *lines == 1 || indentation(line) > *of_name;
+                (has_line, !has_line || *lines == MAX_VALUE_LINES)
+            }
+            Open::Key => {
+                let headers = ["-Info: ", "-Type: ", "Version: ", "Comment: "];
+                let is_header = headers.iter().any(|header| line.contains(header));
+                let word = key_word(line);
+                let is_complete = word.is_some_and(|word| word.len() >= MIN_KEY_LINE);
+                let is_last = word.is_some_and(|word| line.trim().len() <= word.len() + 2);
+                let is_inside = is_header || is_complete;
+                (is_inside || is_last, !is_inside)
+            }
         };
-        let (label, _) = label.split_once("-----")?;
-        let is_key = label.contains("PRIVATE KEY") && !label.contains('\n');
-        let length = dashes.len() + if is_begin { 6 } else { 4 } + label.len() + dashes.len();
-        is_key.then_some((from + at..from + at + length, is_begin))
+        if is_over {
+            *self = Open::Nothing;
+        }
+        has_line
+    }
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// Where `-----BEGIN … PRIVATE KEY-----` or `-----END …` stands in a line.
+fn marker(line: &str, beginning: &str) -> Option<usize> {
+    line.match_indices(beginning).find_map(|(at, _)| {
+        let (label, _) = line.get(at + beginning.len()..)?.split_once("-----")?;
+        label.contains("PRIVATE KEY").then_some(at)
     })
 }
 
@@ -285,70 +259,128 @@ fn key_word(line: &str) -> Option<&str> {
     (!word.is_empty() && word.chars().all(is_base64)).then_some(word)
 }
 
-/// Where the key begins whose end is at `end`.
-fn beginning_of_key(text: &str, end: usize) -> usize {
-    let before = text.get(..end).unwrap_or_default();
-    let mut begin = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-    let line = before.rfind('\n').unwrap_or(0);
-    let lines = before.get(..line).unwrap_or_default().rsplit('\n');
-    let mut start_of_line = line;
-    for (index, line) in lines.enumerate() {
-        start_of_line = start_of_line.saturating_sub(line.len());
-        // The last line of a key is short.
-        let is_key = key_word(line).is_some_and(|word| index == 0 || word.len() >= MIN_KEY_LINE);
-        if !is_key {
-            break;
+/// The places of logins in addresses. A password may have any character, so the line is hidden to
+/// its end after one.
+fn logins(line: &str) -> Vec<Range<usize>> {
+    let (mut ranges, mut end) = (vec![], 0);
+    let last_sign = line.rfind('@');
+    for (at, scheme) in line.match_indices("://") {
+        let start = at + scheme.len();
+        if start < end {
+            continue;
         }
-        begin = start_of_line;
-        start_of_line = start_of_line.saturating_sub(1);
-    }
-    begin
-}
-
-/// Where the key ends that begins at `begin`: the text ends before it does.
-fn end_of_key(text: &str, begin: usize) -> usize {
-    let rest = text.get(begin..).unwrap_or_default();
-    let mut end = begin;
-    for (index, line) in rest.split_inclusive('\n').enumerate() {
-        // A key may have headers and an empty line after its first line.
-        let is_header = index < 4
-            && (line.trim().is_empty() || line.contains("-Info: ") || line.contains("-Type: "));
-        let is_key = key_word(line).is_some_and(|word| word.len() >= MIN_KEY_LINE);
-        if index > 0 && !is_header && !is_key {
-            // The last line of a key is short.
-            return key_word(line).map_or(end, |_| end + line.len());
+        let rest = line.get(start..).unwrap_or_default();
+        let word = rest.split(char::is_whitespace).next().unwrap_or_default();
+        end = start + word.len();
+        let is_end = |c: char| "/?#'\"<>`".contains(c);
+        let authority = word.split(is_end).next().unwrap_or_default();
+        let sign = word.find('@');
+        if let Some((host, port)) = authority.split_once(':') {
+            let port = port.trim_end_matches([':', '.', ',', ';', ')', ']', '}']);
+            let is_port = host.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
+            // `http://localhost:4873/@scope/package`.
+            let is_path = |sign: usize| {
+                !port.is_empty() && word.get(..sign).is_some_and(|it| it.ends_with('/'))
+            };
+            let has_login = sign.is_some_and(|sign| !is_path(sign)) || !is_port;
+            if has_login && last_sign.is_some_and(|sign| sign > start) {
+                ranges.push(start..line.len());
+                break;
+            }
+            if !is_port {
+                ranges.push(start..end);
+            }
+        } else if let Some(sign) = sign.filter(|sign| *sign <= authority.len()) {
+            ranges.push(start..start + sign);
         }
-        end += line.len();
-    }
-    end
-}
-
-/// Two or more complete lines of a key, without its beginning and its end. The hashes of files have
-/// small letters only.
-fn lines_of_keys(text: &str) -> Vec<Range<usize>> {
-    let (mut ranges, mut run, mut at) = (vec![], vec![], 0);
-    let is_complete = |word: &&str| {
-        let has = |is_of: fn(&u8) -> bool| word.bytes().any(|byte| is_of(&byte));
-        COMPLETE_KEY_LINE.contains(&word.len())
-            && has(u8::is_ascii_uppercase)
-            && has(u8::is_ascii_lowercase)
-            && has(u8::is_ascii_digit)
-    };
-    for line in text.split_inclusive('\n') {
-        if let Some(word) = key_word(line).filter(is_complete) {
-            let start = at + line.rfind(word).unwrap_or(0);
-            run.push(start..start + word.len());
-        } else if run.len() > 1 {
-            ranges.append(&mut run);
-        } else {
-            run.clear();
-        }
-        at += line.len();
-    }
-    if run.len() > 1 {
-        ranges.append(&mut run);
     }
     ranges
+}
+
+/// The places of tokens, without their prefixes.
+fn tokens(line: &str) -> Vec<Range<usize>> {
+    let mut ranges = vec![];
+    for (prefixes, min, others) in TOKENS {
+        for prefix in prefixes {
+            let mut end = 0;
+            for (at, _) in line.match_indices(prefix) {
+                let start = at + prefix.len();
+                // Otherwise a line of prefixes alone would take quadratic time.
+                if start < end {
+                    continue;
+                }
+                let is_part = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+                let rest = line.get(start..).unwrap_or_default();
+                end = start + rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                if end - start >= min {
+                    ranges.push(start..end);
+                }
+            }
+        }
+    }
+    ranges
+}
+
+/// The places of long random texts: keys in Base64, and passwords of letters and digits.
+fn random_texts(line: &str) -> Vec<Range<usize>> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+    let (mut ranges, mut at) = (vec![], 0);
+    for text in line.split(|c| !is_part(c)) {
+        let start = at;
+        // The separator has one byte, or is a character of several.
+        at += text.len();
+        at += line
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(0, char::len_utf8);
+        let before = line.get(..start).unwrap_or_default();
+        let before = before.trim_end_matches(['-', ':', '=', ' ', '"', '\'']);
+        let is_digest = || DIGESTS.iter().any(|digest| ends_with(before, digest));
+        if is_random(text) && !is_digest() {
+            ranges.push(start..start + text.len());
+        }
+    }
+    ranges
+}
+
+/// Whether `text` ends with an ending in any case.
+fn ends_with(text: &str, ending: &str) -> bool {
+    let start = text.len().checked_sub(ending.len());
+    let end = start.and_then(|start| text.get(start..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(ending))
+}
+
+/// Whether a text of letters, digits, `+`, `/` and `=` is random. Paths, and names that consist of
+/// words and a hash, are not.
+fn is_random(text: &str) -> bool {
+    let has = |is_of: fn(&u8) -> bool| text.bytes().any(|byte| is_of(&byte));
+    let is_mixed =
+        has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+    if text.len() < MIN_RANDOM || !is_mixed {
+        return false;
+    }
+    let length = |is_of: fn(&u8) -> bool, of: &[u8]| of.iter().take_while(|it| is_of(it)).count();
+    let (mut rest, mut left) = (text.as_bytes(), 0);
+    while let Some((first, further)) = rest.split_first() {
+        let lower = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+        let upper = |byte: &u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(byte);
+        let hash = length(lower, rest).max(length(upper, rest));
+        let is_capital = first.is_ascii_uppercase();
+        let word = length(
+            u8::is_ascii_lowercase,
+            if is_capital { further } else { rest },
+        );
+        let skipped = if hash >= MIN_HASH {
+            hash
+        } else if word >= MIN_WORD {
+            word + usize::from(is_capital)
+        } else {
+            left += usize::from(!b"/=".contains(first));
+            1
+        };
+        rest = rest.get(skipped..).unwrap_or_default();
+    }
+    left >= MIN_RANDOM_LEFT
 }
 
 /// `text` with one mask for each range, and one for those that overlap.

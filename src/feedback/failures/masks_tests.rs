@@ -15,156 +15,180 @@ fn assert_shown(texts: &[&str]) {
 
 #[test]
 fn token_is_masked_wherever_it_stands() {
-    for Token {
-        prefix,
-        min,
-        others,
-    } in TOKENS
-    {
-        let kinds = ["A1", others].concat();
-        let secret: String = kinds.chars().cycle().take(*min).collect();
-        let shown = masked(&format!("<{prefix}{secret}> 'x{prefix}{secret}'"));
-        assert!(!shown.contains(&secret), "{shown}");
-        let short: String = kinds.chars().cycle().take(min - 1).collect();
-        let example = format!("<{prefix}{short}>");
-        let is_assignment = prefix.ends_with('=');
-        assert!(is_assignment || masked(&example) == example, "{example}");
+    for (prefixes, min, others) in TOKENS {
+        for prefix in prefixes {
+            let kinds = ["A1", others].concat();
+            let text = |length| kinds.chars().cycle().take(length).collect::<String>();
+            let (secret, short) = (text(min), text(min - 1));
+            let shown = masked(&format!("<{prefix}{secret}> 'x{prefix}{secret}'"));
+            assert!(!shown.contains(&secret), "{shown}");
+            let example = format!("<{prefix}{short}>");
+            let is_assignment = prefix.ends_with('=');
+            assert!(is_assignment || masked(&example) == example, "{example}");
+        }
     }
 }
 
 #[test]
-fn named_secret_is_masked() {
+fn line_is_hidden_after_an_assignment_to_a_secret() {
     assert_masked(&[
-        ("DB_PASSWORD=hunter2 x", "DB_PASSWORD=***** x"),
+        ("DB_PASSWORD_PROD=hunter2 x", "DB_PASSWORD_PROD=*****"),
         (
-            r#"{"password": "hunter 2","a":1}"#,
-            r#"{"password": "*****","a":1}"#,
+            r#"{"a":1,"dbPassword": "x","b":2}"#,
+            r#"{"a":1,"dbPassword": *****"#,
         ),
-        (r#"{\"password\":\"hunter2\"}"#, r#"{\"password\":\"*****""#),
-        ("dbPassword: 'hunter 2'", "dbPassword: '*****'"),
-        ("--password hunter2 --x", "--password ***** --x"),
         (
-            "//registry.npmjs.org/:_authToken=abc",
+            r#"{\\\"password\\\":\\\"x\\\"}"#,
+            r#"{\\\"password\\\":*****"#,
+        ),
+        ("$config['password'] => 'x'", "$config['password'] => *****"),
+        ("--password hunter2 --x", "--password *****"),
+        (
+            "['login', '--password', 'x']",
+            "['login', '--password', *****",
+        ),
+        (
+            "aws configure set aws_secret_access_key x",
+            "aws configure set aws_secret_access_key *****",
+        ),
+        ("your Secret Access Key: x", "your Secret Access Key: *****"),
+        ("<password>x</password>", "<password>*****"),
+        (
+            r#"<add key="ApiKey" value="x"/>"#,
+            r#"<add key="ApiKey" value=*****"#,
+        ),
+        (
+            "//registry.npmjs.org/:_authToken=x",
             "//registry.npmjs.org/:_authToken=*****",
         ),
         (
-            "aws_secret_access_key = wJalr/x+y",
-            "aws_secret_access_key = *****",
+            "PWD=/src OLDPWD=/ DBPASS=/x",
+            "PWD=/src OLDPWD=/ DBPASS=*****",
         ),
-        ("SecretAccessKey: wJalr/x+y", "SecretAccessKey: *****"),
-        (
-            "export AWS_SESSION_TOKEN=\"a/b\"",
-            "export AWS_SESSION_TOKEN=\"*****\"",
-        ),
-        ("Authorization: Basic dTpw", "Authorization: *****"),
-        (
-            r#""authorization": "Bearer abc""#,
-            r#""authorization": "*****""#,
-        ),
-        (
-            r#"Authorization: Digest username="a", response="b""#,
-            "Authorization: *****",
-        ),
-        (r#"password="a\"b" c"#, r#"password="*****" c"#),
-        (
-            "curl -H 'PRIVATE-TOKEN: abc'",
-            "curl -H 'PRIVATE-TOKEN: *****'",
-        ),
-        ("sent Bearer abcdefghijklmnop1", "sent Bearer *****"),
-        ("?X-Amz-Signature=0a1b&b=2", "?X-Amz-Signature=*****"),
-        (
-            "https://a.example/b?sv=1&sig=abc",
-            "https://a.example/b?sv=1&sig=*****",
-        ),
+        ("token: null, password: x", "token: null, password: *****"),
     ]);
-}
-
-/// Passwords that begin like the name of a variable, a placeholder or an operator.
-#[test]
-fn secret_that_begins_with_punctuation_is_masked() {
-    for secret in [
-        "!kJ8xQz91Lm",
-        "$ecr3t",
-        "$SECRET!",
-        "${x}123",
-        "$(x)123",
-        "<hunter>2",
-        "*8hJ",
-        "***8",
-        ":hunter2",
-        "{x}123",
-        "{{x}}123",
-        "{hunter2",
-        "any1",
-    ] {
-        let named = format!("DB_PASSWORD={secret}");
-        assert_masked(&[(&named, "DB_PASSWORD=*****")]);
-        let in_json = format!(r#"{{"password": "{secret}","a":1}}"#);
-        assert_masked(&[(&in_json, r#"{"password": "*****","a":1}"#)]);
-        let option = format!("--password '{secret}' --x");
-        assert_masked(&[(&option, "--password '*****' --x")]);
-        let header = format!("Authorization: {secret}");
-        assert_masked(&[(&header, "Authorization: *****")]);
-    }
-}
-
-#[test]
-fn secret_of_several_words_is_masked() {
-    assert_masked(&[
-        ("Password: hunter 2 b\nc", "Password: *****\nc"),
-        ("passphrase: null hunter 2", "passphrase: *****"),
-        ("password: \"any, hunter 2\"", "password: \"*****\""),
-        ("--password \"hunter 2\" --x", "--password \"*****\" --x"),
-    ]);
-}
-
-#[test]
-fn secret_behind_any_operator_is_masked() {
-    for operator in [":=", "==", "===", "!=", "?=", "||=", "=>"] {
-        let (text, shown) = (
-            format!("password {operator} \"hunter2\""),
-            format!("password {operator} \"*****\""),
+    for operator in [":=", "==", "===", "!=", "?=", "||=", "=>", "->"] {
+        let shown = masked(&format!("password {operator} hunter2"));
+        assert!(
+            shown.ends_with("*****") && !shown.contains("hunter"),
+            "{shown}"
         );
-        assert_masked(&[(&text, &shown)]);
     }
 }
 
+/// A sentence about a secret, a place in a file, an ARN, a type. Each is a usual line of a failed
+/// build.
 #[test]
-fn name_of_a_secret_is_shown() {
+fn name_of_a_secret_in_a_sentence_is_shown() {
     assert_shown(&[
-        "token: ${TOKEN}",
-        "PASSWORD=$PASSWORD",
-        "password: string;",
-        "{ password: undefined, port: 5432 }",
-        "token=null",
-        "password=***",
-        "PASSWORD=$(aws ecr get-login-password)",
-        "password: {{ .Values.password }}",
-        "{token: ${TOKEN}}",
-        "password=<your-password>",
-        "password: |",
-        "use of undeclared type `token::Stream`",
-        "SyntaxError: Unexpected token } in JSON at position 12",
-        "aws ecr get-login-password | docker login --username AWS --password-stdin",
-        "on resource: arn:aws:secretsmanager:eu-central-1:…:secret:prod/db-AbCdEf",
-        "bearer authentication",
-        "npm_config_registry_of_this_company_is_set",
-        "AWS::SecretsManager::Secret",
+        "TypeError: token must be a string",
+        "TypeError: Cannot read properties of undefined (reading 'password')",
+        "KeyError: 'password'",
+        "SyntaxError: Unexpected token } in JSON at position 4",
+        "SyntaxError: Unexpected token : in JSON at position 12",
+        "SyntaxError: Unexpected token '<', \"<!DOCTYPE \"... is not valid JSON",
+        "src/auth/token.ts:12:5 - error TS2339: Property 'secret' does not exist on type 'Config'.",
+        "error TS2322: Type '{ user: string; password: string; }' is not assignable to type 'Login'.",
+        "    at validate (/codebuild/output/src1/src/lib/password.js:42:11)",
+        "  --> src/token.rs:10:5",
+        "error[E0433]: failed to resolve: use of undeclared type `token::Stream<'a>`",
+        "error[E0308]: mismatched types: expected `Vec<Token>`, found `Option<Token>`",
+        "error: unexpected argument '--token' found",
+        "--- PASS: TestLogin (0.00s)",
+        "FAILED tests/test_auth.py::test_token - KeyError: 'token'",
+        "Error: secret not found: arn:aws:secretsmanager:eu-central-1:…:secret:prod/db-AbCdEf",
+        "is not authorized to perform: secretsmanager:GetSecretValue on resource: arn:aws:secretsmanager:eu-central-1:…:secret:prod/db-AbCdEf because no identity-based policy allows it",
+        "connect ECONNREFUSED secretsmanager.eu-central-1.amazonaws.com:443",
+        "invalid key: expected string",
+        "An error occurred (ExpiredToken) when calling the PutObject operation: The provided token has expired.",
+        "ExpiredToken: The security token included in the request is expired",
+        "InvalidClientTokenId: The security token included in the request is invalid.",
+        "SignatureDoesNotMatch: The request signature we calculated does not match",
+        "CredentialsProviderError: Could not load credentials from any providers",
+        "NoCredentialProviders: no valid providers in chain",
+        "get credentials: failed to refresh cached credentials, no EC2 IMDS role found",
+        "unable to pull secrets or registry auth: execution resource retrieval failed",
+        "npm ERR! Unable to authenticate, your authentication token seems to be invalid.",
+        "npm ERR! code E401",
+        "Error: The argument \"password\" is required, but no definition was found.",
+        "Inappropriate value for attribute \"token\": string required.",
+        "Parameters: [DbPassword] must have values",
+        "W2501 Parameter Password used as MasterUserPassword, therefore NoEcho should be True",
+        "CREATE_FAILED AWS::SecretsManager::Secret DbSecret Resource creation cancelled",
+        "ERROR: Cannot install google-auth==1.6.3 and google-auth==2.0.0",
+        "WARNING! Using --password via the CLI is insecure. Use --password-stdin.",
+        "aws ecr get-login-password --region eu-central-1 | docker login -u AWS --password-stdin …",
+        "denied: Your authorization token has expired. Reauthenticate and try again.",
+        "fatal: could not read Password for 'https://gitlab.com': terminal prompts disabled",
+        "ERROR 1045 (28000): Access denied for user 'app'@'db' (using password: YES)",
+        "FATAL:  password authentication failed for user \"app\"",
+        "gpg: Can't check signature: No public key",
+        "missing signature key",
+        "Please set GITHUB_TOKEN before you run this",
+        "Error: Password: must be at least 8 characters long",
     ]);
+}
+
+#[test]
+fn value_in_the_next_lines_is_hidden() {
+    assert_masked(&[
+        ("password:\n\nhunter2\nnext", "password:\n\n*****\nnext"),
+        (
+            "  password: |-\n    a\n    b\n  next: c",
+            "  password: |-\n*****\n  next: c",
+        ),
+        (
+            "login --password \\\nhunter2\nnext",
+            "login --password \\\n*****\nnext",
+        ),
+        (
+            "- name: DB_PASSWORD\n  value: x\n  next: c",
+            "- name: DB_PASSWORD\n  value: *****\n  next: c",
+        ),
+        ("\"Value\": 3", "\"Value\": 3"),
+    ]);
+    let deep = format!("password:\n{}", " x\n".repeat(MAX_VALUE_LINES + 1));
+    assert_eq!(masked(&deep), "password:\n*****\n x");
 }
 
 #[test]
 fn login_in_an_address_is_masked() {
     assert_masked(&[
+        ("at https://u:p'/\"@git.example.com/x y", "at https://*****"),
         (
-            "at https://u:p@git.example.com/x",
-            "at https://*****@git.example.com/x",
+            "at https://user@git.example.com/x y",
+            "at https://*****@git.example.com/x y",
         ),
-        ("postgres://app:p/w@db:5432/x", "postgres://*****@db:5432/x"),
+        ("redis://:12/x@host y", "redis://*****"),
+        ("https://u:cut", "https://*****"),
     ]);
     assert_shown(&[
         "404 Not Found - GET https://registry.npmjs.org/@acme%2fshop - Not found",
-        "http://127.0.0.1:4566/_health",
+        "GET http://localhost:4873/@acme/shop - by a@example.com",
+        "http://127.0.0.1:4566/_health: no answer",
+    ]);
+}
+
+#[test]
+fn long_random_text_is_masked() {
+    assert_masked(&[
+        ("ok wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKEY1x", "ok *****"),
+        (
+            "|  SecretAccessKey |  kQ3vB9zLw0TtYb7RmXc2Nf8HsJd5PgAeUiOq1W4E |",
+            "|  SecretAccessKey |  ***** |",
+        ),
+    ]);
+    assert_shown(&[
+        "commit bc149d3e7f0a4c5d8e9b1a2f3c4d5e6f7a8b9c0d",
+        "sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
+        "EINTEGRITY sha512-kQ3vB9zLw0TtYb7RmXc2Nf8HsJd5PgAeUiOq1W4EkQ3vB9zLw0TtYb7RmXc2Nf8HsJd5PgAeUiOq1W4E==",
+        "go.sum: h1:kQ3vB9zLw0TtYb7RmXc2Nf8HsJd5PgAeUiOq1W4E=",
+        "arn:aws:cloudformation:eu-central-1:…:stack/cfnstack-dev-shop/0f6b5d10-7d4e-11ef-9c5e-0a1b2c3d4e5f",
+        "cfnstack-dev-shop-HandlerServiceRoleFCDC14AE-1XK2J9QZ7P3LM",
+        "PipelineBuildSynthCdkBuildProject6BEFA8E6",
+        "IAMRoleDBClusterSGIngressFromECSFargateSG4A5B6C7D",
+        "/codebuild/output/src2740/src/s3/00/node_modules/AwsSdk2/dist-cjs/runtimeConfig.js",
+        "codepipeline-eu-central-1/shop-dev/SourceArti/Xy12AbC",
     ]);
 }
 
@@ -190,30 +214,23 @@ fn private_key_is_masked_as_a_whole() {
         assert_eq!(masked(&format!("a\n{key}\nb")), "a\n*****\nb");
         let in_json = key.replace('\n', "\\n");
         assert_eq!(
-            masked(&format!("{{\"k\":\"{in_json}\"}}")),
-            "{\"k\":\"*****\"}"
+            masked(&format!("{{\"k\":\"{in_json}\"}}\nb")),
+            "{\"k\":\"*****\nb"
         );
     }
-    let pgp = "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nx\n-----END PGP PRIVATE KEY BLOCK-----";
-    assert_eq!(masked(pgp), MASK);
     assert_shown(&["-----BEGIN CERTIFICATE-----", "-----END PUBLIC KEY-----"]);
 }
 
 #[test]
 fn part_of_a_private_key_is_masked() {
     let beginning = format!(
-        "a\n-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: x\n\n{LINE}\n{LINE}\nwMzfS1s="
+        "a\n-----BEGIN RSA PRIVATE KEY-----\nDEK-Info: x\n{LINE}\n{LINE}\nwMzfS1s=\nError: b"
     );
-    assert_eq!(masked(&beginning), "a\n*****");
-    assert_eq!(
-        masked(&format!("{beginning}\nError: b")),
-        "a\n*****Error: b"
-    );
-    let end = format!("a b\n{LINE}\n{LINE}\nwMzfS1s=\n-----END PRIVATE KEY-----\nError: b");
-    assert_eq!(masked(&end), "a b\n*****\nError: b");
-    let middle = format!("a\n#8 0.4 {LINE}\n#8 0.4 {LINE}\nb");
-    assert_eq!(masked(&middle), "a\n#8 0.4 *****\n#8 0.4 *****\nb");
-    // Hashes of files, and one word that looks like a line.
-    let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    assert_shown(&[&format!("{hash}\n{hash}"), &format!("a {LINE}\nb")]);
+    assert_eq!(masked(&beginning), "a\n*****\nError: b");
+    let cut = format!("-----BEGIN PRIVATE KEY-----\n{LINE}\nError: b");
+    assert_eq!(masked(&cut), "*****\nError: b");
+    let end = format!("a b:\n{LINE}\n{LINE}\n#8 0.4 wMzfS1s=\n-----END PRIVATE KEY-----\nError: b");
+    assert_eq!(masked(&end), "a b:\n*****\nError: b");
+    let putty = format!("Private-Lines: 2\n{LINE}\nwMzfS1s=\nPrivate-MAC: 1");
+    assert_eq!(masked(&putty), "*****\nPrivate-MAC: 1");
 }

@@ -185,7 +185,7 @@ fn recorded_log_ends_with_the_cause() {
         let lines: Vec<String> = log.lines().map(ToOwned::to_owned).collect();
         let found = PhaseLog::of(&lines, phase).end;
         assert!(found.is_complete, "{source}");
-        let block = super::block(&found.lines);
+        let block = super::block(&found.lines, |line| Some(line.to_owned()));
         let shown: Vec<&str> = block.lines().collect();
         let shown = &shown[1..shown.len() - 1];
         // The line about the command is last, and the one before may be empty.

@@ -21,10 +21,10 @@ impl FailedBuild {
     /// deployed stack's parameters, although a build does not get them.
     #[must_use]
     pub fn shown(mut self, values: Values, names: &ResourceNames) -> Self {
-        let values = values.without_others();
+        self.values = values.without_others();
         for context in &mut self.contexts {
             let message = build_log::message(&context.message);
-            context.message = shown_reason(&message, &values, Audience::Members, names);
+            context.message = shown_reason(&message, &self.values, Audience::Members, names);
         }
         self
     }
@@ -63,6 +63,7 @@ pub async fn of_log(
     gitlab: &GitLab,
     project: ProjectRef<'_>,
     build: &FailedBuild,
+    names: &ResourceNames,
 ) -> LogText {
     if let Some(withheld) = withheld(gitlab, project).await {
         return withheld;
@@ -71,7 +72,7 @@ pub async fn of_log(
         return without_log("The build has no log of this phase");
     };
     let text = match build_log::read(aws, window).await {
-        Ok(end) => log_text(&end),
+        Ok(end) => log_text(&end, build.values.remover(names)),
         Err(error) => {
             let error = error.reason();
             tracing::warn!(
@@ -109,7 +110,7 @@ async fn withheld(gitlab: &GitLab, project: ProjectRef<'_>) -> Option<LogText> {
     }
 }
 
-fn log_text(end: &LogEnd) -> LogText {
+fn log_text(end: &LogEnd, without_values: impl Fn(&str) -> Option<String>) -> LogText {
     let heading = if end.is_complete {
         "The end of its log"
     } else {
@@ -118,7 +119,8 @@ fn log_text(end: &LogEnd) -> LogText {
     let text = if end.lines.is_empty() {
         without_log("CloudWatch Logs has no log of this phase").text
     } else {
-        format!("\n{heading}:\n\n{}\n", build_log::block(&end.lines))
+        let block = build_log::block(&end.lines, without_values);
+        format!("\n{heading}:\n\n{block}\n")
     };
     LogText {
         text,

@@ -32,7 +32,7 @@ pub struct ReviewBuild {
 pub enum BuildState {
     Running,
     Succeeded,
-    Failed(FailedBuild),
+    Failed(Box<FailedBuild>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,9 @@ impl ReviewBuild {
     fn read(build: &Build) -> Option<Self> {
         let state = match build.build_status()? {
             StatusType::Succeeded => BuildState::Succeeded,
-            status if is_failure(status) => BuildState::Failed(FailedBuild::of(build, status)),
+            status if is_failure(status) => {
+                BuildState::Failed(Box::new(FailedBuild::of(build, status)))
+            }
             // One that a later version of CodeBuild has may have ended or not.
             _ => BuildState::Running,
         };

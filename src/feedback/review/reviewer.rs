@@ -129,15 +129,13 @@ impl Reviewer<'_> {
         let (report, names) = (&self.target.report, &self.target.names);
         let stack = self.read_stack().await?;
         let values = Values::all(stack.parameters.into_values().collect());
+        let failed = failed.clone().shown(values, names);
         let mut log = LogText::default();
         if report.build_log {
             let project = report.project();
-            log = failures::text::of_log(self.aws, self.gitlab, project, failed).await;
+            log = failures::text::of_log(self.aws, self.gitlab, project, &failed, names).await;
         }
-        Ok(ReviewFinding::BuildFailed(
-            failed.clone().shown(values, names),
-            log,
-        ))
+        Ok(ReviewFinding::BuildFailed(failed, log))
     }
 
     async fn read_output(&self) -> Result<Result<BuildOutput, Unusable>, CallError> {

@@ -129,6 +129,20 @@ fn failure_is_reported_if_its_cause_cannot_be_read() {
     }
 }
 
+#[test]
+fn log_has_no_value_of_the_stack() {
+    in_account(async |fake| {
+        with_log(fake);
+        fake.arrange(|aws| {
+            let stack = aws.stacks.named_mut("cfnstack-dev-shop").expect("a stack");
+            stack.parameters = [("Name".to_owned(), "shop-orders-7".to_owned())].into();
+        });
+        begin(fake).await;
+        fail(fake, &["no table shop-orders-7 in dev"], "failed").await;
+        assert!(note(fake).contains("no table … in dev"), "{}", note(fake));
+    });
+}
+
 /// A person may delete a note because of the log in it.
 #[test]
 fn log_of_a_deleted_note_is_not_posted_again() {

@@ -1,5 +1,7 @@
 //! Targets for what notes show of builds.
 
+use std::time::{Duration, Instant};
+
 use cfn_gitops::feedback::fuzzing::{block, message};
 use fuzz::{Choices, fuzz};
 
@@ -16,6 +18,10 @@ const SEEDS: &[&str] = &[
     "-----END RSA PRIVATE KEY-----",
     "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj",
     "password=\"a\\\"b\"",
+    "password: {{",
+    "--token;",
+    "token::Kind ",
+    "unexpected token =",
     "Authorization: Bearer abc",
     "https://u:p@example.com/x",
     "[Container] 2026/11/27 10:00:00 Phase complete: BUILD State: FAILED",
@@ -40,7 +46,7 @@ fn lines(choices: &mut Choices) -> Vec<String> {
 fn nothing_leaves_the_block_of_a_log() {
     fuzz(|choices| {
         let lines = lines(choices);
-        let block = block(&lines);
+        let block = block(&lines, |line| Some(line.to_owned()));
         assert!(!block.contains(TOKEN), "{block}");
         if block.is_empty() {
             return;
@@ -70,5 +76,24 @@ fn message_of_a_build_is_one_line_without_secrets() {
             !shown.contains(TOKEN) && !shown.contains(char::is_control),
             "{shown}"
         );
+    });
+}
+
+/// 64 KB of a log, as its four longest lines. The limit is generous for a slow build of this code.
+// claim: build-output-stays-in-its-block
+#[test]
+fn masks_take_time_by_the_size_of_a_log() {
+    fuzz(|choices| {
+        if choices.below(400) > 0 {
+            return;
+        }
+        let line = |choices: &mut Choices| {
+            let (first, repeated) = (choices.text(SEEDS), choices.text(SEEDS) + ";");
+            first + &repeated.repeat(16_000 / repeated.len())
+        };
+        let lines: Vec<String> = (0..4).map(|_| line(choices)).collect();
+        let began = Instant::now();
+        block(&lines, |line| Some(line.to_owned()));
+        assert!(began.elapsed() < Duration::from_secs(2), "{lines:?}");
     });
 }

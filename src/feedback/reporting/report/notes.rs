@@ -215,7 +215,8 @@ impl Reporter<'_> {
             let is_first = self.context.scope != Scope::All || self.is_unreported;
             let log = if is_first || is_second_look {
                 let (gitlab, project) = (self.context.gitlab, self.context.commit.project);
-                failures::text::of_log(self.context.aws, gitlab, project, build).await
+                let names = &self.context.pipeline.names;
+                failures::text::of_log(self.context.aws, gitlab, project, build, names).await
             } else {
                 failures::text::not_again()
             };
