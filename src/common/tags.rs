@@ -47,12 +47,12 @@ static KEY: Format = Format::with_parser(
     Pattern::new(".")
         .without(concat!(
             not_a_tag!(),
-            "|^([Aa][Ww][Ss]|[Cc][Ff][Nn]-[Gg][Ii][Tt][Oo][Pp][Ss]):"
+            "|^([Aa][Ww][Ss]|[Cc][Ff][Nn]-[Gg][Ii][Tt][Oo][Pp][Ss]):|^ | $"
         ))
         .up_to(127),
-    "must be 1 to 127 letters, digits, spaces and `_.:/=+-@`, and not start with aws: or \
-     cfn-gitops:",
-    is_tag_text,
+    "must be 1 to 127 letters, digits, spaces and `_.:/=+-@`, without a space at its start or end, and \
+     not start with aws: or cfn-gitops:",
+    is_tag_key,
 );
 static VALUE: Format = Format::with_parser(
     Pattern::new("").without(not_a_tag!()).up_to(255),
@@ -107,6 +107,11 @@ fn is_space(c: char) -> bool {
     c.is_whitespace() && !c.is_control()
 }
 
+/// A service may remove the spaces around a key, which then is another one.
+fn is_tag_key(text: &str) -> bool {
+    text.trim() == text && is_tag_text(text)
+}
+
 fn is_tag_text(text: &str) -> bool {
     text.chars()
         .all(|c| c.is_alphanumeric() || is_space(c) || "_.:/=+-@".contains(c))
@@ -159,6 +164,15 @@ mod tests {
             (
                 json!({"CFN-gitops:a": ""}),
                 "not start with aws: or cfn-gitops:",
+            ),
+            (json!({" cfn-gitops:a": ""}), "without a space at its"),
+            (
+                json!([{"Key": "a ", "Value": ""}]),
+                "without a space at its",
+            ),
+            (
+                json!({"\u{2003}cfn-gitops:a": ""}),
+                "without a space at its",
             ),
             (
                 json!(Value::Object(many).to_string()),

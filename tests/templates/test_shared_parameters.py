@@ -153,7 +153,7 @@ SCHEMA = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json
 
 TAG_TEXTS = [
     "", "42", "Team A", "a_.:/=+-@", "部門", "a\u3000b", "é", "x" * 127, "x" * 128, "x" * 255, "x" * 256, "aws:a", "AWS:a", "awsome",
-    "cfn-gitops:a", "Cfn-GitOps:a", "a,b", 'a"b', "a'b", "a\\b", "a\n", "a\x7f", "a&b", "a*b", "a{b}", "a;b", "a(b)", "a[b]", "a^b", "a`b",
+    "cfn-gitops:a", "Cfn-GitOps:a", " cfn-gitops:a", " a", "a ", "a b", "a,b", 'a"b', "a'b", "a\\b", "a\n", "a\x7f", "a&b", "a*b", "a{b}", "a;b", "a(b)", "a[b]", "a^b", "a`b",
 ]
 TAGS = SCHEMA["Tags"]["else"]
 
