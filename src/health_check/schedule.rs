@@ -14,6 +14,10 @@ pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often mirrors are repaired, and review branches are looked up.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 
+/// How much later than its schedule EventBridge starts a check.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html>
+const MAX_DELAY: Duration = Duration::from_secs(60);
+
 /// 2^64, divided by the golden ratio. Its multiples modulo 2^64 are spread evenly, however many
 /// they are: `k` consecutive ones leave no gap of twice the `k`th part (*three-gap theorem*).
 const GOLDEN_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -41,16 +45,23 @@ impl Schedule {
 
     /// How many intervals of this length passed until the check began.
     fn number_of(&self, interval: Duration) -> u64 {
-        let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        since.as_secs() / interval.as_secs().max(1)
+        self.since_1970().as_secs() / interval.as_secs().max(1)
+    }
+
+    fn since_1970(&self) -> Duration {
+        self.began.duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     /// Whether this check is the one of `period` that looks at `name`. A check that a person
-    /// requested looks at everything.
+    /// requested looks at everything. Within a day, two checks may be the one: if this one was
+    /// delayed into the next interval, no check was in its own.
     pub fn is_due(&self, name: &str, period: Duration) -> bool {
         self.interval.is_none_or(|interval| {
-            let checks = checks_of(period, interval);
-            self.number_of(interval) % checks == share(name) % checks
+            let (checks, number) = (checks_of(period, interval), self.number_of(interval));
+            let is_due = |number: u64| number % checks == share(name) % checks;
+            let in_interval = self.since_1970().as_secs() % interval.as_secs().max(1);
+            let may_be_delayed = period >= DAY && in_interval < MAX_DELAY.as_secs();
+            is_due(number) || (may_be_delayed && is_due(number.saturating_sub(1)))
         })
     }
 

@@ -6,7 +6,7 @@ use super::*;
 
 fn schedule(minute: u64, interval: u64) -> Schedule {
     Schedule {
-        began: UNIX_EPOCH + Duration::from_secs(minute * 60 + 7),
+        began: UNIX_EPOCH + Duration::from_secs(minute * 60 + 127),
         interval: Some(Duration::from_secs(interval * 60)),
     }
 }
@@ -16,6 +16,25 @@ fn each_name_is_due_once_a_day() {
     for name in ["gitops-dev-shop", "gitops-dev-blog", "cfnstack-dev-shop"] {
         let due = (0..96).filter(|n| schedule(n * 15, 15).is_due(name, DAY));
         assert_eq!(due.count(), 1, "{name}");
+    }
+}
+
+/// The schedule's own time is beside the boundary of two intervals.
+#[test]
+fn delayed_check_lets_no_name_wait_for_another_day() {
+    for name in ["gitops-dev-shop", "gitops-dev-blog", "cfnstack-dev-shop"] {
+        for delay in [1, 59] {
+            let is_due = |n: u64| {
+                let seconds = (n + 1) * 15 * 60 - 1 + (n % 2) * delay;
+                let began = UNIX_EPOCH + Duration::from_secs(seconds);
+                Schedule {
+                    began,
+                    ..schedule(0, 15)
+                }
+                .is_due(name, DAY)
+            };
+            assert!((0..96).any(is_due), "{name}");
+        }
     }
 }
 
