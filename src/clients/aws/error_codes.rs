@@ -2,6 +2,7 @@
 
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_xml::decode::{Document, try_data};
 use serde_json::Value;
 
 /// Whether the error code is one of throttling: AWS did nothing, and does it later. The SDK counts
@@ -32,17 +33,25 @@ pub(super) fn error_of(response: &HttpResponse) -> Option<(String, Option<String
     let json: Value = serde_json::from_str(&body).unwrap_or_default();
     let member = |names: [&str; 2], element: &str| {
         let member = names.iter().find_map(|name| json[*name].as_str());
-        let element = || {
-            let (_, rest) = body.split_once(&format!("<{element}>"))?;
-            rest.split_once("</").map(|(text, _)| text)
-        };
-        member.or_else(element).map(ToOwned::to_owned)
+        let member = member.map(ToOwned::to_owned);
+        member.or_else(|| text_of(element, &body))
     };
     let header = response.headers().get("x-amzn-errortype");
     let code = header.map(ToOwned::to_owned);
     let code = code.or_else(|| member(["__type", "code"], "Code"))?;
     let code = code.rsplit('#').next()?.split(':').next()?.to_owned();
     Some((code, member(["message", "Message"], "Message")))
+}
+
+/// The text of the first element `name` of an XML document.
+fn text_of(name: &str, document: &str) -> Option<String> {
+    let mut document = Document::new(document);
+    while let Some(element) = document.next_start_element() {
+        if element.matches(name) {
+            return Some(try_data(&mut document).ok()?.into_owned());
+        }
+    }
+    None
 }
 
 /// The error codes of a denial.
@@ -59,3 +68,24 @@ pub(super) const DENIED_ELSEWHERE: [&str; 7] = [
     "no session policy allows",
     "no VPC endpoint policy allows",
 ];
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    #[test]
+    fn texts_of_xml_are_decoded() {
+        let body = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+            <Message>no &quot;a&quot; &amp; &#39;b&#39; &lt;c&gt;</Message></Error></ErrorResponse>";
+        let status = StatusCode::try_from(403).expect("a status");
+        let response = HttpResponse::new(status, SdkBody::from(body));
+        let message = Some("no \"a\" & 'b' <c>".to_owned());
+        assert_eq!(
+            error_of(&response),
+            Some(("AccessDenied".to_owned(), message))
+        );
+    }
+}

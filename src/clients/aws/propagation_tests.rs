@@ -95,7 +95,7 @@ async fn absence_may_pass_only_of_what_may_be_new() {
         HttpResponse::new(status, SdkBody::from(text))
     };
     let absent = [
-        "<Code>NoSuchEntity</Code><Message>The user with name u cannot be found.</Message>",
+        "<Error><Code>NoSuchEntity</Code><Message>The user with name u cannot be found.</Message></Error>",
         r#"{"__type": "RepositoryDoesNotExistException", "message": "r does not exist"}"#,
         r#"{"__type": "ResourceNotFoundException"}"#,
         r#"{"__type": "InvalidParameterException", "Message": "The operation failed because of an invalid KMS key: Invalid keyId"}"#,
