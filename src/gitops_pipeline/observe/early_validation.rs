@@ -20,6 +20,9 @@ use crate::clients::aws::{Aws, CallError, required};
 /// Maximum findings in a reason: CloudFormation accepts responses of up to 4096 bytes.
 const MAX_FINDINGS: usize = 3;
 
+/// Maximum findings that are read. A template has up to 500 resources.
+const MAX_READ: usize = 100;
+
 /// The error of a validation or of a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -84,7 +87,6 @@ pub async fn read(
 ) -> Result<Vec<Finding>, CallError> {
     let failed = EventFilter::builder().failed_events(true).build();
     let mut findings: Vec<Finding> = vec![];
-    let mut operation_id = None;
     let call = aws.cloudformation.describe_events().stack_name(stack);
     let call = call.set_change_set_name(change_set.map(ToOwned::to_owned));
     let mut pages = call.filters(failed).into_paginator().send();
@@ -92,19 +94,34 @@ pub async fn read(
     while let Some(page) = pages.next().await {
         let doing = || format!("reading the failed operations of stack {stack}");
         let page = required(page, doing)?;
-        for event in page.operation_events() {
-            if !is_failure(event) || !is_own(event.client_request_token()) {
-                continue;
-            }
-            // The latest operation comes first, and not every event has a token.
-            let finding = parse_operation_event(event);
-            let latest = operation_id.get_or_insert_with(|| finding.operation_id.clone());
-            if *latest == finding.operation_id && !findings.contains(&finding) {
-                findings.push(finding);
-            }
+        let mut events = page.operation_events().iter();
+        if !events.all(|event| add(&mut findings, event, &is_own)) {
+            break;
         }
     }
     Ok(findings)
+}
+
+/// Adds the finding of `event` to those of the latest operation whose token `is_own` accepts.
+/// `false` if no later event is needed. The latest operation comes first, and not every event has a
+/// token.
+fn add(
+    findings: &mut Vec<Finding>,
+    event: &OperationEvent,
+    is_own: impl Fn(Option<&str>) -> bool,
+) -> bool {
+    if !is_failure(event) {
+        return true;
+    }
+    let finding = parse_operation_event(event);
+    let first = findings.first();
+    if first.is_some_and(|first| first.operation_id != finding.operation_id) {
+        return false;
+    }
+    if is_own(event.client_request_token()) && !findings.contains(&finding) {
+        findings.push(finding);
+    }
+    findings.len() < MAX_READ
 }
 
 /// Whether the event shows why an operation failed: a validation or hook that fails it instead of
@@ -192,6 +209,41 @@ mod tests {
             is_of_hook,
             operation_id: None,
         }
+    }
+
+    #[test]
+    fn reading_ends_with_the_latest_operation() {
+        let event = |operation: &str, name: &str, token: Option<&str>| {
+            let event = OperationEvent::builder().event_type(EventType::ValidationError);
+            let event = event.operation_id(operation).logical_resource_id(name);
+            event
+                .set_client_request_token(token.map(ToOwned::to_owned))
+                .build()
+        };
+        let mut found = vec![];
+        let mut add = |operation: &str, name: &str, token| {
+            let event = event(operation, name, token);
+            super::add(&mut found, &event, |token| token == Some("own"))
+        };
+        assert!(add("o3", "Later", None));
+        assert!(add("o2", "A", Some("own")));
+        assert!(add("o2", "A", Some("own")));
+        assert!(add("o2", "B", Some("own")));
+        assert!(!add("o1", "Earlier", Some("own")));
+        let names: Vec<&str> = found.iter().map(|it| it.logical_id.as_str()).collect();
+        assert_eq!(names, ["A", "B"]);
+    }
+
+    #[test]
+    fn endless_findings_are_cut_off() {
+        let mut found = vec![];
+        let mut numbers = 0..;
+        let read_all = numbers.by_ref().all(|n| {
+            let event = OperationEvent::builder().event_type(EventType::ValidationError);
+            let event = event.logical_resource_id(n.to_string()).build();
+            super::add(&mut found, &event, |_| true)
+        });
+        assert!(!read_all && found.len() == MAX_READ);
     }
 
     #[test]
