@@ -51,6 +51,15 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     ann = gitlab.add_token("ann", user=gitlab.user("Ann", username="ann"))
     developer = Login("bob", gitlab.add_token("bob", role="developer").value, "")
 
+    # The first deployment is approved in AWS.
+    commit = accepted(working.push(developer, source.project.url, project.files())).commit
+    project.waits_for_approval(project.execution_of(commit))
+    eventually(lambda: "Approve or reject in AWS" in str(source.project.commit_notes(commit)), "the note says who approves")
+    assert "tag_name=" not in str(source.project.commit_notes(commit))
+    assert project.deploy(commit) == "Succeeded", project.said()
+    # From now on, a push starts the pipeline.
+    eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
+
     def push() -> tuple[str, str, str]:
         """The developer pushes. The execution waits, and GitLab shows the tag that approves it."""
         commit = accepted(working.push(developer, source.project.url, project.files())).commit
@@ -81,8 +90,6 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     assert looks(aws)["HealthCheckFailed", ""] == 0
     is_approved(commit, execution, tag)
 
-    # From now on, a push starts the pipeline.
-    eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
     # A job of Ann's schedule creates the tag with a release. Without the release, it is Ann's tag.
     commit, execution, tag = push()
     job = gitlab.add_token("job", scope="job", user=ann.user).value

@@ -45,7 +45,7 @@ LIMITS = [
     ("concepts/reviews.md", r"at most the latest ([\d,]+) builds", "feedback/review/build.rs", "MAX_PAGES", 100),
     ("concepts/reviews.md", r"at most (\d+) branches of a pipeline", "feedback/review/missed_push.rs", "MAX_BRANCHES", 1),
     ("how-to/approve-in-gitlab.md", r"more than (\d+) new commits", "clients/gitlab/people.rs", "MAX_COMMITS", 1),
-    ("how-to/approve-in-gitlab.md", r"commits, (\d+) merge requests", "clients/gitlab/people.rs", "MAX_MERGES", 1),
+    ("how-to/approve-in-gitlab.md", r"more than (\d+) merge requests", "clients/gitlab/people.rs", "MAX_MERGES", 1),
     ("how-to/approve-in-gitlab.md", r"or ([\d,]+) pushes", "clients/gitlab/list.rs", "MAX_ELEMENTS", 1),
     ("how-to/approve-in-gitlab.md", r"after (\d+) deployments", "feedback/approval/request.rs", "MAX_DEPLOYMENTS", 1),
     ("how-to/approve-in-gitlab.md", r"more than (\w+) days before", "clients/gitlab/pushes.rs", "EARLIER", 24 * 3600),

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::Call;
 use super::error::Result;
 use super::list::Reading;
 use super::members::{time, typed};
@@ -195,18 +196,36 @@ impl GitLab {
         if tip == commit {
             return Ok(Containment::Contained);
         }
-        // https://docs.gitlab.com/api/repositories/. If the project lacks one of two commits,
-        // GitLab's message names the last one, even if the first one is missing
-        // (`lib/gitlab/git/merge_base.rb`).
-        let purpose =
-            format!("looking up whether commit {tip} contains {commit} in project {project}");
-        let call = self.get(Area::Project(project), "/repository/merge_base", &purpose);
-        let call = call.query("refs[]", tip).query("refs[]", commit);
+        // If the project lacks one of two commits, GitLab's message names the last one, even if the
+        // first one is missing (`lib/gitlab/git/merge_base.rb`).
+        let call = self.merge_base(project, tip, commit);
         let found = call.find::<Tip>(&NO_ANCESTOR).await?;
         Ok(match found {
             Some(ancestor) if ancestor.id == commit => Containment::Contained,
             _ => Containment::Missing,
         })
+    }
+
+    /// Whether `ancestor` is `commit` or an ancestor of it.
+    ///
+    /// # Errors
+    /// If GitLab rejects the look-up for any reason, even a missing commit. Then it is unknown.
+    pub async fn is_ancestor(
+        &self,
+        project: ProjectRef<'_>,
+        ancestor: &str,
+        commit: &str,
+    ) -> Result<bool> {
+        let found: Tip = self.merge_base(project, commit, ancestor).send().await?;
+        Ok(found.id == ancestor)
+    }
+
+    /// <https://docs.gitlab.com/api/repositories/>
+    fn merge_base<'a>(&'a self, project: ProjectRef<'a>, tip: &str, commit: &str) -> Call<'a> {
+        let purpose =
+            format!("looking up whether commit {tip} contains {commit} in project {project}");
+        let call = self.get(Area::Project(project), "/repository/merge_base", &purpose);
+        call.query("refs[]", tip).query("refs[]", commit)
     }
 }
 

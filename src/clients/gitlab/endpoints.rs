@@ -97,6 +97,7 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("DELETE", "/repository/commits/:sha/discussions/:id/notes/:note", 204, CODE),
     endpoint("GET", "/repository/commits/:sha/merge_requests", 200, REQUESTS),
     endpoint("GET", "/merge_requests/:iid", 200, REQUESTS),
+    endpoint("GET", "/merge_requests/:iid/commits", 200, REQUESTS),
     endpoint("GET", "/merge_requests/:iid/notes", 200, REQUESTS),
     endpoint("POST", "/merge_requests/:iid/notes", 201, REQUESTS),
     endpoint("PUT", "/merge_requests/:iid/notes/:note", 200, REQUESTS),

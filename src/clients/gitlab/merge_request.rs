@@ -40,7 +40,7 @@ pub enum NotePlace {
 /// A merge request of a commit (`lib/api/entities/merge_request_basic.rb`).
 #[derive(Debug, Deserialize)]
 pub(super) struct MergeRequest {
-    iid: u64,
+    pub iid: u64,
     #[serde(default, deserialize_with = "lenient")]
     pub state: String,
     #[serde(default, deserialize_with = "lenient")]

@@ -5,9 +5,9 @@
 
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::Call;
 use super::error::{ErrorKind, Result};
 use super::list::{ListPart, Reading};
 use super::members::typed;
@@ -35,18 +35,28 @@ pub struct GitLabUser {
     pub public_email: String,
 }
 
-/// A commit, and the addresses of its author and its committer, which GitLab always shows. They are
-/// free text: a forged address excludes a person, and admits none.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// The beginning of the line of a message that names a co-author. GitLab writes it for suggestions
+/// that are applied together (`lib/gitlab/suggestions/commit_message.rb`).
+const CO_AUTHOR: &str = "co-authored-by";
+
+/// A commit, and the addresses of its author, its committer and its co-authors. They are free text:
+/// a forged address excludes a person, and admits none.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     pub id: String,
-    pub author_email: String,
-    pub committer_email: String,
+    /// Empty if GitLab does not show them, as in the list of a merge request
+    /// (<https://gitlab.com/gitlab-org/gitlab/-/issues/496665>).
+    pub parents: Vec<String>,
+    pub emails: Vec<String>,
 }
 
 /// A merge request of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedMerge {
+    /// Its number within the project.
+    pub iid: u64,
+    /// Whether it is neither open nor closed.
+    pub is_merged: bool,
     /// Its author, and who merged it.
     pub people: Vec<u64>,
     /// Its source branch in this project, unless it is open or closed: a squash or a rebase
@@ -68,9 +78,36 @@ impl GitLabUser {
         };
         let id = self.id.to_string();
         let is_private = |email: &str| email.split(['-', '@']).next() == Some(id.as_str());
-        let mut emails = [&commit.author_email, &commit.committer_email].into_iter();
+        let mut emails = commit.emails.iter();
         emails.any(|email| is_public(email) || is_private(email))
     }
+}
+
+impl Commit {
+    /// Parses an element of a list of commits (`lib/api/entities/commit.rb`). `None` if it does not
+    /// show who made the commit.
+    fn parse(shown: &Value) -> Option<Self> {
+        let text = |name: &str| shown[name].as_str();
+        let own = [text("author_email")?, text("committer_email")?].into_iter();
+        let emails = own.chain(co_authors(text("message")?));
+        Some(Commit {
+            id: text("id")?.to_owned(),
+            parents: typed(&shown["parent_ids"]).unwrap_or_default(),
+            emails: emails.map(ToOwned::to_owned).collect(),
+        })
+    }
+}
+
+/// The addresses of the lines `Co-authored-by: Name <address>`, in any case and anywhere in the
+/// message: a squash or a revert may put them into its middle.
+fn co_authors(message: &str) -> impl Iterator<Item = &str> {
+    let people = message.split(['\n', '\r']).filter_map(|line| {
+        let at = line.to_ascii_lowercase().find(CO_AUTHOR)?;
+        line[at + CO_AUTHOR.len()..].trim_start().strip_prefix(':')
+    });
+    let is_around = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';');
+    let words = people.flat_map(move |people| people.split(is_around));
+    words.filter(|word| word.contains('@'))
 }
 
 impl GitLab {
@@ -118,9 +155,19 @@ impl GitLab {
         let range = format!("{from}..{to}");
         let purpose = format!("listing the commits {range} of project {project}");
         let call = self.get(Area::Project(project), "/repository/commits", &purpose);
-        let call = call.query("ref_name", &range);
-        let listed = call.read(Reading::first(20, MAX_COMMITS + 1), typed).await;
-        or_too_many(listed, MAX_COMMITS)
+        read_commits(&call.query("ref_name", &range)).await
+    }
+
+    /// The commits of the merge request `iid`, also those that its merge replaced. `None` if there
+    /// are more than [`MAX_COMMITS`], or a message of a megabyte.
+    pub async fn commits_of_request(
+        &self,
+        project: ProjectRef<'_>,
+        iid: u64,
+    ) -> Result<Option<Vec<Commit>>> {
+        let part = format!("/merge_requests/{iid}/commits");
+        let purpose = format!("listing the commits of merge request {iid} of project {project}");
+        read_commits(&self.get(Area::Report(project), &part, &purpose)).await
     }
 
     /// The merge requests that contain a commit, or created it, in any state: their authors can
@@ -136,6 +183,11 @@ impl GitLab {
         let listed = call.read(reading, RequestedMerge::parse).await;
         or_too_many(listed, MAX_MERGES)
     }
+}
+
+async fn read_commits(call: &Call<'_>) -> Result<Option<Vec<Commit>>> {
+    let reading = Reading::first(20, MAX_COMMITS + 1);
+    or_too_many(call.read(reading, Commit::parse).await, MAX_COMMITS)
 }
 
 /// A list that is too large has too many elements, or too long ones.
@@ -166,6 +218,8 @@ impl RequestedMerge {
             name => Some(name?.clone()),
         };
         Some(RequestedMerge {
+            iid: listed.iid,
+            is_merged: !is_unmerged,
             people: people
                 .map(|one| one["id"].as_u64())
                 .collect::<Option<_>>()?,
@@ -235,13 +289,38 @@ mod tests {
         }
     }
 
+    fn with_message(message: &str) -> Value {
+        json!({"id": "abc", "author_email": "a@b", "committer_email": "", "message": message})
+    }
+
     #[test]
-    fn commit_without_an_address_is_not_read() {
-        for name in ["author_email", "committer_email"] {
-            let mut shown = json!({"id": "abc", "author_email": "a@b", "committer_email": ""});
-            assert!(typed::<Commit>(&shown).is_some());
+    fn commit_without_its_people_is_not_read() {
+        for name in ["author_email", "committer_email", "message"] {
+            let mut shown = with_message("text");
+            assert!(Commit::parse(&shown).is_some());
             shown[name] = Value::Null;
-            assert_eq!(typed::<Commit>(&shown), None, "{name}");
+            assert_eq!(Commit::parse(&shown), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn co_authors_of_a_commit_are_authors() {
+        for message in [
+            "Co-authored-by: Ann <ann@b>",
+            "fix\n\nCO-AUTHORED-BY: Ann O'Neil <ann@b>\r\nReviewed-by: Bob <bob@b>\n",
+            "* one\r\n    co-authored-by : ann@b\n\n* two",
+            "Revert \"fix\"\n> Co-Authored-By: <ann@b>.",
+        ] {
+            let commit = Commit::parse(&with_message(message)).expect("a commit");
+            assert_eq!(commit.emails, ["a@b", "", "ann@b"], "{message}");
+        }
+        for message in [
+            "Ann <ann@b>",
+            "Co-authored-by Ann <ann@b>",
+            "Co-authored-by: Ann",
+        ] {
+            let commit = Commit::parse(&with_message(message)).expect("a commit");
+            assert_eq!(commit.emails, ["a@b", ""], "{message}");
         }
     }
 }

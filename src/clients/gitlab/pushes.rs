@@ -63,7 +63,7 @@ impl LatestPushes {
 }
 
 impl ProjectPush {
-    fn is_of_branch(&self, name: &str) -> bool {
+    pub fn is_of_branch(&self, name: &str) -> bool {
         !self.is_of_tags && self.name.as_deref() == Some(name)
     }
 

@@ -4,13 +4,13 @@
 //! commits. So every record is read from GitLab, and nothing is approved if a record cannot be
 //! read.
 
+use super::ahead;
+use super::ahead::Ahead;
 use super::plan;
-use super::plan::{Authorship, Doubt};
-use super::request::{ApprovalRequest, ApprovedBefore, Range};
+use super::plan::{Authorship, Doubt, InAws};
+use super::request::{ApprovalRequest, Range};
 use crate::clients::aws::{Aws, CallError};
-use crate::clients::gitlab::{
-    Containment, GitLab, GitLabError, GitLabUser, ProjectPush, ProjectRef, Tag,
-};
+use crate::clients::gitlab::{Containment, GitLab, GitLabError, GitLabUser, ProjectRef, Tag};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::approval_tags::{
@@ -20,6 +20,9 @@ use crate::gitops_pipeline::settings::{GitLabApprovals, ReportSettings};
 
 /// The most tags of a person whose commits are looked up. Each takes a call.
 const MAX_TAGS: usize = 20;
+
+/// The most pushes after that of the commit. Each takes a call.
+const MAX_LATER: usize = 100;
 
 /// Why it is unknown who approves.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +50,8 @@ pub struct Decided {
     pub verdict: Option<(ApprovalTag, GitLabUser)>,
     /// The tags that decide nothing, and why.
     pub doubts: Vec<(String, Doubt)>,
+    /// Why no tag approves, even of another person.
+    pub obstacle: Option<Doubt>,
 }
 
 /// Who decides about a request.
@@ -60,6 +65,12 @@ pub struct Inquiry<'a> {
     pub request: &'a ApprovalRequest,
 }
 
+impl From<InAws> for Unproved {
+    fn from(reason: InAws) -> Self {
+        Unproved::Doubt(reason.into())
+    }
+}
+
 impl Inquiry<'_> {
     /// The names of the request's tags. A rejection comes first.
     pub fn tags(&self) -> [ApprovalTag; 2] {
@@ -71,20 +82,29 @@ impl Inquiry<'_> {
     }
 
     /// The decision by the tags of the request. A rejection wins, and nothing is approved while one
-    /// exists that is not proved.
-    pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
+    /// exists that is not proved. A `note` needs the obstacle even before there is a tag.
+    pub async fn decide(&self, aws: &Aws, is_for_note: bool) -> Result<Decided, ApprovalError> {
         let mut decided = Decided::default();
         let change_set = &self.request.change_set;
         let is_executable = matches!(change_set.creation, Creation::Complete | Creation::Empty);
         let before = self.read_tags().await?;
-        if before == [None, None] || change_set.id.is_empty() || !is_executable {
+        let is_needed = before != [None, None] || is_for_note;
+        if !is_needed || change_set.id.is_empty() || !is_executable {
             return Ok(decided);
         }
-        let (names, allow_author) = (&self.pipeline.names, self.approvals.allow_author);
-        let range = self.request.range(aws, names, allow_author).await?;
+        let range = self.request.range(aws, &self.pipeline.names).await?;
         let Some(range) = range else {
             return Ok(decided);
         };
+        let ahead = match Box::pin(self.ahead(&range)).await {
+            Ok(ahead) => ahead,
+            Err(Unproved::Doubt(doubt)) => {
+                decided.obstacle = Some(doubt);
+                return Ok(decided);
+            }
+            Err(Unproved::Failed(error)) => return Err(error.into()),
+        };
+        decided.obstacle = self.request.is_held.then_some(Doubt::Held);
         for (tag, shown) in self.tags().iter().zip(&before) {
             let Some(shown) = shown else {
                 continue;
@@ -94,7 +114,10 @@ impl Inquiry<'_> {
                 decided.doubts.push((tag.name(), Doubt::Rejected));
                 break;
             }
-            match Box::pin(self.prove(tag, shown, &range)).await {
+            if self.request.is_held && tag.decision == Decision::Deploy {
+                break;
+            }
+            match Box::pin(self.prove(tag, shown, &range, &ahead)).await {
                 Ok(user) => {
                     decided.verdict = Some((tag.clone(), user));
                     break;
@@ -125,12 +148,51 @@ impl Inquiry<'_> {
         ])
     }
 
+    /// GitLab's records of the commit that waits, if it is ahead of the deployed ones.
+    async fn ahead(&self, range: &Range) -> Result<Ahead, Unproved> {
+        let (gitlab, project) = (self.gitlab, self.project());
+        let (commit, branch) = (&range.commit, &self.pipeline.branch);
+        let (base, started) = range.base.as_ref().ok_or(InAws::FirstDeployment)?;
+        if [base, &range.deployed].contains(&commit) {
+            return Err(InAws::SameCommit.into());
+        }
+        if gitlab.branch_contains(project, branch, commit).await? != Containment::Contained {
+            return Err(InAws::NotOnBranch.into());
+        }
+        let commits = gitlab.commits_since(project, base, commit).await?;
+        let commits = commits.ok_or(InAws::TooManyCommits)?;
+        let is_before = |former: &str| ahead::descends(&commits, commit, former);
+        if !is_before(base) {
+            return Err(InAws::NotAhead.into());
+        }
+        if !is_before(&range.deployed)
+            && !gitlab.is_ancestor(project, &range.deployed, commit).await?
+        {
+            return Err(InAws::NotAhead.into());
+        }
+        let pushes = gitlab
+            .pushes_since(project, self.request.since.min(*started))
+            .await?;
+        let pushes = pushes.ok_or(InAws::TooManyPushes)?;
+        let later = ahead::check_pushes([base, commit], &commits, branch, &pushes)?;
+        if later.len() > MAX_LATER {
+            return Err(InAws::TooManyCommits.into());
+        }
+        for [from, to] in later {
+            if !gitlab.is_ancestor(project, from, to).await? {
+                return Err(InAws::Moved.into());
+            }
+        }
+        Ok(Ahead { commits, pushes })
+    }
+
     /// The person who created the tag, if everything about it is proved.
     async fn prove(
         &self,
         tag: &ApprovalTag,
         shown: &Tag,
         range: &Range,
+        ahead: &Ahead,
     ) -> Result<GitLabUser, Unproved> {
         let (gitlab, number, project) = (self.gitlab, self.report.project_number, self.project());
         let protection = TagProtection::read(gitlab, project).await?;
@@ -138,97 +200,48 @@ impl Inquiry<'_> {
             return Err(Doubt::from(Exposure::OtherProject).into());
         }
         protection.check(tag).map_err(Doubt::from)?;
-        let (branch, commit) = (&self.pipeline.branch, &range.commit);
-        let containment = gitlab.branch_contains(project, branch, commit).await?;
-        plan::check_commit(shown, commit, containment)?;
-        let is_undo = self.is_undo(range).await?;
-        let undo = range.approved_before.as_ref().filter(|_| is_undo);
-        let former = undo.and_then(|before| before.former.as_ref());
-        let starts = [&range.deployed.as_ref(), &former];
-        let starts = starts.into_iter().flatten().map(|(_, started)| *started);
-        let starts = starts.chain(undo.map(|before| before.started));
-        let since = starts.fold(self.request.since, Ord::min);
-        let pushes = gitlab.pushes_since(project, since).await?;
+        if shown.commit != range.commit {
+            return Err(Doubt::OtherCommit.into());
+        }
         if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
             return Err(Doubt::Released.into());
         }
-        let creator = plan::creator(number, &tag.name(), shown, pushes.as_deref())?;
+        let creator = plan::creator(number, &tag.name(), shown, &ahead.pushes)?;
         let user = gitlab.user(creator).await?;
         let level = gitlab.member_level(project, creator).await?;
         let own_user = gitlab.own_user_id().await?;
         plan::check_person(&user, level, own_user)?;
         if !self.approvals.allow_author {
-            let pushes: Vec<_> = pushes.into_iter().flatten().collect();
-            self.check_ranges(&user, shown, range, &pushes, undo)
-                .await?;
+            self.check_authors(&user, (tag, shown), ahead).await?;
         }
         Ok(user)
     }
 
-    /// Whether the commit is an ancestor of the last deployed one, and a person has approved a
-    /// deployment of it before. An ancestor that none was deployed of may be a state that no one
-    /// has looked at: a commit in the middle of a push, whose defect the next one removed.
-    async fn is_undo(&self, range: &Range) -> Result<bool, GitLabError> {
-        let (Some((deployed, _)), Some(_)) = (&range.deployed, &range.approved_before) else {
-            return Ok(false);
-        };
-        let (gitlab, project) = (self.gitlab, self.project());
-        let found = gitlab.history_contains(project, deployed, &range.commit);
-        Ok(found.await? == Containment::Contained)
-    }
-
-    /// Checks that `user`, who created the tag `shown`, is not one of those who made the commits of
-    /// `range`: those since the last deployed one, or those that an `undo` removes. The commits
-    /// that an undo restores count too, unless another person has approved them before: with
-    /// `AllowAuthor`, their author may have been the only one who looked at them.
-    async fn check_ranges(
-        &self,
-        user: &GitLabUser,
-        shown: &Tag,
-        range: &Range,
-        pushes: &[ProjectPush],
-        undo: Option<&ApprovedBefore>,
-    ) -> Result<(), Unproved> {
-        let (deployed, _) = range.deployed.as_ref().ok_or(Doubt::FirstDeployment)?;
-        let commit = &range.commit;
-        let authorship = |restored| Authorship {
-            commits: vec![],
-            merges: vec![],
-            pushes: pushes.to_vec(),
-            tags: vec![shown.clone()],
-            restored,
-        };
-        let Some(before) = undo else {
-            let of_new = authorship(None);
-            return self.check_authors(user, deployed, commit, of_new).await;
-        };
-        let of_removed = authorship(Some(commit.clone()));
-        self.check_authors(user, commit, deployed, of_removed)
-            .await?;
-        if before.approver.is_some_and(|approver| approver != user.id) {
-            return Ok(());
-        }
-        let (former, _) = before.former.as_ref().ok_or(Doubt::FirstRestored)?;
-        let of_restored = authorship(None);
-        self.check_authors(user, former, commit, of_restored).await
-    }
-
-    /// Checks that `user` is not one of those who made the commits of `to` that `from` does not
-    /// have. `authorship` has GitLab's other records.
+    /// Checks that `user`, who created the tag, is not one of those who made the new commits.
     async fn check_authors(
         &self,
         user: &GitLabUser,
-        from: &str,
-        to: &str,
-        mut authorship: Authorship,
+        (tag, shown): (&ApprovalTag, &Tag),
+        ahead: &Ahead,
     ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, self.project());
-        let listed = gitlab.commits_since(project, from, to).await?;
-        authorship.commits = plan::check_commits(listed, from, to)?;
-        for commit in &authorship.commits {
+        let mut authorship = Authorship {
+            commits: ahead.commits.clone(),
+            replaced: vec![],
+            merges: vec![],
+            pushes: ahead.pushes.clone(),
+            tags: vec![shown.clone()],
+            own_tag: tag.name(),
+        };
+        for commit in &ahead.commits {
             let found = gitlab.merges_of(project, &commit.id).await?;
             let found = found.ok_or(Doubt::TooLargeMerges)?;
             authorship.merges.extend(found);
+        }
+        for iid in authorship.squashed_requests() {
+            let replaced = gitlab.commits_of_request(project, iid).await?;
+            let replaced = replaced.ok_or(Doubt::TooLargeMerges)?;
+            authorship.replaced.extend(replaced);
         }
         let unknown = authorship.unknown_tags(user.id);
         let mut tags = vec![];

@@ -5,13 +5,15 @@
 //! - [`request`] reads the request that waits. Its name comes first: CodePipeline accepts it only
 //!   while the request waits
 //! - [`gitlab`] queries GitLab for the tags of the request
-//! - [`plan`] decides whether they approve, as pure functions
+//! - [`ahead`] decides whether its commit only adds commits to the deployed one, and [`plan`]
+//!   whether a tag approves it, as pure functions
 
+mod ahead;
 mod gitlab;
 mod plan;
 mod request;
 
-pub use self::gitlab::{ApprovalError, Inquiry};
+pub use self::gitlab::{ApprovalError, Decided, Inquiry};
 pub use self::plan::{Doubt, SUMMARY, person_of};
 pub use self::request::ApprovalRequest;
 
@@ -75,7 +77,7 @@ pub async fn approve_from_gitlab(
         approvals,
         request: &request,
     };
-    let Some((tag, user)) = Box::pin(inquiry.decide(aws)).await?.verdict else {
+    let Some((tag, user)) = Box::pin(inquiry.decide(aws, false)).await?.verdict else {
         return Ok(Ok(request.execution_id));
     };
     let [approved, rejected] = BY_PERSON;

@@ -1,18 +1,19 @@
 //! Decides whether a tag approves: pure functions of GitLab's records. A tag that is not
 //! proved approves nothing.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crate::clients::gitlab::{
-    Commit, Containment, GitLabUser, MAINTAINER, ProjectPush, RefChange, RequestedMerge, Tag,
+    Commit, GitLabUser, MAINTAINER, ProjectPush, RefChange, RequestedMerge, Tag,
 };
 use crate::gitops_pipeline::executions::actions::{Action, ActionState};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::approval_tags::{ApprovalTag, Exposure};
+use crate::gitops_pipeline::settings::approval_tags::Exposure;
 use cfn_custom_resource::Remedy;
 
-/// A push to the source branch of a merge request belongs to it if GitLab records it so long after
-/// the merge. GitLab records pushes in the background.
+/// How late GitLab may record a push, which it does in the background: that of the commit, or one
+/// to the source branch of its merge request.
 const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// The remedy if a new tag of the same name would decide nothing either.
@@ -38,9 +39,6 @@ pub enum Doubt {
     Exposed(#[from] Exposure),
     #[error("it is not on the commit of the execution")]
     OtherCommit,
-    /// The commit was pushed to CodeCommit only, or the branch was moved.
-    #[error("the pipeline's branch in GitLab does not contain the commit")]
-    NotOnBranch,
     /// GitLab writes the event at once, so it is missing for another reason.
     #[error("GitLab shows no event that names its creator")]
     NoEvent,
@@ -58,8 +56,6 @@ pub enum Doubt {
     /// A rejection that is not proved may still be genuine.
     #[error("this request has a rejection, even if that decides nothing")]
     Rejected,
-    #[error("GitLab lists more than 5,000 pushes since the last deployment")]
-    TooManyPushes,
     #[error("its creator is the user of the function's token")]
     OwnUser,
     /// A bot, or a blocked user.
@@ -71,37 +67,59 @@ pub enum Doubt {
     /// Two people are needed.
     #[error("its creator {0}, and another Maintainer has to approve")]
     Author(Contribution),
-    /// Then, all commits would be new.
-    #[error(
-        "none of the latest executions has succeeded after the approval of a person, so the authors are not known"
-    )]
-    FirstDeployment,
-    /// Then, all commits of an undo would be new.
-    #[error(
-        "it may be of the person who approved the earlier deployment of this commit, and no person has \
-         approved one before it, so the authors are not known"
-    )]
-    FirstRestored,
-    /// Then, no commit would be new.
-    #[error(
-        "its commit is the last deployed one, so there are no new commits whose authors are known"
-    )]
-    SameCommit,
-    /// The authors of some would be missing.
-    #[error("there are more than 100 commits since the last deployed one, or one is too long")]
-    TooManyCommits,
+    #[error(transparent)]
+    InAws(#[from] InAws),
+    /// GitLab writes the event in the background.
+    #[error("GitLab does not show the push of the commit yet")]
+    NoPush,
+    /// A person has frozen the pipeline.
+    #[error("the transition into the stage Deploy is disabled, so only a rejection counts")]
+    Held,
     /// Their authors and mergers would be missing.
     #[error("GitLab shows too much of the merge requests of its commits")]
     TooLargeMerges,
-    /// GitLab does not have the last deployed commit, or the commit is an older one of which no
-    /// person has approved a deployment.
-    #[error("GitLab does not show the commits since the last deployed one")]
-    UnknownCommits,
     /// A call failed.
     #[error("AWS or GitLab does not show what is needed")]
     Unreadable,
     #[error("the tags of this request were changed meanwhile")]
     Changed,
+}
+
+/// Why no tag decides about a request, even of another person: its commit is not ahead, or GitLab
+/// shows too much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InAws {
+    /// Then, all commits would be new.
+    #[error(
+        "no person has approved one of the latest deployments, so the new commits are not known"
+    )]
+    FirstDeployment,
+    /// Then, no commit would be new.
+    #[error("the commit was deployed before, so it has no new commits")]
+    SameCommit,
+    /// The commit was pushed to CodeCommit only, or the branch was moved.
+    #[error("the pipeline's branch in GitLab does not contain the commit")]
+    NotOnBranch,
+    /// An undo, or a rewritten branch.
+    #[error("GitLab does not show that the commit follows the last deployed one")]
+    NotAhead,
+    /// A force push, a removed branch, or a push that GitLab does not show.
+    #[error(
+        "GitLab does not show that each push of the branch since the last deployed commit only added commits"
+    )]
+    Moved,
+    /// The same, and one event stands for the pushes of several branches.
+    #[error(
+        "several branches were pushed at once, so GitLab does not show each push of the branch"
+    )]
+    BulkPush,
+    /// The authors of some would be missing.
+    #[error(
+        "there are more than 100 commits or pushes since the last deployed commit, or one is too long"
+    )]
+    TooManyCommits,
+    #[error("GitLab lists more than 5,000 pushes since the last deployment")]
+    TooManyPushes,
 }
 
 /// How the creator of a tag took part in the commits that it would deploy.
@@ -113,8 +131,6 @@ pub enum Contribution {
     MergeRequest,
     #[error("has pushed one of its commits, or branches or tags that may have one")]
     Push,
-    #[error("has moved the branch back to its commit")]
-    Rewind,
 }
 
 impl Doubt {
@@ -122,7 +138,6 @@ impl Doubt {
         let remedy = match self {
             Doubt::Exposed(exposure) => return exposure.reason().remedy,
             Doubt::OtherKey => "Use a link of this note",
-            Doubt::NotOnBranch => "Find out who moved the branch, or pushed to CodeCommit",
             Doubt::OtherCommit
             | Doubt::NoEvent
             | Doubt::Bulk
@@ -133,14 +148,15 @@ impl Doubt {
             | Doubt::NotAPerson
             | Doubt::NotMaintainer
             | Doubt::Author(_) => REQUEST_AGAIN,
-            Doubt::TooManyPushes
-            | Doubt::TooManyCommits
-            | Doubt::TooLargeMerges
-            | Doubt::UnknownCommits => "Approve in AWS",
-            Doubt::FirstDeployment | Doubt::FirstRestored | Doubt::SameCommit => {
-                "Approve in AWS, or set Approval.AllowAuthor"
+            Doubt::InAws(InAws::NotOnBranch) => {
+                "Find out who moved the branch, or pushed to CodeCommit. Only an approver in AWS decides"
             }
-            Doubt::Unreadable => "Wait: the function tries again, and its log has the cause",
+            Doubt::InAws(_) | Doubt::TooLargeMerges => "Approve or reject in AWS",
+            Doubt::NoPush => "Wait: the health check looks again",
+            Doubt::Held => "Enable it when the freeze ends: then the health check accepts a tag",
+            Doubt::Unreadable => {
+                "Wait: the function tries again, and its log has the cause. Or approve in AWS"
+            }
             Doubt::Changed => "Wait: the function reads them again",
         };
         remedy.into()
@@ -150,15 +166,17 @@ impl Doubt {
 /// GitLab's records of the people who made the commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorship {
-    /// The commits since the last deployed one, or those that an undo removes or restores.
+    /// The commits since the last deployed one.
     pub commits: Vec<Commit>,
+    /// The commits that a squash replaced by them.
+    pub replaced: Vec<Commit>,
     pub merges: Vec<RequestedMerge>,
     /// The pushes since days before the commit was read that comes before them, the newest first.
     pub pushes: Vec<ProjectPush>,
     /// The tags whose commits were read: an event does not show the commit of an annotation.
     pub tags: Vec<Tag>,
-    /// The commit of an undo that removes them. `None` otherwise.
-    pub restored: Option<String>,
+    /// The name of the tag that decides.
+    pub own_tag: String,
 }
 
 /// Who decided in GitLab, and by which tag, according to the summary of an approval.
@@ -174,19 +192,6 @@ pub fn is_by_person(approval: &Action, names: &ResourceNames) -> bool {
     let is_named = approval.summary.starts_with(approved)
         || is_principal(&approval.by, &names.function_role());
     approval.state == ActionState::Succeeded && is_named && !approval.summary.contains(SUMMARY)
-}
-
-/// GitLab's number of the person who has given an approval by a tag. `None` if they may have given
-/// it in AWS, where an approver can write any summary.
-pub fn gitlab_approver(approval: &Action, names: &ResourceNames) -> Option<u64> {
-    if is_principal(&approval.by, &names.function_role()) {
-        return None;
-    }
-    let [approved, _] = BY_PERSON;
-    let person = approval.summary.strip_prefix(approved)?;
-    let (_name, rest) = person.split_once(" (")?;
-    let (id, _tag) = rest.split_once(')')?;
-    id.parse().ok()
 }
 
 /// Whether `arn` is that of a principal who can call an API, other than a session of `own_role`:
@@ -205,26 +210,9 @@ fn is_principal(arn: &str, own_role: &str) -> bool {
     }
 }
 
-/// Checks that a tag is on the execution's `commit`, which the branch in GitLab contains.
-pub fn check_commit(tag: &Tag, commit: &str, containment: Containment) -> Result<(), Doubt> {
-    if tag.commit != commit {
-        return Err(Doubt::OtherCommit);
-    }
-    match containment {
-        Containment::Contained => Ok(()),
-        Containment::Missing | Containment::NoBranch => Err(Doubt::NotOnBranch),
-    }
-}
-
 /// The number of the user who created the tag `name`: all of its events are one creation of this
 /// object by one user. GitLab may write an event twice.
-pub fn creator(
-    number: u64,
-    name: &str,
-    tag: &Tag,
-    pushes: Option<&[ProjectPush]>,
-) -> Result<u64, Doubt> {
-    let pushes = pushes.ok_or(Doubt::TooManyPushes)?;
+pub fn creator(number: u64, name: &str, tag: &Tag, pushes: &[ProjectPush]) -> Result<u64, Doubt> {
     if pushes.iter().any(|push| push.project != number) {
         return Err(Exposure::OtherProject.into());
     }
@@ -269,21 +257,6 @@ pub fn check_person(user: &GitLabUser, level: Option<u64>, own_user: u64) -> Res
     }
 }
 
-/// The commits of `to` that `from` does not have, if GitLab shows all of them. One is the last
-/// deployed commit, and the other one waits.
-pub fn check_commits(
-    listed: Option<Vec<Commit>>,
-    from: &str,
-    to: &str,
-) -> Result<Vec<Commit>, Doubt> {
-    if from == to {
-        return Err(Doubt::SameCommit);
-    }
-    let listed = listed.ok_or(Doubt::TooManyCommits)?;
-    let has_commit = listed.iter().any(|one| one.id == to);
-    has_commit.then_some(listed).ok_or(Doubt::UnknownCommits)
-}
-
 /// Checks that `user` has neither made, requested, merged nor pushed one of the commits. A push has
 /// an event for its last commit only, and one of many branches or tags for none.
 pub fn check_authors(
@@ -291,13 +264,8 @@ pub fn check_authors(
     authorship: &Authorship,
     branch: &str,
 ) -> Result<(), Doubt> {
-    let Authorship {
-        commits,
-        merges,
-        pushes,
-        ..
-    } = authorship;
-    if commits.iter().any(|commit| user.has_email_of(commit)) {
+    let Authorship { merges, pushes, .. } = authorship;
+    if authorship.all_commits().any(|one| user.has_email_of(one)) {
         return Err(Doubt::Author(Contribution::Commit));
     }
     if merges.iter().any(|merge| merge.people.contains(&user.id)) {
@@ -308,12 +276,6 @@ pub fn check_authors(
         push.author == user.id && authorship.may_add(push, &pushes[at + 1..], branch)
     }) {
         return Err(Doubt::Author(Contribution::Push));
-    }
-    let mut all = pushes.iter().enumerate();
-    if all.any(|(at, push)| {
-        push.author == user.id && authorship.rewinds(push, &pushes[at + 1..], branch)
-    }) {
-        return Err(Doubt::Author(Contribution::Rewind));
     }
     Ok(())
 }
@@ -346,29 +308,42 @@ impl Authorship {
         let Some(commit) = self.commit_of(object) else {
             return true;
         };
-        // A decision of this request or another one, perhaps in another environment, is not a push
-        // of a commit that was there before. But a commit can also come by a tag of such a name.
-        let is_decision = ApprovalTag::parse(name).is_some();
-        let was_there = || older.iter().any(|it| it.to.as_deref() == Some(commit));
+        // A decision of any request, even with a mistyped name, is not a push of a commit that was
+        // there before. But a commit can also come by a tag of such a name.
+        let is_decision = ["deploy/", "reject/"].iter().any(|it| name.starts_with(it));
+        let is_of_it = |it: &&ProjectPush| it.to.as_deref() == Some(commit);
+        let was_there = || older.iter().any(|it| is_of_it(&it)) || self.came_late(push, is_of_it);
         self.has_commit(commit) && !(is_decision && was_there())
     }
 
-    /// Whether `push` moved `branch` to the commit of an undo after the branch had one of the
-    /// commits that it removes. `older` are the pushes before. A person who requests an undo by a
-    /// push cannot approve it alone.
-    fn rewinds(&self, push: &ProjectPush, older: &[ProjectPush], branch: &str) -> bool {
-        let is_of_branch = |it: &ProjectPush| !it.is_of_tags && it.name.as_deref() == Some(branch);
-        let removed = |end: &Option<String>| end.as_ref().is_some_and(|it| self.has_commit(it));
-        let had_commits =
-            |it: &ProjectPush| is_of_branch(it) && (removed(&it.from) || removed(&it.to));
-        let is_to_it = self.restored.is_some() && push.to == self.restored && is_of_branch(push);
-        is_to_it && (removed(&push.from) || older.iter().any(had_commits))
+    /// Whether `push` is that of the request's own tag, and GitLab recorded the commit's push after
+    /// it. No person has the tag's name before the pipeline has built the commit.
+    fn came_late(&self, push: &ProjectPush, is_of_commit: impl Fn(&&ProjectPush) -> bool) -> bool {
+        let is_late = |it: &&ProjectPush| it.at > push.at && it.at <= push.at + EVENT_DELAY;
+        let mut of_branches = self.pushes.iter().filter(|it| !it.is_of_tags);
+        push.name.as_ref() == Some(&self.own_tag)
+            && of_branches.any(|it| is_of_commit(&it) && is_late(&it))
     }
 
     /// Whether it is one of the commits, or one that a squash or a rebase replaced by them.
     fn has_commit(&self, commit: &str) -> bool {
-        let mut replaced = self.merges.iter().filter_map(|merge| merge.head.as_deref());
-        self.commits.iter().any(|one| one.id == commit) || replaced.any(|head| head == commit)
+        let mut heads = self.merges.iter().filter_map(|merge| merge.head.as_deref());
+        self.all_commits().any(|one| one.id == commit) || heads.any(|head| head == commit)
+    }
+
+    fn all_commits(&self) -> impl Iterator<Item = &Commit> {
+        self.commits.iter().chain(&self.replaced)
+    }
+
+    /// The numbers of the merge requests whose last commit is none of the commits: a squash or a
+    /// rebase has replaced their commits. GitLab may show no `squash_commit_sha` beside a merge
+    /// commit.
+    pub fn squashed_requests(&self) -> BTreeSet<u64> {
+        let is_there = |head: &String| self.commits.iter().any(|one| one.id == *head);
+        let is_squashed =
+            |it: &&RequestedMerge| it.is_merged && !it.head.as_ref().is_some_and(is_there);
+        let squashed = self.merges.iter().filter(is_squashed);
+        squashed.map(|merge| merge.iid).collect()
     }
 
     /// Whether the branch `name` was the source of a merge request at that time. Other changes of

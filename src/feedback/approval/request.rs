@@ -10,10 +10,11 @@ use crate::common::ownership;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::ChangeSet;
 use crate::gitops_pipeline::executions;
-use crate::gitops_pipeline::executions::actions::{Action, list_actions};
+use crate::gitops_pipeline::executions::actions::list_actions;
 use crate::gitops_pipeline::executions::{
     APPROVAL, DEPLOY, ExecutionStatus, commit_of, is_rollback, status_of,
 };
+use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ApprovalSettings;
 
@@ -31,30 +32,19 @@ pub struct ApprovalRequest {
     /// The end of the names of its tags. A retried stage has the same execution and the same
     /// change set, so the key also depends on the action's execution.
     pub key: String,
+    /// Whether a person has disabled the transition into its stage.
+    pub is_held: bool,
 }
 
-/// The execution that waits, and the one before it that a person has approved.
+/// The execution that waits, and the deployments before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     pub commit: String,
-    /// The commit of the last deployment that a person approved, and when it started. `None` if
-    /// there is none, or if it is not needed.
-    pub deployed: Option<(String, SystemTime)>,
-    /// The latest deployment of the commit itself that has succeeded after the approval of a
-    /// person. `None` if there is none, or if it is not needed.
-    pub approved_before: Option<ApprovedBefore>,
-}
-
-/// An earlier deployment of the commit that waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApprovedBefore {
-    /// When the commit first started.
-    pub started: SystemTime,
-    /// GitLab's number of the person who approved. `None` if they did so in AWS.
-    pub approver: Option<u64>,
-    /// The commit of the last deployment before the first one of the commit that a person approved,
-    /// and when it started. `None` if there is none.
-    pub former: Option<(String, SystemTime)>,
+    /// The commit of the newest deployment that a person approved, and when it first started.
+    /// `None` if there is none.
+    pub base: Option<(String, SystemTime)>,
+    /// The commit of the newest deployment. Empty if there is none.
+    pub deployed: String,
 }
 
 impl ApprovalRequest {
@@ -68,6 +58,8 @@ impl ApprovalRequest {
         settings: &ApprovalSettings,
     ) -> Result<Option<Self>, CallError> {
         let shown = executions::state(aws, pipeline).await?;
+        let disabled = shown.as_ref().map(holds::disabled_transitions);
+        let is_held = disabled.is_some_and(|it| it.iter().any(|one| one.stage == DEPLOY));
         let is_deploy = |stage: &&StageState| stage.stage_name() == Some(DEPLOY);
         let stages = shown
             .and_then(|state| state.stage_states)
@@ -98,6 +90,7 @@ impl ApprovalRequest {
             execution_id: execution_id.to_owned(),
             since: began.unwrap_or(SystemTime::UNIX_EPOCH),
             key: ownership::key(&key),
+            is_held,
             change_set,
         }))
     }
@@ -108,7 +101,6 @@ impl ApprovalRequest {
         &self,
         aws: &Aws,
         names: &ResourceNames,
-        allow_author: bool,
     ) -> Result<Option<Range>, CallError> {
         let listed = executions::list_until(aws, &names.pipeline(), |_| false).await?;
         let mut waiting = listed.iter().filter(|one| {
@@ -118,79 +110,39 @@ impl ApprovalRequest {
         let Some(commit) = waiting.next().and_then(commit_of) else {
             return Ok(None);
         };
-        let (mut deployed, mut before) = (None, None);
-        if !allow_author {
-            deployed = approved(aws, names, &listed, deployments(&listed)).await?;
-        }
-        if deployed.as_ref().is_some_and(|it| it.commit != commit) {
-            before = approved_before(aws, names, &listed, commit).await?;
-        }
+        let newest = executions::succeeded(&listed).into_iter().next();
         Ok(Some(Range {
             commit: commit.to_owned(),
-            deployed: deployed.map(|it| (it.commit, it.started)),
-            approved_before: before,
+            base: approved(aws, names, &listed).await?,
+            deployed: newest.and_then(commit_of).unwrap_or_default().to_owned(),
         }))
     }
 }
 
-async fn approved_before(
-    aws: &Aws,
-    names: &ResourceNames,
-    listed: &[PipelineExecutionSummary],
-    commit: &str,
-) -> Result<Option<ApprovedBefore>, CallError> {
-    let mut all = executions::succeeded(listed);
-    let is_of_commit = |one: &&PipelineExecutionSummary| commit_of(one) == Some(commit);
-    let same = all.iter().copied().filter(is_of_commit);
-    let same = same.filter(|one| !is_rollback(one)).collect();
-    let Some(latest) = approved(aws, names, listed, same).await? else {
-        return Ok(None);
-    };
-    let first = all.iter().rposition(is_of_commit);
-    let mut older = all.split_off(first.map_or(all.len(), |first| first + 1));
-    older.retain(|one| !is_rollback(one));
-    let former = approved(aws, names, listed, older).await?;
-    Ok(Some(ApprovedBefore {
-        started: latest.started,
-        approver: plan::gitlab_approver(&latest.approval, names),
-        former: former.map(|it| (it.commit, it.started)),
-    }))
-}
-
-/// A deployment that a person has approved.
-struct Approved {
-    commit: String,
-    /// When the commit first started.
-    started: SystemTime,
-    approval: Action,
-}
-
-/// The first of these `deployments` that has succeeded after the approval of a person. No person
-/// has looked at the commits of another one: the function approved it, or no approval was required.
+/// The commit of the newest deployment that has succeeded after the approval of a person, and when
+/// it first started. No person has looked at the commits of another one: the function approved it,
+/// or no approval was required.
 async fn approved(
     aws: &Aws,
     names: &ResourceNames,
     listed: &[PipelineExecutionSummary],
-    deployments: Vec<&PipelineExecutionSummary>,
-) -> Result<Option<Approved>, CallError> {
-    for one in deployments.into_iter().take(MAX_DEPLOYMENTS) {
+) -> Result<Option<(String, SystemTime)>, CallError> {
+    for one in deployments(listed).into_iter().take(MAX_DEPLOYMENTS) {
         let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
             break;
         };
         let actions = list_actions(aws, &names.pipeline(), id).await?;
-        let mut approvals = actions.into_iter().filter(|it| it.name == APPROVAL);
-        let approval = approvals.next();
-        let Some(approval) = approval.filter(|it| plan::is_by_person(it, names)) else {
+        let mut approvals = actions.iter().filter(|it| it.name == APPROVAL);
+        if !approvals
+            .next()
+            .is_some_and(|it| plan::is_by_person(it, names))
+        {
             continue;
-        };
+        }
         // The same commit may have been deployed before.
         let same = listed.iter().filter(|one| commit_of(one) == Some(commit));
         let started = same.filter_map(|one| SystemTime::try_from(*one.start_time()?).ok());
-        return Ok(started.min().map(|started| Approved {
-            commit: commit.to_owned(),
-            started,
-            approval,
-        }));
+        return Ok(started.min().map(|started| (commit.to_owned(), started)));
     }
     Ok(None)
 }

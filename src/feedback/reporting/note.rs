@@ -17,7 +17,7 @@
 use std::fmt::Write;
 
 use crate::feedback::approval;
-use crate::feedback::approval::{Doubt, person_of};
+use crate::feedback::approval::{Decided, Doubt, person_of};
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
@@ -343,14 +343,16 @@ pub fn way_back(condition: &str, names: &ResourceNames) -> String {
     format!("\n{condition}, revert the merge request, or run {undo}.\n")
 }
 
-/// The part of the note about the tags that decide. `url` is that of the project, and `doubts` are
-/// the tags that decide nothing.
-pub fn tags(
-    url: &str,
-    commit: &str,
-    [reject, deploy]: [String; 2],
-    doubts: &[(String, Doubt)],
-) -> String {
+/// The part of the note about the tags that decide. `url` is that of the project.
+pub fn tags(url: &str, commit: &str, [reject, deploy]: [String; 2], decided: &Decided) -> String {
+    let obstacle = decided.obstacle.as_ref().map(|doubt| {
+        let (problem, remedy) = (doubt.to_string(), doubt.remedy());
+        format!("\nNo tag approves these changes: {problem}.\n\n{remedy}.\n")
+    });
+    let obstacle = obstacle.unwrap_or_default();
+    if let Some(Doubt::InAws(_)) = decided.obstacle {
+        return obstacle;
+    }
     let link = |tag: &str| {
         let escaped = tag.replace('/', "%2F");
         format!(
@@ -362,7 +364,8 @@ pub fn tags(
     let mut text = format!(
         "\nA Maintainer decides by a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
     );
-    for (tag, doubt) in doubts {
+    text += &obstacle;
+    for (tag, doubt) in &decided.doubts {
         let (tag, remedy) = (code(tag), doubt.remedy());
         let problem = doubt.to_string().replace('`', "");
         let _ = writeln!(text, "\n{tag} decides nothing: {problem}.\n\n{remedy}.");

@@ -218,12 +218,10 @@ fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
     let user = user.map_or(0, |token| token.user);
     let project = held(aws, id);
     for commit in given["commits"].as_array().into_iter().flatten() {
-        let word = |at: usize| commit[at].as_str().map(ToOwned::to_owned);
-        let sha = word(0).unwrap_or_default();
+        let sha = commit[0].as_str().unwrap_or_default().to_owned();
         let history = &mut project.records.history;
-        history
-            .parents
-            .extend(word(1).map(|parent| (sha.clone(), parent)));
+        let parents = serde_json::from_value(commit[1].clone()).expect("commits");
+        history.parents.insert(sha.clone(), parents);
         let committed = commit[2].as_u64().map(World::since_epoch);
         history
             .committed

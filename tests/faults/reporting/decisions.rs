@@ -10,7 +10,7 @@ use crate::account::request;
 use crate::approvals::waiting;
 use crate::fixture::{SHOP, deliver};
 use crate::gitlab_approvals::{SUBJECT, Scene, in_scene, notes};
-use crate::tag_changes::{Pushed, Tagged, apply, change_merge_request, put_before};
+use crate::tag_changes::{Pushed, Tagged, Told, apply, change_merge_request, put_before};
 use fake_aws::extent::some_or;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{AwsState, FaultKind, Schedules, Service};
@@ -27,6 +27,7 @@ enum Action {
     Tag(Tagged),
     Delete(Tagged),
     Push(Pushed),
+    History(Told),
     #[serde(rename = "merge request")]
     MergeRequest(Map<String, Value>),
     Executions {
@@ -46,8 +47,12 @@ enum Expectation {
     /// It waits, and the note has this doubt about the tag. Empty if it has none. `None` if only
     /// some calls find one.
     Waits(Option<String>),
+    /// It waits, and the note has this doubt and no tags.
+    Aws(String),
     /// The latest tag has approved it.
     Approved,
+    /// The latest tag has rejected it.
+    Rejected,
 }
 
 impl StoryAction for Action {
@@ -133,6 +138,7 @@ impl Action {
             Action::Tag(tagged) => tagged.push(aws, deploy, false),
             Action::Delete(tagged) => tagged.push(aws, deploy, true),
             Action::Push(pushed) => pushed.push(aws),
+            Action::History(told) => told.tell(aws),
             Action::MergeRequest(change) => change_merge_request(aws, change),
             Action::Executions { before } => {
                 if let Some(before) = before {
@@ -149,16 +155,22 @@ impl Expectation {
     /// Only the note may differ.
     fn check(&self, scene: &Scene, latest: &Tagged, may_differ: bool) {
         let note = notes(&scene.fake);
-        let Expectation::Waits(doubt) = self else {
-            return scene.assert_decided_by(&latest.by, &latest.name(&scene.deploy));
+        let doubt = match self {
+            Expectation::Approved | Expectation::Rejected => {
+                return scene.assert_decided_by(&latest.by, &latest.name(&scene.deploy));
+            }
+            Expectation::Waits(doubt) => doubt.as_deref(),
+            Expectation::Aws(doubt) => Some(doubt.as_str()),
         };
         assert_eq!(scene.answer(), None);
         assert_eq!(waiting(&scene.fake), Some("token-1"));
-        let is_told = match doubt.as_deref() {
+        let has_tags = note.contains("tag_name=");
+        let is_for_aws = matches!(self, Expectation::Aws(_));
+        let is_told = match doubt {
             _ if may_differ => true,
             None => true,
             Some("") => !note.contains("decides nothing"),
-            Some(doubt) => note.contains(doubt),
+            Some(doubt) => note.contains(doubt) && has_tags != is_for_aws,
         };
         assert!(is_told, "{doubt:?}: {note}");
     }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::approvals::{pipeline, set_outputs, statuses, waiting};
+use crate::approvals::{pipeline, set_outputs, statuses};
 use crate::fixture::{
     BRANCH, COMMITS, PROJECT, SHOP, Subject, check_health, deliver, event, in_account, records,
 };
 use crate::steps::Step;
 use crate::tag_changes::user_of;
 use fake_aws::gitlab::Project;
-use fake_aws::gitlab::history::PushEvent;
+use fake_aws::gitlab::history::{PUSHER, PushEvent};
 use fake_aws::gitlab::tags::{Tag, Tags, push};
 use fake_aws::{AwsState, Execution, FakeAws};
 use test_support::custom_resource::{StackRequest, deliver_all};
@@ -153,14 +153,6 @@ pub fn allow_author(aws: &mut AwsState, allow_author: bool) {
     set_outputs(aws, |outputs| outputs.extend([output]));
 }
 
-/// The function approves change sets without changes.
-fn auto_approve(aws: &mut AwsState) {
-    set_outputs(aws, |outputs| {
-        let stored = outputs.get_mut("Approvals").expect("settings");
-        *stored = stored.replace("\"AutoApprove\":false", "\"AutoApprove\":true");
-    });
-}
-
 /// CodePipeline requests the approval of the action that runs.
 pub fn request(aws: &mut AwsState, token: &'static str) {
     let now = aws.now;
@@ -177,9 +169,14 @@ fn push_by_dan(project: &mut Project, now: Duration) {
     let details = records.details.entry(4).or_default();
     (details.author, details.merge_user) = (DAN, Some(DAN));
     "topic".clone_into(&mut details.source_branch);
-    records.history.parents.insert(commit.clone(), from.clone());
-    let push = PushEvent::of("branch", BRANCH, Some(from), Some(commit), DAN, now);
-    records.history.events.push(push);
+    details.head.clone_from(&commit);
+    let history = &mut records.history;
+    history.parents.insert(commit.clone(), vec![from.clone()]);
+    let pushes = [
+        PushEvent::of("branch", BRANCH, None, Some(from.clone()), PUSHER, now),
+        PushEvent::of("branch", BRANCH, Some(from), Some(commit), DAN, now),
+    ];
+    history.events.extend(pushes);
 }
 
 /// The tags that the note of the waiting change set shows, in a copy of the account.
@@ -241,45 +238,6 @@ fn decision_in_gitlab_ends_the_request_and_names_the_person() {
             assert!(shown.contains(&by) && shown.contains(tag), "{shown}");
             let note = notes(fake);
             assert!(note.contains(&by.replace('@', "`@")), "{note}");
-        });
-    }
-}
-
-/// The commit that waits runs a second time, after the function has approved its first change set,
-/// which was empty.
-// claim: commit-that-ran-before-is-not-approved
-#[test]
-fn commit_that_the_function_approved_still_needs_another_person() {
-    for user in [DAN, ANN] {
-        in_scene(async |scene| {
-            let fake = &scene.fake;
-            fake.arrange(|aws| {
-                auto_approve(aws);
-                let (key, now) = (SHOP.change_set(), aws.now);
-                aws.stacks.change_sets.insert(key.clone(), vec![], now);
-                let reason = "No updates are to be performed.";
-                aws.stacks.change_sets.fail(&key, reason);
-            });
-            deliver(fake, SHOP, SUBJECT, "asked").await;
-            assert_eq!(waiting(fake), None, "not approved by itself");
-            let again = [
-                Step::Deploy(RUN),
-                Step::Deployed(RUN, None),
-                Step::End(RUN, "Succeeded"),
-                Step::Start("run-2"),
-                Step::Source("run-2", 0),
-                Step::Request("run-2"),
-            ];
-            for step in again {
-                step.take(fake, SHOP).await;
-            }
-            fake.change(|aws| request(aws, "token-2"));
-            let [deploy, _] = shown_tags(fake).await;
-            scene.tag(user, &deploy);
-            scene.tell(&deploy, "tag").await;
-            check_health(fake).await;
-            let expected = (user == DAN).then_some("token-2");
-            assert_eq!(waiting(fake), expected, "{user}: {}", notes(fake));
         });
     }
 }

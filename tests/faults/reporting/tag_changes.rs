@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::approvals::pipeline;
 use crate::fixture::{BRANCH, COMMITS};
 use crate::gitlab_approvals::{
     ANN, BOB, DAN, DEPLOYED, EVE, allow_author, executions, project, tags,
@@ -146,7 +147,9 @@ impl Pushed {
         if self.tag.is_some() {
             at = at.saturating_sub(Duration::from_mins(1));
         } else if self.branch == BRANCH {
-            move_branch(project(aws), from.as_ref(), to.as_ref());
+            let branches = &mut project(aws).branches;
+            branches.remove(BRANCH);
+            branches.extend(to.clone().map(|to| (BRANCH.to_owned(), to)));
         }
         let mut event = PushEvent::of(kind, name, from, to, user_of(&self.by), at);
         if self.many {
@@ -164,37 +167,71 @@ impl Pushed {
     }
 }
 
-/// A new commit follows the one from which the branch is moved.
-fn move_branch(project: &mut Project, from: Option<&String>, to: Option<&String>) {
-    let Some(to) = to else {
+/// How the commit that waits came to the pipeline's branch.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// Lines such as `c0 a c1`: each commit is a parent of the next one. No other commit has parents.
+    of: String,
+    /// The pushes since that of `c0`, such as `dan c0 c1`, the oldest first. `-` stands for none, and
+    /// `dan *` one event of four branches at once.
+    #[serde(default)]
+    pushes: String,
+}
+
+impl Told {
+    pub fn tell(&self, aws: &mut AwsState) {
+        let now = aws.now;
+        let project = project(aws);
+        let history = &mut project.records.history;
+        history.parents.clear();
+        history.events.retain(|event| event.from.is_none());
+        for line in self.of.split(", ") {
+            let line: Vec<String> = line.split(' ').map(object).collect();
+            for pair in line.windows(2) {
+                let parents = history.parents.entry(pair[1].clone()).or_default();
+                parents.push(pair[0].clone());
+            }
+            project.commits.extend(line);
+        }
+        let end = |end: Option<&str>| end.filter(|end| *end != "-").map(object);
+        let mut tip = Some(COMMITS[0].to_owned());
+        for push in self.pushes.split(", ").filter(|push| !push.is_empty()) {
+            let words: Vec<&str> = push.split(' ').collect();
+            let (by, from, to) = (
+                user_of(words[0]),
+                end(Some(words[1])),
+                end(words.get(2).copied()),
+            );
+            let mut event = PushEvent::of("branch", BRANCH, from, to.clone(), by, now);
+            if words[1] == "*" {
+                event.hide_among(4);
+                event.action = "pushed";
+            } else {
+                tip = to;
+            }
+            history.events.push(event);
+        }
+        let tip = tip.map(|tip| (BRANCH.to_owned(), tip));
         project.branches.remove(BRANCH);
-        return;
-    };
-    project.branches.insert(BRANCH.to_owned(), to.clone());
-    project.commits.insert(to.clone());
-    if let Some(from) = from.filter(|_| to != DEPLOYED) {
-        let parents = &mut project.records.history.parents;
-        parents.entry(to.clone()).or_insert_with(|| from.clone());
+        project.branches.extend(tip);
     }
 }
 
-/// Changes the merge request of the commit that waits, or creates that of another commit.
+/// Changes the merge request of the commit that waits.
 pub fn change_merge_request(aws: &mut AwsState, change: &Map<String, Value>) {
-    let project = project(aws);
-    let mut iid = 4;
-    if let Some(commit) = change.get("of").and_then(Value::as_str) {
-        iid = 9;
-        let requests = &mut project.records.merge_requests;
-        requests.insert(object(commit), vec![(iid, "merged")]);
-    }
+    let (project, iid) = (project(aws), 4);
     for (name, value) in change {
         let text = value.as_str().unwrap_or_default();
         let details = project.records.details.entry(iid).or_default();
         match name.as_str() {
-            "of" => {}
             "author" => details.author = user_of(text),
             "merged by" => details.merge_user = Some(user_of(text)),
-            "head" => text.clone_into(&mut details.head),
+            "head" => details.head = object(text),
+            "merge commit" => details.merge_commit = Some(object(text)),
+            "squash" => details.squash_commit = Some(object(text)),
+            "commits" => details.commits = text.split(' ').map(ToOwned::to_owned).collect(),
+            "many commits" => details.commits = vec!["t1".to_owned(); 101],
             "description" => details.description = text.repeat(100_000),
             "state" => merge_requests::set_state(project, iid, stay(text)),
             _ => panic!("no merge request has {name}"),
@@ -277,10 +314,15 @@ pub fn apply(aws: &mut AwsState, deploy: &str, change: &Value) {
             let rules = (0..value.as_u64().expect("a number")).map(rule);
             tags(aws).protected.extend(rules);
         }
-        "address of c1" | "address of c2" => {
+        "address of c1" | "address of t1" => {
             let commit = object(&name["address of ".len()..]);
             let emails = &mut project(aws).records.history.author_emails;
             emails.insert(commit, text.to_owned());
+        }
+        "message of c1" | "message of t1" => {
+            let commit = object(&name["message of ".len()..]);
+            let messages = &mut project(aws).records.history.messages;
+            messages.insert(commit, text.to_owned());
         }
         "tag v1.0 is" => {
             let tag = match text {
@@ -299,7 +341,7 @@ fn put_between(project: &mut Project, from: String, number: u64, to: String) {
     let [first, last] = [from, to].map(std::iter::once);
     let line: Vec<String> = first.chain(between).chain(last).collect();
     let pairs = line.windows(2);
-    let pairs = pairs.map(|pair| (pair[1].clone(), pair[0].clone()));
+    let pairs = pairs.map(|pair| (pair[1].clone(), vec![pair[0].clone()]));
     project.records.history.parents.extend(pairs);
     project.commits.extend(line);
 }
@@ -307,6 +349,15 @@ fn put_between(project: &mut Project, from: String, number: u64, to: String) {
 fn apply_plain(aws: &mut AwsState, deploy: &str, change: &str) {
     match change {
         "authors may approve" => allow_author(aws, true),
+        "the transition is disabled" => {
+            pipeline(aws).disabled = vec![("Deploy", "freeze")];
+        }
+        "the transition is enabled" => pipeline(aws).disabled.clear(),
+        "more pushes than GitLab lists" => {
+            let events = &mut project(aws).records.history.events;
+            let push = events.last().expect("a push").clone();
+            events.extend(vec![push; 5_170]);
+        }
         "the execution stops" => {
             executions(aws).last_mut().expect("one").status = "Stopping";
         }
@@ -333,7 +384,14 @@ fn apply_plain(aws: &mut AwsState, deploy: &str, change: &str) {
             let other = Tag::annotated(COMMITS[0]);
             tags(aws).all.insert(deploy.to_owned(), other);
         }
-        "the events are forgotten" => project(aws).records.history.events.clear(),
+        "the tag's event is forgotten" => {
+            let events = &mut project(aws).records.history.events;
+            events.retain(|event| event.kind != "tag");
+        }
+        "the branch has the commit" => {
+            let tip = COMMITS[0].to_owned();
+            project(aws).branches.insert(BRANCH.to_owned(), tip);
+        }
         "Ann is blocked" => aws.gitlab.users.get_mut(&ANN).expect("Ann").state = "blocked",
         "Ann is a member no more" => drop(tags(aws).members.remove(&ANN)),
         "the rules are removed" => tags(aws).protected.clear(),

@@ -36,11 +36,11 @@ class Repository(BareRepository):
         hook.chmod(0o755)
 
     def content(self) -> dict[str, Any]:
-        """Branches, tags with their objects and commits, and all commits with their first parents and times."""
+        """Branches, tags with their objects and commits, and all commits with their parents and times."""
         listed = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname) %(*objectname)", "refs/tags/")
         tags = {name: [objects[0], objects[-1]] for name, *objects in map(str.split, listed.splitlines())}
         logged = self.git("log", "--all", "--format=%H %ct %P").splitlines()
-        commits = [[sha, next(iter(parents), None), int(committed)] for sha, committed, *parents in map(str.split, logged)]
+        commits = [[sha, parents, int(committed)] for sha, committed, *parents in map(str.split, logged)]
         return {"branches": self.branches(), "tags": tags, "commits": commits}
 
     def set_tag(self, name: str, commit: str | None) -> None:

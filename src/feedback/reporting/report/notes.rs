@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Reporter;
 use crate::clients::gitlab::{GitLabError, Note};
-use crate::feedback::approval::{ApprovalRequest, Doubt, Inquiry};
+use crate::feedback::approval::{ApprovalRequest, Decided, Doubt, Inquiry};
 use crate::feedback::reporting::cause::Cause;
 use crate::feedback::reporting::execution::{ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note;
@@ -258,8 +258,8 @@ impl Reporter<'_> {
             approvals,
             request: &request,
         };
-        let mut doubts = match Box::pin(inquiry.decide(aws)).await {
-            Ok(decided) => decided.doubts,
+        let mut decided = match Box::pin(inquiry.decide(aws, true)).await {
+            Ok(decided) => decided,
             Err(error) => {
                 let error = ReportError::from(error);
                 let error = error.reason.as_error();
@@ -268,14 +268,17 @@ impl Reporter<'_> {
                     error,
                     "the tags of a request are not checked"
                 );
-                let [_, deploy] = inquiry.tags();
-                vec![(deploy.name(), Doubt::Unreadable)]
+                Decided {
+                    obstacle: Some(Doubt::Unreadable),
+                    ..Decided::default()
+                }
             }
         };
         let other = self.context.tag.filter(|tag| tag.key != request.key);
-        doubts.extend(other.map(|tag| (tag.name(), Doubt::OtherKey)));
+        let other = other.map(|tag| (tag.name(), Doubt::OtherKey));
+        decided.doubts.extend(other);
         let names = inquiry.tags().map(|tag| tag.name());
-        let written = note::tags(&url, &self.context.commit.sha, names, &doubts);
+        let written = note::tags(&url, &self.context.commit.sha, names, &decided);
         Ok(Some((request, written)))
     }
 }

@@ -135,8 +135,11 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
             let shown = shown.map(|(iid, state)| merge_requests::shown(project, *iid, state));
             shown.collect()
         }
-        "ListNotes" if !has_merge_request(records, call) => {
+        "ListNotes" | "ListRequestCommits" if !has_merge_request(records, call) => {
             return Some(Err(refused(404, "404 Not found")));
+        }
+        "ListRequestCommits" => {
+            merge_requests::shown_commits(project, call.needed("iid").parse().unwrap_or(0))
         }
         "ListNotes" => {
             let place = format!("merge_requests/{}", call.needed("iid"));

@@ -30,7 +30,7 @@ pub fn record(project: &mut Project, branch: &str, commit: &str, now: Duration) 
     if !project.commits.contains(commit) {
         let default = || project.branches.get(&project.default_branch).cloned();
         if let Some(parent) = from.clone().or_else(default) {
-            history.parents.insert(commit.to_owned(), parent);
+            history.parents.insert(commit.to_owned(), vec![parent]);
         }
         history.committed.insert(commit.to_owned(), now);
     }
@@ -115,8 +115,15 @@ fn merge_base(call: &Call, project: &Project) -> ApiResult {
     };
     let history = &project.records.history;
     let of_other = history.line(other_commit);
-    let mut of_one = history.line(one_commit).into_iter();
-    match of_one.find(|commit| of_other.contains(commit)) {
+    let mut common = history.line(one_commit);
+    common.retain(|commit| of_other.contains(commit));
+    // `git merge-base`: "One common ancestor is better than another common ancestor if the latter is
+    // an ancestor of the former" (<https://git-scm.com/docs/git-merge-base>).
+    let is_best = |commit: &&str| {
+        let mut others = common.iter().filter(|other| *other != commit);
+        !others.any(|other| history.line(other).contains(commit))
+    };
+    match common.iter().copied().find(is_best) {
         Some(base) => Ok(ApiResponse::json(&shown_commit(project, base))),
         None => Err(refused(404, "404 Merge Base Not Found")),
     }
@@ -144,14 +151,16 @@ fn shown_branch(project: &Project, name: &str) -> Value {
 }
 
 /// `lib/api/entities/commit.rb`, in part.
-fn shown_commit(project: &Project, commit: &str) -> Value {
+pub(super) fn shown_commit(project: &Project, commit: &str) -> Value {
     let history = &project.records.history;
     let committed = history.committed.get(commit);
     let committed = committed.copied().unwrap_or_default();
     let email = history.author_emails.get(commit);
-    let parents: Vec<&String> = history.parents.get(commit).into_iter().collect();
+    let parents: Vec<&String> = history.parents.get(commit).into_iter().flatten().collect();
+    let message = history.messages.get(commit);
     json!({
         "id": commit, "committed_date": World::instant(committed), "parent_ids": parents,
+        "message": message.map_or("", String::as_str),
         "author_email": email.map_or(AUTHOR_EMAIL, String::as_str), "committer_email": AUTHOR_EMAIL,
     })
 }

@@ -8,6 +8,7 @@ use crate::{
     gitlab::{
         Project,
         entities::{created, refused},
+        history::shown_commit,
     },
     world::{ApiResponse, ApiResult, BAD_PARAMETERS, Call, rejected},
 };
@@ -36,7 +37,7 @@ pub fn shown(project: &Project, iid: u64, state: &str) -> Value {
         "target_project_id": project.id,
         "sha": held.head,
         "merge_commit_sha": held.merge_commit,
-        "squash_commit_sha": null,
+        "squash_commit_sha": held.squash_commit,
         "author": {"id": held.author},
         "merge_user": held.merge_user.map(|id| json!({"id": id})),
     })
@@ -53,6 +54,20 @@ pub fn shown_alone(project: &Project, iid: u64, with_count: bool) -> Option<Valu
         shown["diverged_commits_count"] = held.map_or(0, |held| held.commits_behind).into();
     }
     Some(shown)
+}
+
+/// `get ':id/merge_requests/:merge_request_iid/commits'` in `lib/api/merge_requests.rb`: the commits
+/// of its diff, which a squash does not change. They have no parents
+/// (<https://gitlab.com/gitlab-org/gitlab/-/issues/496665>).
+pub fn shown_commits(project: &Project, iid: u64) -> Vec<Value> {
+    let held = project.records.details.get(&iid);
+    let commits = held.iter().flat_map(|held| &held.commits);
+    let shown = commits.map(|commit| {
+        let mut shown = shown_commit(project, commit);
+        shown["parent_ids"] = json!([]);
+        shown
+    });
+    shown.collect()
 }
 
 /// Creates a merge request, or closes or reopens it (`lib/api/merge_requests.rb`).

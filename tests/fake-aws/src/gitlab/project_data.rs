@@ -200,12 +200,13 @@ impl PushEvent {
 /// How a project's branches got their tips.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// The parent of each commit that was pushed onto another one.
-    pub parents: BTreeMap<String, String>,
+    /// The parents of each commit that was pushed onto another one.
+    pub parents: BTreeMap<String, Vec<String>>,
     /// When each commit was made.
     pub committed: BTreeMap<String, Duration>,
     /// The addresses of commits' authors.
     pub author_emails: BTreeMap<String, String>,
+    pub messages: BTreeMap<String, String>,
     /// The oldest first.
     pub events: Vec<PushEvent>,
 }
@@ -213,8 +214,17 @@ pub struct History {
 impl History {
     /// A commit and its ancestors.
     pub(crate) fn line<'a>(&'a self, commit: &'a str) -> Vec<&'a str> {
-        let next = |commit: &&'a str| self.parents.get(*commit).map(String::as_str);
-        std::iter::successors(Some(commit), next).collect()
+        let mut line = vec![commit];
+        let mut at = 0;
+        while let Some(commit) = line.get(at) {
+            for parent in self.parents.get(*commit).into_iter().flatten() {
+                if !line.contains(&parent.as_str()) {
+                    line.push(parent);
+                }
+            }
+            at += 1;
+        }
+        line
     }
 }
 
@@ -229,6 +239,10 @@ pub struct MergeRequest {
     pub head: String,
     /// The commit that its merge created.
     pub merge_commit: Option<String>,
+    /// The commit that a squash created.
+    pub squash_commit: Option<String>,
+    /// The commits of its source branch when it was merged.
+    pub commits: Vec<String>,
     /// Commits of the target branch that the source branch does not have.
     pub commits_behind: u64,
     pub description: String,

@@ -45,6 +45,7 @@ POST projects/:project/merge_requests CreateMergeRequest
 PUT projects/:project/merge_requests/:iid UpdateMergeRequest
 GET projects/:project/repository/commits/:sha/merge_requests ListMergeRequests
 GET projects/:project/merge_requests/:iid GetMergeRequest
+GET projects/:project/merge_requests/:iid/commits ListRequestCommits
 GET projects/:project/merge_requests/:iid/notes ListNotes
 POST projects/:project/merge_requests/:iid/notes CreateNote
 PUT projects/:project/merge_requests/:iid/notes/:id UpdateNote
