@@ -88,9 +88,9 @@ pub async fn of_log(
     withheld(gitlab, project).await.unwrap_or(text)
 }
 
-/// The text for a note that a person may have deleted because of its log.
-pub fn not_again() -> LogText {
-    without_log("The log is not posted again: a person may have deleted the note with it")
+/// The text for a note that was missing: a person may have deleted it because of its log.
+pub fn of_missing_note() -> LogText {
+    without_log("This note was missing, and the health check has written it without the log")
 }
 
 /// Why no log is posted in the project. `None` if only its members can see it.

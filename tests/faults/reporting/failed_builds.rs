@@ -26,6 +26,11 @@ fn with_log(fake: &FakeAws) {
 
 /// The build fails after it printed `lines`, and its execution ends.
 async fn fail(fake: &FakeAws, lines: &[&str], name: &str) {
+    end(fake, lines).await;
+    deliver_once(fake, SHOP, ("e1", None), name).await;
+}
+
+async fn end(fake: &FakeAws, lines: &[&str]) {
     Build("e1", Some("Build terminated with state: FAILED"))
         .take(fake, SHOP)
         .await;
@@ -37,7 +42,6 @@ async fn fail(fake: &FakeAws, lines: &[&str], name: &str) {
     tokio::time::sleep(Duration::from_secs(20)).await;
     fake.fail_build(&id, "BUILD", MESSAGE, lines);
     End("e1", "Failed").take(fake, SHOP).await;
-    deliver_once(fake, SHOP, ("e1", None), name).await;
 }
 
 async fn begin(fake: &FakeAws) {
@@ -170,9 +174,27 @@ fn log_of_a_deleted_note_is_not_posted_again() {
         catch_up(fake, SHOP, "second health check").await;
         let note = note(fake);
         assert!(
-            !note.contains("tests failed") && note.contains("not posted again"),
+            !note.contains("tests failed") && note.contains("without the log"),
             "{note}"
         );
+    });
+}
+
+/// The health check does not know why it is missing.
+#[test]
+fn note_that_gitlab_rejected_is_written_without_the_log() {
+    in_account(async |fake| {
+        with_log(fake);
+        begin(fake).await;
+        fake.break_from_now(On::Operation("GitLab.CreateNote"), FaultKind::Denied);
+        end(fake, &["1 of 7 tests failed"]).await;
+        crate::fixture::deliver(fake, SHOP, ("e1", None), "failed").await;
+        fake.mend();
+        assert!(catch_up(fake, SHOP, "health check").await > 0);
+        let note = note(fake);
+        assert!(!note.contains("tests failed") && !note.contains("person"));
+        assert!(note.contains("written it without the log"), "{note}");
+        assert_eq!(catch_up(fake, SHOP, "second health check").await, 0);
     });
 }
 

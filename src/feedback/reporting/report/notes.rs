@@ -211,14 +211,13 @@ impl Reporter<'_> {
         if let Cause::Build(build) = &cause
             && self.context.settings.build_log
         {
-            // Otherwise a person may have deleted the note because of its log.
             let is_first = self.context.scope != Scope::All || self.is_unreported;
             let log = if is_first || is_second_look {
                 let (gitlab, project) = (self.context.gitlab, self.context.commit.project);
                 let names = &self.context.pipeline.names;
                 failures::text::of_log(self.context.aws, gitlab, project, build, names).await
             } else {
-                failures::text::not_again()
+                failures::text::of_missing_note()
             };
             text += &log.text;
             is_late |= log.is_late;
