@@ -35,7 +35,7 @@ impl GitLab {
             return Err(GitLabError { retry, ..error });
         }
         let Some(body) = &response.body else {
-            return Err(response.not_gitlab());
+            return Err(foreign(request, &response));
         };
         // RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
         let describes_token = status == 401 && body["error_description"].is_string();
@@ -51,8 +51,8 @@ impl GitLab {
             _ => {}
         }
         let is_denial = matches!(status, 401 | 403) && is_bare(&message);
-        if (is_denial || status == 404) && !response.is_own_denial() {
-            return Err(response.not_gitlab());
+        if (is_denial || matches!(status, 404 | 413)) && !response.is_own_denial() {
+            return Err(foreign(request, &response));
         }
         Err(match (status, request.area.project()) {
             (401, None) => self.token_rejected(message),
@@ -137,6 +137,21 @@ impl GitLab {
     fn token_rejected(&self, message: String) -> GitLabError {
         let token = self.token_source.clone();
         GitLabError::answered(ErrorKind::TokenRejected { message, token })
+    }
+}
+
+/// The error of a response that is not from GitLab's API. A part of a report reads before it
+/// writes, so what rejects only the write lets the function reach GitLab.
+fn foreign(request: &ApiRequest<'_>, response: &ApiResponse) -> GitLabError {
+    let (status, message) = (response.status, response.message());
+    let is_rejected = matches!(status, 400 | 403 | 405 | 406 | 413) && !response.is_challenge;
+    match (request.area, &request.body) {
+        (Area::Report(_), Some(body)) if is_rejected => GitLabError::unsent(ErrorKind::Blocked {
+            status,
+            message,
+            bytes: body.to_string().len(),
+        }),
+        _ => response.not_gitlab(),
     }
 }
 

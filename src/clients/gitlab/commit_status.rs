@@ -16,6 +16,9 @@ use super::transport::{Area, GitLab, query_value};
 /// `app/models/generic_commit_status.rb`).
 pub const MAX_CHARACTERS: usize = 255;
 
+/// The description if a firewall rejects the whole one.
+const SHORT: &str = "See the execution in AWS";
+
 /// A state. Others than these are never posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -169,6 +172,26 @@ impl GitLab {
     }
 
     async fn send_status(
+        &self,
+        commit: &CommitRef<'_>,
+        status: &CommitStatus,
+        pipeline_id: Option<u64>,
+    ) -> Result<PostedStatus> {
+        let sent = self.send_whole_status(commit, status, pipeline_id).await;
+        match sent {
+            Err(error) if error.is_blocked() => {
+                let description = SHORT.to_owned();
+                let short = CommitStatus {
+                    description,
+                    ..status.clone()
+                };
+                self.send_whole_status(commit, &short, pipeline_id).await
+            }
+            sent => sent,
+        }
+    }
+
+    async fn send_whole_status(
         &self,
         commit: &CommitRef<'_>,
         status: &CommitStatus,

@@ -104,6 +104,17 @@ pub enum ErrorKind {
         /// cause into it.
         message: String,
     },
+    /// GitLab did not get the request, because of its size or its text.
+    #[error(
+        "HTTP {status}: {message}; a firewall or proxy in front of GitLab rejects this request ({} bytes)",
+        with_commas(*.bytes)
+    )]
+    Blocked {
+        status: u16,
+        /// The response, if it is a plain text.
+        message: String,
+        bytes: usize,
+    },
     /// GitLab did not get the request: only a browser passes.
     #[error(
         "HTTP {status}: Cloudflare, which is in front of GitLab, checks whether the function is a browser"
@@ -213,6 +224,13 @@ fn failure_of(status: u16) -> &'static str {
     }
 }
 
+fn with_commas(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", with_commas(number / 1000), number % 1000),
+    }
+}
+
 impl ErrorKind {
     /// Whether GitLab rejected the request for this `cause`.
     pub fn is_rejection(&self, cause: Rejection) -> bool {
@@ -293,6 +311,16 @@ impl GitLabError {
             } => number,
             _ => None,
         }
+    }
+
+    /// Whether a firewall rejects the request, which a shorter text may pass. Logs why.
+    pub(super) fn is_blocked(&self) -> bool {
+        let is_blocked = matches!(self.kind, ErrorKind::Blocked { .. });
+        if is_blocked {
+            let error = self.reason();
+            tracing::warn!(error = error.as_error(), "a text for GitLab is shortened");
+        }
+        is_blocked
     }
 
     /// Whether environments and deployments are switched off in the project.

@@ -52,7 +52,7 @@ pub(crate) use self::error::{
 pub(crate) use self::merge_request::{NotePlace, NoteTarget};
 pub(crate) use self::mirror::{Mirror, PushStatus, Settings};
 pub(crate) use self::mirror_address::Destination;
-pub(crate) use self::note::Note;
+pub(crate) use self::note::{Note, NoteText};
 pub(crate) use self::own_token::{SUFFICIENT_SCOPES, TokenDetails};
 pub(crate) use self::people::{Commit, GitLabUser, RequestedMerge};
 pub(crate) use self::project::ProjectDetails;

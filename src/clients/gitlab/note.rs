@@ -31,12 +31,27 @@ pub struct Note {
     pub body: String,
 }
 
+/// The text of a note, and a short form in case a firewall rejects it.
+#[derive(Clone, Copy, Debug)]
+pub struct NoteText<'a> {
+    pub whole: &'a str,
+    pub short: &'a str,
+}
+
 #[derive(Deserialize)]
 struct ShownNote {
     id: u64,
     #[serde(default, deserialize_with = "id")]
     author: Option<u64>,
     body: String,
+}
+
+impl Note {
+    #[cfg(test)]
+    pub fn of(path: &str, body: &str) -> Self {
+        let (path, body) = (path.to_owned(), body.to_owned());
+        Note { id: 1, path, body }
+    }
 }
 
 impl GitLab {
@@ -60,7 +75,7 @@ impl GitLab {
         Ok(notes)
     }
 
-    /// Writes `body`, which begins with `marker`, in each place. Edits the note that the token's
+    /// Writes `text`, which begins with `marker`, in each place. Edits the note that the token's
     /// user has written there before. `author` is that user's number, if it is known. Returns
     /// whether it changed a note. A place that GitLab rejects does not prevent the others.
     pub async fn write_note(
@@ -69,7 +84,7 @@ impl GitLab {
         places: &[NotePlace],
         author: Option<u64>,
         marker: &str,
-        body: &str,
+        text: NoteText<'_>,
     ) -> Result<bool> {
         let author = match author {
             Some(author) => author,
@@ -77,7 +92,7 @@ impl GitLab {
         };
         let (mut has_changed, mut failure) = (false, None);
         for place in places {
-            let written = self.write_note_in(project, place, author, marker, body);
+            let written = self.write_note_in(project, place, author, marker, text);
             match written.await {
                 Ok(changed) => has_changed |= changed,
                 Err(error) => failure = failure.or(Some(error)),
@@ -92,22 +107,19 @@ impl GitLab {
         place: &NotePlace,
         author: u64,
         marker: &str,
-        body: &str,
+        text: NoteText<'_>,
     ) -> Result<bool> {
         let mut has_changed = false;
         let mut notes = self.own_notes(project, place, author, marker).await?;
         if notes.is_empty() {
-            self.create_note(project, place, body).await?;
+            self.create_note(project, place, text).await?;
             has_changed = true;
             // Another delivery may have created one at the same time.
             notes = self.own_notes(project, place, author, marker).await?;
         }
         let mut notes = notes.into_iter();
-        if let Some(note) = notes.next()
-            && note.body.trim_end() != body.trim_end()
-        {
-            self.edit_note(project, &note, body).await?;
-            has_changed = true;
+        if let Some(note) = notes.next() {
+            has_changed |= self.edit_note(project, &note, text).await?;
         }
         for duplicate in notes {
             self.delete_note(project, &duplicate).await?;
@@ -162,18 +174,22 @@ impl GitLab {
         &self,
         project: ProjectRef<'_>,
         place: &NotePlace,
-        body: &str,
+        text: NoteText<'_>,
     ) -> Result<()> {
         let call = self.note_call("POST", "writing a note on", project, place);
-        let call = call.body(json!({"body": body}));
-        call.send::<Identified>().await.map(drop)
+        send_text(call, text, "").await.map(drop)
     }
 
-    pub async fn edit_note(&self, project: ProjectRef<'_>, note: &Note, body: &str) -> Result<()> {
+    /// Returns whether it changed the note.
+    pub async fn edit_note(
+        &self,
+        project: ProjectRef<'_>,
+        note: &Note,
+        text: NoteText<'_>,
+    ) -> Result<bool> {
         let purpose = format!("editing {} of project {project}", note.path);
         let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
-        let call = call.body(json!({"body": body}));
-        call.send::<Identified>().await.map(drop)
+        send_text(call, text, &note.body).await
     }
 
     /// Deletes a note. One that does not exist counts as deleted.
@@ -201,6 +217,23 @@ impl GitLab {
             NotePlace::Commit(sha) => format!("{gerund} commit {sha} of project {project}"),
         };
         self.call(method, Area::Report(project), &place.notes_path(), &purpose)
+    }
+}
+
+/// Sends a text, in its short form if a firewall rejects it, unless it is the `former` one. Returns
+/// whether it was sent.
+async fn send_text(call: Call<'_>, text: NoteText<'_>, former: &str) -> Result<bool> {
+    let send = async |text: &str| {
+        // GitLab may remove the line break at the end.
+        if text.trim_end() == former.trim_end() {
+            return Ok(false);
+        }
+        let call = call.clone().body(json!({"body": text}));
+        call.send::<Identified>().await.map(|_| true)
+    };
+    match send(text.whole).await {
+        Err(error) if error.is_blocked() => send(text.short).await,
+        result => result,
     }
 }
 

@@ -33,6 +33,7 @@ impl ErrorKind {
             ErrorKind::TooLarge
             | ErrorKind::Redirected { .. }
             | ErrorKind::NotGitLab { .. }
+            | ErrorKind::Blocked { .. }
             | ErrorKind::Challenged { .. }
             | ErrorKind::UnknownRoute
             | ErrorKind::UnexpectedResponse { .. } => Code::NotGitLab,
@@ -68,6 +69,7 @@ impl ErrorKind {
             ErrorKind::ServerError { .. } => "Try again in some minutes. If it stays so, look at GitLab's own logs or status page",
             ErrorKind::Throttled { .. } => "Deploy again later",
             ErrorKind::NotGitLab { .. } | ErrorKind::UnexpectedResponse { .. } => CHECK_URL,
+            ErrorKind::Blocked { .. } => "Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body",
             ErrorKind::Challenged { .. } => "Try again later. If it stays so, exclude the function's addresses from Cloudflare's challenges. For gitlab.com, let the function send from an address of its own (a NAT gateway with an Elastic IP address)",
             ErrorKind::UnknownRoute => "If a proxy in front of GitLab decodes %2F in paths, let it pass them unchanged, or set GitLabProject (of a pipeline: GitLab.Project) to the project's number. If GitLab has a path of its own, such as /gitlab, add it to GitLab.Url",
             ErrorKind::NotMaintainer { .. } => "Make the user a Maintainer, or store a Maintainer's token",

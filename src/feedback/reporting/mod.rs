@@ -33,6 +33,7 @@ pub(crate) use crate::feedback::reporting::drift::report as report_drift;
 pub(crate) use crate::feedback::reporting::event::PipelineEvent;
 pub(crate) use crate::feedback::reporting::execution::Execution;
 pub use crate::feedback::reporting::execution::changed_since;
+pub(crate) use crate::feedback::reporting::note::short as short_note;
 pub use crate::feedback::reporting::outcome::{EventReport, ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;
 pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};

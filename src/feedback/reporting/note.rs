@@ -31,6 +31,9 @@ const WAIT: &str = "wait for an approval";
 /// one counts. Each note has it.
 const CHANGE_SET: &str = "\n<!-- change set -->";
 
+/// The beginning of the line with the tags.
+const TAGS: &str = "A Maintainer decides by";
+
 /// The words of the marker before the failed attempt, and after it if a later look may find more.
 const FAILURE: &str = "failure ";
 const LATE: &str = " may be incomplete";
@@ -336,6 +339,22 @@ pub fn without_commands(text: &str) -> String {
     lines.filter(|line| !line.starts_with('/')).collect()
 }
 
+/// The note in the function's own words, if a firewall rejects the whole `note`: its marker and
+/// headline, the number of changes, and the tags that decide.
+pub fn short(note: &str) -> String {
+    let mut lines = note.split_inclusive('\n');
+    let head: String = lines.by_ref().take(2).collect();
+    let change_set = note.rsplit_once(CHANGE_SET).map_or("", |(_, rest)| rest);
+    let mut listed = change_set.trim_start().lines();
+    let counts = listed.next().unwrap_or_default();
+    let tags = listed
+        .find(|line| line.starts_with(TAGS))
+        .unwrap_or_default();
+    format!(
+        "{head}\nThe reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.\n{CHANGE_SET}\n{counts}\n\n{tags}\n"
+    )
+}
+
 /// How to deploy the former release again, after the condition of the sentence.
 pub fn way_back(condition: &str, names: &ResourceNames) -> String {
     let ResourceNames { env_id, project_id } = names;
@@ -362,7 +381,7 @@ pub fn tags(url: &str, commit: &str, [reject, deploy]: [String; 2], decided: &De
     };
     let (deploys, rejects) = (link(&deploy), link(&reject));
     let mut text = format!(
-        "\nA Maintainer decides by a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
+        "\n{TAGS} a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
     );
     text += &obstacle;
     for (tag, doubt) in &decided.doubts {

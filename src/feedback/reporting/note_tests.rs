@@ -25,6 +25,53 @@ fn failure(text: &str) -> FailureText {
 }
 
 #[test]
+fn short_note_has_the_functions_own_words_alone() {
+    let tag = |verb: &str| format!("{verb}/dev/shop/k1");
+    let long = "x".repeat(20_000);
+    let of_failure = format!("```\n{CHANGE_SET}\n{TAGS} nobody\n{long}\n```");
+    let note = with_note(|note| {
+        let names = ["reject", "deploy"].map(tag);
+        let doubts = [(tag("deploy"), Doubt::Unreadable)];
+        let tags = tags("https://gitlab/p", "c0ffee", names, &doubts);
+        note.waiting(&[]) + &long + "\n" + &tags
+    });
+    let failed = with_note(|note| note.with("failed", Some(&failure("")), &of_failure, ""));
+    for (note, of_note) in [
+        (
+            &note,
+            &[
+                "commit `c0ffee`",
+                "stack `cfnstack-dev-shop`",
+                "tag_name=deploy%2Fdev%2Fshop%2Fk1",
+            ][..],
+        ),
+        (&failed, &["failure a1", "**failed**"]),
+    ] {
+        let (short, written) = (short(note), Written::parse(note));
+        for part in of_note.iter().chain(&[URL]) {
+            assert!(
+                short.to_lowercase().contains(&part.to_lowercase()),
+                "{part}: {short}"
+            );
+        }
+        assert!(
+            !short.contains(&long) && !short.contains("nobody"),
+            "{short}"
+        );
+        assert!(short.len() < 1_000, "{}", short.len());
+        let read = Written::parse(&short);
+        let of = |it: &Written| {
+            (
+                it.url.to_owned(),
+                it.waits,
+                it.failed_attempt.map(str::to_owned),
+            )
+        };
+        assert_eq!(of(&read), of(&written));
+    }
+}
+
+#[test]
 #[allow(clippy::too_many_lines)] // A table of cases.
 fn headline_shows_approval_and_end_of_the_execution() {
     use ApprovalEnd::{Approved, Rejected, Unchanged, Unneeded};

@@ -10,7 +10,7 @@ use super::{finding, note, output, parameters};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::gitlab::{
-    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, Rejection, RetryTime,
+    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, NoteText, Rejection, RetryTime,
 };
 use crate::feedback::change_sets::{
     Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values,
@@ -19,7 +19,7 @@ use crate::feedback::failures;
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::text::LogText;
 use crate::feedback::reporting::{
-    MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, show_status,
+    MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, short_note, show_status,
 };
 use crate::feedback::{change_sets, rights};
 use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
@@ -306,7 +306,12 @@ impl Reviewer<'_> {
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::missing(self.aws, &target.names, changes).await;
         }
-        let written = gitlab.write_note(project, &places, None, &marker, &body);
+        let short = short_note(&body);
+        let text = NoteText {
+            whole: &body,
+            short: &short,
+        };
+        let written = gitlab.write_note(project, &places, None, &marker, text);
         written.await?;
         Ok(())
     }

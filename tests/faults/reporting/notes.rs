@@ -14,7 +14,7 @@ use Step::{Approve, Deploy, Deployed, End, Retry};
 use FaultKind::{Denied, InternalError500, RequestHangs};
 
 /// The function's notes, which are all notes that begin with a marker.
-fn notes(fake: &FakeAws) -> Vec<String> {
+pub fn notes(fake: &FakeAws) -> Vec<String> {
     let notes = records(fake).notes.into_iter();
     let own = notes.filter(|note| note.user != OTHER_USER);
     own.map(|note| note.body).collect()

@@ -5,9 +5,11 @@ use crate::fixture::{
     BRANCH, BROKEN_PROJECT, COMMITS, NUMBER, OTHER_PROJECT, PROJECT, Reporting, SHOP, catch_up,
     catch_up_with, check_health, deliver, fake, in_account, paused, records, records_of, shown,
 };
+use crate::notes::notes;
 use crate::scenarios::{play_steps, scenario, take_all};
 use crate::steps::{Step, waiting};
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
+use fake_aws::gitlab::Firewall;
 use fake_aws::gitlab::tags::Tag;
 use fake_aws::{AwsState, FakeAws, FaultKind, On, Schedules};
 use tokio::time::{Duration, Instant};
@@ -143,6 +145,44 @@ fn record_is_skipped_if_its_part_is_switched_off() {
             scenario(DEPLOYED).play_with(fake, 0, || {}).await;
             assert!(shows(fake, "status") && !shows(fake, "deployment"));
             assert_eq!(catch_up(fake, SHOP, "health check").await, 0);
+        });
+    }
+}
+
+/// The length of the whole note of the story.
+fn length_of_note() -> usize {
+    in_account(async |fake| {
+        scenario("report_waiting").play_with(fake, 0, || {}).await;
+        notes(fake)[0].len()
+    })
+}
+
+/// State, links and numbers pass a firewall that rejects the rest, until it passes all.
+#[test]
+fn firewall_that_rejects_a_text_stops_no_state() {
+    const FAILED_BUILD: &str = "report_failed_build: once";
+    for (story, part, firewall) in [
+        ("report_waiting", "approval", Firewall::Text("Orders")),
+        (
+            "report_waiting",
+            "approval",
+            Firewall::Above(length_of_note() - 1),
+        ),
+        (FAILED_BUILD, "failed", Firewall::Text("tests failed")),
+    ] {
+        in_account(async |fake| {
+            fake.options(|options| options.gitlab.firewall = Some(firewall));
+            scenario(story).play_with(fake, 0, || {}).await;
+            let is_short = |fake: &FakeAws| {
+                let notes = notes(fake);
+                let is_short = |note: &String| note.contains("rejects the whole note");
+                !notes.is_empty() && notes.iter().all(is_short)
+            };
+            assert!(shows(fake, part) && is_short(fake), "{firewall:?}");
+            assert_eq!(catch_up(fake, SHOP, "health check").await, 0);
+            fake.options(|options| options.gitlab.firewall = None);
+            catch_up(fake, SHOP, "health check without it").await;
+            assert_eq!(is_short(fake), part == "failed", "{firewall:?}");
         });
     }
 }

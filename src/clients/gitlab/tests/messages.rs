@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::script::{Reply, Script};
 use super::{INFRA, MIRRORS, PROJECT, create, described, gitlab, ok};
-use crate::clients::gitlab::{GitLabError, NotePlace, RetryTime, Sent};
+use crate::clients::gitlab::{GitLabError, Note, NotePlace, NoteText, RetryTime, Sent};
 use crate::clients::http::HttpError;
 
 const LIST: &str = "/remote_mirrors?per_page=100&page=1";
@@ -71,6 +71,60 @@ async fn message_of_a_denial_is_its_only_cause() {
     }
 }
 
+/// The request of a mirror has no second form, and nothing was read before it.
+#[tokio::test(start_paused = true)]
+async fn write_of_a_report_that_a_firewall_rejects_has_its_size() {
+    let note = Note::of("/merge_requests/3/notes/2", "");
+    let text = NoteText {
+        whole: &"x".repeat(9_652),
+        short: "short",
+    };
+    let path = format!("PUT {PROJECT}/merge_requests/3/notes/2");
+    let says = |bytes: &str| {
+        format!("a firewall or proxy in front of GitLab rejects this request ({bytes} bytes)")
+    };
+    for (reply, is_blocked) in [
+        (Reply::page(403), true),
+        (Reply::page(406), true),
+        (Reply::text(403, "Request blocked"), true),
+        (Reply::message(403, "Forbidden"), true),
+        (Reply::message(413, "Request size limit exceeded"), true),
+        (Reply::page(404), false),
+        (
+            Reply::message(403, "403 Forbidden - namespace is read-only"),
+            false,
+        ),
+    ] {
+        let times = if is_blocked { 2 } else { 1 };
+        let script = Script::default().then_times(times, &path, &reply);
+        let edited = gitlab(&script).edit_note(INFRA, &note, text).await;
+        let error = edited.expect_err("rejected").to_string();
+        assert_eq!(error.contains(&says("16")), is_blocked, "{error}");
+        script.sent();
+        // The whole one is rejected, and the short one passes.
+        if is_blocked {
+            let script = Script::default()
+                .then(&path, reply)
+                .then(&path, ok(json!({"id": 2})));
+            let edited = gitlab(&script).edit_note(INFRA, &note, text).await;
+            assert!(edited.expect("an answer"));
+            assert_eq!(script.sent()[1].json()["body"], "short");
+        }
+    }
+    let script = Script::default().then_times(2, &path, &Reply::page(403));
+    let whole = NoteText {
+        short: text.whole,
+        ..text
+    };
+    let edited = gitlab(&script).edit_note(INFRA, &note, whole).await;
+    let error = edited.expect_err("rejected");
+    assert_reason(
+        &error,
+        &[&says("9,663"), "CFG-403"],
+        &GUESSES[..GUESSES.len() - 1],
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn note_that_is_not_deleted_is_an_error() {
     let marker = "<!-- cfn-gitops";
@@ -84,7 +138,11 @@ async fn note_that_is_not_deleted_is_an_error() {
     let gitlab = gitlab(&script);
     let text = format!("{marker} -->");
     let places = [NotePlace::MergeRequest(3)];
-    let written = gitlab.write_note(INFRA, &places, Some(7), marker, &text);
+    let text = NoteText {
+        whole: &text,
+        short: &text,
+    };
+    let written = gitlab.write_note(INFRA, &places, Some(7), marker, text);
     let error = written.await.expect_err("a second note is left");
     assert_eq!(error.retry, RetryTime::Later, "{error}");
     script.sent();

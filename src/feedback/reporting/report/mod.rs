@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, GitLab, GitLabError, NoteTarget, ProjectDetails, RetryTime, Sent, StatusState,
+    CommitRef, GitLab, GitLabError, NoteTarget, NoteText, ProjectDetails, RetryTime, Sent,
+    StatusState,
 };
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::cause::Cause;
@@ -537,11 +538,21 @@ impl<'a> Reporter<'a> {
                 let marker = note::marker(names, location, &commit.sha);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
                 let (project, author) = (commit.project, self.author);
-                let written = gitlab.write_note(project, &places, author, &marker, body);
+                let short = note::short(body);
+                let text = NoteText {
+                    whole: body,
+                    short: &short,
+                };
+                let written = gitlab.write_note(project, &places, author, &marker, text);
                 return written.await;
             }
             Post::EditNote(note, body) => {
-                gitlab.edit_note(commit.project, note, body).await?;
+                let short = note::short(body);
+                let text = NoteText {
+                    whole: body,
+                    short: &short,
+                };
+                return gitlab.edit_note(commit.project, note, text).await;
             }
         }
         Ok(true)

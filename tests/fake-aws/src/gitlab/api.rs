@@ -54,6 +54,10 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
             .complaints
             .push(format!("{} without a content type", call.operation));
     }
+    let firewall = world.options.gitlab.firewall.filter(|_| changes);
+    if firewall.is_some_and(|firewall| firewall.rejects(&call.body)) {
+        return Ok(ApiResponse::plain(403, "<html>403 Forbidden</html>"));
+    }
     if changes && world.options.gitlab.read_only {
         if is_json {
             let message = "You cannot perform write operations on a read-only instance";

@@ -44,7 +44,7 @@ pub(crate) mod runs;
 pub mod tags;
 
 pub use crate::world::gitlab_behaviour::{
-    Behaviour, EmptyProjects, Gateway, MAX_MIRRORS_PER_PROJECT,
+    Behaviour, EmptyProjects, Firewall, Gateway, MAX_MIRRORS_PER_PROJECT,
 };
 pub use crate::world::gitlab_languages::Language;
 pub(crate) use api::answer;

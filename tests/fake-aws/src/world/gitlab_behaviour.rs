@@ -49,6 +49,8 @@ pub struct Behaviour {
     pub language: Language,
     /// A gateway that answers an operation instead of GitLab. `None` if there is none.
     pub gateway: Option<Gateway>,
+    /// A firewall that rejects some requests which change something. `None` if there is none.
+    pub firewall: Option<Firewall>,
     /// How far GitLab's clock is behind AWS's, as on a server without NTP. The header `Date` of its
     /// answers and the times of its records are by this clock.
     pub clock_behind: Duration,
@@ -79,8 +81,28 @@ impl Default for Behaviour {
             errors_show_the_login: false,
             language: Language::default(),
             gateway: None,
+            firewall: None,
             protected_backoff: Duration::from_mins(1),
             unprotected_backoff: Duration::from_mins(5),
+        }
+    }
+}
+
+/// A firewall that answers 403 with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firewall {
+    /// It rejects larger bodies: `SizeRestrictions_BODY` in
+    /// <https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html>.
+    Above(usize),
+    /// It rejects bodies with this text.
+    Text(&'static str),
+}
+
+impl Firewall {
+    pub(crate) fn rejects(self, body: &[u8]) -> bool {
+        match self {
+            Firewall::Above(size) => body.len() > size,
+            Firewall::Text(text) => String::from_utf8_lossy(body).contains(text),
         }
     }
 }
