@@ -22,7 +22,6 @@ import contextlib
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -201,17 +200,16 @@ class Undo:
         commit, branch = chosen.commit[:COMMIT_DIGITS], self._branch
         self._output.write_progress(f"- The function checks whether branch {branch} in GitLab contains commit {commit}. It takes "
                                     f"up to {_FUNCTION_TIMEOUT} s")
-        self._contained, problem, remedy = self._is_contained()
+        contained, problem, remedy = self._is_contained()
         self._output.document |= {
             "chosen": chosen.execution, "sourceRevisions": self._overrides,
-            "contained": {"contained": self._contained, "problem": problem or None, "remedy": remedy or None}}
-        if self._contained is None:
+            "contained": {"contained": contained, "problem": problem or None, "remedy": remedy or None}}
+        if contained is None:
             self._output.write_progress(f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}",
                                         *([f"    {self._output.selecting(remedy)}"] if remedy else []))
-        elif not self._contained:
-            in_aws = ". A tag in GitLab will not approve it, so approve it in AWS" if _is_approved_in_gitlab(project) else ""
+        elif not contained:
             self._output.write_progress(
-                f"! branch {branch} in GitLab does not contain commit {commit}: {problem or 'its history was rewritten'}{in_aws}")
+                f"! branch {branch} in GitLab does not contain commit {commit}: {problem or 'its history was rewritten'}")
 
     @property
     def _branch(self) -> str:
@@ -300,7 +298,7 @@ class Undo:
         result = execution.end()
         self._output.document["result"] = result
         if result == APPROVAL:
-            self._output.write_progress(*self._how_to_approve())
+            self._output.write_progress(f"It waits for an approval, in AWS: {project.console(environment)}")
         elif result == "Succeeded":
             self._output.write_progress(f"{self._chosen.shown()} is deployed")
         else:
@@ -314,12 +312,6 @@ class Undo:
                 "The image's tag keeps its newest image, and the next push deploys that. Before you merge the revert, push the former "
                 "or a corrected image: that starts nothing", self._output.selecting(
                     f"Then end the freeze of the image: aws events enable-rule --name {self._image_rule}"))
-
-    def _how_to_approve(self) -> Iterator[str]:
-        yield f"It waits for an approval, in AWS: {self._project.console(self._environment)}"
-        if _is_approved_in_gitlab(self._project) and self._contained is not False:
-            yield (f"Or in GitLab, by a tag deploy/{self._environment.env_id}/{self._project.name}/<key>: the note of commit "
-                   f"{self._chosen.commit[:COMMIT_DIGITS]} has its link")
 
     def _failure(self, result: str, execution: Following) -> Failure:
         project = self._project
@@ -352,10 +344,3 @@ def _members(number: int, each: Deployment) -> dict[str, Any]:
     return {"number": number, "execution": each.execution, "status": each.status or None, "at": iso(each.at),
             "commit": each.commit or None, "title": each.title or None, "author": each.author or None,
             "rollback": each.is_rollback, "revisions": each.revisions}
-
-
-def _is_approved_in_gitlab(project: Project) -> bool:
-    try:
-        return bool(json.loads(outputs(project.stack).get("Approvals", "{}")).get("FromGitLab"))
-    except (AttributeError, ValueError):
-        return False

@@ -612,18 +612,6 @@ def test_closed_window_is_named_while_it_holds(aws: Pipelines, run: Undo, monkey
     assert held in (out := run("--to", GOOD, "--yes")[1]) and "for this execution" not in out
 
 
-@pytest.mark.parametrize("contained", [True, False, None])
-@pytest.mark.parametrize("from_gitlab", [True, False])
-def test_tag_is_named_if_gitlab_approves(from_gitlab: bool, contained: bool | None, aws: Pipelines, run: Undo) -> None:
-    if from_gitlab:
-        aws.outputs["Approvals"] = json.dumps({"StackName": "s", "ChangeSetName": "c", "FromGitLab": {"AllowAuthor": False}})
-    aws.contained = {"Contained": contained}
-    out = run("--to", GOOD, "--yes")[1]
-    tag = "Or in GitLab, by a tag deploy/dev/shop/<key>: the note of commit 600d600d has its link"
-    assert (tag in out) == (from_gitlab and contained is not False)
-    assert ("A tag in GitLab will not approve it" in out) == (from_gitlab and contained is False)
-
-
 def test_without_waiting_it_ends_after_the_start(aws: Pipelines, run: Undo) -> None:
     status, out, err = run("--to", GOOD, "--yes", "--no-wait")
     assert (status, err, len(aws.starts), aws.calls["GetPipelineExecution"]) == (0, "", 1, 0)
