@@ -7,6 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+/// The proxy has just answered another request.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Why there is no connection through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
@@ -43,8 +46,8 @@ impl ProxyRules {
 
 /// Why `proxy` opened no tunnel for a request to `url`. The HTTP client drops the status, so this
 /// requests one more.
-pub async fn reason(proxy: &Intercept, url: &str, limit: Duration) -> ProxyError {
-    match timeout(limit, answer(proxy, url)).await {
+pub async fn reason(proxy: &Intercept, url: &str) -> ProxyError {
+    match timeout(ANSWER_TIMEOUT, answer(proxy, url)).await {
         Ok(Some(status)) => ProxyError::Answered(status),
         _ => ProxyError::NoConnection,
     }

@@ -18,7 +18,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::{CipherSuite, ClientConfig, NamedGroup, RootCertStore};
 
 use super::error::HttpError;
-use super::proxy::{self, ProxyRules};
+use super::proxy::{self, ProxyError, ProxyRules};
 use super::tls_error::TlsError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -146,6 +146,9 @@ async fn send(
             let is_unconnected = HttpError::source_of(&error) == Some(&HttpError::NoConnection);
             let proxy = proxied.of(request.uri()).filter(|_| is_unconnected);
             return Err(match proxy {
+                Some(_) if error.is_timeout() => {
+                    ConnectorError::timeout(HttpError::Proxy(ProxyError::NoConnection).into())
+                }
                 Some(proxy) => proxy_error(&proxy, request.uri()).await,
                 None => error,
             });
@@ -174,7 +177,7 @@ async fn send(
 
 /// The error of a request for which `proxy` opened no tunnel.
 async fn proxy_error(proxy: &Intercept, url: &str) -> ConnectorError {
-    let why = proxy::reason(proxy, url, CONNECT_TIMEOUT).await;
+    let why = proxy::reason(proxy, url).await;
     let error = HttpError::Proxy(why).into();
     if why.is_passing() {
         ConnectorError::io(error)
