@@ -19,7 +19,7 @@
 //!   once an hour.
 //!
 //! It never ends a freeze: a rule or a transition that a person has disabled stays so, and is shown
-//! as held.
+//! as held. It starts nothing that a disabled rule would start.
 
 mod checker;
 mod concurrent;

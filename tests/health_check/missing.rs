@@ -504,6 +504,8 @@ async fn one_wrong_answer_makes_nothing_missing() {
         ("ListUserTags", 2),
         ("ListServiceSpecificCredentials", 2),
         ("DescribeStackResource", 1),
+        ("ListPipelineExecutions", 4),
+        ("DescribeRule", 4),
     ] {
         for index in 0..calls {
             let caller = format!("{operation} {index}");

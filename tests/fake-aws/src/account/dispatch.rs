@@ -110,10 +110,12 @@ impl AwsState {
 
     /// The answer as if the thing that the call names did not exist.
     pub(crate) fn not_found(&self, call: &Call) -> AwsError {
-        if call.operation == "DescribeStackResource" {
-            return stacks::descriptions::no_such_resource(call);
+        match call.operation.as_str() {
+            "DescribeStackResource" => stacks::descriptions::no_such_resource(call),
+            "DescribeRule" => event_bus::no_rule(call.needed("Name")),
+            "ListPipelineExecutions" => pipelines::pipeline::not_found(call.needed("pipelineName")),
+            _ => self.named_by(call).expect("it names a thing").1,
         }
-        self.named_by(call).expect("it names a thing").1
     }
 
     /// Complains of a GitLab token that is sent to any server but a GitLab.

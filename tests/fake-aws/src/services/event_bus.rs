@@ -11,7 +11,7 @@ use crate::{
         pipelines::{self, Pipelines},
         stacks::resource_kinds::RULE,
     },
-    world::{ApiResponse, ApiResult, Call, World, rejected},
+    world::{ApiResponse, ApiResult, AwsError, Call, World, rejected},
 };
 
 /// "Describes the specified rule", as far as the product reads it: API Reference, `DescribeRule`.
@@ -20,12 +20,15 @@ pub fn answer(world: &mut World, call: &Call) -> ApiResult {
         return Err(world.unknown_operation("events", &call.operation));
     }
     let name = call.needed("Name");
-    let Some(rule) = world.made.get(&(RULE.to_owned(), name.to_owned())) else {
-        let message = format!("Rule {name} does not exist on EventBus default.");
-        return Err(rejected("ResourceNotFoundException", message));
-    };
+    let rule = world.made.get(&(RULE.to_owned(), name.to_owned()));
+    let rule = rule.ok_or_else(|| no_rule(name))?;
     let state = rule.properties["State"].as_str().unwrap_or("ENABLED");
     Ok(ApiResponse::json(&json!({"Name": name, "State": state})))
+}
+
+pub fn no_rule(name: &str) -> AwsError {
+    let message = format!("Rule {name} does not exist on EventBus default.");
+    rejected("ResourceNotFoundException", message)
 }
 
 /// The effects of a push.

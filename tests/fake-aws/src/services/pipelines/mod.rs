@@ -15,7 +15,7 @@ use crate::{
 /// The actions of CodePipeline's executions.
 mod action_runs;
 /// The pipelines of an account.
-mod pipeline;
+pub mod pipeline;
 
 pub use pipeline::{ActionRun, Execution, Pipeline, Pipelines};
 use pipeline::{FUNCTION_SESSION, not_found};
