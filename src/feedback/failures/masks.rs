@@ -279,10 +279,11 @@ fn logins(line: &str) -> Vec<Range<usize>> {
             let port = port.trim_end_matches([':', '.', ',', ';', ')', ']', '}']);
             let is_port = host.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
             // `http://localhost:4873/@scope/package`.
-            let is_path = |sign: usize| {
-                !port.is_empty() && word.get(..sign).is_some_and(|it| it.ends_with('/'))
+            let is_path = |sign: usize| word.get(..sign).is_some_and(|it| it.ends_with('/'));
+            let has_login = match sign {
+                Some(sign) if !port.is_empty() => !is_port || !is_path(sign),
+                _ => port.is_empty() || !is_port,
             };
-            let has_login = sign.is_some_and(|sign| !is_path(sign)) || !is_port;
             if has_login && last_sign.is_some_and(|sign| sign > start) {
                 ranges.push(start..line.len());
                 break;
@@ -333,9 +334,11 @@ fn random_texts(line: &str) -> Vec<Range<usize>> {
             .get(at..)
             .and_then(|rest| rest.chars().next())
             .map_or(0, char::len_utf8);
-        let before = line.get(..start).unwrap_or_default();
-        let before = before.trim_end_matches(['-', ':', '=', ' ', '"', '\'']);
-        let is_digest = || DIGESTS.iter().any(|digest| ends_with(before, digest));
+        let is_digest = || {
+            let before = line.get(..start).unwrap_or_default();
+            let before = before.trim_end_matches(['-', ':', '=', ' ', '"', '\'']);
+            DIGESTS.iter().any(|digest| ends_with(before, digest))
+        };
         if is_random(text) && !is_digest() {
             ranges.push(start..start + text.len());
         }

@@ -54,6 +54,11 @@ fn line_is_hidden_after_an_assignment_to_a_secret() {
         ("your Secret Access Key: x", "your Secret Access Key: *****"),
         ("<password>x</password>", "<password>*****"),
         (
+            "<wsse:Password Type=\"y\">x</wsse:Password>",
+            "<wsse:Password *****",
+        ),
+        ("?password%3Dhunter2", "?password%3D*****"),
+        (
             r#"<add key="ApiKey" value="x"/>"#,
             r#"<add key="ApiKey" value=*****"#,
         ),
@@ -126,6 +131,12 @@ fn name_of_a_secret_in_a_sentence_is_shown() {
         "missing signature key",
         "Please set GITHUB_TOKEN before you run this",
         "Error: Password: must be at least 8 characters long",
+        "script.sh: line 4: DB_PASSWORD: unbound variable",
+        "cat: /run/secrets/db_password: No such file or directory",
+        "error[E0277]: the trait bound `Token: serde::Serialize` is not satisfied",
+        "ERROR: failed to authorize: failed to fetch oauth token: unexpected status: 401 Unauthorized",
+        "Error creating bean with name 'tokenFilter': Unsatisfied dependency expressed through field",
+        "Resource handler returned message: \"it exists\" (RequestToken: 0c3b5d10-7d4e, HandlerErrorCode: AlreadyExists)",
     ]);
 }
 

@@ -5,8 +5,8 @@
 
 /// The words that make a name that of a secret, wherever they stand in it.
 const WORDS: &str = "password passwd passphrase passcode secret token credential fromliteral accesskey \
-     accountkey apikey authkey clientkey deploykey encryptionkey masterkey privatekey \
-     sessionkey sharedkey signingkey storagekey";
+     accountkey apikey authkey clientkey deploykey encryptionkey licensekey masterkey \
+     privatekey sessionkey sharedkey signingkey sshkey storagekey";
 
 /// The same at the end of a part of a name: `DBPASS`, `MYSQL_PWD`.
 const ENDINGS: &str = "pass pwd pw";
@@ -15,8 +15,8 @@ const ENDINGS: &str = "pass pwd pw";
 const LAST: &str = "auth authorization cookie cookies oauth pat";
 
 /// Texts in names that are not those of a secret.
-const OTHERS: &str = "secretsmanager secretmanager secretstorage tokeniz bypass compass encompass surpass \
-     trespass overpass underpass";
+const OTHERS: &str = "secretsmanager secretmanager secretstorage tokeniz requesttoken nexttoken bypass compass \
+     encompass surpass trespass overpass underpass";
 
 /// The last part of a name that is about a secret.
 const ABOUT: &str =
@@ -26,17 +26,21 @@ const ABOUT: &str =
 const STATES: &str = "bad expired incomplete invalid missing no unexpected unknown unrecognized";
 
 /// The first word after a name in a sentence.
-const SENTENCE: &str = "and are as before can cannot could env environment execution expected failed flag for \
-     found from has if in instead invalid is missing must not number on operation option or \
-     required requires should string to unable variable via was when with";
+const SENTENCE: &str = "and are as before can Cannot cannot command could env environment execution expected \
+     failed flag for found from Get has if in instead invalid Is is missing must No not \
+     number on operation option or parameter Permission Post required requires should \
+     string to unable unbound unexpected variable via was when with";
 
 /// Values that are types or no values, if punctuation or the line's end follows.
-const LITERALS: &str = "any bool boolean bytes false int nil no none null number str string true undefined \
-     unknown yes";
+const LITERALS: &str = "any bool boolean bytes false False int nil none None null number str string true True \
+     undefined unknown";
 
 /// The endings of files whose places a compiler or a stack trace shows: `src/token.rs:10:5`.
 const FILES: &str = "c cc cjs cpp cs css go h html java js jsx kt mjs php py rb rs scala swift tf ts tsx vue \
      yaml yml";
+
+/// The most characters of a namespace such as `wsse:`, and the text before it.
+const MAX_NAMESPACE: usize = 40;
 
 /// The most characters of a version such as `1.26.0`.
 const MAX_VERSION: usize = 20;
@@ -193,7 +197,11 @@ impl<'a> Name<'a> {
             let is_file = is_bare && file.is_some_and(|ending| has(FILES, ending));
             // `--- PASS: TestLogin (0.00s)`.
             let is_result = self.text() == "PASS" && before.trim_end().ends_with("---");
-            if is_in_arn || is_file || is_result || is_sentence(value) {
+            // A trait bound of Rust.
+            let is_bound = is_bare && before.ends_with('`') && value.starts_with(' ');
+            let is_message = !is_bare && is_capitalized(value);
+            let is_sentence = is_message || is_sentence(value);
+            if is_in_arn || is_file || is_result || is_bound || is_sentence {
                 return Following::Sentence;
             }
         }
@@ -217,7 +225,13 @@ impl<'a> Name<'a> {
     /// The value in an element of XML: `<password>x</password>`. Not in a type such as
     /// `Vec<Token>`, or in `<token>` at the end of a line.
     fn element(&self, before: &str, after: &str) -> Option<Following> {
-        let parent = before.strip_suffix('<')?;
+        let near = before.floor_char_boundary(before.len().saturating_sub(MAX_NAMESPACE));
+        let near = before.get(near..)?;
+        let (_, element) = near.rsplit_once(|c: char| !c.is_ascii_alphanumeric() && c != ':')?;
+        let parent = before.strip_suffix(element)?.strip_suffix('<')?;
+        if !element.is_empty() && (!element.ends_with(':') || element.ends_with("::")) {
+            return None;
+        }
         let is_type = parent.ends_with(|c: char| c.is_ascii_alphanumeric() || "_:".contains(c));
         let content = after
             .strip_prefix('>')
@@ -267,6 +281,9 @@ fn parts(name: &str) -> Vec<String> {
 /// The length of the sign of an assignment with which `rest` begins: `=`, `:`, `=>`, `->`, and
 /// operators such as `:=` and `!=`.
 fn sign(rest: &str) -> Option<usize> {
+    if rest.starts_with("%3D") || rest.starts_with("%3A") {
+        return Some(3);
+    }
     let mut bytes = rest.bytes().enumerate().take(3);
     let at = |at: usize| rest.as_bytes().get(at);
     loop {
@@ -286,7 +303,7 @@ fn sign(rest: &str) -> Option<usize> {
 fn path(rest: &str) -> Option<usize> {
     let name = rest.strip_prefix(':')?;
     let word = name.split(char::is_whitespace).next().unwrap_or_default();
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "_:<>(){}[]&*'`,;.".contains(c);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_:<>'`,.".contains(c);
     let is_path = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && word.chars().all(is_part);
     is_path.then_some(1 + word.len())
@@ -302,14 +319,28 @@ fn is_sentence(rest: &str) -> bool {
     words.len() < rest.len() && SENTENCE.split(' ').any(is_first)
 }
 
-/// Whether a value is a literal.
+/// Whether a text begins with a capitalized word and another one: `'tokenFilter': Unsatisfied
+/// dependency`. A value of a quoted name is quoted, too.
+fn is_capitalized(rest: &str) -> bool {
+    let Some((first, further)) = rest.strip_prefix(' ').and_then(|rest| rest.split_once(' '))
+    else {
+        return false;
+    };
+    let is_lower = |text: &str| text.chars().all(|c| c.is_ascii_lowercase());
+    let parts = first.split_at_checked(1);
+    parts.is_some_and(|(capital, rest)| {
+        let is_capital = capital.chars().all(|c| c.is_ascii_uppercase());
+        is_capital && rest.len() > 2 && is_lower(rest)
+    }) && further.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+/// Whether a value is a literal, or one as in `(using password: YES)`.
 fn is_literal(value: &str) -> bool {
-    LITERALS.split(' ').any(|literal| {
-        let (start, further) = value.split_at_checked(literal.len()).unwrap_or_default();
-        let ends =
-            further.is_empty() || further.starts_with([';', ',', ')', ']', '}', '|', '>', '\'']);
-        start.eq_ignore_ascii_case(literal) && ends
-    })
+    let ends =
+        |rest: &str| rest.is_empty() || rest.starts_with([';', ',', ')', ']', '}', '|', '>', '\'']);
+    let mut literals = LITERALS.split(' ');
+    ["YES)", "NO)"].contains(&value)
+        || literals.any(|literal| value.strip_prefix(literal).is_some_and(ends))
 }
 
 /// Whether a value is a version, as in the requirement `google-auth==2.0`.
