@@ -347,7 +347,7 @@ impl Rejection {
                 ". {part} restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter"
             )
             .into(),
-            Rejection::ProjectMoved(_) => ". The project was moved".into(),
+            Rejection::ProjectMoved(_) => ". The project was moved, or GitLab renamed it because it is scheduled for deletion".into(),
             Rejection::DuplicateAddress => ". The project has another mirror to this repository".into(),
             Rejection::StaysDisabled => ". GitLab counts the mirror as disabled".into(),
             Rejection::Denied

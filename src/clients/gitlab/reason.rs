@@ -148,7 +148,7 @@ impl Rejection {
             Rejection::AccessDenied => "Give the token's user this right in the project, or switch on this part of the project",
             Rejection::Temporary => "Deploy again later: this state of GitLab passes",
             Rejection::ReportDenied => "Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only",
-            Rejection::ProjectMoved(_) => "Set GitLabProject (of a pipeline: GitLab.Project) to the project's present path, or to its number, which does not change",
+            Rejection::ProjectMoved(_) => "If the project is scheduled for deletion, restore it in its Settings, General, Advanced. Otherwise set GitLabProject (of a pipeline: GitLab.Project) to the project's present path, or to its number, which does not change",
             Rejection::TooManyMirrors => "Disable or remove a mirror in the project's Settings, Repository, Mirroring repositories: while its password changes, each mirror needs a second one",
             Rejection::DuplicateAddress => "If this GitLab accepts an address only once, remove the mirrors to this repository that are not needed",
             Rejection::AddressBlocked => "If GitLab may not send requests there, let an administrator allow this address (Admin, Settings, Network, Outbound requests). If GitLab cannot resolve the host name of CodeCommit, correct the DNS of the GitLab server. If it rejects the username, set UserName to a name that begins with a letter or a digit",
@@ -162,6 +162,9 @@ impl TokenError {
     fn reason_code(&self) -> Code {
         match self {
             TokenError::Missing
+            | TokenError::PartialArn
+            | TokenError::OtherRegion { .. }
+            | TokenError::OtherKind(_)
             | TokenError::Deleted { .. }
             | TokenError::OwnSecret(_)
             | TokenError::NoText
@@ -192,6 +195,9 @@ impl TokenError {
             TokenError::UntrustedCa { all, secret, .. } => format!("Allow the certificate with `{tag} {secret} --tags 'Key={CA_TAG},Value={all}'`"),
             TokenError::Unnamed => "Update the stack, or remove its mirrors in GitLab".into(),
             TokenError::Missing => "Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token".into(),
+            TokenError::PartialArn => "Set GitLab.TokenSecretId to the secret's name, or to its whole ARN".into(),
+            TokenError::OtherRegion { own, .. } => format!("Replicate the secret to {own} or create it there, and set GitLab.TokenSecretId to its name"),
+            TokenError::OtherKind(_) => "Store a personal, project or group access token with the scope `api`".into(),
             TokenError::Deleted { secret } => format!("Restore it: aws secretsmanager restore-secret --secret-id {secret}"),
             TokenError::OtherEnvironment { .. } => "Set GitLab.TokenSecretId to the secret of this environment's token".into(),
             TokenError::OwnSecret(_) => "Set GitLab.TokenSecretId to the secret of a GitLab token".into(),

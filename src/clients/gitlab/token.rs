@@ -76,9 +76,10 @@ async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Pas
             TokenError::Failed(Box::new(error))
         }
     };
+    check_region(secret, aws.s3.region())?;
     let call = aws.secrets.describe_secret().secret_id(secret);
     let described = optional(call.send().await, &absent, String::new).map_err(failed)?;
-    let described = described.ok_or(TokenError::Missing)?;
+    let described = described.ok_or_else(|| missing(secret))?;
     if described.deleted_date().is_some() {
         let secret = secret.clone();
         return Err(TokenError::Deleted { secret });
@@ -90,6 +91,31 @@ async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Pas
     let read = read.ok_or(TokenError::Missing)?;
     let value = read.secret_string().ok_or(TokenError::NoText)?;
     token_in(value, &access.token_secret_key)
+}
+
+/// Checks that `secret` is not an ARN of another region than `own`.
+fn check_region(secret: &str, own: Option<&str>) -> Result<(), TokenError> {
+    let region = secret
+        .strip_prefix("arn:")
+        .and_then(|arn| arn.split(':').nth(2));
+    match region.zip(own) {
+        Some((region, own)) if region != own => Err(TokenError::OtherRegion {
+            region: sanitize::shown(region),
+            own: own.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The error for a secret of this name or ARN that does not exist.
+fn missing(secret: &str) -> TokenError {
+    let suffix = secret.rsplit_once('-').map_or("", |(_, suffix)| suffix);
+    let is_whole = suffix.len() == 6 && suffix.chars().all(|c| c.is_ascii_alphanumeric());
+    if secret.starts_with("arn:") && !is_whole {
+        TokenError::PartialArn
+    } else {
+        TokenError::Missing
+    }
 }
 
 fn tag<'a>(described: &'a DescribeSecretOutput, key: &str) -> Option<&'a str> {
@@ -185,11 +211,27 @@ pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
         },
         _ => value.trim().to_owned(),
     };
+    if let Some((_, kind)) = OTHER_KINDS
+        .iter()
+        .find(|(prefix, _)| token.starts_with(prefix))
+    {
+        return Err(TokenError::OtherKind(kind));
+    }
     match fault_of(&token) {
         Some(fault) => Err(TokenError::NotAToken(fault)),
         None => Ok(Password::new(token)),
     }
 }
+
+/// The prefixes of tokens that the API does not accept for projects and mirrors:
+/// <https://docs.gitlab.com/security/tokens/#token-prefixes>.
+const OTHER_KINDS: [(&str, &str); 5] = [
+    ("gldt-", "a deploy token"),
+    ("glrt-", "a runner's authentication token"),
+    ("glcbt-", "the token of a CI/CD job"),
+    ("glft-", "a feed token"),
+    ("gloas-", "the secret of an OAuth application"),
+];
 
 /// The characters of a token beside ASCII's letters and digits: `-`, `_` and `.`, and some more in
 /// the instance's prefix (`personal_access_token_prefix` in `app/models/application_setting.rb`).

@@ -26,6 +26,11 @@ pub enum TokenError {
     Unnamed,
     #[error("no such secret in this account and region")]
     Missing,
+    /// Secrets Manager adds a hyphen and six characters to a name.
+    #[error("no such secret: its ARN does not end with a hyphen and six characters")]
+    PartialArn,
+    #[error("the ARN is one of region {region}, and the function reads secrets of {own}")]
+    OtherRegion { region: String, own: String },
     /// It still has its tags.
     #[error("the secret is scheduled for deletion, so its token cannot be read")]
     Deleted { secret: String },
@@ -67,6 +72,9 @@ pub enum TokenError {
     NotJson(String),
     #[error("the secret's value is not a token: {0}")]
     NotAToken(&'static str),
+    /// The prefix of the value shows the kind of token.
+    #[error("the secret's value is {0}, which GitLab's API does not accept for this")]
+    OtherKind(&'static str),
     #[error("{}", .0.cause)]
     Failed(Box<CallError>),
 }

@@ -1,7 +1,7 @@
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::types::Tag;
 
-use super::{check_environment, is_listed, is_same_url, token_in};
+use super::{check_environment, check_region, is_listed, is_same_url, missing, token_in};
 use crate::clients::gitlab::token_error::TokenError;
 
 #[test]
@@ -45,6 +45,40 @@ fn text_around_a_token_is_rejected_and_not_shown() {
         let error = token_in(value, "token").expect_err(value).to_string();
         assert!(error.contains(fault), "{value}: {error}");
         assert!(!error.contains("glpat"), "{error}");
+    }
+}
+
+#[test]
+fn token_of_another_kind_is_named() {
+    for (value, kind) in [
+        ("gldt-1", "a deploy token"),
+        ("glrt-1", "a runner's authentication token"),
+        (r#"{"token": "glcbt-64_1"}"#, "the token of a CI/CD job"),
+        ("glft-1", "a feed token"),
+        ("gloas-1", "the secret of an OAuth application"),
+    ] {
+        assert_eq!(token_in(value, "token"), Err(TokenError::OtherKind(kind)));
+    }
+}
+
+#[test]
+fn arn_that_names_no_secret_here_is_explained() {
+    let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:gitlab/token";
+    for (secret, own, is_here) in [
+        (arn, Some("eu-central-1"), true),
+        (arn, Some("eu-west-1"), false),
+        (arn, None, true),
+        ("gitlab/token", Some("eu-west-1"), true),
+    ] {
+        assert_eq!(
+            check_region(secret, own).is_ok(),
+            is_here,
+            "{secret} {own:?}"
+        );
+    }
+    assert_eq!(missing(arn), TokenError::PartialArn);
+    for whole in [format!("{arn}-a1B2c3"), "gitlab/token".to_owned()] {
+        assert_eq!(missing(&whole), TokenError::Missing);
     }
 }
 
