@@ -22,6 +22,7 @@ use crate::mirror_credential::health::{
     TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
+use crate::mirror_credential::rotation::repair::Repair;
 use cfn_custom_resource::{Failure, Reason};
 
 /// The least time in which a repair of mirrors begins.
@@ -151,8 +152,13 @@ impl Checker<'_> {
             let credentials = self.mirror_credential;
             let repair = credentials.repair_mirrors(secret, hour, *is_unfinished, until);
             match Box::pin(repair).await {
-                Ok(true) => tracing::warn!(secret, "mirrors repaired"),
-                Ok(false) => tracing::info!(secret, "a rotation creates the mirrors again"),
+                Ok(Repair::Done) => tracing::warn!(secret, "mirrors repaired"),
+                Ok(Repair::NotNeeded) => {
+                    tracing::info!(secret, "a rotation creates the mirrors again");
+                }
+                Ok(Repair::DoneBefore) => {
+                    tracing::info!(secret, "the next hour's check repairs the mirrors");
+                }
                 Err(Failure(reason)) => {
                     let subject = format!("the mirrors of secret {secret}");
                     let problem = format!("they were not repaired: {}", reason.problem);

@@ -14,6 +14,7 @@ use cfn_gitops::health_check::{
     Checker, CommitQuestion, Emit, Environment, FirstProject, Schedule,
 };
 use cfn_gitops::mirror_credential::MirrorCredential;
+use cfn_gitops::mirror_credential::rotation::repair::Repair;
 use serde_json::{Value, json};
 
 use fake_aws::clients::sdk_config;
@@ -280,6 +281,14 @@ fn resources(fake: &FakeAws, connector: SharedHttpConnector) -> Resources {
     let credentials = MirrorCredential::new(clients.clone());
     let pipelines = GitOpsPipeline::new(clients.clone(), FunctionApprovals::Denied);
     (clients, credentials, pipelines)
+}
+
+/// The repair of the secret's mirrors, as the health check of this hour makes it.
+pub async fn repair(fake: &FakeAws, caller: &str, hour: u64) -> Repair {
+    let (clients, credentials, _) = resources(fake, fake.connector(caller));
+    let until = clients.clock.now() + Duration::from_mins(10);
+    let repair = credentials.repair_mirrors(SECRET, hour, false, until);
+    repair.await.unwrap_or_else(|failure| panic!("{failure:?}"))
 }
 
 async fn look_with(

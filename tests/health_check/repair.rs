@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::fixture::{PROJECT, REPOSITORY, USER, fake, look, look_and_repair};
+use crate::fixture::{PROJECT, REPOSITORY, USER, fake, look, look_and_repair, repair};
+use cfn_gitops::mirror_credential::rotation::repair::Repair;
 use fake_aws::explore::paused;
 use fake_aws::gitlab::Gateway;
 use fake_aws::{FakeAws, Fault, FaultKind, Schedules};
@@ -56,6 +57,17 @@ async fn broken_mirror_is_created_again_without_a_schedule() {
         let looked = look_and_repair(&fake, &fake.caller("later")).await;
         assert!(looked.is_healthy(PROJECT), "{how:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_repair_of_an_hour_is_not_reported_as_one() {
+    let (fake, _) = fake().await;
+    break_mirror(&fake, Broken::Deleted);
+    assert_eq!(repair(&fake, "first", 7).await, Repair::Done);
+    break_mirror(&fake, Broken::Deleted);
+    assert_eq!(repair(&fake, "second", 7).await, Repair::DoneBefore);
+    assert_eq!(repair(&fake, "third", 8).await, Repair::Done);
+    assert_repaired(&fake);
 }
 
 #[tokio::test(start_paused = true)]

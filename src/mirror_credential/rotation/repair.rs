@@ -19,11 +19,20 @@ use cfn_custom_resource::Failure;
 /// How the version of a repair begins. Secrets Manager's own are UUIDs.
 const VERSION_PREFIX: &str = "cfn-gitops-repair-";
 
+/// The result of a repair that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    Done,
+    /// A pending rotation creates the mirrors, or the secret no longer exists.
+    NotNeeded,
+    /// An earlier check of the hour repaired them.
+    DoneBefore,
+}
+
 impl MirrorCredential {
     /// Creates the mirrors of a secret again. The caller requests at most one repair for each
     /// `hour` (any number that distinguishes them). If the latest repair `is_unfinished`, it is
-    /// finished instead. Returns whether it did: a pending rotation creates the mirrors itself.
-    /// Every wait ends before `until`.
+    /// finished instead. Every wait ends before `until`.
     ///
     /// # Errors
     /// If a phase of the rotation failed. If the failure may pass, a later repair resumes it. If
@@ -34,7 +43,7 @@ impl MirrorCredential {
         hour: u64,
         is_unfinished: bool,
         until: SystemTime,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Repair, Failure> {
         let mut event = RotationEvent {
             phase: RotationPhase::Create,
             secret_id: secret_id.to_owned(),
@@ -43,16 +52,19 @@ impl MirrorCredential {
         };
         let secret = observe::read_secret(&self.clients.aws, secret_id).await;
         let Some(secret) = secret.map_err(|error| event.failure(error.into()))? else {
-            return Ok(false);
+            return Ok(Repair::NotNeeded);
         };
         let current = secret.log.current.as_ref().map(|login| &login.version_id);
         let mut phases = RotationPhase::ALL.as_slice();
         match (secret.open_rotation(), current) {
             (Some(pending), _) if is_repair(pending) => event.version_id.clone_from(pending),
-            (Some(_), _) => return Ok(false),
+            (Some(_), _) => return Ok(Repair::NotNeeded),
             (None, Some(current)) if is_unfinished && is_repair(current) => {
                 event.version_id.clone_from(current);
                 phases = &[RotationPhase::Finish];
+            }
+            (None, Some(current)) if *current == event.version_id => {
+                return Ok(Repair::DoneBefore);
             }
             (None, _) => {
                 let enabled = Box::pin(self.check_enabling(&secret)).await;
@@ -63,7 +75,7 @@ impl MirrorCredential {
             event.phase = phase;
             Box::pin(self.rotate(&event, until)).await?;
         }
-        Ok(true)
+        Ok(Repair::Done)
     }
 
     /// Fails if GitLab keeps a disabled mirror of the current login disabled, as in silent mode. It
