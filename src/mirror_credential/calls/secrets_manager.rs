@@ -65,8 +65,14 @@ pub async fn put(
     };
     match CallError::new(format!("storing in secret {}", secret.arn), &error) {
         error if error.has_code(&["ResourceExistsException"]) => Ok(WriteResult::Taken),
-        error if error.has_code(&["ResourceNotFoundException", "InvalidRequestException"]) => {
-            Ok(WriteResult::Gone)
+        error if error.has_code(&["ResourceNotFoundException"]) => Ok(WriteResult::Gone),
+        // The secret is scheduled for deletion, or it is a replica, for example.
+        error if error.has_code(&["InvalidRequestException"]) => {
+            if is_deleted(aws, secret).await? {
+                Ok(WriteResult::Gone)
+            } else {
+                Err(error)
+            }
         }
         mut error => {
             // Only the code is kept: a message about the value could quote the password.
@@ -87,6 +93,14 @@ pub async fn put(
             })
         }
     }
+}
+
+/// Whether the secret does not exist, or is scheduled for deletion.
+async fn is_deleted(aws: &Aws, secret: &Secret) -> Result<bool, CallError> {
+    let call = aws.secrets.describe_secret().secret_id(&secret.arn);
+    let doing = || format!("looking up secret {}", secret.arn);
+    let shown = optional(call.send().await, &["ResourceNotFoundException"], doing)?;
+    Ok(shown.is_none_or(|shown| shown.deleted_date.is_some()))
 }
 
 /// Reads the login of a version. `None` if the version holds no login.

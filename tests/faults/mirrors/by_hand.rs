@@ -205,3 +205,22 @@ fn rotate_beside_another_person(options: &Options, index: usize) -> usize {
         assert_eq!(fake.look(checks::foreign), foreign, "{rotated:?}");
     })
 }
+
+#[test]
+fn replica_of_a_secret_is_not_taken_for_a_deleted_one() {
+    after_create(async |fake, stack| {
+        let replicate = |is_replica| {
+            fake.change(|aws| aws.secrets.get_mut(SECRET).expect("it").is_replica = is_replica);
+        };
+        replicate(true);
+        let update = stack.request_update(&serial(&login(), 2));
+        let answer = stack.deliver(&update).await;
+        answer.assert_reason(["replica secret", SECRET]);
+        assert!(!answer.reason().contains("CFG-108"), "{answer:?}");
+        replicate(false);
+        stack
+            .update(&serial(&login(), 3), None)
+            .await
+            .assert_success();
+    });
+}

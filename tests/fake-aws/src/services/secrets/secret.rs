@@ -36,6 +36,10 @@ pub struct Secret {
     pub deletion: Option<Deletion>,
     /// The token of a `CreateSecret` without a value.
     pub(crate) created_empty_by: Option<String>,
+    /// Whether it is the replica of a secret in another region. "You can't update the secret value
+    /// of a replica secret except to change its encryption key"
+    /// (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html>).
+    pub is_replica: bool,
     /// Once rotation has been set up.
     pub rotation: Option<RotationSchedule>,
 }

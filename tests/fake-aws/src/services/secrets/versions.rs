@@ -121,6 +121,11 @@ pub fn put(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult 
     }
     let (now, abandoned_by) = (world.now, world.options.pending.abandoned_by);
     let secret = find_live_mut(secrets, call)?;
+    if secret.is_replica {
+        return Err(invalid_request(
+            "Operation not permitted on a replica secret. Call must be made in primary secret's region.",
+        ));
+    }
     let is_new = secret.versions.get(token).is_none_or(Version::is_empty);
     add_once(secret, token, content, &stages, now)?;
     let abandons = match abandoned_by {
