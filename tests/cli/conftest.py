@@ -38,6 +38,7 @@ class FakeAccount(Account):
         self.resources: dict[str, dict[str, dict[str, Any]]] = {}
         self.templates: dict[str, Any] = {}
         client = self.session.client.return_value
+        client.describe_rule.return_value = {"State": "ENABLED"}
         client.get_paginator.side_effect = lambda operation: MagicMock(
             paginate=self._listed) if operation == "list_stack_resources" else DEFAULT
         client.get_template.side_effect = lambda *, StackName, **_: {"TemplateBody": self.templates[StackName]}

@@ -133,6 +133,7 @@ def test_signal_at_the_prompt_has_changed_nothing(module: Any, by: signal.Signal
     own["Parameters"].append({"ParameterKey": "RenderingSerial", "ParameterValue": ""})
     aws.stacks["cfn-gitops-prd"]["Pipeline"], aws.physical_ids["Pipeline"] = {"Type": "Custom::GitOpsPipeline"}, "gitops-prd-a"
     monkeypatch.setattr(aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False)
+    monkeypatch.setattr(aws, "describe_rule", lambda **_: {"State": "ENABLED"}, raising=False)
     monkeypatch.setattr(aws, "get_pipeline_state", lambda **_: {}, raising=False)
     monkeypatch.setattr(module, "confirm", sends(by))
     ended = run(module.__name__.rpartition(".")[2], "--env", "prd")

@@ -40,7 +40,6 @@ def stacks(account: FakeAccount) -> FakeAccount:
     account.show(account.known["gitops-dev-shop"])
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException = KeyError
-    client.describe_rule.return_value = {"State": "ENABLED"}
     client.get_paginator.return_value.paginate.return_value = []
 
     client.create_change_set.side_effect = lambda *, StackName, **_: {"Id": f"{StackName}/change-set", "StackId": StackName}
