@@ -31,8 +31,11 @@ fn short_note_has_the_functions_own_words_alone() {
     let of_failure = format!("```\n{CHANGE_SET}\n{TAGS} nobody\n{long}\n```");
     let note = with_note(|note| {
         let names = ["reject", "deploy"].map(tag);
-        let doubts = [(tag("deploy"), Doubt::Unreadable)];
-        let tags = tags("https://gitlab/p", "c0ffee", names, &doubts);
+        let decided = Decided {
+            doubts: vec![(tag("deploy"), Doubt::Unreadable)],
+            ..Decided::default()
+        };
+        let tags = tags("https://gitlab/p", "c0ffee", names, &decided);
         note.waiting(&[]) + &long + "\n" + &tags
     });
     let failed = with_note(|note| note.with("failed", Some(&failure("")), &of_failure, ""));
