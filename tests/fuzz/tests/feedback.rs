@@ -88,7 +88,10 @@ fn masks_take_time_by_the_size_of_a_log() {
             return;
         }
         let line = |choices: &mut Choices| {
-            let (first, repeated) = (choices.text(SEEDS), choices.text(SEEDS) + ";");
+            let separators = ["-", "\"", "=", ":", " ", ";"];
+            let separator = separators.get(choices.below(12)).copied();
+            let (first, seed) = (choices.text(SEEDS), choices.text(SEEDS) + ";");
+            let repeated = separator.unwrap_or(&seed);
             first + &repeated.repeat(16_000 / repeated.len())
         };
         let lines: Vec<String> = (0..4).map(|_| line(choices)).collect();
