@@ -50,6 +50,8 @@ enum Part {
     /// The same, also with indexes.
     Path,
     Computed,
+    /// Words that are shown if the template has them.
+    Literal,
     /// Words of AWS.
     Shown,
     Rest,
@@ -58,7 +60,7 @@ enum Part {
 
 /// The parts of a form that are in braces: the name, its pattern and its kind. With an `s` after
 /// its name, it is a list.
-const PARTS: [(&str, &str, Part); 19] = [
+const PARTS: [(&str, &str, Part); 20] = [
     ("id", "[A-Za-z0-9]+", Part::Names),
     ("name", "[A-Za-z0-9_.:/-]+", Part::Names),
     ("path", r"[#/][#/A-Za-z0-9_.:\[\]-]*", Part::Path),
@@ -73,6 +75,7 @@ const PARTS: [(&str, &str, Part); 19] = [
         Part::Names,
     ),
     ("computed", ".+?", Part::Computed),
+    ("literal", r"[^\[\], ]+", Part::Literal),
     ("file", "[A-Za-z0-9_./-]+", Part::Shown),
     ("status", "[A-Z]{4,}(?:_[A-Z]+)*", Part::Shown),
     (
@@ -187,6 +190,7 @@ impl Form {
             match part {
                 Part::Shown => text.to_owned(),
                 Part::Names => each_name(text, names.is_shown),
+                Part::Literal => each_name(text, names.is_computed_shown),
                 Part::Path => each_name(text, |name| is_index(name) || (names.is_shown)(name)),
                 Part::Computed if (names.is_computed_shown)(text) => text.to_owned(),
                 Part::Rest => {

@@ -7,6 +7,7 @@
 /// - `{names}`, `{path}`: properties, attributes and keys, and a path of them
 /// - `{type}`, `{types}`: types of resources and hooks, and transforms
 /// - `{computed}`: a name that a template can compute, for example from a parameter
+/// - `{literals}`: names that are not well-formed
 /// - `{file}`: a path or an artifact of the pipeline
 /// - `{status}`, `{verb}`, `{failure}`, `{error}`, `{service}`, `{kind}`, `{number}`, `{action}`,
 ///   `{policy}`: words of AWS
@@ -139,6 +140,7 @@ pub const FORMS: &[&str] = &[
     "Unresolved resource dependencies [{names}] in the Resources block of the template",
     "Unresolved dependencies [{ids}]. Cannot reference resources in the Conditions block of the template",
     "Unrecognized resource types: [{types}]",
+    "Unrecognized resource types: [{literals}]",
     "Unrecognized parameter type: {type}",
     "At least one Resources member must be defined",
     "Number of resources, {number}, is greater than maximum allowed, {number}",
