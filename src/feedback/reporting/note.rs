@@ -335,6 +335,8 @@ impl NoteOf<'_> {
 /// quick actions of the token's user: outside of a code block that began before the text, or in
 /// another merge request. The function writes no such lines.
 pub fn without_commands(text: &str) -> String {
+    // GitLab deletes carriage returns before it looks for quick actions.
+    let text = text.replace('\r', "");
     let lines = text.split_inclusive('\n');
     lines.filter(|line| !line.starts_with('/')).collect()
 }

@@ -192,3 +192,9 @@ fn command_in_an_edited_note_is_dropped() {
         );
     });
 }
+
+#[test]
+fn text_of_others_has_no_quick_actions() {
+    let text = "a\n/close\n\r/merge\r\n \r/x\nb";
+    assert_eq!(without_commands(text), "a\n /x\nb");
+}
