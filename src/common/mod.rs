@@ -4,6 +4,7 @@ pub(crate) mod ascii;
 pub(crate) mod branch_names;
 pub mod iam_wildcard;
 pub mod logging;
+pub(crate) mod one_line;
 pub mod ownership;
 pub(crate) mod pace;
 pub mod password;

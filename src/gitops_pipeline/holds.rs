@@ -8,6 +8,7 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_eventbridge::types::RuleState as State;
 
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::one_line::one_line;
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 
 /// The most characters of a reason that are shown.
@@ -117,18 +118,16 @@ pub fn disabled_transitions(state: &GetPipelineStateOutput) -> Vec<DisabledTrans
         (!transition.enabled()).then(|| DisabledTransition {
             pipeline: state.pipeline_name().unwrap_or_default().to_owned(),
             stage: stage.stage_name().unwrap_or_default().to_owned(),
-            reason: one_line(transition.disabled_reason().unwrap_or_default()),
+            reason: shortened(transition.disabled_reason().unwrap_or_default()),
             inside: inside.map(|execution| execution.pipeline_execution_id().to_owned()),
         })
     });
     disabled.collect()
 }
 
-/// The text of a person without line breaks and invisible characters, and shortened.
-fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let is_shown = |c: &char| *c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
-    let line: String = words.join(" ").chars().filter(is_shown).collect();
+/// The text of a person on one line, and shortened.
+fn shortened(text: &str) -> String {
+    let line = one_line(text);
     if line.chars().count() <= MAX_REASON {
         return line;
     }
@@ -186,7 +185,7 @@ mod tests {
 
     #[test]
     fn long_reason_is_shortened() {
-        let line = one_line(&"冬 ".repeat(MAX_REASON));
+        let line = shortened(&"冬 ".repeat(MAX_REASON));
         assert_eq!(line.chars().count(), MAX_REASON);
         assert!(line.ends_with('…'));
     }

@@ -59,7 +59,6 @@ pub(crate) use self::project::ProjectDetails;
 pub(crate) use self::project_ref::{ProjectRef, other_project};
 pub(crate) use self::pushes::{ProjectPush, RefChange};
 pub use self::rules::rules;
-pub(crate) use self::sanitize::is_invisible;
 pub(crate) use self::tags::{Admitted, ProtectedTag, Tag};
 pub(crate) use self::token::{Access, open};
 pub(crate) use self::token_error::TokenError;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::common::one_line::is_invisible;
 use crate::common::password::Password;
 
 /// The most characters of a message that are shown.
@@ -58,11 +59,6 @@ impl fmt::Debug for Unredacted {
 pub fn only(text: &str, others: &str) -> String {
     let is_allowed = |c: &char| c.is_ascii_alphanumeric() || others.contains(*c);
     text.chars().filter(is_allowed).collect()
-}
-
-/// Characters that change how others are shown: text directions, joiners, byte order marks, tags.
-pub fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{61C}' | '\u{E0000}'..='\u{E007F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 /// The message in the body of an error response. Empty if there is none.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::change_set::{Change, Effect, Recreation};
+use crate::common::one_line::one_line;
 
 /// The most resources in a note.
 pub(super) const MAX_RESOURCES: usize = 100;
@@ -100,9 +101,5 @@ pub fn short_commit(sha: &str) -> String {
 /// Unicode: GitLab executes a line of a note that begins with a slash as a quick action of the
 /// token's user. <https://docs.gitlab.com/user/project/quick_actions/>
 pub fn code(text: &str) -> String {
-    let plain: String = text
-        .chars()
-        .filter(|c| !matches!(c, '`' | '|' | '\u{2028}' | '\u{2029}') && !c.is_control())
-        .collect();
-    format!("`{plain}`")
+    format!("`{}`", one_line(text).replace('|', ""))
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::denial::Denial;
-use super::values::{Values, one_line};
+use super::values::Values;
 use super::{form, forms};
+use crate::common::one_line::one_line;
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The text that is shown instead of a reason from which not every value can be removed.

@@ -57,7 +57,14 @@ reasons! {
         "no bucket-123456789012-internal" => "no …",;
     value_in_json_or_another_case_is_removed: ["a\"quote", "OrdersTable", "a.b*c"];
         "no a\\\"quote" => "no …", "no orderstable" => "no …", "no a.b*c" => "no …",;
-    escaped_value_hides_the_reason: ["p@ssword"]; "https://x/?p=p%40ssword" => HIDDEN_REASON,;
+    escaped_value_hides_the_reason: ["p@ssword", "fish&chips"];
+        "https://x/?p=p%40ssword" => HIDDEN_REASON, "no fish&amp;chips" => HIDDEN_REASON,
+        "a & b; no &lt;b&gt;" => "a & b; no &lt;b&gt;",;
+    value_in_hexadecimal_digits_is_removed: ["hunter2-is-it"];
+        "no 68756E746572322d69732d6974" => "no …",;
+    end_of_a_value_is_removed: ["orders-queue"];
+        "no ...ders-queue of Queue" => "no ...… of Queue", "Queue (x)" => "Queue (x)",;
+    direction_marks_are_left_out: [""]; "a\u{202E}b \u{200B} c\u{FEFF}" => "ab c",;
     value_without_letters_and_digits_stays: ["/", "-", "*"]; "a/b-c" => "a/b-c",;
     key_of_an_object_is_removed: [];
         "denied: s3:GetObject on arn:aws:s3:::s3-dev-codepipeline-artifact-1/x/key \""
@@ -262,7 +269,9 @@ fn many_values_are_removed_from_a_long_reason() {
 /// The author of a review branch chooses the encoding.
 #[test]
 fn review_shows_literal_names_only() {
-    let words: BTreeSet<String> = ["M", "k", "Queue7"].map(ToOwned::to_owned).into();
+    let words: BTreeSet<String> = ["M", "k", "Queue7", "AWS::SQS:Queue"]
+        .map(ToOwned::to_owned)
+        .into();
     let of = |has_transform, reason: &str| {
         let template = Template {
             words: &words,
@@ -285,6 +294,10 @@ fn review_shows_literal_names_only() {
             "Unable to get mapping for …::…::…",
         ),
         ("no aHVudGVyMg==", HIDDEN_REASON),
+        (
+            "ValidationError: Template format error: Unrecognized resource types: [AWS::SQS:Queue, A::SQS:hunter2]",
+            "ValidationError: Template format error: Unrecognized resource types: [AWS::SQS:Queue, …]",
+        ),
         // The value of a property begins like a sentence, and the reason goes on after it.
         (
             "Properties validation failed for resource Db with message: #/A: User: x is not authorized to perform: \

@@ -70,7 +70,7 @@ fn replacements_and_removals_come_first() {
         | `Topic` | `AWS::SNS::Topic` | **removed** |
         | `Nested` | `AWS::CloudFormation::Stack` | modified |
         | `Role` | `AWS::IAM::Role` | modified |
-        | `Markup` | `Custom::<b>` | added |
+        | `Markup` | `Custom:: <b>` | added |
         | `Queue` | `AWS::SQS::Queue` | added |
 
         Changes inside nested stacks are not listed.
@@ -159,7 +159,7 @@ fn at_most_100_resources_are_listed() {
 #[test]
 fn code_has_no_line_breaks() {
     let text = "a\n/b\r/c\u{85}/d\u{2028}/e\u{2029}/f";
-    assert_eq!(code(text), "`a/b/c/d/e/f`");
+    assert_eq!(code(text), "`a /b /c /d /e /f`");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::form::HIDDEN;
 use crate::common::ascii;
+use crate::common::one_line::one_line;
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// CloudFormation's value of a `NoEcho` parameter.
@@ -23,8 +24,8 @@ const MIN_CHARACTERS: usize = 4;
 /// of `Fn::Split` changes them.
 const MIN_ESSENCE: usize = 6;
 
-/// The fewest characters of a text that is decoded from Base64.
-const MIN_BASE64: usize = 8;
+/// The fewest characters of a text that is decoded from Base64 or hexadecimal digits.
+const MIN_ENCODED: usize = 8;
 
 /// Values that are longer together are not compared: the function has little time for a report.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
@@ -121,17 +122,6 @@ impl Values {
     }
 }
 
-/// `text` with one space for each gap, and without characters that statuses and notes leave out.
-pub fn one_line(text: &str) -> String {
-    let is_gap = |c: char| c.is_whitespace() || matches!(c, '\u{2028}' | '\u{2029}');
-    let words = text.split(is_gap).map(|word| {
-        let is_kept = |c: &char| !c.is_control() && *c != '`';
-        word.chars().filter(is_kept).collect::<String>()
-    });
-    let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ")
-}
-
 /// The texts to remove. `Ref` of a `CommaDelimitedList` is a list.
 fn parts(values: &[String], names: &ResourceNames) -> BTreeSet<String> {
     let values = values.iter().map(|value| one_line(value));
@@ -176,9 +166,11 @@ fn removed_ranges(text: &str, parts: &BTreeSet<String>) -> Vec<Range<usize>> {
     let mut ranges = account_ranges(text);
     let (essence, lower) = (Essence::of(text), text.to_ascii_lowercase());
     let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    let encoded = words(text, of_base64).filter_map(|word| {
-        let decoded = decoded(text.get(word.clone())?)?;
-        Some((word, decoded.to_ascii_lowercase()))
+    let encoded = words(text, of_base64).flat_map(|word| {
+        let encoded = text.get(word.clone()).unwrap_or_default();
+        let decoded = [decoded(encoded), of_hex(encoded)];
+        let decoded = decoded.into_iter().flatten();
+        decoded.map(move |decoded| (word.clone(), decoded.to_ascii_lowercase()))
     });
     let encoded: Vec<_> = encoded.collect();
     for part in parts {
@@ -190,7 +182,8 @@ fn removed_ranges(text: &str, parts: &BTreeSet<String>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The places of a value in a text of lower case: as it is, as JSON has it, and cut off at its end.
+/// The places of a value in a text of lower case: as it is, as JSON has it, and cut off at its
+/// beginning or its end.
 fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
     // Some services change the case of names.
     let part = part.to_ascii_lowercase();
@@ -213,6 +206,7 @@ fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
             Some(at..at + length)
         });
         ranges.extend(cut);
+        ranges.extend(without_beginning(text, &form));
     }
     ranges
 }
@@ -232,10 +226,55 @@ fn cut_off(text: &str, value: &str) -> Option<usize> {
     (is_cut && characters >= MIN_CHARACTERS).then_some(length)
 }
 
+/// The places of the end of `value` whose beginning is cut off.
+fn without_beginning(text: &str, value: &str) -> Vec<Range<usize>> {
+    let first = value.char_indices().rev().nth(MIN_CHARACTERS - 1);
+    let end = first.and_then(|(at, _)| value.get(at..));
+    let Some(end) = end.filter(|end| end.len() < value.len()) else {
+        return vec![];
+    };
+    let found = text.match_indices(end).filter_map(|(at, _)| {
+        let end = at + end.len();
+        let pairs = text.get(..end)?.chars().rev().zip(value.chars().rev());
+        let same = pairs.take_while(|(one, other)| one == other);
+        let start = end - same.map(|(one, _)| one.len_utf8()).sum::<usize>();
+        let before = text.get(..start)?;
+        // At the beginning of a text, it is the name `Queue` rather than a part of `orders-queue`.
+        let is_cut = before.ends_with("...") || before.ends_with(HIDDEN);
+        is_cut.then_some(start..end)
+    });
+    found.collect()
+}
+
+/// The text that a word of hexadecimal digits encodes.
+fn of_hex(word: &str) -> Option<String> {
+    if word.len() < MIN_ENCODED {
+        return None;
+    }
+    let digits: Option<Vec<u32>> = word.chars().map(|c| c.to_digit(16)).collect();
+    let bytes = digits?;
+    let bytes = bytes
+        .chunks_exact(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit));
+    let bytes: Vec<u8> = bytes.filter_map(|byte| u8::try_from(byte).ok()).collect();
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// `text` with the characters for which HTML has entities.
+fn without_entities(text: &str) -> String {
+    let entities = [
+        "&lt;<", "&gt;>", "&quot;\"", "&#34;\"", "&#39;'", "&#x27;'", "&apos;'", "&amp;&",
+    ];
+    let entities = entities
+        .iter()
+        .filter_map(|it| it.split_at_checked(it.len() - 1));
+    entities.fold(text.to_owned(), |text, (entity, c)| text.replace(entity, c))
+}
+
 /// The text that a word in Base64 encodes.
 fn decoded(word: &str) -> Option<String> {
     let bare = word.trim_end_matches('=');
-    if bare.len() < MIN_BASE64 {
+    if bare.len() < MIN_ENCODED {
         return None;
     }
     let padding = "=".repeat((4 - bare.len() % 4) % 4);
@@ -306,14 +345,14 @@ fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
 }
 
 /// Whether a value may be left in another form: CloudFormation may have returned the reason, or the
-/// values, with `?`, and an address is percent-encoded.
+/// values, with `?`, an address is percent-encoded, and a page has entities of HTML.
 fn may_contain(shown: &str, parts: &BTreeSet<String>) -> bool {
     let garbled = ascii::comparable(&shown.replace(HIDDEN, ""));
     let decoded = percent_decode_str(shown).decode_utf8_lossy();
-    let decoded = decoded.to_ascii_lowercase();
+    let decoded = without_entities(&decoded.to_ascii_lowercase());
     parts.iter().any(|part| {
         let comparable = ascii::comparable(part);
-        let is_encoded = shown.contains('%') && !value_ranges(&decoded, part).is_empty();
+        let is_encoded = shown.contains(['%', '&']) && !value_ranges(&decoded, part).is_empty();
         is_encoded || comparable.contains('?') && garbled.contains(&comparable)
     })
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::types::{Parameter, StackEvent};
 
-use crate::feedback::change_sets::one_line;
+use crate::common::one_line::one_line;
 use crate::gitops_pipeline::{early_validation, is_cancelled};
 
 /// The type of a nested stack, and of the stack itself in its own events.

@@ -3,6 +3,7 @@
 use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, StatusState, guessed_tier,
 };
+use crate::common::one_line::one_line;
 use crate::feedback::approval;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note::NoteState;
@@ -211,7 +212,7 @@ pub fn commit_status(
     CommitStatus {
         name: status_name(names, suffix),
         state,
-        description: shortened(description),
+        description: shortened(&one_line(description)),
         target_url: url.to_owned(),
     }
 }

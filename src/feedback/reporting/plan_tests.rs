@@ -402,3 +402,9 @@ fn event_reports_its_own_part() {
     assert_eq!(parts(Scope::All, running).len(), 5);
     assert!(!source.has_actions(running) && source.has_actions(ended));
 }
+
+#[test]
+fn status_has_one_line_without_direction_marks() {
+    let status = commit_status(&names(), "", StatusState::Failed, "a\u{202E}b\n`c`", URL);
+    assert_eq!(status.description, "ab c");
+}
