@@ -9,14 +9,35 @@ use crate::feedback::change_sets::Values;
 /// A build that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedBuild {
-    /// The phase that failed, for example `BUILD`. If CodeBuild names none, the build's status.
-    pub phase: String,
-    /// Their messages may contain secrets, because a command is part of them.
-    pub contexts: Vec<PhaseContext>,
-    /// Where the phase's log is. `None` if CodeBuild names no log stream, or no phase.
+    /// The end of the phase that ended the build. If CodeBuild names none, that of the build.
+    pub end: BuildEnd,
+    /// The phases that failed. The one that ended the build is first.
+    pub phases: Vec<FailedPhase>,
+    /// Where the log of the first one is. `None` if CodeBuild names no log stream, or no phase.
     pub log: Option<LogWindow>,
     /// Those of the deployed stack's parameters, which no text about the build shows.
     pub values: Values,
+}
+
+/// How a build or a phase ended without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuildEnd {
+    Failed,
+    /// By a person, or because another build replaced it.
+    Stopped,
+    TimedOut,
+    /// By a fault of AWS.
+    Fault,
+}
+
+/// A phase that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedPhase {
+    /// For example `BUILD`.
+    pub name: String,
+    pub end: BuildEnd,
+    /// Their messages may contain secrets, because a command is part of them.
+    pub contexts: Vec<PhaseContext>,
 }
 
 /// CodeBuild's report about a phase.
@@ -39,18 +60,67 @@ pub struct LogWindow {
 }
 
 impl FailedBuild {
-    /// Why a build with this status failed.
-    pub fn of(build: &Build, status: &StatusType) -> Self {
-        let failed = build.phases().iter().find(|phase| has_failed(phase));
-        let phase = failed.and_then(|phase| phase.phase_type());
-        let phase = phase.map_or(status.as_str(), |phase| phase.as_str());
+    /// Why a build failed that ended like this.
+    pub fn of(build: &Build, end: BuildEnd) -> Self {
+        let mut failed: Vec<(usize, FailedPhase)> = vec![];
+        for (at, phase) in build.phases().iter().enumerate() {
+            let end = phase.phase_status().and_then(BuildEnd::of);
+            failed.extend(end.map(|end| (at, FailedPhase::of(phase, end))));
+        }
+        // The first one, unless the buildspec let the build go on: without `on-failure: CONTINUE`,
+        // commands follow only after BUILD.
+        let names: Vec<&str> = build.phases().iter().map(name).collect();
+        let went_on = |(at, failed): &(usize, FailedPhase)| {
+            let mut later = names.iter().skip(at + 1);
+            ["INSTALL", "PRE_BUILD"].contains(&&*failed.name)
+                && later.any(|name| ["PRE_BUILD", "BUILD", "POST_BUILD"].contains(name))
+        };
+        let cause = failed.iter().position(|it| !went_on(it)).unwrap_or(0);
+        if let Some(before) = failed.get_mut(..=cause) {
+            before.rotate_right(1);
+        }
+        let log = failed.first().and_then(|(at, failed)| {
+            let phase = build.phases().get(*at)?;
+            LogWindow::of(build, phase, &failed.name)
+        });
+        let phases: Vec<FailedPhase> = failed.into_iter().map(|(_, failed)| failed).collect();
         FailedBuild {
-            phase: phase.to_owned(),
-            contexts: failed.map(contexts).unwrap_or_default(),
-            log: failed.and_then(|failed| LogWindow::of(build, failed, phase)),
+            end: phases.first().map_or(end, |phase| phase.end),
+            phases,
+            log,
             values: Values::default(),
         }
     }
+}
+
+impl FailedPhase {
+    fn of(phase: &BuildPhase, end: BuildEnd) -> Self {
+        FailedPhase {
+            name: name(phase).to_owned(),
+            end,
+            contexts: contexts(phase),
+        }
+    }
+}
+
+impl BuildEnd {
+    /// The end of a build or a phase with this status. `None` if it has not failed. A later version
+    /// of CodeBuild may have other statuses, which are not taken for failures.
+    pub fn of(status: &StatusType) -> Option<Self> {
+        match status {
+            StatusType::Failed => Some(BuildEnd::Failed),
+            StatusType::Stopped => Some(BuildEnd::Stopped),
+            StatusType::TimedOut => Some(BuildEnd::TimedOut),
+            StatusType::Fault => Some(BuildEnd::Fault),
+            // The SDK's list lacks this status of phases:
+            // https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref
+            other => (other.as_str() == "CLIENT_ERROR").then_some(BuildEnd::Failed),
+        }
+    }
+}
+
+fn name(phase: &BuildPhase) -> &str {
+    phase.phase_type().map_or("?", |phase| phase.as_str())
 }
 
 impl LogWindow {
@@ -74,23 +144,9 @@ pub async fn read(aws: &Aws, id: &str) -> Result<Option<FailedBuild>, CallError>
     let read = required(call.send().await, || format!("reading build {id}"))?;
     let build = read.builds().first();
     Ok(build.and_then(|build| {
-        let status = build.build_status().filter(|status| is_failure(status))?;
-        Some(FailedBuild::of(build, status))
+        let end = BuildEnd::of(build.build_status()?)?;
+        Some(FailedBuild::of(build, end))
     }))
-}
-
-/// Whether a phase failed. The last one, `COMPLETED`, has no status.
-fn has_failed(phase: &BuildPhase) -> bool {
-    phase.phase_status().is_some_and(is_failure)
-}
-
-/// Whether a build or a phase with this status has failed. A later version of CodeBuild may have
-/// others, which are not taken for failures.
-pub fn is_failure(status: &StatusType) -> bool {
-    use StatusType::{Failed, Fault, Stopped, TimedOut};
-    // The SDK's list lacks this status of phases:
-    // https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref
-    matches!(status, Failed | Fault | Stopped | TimedOut) || status.as_str() == "CLIENT_ERROR"
 }
 
 /// The contexts of a phase, without empty ones.

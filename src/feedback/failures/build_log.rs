@@ -4,7 +4,7 @@
 use super::build::LogWindow;
 use super::masks::{MASK, announces_secret, masked};
 use crate::clients::aws::{Aws, CallError, EventRange};
-use crate::clients::gitlab::is_invisible;
+use crate::common::one_line::is_invisible;
 
 /// No page is read after this many bytes of messages. `POST_BUILD` may print much after the phase
 /// that failed.
@@ -46,6 +46,8 @@ pub struct LogEnd {
     /// Whether the log has CodeBuild's line about the end of the phase. If not, the log may arrive
     /// later, or the phase was stopped.
     pub is_complete: bool,
+    /// Whether the log has earlier lines of the phase, which were not read.
+    pub is_cut: bool,
 }
 
 /// Reads the end of the log of a phase. Without lines if the log does not exist, or not yet.
@@ -59,20 +61,25 @@ pub async fn read(aws: &Aws, window: &LogWindow) -> Result<LogEnd, CallError> {
     };
     let (mut messages, mut bytes, mut token) = (vec![], 0, None);
     let mut log = PhaseLog::default();
+    let mut is_cut = true;
     for _ in 0..MAX_PAGES {
         let page = aws.logs.get_log_events(&range, token.as_deref()).await?;
-        let Some(page) = page else { break };
+        let Some(page) = page else {
+            is_cut = false;
+            break;
+        };
         bytes += page.messages.iter().map(String::len).sum::<usize>();
         messages.splice(0..0, page.messages);
         log = PhaseLog::of(&lines(&messages), &window.phase);
         // The token of the beginning repeats. An empty page does not show the beginning.
         let is_beginning = page.backward_token.is_none() || page.backward_token == token;
+        is_cut = !is_beginning && !log.has_beginning;
         if log.is_enough() || is_beginning || bytes >= MAX_READ_BYTES {
             break;
         }
         token = page.backward_token;
     }
-    Ok(log.end)
+    Ok(LogEnd { is_cut, ..log.end })
 }
 
 /// The lines of a phase that were read.
@@ -113,6 +120,7 @@ impl PhaseLog {
             end: LogEnd {
                 lines: lines.get(first..length).unwrap_or_default().to_vec(),
                 is_complete: end.is_some(),
+                is_cut: false,
             },
             has_beginning: begin.is_some(),
         }

@@ -176,6 +176,7 @@ const FORMS: &[&str] = &[
     "Command '['tool', '--password', '{}']' returned non-zero exit status 1.",
     "openssl rsa -passin pass:{}",
     "<password>{}</password>",
+    "<db:password type='x'>{}</db:password>",
     r#"<add key="ApiKey" value="{}" />"#,
     "Cookie: session={}; x=y",
     "Authorization: Digest {}",
@@ -329,7 +330,7 @@ fn log_without_the_end_of_the_phase_is_not_complete() {
     let started = [agent("Entering phase BUILD"), "first".to_owned()];
     let expected = LogEnd {
         lines: vec!["first".to_owned()],
-        is_complete: false,
+        ..LogEnd::default()
     };
     assert_eq!(of(&started), expected);
     for other in [
@@ -381,8 +382,8 @@ mod over_aws {
         fake.fail_build(&id, "BUILD", message, lines);
         let read = build::read(&aws, &id).await.expect("an answer");
         let read = read.expect("a failed build");
-        assert_eq!(read.phase, "BUILD");
-        assert_eq!(read.contexts[0].message, message);
+        assert_eq!(read.phases[0].name, "BUILD");
+        assert_eq!(read.phases[0].contexts[0].message, message);
         (fake, aws, read.log.expect("a log"))
     }
 
@@ -424,7 +425,8 @@ mod over_aws {
         let (long, lines) = ("x".repeat(100 * 1024), 25);
         let long = vec![&*long; lines];
         let (fake, aws, window) = failed(|it| it.page_length = Some(1), &long).await;
-        assert!(!read(&aws, &window).await.expect("a log").lines.is_empty());
+        let found = read(&aws, &window).await.expect("a log");
+        assert!(!found.lines.is_empty() && found.is_cut);
         assert_eq!(calls(&fake), 20);
         fake.options(|it| it.page_length = Some(8));
         read(&aws, &window).await.expect("a log");

@@ -27,13 +27,13 @@ fn build(phases: Vec<BuildPhase>) -> FailedBuild {
         .logs(logs)
         .set_phases(Some(phases))
         .build();
-    FailedBuild::of(&build, &StatusType::Failed)
+    FailedBuild::of(&build, BuildEnd::Failed)
 }
 
 /// The phases of a build whose BUILD failed, with the empty contexts that CodeBuild returns:
 /// <https://github.com/data-dot-all/dataall/issues/217>.
 #[test]
-fn first_phase_that_failed_is_the_cause() {
+fn phases_that_failed_are_described() {
     let none = [("", "")];
     let command = "Error while executing command: npm test. Reason: exit status 1";
     let failed = build(vec![
@@ -53,40 +53,65 @@ fn first_phase_that_failed_is_the_cause() {
             .phase_type(BuildPhaseType::Completed)
             .build(),
     ]);
-    let expected = FailedBuild {
+    assert_eq!(failed.phases[0].contexts.len(), 1);
+    let log = LogWindow {
+        group: "/custom/group".to_owned(),
+        stream: "s/1".to_owned(),
         phase: "BUILD".to_owned(),
-        contexts: vec![PhaseContext {
-            code: "COMMAND_EXECUTION_ERROR".to_owned(),
-            message: command.to_owned(),
-        }],
-        log: Some(LogWindow {
-            group: "/custom/group".to_owned(),
-            stream: "s/1".to_owned(),
-            phase: "BUILD".to_owned(),
-            start: Some(1_669_015_715_809),
-            end: Some(1_669_015_715_843),
-        }),
-        values: Values::default(),
+        start: Some(1_669_015_715_809),
+        end: Some(1_669_015_715_843),
     };
-    assert_eq!(failed, expected);
+    assert_eq!(failed.log, Some(log));
+    let text = "The build failed in phase BUILD: COMMAND_EXECUTION_ERROR: Error while executing command: npm test. \
+         Reason: exit status 1; phase UPLOAD_ARTIFACTS failed";
+    assert_eq!(failed.text(), text);
+    let markdown = failed.markdown();
+    let other = "\nAnother one failed: phase `UPLOAD_ARTIFACTS`: `CLIENT_ERROR: no matching artifact paths found`.\n";
+    assert!(markdown.ends_with(other), "{markdown}");
+}
+
+/// A buildspec may let a build go on after a phase that failed.
+#[test]
+fn phase_that_ended_the_build_is_first() {
+    use BuildPhaseType::{Build, Finalizing, PostBuild, PreBuild};
+    for (statuses, expected) in [
+        (["FAILED", "", ""], "PRE_BUILD"),
+        (["FAILED", "FAILED", "SUCCEEDED"], "BUILD PRE_BUILD"),
+        (["FAILED", "SUCCEEDED", "FAILED"], "POST_BUILD PRE_BUILD"),
+        // The default.
+        (["SUCCEEDED", "FAILED", "FAILED"], "BUILD POST_BUILD"),
+    ] {
+        let phases = [PreBuild, Build, PostBuild].into_iter().zip(statuses);
+        let ran = phases.filter(|(_, status)| !status.is_empty());
+        let ran = ran.chain([(Finalizing, "SUCCEEDED")]);
+        let failed = build(ran.map(|(kind, status)| phase(kind, status, &[])).collect());
+        let names: Vec<&str> = failed.phases.iter().map(|it| &*it.name).collect();
+        assert_eq!(names.join(" "), expected);
+        assert_eq!(failed.log.expect("a log").phase, names[0]);
+    }
 }
 
 #[test]
-fn only_a_known_failure_is_one() {
-    for status in ["FAILED", "FAULT", "TIMED_OUT", "CLIENT_ERROR", "STOPPED"] {
+fn end_of_a_build_is_named() {
+    let rows = [
+        ("FAILED", "The build failed in phase PRE_BUILD"),
+        ("CLIENT_ERROR", "The build failed in phase PRE_BUILD"),
+        ("STOPPED", "The build was stopped in phase PRE_BUILD"),
+        ("TIMED_OUT", "The build timed out in phase PRE_BUILD"),
+        ("FAULT", "CodeBuild had a fault in phase PRE_BUILD"),
+        // No failure is known.
+        ("SUCCEEDED", "The build failed in phase FAILED"),
+        ("FUTURE_VALUE", "The build failed in phase FAILED"),
+    ];
+    for (status, text) in rows {
         let failed = build(vec![phase(BuildPhaseType::PreBuild, status, &[])]);
-        assert_eq!(failed.phase, "PRE_BUILD", "{status}");
+        assert_eq!(failed.text(), text);
+        assert_eq!(failed.log.is_some(), text.contains("PRE_BUILD"));
+        let is_open = failed.markdown().contains("Start the build again");
+        assert_eq!(is_open, failed.end != BuildEnd::Failed, "{status}");
     }
-    for status in ["SUCCEEDED", "IN_PROGRESS", "FUTURE_VALUE"] {
-        let failed = build(vec![phase(BuildPhaseType::PreBuild, status, &[("A", "b")])]);
-        let expected = FailedBuild {
-            phase: "FAILED".to_owned(),
-            contexts: vec![],
-            log: None,
-            values: Values::default(),
-        };
-        assert_eq!(failed, expected, "{status}");
-    }
+    let stopped = FailedBuild::of(&Build::builder().build(), BuildEnd::Stopped);
+    assert_eq!(stopped.text(), "The build was stopped");
 }
 
 #[test]
@@ -95,6 +120,9 @@ fn build_without_a_stream_has_no_log() {
     let build = Build::builder()
         .phases(failed)
         .logs(LogsLocation::builder().build());
-    let failed = FailedBuild::of(&build.build(), &StatusType::Fault);
-    assert_eq!((failed.phase.as_str(), failed.log), ("PROVISIONING", None));
+    let failed = FailedBuild::of(&build.build(), BuildEnd::Fault);
+    assert_eq!(
+        (&*failed.phases[0].name, failed.log),
+        ("PROVISIONING", None)
+    );
 }

@@ -1,6 +1,8 @@
 //! The text about a failed build in statuses, and in notes on merge requests.
 
-use super::build::{FailedBuild, PhaseContext};
+use std::fmt::Write;
+
+use super::build::{BuildEnd, FailedBuild, FailedPhase, PhaseContext};
 use super::build_log;
 use super::build_log::LogEnd;
 use crate::clients::aws::Aws;
@@ -22,28 +24,77 @@ impl FailedBuild {
     #[must_use]
     pub fn shown(mut self, values: Values, names: &ResourceNames) -> Self {
         self.values = values.without_others();
-        for context in &mut self.contexts {
+        let contexts = self.phases.iter_mut().flat_map(|it| &mut it.contexts);
+        for context in contexts {
             let message = build_log::message(&context.message);
             context.message = shown_reason(&message, &self.values, Audience::Members, names);
         }
         self
     }
 
-    /// The failed phase, and CodeBuild's report about it.
+    /// The phase that ended the build with CodeBuild's report about it, and the names of others.
     pub fn text(&self) -> String {
-        self.described(ToOwned::to_owned)
+        let mut text = self.sentence(ToOwned::to_owned);
+        for phase in self.phases.iter().skip(1) {
+            let _ = write!(text, "; phase {} {}", phase.name, phase.end.verb());
+        }
+        text
     }
 
-    /// The same as Markdown.
+    /// The same as Markdown, with CodeBuild's report about each phase in a line of its own.
     pub fn markdown(&self) -> String {
-        self.described(code)
+        let mut text = self.sentence(code) + ".\n";
+        for phase in self.phases.iter().skip(1) {
+            let described = phase.described(code);
+            let _ = write!(text, "\nAnother one {}: {described}.\n", phase.end.verb());
+        }
+        text + self.end.advice()
     }
 
+    fn sentence(&self, shown: impl Fn(&str) -> String) -> String {
+        let build = match self.end {
+            BuildEnd::Fault => "CodeBuild had a fault".to_owned(),
+            end => format!("The build {}", end.verb()),
+        };
+        match (self.phases.first(), self.end) {
+            (Some(phase), _) => format!("{build} in {}", phase.described(shown)),
+            // CodeBuild names none, so the build's status stands for it.
+            (None, BuildEnd::Failed) => format!("{build} in phase {}", shown("FAILED")),
+            (None, _) => build,
+        }
+    }
+}
+
+impl FailedPhase {
     fn described(&self, shown: impl Fn(&str) -> String) -> String {
         let contexts = self.contexts.iter().map(PhaseContext::text);
-        let parts = [self.phase.clone()].into_iter().chain(contexts);
+        let parts = [self.name.clone()].into_iter().chain(contexts);
         let parts: Vec<String> = parts.map(|part| shown(&part)).collect();
         format!("phase {}", parts.join(": "))
+    }
+}
+
+impl BuildEnd {
+    fn verb(self) -> &'static str {
+        match self {
+            BuildEnd::Failed => "failed",
+            BuildEnd::Stopped => "was stopped",
+            BuildEnd::TimedOut => "timed out",
+            BuildEnd::Fault => "ended by a fault of CodeBuild",
+        }
+    }
+
+    /// The remedy for an end that the commit may not have caused.
+    fn advice(self) -> &'static str {
+        match self {
+            BuildEnd::Failed => "",
+            BuildEnd::Stopped | BuildEnd::Fault => {
+                "\nThe commit may be sound. Start the build again.\n"
+            }
+            BuildEnd::TimedOut => {
+                "\nStart the build again, or set another `Build.TimeoutInMinutes`.\n"
+            }
+        }
     }
 }
 
@@ -116,7 +167,10 @@ fn log_text(end: &LogEnd, without_values: impl Fn(&str) -> Option<String>) -> Lo
     } else {
         "The end of the log, which may be incomplete"
     };
-    let text = if end.lines.is_empty() {
+    let text = if end.lines.is_empty() && end.is_cut {
+        without_log("The log was not read to its beginning, and its end has no lines of this phase")
+            .text
+    } else if end.lines.is_empty() {
         without_log("CloudWatch Logs has no log of this phase").text
     } else {
         let block = build_log::block(&end.lines, without_values);
@@ -132,5 +186,23 @@ fn without_log(sentence: &str) -> LogText {
     LogText {
         text: format!("\n{sentence}.\n"),
         is_late: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_without_lines_names_the_reason() {
+        let text = |is_cut| {
+            let end = LogEnd {
+                is_cut,
+                ..LogEnd::default()
+            };
+            log_text(&end, |line| Some(line.to_owned())).text
+        };
+        assert!(text(true).contains("The log was not read to its beginning"));
+        assert!(text(false).contains("CloudWatch Logs has no log of this phase"));
     }
 }

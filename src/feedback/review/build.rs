@@ -8,7 +8,7 @@ use aws_sdk_codebuild::types::{Build, StatusType};
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::clients::codecommit;
 use crate::common::ownership;
-use crate::feedback::failures::build::{FailedBuild, is_failure};
+use crate::feedback::failures::build::{BuildEnd, FailedBuild};
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The most pages of a project's builds to read, of 100 builds each. `BatchGetBuilds` takes 100:
@@ -64,11 +64,10 @@ impl ReviewBuild {
     fn read(build: &Build) -> Option<Self> {
         let state = match build.build_status()? {
             StatusType::Succeeded => BuildState::Succeeded,
-            status if is_failure(status) => {
-                BuildState::Failed(Box::new(FailedBuild::of(build, status)))
-            }
-            // One that a later version of CodeBuild has may have ended or not.
-            _ => BuildState::Running,
+            // A status of a later version of CodeBuild may be an end or not.
+            status => BuildEnd::of(status).map_or(BuildState::Running, |end| {
+                BuildState::Failed(Box::new(FailedBuild::of(build, end)))
+            }),
         };
         let (branch, commit) = parse_source_version(build.source_version()?)?;
         let location = build.artifacts().and_then(|artifacts| artifacts.location());

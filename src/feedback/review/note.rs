@@ -105,9 +105,7 @@ pub fn status(finding: &ReviewFinding) -> (StatusState, String) {
         ReviewFinding::Summary(reasons, _) => {
             (Success, format!("No change set: {}", reasons.join("; ")))
         }
-        ReviewFinding::BuildFailed(build, _) => {
-            (Failed, format!("The build failed in {}", build.text()))
-        }
+        ReviewFinding::BuildFailed(build, _) => (Failed, build.text()),
         ReviewFinding::Unusable(unusable) => (Failed, unusable_output(unusable).text()),
         ReviewFinding::MissingValues(missing) => (Failed, missing_values(missing).text()),
         ReviewFinding::Rejected(reason) => {
@@ -115,8 +113,7 @@ pub fn status(finding: &ReviewFinding) -> (StatusState, String) {
             (Failed, text)
         }
     };
-    let is_shown = |c: &char| !c.is_control() && !['`', '*'].contains(c);
-    (state, text.chars().filter(is_shown).collect())
+    (state, text.replace('*', ""))
 }
 
 fn unusable_output(unusable: &Unusable) -> Reason {
