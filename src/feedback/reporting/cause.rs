@@ -78,7 +78,12 @@ impl Cause {
     /// The first cause on one line. `None` if CodePipeline's summary is all there is.
     pub fn first(&self) -> Option<String> {
         match self {
-            Cause::Build(build) => Some(build.text()),
+            Cause::Build(build) => {
+                let text = build.text();
+                // `Build failed: ` precedes it.
+                let phase = text.strip_prefix("The build failed in ");
+                Some(phase.unwrap_or(&text).to_owned())
+            }
             Cause::Deployment(read) => {
                 let first = read.resources.first()?;
                 Some(format!(
@@ -100,12 +105,109 @@ impl Cause {
         };
         match self {
             Cause::Summary => said,
-            Cause::Build(build) => format!("The build failed in {}.\n", build.markdown()),
+            Cause::Build(build) => build.markdown(),
             Cause::Deployment(read) => deployment::render(read, url),
             Cause::Unlisted(why) => {
                 let because = why.because;
                 format!("{said}\nThe failed resources are not listed, because {because}.\n")
             }
+        }
+    }
+
+    /// The sentence about a stack that CloudFormation cannot update, with the command of an
+    /// administrator. `None` if it can update it, or if the status is not known.
+    pub fn obstacle(&self, summary: &str, stack_name: &str) -> Option<String> {
+        let status = match self {
+            Cause::Deployment(read) if !read.status.is_empty() => &read.status,
+            _ => stack_status(summary)?,
+        };
+        let command = |name| {
+            code(&format!(
+                "aws cloudformation {name} --stack-name {stack_name}"
+            ))
+        };
+        match status {
+            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => {
+                let delete = command("delete-stack");
+                Some(format!(
+                    "\nBefore the next deployment, an administrator has to delete the stack: {delete}.\n"
+                ))
+            }
+            "UPDATE_ROLLBACK_FAILED" => {
+                let repair = command("continue-update-rollback");
+                Some(format!(
+                    "\nAn administrator has to repair the stack first, also before a revert or an undo: {repair}.\n"
+                ))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The status of the stack in a summary of CodePipeline.
+fn stack_status(summary: &str) -> Option<&str> {
+    let frames = ["Current stack status: ", " is in the state ", " is in "];
+    frames.iter().find_map(|frame| {
+        let (_, rest) = summary.split_once(frame)?;
+        let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
+        let status = rest.get(..rest.find(|c| !is_part(c)).unwrap_or(rest.len()))?;
+        (!status.is_empty()).then_some(status)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stack_that_cannot_be_updated_is_an_obstacle() {
+        let read = |status: &str| {
+            Cause::Deployment(FailedDeployment {
+                status: status.to_owned(),
+                ..FailedDeployment::default()
+            })
+        };
+        let summary = Cause::Summary;
+        let delete = "delete the stack: `aws cloudformation delete-stack --stack-name s`";
+        let repair = "first, also before a revert or an undo: `aws cloudformation continue-update-rollback --stack-name s`";
+        for (cause, text, expected) in [
+            (read("ROLLBACK_COMPLETE"), "", Some(delete)),
+            (read("CREATE_FAILED"), "", Some(delete)),
+            (read("ROLLBACK_FAILED"), "", Some(delete)),
+            (read("UPDATE_ROLLBACK_FAILED"), "", Some(repair)),
+            (read("UPDATE_ROLLBACK_COMPLETE"), "", None),
+            (
+                summary.clone(),
+                "Stack:… is in ROLLBACK_COMPLETE state and can not be updated",
+                Some(delete),
+            ),
+            (
+                summary.clone(),
+                "Stack … is in the state UPDATE_ROLLBACK_FAILED: x",
+                Some(repair),
+            ),
+            (
+                read(""),
+                "Failed to execute change set. Current stack status: ROLLBACK_FAILED. Reason: x",
+                Some(delete),
+            ),
+            (
+                summary.clone(),
+                "Queue (AWS::SQS::Queue) CREATE_FAILED: it is in use",
+                None,
+            ),
+            (summary, "", None),
+        ] {
+            let obstacle = cause.obstacle(text, "s");
+            let is_expected = obstacle
+                .as_ref()
+                .zip(expected)
+                .map(|(it, end)| it.contains(end));
+            assert_eq!(
+                (obstacle.is_some(), is_expected),
+                (expected.is_some(), expected.map(|_| true)),
+                "{text}"
+            );
         }
     }
 }

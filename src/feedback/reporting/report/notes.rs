@@ -222,7 +222,10 @@ impl Reporter<'_> {
             text += &log.text;
             is_late |= log.is_late;
         }
-        if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
+        let stack_name = &self.context.settings.stack_name;
+        if let Some(obstacle) = cause.obstacle(summary, stack_name) {
+            text += &obstacle;
+        } else if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
             let condition = "If the former release has to be deployed again";
             text += &note::way_back(condition, &self.context.pipeline.names);
         }
