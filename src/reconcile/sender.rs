@@ -10,7 +10,7 @@ use cfn_custom_resource::Request;
 use tokio::time::{Instant, sleep};
 
 use crate::clients::aws::{Aws, CallError, is_in_lambda, without_retrying_denials};
-use crate::clients::cloudformation::{is_in_operation, stack_resource};
+use crate::clients::cloudformation::{is_in_operation, is_rolling_back, stack_resource};
 use crate::clients::failing_calls::within;
 use crate::clients::http::is_loopback;
 use crate::common::ownership::Owner;
@@ -19,7 +19,7 @@ use crate::common::reason_codes::Code;
 /// How long CloudFormation may show the state before the operation that sent the request. AWS
 /// states no limit. A user of the AWS CDK saw a stack's former status half a minute after its
 /// operation began: <https://github.com/aws-powertools/powertools-lambda-typescript/issues/5537>.
-const LATENESS: Duration = Duration::from_secs(60);
+pub const LATENESS: Duration = Duration::from_secs(60);
 
 /// The interval between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -38,6 +38,40 @@ pub enum Sender {
     Plausible,
     /// The resource is complete, and its stack is in no operation.
     Contradicted,
+}
+
+/// Whether a request belongs to the rollback of its stack. CloudFormation sends an Update with the
+/// former properties, so only the stack's status shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rollback {
+    #[default]
+    Unknown,
+    /// The first look did not show it. CloudFormation may show the status late.
+    NotShown,
+    /// The second look did not show it either.
+    No,
+    Yes,
+}
+
+impl Rollback {
+    /// The result of the next look at the stack. The second one is after this `pause`. A look that
+    /// is denied, throttled or late shows no rollback.
+    pub async fn look(self, aws: &Aws, owner: &Owner, pause: Duration) -> Self {
+        let unseen = match self {
+            Rollback::Unknown => Rollback::NotShown,
+            Rollback::NotShown => {
+                sleep(pause).await;
+                Rollback::No
+            }
+            Rollback::No | Rollback::Yes => return self,
+        };
+        let look = without_retrying_denials(is_rolling_back(aws, &owner.stack_id));
+        let shown = within(LOOK_TIMEOUT, Box::pin(look)).await;
+        match shown {
+            Ok(Ok(true)) => Rollback::Yes,
+            _ => unseen,
+        }
+    }
 }
 
 /// Whether `request` was sent by hand to a function on this machine, for which no stack has to

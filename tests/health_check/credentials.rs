@@ -9,7 +9,7 @@ use crate::fixture::{
     mirrored_from,
 };
 use fake_aws::gitlab::Mirror;
-use fake_aws::{EmptyProjects, FakeAws};
+use fake_aws::{EmptyProjects, FakeAws, FaultKind, On};
 use test_support::{Rotated, Rotation, RotationStep};
 
 #[tokio::test(start_paused = true)]
@@ -296,4 +296,42 @@ async fn pending_rotation_without_schedule_is_ended_after_75_min() {
     let looked = look(&fake).await;
     assert!(looked.is_healthy(PROJECT));
     assert!(looked.value("CredentialAge", USER) < 0.01);
+}
+
+/// GitLab rejects a part of a rollback, which succeeds.
+#[tokio::test(start_paused = true)]
+async fn mirror_that_a_rollback_did_not_restore_is_reported() {
+    let other = ("platform/other", "codecommit-dev-cfn-other");
+    for is_added in [true, false] {
+        let (fake, mut stack) = fake().await;
+        fake.gitlab_project(other.0, &["main"]);
+        fake.repository(other.1);
+        let (_, one) = stack.resource.clone().expect("a resource");
+        let mut two = one.clone();
+        let second = json!({"GitLabProject": other.0, "RepositoryName": other.1});
+        two["Mirrors"].as_array_mut().expect("a list").push(second);
+        let (before, after) = if is_added { (one, two) } else { (two, one) };
+        stack.update(&before, None).await;
+        let update = stack.request_update(&after);
+        stack.deliver(&update).await.assert_success();
+        fake.break_from_now(On::Project(other.0), FaultKind::InternalError500);
+        let back = stack.request_back(SECRET, &before, &after);
+        stack.deliver(&back).await.assert_success();
+        fake.mend();
+        stack.show("UPDATE_COMPLETE", "UPDATE_COMPLETE", SECRET);
+        let problem = if is_added {
+            "its stack does not have it"
+        } else {
+            "its secret does not name it"
+        };
+        let looked = look(&fake).await;
+        assert!(!looked.is_healthy(other.0), "{is_added}");
+        let unhealthy = looked.unhealthy();
+        assert!(unhealthy.contains(problem), "{unhealthy}");
+        // The remedy.
+        let mut renewed = before.clone();
+        renewed["RotationSerial"] = json!("2");
+        stack.update(&renewed, None).await.assert_success();
+        look(&fake).await.assert_healthy();
+    }
 }

@@ -21,7 +21,7 @@ use crate::mirror_credential::state::{
     FailedRead, PreviousSpec, RequestState, Secret, SecretState, State, StoredLogin, User,
 };
 use crate::mirror_credential::{calls, messages, observe, plan};
-use crate::reconcile::sender::Sender;
+use crate::reconcile::sender::{Rollback, Sender};
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason};
 
@@ -118,6 +118,11 @@ impl<'a> Applier<'a> {
             is_user_unread,
             former_secrets: replaced.into_iter().collect(),
             sender: context.is_local.then_some(Sender::Shown),
+            rollback: if context.is_local {
+                Rollback::No
+            } else {
+                Rollback::Unknown
+            },
             ..RequestState::default()
         };
         let mut applier = Applier {
@@ -147,7 +152,7 @@ impl Applier<'_> {
         let time = if was_inactive { time } else { Duration::MAX };
         let run = within(time, Box::pin(self.run())).await;
         let (user, previous) = (self.state.user.clone(), self.state.request.previous.clone());
-        let sender = self.state.request.sender;
+        let (sender, rollback) = (self.state.request.sender, self.state.request.rollback);
         let reason = match run {
             Ok(Ok(())) => return self.finish(),
             Ok(Err(error)) => {
@@ -168,6 +173,7 @@ impl Applier<'_> {
         let mut applier = Box::pin(applier).await;
         applier.state.user.keep_inactive(&user);
         applier.state.request.sender = sender;
+        applier.state.request.rollback = rollback;
         if !was_inactive && !applier.planner().has_only_inactive_to_replace() {
             return Err(Failure(reason));
         }
@@ -239,10 +245,7 @@ impl Applier<'_> {
             let user_name = &self.spec.user_name;
             warnings.push(messages::stays_inactive(user_name, &credential.id, &error));
         }
-        if let Some(error) = self.planner().mirrors.gitlab_error() {
-            let problem = format!("the mirrors were not checked: {}", error.problem);
-            warnings.push(Reason { problem, ..error });
-        }
+        warnings.extend(self.unchanged_mirrors());
         if self.context.rotation.is_none() {
             // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
             let planner = self.planner();
@@ -264,6 +267,23 @@ impl Applier<'_> {
         })
     }
 
+    /// Why mirrors are not as the spec has them, although the request succeeds.
+    fn unchanged_mirrors(&self) -> Vec<Reason> {
+        let prefixed = |prefix: &str, error: &Reason| Reason {
+            problem: format!("{prefix}: {}", error.problem),
+            ..error.clone()
+        };
+        let rejected = self.state.mirrors.rejected.iter();
+        let rejected = rejected.map(|error| prefixed("a mirror was not restored", error));
+        let unread = self.planner().mirrors.gitlab_error();
+        let unread = unread.map(|error| prefixed("the mirrors were not checked", &error));
+        let unchanged: Vec<Reason> = rejected.chain(unread).collect();
+        for error in &unchanged {
+            tracing::warn!(error = error.as_error(), "mirrors are left as they are");
+        }
+        unchanged
+    }
+
     pub fn planner(&self) -> Planner<'_> {
         Planner::new(self.spec, self.context, &self.state)
     }
@@ -278,7 +298,7 @@ impl Applier<'_> {
             Step::Request(step) => self.apply_request_step(step).await,
             Step::Credential(step) => self.apply_credential_step(step).await,
             Step::Secret(step) => Ok(self.apply_secret_step(step).await?),
-            Step::Mirror(step) => self.apply_mirror_step(step).await,
+            Step::Mirror(step) => self.apply_or_note_rejected(step).await,
             Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => {
                 Err(ApplyError::internal("a step that ends the plan"))
             }

@@ -20,6 +20,7 @@ use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::{calls, messages, observe};
+use crate::reconcile::sender::Rollback;
 use cfn_custom_resource::Reason;
 
 /// A GitLab that restarts responds again within this time.
@@ -38,6 +39,37 @@ impl Applier<'_> {
             MirrorStep::DeleteOrphanMirror(record) => self.delete_orphan_mirror(&record).await,
             MirrorStep::RetireMirrors(records) => self.retire_mirrors(&records).await,
         }
+    }
+
+    /// Executes `step`. If GitLab rejects it, notes that. The plan then rejects the request, unless
+    /// it is a rollback, which goes on without the step. A step that replaces an inactive
+    /// credential fails: see `apply_spec`.
+    pub async fn apply_or_note_rejected(&mut self, step: MirrorStep) -> Result<(), ApplyError> {
+        let Err(error) = self.apply_mirror_step(step.clone()).await else {
+            return Ok(());
+        };
+        let is_rotation = self.context.rotation.is_some();
+        if is_rotation || self.planner().may_have_only_inactive_to_replace() {
+            return Err(error);
+        }
+        let ids = |records: &[MirrorRecord]| records.iter().map(|one| one.id).collect::<Vec<_>>();
+        let mirrors = &mut self.state.mirrors;
+        match step {
+            MirrorStep::CreateMirrors(indices) => mirrors.uncreated.extend(indices),
+            MirrorStep::EnableMirrors(records) => mirrors.settings_sent.extend(ids(&records)),
+            MirrorStep::SyncMirrors(records) => mirrors.synced.extend(ids(&records)),
+            MirrorStep::CheckGitLab(record) => drop(mirrors.left.insert(record)),
+            MirrorStep::RetireMirrors(mut records) => {
+                records.retain(|record| !mirrors.retired.contains(record));
+                mirrors.left.extend(records);
+            }
+            MirrorStep::DeleteOrphanMirror(record) => drop(mirrors.orphans.remove(&record)),
+            MirrorStep::ReadMirrorIntent(_)
+            | MirrorStep::ReadProjects
+            | MirrorStep::CommitMirrorIds(_) => return Err(error),
+        }
+        mirrors.rejected.push(error.reason);
+        Ok(())
     }
 
     async fn gitlab(&mut self) -> Result<Arc<GitLab>, ApplyError> {
@@ -59,23 +91,32 @@ impl Applier<'_> {
         };
         let give_up = tokio::time::Instant::now() + patience;
         loop {
-            match self.try_read_projects().await {
-                Ok(()) => return Ok(()),
-                Err(error)
-                    if error.retry == RetryTime::Later && tokio::time::Instant::now() < give_up =>
-                {
-                    self.gitlab_clients.clear_failures();
-                    tokio::time::sleep(GITLAB_POLL_INTERVAL * 5).await;
-                }
-                Err(error)
-                    if self.context.rotation.is_none() && self.state.secret.present().is_some() =>
-                {
-                    self.state.mirrors.gitlab_error = Some(error.reason());
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
+            let Err(error) = self.try_read_projects().await else {
+                return Ok(());
+            };
+            let may_wait = error.retry == RetryTime::Later
+                && tokio::time::Instant::now() < give_up
+                && !self.is_shown_as_rollback().await;
+            if may_wait {
+                self.gitlab_clients.clear_failures();
+                tokio::time::sleep(GITLAB_POLL_INTERVAL * 5).await;
+            } else if self.context.rotation.is_none()
+                && (self.state.secret.present().is_some() || !self.context.is_create)
+            {
+                self.state.mirrors.gitlab_error = Some(error.reason());
+                return Ok(());
+            } else {
+                return Err(error.into());
             }
         }
+    }
+
+    /// Whether the request is a rollback, by one look at most.
+    async fn is_shown_as_rollback(&mut self) -> bool {
+        if self.planner().mirrors.look_once().is_break() {
+            self.look_for_rollback().await;
+        }
+        self.planner().mirrors.is_rollback()
     }
 
     async fn try_read_projects(&mut self) -> Result<(), GitLabError> {
@@ -85,9 +126,20 @@ impl Applier<'_> {
         let gitlab = self.gitlab_clients.at(&access.url).await?;
         let phase = self.context.rotation.as_ref().map(|one| one.phase);
         let recorded = self.state.recorded_numbers(self.spec);
-        let projects = read_projects(&gitlab, &self.spec.mirrors, &recorded, phase).await?;
+        // If an inactive credential cannot be replaced everywhere, it stays.
+        let planner = self.planner();
+        let may_lack_some =
+            planner.mirrors.is_rollback() && !planner.may_have_only_inactive_to_replace();
+        let wanted = &self.spec.mirrors;
+        let read = read_projects(&gitlab, wanted, &recorded, phase, may_lack_some).await;
+        let (projects, unread) = read?;
         let mirrors = &mut self.state.mirrors;
         mirrors.projects = Some(projects);
+        for (name, error) in unread {
+            if mirrors.unread.insert(name) {
+                mirrors.rejected.push(error.reason());
+            }
+        }
         mirrors.reachable_gitlabs.insert(access.url.clone());
         self.state.number_records();
         Ok(())
@@ -298,12 +350,34 @@ impl Applier<'_> {
     }
 
     /// Starts the pushes of mirrors, and waits until they end. The rollback needs the rest of the
-    /// time.
+    /// time. Looks once more meanwhile, if CloudFormation may show late that the stack rolls back.
     async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
         let gitlab = self.gitlab().await?;
-        let left = self.clients.clock.until(self.progress.until());
-        let until = tokio::time::Instant::now() + left;
-        sync_mirrors(&gitlab, self.spec, &mut self.state, records, until).await
+        let pause = self.pause_before_second_look();
+        let until = tokio::time::Instant::now() + self.clients.clock.until(self.progress.until());
+        let (planner, rollback) = (self.planner(), self.state.request.rollback);
+        // A login that replaces an inactive one has to work: see `apply_spec`.
+        let is_rollback =
+            planner.mirrors.is_rollback() && !planner.may_have_only_inactive_to_replace();
+        let may_be_late = rollback == Rollback::NotShown && planner.mirrors.may_be_rollback();
+        let (aws, owner) = (&self.clients.aws, &self.context.owner);
+        let second_look = async {
+            let is_rollback =
+                may_be_late && rollback.look(aws, owner, pause).await == Rollback::Yes;
+            if !is_rollback {
+                std::future::pending::<()>().await;
+            }
+        };
+        let state = &mut self.state;
+        let sync = sync_mirrors(&gitlab, self.spec, state, records, until, is_rollback);
+        tokio::select! {
+            result = Box::pin(sync) => return result,
+            () = Box::pin(second_look) => {}
+        }
+        self.state.request.rollback = Rollback::Yes;
+        let ids = records.iter().map(|record| record.id);
+        self.state.mirrors.synced.extend(ids);
+        Ok(())
     }
 
     async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
@@ -322,7 +396,9 @@ impl Applier<'_> {
             self.ensure_access_to(&record.gitlab_url).await?;
         }
         let left = self.clients.clock.until(self.progress.until());
-        let patience = left.mul_f64(0.6);
+        // A rollback does not wait for a push that GitLab shows.
+        let is_rollback = self.planner().mirrors.is_rollback();
+        let patience = left.mul_f64(if is_rollback { 0.0 } else { 0.6 });
         let retired = self.gitlab_clients.retire(records, patience).await;
         let mut result = Ok(());
         for (record, retired) in records.iter().zip(retired) {
@@ -405,8 +481,8 @@ impl Applier<'_> {
             return Ok(());
         }
         let secret = self.state.secret.required()?;
-        let access = calls::read_access(&self.clients.aws, secret).await?;
-        self.gitlab_clients.add(access);
+        let accesses = calls::read_accesses(&self.clients.aws, secret).await?;
+        self.gitlab_clients.add(accesses);
         Ok(())
     }
 

@@ -1,12 +1,14 @@
 //! Executes the steps that decide whether the request may begin.
 
+use std::time::Duration;
+
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::plan::step::RequestStep;
 use crate::reconcile::sender;
-use crate::reconcile::sender::Sender;
+use crate::reconcile::sender::{LATENESS, Rollback, Sender};
 
 impl Applier<'_> {
     pub async fn apply_request_step(&mut self, step: RequestStep) -> Result<(), ApplyError> {
@@ -37,8 +39,30 @@ impl Applier<'_> {
                 };
                 self.state.request.sender = Some(shown);
             }
+            RequestStep::LookForRollback => {
+                self.look_for_rollback().await;
+                if self.state.request.rollback == Rollback::Yes {
+                    // A rollback goes on with the projects that GitLab shows.
+                    self.state.mirrors.gitlab_error = None;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Looks once more whether CloudFormation rolls the stack back.
+    pub async fn look_for_rollback(&mut self) {
+        let (aws, owner) = (&self.clients.aws, &self.context.owner);
+        let pause = self.pause_before_second_look();
+        self.state.request.rollback = self.state.request.rollback.look(aws, owner, pause).await;
+    }
+
+    /// CloudFormation shows a rollback by then. Half of the time left is for the rest.
+    pub fn pause_before_second_look(&self) -> Duration {
+        let clock = &self.clients.clock;
+        let passed = clock.now().duration_since(self.context.signed_at);
+        let pause = LATENESS.saturating_sub(passed.unwrap_or_default());
+        pause.min(clock.until(self.progress.until()) / 2)
     }
 
     /// Deletes a replacement that is unknown to CloudFormation, and starts again: the replacement
@@ -63,6 +87,7 @@ impl Applier<'_> {
         let started = Applier::start(clients, spec, context, self.progress, previous);
         let mut started = Box::pin(started).await;
         started.state.request.sender = self.state.request.sender;
+        started.state.request.rollback = self.state.request.rollback;
         if let Some(reason) = self.state.login.replacement_error.take() {
             started.state.user.keep_inactive(&self.state.user);
             started.state.login.replacement_error = Some(reason);

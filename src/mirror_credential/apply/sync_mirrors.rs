@@ -31,8 +31,9 @@ pub async fn sync_mirrors(
     state: &mut State,
     records: &[MirrorRecord],
     until: Instant,
+    is_rollback: bool,
 ) -> Result<(), ApplyError> {
-    let Some(mut waiting) = start_pushes(gitlab, spec, state, records).await? else {
+    let Some(mut waiting) = start_pushes(gitlab, spec, state, records, is_rollback).await? else {
         return Ok(());
     };
     let left = until.saturating_duration_since(Instant::now());
@@ -66,21 +67,16 @@ pub async fn sync_mirrors(
     Ok(())
 }
 
-/// Starts the pushes of `records`, and returns those to wait for. `None` if a mirror was deleted.
-/// It waits for no push of a mirror that has pushed before if the spec is the saved one, as in the
-/// rollback of an Update that failed.
+/// Starts the pushes of `records`, and returns those to wait for: none in a rollback. `None` if a
+/// mirror was deleted.
 async fn start_pushes(
     gitlab: &GitLab,
     spec: &Spec,
     state: &mut State,
     records: &[MirrorRecord],
+    is_rollback: bool,
 ) -> Result<Option<Vec<AwaitedPush>>, ApplyError> {
     let mut waiting = Vec::new();
-    // A rollback that fails leaves the parent stack broken. Its mirrors pushed before. A rotation
-    // has no previous spec.
-    let secret = state.secret.present();
-    let is_restored = state.request.previous.needs_record
-        && secret.is_some_and(|secret| secret.has_saved(&spec.document));
     // A mirror of an empty project has nothing to push.
     let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
         let before = state.mirrors.shown(record);
@@ -93,21 +89,15 @@ async fn start_pushes(
             continue;
         };
         let before = state.mirrors.shown(record).cloned();
-        let has_pushed = before.as_ref().is_some_and(|it| it.succeeded_at.is_some());
-        let must_succeed = !(is_restored && has_pushed);
         match started {
             Ok(true) => {}
             Ok(false) => {
                 state.note_mirror_deleted(record);
                 return Ok(None);
             }
-            Err(error) if must_succeed => return Err(error.into()),
-            Err(error) => {
-                let error = error.reason();
-                tracing::warn!(error = error.as_error(), "no push was started");
-            }
+            Err(error) => return Err(error.into()),
         }
-        if wanted.waits_for_sync && must_succeed {
+        if wanted.waits_for_sync && !is_rollback {
             waiting.push(AwaitedPush {
                 record: (*record).clone(),
                 before,

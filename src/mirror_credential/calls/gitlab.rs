@@ -97,9 +97,9 @@ impl<'a> GitLabClients<'a> {
         }
     }
 
-    /// Adds an access from an earlier spec.
-    pub fn add(&mut self, access: Option<Access>) {
-        self.accesses.extend(access);
+    /// Adds accesses from earlier specs.
+    pub fn add(&mut self, accesses: impl IntoIterator<Item = Access>) {
+        self.accesses.extend(accesses);
     }
 
     /// Clears the records of unreachable instances, so that the next call tries them again.

@@ -8,6 +8,6 @@ mod secrets_manager;
 
 pub use self::iam::{CODECOMMIT, delete_credential, is_concurrent, tag_user};
 pub use self::secrets_manager::{
-    WriteResult, put, read_access, read_current_login, read_login, read_mirror_intent,
+    WriteResult, put, read_accesses, read_current_login, read_login, read_mirror_intent,
     read_saved_spec, read_version, write_claim,
 };

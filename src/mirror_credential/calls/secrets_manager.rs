@@ -9,7 +9,7 @@ use crate::clients::gitlab::Access;
 use crate::common::password::Password;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::mirrors::{
-    MIRROR_INTENT_LABEL, MirrorIntent, read_mirrors, read_spec,
+    MIRROR_INTENT_LABEL, MirrorIntent, SavedSpec, read_mirrors, read_spec,
 };
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::DEFAULT_KEY;
@@ -162,18 +162,31 @@ pub async fn read_saved_spec(
     aws: &Aws,
     secret: &Secret,
 ) -> Result<Option<serde_json::Value>, CallError> {
-    let Some(properties) = secret.log.saved_specs.last() else {
-        return Ok(None);
-    };
-    let id = intent_log::version_id(properties.entry);
+    match secret.log.saved_specs.last() {
+        Some(saved) => read_spec_of(aws, secret, saved).await,
+        None => Ok(None),
+    }
+}
+
+async fn read_spec_of(
+    aws: &Aws,
+    secret: &Secret,
+    saved: &SavedSpec,
+) -> Result<Option<serde_json::Value>, CallError> {
+    let id = intent_log::version_id(saved.entry);
     let version = read_version(aws, secret, &id).await?;
     Ok(version.and_then(|version| read_spec(version.text.expose())))
 }
 
-/// Reads `GitLab` from the saved spec. `None` if there is no saved spec.
-pub async fn read_access(aws: &Aws, secret: &Secret) -> Result<Option<Access>, CallError> {
-    let document = read_saved_spec(aws, secret).await?;
-    Ok(document.as_ref().and_then(spec::gitlab_in))
+/// Reads `GitLab` from the saved specs, the latest first. A rollback may have left mirrors in the
+/// GitLab of the one before.
+pub async fn read_accesses(aws: &Aws, secret: &Secret) -> Result<Vec<Access>, CallError> {
+    let mut accesses = vec![];
+    for saved in secret.log.saved_specs.iter().rev() {
+        let document = read_spec_of(aws, secret, saved).await?;
+        accesses.extend(document.as_ref().and_then(spec::gitlab_in));
+    }
+    Ok(accesses)
 }
 
 pub struct Version {

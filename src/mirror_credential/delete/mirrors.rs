@@ -122,8 +122,8 @@ impl<'a> DeletedMirrors<'a> {
     async fn delete_recorded(&mut self, secret: &Secret, unanswered: &mut Vec<MirrorRecord>) {
         let mut urls = self.records.iter().map(|record| &record.gitlab_url);
         if urls.any(|url| !self.gitlab_clients.has_access_to(url)) {
-            let access = calls::read_access(&self.clients.aws, secret).await;
-            self.gitlab_clients.add(access.ok().flatten());
+            let accesses = calls::read_accesses(&self.clients.aws, secret).await;
+            self.gitlab_clients.add(accesses.unwrap_or_default());
         }
         let left = &mut self.left;
         let note = |record: &MirrorRecord, deleted: Result<Option<Reason>, GitLabError>| {
@@ -250,7 +250,7 @@ async fn read_login(
 ) -> Option<(String, Option<StoredLogin>)> {
     let access = target.gitlab.clone()?;
     let url = access.url.clone();
-    gitlab_clients.add(Some(access));
+    gitlab_clients.add([access]);
     let login = calls::read_current_login(aws, &target.secret_name);
     let reads = async { tokio::join!(login, gitlab_clients.at(&url)).0 };
     let login = tokio::time::timeout(EARLY_READS_TIMEOUT, Box::pin(reads)).await;

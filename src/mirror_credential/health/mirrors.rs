@@ -38,6 +38,22 @@ pub struct MirrorHealth {
 }
 
 impl MirrorHealth {
+    /// A mirror of the stack that no record names.
+    pub fn missing(wanted: &WantedMirror) -> Self {
+        let problem = "its secret does not name it: GitLab rejected it in a rollback";
+        let remedy = "Update its stack with a new RotationSerial, which creates it";
+        MirrorHealth {
+            project: wanted.project.clone(),
+            repository_name: wanted.repository_name.clone(),
+            succeeded_at: None,
+            lag: None,
+            foreign: None,
+            fault: None,
+            other_settings: Some(Reason::uncoded(problem, remedy)),
+            is_repairable: false,
+        }
+    }
+
     /// With another fault before its own. It is not repairable then: a person has to decide.
     fn with(mut self, other: Option<Reason>) -> Self {
         self.is_repairable &= other.is_none();

@@ -194,23 +194,23 @@ impl MirrorCredential {
         let fault = credential_fault(&user, current);
         let mut health = Health::of_credential(&user, current);
         health.owner.clone_from(&secret.origin.owner);
-        if current.mirrors == 0 {
-            return Ok(health);
-        }
-        let value = calls::read_login(aws, &secret, &current.version_id).await?;
-        let value = value.ok_or_else(|| {
-            let problem = format!(
-                "reading secret {}: its value is gone, or no login",
-                listed.name
-            );
-            CheckError::Failed(Reason::uncoded(problem, NEW_LOGIN))
-        })?;
         let saved = calls::read_saved_spec(aws, &secret).await?;
         let access = saved.as_ref().and_then(spec::gitlab_in);
         let wanted = saved.as_ref().map(spec::mirrors_in).unwrap_or_default();
+        if current.mirrors == 0 && wanted.is_empty() {
+            return Ok(health);
+        }
+        let value = calls::read_login(aws, &secret, &current.version_id).await?;
+        let value = value.ok_or_else(|| without_value(&listed.name))?;
+        let declared = saved.is_some().then_some(Declared {
+            url: access.as_ref().map(|access| access.url.as_str()),
+            wanted: &wanted,
+            records: &value.mirrors,
+        });
         let accesses = access.iter().cloned().collect();
         let mut gitlabs = GitLabClients::new(&self.clients, accesses);
-        self.check_mirrors(&mut health, &mut gitlabs, &value, &wanted, fault, checked)
+        let declared = declared.as_ref();
+        self.check_mirrors(&mut health, &mut gitlabs, &value, declared, fault, checked)
             .await;
         health.named = value.mirrors;
         if let Some(access) = access {
@@ -220,20 +220,25 @@ impl MirrorCredential {
     }
 
     /// Reads the mirrors of the login `value`, whose credential has this `fault`, and compares them
-    /// with the `wanted` ones of its stack.
+    /// with the `declared` ones of its stack, if they are known.
     async fn check_mirrors(
         &self,
         health: &mut Health,
         gitlabs: &mut GitLabClients<'_>,
         value: &StoredLogin,
-        wanted: &[WantedMirror],
+        declared: Option<&Declared<'_>>,
         fault: Option<Reason>,
         checked: &CheckedGitLabs,
     ) {
         for record in &value.mirrors {
             let now = self.clients.clock.now();
             let (aws, password) = (&self.clients.aws, &value.password);
-            let wanted = wanted_for(record, wanted);
+            let wanted = declared.map_or(Wanted::Unknown, |declared| declared.wanted_for(record));
+            let is_unwanted = matches!(wanted, Wanted::No);
+            let wanted = match wanted {
+                Wanted::Yes(wanted) => Some(wanted),
+                Wanted::Unknown | Wanted::No => None,
+            };
             let mut mirror =
                 check_mirror(aws, gitlabs, record, wanted, password, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
@@ -242,25 +247,91 @@ impl MirrorCredential {
                 Reason::new(fault.code, password.redact(&fault.problem), remedy)
             });
             mirror.fault = own_fault.or_else(|| fault.clone());
+            if is_unwanted {
+                mirror.other_settings = Some(unwanted(record));
+            }
             health.mirrors.push(mirror);
         }
+        let missing = declared.into_iter().flat_map(Declared::missing);
+        health.mirrors.extend(missing.map(MirrorHealth::missing));
         if checked.is_diagnosis {
             health.others = other_mirrors(gitlabs, &value.mirrors, checked).await;
         }
     }
 }
 
-/// The mirror of the properties that `record` is about. `None` if it is unknown: a path that the
-/// record does not have may lead to its project.
-fn wanted_for<'a>(record: &MirrorRecord, wanted: &'a [WantedMirror]) -> Option<&'a WantedMirror> {
-    let of_repository = wanted
-        .iter()
-        .filter(|wanted| wanted.repository_name == record.repository_name);
-    let mut named = of_repository.clone();
-    let named = named.find(|wanted| record.is_named(&wanted.project));
-    let mut others = of_repository;
-    let only = others.next().filter(|_| others.next().is_none());
-    named.or(only)
+/// The mirrors of the saved spec, and the records of the login.
+struct Declared<'a> {
+    url: Option<&'a str>,
+    wanted: &'a [WantedMirror],
+    records: &'a [MirrorRecord],
+}
+
+/// The mirror of the properties that a record is about.
+enum Wanted<'a> {
+    Yes(&'a WantedMirror),
+    /// A path that the record does not have may lead to its project.
+    Unknown,
+    No,
+}
+
+impl<'a> Declared<'a> {
+    fn is_about(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
+        self.is_beside(record, wanted) && record.is_named(&wanted.project)
+    }
+
+    /// Whether both are of one repository and one GitLab.
+    fn is_beside(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
+        self.url == Some(&record.gitlab_url) && record.repository_name == wanted.repository_name
+    }
+
+    fn is_named(&self, record: &MirrorRecord) -> bool {
+        self.wanted
+            .iter()
+            .any(|wanted| self.is_about(record, wanted))
+    }
+
+    fn has_record(&self, wanted: &WantedMirror) -> bool {
+        self.records
+            .iter()
+            .any(|record| self.is_about(record, wanted))
+    }
+
+    fn wanted_for(&self, record: &MirrorRecord) -> Wanted<'a> {
+        let is_named = self.is_named(record);
+        let mut wanted = self.wanted.iter().filter(|wanted| {
+            let may_be = !is_named && self.is_beside(record, wanted) && !self.has_record(wanted);
+            may_be || self.is_about(record, wanted)
+        });
+        match (wanted.next(), wanted.next()) {
+            (None, _) => Wanted::No,
+            (Some(only), None) => Wanted::Yes(only),
+            (Some(_), Some(_)) => Wanted::Unknown,
+        }
+    }
+
+    /// The mirrors that no record can be about.
+    fn missing(&self) -> impl Iterator<Item = &'a WantedMirror> {
+        self.wanted.iter().filter(|wanted| {
+            let mut records = self.records.iter();
+            let may_be = |record| self.is_beside(record, wanted) && !self.is_named(record);
+            !self.has_record(wanted) && !records.any(may_be)
+        })
+    }
+}
+
+/// That the stack does not have the mirror of `record`.
+fn unwanted(record: &MirrorRecord) -> Reason {
+    let MirrorRecord { id, gitlab_url, .. } = record;
+    let problem = format!("its stack does not have it ({id} at {gitlab_url}), and it may push");
+    let remedy = "Update its stack with a new RotationSerial, which removes it";
+    Reason::uncoded(problem, remedy)
+}
+
+/// The secret `name` has lost the value of its current login.
+fn without_value(name: &str) -> CheckError {
+    let problem = format!("reading secret {name}: its value is gone, or no login");
+    CheckError::Failed(Reason::uncoded(problem, NEW_LOGIN))
 }
 
 /// Why the secret `name` without a current login has nothing to check.

@@ -2,36 +2,55 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::StreamExt;
 use futures_util::stream;
-use futures_util::{StreamExt, TryStreamExt};
 
-use crate::clients::gitlab::{GitLab, GitLabError, ProjectRef, RetryTime};
+use crate::clients::gitlab::{GitLab, GitLabError, ProjectRef, RetryTime, Sent};
 use crate::mirror_credential::messages;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 
+/// The projects by their names in the spec, and those that GitLab did not show.
+pub type ReadProjects = (BTreeMap<String, Project>, Vec<(String, GitLabError)>);
+
 /// Reads every project of `mirrors`, as far as the rotation's `phase` needs it. `None` for a
 /// request of CloudFormation, which needs all of it. The projects of some paths have the `recorded`
-/// numbers.
+/// numbers. A rollback goes on without a project that GitLab does not show.
 pub async fn read_projects(
     gitlab: &GitLab,
     mirrors: &[WantedMirror],
     recorded: &BTreeMap<&str, u64>,
     phase: Option<RotationPhase>,
-) -> Result<BTreeMap<String, Project>, GitLabError> {
+    may_lack_some: bool,
+) -> Result<ReadProjects, GitLabError> {
     let mut wanted: BTreeMap<&String, Vec<&WantedMirror>> = BTreeMap::new();
     for mirror in mirrors {
         wanted.entry(&mirror.project).or_default().push(mirror);
     }
     let reads = wanted.into_iter().map(|(name, mirrors)| {
         let recorded = recorded.get(name.as_str()).copied();
-        read_project(gitlab, name, recorded, mirrors, phase)
+        async move {
+            (
+                name,
+                read_project(gitlab, name, recorded, mirrors, phase).await,
+            )
+        }
     });
     let reads: Vec<_> = reads.collect();
-    let projects = stream::iter(reads).buffered(MIRRORS_AT_ONCE);
-    projects.try_collect().await
+    let mut reads = stream::iter(reads).buffered(MIRRORS_AT_ONCE);
+    let (mut projects, mut unread) = (BTreeMap::new(), vec![]);
+    while let Some((name, read)) = reads.next().await {
+        match read {
+            Ok(project) => drop(projects.insert(name.clone(), project)),
+            Err(error) if may_lack_some && error.sent == Sent::Yes => {
+                unread.push((name.clone(), error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((projects, unread))
 }
 
 async fn read_project(
@@ -40,7 +59,7 @@ async fn read_project(
     recorded: Option<u64>,
     mirrors: Vec<&WantedMirror>,
     phase: Option<RotationPhase>,
-) -> Result<(String, Project), GitLabError> {
+) -> Result<Project, GitLabError> {
     let mut project = match recorded.filter(|_| phase.is_some()) {
         Some(number) => Project::new(&gitlab.url, number, vec![]),
         None => describe(gitlab, name, recorded).await?,
@@ -66,7 +85,7 @@ async fn read_project(
             tracing::warn!(error = reason.as_error(), "GitLab pushes every branch");
         }
     }
-    Ok((name.to_owned(), project))
+    Ok(project)
 }
 
 /// Looks up the project `name`, without its mirrors and branches. If its number is `recorded`, that

@@ -21,7 +21,12 @@ impl Planner<'_> {
     /// The next step towards a new login.
     pub fn plan_issue(&self) -> Plan {
         let state = self.state;
-        if let Some(error) = self.mirrors.gitlab_error() {
+        // A credential that may be inactive stays then, even in a rollback.
+        let error = self.mirrors.gitlab_error();
+        let error = error.or_else(|| state.mirrors.rejected.first().cloned());
+        if let Some(error) = error
+            && (!self.mirrors.is_rollback() || self.may_have_only_inactive_to_replace())
+        {
             return choose(Step::Reject(error));
         }
         if self.context.rotation.is_none()
@@ -105,7 +110,10 @@ impl Planner<'_> {
             return choose(SecretStep::TagSecret);
         }
         self.mirrors.read_mirror_intent(secret)?;
-        self.mirrors.read_projects()?;
+        let are_left = self.mirrors.are_left();
+        if !are_left {
+            self.mirrors.read_projects()?;
+        }
         if !self.state.holds_claim() {
             self.check_claims()?;
             return choose(SecretStep::Claim(secret.next_entry()));
@@ -115,6 +123,9 @@ impl Planner<'_> {
             // An issued credential has to follow a claim that is the log's latest entry.
             self.check_claims()?;
             return choose(SecretStep::Claim(secret.next_entry()));
+        }
+        if are_left {
+            return Continue(());
         }
         self.mirrors.delete_orphan_mirror(secret)?;
         // Newer versions of GitLab reject a second mirror with the same URL.

@@ -36,7 +36,10 @@ impl Planner<'_> {
             return choose(CredentialStep::WaitForIam);
         }
         if is_reachable {
-            self.plan_cleanup(secret)?;
+            self.delete_replaced(secret)?;
+        }
+        if is_reachable || self.mirrors.orphans_are_deleted() {
+            self.plan_end(secret)?;
         }
         Continue(())
     }
@@ -98,27 +101,38 @@ impl Planner<'_> {
             return Continue(());
         };
         let has_mirrors = self.mirrors.has_mirrors() || current.mirrors > 0;
-        if !has_mirrors || !active || self.mirrors.gitlab_error().is_some() {
+        let are_left = self.mirrors.gitlab_error().is_some();
+        // A rollback that keeps the login of another serial stores it with its own.
+        let has_label = self.is_of_serial(current) || state.log.is_full;
+        if !active || (has_label && (are_left || !has_mirrors)) {
             // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::check_acceptance`.
             // With an inactive credential they cannot push.
             return self.verify_stored(active);
         }
-        self.mirrors.read_projects()?;
+        if !are_left {
+            self.mirrors.read_projects()?;
+        }
         let Some(value) = state.login.stored.get(&current.version_id) else {
             return choose(CredentialStep::ReadLogin(current.version_id.clone()));
         };
         let records = value.as_ref().map_or(&[][..], |value| &value.mirrors);
+        if are_left {
+            self.claim(secret)?;
+            self.verify_stored(active)?;
+            return choose(CredentialStep::Store);
+        }
         let kept = self.mirrors.kept(records);
         // With a new spec, records of an earlier version are stored with their numbers.
         let is_complete = value.as_ref().is_none_or(|value| !value.has_new_numbers)
             || secret.has_saved(&spec.document);
-        if is_complete && kept.len() == spec.mirrors.len() && kept.len() == records.len() {
+        if is_complete && has_label && self.mirrors.are_complete(records, &kept) {
             self.verify_stored(active)?;
             return self.mirrors.push(&kept);
         }
         // A superseded mirror has to be deleted: it would continue to push with the same login.
         let given_up = records.iter().find(|record| {
             self.mirrors.wanted(record).is_none()
+                && !state.mirrors.left.contains(record)
                 && !state.mirrors.reachable_gitlabs.contains(&record.gitlab_url)
         });
         if let Some(record) = given_up {
@@ -126,6 +140,7 @@ impl Planner<'_> {
         }
         self.claim(secret)?;
         self.verify_stored(active)?;
+        self.mirrors.retire_before_storing(records)?;
         self.mirrors.create_mirrors(secret, &kept)?;
         self.mirrors.push(&self.mirrors.placed(&kept))?;
         choose(CredentialStep::Store)
@@ -146,20 +161,25 @@ impl Planner<'_> {
 
     /// Deletes superseded resources: mirrors first, then their credentials, then the records of
     /// these. A mirror would otherwise push with a deleted credential.
-    fn plan_cleanup(&self, secret: &Secret) -> Plan {
+    fn delete_replaced(&self, secret: &Secret) -> Plan {
         self.mirrors.retire_superseded(secret)?;
         self.delete_superseded(secret)?;
-        if let Some(superseded) = secret.log.superseded.first() {
-            return choose(SecretStep::DropOldLogin(superseded.entry));
-        }
+        // The next request deletes the mirrors that GitLab did not delete now.
+        let mut superseded = secret.log.superseded.iter();
+        let done = superseded.find(|login| !self.mirrors.leaves_mirrors_of(login));
+        choose_any(done.map(|login| SecretStep::DropOldLogin(login.entry)))
+    }
+
+    /// Saves the spec, and records the end of the request.
+    fn plan_end(&self, secret: &Secret) -> Plan {
         // This entry also concludes every claim before it.
         let is_new = !secret.has_saved(&self.spec.document);
         let is_open = secret.is_unfinished() && !self.state.log.is_full;
         if (is_new || is_open) && !self.state.mirrors.deletion_incomplete {
             return choose(SecretStep::SaveSpec(secret.next_entry()));
         }
-        if let [former, _, ..] = secret.log.saved_specs.as_slice() {
-            return choose(SecretStep::DropOldSpec(former.entry));
+        if let Some(entry) = secret.unneeded_spec() {
+            return choose(SecretStep::DropOldSpec(entry));
         }
         self.record(secret)
     }

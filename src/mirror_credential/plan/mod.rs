@@ -68,7 +68,10 @@ impl Planner<'_> {
         self.mirrors.check_acceptance()?;
         match self.current_login() {
             CurrentLogin::Unknown => choose(CredentialStep::WaitForIam),
-            CurrentLogin::Missing => self.plan_issue(),
+            CurrentLogin::Missing => {
+                self.look_before_issuing()?;
+                self.plan_issue()
+            }
             CurrentLogin::Valid(credential) => self.plan_maintenance(credential),
         }
     }

@@ -67,47 +67,63 @@ impl<'a> Planner<'a> {
 
     /// The current login, if it is of the spec's user and serial.
     fn matching_login(&self) -> Option<&'a Login> {
-        let (spec, state) = (self.spec, self.state);
+        let state = self.state;
         let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
         let current = secret.and_then(|secret| secret.log.current.as_ref());
-        // The Update that this one rolls back stored a new login, and then reached the quota.
-        let restores = secret.is_some_and(|secret| secret.has_saved(&spec.document));
-        let may_keep = state.log.is_full && restores;
+        // A rollback keeps the login of the Update before it.
+        let keeps_any = self.mirrors.is_rollback();
         current.filter(|login| {
-            let is_of_serial = login.serial_key == serial_key(spec.rotation_serial.as_deref());
-            login.user_key == key(&state.user.name) && (is_of_serial || may_keep)
+            login.user_key == key(&state.user.name) && (keeps_any || self.is_of_serial(login))
         })
+    }
+
+    /// Whether `login` is of the spec's `RotationSerial`.
+    pub fn is_of_serial(&self, login: &Login) -> bool {
+        login.serial_key == serial_key(self.spec.rotation_serial.as_deref())
+    }
+
+    /// Looks whether the request is a rollback, which keeps the login, if it has the former spec.
+    pub fn look_before_issuing(&self) -> Plan {
+        let secret = self.secret;
+        let restores_former = secret.is_some_and(|secret| secret.has_former(&self.spec.document));
+        if restores_former {
+            self.mirrors.look_for_rollback()?;
+        }
+        Continue(())
     }
 
     /// Whether the request changes only an inactive credential: it rolls another one back, or it is
     /// delivered again. It succeeds without a replacement, because the login did not work before
     /// it.
     pub fn has_only_inactive_to_replace(&self) -> bool {
-        let login = self.saved_login();
+        let login = self.restored_login();
         login.is_some_and(|login| self.is_inactive(&login.credential_id))
     }
 
     /// The same, or IAM's list may not show it yet: CodeCommit rejected the login.
     pub fn may_have_only_inactive_to_replace(&self) -> bool {
         self.has_only_inactive_to_replace()
-            || (self.state.login.rejected && self.saved_login().is_some())
+            || (self.state.login.rejected && self.restored_login().is_some())
     }
 
-    /// The current login, if the request restores the saved settings.
-    fn saved_login(&self) -> Option<&'a Login> {
+    /// The current login, if the request is a rollback, or restores the saved settings.
+    fn restored_login(&self) -> Option<&'a Login> {
         let secret = self.secret?;
-        self.matching_login()
-            .filter(|_| secret.has_saved(&self.spec.document))
+        let restores = self.mirrors.is_rollback() || secret.has_saved(&self.spec.document);
+        self.matching_login().filter(|_| restores)
     }
 
     /// Whether the request restores what `secret` has: the spec that was saved last, with its
     /// login, and no request has begun to change it since.
     pub fn restores_saved_spec(&self, secret: &Secret) -> bool {
-        let login = self.saved_login();
-        let is_listed = |login: &Login| self.state.user.credential(&login.credential_id).is_some();
+        let login = self.matching_login();
+        let is_kept = |login: &Login| {
+            self.is_of_serial(login) && self.state.user.credential(&login.credential_id).is_some()
+        };
         let (stored, wanted) = (&secret.kms_key_id, &self.spec.kms_key_id);
-        !secret.is_unfinished()
-            && login.is_some_and(is_listed)
+        secret.has_saved(&self.spec.document)
+            && !secret.is_unfinished()
+            && login.is_some_and(is_kept)
             && short_key(stored.as_deref()) == short_key(wanted.as_deref())
     }
 

@@ -47,6 +47,8 @@ pub enum RequestStep {
     LookForProof,
     /// Look whether CloudFormation contradicts the request.
     LookForContradiction,
+    /// Look whether CloudFormation rolls the stack back.
+    LookForRollback,
 }
 
 /// A step for the user's credential and the login in the secret.
@@ -181,6 +183,7 @@ impl RequestStep {
             Self::LookForProof | Self::LookForContradiction => {
                 "verifying that CloudFormation sent the request".to_owned()
             }
+            Self::LookForRollback => "looking whether the stack rolls back".to_owned(),
         }
     }
 }

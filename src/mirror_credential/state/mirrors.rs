@@ -101,6 +101,14 @@ pub struct MirrorState {
     /// Mirrors that this delivery created, and that GitLab then did not find, although no peer took
     /// the log over.
     pub vanished: Vec<MirrorRecord>,
+    /// Why GitLab rejected steps of the request. Such a step is not repeated.
+    pub rejected: Vec<Reason>,
+    /// Projects that GitLab did not show in a rollback. Their mirrors stay as they are.
+    pub unread: BTreeSet<String>,
+    /// The indices in `Mirrors` of those whose creation GitLab rejected.
+    pub uncreated: BTreeSet<usize>,
+    /// Mirrors whose deletion GitLab rejected. The stored login keeps their records.
+    pub left: BTreeSet<MirrorRecord>,
     /// A mirror could not be deleted. The claim that names it has to stay open.
     pub deletion_incomplete: bool,
     pub intent: IntentState,

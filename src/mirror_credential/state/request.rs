@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clients::gitlab::Access;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::Secret;
-use crate::reconcile::sender::Sender;
+use crate::reconcile::sender::{Rollback, Sender};
 use cfn_custom_resource::Reason;
 
 /// The previous spec, as far as the new one needs it, and what the new one changes.
@@ -53,6 +53,8 @@ pub struct RequestState {
     pub former_secrets: BTreeMap<String, Option<Secret>>,
     /// The sender, as CloudFormation shows it. `None` until it was looked up.
     pub sender: Option<Sender>,
+    /// Whether it is part of a rollback, as CloudFormation shows it.
+    pub rollback: Rollback,
     /// The delivery has executed a step for the user, the secret or the mirrors.
     pub has_begun: bool,
 }

@@ -54,7 +54,8 @@ pub struct SecretLog {
     /// The value under `AWSCURRENT` is from another writer.
     pub changed_by_hand: bool,
     pub pending: Option<String>,
-    /// The saved specs, the latest one last.
+    /// The saved specs, the latest one last. Two are kept, because a rollback restores the former
+    /// one.
     pub saved_specs: Vec<SavedSpec>,
     /// An entry that exists although no label shows it: its version has lost its labels.
     pub highest_claimed_entry: u64,
@@ -148,6 +149,21 @@ impl Secret {
     pub fn has_saved(&self, document: &Value) -> bool {
         let saved = self.log.saved_specs.last();
         saved.is_some_and(|saved| saved.key == spec_key(document))
+    }
+
+    /// Whether `document` is an earlier spec than the one that was saved last.
+    pub fn has_former(&self, document: &Value) -> bool {
+        let key = spec_key(document);
+        let mut former = self.log.saved_specs.iter().rev().skip(1);
+        former.any(|saved| saved.key == key)
+    }
+
+    /// The entry of a saved spec that is neither the latest one nor the one before.
+    pub fn unneeded_spec(&self) -> Option<u64> {
+        let (last, former) = self.log.saved_specs.split_last()?;
+        let same = former.iter().find(|saved| saved.key == last.key);
+        let older = former.first().filter(|_| former.len() > 1);
+        same.or(older).map(|saved| saved.entry)
     }
 
     /// Whether the log shows entry `number`, or a later one.

@@ -30,6 +30,7 @@ mod pairs;
 mod pending;
 mod propagation;
 mod rejected;
+mod rolled_back;
 mod scenarios;
 mod single_faults;
 mod tags;

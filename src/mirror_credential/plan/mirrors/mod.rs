@@ -7,13 +7,14 @@ use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, Plan, Step, choose, choose_any,
+    CredentialStep, MirrorStep, Plan, RequestStep, Step, choose, choose_any,
 };
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::state::{Secret, State};
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
+use crate::reconcile::sender::Rollback;
 use cfn_custom_resource::Reason;
 
 pub struct MirrorPlanner<'a> {
@@ -43,30 +44,60 @@ impl<'a> MirrorPlanner<'a> {
         !self.spec.mirrors.is_empty()
     }
 
-    /// Rejects every other spec than the saved one if GitLab fails or is unreachable. Mirrors that
-    /// match that one stay, with a warning. Otherwise the rollback of another change would fail.
+    /// Rejects the request if GitLab fails or rejects a step, unless it is a rollback. Then each
+    /// mirror that GitLab does not change stays as it is, with a warning.
     pub fn check_acceptance(&self) -> Plan {
-        let reason = self.gitlab_error().or_else(|| self.claimed_path());
+        let reason = self.gitlab_error();
+        let reason = reason.or_else(|| self.state.mirrors.rejected.first().cloned());
+        let reason = reason.or_else(|| self.claimed_path());
         let reason = reason.or_else(|| self.given_twice());
         let Some(reason) = reason.or_else(|| self.branch_faults()) else {
             return Continue(());
         };
-        let secret = self.state.secret.present();
-        if let Some(secret) = secret.filter(|secret| secret.has_saved(&self.spec.document))
-            && let Some(login) = &secret.log.current
-            && login.mirrors == self.spec.mirrors.len()
-        {
-            let current = self.current_mirrors(secret)?;
-            let mut wanted = self.spec.mirrors.iter();
-            let is_kept = |wanted| {
-                let mut current = current.iter();
-                current.any(|record| self.is_for(record, wanted))
-            };
-            if wanted.all(is_kept) {
-                return Continue(());
-            }
+        if self.is_rollback() {
+            return Continue(());
         }
+        self.look_for_rollback()?;
         choose(Step::Reject(reason))
+    }
+
+    /// Whether the request restores properties: the stack rolls back, or they were applied last, as
+    /// in the rollback of an Update that failed. A Create saves its spec before its login.
+    pub fn is_rollback(&self) -> bool {
+        let secret = self.state.secret.present();
+        let restores_saved = secret.is_some_and(|secret| {
+            secret.has_saved(&self.spec.document)
+                && (secret.log.current.is_some() || !self.context.is_create)
+        });
+        let is_shown = self.state.request.rollback == Rollback::Yes;
+        self.context.rotation.is_none() && (is_shown || restores_saved)
+    }
+
+    /// Looks whether CloudFormation rolls the stack back, before the request fails. Only a request
+    /// with former properties may be a rollback that CloudFormation does not show yet.
+    pub fn look_for_rollback(&self) -> Plan {
+        let is_update = !self.context.is_create && self.context.rotation.is_none();
+        let may_look = match self.state.request.rollback {
+            Rollback::Unknown => true,
+            Rollback::NotShown => self.may_be_rollback(),
+            Rollback::No | Rollback::Yes => false,
+        };
+        choose_any((is_update && may_look).then_some(RequestStep::LookForRollback))
+    }
+
+    /// Whether the request has the properties before those that were applied last. A deleted secret
+    /// does not show them.
+    pub fn may_be_rollback(&self) -> bool {
+        let secret = self.state.secret.present();
+        let keeps_secret = self.state.request.previous.keeps_secret;
+        secret.map_or(keeps_secret, |secret| {
+            secret.has_former(&self.spec.document)
+        })
+    }
+
+    /// Whether a rollback leaves all mirrors as they are, because GitLab cannot be read.
+    pub fn are_left(&self) -> bool {
+        self.is_rollback() && self.gitlab_error().is_some()
     }
 
     /// Paths of the template that now lead to other projects than those of their mirrors.
@@ -249,22 +280,57 @@ impl<'a> MirrorPlanner<'a> {
         placed.collect()
     }
 
-    /// The mirrors of the next login's version, in the order of `Mirrors`. With another password,
-    /// none of the existing mirrors is among them.
+    /// The mirrors of the next login's version, in the order of `Mirrors`, then those that GitLab
+    /// did not delete. With another password, none of the existing mirrors is among them.
     pub fn next_mirrors(&self) -> Vec<MirrorRecord> {
         let secret = self.state.secret.present();
         let secret = secret.filter(|_| self.state.login.issued.is_none());
         let current = secret.and_then(|secret| self.current_mirrors(secret).continue_value());
-        self.placed(&self.kept(current.unwrap_or_default()))
+        let current = current.unwrap_or_default();
+        if self.are_left() && self.state.login.issued.is_none() {
+            return current.to_vec();
+        }
+        let mut next = self.placed(&self.kept(current));
+        let left = current.iter().filter(|record| self.is_left(record));
+        next.extend(left.cloned());
+        next
+    }
+
+    /// Whether the mirror of `record` stays as it is, because GitLab rejects its change.
+    fn is_left(&self, record: &MirrorRecord) -> bool {
+        let mirrors = &self.state.mirrors;
+        let wanted = self.wanted(record);
+        mirrors.left.contains(record)
+            || wanted.is_some_and(|wanted| mirrors.unread.contains(&wanted.project))
+    }
+
+    /// Whether GitLab rejects the creation of the mirror `wanted`, which has this index.
+    fn is_uncreated(&self, n: usize, wanted: &WantedMirror) -> bool {
+        let mirrors = &self.state.mirrors;
+        mirrors.uncreated.contains(&n) || mirrors.unread.contains(&wanted.project)
+    }
+
+    /// Whether `records` are the mirrors of the spec, of which they have `kept`, as far as GitLab
+    /// creates and deletes them.
+    pub fn are_complete(&self, records: &[MirrorRecord], kept: &[MirrorRecord]) -> bool {
+        let wanted = self.spec.mirrors.iter().enumerate();
+        let uncreated = wanted.filter(|(n, wanted)| {
+            let mut kept = kept.iter();
+            self.is_uncreated(*n, wanted) && !kept.any(|record| self.is_for(record, wanted))
+        });
+        let mut records = records.iter();
+        kept.len() + uncreated.count() == self.spec.mirrors.len()
+            && records.all(|record| kept.contains(record) || self.is_left(record))
     }
 
     /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
     pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Plan {
         let placed = self.placed(kept);
         let wanted = self.spec.mirrors.iter().enumerate();
-        let missing = wanted.filter(|(_, wanted)| {
+        let missing = wanted.filter(|(n, wanted)| {
             let mut placed = placed.iter();
-            !placed.any(|record| self.is_for(record, wanted))
+            let is_rejected = self.are_left() || self.is_uncreated(*n, wanted);
+            !is_rejected && !placed.any(|record| self.is_for(record, wanted))
         });
         let missing: Vec<usize> = missing.map(|(n, _)| n).take(MIRRORS_AT_ONCE).collect();
         if !missing.is_empty() {
@@ -320,6 +386,13 @@ impl<'a> MirrorPlanner<'a> {
                 && !self.pushes_every_branch(record)
         });
         let silent: Vec<MirrorRecord> = silent.cloned().collect();
+        let waits = silent.iter().any(|record| {
+            let wanted = self.wanted(record);
+            wanted.is_some_and(|wanted| wanted.waits_for_sync)
+        });
+        if waits {
+            self.look_once()?;
+        }
         choose_any((!silent.is_empty()).then_some(MirrorStep::SyncMirrors(silent)))
     }
 
@@ -392,6 +465,55 @@ impl<'a> MirrorPlanner<'a> {
         }
     }
 
+    /// Retires mirrors that the spec does not have, in a rollback: the stored login keeps the
+    /// records of those that GitLab does not delete. An Update stores the login first.
+    pub fn retire_before_storing(&self, records: &[MirrorRecord]) -> Plan {
+        let unwanted = records.iter().filter(|record| {
+            self.wanted(record).is_none() && !self.is_done(record) && !self.is_gone(record)
+        });
+        let unwanted: Vec<MirrorRecord> = unwanted.take(MIRRORS_AT_ONCE).cloned().collect();
+        if unwanted.is_empty() {
+            return Continue(());
+        }
+        if self.may_be_rollback() {
+            self.look_once()?;
+        }
+        choose_any(
+            self.is_rollback()
+                .then_some(MirrorStep::RetireMirrors(unwanted)),
+        )
+    }
+
+    /// Looks for a rollback, unless the request has looked, or restores the saved spec.
+    pub fn look_once(&self) -> Plan {
+        let is_unknown = self.state.request.rollback == Rollback::Unknown;
+        if is_unknown && !self.is_rollback() {
+            self.look_for_rollback()?;
+        }
+        Continue(())
+    }
+
+    /// Whether this delivery has retired the mirror of `record`, or GitLab rejected that.
+    fn is_done(&self, record: &MirrorRecord) -> bool {
+        self.state.mirrors.retired.contains(record) || self.is_left(record)
+    }
+
+    /// Whether GitLab did not delete a mirror of the superseded `login`.
+    pub fn leaves_mirrors_of(&self, login: &Login) -> bool {
+        let value = self.state.login.stored.get(&login.version_id);
+        let records = value.into_iter().flatten().flat_map(|value| &value.mirrors);
+        let secret = self.state.secret.present();
+        let current = secret.and_then(|secret| self.current_mirrors(secret).continue_value());
+        let current = current.unwrap_or_default();
+        let mut left = records.filter(|record| self.is_left(record));
+        left.any(|record| !record.is_in(current))
+    }
+
+    /// Whether the log names no mirror that is still to be deleted.
+    pub fn orphans_are_deleted(&self) -> bool {
+        self.is_rollback() && self.state.mirrors.orphans.is_empty()
+    }
+
     /// Retires the mirrors of a superseded login that the current login does not have.
     pub fn retire_superseded(&self, secret: &Secret) -> Plan {
         let superseded = secret.log.superseded.iter();
@@ -403,9 +525,7 @@ impl<'a> MirrorPlanner<'a> {
         for login in superseded {
             let records = self.mirrors_of(login)?.iter();
             let left = records.filter(|record| {
-                !record.is_in(current)
-                    && !self.state.mirrors.retired.contains(record)
-                    && !self.is_gone(record)
+                !record.is_in(current) && !self.is_done(record) && !self.is_gone(record)
             });
             let left: Vec<MirrorRecord> = left.take(MIRRORS_AT_ONCE).cloned().collect();
             if !left.is_empty() {

@@ -162,6 +162,12 @@ pub(in crate::mirror_credential) fn spec() -> Spec {
     }
 }
 
+/// The request requires a new password.
+pub(in crate::mirror_credential) fn recreated(spec: &mut Spec) {
+    spec.rotation_serial = Some("2".to_owned());
+    spec.document["RotationSerial"] = "2".into();
+}
+
 pub(in crate::mirror_credential) fn step(
     change_spec: impl FnOnce(&mut Spec),
     state: &State,

@@ -15,10 +15,6 @@ const FORMER: &str = "codecommit-mirror/former";
 fn same(_: &mut Spec) {}
 
 /// A new password.
-fn recreated(spec: &mut Spec) {
-    spec.rotation_serial = Some("2".to_owned());
-}
-
 /// The request names another user, and keeps the secret.
 fn other_user(base: State) -> State {
     state(base, |state| {

@@ -204,10 +204,8 @@ step_table! {
     uncertain_call_waits_for_iam: same, claimed(), |state| {
         state.login.uncertain_since = Some(at(3595));
     } => CredentialStep::WaitForIam;
-    changed_serial_claims_first:
-        |d| d.rotation_serial = Some("2".to_owned()), settled() => SecretStep::Claim(2);
-    claim_before_a_later_login_claims_again:
-        |d| d.rotation_serial = Some("2".to_owned()), settled(), |state| {
+    changed_serial_claims_first: recreated, settled() => SecretStep::Claim(2);
+    claim_before_a_later_login_claims_again: recreated, settled(), |state| {
         present(state, |s| {
             s.log.current = Some(login(3, "CUR"));
             s.log.claim = 2;
@@ -225,7 +223,7 @@ step_table! {
         state.login.issued = Some(issued(None));
     } => delete("NEW");
     new_login_is_verified_before_it_replaces_one:
-        |d| { d.rotation_serial = Some("2".to_owned()); d.repository_names = vec!["r".to_owned()]; }, settled(), |state| {
+        |d| { recreated(d); d.repository_names = vec!["r".to_owned()]; }, settled(), |state| {
         present(state, |s| {
             s.log.current = Some(login(1, "CUR"));
             s.log.claim = 2;

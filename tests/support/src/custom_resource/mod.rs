@@ -386,7 +386,7 @@ impl ParentStack {
                         self.delete_id(id, properties).await;
                     }
                     Some(_) => {
-                        let back = self.request("Update", Some(id), &old, Some(properties));
+                        let back = self.request_back(id, &old, properties);
                         let backed = self.deliver(&back).await;
                         match &backed {
                             RequestOutcome::Success { id: back_id, .. } if back_id != id => {
@@ -409,9 +409,16 @@ impl ParentStack {
     }
 
     async fn roll_back(&mut self, id: &str, old: &Value, failed: &Value) {
-        let back = self.request("Update", Some(id), old, Some(failed));
+        let back = self.request_back(id, old, failed);
         let backed = self.deliver(&back).await;
         self.assert_success(&backed);
+    }
+
+    /// CloudFormation signs the Update that restores `old`, while it rolls the stack back.
+    pub fn request_back(&mut self, id: &str, old: &Value, changed: &Value) -> StackRequest {
+        let back = self.request("Update", Some(id), old, Some(changed));
+        self.show("UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_IN_PROGRESS", id);
+        back
     }
 
     #[track_caller]

@@ -51,6 +51,13 @@ fn vanish(state: &mut State, ids: &[u64]) {
     state.secret = claimed().secret;
 }
 
+/// GitLab responds, and this delivery holds the claim.
+fn unwanted(state: &mut State) {
+    state.mirrors.reachable_gitlabs.insert(GITLAB.to_owned());
+    state.log.claim = Some(2);
+    change_secret(state, |secret| secret.log.claim = 2);
+}
+
 fn login_with_mirror(entry: u64, id: &str) -> Login {
     Login {
         mirrors: 1,
@@ -109,11 +116,19 @@ step_table! {
     } => SecretStep::SaveSpec(2);
     unwanted_mirror_checks_its_gitlab_first:
         |_| {}, pushing() => MirrorStep::CheckGitLab(record(7));
-    login_without_the_unwanted_mirror_is_stored: |_| {}, pushing(), |state| {
-        state.mirrors.reachable_gitlabs.insert(GITLAB.to_owned());
-        state.log.claim = Some(2);
-        change_secret(state, |secret| secret.log.claim = 2);
-    } => CredentialStep::Store;
+    login_without_the_unwanted_mirror_is_stored:
+        |spec| spec.document = json!({"New": true}), pushing(), |state| unwanted(state) => CredentialStep::Store;
+    rollback_retires_the_unwanted_mirror_first: |_| {}, pushing(), |state| {
+        unwanted(state);
+    } => MirrorStep::RetireMirrors(vec![record(7)]);
+    rollback_keeps_the_mirror_that_gitlab_does_not_delete: |_| {}, pushing(), |state| {
+        unwanted(state);
+        state.mirrors.left.insert(record(7));
+        state.mirrors.rejected.push(silence());
+    } => SecretStep::SaveSpec(3);
+    update_is_rejected_if_gitlab_rejects_a_step: renewed, pushing(), |state| {
+        state.mirrors.rejected.push(silence());
+    } => Step::Reject(silence());
     issued_login_without_a_mirror_creates_it: mirrored, sealed(), |state| {
         state.mirrors.intent.content.created.clear();
         state.mirrors.intent.ids_committed = false;
@@ -147,10 +162,6 @@ step_table! {
         state.mirrors.projects = None;
         state.mirrors.gitlab_error = Some(silence());
     } => Step::Done;
-    unreachable_gitlab_with_unread_mirrors_reads_them: mirrored, pushing(), |state| {
-        state.login.stored.clear();
-        state.mirrors.gitlab_error = Some(silence());
-    } => CredentialStep::ReadLogin(version_id(1));
     unreachable_gitlab_with_a_change_rejects: renewed, pushing(), |state| {
         state.mirrors.projects = None;
         state.mirrors.gitlab_error = Some(silence());
