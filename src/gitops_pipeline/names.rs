@@ -2,6 +2,7 @@
 //! and the project. So they are known before the resources exist, and IAM policies can match one
 //! environment's resources. A test compares them with the templates.
 
+use crate::clients::aws::dns_suffix;
 use cfn_custom_resource::{Format, Pattern};
 
 /// The longest name is that of an event rule. With this limit it has 64 characters, EventBridge's
@@ -224,6 +225,13 @@ impl AwsLocation {
     pub fn arn(&self, service: &str, resource: &str) -> String {
         let (partition, region, account) = (&self.partition, &self.region, &self.account);
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    }
+
+    /// The address for git of a repository that CodeCommit no longer returns.
+    pub fn codecommit_url(&self, repository_name: &str) -> String {
+        let region = &self.region;
+        let domain = dns_suffix(region);
+        format!("https://git-codecommit.{region}.{domain}/v1/repos/{repository_name}")
     }
 
     pub fn pipeline_console(&self, pipeline_name: &str) -> String {

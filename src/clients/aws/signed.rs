@@ -160,7 +160,7 @@ fn passing_cause(result: &Result<HttpResponse, NoResponse>) -> Option<String> {
 }
 
 /// The end of the services' addresses in a region.
-pub(super) fn dns_suffix(region: &str) -> &'static str {
+pub fn dns_suffix(region: &str) -> &'static str {
     match region.split('-').next() {
         Some("cn") => "amazonaws.com.cn",
         Some("eusc") => "amazonaws.eu",

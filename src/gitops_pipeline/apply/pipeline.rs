@@ -1,5 +1,7 @@
 //! Applies the whole spec: checks the request, applies the child stack, then its dependents.
 
+use std::sync::OnceLock;
+
 use super::error::ApplyError;
 use super::render::Renderer;
 use super::stack::{ReadyStack, StackApplier};
@@ -90,6 +92,8 @@ impl PipelineApplier<'_> {
             aws: self.aws,
             context: self.context,
             spec: self.spec,
+            is_update: self.is_update,
+            missing: OnceLock::new(),
         };
         renderer.check_size()?;
         let is_new = self.creates || self.is_source_new;
@@ -130,7 +134,8 @@ impl PipelineApplier<'_> {
             return Err(ApplyError::Deleted);
         }
         self.set_default_branch(&ready.child, &repository).await?;
-        if has_rule {
+        // No rule can be associated with a repository that does not exist.
+        if has_rule && renderer.missing.get().is_none() {
             let applied = self.apply_rule(&ready.child, checked.rule_is_ours).await;
             // The Delete may have deleted the repository before the rule was associated with it.
             if self.is_deleted().await {

@@ -1,6 +1,9 @@
 //! The content of the child stack for one request: the template, with the current state of the
 //! repository and the branch.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use aws_sdk_cloudformation::types::{Parameter, Tag};
 use serde_json::{Value, json};
 
@@ -23,6 +26,7 @@ use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template::{PROPERTIES_OUTPUT, RepositoryOrigin};
 use crate::gitops_pipeline::{messages, template};
+use crate::reconcile::sender::Rollback;
 use cfn_custom_resource::Reason;
 
 /// Maximum size of a template in the call itself.
@@ -42,6 +46,9 @@ pub struct Renderer<'a> {
     pub aws: &'a Aws,
     pub context: &'a RequestContext,
     pub spec: &'a Spec,
+    pub is_update: bool,
+    /// The given repository, if a rollback restores it and it no longer exists.
+    pub missing: OnceLock<Repository>,
 }
 
 impl Renderer<'_> {
@@ -164,15 +171,50 @@ impl Renderer<'_> {
         Ok(!holds::is_held(self.aws, &self.spec.names, EventRule::Push).await?)
     }
 
-    /// Looks up the repository, which has to exist.
+    /// Looks up the repository, which has to exist, except for a given one in a rollback.
     pub async fn look_up(&self, source: &Source) -> Result<Lookup<Repository>, ApplyError> {
+        if let Some(missing) = self.missing.get() {
+            return Ok(Lookup::Found(missing.clone()));
+        }
         match source.look_up().await? {
             Lookup::Found(Some(repository)) => Ok(Lookup::Found(repository)),
-            Lookup::Found(None) => Err(ApplyError::Failed(messages::no_repository(
-                self.spec,
-                &self.context.location,
-            ))),
+            Lookup::Found(None) => {
+                let reason = messages::no_repository(self.spec, &self.context.location);
+                if !self.is_rollback().await {
+                    return Err(ApplyError::Failed(reason));
+                }
+                tracing::warn!(error = reason.as_error(), "the source is missing");
+                let missing = self.missing.get_or_init(|| self.missing_repository());
+                Ok(Lookup::Found(missing.clone()))
+            }
             Lookup::Denied(error) => Ok(Lookup::Denied(error)),
+        }
+    }
+
+    /// Whether the stack of a request with a given repository rolls back. Its rollback would
+    /// otherwise fail until a person creates the repository again.
+    async fn is_rollback(&self) -> bool {
+        let RequestContext {
+            owner, is_local, ..
+        } = self.context;
+        if !self.is_update || *is_local || self.spec.source.is_none() {
+            return false;
+        }
+        // A changed source was looked for until CloudFormation shows the rollback.
+        let look = Rollback::Unknown.look(self.aws, owner, Duration::ZERO);
+        look.await == Rollback::Yes
+    }
+
+    /// A repository that does not exist, with the address that it would have in this account. With
+    /// that of another account, nothing is cloned.
+    fn missing_repository(&self) -> Repository {
+        let (name, location) = (self.spec.repository(), &self.context.location);
+        let there = self.spec.cross_account_source();
+        let arn = there.map(|there| there.repository_arn.clone());
+        Repository {
+            arn: arn.unwrap_or_else(|| location.arn("codecommit", &name)),
+            clone_url: location.codecommit_url(&name),
+            default_branch: None,
         }
     }
 

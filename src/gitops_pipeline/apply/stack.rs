@@ -70,7 +70,9 @@ impl<'a> StackApplier<'a> {
         if !creates {
             return self.observe().await;
         }
-        let Renderer { aws, context, spec } = *self.renderer;
+        let Renderer {
+            aws, context, spec, ..
+        } = *self.renderer;
         let (owner, request) = (&context.owner, &context.request);
         let tombstone = tombstone::supersedes(aws, &spec.names, owner, request);
         let content = self.renderer.render(None, self.source);
@@ -95,7 +97,9 @@ impl<'a> StackApplier<'a> {
     }
 
     async fn read_tombstone(&mut self) {
-        let Renderer { aws, context, spec } = *self.renderer;
+        let Renderer {
+            aws, context, spec, ..
+        } = *self.renderer;
         let (owner, request) = (&context.owner, &context.request);
         let supersedes = tombstone::supersedes(aws, &spec.names, owner, request);
         self.state.has_tombstone = Some(supersedes.await);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
-use crate::fixture::{CHILD, changed, in_account, properties, with};
-use fake_aws::Denied;
+use crate::fixture::{BRANCH, CHILD, changed, fake, in_account, paused, properties, stack, with};
 use fake_aws::stacks::Finding;
+use fake_aws::{Denied, Options};
 use test_support::custom_resource::{
     FUNCTION, INVENTED_ID, ParentStack, RequestOutcome, deliver_once,
 };
@@ -228,6 +228,55 @@ fn message_of_a_hook_is_reported_with_its_resource() {
             fake.allow();
             stack.delete_id(CHILD, &properties()).await;
             assert_nothing_remains(fake);
+        });
+    }
+}
+
+/// A person deletes the former source while the stack is updated.
+#[test]
+fn rollback_to_a_deleted_repository_succeeds() {
+    const FORMER: &str = "former";
+    let given = with(properties(), "Source", json!({"RepositoryName": FORMER}));
+    let rule = json!({"ApproversNeeded": "1"});
+    for (before, has_branch, parents_late) in [
+        (given.clone(), true, Duration::ZERO),
+        (given.clone(), false, Duration::ZERO),
+        (
+            with(given.clone(), "ApprovalRule", rule),
+            true,
+            Duration::ZERO,
+        ),
+        (given, true, Duration::from_secs(30)),
+    ] {
+        paused(async {
+            let fake = fake(Options {
+                parents_late,
+                ..Options::default()
+            });
+            let mut stack = stack(&fake);
+            fake.repository(FORMER);
+            if has_branch {
+                fake.push(FORMER, BRANCH, "first");
+            }
+            stack.create(&before).await.assert_success();
+            let after = properties();
+            let update = stack.request_update(&after);
+            stack.deliver(&update).await.assert_success();
+            fake.change(|aws| aws.codecommit.repositories.remove(FORMER));
+            for _ in 0..2 {
+                tokio::time::sleep(Duration::from_mins(5)).await;
+                let back = stack.request_back(CHILD, &before, &after);
+                stack.deliver(&back).await.assert_success();
+            }
+            // An Update to it is rejected.
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            stack.show("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE", CHILD);
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            let update = stack.request_update(&changed(before.clone()));
+            stack
+                .deliver(&update)
+                .await
+                .assert_reason(["does not exist", "CFG-208"]);
         });
     }
 }
