@@ -81,11 +81,13 @@ fn follow<'p>(
     of_branch: impl Iterator<Item = &'p ProjectPush> + Clone,
 ) -> Option<Vec<&'p str>> {
     let ends = |push: &'p ProjectPush| (push.from.as_deref(), push.to.as_deref());
+    let (mut tips, mut known) = (vec![base.to.as_deref()?], BTreeSet::from([ends(base)]));
     let mut next = BTreeMap::<_, BTreeSet<_>>::new();
     for (from, to) in of_branch.clone().map(ends) {
-        next.entry(from).or_default().insert(to);
+        if !known.contains(&(from, to)) {
+            next.entry(from).or_default().insert(to);
+        }
     }
-    let (mut tips, mut known) = (vec![base.to.as_deref()?], BTreeSet::from([ends(base)]));
     while let Some(to) = next.remove(&tips.last().copied()) {
         // Two pushes that began at the same commit: the branch was there twice.
         let [to] = Vec::from_iter(to)[..] else {

@@ -68,7 +68,8 @@ fn pushes_that_only_add_commits_lead_to_the_commit() {
         ("c0 c1, c0 t c1", "- c0, c0 c1", ""),
         ("c0 m c1, c0 t m, c0 u c1", "- c0, c0 m, m c1", ""),
         ("c0 c1", "- c0, *, c0 c1", ""),
-        // The branch was elsewhere before.
+        // The branch was elsewhere before, even at the commit itself.
+        ("c0 c1", "- c1, c1 c0, c0 c1", ""),
         ("c0 c1", "p q, q -, - r, r p, p c0, c0 c1", ""),
         ("c0 c1", "- c0, c0 c1, c1 c2, c2 c3", "c1 c2, c2 c3"),
         // They take commits away, as GitLab's merge bases show.

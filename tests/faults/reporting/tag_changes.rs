@@ -173,8 +173,8 @@ impl Pushed {
 pub struct Told {
     /// Lines such as `c0 a c1`: each commit is a parent of the next one. No other commit has parents.
     of: String,
-    /// The pushes since that of `c0`, such as `dan c0 c1`, the oldest first. `-` stands for none, and
-    /// `dan *` one event of four branches at once.
+    /// The pushes since that of `c0`, such as `dan c0 c1`, the oldest first. `-` stands for none.
+    /// `dan c0 c1 *` has one event with three other branches, and `dan *` is of four others.
     #[serde(default)]
     pushes: String,
 }
@@ -204,10 +204,11 @@ impl Told {
                 end(words.get(2).copied()),
             );
             let mut event = PushEvent::of("branch", BRANCH, from, to.clone(), by, now);
-            if words[1] == "*" {
+            if words.last() == Some(&"*") {
                 event.hide_among(4);
                 event.action = "pushed";
-            } else {
+            }
+            if words[1] != "*" {
                 tip = to;
             }
             history.events.push(event);
