@@ -34,6 +34,9 @@ const CHANGE_SET: &str = "\n<!-- change set -->";
 /// The beginning of the line with the tags.
 const TAGS: &str = "A Maintainer decides by";
 
+/// The same if none decides.
+const NO_TAGS: &str = "No tag approves these changes";
+
 /// The words of the marker before the failed attempt, and after it if a later look may find more.
 const FAILURE: &str = "failure ";
 const LATE: &str = " may be incomplete";
@@ -350,7 +353,7 @@ pub fn short(note: &str) -> String {
     let mut listed = change_set.trim_start().lines();
     let counts = listed.next().unwrap_or_default();
     let tags = listed
-        .find(|line| line.starts_with(TAGS))
+        .find(|line| line.starts_with(TAGS) || line.starts_with(NO_TAGS))
         .unwrap_or_default();
     format!(
         "{head}\nThe reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.\n{CHANGE_SET}\n{counts}\n\n{tags}\n"
@@ -368,7 +371,7 @@ pub fn way_back(condition: &str, names: &ResourceNames) -> String {
 pub fn tags(url: &str, commit: &str, [reject, deploy]: [String; 2], decided: &Decided) -> String {
     let obstacle = decided.obstacle.as_ref().map(|doubt| {
         let (problem, remedy) = (doubt.to_string(), doubt.remedy());
-        format!("\nNo tag approves these changes: {problem}.\n\n{remedy}.\n")
+        format!("\n{NO_TAGS}: {problem}.\n\n{remedy}.\n")
     });
     let obstacle = obstacle.unwrap_or_default();
     if let Some(Doubt::InAws(_)) = decided.obstacle {
