@@ -90,7 +90,7 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     assert looks(aws)["HealthCheckFailed", ""] == 0
     is_approved(commit, execution, tag)
 
-    # A job of Ann's schedule creates the tag with a release. Without the release, it is Ann's tag.
+    # A job of Ann's schedule creates the tag with a release. The note shows the next tag.
     commit, execution, tag = push()
     job = gitlab.add_token("job", scope="job", user=ann.user).value
     assert source.release_of_job("POST", tag, job, ref=commit) == 201
@@ -101,6 +101,9 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     eventually(lambda: "belongs to a release" in str(source.project.commit_notes(commit)), "the note says why")
     assert source.release_of_job("DELETE", tag, job) == 200
     assert looks(aws)["HealthCheckFailed", ""] == 0
+    assert project.ran(execution)[-1] == ("Approval", "InProgress"), project.said()
+    tag = source.approval_tags(commit)["deploy"]
+    assert tag.endswith("-2") and source.create_tag(tag, commit, ann.value) == ""
     is_approved(commit, execution, tag)
 
     # The deployment fails, after the pictures of the pages are recorded. The change set is gone, so only all actions of the stage can be retried: with a new key.

@@ -19,6 +19,9 @@ use super::transport::{Area, GitLab, query_value};
 /// The most merge requests of a commit that get a note.
 const MAX_MERGE_REQUESTS: usize = 5;
 
+/// The most further ones in which an earlier note is looked for. Each takes a call.
+const MAX_OTHERS: usize = 15;
+
 /// Where notes about a commit belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteTarget<'a> {
@@ -59,6 +62,17 @@ pub(super) struct MergeRequest {
     squash_commit_sha: Option<String>,
     #[serde(default, deserialize_with = "time")]
     pub merged_at: Option<SystemTime>,
+    #[serde(default, deserialize_with = "time")]
+    created_at: Option<SystemTime>,
+}
+
+/// The places of the notes about a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitPlaces {
+    /// Those that get a note.
+    pub noted: Vec<NotePlace>,
+    /// Those that may have an earlier one.
+    pub others: Vec<NotePlace>,
 }
 
 impl GitLab {
@@ -70,6 +84,34 @@ impl GitLab {
         commit: &CommitRef<'_>,
         target: NoteTarget<'_>,
     ) -> Result<Vec<NotePlace>> {
+        let sorted = self.sorted_requests(commit, target).await?;
+        let places: Vec<NotePlace> = sorted.iter().map(MergeRequest::place).collect();
+        Ok(if target == NoteTarget::Commit {
+            CommitPlaces::new(places, &commit.sha).noted
+        } else {
+            places.into_iter().take(MAX_MERGE_REQUESTS).collect()
+        })
+    }
+
+    /// The places of the notes about a commit, without the merge requests that were created after
+    /// `time`.
+    pub async fn commit_places(
+        &self,
+        commit: &CommitRef<'_>,
+        time: Option<SystemTime>,
+    ) -> Result<CommitPlaces> {
+        let sorted = self.sorted_requests(commit, NoteTarget::Commit).await?;
+        let is_later = |one: &&MergeRequest| time.is_some_and(|time| one.created_at > Some(time));
+        let places = sorted.iter().filter(|one| !is_later(one));
+        let places = places.map(MergeRequest::place).collect();
+        Ok(CommitPlaces::new(places, &commit.sha))
+    }
+
+    async fn sorted_requests(
+        &self,
+        commit: &CommitRef<'_>,
+        target: NoteTarget<'_>,
+    ) -> Result<Vec<MergeRequest>> {
         let sha = &commit.sha;
         let call = self.merge_requests_of(commit.project, sha);
         let listed = call.list(Reading::COMMENTS, typed::<MergeRequest>).await;
@@ -86,12 +128,7 @@ impl GitLab {
                 is_own && source == Some(&commit.branch) && target == Some(into)
             }),
         }
-        let places = merge_requests.iter().take(MAX_MERGE_REQUESTS);
-        let places: Vec<NotePlace> = places.map(|one| NotePlace::MergeRequest(one.iid)).collect();
-        if places.is_empty() && target == NoteTarget::Commit {
-            return Ok(vec![NotePlace::Commit(sha.clone())]);
-        }
-        Ok(places)
+        Ok(merge_requests)
     }
 
     /// Lists the merge requests that contain a commit, or created it.
@@ -124,7 +161,32 @@ impl GitLab {
     }
 }
 
+impl CommitPlaces {
+    /// The places of the commit `sha`, of which `requests` are the merge requests.
+    fn new(mut requests: Vec<NotePlace>, sha: &str) -> Self {
+        let commit = NotePlace::Commit(sha.to_owned());
+        if requests.is_empty() {
+            return CommitPlaces {
+                noted: vec![commit],
+                others: vec![],
+            };
+        }
+        let mut others = requests.split_off(requests.len().min(MAX_MERGE_REQUESTS));
+        others.truncate(MAX_OTHERS);
+        // The note may be older than the merge request.
+        others.push(commit);
+        CommitPlaces {
+            noted: requests,
+            others,
+        }
+    }
+}
+
 impl MergeRequest {
+    fn place(&self) -> NotePlace {
+        NotePlace::MergeRequest(self.iid)
+    }
+
     pub fn is_from_fork(&self) -> bool {
         self.source_project_id != self.target_project_id
     }

@@ -3,13 +3,15 @@
 //! Source: <https://docs.gitlab.com/api/notes/>,
 //! <https://docs.gitlab.com/api/discussions/#commits>.
 
+use std::time::SystemTime;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
 use super::error::Result;
 use super::list::Reading;
-use super::members::{Identified, id, typed};
+use super::members::{Identified, id, time, typed};
 use super::merge_request::NotePlace;
 use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
@@ -21,14 +23,20 @@ const NO_NOTE: [&str; 3] = [
     "404 Discussion Not Found",
 ];
 
-/// A note of the token's user.
+/// A note that the function has written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// GitLab's number, which grows.
     id: u64,
     /// GitLab's path of the note, below the project.
     path: String,
+    pub place: NotePlace,
     pub body: String,
+    /// Whether the token's user has written it. Otherwise, a former one may have.
+    pub is_own: bool,
+    /// When it was created, or last edited. A reaction counts, too (`bump_updated_at` in
+    /// `app/models/note.rb`). `None` if GitLab does not show it.
+    pub updated: Option<SystemTime>,
 }
 
 /// The text of a note, and a short form in case a firewall rejects it.
@@ -44,18 +52,26 @@ struct ShownNote {
     #[serde(default, deserialize_with = "id")]
     author: Option<u64>,
     body: String,
+    #[serde(default, deserialize_with = "time")]
+    updated_at: Option<SystemTime>,
 }
 
 impl Note {
     #[cfg(test)]
     pub fn of(path: &str, body: &str) -> Self {
-        let (path, body) = (path.to_owned(), body.to_owned());
-        Note { id: 1, path, body }
+        Note {
+            id: 1,
+            path: path.to_owned(),
+            place: NotePlace::MergeRequest(1),
+            body: body.to_owned(),
+            is_own: true,
+            updated: None,
+        }
     }
 }
 
 impl GitLab {
-    /// The notes of the token's user in each place that begin with `marker`. More than one is left
+    /// The notes in each place that begin with `marker`. More than one of the token's user is left
     /// if a delivery was killed after it created a note beside another delivery:
     /// [`write_note`](Self::write_note) deletes the others.
     pub async fn notes(
@@ -70,7 +86,7 @@ impl GitLab {
         let author = self.own_user_id().await?;
         let mut notes = vec![];
         for place in places {
-            notes.push(self.own_notes(project, place, author, marker).await);
+            notes.push(self.notes_in(project, place, author, marker).await);
         }
         Ok(notes)
     }
@@ -135,12 +151,28 @@ impl GitLab {
         author: u64,
         marker: &str,
     ) -> Result<Vec<Note>> {
-        let own = |path: &str, shown: &Value| {
+        let mut notes = self.notes_in(project, place, author, marker).await?;
+        notes.retain(|note| note.is_own);
+        Ok(notes)
+    }
+
+    /// The notes in `place` that begin with `marker`, the oldest first. Those of the user `own` are
+    /// own ones.
+    async fn notes_in(
+        &self,
+        project: ProjectRef<'_>,
+        place: &NotePlace,
+        own: u64,
+        marker: &str,
+    ) -> Result<Vec<Note>> {
+        let read = |path: &str, shown: &Value| {
             let note: ShownNote = typed(shown)?;
-            let is_own = note.author == Some(author) && note.body.starts_with(marker);
-            is_own.then(|| Note {
+            note.body.starts_with(marker).then(|| Note {
                 id: note.id,
                 path: format!("{path}/{}", note.id),
+                place: place.clone(),
+                is_own: note.author == Some(own),
+                updated: note.updated_at,
                 body: note.body,
             })
         };
@@ -149,14 +181,14 @@ impl GitLab {
         // one.
         let notes_path = place.notes_path();
         let parse = |one: &Value| match place {
-            NotePlace::MergeRequest(_) => Some(Vec::from_iter(own(&notes_path, one))),
+            NotePlace::MergeRequest(_) => Some(Vec::from_iter(read(&notes_path, one))),
             NotePlace::Commit(_) => {
                 let Some(id) = one["id"].as_str() else {
                     return Some(vec![]);
                 };
                 let path = format!("{notes_path}/{}/notes", query_value(id));
                 let notes = one["notes"].as_array().into_iter().flatten();
-                Some(notes.filter_map(|note| own(&path, note)).collect())
+                Some(notes.filter_map(|note| read(&path, note)).collect())
             }
         };
         let mut call = self.note_call("GET", "listing the notes on", project, place);
@@ -190,6 +222,22 @@ impl GitLab {
         let purpose = format!("editing {} of project {project}", note.path);
         let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
         send_text(call, text, &note.body).await
+    }
+
+    /// Whether a firewall rejects this text of a note. Otherwise the note has it afterwards.
+    pub async fn is_text_blocked(
+        &self,
+        project: ProjectRef<'_>,
+        note: &Note,
+        text: &str,
+    ) -> Result<bool> {
+        let purpose = format!("editing {} of project {project}", note.path);
+        let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
+        match call.body(json!({"body": text})).send::<Identified>().await {
+            Ok(_) => Ok(false),
+            Err(error) if error.is_blocked() => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes a note. One that does not exist counts as deleted.

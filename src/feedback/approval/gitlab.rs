@@ -4,8 +4,11 @@
 //! commits. So every record is read from GitLab, and nothing is approved if a record cannot be
 //! read.
 
+use std::time::SystemTime;
+
 use super::ahead;
 use super::ahead::Ahead;
+use super::numbers::TagNumbers;
 use super::plan;
 use super::plan::{Authorship, Doubt, InAws};
 use super::request::{ApprovalRequest, Range};
@@ -13,10 +16,10 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{Containment, GitLab, GitLabError, GitLabUser, ProjectRef, Tag};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::{
     ApprovalTag, Decision, Exposure, TagProtection,
 };
-use crate::gitops_pipeline::settings::{GitLabApprovals, ReportSettings};
 
 /// The most tags of a person whose commits are looked up. Each takes a call.
 const MAX_TAGS: usize = 20;
@@ -44,14 +47,49 @@ enum Unproved {
 }
 
 /// The decision by the tags of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
-    /// The tag that decides, and who created it.
-    pub verdict: Option<(ApprovalTag, GitLabUser)>,
+    /// The tag that decides, if the notes show the request.
+    pub verdict: Option<Verdict>,
+    /// The number of the tags that the notes have to show.
+    pub number: u32,
     /// The tags that decide nothing, and why.
     pub doubts: Vec<(String, Doubt)>,
     /// Why no tag approves, even of another person.
     pub obstacle: Option<Doubt>,
+    /// Whether the decision may still follow. A note that is edited meanwhile would be later than
+    /// the tag.
+    pub is_open: bool,
+}
+
+/// A tag that decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub tag: ApprovalTag,
+    pub user: GitLabUser,
+    pub commit: String,
+    /// When GitLab recorded the tag.
+    pub at: SystemTime,
+}
+
+/// The latest tags of a request, and the number of the next ones.
+struct LatestTags {
+    number: u32,
+    shown: [Option<Tag>; 2],
+    next: u32,
+}
+
+impl Decided {
+    /// A decision that may follow.
+    pub fn open(obstacle: Option<Doubt>) -> Self {
+        Decided {
+            verdict: None,
+            number: 1,
+            doubts: vec![],
+            obstacle,
+            is_open: true,
+        }
+    }
 }
 
 /// Who decides about a request.
@@ -60,8 +98,6 @@ pub struct Inquiry<'a> {
     pub pipeline: &'a PipelineSettings,
     /// Its project in GitLab.
     pub report: &'a ReportSettings,
-    /// How its change sets are approved.
-    pub approvals: &'a GitLabApprovals,
     pub request: &'a ApprovalRequest,
 }
 
@@ -72,79 +108,134 @@ impl From<InAws> for Unproved {
 }
 
 impl Inquiry<'_> {
-    /// The names of the request's tags. A rejection comes first.
-    pub fn tags(&self) -> [ApprovalTag; 2] {
-        [Decision::Reject, Decision::Deploy].map(|decision| ApprovalTag {
-            decision,
-            names: self.pipeline.names.clone(),
-            key: self.request.key.clone(),
-        })
-    }
-
-    /// The decision by the tags of the request. A rejection wins, and nothing is approved while one
-    /// exists that is not proved. A `note` needs the obstacle even before there is a tag.
-    pub async fn decide(&self, aws: &Aws, is_for_note: bool) -> Result<Decided, ApprovalError> {
-        let mut decided = Decided::default();
+    /// The decision by the latest tags of the request. A rejection wins, and nothing is approved
+    /// while one exists that is not proved.
+    pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
+        let mut decided = Decided::open(None);
         let change_set = &self.request.change_set;
         let is_executable = matches!(change_set.creation, Creation::Complete | Creation::Empty);
-        let before = self.read_tags().await?;
-        let is_needed = before != [None, None] || is_for_note;
-        if !is_needed || change_set.id.is_empty() || !is_executable {
+        if change_set.id.is_empty() || !is_executable {
             return Ok(decided);
         }
-        let range = self.request.range(aws, &self.pipeline.names).await?;
-        let Some(range) = range else {
+        let names = &self.pipeline.names;
+        let Some(range) = self.request.range(aws, names).await? else {
             return Ok(decided);
         };
         let ahead = match Box::pin(self.ahead(&range)).await {
             Ok(ahead) => ahead,
             Err(Unproved::Doubt(doubt)) => {
+                decided.is_open = !matches!(doubt, Doubt::InAws(_));
                 decided.obstacle = Some(doubt);
                 return Ok(decided);
             }
             Err(Unproved::Failed(error)) => return Err(error.into()),
         };
         decided.obstacle = self.request.is_held.then_some(Doubt::Held);
-        for (tag, shown) in self.tags().iter().zip(&before) {
-            let Some(shown) = shown else {
+        let numbers = TagNumbers::new(self.request, names, &ahead.pushes);
+        let latest = self.latest_tags(&numbers).await?;
+        decided.number = latest.next;
+        decided.is_open = false;
+        Box::pin(self.prove_tags(&mut decided, &latest, &numbers, &range, &ahead)).await?;
+        if decided.verdict.is_some() && self.read_tags(latest.number).await? != latest.shown {
+            decided.verdict = None;
+            decided.is_open = true;
+        }
+        // The event may follow, and will be later than the note.
+        let mut doubts = decided.doubts.iter();
+        if doubts.any(|(_, doubt)| *doubt == Doubt::NoEvent) {
+            decided.number = latest.number;
+        }
+        Ok(decided)
+    }
+
+    /// Decides by the `latest` tags. A rejection comes first.
+    async fn prove_tags(
+        &self,
+        decided: &mut Decided,
+        latest: &LatestTags,
+        numbers: &TagNumbers<'_>,
+        range: &Range,
+        ahead: &Ahead,
+    ) -> Result<(), ApprovalError> {
+        let has_rejection = self.has_rejection(numbers, latest.number).await?;
+        for (tag, shown) in numbers.tags(latest.number).into_iter().zip(&latest.shown) {
+            let (name, Some(shown)) = (tag.name(), shown) else {
                 continue;
             };
-            // A rejection comes first.
-            if !decided.doubts.is_empty() {
-                decided.doubts.push((tag.name(), Doubt::Rejected));
+            if tag.decision == Decision::Deploy && (has_rejection || !decided.doubts.is_empty()) {
+                decided.doubts.push((name, Doubt::Rejected));
                 break;
             }
-            if self.request.is_held && tag.decision == Decision::Deploy {
+            if tag.decision == Decision::Deploy && self.request.is_held {
+                decided.is_open = true;
                 break;
             }
-            match Box::pin(self.prove(tag, shown, &range, &ahead)).await {
+            match Box::pin(self.prove(&tag, shown, range, ahead)).await {
                 Ok(user) => {
-                    decided.verdict = Some((tag.clone(), user));
+                    let at = numbers.first_event(&name);
+                    decided.verdict = at.map(|at| Verdict {
+                        tag,
+                        user,
+                        commit: range.commit.clone(),
+                        at,
+                    });
                     break;
                 }
-                Err(Unproved::Doubt(doubt)) => decided.doubts.push((tag.name(), doubt)),
+                Err(Unproved::Doubt(doubt)) => decided.doubts.push((name, doubt)),
                 Err(Unproved::Failed(error)) => return Err(error.into()),
             }
         }
-        if decided.verdict.is_some()
-            && self.read_tags().await? != before
-            && let Some((tag, _)) = decided.verdict.take()
-        {
-            decided.doubts.push((tag.name(), Doubt::Changed));
+        Ok(())
+    }
+
+    /// The latest tags that have an event, or that exist without one.
+    async fn latest_tags(&self, numbers: &TagNumbers<'_>) -> Result<LatestTags, GitLabError> {
+        let mut next = numbers.next(0);
+        let mut number = next - 1;
+        let mut shown = [None, None];
+        if number > 0 {
+            shown = self.read_tags(number).await?;
         }
-        Ok(decided)
+        for _ in 0..MAX_TAGS {
+            let unseen = self.read_tags(next).await?;
+            if unseen == [None, None] || next == number {
+                break;
+            }
+            (number, shown) = (next, unseen);
+            next = numbers.next(number);
+        }
+        Ok(LatestTags {
+            number,
+            shown,
+            next,
+        })
+    }
+
+    /// Whether GitLab has a rejection of the request that is earlier than the latest tags: it may
+    /// be genuine.
+    async fn has_rejection(
+        &self,
+        numbers: &TagNumbers<'_>,
+        latest: u32,
+    ) -> Result<bool, GitLabError> {
+        for name in numbers.earlier_rejections(latest) {
+            if self.gitlab.tag(self.project(), &name).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn project(&self) -> ProjectRef<'_> {
         self.report.project()
     }
 
-    async fn read_tags(&self) -> Result<[Option<Tag>; 2], GitLabError> {
-        let [reject, deploy] = self.tags().map(|tag| tag.name());
+    async fn read_tags(&self, number: u32) -> Result<[Option<Tag>; 2], GitLabError> {
+        let [reject, deploy] = self.request.tags(&self.pipeline.names, number);
         let project = self.project();
         Ok([
-            self.gitlab.tag(project, &reject).await?,
-            self.gitlab.tag(project, &deploy).await?,
+            self.gitlab.tag(project, &reject.name()).await?,
+            self.gitlab.tag(project, &deploy.name()).await?,
         ])
     }
 
@@ -211,7 +302,8 @@ impl Inquiry<'_> {
         let level = gitlab.member_level(project, creator).await?;
         let own_user = gitlab.own_user_id().await?;
         plan::check_person(&user, level, own_user)?;
-        if !self.approvals.allow_author {
+        let approvals = self.pipeline.gitlab_approvals();
+        if approvals.is_none_or(|(_, approvals)| !approvals.allow_author) {
             self.check_authors(&user, (tag, shown), ahead).await?;
         }
         Ok(user)

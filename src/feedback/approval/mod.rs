@@ -4,16 +4,17 @@
 //!
 //! - [`request`] reads the request that waits. Its name comes first: CodePipeline accepts it only
 //!   while the request waits
-//! - [`gitlab`] queries GitLab for the tags of the request
+//! - [`gitlab`] queries GitLab for the tags of the request, which [`numbers`] distinguishes
 //! - [`ahead`] decides whether its commit only adds commits to the deployed one, and [`plan`]
 //!   whether a tag approves it, as pure functions
 
 mod ahead;
 mod gitlab;
+mod numbers;
 mod plan;
 mod request;
 
-pub use self::gitlab::{ApprovalError, Decided, Inquiry};
+pub use self::gitlab::{ApprovalError, Decided, Inquiry, Verdict};
 pub use self::plan::{Doubt, SUMMARY, person_of};
 pub use self::request::ApprovalRequest;
 
@@ -21,11 +22,9 @@ use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
 
 use self::plan::BY_PERSON;
 use crate::clients::aws::{Aws, CallError, optional};
-use crate::clients::gitlab::GitLab;
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::Decision;
 
 /// CodePipeline's error codes for a token whose request no longer waits. The documentation does not
@@ -50,44 +49,21 @@ pub async fn approve(aws: &Aws, pipeline: &PipelineSettings) -> Result<(), CallE
     }
 }
 
-/// Ends the request that waits in `pipeline` as a person decides in GitLab. Returns the execution
-/// if it still waits, or why none does.
-///
-/// # Errors
-/// If AWS or GitLab does not return a record that is needed. Then nothing is approved.
-pub async fn approve_from_gitlab(
+/// Ends `request`, if it still waits in `pipeline`, as a person has decided in GitLab.
+pub async fn answer(
     aws: &Aws,
-    gitlab: &GitLab,
-    pipeline: &PipelineSettings,
-    report: &ReportSettings,
-) -> Result<Result<String, &'static str>, ApprovalError> {
-    let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
-        return Ok(Err(
-            "Approval.FromGitLab or FunctionApprovals does not allow tags to approve",
-        ));
-    };
-    let name = pipeline.names.pipeline();
-    let Some(request) = ApprovalRequest::read(aws, &name, settings).await? else {
-        return Ok(Err("no change set waits for an approval"));
-    };
-    let inquiry = Inquiry {
-        gitlab,
-        pipeline,
-        report,
-        approvals,
-        request: &request,
-    };
-    let Some((tag, user)) = Box::pin(inquiry.decide(aws, false)).await?.verdict else {
-        return Ok(Ok(request.execution_id));
-    };
+    pipeline: &str,
+    request: &ApprovalRequest,
+    verdict: &Verdict,
+) -> Result<(), CallError> {
+    let Verdict { tag, user, .. } = verdict;
     let [approved, rejected] = BY_PERSON;
     let (status, text) = match tag.decision {
         Decision::Deploy => (ApprovalStatus::Approved, approved),
         Decision::Reject => (ApprovalStatus::Rejected, rejected),
     };
     let summary = format!("{text}@{} ({}), tag {}", user.username, user.id, tag.name());
-    put(aws, &name, &request, status, &summary).await?;
-    Ok(Err("the request for approval has ended"))
+    put(aws, pipeline, request, status, &summary).await
 }
 
 /// Ends `request`, if it still waits.

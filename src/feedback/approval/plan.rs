@@ -16,9 +16,8 @@ use cfn_custom_resource::Remedy;
 /// to the source branch of its merge request.
 const EVENT_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// The remedy if a new tag of the same name would decide nothing either.
-const REQUEST_AGAIN: &str =
-    "Approve in AWS. Or ask again: reject the request in AWS, then retry the stage";
+/// The remedy if the next tags can decide.
+const DECIDE_AGAIN: &str = "Use the links of this note, or decide in AWS";
 
 /// The summary of the function's approval in CodePipeline.
 pub const SUMMARY: &str = "cfn-gitops: the change set has no changes";
@@ -81,8 +80,11 @@ pub enum Doubt {
     /// A call failed.
     #[error("AWS or GitLab does not show what is needed")]
     Unreadable,
-    #[error("the tags of this request were changed meanwhile")]
-    Changed,
+    /// A person may have edited the note. A reaction to it counts, too.
+    #[error(
+        "a note about the request did not show it, or was changed or reacted to after the tag was created"
+    )]
+    EditedNote,
 }
 
 /// Why no tag decides about a request, even of another person: its commit is not ahead, or GitLab
@@ -137,17 +139,16 @@ impl Doubt {
     pub fn remedy(&self) -> Remedy {
         let remedy = match self {
             Doubt::Exposed(exposure) => return exposure.reason().remedy,
-            Doubt::OtherKey => "Use a link of this note",
+            Doubt::OtherKey | Doubt::EditedNote => "Read this note, and use its links",
             Doubt::OtherCommit
             | Doubt::NoEvent
             | Doubt::Bulk
             | Doubt::NotCreatedOnce
             | Doubt::Released
-            | Doubt::Rejected
             | Doubt::OwnUser
             | Doubt::NotAPerson
             | Doubt::NotMaintainer
-            | Doubt::Author(_) => REQUEST_AGAIN,
+            | Doubt::Author(_) => DECIDE_AGAIN,
             Doubt::InAws(InAws::NotOnBranch) => {
                 "Find out who moved the branch, or pushed to CodeCommit. Only an approver in AWS decides"
             }
@@ -157,7 +158,9 @@ impl Doubt {
             Doubt::Unreadable => {
                 "Wait: the function tries again, and its log has the cause. Or approve in AWS"
             }
-            Doubt::Changed => "Wait: the function reads them again",
+            Doubt::Rejected => {
+                "Delete the rejection in GitLab if it is a mistake, and use the links of this note"
+            }
         };
         remedy.into()
     }

@@ -17,6 +17,7 @@ use crate::gitops_pipeline::executions::{
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ApprovalSettings;
+use crate::gitops_pipeline::settings::approval_tags::{ApprovalTag, Decision};
 
 /// The most deployments whose approval is looked up. Each takes a call.
 const MAX_DEPLOYMENTS: usize = 20;
@@ -93,6 +94,16 @@ impl ApprovalRequest {
             is_held,
             change_set,
         }))
+    }
+
+    /// The tags of this `number`. A rejection comes first.
+    pub fn tags(&self, names: &ResourceNames, number: u32) -> [ApprovalTag; 2] {
+        [Decision::Reject, Decision::Deploy].map(|decision| ApprovalTag {
+            decision,
+            names: names.clone(),
+            key: self.key.clone(),
+            number,
+        })
     }
 
     /// The commits that it deploys. `None` if the execution is not in progress any more, or is to

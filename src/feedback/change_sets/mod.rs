@@ -22,4 +22,7 @@ pub use self::reason::{Audience, HIDDEN_REASON, Template, is_gone, shown_reason}
 pub use self::values::{Values, without_accounts};
 
 #[cfg(test)]
+pub use self::change_set::Recreation;
+
+#[cfg(test)]
 pub mod tests;

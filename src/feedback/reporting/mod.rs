@@ -13,14 +13,18 @@
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
 //! - [`cause`] reads why an execution failed
-//! - [`note`] renders the note about a commit, and [`written_notes`] reads the notes that exist
+//! - [`note`] renders the note about a commit, [`written_notes`] reads the notes that exist, and
+//!   [`note_content`] their content about a change set that waits
+//! - [`changes`] reads the changes of an execution whose approval has ended
 //! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
 
 mod cause;
+mod changes;
 mod drift;
 mod event;
 mod execution;
 pub(crate) mod note;
+mod note_content;
 mod open;
 mod outcome;
 mod outputs;
@@ -42,6 +46,7 @@ pub(crate) use crate::feedback::reporting::statuses::show as show_status;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::clients::Clients;
@@ -93,7 +98,8 @@ pub async fn handle(
         }
     }
     let opened = target.open(clients).await?;
-    let reported = report::report(&opened, event.scope, None, execution).await;
+    let asked = OnceCell::new();
+    let reported = report::report(&opened, event.scope, None, &asked, execution).await;
     Ok(Ok(reported))
 }
 
@@ -112,14 +118,16 @@ pub async fn decide(
         Err(because) => return Ok(Err(because)),
     };
     let opened = target.open(clients).await?;
-    let id = match opened.decide().await? {
-        Ok(id) => id,
+    let asked = match Box::pin(opened.decide()).await? {
+        Ok(asked) => asked,
         Err(because) => return Ok(Err(because)),
     };
-    let Some(execution) = newest(clients, &target, &id).await? else {
+    let id = &asked.request.execution_id;
+    let Some(execution) = newest(clients, &target, id).await? else {
         return Ok(Err(NO_COMMIT));
     };
-    let reported = report::report(&opened, Scope::Approval, Some(tag), execution).await;
+    let (scope, asked) = (Scope::Approval, OnceCell::new_with(Some(Ok(Ok(asked)))));
+    let reported = report::report(&opened, scope, Some(tag), &asked, execution).await;
     Ok(Ok(reported))
 }
 
@@ -150,19 +158,11 @@ pub fn catch_up<'a>(
             .open(clients)
             .await
             .map_err(|error| failed(error.into()))?;
-        // The note reports that it is unknown who approves.
-        if let Err(error) = opened.decide().await {
-            let error = ReportError::from(error).reason;
-            tracing::warn!(
-                pipeline = name,
-                error = error.as_error(),
-                "the tags cannot be checked"
-            );
-        }
+        let asked = OnceCell::new_with(Some(opened.asked().await));
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
-            let one = report::report(&opened, Scope::All, None, execution).await;
+            let one = report::report(&opened, Scope::All, None, &asked, execution).await;
             for error in one.gitlab_errors() {
                 unreachable.note(url, Some(&target.settings.project), error);
             }

@@ -11,25 +11,23 @@
 //! …                                                               the change set, if listed
 //! ```
 //!
-//! The function reads these parts again, when it edits the note. Only the last part survives: its
-//! change set may not exist any more.
+//! The function reads the first two lines again, when it edits the note.
 
 use std::fmt::Write;
 
+use crate::clients::gitlab::ProjectDetails;
 use crate::feedback::approval;
-use crate::feedback::approval::{Decided, Doubt, person_of};
+use crate::feedback::approval::{Doubt, person_of};
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::note_content::{CHANGE_SET, plain};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 
 /// The end of the headline while the approval waits.
 const WAIT: &str = "wait for an approval";
-
-/// The line before the change set. A person may have written the same line before it, so the last
-/// one counts. Each note has it.
-const CHANGE_SET: &str = "\n<!-- change set -->";
 
 /// The beginning of the line with the tags.
 const TAGS: &str = "A Maintainer decides by";
@@ -125,6 +123,14 @@ impl NoteState {
             }
         };
         NoteState { approval, end }
+    }
+
+    /// The state if `approval` is all that is known.
+    pub fn ended(approval: Option<ApprovalEnd>) -> Self {
+        NoteState {
+            approval,
+            end: ExecutionEnd::Open,
+        }
     }
 
     /// Whether the note has to show why the execution failed.
@@ -223,15 +229,9 @@ pub struct Written<'a> {
     pub failed_attempt: Option<&'a str>,
     /// Whether a later look may find more about the failure.
     pub is_late: bool,
-    /// The change set. Empty if none was listed.
-    change_set: &'a str,
 }
 
 impl<'a> Written<'a> {
-    pub fn has_change_set(&self) -> bool {
-        !self.change_set.is_empty()
-    }
-
     pub fn parse(note: &'a str) -> Self {
         let (first, rest) = note.split_once('\n').unwrap_or((note, ""));
         let (headline, _) = rest.split_once('\n').unwrap_or((rest, ""));
@@ -244,14 +244,6 @@ impl<'a> Written<'a> {
         let url = url.map_or("", |(url, _)| url);
         let id = url.split_once("/executions/");
         let id = id.and_then(|(_, rest)| rest.split_once('/'));
-        // GitLab may remove the line break at the end.
-        let mut lines = note
-            .rmatch_indices(CHANGE_SET)
-            .map(|(at, line)| at + line.len());
-        let after = lines.find_map(|end| {
-            let rest = note.get(end..)?;
-            (rest.is_empty() || rest.starts_with('\n')).then_some(rest)
-        });
         Written {
             note,
             url,
@@ -259,7 +251,6 @@ impl<'a> Written<'a> {
             waits: headline.contains(&format!(" {WAIT}**: ")),
             failed_attempt,
             is_late: failure.is_some_and(|it| it.ends_with(LATE)),
-            change_set: after.unwrap_or_default().trim_start(),
         }
     }
 }
@@ -278,32 +269,19 @@ pub struct NoteOf<'a> {
 impl NoteOf<'_> {
     /// The note about the sorted `changes` that wait for an approval.
     pub fn waiting(&self, changes: &[Change]) -> String {
-        let mut change_set = format!(
-            "Commit {}, stack {}: {}\n",
-            short_commit(self.commit),
-            code(&self.settings.stack_name),
-            counts(changes),
-        );
-        write_table(&mut change_set, changes, self.url);
         let environment = code(&self.settings.environment_name);
-        self.with(
-            &format!("Changes to {environment} {WAIT}"),
-            None,
-            "",
-            &change_set,
-        )
+        let headline = format!("Changes to {environment} {WAIT}");
+        self.with(&headline, None, "", Some(changes))
     }
 
-    /// The note after its execution has this state, which may be a failure. `written` is
-    /// the former note, if there is one.
+    /// The note after its execution has this state, which may be a failure. `changes` are those of
+    /// its change set, if CloudFormation still shows it.
     pub fn ended(
         &self,
         state: &NoteState,
         failure: Option<&FailureText>,
-        written: Option<&Written<'_>>,
+        changes: Option<&[Change]>,
     ) -> String {
-        let headline = state.text(&code(&self.settings.environment_name));
-        let change_set = written.map_or("", |written| written.change_set);
         let text = match (failure, &state.end) {
             (Some(failure), _) => failure.text.clone(),
             (None, ExecutionEnd::Deployed) => {
@@ -311,7 +289,42 @@ impl NoteOf<'_> {
             }
             (None, _) => String::new(),
         };
-        self.with(&headline, failure, &text, &without_commands(change_set))
+        self.with(&self.headline(state), failure, &text, changes)
+    }
+
+    /// The part of the note about the tags that decide, in this `project`.
+    pub fn tags(&self, project: &ProjectDetails, [reject, deploy]: &[ApprovalTag; 2]) -> String {
+        let own = || format!("{}/{}", self.settings.access.url, project.path);
+        let url = project.web_url.clone().unwrap_or_else(own);
+        let link = |tag: &ApprovalTag| {
+            let (name, commit) = (tag.name(), self.commit);
+            let (text, escaped) = (code(&name), name.replace('/', "%2F"));
+            format!("[{text}]({url}/-/tags/new?tag_name={escaped}&ref={commit})")
+        };
+        let (deploys, rejects) = (link(deploy), link(reject));
+        format!(
+            "\n{TAGS} a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
+        )
+    }
+
+    /// Whether a note of this text shows that its execution has this state, which is not a failure.
+    pub fn is_shown(&self, state: &NoteState, note: &str) -> bool {
+        note.starts_with(&self.head(&self.headline(state), None))
+    }
+
+    fn headline(&self, state: &NoteState) -> String {
+        state.text(&code(&self.settings.environment_name))
+    }
+
+    /// The marker and the headline.
+    fn head(&self, headline: &str, failure: Option<&FailureText>) -> String {
+        let mut head = marker(self.names, self.location, self.commit);
+        if let Some(failure) = failure {
+            let late = if failure.is_late { LATE } else { "" };
+            let _ = write!(head, "{FAILURE}{}{late} ", failure.attempt);
+        }
+        let _ = write!(head, "-->\n**{headline}**: [execution]({})\n", self.url);
+        head
     }
 
     fn with(
@@ -319,18 +332,19 @@ impl NoteOf<'_> {
         headline: &str,
         failure: Option<&FailureText>,
         text: &str,
-        change_set: &str,
+        changes: Option<&[Change]>,
     ) -> String {
-        let mut note = marker(self.names, self.location, self.commit);
-        if let Some(failure) = failure {
-            let late = if failure.is_late { LATE } else { "" };
-            let _ = write!(note, "{FAILURE}{}{late} ", failure.attempt);
-        }
-        let _ = write!(note, "-->\n**{headline}**: [execution]({})\n", self.url);
+        let mut note = self.head(headline, failure);
         if !text.is_empty() {
             let _ = write!(note, "\n{}\n", text.trim());
         }
-        note + CHANGE_SET + "\n" + change_set
+        let _ = write!(note, "\n{CHANGE_SET}\n");
+        if let Some(changes) = changes {
+            let (commit, stack) = (short_commit(self.commit), code(&self.settings.stack_name));
+            let _ = writeln!(note, "Commit {commit}, stack {stack}: {}", counts(changes));
+            write_table(&mut note, changes, self.url);
+        }
+        note
     }
 }
 
@@ -356,7 +370,7 @@ pub fn short(note: &str) -> String {
         .find(|line| line.starts_with(TAGS) || line.starts_with(NO_TAGS))
         .unwrap_or_default();
     format!(
-        "{head}\nThe reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.\n{CHANGE_SET}\n{counts}\n\n{tags}\n"
+        "{head}\nThe reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.\n\n{CHANGE_SET}\n{counts}\n\n{tags}\n"
     )
 }
 
@@ -367,31 +381,21 @@ pub fn way_back(condition: &str, names: &ResourceNames) -> String {
     format!("\n{condition}, revert the merge request, or run {undo}.\n")
 }
 
-/// The part of the note about the tags that decide. `url` is that of the project.
-pub fn tags(url: &str, commit: &str, [reject, deploy]: [String; 2], decided: &Decided) -> String {
-    let obstacle = decided.obstacle.as_ref().map(|doubt| {
-        let (problem, remedy) = (doubt.to_string(), doubt.remedy());
-        format!("\n{NO_TAGS}: {problem}.\n\n{remedy}.\n")
-    });
-    let obstacle = obstacle.unwrap_or_default();
-    if let Some(Doubt::InAws(_)) = decided.obstacle {
-        return obstacle;
-    }
-    let link = |tag: &str| {
-        let escaped = tag.replace('/', "%2F");
-        format!(
-            "[{}]({url}/-/tags/new?tag_name={escaped}&ref={commit})",
-            code(tag)
-        )
-    };
-    let (deploys, rejects) = (link(&deploy), link(&reject));
-    let mut text = format!(
-        "\n{TAGS} a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
+/// The part of the note about why no tag approves.
+pub fn obstacle(doubt: &Doubt) -> String {
+    let (problem, remedy) = (
+        plain(&doubt.to_string()),
+        plain(&doubt.remedy().to_string()),
     );
-    text += &obstacle;
-    for (tag, doubt) in &decided.doubts {
-        let (tag, remedy) = (code(tag), doubt.remedy());
-        let problem = doubt.to_string().replace('`', "");
+    format!("\n{NO_TAGS}: {problem}.\n\n{remedy}.\n")
+}
+
+/// The part of the note about the tags that decide nothing.
+pub fn doubts(doubts: &[(String, Doubt)]) -> String {
+    let mut text = String::new();
+    for (tag, doubt) in doubts {
+        let (tag, remedy) = (code(tag), plain(&doubt.remedy().to_string()));
+        let problem = plain(&doubt.to_string());
         let _ = writeln!(text, "\n{tag} decides nothing: {problem}.\n\n{remedy}.");
     }
     text
@@ -399,4 +403,4 @@ pub fn tags(url: &str, commit: &str, [reject, deploy]: [String; 2], decided: &De
 
 #[cfg(test)]
 #[path = "note_tests.rs"]
-mod tests;
+pub mod tests;

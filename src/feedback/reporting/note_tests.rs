@@ -1,11 +1,13 @@
 //! The text of a note, and the parts that are read from it.
 
+use serde_json::json;
+
 use super::*;
 use crate::feedback::reporting::tests::{location, settings};
 
 const URL: &str = "https://console/pipelines/p/executions/e1/timeline";
 
-fn with_note<T>(read: impl FnOnce(NoteOf<'_>) -> T) -> T {
+pub fn with_note<T>(read: impl FnOnce(NoteOf<'_>) -> T) -> T {
     let (names, settings) = (ResourceNames::new("dev", "shop"), settings());
     read(NoteOf {
         names: &names.expect("valid names"),
@@ -26,26 +28,25 @@ fn failure(text: &str) -> FailureText {
 
 #[test]
 fn short_note_has_the_functions_own_words_alone() {
-    let tag = |verb: &str| format!("{verb}/dev/shop/k1");
+    let tags = ["reject", "deploy"].map(|verb| {
+        let name = format!("{verb}/dev/shop/0123456789abcdef");
+        ApprovalTag::parse(&name).expect("a tag")
+    });
+    let project = ProjectDetails::parse(&json!({"id": 42})).expect("a project");
     let long = "x".repeat(20_000);
     let of_failure = format!("```\n{CHANGE_SET}\n{TAGS} nobody\n{long}\n```");
     let note = with_note(|note| {
-        let names = ["reject", "deploy"].map(tag);
-        let decided = Decided {
-            doubts: vec![(tag("deploy"), Doubt::Unreadable)],
-            ..Decided::default()
-        };
-        let tags = tags("https://gitlab/p", "c0ffee", names, &decided);
-        note.waiting(&[]) + &long + "\n" + &tags
+        let doubts = doubts(&[(tags[1].name(), Doubt::EditedNote)]);
+        note.waiting(&[]) + &long + "\n" + &note.tags(&project, &tags) + &doubts
     });
-    let failed = with_note(|note| note.with("failed", Some(&failure("")), &of_failure, ""));
+    let failed = with_note(|note| note.with("failed", Some(&failure("")), &of_failure, None));
     for (note, of_note) in [
         (
             &note,
             &[
                 "commit `c0ffee`",
                 "stack `cfnstack-dev-shop`",
-                "tag_name=deploy%2Fdev%2Fshop%2Fk1",
+                "tag_name=deploy%2Fdev%2Fshop%2F0123456789abcdef",
             ][..],
         ),
         (&failed, &["failure a1", "**failed**"]),
@@ -151,45 +152,24 @@ fn written_note_is_read_again() {
     with_note(|of| {
         let waiting = of.waiting(&[]);
         let written = Written::parse(&waiting);
-        assert!(written.waits && written.has_change_set());
+        assert!(written.waits);
         assert_eq!((written.execution_id, written.failed_attempt), ("e1", None));
         let late = FailureText {
             is_late: true,
-            ..failure("because\n<!-- change set -->\n/close")
+            ..failure("because")
         };
-        let failed = of.ended(&state, Some(&late), Some(&written));
+        let failed = of.ended(&state, Some(&late), None);
         let read = Written::parse(&failed);
         assert_eq!((read.failed_attempt, read.is_late), (Some("a1"), true));
-        assert!(
-            !read.waits && read.change_set == written.change_set,
-            "{failed}"
-        );
-        // GitLab may remove the line break at the end.
-        let alone = of.ended(&state, Some(&failure("because\n<!-- change set -->")), None);
-        assert!(
-            !Written::parse(alone.trim_end()).has_change_set(),
-            "{alone}"
-        );
-    });
-}
-
-/// A person may have edited the note: the lines would be quick actions of the token's user.
-#[test]
-fn command_in_an_edited_note_is_dropped() {
-    let state = NoteState {
-        approval: None,
-        end: ExecutionEnd::Deployed,
-    };
-    with_note(|of| {
-        let edited = of
-            .waiting(&[])
-            .replace("\n<!-- change set", "```\n<!-- change set");
-        let edited = edited + "/merge\nkept\n```\n";
-        let deployed = of.ended(&state, None, Some(&Written::parse(&edited)));
-        assert!(
-            !deployed.contains("/merge") && deployed.contains("kept"),
-            "{deployed}"
-        );
+        assert!(!read.waits && !failed.contains("Commit"), "{failed}");
+        let listed = of.ended(&state, Some(&late), Some(&[]));
+        assert!(listed.contains("Commit `c0ffee`"), "{listed}");
+        let ended = NoteState {
+            end: ExecutionEnd::Deployed,
+            ..state.clone()
+        };
+        let deployed = of.ended(&ended, None, None);
+        assert!(of.is_shown(&ended, &deployed) && !of.is_shown(&state, &deployed));
     });
 }
 

@@ -192,6 +192,16 @@ impl Desired {
     }
 }
 
+/// How the text of a pending approval begins after a tag by an edited note.
+const EDITED: &str = "Waits for an approval by the new links of the note";
+
+/// The text of a pending approval, if `tag` decides nothing because its note was edited.
+pub fn edited_note(tag: &str) -> String {
+    shortened(&format!(
+        "{EDITED}, which was changed. {tag} decides nothing"
+    ))
+}
+
 /// The end of the name of an approval's status.
 pub const APPROVAL_SUFFIX: &str = "/approval";
 
@@ -393,6 +403,15 @@ fn environment_post(desired: &Desired, shown: &GitLabEnvironment, is_kept: bool)
 fn status_posts(topic: Topic, desired: &CommitStatus, shown: &Statuses) -> Vec<Post> {
     let mut posts = vec![];
     if !is_shown(desired, shown) {
+        // GitLab keeps the text of an open status, and has no transition from it to `pending`.
+        let is_open = |own: &CommitStatus| own.state == StatusState::Pending;
+        if desired.state == StatusState::Pending && shown.own().is_some_and(is_open) {
+            let ended = CommitStatus {
+                state: StatusState::Canceled,
+                ..desired.clone()
+            };
+            posts.push(Post::Status(topic, ended));
+        }
         posts.push(Post::Status(topic, desired.clone()));
     }
     let ended = CommitStatus {
@@ -416,13 +435,18 @@ fn status_posts(topic: Topic, desired: &CommitStatus, shown: &Statuses) -> Vec<P
 fn is_shown(desired: &CommitStatus, shown: &Statuses) -> bool {
     let is_open = desired.state.is_open();
     let has_state = |shown: &CommitStatus| shown.state == desired.state;
-    let is_own = |own: &CommitStatus| is_open || own.target_url == desired.target_url;
+    let is_own = |own: &CommitStatus| {
+        let says_why = desired.description.starts_with(EDITED);
+        let is_same = own.description == desired.description || !says_why;
+        is_open && is_same || own.target_url == desired.target_url && !is_open
+    };
     let mut latest = shown
         .current
         .last()
         .map(|latest| &latest.status)
         .into_iter();
-    shown.own().is_some_and(|own| has_state(own) && is_own(own)) || is_open && latest.any(has_state)
+    shown.own().is_some_and(|own| has_state(own) && is_own(own))
+        || is_open && shown.other.is_some() && latest.any(has_state)
 }
 
 /// Why an execution failed: its failed action with the reason. Without one, a condition of a stage

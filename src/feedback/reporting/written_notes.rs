@@ -1,14 +1,16 @@
 //! The notes about a commit that were written before, and how they change.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget};
-use crate::feedback::reporting::execution;
+use crate::clients::gitlab::{CommitPlaces, CommitRef, GitLab, GitLabError, Note, NotePlace};
 use crate::feedback::reporting::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
+use crate::feedback::reporting::note_content::shows_the_same;
 use crate::feedback::reporting::outcome::ReportError;
+use crate::feedback::reporting::{changes, execution};
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
@@ -20,8 +22,11 @@ const NO_EXECUTION: [&str; 2] = ["PipelineExecutionNotFoundException", "Validati
 pub struct WrittenNotes {
     /// Those in each place that gets one, the oldest first. Empty for a place that was not read.
     of_places: Vec<Vec<Note>>,
-    /// Those on the commit, which were written before it had a merge request.
-    pub on_commit: Vec<Note>,
+    /// Those in the other places of the commit, which may have got one before.
+    elsewhere: Vec<Note>,
+    /// Those of other users that show a change set as waiting: a former user of the token may have
+    /// written them. They are left out above.
+    of_other_users: Vec<Note>,
     /// The addresses of the notes with the same names that another account or region has written.
     pub others: BTreeSet<String>,
     /// The error of a place that could not be read.
@@ -34,13 +39,18 @@ impl WrittenNotes {
         pipeline: &PipelineSettings,
         commit: &CommitRef<'_>,
     ) -> Result<Self, GitLabError> {
-        let mut places = gitlab.note_places(commit, NoteTarget::Commit).await?;
-        let count = places.len();
-        // The note may be older than the merge request.
-        let on_commit = NotePlace::Commit(commit.sha.clone());
-        if !places.contains(&on_commit) {
-            places.push(on_commit);
-        }
+        Self::read_before(gitlab, pipeline, commit, None).await
+    }
+
+    /// Those in the places that were there at this time, if one is given.
+    pub async fn read_before(
+        gitlab: &GitLab,
+        pipeline: &PipelineSettings,
+        commit: &CommitRef<'_>,
+        time: Option<SystemTime>,
+    ) -> Result<Self, GitLabError> {
+        let CommitPlaces { noted, others } = gitlab.commit_places(commit, time).await?;
+        let (count, places) = (noted.len(), [noted, others].concat());
         let names = &pipeline.names;
         let of_all = note::marker_of_all(names, &commit.sha);
         let own = note::marker(names, &pipeline.location, &commit.sha);
@@ -53,15 +63,21 @@ impl WrittenNotes {
             let is_own = |note: &Note| note.body.starts_with(&own);
             let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(is_own);
             let address = |note: &Note| Written::parse(&note.body).url.to_owned();
-            notes.others.extend(others.iter().map(address));
+            let others = others.iter().filter(|note| note.is_own);
+            notes.others.extend(others.map(address));
+            let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(|it| it.is_own);
+            let waits = |note: &Note| Written::parse(&note.body).waits;
+            notes
+                .of_other_users
+                .extend(others.into_iter().filter(waits));
             notes.of_places.push(read);
         }
-        notes.on_commit = notes.of_places.split_off(count).concat();
+        notes.elsewhere = notes.of_places.split_off(count).concat();
         Ok(notes)
     }
 
     fn all(&self) -> impl Iterator<Item = &Note> {
-        self.of_places.iter().flatten().chain(&self.on_commit)
+        self.of_places.iter().flatten().chain(&self.elsewhere)
     }
 
     /// The first note that shows the failure of this `attempt`.
@@ -84,12 +100,48 @@ impl WrittenNotes {
         self.unread.is_none() && places.all(|notes| notes.iter().any(shows))
     }
 
-    /// The first note that lists a change set, or else the first one.
-    pub fn most_informative(&self) -> Option<Written<'_>> {
-        let mut parsed: Vec<Written<'_>> =
-            self.all().map(|note| Written::parse(&note.body)).collect();
-        parsed.sort_by_key(|written| !written.has_change_set());
-        parsed.into_iter().next()
+    /// The notes with the short form of the `expected` one, if each place had a note before `time`
+    /// that shows the same in either form, and has no other note. `None` otherwise: a person may
+    /// have deleted one that was changed.
+    pub fn showed(&self, expected: &str, time: SystemTime) -> Option<Vec<&Note>> {
+        let short = note::short(expected);
+        let is_older = |note: &Note| note.updated.is_some_and(|updated| updated <= time);
+        let (whole, others): (Vec<&Note>, Vec<&Note>) = self
+            .all()
+            .partition(|note| shows_the_same(&note.body, expected));
+        let are_short = others.iter().all(|note| shows_the_same(&note.body, &short));
+        let are_older = whole.iter().chain(&others).all(|note| is_older(note));
+        let is_everywhere = self.of_places.iter().all(|notes| !notes.is_empty());
+        (is_everywhere && are_older && are_short).then_some(others)
+    }
+
+    pub fn are_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// Whether a note shows that the execution `id` waits for an approval.
+    pub fn wait_for(&self, id: &str) -> bool {
+        let mut parsed = self.all().map(|note| Written::parse(&note.body));
+        parsed.any(|written| written.waits && written.execution_id == id)
+    }
+
+    /// The notes in the other places with the new text `body`, unless they have it.
+    pub fn edited_elsewhere(&self, body: &str) -> Vec<(Note, String)> {
+        let outdated = self.elsewhere.iter();
+        let outdated = outdated.filter(|note| note.body.trim_end() != body.trim_end());
+        outdated
+            .map(|note| (note.clone(), body.to_owned()))
+            .collect()
+    }
+
+    /// The notes that are not written with those of the places, with the new text `body` unless
+    /// they have it.
+    pub fn edited_others(&self, body: &str) -> Vec<(Note, String)> {
+        let others = self.elsewhere.iter().chain(&self.of_other_users);
+        let outdated = others.filter(|note| note.body.trim_end() != body.trim_end());
+        outdated
+            .map(|note| (note.clone(), body.to_owned()))
+            .collect()
     }
 
     /// Whether a note is about another execution of the commit than `execution`, whose change set
@@ -125,36 +177,54 @@ impl WrittenNotes {
         of: NoteOf<'_>,
         execution: &Execution,
     ) -> (Vec<(Note, String)>, Option<ReportError>) {
-        let name = pipeline.names.pipeline();
+        let (names, name) = (&pipeline.names, pipeline.names.pipeline());
         let own = NoteState::of(execution);
-        let (mut outdated, mut failure) = (vec![], self.unread.clone());
-        for note in self.all() {
+        let (mut outdated, mut failure, mut changes) = (vec![], self.unread.clone(), None);
+        for note in self.all().chain(self.left_by_others(of, &own)) {
             let written = Written::parse(&note.body);
             let id = written.execution_id;
-            let body = if id == execution.id || own.end == ExecutionEnd::Deployed {
-                own.has_ended()
-                    .then(|| of.ended(&own, None, Some(&written)))
+            let is_about_own = id == execution.id || id.is_empty() || !note.is_own;
+            let (state, url) = if is_about_own || own.end == ExecutionEnd::Deployed {
+                (own.clone(), of.url.to_owned())
             } else if written.waits {
-                let ended = ending(aws, &name, id).await.unwrap_or_else(|error| {
-                    failure.get_or_insert(error);
-                    None
-                });
-                ended.flatten().map(|approval| {
-                    let state = NoteState {
-                        approval: Some(approval),
-                        end: ExecutionEnd::Open,
-                    };
-                    let url = pipeline.location.reported_execution(&name, id);
-                    let of = NoteOf { url: &url, ..of };
-                    of.ended(&state, None, Some(&written))
-                })
+                let state = match ending(aws, &name, id).await {
+                    Ok(ended) => NoteState::ended(ended.flatten()),
+                    Err(error) => {
+                        failure.get_or_insert(error);
+                        continue;
+                    }
+                };
+                (state, pipeline.location.reported_execution(&name, id))
             } else {
-                None
+                continue;
             };
-            let is_new = |body: &String| body.trim_end() != note.body.trim_end();
-            outdated.extend(body.filter(is_new).map(|body| (note.clone(), body)));
+            let of = NoteOf { url: &url, ..of };
+            if !state.has_ended() || of.is_shown(&state, &note.body) {
+                continue;
+            }
+            if changes.is_none() {
+                let read = changes::of_commit(aws, names, of.settings, execution, true).await;
+                changes = Some(read);
+            }
+            match &changes {
+                Some(Err(error)) => drop(failure.get_or_insert(error.clone().into())),
+                read => {
+                    let listed = read.iter().flatten().flatten().next();
+                    let body = of.ended(&state, None, listed.map(Vec::as_slice));
+                    outdated.push((note.clone(), body));
+                }
+            }
         }
         (outdated, failure)
+    }
+
+    /// The notes of other users that show a change set as waiting, in places without a note that
+    /// shows the state `own`.
+    fn left_by_others(&self, of: NoteOf<'_>, own: &NoteState) -> impl Iterator<Item = &Note> {
+        let shows_own = |note: &&Note| of.is_shown(own, &note.body);
+        let shown: Vec<&NotePlace> = self.all().filter(shows_own).map(|it| &it.place).collect();
+        let others = self.of_other_users.iter();
+        others.filter(move |note| !shown.contains(&&note.place))
     }
 }
 

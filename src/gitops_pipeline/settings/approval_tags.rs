@@ -12,6 +12,9 @@ use cfn_custom_resource::Reason;
 /// The number of hexadecimal digits of a key.
 const KEY_DIGITS: usize = 16;
 
+/// The highest number of the tags of a request.
+pub const MAX_NUMBER: u32 = 999;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The execution of the change set.
@@ -20,12 +23,15 @@ pub enum Decision {
     Reject,
 }
 
-/// A tag: `deploy/<EnvID>/<ProjectID>/<key>`, or `reject/…`.
+/// A tag: `deploy/<EnvID>/<ProjectID>/<key>`, or `reject/…`. The next ones of the same request end
+/// in `-2`, `-3` and so on: git rejects a name below the name of another tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovalTag {
     pub decision: Decision,
     pub names: ResourceNames,
     pub key: String,
+    /// From 1 to [`MAX_NUMBER`].
+    pub number: u32,
 }
 
 /// Why others than Maintainers may create the tags, or why a tag proves nothing.
@@ -95,8 +101,12 @@ impl Exposure {
 impl ApprovalTag {
     pub fn parse(name: &str) -> Option<Self> {
         let parts: Vec<&str> = name.split('/').collect();
-        let [decision, env_id, project_id, key] = parts[..] else {
+        let [decision, env_id, project_id, end] = parts[..] else {
             return None;
+        };
+        let (key, number) = match end.split_once('-') {
+            Some((key, number)) => (key, parse_number(number)?),
+            None => (end, 1),
         };
         let decision = match decision {
             "deploy" => Decision::Deploy,
@@ -109,6 +119,7 @@ impl ApprovalTag {
             decision,
             names: ResourceNames::new(env_id, project_id)?,
             key: key.to_owned(),
+            number,
         })
     }
 
@@ -122,12 +133,20 @@ impl ApprovalTag {
 
     pub fn name(&self) -> String {
         let ResourceNames { env_id, project_id } = &self.names;
-        format!(
-            "{}/{env_id}/{project_id}/{}",
-            self.decision.name(),
-            self.key
-        )
+        let (decision, key) = (self.decision.name(), &self.key);
+        let end = match self.number {
+            1 => String::new(),
+            number => format!("-{number}"),
+        };
+        format!("{decision}/{env_id}/{project_id}/{key}{end}")
     }
+}
+
+/// The number of a tag that is not the first one. `None` if the function does not write it so.
+fn parse_number(text: &str) -> Option<u32> {
+    let number = text.parse().ok()?;
+    let is_written = (2..=MAX_NUMBER).contains(&number) && text == number.to_string();
+    is_written.then_some(number)
 }
 
 impl Decision {
@@ -200,6 +219,7 @@ impl TagProtection {
                 decision,
                 names,
                 key,
+                number: 1,
             })?;
         }
         Ok(())

@@ -6,21 +6,32 @@ fn tag(decision: Decision) -> ApprovalTag {
         decision,
         names: ResourceNames::new("dev", "shop").expect("names"),
         key: "0123456789abcdef".to_owned(),
+        number: 1,
     }
 }
 
 #[test]
 fn name_is_parsed_only_as_it_is_written() {
     for decision in [Decision::Deploy, Decision::Reject] {
-        assert_eq!(
-            ApprovalTag::parse(&tag(decision).name()),
-            Some(tag(decision))
-        );
+        for number in [1, 2, 10, MAX_NUMBER] {
+            let tag = ApprovalTag {
+                number,
+                ..tag(decision)
+            };
+            assert_eq!(ApprovalTag::parse(&tag.name()), Some(tag));
+        }
     }
     let others = [
         "deploy/dev/shop/0123456789abcde",
         "deploy/dev/shop/0123456789abcdeF",
         "deploy/dev/shop/0123456789abcdef/",
+        "deploy/dev/shop/0123456789abcdef/2",
+        "deploy/dev/shop/0123456789abcdef-",
+        "deploy/dev/shop/0123456789abcdef-1",
+        "deploy/dev/shop/0123456789abcdef-02",
+        "deploy/dev/shop/0123456789abcdef-+2",
+        "deploy/dev/shop/0123456789abcdef-2-2",
+        "deploy/dev/shop/0123456789abcdef-1000",
         "deploy/dev/0123456789abcdef",
         "release/dev/shop/0123456789abcdef",
         "deploy/de v/shop/0123456789abcdef",

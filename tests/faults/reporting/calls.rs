@@ -15,12 +15,13 @@ fn calls_per_event_are_as_documented() {
         // Two policies and one type are compared. After it has created a note, it looks for a
         // second one.
         ("approval with a note", "report_waiting", 3, (14, 8)),
-        // It ends the note on two merge requests, and looks for one on the commit.
-        ("approved", DEPLOYED, 4, (7, 10)),
+        // It ends the note on two merge requests, with the changes that CloudFormation shows, and
+        // looks for one on the commit.
+        ("approved", DEPLOYED, 4, (12, 10)),
         // It creates the environment, whose address is set afterwards.
         ("first deployed", DEPLOYED, 5, (8, 4)),
         // It edits the notes on two merge requests, and looks for one on the commit.
-        ("end", DEPLOYED, 6, (7, 11)),
+        ("end", DEPLOYED, 6, (12, 11)),
     ];
     for (kind, story, action, documented) in rows {
         in_account(async |fake| {

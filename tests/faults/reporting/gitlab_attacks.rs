@@ -57,7 +57,7 @@ fn tag_of_an_earlier_request_decides_nothing() {
             check_health(fake).await;
             assert_eq!(waiting(fake), Some("token-2"), "{name}");
             // The tag that the note shows approves.
-            let [deploy, _] = shown_tags(fake).await;
+            let [deploy, _] = shown_tags(fake);
             assert_ne!(deploy, scene.deploy, "{name}");
             scene.tag(ANN, &deploy);
             check_health(fake).await;

@@ -10,6 +10,7 @@ mod careless;
 mod changes;
 mod checks;
 mod decisions;
+mod edited_notes;
 mod events;
 mod failed_builds;
 mod fixture;

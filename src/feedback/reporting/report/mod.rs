@@ -16,13 +16,13 @@ use tokio::time::timeout;
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, GitLab, GitLabError, NoteTarget, NoteText, ProjectDetails, RetryTime, Sent,
-    StatusState,
+    CommitRef, CommitStatus, GitLab, GitLabError, NotePlace, NoteTarget, NoteText, ProjectDetails,
+    RetryTime, Sent, StatusState,
 };
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::cause::Cause;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::open::{OpenedReport, ReportTarget};
+use crate::feedback::reporting::open::{Asked, AskedRequest, OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::feedback::reporting::statuses::Statuses;
@@ -58,21 +58,25 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 const REASON_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reports the parts of an execution that `scope` includes. The execution is the newest one of its
-/// commit. `tag` is the tag that was pushed, if the event is about one.
+/// commit. `tag` is the tag that was pushed, if the event is about one. `asked` is the request that
+/// waits in the pipeline. If it is not known, it is read for the note.
 pub async fn report(
     opened: &OpenedReport<'_>,
     scope: Scope,
     tag: Option<&ApprovalTag>,
+    asked: &OnceCell<Asked>,
     execution: Execution,
 ) -> Reported {
     let ReportTarget { pipeline, settings } = opened.target;
     let context = Context {
+        opened,
         aws: &opened.clients.aws,
         pipeline,
         settings,
         gitlab: &opened.gitlab,
         scope,
         tag,
+        asked,
         clock: &opened.clients.clock,
         commit: CommitRef {
             project: settings.project(),
@@ -114,12 +118,14 @@ pub async fn report(
 /// The inputs of a report, which do not change, and the project, which is read when it is needed
 /// first.
 struct Context<'a> {
+    opened: &'a OpenedReport<'a>,
     aws: &'a Aws,
     pipeline: &'a PipelineSettings,
     settings: &'a ReportSettings,
     gitlab: &'a GitLab,
     scope: Scope,
     tag: Option<&'a ApprovalTag>,
+    asked: &'a OnceCell<Asked>,
     clock: &'a Clock,
     commit: CommitRef<'a>,
     project: OnceCell<Result<ProjectDetails, GitLabError>>,
@@ -262,7 +268,7 @@ impl<'a> Reporter<'a> {
         let desired = plan::desired(shown.unwrap_or(&self.execution), names, settings, &url);
         self.desired = Desired {
             execution: desired.execution.filter(|_| execution && shown.is_some()),
-            approval: desired.approval.filter(|_| approval),
+            approval: self.explained(desired.approval.filter(|_| approval)),
             deployment: desired.deployment.filter(|_| deployment),
             is_repeated: self.context.scope == Scope::All,
             ..Desired::default()
@@ -289,6 +295,24 @@ impl<'a> Reporter<'a> {
                 self.desired.note_state = self.reported.settle(Topic::Note, state).flatten();
             }
         }
+    }
+
+    /// The status of the approval. If a tag by an edited note decides nothing, it states that.
+    fn explained(&self, status: Option<CommitStatus>) -> Option<CommitStatus> {
+        let mut status = status?;
+        let asked = self
+            .context
+            .asked
+            .get()
+            .and_then(|asked| asked.as_ref().ok());
+        let asked = asked.and_then(|asked| asked.as_ref().ok());
+        let asked = asked.filter(|it| it.request.execution_id == self.execution.id);
+        if let Some(tag) = asked.and_then(AskedRequest::edited_tag)
+            && status.state == StatusState::Pending
+        {
+            status.description = plan::edited_note(tag);
+        }
+        Some(status)
     }
 
     /// Whether a later execution has deployed, although it has not ended: its alarms may be watched
@@ -431,6 +455,12 @@ impl<'a> Reporter<'a> {
             self.unread_notes = read.unread;
             self.reported.others.extend(read.others);
         }
+        if let Some(body) = self.desired.note.clone()
+            && self.context.pipeline.gitlab_approvals().is_some()
+        {
+            let read = self.edited_elsewhere(&body).await;
+            self.shown.outdated_notes = self.reported.settle(Topic::Note, read).unwrap_or_default();
+        }
     }
 
     /// Reads whether the deployment has a record, and then its environment.
@@ -532,19 +562,8 @@ impl<'a> Reporter<'a> {
                 gitlab.change_environment(project, *id, url, *tier).await?;
             }
             Post::WriteNote(body) => {
-                let PipelineSettings {
-                    names, location, ..
-                } = self.context.pipeline;
-                let marker = note::marker(names, location, &commit.sha);
                 let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
-                let (project, author) = (commit.project, self.author);
-                let short = note::short(body);
-                let text = NoteText {
-                    whole: body,
-                    short: &short,
-                };
-                let written = gitlab.write_note(project, &places, author, &marker, text);
-                return written.await;
+                return self.write_note(&places, body).await;
             }
             Post::EditNote(note, body) => {
                 let short = note::short(body);
@@ -552,10 +571,33 @@ impl<'a> Reporter<'a> {
                     whole: body,
                     short: &short,
                 };
-                return gitlab.edit_note(commit.project, note, text).await;
+                let edited = gitlab.edit_note(commit.project, note, text).await;
+                // Only a Maintainer may edit the note of another user.
+                let is_denied = |error: &GitLabError| error.retry == RetryTime::Never;
+                if !note.is_own && edited.as_ref().is_err_and(is_denied) {
+                    let place = [note.place.clone()];
+                    return self.write_note(&place, body).await;
+                }
+                return edited;
             }
         }
         Ok(true)
+    }
+
+    async fn write_note(&self, places: &[NotePlace], body: &str) -> Result<bool, GitLabError> {
+        let (gitlab, commit) = (self.context.gitlab, &self.context.commit);
+        let PipelineSettings {
+            names, location, ..
+        } = self.context.pipeline;
+        let marker = note::marker(names, location, &commit.sha);
+        let (project, author, short) = (commit.project, self.author, note::short(body));
+        let text = NoteText {
+            whole: body,
+            short: &short,
+        };
+        gitlab
+            .write_note(project, places, author, &marker, text)
+            .await
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::Reporter;
+use super::{Context, Reporter};
 use crate::clients::gitlab::{GitLabError, Note};
-use crate::feedback::approval::{ApprovalRequest, Decided, Doubt, Inquiry};
+use crate::feedback::approval::{ApprovalRequest, Doubt};
+use crate::feedback::change_sets::Change;
 use crate::feedback::reporting::cause::Cause;
+use crate::feedback::reporting::changes;
 use crate::feedback::reporting::execution::{ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
+use crate::feedback::reporting::open::AskedRequest;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan::Scope;
 use crate::feedback::reporting::written_notes::WrittenNotes;
@@ -41,8 +44,11 @@ impl Reporter<'_> {
         if !self.has_notes().await? {
             return Ok(None);
         }
-        let (changes, tags) = if let Some((request, tags)) = self.tags().await? {
-            (Some(request.change_set), tags)
+        let (changes, tags) = if pipeline.gitlab_approvals().is_some() {
+            match self.asked().await? {
+                Some((request, tags)) => (Some(request.change_set), tags),
+                None => return Ok(None),
+            }
         } else {
             let aws = self.context.aws;
             let described = change_sets::describe(aws, &settings.stack_name, name).await?;
@@ -59,6 +65,21 @@ impl Reporter<'_> {
         };
         let note = self.note_of(url).waiting(&change_set.changes);
         Ok(Some(note + &rights + &tags))
+    }
+
+    /// The notes that do not have the text `body`, in places that do not get it otherwise.
+    pub(super) async fn edited_elsewhere(
+        &self,
+        body: &str,
+    ) -> Result<Vec<(Note, String)>, GitLabError> {
+        let Context {
+            gitlab,
+            pipeline,
+            commit,
+            ..
+        } = &self.context;
+        let notes = WrittenNotes::read(gitlab, pipeline, commit).await?;
+        Ok(notes.edited_elsewhere(body))
     }
 
     /// Whether the project gets notes: by default not a public one, where everyone reads them.
@@ -154,19 +175,31 @@ impl Reporter<'_> {
             }
             _ => {
                 let failure = self.failure(state, attempt.clone(), is_second_look).await;
-                let written = notes.most_informative();
+                let changes = self.changes(!notes.are_empty()).await;
                 let of = self.note_of(url);
-                of.ended(state, Some(&failure), written.as_ref())
+                of.ended(state, Some(&failure), changes.as_deref())
             }
         };
         if is_second_look {
             result.outdated = notes.edited_failures(&attempt, &body);
         } else {
-            let on_commit = notes.on_commit.iter();
-            result.outdated = on_commit.map(|note| (note.clone(), body.clone())).collect();
+            result.outdated = notes.edited_others(&body);
             result.missing = Some(body);
         }
         Ok(result)
+    }
+
+    /// The changes of the commit. `None` if they cannot be read: the cause is worth more.
+    async fn changes(&self, has_note: bool) -> Option<Vec<Change>> {
+        let (aws, settings) = (self.context.aws, self.context.settings);
+        let names = &self.context.pipeline.names;
+        let read = changes::of_commit(aws, names, settings, &self.execution, has_note);
+        read.await.unwrap_or_else(|error| {
+            let error = error.reason();
+            let error = error.as_error();
+            tracing::warn!(error, "a note lacks the changes of its commit");
+            None
+        })
     }
 
     /// Whether a note may be copied to another place, with the log that it may have.
@@ -236,51 +269,48 @@ impl Reporter<'_> {
         }
     }
 
-    /// The request of the execution that waits, and the part of the note about its tags. `None` if
-    /// tags do not approve.
-    async fn tags(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
-        let (aws, pipeline) = (self.context.aws, self.context.pipeline);
-        let Some((settings, approvals)) = pipeline.gitlab_approvals() else {
+    /// The request of the execution, if it waits for a decision in GitLab, and the part of the note
+    /// about its tags. `None` if the notes stay as they are.
+    async fn asked(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
+        let opened = self.context.opened;
+        let asked = self.context.asked.get_or_init(|| opened.asked()).await;
+        let read;
+        let asked = if let Ok(asked) = asked {
+            asked
+        } else {
+            read = opened.request().await?.map(AskedRequest::unknown);
+            &read
+        };
+        let is_own = |asked: &&AskedRequest| asked.request.execution_id == self.execution.id;
+        let Some(AskedRequest { request, decided }) = asked.as_ref().ok().filter(is_own) else {
             return Ok(None);
         };
-        let gitlab_url = &self.context.settings.access.url;
-        let project = self.context.project().await?;
-        let own = || format!("{gitlab_url}/{}", project.path);
-        let url = project.web_url.clone().unwrap_or_else(own);
-        let name = pipeline.names.pipeline();
-        let request = ApprovalRequest::read(aws, &name, settings).await?;
-        let is_own = |request: &ApprovalRequest| request.execution_id == self.execution.id;
-        let Some(request) = request.filter(is_own) else {
+        // A person may have decided by the note that is there.
+        if decided.is_open && self.is_noted().await? {
             return Ok(None);
-        };
-        let inquiry = Inquiry {
-            gitlab: self.context.gitlab,
-            pipeline,
-            report: self.context.settings,
-            approvals,
-            request: &request,
-        };
-        let mut decided = match Box::pin(inquiry.decide(aws, true)).await {
-            Ok(decided) => decided,
-            Err(error) => {
-                let error = ReportError::from(error);
-                let error = error.reason.as_error();
-                tracing::warn!(
-                    pipeline = name,
-                    error,
-                    "the tags of a request are not checked"
-                );
-                Decided {
-                    obstacle: Some(Doubt::Unreadable),
-                    ..Decided::default()
-                }
-            }
-        };
+        }
+        let obstacle = decided.obstacle.as_ref();
+        let mut text = obstacle.map_or(String::new(), note::obstacle);
+        if !matches!(obstacle, Some(Doubt::InAws(_))) {
+            let (url, project) = (self.url(), self.context.project().await?);
+            let tags = request.tags(&self.context.pipeline.names, decided.number);
+            text = self.note_of(&url).tags(project, &tags) + &text;
+        }
         let other = self.context.tag.filter(|tag| tag.key != request.key);
         let other = other.map(|tag| (tag.name(), Doubt::OtherKey));
-        decided.doubts.extend(other);
-        let names = inquiry.tags().map(|tag| tag.name());
-        let written = note::tags(&url, &self.context.commit.sha, names, &decided);
-        Ok(Some((request, written)))
+        let doubts: Vec<_> = decided.doubts.iter().cloned().chain(other).collect();
+        Ok(Some((request.clone(), text + &note::doubts(&doubts))))
+    }
+
+    /// Whether a note may show that the execution waits.
+    async fn is_noted(&self) -> Result<bool, GitLabError> {
+        let Context {
+            gitlab,
+            pipeline,
+            commit,
+            ..
+        } = &self.context;
+        let notes = WrittenNotes::read(gitlab, pipeline, commit).await?;
+        Ok(notes.unread.is_some() || notes.wait_for(&self.execution.id))
     }
 }

@@ -2,6 +2,8 @@
 //! `lib/api/deployments.rb`, `lib/api/environments.rb`, `lib/api/commits.rb`, `lib/api/notes.rb`
 //! and `lib/api/discussions.rb`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,7 +84,8 @@ pub fn answer(
     }
     let records = &mut gitlab.projects.get_mut(&project.id)?.records;
     let now = World::instant_of(world.by_gitlabs_clock());
-    let changed = changed(operation, call, project, (records, user), &now)?;
+    let of_user = (records, user, world.now);
+    let changed = changed(operation, call, project, of_user, &now)?;
     let or_rejected =
         |(status, message): Rejection| with_status(status, &json!({"message": message}));
     Some(Ok(changed.unwrap_or_else(or_rejected)))
@@ -201,7 +204,7 @@ fn changed(
     operation: &str,
     call: &Call,
     project: &Project,
-    (records, user): (&mut Records, u64),
+    (records, user, time): (&mut Records, u64, Duration),
     now: &str,
 ) -> Option<Changed> {
     let id = call.needed("id").parse().unwrap_or(0);
@@ -297,21 +300,25 @@ fn changed(
         "CreateNote" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
             Ok(created(&shown_note(
-                &records.create_note(&place, body, user),
+                &records.create_note_at(&place, body, user, time),
             )))
         }
         "CreateDiscussion" => {
             let place = format!("commits/{sha}");
-            let made = records.create_note(&place, body, user);
+            let made = records.create_note_at(&place, body, user, time);
             Ok(created(&shown_discussion(&made)))
         }
         "UpdateNote" | "UpdateDiscussion" => {
             match records.notes.iter_mut().find(|one| one.id == id) {
                 None => Err(no_note),
-                // `app/policies/note_policy.rb`, `is_author`.
-                Some(note) if note.user != user => Err((403, json!("403 Forbidden"))),
+                // `app/policies/note_policy.rb`, `is_author`. A Maintainer may edit each note:
+                // <https://docs.gitlab.com/user/discussions/#edit-a-comment>.
+                Some(note) if note.user != user && project.access < Some(MAINTAINER) => {
+                    Err((403, json!("403 Forbidden")))
+                }
                 Some(note) => {
                     body.clone_into(&mut note.body);
+                    note.updated = time;
                     Ok(ApiResponse::json(&shown_note(note)))
                 }
             }
@@ -320,7 +327,9 @@ fn changed(
         "DeleteNote" | "DeleteDiscussion" => {
             match records.notes.iter().position(|one| one.id == id) {
                 None => Err(no_note),
-                Some(at) if records.notes[at].user != user => Err((403, json!("403 Forbidden"))),
+                Some(at) if records.notes[at].user != user && project.access < Some(MAINTAINER) => {
+                    Err((403, json!("403 Forbidden")))
+                }
                 Some(at) => {
                     records.notes.remove(at);
                     Ok(ApiResponse::plain(204, ""))
@@ -394,6 +403,7 @@ fn shown_environment(environment: &Environment) -> Value {
 fn shown_note(note: &Note) -> Value {
     json!({
         "id": note.id, "body": note.body, "author": {"id": note.user}, "system": note.is_system,
+        "updated_at": World::instant(note.updated),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{
         entities::{created, refused},
         history::shown_commit,
     },
-    world::{ApiResponse, ApiResult, BAD_PARAMETERS, Call, rejected},
+    world::{ApiResponse, ApiResult, BAD_PARAMETERS, Call, World, rejected},
 };
 
 /// The ID of the project of a fork.
@@ -39,6 +39,7 @@ pub fn shown(project: &Project, iid: u64, state: &str) -> Value {
         "merge_commit_sha": held.merge_commit,
         "squash_commit_sha": held.squash_commit,
         "author": {"id": held.author},
+        "created_at": held.created.map(World::instant),
         "merge_user": held.merge_user.map(|id| json!({"id": id})),
     })
 }

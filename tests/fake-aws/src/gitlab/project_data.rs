@@ -250,4 +250,6 @@ pub struct MergeRequest {
     pub author: u64,
     /// The user who merged it, or set it to merge.
     pub merge_user: Option<u64>,
+    /// When it was created. `None` if that was before all else.
+    pub created: Option<Duration>,
 }
