@@ -162,6 +162,7 @@ const FORMS: &[&str] = &[
     "password=b'{}'",
     "user=bob password=r'{}' x",
     r#"Login { token: Some("{}") }"#,
+    "ALTER ROLE app WITH PASSWORD '{}';",
     "token -> {}",
     "[password] => {}",
     "password := \"{}\"",

@@ -89,6 +89,7 @@ fn name_of_a_secret_in_a_sentence_is_shown() {
         "TypeError: token must be a string",
         "TypeError: Cannot read properties of undefined (reading 'password')",
         "KeyError: 'password'",
+        "missing fields ['user', 'password', 'name']",
         "SyntaxError: Unexpected token } in JSON at position 4",
         "SyntaxError: Unexpected token : in JSON at position 12",
         "SyntaxError: Unexpected token '<', \"<!DOCTYPE \"... is not valid JSON",

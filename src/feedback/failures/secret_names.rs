@@ -185,7 +185,7 @@ impl<'a> Name<'a> {
         let spaced = closed.trim_start();
         let is_adjacent = is_bare && spaced.len() == after.len();
         let Some(sign) = sign(spaced) else {
-            return self.argument(closed);
+            return self.argument(closed, is_bare);
         };
         let (of_sign, value) = spaced.split_at_checked(sign).unwrap_or((spaced, ""));
         if of_sign == ":" {
@@ -239,10 +239,14 @@ impl<'a> Name<'a> {
         (!is_type && !content.trim().is_empty()).then(|| self.value(content))
     }
 
-    /// The value after a blank: that of an option, or of `set`.
-    fn argument(&self, after: &str) -> Following {
+    /// The value after a blank: that of an option, of `set`, or a quoted one as in SQL's
+    /// `PASSWORD 'x'`.
+    fn argument(&self, after: &str, is_bare: bool) -> Following {
         let value = after.trim_start_matches([' ', ',']);
-        let has_value = self.is_option || self.before.eq_ignore_ascii_case("set");
+        let is_password = self.text().to_ascii_lowercase().contains("passw");
+        let is_quoted = is_bare && is_password && value.starts_with(['\'', '"']);
+        let is_set = self.before.eq_ignore_ascii_case("set");
+        let has_value = self.is_option || is_set || is_quoted;
         if has_value && !value.is_empty() && value.len() < after.len() && !is_sentence(after) {
             self.value(value)
         } else {
