@@ -10,6 +10,7 @@ use crate::common::ownership;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::ChangeSet;
 use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::executions::actions;
 use crate::gitops_pipeline::executions::actions::list_actions;
 use crate::gitops_pipeline::executions::{
     APPROVAL, DEPLOY, ExecutionStatus, commit_of, is_rollback, status_of,
@@ -121,11 +122,15 @@ impl ApprovalRequest {
         let Some(commit) = waiting.next().and_then(commit_of) else {
             return Ok(None);
         };
-        let newest = executions::succeeded(&listed).into_iter().next();
+        let deployed = actions::deployments(aws, &names.pipeline(), MAX_DEPLOYMENTS).await?;
+        let newest = deployed
+            .first()
+            .and_then(|id| executions::find(&listed, id));
+        let newest = newest.and_then(commit_of).unwrap_or_default().to_owned();
         Ok(Some(Range {
             commit: commit.to_owned(),
-            base: approved(aws, names, &listed).await?,
-            deployed: newest.and_then(commit_of).unwrap_or_default().to_owned(),
+            base: approved(aws, names, &listed, &deployed).await?,
+            deployed: newest,
         }))
     }
 }
@@ -137,8 +142,12 @@ async fn approved(
     aws: &Aws,
     names: &ResourceNames,
     listed: &[PipelineExecutionSummary],
+    deployed: &[String],
 ) -> Result<Option<(String, SystemTime)>, CallError> {
-    for one in deployments(listed).into_iter().take(MAX_DEPLOYMENTS) {
+    for one in without_rollbacks(listed, deployed)
+        .into_iter()
+        .take(MAX_DEPLOYMENTS)
+    {
         let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
             break;
         };
@@ -158,18 +167,24 @@ async fn approved(
     Ok(None)
 }
 
-/// The executions of `listed` that have deployed, the latest first. A rollback has deployed its
-/// commit without an approval, so the earlier execution of this commit takes its place, and those
-/// between them are left out.
-fn deployments(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
-    let mut succeeded = executions::succeeded(listed);
+/// The executions that have `deployed`, the latest first. A rollback has deployed its commit
+/// without an approval, so the earlier execution of this commit takes its place, and those between
+/// them are left out.
+fn without_rollbacks<'a>(
+    listed: &'a [PipelineExecutionSummary],
+    deployed: &[String],
+) -> Vec<&'a PipelineExecutionSummary> {
+    let deployed = deployed
+        .iter()
+        .filter_map(|id| executions::find(listed, id));
+    let mut deployed: Vec<_> = deployed.collect();
     let mut restored = None;
-    succeeded.retain(|one| {
+    deployed.retain(|one| {
         if restored.is_some_and(|commit| commit_of(one) != commit) {
             return false;
         }
         restored = is_rollback(one).then(|| commit_of(one));
         restored.is_none()
     });
-    succeeded
+    deployed
 }

@@ -8,6 +8,7 @@ use crate::feedback::drift::Drifted;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::{plan, statuses};
 use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::executions::actions;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// Posts whether the deployed stack differs from its template, unless GitLab shows it.
@@ -45,8 +46,13 @@ pub async fn report(
 /// The commit of the deployment that ended last. `None` if none did.
 async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String>, CallError> {
     let listed = executions::list_latest(aws, pipeline_name).await?;
-    let listed = listed.unwrap_or_default();
-    let deployed = executions::succeeded(&listed).first().copied();
+    let Some(listed) = listed else {
+        return Ok(None);
+    };
+    let deployed = actions::deployments(aws, pipeline_name, 1).await?;
+    let deployed = deployed
+        .first()
+        .and_then(|id| executions::find(&listed, id));
     Ok(deployed
         .and_then(executions::commit_of)
         .map(ToOwned::to_owned))

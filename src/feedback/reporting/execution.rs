@@ -8,7 +8,7 @@ use aws_smithy_types::DateTime;
 use crate::clients::aws::{Aws, CallError};
 pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::{
-    APPROVAL, ExecutionStatus, Trigger, commit_of, list_until, status_of, succeeded, trigger_of,
+    APPROVAL, ExecutionStatus, Trigger, commit_of, list_until, status_of, trigger_of,
 };
 use crate::gitops_pipeline::holds::DisabledTransition;
 
@@ -33,11 +33,6 @@ pub struct Execution {
     pub state: ExecutionState,
     /// Why CodePipeline ended it, for example "Superseded". Empty if it runs.
     pub status: String,
-    /// Whether another execution has succeeded since, so that the environment has another
-    /// deployment.
-    pub is_outdated: bool,
-    /// The later executions that have not ended. One of them may have deployed already.
-    pub later_open: Vec<String>,
     /// Whether no later execution has begun.
     pub is_newest: bool,
     pub started: Option<SystemTime>,
@@ -149,16 +144,8 @@ fn read(
     };
     let is_this = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
     // CodePipeline lists the newest execution first.
-    let later = || listed.iter().take_while(|one| !is_this(one));
-    let open = later().filter(|one| !status_of(one).is_end());
-    let open = open.filter_map(|one| one.pipeline_execution_id());
-    // A rollback may start and end while an earlier execution waits for the stage.
-    let place = succeeded(listed).into_iter().position(is_this);
-    let is_later_one_deployed = || later().any(|one| status_of(one) == ExecutionStatus::Succeeded);
     Some(Execution {
-        is_newest: later().next().is_none(),
-        is_outdated: place.map_or_else(is_later_one_deployed, |place| place > 0),
-        later_open: open.map(ToOwned::to_owned).collect(),
+        is_newest: listed.first().is_some_and(is_this),
         id: id.to_owned(),
         commit: commit_of(execution)?.to_owned(),
         state,
@@ -168,40 +155,4 @@ fn read(
         held_before: None,
         actions: Vec::new(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_codepipeline::types::SourceRevision;
-
-    use super::*;
-    use crate::gitops_pipeline::executions::SOURCE;
-
-    fn summary(id: &str, status: &str, ended: i64) -> PipelineExecutionSummary {
-        let revision = SourceRevision::builder().action_name(SOURCE);
-        let revision = revision.revision_id("abc").build().expect("a revision");
-        PipelineExecutionSummary::builder()
-            .pipeline_execution_id(id)
-            .status(status.into())
-            .last_update_time(DateTime::from_secs(ended))
-            .source_revisions(revision)
-            .build()
-    }
-
-    #[test]
-    fn execution_behind_a_rollback_deploys_last() {
-        let of_queued = |status| {
-            let listed = [
-                summary("rollback", "Succeeded", 5),
-                summary("queued", status, 6),
-                summary("failed", "Failed", 4),
-                summary("first", "Succeeded", 1),
-            ];
-            let read = listed.iter().filter_map(|one| read(one, &listed));
-            read.map(|execution| execution.is_outdated)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(of_queued("InProgress"), [false, true, true, true]);
-        assert_eq!(of_queued("Succeeded"), [true, false, true, true]);
-    }
 }

@@ -333,11 +333,10 @@ fn approval_status(execution: &Execution) -> Option<(StatusState, String)> {
     })
 }
 
-/// The state in which the deployment ended. `None` if it has not, or if its record comes too late:
-/// GitLab takes the latest record for the environment's present deployment.
+/// The state in which the deployment ended. `None` if it has not.
 fn deployment_state(execution: &Execution) -> Option<StatusState> {
     match execution.action(DEPLOY)?.state {
-        ActionState::Succeeded => (!execution.is_outdated).then_some(StatusState::Success),
+        ActionState::Succeeded => Some(StatusState::Success),
         ActionState::Failed => Some(StatusState::Failed),
         ActionState::Running | ActionState::Abandoned => {
             let has_ended = execution.state != ExecutionState::Running;

@@ -22,7 +22,6 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
     };
     Execution {
         is_newest: true,
-        later_open: vec![],
         held_before: None,
         id: "new".to_owned(),
         commit: "c0ffee".to_owned(),
@@ -31,7 +30,6 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
             ExecutionState::Canceled => "Superseded".to_owned(),
             _ => String::new(),
         },
-        is_outdated: false,
         started: None,
         updated: None,
         actions: actions.iter().map(action).collect(),
@@ -361,19 +359,6 @@ fn tier_replaces_a_guess_that_the_name_spoils() {
     // A person has chosen it.
     assert!(posts(&desired, &shown("staging")).is_empty());
     assert!(posts(&desired, &shown("production")).is_empty());
-}
-
-#[test]
-fn outdated_deployment_is_not_recorded() {
-    let of = |state, is_outdated| {
-        let mut execution = execution(ExecutionState::Succeeded, &[(DEPLOY, state, "")]);
-        execution.is_outdated = is_outdated;
-        desired(&execution, &names(), &settings(), URL).deployment
-    };
-    let success = Some(StatusState::Success);
-    assert_eq!(of(ActionState::Succeeded, false), success);
-    assert_eq!(of(ActionState::Succeeded, true), None);
-    assert_eq!(of(ActionState::Failed, true), Some(StatusState::Failed));
 }
 
 #[test]

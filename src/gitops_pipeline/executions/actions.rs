@@ -1,10 +1,17 @@
 //! The attempts of the actions of an execution.
 
+use std::cmp::Reverse;
+
 use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus,
 };
+use aws_smithy_types::DateTime;
 
+use super::{DEPLOY, LATEST};
 use crate::clients::aws::{Aws, CallError, required};
+
+/// The most actions that are searched for deployments. An execution has about five.
+const MAX_ACTIONS: usize = 10 * LATEST;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionState {
@@ -58,6 +65,41 @@ pub async fn list_actions(
         }
     }
     Ok(actions)
+}
+
+/// The IDs of at least `count` executions that have deployed, or of those in the latest thousand
+/// actions. The one whose action Deploy ended last is first: it is deployed. It may have failed
+/// since, for example because of an alarm, and an earlier one may have deployed later: a rollback,
+/// or a retry of its stage.
+pub async fn deployments(
+    aws: &Aws,
+    pipeline_name: &str,
+    count: usize,
+) -> Result<Vec<String>, CallError> {
+    let call = aws.codepipeline.list_action_executions();
+    let mut pages = call.pipeline_name(pipeline_name).into_paginator().send();
+    let mut ended: Vec<(Option<i128>, String)> = vec![];
+    let mut seen = 0;
+    while ended.len() < count
+        && seen < MAX_ACTIONS
+        && let Some(page) = pages.next().await
+    {
+        let page = required(page, || {
+            format!("listing the actions of pipeline {pipeline_name}")
+        })?;
+        seen += page.action_execution_details().len();
+        let has_deployed = |attempt: &&ActionExecutionDetail| {
+            attempt.action_name() == Some(DEPLOY)
+                && attempt.status() == Some(&ActionExecutionStatus::Succeeded)
+        };
+        let deployed = page.action_execution_details().iter().filter(has_deployed);
+        ended.extend(deployed.filter_map(|attempt| {
+            let id = attempt.pipeline_execution_id()?.to_owned();
+            Some((attempt.last_update_time().map(DateTime::as_nanos), id))
+        }));
+    }
+    ended.sort_by_key(|(at, _)| Reverse(*at));
+    Ok(ended.into_iter().map(|(_, id)| id).collect())
 }
 
 fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {

@@ -4,13 +4,10 @@
 pub mod actions;
 pub mod cause;
 
-use std::cmp::Reverse;
-
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
     ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
 };
-use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership;
@@ -150,6 +147,15 @@ pub fn may_be_reading(execution: &PipelineExecutionSummary) -> bool {
     matches!(status_of(execution), InProgress | Unknown(_)) && commit_of(execution).is_none()
 }
 
+/// The execution `id`. `None` if it is not among those that were `listed`.
+pub fn find<'a>(
+    listed: &'a [PipelineExecutionSummary],
+    id: &str,
+) -> Option<&'a PipelineExecutionSummary> {
+    let mut listed = listed.iter();
+    listed.find(|one| one.pipeline_execution_id() == Some(id))
+}
+
 /// The commit that the execution has read. `None` if it has read none yet. The image action may
 /// finish before the source action.
 pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
@@ -191,15 +197,6 @@ pub fn trigger_of(execution: &PipelineExecutionSummary) -> Trigger<'_> {
         | None => Trigger::Source,
         other => Trigger::Unknown(text_of(other.map(TriggerType::as_str))),
     }
-}
-
-/// The executions of `listed` that have succeeded, the one that ended last first. It is deployed.
-pub fn succeeded(listed: &[PipelineExecutionSummary]) -> Vec<&PipelineExecutionSummary> {
-    let has_succeeded =
-        |one: &&PipelineExecutionSummary| status_of(one) == ExecutionStatus::Succeeded;
-    let mut succeeded: Vec<_> = listed.iter().filter(has_succeeded).collect();
-    succeeded.sort_by_key(|one| Reverse(one.last_update_time().map(DateTime::as_nanos)));
-    succeeded
 }
 
 /// Whether it deploys an earlier execution again. One of an unknown type may do so.

@@ -82,6 +82,35 @@ fn part_that_fails_stops_no_other() {
     schedules.report("parts of reports that fail");
 }
 
+/// Its alarm failed, so its execution failed, and no later one has succeeded. The events of the
+/// former execution were lost.
+#[test]
+fn deployment_whose_execution_failed_is_the_present_one() {
+    in_account(async |fake| {
+        for step in waiting("e1", 0)
+            .into_iter()
+            .chain(deployed("e1", "Succeeded"))
+        {
+            step.take(fake, SHOP).await;
+        }
+        let later = waiting("e2", 1).into_iter().chain(deployed("e2", "Failed"));
+        play_steps(fake, &later.collect::<Vec<_>>(), |_| ()).await;
+        for check in ["health check", "second health check"] {
+            catch_up(fake, SHOP, check).await;
+            let last = records(fake).deployments.pop().expect("a record");
+            assert_eq!((&*last.sha, last.state), (COMMITS[1], "success"), "{check}");
+        }
+    });
+}
+
+fn deployed(id: &'static str, status: &'static str) -> [Step; 3] {
+    [
+        Step::Approve(id),
+        Step::Deployed(id, None),
+        Step::End(id, status),
+    ]
+}
+
 /// The longest time until a part that does not hang is shown.
 const SOON: Duration = Duration::from_secs(30);
 

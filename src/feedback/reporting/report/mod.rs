@@ -21,13 +21,13 @@ use crate::clients::gitlab::{
 };
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::cause::Cause;
-use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::reporting::execution::{Action, Execution, ExecutionState};
 use crate::feedback::reporting::open::{Asked, AskedRequest, OpenedReport, ReportTarget};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Desired, Post, Scope, Shown, Topic};
 use crate::feedback::reporting::statuses::Statuses;
 use crate::feedback::reporting::{execution, note, outputs, plan};
-use crate::gitops_pipeline::executions::DEPLOY;
+use crate::gitops_pipeline::executions::actions;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
@@ -274,7 +274,7 @@ impl<'a> Reporter<'a> {
             ..Desired::default()
         };
         if self.desired.deployment == Some(StatusState::Success) {
-            let is_outdated = self.has_later_deployment().await;
+            let is_outdated = self.is_outdated().await;
             if self.reported.settle(Topic::Deployment, is_outdated) != Some(false) {
                 self.desired.deployment = None;
             }
@@ -315,17 +315,12 @@ impl<'a> Reporter<'a> {
         Some(status)
     }
 
-    /// Whether a later execution has deployed, although it has not ended: its alarms may be watched
-    /// for minutes. GitLab takes the latest record for the environment's present deployment.
-    async fn has_later_deployment(&self) -> Result<bool, CallError> {
-        for id in &self.execution.later_open {
-            let actions = self.context.list_actions(id).await?;
-            let mut deployed = actions.iter().filter(|action| action.name == DEPLOY);
-            if deployed.any(|action| action.state == ActionState::Succeeded) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether another execution is deployed. GitLab takes the latest record for the environment's
+    /// present deployment, so that of an earlier one comes too late.
+    async fn is_outdated(&self) -> Result<bool, CallError> {
+        let pipeline_name = self.context.pipeline.names.pipeline();
+        let deployed = actions::deployments(self.context.aws, &pipeline_name, 1).await?;
+        Ok(deployed.first() != Some(&self.execution.id))
     }
 
     /// The execution in the console.

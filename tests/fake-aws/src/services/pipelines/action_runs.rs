@@ -1,32 +1,61 @@
 //! The attempts of the actions of an execution: `ListActionExecutions`.
 //! <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionExecutions.html>
 
+use std::cmp::Reverse;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::{
     services::{
         pages::{CODEPIPELINE, page},
         pipelines::pipeline::{
-            ActionRun, FUNCTION_SESSION, Pipelines, action_execution_id, not_found,
+            ActionRun, Execution, FUNCTION_SESSION, Pipelines, action_execution_id, not_found,
         },
     },
     world::{Call, JsonResult, World, rejected},
 };
 
-/// The attempts of one execution, the newest first.
+/// The attempts of one execution, or of all of them without a filter, the newest first.
 pub(crate) fn list(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
     let name = call.needed("pipelineName");
     let pipeline = pipelines.get(name).ok_or_else(|| not_found(name))?;
     let filter = call.params.get("filter").unwrap_or(&Value::Null);
-    let id = filter["pipelineExecutionId"].as_str().unwrap_or_default();
+    let Some(id) = filter["pipelineExecutionId"].as_str() else {
+        let all = pipeline.executions.iter().map(with_deployment);
+        let mut all: Vec<_> = all.flat_map(|one| attempts_of(&one)).collect();
+        all.reverse();
+        all.sort_by_key(|(begun, _)| Reverse(*begun));
+        let shown: Vec<Value> = all.into_iter().map(|(_, shown)| shown).collect();
+        return page(world, call, CODEPIPELINE, "actionExecutionDetails", &shown);
+    };
     let execution = pipeline.executions.iter().find(|one| one.id == id);
     let Some(execution) = execution else {
         let message = format!("The pipeline execution {id} does not exist for pipeline {name}");
         return Err(rejected("PipelineExecutionNotFoundException", message));
     };
-    let newest_first = execution.actions.iter().enumerate().rev();
-    let shown: Vec<Value> = newest_first.map(|(at, run)| shown(id, at, run)).collect();
+    let newest_first = attempts_of(execution).into_iter().rev();
+    let shown: Vec<Value> = newest_first.map(|(_, shown)| shown).collect();
     page(world, call, CODEPIPELINE, "actionExecutionDetails", &shown)
+}
+
+/// A test may give an execution no actions. If it has succeeded, it has deployed.
+fn with_deployment(execution: &Execution) -> Execution {
+    let mut execution = execution.clone();
+    let ended = execution.changed;
+    let has_deployed = execution.actions.iter().any(|run| run.name == "Deploy");
+    if execution.status == "Succeeded" && !has_deployed {
+        execution.begin("Deploy", ended);
+        execution.end("Deploy", "Succeeded", None, ended);
+    }
+    execution
+}
+
+/// When each attempt began, and the attempt.
+fn attempts_of(execution: &Execution) -> Vec<(Duration, Value)> {
+    let runs = execution.actions.iter().enumerate();
+    let shown = runs.map(|(at, run)| (run.started, shown(&execution.id, at, run)));
+    shown.collect()
 }
 
 /// "Provides the response to a manual approval request to CodePipeline."
@@ -64,7 +93,12 @@ pub(crate) fn put_approval_result(
 
 fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
     let ActionRun {
-        name, status, text, ..
+        name,
+        status,
+        text,
+        started,
+        changed,
+        ..
     } = run;
     let mut result = json!({});
     if let Some(id) = &run.external_id {
@@ -91,6 +125,8 @@ fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
         "actionName": name,
         "stageName": name,
         "status": status,
+        "startTime": World::seconds(*started),
+        "lastUpdateTime": World::seconds(*changed),
         "output": {"executionResult": result},
     })
 }

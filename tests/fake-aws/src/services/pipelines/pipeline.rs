@@ -67,6 +67,9 @@ pub struct ActionRun {
     /// The ID in the service that runs it: "The external ID of the action execution".
     /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionExecutionResult.html>
     pub external_id: Option<String>,
+    /// When it began, and when it last changed.
+    pub started: Duration,
+    pub changed: Duration,
 }
 
 /// The ID of the attempt at this index of an execution.
@@ -124,6 +127,8 @@ impl Execution {
             status: "InProgress",
             text: None,
             external_id: None,
+            started: now,
+            changed: now,
         });
     }
 
@@ -146,7 +151,7 @@ impl Execution {
         let mut attempts = self.actions.iter_mut().rev();
         let attempt = attempts.find(|attempt| attempt.name == action);
         let attempt = attempt.expect("an action that began");
-        (attempt.status, attempt.text) = (status, text);
+        (attempt.status, attempt.text, attempt.changed) = (status, text, now);
     }
 }
 
