@@ -15,6 +15,7 @@ use crate::clients::failing_calls::FailingCalls;
 use crate::common::logging::CallCounter;
 use crate::common::reason_codes;
 use crate::common::reason_codes::Code;
+use crate::feedback::reporting::ReportedPipeline;
 use crate::gitops_pipeline;
 use crate::handler::self_invocation;
 use crate::handler::self_invocation::Position;
@@ -45,7 +46,10 @@ impl Handler {
                 self.run(resource, received, invocation, calls).await
             }
             "Custom::GitOpsPipeline" => {
-                let resource = Arc::clone(&self.gitops_pipeline);
+                let resource = Arc::new(ReportedPipeline {
+                    clients: self.clients.clone(),
+                    pipeline: Arc::clone(&self.gitops_pipeline),
+                });
                 self.run(resource, received, invocation, calls).await
             }
             _ => {

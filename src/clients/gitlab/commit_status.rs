@@ -79,6 +79,9 @@ pub struct ShownStatus {
     /// The pipeline that holds it. `None` if GitLab does not show it.
     #[serde(default, deserialize_with = "lenient")]
     pub pipeline_id: Option<u64>,
+    /// The branch of that pipeline. `None` if GitLab does not show it.
+    #[serde(default, rename = "ref", deserialize_with = "lenient")]
+    pub branch: Option<String>,
     #[serde(flatten)]
     pub status: CommitStatus,
 }
@@ -101,7 +104,8 @@ impl GitLab {
         commit: &CommitRef<'_>,
         name: &str,
     ) -> Result<Vec<ShownStatus>> {
-        self.list_statuses(commit, name, false).await
+        self.list_statuses(commit, name, &[("ref", &commit.branch)])
+            .await
     }
 
     /// The same, with the statuses that others have replaced, which GitLab marks as retried.
@@ -110,23 +114,32 @@ impl GitLab {
         commit: &CommitRef<'_>,
         name: &str,
     ) -> Result<Vec<ShownStatus>> {
-        self.list_statuses(commit, name, true).await
+        self.list_statuses(commit, name, &[("ref", &commit.branch), ("all", "true")])
+            .await
+    }
+
+    /// The statuses `name` of a commit in the pipelines of each branch.
+    pub async fn statuses_of_each_branch(
+        &self,
+        commit: &CommitRef<'_>,
+        name: &str,
+    ) -> Result<Vec<ShownStatus>> {
+        self.list_statuses(commit, name, &[]).await
     }
 
     async fn list_statuses(
         &self,
         commit: &CommitRef<'_>,
         name: &str,
-        with_replaced: bool,
+        of: &[(&str, &str)],
     ) -> Result<Vec<ShownStatus>> {
         let CommitRef { project, sha, .. } = commit;
         let part = format!("/repository/commits/{}/statuses", query_value(sha));
         let purpose = format!("reading status {name} of commit {sha} in project {project}");
         let call = self.get(Area::Report(*project), &part, &purpose);
-        let mut call = call.query("ref", &commit.branch).query("name", name);
-        if with_replaced {
-            call = call.query("all", "true");
-        }
+        let of = of.iter();
+        let call = of.fold(call, |call, (name, value)| call.query(name, value));
+        let call = call.query("name", name);
         let parse = |one: &Value| Some((one["id"].as_u64()?, typed::<ShownStatus>(one)));
         let mut listed = call.list(Reading::ALL, parse).await?;
         listed.sort_by_key(|(id, _)| *id);

@@ -9,6 +9,7 @@
 //!   about
 //! - [`open`] checks that the pipeline is reported, and opens its GitLab
 //! - [`execution`] reads the commit's newest execution from CodePipeline
+//! - [`former`] ends the statuses that no report looks at any more
 //! - [`statuses`] reads the commit statuses, and which ones are the pipeline's own
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
@@ -23,6 +24,7 @@ mod changes;
 mod drift;
 mod event;
 mod execution;
+mod former;
 pub(crate) mod note;
 mod note_content;
 mod open;
@@ -37,6 +39,7 @@ pub(crate) use crate::feedback::reporting::drift::report as report_drift;
 pub(crate) use crate::feedback::reporting::event::PipelineEvent;
 pub(crate) use crate::feedback::reporting::execution::Execution;
 pub use crate::feedback::reporting::execution::changed_since;
+pub use crate::feedback::reporting::former::ReportedPipeline;
 pub(crate) use crate::feedback::reporting::note::short as short_note;
 pub use crate::feedback::reporting::outcome::{EventReport, ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;

@@ -61,6 +61,7 @@ fn posted(
     shown: &[(u64, StatusState, &str)],
 ) -> Vec<(Option<u64>, StatusState)> {
     let shown = shown.iter().map(|(id, state, url)| ShownStatus {
+        branch: None,
         pipeline_id: Some(*id),
         status: CommitStatus {
             name: "cfn-gitops/dev/shop".to_owned(),
@@ -255,6 +256,7 @@ fn failure_of_a_later_attempt_is_posted_again() {
     };
     let status = failed("a1").execution.expect("a status");
     let status = ShownStatus {
+        branch: None,
         pipeline_id: Some(1),
         status,
     };

@@ -79,7 +79,7 @@ impl Reporting {
         (self.stack(), name)
     }
 
-    fn properties(&self) -> Value {
+    pub fn properties(&self) -> Value {
         json!({
             "EnvID": self.env_id,
             "ProjectID": self.project_id,
@@ -123,6 +123,13 @@ pub fn in_account<T>(play: impl AsyncFnOnce(&FakeAws) -> T) -> T {
 }
 
 async fn prepared(pipelines: &[Reporting]) -> FakeAws {
+    with_stacks(pipelines).await.0
+}
+
+/// The account, and the stacks that declare the pipelines.
+pub async fn with_stacks(pipelines: &[Reporting]) -> (FakeAws, Vec<ParentStack>) {
+    record();
+    let mut parents = vec![];
     let fake = account(COMMITS[0], &[OUTPUT]);
     for project in [BROKEN_PROJECT, OTHER_PROJECT] {
         fake.gitlab_project(project, &[BRANCH]);
@@ -133,6 +140,7 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
         let mut parent = ParentStack::called(&fake, RESOURCE, &arn);
         parent.starts_counting_at(number * 10);
         parent.create(&one.properties()).await.assert_success();
+        parents.push(parent);
         fake.stack(&one.stack(), "UPDATE_COMPLETE", &[]);
     }
     tokio::time::sleep(Duration::from_mins(1)).await;
@@ -156,7 +164,7 @@ async fn prepared(pipelines: &[Reporting]) -> FakeAws {
         }
     });
     assert_none_shown(&fake);
-    fake
+    (fake, parents)
 }
 
 /// GitLab's records of the project, for a change.

@@ -14,6 +14,7 @@ mod edited_notes;
 mod events;
 mod failed_builds;
 mod fixture;
+mod former;
 mod gitlab_approvals;
 mod gitlab_attacks;
 mod gitlab_schedules;
