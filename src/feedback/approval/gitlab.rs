@@ -304,7 +304,7 @@ impl Inquiry<'_> {
         plan::check_person(&user, level, own_user)?;
         let approvals = self.pipeline.gitlab_approvals();
         if approvals.is_none_or(|(_, approvals)| !approvals.allow_author) {
-            self.check_authors(&user, (tag, shown), ahead).await?;
+            self.check_authors(&user, tag, shown, ahead).await?;
         }
         Ok(user)
     }
@@ -313,7 +313,8 @@ impl Inquiry<'_> {
     async fn check_authors(
         &self,
         user: &GitLabUser,
-        (tag, shown): (&ApprovalTag, &Tag),
+        tag: &ApprovalTag,
+        shown: &Tag,
         ahead: &Ahead,
     ) -> Result<(), Unproved> {
         let (gitlab, project) = (self.gitlab, self.project());

@@ -39,7 +39,7 @@ pub fn shown(project: &Project, iid: u64, state: &str) -> Value {
         "merge_commit_sha": held.merge_commit,
         "squash_commit_sha": held.squash_commit,
         "author": {"id": held.author},
-        "created_at": held.created.map(World::instant),
+        "created_at": World::instant(held.created.unwrap_or_default()),
         "merge_user": held.merge_user.map(|id| json!({"id": id})),
     })
 }
