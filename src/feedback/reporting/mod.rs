@@ -43,14 +43,14 @@ pub use crate::feedback::reporting::former::ReportedPipeline;
 pub(crate) use crate::feedback::reporting::note::short as short_note;
 pub use crate::feedback::reporting::outcome::{EventReport, ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;
-pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
+pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL, ROUND_TIME};
 pub(crate) use crate::feedback::reporting::statuses::show as show_status;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::clients::Clients;
 use crate::clients::aws::CallError;
@@ -161,7 +161,9 @@ pub fn catch_up<'a>(
             .open(clients)
             .await
             .map_err(|error| failed(error.into()))?;
-        let asked = OnceCell::new_with(Some(opened.asked().await));
+        // A status shows why a tag decides nothing. But if GitLab hangs, it does not wait for that.
+        let early = timeout(ROUND_TIME, opened.asked()).await;
+        let asked = OnceCell::new_with(early.ok());
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
@@ -177,6 +179,9 @@ pub fn catch_up<'a>(
         let left = changed.len();
         if left > 0 {
             tracing::warn!(pipeline = name, left, "executions are not reported");
+        }
+        if unreachable.error_of(url).is_none() {
+            asked.get_or_init(|| opened.asked()).await;
         }
         Ok(reports)
     };

@@ -5,6 +5,7 @@ use crate::fixture::{
     BRANCH, BROKEN_PROJECT, COMMITS, NUMBER, OTHER_PROJECT, PROJECT, Reporting, SHOP, catch_up,
     catch_up_with, check_health, deliver, fake, in_account, paused, records, records_of, shown,
 };
+use crate::gitlab_approvals::{ANN, in_scene};
 use crate::notes::notes;
 use crate::scenarios::{play_steps, scenario, take_all};
 use crate::steps::{Step, waiting};
@@ -151,19 +152,42 @@ fn part_that_hangs_delays_no_other() {
 fn assert_shown_soon((story, part): Part, hanging: &'static str) {
     in_account(async |fake| {
         take_all(fake, story, &[SHOP]).await;
-        fake.break_from_now(On::Operation(hanging), RequestHangs);
-        let unreachable = UnreachableGitLabs::default();
-        let report = catch_up_with(fake, SHOP, "health check", &unreachable);
-        let is_shown = async {
-            while !shows(fake, part) {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let (report, is_shown) = tokio::join!(report, tokio::time::timeout(SOON, is_shown));
-        report.expect("executions");
-        is_shown.expect("shown soon");
-        fake.mend();
+        report_while_hanging(fake, part, hanging).await;
     });
+}
+
+/// Fails unless the health check reports `part` soon, although an operation hangs.
+async fn report_while_hanging(fake: &FakeAws, part: &str, hanging: &'static str) {
+    fake.break_from_now(On::Operation(hanging), RequestHangs);
+    let unreachable = UnreachableGitLabs::default();
+    let report = catch_up_with(fake, SHOP, "health check", &unreachable);
+    let is_shown = async {
+        while !shows(fake, part) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let (report, is_shown) = tokio::join!(report, tokio::time::timeout(SOON, is_shown));
+    report.expect("executions");
+    is_shown.expect("shown soon");
+    fake.mend();
+}
+
+#[test]
+fn decision_that_hangs_delays_no_status() {
+    let operations = [
+        "GitLab.ListEvents",
+        "GitLab.ListNotes",
+        "GitLab.ListMergeRequests",
+    ];
+    for hanging in operations {
+        in_scene(async |scene| {
+            scene.tag(ANN, &scene.deploy);
+            scene.fake.change(|aws| records_of(aws).statuses.clear());
+            report_while_hanging(&scene.fake, "approval", hanging).await;
+            check_health(&scene.fake).await;
+            scene.assert_decided(&scene.deploy);
+        });
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ const ROUNDS: [&[Topic]; 3] = [
 ];
 
 /// The time after which the next round begins, even if a part of GitLab hangs.
-const ROUND_TIME: Duration = Duration::from_secs(10);
+pub const ROUND_TIME: Duration = Duration::from_secs(10);
 
 /// The longest read of the project's visibility: without it, less of a reason is shown.
 const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
