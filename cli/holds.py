@@ -132,12 +132,16 @@ class Holds:
 
     def _rules(self) -> Iterator[Hold]:
         client = self._environment.account.client("events", config=projects.CONFIG)
+        states: dict[str, str] = {}
+        self._project.rules = states
         for kind, rule in self._project.event_rules.items():
             try:
                 state = rule_state(client, rule)
             except Exception as error:
                 yield not_read(f"event rule {rule} was", projects.unread(error, "DescribeRule"))
                 continue
+            if state:
+                states[kind] = state
             if state == "DISABLED":
                 yield Hold(False, f"event rule {rule} is disabled, so {HELD[kind]}. It does not hold this one",
                            f"To end the freeze: aws events enable-rule --name {rule}")

@@ -91,7 +91,7 @@ class Undo:
     def __init__(self, environment: Environment, project: Project, output: Output) -> None:
         self._environment, self._project, self._output = environment, project, output
         # 1 if a part was not done.
-        self.status, self._has_held_image = 0, False
+        self.status = 0
         self._client = environment.account.client("codepipeline", config=projects.CONFIG)
         self._declaration = self._client.get_pipeline(name=project.pipeline)["pipeline"]
         self._holds = Holds(environment, project, self._client, self._declaration)
@@ -241,9 +241,9 @@ class Undo:
 
     @property
     def _image_rule(self) -> str:
-        """The event rule of the image. Empty if the pipeline has none."""
+        """The event rule of the image. Empty if the pipeline has none, or a person has disabled it."""
         names = [each["name"] for each in deployments.actions_of(self._declaration, "Source")]
-        return self._project.event_rules["image"] if deployments.IMAGE in names else ""
+        return self._project.event_rules["image"] if deployments.IMAGE in names and "image" not in self._project.held_by() else ""
 
     def hold_image(self) -> None:
         """A failure does not stop the undo, which is urgent."""
@@ -261,8 +261,11 @@ class Undo:
                 f"! event rule {rule} is not disabled: {failed.reason}. Until it is, a push of the image deploys the newest commit",
                 f"    {self._output.selecting(f'Disable it: aws events disable-rule --name {rule}')}")
         else:
-            self._has_held_image = True
             self._output.record_change(f"event rule {rule} is disabled")
+            # Before the start, which may fail.
+            self._output.write_progress(
+                "        The image's tag keeps its newest image. If you revert in GitLab, first push the former or a corrected image",
+                f"        {self._output.selecting(f'Then end the freeze of the image: aws events enable-rule --name {rule}')}")
 
     def start(self) -> None:
         pipeline = self._project.pipeline
@@ -307,11 +310,6 @@ class Undo:
     def show_next_push(self) -> None:
         self._output.write_progress(
             f"Branch {self._branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
-        if self._has_held_image:
-            self._output.write_progress(
-                "The image's tag keeps its newest image, and the next push deploys that. Before you merge the revert, push the former "
-                "or a corrected image: that starts nothing", self._output.selecting(
-                    f"Then end the freeze of the image: aws events enable-rule --name {self._image_rule}"))
 
     def _failure(self, result: str, execution: Following) -> Failure:
         project = self._project

@@ -435,6 +435,9 @@ def test_disabled_rule_does_not_hold_it(aws: Pipelines, run: Undo) -> None:
         assert f"event rule {rule} is disabled, so {held} starts nothing. It does not hold this one" in out
 
 
+THAW = f"\n        Then end the freeze of the image: aws events enable-rule --name {IMAGE_RULE}\n"
+
+
 def with_images(aws: Pipelines) -> None:
     aws.has_image, aws.rules[IMAGE_RULE] = True, "ENABLED"
     for each in aws.listed:
@@ -448,7 +451,26 @@ def test_rule_of_the_image_is_frozen_before_the_start(aws: Pipelines, run: Undo)
     assert (status, len(aws.starts), aws.rules) == (0, 1, {PUSH_RULE: "ENABLED", IMAGE_RULE: "DISABLED"})
     plan, end = (out.index(f"{text}") for text in (f"- Event rule {IMAGE_RULE} will be disabled", f"ok      event rule {IMAGE_RULE} is disabled"))
     assert plan < out.index(f"- {PIPELINE} will be started") < end < out.index("ok      execution")
-    assert out.endswith(f"Then end the freeze of the image: aws events enable-rule --name {IMAGE_RULE}\n")
+    assert THAW in out[end:out.index("ok      execution")]
+
+
+@pytest.mark.parametrize("failure", ["AccessDeniedException", "Failed"])
+def test_freeze_of_the_image_is_named_if_the_undo_fails(failure: str, aws: Pipelines, run: Undo) -> None:
+    with_images(aws)
+    if failure == "Failed":
+        aws.looks = [("Failed", [action("Source", "Failed")])]
+    else:
+        aws.denied["StartPipelineExecution"] = failure
+    status, out, _ = run("--to", GOOD, "--yes")
+    assert (status, aws.rules[IMAGE_RULE]) == (1, "DISABLED") and THAW in out
+
+
+def test_freeze_of_the_image_by_a_person_stays(aws: Pipelines, run: Undo) -> None:
+    with_images(aws)
+    aws.rules[IMAGE_RULE] = "DISABLED"
+    status, out, _ = run("--to", GOOD, "--yes")
+    assert (status, len(aws.starts)) == (0, 1)
+    assert "will be disabled" not in out and "ok      event rule" not in out and "Then end the freeze" not in out
 
 
 def test_rule_of_the_image_that_stays_enabled_is_named(aws: Pipelines, run: Undo) -> None:
