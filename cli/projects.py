@@ -154,6 +154,12 @@ class Project:
         """Their names. No environment has a hyphen."""
         return event_rules(self.pipeline.split("-")[1], self.name)
 
+    def missing_rules(self) -> list[str]:
+        """The event rules that its stack declares and that do not exist, as the keys of `event_rules`."""
+        found = outputs(self.stack)
+        is_declared = {"push": True, "image": "ImageEventRuleName" in found, "review": '"Review":' in found.get("ChangeSets", "")}
+        return [kind for kind, declared in is_declared.items() if declared and self.rules is not None and kind not in self.rules]
+
     def held_by(self) -> list[str]:
         """Its disabled event rules, as the keys of `event_rules`."""
         return [kind for kind, state in (self.rules or {}).items() if state == "DISABLED"]

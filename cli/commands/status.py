@@ -51,6 +51,9 @@ _STATES = {"InProgress": "running", "Succeeded": "deployed", "Failed": "failed",
 _MAX_STATE, _MAX_CAUSE, _MAX_SUMMARY = 14, 400, 60
 # The pipeline's stack in one of these has no pipeline that can be changed: src/health_check/doctor.rs.
 _BROKEN = ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "IMPORT_ROLLBACK_FAILED")
+# The effects of a missing event rule. The health check does not look for pushes of an image.
+_MISSING = {"push": "only the health check starts a push", "image": HELD["image"],
+            "review": "only the health check starts the build of a review branch"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -230,8 +233,8 @@ class Row:
         if project.pushed and project.pipeline_exists is False:
             return f"its pipeline {project.pipeline} does not exist, so pushes deploy nothing", (
                 f"See how to restore it: cfn-gitops doctor --env {env}")
-        if project.rules is not None and "push" not in project.rules:
-            return f"its event rule {project.event_rules['push']} does not exist, so only the health check starts a push", (
+        for kind in project.missing_rules():
+            return f"its event rule {project.event_rules[kind]} does not exist, so {_MISSING[kind]}", (
                 f"See how to restore it: cfn-gitops doctor --env {env}")
         return None
 

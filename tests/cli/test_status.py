@@ -23,6 +23,7 @@ from cli import main, output, projects
 from cli.account import Account
 from cli.commands import status
 from cli.output import width
+from cli.rules import event_rules
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
@@ -669,6 +670,15 @@ def test_parts_deleted_by_hand_are_broken(aws: Aws, capsys: pytest.CaptureFixtur
     assert one(capsys)["state"] == "no pipeline"
     aws.executions["codepipeline-dev-cfn-shop"], aws.rules = [], {}
     assert "its event rule event-rule-dev-codepipeline-exec-cfn-shop does not exist" in run(capsys)[1]
+    rules, found = event_rules("dev", "shop"), aws.stacks[1]["Outputs"]
+    aws.rules[rules["push"]] = "ENABLED"
+    assert "does not exist" not in run(capsys)[1]
+    declared = {"image": ("ImageEventRuleName", rules["image"]), "review": ("ChangeSets", '{"Review":{"Branches":"review/*"}}')}
+    for kind, (output, value) in declared.items():
+        found.append({"OutputKey": output, "OutputValue": value})
+        assert f"its event rule {rules[kind]} does not exist" in run(capsys)[1]
+        aws.rules[rules[kind]] = "ENABLED"
+        assert "does not exist" not in run(capsys)[1]
     aws.stacks[1]["Tags"][0]["Value"] = f"{PREFIX}/gone/1a2b"
     assert "shop: the owner of its stack gitops-dev-shop no longer exists" in run(capsys)[1]
     aws.stacks[1]["StackStatus"] = "UPDATE_ROLLBACK_FAILED"
