@@ -133,7 +133,7 @@ pub fn announces_secret(line: &str) -> bool {
 struct Masker {
     lines: Vec<String>,
     open: Open,
-    /// In how many of the next lines `Value` is that of a secret.
+    /// In how many lines, from this one on, `Value` is that of a secret.
     named: usize,
 }
 
@@ -182,7 +182,7 @@ impl Masker {
     fn add_shown(&mut self, line: &str, key: Option<usize>) {
         let names = SecretNames::of(line, self.named > 0);
         if names.has_bare_name {
-            self.named = MAX_NAMED_LINES;
+            self.named = MAX_NAMED_LINES + 1;
         }
         let mut ranges = logins(line);
         ranges.extend(tokens(line));

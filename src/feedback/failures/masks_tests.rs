@@ -71,6 +71,16 @@ fn line_is_hidden_after_an_assignment_to_a_secret() {
             "PWD=/src OLDPWD=/ DBPASS=*****",
         ),
         ("token: null, password: x", "token: null, password: *****"),
+        (
+            "ParameterKey=DbPassword,ParameterValue=x",
+            "ParameterKey=DbPassword,ParameterValue=*****",
+        ),
+        ("ENV DB_PASSWORD x", "ENV DB_PASSWORD *****"),
+        ("bad line `password: x`", "bad line `password: *****"),
+        (
+            "Ocp-Apim-Subscription-Key: x",
+            "Ocp-Apim-Subscription-Key: *****",
+        ),
     ]);
     for operator in [":=", "==", "===", "!=", "?=", "||=", "=>", "->"] {
         let shown = masked(&format!("password {operator} hunter2"));
@@ -131,6 +141,12 @@ fn name_of_a_secret_in_a_sentence_is_shown() {
         "gpg: Can't check signature: No public key",
         "missing signature key",
         "Please set GITHUB_TOKEN before you run this",
+        "[ERROR]   TokenServiceTest.rejectsExpired:42 expected: <401> but was: <200>",
+        "error TS2322: Type '{ token: string | undefined; }' is not assignable to type 'Login'.",
+        "password: This field is required.",
+        "password: Path `password` is required.",
+        "Password: can't be blank",
+        "token: expired",
         "Error: Password: must be at least 8 characters long",
         "script.sh: line 4: DB_PASSWORD: unbound variable",
         "cat: /run/secrets/db_password: No such file or directory",
@@ -152,6 +168,14 @@ fn value_in_the_next_lines_is_hidden() {
         (
             "login --password \\\nhunter2\nnext",
             "login --password \\\n*****\nnext",
+        ),
+        (
+            "- name: DB_PASSWORD\n  type: PLAINTEXT\n  scope: x\n  value: x\n  next: c",
+            "- name: DB_PASSWORD\n  type: PLAINTEXT\n  scope: x\n  value: *****\n  next: c",
+        ),
+        (
+            "\"ParameterKey\": \"DbPassword\",\n\"ParameterValue\": \"x\"",
+            "\"ParameterKey\": \"DbPassword\",\n\"ParameterValue\": *****",
         ),
         (
             "- name: DB_PASSWORD\n  value: x\n  next: c",

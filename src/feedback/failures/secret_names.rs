@@ -5,8 +5,8 @@
 
 /// The words that make a name that of a secret, wherever they stand in it.
 const WORDS: &str = "password passwd passphrase passcode secret token credential fromliteral accesskey \
-     accountkey apikey authkey clientkey deploykey encryptionkey licensekey masterkey \
-     privatekey sessionkey sharedkey signingkey sshkey storagekey";
+     accountkey apikey applicationkey authkey clientkey deploykey encryptionkey licensekey masterkey \
+     privatekey sessionkey sharedkey signingkey sshkey storagekey subscriptionkey";
 
 /// The same at the end of a part of a name: `DBPASS`, `MYSQL_PWD`.
 const ENDINGS: &str = "pass pwd pw";
@@ -26,10 +26,10 @@ const ABOUT: &str =
 const STATES: &str = "bad expired incomplete invalid missing no unexpected unknown unrecognized";
 
 /// The first word after a name in a sentence.
-const SENTENCE: &str = "and are as before can Cannot cannot command could env environment execution expected \
-     failed flag for found from Get has if in instead invalid Is is missing must No not \
-     number on operation option or parameter Permission Post required requires should \
-     string to unable unbound unexpected variable via was when with";
+const SENTENCE: &str = "and are as before can can't Cannot cannot command could env environment execution \
+     expected expired failed flag for found from Get has if in instead invalid Is is missing must No not \
+     number on operation option or parameter Path Permission Post required requires should \
+     string This to unable unbound unexpected variable via was when with";
 
 /// Values that are types or no values, if punctuation or the line's end follows.
 const LITERALS: &str = "any bool boolean bytes false False int nil none None null number str string true True \
@@ -93,7 +93,7 @@ impl SecretNames {
                 name.before = line.get(previous).unwrap_or_default();
             }
             previous = name.start..name.end;
-            let is_of_secret = is_value && name.text().eq_ignore_ascii_case("value");
+            let is_of_secret = is_value && name.is_value();
             if !is_of_secret && !name.is_secret() {
                 continue;
             }
@@ -142,6 +142,11 @@ impl<'a> Name<'a> {
 
     fn text(&self) -> &'a str {
         self.line.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Whether it is the name of a value, such as `ParameterValue` after `ParameterKey`.
+    fn is_value(&self) -> bool {
+        parts(self.text()).last().is_some_and(|it| it == "value")
     }
 
     /// Whether it is the name of a secret.
@@ -197,11 +202,14 @@ impl<'a> Name<'a> {
             let is_file = is_bare && file.is_some_and(|ending| has(FILES, ending));
             // `--- PASS: TestLogin (0.00s)`.
             let is_result = self.text() == "PASS" && before.trim_end().ends_with("---");
+            let is_type = is_bare && self.text().starts_with(|c: char| c.is_ascii_uppercase());
             // A trait bound of Rust.
-            let is_bound = is_bare && before.ends_with('`') && value.starts_with(' ');
+            let is_bound = is_type && before.ends_with('`') && value.starts_with(' ');
+            // A test in Java: `TokenTest.expires:42 expected: <401> but was: <200>`.
+            let is_test = is_type && file.is_some() && is_number(value);
             let is_message = !is_bare && is_capitalized(value);
             let is_sentence = is_message || is_sentence(value);
-            if is_in_arn || is_file || is_result || is_bound || is_sentence {
+            if is_in_arn || is_file || is_result || is_bound || is_test || is_sentence {
                 return Following::Sentence;
             }
         }
@@ -245,7 +253,10 @@ impl<'a> Name<'a> {
         let value = after.trim_start_matches([' ', ',']);
         let is_password = self.text().to_ascii_lowercase().contains("passw");
         let is_quoted = is_bare && is_password && value.starts_with(['\'', '"']);
-        let is_set = self.before.eq_ignore_ascii_case("set");
+        let commands = ["set", "env", "setenv"];
+        let is_set = commands
+            .iter()
+            .any(|it| self.before.eq_ignore_ascii_case(it));
         let has_value = self.is_option || is_set || is_quoted;
         if has_value && !value.is_empty() && value.len() < after.len() && !is_sentence(after) {
             self.value(value)
@@ -340,11 +351,20 @@ fn is_capitalized(rest: &str) -> bool {
 
 /// Whether a value is a literal, or one as in `(using password: YES)`.
 fn is_literal(value: &str) -> bool {
-    let ends =
-        |rest: &str| rest.is_empty() || rest.starts_with([';', ',', ')', ']', '}', '|', '>', '\'']);
+    let ends = |rest: &str| {
+        rest.is_empty()
+            || rest.starts_with(" | ")
+            || rest.starts_with([';', ',', ')', ']', '}', '|', '>', '\''])
+    };
     let mut literals = LITERALS.split(' ');
     ["YES)", "NO)"].contains(&value)
         || literals.any(|literal| value.strip_prefix(literal).is_some_and(ends))
+}
+
+/// Whether a value is a number, at the line's end or before a blank.
+fn is_number(value: &str) -> bool {
+    let word = value.split(' ').next().unwrap_or_default();
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a value is a version, as in the requirement `google-auth==2.0`.
