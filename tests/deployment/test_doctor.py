@@ -33,8 +33,10 @@ def test_freeze_of_a_project_is_shown_and_is_not_a_problem(aws: LocalAws, produc
     status, output = production.run("doctor")
     events.enable_rule(Name=rule)
     assert (status, found(output)) == (0, []), output
-    # The command's own look: before the first push there is no pipeline, so the function finds nothing.
-    assert f"held         event rule {rule}\n               held by the disabled event rule {rule}\n" in output, output
+    # The pipeline is named, although there is none before the first push. One freeze is one row.
+    held = f"held by the disabled event rule {rule}\n"
+    assert f"held         pipeline codepipeline-prd-cfn-infra\n               {held}" in output, output
+    assert output.count(held) == 1, output
     assert f"To end the freeze: aws events enable-rule --name {rule}" in output
 
 
