@@ -49,8 +49,8 @@ pub fn check_pushes<'p>(
     let first = first.min_by_key(|push| push.at);
     let since = first.map_or(SystemTime::UNIX_EPOCH, |first| first.at);
     let is_bulk = |push: &ProjectPush| !push.is_of_tags && push.name.is_none();
-    // Only a bulk push explains a missing event.
     let has_bulk = pushes.iter().any(|push| is_bulk(push) && push.at >= since);
+    // Only a bulk push explains an event that is missing between others.
     let gap = Err(if has_bulk {
         InAws::BulkPush
     } else {
@@ -67,7 +67,6 @@ pub fn check_pushes<'p>(
     }
     match end {
         Some(end) => Ok(tips[end..].windows(2).map(|it| [it[0], it[1]]).collect()),
-        None if has_bulk => gap,
         // GitLab writes the event of a push in the background.
         None => Err(Doubt::NoPush),
     }

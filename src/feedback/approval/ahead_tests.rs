@@ -87,11 +87,12 @@ fn other_pushes_do_not_lead_to_the_commit() {
         ("c0 c1", "- c0"),
         ("c0 a c1", "- c0, c0 a"),
         ("c0 c1", "*, b c0"),
+        ("c0 c1", "- c0, *"),
+        ("c0 a c1", "- c0, c0 a, *"),
     ] {
         assert_eq!(check(lines, events), Err(Doubt::NoPush), "{events}");
     }
     for (lines, events, doubt) in [
-        ("c0 c1", "- c0, *", BulkPush),
         ("c0 a c1", "- c0, *, a c1", BulkPush),
         ("c0 a c1", "- c0, a c1", Moved),
         ("c0 c1", "c0 c1", Moved),
