@@ -261,9 +261,7 @@ impl Inquiry<'_> {
         {
             return Err(InAws::NotAhead.into());
         }
-        let pushes = gitlab
-            .pushes_since(project, self.request.since.min(*started))
-            .await?;
+        let pushes = gitlab.pushes_since(project, *started).await?;
         let pushes = pushes.ok_or(InAws::TooManyPushes)?;
         let later = ahead::check_pushes([base, commit], &commits, branch, &pushes)?;
         if later.len() > MAX_LATER {

@@ -174,7 +174,7 @@ pub struct Authorship {
     /// The commits that a squash replaced by them.
     pub replaced: Vec<Commit>,
     pub merges: Vec<RequestedMerge>,
-    /// The pushes since days before the commit was read that comes before them, the newest first.
+    /// The pushes since days before the last deployed one, the newest first.
     pub pushes: Vec<ProjectPush>,
     /// The tags whose commits were read: an event does not show the commit of an annotation.
     pub tags: Vec<Tag>,

@@ -28,8 +28,6 @@ pub struct ApprovalRequest {
     /// CodePipeline's name of this request. It accepts the name only while the request waits.
     pub token: String,
     pub execution_id: String,
-    /// When the request began.
-    pub since: SystemTime,
     pub change_set: ChangeSet,
     /// The end of the names of its tags. A retried stage has the same execution and the same
     /// change set, so the key also depends on the action's execution.
@@ -83,14 +81,10 @@ impl ApprovalRequest {
         let of_stage = stage.latest_execution();
         let execution_id = of_stage.map_or("", |execution| execution.pipeline_execution_id());
         let action_id = waiting.action_execution_id().unwrap_or_default();
-        let began = waiting
-            .last_status_change()
-            .and_then(|it| SystemTime::try_from(*it).ok());
         let key = [pipeline, execution_id, &change_set.id, action_id].join(" ");
         Ok(Some(ApprovalRequest {
             token: token.to_owned(),
             execution_id: execution_id.to_owned(),
-            since: began.unwrap_or(SystemTime::UNIX_EPOCH),
             key: ownership::key(&key),
             is_held,
             change_set,
