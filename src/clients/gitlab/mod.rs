@@ -54,7 +54,7 @@ pub(crate) use self::mirror::{Mirror, PushStatus, Settings};
 pub(crate) use self::mirror_address::Destination;
 pub(crate) use self::note::{Note, NoteText};
 pub(crate) use self::own_token::{SUFFICIENT_SCOPES, TokenDetails};
-pub(crate) use self::people::{Commit, GitLabUser, RequestedMerge};
+pub(crate) use self::people::{Commit, GitLabUser, MAX_COMMITS, RequestedMerge};
 pub(crate) use self::project::ProjectDetails;
 pub(crate) use self::project_ref::{ProjectRef, other_project};
 pub(crate) use self::pushes::{ProjectPush, RefChange};

@@ -55,8 +55,6 @@ pub struct Commit {
 pub struct RequestedMerge {
     /// Its number within the project.
     pub iid: u64,
-    /// Whether it is neither open nor closed.
-    pub is_merged: bool,
     /// Its author, and who merged it.
     pub people: Vec<u64>,
     /// Its source branch in this project, unless it is open or closed: a squash or a rebase
@@ -65,6 +63,9 @@ pub struct RequestedMerge {
     pub source: Option<String>,
     /// The last commit of its source branch, unless it is open or closed.
     pub head: Option<String>,
+    /// The commits of its merge and of its squash. GitLab may show only the former, and none after
+    /// a fast-forward merge without a squash.
+    pub created: Vec<String>,
     /// When it was merged. `None` if it was not, or if GitLab does not show it.
     pub merged: Option<SystemTime>,
 }
@@ -217,14 +218,18 @@ impl RequestedMerge {
             _ if is_unmerged || listed.is_from_fork() => None,
             name => Some(name?.clone()),
         };
+        let mut created = vec![];
+        for name in ["merge_commit_sha", "squash_commit_sha"] {
+            created.extend(typed::<Option<String>>(shown.get(name)?)?);
+        }
         Some(RequestedMerge {
             iid: listed.iid,
-            is_merged: !is_unmerged,
             people: people
                 .map(|one| one["id"].as_u64())
                 .collect::<Option<_>>()?,
             source,
             head: listed.sha.filter(|_| !is_unmerged),
+            created,
             merged: listed.merged_at,
         })
     }
@@ -238,6 +243,7 @@ mod tests {
     fn shown(change: impl FnOnce(&mut Value)) -> Value {
         let mut shown = json!({
             "iid": 3, "state": "merged", "source_branch": "development", "sha": "abc",
+            "merge_commit_sha": null, "squash_commit_sha": "def",
             "author": {"id": 7}, "merge_user": {"id": 8}, "merged_by": null,
             "source_project_id": 15, "target_project_id": 15});
         change(&mut shown);
@@ -269,7 +275,13 @@ mod tests {
 
     #[test]
     fn merge_request_without_a_member_is_not_read() {
-        for name in ["author", "merge_user", "source_branch"] {
+        for name in [
+            "author",
+            "merge_user",
+            "source_branch",
+            "merge_commit_sha",
+            "squash_commit_sha",
+        ] {
             let missing = shown(|it| {
                 let members = it.as_object_mut().expect("an object");
                 members.retain(|member, _| member != name && member != "merged_by");

@@ -13,7 +13,9 @@ use super::plan;
 use super::plan::{Authorship, Doubt, InAws};
 use super::request::{ApprovalRequest, Range};
 use crate::clients::aws::{Aws, CallError};
-use crate::clients::gitlab::{Containment, GitLab, GitLabError, GitLabUser, ProjectRef, Tag};
+use crate::clients::gitlab::{
+    Containment, GitLab, GitLabError, GitLabUser, MAX_COMMITS, ProjectRef, Tag,
+};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -181,6 +183,11 @@ impl Inquiry<'_> {
                     });
                     break;
                 }
+                // It is the same for the next tags.
+                Err(Unproved::Doubt(doubt @ Doubt::InAws(_))) => {
+                    decided.obstacle = Some(doubt);
+                    break;
+                }
                 Err(Unproved::Doubt(doubt)) => decided.doubts.push((name, doubt)),
                 Err(Unproved::Failed(error)) => return Err(error.into()),
             }
@@ -326,13 +333,17 @@ impl Inquiry<'_> {
         };
         for commit in &ahead.commits {
             let found = gitlab.merges_of(project, &commit.id).await?;
-            let found = found.ok_or(Doubt::TooLargeMerges)?;
+            let found = found.ok_or(InAws::TooLargeMerges)?;
             authorship.merges.extend(found);
         }
         for iid in authorship.squashed_requests() {
             let replaced = gitlab.commits_of_request(project, iid).await?;
-            let replaced = replaced.ok_or(Doubt::TooLargeMerges)?;
-            authorship.replaced.extend(replaced);
+            authorship
+                .replaced
+                .extend(replaced.ok_or(InAws::TooLargeMerges)?);
+            if authorship.replaced.len() > MAX_COMMITS {
+                return Err(InAws::TooLargeMerges.into());
+            }
         }
         let unknown = authorship.unknown_tags(user.id);
         let mut tags = vec![];

@@ -74,9 +74,6 @@ pub enum Doubt {
     /// A person has frozen the pipeline.
     #[error("the transition into the stage Deploy is disabled, so only a rejection counts")]
     Held,
-    /// Their authors and mergers would be missing.
-    #[error("GitLab shows too much of the merge requests of its commits")]
-    TooLargeMerges,
     /// A call failed.
     #[error("AWS or GitLab does not show what is needed")]
     Unreadable,
@@ -122,6 +119,9 @@ pub enum InAws {
     TooManyCommits,
     #[error("GitLab lists more than 5,000 pushes since the last deployment")]
     TooManyPushes,
+    /// Their authors and mergers would be missing.
+    #[error("GitLab shows too much of the merge requests of the new commits")]
+    TooLargeMerges,
 }
 
 /// How the creator of a tag took part in the commits that it would deploy.
@@ -152,7 +152,7 @@ impl Doubt {
             Doubt::InAws(InAws::NotOnBranch) => {
                 "Find out who moved the branch, or pushed to CodeCommit. Only an approver in AWS decides"
             }
-            Doubt::InAws(_) | Doubt::TooLargeMerges => "Approve or reject in AWS",
+            Doubt::InAws(_) => "Approve or reject in AWS",
             Doubt::NoPush => "Wait: the health check looks again",
             Doubt::Held => "Enable it when the freeze ends: then the health check accepts a tag",
             Doubt::Unreadable => {
@@ -330,7 +330,10 @@ impl Authorship {
 
     /// Whether it is one of the commits, or one that a squash or a rebase replaced by them.
     fn has_commit(&self, commit: &str) -> bool {
-        let mut heads = self.merges.iter().filter_map(|merge| merge.head.as_deref());
+        // GitLab shows no commit that a fast-forward merge created, even if that was a rebase.
+        let is_part = |it: &&RequestedMerge| it.created.is_empty() || self.has_created(it);
+        let merges = self.merges.iter().filter(is_part);
+        let mut heads = merges.filter_map(|merge| merge.head.as_deref());
         self.all_commits().any(|one| one.id == commit) || heads.any(|head| head == commit)
     }
 
@@ -338,15 +341,24 @@ impl Authorship {
         self.commits.iter().chain(&self.replaced)
     }
 
-    /// The numbers of the merge requests whose last commit is none of the commits: a squash or a
-    /// rebase has replaced their commits. GitLab may show no `squash_commit_sha` beside a merge
-    /// commit.
+    /// The numbers of the merge requests of which a squash has replaced the commits: the merge
+    /// created one of the commits, and their last commit is none of them. A rebase keeps the
+    /// authors, and a later merge request only contains the commits.
     pub fn squashed_requests(&self) -> BTreeSet<u64> {
-        let is_there = |head: &String| self.commits.iter().any(|one| one.id == *head);
-        let is_squashed =
-            |it: &&RequestedMerge| it.is_merged && !it.head.as_ref().is_some_and(is_there);
+        let is_squashed = |it: &&RequestedMerge| {
+            self.has_created(it) && !it.head.as_ref().is_some_and(|head| self.is_new(head))
+        };
         let squashed = self.merges.iter().filter(is_squashed);
         squashed.map(|merge| merge.iid).collect()
+    }
+
+    /// Whether the merge of a request created one of the commits.
+    fn has_created(&self, merge: &RequestedMerge) -> bool {
+        merge.created.iter().any(|created| self.is_new(created))
+    }
+
+    fn is_new(&self, commit: &str) -> bool {
+        self.commits.iter().any(|one| one.id == commit)
     }
 
     /// Whether the branch `name` was the source of a merge request at that time. Other changes of

@@ -113,7 +113,7 @@ fn push_of_other_changes_is_not_of_an_author() {
     };
     let merge = |people: &[u64], source: &str| RequestedMerge {
         iid: 4,
-        is_merged: true,
+        created: vec![],
         people: people.to_vec(),
         source: Some(source.to_owned()),
         head: None,

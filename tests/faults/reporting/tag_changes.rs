@@ -232,7 +232,16 @@ pub fn change_merge_request(aws: &mut AwsState, change: &Map<String, Value>) {
             "merge commit" => details.merge_commit = Some(object(text)),
             "squash" => details.squash_commit = Some(object(text)),
             "commits" => details.commits = text.split(' ').map(ToOwned::to_owned).collect(),
-            "many commits" => details.commits = vec!["t1".to_owned(); 101],
+            "many commits" => {
+                let number = text.parse().expect("a number");
+                details.commits = vec!["t1".to_owned(); number];
+            }
+            "the same" => {
+                let same = details.clone();
+                project.records.details.insert(5, same);
+                let all = project.records.merge_requests.values_mut();
+                all.for_each(|it| it.push((5, stay(text))));
+            }
             "description" => details.description = text.repeat(100_000),
             "state" => merge_requests::set_state(project, iid, stay(text)),
             _ => panic!("no merge request has {name}"),
