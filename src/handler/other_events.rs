@@ -62,7 +62,7 @@ impl Handler {
             }
             Started::Held { name } => {
                 let because = "the event rule is disabled";
-                tracing::warn!(pipeline = name, because, "the push creates no pipeline");
+                tracing::warn!(pipeline = name, because, "the push starts nothing");
                 Ok(EventOutcome::ignored(because))
             }
             Started::Nothing { because } => {

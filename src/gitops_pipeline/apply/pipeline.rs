@@ -225,9 +225,8 @@ impl PipelineApplier<'_> {
         let is_new = self.creates || !ready.had_pipeline;
         if child.has_pipeline() && is_new {
             // A push between the pipeline's first execution and the event rule starts no execution.
-            let (pipeline, branch) = (spec.names.pipeline(), spec.branch());
-            let executed =
-                latest_commit::ensure_executed(self.aws, &pipeline, source, branch, None);
+            let (names, branch) = (&spec.names, spec.branch());
+            let executed = latest_commit::ensure_executed(self.aws, names, source, branch, None);
             if let Err(error) = executed.await {
                 tracing::warn!(
                     error = error.reason().as_error(),

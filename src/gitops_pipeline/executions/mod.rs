@@ -11,6 +11,8 @@ use aws_sdk_codepipeline::types::{
 
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership;
+use crate::gitops_pipeline::holds;
+use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 
 /// The action that reads the code.
 pub const SOURCE: &str = "Source";
@@ -220,14 +222,25 @@ pub fn start_token(tip: &str, listed: &[PipelineExecutionSummary]) -> String {
 
 /// Starts an execution of the commit that the branch has when the execution reads it. With a fixed
 /// commit, a push at the same moment could be deployed first, and the older commit last. Starts
-/// with the same token start one execution.
-pub async fn start(aws: &Aws, pipeline_name: &str, token: String) -> Result<(), CallError> {
-    tracing::info!(pipeline = pipeline_name, "starting an execution");
+/// with the same token start one execution. `false` if nothing is started, because a person has
+/// disabled `rule`. A deleted rule is not a freeze.
+pub async fn start(
+    aws: &Aws,
+    names: &ResourceNames,
+    rule: EventRule,
+    token: String,
+) -> Result<bool, CallError> {
+    let pipeline = names.pipeline();
+    if holds::is_held(aws, names, rule).await? {
+        tracing::info!(pipeline, "nothing is started: the event rule is disabled");
+        return Ok(false);
+    }
+    tracing::info!(pipeline, "starting an execution");
     let call = aws
         .codepipeline
         .start_pipeline_execution()
-        .name(pipeline_name)
+        .name(&pipeline)
         .client_request_token(token);
-    let doing = || format!("starting pipeline {pipeline_name}");
-    required(call.send().await, doing).map(drop)
+    let doing = || format!("starting pipeline {pipeline}");
+    required(call.send().await, doing).map(|_| true)
 }

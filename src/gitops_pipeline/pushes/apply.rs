@@ -68,7 +68,7 @@ impl FirstPushApplier<'_> {
 
     /// Ensures that the pipeline runs the pushed commit, or a later one.
     async fn execute(&self, child: &ChildStack) -> Result<Started, CallError> {
-        let (aws, branch, name) = (self.aws, &self.push.branch, self.names.pipeline());
+        let (aws, branch) = (self.aws, &self.push.branch);
         let source = self.open_source(child).await?;
         let pushed = self.push.commit.as_deref();
         // Without an event, the branch's latest commit needs an execution.
@@ -84,7 +84,8 @@ impl FirstPushApplier<'_> {
             let repository = source.name();
             return start_if_matching(aws, self.names, repository, self.push, &paths).await;
         }
-        latest_commit::ensure_executed(aws, &name, &source, branch, pushed).await?;
+        latest_commit::ensure_executed(aws, self.names, &source, branch, pushed).await?;
+        let name = self.names.pipeline();
         Ok(Started::Pipeline { name })
     }
 

@@ -13,7 +13,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::codecommit::differences::any_file_differs;
 use crate::gitops_pipeline::executions::{self, commit_of};
-use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
 
@@ -23,7 +23,7 @@ pub enum Started {
     Pipeline { name: String },
     /// The push changes no file of `Source.Paths`.
     Unmatched,
-    /// The pipeline is not created: its event rule is disabled.
+    /// The pipeline is neither created nor started: its event rule is disabled.
     Held { name: String },
     /// No stack of this function waits for the push, or its branch no longer exists.
     Nothing {
@@ -63,8 +63,12 @@ pub async fn start_if_matching(
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
                 let token = executions::start_token(&tip, &listed);
-                executions::start(aws, &name, token).await?;
-                return Ok(Started::Pipeline { name });
+                let is_started = executions::start(aws, names, EventRule::Push, token).await?;
+                return Ok(if is_started {
+                    Started::Pipeline { name }
+                } else {
+                    Started::Held { name }
+                });
             }
         }
     }

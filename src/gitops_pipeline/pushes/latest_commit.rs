@@ -10,6 +10,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership;
 use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::executions::{self, commit_of};
+use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::reconcile::backoff::Backoff;
 
@@ -17,15 +18,17 @@ use crate::reconcile::backoff::Backoff;
 const POLLS_FOR_EVENT_RULE: u32 = 8;
 
 /// Waits until an execution of the pipeline has the latest commit of `branch`, and starts one if
-/// none has it. If the source account denies the lookup of the branch, `pushed` is the commit.
-/// Without a known commit, the pipeline's first execution has to be enough.
+/// none has it, unless the event rule is disabled. If the source account denies the lookup of the
+/// branch, `pushed` is the commit. Without a known commit, the pipeline's first execution has to be
+/// enough.
 pub async fn ensure_executed(
     aws: &Aws,
-    pipeline_name: &str,
+    names: &ResourceNames,
     source: &Source,
     branch: &str,
     pushed: Option<&str>,
 ) -> Result<(), CallError> {
+    let pipeline_name = &names.pipeline();
     let mut backoff = Backoff::<()>::new();
     let mut absent = 0;
     loop {
@@ -45,7 +48,8 @@ pub async fn ensure_executed(
         if absent == POLLS_FOR_EVENT_RULE || !backoff.may_poll() {
             // All deliveries use the same token, so that one execution starts.
             let token = ownership::key(&commit);
-            return executions::start(aws, pipeline_name, token).await;
+            let start = executions::start(aws, names, EventRule::Push, token);
+            return start.await.map(drop);
         }
         backoff.pause().await;
     }

@@ -88,7 +88,6 @@ use crate::gitops_pipeline::executions::cause::{is_started_for_push, shows_push}
 use crate::gitops_pipeline::executions::{
     self, ExecutionStatus, Trigger, commit_of, is_rollback, may_be_reading, status_of, trigger_of,
 };
-use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
 use crate::gitops_pipeline::paths::Paths;
@@ -329,16 +328,16 @@ pub enum Outcome {
 }
 
 /// Starts the pipeline of `branch` with its tip, unless its event rule is disabled or a person
-/// deploys another commit. A deleted rule is not a freeze.
+/// deploys another commit.
 pub async fn start(
     aws: &Aws,
     branch: &DeployedBranch,
     missed: &MissedPush,
 ) -> Result<Outcome, CallError> {
-    if missed.is_undone || holds::is_held(aws, &branch.names, missed.rule).await? {
+    let (names, token) = (&branch.names, missed.token.clone());
+    if missed.is_undone || !executions::start(aws, names, missed.rule, token).await? {
         return Ok(Outcome::Frozen);
     }
-    executions::start(aws, &branch.names.pipeline(), missed.token.clone()).await?;
     Ok(Outcome::Started)
 }
 

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use crate::checks::{assert_runs, delete_completely, runs, shape};
 use crate::fixture::{
-    BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, created, delete_branch, event, fake,
-    in_account, in_project, paused, properties, push, push_beside, pushed, stack, stack_called,
-    with,
+    BRANCH, CHILD, GIVEN, OTHER_PARENT, PIPELINE, REPOSITORY, created, delete_branch, event,
+    event_rule, fake, in_account, in_project, paused, properties, push, push_beside, pushed,
+    set_event_rule, stack, stack_called, with,
 };
-use fake_aws::{Options, Reaction, ResourceAction};
+use fake_aws::{AwsState, Options, Reaction, ResourceAction};
 use test_support::custom_resource::{deliver_all, deliver_beside, deliver_once};
 
 #[test]
@@ -51,6 +51,31 @@ fn second_push_during_the_creation_runs_once() {
             assert!(first <= 1, "{context}");
         });
     }
+}
+
+#[test]
+fn rule_disabled_during_the_creation_holds_the_second_push() {
+    let mut held = 0;
+    // The update of the stack may enable the rule again.
+    for after in (1..16_000).step_by(400) {
+        in_project(created(&properties()), async |fake, _| {
+            let first = push_beside(fake, properties(), "commit-1");
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            set_event_rule(fake, "DISABLED");
+            fake.push_without_event(REPOSITORY, BRANCH, "commit-2");
+            first.await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let is_disabled = |aws: &AwsState| {
+                let is_made = aws.pipelines.contains_key(PIPELINE);
+                is_made && aws.made[&event_rule()].properties["State"] == "DISABLED"
+            };
+            if fake.look(is_disabled) {
+                assert_eq!(fake.count("StartPipelineExecution"), 0, "after {after} ms");
+                held += 1;
+            }
+        });
+    }
+    assert!(held > 0, "no rule stayed disabled");
 }
 
 #[test]

@@ -203,6 +203,20 @@ pub fn change_repository(fake: &FakeAws, change: impl FnOnce(&mut Repository)) {
     });
 }
 
+/// The event rule for pushes, among the made resources.
+pub fn event_rule() -> (String, String) {
+    let name = "event-rule-dev-codepipeline-exec-cfn-shop";
+    ("AWS::Events::Rule".to_owned(), name.to_owned())
+}
+
+/// Sets the state of this rule.
+pub fn set_event_rule(fake: &FakeAws, state: &str) {
+    fake.change(|aws| {
+        let rule = aws.made.get_mut(&event_rule()).expect("the rule");
+        rule.properties["State"] = json!(state);
+    });
+}
+
 /// Changes the pipeline at this time.
 pub fn change_pipeline(fake: &FakeAws, change: impl FnOnce(&mut Pipeline, Duration)) {
     fake.change(|aws| {

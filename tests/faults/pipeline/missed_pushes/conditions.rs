@@ -5,26 +5,20 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{assert_commits, check_health, deployed, deployed_with, end_executions, lose_push};
-use crate::fixture::{BRANCH, REPOSITORY, cross_account, in_account, in_project, properties, with};
-
-const EVENT_RULE: &str = "event-rule-dev-codepipeline-exec-cfn-shop";
+use crate::fixture::{
+    BRANCH, REPOSITORY, cross_account, in_account, in_project, properties, set_event_rule, with,
+};
 
 #[test]
 fn frozen_environment_counts_and_starts_nothing() {
     in_project(deployed(), async |fake, _| {
-        let set = |state: &'static str| {
-            fake.change(|aws| {
-                let key = ("AWS::Events::Rule".to_owned(), EVENT_RULE.to_owned());
-                aws.made.get_mut(&key).expect("the rule").properties["State"] = json!(state);
-            });
-        };
-        set("DISABLED");
+        set_event_rule(fake, "DISABLED");
         lose_push(fake, "commit-2");
         for name in ["check", "later check"] {
             check_health(fake, name).await;
             assert_commits(fake, &["commit-1"]);
         }
-        set("ENABLED");
+        set_event_rule(fake, "ENABLED");
         check_health(fake, "last check").await;
         assert_commits(fake, &["commit-1", "commit-2"]);
     });

@@ -8,7 +8,7 @@ use super::{FIRST, MATCHING, OTHER, deliver, event_of, push, running, wanted};
 use crate::checks::{assert_runs, delete_completely};
 use crate::fixture::{
     BRANCH, CHILD, REPOSITORY, change_repository, changed, delete_branch, deliver_events,
-    in_account, in_project, properties, with,
+    in_account, in_project, properties, set_event_rule, with,
 };
 use fake_aws::{FaultKind, On, Reaction};
 use test_support::custom_resource::deliver_beside;
@@ -33,6 +33,19 @@ fn deleted_branch_starts_nothing() {
         delete_branch(fake);
         deliver(fake, &event, "push").await;
         assert_runs(fake, &[("commit-1", 1)]);
+    });
+}
+
+#[test]
+fn repeated_event_starts_nothing_while_its_rule_is_disabled() {
+    in_project(running(), async |fake, _| {
+        let event = event_of(fake, "commit-2", MATCHING);
+        set_event_rule(fake, "DISABLED");
+        deliver(fake, &event, "frozen").await;
+        assert_runs(fake, &[("commit-1", 1)]);
+        set_event_rule(fake, "ENABLED");
+        deliver(fake, &event, "repeated").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
     });
 }
 
