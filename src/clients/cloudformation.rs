@@ -89,21 +89,25 @@ pub async fn stack_resource(aws: &Aws, owner: &Owner) -> Result<Option<StackReso
 
 /// Whether the stack is in an operation that may send requests for its resources.
 pub async fn is_in_operation(aws: &Aws, stack_id: &str) -> Result<bool, CallError> {
-    is_running(aws, stack_id, "").await
+    is_running(aws, stack_id, |_| true).await
 }
 
-/// Whether the stack rolls an operation back, `continue-update-rollback` included. A nested stack
-/// has a status of its own.
+/// Whether the stack rolls an operation back, `continue-update-rollback` included. The cleanup
+/// after it sends no Update. A nested stack has a status of its own.
 pub async fn is_rolling_back(aws: &Aws, stack_id: &str) -> Result<bool, CallError> {
-    is_running(aws, stack_id, "ROLLBACK").await
+    let restores = |status: &str| status.contains("ROLLBACK") && !status.contains("CLEANUP");
+    is_running(aws, stack_id, restores).await
 }
 
-/// Whether the stack is in an operation whose status contains `kind`. `ListStacks` shows statuses,
-/// and no parameters and outputs as `DescribeStacks` does.
-async fn is_running(aws: &Aws, stack_id: &str, kind: &str) -> Result<bool, CallError> {
+/// Whether the stack is in an operation with a `wanted` status. `ListStacks` shows statuses, and no
+/// parameters and outputs as `DescribeStacks` does.
+async fn is_running(
+    aws: &Aws,
+    stack_id: &str,
+    wanted: fn(&str) -> bool,
+) -> Result<bool, CallError> {
     let statuses = StackStatus::values().iter();
-    let running =
-        statuses.filter(|status| status.ends_with("_IN_PROGRESS") && status.contains(kind));
+    let running = statuses.filter(|status| status.ends_with("_IN_PROGRESS") && wanted(status));
     let running = running.map(|status| StackStatus::from(*status)).collect();
     let call = aws.cloudformation.list_stacks();
     let call = call.set_stack_status_filter(Some(running));

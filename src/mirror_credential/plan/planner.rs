@@ -70,8 +70,13 @@ impl<'a> Planner<'a> {
         let state = self.state;
         let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
         let current = secret.and_then(|secret| secret.log.current.as_ref());
-        // A rollback keeps the login of the Update before it.
-        let keeps_any = self.mirrors.is_rollback();
+        // A rollback keeps the login of the Update before it. CloudFormation may still show an
+        // earlier rollback, but a new serial is in no saved spec.
+        let is_known = |secret: &Secret| {
+            let document = &self.spec.document;
+            secret.has_saved(document) || secret.has_former(document)
+        };
+        let keeps_any = self.mirrors.is_rollback() && secret.is_some_and(is_known);
         current.filter(|login| {
             login.user_key == key(&state.user.name) && (keeps_any || self.is_of_serial(login))
         })

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::changes;
 use crate::checks;
 use crate::fixture::{
-    GITLAB, OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, REPOSITORY, both, in_account,
+    GITLAB, OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, REPOSITORY, USER, both, in_account,
     in_account_with, login, options, properties, serial, with,
 };
 use fake_aws::gitlab::HOST;
@@ -280,4 +280,30 @@ fn rollback_restores_the_projects_that_gitlab_shows() {
         assert_eq!(project, OTHER_PROJECT);
         assert!(!mirror.keep_divergent_refs, "{mirror:?}");
     });
+}
+
+/// CloudFormation still shows the rollback before the Update, or the cleanup after it.
+#[test]
+fn update_after_a_rollback_issues_a_password() {
+    let before = properties();
+    for (shown, next) in [
+        ("UPDATE_ROLLBACK_IN_PROGRESS", 3),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", 2),
+    ] {
+        in_account(async |fake, stack, _| {
+            stack.create(&before).await.assert_success();
+            let rolled_back = serial(&before, 2);
+            let rolled_back = stack.update(&rolled_back, Some(RollBack::UpdateBack));
+            rolled_back.await.assert_success();
+            stack.show(shown, "UPDATE_COMPLETE", &checks::secret(&before));
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            fake.options(|options| options.parents_late = Duration::from_mins(30));
+            let after = serial(&before, next);
+            let id = || fake.look(|aws| aws.credentials(USER)[0].id.clone());
+            let former = id();
+            stack.update(&after, None).await.assert_success();
+            assert_ne!(id(), former, "{shown}");
+            fake.assert_holds(|aws| checks::at_rest(aws, &after, false));
+        });
+    }
 }
