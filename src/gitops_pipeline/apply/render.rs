@@ -26,7 +26,7 @@ use crate::gitops_pipeline::spec::Spec;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template::{PROPERTIES_OUTPUT, RepositoryOrigin};
 use crate::gitops_pipeline::{messages, template};
-use crate::reconcile::sender::Rollback;
+use crate::reconcile::sender::{LATENESS, Rollback};
 use cfn_custom_resource::Reason;
 
 /// Maximum size of a template in the call itself.
@@ -200,9 +200,11 @@ impl Renderer<'_> {
         if !self.is_update || *is_local || self.spec.source.is_none() {
             return false;
         }
-        // A changed source was looked for until CloudFormation shows the rollback.
-        let look = Rollback::Unknown.look(self.aws, owner, Duration::ZERO);
-        look.await == Rollback::Yes
+        // The rollback of an Update that was rejected at once may be shown late.
+        let first = Rollback::Unknown
+            .look(self.aws, owner, Duration::ZERO)
+            .await;
+        first.look(self.aws, owner, LATENESS).await == Rollback::Yes
     }
 
     /// A repository that does not exist, with the address that it would have in this account. With

@@ -232,10 +232,11 @@ fn message_of_a_hook_is_reported_with_its_resource() {
     }
 }
 
+const FORMER: &str = "former";
+
 /// A person deletes the former source while the stack is updated.
 #[test]
 fn rollback_to_a_deleted_repository_succeeds() {
-    const FORMER: &str = "former";
     let given = with(properties(), "Source", json!({"RepositoryName": FORMER}));
     let rule = json!({"ApproversNeeded": "1"});
     for (before, has_branch, parents_late) in [
@@ -277,6 +278,28 @@ fn rollback_to_a_deleted_repository_succeeds() {
                 .deliver(&update)
                 .await
                 .assert_reason(["does not exist", "CFG-208"]);
+        });
+    }
+}
+
+/// Without the repository, the Update is rejected, and its rollback has the same source.
+#[test]
+fn rollback_of_an_update_without_its_source_succeeds() {
+    let given = with(properties(), "Source", json!({"RepositoryName": FORMER}));
+    for late in [5, 59] {
+        paused(async {
+            let fake = fake(Options {
+                parents_late: Duration::from_secs(late),
+                ..Options::default()
+            });
+            let mut stack = stack(&fake);
+            fake.repository(FORMER);
+            stack.create(&given).await.assert_success();
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            fake.change(|aws| aws.codecommit.repositories.remove(FORMER));
+            // With its rollback, which is asserted.
+            let update = stack.update(&changed(given.clone()), None).await;
+            update.assert_reason(["CFG-208"]);
         });
     }
 }
