@@ -148,6 +148,7 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
     ] {
         let (fake, _) = fake().await;
         damage(&fake, how);
+        tokio::time::sleep(Duration::from_mins(25)).await;
         let looked = look(&fake).await;
         let texts = looked.unhealthy();
         assert!(!looked.is_healthy(PROJECT), "{how}");
@@ -158,11 +159,15 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
     }
 }
 
-/// An Update sends the settings first, and saves them last.
+/// An Update sends the settings first, and saves them last. It may run for minutes after it stored
+/// the login.
 #[tokio::test(start_paused = true)]
 async fn other_settings_are_a_fault_if_cloudformation_confirms_it() {
     let (fake, _) = fake().await;
     damage(&fake, "other settings");
+    assert!(look(&fake).await.is_healthy(PROJECT));
+    tokio::time::sleep(Duration::from_mins(25)).await;
+    assert!(!look(&fake).await.is_healthy(PROJECT));
     fake.change(|aws| {
         let declared = aws.stacks.declared.values_mut();
         declared.for_each(|one| one.status = "UPDATE_IN_PROGRESS");

@@ -202,7 +202,8 @@ impl MirrorCredential {
         }
         let value = calls::read_login(aws, &secret, &current.version_id).await?;
         let value = value.ok_or_else(|| without_value(&listed.name))?;
-        let declared = saved.is_some().then_some(Declared {
+        let may_save = secret.may_save_spec(self.clients.clock.now());
+        let declared = (saved.is_some() && !may_save).then_some(Declared {
             url: access.as_ref().map(|access| access.url.as_str()),
             wanted: &wanted,
             records: &value.mirrors,

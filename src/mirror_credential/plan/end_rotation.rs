@@ -5,7 +5,6 @@ use std::ops::ControlFlow::Continue;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
 use crate::mirror_credential::plan::step::{Plan, SecretStep, choose, choose_any};
 use crate::mirror_credential::state::Secret;
-use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
 impl Planner<'_> {
     /// Ends another rotation, if there is one.
@@ -41,9 +40,7 @@ impl Planner<'_> {
         let is_superseded = own.is_none() && matches!(self.current_login(), CurrentLogin::Missing);
         let is_over = is_superseded
             || secret.prepared(pending).is_some()
-            || secret
-                .last_changed
-                .is_some_and(|time| self.state.now >= time + LAMBDA_MAX_LIFETIME);
+            || !secret.is_recent(self.state.now);
         choose_any(is_over.then(|| SecretStep::DropPending(pending.clone())))
     }
 }

@@ -9,7 +9,6 @@ use crate::mirror_credential::plan::step::{
 };
 use crate::mirror_credential::spec::short_key;
 use crate::mirror_credential::state::{Credential, Secret};
-use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
 impl Planner<'_> {
     /// The next step when the secret holds the login of `held`.
@@ -61,9 +60,7 @@ impl Planner<'_> {
     fn fence_peers(&self, secret: &Secret) -> Plan {
         let state = self.state;
         self.mirrors.read_mirror_intent(secret)?;
-        let is_recent = secret
-            .last_changed
-            .is_none_or(|time| state.now < time + LAMBDA_MAX_LIFETIME);
+        let is_recent = secret.is_recent(state.now);
         // A rotation may take hours.
         let may_be_at_work = secret.is_unfinished()
             && !self.state.holds_claim()

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::mirror_credential::intent_log::mirrors::{SavedSpec, spec_key};
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
+use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secret {
@@ -135,6 +136,19 @@ impl Secret {
     pub fn is_unfinished(&self) -> bool {
         let concluded = self.latest_concluded();
         self.latest_login().is_none() || concluded.is_none_or(|entry| self.log.claim > entry)
+    }
+
+    /// Whether the delivery that changed it last may still run at the time `now`.
+    pub fn is_recent(&self, now: SystemTime) -> bool {
+        let changed = self.last_changed;
+        changed.is_none_or(|time| now < time + LAMBDA_MAX_LIFETIME)
+    }
+
+    /// Whether an Update may still run at the time `now` that has stored its login, and not yet its
+    /// spec.
+    pub fn may_save_spec(&self, now: SystemTime) -> bool {
+        let login = self.log.current.as_ref().map(|login| login.entry);
+        login > self.latest_saved() && self.is_recent(now)
     }
 
     /// Whether a claim before the latest one has not ended in a login or a saved spec.
