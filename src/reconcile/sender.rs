@@ -27,6 +27,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a look may delay the request.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How often a look for a rollback is tried that is throttled or late.
+const LOOK_ATTEMPTS: u32 = 4;
+
 /// The sender of a request, as CloudFormation shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
@@ -55,7 +58,7 @@ pub enum Rollback {
 
 impl Rollback {
     /// The result of the next look at the stack. The second one is after this `pause`. A look that
-    /// is denied, throttled or late shows no rollback.
+    /// is denied, or is throttled or late each time, shows no rollback.
     pub async fn look(self, aws: &Aws, owner: &Owner, pause: Duration) -> Self {
         let unseen = match self {
             Rollback::Unknown => Rollback::NotShown,
@@ -65,12 +68,17 @@ impl Rollback {
             }
             Rollback::No | Rollback::Yes => return self,
         };
-        let look = without_retrying_denials(is_rolling_back(aws, &owner.stack_id));
-        let shown = within(LOOK_TIMEOUT, Box::pin(look)).await;
-        match shown {
-            Ok(Ok(true)) => Rollback::Yes,
-            _ => unseen,
+        for attempt in 1..=LOOK_ATTEMPTS {
+            let look = without_retrying_denials(is_rolling_back(aws, &owner.stack_id));
+            match within(LOOK_TIMEOUT, Box::pin(look)).await {
+                Ok(Ok(true)) => return Rollback::Yes,
+                Ok(Ok(false)) => break,
+                Ok(Err(error)) if error.is_denied() => break,
+                Ok(Err(_)) | Err(_) if attempt < LOOK_ATTEMPTS => sleep(LOOK_INTERVAL).await,
+                Ok(Err(_)) | Err(_) => {}
+            }
         }
+        unseen
     }
 }
 
