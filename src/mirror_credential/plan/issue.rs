@@ -24,15 +24,14 @@ impl Planner<'_> {
         // A credential that may be inactive stays then, even in a rollback.
         let error = self.mirrors.gitlab_error();
         let error = error.or_else(|| state.mirrors.rejected.first().cloned());
+        let error = error.or_else(|| match self.context.rotation {
+            Some(_) => None,
+            None => self.mirrors.pushes_everything(),
+        });
         if let Some(error) = error
             && (!self.mirrors.is_rollback() || self.may_have_only_inactive_to_replace())
         {
             return choose(Step::Reject(error));
-        }
-        if self.context.rotation.is_none()
-            && let Some(reason) = self.mirrors.pushes_everything()
-        {
-            return choose(Step::Reject(reason));
         }
         self.plan_foreign()?;
         let Some(secret) = self.secret else {

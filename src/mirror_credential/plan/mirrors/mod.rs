@@ -164,21 +164,33 @@ impl<'a> MirrorPlanner<'a> {
     }
 
     /// Rejects the request if GitLab shows a mirror that this delivery created with another
-    /// address, or does not find two in a row. The plan would otherwise create one after another.
+    /// address, or does not find two in a row. The plan would otherwise create one after another. A
+    /// rollback goes on without a mirror that GitLab does not find.
     pub fn check_created(&self) -> Plan {
         if let Some(reason) = self.shown_elsewhere(&self.state.created.mirrors) {
             return choose(Step::Reject(reason));
         }
+        let Some(record) = self.vanished_again().next() else {
+            return Continue(());
+        };
+        if self.is_rollback() {
+            return Continue(());
+        }
+        self.look_for_rollback()?;
+        let reason = messages::mirror_is_not_found(&record.project, record.id);
+        choose(Step::Reject(reason))
+    }
+
+    /// The mirrors that vanished after another one for the same project and repository.
+    fn vanished_again(&self) -> impl Iterator<Item = &'a MirrorRecord> {
         let vanished = &self.state.mirrors.vanished;
-        let has_vanished_again = vanished.iter().enumerate().find(|(n, record)| {
+        let again = vanished.iter().enumerate().filter(move |(n, record)| {
             let is_same = |other: &MirrorRecord| {
                 other.project == record.project && other.repository_name == record.repository_name
             };
             vanished.iter().take(*n).any(is_same)
         });
-        choose_any(has_vanished_again.map(|(_, record)| {
-            Step::Reject(messages::mirror_is_not_found(&record.project, record.id))
-        }))
+        again.map(|(_, record)| record)
     }
 
     /// The reason to reject mirrors of the spec among `records` that GitLab shows with another
@@ -304,10 +316,15 @@ impl<'a> MirrorPlanner<'a> {
             || wanted.is_some_and(|wanted| mirrors.unread.contains(&wanted.project))
     }
 
-    /// Whether GitLab rejects the creation of the mirror `wanted`, which has this index.
+    /// Whether GitLab rejects the creation of the mirror `wanted`, which has this index, or does
+    /// not find it afterwards.
     fn is_uncreated(&self, n: usize, wanted: &WantedMirror) -> bool {
         let mirrors = &self.state.mirrors;
-        mirrors.uncreated.contains(&n) || mirrors.unread.contains(&wanted.project)
+        mirrors.uncreated.contains(&n)
+            || mirrors.unread.contains(&wanted.project)
+            || self
+                .vanished_again()
+                .any(|record| self.is_for(record, wanted))
     }
 
     /// Whether `records` are the mirrors of the spec, of which they have `kept`, as far as GitLab

@@ -7,6 +7,7 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
 use crate::mirror_credential::plan::tests::step_table;
 use crate::mirror_credential::plan::tests::{credential, login, state, step};
+use crate::reconcile::sender::Rollback;
 use serde_json::json;
 
 fn renewed(spec: &mut Spec) {
@@ -99,6 +100,14 @@ step_table! {
     mirror_that_vanished_twice_rejects: mirrored, sealed(), |state| {
         vanish(state, &[8, 9]);
     } => Step::Reject(messages::mirror_is_not_found(PROJECT, 9));
+    rollback_goes_on_without_the_mirror_that_vanished: mirrored, sealed(), |state| {
+        vanish(state, &[8, 9]);
+        state.request.rollback = Rollback::Yes;
+    } => CredentialStep::VerifyIssued;
+    rollback_issues_a_login_beside_an_unprotected_branch:
+        without_required_branches, unprotected(sealed()), |state| {
+        state.request.rollback = Rollback::Yes;
+    } => CredentialStep::VerifyIssued;
     disabled_mirror_is_enabled: mirrored, pushing(), |state| {
         show_mirrors(state, vec![Mirror { enabled: false, ..mirror(7) }]);
     } => MirrorStep::EnableMirrors(vec![record(7)]);
