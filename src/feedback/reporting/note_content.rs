@@ -14,8 +14,8 @@ pub const CHANGE_SET: &str = "<!-- change set -->";
 /// struck out, another column and another link.
 const OTHER_FORMS: [char; 6] = ['<', '\\', '~', '|', '[', ']'];
 
-/// The beginnings of an address that GitLab links without brackets, and of a formula.
-const OTHER_BEGINNINGS: [&str; 3] = ["://", "www.", "$$"];
+/// The beginnings of an address that GitLab links without brackets, and of formulas.
+const OTHER_BEGINNINGS: [&str; 4] = ["://", "www.", "$$", "$`"];
 
 /// Stands for a code span in a line.
 const SPAN: char = '`';
@@ -23,8 +23,10 @@ const SPAN: char = '`';
 #[derive(Debug, Default, PartialEq, Eq)]
 struct NoteContent {
     /// The code of the headline and of the lines about the commit: environment, commit and stack.
+    /// Also the other words of these lines, which count the changes.
     subject: Vec<String>,
-    /// The rows of the table: a resource and its properties, and the kind of its change.
+    /// The rows of the table: a resource and its properties, and the kind of its change. The head
+    /// has its text instead: GitLab hides the cells of a row for which it has no column.
     rows: Vec<(Vec<String>, String)>,
     /// The targets of the links, with the code that is their text, sorted.
     links: Vec<(String, String)>,
@@ -44,6 +46,11 @@ pub fn plain(text: &str) -> String {
 
 fn is_other_form(c: char) -> bool {
     OTHER_FORMS.contains(&c) || c.is_control() || is_invisible(c)
+}
+
+fn has_other_form(text: &str) -> bool {
+    let mut beginnings = OTHER_BEGINNINGS.iter();
+    text.contains(is_other_form) || beginnings.any(|it| text.contains(it))
 }
 
 impl NoteContent {
@@ -73,21 +80,22 @@ impl NoteContent {
         if let Some(row) = text.strip_prefix('|') {
             let cells: Vec<&str> = row.trim_end().split('|').collect();
             let kind = match cells[..] {
-                // The head of the table has no code.
-                [..] if spans.is_empty() => String::new(),
-                [" ` ", " ` ", change, ""] if !change.contains(is_other_form) => kind_of(change),
+                [..] if spans.is_empty() => row.trim_end().to_owned(),
+                [" ` ", " ` ", change, ""] if !has_other_form(change) => kind_of(change),
                 _ => return None,
             };
             self.rows.push((spans, kind));
             return Some(());
         }
         let rest = self.read_links(&text, &spans)?;
-        let mut beginnings = OTHER_BEGINNINGS.iter();
-        if rest.contains(is_other_form) || beginnings.any(|it| rest.contains(it)) {
+        if has_other_form(&rest) {
             return None;
         }
-        if number == 0 || text.starts_with("Commit ") {
+        if number == 0 {
             self.subject.extend(spans);
+        } else if text.starts_with("Commit ") {
+            self.subject.extend(spans);
+            self.subject.push(text.trim_end().to_owned());
         }
         Some(())
     }

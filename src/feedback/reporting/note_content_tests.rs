@@ -100,10 +100,6 @@ fn note_with_other_words_shows_the_same() {
             "words of a row",
             expected.replace("**replaced** because of", "replaced, by"),
         ),
-        (
-            "words of a count",
-            expected.replace("1 **removed**", "one removed"),
-        ),
     ] {
         assert!(shows_the_same(&note, &expected), "{name}: {note}");
     }
@@ -144,6 +140,24 @@ fn note_that_shows_something_else_differs() {
         (
             "another kind",
             expected.replace("**replaced** because of", "modified:"),
+        ),
+        (
+            "another count",
+            expected.replace("1 **replaced**", "1 modified"),
+        ),
+        (
+            "a head of fewer columns",
+            expected
+                .replace("| Resource | Type | Change |", "| Resource |")
+                .replace(head, "|---|\n"),
+        ),
+        (
+            "a head of fewer columns and the former one",
+            expected.replace("| Resource |", "| Resource |\n|---|\n| Resource |"),
+        ),
+        (
+            "a head with other words",
+            expected.replace("| Change |", "| Former change |"),
         ),
         ("another property", expected.replace("`Engine`", "`Tags`")),
         (
@@ -197,6 +211,14 @@ fn note_that_shows_something_else_differs() {
         (
             "a row as a formula",
             expected.replace("`Database`", "$`Database`$"),
+        ),
+        (
+            "a property as a formula",
+            expected.replace("`Engine`", "$`Engine`$"),
+        ),
+        (
+            "a commit as a formula",
+            expected.replacen("`c0ffee`", "$`c0ffee`$", 1),
         ),
         ("a row in a quote", around("> ", "")),
         ("a row in a list", around("- ", "")),
