@@ -42,6 +42,8 @@ DENIED = {
     "absent/secret": NOT_A_MIRROR,
     "other": NOT_A_MIRROR,
 }
+# Tokens that are deleted before the resource that names them. A secret that exists has a suffix in its ARN.
+DELETED = {"gitlab/other", "gitlab/shop"}
 
 
 @cache
@@ -68,7 +70,7 @@ def is_allowed(call):
 
 def is_expected(call):
     name = call["resource"].partition(":secret:")[2]
-    return any(name == denied or name.startswith(f"{denied}-") for denied in DENIED)
+    return name in DELETED or any(name == denied or name.startswith(f"{denied}-") for denied in DENIED)
 
 
 # claim: each-call-of-the-function-is-allowed
