@@ -108,7 +108,7 @@ impl Handler {
         tracing::info!(tag = tag.name(), "tag");
         let decided = async {
             let pipeline = self.gitops_pipeline.read_settings(&tag.names).await?;
-            reporting::decide(&self.clients, pipeline, &tag).await
+            reporting::decide(&self.clients, pipeline).await
         };
         let decided = Box::pin(decided).await;
         self.end_report(&tag.names, &format!("tag {}", tag.name()), decided)

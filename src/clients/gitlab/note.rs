@@ -74,11 +74,15 @@ impl GitLab {
     /// The notes in each place that begin with `marker`. More than one of the token's user is left
     /// if a delivery was killed after it created a note beside another delivery:
     /// [`write_note`](Self::write_note) deletes the others.
+    ///
+    /// With a `key`, the notes of the token's user that contain it, too: a person may have removed
+    /// the marker. Then a note that is too large is an error, because it may be one of them.
     pub async fn notes(
         &self,
         project: ProjectRef<'_>,
         places: &[NotePlace],
         marker: &str,
+        key: Option<&str>,
     ) -> Result<Vec<Result<Vec<Note>>>> {
         if places.is_empty() {
             return Ok(vec![]);
@@ -86,7 +90,8 @@ impl GitLab {
         let author = self.own_user_id().await?;
         let mut notes = vec![];
         for place in places {
-            notes.push(self.notes_in(project, place, author, marker).await);
+            let read = self.notes_in(project, place, author, marker, key);
+            notes.push(read.await);
         }
         Ok(notes)
     }
@@ -151,34 +156,38 @@ impl GitLab {
         author: u64,
         marker: &str,
     ) -> Result<Vec<Note>> {
-        let mut notes = self.notes_in(project, place, author, marker).await?;
+        let read = self.notes_in(project, place, author, marker, None);
+        let mut notes = read.await?;
         notes.retain(|note| note.is_own);
         Ok(notes)
     }
 
-    /// The notes in `place` that begin with `marker`, the oldest first. Those of the user `own` are
-    /// own ones.
+    /// The notes in `place` that begin with `marker`, or with the `key` as in
+    /// [`notes`](Self::notes), the oldest first. Those of the user `own` are own ones.
     async fn notes_in(
         &self,
         project: ProjectRef<'_>,
         place: &NotePlace,
         own: u64,
         marker: &str,
+        key: Option<&str>,
     ) -> Result<Vec<Note>> {
         let read = |path: &str, shown: &Value| {
             let note: ShownNote = typed(shown)?;
-            note.body.starts_with(marker).then(|| Note {
+            let is_own = note.author == Some(own);
+            let has_key = is_own && key.is_some_and(|key| note.body.contains(key));
+            (has_key || note.body.starts_with(marker)).then(|| Note {
                 id: note.id,
                 path: format!("{path}/{}", note.id),
                 place: place.clone(),
-                is_own: note.author == Some(own),
+                is_own,
                 updated: note.updated_at,
                 body: note.body,
             })
         };
         // A merge request lists its notes, a commit the discussions that hold them. A discussion
-        // that is too large because others have replied is skipped: the next note begins another
-        // one.
+        // that is too large because others have replied is skipped without a key: the next note
+        // begins another one.
         let notes_path = place.notes_path();
         let parse = |one: &Value| match place {
             NotePlace::MergeRequest(_) => Some(Vec::from_iter(read(&notes_path, one))),
@@ -196,7 +205,11 @@ impl GitLab {
             call = call.query("activity_filter", "only_comments");
             call = call.query("sort", "asc");
         }
-        let listed = call.list(Reading::COMMENTS, parse).await?;
+        let reading = Reading {
+            skips_large: key.is_none(),
+            ..Reading::COMMENTS
+        };
+        let listed = call.list(reading, parse).await?;
         let mut notes: Vec<Note> = listed.into_iter().flatten().collect();
         notes.sort_by_key(|note| note.id);
         Ok(notes)

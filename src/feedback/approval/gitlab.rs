@@ -142,10 +142,13 @@ impl Inquiry<'_> {
             decided.verdict = None;
             decided.is_open = true;
         }
-        // The event may follow, and will be later than the note.
+        // The event may follow, and the note has to be older.
         let mut doubts = decided.doubts.iter();
-        if doubts.any(|(_, doubt)| *doubt == Doubt::NoEvent) {
+        if let Some((tag, doubt)) = doubts.find(|(_, doubt)| *doubt == Doubt::NoEvent) {
+            let remedy = doubt.remedy();
+            tracing::warn!(tag, "the tag decides nothing: {doubt}. {remedy}");
             decided.number = latest.number;
+            decided.is_open = true;
         }
         Ok(decided)
     }

@@ -31,14 +31,12 @@ pub const BY_PERSON: [&str; 2] = [
 /// Why a tag approves and rejects nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Doubt {
-    #[error("it names another request for approval")]
-    OtherKey,
     /// Others may have created it.
     #[error(transparent)]
     Exposed(#[from] Exposure),
     #[error("it is not on the commit of the execution")]
     OtherCommit,
-    /// GitLab writes the event at once, so it is missing for another reason.
+    /// GitLab writes the event in the background, so it may follow.
     #[error("GitLab shows no event that names its creator")]
     NoEvent,
     /// One event stands for several tags.
@@ -139,9 +137,13 @@ impl Doubt {
     pub fn remedy(&self) -> Remedy {
         let remedy = match self {
             Doubt::Exposed(exposure) => return exposure.reason().remedy,
-            Doubt::OtherKey | Doubt::EditedNote => "Read this note, and use its links",
+            Doubt::EditedNote => {
+                "Delete other notes of the token's user that name these tags, read this one, and use its links. Or decide in AWS"
+            }
+            Doubt::NoEvent => {
+                "Wait: the health check looks again. If it stays so, delete the tag, and use the links of the next note"
+            }
             Doubt::OtherCommit
-            | Doubt::NoEvent
             | Doubt::Bulk
             | Doubt::NotCreatedOnce
             | Doubt::Released

@@ -59,7 +59,6 @@ use crate::feedback::reporting::execution::ExecutionState;
 use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::Scope;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::gitops_pipeline::{executions, holds};
 
 /// The time after which a health check reports no further execution of a pipeline: a request to a
@@ -102,19 +101,18 @@ pub async fn handle(
     }
     let opened = target.open(clients).await?;
     let asked = OnceCell::new();
-    let reported = report::report(&opened, event.scope, None, &asked, execution).await;
+    let reported = report::report(&opened, event.scope, &asked, execution).await;
     Ok(Ok(reported))
 }
 
-/// Approves or rejects the change set that waits in the `pipeline` of `tag`, by the tags of its
-/// request in GitLab. If it still waits, the note states the reason.
+/// Approves or rejects the change set that waits in the `pipeline`, by the tags of its request in
+/// GitLab. If it still waits, the note states the reason.
 ///
 /// # Errors
 /// If it is unknown who approves, or if nothing can be reported.
 pub async fn decide(
     clients: &Clients,
     pipeline: Option<PipelineSettings>,
-    tag: &ApprovalTag,
 ) -> Result<EventReport, ReportError> {
     let target = match ReportTarget::of(pipeline) {
         Ok(target) => target,
@@ -130,7 +128,7 @@ pub async fn decide(
         return Ok(Err(NO_COMMIT));
     };
     let (scope, asked) = (Scope::Approval, OnceCell::new_with(Some(Ok(Ok(asked)))));
-    let reported = report::report(&opened, scope, Some(tag), &asked, execution).await;
+    let reported = report::report(&opened, scope, &asked, execution).await;
     Ok(Ok(reported))
 }
 
@@ -167,7 +165,7 @@ pub fn catch_up<'a>(
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
-            let one = report::report(&opened, Scope::All, None, &asked, execution).await;
+            let one = report::report(&opened, Scope::All, &asked, execution).await;
             for error in one.gitlab_errors() {
                 unreachable.note(url, Some(&target.settings.project), error);
             }

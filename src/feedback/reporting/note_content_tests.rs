@@ -53,7 +53,6 @@ fn note_of(changes: &[Change]) -> String {
 fn doubts() -> String {
     let pattern = "`<x>[y](z)\u{202e}".to_owned();
     let doubts = [
-        Doubt::OtherKey,
         Doubt::NotMaintainer,
         Doubt::Exposed(Exposure::Unprotected(
             "deploy/x".to_owned(),

@@ -143,8 +143,8 @@ impl OpenedReport<'_> {
             branch: pipeline.branch.clone(),
         };
         let project = self.gitlab.project(commit.project).await?;
-        let time = Some(verdict.at);
-        let notes = WrittenNotes::read_before(&self.gitlab, pipeline, &commit, time).await?;
+        let decision = Some((verdict.at, request.key.as_str()));
+        let notes = WrittenNotes::read(&self.gitlab, pipeline, &commit, decision).await?;
         if let Some(unread) = &notes.unread {
             return Err(unread.clone());
         }

@@ -29,39 +29,38 @@ pub struct WrittenNotes {
     of_other_users: Vec<Note>,
     /// The addresses of the notes with the same names that another account or region has written.
     pub others: BTreeSet<String>,
+    /// Whether a note of the token's user has the key of the request, but not the marker.
+    has_unmarked: bool,
     /// The error of a place that could not be read.
     pub unread: Option<ReportError>,
 }
 
 impl WrittenNotes {
+    /// With the time and the key of a `decision`: those in the places that were there, and whether
+    /// one with the key has no marker.
     pub async fn read(
         gitlab: &GitLab,
         pipeline: &PipelineSettings,
         commit: &CommitRef<'_>,
+        decision: Option<(SystemTime, &str)>,
     ) -> Result<Self, GitLabError> {
-        Self::read_before(gitlab, pipeline, commit, None).await
-    }
-
-    /// Those in the places that were there at this time, if one is given.
-    pub async fn read_before(
-        gitlab: &GitLab,
-        pipeline: &PipelineSettings,
-        commit: &CommitRef<'_>,
-        time: Option<SystemTime>,
-    ) -> Result<Self, GitLabError> {
+        let (time, key) = decision.unzip();
         let CommitPlaces { noted, others } = gitlab.commit_places(commit, time).await?;
         let (count, places) = (noted.len(), [noted, others].concat());
         let names = &pipeline.names;
         let of_all = note::marker_of_all(names, &commit.sha);
         let own = note::marker(names, &pipeline.location, &commit.sha);
         let mut notes = WrittenNotes::default();
-        for read in gitlab.notes(commit.project, &places, &of_all).await? {
+        for read in gitlab.notes(commit.project, &places, &of_all, key).await? {
             let read = read.unwrap_or_else(|error| {
                 notes.unread.get_or_insert(error.into());
                 vec![]
             });
             let is_own = |note: &Note| note.body.starts_with(&own);
             let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(is_own);
+            let has_key =
+                |note: &Note| note.is_own && key.is_some_and(|key| note.body.contains(key));
+            notes.has_unmarked |= others.iter().any(has_key);
             let address = |note: &Note| Written::parse(&note.body).url.to_owned();
             let others = others.iter().filter(|note| note.is_own);
             notes.others.extend(others.map(address));
@@ -102,7 +101,7 @@ impl WrittenNotes {
 
     /// The notes with the short form of the `expected` one, if each place had a note before `time`
     /// that shows the same in either form, and has no other note. `None` otherwise: a person may
-    /// have deleted one that was changed.
+    /// have deleted one that was changed. `None` too if one has no marker.
     pub fn showed(&self, expected: &str, time: SystemTime) -> Option<Vec<&Note>> {
         let short = note::short(expected);
         let is_older = |note: &Note| note.updated.is_some_and(|updated| updated <= time);
@@ -112,7 +111,16 @@ impl WrittenNotes {
         let are_short = others.iter().all(|note| shows_the_same(&note.body, &short));
         let are_older = whole.iter().chain(&others).all(|note| is_older(note));
         let is_everywhere = self.of_places.iter().all(|notes| !notes.is_empty());
-        (is_everywhere && are_older && are_short).then_some(others)
+        (is_everywhere && are_older && are_short && !self.has_unmarked).then_some(others)
+    }
+
+    /// Whether each place has one note, which shows the same as `expected` and has its `end`.
+    pub fn show(&self, expected: &str, end: &str) -> bool {
+        let is_it = |note: &Note| {
+            note.body.trim_end().ends_with(end.trim_end()) && shows_the_same(&note.body, expected)
+        };
+        let mut places = self.of_places.iter();
+        self.unread.is_none() && places.all(|notes| notes.len() == 1) && self.all().all(is_it)
     }
 
     pub fn are_empty(&self) -> bool {

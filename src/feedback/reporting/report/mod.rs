@@ -30,7 +30,6 @@ use crate::feedback::reporting::{execution, note, outputs, plan};
 use crate::gitops_pipeline::executions::actions;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
-use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Clock, Progress};
 
@@ -58,12 +57,11 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 const REASON_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reports the parts of an execution that `scope` includes. The execution is the newest one of its
-/// commit. `tag` is the tag that was pushed, if the event is about one. `asked` is the request that
-/// waits in the pipeline. If it is not known, it is read for the note.
+/// commit. `asked` is the request that waits in the pipeline. If it is not known, it is read for
+/// the note.
 pub async fn report(
     opened: &OpenedReport<'_>,
     scope: Scope,
-    tag: Option<&ApprovalTag>,
     asked: &OnceCell<Asked>,
     execution: Execution,
 ) -> Reported {
@@ -75,7 +73,6 @@ pub async fn report(
         settings,
         gitlab: &opened.gitlab,
         scope,
-        tag,
         asked,
         clock: &opened.clients.clock,
         commit: CommitRef {
@@ -124,7 +121,6 @@ struct Context<'a> {
     settings: &'a ReportSettings,
     gitlab: &'a GitLab,
     scope: Scope,
-    tag: Option<&'a ApprovalTag>,
     asked: &'a OnceCell<Asked>,
     clock: &'a Clock,
     commit: CommitRef<'a>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Context, Reporter};
+use super::Reporter;
 use crate::clients::gitlab::{GitLabError, Note};
 use crate::feedback::approval::{ApprovalRequest, Doubt};
 use crate::feedback::change_sets::Change;
@@ -63,8 +63,11 @@ impl Reporter<'_> {
         } else {
             rights::missing(self.context.aws, names, &change_set.changes).await
         };
-        let note = self.note_of(url).waiting(&change_set.changes);
-        Ok(Some(note + &rights + &tags))
+        let note = self.note_of(url).waiting(&change_set.changes) + &rights + &tags;
+        // A tag decides by the note that was there before it. The rights may be unknown at times.
+        let is_kept =
+            pipeline.gitlab_approvals().is_some() && self.written().await?.show(&note, &tags);
+        Ok((!is_kept).then_some(note))
     }
 
     /// The notes that do not have the text `body`, in places that do not get it otherwise.
@@ -72,14 +75,12 @@ impl Reporter<'_> {
         &self,
         body: &str,
     ) -> Result<Vec<(Note, String)>, GitLabError> {
-        let Context {
-            gitlab,
-            pipeline,
-            commit,
-            ..
-        } = &self.context;
-        let notes = WrittenNotes::read(gitlab, pipeline, commit).await?;
-        Ok(notes.edited_elsewhere(body))
+        Ok(self.written().await?.edited_elsewhere(body))
+    }
+
+    async fn written(&self) -> Result<WrittenNotes, GitLabError> {
+        let context = self.context;
+        WrittenNotes::read(context.gitlab, context.pipeline, &context.commit, None).await
     }
 
     /// Whether the project gets notes: by default not a public one, where everyone reads them.
@@ -119,8 +120,8 @@ impl Reporter<'_> {
         state: &NoteState,
     ) -> Result<OutdatedNotes, ReportError> {
         let (aws, pipeline) = (self.context.aws, self.context.pipeline);
-        let (gitlab, url) = (self.context.gitlab, self.url());
-        let notes = WrittenNotes::read(gitlab, pipeline, &self.context.commit).await?;
+        let url = self.url();
+        let notes = self.written().await?;
         let execution = &self.execution;
         if !state.is_failure() {
             let edited = notes.outdated(aws, pipeline, self.note_of(&url), execution);
@@ -296,21 +297,13 @@ impl Reporter<'_> {
             let tags = request.tags(&self.context.pipeline.names, decided.number);
             text = self.note_of(&url).tags(project, &tags) + &text;
         }
-        let other = self.context.tag.filter(|tag| tag.key != request.key);
-        let other = other.map(|tag| (tag.name(), Doubt::OtherKey));
-        let doubts: Vec<_> = decided.doubts.iter().cloned().chain(other).collect();
-        Ok(Some((request.clone(), text + &note::doubts(&doubts))))
+        text += &note::doubts(&decided.doubts);
+        Ok(Some((request.clone(), text)))
     }
 
     /// Whether a note may show that the execution waits.
     async fn is_noted(&self) -> Result<bool, GitLabError> {
-        let Context {
-            gitlab,
-            pipeline,
-            commit,
-            ..
-        } = &self.context;
-        let notes = WrittenNotes::read(gitlab, pipeline, commit).await?;
+        let notes = self.written().await?;
         Ok(notes.unread.is_some() || notes.wait_for(&self.execution.id))
     }
 }
