@@ -39,7 +39,7 @@ def as_shop(text: str, project: Pipeline, commit: str) -> list[str]:
 
 @pytest.mark.usefixtures("approving", "expected_denials")
 def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitLab, git_login: Callable[[], Login],
-                                                stack: ProjectStack, source: Source, tmp_path: Path) -> None:
+                                                source: Source, stack: ProjectStack, tmp_path: Path) -> None:
     # Maintainers alone create tags that decide.
     source.project.protect_tags("deploy/*", "reject/*")
     assert stack.make(

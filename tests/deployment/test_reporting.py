@@ -35,7 +35,7 @@ def address_of(source: Source, name: str) -> str | None:
     return environment and environment.external_url
 
 
-def test_executions_are_shown_in_gitlab(stack: ProjectStack, source: Source) -> None:
+def test_executions_are_shown_in_gitlab(source: Source, stack: ProjectStack) -> None:
     project, developer = stack.project, Developer(stack, source)
     gitlab = {"Url": source.gitlab.url, "TokenSecretId": source.secret_id, "Project": source.project.path}
     made = stack.make(GitLab=gitlab, Report={"EnvironmentUrlOutput": "Address"})

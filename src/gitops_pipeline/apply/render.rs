@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{Parameter, Tag};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::error::ApplyError;
 use crate::clients::aws::Aws;
@@ -176,11 +177,12 @@ impl Renderer<'_> {
         if let Some(missing) = self.missing.get() {
             return Ok(Lookup::Found(missing.clone()));
         }
+        let began = Instant::now();
         match source.look_up().await? {
             Lookup::Found(Some(repository)) => Ok(Lookup::Found(repository)),
             Lookup::Found(None) => {
                 let reason = messages::no_repository(self.spec, &self.context.location);
-                if !self.is_rollback().await {
+                if !self.is_rollback(began).await {
                     return Err(ApplyError::Failed(reason));
                 }
                 tracing::warn!(error = reason.as_error(), "the source is missing");
@@ -192,8 +194,9 @@ impl Renderer<'_> {
     }
 
     /// Whether the stack of a request with a given repository rolls back. Its rollback would
-    /// otherwise fail until a person creates the repository again.
-    async fn is_rollback(&self) -> bool {
+    /// otherwise fail until a person creates the repository again. A new repository was looked for
+    /// since `began`.
+    async fn is_rollback(&self, began: Instant) -> bool {
         let RequestContext {
             owner, is_local, ..
         } = self.context;
@@ -204,7 +207,8 @@ impl Renderer<'_> {
         let first = Rollback::Unknown
             .look(self.aws, owner, Duration::ZERO)
             .await;
-        first.look(self.aws, owner, LATENESS).await == Rollback::Yes
+        let pause = LATENESS.saturating_sub(began.elapsed());
+        first.look(self.aws, owner, pause).await == Rollback::Yes
     }
 
     /// A repository that does not exist, with the address that it would have in this account. With

@@ -160,7 +160,7 @@ fn missing_repository_fails_after_a_minute() {
 }
 
 #[test]
-fn repository_that_existed_before_is_not_waited_for() {
+fn repository_that_existed_before_fails_after_two_looks() {
     paused(async {
         let (fake, mut stack) = account(Options::default());
         let given = (NEW_THINGS.wanted)();
@@ -169,6 +169,8 @@ fn repository_that_existed_before_is_not_waited_for() {
         let request = stack.request_update(&changed(given));
         let (answer, took) = timed(&stack, &request).await;
         answer.assert_reason(["CFG-208"]);
-        assert!(took < WORK / 2, "{took:?}");
+        // The request may be a rollback, which CloudFormation shows late.
+        let expected = Duration::from_secs(50)..Duration::from_secs(75);
+        assert!(expected.contains(&took), "{took:?}");
     });
 }
