@@ -22,16 +22,7 @@ const MAX_MERGE_REQUESTS: usize = 5;
 /// The most further ones in which an earlier note is looked for. Each takes a call.
 const MAX_OTHERS: usize = 15;
 
-/// Where notes about a commit belong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoteTarget<'a> {
-    /// The merge requests of the commit. The commit itself if there is none.
-    Commit,
-    /// The open merge requests of this project whose head is the commit, from its branch into the
-    /// branch `into`.
-    Branch { into: &'a str },
-}
-
+/// Where a note about a commit belongs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotePlace {
     /// The merge request with this number within its project.
@@ -76,59 +67,45 @@ pub struct CommitPlaces {
 }
 
 impl GitLab {
-    /// Where notes about a commit belong: in at most five merge requests. GitLab lists each one
-    /// that contains the commit. The ones that it comes from are first, then open ones. Requests of
-    /// forks are last, unless they were merged: anyone can create them in a public project.
-    pub async fn note_places(
-        &self,
-        commit: &CommitRef<'_>,
-        target: NoteTarget<'_>,
-    ) -> Result<Vec<NotePlace>> {
-        let sorted = self.sorted_requests(commit, target).await?;
-        let places: Vec<NotePlace> = sorted.iter().map(MergeRequest::place).collect();
-        Ok(if target == NoteTarget::Commit {
-            CommitPlaces::new(places, &commit.sha).noted
-        } else {
-            places.into_iter().take(MAX_MERGE_REQUESTS).collect()
-        })
-    }
-
-    /// The places of the notes about a commit, without the merge requests that were created after
-    /// `time`.
+    /// Where notes about a commit belong: in at most five merge requests, or on the commit itself.
+    /// GitLab lists each request that contains the commit. The ones that it comes from are first,
+    /// then open ones. Requests of forks are last, unless they were merged: anyone can create them
+    /// in a public project. Those that were created after `time` are left out.
     pub async fn commit_places(
         &self,
         commit: &CommitRef<'_>,
         time: Option<SystemTime>,
     ) -> Result<CommitPlaces> {
-        let sorted = self.sorted_requests(commit, NoteTarget::Commit).await?;
-        let is_later = |one: &&MergeRequest| time.is_some_and(|time| one.created_at > Some(time));
-        let places = sorted.iter().filter(|one| !is_later(one));
-        let places = places.map(MergeRequest::place).collect();
-        Ok(CommitPlaces::new(places, &commit.sha))
-    }
-
-    async fn sorted_requests(
-        &self,
-        commit: &CommitRef<'_>,
-        target: NoteTarget<'_>,
-    ) -> Result<Vec<MergeRequest>> {
         let sha = &commit.sha;
         let call = self.merge_requests_of(commit.project, sha);
-        let listed = call.list(Reading::COMMENTS, typed::<MergeRequest>).await;
-        let mut merge_requests = match listed {
+        let mut merge_requests = match call.list(Reading::COMMENTS, typed::<MergeRequest>).await {
             // Then there is none, and the note goes to the commit.
-            Err(error) if error.lacks_merge_requests() && target == NoteTarget::Commit => vec![],
+            Err(error) if error.lacks_merge_requests() => vec![],
             listed => listed?,
         };
-        match target {
-            NoteTarget::Commit => merge_requests.sort_by_key(|one| one.rank(sha)),
-            NoteTarget::Branch { into } => merge_requests.retain(|one| {
-                let is_own = one.state == "opened" && one.is_at(sha) && !one.is_from_fork();
-                let (source, target) = (one.source_branch.as_deref(), one.target_branch.as_deref());
-                is_own && source == Some(&commit.branch) && target == Some(into)
-            }),
-        }
-        Ok(merge_requests)
+        merge_requests.sort_by_key(|one| one.rank(sha));
+        let is_later = |one: &&MergeRequest| time.is_some_and(|time| one.created_at > Some(time));
+        let places = merge_requests.iter().filter(|one| !is_later(one));
+        let places = places.map(MergeRequest::place).collect();
+        Ok(CommitPlaces::new(places, sha))
+    }
+
+    /// At most five open merge requests of this project whose head is the commit, from its branch
+    /// into the branch `into`.
+    pub async fn branch_places(
+        &self,
+        commit: &CommitRef<'_>,
+        into: &str,
+    ) -> Result<Vec<NotePlace>> {
+        let call = self.merge_requests_of(commit.project, &commit.sha);
+        let listed = call.list(Reading::COMMENTS, typed::<MergeRequest>).await?;
+        let is_of_branch = |one: &&MergeRequest| {
+            let is_own = one.state == "opened" && one.is_at(&commit.sha) && !one.is_from_fork();
+            let (source, target) = (one.source_branch.as_deref(), one.target_branch.as_deref());
+            is_own && source == Some(&commit.branch) && target == Some(into)
+        };
+        let found = listed.iter().filter(is_of_branch).take(MAX_MERGE_REQUESTS);
+        Ok(found.map(MergeRequest::place).collect())
     }
 
     /// Lists the merge requests that contain a commit, or created it.

@@ -49,7 +49,7 @@ pub(crate) use self::deployment::{GitLabEnvironment, guessed_tier};
 pub(crate) use self::error::{
     ErrorKind, ErrorScope, GitLabError, MAINTAINER, Rejection, RetryTime, Sent,
 };
-pub(crate) use self::merge_request::{CommitPlaces, NotePlace, NoteTarget};
+pub(crate) use self::merge_request::{CommitPlaces, NotePlace};
 pub(crate) use self::mirror::{Mirror, PushStatus, Settings};
 pub(crate) use self::mirror_address::Destination;
 pub(crate) use self::note::{Note, NoteText};

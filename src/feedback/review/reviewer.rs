@@ -10,7 +10,7 @@ use super::{finding, note, output, parameters};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::gitlab::{
-    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteTarget, NoteText, Rejection, RetryTime,
+    CommitRef, GitLab, GitLabError, Note, NotePlace, NoteText, Rejection, RetryTime,
 };
 use crate::feedback::change_sets::{
     Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values,
@@ -321,10 +321,8 @@ impl Reviewer<'_> {
 
     /// The merge requests of the branch from this project into the deployed branch.
     async fn places(&self) -> Result<Vec<NotePlace>, GitLabError> {
-        let target = NoteTarget::Branch {
-            into: &self.target.deployed_branch,
-        };
-        self.gitlab.note_places(&self.commit(), target).await
+        let into = &self.target.deployed_branch;
+        self.gitlab.branch_places(&self.commit(), into).await
     }
 
     fn commit(&self) -> CommitRef<'_> {

@@ -8,7 +8,7 @@ use super::{
     INFRA, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
 };
 use crate::clients::gitlab::{
-    CommitRef, ErrorKind, ErrorScope, GitLabError, NoteTarget, Rejection, RetryTime, Sent,
+    CommitRef, ErrorKind, ErrorScope, GitLabError, Rejection, RetryTime, Sent,
 };
 use crate::clients::http::{HttpError, TlsError};
 
@@ -124,7 +124,7 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
                 script = script.then(&format!("GET {PROJECT}"), project);
             }
             let gitlab = gitlab(&script);
-            let listed = gitlab.note_places(&commit, NoteTarget::Commit);
+            let listed = gitlab.commit_places(&commit, None);
             let reason = listed.await.expect_err("rejected").reason().to_string();
             assert!(
                 reason.contains(message) && reason.contains(code),

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{
-    CommitRef, CommitStatus, GitLab, GitLabError, NotePlace, NoteTarget, NoteText, ProjectDetails,
-    RetryTime, Sent, StatusState,
+    CommitRef, CommitStatus, GitLab, GitLabError, NotePlace, NoteText, ProjectDetails, RetryTime,
+    Sent, StatusState,
 };
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::cause::Cause;
@@ -553,8 +553,8 @@ impl<'a> Reporter<'a> {
                 gitlab.change_environment(project, *id, url, *tier).await?;
             }
             Post::WriteNote(body) => {
-                let places = gitlab.note_places(commit, NoteTarget::Commit).await?;
-                return self.write_note(&places, body).await;
+                let places = gitlab.commit_places(commit, None).await?;
+                return self.write_note(&places.noted, body).await;
             }
             Post::EditNote(note, body) => {
                 let short = note::short(body);
