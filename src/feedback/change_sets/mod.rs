@@ -19,7 +19,7 @@ pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::DenialRemedy;
 pub use self::markdown::{code, counts, short_commit, write_table};
 pub use self::reason::{Audience, HIDDEN_REASON, Template, is_gone, shown_reason};
-pub use self::values::{Values, without_accounts};
+pub use self::values::{Values, with_ranges_replaced, without_accounts};
 
 #[cfg(test)]
 pub use self::change_set::Recreation;

@@ -84,7 +84,7 @@ impl Values {
     pub fn remover(&self, names: &ResourceNames) -> impl Fn(&str) -> Option<String> {
         let parts = parts(&self.known, names);
         move |text| {
-            let shown = without(text, removed_ranges(text, &parts));
+            let shown = with_ranges_replaced(text, removed_ranges(text, &parts), HIDDEN);
             (!may_contain(&shown, &parts)).then_some(shown)
         }
     }
@@ -139,7 +139,7 @@ fn parts(values: &[String], names: &ResourceNames) -> BTreeSet<String> {
 
 /// `text`, which is one line, without account numbers and keys of objects in S3.
 pub fn without_accounts(text: &str) -> String {
-    without(text, account_ranges(text))
+    with_ranges_replaced(text, account_ranges(text), HIDDEN)
 }
 
 /// The places of account numbers and keys of objects.
@@ -330,14 +330,14 @@ fn words(text: &str, is_of_kind: impl Fn(char) -> bool) -> impl Iterator<Item = 
     })
 }
 
-/// `text` with [`HIDDEN`] for each range, and one for those that overlap or touch.
-fn without(text: &str, mut ranges: Vec<Range<usize>>) -> String {
+/// `text` with `by` in place of each range, and once in place of those that overlap or touch.
+pub fn with_ranges_replaced(text: &str, mut ranges: Vec<Range<usize>>, by: &str) -> String {
     ranges.sort_by_key(|range| range.start);
     let (mut shown, mut end, mut is_removed) = (String::new(), 0, false);
     for range in ranges {
         if !is_removed || range.start > end {
             shown.push_str(text.get(end..range.start).unwrap_or_default());
-            shown.push_str(HIDDEN);
+            shown.push_str(by);
         }
         (end, is_removed) = (end.max(range.end), true);
     }

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::secret_names::{SecretNames, Value};
-use crate::feedback::change_sets::without_accounts;
+use crate::feedback::change_sets::{with_ranges_replaced, without_accounts};
 
 /// Replaces a secret.
 pub const MASK: &str = "*****";
@@ -198,7 +198,7 @@ impl Masker {
                 ranges.push(start..line.len());
             }
         }
-        self.push(without_accounts(&with_masks(line, ranges)));
+        self.push(without_accounts(&with_ranges_replaced(line, ranges, MASK)));
     }
 
     /// Adds a line, and only one of several that are hidden.
@@ -384,20 +384,6 @@ fn is_random(text: &str) -> bool {
         rest = rest.get(skipped..).unwrap_or_default();
     }
     left >= MIN_RANDOM_LEFT
-}
-
-/// `text` with one mask for each range, and one for those that overlap.
-fn with_masks(text: &str, mut ranges: Vec<Range<usize>>) -> String {
-    ranges.sort_by_key(|range| range.start);
-    let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
-    for range in ranges {
-        if range.start >= end {
-            shown.push_str(text.get(end..range.start).unwrap_or_default());
-            shown.push_str(MASK);
-        }
-        end = end.max(range.end);
-    }
-    shown + text.get(end..).unwrap_or_default()
 }
 
 #[cfg(test)]
