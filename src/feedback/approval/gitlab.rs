@@ -23,7 +23,8 @@ use crate::gitops_pipeline::settings::approval_tags::{
     ApprovalTag, Decision, Exposure, TagProtection,
 };
 
-/// The most tags of a person whose commits are looked up. Each takes a call.
+/// The most tags of a person whose commits are looked up, and the most tags of a request without an
+/// event. Each takes a call.
 const MAX_TAGS: usize = 20;
 
 /// The most pushes after that of the commit. Each takes a call.
@@ -146,7 +147,7 @@ impl Inquiry<'_> {
         let mut doubts = decided.doubts.iter();
         if let Some((tag, doubt)) = doubts.find(|(_, doubt)| *doubt == Doubt::NoEvent) {
             let remedy = doubt.remedy();
-            tracing::warn!(tag, "the tag decides nothing: {doubt}. {remedy}");
+            tracing::warn!(tag, error = %doubt, %remedy, "a tag decides nothing yet");
             decided.number = latest.number;
             decided.is_open = true;
         }
@@ -167,11 +168,12 @@ impl Inquiry<'_> {
             let (name, Some(shown)) = (tag.name(), shown) else {
                 continue;
             };
-            if tag.decision == Decision::Deploy && (has_rejection || !decided.doubts.is_empty()) {
+            let approves = tag.decision == Decision::Deploy;
+            if approves && (has_rejection || !decided.doubts.is_empty()) {
                 decided.doubts.push((name, Doubt::Rejected));
                 break;
             }
-            if tag.decision == Decision::Deploy && self.request.is_held {
+            if approves && self.request.is_held {
                 decided.is_open = true;
                 break;
             }

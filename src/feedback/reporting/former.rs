@@ -157,7 +157,7 @@ async fn in_time<T>(ending: impl Future<Output = Result<T, ReportError>>) -> Opt
     let error = match timeout(TIMEOUT, Box::pin(ending)).await {
         Ok(Ok(value)) => return Some(value),
         Ok(Err(error)) => error.reason.problem,
-        Err(_) => "no time is left".to_owned(),
+        Err(_) => format!("it takes longer than {} seconds", TIMEOUT.as_secs()),
     };
     tracing::warn!(error, "open commit statuses are not ended");
     None

@@ -88,8 +88,7 @@ impl WrittenNotes {
     /// The notes that show the failure of this `attempt`, with the new text `body`.
     pub fn edited_failures(&self, attempt: &str, body: &str) -> Vec<(Note, String)> {
         let shows = |note: &&Note| Written::parse(&note.body).failed_attempt == Some(attempt);
-        let notes = self.all().filter(shows);
-        notes.map(|note| (note.clone(), body.to_owned())).collect()
+        edited(self.all().filter(shows), body)
     }
 
     /// Whether each place shows the failure of this `attempt`.
@@ -135,21 +134,13 @@ impl WrittenNotes {
 
     /// The notes in the other places with the new text `body`, unless they have it.
     pub fn edited_elsewhere(&self, body: &str) -> Vec<(Note, String)> {
-        let outdated = self.elsewhere.iter();
-        let outdated = outdated.filter(|note| note.body.trim_end() != body.trim_end());
-        outdated
-            .map(|note| (note.clone(), body.to_owned()))
-            .collect()
+        edited(self.elsewhere.iter(), body)
     }
 
     /// The notes that are not written with those of the places, with the new text `body` unless
     /// they have it.
     pub fn edited_others(&self, body: &str) -> Vec<(Note, String)> {
-        let others = self.elsewhere.iter().chain(&self.of_other_users);
-        let outdated = others.filter(|note| note.body.trim_end() != body.trim_end());
-        outdated
-            .map(|note| (note.clone(), body.to_owned()))
-            .collect()
+        edited(self.elsewhere.iter().chain(&self.of_other_users), body)
     }
 
     /// Whether a note is about another execution of the commit than `execution`, whose change set
@@ -234,6 +225,14 @@ impl WrittenNotes {
         let others = self.of_other_users.iter();
         others.filter(move |note| !shown.contains(&&note.place))
     }
+}
+
+/// The `notes` with the new text `body`, unless they have it.
+fn edited<'a>(notes: impl Iterator<Item = &'a Note>, body: &str) -> Vec<(Note, String)> {
+    let outdated = notes.filter(|note| note.body.trim_end() != body.trim_end());
+    outdated
+        .map(|note| (note.clone(), body.to_owned()))
+        .collect()
 }
 
 /// How the approval of the execution `id` ended. `Some(None)` if it waits, and `None` if there is
