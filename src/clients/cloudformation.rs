@@ -61,11 +61,7 @@ impl StackResource {
 
     /// Whether it is declared under this physical ID.
     pub fn is_declared_as(&self, physical_id: &str) -> bool {
-        self.is_declared()
-            && self
-                .physical_id
-                .as_deref()
-                .is_none_or(|id| id == physical_id)
+        self.is_declared() && self.physical_id.as_deref().is_none_or(|id| id == physical_id)
     }
 }
 
@@ -109,8 +105,7 @@ async fn is_running(
     let statuses = StackStatus::values().iter();
     let running = statuses.filter(|status| status.ends_with("_IN_PROGRESS") && wanted(status));
     let running = running.map(|status| StackStatus::from(*status)).collect();
-    let call = aws.cloudformation.list_stacks();
-    let call = call.set_stack_status_filter(Some(running));
+    let call = aws.cloudformation.list_stacks().set_stack_status_filter(Some(running));
     let mut stacks = call.into_paginator().items().send();
     while let Some(stack) = stacks.next().await {
         let stack = required(stack, || "listing the stacks in an operation".to_owned())?;

@@ -26,9 +26,7 @@ pub static BRANCH_NAME: Format = Format::new(
 /// patterns, which reject `**`:
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns-content-based-filtering.html#eb-filtering-wildcard-matching>
 pub static BRANCH_PATTERN: Format = Format::new(
-    Pattern::new("")
-        .without(not_a_branch!(r"|^\*|\*\*"))
-        .up_to(256),
+    Pattern::new("").without(not_a_branch!(r"|^\*|\*\*")).up_to(256),
     "must be a pattern of git branches such as `review/*`, of at most 256 characters, with no `*` first and \
      no `**`",
 );
@@ -59,10 +57,7 @@ mod tests {
 
     #[test]
     fn branch_pattern_is_a_name_with_asterisks() {
-        for pattern in ACCEPTED
-            .split(' ')
-            .chain(["review/*", "検証/*", "a*b*c", "a/*/*"])
-        {
+        for pattern in ACCEPTED.split(' ').chain(["review/*", "検証/*", "a*b*c", "a/*/*"]) {
             assert!(BRANCH_PATTERN.fits(pattern), "{pattern}");
         }
         for pattern in REJECTED.split(',').chain(["*", "*/a", "a/**", "a/**/b"]) {

@@ -149,9 +149,7 @@ mod tests {
     #[test]
     fn page_explains_each_code_in_order() {
         let headings: Vec<_> = sections().iter().map(|(heading, _)| *heading).collect();
-        let codes = TABLE
-            .iter()
-            .map(|(code, heading)| format!("{code}: {heading}"));
+        let codes = TABLE.iter().map(|(code, heading)| format!("{code}: {heading}"));
         assert_eq!(headings, codes.collect::<Vec<_>>());
     }
 

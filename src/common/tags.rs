@@ -142,9 +142,8 @@ mod tests {
 
     #[test]
     fn wrong_tags_are_rejected_with_their_place() {
-        let many: serde_json::Map<_, _> = (0..=MAX_TAGS)
-            .map(|n| (format!("k{n}"), json!("v")))
-            .collect();
+        let many: serde_json::Map<_, _> =
+            (0..=MAX_TAGS).map(|n| (format!("k{n}"), json!("v"))).collect();
         for (tags, error) in [
             (
                 json!(r#"{"a": "1", "a": "2"}"#),

@@ -66,8 +66,7 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
 /// Stopped and superseded executions do not count as an end.
 fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<bool> {
     // The latest execution comes first.
-    let mut listed = listed.iter();
-    listed.find_map(|one| match executions::status_of(one) {
+    listed.iter().find_map(|one| match executions::status_of(one) {
         ExecutionStatus::Succeeded => Some(true),
         ExecutionStatus::Failed => Some(false),
         _ => None,

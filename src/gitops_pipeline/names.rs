@@ -41,10 +41,7 @@ impl NameScheme {
 
     /// Parses a name that ends with the project. `None` if it has another scheme.
     fn parse(self, name: &str) -> Option<ResourceNames> {
-        let (before, between) = self
-            .0
-            .strip_suffix("${ProjectID}")?
-            .split_once("${EnvID}")?;
+        let (before, between) = self.0.strip_suffix("${ProjectID}")?.split_once("${EnvID}")?;
         let (env_id, project_id) = name.strip_prefix(before)?.split_once(between)?;
         ResourceNames::new(env_id, project_id)
     }

@@ -121,9 +121,7 @@ const OTHERS: &[&str] = &[
 /// The template at `path`, without comments.
 fn template(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("a template");
-    let lines = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with('#'));
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     lines.collect::<Vec<_>>().join("\n")
 }
 

@@ -133,10 +133,7 @@ impl GitOpsPipeline {
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
         let own = id.filter(|_| !request.has_generated_id());
         let rejected = rejected.map(|rest| rest.split_once('/').unwrap_or((rest, "")));
-        let by_id = rejected
-            .map(|(id, _)| id)
-            .or(own)
-            .and_then(ResourceNames::from_stack_name);
+        let by_id = rejected.map(|(id, _)| id).or(own).and_then(ResourceNames::from_stack_name);
         let Some(names) = by_id.or_else(|| spec::peek_names(properties)) else {
             // A Create with these properties was rejected before it created anything.
             return Ok(());
@@ -178,8 +175,7 @@ impl GitOpsPipeline {
     ) -> Result<(), Failure> {
         let (aws, owner, names) = (&self.aws, &context.owner, &pipeline.names);
         // The tombstone of a rejected Create must not stop a later one.
-        let request = pipeline.rejected_create.as_ref();
-        let request = request.unwrap_or(&context.request);
+        let request = pipeline.rejected_create.as_ref().unwrap_or(&context.request);
         let written = tombstone::write(aws, names, owner, request, &pipeline.tags).await;
         tolerate_denial(written)?;
         let deletion = Deletion {
@@ -314,8 +310,7 @@ impl Resource for GitOpsPipeline {
     fn rejected_id(&self, request: &Request) -> String {
         let owner = Owner::of(request);
         // The date of the URL is the same for all deliveries.
-        let signed_at = request.response_url.signed_at();
-        let signed_at = signed_at.unwrap_or(request.signed_at);
+        let signed_at = request.response_url.signed_at().unwrap_or(request.signed_at);
         let key = RequestKey::new(signed_at, &request.request_id, &owner.key());
         format!("{REJECTED}{}/{}", self.physical_id(request), key.write())
     }

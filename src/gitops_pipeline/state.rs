@@ -121,8 +121,7 @@ impl ChildStack {
     /// first with versions rendered it. `None` too if it was never complete.
     pub fn outdated_version(&self) -> Option<u32> {
         let version = self.outputs.get(template::VERSION_OUTPUT);
-        let version = version.and_then(|version| version.parse().ok());
-        let version = version.unwrap_or(0);
+        let version = version.and_then(|version| version.parse().ok()).unwrap_or(0);
         (!self.outputs.is_empty() && version < template::RENDERING_VERSION).then_some(version)
     }
 

@@ -78,11 +78,7 @@ impl Handler {
         calls: &CallCounter,
     ) -> Handled {
         let function_arn = &invocation.function_arn;
-        let put = |url, body| {
-            self.response_clients
-                .http
-                .put(self.response_hosts, url, body)
-        };
+        let put = |url, body| self.response_clients.http.put(self.response_hosts, url, body);
         let failing = FailingCalls::continuing(&received.position.failing);
         let continue_later = |within| {
             let failing = failing.texts();

@@ -13,8 +13,7 @@ fn limits() -> TimeLimits {
 /// order of the reports.
 async fn checked(seconds: &[u64]) -> (usize, Vec<String>) {
     let names: Vec<String> = (0..seconds.len()).map(|n| format!("{n:03}")).collect();
-    let items = names.iter().map(String::as_str);
-    let items = items.zip(seconds.iter().copied()).collect();
+    let items = names.iter().map(String::as_str).zip(seconds.iter().copied()).collect();
     let check = |_, seconds| -> Checking<'_, ()> {
         Box::pin(tokio::time::sleep(Duration::from_secs(seconds)))
     };

@@ -103,9 +103,7 @@ impl<'a> Checker<'a> {
         let found = async {
             let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
             let (project, branch) = (report.project(), &settings.branch);
-            gitlab
-                .branch_contains(project, branch, &question.commit)
-                .await
+            gitlab.branch_contains(project, branch, &question.commit).await
         };
         Box::pin(found).await.map_err(|error| error.reason())
     }

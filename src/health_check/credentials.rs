@@ -56,10 +56,7 @@ impl Checker<'_> {
         let Some(secrets) = self.list_secrets(limits, &mut findings).await else {
             return (findings, None, broken);
         };
-        let mut items: Vec<_> = secrets
-            .iter()
-            .map(|(name, it)| (name.as_str(), it))
-            .collect();
+        let mut items: Vec<_> = secrets.iter().map(|(name, it)| (name.as_str(), it)).collect();
         self.schedule.rotate(&mut items);
         let pace = &Pace::per_second(CREDENTIALS_PER_SECOND);
         let check = |_, secret| -> Checking<'_, _> {
@@ -119,11 +116,7 @@ impl Checker<'_> {
             findings.checked(left.subject, Some(left.problem));
         }
         let secrets = secrets.into_iter();
-        Some(
-            secrets
-                .map(|secret| (secret.name.clone(), secret))
-                .collect(),
-        )
+        Some(secrets.map(|secret| (secret.name.clone(), secret)).collect())
     }
 
     /// Whether this is the check of the hour that repairs the mirrors of a secret.
@@ -177,9 +170,7 @@ impl Checker<'_> {
         let health = self.confirmed(&secret.name, health).await;
         let rotation = if health.is_ok() {
             let credentials = self.mirror_credential;
-            let rotation = credentials
-                .check_rotation(&secret.name, self.may_change)
-                .await;
+            let rotation = credentials.check_rotation(&secret.name, self.may_change).await;
             Some(rotation.map_err(|error| error.reason))
         } else {
             None
@@ -336,9 +327,7 @@ impl Checker<'_> {
         let details = token.details.as_ref();
         match details.map(|details| details.expires_at) {
             Ok(Some(expires_at)) => {
-                let left = expires_at
-                    .duration_since(self.schedule.began)
-                    .unwrap_or_default();
+                let left = expires_at.duration_since(self.schedule.began).unwrap_or_default();
                 self.emit(
                     secret_id,
                     &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days(left).into())],
@@ -374,8 +363,7 @@ impl FoundMirrors {
         );
         self.is_partial |= has_failed || !matches!(checked.rotation, None | Some(Ok(None)));
         let Ok(health) = &checked.health else { return };
-        let named = health.named.iter();
-        let named = named.map(|mirror| (mirror.gitlab_url.clone(), mirror.id));
+        let named = health.named.iter().map(|mirror| (mirror.gitlab_url.clone(), mirror.id));
         self.named.extend(named);
         self.others.extend(health.others.iter().cloned());
     }

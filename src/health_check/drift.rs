@@ -148,9 +148,8 @@ impl Checker<'_> {
     async fn delete_leftovers_of(&self, stack_name: &str) -> Result<(), CallError> {
         let mut result = Ok(());
         for listed in change_sets::list(&self.clients.aws, stack_name).await? {
-            let is_old = listed
-                .created
-                .is_some_and(|created| self.since(created) > MAX_CHANGE_SET_AGE);
+            let is_old =
+                listed.created.is_some_and(|created| self.since(created) > MAX_CHANGE_SET_AGE);
             if listed.is_own && is_old {
                 let change_set = &listed.name;
                 let deleted = change_sets::delete(&self.clients.aws, stack_name, change_set).await;
@@ -169,10 +168,7 @@ impl Checker<'_> {
 }
 
 fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
-    let names = drifted
-        .resources
-        .iter()
-        .map(|change| change.logical_id.as_str());
+    let names = drifted.resources.iter().map(|change| change.logical_id.as_str());
     let mut listed: Vec<&str> = names.take(MAX_NAMES).collect();
     if drifted.resources.len() > MAX_NAMES {
         listed.push("…");

@@ -192,10 +192,8 @@ impl Search<'_> {
         let mut owning: BTreeSet<&String> = secrets.filter_map(|it| it.stack_id.as_ref()).collect();
         owning.extend(&self.found.owners);
         let stacks = self.stacks;
-        let importing: BTreeSet<&String> = importing
-            .iter()
-            .filter_map(|it| stacks.settled(it))
-            .collect();
+        let importing: BTreeSet<&String> =
+            importing.iter().filter_map(|it| stacks.settled(it)).collect();
         // A parent may import for its nested stacks.
         let roots: BTreeSet<&String> = owning.iter().map(|id| stacks.root(id)).collect();
         for id in importing.difference(&roots) {
@@ -287,8 +285,7 @@ impl Search<'_> {
         };
         let shown = self.resource(owner).await;
         if shown.is_some_and(|shown| shown.is_declared_as(&name)) {
-            self.missing
-                .insert(format!("pipeline stack {name}"), problem);
+            self.missing.insert(format!("pipeline stack {name}"), problem);
         }
     }
 

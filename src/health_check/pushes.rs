@@ -162,10 +162,9 @@ impl Checker<'_> {
     ) {
         let foreign = &findings.foreign;
         // The check of the mirror has reported the others.
-        let suspected = suspected.iter().filter(|push| {
-            let mut foreign = foreign.iter();
-            !foreign.any(|(repository, tip)| push.is_of(repository, tip))
-        });
+        let suspected = suspected
+            .iter()
+            .filter(|push| !foreign.iter().any(|(repository, tip)| push.is_of(repository, tip)));
         let last = limits.last_look();
         let (in_time, late): (Vec<_>, Vec<_>) = suspected.partition(|push| push.found <= last);
         let items = in_time.iter().map(|push| (push.pipeline.as_str(), *push));

@@ -85,10 +85,8 @@ impl Checker<'_> {
         unreachable: &UnreachableGitLabs,
     ) {
         let limits = limits.until(limits.end);
-        let pipelines: Vec<String> = reviewing
-            .iter()
-            .map(|target| target.names.pipeline())
-            .collect();
+        let pipelines: Vec<String> =
+            reviewing.iter().map(|target| target.names.pipeline()).collect();
         let targets = pipelines.iter().map(String::as_str).zip(reviewing);
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
         let review = |_, target| -> Checking<'_, _> {

@@ -27,9 +27,7 @@ impl Checker<'_> {
         let is_due = |name: &String| self.schedule.is_due(name, HOUR);
         let all = reviewing.iter().map(|it| (it.names.pipeline(), it));
         let targets: Vec<_> = all.filter(|(name, _)| is_due(name)).collect();
-        let items = targets
-            .iter()
-            .map(|(name, target)| (name.as_str(), *target));
+        let items = targets.iter().map(|(name, target)| (name.as_str(), *target));
         let limits = TimeLimits {
             last_start: limits.last_look(),
             ..limits.until(limits.end)

@@ -123,8 +123,7 @@ impl Stacks {
             "IMPORT_COMPLETE",
             "IMPORT_ROLLBACK_COMPLETE",
         ];
-        let mut all = self.all.values();
-        let listed = all.find(|(listed, _)| listed == id);
+        let listed = self.all.values().find(|(listed, _)| listed == id);
         listed.is_some_and(|(_, status)| COMPLETE.contains(&status.as_str()))
     }
 
@@ -147,11 +146,9 @@ impl Stacks {
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
     let prefix = names::STACK.prefix(env_id);
     let deployed_prefix = names::DEPLOYED_STACK.prefix(env_id);
-    let existing = StackStatus::values().iter();
-    let existing = existing.filter(|status| **status != "DELETE_COMPLETE");
+    let existing = StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE");
     let existing: Vec<StackStatus> = existing.map(|status| StackStatus::from(*status)).collect();
-    let call = aws.cloudformation.list_stacks();
-    let call = call.set_stack_status_filter(Some(existing));
+    let call = aws.cloudformation.list_stacks().set_stack_status_filter(Some(existing));
     let mut pages = call.into_paginator().items().send();
     let mut stacks = Stacks::default();
     while let Some(stack) = pages.next().await {
@@ -245,9 +242,7 @@ impl Checker<'_> {
             })
         };
         let pipelines = stacks.pipelines.iter();
-        let mut items: Vec<_> = pipelines
-            .map(|(name, id)| (name.as_str(), id.as_str()))
-            .collect();
+        let mut items: Vec<_> = pipelines.map(|(name, id)| (name.as_str(), id.as_str())).collect();
         self.schedule.rotate(&mut items);
         // No other check of the day compares these with their templates.
         items.sort_by_key(|(name, _)| !self.schedule.is_due(name, DAY));
@@ -277,8 +272,7 @@ impl Checker<'_> {
         for (subject, problem) in shared_environments(found.settings.values()) {
             findings.checked(subject, Some(problem));
         }
-        self.delete_leftovers(&stacks.deployed, &mut findings, limits)
-            .await;
+        self.delete_leftovers(&stacks.deployed, &mut findings, limits).await;
         let counts = [
             (metrics::ORPHANED_PIPELINE_STACKS, counts.orphans.into()),
             (metrics::OUTDATED_PIPELINE_STACKS, counts.outdated.into()),

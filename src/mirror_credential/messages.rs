@@ -217,10 +217,7 @@ pub fn secret_is_scheduled(name: &str) -> Reason {
 }
 
 pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
-    let ids: Vec<&str> = foreign
-        .iter()
-        .map(|credential| credential.id.as_str())
-        .collect();
+    let ids: Vec<&str> = foreign.iter().map(|credential| credential.id.as_str()).collect();
     let removal: Vec<String> = ids
         .iter()
         .map(|id| {

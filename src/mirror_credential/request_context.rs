@@ -43,8 +43,7 @@ impl RequestContext {
 
     /// Whether a later Delete of the resource left its tombstone on `user`.
     pub fn is_outdated_delete(&self, user: &User) -> bool {
-        let tombstone = user.tombstone.as_ref();
-        let tombstone = tombstone.filter(|one| one.owner_key == self.owner.key());
+        let tombstone = user.tombstone.as_ref().filter(|one| one.owner_key == self.owner.key());
         tombstone.is_some_and(|one| write_time(one.signed_at) > write_time(self.signed_at))
     }
 

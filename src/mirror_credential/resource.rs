@@ -223,10 +223,7 @@ fn previous_spec(request: &Request, spec: &Spec) -> PreviousSpec {
         mirrors: spec::mirrors_in(old),
         user_name,
         tag_keys: tags::tags_in(old, &request.stack_id).into_keys().collect(),
-        new_names: names
-            .filter(|name| request.introduces(name))
-            .map(ToOwned::to_owned)
-            .collect(),
+        new_names: names.filter(|name| request.introduces(name)).map(ToOwned::to_owned).collect(),
         keeps_secret,
         needs_record: !keeps_secret || spec::document(old) != spec.document,
         secret_name: (id.cloned()).filter(|id| !keeps_secret && !id.starts_with(REJECTED)),

@@ -60,10 +60,7 @@ impl HttpConnector for Bucket {
             url: request.uri().to_owned(),
             body: String::from_utf8_lossy(body).into_owned(),
         };
-        self.puts
-            .lock()
-            .expect("no panic under this lock")
-            .push(put);
+        self.puts.lock().expect("no panic under this lock").push(put);
         let ok = StatusCode::try_from(200).expect("a status");
         HttpConnectorFuture::ready(Ok(HttpResponse::new(ok, SdkBody::empty())))
     }
@@ -111,9 +108,7 @@ pub fn judge(
         }
     }
     // An undeliverable response is a success for Lambda, which would only deliver the event again.
-    let is_address = HttpRequest::new(SdkBody::empty())
-        .set_uri(url.as_str())
-        .is_ok();
+    let is_address = HttpRequest::new(SdkBody::empty()).set_uri(url.as_str()).is_ok();
     if !is_address || !ResponseHosts::S3.accept(&url) {
         return match answer {
             Ok(_) if puts.is_empty() => Ok("unusable address"),
@@ -149,8 +144,7 @@ pub fn judge(
         // The reason is cut off where the request's own IDs leave no room.
         let text = reason_codes::split(reason).map_or(reason, |(text, _)| text);
         // The remedy follows if it has room.
-        let cut = text.split_once('…').map(|(cut, _)| cut);
-        let cut = cut.filter(|_| put.body.len() > 4000);
+        let cut = text.split_once('…').map(|(cut, _)| cut).filter(|_| put.body.len() > 4000);
         let names_them =
             reason.starts_with(&names) || cut.is_some_and(|cut| names.starts_with(cut));
         if body["Status"] != "FAILED" || !names_them {
@@ -263,9 +257,7 @@ fn is_first_push(event: &str) -> Option<bool> {
         members.iter().filter(named).count()
     };
     let is_once = |text: &str, name: &str| count(text, name) == 1;
-    let (_, text) = members
-        .iter()
-        .find(|(key, _)| decoded(key).as_deref() == Some("detail"))?;
+    let (_, text) = members.iter().find(|(key, _)| decoded(key).as_deref() == Some("detail"))?;
     let names = ["event", "referenceType", "referenceName", "repositoryName"];
     let optional = |name: &str, is_right: fn(&Value) -> bool| {
         count(event, name) <= 1 && value.get(name).is_none_or(is_right)
@@ -283,9 +275,7 @@ fn is_first_push(event: &str) -> Option<bool> {
         && texts.iter().all(|name| optional(name, Value::is_string))
         && optional("resources", is_list_of_texts)
         && optional("time", is_time)
-        && names
-            .iter()
-            .all(|name| is_once(text, name) && detail[name].is_string());
+        && names.iter().all(|name| is_once(text, name) && detail[name].is_string());
     let is_push = ["referenceCreated", "referenceUpdated"].contains(&detail["event"].as_str()?)
         && detail["referenceType"] == "branch";
     (is_plain || !is_push).then_some(is_push)

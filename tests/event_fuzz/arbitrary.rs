@@ -228,9 +228,7 @@ fn mutate(value: &mut Value, inside: bool, rng: &mut Rng) {
 
 /// Changes a text a little, to reach the code that depends on its parts.
 fn altered(string: &mut String, rng: &mut Rng) {
-    let places: Vec<usize> = (0..=string.len())
-        .filter(|at| string.is_char_boundary(*at))
-        .collect();
+    let places: Vec<usize> = (0..=string.len()).filter(|at| string.is_char_boundary(*at)).collect();
     let at = *rng.choice(&places).expect("a text has two ends");
     match rng.u8(..4) {
         0 => string.truncate(at),

@@ -160,8 +160,7 @@ impl Fuzzer {
         let signed_then = self.source.credentials[0]["ResponseURL"].as_str();
         let signed_then = signed_at(signed_then.expect("one"));
         let url = fake.response_url("now");
-        let event = self.source.event(&mut rng);
-        let event = event.replace(signed_then, signed_at(&url));
+        let event = self.source.event(&mut rng).replace(signed_then, signed_at(&url));
         let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.expect("after 1970").as_secs().to_string();
         let event = event.replace(&valid::RECEIVED.to_string(), &now);

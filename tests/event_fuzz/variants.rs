@@ -29,8 +29,7 @@ pub fn rows() -> Vec<Row> {
 
 /// The text of a row's event.
 pub fn text(name: &str) -> String {
-    let row = rows().into_iter().find(|row| row.event == name);
-    let row = row.expect(name);
+    let row = rows().into_iter().find(|row| row.event == name).expect(name);
     let Some(of) = row.of else {
         return file(name);
     };

@@ -35,9 +35,6 @@ fn is_raised(alarm: &Value, checks: &[Looked]) -> bool {
             other => panic!("{other:?}"),
         }
     };
-    let latest = checks
-        .iter()
-        .rev()
-        .take(usize::try_from(periods).expect("a few"));
+    let latest = checks.iter().rev().take(usize::try_from(periods).expect("a few"));
     latest.filter(|check| breaches(check)).count() as u64 >= needed
 }

@@ -30,8 +30,7 @@ async fn claimed_path_is_a_finding_and_not_repaired() {
     }
     assert_eq!(fake.mirrors("platform/legacy"), before);
     assert_eq!(fake.mirrors(PROJECT), []);
-    fake.mirrors_work("platform/legacy", REPOSITORY)
-        .expect("it pushes");
+    fake.mirrors_work("platform/legacy", REPOSITORY).expect("it pushes");
 }
 
 #[tokio::test(start_paused = true)]

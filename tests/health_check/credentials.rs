@@ -48,8 +48,7 @@ async fn credentials_of_another_environment_are_not_checked() {
     assert!(!looked.has_failed(), "{}", looked.summary);
     // No call is denied: the account's trail would show it at every check.
     for entry in &fake.journal()[calls..] {
-        let mut params = entry.params.values();
-        let is_about_prd = params.any(|value| value.to_string().contains("prd"));
+        let is_about_prd = entry.params.values().any(|value| value.to_string().contains("prd"));
         // No stack imports the ServiceToken.
         let is_answered = entry.answered == Some(200) || entry.operation == "ListImports";
         assert!(!is_about_prd && is_answered, "{entry}");

@@ -166,8 +166,7 @@ async fn deleted_secret_of_a_mirror_is_a_problem() {
     let secret = "secret codecommit-mirror/user-dev-mirror";
     let connector = fake.connector("a person");
     let aws = SdkClients::new(&sdk_config(connector.clone()), &Http::new(connector));
-    let deletion = aws.secrets.delete_secret().secret_id(SECRET);
-    let deletion = deletion.recovery_window_in_days(30).send();
+    let deletion = aws.secrets.delete_secret().secret_id(SECRET).recovery_window_in_days(30).send();
     deletion.await.expect("scheduled for deletion");
     let remedy = "restore-secret --secret-id codecommit-mirror/user-dev-mirror";
     assert_problem(&fake, secret, &[remedy]).await;

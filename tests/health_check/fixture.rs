@@ -87,9 +87,7 @@ pub fn declare(stack: &ParentStack) {
         resource_type,
         ..
     } = stack.kind;
-    stack
-        .fake
-        .declare(&stack.arn, logical_id, resource_type, id);
+    stack.fake.declare(&stack.arn, logical_id, resource_type, id);
 }
 
 pub fn properties(user: &str, project: &str, repository: &str) -> Value {
@@ -128,8 +126,7 @@ pub fn owner(fake: &FakeAws, name: &str) -> String {
 /// CloudFormation shows all resources of this type in this status.
 pub fn show_declared(fake: &FakeAws, kind: &str, status: &'static str) {
     fake.change(|aws| {
-        let declared = aws.stacks.declared.values_mut();
-        let declared = declared.filter(|one| one.kind == kind);
+        let declared = aws.stacks.declared.values_mut().filter(|one| one.kind == kind);
         declared.for_each(|one| one.status = status);
     });
 }
@@ -359,9 +356,7 @@ pub async fn diagnosed(fake: &FakeAws) -> Vec<(String, Option<String>)> {
     let found = diagnose(fake, Duration::from_secs(300)).await;
     assert_eq!(found["NotChecked"], json!([]), "{found}");
     let checks = found["Checks"].as_array().expect("a list").iter();
-    checks
-        .map(|check| (text(&check["Subject"]), problem(check)))
-        .collect()
+    checks.map(|check| (text(&check["Subject"]), problem(check))).collect()
 }
 
 /// The only check whose subject contains `subject` has a problem with these texts, or is healthy if

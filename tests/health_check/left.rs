@@ -21,17 +21,13 @@ const OTHER_REPOSITORY: &str = "codecommit-dev-cfn-another";
 const OTHER_USER: &str = "user-dev-other";
 
 fn mirrors(fake: &FakeAws) -> Vec<u64> {
-    fake.mirrors(PROJECT)
-        .iter()
-        .map(|mirror| mirror.id)
-        .collect()
+    fake.mirrors(PROJECT).iter().map(|mirror| mirror.id).collect()
 }
 
 /// The names of the records.
 fn records(fake: &FakeAws) -> Vec<String> {
     fake.look(|aws| {
-        let names = aws.secrets.keys();
-        let names = names.filter(|name| name.contains("/mirrors-left-"));
+        let names = aws.secrets.keys().filter(|name| name.contains("/mirrors-left-"));
         names.cloned().collect()
     })
 }
@@ -76,18 +72,12 @@ async fn assert_lasts_until_the_remedy(fake: &FakeAws, id: u64, is_certain: bool
     assert_eq!(alarms::raised(&checks), alarm);
     assert_problem(fake, subject, &[remedy]).await;
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.remove(&id));
-    let (_, command) = problem
-        .split_once("aws secretsmanager delete-secret --secret-id ")
-        .expect("it");
-    let (name, _) = command
-        .split_once(" --force-delete-without-recovery")
-        .expect("it");
+    let (_, command) =
+        problem.split_once("aws secretsmanager delete-secret --secret-id ").expect("it");
+    let (name, _) = command.split_once(" --force-delete-without-recovery").expect("it");
     let secrets = Clients::over(fake.connector("a person")).secrets;
     let call = secrets.delete_secret().secret_id(name);
-    call.force_delete_without_recovery(true)
-        .send()
-        .await
-        .expect("a secret");
+    call.force_delete_without_recovery(true).send().await.expect("a secret");
     checks.push(look(fake).await);
     checks[3].assert_healthy();
     assert_eq!(alarms::raised(&checks), [""; 0]);
@@ -146,9 +136,7 @@ async fn mirror_of_a_deleted_secret_is_named_by_the_delete() {
     assert_problem(&fake, subject, &[problem]).await;
     let deleted = stack.delete().await;
     assert!(
-        deleted
-            .note()
-            .contains(&format!("push mirror {first} of project")),
+        deleted.note().contains(&format!("push mirror {first} of project")),
         "{deleted:?}"
     );
     assert_eq!(mirrors(&fake), [first]);

@@ -65,8 +65,7 @@ async fn world() -> World {
 impl World {
     /// CloudFormation's record of the pipeline's resource, under this logical ID of this stack.
     fn declare_shop(&self, stack_id: &str, logical_id: &str) {
-        self.fake
-            .declare(stack_id, logical_id, "Custom::GitOpsPipeline", CHILD);
+        self.fake.declare(stack_id, logical_id, "Custom::GitOpsPipeline", CHILD);
     }
 
     fn person(&self) -> Clients {
@@ -194,10 +193,7 @@ fn only_remedy(looked: &Looked, subject: &str) -> String {
     let unhealthy: Vec<_> = unhealthy.iter().filter(is_own).collect();
     assert_eq!(unhealthy.len(), 1, "{unhealthy:?}");
     assert_eq!(unhealthy[0]["Subject"], subject);
-    unhealthy[0]["Remedy"]
-        .as_str()
-        .expect("a remedy")
-        .to_owned()
+    unhealthy[0]["Remedy"].as_str().expect("a remedy").to_owned()
 }
 
 /// A health check that finds one problem, about this subject. The other project keeps its metrics.
@@ -354,16 +350,12 @@ async fn deleted_child_stack_is_found_beside_its_secret() {
             (stack.id, stack.name) = (stack_id.clone(), name.clone());
             aws.stacks.all.insert(stack_id.clone(), stack);
             let child = aws.stacks.named_mut(CHILD).expect("a child");
-            child
-                .tags
-                .insert("cfn-gitops:stack-id".to_owned(), stack_id.clone());
+            child.tags.insert("cfn-gitops:stack-id".to_owned(), stack_id.clone());
         });
         import(fake, &[&name]);
         world.declare_shop(&stack_id, logical_id);
         tokio::time::sleep(INTERVAL).await;
-        look_by_schedule(fake, INTERVAL, LONG)
-            .await
-            .assert_healthy();
+        look_by_schedule(fake, INTERVAL, LONG).await.assert_healthy();
         world.delete_child().await;
         for _ in 0..3 {
             let looked = look_by_schedule(fake, INTERVAL, LONG).await;
@@ -572,9 +564,7 @@ async fn sound_environment_costs_lists_and_rules() {
     user("user-dev-alice", "/people/");
     fake.deny("iam:ListUserTags", "user-dev-alice");
     let before = fake.journal().len();
-    look_by_schedule(fake, INTERVAL, LONG)
-        .await
-        .assert_healthy();
+    look_by_schedule(fake, INTERVAL, LONG).await.assert_healthy();
     let calls = fake.journal();
     for (operation, expected) in [
         ("ListUsers", 1),

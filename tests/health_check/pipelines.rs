@@ -83,9 +83,7 @@ async fn approval_that_waits_longest_is_measured() {
     ] {
         let since: Vec<_> = since.iter().copied().map(Duration::from_hours).collect();
         run(&fake, running, &since);
-        let seconds = look(&fake)
-            .await
-            .values("SecondsSinceApprovalRequest", NAME);
+        let seconds = look(&fake).await.values("SecondsSinceApprovalRequest", NAME);
         let waited: Vec<f64> = seconds.iter().map(|s| (s / 3600.0).round()).collect();
         assert_eq!(waited, Vec::from_iter(hours), "{since:?}");
     }

@@ -139,10 +139,7 @@ async fn missed_push_behind_a_failed_execution_is_started_once() {
     });
     look(&fake, &[1.0], 3).await;
     change_executions(&fake, |executions| {
-        executions
-            .last_mut()
-            .map(fail_before_the_commit)
-            .expect("it");
+        executions.last_mut().map(fail_before_the_commit).expect("it");
     });
     tokio::time::sleep(Duration::from_mins(15)).await;
     look(&fake, &[], 3).await;

@@ -128,11 +128,7 @@ async fn mirror_that_gitlab_keeps_disabled_gets_no_new_login() {
     let after = (fake.mirrors(PROJECT)[0].id, fake.count("PutSecretValue"));
     assert_eq!(after, before);
     fake.change(|aws| aws.options.gitlab.silent = false);
-    assert!(
-        look_and_repair(&fake, &fake.caller("later"))
-            .await
-            .is_healthy(PROJECT)
-    );
+    assert!(look_and_repair(&fake, &fake.caller("later")).await.is_healthy(PROJECT));
 }
 
 #[tokio::test(start_paused = true)]

@@ -217,10 +217,7 @@ fn answer(fake: &FakeAws, request: &Request, scheme: &str, ahead: i64) -> Reply 
 fn host(request: &Request) -> String {
     let scope = request.header("authorization").unwrap_or_default();
     // …/20261120/us-east-1/iam/aws4_request
-    let service = scope
-        .split('/')
-        .nth(3)
-        .filter(|_| scope.starts_with("AWS4"));
+    let service = scope.split('/').nth(3).filter(|_| scope.starts_with("AWS4"));
     match service {
         Some("iam") => "iam.amazonaws.com".to_owned(),
         Some(service) => format!("{service}.eu-central-1.amazonaws.com"),

@@ -89,8 +89,7 @@ impl Bucket {
 /// An address of a bucket at `address`.
 pub fn url(address: SocketAddr, signed: SystemTime) -> String {
     let whole = DateTime::from_secs(DateTime::from(signed).secs());
-    let date = whole.fmt(Format::DateTime).expect("a date");
-    let date = date.replace(['-', ':'], "");
+    let date = whole.fmt(Format::DateTime).expect("a date").replace(['-', ':'], "");
     let day = &date[..8];
     format!(
         "http://{address}/arn%3Aaws%3Acloudformation%3Aeu-central-1%3A123456789012%3Astack/s/1\

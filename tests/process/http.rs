@@ -106,9 +106,7 @@ impl Server {
             talk(stream, &connection.is_lost);
             connection.close();
             let mut connections = server.locked();
-            connections
-                .open
-                .retain(|other| !Arc::ptr_eq(other, &connection));
+            connections.open.retain(|other| !Arc::ptr_eq(other, &connection));
         });
     }
 }
@@ -143,10 +141,7 @@ impl Proxy {
 
     /// The head of each request so far, without what a tunnel carried.
     pub fn opened(&self) -> Vec<String> {
-        self.opened
-            .lock()
-            .expect("no panic under this lock")
-            .clone()
+        self.opened.lock().expect("no panic under this lock").clone()
     }
 }
 

@@ -153,9 +153,7 @@ impl Lambda {
             _ => return Reply::status(404),
         };
         let id = id.rsplit('-').next().and_then(|id| id.parse().ok());
-        state
-            .ended
-            .push((id.expect("an id from here"), ended, Instant::now()));
+        state.ended.push((id.expect("an id from here"), ended, Instant::now()));
         drop(state);
         self.state.1.notify_all();
         Reply::status(202)

@@ -155,9 +155,7 @@ fn rejected_create_that_is_too_large_is_deleted() {
                 function.request(kind, &properties)
             }
         };
-        let failed = function
-            .failed(&invoke(&function, &request("Create"), &large))
-            .0;
+        let failed = function.failed(&invoke(&function, &request("Create"), &large)).0;
         let mut delete = request("Delete");
         delete["PhysicalResourceId"] = failed["PhysicalResourceId"].clone();
         function.succeeded(&invoke(&function, &delete, &large));

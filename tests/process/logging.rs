@@ -122,24 +122,18 @@ fn failed_request_logs_its_step_and_error_fields() {
 fn other_events_log_a_last_line() {
     let function = Function::start();
     let minute = Duration::from_mins(1);
-    function
-        .invoke(&json!({"HealthCheck": {"EnvID": "dev"}}), minute)
-        .result();
+    function.invoke(&json!({"HealthCheck": {"EnvID": "dev"}}), minute).result();
     function.invoke(&json!({"Nonsense": 1}), minute).error();
     let lines = lines(&function.ended());
     let ends = lines.iter().filter(|line| line["message"] == "end");
-    let ends: Vec<Value> = ends
-        .map(|line| json!([line["status"], line["environment"]]))
-        .collect();
+    let ends: Vec<Value> = ends.map(|line| json!([line["status"], line["environment"]])).collect();
     assert_eq!(ends, [json!(["SUCCESS", "dev"]), json!(["ERROR", null])]);
 }
 
 /// The lines that CloudWatch counts.
 fn metrics(output: &str) -> Vec<Value> {
     let lines = output.lines().filter(|line| line.contains("\"_aws\""));
-    lines
-        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
-        .collect()
+    lines.map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
 fn checked(setup: Setup) -> (Value, Vec<Value>) {

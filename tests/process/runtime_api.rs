@@ -14,8 +14,7 @@ fn mirror(function: &Function) -> Value {
 
 #[test]
 fn program_outside_of_lambda_names_the_command() {
-    let ended = Command::new(binary()).env_clear().output();
-    let ended = ended.expect("a program");
+    let ended = Command::new(binary()).env_clear().output().expect("a program");
     let text = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(2), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");

@@ -277,9 +277,7 @@ fn proxy_tunnels_tls_and_reads_nothing() {
     let aws = Front::over_tls(one_account());
     let url = format!("https://{}", aws.server.address);
     aws.fake.gitlab_project("platform/infra", &["main"]);
-    let token = aws
-        .fake
-        .gitlab_token_for("gitlab/token", gitlab::HOST, Scope::Api);
+    let token = aws.fake.gitlab_token_for("gitlab/token", gitlab::HOST, Scope::Api);
     aws.fake.arrange(|aws| move_gitlab(aws, &url));
     let mut properties = mirror();
     properties["GitLab"] = json!({"Url": url, "TokenSecretId": "gitlab/token"});
@@ -327,9 +325,7 @@ fn request_without_tls_goes_to_no_proxy() {
     let proxy = Proxy::start();
     let address = format!("http://{}", proxy.address);
     let names = ["HTTPS_PROXY", "HTTP_PROXY", "http_proxy", "ALL_PROXY"];
-    let setup = names
-        .iter()
-        .fold(Setup::new(), |setup, name| setup.with(name, &address));
+    let setup = names.iter().fold(Setup::new(), |setup, name| setup.with(name, &address));
     let function = setup.start();
     function.succeeds(&function.request("Create", &mirror()));
     assert_eq!(proxy.opened(), [""; 0]);

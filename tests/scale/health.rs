@@ -98,10 +98,7 @@ async fn look(fake: &FakeAws) -> Looked {
     Looked {
         took: last.duration_since(began).expect("forwards"),
         ended: since(fake, began),
-        metrics: metrics
-            .iter()
-            .map(|(name, (count, _))| (name.clone(), *count))
-            .collect(),
+        metrics: metrics.iter().map(|(name, (count, _))| (name.clone(), *count)).collect(),
         summary,
         throttled: after.throttled - before.throttled,
         calls: after.calls - before.calls,

@@ -38,15 +38,11 @@ pub async fn environment(projects: usize) -> FakeAws {
         "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": "gitlab/token"},
         "Mirrors": [{"GitLabProject": project, "RepositoryName": repository}],
     });
-    let created = ParentStack::called(&fake, CREDENTIAL, STACK)
-        .create(&properties)
-        .await;
+    let created = ParentStack::called(&fake, CREDENTIAL, STACK).create(&properties).await;
     assert!(created.is_success(), "{}", created.reason());
     fake.stack(OWNER, "CREATE_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named(OWNER).expect("just made").id.clone());
-    let names: Vec<String> = (1..projects)
-        .map(|number| format!("p{number:05}"))
-        .collect();
+    let names: Vec<String> = (1..projects).map(|number| format!("p{number:05}")).collect();
     fake.arrange(|aws| copy_project(aws, &names));
     for name in names.iter().map(String::as_str).chain([ORIGINAL]) {
         let stack = format!("gitops-dev-{name}");
@@ -76,9 +72,7 @@ fn copy_project(aws: &mut AwsState, names: &[String]) {
     let secret = aws.secrets[&format!("codecommit-mirror/user-dev-{ORIGINAL}")].clone();
     aws.iam.change(now, |iam| {
         let user = iam.users[&format!("user-dev-{ORIGINAL}")].clone();
-        let copies = names
-            .iter()
-            .map(|name| (format!("user-dev-{name}"), user.clone()));
+        let copies = names.iter().map(|name| (format!("user-dev-{name}"), user.clone()));
         iam.users.extend(copies);
     });
     let repository = aws.codecommit.repositories[&format!("codecommit-dev-{ORIGINAL}")].clone();
@@ -91,9 +85,7 @@ fn copy_project(aws: &mut AwsState, names: &[String]) {
             text.replace(&number(original.id), &number(id))
         };
         let repository_name = format!("codecommit-dev-{name}");
-        aws.codecommit
-            .repositories
-            .insert(repository_name, repository.clone());
+        aws.codecommit.repositories.insert(repository_name, repository.clone());
         let mut secret = secret.clone();
         secret.name = renamed(&secret.name);
         secret.arn = renamed(&secret.arn);

@@ -139,8 +139,7 @@ impl Stack {
         let user = self.user();
         let credentials = aws.credentials(&user);
         assert_eq!(credentials.len(), 1, "credentials of {user}");
-        let value = aws.current(&self.secret());
-        let value = value.unwrap_or_else(|| panic!("{user} has no secret"));
+        let value = aws.current(&self.secret()).unwrap_or_else(|| panic!("{user} has no secret"));
         let value: Value = serde_json::from_str(value).expect("JSON");
         assert_eq!(value["serviceSpecificCredentialId"], credentials[0].id);
         let text = |name: &str| value[name].as_str().unwrap_or_default();
@@ -155,15 +154,13 @@ impl Stack {
 /// Fails if something of a stack is left. A deletion of a pipeline leaves its mark for a week, which
 /// is a secret without a value that is scheduled for deletion.
 pub fn assert_nothing_remains(aws: &AwsState) {
-    let mut users = aws.iam.latest().users.keys();
-    let user = users.find(|user| !aws.credentials(user).is_empty());
+    let user = aws.iam.latest().users.keys().find(|user| !aws.credentials(user).is_empty());
     let mut secrets = aws.secrets.values();
     let secret = secrets.find(|one| one.deletion.is_none() || one.at_stage(CURRENT).is_some());
     let stack = aws.stacks.living().next();
     let made = aws.made.keys().next();
     let pipeline = aws.pipelines.keys().next();
-    let mut repositories = aws.codecommit.repositories.values();
-    let repository = repositories.find(|held| held.stack_id.is_some());
+    let repository = aws.codecommit.repositories.values().find(|held| held.stack_id.is_some());
     assert!(user.is_none(), "{user:?} has a credential");
     assert!(secret.is_none(), "left: {:?}", secret.map(|one| &one.name));
     assert!(stack.is_none(), "left: {:?}", stack.map(|one| &one.name));
@@ -172,8 +169,7 @@ pub fn assert_nothing_remains(aws: &AwsState) {
 }
 
 fn service_timeout(properties: &Value) -> Duration {
-    let seconds = properties["ServiceTimeout"].as_str();
-    let seconds = seconds.and_then(|text| text.parse().ok());
+    let seconds = properties["ServiceTimeout"].as_str().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.expect("a time in every template"))
 }
 

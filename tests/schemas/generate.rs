@@ -75,9 +75,7 @@ fn each_format_of(kind: &Kind, path: &str, check: &mut impl FnMut(&str, &Format)
         Kind::Map(map) => {
             check(&format!("{path}.<name>"), map.names);
             let path = format!("{path}.<value>");
-            map.values
-                .into_iter()
-                .for_each(|format| check(&path, format));
+            map.values.into_iter().for_each(|format| check(&path, format));
         }
         Kind::MapOrList(map, table) => {
             each_format_of(&Kind::Map(*map), path, check);

@@ -128,8 +128,7 @@ impl Request {
         // A forged date in the future would outrank CloudFormation's own requests until then. If
         // this machine's clock is behind CloudFormation's by more than an event takes to arrive, a
         // second delivery of a request counts as later than the first one.
-        let signed_at = response_url.signed_at().unwrap_or(received_at);
-        let signed_at = signed_at.min(received_at);
+        let signed_at = response_url.signed_at().unwrap_or(received_at).min(received_at);
         let (old, size) = match member("OldResourceProperties").map_or("", RawValue::get) {
             // Each properties may have been accepted alone, so neither an Update nor its rollback
             // may fail because of both.

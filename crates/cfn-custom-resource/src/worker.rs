@@ -38,9 +38,7 @@ impl Worker {
         let handle = runtime.handle().clone();
         let (ends, ended) = oneshot::channel::<()>();
         let run = move || drop(runtime.block_on(ended));
-        thread::Builder::new()
-            .name("worker".to_owned())
-            .spawn(run)?;
+        thread::Builder::new().name("worker".to_owned()).spawn(run)?;
         let thread = WorkerThread {
             runtime: handle,
             _ends: ends,

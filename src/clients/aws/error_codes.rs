@@ -32,8 +32,7 @@ pub(super) fn error_of(response: &HttpResponse) -> Option<(String, Option<String
     let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
     let json: Value = serde_json::from_str(&body).unwrap_or_default();
     let member = |names: [&str; 2], element: &str| {
-        let member = names.iter().find_map(|name| json[*name].as_str());
-        let member = member.map(ToOwned::to_owned);
+        let member = names.iter().find_map(|name| json[*name].as_str()).map(ToOwned::to_owned);
         member.or_else(|| text_of(element, &body))
     };
     let header = response.headers().get("x-amzn-errortype");

@@ -79,8 +79,7 @@ impl Logs {
     ) -> Result<Option<LogPage>, CallError> {
         let doing = || format!("reading log stream {} of {}", range.stream, range.group);
         let failed = |code, cause| CallError::local(code, doing(), cause);
-        let url = self.url();
-        let url = url.ok_or_else(|| failed(Code::AwsUnreachable, NOT_BUILT))?;
+        let url = self.url().ok_or_else(|| failed(Code::AwsUnreachable, NOT_BUILT))?;
         let request = Unsigned {
             service: ("CloudWatch Logs", "logs"),
             operation: "GetLogEvents",

@@ -89,9 +89,7 @@ impl SdkClients {
                     .with_reconnect_mode(ReconnectMode::ReuseAllConnections),
             )
             .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-                    .build(),
+                TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build(),
             )
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();

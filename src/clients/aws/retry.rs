@@ -90,10 +90,7 @@ impl Intercept for AttemptInterceptor {
             return Ok(());
         };
         let (mut state, now) = (state.clone(), Instant::now());
-        let configured = state
-            .configured
-            .get_or_insert_with(|| retries.clone())
-            .clone();
+        let configured = state.configured.get_or_insert_with(|| retries.clone()).clone();
         let denial_time = context.response().and_then(propagation::time_left);
         if denial_time.is_some() || context.response().is_some_and(is_throttled) {
             state.last_rejection = now;

@@ -82,9 +82,7 @@ impl S3 {
             ObjectError::Failed(CallError { status, ..error })
         };
         let not_built = || failed(Code::AwsUnreachable, None, NOT_BUILT);
-        let url = self
-            .region()
-            .and_then(|region| self.url(bucket, key, region));
+        let url = self.region().and_then(|region| self.url(bucket, key, region));
         let url = url.ok_or_else(not_built)?;
         let request = Unsigned {
             service: ("S3", "s3"),

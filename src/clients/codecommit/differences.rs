@@ -32,8 +32,7 @@ pub async fn any_file_differs(
         })?;
         let has_wanted = page.differences().iter().any(|file| {
             let blobs = [file.before_blob(), file.after_blob()];
-            let mut paths = blobs.into_iter().flatten().filter_map(|blob| blob.path());
-            paths.any(&is_wanted)
+            blobs.into_iter().flatten().filter_map(|blob| blob.path()).any(&is_wanted)
         });
         if has_wanted {
             return Ok(Some(true));

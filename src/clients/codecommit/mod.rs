@@ -14,9 +14,7 @@ use cfn_custom_resource::{Format, Pattern};
 /// The name of a repository.
 /// <https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html>
 pub static REPOSITORY_NAME: Format = Format::new(
-    Pattern::new("^[A-Za-z0-9_.-]+$")
-        .without("[.]git$")
-        .up_to(100),
+    Pattern::new("^[A-Za-z0-9_.-]+$").without("[.]git$").up_to(100),
     "must be 1 to 100 letters, digits and `_.-`, without `.git` at the end",
 );
 
@@ -97,10 +95,7 @@ pub async fn tip(
     repository_name: &str,
     branch: &str,
 ) -> Result<BranchTip, CallError> {
-    let call = codecommit
-        .get_branch()
-        .repository_name(repository_name)
-        .branch_name(branch);
+    let call = codecommit.get_branch().repository_name(repository_name).branch_name(branch);
     let result = call.send().await.map_err(|error| {
         let doing = format!("looking up branch {branch} of repository {repository_name}");
         CallError::new(doing, &error)

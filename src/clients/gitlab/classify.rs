@@ -59,8 +59,7 @@ impl GitLab {
             (401 | 403 | 404, Some(project)) if is_bare(&message) => {
                 let mut look_up = ApiRequest::new("GET", Area::Project(project), "");
                 look_up.secret = request.secret;
-                self.classify_denial(&look_up, status, message, request)
-                    .await
+                self.classify_denial(&look_up, status, message, request).await
             }
             _ => {
                 let cause = classify_message(&message, request.area);

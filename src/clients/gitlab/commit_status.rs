@@ -104,8 +104,7 @@ impl GitLab {
         commit: &CommitRef<'_>,
         name: &str,
     ) -> Result<Vec<ShownStatus>> {
-        self.list_statuses(commit, name, &[("ref", &commit.branch)])
-            .await
+        self.list_statuses(commit, name, &[("ref", &commit.branch)]).await
     }
 
     /// The same, with the statuses that others have replaced, which GitLab marks as retried.
@@ -138,8 +137,7 @@ impl GitLab {
         let purpose = format!("reading status {name} of commit {sha} in project {project}");
         let call = self.get(Area::Report(*project), &part, &purpose);
         let of = of.iter();
-        let call = of.fold(call, |call, (name, value)| call.query(name, value));
-        let call = call.query("name", name);
+        let call = of.fold(call, |call, (name, value)| call.query(name, value)).query("name", name);
         let parse = |one: &Value| Some((one["id"].as_u64()?, typed::<ShownStatus>(one)));
         let mut listed = call.list(Reading::ALL, parse).await?;
         listed.sort_by_key(|(id, _)| *id);
@@ -218,8 +216,7 @@ impl GitLab {
         let (CommitRef { project, sha, .. }, name) = (commit, &status.name);
         let part = format!("/statuses/{}", query_value(sha));
         let purpose = format!("posting status {name} of commit {sha} in project {project}");
-        let call = self.call("POST", Area::Report(*project), &part, &purpose);
-        let call = call.body(body);
+        let call = self.call("POST", Area::Report(*project), &part, &purpose).body(body);
         let posted = call.success().await?;
         call.decode(&posted, typed::<Identified>)?;
         call.decode(&posted, |posted| Some(typed(posted).unwrap_or_default()))

@@ -67,8 +67,7 @@ impl GitLab {
         let purpose =
             format!("listing the deployments to environment {environment} in project {project}");
         let call = self.get(Area::Report(project), "/deployments", &purpose);
-        let call = call.query("environment", environment);
-        let call = call.query("status", state.text());
+        let call = call.query("environment", environment).query("status", state.text());
         let call = call.query("order_by", "id").query("sort", "desc");
         for limit in [READ_FIRST, MAX_READ] {
             let latest = Reading::first(READ_FIRST, limit);
@@ -82,8 +81,7 @@ impl GitLab {
                 created.is_none_or(|created| since.is_none_or(|since| created >= since))
             };
             let is_latest_success = |at| at == 0 && state == StatusState::Success;
-            let mut elements = read.elements.iter().enumerate();
-            let is_recorded = elements.any(|(at, one)| {
+            let is_recorded = read.elements.iter().enumerate().any(|(at, one)| {
                 let is_of_commit = one.sha == commit.sha && one.deployable.is_none();
                 is_of_commit && (is_since(one) || is_latest_success(at))
             });
@@ -179,10 +177,7 @@ pub fn guessed_tier(name: &str) -> Option<&'static str> {
     ];
     let name = name.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    WORDS
-        .iter()
-        .find(|(_, words)| has(words))
-        .map(|(tier, _)| *tier)
+    WORDS.iter().find(|(_, words)| has(words)).map(|(tier, _)| *tier)
 }
 
 /// Whether GitLab rejected a value of the request: a branch that does not exist, for example.

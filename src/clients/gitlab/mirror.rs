@@ -66,9 +66,7 @@ impl Settings {
             "KeepDivergentRefs",
         ];
         let changed = names.into_iter().zip(is_changed);
-        changed
-            .filter_map(|(name, is)| is.then_some(name))
-            .collect()
+        changed.filter_map(|(name, is)| is.then_some(name)).collect()
     }
 }
 
@@ -225,9 +223,7 @@ impl GitLab {
 
     /// One mirror. `None` if it does not exist.
     pub async fn mirror(&self, project: ProjectRef<'_>, id: u64) -> Result<Option<Mirror>> {
-        self.mirror_call("GET", "looking up", project, id)
-            .find_mirror()
-            .await
+        self.mirror_call("GET", "looking up", project, id).find_mirror().await
     }
 
     /// Creates a mirror to `clone_url`, disabled: it does not push until [`GitLab::update`].
@@ -324,8 +320,7 @@ impl GitLab {
     pub async fn sync(&self, project: ProjectRef<'_>, id: u64) -> Result<bool> {
         let part = format!("/remote_mirrors/{id}/sync");
         let purpose = format!("starting a push of push mirror {id} of project {project}");
-        let call = self.call("POST", Area::Mirrors(project), &part, &purpose);
-        let call = call.idempotent();
+        let call = self.call("POST", Area::Mirrors(project), &part, &purpose).idempotent();
         let is_unknown =
             |response: &ApiResponse| is_missing(response) || response.is_unknown_route();
         match call.unless(is_unknown).await {

@@ -105,9 +105,7 @@ impl fmt::Display for Destination {
         let is_shown = percent_decode_str(url.path()).all(is_plain);
         let path = if is_shown { url.path() } else { "/…" };
         let (scheme, host) = (url.scheme(), url.host_str().unwrap_or_default());
-        let port = url
-            .port()
-            .map_or_else(String::new, |port| format!(":{port}"));
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         formatter.write_str(&sanitize::shown(&format!("{scheme}://{host}{port}{path}")))
     }
 }

@@ -39,8 +39,7 @@ impl GitLab {
 
     /// The scopes and the expiry of the token.
     pub async fn token_details(&self) -> Result<TokenDetails> {
-        self.own_token("reading the scopes and the expiry of the token")
-            .await
+        self.own_token("reading the scopes and the expiry of the token").await
     }
 
     /// GitLab's description of the token.

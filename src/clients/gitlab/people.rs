@@ -79,8 +79,7 @@ impl GitLabUser {
         };
         let id = self.id.to_string();
         let is_private = |email: &str| email.split(['-', '@']).next() == Some(id.as_str());
-        let mut emails = commit.emails.iter();
-        emails.any(|email| is_public(email) || is_private(email))
+        commit.emails.iter().any(|email| is_public(email) || is_private(email))
     }
 }
 
@@ -209,9 +208,7 @@ impl RequestedMerge {
         let [author, merge_user, merged_by] =
             ["author", "merge_user", "merged_by"].map(|name| shown.get(name));
         let merger = merge_user.or(merged_by)?;
-        let people = [Some(author?), Some(merger), merged_by]
-            .into_iter()
-            .flatten();
+        let people = [Some(author?), Some(merger), merged_by].into_iter().flatten();
         let people = people.filter(|one| !one.is_null());
         let is_unmerged = matches!(listed.state.as_str(), "opened" | "closed");
         let source = match listed.source_branch.as_ref() {
@@ -224,9 +221,7 @@ impl RequestedMerge {
         }
         Some(RequestedMerge {
             iid: listed.iid,
-            people: people
-                .map(|one| one["id"].as_u64())
-                .collect::<Option<_>>()?,
+            people: people.map(|one| one["id"].as_u64()).collect::<Option<_>>()?,
             source,
             head: listed.sha.filter(|_| !is_unmerged),
             created,

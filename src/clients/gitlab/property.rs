@@ -6,21 +6,17 @@ use cfn_custom_resource::{Format, Kind, Object, Pattern, Property};
 
 /// How to reach GitLab.
 pub const MEMBERS: [Property; 4] = [
-    Property::new("Url", Kind::Text(&URL))
-        .or("https://gitlab.com")
-        .doc(
-            "The address of GitLab. The token is sent only to the host in the tag \
+    Property::new("Url", Kind::Text(&URL)).or("https://gitlab.com").doc(
+        "The address of GitLab. The token is sent only to the host in the tag \
              `cfn-gitops:gitlab-url` of the token's secret, and only if the tag equals this \
              address.",
-        ),
+    ),
     Property::required("TokenSecretId", Kind::Text(&SECRET_ID))
         .doc("The secret with GitLab's token, in the function's account and region."),
-    Property::new("TokenSecretKey", Kind::Text(&SECRET_KEY))
-        .or("token")
-        .doc(
-            "The member of the secret that is the token. If the secret is not a JSON object, \
+    Property::new("TokenSecretKey", Kind::Text(&SECRET_KEY)).or("token").doc(
+        "The member of the secret that is the token. If the secret is not a JSON object, \
              its whole value is the token.",
-        ),
+    ),
     Property::new("CaCertificate", Kind::Text(&CERTIFICATE)).doc(
         "CA certificates that are trusted in addition to the public ones. The tag \
          `cfn-gitops:gitlab-ca-sha256` of the token's secret must have the SHA-256 fingerprint \

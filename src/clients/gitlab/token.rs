@@ -95,9 +95,7 @@ async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Pas
 
 /// Checks that `secret` is not an ARN of another region than `own`.
 fn check_region(secret: &str, own: Option<&str>) -> Result<(), TokenError> {
-    let region = secret
-        .strip_prefix("arn:")
-        .and_then(|arn| arn.split(':').nth(2));
+    let region = secret.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2));
     match region.zip(own) {
         Some((region, own)) if region != own => Err(TokenError::OtherRegion {
             region: sanitize::shown(region),
@@ -119,8 +117,7 @@ fn missing(secret: &str) -> TokenError {
 }
 
 fn tag<'a>(described: &'a DescribeSecretOutput, key: &str) -> Option<&'a str> {
-    let mut tags = described.tags().iter();
-    tags.find(|tag| tag.key() == Some(key))?.value()
+    described.tags().iter().find(|tag| tag.key() == Some(key))?.value()
 }
 
 /// Checks that the owner of the secret allows its token for the environment `own`. In AWS, the
@@ -211,10 +208,7 @@ pub fn token_in(value: &str, key: &str) -> Result<Password, TokenError> {
         },
         _ => value.trim().to_owned(),
     };
-    if let Some((_, kind)) = OTHER_KINDS
-        .iter()
-        .find(|(prefix, _)| token.starts_with(prefix))
-    {
+    if let Some((_, kind)) = OTHER_KINDS.iter().find(|(prefix, _)| token.starts_with(prefix)) {
         return Err(TokenError::OtherKind(kind));
     }
     match fault_of(&token) {

@@ -166,9 +166,7 @@ impl GitLab {
             Attempt::MayPass(outcome, least)
         };
         let outcome = retry(PAUSES.map(Duration::from_millis), None, attempt).await;
-        outcome
-            .map_err(|error| self.transport_error(error, request))?
-            .into_result()
+        outcome.map_err(|error| self.transport_error(error, request))?.into_result()
     }
 
     async fn attempt(&self, request: &ApiRequest<'_>) -> Result<ApiResponse, HttpError> {
@@ -185,8 +183,7 @@ impl GitLab {
     }
 
     fn outgoing(&self, request: &ApiRequest<'_>) -> Option<HttpRequest> {
-        let body = request.body.as_ref().map(Value::to_string);
-        let body = body.unwrap_or_default();
+        let body = request.body.as_ref().map(Value::to_string).unwrap_or_default();
         let length = body.len();
         let mut outgoing = HttpRequest::new(SdkBody::from(body));
         outgoing.set_method(request.method).ok()?;
@@ -215,9 +212,7 @@ impl GitLab {
     pub(super) fn read(&self, response: &HttpResponse, request: &ApiRequest<'_>) -> ApiResponse {
         let header = |name: &str| {
             let value = response.headers().get(name).map(str::trim);
-            value
-                .filter(|value| !value.is_empty())
-                .map(ToOwned::to_owned)
+            value.filter(|value| !value.is_empty()).map(ToOwned::to_owned)
         };
         let number = |name: &str| header(name).and_then(|number| number.parse().ok());
         let bytes = response.body().bytes().unwrap_or_default();

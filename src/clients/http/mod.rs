@@ -39,11 +39,7 @@ const MAX_CLIENTS: usize = 8;
 
 /// The characters that are escaped in a value of an address: all but the unreserved ones
 /// (<https://www.rfc-editor.org/rfc/rfc3986#section-2.3>).
-pub const RESERVED: AsciiSet = NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+pub const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Sends requests.
 #[derive(Clone, Debug)]
@@ -108,10 +104,7 @@ impl Http {
         let Some(network) = &self.network else {
             return Ok(self.clone());
         };
-        let mut clients = network
-            .trusting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut clients = network.trusting.lock().unwrap_or_else(PoisonError::into_inner);
         let connector = if let Some(connector) = clients.get(pem) {
             connector.clone()
         } else {
@@ -166,9 +159,7 @@ impl Http {
         let length = body.len().to_string();
         let mut request = HttpRequest::new(SdkBody::from(body));
         request.set_method("PUT").map_err(|_| SendError::Unusable)?;
-        request
-            .set_uri(url.as_str())
-            .map_err(|_| SendError::Unusable)?;
+        request.set_uri(url.as_str()).map_err(|_| SendError::Unusable)?;
         request.headers_mut().insert("content-type", "");
         request.headers_mut().insert("content-length", length);
         match self.send(request, usize::MAX).await {
@@ -193,9 +184,7 @@ impl Http {
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(url).map_err(|_| HttpError::Unsendable)?;
         let headers = request.headers_mut();
-        headers
-            .try_insert("authorization", header)
-            .map_err(|_| HttpError::Unsendable)?;
+        headers.try_insert("authorization", header).map_err(|_| HttpError::Unsendable)?;
         // CodeCommit responds with a page for browsers to other clients than git.
         headers.insert("user-agent", "git/2 (cfn-gitops)");
         Ok(self.send(request, usize::MAX).await?.status().as_u16())

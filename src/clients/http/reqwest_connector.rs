@@ -108,9 +108,7 @@ fn provider() -> CryptoProvider {
     let suites = &mut provider.cipher_suites;
     suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     // The client sends a key of this group at once. AWS and GitLab support it.
-    provider
-        .kx_groups
-        .sort_by_key(|group| group.name() != NamedGroup::secp256r1);
+    provider.kx_groups.sort_by_key(|group| group.name() != NamedGroup::secp256r1);
     provider
 }
 
@@ -167,9 +165,7 @@ async fn send(
     let mut outcome = HttpResponse::new(status, SdkBody::from(body));
     for (name, value) in &headers {
         if let Ok(value) = value.to_str() {
-            outcome
-                .headers_mut()
-                .append(name.to_string(), value.to_owned());
+            outcome.headers_mut().append(name.to_string(), value.to_owned());
         }
     }
     Ok(outcome)

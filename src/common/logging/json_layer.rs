@@ -110,9 +110,7 @@ impl Fields {
     fn as_json(&self) -> Option<Vec<u8>> {
         let mut line = Vec::with_capacity(512);
         let fields = self.0.iter().map(|(name, value)| (name, value));
-        serde_json::Serializer::new(&mut line)
-            .collect_map(fields)
-            .ok()?;
+        serde_json::Serializer::new(&mut line).collect_map(fields).ok()?;
         line.push(b'\n');
         Some(line)
     }
@@ -165,8 +163,7 @@ pub fn millis(duration: Duration) -> u64 {
 fn timestamp(time: SystemTime) -> String {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
-    let seconds = DateTime::from_secs(seconds).fmt(Format::DateTime);
-    let seconds = seconds.unwrap_or_default();
+    let seconds = DateTime::from_secs(seconds).fmt(Format::DateTime).unwrap_or_default();
     format!(
         "{}.{:03}Z",
         seconds.trim_end_matches('Z'),

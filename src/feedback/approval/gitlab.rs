@@ -273,8 +273,7 @@ impl Inquiry<'_> {
         {
             return Err(InAws::NotAhead.into());
         }
-        let pushes = gitlab.pushes_since(project, *started).await?;
-        let pushes = pushes.ok_or(InAws::TooManyPushes)?;
+        let pushes = gitlab.pushes_since(project, *started).await?.ok_or(InAws::TooManyPushes)?;
         let later = ahead::check_pushes([base, commit], &commits, branch, &pushes)?;
         if later.len() > MAX_LATER {
             return Err(InAws::TooManyCommits.into());
@@ -337,15 +336,13 @@ impl Inquiry<'_> {
             own_tag: tag.name(),
         };
         for commit in &ahead.commits {
-            let found = gitlab.merges_of(project, &commit.id).await?;
-            let found = found.ok_or(InAws::TooLargeMerges)?;
+            let found =
+                gitlab.merges_of(project, &commit.id).await?.ok_or(InAws::TooLargeMerges)?;
             authorship.merges.extend(found);
         }
         for iid in authorship.squashed_requests() {
             let replaced = gitlab.commits_of_request(project, iid).await?;
-            authorship
-                .replaced
-                .extend(replaced.ok_or(InAws::TooLargeMerges)?);
+            authorship.replaced.extend(replaced.ok_or(InAws::TooLargeMerges)?);
             if authorship.replaced.len() > MAX_COMMITS {
                 return Err(InAws::TooLargeMerges.into());
             }

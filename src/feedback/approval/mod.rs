@@ -74,14 +74,10 @@ async fn put(
     status: ApprovalStatus,
     summary: &str,
 ) -> Result<(), CallError> {
-    let result = ApprovalResult::builder()
-        .status(status)
-        .summary(summary)
-        .build();
+    let result = ApprovalResult::builder().status(status).summary(summary).build();
     let call = aws.codepipeline.put_approval_result();
     let call = call.pipeline_name(pipeline).stage_name(DEPLOY);
-    let call = call.action_name(APPROVAL).token(&request.token);
-    let call = call.set_result(result.ok());
+    let call = call.action_name(APPROVAL).token(&request.token).set_result(result.ok());
     let doing = || format!("ending the request for approval of pipeline {pipeline}");
     if optional(call.send().await, &ENDED, doing)?.is_some() {
         tracing::info!(pipeline, summary, "request for approval ended");

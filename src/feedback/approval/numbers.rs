@@ -43,8 +43,9 @@ impl<'a> TagNumbers<'a> {
     /// one for each.
     pub fn next(&self, number: u32) -> u32 {
         let is_used = |number: &u32| {
-            let mut tags = self.tags(*number).into_iter();
-            tags.any(|tag| self.used.contains(tag.name().as_str()))
+            self.tags(*number)
+                .into_iter()
+                .any(|tag| self.used.contains(tag.name().as_str()))
         };
         let mut unused = (number + 1..=MAX_NUMBER).filter(|it| !is_used(it));
         unused.next().unwrap_or(MAX_NUMBER)
@@ -53,10 +54,8 @@ impl<'a> TagNumbers<'a> {
     /// The names of the rejections before `number` that GitLab may still have.
     pub fn earlier_rejections(&self, number: u32) -> Vec<String> {
         let earlier = (1..number).map(|number| self.tags(number)[0].name());
-        let exists = |name: &String| {
-            let mut events = self.events(name);
-            events.any(|push| push.change != RefChange::Removed)
-        };
+        let exists =
+            |name: &String| self.events(name).any(|push| push.change != RefChange::Removed);
         earlier.filter(exists).collect()
     }
 

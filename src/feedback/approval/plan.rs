@@ -186,8 +186,7 @@ pub struct Authorship {
 
 /// Who decided in GitLab, and by which tag, according to the summary of an approval.
 pub fn person_of(summary: &str) -> Option<&str> {
-    let mut texts = BY_PERSON.iter();
-    texts.find_map(|text| Some(summary.split_once(text)?.1))
+    BY_PERSON.iter().find_map(|text| Some(summary.split_once(text)?.1))
 }
 
 /// Whether a person has given an approval: CodePipeline shows their principal, or the function's
@@ -208,9 +207,9 @@ fn is_principal(arn: &str, own_role: &str) -> bool {
     };
     match resource.split_once('/') {
         Some(("user" | "federated-user", _)) => true,
-        Some(("assumed-role", session)) => session
-            .split_once('/')
-            .is_some_and(|(role, _)| role != own_role),
+        Some(("assumed-role", session)) => {
+            session.split_once('/').is_some_and(|(role, _)| role != own_role)
+        }
         _ => resource == "root",
     }
 }
@@ -224,10 +223,7 @@ pub fn creator(number: u64, name: &str, tag: &Tag, pushes: &[ProjectPush]) -> Re
     let of_tags = || pushes.iter().filter(|push| push.is_of_tags);
     let is_it = |push: &&ProjectPush| push.name.as_deref() == Some(name);
     let first = of_tags().filter(is_it).min_by_key(|push| push.at);
-    let newest_bulk = of_tags()
-        .filter(|push| push.name.is_none())
-        .map(|push| push.at)
-        .max();
+    let newest_bulk = of_tags().filter(|push| push.name.is_none()).map(|push| push.at).max();
     let Some(first) = first else {
         return Err(if newest_bulk.is_some() {
             Doubt::Bulk
@@ -276,8 +272,7 @@ pub fn check_authors(
     if merges.iter().any(|merge| merge.people.contains(&user.id)) {
         return Err(Doubt::Author(Contribution::MergeRequest));
     }
-    let mut all = pushes.iter().enumerate();
-    if all.any(|(at, push)| {
+    if pushes.iter().enumerate().any(|(at, push)| {
         push.author == user.id && authorship.may_add(push, &pushes[at + 1..], branch)
     }) {
         return Err(Doubt::Author(Contribution::Push));

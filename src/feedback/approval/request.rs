@@ -61,9 +61,7 @@ impl ApprovalRequest {
         let disabled = shown.as_ref().map(holds::disabled_transitions);
         let is_held = disabled.is_some_and(|it| it.iter().any(|one| one.stage == DEPLOY));
         let is_deploy = |stage: &&StageState| stage.stage_name() == Some(DEPLOY);
-        let stages = shown
-            .and_then(|state| state.stage_states)
-            .unwrap_or_default();
+        let stages = shown.and_then(|state| state.stage_states).unwrap_or_default();
         let Some(stage) = stages.iter().find(is_deploy) else {
             return Ok(None);
         };
@@ -117,9 +115,7 @@ impl ApprovalRequest {
             return Ok(None);
         };
         let deployed = actions::deployments(aws, &names.pipeline(), MAX_DEPLOYMENTS).await?;
-        let newest = deployed
-            .first()
-            .and_then(|id| executions::find(&listed, id));
+        let newest = deployed.first().and_then(|id| executions::find(&listed, id));
         let newest = newest.and_then(commit_of).unwrap_or_default().to_owned();
         Ok(Some(Range {
             commit: commit.to_owned(),
@@ -138,19 +134,13 @@ async fn approved(
     listed: &[PipelineExecutionSummary],
     deployed: &[String],
 ) -> Result<Option<(String, SystemTime)>, CallError> {
-    for one in without_rollbacks(listed, deployed)
-        .into_iter()
-        .take(MAX_DEPLOYMENTS)
-    {
+    for one in without_rollbacks(listed, deployed).into_iter().take(MAX_DEPLOYMENTS) {
         let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
             break;
         };
         let actions = list_actions(aws, &names.pipeline(), id).await?;
         let mut approvals = actions.iter().filter(|it| it.name == APPROVAL);
-        if !approvals
-            .next()
-            .is_some_and(|it| plan::is_by_person(it, names))
-        {
+        if !approvals.next().is_some_and(|it| plan::is_by_person(it, names)) {
             continue;
         }
         // The same commit may have been deployed before.
@@ -168,9 +158,7 @@ fn without_rollbacks<'a>(
     listed: &'a [PipelineExecutionSummary],
     deployed: &[String],
 ) -> Vec<&'a PipelineExecutionSummary> {
-    let deployed = deployed
-        .iter()
-        .filter_map(|id| executions::find(listed, id));
+    let deployed = deployed.iter().filter_map(|id| executions::find(listed, id));
     let mut deployed: Vec<_> = deployed.collect();
     let mut restored = None;
     deployed.retain(|one| {

@@ -73,8 +73,7 @@ pub struct ListedChangeSet {
 
 pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError> {
     let (stack_name, name) = (&new.stack_name, &new.name);
-    let capabilities = new.capabilities.iter();
-    let capabilities = capabilities.map(|name| Capability::from(name.as_str()));
+    let capabilities = new.capabilities.iter().map(|name| Capability::from(name.as_str()));
     let parameters = new.parameters.iter().map(|(key, value)| {
         let parameter = Parameter::builder().parameter_key(key);
         match value {
@@ -114,16 +113,13 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
 fn with_base(call: CreateChangeSetFluentBuilder, base: &Base) -> CreateChangeSetFluentBuilder {
     match base {
         Base::Template { url, tags } => {
-            let tags = tags
-                .iter()
-                .map(|(key, value)| Tag::builder().key(key).value(value).build());
+            let tags = tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
             // Without the member, CloudFormation keeps the stack's tags.
-            call.template_url(url)
-                .set_tags(unless_empty(tags.collect()))
+            call.template_url(url).set_tags(unless_empty(tags.collect()))
         }
-        Base::Resources => call
-            .use_previous_template(true)
-            .deployment_mode(DeploymentMode::RevertDrift),
+        Base::Resources => {
+            call.use_previous_template(true).deployment_mode(DeploymentMode::RevertDrift)
+        }
     }
 }
 

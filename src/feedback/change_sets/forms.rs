@@ -234,10 +234,7 @@ const WRITTEN_BY_USERS: [&str; 8] = [
 /// it shows so: by the resource's type, or by the service that the handler called.
 pub fn is_written_by_users(text: &str) -> bool {
     let in_parentheses = text.split('(').skip(1).filter_map(|it| it.split_once(')'));
-    let types: Vec<&str> = in_parentheses
-        .map(|(it, _)| it)
-        .filter(|it| is_type(it))
-        .collect();
+    let types: Vec<&str> = in_parentheses.map(|(it, _)| it).filter(|it| is_type(it)).collect();
     let is_of_aws = |of_type: &&str| of_type.starts_with("AWS::") || of_type.starts_with("Alexa::");
     let is_of_handler = text.contains("Resource handler returned message");
     let shows_aws = types.iter().any(is_of_aws) || text.contains("(Service: ");

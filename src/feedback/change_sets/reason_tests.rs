@@ -176,11 +176,7 @@ fn public_reason_with_a_value_in_each_place_hides_it() {
     for row in &table {
         let words: Vec<&str> = row.reason.split_whitespace().collect();
         // Each word that the form does not show stands for a value.
-        for (at, _) in words
-            .iter()
-            .enumerate()
-            .filter(|(_, word)| !row.shown.contains(**word))
-        {
+        for (at, _) in words.iter().enumerate().filter(|(_, word)| !row.shown.contains(**word)) {
             let mut words = words.clone();
             words[at] = SECRET;
             let reason = words.join(" ");
@@ -241,8 +237,7 @@ fn text_of_a_custom_resource_is_for_members() {
 fn parameter_without_its_value_makes_values_incomplete() {
     let parameter = |value: Option<&str>| {
         let one = Parameter::builder().parameter_key("Size");
-        one.set_parameter_value(value.map(ToOwned::to_owned))
-            .build()
+        one.set_parameter_value(value.map(ToOwned::to_owned)).build()
     };
     let shown = |parameters: &[Parameter]| {
         let values = Values::of(parameters);
@@ -269,9 +264,8 @@ fn many_values_are_removed_from_a_long_reason() {
 /// The author of a review branch chooses the encoding.
 #[test]
 fn review_shows_literal_names_only() {
-    let words: BTreeSet<String> = ["M", "k", "Queue7", "AWS::SQS:Queue"]
-        .map(ToOwned::to_owned)
-        .into();
+    let words: BTreeSet<String> =
+        ["M", "k", "Queue7", "AWS::SQS:Queue"].map(ToOwned::to_owned).into();
     let of = |has_transform, reason: &str| {
         let template = Template {
             words: &words,

@@ -79,21 +79,13 @@ fn replacements_and_removals_come_first() {
 
 /// The cell that describes the change of a resource with these properties.
 fn shown(effect: Effect, properties: &[(&str, Recreation)]) -> String {
-    let properties = properties
-        .iter()
-        .map(|(name, it)| ((*name).to_owned(), *it));
+    let properties = properties.iter().map(|(name, it)| ((*name).to_owned(), *it));
     let text = note(vec![Change {
         properties: properties.collect(),
         ..change(effect, "R", "AWS::SQS::Queue")
     }]);
-    let (_, cell) = text
-        .split_once("| `R` | `AWS::SQS::Queue` | ")
-        .expect("a line");
-    cell.lines()
-        .next()
-        .expect("a cell")
-        .trim_end_matches(" |")
-        .to_owned()
+    let (_, cell) = text.split_once("| `R` | `AWS::SQS::Queue` | ").expect("a line");
+    cell.lines().next().expect("a cell").trim_end_matches(" |").to_owned()
 }
 
 const PROPERTIES: [(&str, Recreation); 3] = [
@@ -132,13 +124,9 @@ cells! {
 /// The properties of a custom resource have no limits.
 #[test]
 fn long_and_many_names_of_properties_are_shortened() {
-    let names: Vec<String> = (0..13)
-        .map(|n| format!("{}{n:02}\n/close", "x".repeat(200)))
-        .collect();
-    let many: Vec<_> = names
-        .iter()
-        .map(|name| (name.as_str(), Recreation::Never))
-        .collect();
+    let names: Vec<String> =
+        (0..13).map(|n| format!("{}{n:02}\n/close", "x".repeat(200))).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), Recreation::Never)).collect();
     let shown = shown(Effect::Modify, &many);
     assert!(
         shown.ends_with("and 3 more") && !shown.contains("/close"),
@@ -180,9 +168,7 @@ fn change_set_is_empty_only_if_every_member_agrees() {
         "The submitted information didn't contain changes. Submit different information";
     let read = |status, execution: Option<ExecutionStatus>, reason: &str, changes| {
         let described = DescribeChangeSetOutput::builder().status(status);
-        let described = described
-            .set_execution_status(execution)
-            .status_reason(reason);
+        let described = described.set_execution_status(execution).status_reason(reason);
         read_creation(&described.build(), changes)
     };
     let (failed, unavailable) = (ChangeSetStatus::Failed, Some(ExecutionStatus::Unavailable));

@@ -190,12 +190,9 @@ fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
     let is_word = part.chars().all(char::is_alphanumeric);
     if is_word && part.chars().count() < MIN_CHARACTERS {
         let words = words(text, char::is_alphanumeric);
-        return words
-            .filter(|word| text.get(word.clone()) == Some(&part))
-            .collect();
+        return words.filter(|word| text.get(word.clone()) == Some(&part)).collect();
     }
-    let quoted = serde_json::Value::from(part.as_str()).to_string();
-    let quoted = quoted.trim_matches('"').to_owned();
+    let quoted = serde_json::Value::from(part.as_str()).to_string().trim_matches('"').to_owned();
     let mut ranges = vec![];
     for form in BTreeSet::from([part, quoted]) {
         let found = text.match_indices(&form);
@@ -265,9 +262,7 @@ fn without_entities(text: &str) -> String {
     let entities = [
         "&lt;<", "&gt;>", "&quot;\"", "&#34;\"", "&#39;'", "&#x27;'", "&apos;'", "&amp;&",
     ];
-    let entities = entities
-        .iter()
-        .filter_map(|it| it.split_at_checked(it.len() - 1));
+    let entities = entities.iter().filter_map(|it| it.split_at_checked(it.len() - 1));
     entities.fold(text.to_owned(), |text, (entity, c)| text.replace(entity, c))
 }
 

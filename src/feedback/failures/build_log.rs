@@ -100,21 +100,14 @@ impl PhaseLog {
         let end = lines.iter().rposition(is_end);
         let lines = lines.get(..end.unwrap_or(lines.len())).unwrap_or_default();
         let entering = format!("Entering phase {phase}");
-        let begin = lines
-            .iter()
-            .position(|line| agent_text(line) == Some(&entering));
-        let lines = begin
-            .and_then(|begin| lines.get(begin + 1..))
-            .unwrap_or(lines);
+        let begin = lines.iter().position(|line| agent_text(line) == Some(&entering));
+        let lines = begin.and_then(|begin| lines.get(begin + 1..)).unwrap_or(lines);
         let lines = match end {
             Some(_) => without_command(lines),
             None => lines,
         };
         let is_blank = |line: &String| line.trim().is_empty();
-        let length = lines
-            .iter()
-            .rposition(|line| !is_blank(line))
-            .map_or(0, |last| last + 1);
+        let length = lines.iter().rposition(|line| !is_blank(line)).map_or(0, |last| last + 1);
         let first = length.saturating_sub(MAX_MASKED_LINES);
         PhaseLog {
             end: LogEnd {
@@ -171,10 +164,8 @@ pub fn block(lines: &[String], without_values: impl Fn(&str) -> Option<String>) 
     }
     let longest = lines.iter().map(|line| longest_run(line)).max();
     let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|line| format!(" {line}").trim_end().to_owned())
-        .collect();
+    let lines: Vec<String> =
+        lines.iter().map(|line| format!(" {line}").trim_end().to_owned()).collect();
     format!(" {fence}\n{}\n {fence}\n", lines.join("\n"))
 }
 

@@ -384,8 +384,7 @@ mod over_aws {
         tokio::time::advance(Duration::from_secs(60)).await;
         let message = "Error while executing command: npm test. Reason: exit status 1";
         fake.fail_build(&id, "BUILD", message, lines);
-        let read = build::read(&aws, &id).await.expect("an answer");
-        let read = read.expect("a failed build");
+        let read = build::read(&aws, &id).await.expect("an answer").expect("a failed build");
         assert_eq!(read.phases[0].name, "BUILD");
         assert_eq!(read.phases[0].contexts[0].message, message);
         (fake, aws, read.log.expect("a log"))

@@ -2,12 +2,9 @@ use super::*;
 use aws_sdk_codebuild::types::{BuildPhaseType, LogsLocation, PhaseContext as Context};
 
 fn phase(kind: BuildPhaseType, status: &str, contexts: &[(&str, &str)]) -> BuildPhase {
-    let contexts = contexts.iter().map(|(code, message)| {
-        Context::builder()
-            .status_code(*code)
-            .message(*message)
-            .build()
-    });
+    let contexts = contexts
+        .iter()
+        .map(|(code, message)| Context::builder().status_code(*code).message(*message).build());
     BuildPhase::builder()
         .phase_type(kind)
         .phase_status(status.into())
@@ -18,15 +15,8 @@ fn phase(kind: BuildPhaseType, status: &str, contexts: &[(&str, &str)]) -> Build
 }
 
 fn build(phases: Vec<BuildPhase>) -> FailedBuild {
-    let logs = LogsLocation::builder()
-        .group_name("/custom/group")
-        .stream_name("s/1")
-        .build();
-    let build = Build::builder()
-        .id("p:1")
-        .logs(logs)
-        .set_phases(Some(phases))
-        .build();
+    let logs = LogsLocation::builder().group_name("/custom/group").stream_name("s/1").build();
+    let build = Build::builder().id("p:1").logs(logs).set_phases(Some(phases)).build();
     FailedBuild::of(&build, BuildEnd::Failed)
 }
 
@@ -49,9 +39,7 @@ fn phases_that_failed_are_described() {
             "CLIENT_ERROR",
             &[("CLIENT_ERROR", "no matching artifact paths found")],
         ),
-        BuildPhase::builder()
-            .phase_type(BuildPhaseType::Completed)
-            .build(),
+        BuildPhase::builder().phase_type(BuildPhaseType::Completed).build(),
     ]);
     assert_eq!(failed.phases[0].contexts.len(), 1);
     let log = LogWindow {
@@ -117,9 +105,7 @@ fn end_of_a_build_is_named() {
 #[test]
 fn build_without_a_stream_has_no_log() {
     let failed = phase(BuildPhaseType::Provisioning, "FAULT", &[]);
-    let build = Build::builder()
-        .phases(failed)
-        .logs(LogsLocation::builder().build());
+    let build = Build::builder().phases(failed).logs(LogsLocation::builder().build());
     let failed = FailedBuild::of(&build.build(), BuildEnd::Fault);
     assert_eq!(
         (&*failed.phases[0].name, failed.log),

@@ -266,8 +266,8 @@ impl DeploymentReader<'_> {
 
     /// Checks that the failed attempt is the latest one of its pipeline.
     async fn check_attempt(&self) -> Result<(), Unread> {
-        let shown = executions::state(self.aws, &self.of.names.pipeline()).await?;
-        let shown = shown.ok_or(UNPROVEN)?;
+        let shown =
+            executions::state(self.aws, &self.of.names.pipeline()).await?.ok_or(UNPROVEN)?;
         Ok(check_latest(&shown, self.of)?)
     }
 
@@ -275,8 +275,8 @@ impl DeploymentReader<'_> {
     /// operation has failed already.
     async fn state(&self) -> Result<StackState, Unread> {
         self.check_attempt().await?;
-        let stack = describe_stack(self.aws, &self.of.settings.stack_name).await?;
-        let stack = stack.ok_or(NO_STACK)?;
+        let stack =
+            describe_stack(self.aws, &self.of.settings.stack_name).await?.ok_or(NO_STACK)?;
         let status = stack.stack_status().map_or("", |status| status.as_str());
         let is_cleanup = status.ends_with("_COMPLETE_CLEANUP_IN_PROGRESS");
         if status.is_empty() || (status.ends_with("_IN_PROGRESS") && !is_cleanup) {
@@ -441,10 +441,7 @@ impl DeploymentReader<'_> {
             let reason = if is_hidden { HIDDEN_REASON } else { reason };
             reasons.push(reason.trim_end_matches('.').to_owned());
         }
-        let messages = failure
-            .hook_messages
-            .iter()
-            .map(|text| shown(&of_hook(text)));
+        let messages = failure.hook_messages.iter().map(|text| shown(&of_hook(text)));
         reasons.extend(messages.filter(|message| message != HIDDEN_REASON));
         let rollback = if failure.is_in_rollback {
             "In the rollback: "
@@ -499,8 +496,7 @@ fn check_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> Result
     if attempt.is_empty() {
         return Err(UNPROVEN);
     }
-    let mut stages = shown.stage_states().iter();
-    let stage = stages.find(|stage| stage.stage_name() == Some(DEPLOY));
+    let stage = shown.stage_states().iter().find(|stage| stage.stage_name() == Some(DEPLOY));
     let stage = stage.ok_or(NOT_ENDED)?;
     let mut actions = stage.action_states().iter();
     let action = actions.find(|action| action.action_name() == Some(&of.action.name));

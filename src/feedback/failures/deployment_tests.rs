@@ -597,9 +597,7 @@ async fn nested_stacks_are_read_to_the_third_level() {
         };
         let begin = event(&["", STACK, "CREATE_IN_PROGRESS", "User Initiated"]);
         let end = event(&["", STACK, "CREATE_FAILED", "x"]);
-        account
-            .events
-            .insert((*key).to_owned(), vec![begin, failed, end]);
+        account.events.insert((*key).to_owned(), vec![begin, failed, end]);
         let described = Described {
             status: "CREATE_FAILED",
             change_set: EXECUTED.to_owned(),
@@ -608,9 +606,7 @@ async fn nested_stacks_are_read_to_the_third_level() {
         };
         account.stacks.insert((*key).to_owned(), vec![described]);
     }
-    let read = deployed(account, "No reason was provided")
-        .await
-        .expect("resources");
+    let read = deployed(account, "No reason was provided").await.expect("resources");
     assert_eq!(paths(&read), ["Level1/Level2/Level3/Level4"]);
 }
 
@@ -699,9 +695,7 @@ async fn former_value_that_is_unknown_is_not_shown() {
         let change_set = account.change_sets.get_mut(EXECUTED).expect("a change set");
         change_set.2 = of_change_set.to_vec();
         let read = deployed(account, "No reason was provided").await;
-        read.expect("resources").resources[0]
-            .reason
-            .contains("shop-orders")
+        read.expect("resources").resources[0].reason.contains("shop-orders")
     };
     let former = [("Password", "****"), SIZE];
     assert!(!shown(&former, &[("PasswordArn", "arn:x"), SIZE]).await);
@@ -815,9 +809,7 @@ async fn validation_before_the_first_resource_is_listed() {
         account.findings = findings.to_vec();
         account
     };
-    let read = deployed(with(&findings), "No reason was provided")
-        .await
-        .expect("resources");
+    let read = deployed(with(&findings), "No reason was provided").await.expect("resources");
     assert_eq!(paths(&read), ["Orders"]);
     assert_eq!(
         read.resources[0].reason,
@@ -862,9 +854,7 @@ async fn findings_of_a_change_set_are_listed() {
             &format!("Creating the change set failed: {WHY}"),
         )
     };
-    let read = read_as(with(WHY), failed(), true, Audience::Members)
-        .await
-        .expect("findings");
+    let read = read_as(with(WHY), failed(), true, Audience::Members).await.expect("findings");
     assert_eq!(paths(&read), ["Orders"]);
     assert_eq!(
         read.resources[0].reason,
@@ -921,8 +911,7 @@ async fn own_reason_of_the_stack_is_shown_without_values() {
     let mut account = account(rows.map(event).to_vec());
     // Its values are unknown.
     account.change_sets.clear();
-    let read = read_as(account, failed, true, Audience::Members).await;
-    let read = read.expect("resources");
+    let read = read_as(account, failed, true, Audience::Members).await.expect("resources");
     assert_eq!(paths(&read), [ROOT]);
     let shown = "Export … cannot be deleted as it is in use by …";
     assert_eq!(read.resources[0].reason, shown);

@@ -253,8 +253,7 @@ fn marker(line: &str, beginning: &str) -> Option<usize> {
 
 /// The last word of a line, if it may be a line of a key. A program may print something before.
 fn key_word(line: &str) -> Option<&str> {
-    let word = line.split_whitespace().next_back()?;
-    let word = word.trim_end_matches(['\\', '"', '\'', ',']);
+    let word = line.split_whitespace().next_back()?.trim_end_matches(['\\', '"', '\'', ',']);
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
     (!word.is_empty() && word.chars().all(is_base64)).then_some(word)
 }
@@ -330,10 +329,7 @@ fn random_texts(line: &str) -> Vec<Range<usize>> {
         let start = at;
         // The separator has one byte, or is a character of several.
         at += text.len();
-        at += line
-            .get(at..)
-            .and_then(|rest| rest.chars().next())
-            .map_or(0, char::len_utf8);
+        at += line.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         let is_digest = || {
             let before = line.get(..start).unwrap_or_default();
             let before = before.trim_end_matches(['-', ':', '=', ' ', '"', '\'']);

@@ -241,9 +241,7 @@ impl<'a> Name<'a> {
             return None;
         }
         let is_type = parent.ends_with(|c: char| c.is_ascii_alphanumeric() || "_:".contains(c));
-        let content = after
-            .strip_prefix('>')
-            .or_else(|| after.strip_prefix(' '))?;
+        let content = after.strip_prefix('>').or_else(|| after.strip_prefix(' '))?;
         (!is_type && !content.trim().is_empty()).then(|| self.value(content))
     }
 
@@ -254,9 +252,7 @@ impl<'a> Name<'a> {
         let is_password = self.text().to_ascii_lowercase().contains("passw");
         let is_quoted = is_bare && is_password && value.starts_with(['\'', '"']);
         let commands = ["set", "env", "setenv"];
-        let is_set = commands
-            .iter()
-            .any(|it| self.before.eq_ignore_ascii_case(it));
+        let is_set = commands.iter().any(|it| self.before.eq_ignore_ascii_case(it));
         let has_value = self.is_option || is_set || is_quoted;
         if has_value && !value.is_empty() && value.len() < after.len() && !is_sentence(after) {
             self.value(value)
@@ -371,9 +367,7 @@ fn is_number(value: &str) -> bool {
 fn is_version(value: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '.';
     let version = value.get(..value.find(|c| !is_part(c)).unwrap_or(value.len()));
-    let version = version
-        .filter(|it| it.len() <= MAX_VERSION)
-        .unwrap_or_default();
+    let version = version.filter(|it| it.len() <= MAX_VERSION).unwrap_or_default();
     let further = value.get(version.len()..).unwrap_or_default();
     let ends = further.is_empty() || further.starts_with([' ', ',', ';', ')', '\'']);
     version.starts_with(|c: char| c.is_ascii_digit()) && version.contains('.') && ends

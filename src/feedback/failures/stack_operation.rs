@@ -207,17 +207,15 @@ impl StackOperation {
             let rejected = failures.find(|failure| failure.logical_id == hook.logical_id);
             let failure = match rejected {
                 Some(failure) => failure,
-                None => others
-                    .entry(hook.logical_id.clone())
-                    .or_insert_with(|| ResourceFailure {
-                        logical_id: hook.logical_id.clone(),
-                        resource_type: hook.resource_type.clone(),
-                        status: String::new(),
-                        reason: String::new(),
-                        hook_messages: vec![],
-                        is_in_rollback: false,
-                        nested: None,
-                    }),
+                None => others.entry(hook.logical_id.clone()).or_insert_with(|| ResourceFailure {
+                    logical_id: hook.logical_id.clone(),
+                    resource_type: hook.resource_type.clone(),
+                    status: String::new(),
+                    reason: String::new(),
+                    hook_messages: vec![],
+                    is_in_rollback: false,
+                    nested: None,
+                }),
             };
             if !failure.hook_messages.contains(&hook.cause) {
                 failure.hook_messages.push(hook.cause);
@@ -278,8 +276,7 @@ fn passed(properties: &str) -> Vec<Parameter> {
     let properties: serde_json::Value = serde_json::from_str(properties).unwrap_or_default();
     let parameters = properties["Parameters"].as_object().into_iter().flatten();
     let parameters = parameters.map(|(key, value)| {
-        let text = value.as_str().map(ToOwned::to_owned);
-        let text = text.unwrap_or_else(|| value.to_string());
+        let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
         let parameter = Parameter::builder().parameter_key(key);
         parameter.parameter_value(text).build()
     });

@@ -22,8 +22,7 @@ pub async fn of_operation(
         Err(error) if error.is_denied() => None,
         described => described?,
     };
-    let of_stack = stack.as_ref().map(|stack| Values::of(stack.parameters()));
-    let of_stack = of_stack.unwrap_or_default();
+    let of_stack = stack.as_ref().map(|stack| Values::of(stack.parameters())).unwrap_or_default();
     if BEFORE_DEPLOYMENT.contains(&&*action.name) {
         return Ok(of_stack.without_others());
     }
@@ -32,8 +31,7 @@ pub async fn of_operation(
     };
     // CloudFormation finds an executed change set by its ARN only, and another one by its name:
     // https://github.com/guardian/riff-raff/pull/672. Assumption `executed-change-set-is-readable`.
-    let executed = stack.change_set_id();
-    let executed = executed.filter(|id| id.contains(&format!(":changeSet/{name}/")));
+    let executed = stack.change_set_id().filter(|id| id.contains(&format!(":changeSet/{name}/")));
     let id = if action.name == DEPLOY {
         executed
     } else {

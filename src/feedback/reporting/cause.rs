@@ -199,10 +199,7 @@ mod tests {
             (summary, "", None),
         ] {
             let obstacle = cause.obstacle(text, "s");
-            let is_expected = obstacle
-                .as_ref()
-                .zip(expected)
-                .map(|(it, end)| it.contains(end));
+            let is_expected = obstacle.as_ref().zip(expected).map(|(it, end)| it.contains(end));
             assert_eq!(
                 (obstacle.is_some(), is_expected),
                 (expected.is_some(), expected.map(|_| true)),

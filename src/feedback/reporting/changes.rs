@@ -57,8 +57,7 @@ pub async fn of_commit(
 async fn latest_in_stage(aws: &Aws, pipeline: &str) -> Result<Option<String>, CallError> {
     let shown = executions::state(aws, pipeline).await?;
     let stages = shown.and_then(|state| state.stage_states);
-    let mut stages = stages.iter().flatten();
-    let stage = stages.find(|stage| stage.stage_name() == Some(DEPLOY));
+    let stage = stages.iter().flatten().find(|stage| stage.stage_name() == Some(DEPLOY));
     let latest = stage.and_then(|stage| stage.latest_execution());
     Ok(latest.map(|latest| latest.pipeline_execution_id().to_owned()))
 }

@@ -26,9 +26,7 @@ impl PipelineEvent {
             names: ResourceNames::from_pipeline_name(detail["pipeline"].as_str()?)?,
             execution_id: detail["execution-id"].as_str()?.to_owned(),
             // The event of an execution names no action.
-            scope: detail["action"]
-                .as_str()
-                .map_or(Scope::Execution, Scope::of_action),
+            scope: detail["action"].as_str().map_or(Scope::Execution, Scope::of_action),
         })
     }
 }

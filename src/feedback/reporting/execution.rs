@@ -50,9 +50,7 @@ impl Execution {
     /// of a stage that a later execution has entered, or that it has entered itself.
     pub fn find_hold(&mut self, transitions: &[DisabledTransition]) {
         let is_ahead = self.is_newest && self.state == ExecutionState::Running;
-        let mut ahead = transitions
-            .iter()
-            .filter(|it| is_ahead && it.is_before(&self.id));
+        let mut ahead = transitions.iter().filter(|it| is_ahead && it.is_before(&self.id));
         self.held_before = ahead.next().map(|it| it.stage.clone());
     }
 
@@ -83,9 +81,7 @@ pub async fn newest_of_same_commit(
 ) -> Result<Option<Execution>, CallError> {
     let is_it = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
     let listed = list_until(aws, pipeline_name, is_it).await?;
-    let this = listed
-        .iter()
-        .find(|one| one.pipeline_execution_id() == Some(id));
+    let this = listed.iter().find(|one| one.pipeline_execution_id() == Some(id));
     let Some(commit) = this.and_then(commit_of) else {
         return Ok(None);
     };

@@ -69,8 +69,7 @@ impl ReportedPipeline {
         let since = self.clients.clock.now() - DAY;
         let mut changed = changed_since(&listed.unwrap_or_default(), since);
         changed.sort_by_key(|execution| execution.state != ExecutionState::Running);
-        let commits = changed.into_iter().map(|execution| execution.commit);
-        let commits = commits.collect();
+        let commits = changed.into_iter().map(|execution| execution.commit).collect();
         Ok(Some(Former { settings, commits }))
     }
 
@@ -116,9 +115,7 @@ impl ReportedPipeline {
                             branch,
                             ..commit.clone()
                         };
-                        gitlab
-                            .end_commit_status(&commit, &ended, pipeline_id)
-                            .await?;
+                        gitlab.end_commit_status(&commit, &ended, pipeline_id).await?;
                     }
                 }
             }

@@ -155,10 +155,7 @@ pub fn catch_up<'a>(
         if let Some(error) = unreachable.error_of(url) {
             return Err(failed(error.into()));
         }
-        let opened = target
-            .open(clients)
-            .await
-            .map_err(|error| failed(error.into()))?;
+        let opened = target.open(clients).await.map_err(|error| failed(error.into()))?;
         // A status shows why a tag decides nothing. But if GitLab hangs, it does not wait for that.
         let early = timeout(ROUND_TIME, opened.asked()).await;
         let asked = OnceCell::new_with(early.ok());

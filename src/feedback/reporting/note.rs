@@ -236,14 +236,11 @@ impl<'a> Written<'a> {
         let (first, rest) = note.split_once('\n').unwrap_or((note, ""));
         let (headline, _) = rest.split_once('\n').unwrap_or((rest, ""));
         let failure = first.strip_suffix(" -->").unwrap_or(first);
-        let failure = failure.split_once(&format!(" {FAILURE}"));
-        let failure = failure.map(|(_, attempt)| attempt);
+        let failure = failure.split_once(&format!(" {FAILURE}")).map(|(_, attempt)| attempt);
         let failed_attempt = failure.map(|it| it.strip_suffix(LATE).unwrap_or(it));
-        let url = headline.split_once("[execution](");
-        let url = url.and_then(|(_, rest)| rest.split_once(')'));
+        let url = headline.split_once("[execution](").and_then(|(_, rest)| rest.split_once(')'));
         let url = url.map_or("", |(url, _)| url);
-        let id = url.split_once("/executions/");
-        let id = id.and_then(|(_, rest)| rest.split_once('/'));
+        let id = url.split_once("/executions/").and_then(|(_, rest)| rest.split_once('/'));
         Written {
             note,
             url,

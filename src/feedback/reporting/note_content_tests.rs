@@ -18,9 +18,7 @@ fn tags() -> [ApprovalTag; 2] {
 }
 
 fn change(effect: Effect, logical_id: &str, properties: &[&str]) -> Change {
-    let properties = properties
-        .iter()
-        .map(|name| ((*name).to_owned(), Recreation::Always));
+    let properties = properties.iter().map(|name| ((*name).to_owned(), Recreation::Always));
     Change {
         effect,
         logical_id: logical_id.to_owned(),
@@ -113,10 +111,7 @@ fn note_with_other_words_shows_the_same() {
 #[allow(clippy::too_many_lines)] // A table of cases.
 fn note_that_shows_something_else_differs() {
     let expected = note_of(&changes());
-    let row = expected
-        .lines()
-        .find(|line| line.contains("Database"))
-        .expect("a row");
+    let row = expected.lines().find(|line| line.contains("Database")).expect("a row");
     let head = "|---|---|---|\n";
     let without = |text: &str| expected.replace(text, "");
     let with = |text: &str| expected.clone() + text;

@@ -34,8 +34,7 @@ impl ReportTarget {
     /// Why it is not.
     pub fn of(pipeline: Option<PipelineSettings>) -> Result<Self, &'static str> {
         let mut pipeline = pipeline.ok_or("no stack of a pipeline has the name")?;
-        let settings = pipeline.report.take();
-        let settings = settings.ok_or(NO_PROJECT)?;
+        let settings = pipeline.report.take().ok_or(NO_PROJECT)?;
         Ok(ReportTarget { pipeline, settings })
     }
 
@@ -70,8 +69,7 @@ impl AskedRequest {
 
     /// The tag that decides nothing because a person has edited a note. `None` if there is none.
     pub fn edited_tag(&self) -> Option<&str> {
-        let mut doubts = self.decided.doubts.iter();
-        let edited = doubts.find(|(_, doubt)| *doubt == Doubt::EditedNote);
+        let edited = self.decided.doubts.iter().find(|(_, doubt)| *doubt == Doubt::EditedNote);
         edited.map(|(tag, _)| tag.as_str())
     }
 }
@@ -154,9 +152,7 @@ impl OpenedReport<'_> {
             location: &pipeline.location,
             settings,
             commit: &commit.sha,
-            url: &pipeline
-                .location
-                .reported_execution(&name, &request.execution_id),
+            url: &pipeline.location.reported_execution(&name, &request.execution_id),
         };
         let expected = of.waiting(&request.change_set.changes);
         let tags = request.tags(&pipeline.names, verdict.tag.number);
@@ -167,11 +163,7 @@ impl OpenedReport<'_> {
         for note in shortened {
             // A person may have written the short form.
             let project = commit.project;
-            if !self
-                .gitlab
-                .is_text_blocked(project, note, &expected)
-                .await?
-            {
+            if !self.gitlab.is_text_blocked(project, note, &expected).await? {
                 return Ok(false);
             }
         }

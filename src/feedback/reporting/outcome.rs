@@ -98,8 +98,7 @@ impl Reported {
 
     /// Whether GitLab accepts no connection.
     pub(crate) fn is_unreachable(&self) -> bool {
-        let mut errors = self.gitlab_errors();
-        errors.any(|error| error.scope == ErrorScope::GitLab)
+        self.gitlab_errors().any(|error| error.scope == ErrorScope::GitLab)
     }
 
     /// Adds another part of the same report.

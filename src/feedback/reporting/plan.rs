@@ -386,9 +386,7 @@ fn environment_post(desired: &Desired, shown: &GitLabEnvironment, is_kept: bool)
     let url = url.filter(|url| shown.external_url.as_ref() != Some(*url));
     let url = url.filter(|_| !is_kept || shown.external_url.is_none());
     let guess = guessed_tier(&shown.name).unwrap_or("other");
-    let tier = desired
-        .tier
-        .filter(|_| shown.tier.as_deref() == Some(guess));
+    let tier = desired.tier.filter(|_| shown.tier.as_deref() == Some(guess));
     (url.is_some() || tier.is_some()).then(|| Post::ChangeEnvironment {
         id: shown.id,
         external_url: url.cloned(),
@@ -439,11 +437,7 @@ fn is_shown(desired: &CommitStatus, shown: &Statuses) -> bool {
         let is_same = own.description == desired.description || !says_why;
         is_open && is_same || own.target_url == desired.target_url && !is_open
     };
-    let mut latest = shown
-        .current
-        .last()
-        .map(|latest| &latest.status)
-        .into_iter();
+    let mut latest = shown.current.last().map(|latest| &latest.status).into_iter();
     shown.own().is_some_and(|own| has_state(own) && is_own(own))
         || is_open && shown.other.is_some() && latest.any(has_state)
 }

@@ -66,9 +66,7 @@ impl WrittenNotes {
             notes.others.extend(others.map(address));
             let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(|it| it.is_own);
             let waits = |note: &Note| Written::parse(&note.body).waits;
-            notes
-                .of_other_users
-                .extend(others.into_iter().filter(waits));
+            notes.of_other_users.extend(others.into_iter().filter(waits));
             notes.of_places.push(read);
         }
         notes.elsewhere = notes.of_places.split_off(count).concat();
@@ -104,9 +102,8 @@ impl WrittenNotes {
     pub fn showed(&self, expected: &str, time: SystemTime) -> Option<Vec<&Note>> {
         let short = note::short(expected);
         let is_older = |note: &Note| note.updated.is_some_and(|updated| updated <= time);
-        let (whole, others): (Vec<&Note>, Vec<&Note>) = self
-            .all()
-            .partition(|note| shows_the_same(&note.body, expected));
+        let (whole, others): (Vec<&Note>, Vec<&Note>) =
+            self.all().partition(|note| shows_the_same(&note.body, expected));
         let are_short = others.iter().all(|note| shows_the_same(&note.body, &short));
         let are_older = whole.iter().chain(&others).all(|note| is_older(note));
         let is_everywhere = self.of_places.iter().all(|notes| !notes.is_empty());
@@ -230,9 +227,7 @@ impl WrittenNotes {
 /// The `notes` with the new text `body`, unless they have it.
 fn edited<'a>(notes: impl Iterator<Item = &'a Note>, body: &str) -> Vec<(Note, String)> {
     let outdated = notes.filter(|note| note.body.trim_end() != body.trim_end());
-    outdated
-        .map(|note| (note.clone(), body.to_owned()))
-        .collect()
+    outdated.map(|note| (note.clone(), body.to_owned())).collect()
 }
 
 /// How the approval of the execution `id` ended. `Some(None)` if it waits, and `None` if there is
@@ -244,8 +239,7 @@ async fn ending(
 ) -> Result<Option<Option<ApprovalEnd>>, ReportError> {
     match execution::list_actions(aws, pipeline, id).await {
         Ok(actions) => {
-            let mut actions = actions.iter();
-            let approval = actions.find(|action| action.name == APPROVAL);
+            let approval = actions.iter().find(|action| action.name == APPROVAL);
             let ended = ApprovalEnd::of(approval, ExecutionState::Running);
             Ok(approval.map(|_| ended))
         }

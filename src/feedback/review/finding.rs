@@ -53,8 +53,7 @@ pub fn without_change_set(
     stack: &DeployedStack,
     settings: &ReviewSettings,
 ) -> Option<ReviewFinding> {
-    let blockers = output.scan.blockers.iter();
-    let blockers = blockers.filter(|_| !settings.allow_transforms);
+    let blockers = output.scan.blockers.iter().filter(|_| !settings.allow_transforms);
     let because = |blocker: &Blocker| {
         format!(
             "CloudFormation does not get the template, because {}",

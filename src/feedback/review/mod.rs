@@ -55,8 +55,7 @@ pub async fn handle(
     let Clients { aws, http, .. } = clients;
     let id = &event.build_id;
     let reviewed = async {
-        let target = pipelines.read_settings(&event.names).await?;
-        let target = target.and_then(ReviewTarget::of);
+        let target = pipelines.read_settings(&event.names).await?.and_then(ReviewTarget::of);
         let Some(target) = target.filter(|target| target.report.notes != Some(false)) else {
             return Ok(Reviewed::Ignored("no reviews are written for the pipeline"));
         };

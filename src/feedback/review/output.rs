@@ -158,10 +158,7 @@ fn with_values(
     let tags: Vec<(String, String)> = configuration.tags.into_iter().collect();
     let values = parameters.iter().filter_map(|(_, value)| value.as_ref());
     let of_tags = tags.iter().flat_map(|(key, value)| [key, value]);
-    if values
-        .chain(of_tags)
-        .any(|text| has_dynamic_reference(text))
-    {
+    if values.chain(of_tags).any(|text| has_dynamic_reference(text)) {
         scan.blockers.insert(Blocker::DynamicReferenceInValue);
     }
     BuildOutput {
@@ -253,9 +250,8 @@ mod tests {
         let parsed = Configuration::parse(text).expect("a template configuration");
         let expected = [("On", "true"), ("Size", "3")];
         let parameters = parsed.parameters.iter();
-        let parameters: Vec<_> = parameters
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .collect();
+        let parameters: Vec<_> =
+            parameters.map(|(key, value)| (key.as_str(), value.as_str())).collect();
         assert_eq!(parameters, expected);
     }
 

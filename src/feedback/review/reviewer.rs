@@ -80,8 +80,7 @@ impl Reviewer<'_> {
     /// Why no note has to be written. `None` if one has to.
     async fn shown(&self) -> Result<Option<&'static str>, ReportError> {
         let branch = &self.build.branch;
-        self.progress
-            .doing(format!("reading the notes of branch {branch} in GitLab"));
+        self.progress.doing(format!("reading the notes of branch {branch} in GitLab"));
         let project = self.target.report.project();
         let places = match self.places().await {
             Err(error) if error.lacks_merge_requests() => {
@@ -143,8 +142,7 @@ impl Reviewer<'_> {
 
     async fn read_output(&self) -> Result<Result<BuildOutput, Unusable>, CallError> {
         let id = &self.build.id;
-        self.progress
-            .doing(format!("reading what build {id} stored"));
+        self.progress.doing(format!("reading what build {id} stored"));
         let (review, location) = (&self.target.review, &self.target.location);
         match &self.build.output {
             Some(stored) => output::read(self.aws, stored, review, location).await,
@@ -179,8 +177,7 @@ impl Reviewer<'_> {
         stack: &DeployedStack,
     ) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
         let (target, id) = (self.target, &self.build.id);
-        self.progress
-            .doing(format!("creating the change set of build {id}"));
+        self.progress.doing(format!("creating the change set of build {id}"));
         let new = NewChangeSet {
             stack_name: self.stack_name().to_owned(),
             name: self.change_set_name(),
@@ -239,15 +236,13 @@ impl Reviewer<'_> {
 
     async fn delete_change_set(&self) -> Result<(), CallError> {
         let (id, name) = (&self.build.id, self.change_set_name());
-        self.progress
-            .doing(format!("deleting the change set of build {id}"));
+        self.progress.doing(format!("deleting the change set of build {id}"));
         change_sets::delete(self.aws, self.stack_name(), &name).await
     }
 
     async fn write(&self, finding: &ReviewFinding) -> Result<(), ReportError> {
         let id = &self.build.id;
-        self.progress
-            .doing(format!("writing the note about build {id} to GitLab"));
+        self.progress.doing(format!("writing the note about build {id} to GitLab"));
         let posted = self.post_status(finding).await;
         let posted = posted.map_err(|error| ReportError {
             // A conflict that lasts does not end with another delivery.

@@ -283,11 +283,8 @@ impl Scanner {
     fn tag(&mut self, tag: Option<&Tag>) -> Result<(), &'static str> {
         let Some(tag) = tag else { return Ok(()) };
         // `%TAG` and `!!` give a tag another meaning, which is not in its suffix.
-        let is_plain = tag.handle == "!"
-            && tag
-                .suffix
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == ':');
+        let is_plain =
+            tag.handle == "!" && tag.suffix.chars().all(|c| c.is_ascii_alphanumeric() || c == ':');
         if !is_plain {
             return Err("it has an unusual YAML tag");
         }

@@ -84,12 +84,7 @@ async fn compare(
         let handlers = schema.unwrap_or_default().handlers;
         for (_, handler) in uses.iter().filter(|(it, _)| *it == of_type) {
             let published = handlers.get(handler.0).map(|it| &it.permissions[..]);
-            let published: Vec<_> = published
-                .iter()
-                .copied()
-                .flatten()
-                .map(|it| &**it)
-                .collect();
+            let published: Vec<_> = published.iter().copied().flatten().map(|it| &**it).collect();
             let actions = needed(&published, of_type, *handler, &policies);
             if let Some((remedy, actions)) = remedy_of(&actions) {
                 let right = format!("{} {} ({actions})", handler.0, code(of_type));
@@ -137,12 +132,8 @@ fn uses(change: &Change) -> impl Iterator<Item = (&str, TypeHandler)> {
     let of_type = change.resource_type.as_str();
     // Other types have roles of their own, or are nested stacks.
     let is_aws = of_type.starts_with("AWS::") && !of_type.starts_with("AWS::CloudFormation::");
-    let handlers = of_effect
-        .into_iter()
-        .chain(change.is_deleted.then_some(DELETE));
-    handlers
-        .filter(move |_| is_aws)
-        .map(move |handler| (of_type, handler))
+    let handlers = of_effect.into_iter().chain(change.is_deleted.then_some(DELETE));
+    handlers.filter(move |_| is_aws).map(move |handler| (of_type, handler))
 }
 
 /// The actions of which the handler needs at least one, if the role may have none of them.
@@ -156,11 +147,7 @@ fn needed<'a>(
     let name = |action: &'a str| action.split(':').nth(1).unwrap_or_default();
     let has_verb = |action, with: &[&str]| with.iter().any(|it| name(action).starts_with(it));
     let actions = || published.iter().copied();
-    let is_own = |action| {
-        verbs
-            .iter()
-            .any(|verb| name(action).strip_prefix(verb) == Some(noun))
-    };
+    let is_own = |action| verbs.iter().any(|verb| name(action).strip_prefix(verb) == Some(noun));
     let is_write = |action| !has_verb(action, &READS) && action != "iam:PassRole";
     let mut needed: Vec<&str> = actions().filter(|it| is_own(it)).collect();
     if needed.is_empty() {
@@ -169,19 +156,13 @@ fn needed<'a>(
     // For example, a database can be created from a snapshot, or as a replica
     // (`CreateDBInstanceReadReplica`).
     let is_variant = |action: &'a str| {
-        let mut verbs = verbs
-            .iter()
-            .filter_map(|verb| name(action).strip_prefix(verb));
+        let mut verbs = verbs.iter().filter_map(|verb| name(action).strip_prefix(verb));
         let is_longer_noun = |rest: &str| rest.starts_with(noun) || rest.ends_with(noun);
         has_verb(action, &OTHER_CREATIONS) || verbs.any(is_longer_noun)
     };
     let is_known = actions().all(|action| !action.contains('*'));
     let others = actions().filter(|it| is_variant(it));
-    if !is_known
-        || others
-            .chain(needed.iter().copied())
-            .any(|it| policies.may_allow(it))
-    {
+    if !is_known || others.chain(needed.iter().copied()).any(|it| policies.may_allow(it)) {
         return vec![];
     }
     needed
@@ -190,13 +171,8 @@ fn needed<'a>(
 /// The remedy for the lack of all `actions`, and those that it allows. For example, an inline
 /// policy may be that of a role, a user or a group, and pipelines may have only roles.
 fn remedy_of(actions: &[&str]) -> Option<(DenialRemedy, String)> {
-    let remedy = actions
-        .iter()
-        .map(|it| DenialRemedy::of_missing(it))
-        .min()?;
-    let of_remedy = actions
-        .iter()
-        .filter(|it| DenialRemedy::of_missing(it) == remedy);
+    let remedy = actions.iter().map(|it| DenialRemedy::of_missing(it)).min()?;
+    let of_remedy = actions.iter().filter(|it| DenialRemedy::of_missing(it) == remedy);
     let listed: Vec<String> = of_remedy.take(MAX_ACTIONS).map(|it| code(it)).collect();
     let one_of = if listed.len() > 1 { "one of " } else { "" };
     Some((remedy, one_of.to_owned() + &listed.join(", ")))

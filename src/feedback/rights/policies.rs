@@ -33,31 +33,18 @@ impl Policies {
     pub async fn read(aws: &Aws, role: &str) -> Result<Self, CallError> {
         let (iam, doing) = (&aws.iam, || format!("reading the policies of role {role}"));
         let mut documents = vec![];
-        let names = iam
-            .list_role_policies()
-            .role_name(role)
-            .into_paginator()
-            .items();
+        let names = iam.list_role_policies().role_name(role).into_paginator().items();
         let names: Result<Vec<String>, _> = names.send().collect().await;
         for name in required(names, doing)? {
             let policy = iam.get_role_policy().role_name(role).policy_name(name);
             documents.push(required(policy.send().await, doing)?.policy_document);
         }
-        let attached = iam
-            .list_attached_role_policies()
-            .role_name(role)
-            .into_paginator();
+        let attached = iam.list_attached_role_policies().role_name(role).into_paginator();
         let attached: Result<Vec<_>, _> = attached.items().send().collect().await;
-        for arn in required(attached, doing)?
-            .into_iter()
-            .filter_map(|it| it.policy_arn)
-        {
+        for arn in required(attached, doing)?.into_iter().filter_map(|it| it.policy_arn) {
             let policy = required(iam.get_policy().policy_arn(&arn).send().await, doing)?.policy;
             let version = policy.and_then(|it| it.default_version_id);
-            let version = iam
-                .get_policy_version()
-                .policy_arn(arn)
-                .set_version_id(version);
+            let version = iam.get_policy_version().policy_arn(arn).set_version_id(version);
             let version = required(version.send().await, doing)?.policy_version;
             documents.push(version.and_then(|it| it.document).unwrap_or_default());
         }
@@ -84,8 +71,7 @@ impl Policies {
     pub fn may_allow(&self, action: &str) -> bool {
         let action = action.to_ascii_lowercase();
         let is = |effect| {
-            let mut statements = self.0.iter().filter(|it| it.effect == effect);
-            statements.any(|it| it.has_action(&action))
+            self.0.iter().filter(|it| it.effect == effect).any(|it| it.has_action(&action))
         };
         is(StatementEffect::Allow) && !is(StatementEffect::DenyAll)
     }
@@ -119,8 +105,6 @@ impl Statement {
 
 /// A text, or those of a list.
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
-    let list = value
-        .as_array()
-        .map_or(std::slice::from_ref(value), Vec::as_slice);
+    let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     list.iter().filter_map(Value::as_str)
 }

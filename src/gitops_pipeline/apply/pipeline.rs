@@ -107,8 +107,7 @@ impl PipelineApplier<'_> {
             stack.start(self.creates),
             self.check_sender_if(self.is_update)
         )?;
-        self.check_sender_if(!self.is_update && stack.has_found_own())
-            .await?;
+        self.check_sender_if(!self.is_update && stack.has_found_own()).await?;
         let ready = Box::pin(reconcile(&mut stack, self.progress)).await;
         if ready.is_err() {
             *creation = stack.creation();

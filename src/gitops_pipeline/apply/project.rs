@@ -86,9 +86,8 @@ impl ProjectFinder<'_> {
             old_properties,
             ..
         } = self.request;
-        let changes = properties
-            .as_ref()
-            .is_ok_and(|new| new["GitLab"] != old_properties["GitLab"]);
+        let changes =
+            properties.as_ref().is_ok_and(|new| new["GitLab"] != old_properties["GitLab"]);
         let found = project::found(target, stored, shown, changes).map_err(Failure)?;
         if let Some(warning) = &found.warning {
             tracing::warn!(

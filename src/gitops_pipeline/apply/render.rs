@@ -109,8 +109,7 @@ impl Renderer<'_> {
             project: self.spec.gitlab.as_ref().and_then(|it| it.number),
         };
         let before = child.map(ChildStack::rendered_properties);
-        let mut before = before.into_iter().flatten();
-        let former = before.find(|one| one.key != now.key);
+        let former = before.into_iter().flatten().find(|one| one.key != now.key);
         [Some(now), former].into_iter().flatten().collect()
     }
 
@@ -204,9 +203,7 @@ impl Renderer<'_> {
             return false;
         }
         // The rollback of an Update that was rejected at once may be shown late.
-        let first = Rollback::Unknown
-            .look(self.aws, owner, Duration::ZERO)
-            .await;
+        let first = Rollback::Unknown.look(self.aws, owner, Duration::ZERO).await;
         let pause = LATENESS.saturating_sub(began.elapsed());
         first.look(self.aws, owner, pause).await == Rollback::Yes
     }
@@ -242,10 +239,7 @@ impl Renderer<'_> {
 
     /// Whether `child`, which has no pipeline, waits for a push to the source of the spec.
     fn is_waiting(&self, child: Option<&ChildStack>) -> bool {
-        let arn = self
-            .spec
-            .cross_account_source()
-            .map(|there| &there.repository_arn);
+        let arn = self.spec.cross_account_source().map(|there| &there.repository_arn);
         child.is_some_and(|child| child.outputs.get(template::SOURCE_ARN_OUTPUT) == arn)
     }
 

@@ -35,16 +35,13 @@ fn description(owner: &Owner) -> String {
 /// Looks up the project's template. `None` if it does not exist.
 pub async fn look_up(aws: &Aws, names: &ResourceNames) -> Result<Option<FoundRule>, CallError> {
     let name = names.approval_rule_template();
-    let call = aws.codecommit.get_approval_rule_template();
-    let call = call.approval_rule_template_name(&name);
+    let call = aws.codecommit.get_approval_rule_template().approval_rule_template_name(&name);
     let output = optional(call.send().await, &[NO_TEMPLATE], || {
         format!("looking up approval rule template {name}")
     })?;
     let template = output.and_then(|output| output.approval_rule_template);
     Ok(template.map(|template| FoundRule {
-        description: template
-            .approval_rule_template_description
-            .unwrap_or_default(),
+        description: template.approval_rule_template_description.unwrap_or_default(),
         content: template.approval_rule_template_content.unwrap_or_default(),
     }))
 }
@@ -156,8 +153,7 @@ async fn associated_repositories(aws: &Aws, name: &str) -> Result<Vec<String>, C
     let pages = optional(pages, &[NO_TEMPLATE], || {
         format!("listing the repositories of approval rule template {name}")
     })?;
-    let names = pages.into_iter().flatten();
-    let names = names.filter_map(|page| page.repository_names);
+    let names = pages.into_iter().flatten().filter_map(|page| page.repository_names);
     Ok(names.flatten().collect())
 }
 

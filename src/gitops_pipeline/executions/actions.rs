@@ -47,9 +47,7 @@ pub async fn list_actions(
     pipeline_name: &str,
     id: &str,
 ) -> Result<Vec<Action>, CallError> {
-    let filter = ActionExecutionFilter::builder()
-        .pipeline_execution_id(id)
-        .build();
+    let filter = ActionExecutionFilter::builder().pipeline_execution_id(id).build();
     let call = aws.codepipeline.list_action_executions();
     let pages = call.pipeline_name(pipeline_name).filter(filter);
     let attempts: Result<Vec<ActionExecutionDetail>, _> =
@@ -103,9 +101,7 @@ pub async fn deployments(
 }
 
 fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
-    let result = attempt
-        .output()
-        .and_then(|output| output.execution_result());
+    let result = attempt.output().and_then(|output| output.execution_result());
     let external_id = result.and_then(|result| result.external_execution_id());
     let error = result.and_then(|result| result.error_details()?.message());
     let summary = result.and_then(|result| result.external_execution_summary());

@@ -154,8 +154,7 @@ pub fn find<'a>(
     listed: &'a [PipelineExecutionSummary],
     id: &str,
 ) -> Option<&'a PipelineExecutionSummary> {
-    let mut listed = listed.iter();
-    listed.find(|one| one.pipeline_execution_id() == Some(id))
+    listed.iter().find(|one| one.pipeline_execution_id() == Some(id))
 }
 
 /// The commit that the execution has read. `None` if it has read none yet. The image action may

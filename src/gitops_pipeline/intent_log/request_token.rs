@@ -108,10 +108,7 @@ pub fn read(token: &str) -> Option<(RequestKey, Purpose)> {
         (content, Some(AGAIN)) => Purpose::ApplyAgain(content.to_owned()),
         _ => return None,
     };
-    parts
-        .next()
-        .is_none()
-        .then_some((RequestKey { signed, hash }, purpose))
+    parts.next().is_none().then_some((RequestKey { signed, hash }, purpose))
 }
 
 #[cfg(test)]

@@ -71,8 +71,7 @@ pub async fn write(
 
 /// Schedules the deletion of the tombstone's secret.
 pub async fn schedule(aws: &Aws, names: &ResourceNames, owner: &Owner) -> Result<(), CallError> {
-    let call = aws.secrets.delete_secret();
-    let call = call.secret_id(secret_name(names, owner));
+    let call = aws.secrets.delete_secret().secret_id(secret_name(names, owner));
     let call = call.recovery_window_in_days(DAYS);
     // Another delivery of this request has scheduled it.
     let scheduled = ["InvalidRequestException", "ResourceNotFoundException"];
@@ -120,13 +119,11 @@ async fn look_up(
     names: &ResourceNames,
     owner: &Owner,
 ) -> Result<Option<PipelineTombstone>, CallError> {
-    let call = aws.secrets.describe_secret();
-    let call = call.secret_id(secret_name(names, owner));
+    let call = aws.secrets.describe_secret().secret_id(secret_name(names, owner));
     let absent = ["ResourceNotFoundException"];
     let output = optional(call.send().await, &absent, || doing(names))?;
     Ok(output.map(|output| {
-        let mut tags = output.tags().iter();
-        let signed = tags.find(|tag| tag.key() == Some(DELETION));
+        let signed = output.tags().iter().find(|tag| tag.key() == Some(DELETION));
         let signed = signed.and_then(|tag| tag.value()?.parse().ok());
         PipelineTombstone {
             signed: signed.unwrap_or(0),

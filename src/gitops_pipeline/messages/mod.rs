@@ -86,9 +86,7 @@ pub fn tag_command(name: &str, owner: &Owner, child: &ChildStack) -> String {
     tags.retain(|key, value| !key.starts_with("aws:") && !format!("{key}{value}").contains('?'));
     tags.insert(STACK_ID.to_owned(), owner.stack_id.clone());
     tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
-    let tags = tags
-        .iter()
-        .map(|(key, value)| json!({"Key": key, "Value": value}));
+    let tags = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value}));
     let tags: Value = tags.collect();
     let mut command = format!(
         "aws cloudformation update-stack --stack-name {name} --use-previous-template --tags '{tags}'"

@@ -94,8 +94,7 @@ pub async fn read(
     while let Some(page) = pages.next().await {
         let doing = || format!("reading the failed operations of stack {stack}");
         let page = required(page, doing)?;
-        let mut events = page.operation_events().iter();
-        if !events.all(|event| add(&mut findings, event, &is_own)) {
+        if !page.operation_events().iter().all(|event| add(&mut findings, event, &is_own)) {
             break;
         }
     }
@@ -177,11 +176,7 @@ pub fn parse_hook_event(event: &StackEvent) -> Option<Finding> {
 /// The `reason` of a failure with its findings. `None` if there are neither. Those of hooks explain
 /// the reason, which names the hook. Those of validations replace it.
 pub fn explain(reason: Option<String>, findings: &[Finding]) -> Option<String> {
-    let shown: Vec<String> = findings
-        .iter()
-        .take(MAX_FINDINGS)
-        .map(ToString::to_string)
-        .collect();
+    let shown: Vec<String> = findings.iter().take(MAX_FINDINGS).map(ToString::to_string).collect();
     let mut shown = shown.join("; ");
     if findings.len() > MAX_FINDINGS {
         let more = findings.len() - MAX_FINDINGS;
@@ -216,9 +211,7 @@ mod tests {
         let event = |operation: &str, name: &str, token: Option<&str>| {
             let event = OperationEvent::builder().event_type(EventType::ValidationError);
             let event = event.operation_id(operation).logical_resource_id(name);
-            event
-                .set_client_request_token(token.map(ToOwned::to_owned))
-                .build()
+            event.set_client_request_token(token.map(ToOwned::to_owned)).build()
         };
         let mut found = vec![];
         let mut add = |operation: &str, name: &str, token| {

@@ -106,10 +106,7 @@ struct FailedResource {
 impl FailedResource {
     /// Whether the finding is of this resource, and not of an earlier operation.
     fn may_have(&self, finding: &Finding) -> bool {
-        let ids = self
-            .operation_id
-            .as_ref()
-            .zip(finding.operation_id.as_ref());
+        let ids = self.operation_id.as_ref().zip(finding.operation_id.as_ref());
         finding.logical_id == self.logical_id && ids.is_none_or(|(own, other)| own == other)
     }
 }

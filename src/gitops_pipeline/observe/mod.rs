@@ -46,10 +46,7 @@ pub async fn observe(
             return Ok(Some(child));
         }
         let event_status = events::read_operations(aws, &mut child).await?;
-        if event_status
-            .as_ref()
-            .is_none_or(|other| *other == child.status)
-        {
+        if event_status.as_ref().is_none_or(|other| *other == child.status) {
             return Ok(Some(child));
         }
         // The status and the events come from two calls. Either may be out of date, and an
@@ -99,22 +96,13 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
     let parameters = stack.parameters.unwrap_or_default();
     let outputs = stack.outputs.unwrap_or_default();
     let tags = stack.tags.unwrap_or_default().into_iter();
-    let tags: BTreeMap<String, String> = tags
-        .filter_map(|tag| Some((tag.key?, tag.value?)))
-        .collect();
+    let tags: BTreeMap<String, String> =
+        tags.filter_map(|tag| Some((tag.key?, tag.value?))).collect();
     ChildStack {
         id: stack.stack_id.unwrap_or_else(|| name.to_owned()),
-        status: stack
-            .stack_status
-            .map(|status| status.as_str().to_owned())
-            .unwrap_or_default(),
+        status: stack.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
         status_reason: stack.stack_status_reason,
-        changed: times
-            .iter()
-            .flatten()
-            .map(DateTime::secs)
-            .max()
-            .unwrap_or(0),
+        changed: times.iter().flatten().map(DateTime::secs).max().unwrap_or(0),
         owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),
         tags,
         parameters: parameters

@@ -119,8 +119,7 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
     };
     // Another caller may have started an operation since. If the request's own one was complete
     // by then, the request is done. Its token would start no second operation.
-    let sent = child.latest_request.as_ref();
-    let sent = sent.filter(|(request, _)| *request == context.request);
+    let sent = child.latest_request.as_ref().filter(|(request, _)| *request == context.request);
     let sent_content = sent.and_then(|(_, purpose)| purpose.content());
     let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
     if is_sent && own.is_none() && child.is_settled() {

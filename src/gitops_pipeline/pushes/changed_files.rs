@@ -55,9 +55,8 @@ pub async fn start_if_matching(
         };
         let listed = latest_commit::list(aws, &name).await?;
         let listed_executions = listed.iter();
-        let executions: Vec<ListedExecution> = listed_executions
-            .map(|one| ListedExecution::from_summary(one, names))
-            .collect();
+        let executions: Vec<ListedExecution> =
+            listed_executions.map(|one| ListedExecution::from_summary(one, names)).collect();
         match find_need(push, &tip, &executions) {
             ExecutionNeed::Met => return Ok(Started::Pipeline { name }),
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,

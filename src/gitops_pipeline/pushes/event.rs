@@ -88,12 +88,10 @@ pub fn repository(child: &ChildStack) -> Option<RepositoryRef> {
     let role_arn = output(template::SOURCE_ROLE_OUTPUT);
     Some(RepositoryRef {
         name: output(template::REPOSITORY_OUTPUT)?,
-        cross_account: arn
-            .zip(role_arn)
-            .map(|(repository_arn, role_arn)| CrossAccount {
-                repository_arn,
-                role_arn,
-            }),
+        cross_account: arn.zip(role_arn).map(|(repository_arn, role_arn)| CrossAccount {
+            repository_arn,
+            role_arn,
+        }),
     })
 }
 

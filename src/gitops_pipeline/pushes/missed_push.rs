@@ -233,10 +233,7 @@ pub async fn find(
 /// Whether a push of the image started `execution`. The detail of its trigger is the rule's ARN.
 fn is_by_image(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
     let detail = execution.trigger().and_then(|it| it.trigger_detail());
-    let (_, rule) = detail
-        .unwrap_or_default()
-        .rsplit_once('/')
-        .unwrap_or_default();
+    let (_, rule) = detail.unwrap_or_default().rsplit_once('/').unwrap_or_default();
     rule == EventRule::Image.name(names)
 }
 
@@ -290,10 +287,7 @@ fn executed_instead_of<'a>(
 fn is_undone(tip: &str, listed: &[PipelineExecutionSummary], names: &ResourceNames) -> bool {
     let is_by_codepipeline =
         |one: &&PipelineExecutionSummary| matches!(trigger_of(one), Trigger::AutomatedRollback(_));
-    let mut others = listed
-        .iter()
-        .filter(|one| !is_by_codepipeline(one))
-        .peekable();
+    let mut others = listed.iter().filter(|one| !is_by_codepipeline(one)).peekable();
     let Some(newest) = others.peek().copied() else {
         return false;
     };

@@ -89,9 +89,7 @@ pub static IMAGE_TAG: Format = Format::new(
 
 /// A build image, in CodeBuild or in any registry.
 pub static IMAGE: Format = Format::new(
-    Pattern::new("^[A-Za-z0-9/:._@-]+$")
-        .without("windows")
-        .up_to(512),
+    Pattern::new("^[A-Za-z0-9/:._@-]+$").without("windows").up_to(512),
     "must be the name of a Linux build image",
 );
 
@@ -124,9 +122,7 @@ pub static STACK_NAME: Format = Format::new(
 /// A file in the build's output artifact. `::` would separate the name of another artifact. With
 /// `BuildArtifact::`, CodePipeline accepts 1000 characters (`ActionConfigurationValue`).
 pub static PATH: Format = Format::new(
-    Pattern::new(r"^[^/\x00-\x1F\x7F][^\x00-\x1F\x7F]*$")
-        .without("::")
-        .up_to(985),
+    Pattern::new(r"^[^/\x00-\x1F\x7F][^\x00-\x1F\x7F]*$").without("::").up_to(985),
     "must be the path of a file in the build's output, such as `infra/stack.yaml`",
 );
 

@@ -50,9 +50,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         image: decode_image(&object, home.as_ref(), &mut errors),
         build: decode_build(object.object("Build"), &mut errors),
         deploy: decode_deploy(object.object("Deploy"), &mut errors),
-        approval_rule: object
-            .is_set("ApprovalRule")
-            .then(|| object.object("ApprovalRule").read()),
+        approval_rule: object.is_set("ApprovalRule").then(|| object.object("ApprovalRule").read()),
         gitlab: decode_gitlab(object.object("GitLab")),
         review: review::decode(&object),
         tags: tags::from_properties(&object, &mut errors),
@@ -157,9 +155,7 @@ fn is_stored(variable: &EnvironmentVariable) -> bool {
 
 fn decode_deploy(object: &Object, errors: &mut ValidationErrors) -> Deploy {
     let mut deploy: Deploy = object.read();
-    deploy
-        .template_configuration
-        .take_if(|path| path.is_empty());
+    deploy.template_configuration.take_if(|path| path.is_empty());
     if !object.is_set("Capabilities") {
         deploy.capabilities = vec!["CAPABILITY_NAMED_IAM".to_owned()];
     }

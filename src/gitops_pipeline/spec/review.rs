@@ -7,9 +7,7 @@ use cfn_custom_resource::{Object, ValidationErrors};
 
 /// `None` if no branches are reviewed.
 pub fn decode(object: &Object) -> Option<Review> {
-    object
-        .is_set("Review")
-        .then(|| object.object("Review").read())
+    object.is_set("Review").then(|| object.object("Review").read())
 }
 
 /// Rejects properties that exclude a review or a report of drift.

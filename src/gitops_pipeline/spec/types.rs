@@ -81,10 +81,7 @@ impl Spec {
 
     /// The property that makes another account write artifacts. `None` if no property does.
     pub fn cross_account_writer(&self) -> Option<&'static str> {
-        let image = self
-            .image
-            .as_ref()
-            .and_then(|image| image.repository.cross_account.as_ref());
+        let image = self.image.as_ref().and_then(|image| image.repository.cross_account.as_ref());
         if self.cross_account_source().is_some() {
             Some("Source.RepositoryArn")
         } else {
@@ -94,9 +91,7 @@ impl Spec {
 
     pub fn branch(&self) -> &str {
         // `decode` rejects a map without this environment.
-        self.branch_map
-            .get(&self.names.env_id)
-            .map_or("", String::as_str)
+        self.branch_map.get(&self.names.env_id).map_or("", String::as_str)
     }
 }
 
@@ -118,11 +113,7 @@ pub struct CrossAccount {
 impl RepositoryRef {
     /// The account that owns it. `None` if it is in the pipeline's account.
     pub fn account(&self) -> Option<&str> {
-        self.cross_account
-            .as_ref()?
-            .repository_arn
-            .split(':')
-            .nth(4)
+        self.cross_account.as_ref()?.repository_arn.split(':').nth(4)
     }
 }
 

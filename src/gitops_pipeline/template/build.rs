@@ -57,11 +57,8 @@ pub fn environment(spec: &Spec, is_included: impl Fn(&EnvironmentVariable) -> bo
         json!({"Name": "AccountId", "Type": "PLAINTEXT", "Value": {"Ref": "AWS::AccountId"}}),
     ];
     let given = build.environment_variables.iter();
-    variables.extend(
-        given
-            .filter(|variable| is_included(variable))
-            .map(|variable| json!(variable)),
-    );
+    variables
+        .extend(given.filter(|variable| is_included(variable)).map(|variable| json!(variable)));
     json!({
         "Type": container_type(&build.image),
         "Image": build.image,

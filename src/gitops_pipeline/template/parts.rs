@@ -66,11 +66,7 @@ pub fn tags(spec: &Spec) -> Value {
     if !spec.tags.contains_key("CreatedBy") {
         tags.push(created_by);
     }
-    tags.extend(
-        spec.tags
-            .iter()
-            .map(|(key, value)| json!({"Key": key, "Value": value})),
-    );
+    tags.extend(spec.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})));
     Value::Array(tags)
 }
 

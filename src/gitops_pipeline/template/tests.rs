@@ -221,17 +221,11 @@ fn event_rules_are_all_rules_of_each_rendering() {
     for file in FILES {
         let template = template_of(file);
         let resources = template["Resources"].as_object().expect("resources");
-        let rules = resources
-            .values()
-            .filter(|it| it["Type"] == "AWS::Events::Rule");
-        let names: Vec<&Value> = rules
-            .map(|it| &it["Properties"]["Name"]["Fn::Sub"])
-            .collect();
+        let rules = resources.values().filter(|it| it["Type"] == "AWS::Events::Rule");
+        let names: Vec<&Value> = rules.map(|it| &it["Properties"]["Name"]["Fn::Sub"]).collect();
         let known = EventRule::ALL.map(|it| it.scheme().0);
         assert!(names.iter().all(|name| known.iter().any(|it| it == *name)));
-        let image = names
-            .iter()
-            .any(|name| **name == EventRule::Image.scheme().0);
+        let image = names.iter().any(|name| **name == EventRule::Image.scheme().0);
         assert_eq!(
             template["Outputs"].get(IMAGE_RULE_OUTPUT).is_some(),
             image,

@@ -121,8 +121,7 @@ impl Applier<'_> {
         let no_login = || ApplyError::internal("no login to store");
         let next = self.planner().next_login(entry, version_id);
         let (value, login) = next.ok_or_else(no_login)?;
-        let credential = self.state.user.credential(&login.credential_id);
-        let credential = credential.ok_or_else(no_login)?;
+        let credential = self.state.user.credential(&login.credential_id).ok_or_else(no_login)?;
         self.state.created.storing_entry = Some(entry);
         let json = self.login_json(&value, credential).to_string();
         // Every reader of the secret uses the version under `AWSCURRENT`.
@@ -139,14 +138,10 @@ impl Applier<'_> {
         }
         if is_rotation {
             self.state.created.stored_credential = Some(login.credential_id);
-            self.state
-                .login
-                .stored
-                .insert(login.version_id, Some(value));
+            self.state.login.stored.insert(login.version_id, Some(value));
             self.state.login.issued = None;
             // A peer that took the log over meanwhile has not read this login.
-            self.state
-                .note_claimed_entry(entry, self.clients.clock.now());
+            self.state.note_claimed_entry(entry, self.clients.clock.now());
             return Ok(());
         }
         self.state.note_stored(login, value);

@@ -85,8 +85,7 @@ impl Applier<'_> {
             IssueResult::Done(credential, password) => {
                 // A credential that was found and reset is the result of a call without an answer.
                 failing_calls::answered("CreateServiceSpecificCredential");
-                self.state
-                    .note_issued(&credential, password, reset.is_some());
+                self.state.note_issued(&credential, password, reset.is_some());
             }
             IssueResult::Busy => {
                 // With a thousand users, a call per second each would keep IAM throttling.

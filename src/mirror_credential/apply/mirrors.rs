@@ -219,9 +219,7 @@ impl Applier<'_> {
         gitlab: &GitLab,
         wanted: &WantedMirror,
     ) -> Result<Option<Mirror>, ApplyError> {
-        let listed = gitlab
-            .mirrors(self.state.mirrors.project_ref(wanted))
-            .await?;
+        let listed = gitlab.mirrors(self.state.mirrors.project_ref(wanted)).await?;
         let (name, created_at) = (&self.spec.secret_name, self.state.log.created_at);
         let secret = observe::read_secret_created_at(self.clients, name, created_at).await?;
         let is_overtaken =
@@ -343,8 +341,7 @@ impl Applier<'_> {
         if gitlab.project(of_number).await?.is_empty {
             return Ok(());
         }
-        let mut mirrors = self.spec.mirrors.iter();
-        let n = mirrors.position(|one| one == wanted).unwrap_or_default();
+        let n = self.spec.mirrors.iter().position(|one| one == wanted).unwrap_or_default();
         let refusal = messages::every_branch_is_pushed(&format!("Mirrors[{n}]"), &wanted.project);
         Err(ApplyError::permanent(refusal))
     }
@@ -414,10 +411,7 @@ impl Applier<'_> {
     async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
         self.ensure_access_to(&record.gitlab_url).await?;
         self.gitlab_clients.check_response(record).await?;
-        self.state
-            .mirrors
-            .reachable_gitlabs
-            .insert(record.gitlab_url.clone());
+        self.state.mirrors.reachable_gitlabs.insert(record.gitlab_url.clone());
         Ok(())
     }
 
@@ -490,10 +484,8 @@ impl Applier<'_> {
     /// has not read their IDs.
     pub async fn delete_own_orphans(&mut self) {
         let orphans = &self.state.mirrors.orphans;
-        let own: Vec<MirrorRecord> = orphans
-            .intersection(&self.state.created.mirrors)
-            .cloned()
-            .collect();
+        let own: Vec<MirrorRecord> =
+            orphans.intersection(&self.state.created.mirrors).cloned().collect();
         for record in own {
             if let Err(error) = self.delete_orphan_mirror(&record).await {
                 tracing::warn!(

@@ -31,11 +31,8 @@ impl Applier<'_> {
         }
         self.state.secret = SecretState::from(read);
         self.state.secret_read_after_user = true;
-        let highest = self.state.log.highest_claimed_entry;
-        let highest = highest.map_or(0, |(entry, _)| entry);
-        self.state
-            .secret
-            .change(|secret| secret.log.highest_claimed_entry = highest);
+        let highest = self.state.log.highest_claimed_entry.map_or(0, |(entry, _)| entry);
+        self.state.secret.change(|secret| secret.log.highest_claimed_entry = highest);
         let secret = self.state.secret.present();
         self.state.log.has_read_secret |= secret.is_some_and(|secret| self.context.owns(secret));
         let current = secret.and_then(|secret| secret.log.current.as_ref());
@@ -95,9 +92,7 @@ impl Applier<'_> {
             user.secret_name = before.secret_name.take();
             user.issue_intent = before.issue_intent.take();
             let context = self.context;
-            user.tombstone = user
-                .tombstone
-                .filter(|tombstone| context.is_superseded_by(tombstone));
+            user.tombstone = user.tombstone.filter(|tombstone| context.is_superseded_by(tombstone));
         }
         self.state.user = user;
         Ok(())

@@ -31,8 +31,7 @@ impl Applier<'_> {
         }
         let for_delete = error.reason.code == Code::OvertakenByDelete.into();
         let undone = Box::pin(self.undo(for_delete)).await;
-        self.progress
-            .ended(if undone.is_ok() { "done" } else { "failed" });
+        self.progress.ended(if undone.is_ok() { "done" } else { "failed" });
         if let Err(error) = undone {
             tracing::warn!(
                 error = error.reason().as_error(),

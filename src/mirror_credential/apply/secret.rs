@@ -83,9 +83,7 @@ impl Applier<'_> {
         let secret = self.state.secret.required()?;
         let key = self.spec.kms_key_id.clone();
         let call = self.clients.aws.secrets.update_secret();
-        let call = call
-            .secret_id(&secret.arn)
-            .kms_key_id(key.as_deref().unwrap_or(DEFAULT_KEY));
+        let call = call.secret_id(&secret.arn).kms_key_id(key.as_deref().unwrap_or(DEFAULT_KEY));
         let doing = || format!("changing the settings of secret {}", secret.arn);
         let sent = retrying_absence(self.is_key_new(), call.send()).await;
         required(sent, doing)?;
@@ -96,9 +94,7 @@ impl Applier<'_> {
     async fn untag_secret(&mut self, keys: &[String]) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
         let call = self.clients.aws.secrets.untag_resource();
-        let call = call
-            .secret_id(&secret.arn)
-            .set_tag_keys(Some(keys.to_vec()));
+        let call = call.secret_id(&secret.arn).set_tag_keys(Some(keys.to_vec()));
         let doing = || format!("untagging secret {}", secret.arn);
         required(call.send().await, doing)?;
         self.state
@@ -194,8 +190,7 @@ impl Applier<'_> {
             secret.log.mirror_intent = version;
         });
         if is_shared && self.context.rotation.is_none() && entry > 1 {
-            self.state
-                .note_claimed_entry(entry, self.clients.clock.now());
+            self.state.note_claimed_entry(entry, self.clients.clock.now());
         }
         Ok(())
     }
@@ -247,9 +242,7 @@ impl Applier<'_> {
 
     pub fn note_saved_spec(&mut self, saved: SavedSpec, written: WriteResult) {
         if self.note_write(written, saved.entry) {
-            self.state
-                .secret
-                .change(|secret| secret.log.saved_specs.push(saved));
+            self.state.secret.change(|secret| secret.log.saved_specs.push(saved));
         }
     }
 
@@ -336,9 +329,7 @@ impl Applier<'_> {
             None => WriteResult::Gone,
         };
         if self.note_write(written, entry) {
-            self.state
-                .secret
-                .change(|secret| secret.log.superseded.push(copy));
+            self.state.secret.change(|secret| secret.log.superseded.push(copy));
         }
         Ok(())
     }
@@ -399,8 +390,7 @@ async fn move_label(
     to: Option<&str>,
 ) -> Result<bool, CallError> {
     let call = aws.secrets.update_secret_version_stage();
-    let call = call.secret_id(&secret.arn).version_stage(label);
-    let call = call.remove_from_version_id(from);
+    let call = call.secret_id(&secret.arn).version_stage(label).remove_from_version_id(from);
     let call = call.set_move_to_version_id(to.map(ToOwned::to_owned));
     let not_there = ["InvalidParameterException", "ResourceNotFoundException"];
     let doing = || format!("moving a label in secret {}", secret.arn);

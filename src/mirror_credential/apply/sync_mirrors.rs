@@ -37,9 +37,7 @@ pub async fn sync_mirrors(
         return Ok(());
     };
     let left = until.saturating_duration_since(Instant::now());
-    let kept_back = ROLLBACK_RESERVE
-        .max(left.mul_f64(0.1))
-        .min(left.mul_f64(0.5));
+    let kept_back = ROLLBACK_RESERVE.max(left.mul_f64(0.1)).min(left.mul_f64(0.5));
     let give_up = Instant::now() + PUSH_TIMEOUT.min(left.saturating_sub(kept_back));
     let mut backoff = Backoff::new();
     while !waiting.is_empty() {

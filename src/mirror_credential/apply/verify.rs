@@ -58,11 +58,7 @@ impl Applier<'_> {
         &self,
         write: impl Future<Output = Result<WriteResult, CallError>>,
     ) -> Result<(WriteResult, Option<Proof>), CallError> {
-        let current = self
-            .state
-            .secret
-            .present()
-            .map(|secret| &secret.log.current);
+        let current = self.state.secret.present().map(|secret| &secret.log.current);
         let is_first = current.is_some_and(Option::is_none) && self.context.rotation.is_none();
         let issued = self.state.login.issued.as_ref();
         let unproved = issued.filter(|issued| is_first && !issued.verified);

@@ -276,10 +276,7 @@ async fn delete(
     region: Option<&str>,
 ) -> Result<Option<Reason>, GitLabError> {
     match recorded(gitlab, record, region).await? {
-        Recorded::Shown(_) => gitlab
-            .delete(record.project(), record.id)
-            .await
-            .map(|()| None),
+        Recorded::Shown(_) => gitlab.delete(record.project(), record.id).await.map(|()| None),
         Recorded::Gone => Ok(None),
         Recorded::Foreign(note) => Ok(Some(note)),
     }

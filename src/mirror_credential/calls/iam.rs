@@ -29,8 +29,7 @@ pub async fn tag_user(
     let doing = || format!("tagging user {user_name}");
     let mut call = aws.iam.tag_user().user_name(user_name);
     for (key, value) in tags {
-        let tag = aws_sdk_iam::types::Tag::builder();
-        let tag = tag.key(*key).value(value).build();
+        let tag = aws_sdk_iam::types::Tag::builder().key(*key).value(value).build();
         let tag = tag.map_err(|e| CallError::local(Code::InternalError, doing(), e.to_string()));
         call = call.tags(tag?);
     }

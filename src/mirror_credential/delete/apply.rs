@@ -99,8 +99,7 @@ impl<'a> Deleter<'a> {
     pub fn credentials_left(&self) -> Option<Reason> {
         let is_delete = matches!(self.target.scope, DeletionScope::Delete { .. });
         let has_deleted = self.user_without_login().is_some();
-        let mut users = self.state.users.iter();
-        let user = users.find(|user| user.exists && user.owner.is_none());
+        let user = self.state.users.iter().find(|user| user.exists && user.owner.is_none());
         let user = user.filter(|user| is_delete && !has_deleted && !user.credentials.is_empty())?;
         let ids = user.credentials.iter().map(|one| one.id.clone());
         let ids: Vec<String> = ids.collect();
@@ -241,9 +240,7 @@ impl<'a> Deleter<'a> {
         let secret = self.state.secret.required()?;
         // Without a recovery window, so that the name becomes free.
         let call = self.clients.aws.secrets.delete_secret();
-        let call = call
-            .secret_id(&secret.arn)
-            .force_delete_without_recovery(true);
+        let call = call.secret_id(&secret.arn).force_delete_without_recovery(true);
         let doing = || format!("deleting secret {}", secret.arn);
         let deleted = optional(call.send().await, &["ResourceNotFoundException"], doing);
         deleted.map_err(|error| {
@@ -304,8 +301,7 @@ impl Reconcile for Deleter<'_> {
             let owner = secret.origin.owner.as_ref();
             owner.is_none_or(|owner| *owner == self.context.owner)
         };
-        let named = secret.filter(may_be_own);
-        let named = named.and_then(|secret| secret.origin.user_name.clone());
+        let named = secret.filter(may_be_own).and_then(|secret| secret.origin.user_name.clone());
         for name in self.target.user_name.iter().chain(&named) {
             if !self.state.users.iter().any(|user| user.name == *name) {
                 let user = observe::read_user(&self.clients.aws, name).await?;

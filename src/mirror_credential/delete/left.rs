@@ -125,8 +125,7 @@ impl Records<'_> {
         let value: String = value.chars().take(MAX_VALUE).collect();
         let description: String = texts.join("; ").chars().take(MAX_DESCRIPTION).collect();
         let doing = || format!("recording the mirrors that are left, in secret {name}");
-        let call = aws.secrets.create_secret().name(&name);
-        let call = call.description(description);
+        let call = aws.secrets.create_secret().name(&name).description(description);
         let tag = |(key, value): (&str, &str)| Tag::builder().key(key).value(value).build();
         let tags = self.tags.iter().map(|(key, value)| (&**key, &**value));
         let tags = tags.chain([(MIRRORS_LEFT, &*value)]).map(tag);
@@ -134,8 +133,7 @@ impl Records<'_> {
         // Another delivery has recorded them.
         let exists = ["ResourceExistsException", "InvalidRequestException"];
         optional(call.send().await, &exists, doing)?;
-        let call = aws.secrets.delete_secret().secret_id(&name);
-        let call = call.recovery_window_in_days(DAYS);
+        let call = aws.secrets.delete_secret().secret_id(&name).recovery_window_in_days(DAYS);
         let scheduled = ["InvalidRequestException", "ResourceNotFoundException"];
         optional(call.send().await, &scheduled, doing).map(drop)
     }
@@ -144,8 +142,7 @@ impl Records<'_> {
 /// Parses a listed secret. `None` if it is not a record, or if its user's name does
 /// not match.
 pub fn parse(secret: &SecretListEntry, user_names: &NamePattern) -> Option<LeftMirrors> {
-    let mut tags = secret.tags().iter();
-    let value = tags.find(|tag| tag.key() == Some(MIRRORS_LEFT))?.value()?;
+    let value = secret.tags().iter().find(|tag| tag.key() == Some(MIRRORS_LEFT))?.value()?;
     let (user_name, project) = match value.split_once(' ') {
         Some((user_name, project)) => (user_name, Some(project)),
         None => (value, None),

@@ -199,10 +199,8 @@ impl<'a> DeletedMirrors<'a> {
             }
         };
         let (mut left, mut failed) = (vec![], vec![]);
-        let is_known = |id| {
-            let mut records = self.records.iter();
-            records.any(|record| record.gitlab_url == *url && record.id == id)
-        };
+        let is_known =
+            |id| self.records.iter().any(|record| record.gitlab_url == *url && record.id == id);
         for (wanted, shown) in found {
             let (project, repository_name) = (&wanted.project, &wanted.repository_name);
             match shown {

@@ -51,9 +51,7 @@ pub async fn delete(
                 tags: &target.tags,
                 context,
             };
-            records
-                .write(clients, &deleter.mirrors.left, progress)
-                .await;
+            records.write(clients, &deleter.mirrors.left, progress).await;
         }
         _ => {}
     }

@@ -212,9 +212,7 @@ impl<'a> DeletionPlanner<'a> {
                 return Some(DeleteStep::ReadAgain);
             }
             // IAM may show a new user late. After the wait, deleting shows whether it exists.
-            let is_shown = self
-                .secret
-                .is_none_or(|secret| self.is_shown_by_iam(secret));
+            let is_shown = self.secret.is_none_or(|secret| self.is_shown_by_iam(secret));
             if !user.exists && !is_shown {
                 return Some(DeleteStep::ReadAgain);
             }
@@ -225,10 +223,7 @@ impl<'a> DeletionPlanner<'a> {
             return Some(DeleteStep::DeleteSecret);
         }
         // With a tombstone, the records stay: they name the deleted resource.
-        let mut users = state
-            .users
-            .iter()
-            .filter(|_| !self.target.needs_tombstone());
+        let mut users = state.users.iter().filter(|_| !self.target.needs_tombstone());
         if let Some(user) = users.find(|user| self.is_held(user)) {
             return Some(DeleteStep::ReleaseUser(user.name.clone()));
         }
@@ -243,8 +238,7 @@ impl<'a> DeletionPlanner<'a> {
             return false;
         };
         let (owner, name) = (Some(&self.context.owner), Some(&self.target.secret_name));
-        let mut users = self.state.users.iter();
-        users.any(|user| {
+        self.state.users.iter().any(|user| {
             let is_named = secret.origin.user_name.as_ref() == Some(&user.name);
             is_named && user.owner.as_ref() == owner && user.secret_name.as_ref() != name
         })
@@ -316,11 +310,7 @@ impl<'a> DeletionPlanner<'a> {
             if self.may_be_shown_late() && self.may_be_stale() {
                 return false;
             }
-            let mut users = state
-                .users
-                .iter()
-                .filter(|user| self.may_be_created_for(user));
-            return users.all(|user| {
+            return state.users.iter().filter(|user| self.may_be_created_for(user)).all(|user| {
                 let earlier = self.context.tombstone_on(user);
                 let written =
                     earlier.map_or(state.started_at, |one| one.done_at.min(state.started_at));
@@ -336,8 +326,7 @@ impl<'a> DeletionPlanner<'a> {
         let state = self.state;
         let has_existed =
             self.target.has_response() || self.target.scope == DeletionScope::UnknownReplacement;
-        let mut users = state.users.iter();
-        let has_ended = users.any(|user| self.has_ended(user));
+        let has_ended = state.users.iter().any(|user| self.has_ended(user));
         has_existed && state.secret == SecretState::Absent && !state.is_secret_deleted && !has_ended
     }
 
@@ -365,10 +354,8 @@ impl<'a> DeletionPlanner<'a> {
             || self.secret.is_some()
             || users.iter().any(|user| self.is_held(user));
         // IAM may list the credentials of a new user late, which is not a denial.
-        let mut denied = self
-            .state
-            .denied_reads()
-            .filter(|read| !read.0.has_code(&["NoSuchEntity"]));
+        let mut denied =
+            self.state.denied_reads().filter(|read| !read.0.has_code(&["NoSuchEntity"]));
         denied.next().filter(|_| may_exist)
     }
 }

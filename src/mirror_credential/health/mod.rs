@@ -76,8 +76,7 @@ impl Health {
     /// The health of the credential of `current`, without its mirrors.
     fn of_credential(user: &User, current: &Login) -> Self {
         let credential = user.credential(&current.credential_id);
-        let others = user.credentials.iter();
-        let others = others.filter(|other| other.id != current.credential_id);
+        let others = user.credentials.iter().filter(|other| other.id != current.credential_id);
         Health {
             user_name: user.name.clone(),
             user_exists: user.exists,
@@ -95,8 +94,7 @@ impl Health {
     }
 
     pub fn has_other_settings(&self) -> bool {
-        let mut mirrors = self.mirrors.iter();
-        mirrors.any(|mirror| mirror.other_settings.is_some())
+        self.mirrors.iter().any(|mirror| mirror.other_settings.is_some())
     }
 
     /// Without the differences of settings: an Update may be sending them.
@@ -171,17 +169,14 @@ impl MirrorCredential {
         if let Some(DeniedRead(denied)) = user.denied {
             return Err(denied.into());
         }
-        let secret = observe::read_secret(aws, &listed.name).await?;
-        let secret = secret.ok_or(CheckError::Nothing)?;
+        let secret = observe::read_secret(aws, &listed.name).await?.ok_or(CheckError::Nothing)?;
         // A Delete leaves no secret, not even one that is scheduled for deletion.
         if let Some(deleted_at) = secret.deleted_at {
             let problem = deletion_problem(&listed.name, deleted_at);
             return Err(CheckError::Missing(secret.origin.owner, problem));
         }
         if secret.origin.owner.is_none() {
-            let owner = user
-                .held_by()
-                .filter(|_| user.secret_name.as_ref() == Some(&listed.name));
+            let owner = user.held_by().filter(|_| user.secret_name.as_ref() == Some(&listed.name));
             return Err(owner.map_or(CheckError::Nothing, |owner| {
                 let problem =
                     untagged_problem(&listed.name, Some(user_name), owner, &secret.origin);
@@ -287,15 +282,11 @@ impl<'a> Declared<'a> {
     }
 
     fn is_named(&self, record: &MirrorRecord) -> bool {
-        self.wanted
-            .iter()
-            .any(|wanted| self.is_about(record, wanted))
+        self.wanted.iter().any(|wanted| self.is_about(record, wanted))
     }
 
     fn has_record(&self, wanted: &WantedMirror) -> bool {
-        self.records
-            .iter()
-            .any(|record| self.is_about(record, wanted))
+        self.records.iter().any(|record| self.is_about(record, wanted))
     }
 
     fn wanted_for(&self, record: &MirrorRecord) -> Wanted<'a> {
@@ -350,10 +341,8 @@ fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretS
     let mut tags = secret.tags().iter();
     let tag = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
     let user_name = tag.value().filter(|name| user_names.matches(name))?;
-    let owner = Owner::from_tags(|key| {
-        let mut tags = secret.tags().iter();
-        tags.find(|tag| tag.key() == Some(key))?.value()
-    });
+    let owner =
+        Owner::from_tags(|key| secret.tags().iter().find(|tag| tag.key() == Some(key))?.value());
     Some(SecretSummary {
         name: secret.name()?.to_owned(),
         user_name: user_name.to_owned(),

@@ -32,9 +32,9 @@ impl ComparedTips {
     fn add(&mut self, branch: &str, compared: Compared, now: SystemTime) {
         let lag = match compared {
             Compared::Same => Duration::ZERO,
-            Compared::Lags(since) => since
-                .and_then(|since| now.duration_since(since).ok())
-                .unwrap_or_default(),
+            Compared::Lags(since) => {
+                since.and_then(|since| now.duration_since(since).ok()).unwrap_or_default()
+            }
             Compared::Foreign(commit) => {
                 let branch = branch.to_owned();
                 return self.foreign.push(ForeignTip { branch, commit });

@@ -90,8 +90,7 @@ impl MirrorRecord {
 
 /// Parses the `mirrors` of a secret's value.
 pub fn read_mirrors(value: &Value) -> Vec<MirrorRecord> {
-    let mirrors = value["mirrors"].as_array().into_iter().flatten();
-    let mirrors = mirrors.map(MirrorRecord::deserialize);
+    let mirrors = value["mirrors"].as_array().into_iter().flatten().map(MirrorRecord::deserialize);
     mirrors.filter_map(Result::ok).collect()
 }
 
@@ -153,9 +152,7 @@ impl SavedSpec {
 
     /// Parses the label that [`SavedSpec::write`] wrote.
     pub fn read(label: &str) -> Option<Self> {
-        let (entry, key) = label
-            .strip_prefix("cfn-gitops:properties:")?
-            .split_once(':')?;
+        let (entry, key) = label.strip_prefix("cfn-gitops:properties:")?.split_once(':')?;
         Some(SavedSpec {
             entry: entry.parse().ok()?,
             key: key.to_owned(),

@@ -92,11 +92,8 @@ impl IssueIntent {
 
     /// Formats the value of the tag. Credential IDs consist of letters, digits and `_`.
     pub fn write(&self) -> String {
-        let before: Vec<String> = self
-            .before
-            .iter()
-            .map(|(id, class)| format!("{id}{}", class.sign()))
-            .collect();
+        let before: Vec<String> =
+            self.before.iter().map(|(id, class)| format!("{id}{}", class.sign())).collect();
         let before = if before.is_empty() {
             "-".to_owned()
         } else {

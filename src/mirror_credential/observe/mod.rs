@@ -86,24 +86,20 @@ async fn list_credentials(aws: &Aws, name: &str) -> Result<Vec<Credential>, Call
         let page = call.set_marker(marker).send().await;
         let page = required(page, doing)?;
         credentials.extend(
-            page.service_specific_credentials()
-                .iter()
-                .map(|listed| Credential {
-                    id: listed.service_specific_credential_id().to_owned(),
-                    service_user_name: listed.service_user_name().to_owned(),
-                    active: is_active(listed.status()),
-                    created: SystemTime::try_from(*listed.create_date())
-                        .unwrap_or(SystemTime::UNIX_EPOCH),
-                }),
+            page.service_specific_credentials().iter().map(|listed| Credential {
+                id: listed.service_specific_credential_id().to_owned(),
+                service_user_name: listed.service_user_name().to_owned(),
+                active: is_active(listed.status()),
+                created: SystemTime::try_from(*listed.create_date())
+                    .unwrap_or(SystemTime::UNIX_EPOCH),
+            }),
         );
         let is_truncated = page.is_truncated();
         marker = page.marker;
         if marker.is_none() {
             let incomplete =
                 || CallError::local(Code::AwsUnavailable, doing(), "the list has no end");
-            return (!is_truncated)
-                .then_some(credentials)
-                .ok_or_else(incomplete);
+            return (!is_truncated).then_some(credentials).ok_or_else(incomplete);
         }
     }
 }
@@ -223,9 +219,7 @@ fn parse_log(output: &DescribeSecretOutput) -> SecretLog {
         }
         let saved = labels.iter().filter_map(|label| SavedSpec::read(label));
         log.saved_specs.extend(saved);
-        let logins = labels
-            .iter()
-            .filter_map(|label| Login::read(label, version_id));
+        let logins = labels.iter().filter_map(|label| Login::read(label, version_id));
         let mut logins: Vec<Login> = logins.collect();
         logins.sort_by_key(|login| login.entry);
         if has_label("AWSCURRENT") {

@@ -20,8 +20,7 @@ impl Planner<'_> {
         }
         let own = self.secret.filter(|secret| self.context.owns(secret));
         let is_named = |id: &String| {
-            let mut logins = own.into_iter().flat_map(Secret::logins);
-            logins.any(|login| login.credential_id == *id)
+            own.into_iter().flat_map(Secret::logins).any(|login| login.credential_id == *id)
         };
         let issued = state.login.issued.as_ref().map(|issued| &issued.id);
         let issued = issued.filter(|id| !is_named(id));

@@ -18,12 +18,7 @@ pub fn classify(
         return CredentialClass::OtherResource;
     }
     if let Some(secret) = secret {
-        if secret
-            .log
-            .current
-            .as_ref()
-            .is_some_and(|login| login.credential_id == id)
-        {
+        if secret.log.current.as_ref().is_some_and(|login| login.credential_id == id) {
             return CredentialClass::Current;
         }
         if secret.logins().any(|login| login.credential_id == id) {
@@ -73,8 +68,7 @@ pub fn next_deletion<'a>(
     if let Some(login) = named.find(|login| is_left(&login.credential_id)) {
         return Some((login.credential_id.clone(), true));
     }
-    let mut listed = user.credentials.iter();
-    let unneeded = listed.find(|credential| {
+    let unneeded = user.credentials.iter().find(|credential| {
         let is_unneeded = match class(credential) {
             CredentialClass::Superseded | CredentialClass::Orphan => true,
             CredentialClass::Foreign => deletes_foreign,

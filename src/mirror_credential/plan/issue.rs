@@ -22,8 +22,7 @@ impl Planner<'_> {
     pub fn plan_issue(&self) -> Plan {
         let state = self.state;
         // A credential that may be inactive stays then, even in a rollback.
-        let error = self.mirrors.gitlab_error();
-        let error = error.or_else(|| state.mirrors.rejected.first().cloned());
+        let error = self.mirrors.gitlab_error().or_else(|| state.mirrors.rejected.first().cloned());
         let error = error.or_else(|| match self.context.rotation {
             Some(_) => None,
             None => self.mirrors.pushes_everything(),

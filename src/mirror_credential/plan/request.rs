@@ -112,10 +112,7 @@ impl Planner<'_> {
     /// Rejects the request if a later one has changed the former secret `name`.
     fn check_former(&self, name: &str) -> Plan {
         let former = self.state.request.former_secrets.get(name);
-        let mut own = former
-            .into_iter()
-            .flatten()
-            .filter(|secret| self.context.owns(secret));
+        let mut own = former.into_iter().flatten().filter(|secret| self.context.owns(secret));
         let is_late = own.any(|secret| self.context.is_outdated(secret));
         choose_any(is_late.then(|| Step::Reject(messages::later_request())))
     }
@@ -126,8 +123,7 @@ impl Planner<'_> {
     /// would move the login while CloudFormation updates the resource.
     fn check_move(&self) -> Plan {
         let (request, user, owner) = (&self.state.request, &self.state.user, &self.context.owner);
-        let held_for = user.secret_name.as_ref();
-        let held_for = held_for.filter(|name| **name != self.spec.secret_name);
+        let held_for = user.secret_name.as_ref().filter(|name| **name != self.spec.secret_name);
         let (Some(held_for), None) = (held_for, &self.context.rotation) else {
             return Continue(());
         };

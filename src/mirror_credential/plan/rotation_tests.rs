@@ -43,10 +43,7 @@ fn prepared() -> State {
             };
             secret.log.superseded = vec![prepared];
         });
-        state
-            .login
-            .stored
-            .insert(VERSION.to_owned(), Some(value(&[8])));
+        state.login.stored.insert(VERSION.to_owned(), Some(value(&[8])));
         show_mirrors(state, vec![mirror(7), mirror(8)]);
     })
 }

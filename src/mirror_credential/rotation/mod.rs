@@ -89,8 +89,7 @@ impl MirrorCredential {
             let reason = Reason::new(Code::OutOfTime, cut.to_string(), remedy);
             Err(ApplyError::transient(reason))
         };
-        done.unwrap_or_else(out_of_time)
-            .map_err(|error| event.failure(error))
+        done.unwrap_or_else(out_of_time).map_err(|error| event.failure(error))
     }
 
     async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {

@@ -82,12 +82,7 @@ impl MirrorCredential {
     /// would keep a new one disabled too, so each hour's repair would issue a login and delete it.
     async fn check_enabling(&self, secret: &Secret) -> Result<(), ApplyError> {
         let aws = &self.clients.aws;
-        let Some(login) = secret
-            .log
-            .current
-            .as_ref()
-            .filter(|login| login.mirrors > 0)
-        else {
+        let Some(login) = secret.log.current.as_ref().filter(|login| login.mirrors > 0) else {
             return Ok(());
         };
         let spec = read_spec(aws, secret).await?;

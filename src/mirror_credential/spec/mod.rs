@@ -115,9 +115,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         }
     }
     let spec = Spec {
-        secret_name: object
-            .text("SecretName")
-            .unwrap_or_else(|| default_secret_name(&user_name)),
+        secret_name: object.text("SecretName").unwrap_or_else(|| default_secret_name(&user_name)),
         user_name,
         kms_key_id: object.text("KmsKeyId"),
         repository_names,

@@ -119,9 +119,7 @@ pub struct State {
 impl State {
     /// The state of a delivery that started to read at `started_at`, and read `user` and `secret`.
     pub fn new(started_at: SystemTime, user: User, secret: SecretState) -> Self {
-        let current = secret
-            .present()
-            .and_then(|secret| secret.log.current.as_ref());
+        let current = secret.present().and_then(|secret| secret.log.current.as_ref());
         let login = LoginState {
             seen_version: current.map(|login| login.version_id.clone()),
             ..LoginState::default()
@@ -164,8 +162,7 @@ impl State {
             let value = self.login.stored.get(version).and_then(Option::as_ref);
             value.is_some_and(|value| record.is_in(&value.mirrors))
         };
-        let mut logins = secret.into_iter().flat_map(Secret::logins);
-        logins.any(|login| {
+        secret.into_iter().flat_map(Secret::logins).any(|login| {
             current.is_some_and(|current| current.credential_id == login.credential_id)
                 && is_named(&login.version_id)
         })
@@ -204,22 +201,14 @@ impl State {
             let record = same.or_else(|| of_gitlab().find(is_former))?;
             Some((wanted.project.as_str(), record.number?))
         };
-        let by_path = spec
-            .mirrors
-            .iter()
-            .filter(|wanted| wanted.number().is_none());
+        let by_path = spec.mirrors.iter().filter(|wanted| wanted.number().is_none());
         by_path.filter_map(find).collect()
     }
 
     /// Adds the numbers of projects to the records of earlier versions that lack them, of mirrors
     /// that GitLab shows with their addresses.
     pub fn number_records(&mut self) {
-        let projects = self
-            .mirrors
-            .projects
-            .iter()
-            .flatten()
-            .map(|(_, project)| project);
+        let projects = self.mirrors.projects.iter().flatten().map(|(_, project)| project);
         let projects: Vec<_> = projects.collect();
         for value in self.login.stored.values_mut().flatten() {
             for record in value.mirrors.iter_mut().filter(|one| one.number.is_none()) {

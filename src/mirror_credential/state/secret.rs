@@ -96,18 +96,13 @@ impl Secret {
 
     /// The login that the rotation to `version_id` has stored.
     pub fn prepared(&self, version_id: &str) -> Option<&Login> {
-        let mut logins = self.log.superseded.iter();
-        logins.find(|login| login.version_id == version_id)
+        self.log.superseded.iter().find(|login| login.version_id == version_id)
     }
 
     /// The login that a rotation has stored, and that it may make current.
     pub fn rotating(&self) -> Option<&Login> {
         let current = self.log.current.as_ref()?.entry;
-        let mut later = self
-            .log
-            .superseded
-            .iter()
-            .filter(|login| login.entry > current);
+        let mut later = self.log.superseded.iter().filter(|login| login.entry > current);
         later.find(|login| entry_number(&login.version_id).is_none())
     }
 
@@ -168,8 +163,7 @@ impl Secret {
     /// Whether `document` is an earlier spec than the one that was saved last.
     pub fn has_former(&self, document: &Value) -> bool {
         let key = spec_key(document);
-        let mut former = self.log.saved_specs.iter().rev().skip(1);
-        former.any(|saved| saved.key == key)
+        self.log.saved_specs.iter().rev().skip(1).any(|saved| saved.key == key)
     }
 
     /// The entry of a saved spec that is neither the latest one nor the one before.

@@ -67,13 +67,8 @@ impl User {
 
     /// The owner. `None` if the latest Delete released the user.
     pub fn held_by(&self) -> Option<&Owner> {
-        let released_by = self
-            .tombstone
-            .as_ref()
-            .map(|tombstone| &tombstone.owner_key);
-        self.owner
-            .as_ref()
-            .filter(|owner| released_by != Some(&owner.key()))
+        let released_by = self.tombstone.as_ref().map(|tombstone| &tombstone.owner_key);
+        self.owner.as_ref().filter(|owner| released_by != Some(&owner.key()))
     }
 
     /// Whether the user's tags name `owner` and this `secret` of the name `secret_name`. Only the
@@ -97,7 +92,6 @@ impl User {
 
     /// The credential `id`. `None` if IAM does not list it.
     pub fn credential(&self, id: &str) -> Option<&Credential> {
-        let mut credentials = self.credentials.iter();
-        credentials.find(|credential| credential.id == id)
+        self.credentials.iter().find(|credential| credential.id == id)
     }
 }

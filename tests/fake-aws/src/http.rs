@@ -83,9 +83,7 @@ impl From<ApiResponse> for Answer {
     fn from(response: ApiResponse) -> Self {
         let headers = response.headers.into_iter();
         Answer {
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value)).collect(),
             ..Self::new(response.status, response.body)
         }
     }
@@ -94,8 +92,7 @@ impl From<ApiResponse> for Answer {
 /// The call for the service at `host`. An error is the reason why no service would accept it.
 pub fn decode(host: &str, request: &Request) -> Result<Call, String> {
     let mut real = HttpRequest::new(SdkBody::from(request.body.clone()));
-    real.set_method(&request.method)
-        .map_err(|error| error.to_string())?;
+    real.set_method(&request.method).map_err(|error| error.to_string())?;
     real.set_uri(format!("https://{host}{}", request.target))
         .map_err(|error| error.to_string())?;
     for (name, value) in &request.headers {

@@ -14,8 +14,7 @@ impl Call {
     /// Decodes a request, or returns why no service would accept it.
     pub fn decode(request: &HttpRequest) -> Result<Self, String> {
         let url = request.uri().to_owned();
-        let body = request.body().bytes().ok_or("a body that is streamed")?;
-        let body = body.to_vec();
+        let body = request.body().bytes().ok_or("a body that is streamed")?.to_vec();
         let headers = request.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let headers: Vec<(String, String)> = headers.collect();
@@ -144,9 +143,7 @@ impl Call {
 
 /// The service at this address, and the path after the host.
 fn address(url: &str) -> Result<(Service, &str), String> {
-    let rest = url
-        .strip_prefix("https://")
-        .ok_or_else(|| format!("not https: {url}"))?;
+    let rest = url.strip_prefix("https://").ok_or_else(|| format!("not https: {url}"))?;
     let (host, _) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
     let service = match host {
         "iam.amazonaws.com" => Service::Iam,

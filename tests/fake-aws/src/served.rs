@@ -214,8 +214,7 @@ fn may_use_git(gitlab: &GitLab, given: &Value) -> Value {
 /// (`app/workers/post_receive.rb`, `app/services/projects/protect_default_branch_service.rb`).
 fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
     let now = aws.now;
-    let user = aws.gitlab.tokens.get(text(given, "token"));
-    let user = user.map_or(0, |token| token.user);
+    let user = aws.gitlab.tokens.get(text(given, "token")).map_or(0, |token| token.user);
     let project = held(aws, id);
     for commit in given["commits"].as_array().into_iter().flatten() {
         let sha = commit[0].as_str().unwrap_or_default().to_owned();
@@ -223,9 +222,7 @@ fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
         let parents = serde_json::from_value(commit[1].clone()).expect("commits");
         history.parents.insert(sha.clone(), parents);
         let committed = commit[2].as_u64().map(World::since_epoch);
-        history
-            .committed
-            .extend(committed.map(|at| (sha.clone(), at)));
+        history.committed.extend(committed.map(|at| (sha.clone(), at)));
         project.commits.insert(sha);
     }
     let branches: BTreeMap<String, String> =
@@ -234,9 +231,7 @@ fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
     let branches = &project.branches;
     let names = former.keys().chain(branches.keys());
     let names: std::collections::BTreeSet<&String> = names.collect();
-    let moved = names
-        .into_iter()
-        .filter(|name| former.get(*name) != branches.get(*name));
+    let moved = names.into_iter().filter(|name| former.get(*name) != branches.get(*name));
     let events: Vec<PushEvent> = moved
         .map(|name| {
             let (from, to) = (former.get(name).cloned(), branches.get(name).cloned());
@@ -261,9 +256,7 @@ fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
         .collect();
     let known = project.records.tags.all.clone();
     let gone = known.keys().filter(|name| !tags.contains_key(*name));
-    let new = tags
-        .iter()
-        .filter(|(name, tag)| known.get(*name) != Some(tag));
+    let new = tags.iter().filter(|(name, tag)| known.get(*name) != Some(tag));
     let changes: Vec<(&str, Option<Tag>)> = gone
         .map(|name| (name.as_str(), None))
         .chain(new.map(|(name, tag)| (name.as_str(), Some(tag.clone()))))

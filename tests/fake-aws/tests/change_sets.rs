@@ -54,8 +54,7 @@ async fn plan(clients: &Clients, name: &str, url: &str, stage: &str) -> (String,
 /// Creates a change set that reverts drift.
 async fn revert(clients: &Clients, stack: &str, name: &str) -> (String, String) {
     let held = described(clients, stack).await.expect("the stack");
-    let keys = held.parameters().iter();
-    let keys = keys.filter_map(|one| one.parameter_key());
+    let keys = held.parameters().iter().filter_map(|one| one.parameter_key());
     let create = send!(clients.cloudformation, create_change_set, stack_name: stack,
         change_set_name: name, use_previous_template: true, role_arn: ROLE,
         deployment_mode: DeploymentMode::RevertDrift,
@@ -128,8 +127,7 @@ async fn change_set_lists_changes_of_template_and_parameters() {
     let changes = ended(&clients, STACK, "plan-1").await.expect("changes");
     assert_eq!(changes, expected);
     let shown = described_set(&clients, STACK, "plan-1").await;
-    let values = shown.parameters().iter();
-    let values = values.filter_map(|one| one.parameter_value());
+    let values = shown.parameters().iter().filter_map(|one| one.parameter_value());
     assert_eq!(values.collect::<Vec<_>>(), ["****", "prd"]);
     assert_eq!(shown.execution_status().unwrap().as_str(), "AVAILABLE");
     fake.assert_unbroken();

@@ -63,8 +63,7 @@ async fn tags_are_set_and_listed_by_arn() {
         "InvalidSystemTagUsageException"
     );
     let list = |arn: &str| send!(client, list_tags_for_resource, resource_arn: arn);
-    let listed = list(ARN).await.expect("the repository").tags;
-    let listed = listed.expect("tags");
+    let listed = list(ARN).await.expect("the repository").tags.expect("tags");
     assert_eq!(listed.len(), 1);
     assert_eq!(listed["cfn-gitops:stack-name"], "v");
     assert_eq!(code(list(NAME).await), "InvalidResourceArnException");
@@ -77,8 +76,7 @@ async fn approval_rule_template_in_use_is_not_deleted() {
     let (fake, clients) = world_with_repository();
     let client = &clients.codecommit;
     let create = async |content: &str| {
-        let call = client.create_approval_rule_template();
-        let call = call.approval_rule_template_name("rule");
+        let call = client.create_approval_rule_template().approval_rule_template_name("rule");
         code(call.approval_rule_template_content(content).send().await)
     };
     let associate = async |name: &str, repository: &str| {

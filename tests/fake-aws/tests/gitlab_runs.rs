@@ -22,8 +22,7 @@ impl Asking {
 
     async fn enable(&self, mirror: u64, is_enabled: bool) {
         let path = format!("/remote_mirrors/{mirror}");
-        self.ask("PUT", &path, Some(json!({"enabled": is_enabled})))
-            .await;
+        self.ask("PUT", &path, Some(json!({"enabled": is_enabled}))).await;
     }
 
     async fn sync(&self, mirror: u64) -> u16 {
@@ -361,9 +360,7 @@ async fn mirrors_work_if_one_pushes_and_none_fails() {
     refused("does not reach");
     let foreign = gitlab.fake.foreign_credential("mirror");
     let url = URL.replace(".com/", ".com:443/");
-    let manual = gitlab
-        .fake
-        .manual_mirror(PROJECT, &url, Some(&foreign), true);
+    let manual = gitlab.fake.manual_mirror(PROJECT, &url, Some(&foreign), true);
     assert_ne!(manual, mirror);
     refused("a foreign mirror");
     gitlab.enable(mirror, true).await;

@@ -17,9 +17,7 @@ struct Copies<const COUNT: usize> {
 impl<const COUNT: usize> Copies<COUNT> {
     fn new() -> Self {
         let lines = std::array::from_fn(|_| Line::new());
-        let clients = lines
-            .each_ref()
-            .map(|line: &Line| Clients::over(line.connector()));
+        let clients = lines.each_ref().map(|line: &Line| Clients::over(line.connector()));
         Self { lines, clients }
     }
 
@@ -66,14 +64,11 @@ fn explore_reads<const COUNT: usize>(limit: usize, counts: [usize; COUNT]) -> (E
     let orders = RefCell::new(BTreeSet::new());
     let explored = explore(limit, async |schedule| {
         let (fake, clients) = copies.enter(&schedule);
-        let works = clients
-            .iter()
-            .zip(counts)
-            .map(|(clients, count)| async move {
-                for _ in 0..count {
-                    tags(clients).await;
-                }
-            });
+        let works = clients.iter().zip(counts).map(|(clients, count)| async move {
+            for _ in 0..count {
+                tags(clients).await;
+            }
+        });
         assert_eq!(schedule.all(works.collect()).await.len(), COUNT);
         orders.borrow_mut().insert(order(&fake));
     });

@@ -11,8 +11,7 @@ async fn get(fake: &FakeAws, object: &str) -> Result<(String, String), String> {
     let mut request = HttpRequest::get(url).expect("an address");
     let signature = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/x";
     request.headers_mut().insert("authorization", signature);
-    let response = fake.connector("test").call(request).await;
-    let response = response.expect("answered");
+    let response = fake.connector("test").call(request).await.expect("answered");
     let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
     if let Some(version) = response.headers().get("x-amz-version-id") {
         return Ok((version.to_owned(), text.into_owned()));

@@ -36,11 +36,9 @@ async fn secret_is_found_in_every_encoding() {
     let (fake, _) = world_and_clients();
     let id = fake.foreign_credential("mirror").id;
     let reset = || fake.change(|aws| aws.reset("mirror", &id).password);
-    let password = std::iter::repeat_with(reset).find(|it| it.contains('/'));
-    let password = password.expect("one in two");
+    let password = std::iter::repeat_with(reset).find(|it| it.contains('/')).expect("one in two");
     let basic = aws_smithy_types::base64::encode(format!("mirror-at-123456789012:{password}"));
-    let encoded = password.replace('/', "%2F").replace('+', "%2B");
-    let encoded = encoded.replace('=', "%3D");
+    let encoded = password.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
     for text in [
         format!("password={password}"),
         format!("{{\"p\":\"{}\"}}", password.replace('/', "\\/")),

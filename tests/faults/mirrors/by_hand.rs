@@ -218,9 +218,6 @@ fn replica_of_a_secret_is_not_taken_for_a_deleted_one() {
         answer.assert_reason(["replica secret", SECRET]);
         assert!(!answer.reason().contains("CFG-108"), "{answer:?}");
         replicate(false);
-        stack
-            .update(&serial(&login(), 3), None)
-            .await
-            .assert_success();
+        stack.update(&serial(&login(), 3), None).await.assert_success();
     });
 }

@@ -147,8 +147,7 @@ fn break_gitlab(fake: &FakeAws, kind: FaultKind) {
 
 /// The gateway that answers `text` answers each creation of a mirror instead of GitLab.
 fn answer_creations(fake: &FakeAws, text: &str) {
-    let mut gateways = Gateway::each("GitLab.CreateMirror");
-    let found = gateways.find(|gateway| gateway.body.contains(text));
+    let found = Gateway::each("GitLab.CreateMirror").find(|gateway| gateway.body.contains(text));
     fake.options(|options| options.gitlab.gateway = Some(found.expect("such an answer")));
 }
 

@@ -90,10 +90,7 @@ fn number_of_the_former_project_keeps_its_mirror() {
         stack.update(&of(&former), None).await.assert_success();
         assert_eq!(fake.mirrors(LEGACY), before);
         assert_kept(fake);
-        stack
-            .update(&serial(&of(&former), 2), None)
-            .await
-            .assert_success();
+        stack.update(&serial(&of(&former), 2), None).await.assert_success();
         assert_kept(fake);
         stack.delete().await.assert_success();
         assert_eq!((count(fake, LEGACY), count(fake, PROJECT)), (0, 0));
@@ -208,8 +205,7 @@ fn moved_project_keeps_its_mirror() {
 fn project_that_is_given_by_both_names_is_rejected() {
     in_account(async |fake, stack, _| {
         stack.create(&properties()).await.assert_success();
-        let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
-        let number = number.to_string();
+        let number = fake.look(|aws| aws.gitlab.named(PROJECT).id).to_string();
         let both = [PROJECT, &number].map(|project| mirror(project, REPOSITORY));
         let twice = with(properties(), "Mirrors", json!(both));
         let updated = stack.update(&twice, None).await;
@@ -282,18 +278,15 @@ fn mirror_to_another_host_is_left_and_named() {
             stack.create(&properties()).await.assert_success();
             let id = fake.change(|aws| {
                 let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
-                let own = mirrors.filter(|mirror| mirror.is_ours()).last();
-                let own = own.expect("a mirror");
+                let own = mirrors.filter(|mirror| mirror.is_ours()).last().expect("a mirror");
                 own.url = "https://backup.example.com/team/infra.git".to_owned();
                 own.id
             });
             let note = match change {
                 "delete" => stack.delete().await.note().to_owned(),
-                "password" => stack
-                    .update(&serial(&properties(), 2), None)
-                    .await
-                    .reason()
-                    .to_owned(),
+                "password" => {
+                    stack.update(&serial(&properties(), 2), None).await.reason().to_owned()
+                }
                 _ => {
                     let none = json!({"UserName": crate::fixture::USER});
                     stack.update(&none, None).await.note().to_owned()
@@ -302,10 +295,7 @@ fn mirror_to_another_host_is_left_and_named() {
             assert!(note.contains("backup.example.com"), "{change}: {note}");
             assert!(note.contains(&id.to_string()), "{change}: {note}");
             let left = fake.mirrors(PROJECT);
-            let left = left
-                .iter()
-                .find(|mirror| mirror.id == id)
-                .expect("the mirror");
+            let left = left.iter().find(|mirror| mirror.id == id).expect("the mirror");
             assert!(left.enabled, "{change}");
         });
     }

@@ -92,10 +92,7 @@ fn denied_rollback_of_an_unanswered_replacement_fails() {
         replaced(stack, &wanted).await;
         fake.deny_because(DESCRIBE, RENAMED, Denied::Explicitly);
         let back = stack.request("Update", Some(SECRET), &properties(), Some(&wanted));
-        stack
-            .deliver(&back)
-            .await
-            .assert_reason([DESCRIBE, RENAMED]);
+        stack.deliver(&back).await.assert_reason([DESCRIBE, RENAMED]);
         fake.allow();
         let back = stack.request("Update", Some(SECRET), &properties(), Some(&wanted));
         stack.deliver(&back).await.assert_success();

@@ -64,8 +64,7 @@ fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
             all.iter().filter(|(project, _)| project == path).count()
         };
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 1));
-        fake.mirrors_work("moved/infra", REPOSITORY)
-            .expect("it works");
+        fake.mirrors_work("moved/infra", REPOSITORY).expect("it works");
         stack.delete().await.assert_success();
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 0));
     });

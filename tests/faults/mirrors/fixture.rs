@@ -230,7 +230,6 @@ pub async fn check_health(fake: &FakeAws) {
         wire: |_, caller| caller.connector(),
         lifetime: LAMBDA_MAX_LIFETIME,
     };
-    let answered = answered_once(fake, "health.1", &request).await;
-    let answered = answered.expect("it lives");
+    let answered = answered_once(fake, "health.1", &request).await.expect("it lives");
     answered.unwrap_or_else(|error| panic!("{error}"));
 }

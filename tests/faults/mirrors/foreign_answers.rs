@@ -75,10 +75,7 @@ fn rotation_that_cannot_delete_the_former_mirror_fails() {
             fake.change(|aws| aws.options.gitlab.gateway = Some(gateway));
             let rotated = rotation.rotate().await;
             assert_ne!(rotated, Rotated::Finished, "{gateway:?}");
-            let is_there = fake
-                .mirrors(PROJECT)
-                .iter()
-                .any(|mirror| mirror.id == former);
+            let is_there = fake.mirrors(PROJECT).iter().any(|mirror| mirror.id == former);
             assert!(is_there, "{gateway:?}");
             // The next Update deletes it.
             fake.change(|aws| aws.options.gitlab.gateway = None);

@@ -193,10 +193,7 @@ fn genuine_requests_cost_at_most_one_look() {
         assert_eq!(looks(), (0, 0), "Create");
         stack.update(&login(), None).await.assert_success();
         assert_eq!(looks(), (0, 0), "an Update without a change");
-        stack
-            .update(&serial(&login(), 2), None)
-            .await
-            .assert_success();
+        stack.update(&serial(&login(), 2), None).await.assert_success();
         assert_eq!(looks(), (1, 0), "an Update");
         stack.delete().await.assert_success();
         assert_eq!(looks(), (2, 0), "a Delete");

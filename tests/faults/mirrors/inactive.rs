@@ -20,15 +20,12 @@ fn causes() -> Vec<(String, Vec<String>)> {
         "mirrors_create_refused: ",
         "mirrors_leaked_password_without_a_new_one: ",
     ];
-    let refused = scenarios()
-        .into_iter()
-        .filter_map(|Scenario { story, .. }| {
-            let mut prefixes = prefixes.iter();
-            let cause = prefixes.find_map(|prefix| story.name.strip_prefix(prefix))?;
-            let mut texts = story.steps.iter().map(|step| &step.effects.fails);
-            let texts = texts.find(|texts| !texts.is_empty())?;
-            Some((cause.to_owned(), texts.clone()))
-        });
+    let refused = scenarios().into_iter().filter_map(|Scenario { story, .. }| {
+        let cause = prefixes.iter().find_map(|prefix| story.name.strip_prefix(prefix))?;
+        let mut texts = story.steps.iter().map(|step| &step.effects.fails);
+        let texts = texts.find(|texts| !texts.is_empty())?;
+        Some((cause.to_owned(), texts.clone()))
+    });
     let mut causes: Vec<_> = refused.collect();
     assert!(causes.len() > 20);
     // The saved mirrors work without these branches, so the rollback replaces the credential.
@@ -124,10 +121,7 @@ fn rollback_of_a_replacement_leaves_it_inactive() {
     ] {
         in_account_with(Options::default(), async |fake, stack, _| {
             let leaked = leak(fake, stack, &before(), cause).await;
-            stack
-                .update(&replacement, None)
-                .await
-                .assert_reason(["issuing"]);
+            stack.update(&replacement, None).await.assert_reason(["issuing"]);
             assert_warned(fake, &leaked, &[]);
             assert_kept(fake, &leaked, cause);
         });

@@ -50,8 +50,7 @@ async fn expired_delete(stack: &mut ParentStack) -> StackRequest {
 fn expired_create_creates_nothing() {
     in_account(async |fake, stack, _| {
         // After its response would be accepted.
-        let create = stack.request("Create", None, &login(), None);
-        let create = create.valid_for(60);
+        let create = stack.request("Create", None, &login(), None).valid_for(60);
         tokio::time::sleep(Duration::from_secs(61)).await;
         assert_eq!(deliver_once(fake, "expired", &create).await, Some(true));
         assert_eq!(fake.calls_of("expired"), 0);
@@ -226,10 +225,7 @@ fn request_dated_ahead_outranks_no_later_one() {
             holds(fake);
             tokio::time::sleep(Duration::from_secs(1)).await;
             // CloudFormation's own requests.
-            stack
-                .update(&serial(&login(), 3), None)
-                .await
-                .assert_success();
+            stack.update(&serial(&login(), 3), None).await.assert_success();
             stack.delete().await.assert_success();
             fake.assert_holds(nothing_remains);
             let forged = stack.request("Delete", Some(SECRET), &login(), None);

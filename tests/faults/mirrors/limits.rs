@@ -219,13 +219,9 @@ fn quota_of_versions_fails_an_update_and_not_its_rollback() {
             let took = fake.now().duration_since(began).expect("a time");
             println!("{places}: {took:?}, {}", answer.reason());
             assert!(took < Duration::from_secs(60), "repeated for {took:?}");
-            fake.look(|aws| checks::at_rest(aws, &properties(), false))
-                .expect("at rest");
+            fake.look(|aws| checks::at_rest(aws, &properties(), false)).expect("at rest");
             tokio::time::sleep(Duration::from_hours(25)).await;
-            stack
-                .update(&serial(&properties(), 3), None)
-                .await
-                .assert_success();
+            stack.update(&serial(&properties(), 3), None).await.assert_success();
         });
     }
 }

@@ -195,8 +195,7 @@ fn delete_foreign(fake: &FakeAws) {
         let now = aws.now;
         aws.iam.change(now, |iam| {
             for user in iam.users.values_mut() {
-                user.credentials
-                    .retain(|one| one.issued_by != ANOTHER_PERSON);
+                user.credentials.retain(|one| one.issued_by != ANOTHER_PERSON);
             }
         });
     });

@@ -248,9 +248,7 @@ fn missing_service_is_no_missing_user() {
         let (fake, mut stack) = (NEW_THINGS.account)(Options::default());
         let operation = On::Operation("ListServiceSpecificCredentials");
         fake.break_from_now(operation, FaultKind::NotFoundYet);
-        let answer = stack
-            .create(&with(login(), "UserName", json!(OTHER_USER)))
-            .await;
+        let answer = stack.create(&with(login(), "UserName", json!(OTHER_USER))).await;
         answer.assert_reason(["listing the service-specific credentials", "NoSuchEntity"]);
         assert!(!answer.reason().contains("CFG-301"), "{answer:?}");
     });

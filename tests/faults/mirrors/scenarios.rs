@@ -215,9 +215,7 @@ impl Play {
         if self.repeats_late && is_of_stack && !self.is_broken {
             let of = |aws: &AwsState| checks::resources(aws, self.are_tags_late);
             let state = || self.fake.look(of);
-            self.stack
-                .assert_late_copies_change_nothing(&[], state)
-                .await;
+            self.stack.assert_late_copies_change_nothing(&[], state).await;
         }
     }
 
@@ -373,8 +371,7 @@ pub fn scenarios() -> Vec<Scenario> {
 
 /// The story of this name.
 pub fn scenario_called(name: &str) -> Scenario {
-    let mut scenarios = scenarios().into_iter();
-    let scenario = scenarios.find(|known| known.story.name == name);
+    let scenario = scenarios().into_iter().find(|known| known.story.name == name);
     scenario.unwrap_or_else(|| panic!("no story is called {name}"))
 }
 

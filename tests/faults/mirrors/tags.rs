@@ -221,10 +221,7 @@ fn delete_by_the_id_finds_the_untagged_secret_of_the_id() {
         remove_all_tags(fake);
         let renamed = with(login(), "SecretName", json!("codecommit-mirror/renamed"));
         let delete = stack.request("Delete", Some(SECRET), &renamed, None);
-        stack
-            .deliver(&delete)
-            .await
-            .assert_reason([MISSING, SECRET]);
+        stack.deliver(&delete).await.assert_reason([MISSING, SECRET]);
     });
 }
 

@@ -75,8 +75,7 @@ const CARELESS: &[Careless] = &[
 fn careless_products_are_noticed_in_unkind_worlds_only() {
     let scenarios = scenarios();
     assert_each_shown("pipeline", CARELESS, |story, mixture| {
-        let mut scenarios = scenarios.iter();
-        let scenario = scenarios.find(|known| known.story.name == story);
+        let scenario = scenarios.iter().find(|known| known.story.name == story);
         play_in(scenario.expect("that story"), mixture);
     });
 }

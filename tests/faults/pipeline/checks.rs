@@ -26,9 +26,7 @@ fn foreign(aws: &AwsState) -> String {
     stacks.retain(|stack| !is_ours(stack));
     let repositories = aws.codecommit.repositories.iter();
     let repositories = repositories.filter(|(_, held)| held.stack_id.is_none());
-    let repositories: Vec<_> = repositories
-        .map(|(name, held)| (name, &held.tags))
-        .collect();
+    let repositories: Vec<_> = repositories.map(|(name, held)| (name, &held.tags)).collect();
     let mut templates: Vec<_> = aws.codecommit.rule_templates.iter().collect();
     templates.retain(|(_, held)| !held.description.contains(PARENT));
     format!("{stacks:?}\n{repositories:?}\n{templates:?}")
@@ -51,8 +49,7 @@ pub fn watch(fake: &FakeAws, most: usize, retained: &'static [&'static str]) {
         if let Some(lost) = gone.find(|name| *name == GIVEN || retained.contains(&name.as_str())) {
             return Err(format!("repository {lost} should have been retained"));
         }
-        let mut stacks = aws.stacks.all.values();
-        if stacks.any(|stack| stack.name.starts_with("cfnstack-")) {
+        if aws.stacks.all.values().any(|stack| stack.name.starts_with("cfnstack-")) {
             return Err("a deployed stack was changed".to_owned());
         }
         let now = foreign(aws);
@@ -228,9 +225,7 @@ pub fn runs(aws: &AwsState, pipeline: &str) -> BTreeMap<String, usize> {
 /// Fails unless the pipeline has executed exactly these commits, each so many times.
 #[track_caller]
 pub fn assert_runs(fake: &FakeAws, commits: &[(&str, usize)]) {
-    let expected = commits
-        .iter()
-        .map(|(commit, times)| ((*commit).to_owned(), *times));
+    let expected = commits.iter().map(|(commit, times)| ((*commit).to_owned(), *times));
     let runs = fake.look(|aws| runs(aws, PIPELINE));
     assert_eq!(runs, expected.collect());
 }

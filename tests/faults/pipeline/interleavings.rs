@@ -135,10 +135,7 @@ fn two_copies(what: &str, options: &Options, request_type: &str) {
         let begins = |status: &&str| ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"].contains(status);
         let began = fake.look(|aws| {
             let stacks = aws.stacks.all.values();
-            stacks
-                .flat_map(|stack| stack.course())
-                .filter(begins)
-                .count()
+            stacks.flat_map(|stack| stack.course()).filter(begins).count()
         });
         let expected = match request_type {
             "Create" => 1,

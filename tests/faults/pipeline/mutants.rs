@@ -93,9 +93,7 @@ fn every_mutant_is_detected() {
         ),
     ];
     for (mutant, scenario, reason) in mutants {
-        let scenario = scenarios()
-            .into_iter()
-            .find(|known| known.story.name == scenario);
+        let scenario = scenarios().into_iter().find(|known| known.story.name == scenario);
         let scenario = scenario.expect("that scenario");
         let play = || {
             paused(scenario.play(Options::default(), &[]));

@@ -274,10 +274,7 @@ fn rollback_to_a_deleted_repository_succeeds() {
             stack.show("UPDATE_ROLLBACK_COMPLETE", "UPDATE_COMPLETE", CHILD);
             tokio::time::sleep(Duration::from_mins(5)).await;
             let update = stack.request_update(&changed(before.clone()));
-            stack
-                .deliver(&update)
-                .await
-                .assert_reason(["does not exist", "CFG-208"]);
+            stack.deliver(&update).await.assert_reason(["does not exist", "CFG-208"]);
         });
     }
 }

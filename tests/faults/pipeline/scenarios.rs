@@ -71,9 +71,8 @@ pub fn scenarios() -> Vec<Scenario> {
             Action::Create(properties) | Action::Update(properties) => Some(properties),
             _ => None,
         });
-        let ids: BTreeSet<String> = requests
-            .map(|properties| properties["ProjectID"].to_string())
-            .collect();
+        let ids: BTreeSet<String> =
+            requests.map(|properties| properties["ProjectID"].to_string()).collect();
         Scenario {
             stacks: ids.len(),
             retained: if story.retained.is_empty() {

@@ -88,8 +88,7 @@ async fn own_token(fake: &FakeAws, request: &StackRequest) -> String {
     deliver_once(&fork, "fork", request).await;
     let journal = fork.journal();
     let begins = ["CreateStack", "UpdateStack", "DeleteStack"];
-    let mut entries = journal.iter();
-    let entry = entries.find(|entry| begins.contains(&&*entry.operation));
+    let entry = journal.iter().find(|entry| begins.contains(&&*entry.operation));
     let token = &entry.expect("it begins an operation").params["ClientRequestToken"];
     token.as_str().expect("a token").to_owned()
 }

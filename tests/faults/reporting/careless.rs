@@ -49,8 +49,7 @@ const CARELESS: &[Careless] = &[
 fn careless_products_are_noticed_in_unkind_worlds_only() {
     assert_each_shown("reporting", CARELESS, |story, mixture| {
         let mut known = scenarios().iter();
-        let scenario = known.find(|known| known.story.name == story);
-        let scenario = scenario.expect("that story");
+        let scenario = known.find(|known| known.story.name == story).expect("that story");
         in_account(async |fake| scenario.play_in(fake, mixture).await);
     });
 }

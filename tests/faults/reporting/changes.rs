@@ -72,8 +72,7 @@ fn allow_only(aws: &mut AwsState, action: &str) {
     let statement = format!(r#"{{"Effect":"Allow","Action":"{action}","Resource":"*"}}"#);
     let policy = format!(r#"{{"Statement":{statement}}}"#);
     let now = aws.now;
-    aws.iam
-        .change(now, |iam| iam.role_policies.attached = policy);
+    aws.iam.change(now, |iam| iam.role_policies.attached = policy);
 }
 
 /// Adds a part of `Report` that the settings do not have yet.

@@ -31,10 +31,7 @@ pub fn check_texts(fake: &FakeAws, of: Reporting, expected: &[Expected]) {
             for text in &one.not_in_notes {
                 assert!(!body.contains(text), "{text}: {body}");
             }
-            let is_there = one
-                .place
-                .as_ref()
-                .is_none_or(|wanted| place.starts_with(wanted));
+            let is_there = one.place.as_ref().is_none_or(|wanted| place.starts_with(wanted));
             assert!(is_there, "at {place}");
         }
     }
@@ -84,8 +81,7 @@ fn check_ended_approvals(fake: &FakeAws, of: Reporting, records: &Records) {
     let pipeline = fake.look(|aws| aws.pipelines[&of.pipeline()].clone());
     let waits = |note: &Note| {
         pipeline.executions.iter().any(|execution| {
-            let mut attempts = execution.actions.iter().rev();
-            let approval = attempts.find(|action| action.name == "Approval");
+            let approval = execution.actions.iter().rev().find(|action| action.name == "Approval");
             note.body.contains(&format!("/{}/timeline", execution.id))
                 && execution.status == "InProgress"
                 && approval.is_some_and(|action| action.status == "InProgress")
@@ -172,12 +168,8 @@ pub fn check_pipelines(fake: &FakeAws, expected: &[Expected]) {
 /// The latest deployment of the commit, and the environment that it has changed.
 fn check_deployments(records: &Records, of: Reporting, expected: &Expected) {
     let sha = COMMITS[expected.commit];
-    let of_environment = records.deployments.iter();
-    let of_environment = of_environment.filter(|one| one.environment == of.environment);
-    let deployments: Vec<_> = of_environment
-        .clone()
-        .filter(|one| one.sha == sha)
-        .collect();
+    let of_environment = records.deployments.iter().filter(|one| one.environment == of.environment);
+    let deployments: Vec<_> = of_environment.clone().filter(|one| one.sha == sha).collect();
     let latest = deployments.last().map(|one| one.state);
     // A lost record is not repeated after a later deployment. The newest execution may not have
     // reached a deployment that an earlier one had.
@@ -195,8 +187,7 @@ fn check_deployments(records: &Records, of: Reporting, expected: &Expected) {
     let is_any_open = deployments.iter().any(|one| is_open(one.state));
     assert!(!is_any_open, "an open deployment of {sha}: {records:#?}");
     if latest == Some("success") {
-        let mut environments = records.environments.iter();
-        let environment = environments.find(|one| one.name == of.environment);
+        let environment = records.environments.iter().find(|one| one.name == of.environment);
         let environment = environment.expect("an environment");
         assert_eq!(environment.external_url.as_deref(), Some(SITE), "{sha}");
         let tiers = ["development", "production"];
@@ -215,11 +206,7 @@ fn check_ends(records: &Records, of: Reporting, expected: &Expected) {
         _ => return,
     };
     let link = format!("/{}/timeline", expected.execution);
-    for note in records
-        .notes
-        .iter()
-        .filter(|note| note.body.contains(&marker))
-    {
+    for note in records.notes.iter().filter(|note| note.body.contains(&marker)) {
         // The end of an earlier execution of the commit stays, if this one has deployed nothing.
         if expected.status == "canceled" && !note.body.contains(&link) {
             continue;
@@ -240,9 +227,8 @@ fn check_notes(records: &Records, of: Reporting, expected: &Expected, most: usiz
     let sha = COMMITS[expected.commit];
     let requests = records.merge_requests.get(sha).into_iter().flatten();
     let requests = requests.filter(|_| !records.switched_off.contains("merge_requests"));
-    let mut places: Vec<String> = requests
-        .map(|(iid, _)| format!("merge_requests/{iid}"))
-        .collect();
+    let mut places: Vec<String> =
+        requests.map(|(iid, _)| format!("merge_requests/{iid}")).collect();
     if places.is_empty() {
         places.push(format!("commits/{sha}"));
     }

@@ -106,8 +106,7 @@ async fn play_in(mixture: &Mixture, scene: &Scene, story: &Story<Action>, order:
                 let tag = latest.name(&scene.deploy);
                 tokio::time::sleep(shown).await;
                 for (number, call) in order.iter().enumerate() {
-                    call.deliver(scene, &tag, &format!("call-{at}-{number}"))
-                        .await;
+                    call.deliver(scene, &tag, &format!("call-{at}-{number}")).await;
                 }
                 expectation.check(scene, &latest, mixture.may_change(story));
             }

@@ -233,9 +233,7 @@ fn note_of_a_former_user_does_not_wait_for_ever() {
             }
             check_health(fake).await;
             let left = records(fake).notes.into_iter();
-            let left: Vec<_> = left
-                .filter(|note| note.body.contains("wait for an"))
-                .collect();
+            let left: Vec<_> = left.filter(|note| note.body.contains("wait for an")).collect();
             assert_eq!(left.is_empty(), may_edit, "{left:?}");
             let own = records(fake).notes.into_iter();
             let own: Vec<_> = own.filter(|note| note.user == OWN_USER).collect();

@@ -31,9 +31,7 @@ async fn fail(fake: &FakeAws, lines: &[&str], name: &str) {
 }
 
 async fn end(fake: &FakeAws, lines: &[&str]) {
-    Build("e1", Some("Build terminated with state: FAILED"))
-        .take(fake, SHOP)
-        .await;
+    Build("e1", Some("Build terminated with state: FAILED")).take(fake, SHOP).await;
     let id = fake.start_build(BUILD_PROJECT);
     fake.arrange(|aws| {
         let pipeline = aws.pipelines.get_mut(&SHOP.pipeline()).expect("a pipeline");
@@ -54,10 +52,8 @@ async fn begin(fake: &FakeAws) {
 /// The function's first note, after it is known that all are the same.
 fn note(fake: &FakeAws) -> String {
     let notes = records(fake).notes.into_iter();
-    let mut own: Vec<String> = notes
-        .filter(|note| note.user != OTHER_USER)
-        .map(|note| note.body)
-        .collect();
+    let mut own: Vec<String> =
+        notes.filter(|note| note.user != OTHER_USER).map(|note| note.body).collect();
     own.dedup();
     assert_eq!(own.len(), 1, "{own:#?}");
     own.remove(0)

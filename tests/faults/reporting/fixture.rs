@@ -225,8 +225,7 @@ pub async fn deliver(fake: &FakeAws, of: Reporting, subject: Subject, name: &str
 /// Delivers an event once. Returns the number of changes that GitLab accepted.
 pub async fn deliver_once(fake: &FakeAws, of: Reporting, subject: Subject, name: &str) -> u64 {
     let event = event(fake, of, subject, name);
-    let answer = answered_once(fake, name, &event).await;
-    let answer = answer.expect("not killed").expect("a report");
+    let answer = answered_once(fake, name, &event).await.expect("not killed").expect("a report");
     if answer["Ignored"].is_string() {
         return 0;
     }

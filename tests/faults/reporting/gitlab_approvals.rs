@@ -85,8 +85,7 @@ impl Scene {
         self.fake.look(|aws| {
             let mut executions = aws.pipelines[&SHOP.pipeline()].executions.iter();
             let execution = executions.find(|one| one.id == RUN)?;
-            let mut attempts = execution.actions.iter().rev();
-            let approval = attempts.find(|run| run.name == "Approval")?;
+            let approval = execution.actions.iter().rev().find(|run| run.name == "Approval")?;
             let ended = approval.status != "InProgress";
             ended.then(|| (approval.status, approval.text.unwrap_or_default()))
         })
@@ -186,11 +185,7 @@ pub fn shown_tags(fake: &FakeAws) -> [String; 2] {
     let note = records(fake).notes.pop().expect("a note").body;
     ["[`deploy/", "[`reject/"].map(|start| {
         let at = note.find(start).unwrap_or_else(|| panic!("no tag: {note}"));
-        note[at + 2..]
-            .split('`')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+        note[at + 2..].split('`').next().unwrap_or_default().to_owned()
     })
 }
 

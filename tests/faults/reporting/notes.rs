@@ -34,8 +34,7 @@ async fn write_note(fake: &FakeAws, action: &str) {
         format!(r#"{{"Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#);
     fake.change(|aws| {
         let now = aws.now;
-        aws.iam
-            .change(now, |iam| iam.role_policies.attached = allow);
+        aws.iam.change(now, |iam| iam.role_policies.attached = allow);
     });
     let waiting = scenario("report_waiting");
     waiting.play(fake).await;
@@ -130,9 +129,7 @@ fn requests_that_the_commit_comes_from_are_first() {
             "head".clone_into(&mut one.head);
             one.merge_commit = Some(COMMITS[0].to_owned());
         });
-        scenario("report_ends: stopped while it waits")
-            .play(fake)
-            .await;
+        scenario("report_ends: stopped while it waits").play(fake).await;
         let notes = records(fake).notes.into_iter();
         let places: Vec<String> = notes.map(|note| note.place).collect();
         assert_eq!(places[0], "merge_requests/3", "{places:?}");
@@ -168,12 +165,7 @@ async fn failed_status(
             return;
         }
         fake.arrange(|aws| {
-            let executed = aws
-                .stacks
-                .change_sets
-                .executed
-                .last_mut()
-                .expect("a change set");
+            let executed = aws.stacks.change_sets.executed.last_mut().expect("a change set");
             executed.parameters = own.map(|value| [("Size".to_owned(), value.to_owned())].into());
             if own.is_none() {
                 aws.stacks.change_sets.executed.clear();

@@ -108,9 +108,7 @@ fn course(first: Option<&'static str>, second: Option<&'static str>) -> Vec<[Ste
     };
     let mut both: Vec<[Step; 2]> = one.into_iter().zip(other).map(|(a, b)| [a, b]).collect();
     if second.is_some() {
-        let again = retried("f1")
-            .into_iter()
-            .map(|step| [Step::Start("e2"), step]);
+        let again = retried("f1").into_iter().map(|step| [Step::Start("e2"), step]);
         both.extend(again);
     }
     both
@@ -226,11 +224,7 @@ const CART: Reporting = Reporting {
 /// Both pipelines deploy the first commit, and `CART`'s fails with this error.
 async fn deploy_both(fake: &FakeAws, error: Option<&'static str>) {
     for (of, id, error) in [(SHOP, "e1", None), (CART, "f1", error)] {
-        for (at, step) in [&waiting(id, 0)[..], &ending(id, error)]
-            .concat()
-            .iter()
-            .enumerate()
-        {
+        for (at, step) in [&waiting(id, 0)[..], &ending(id, error)].concat().iter().enumerate() {
             step.take(fake, of).await;
             if step.has_event() {
                 deliver(fake, of, step.subject(), &format!("{id}-{at}")).await;

@@ -88,10 +88,7 @@ fn part_that_fails_stops_no_other() {
 #[test]
 fn deployment_whose_execution_failed_is_the_present_one() {
     in_account(async |fake| {
-        for step in waiting("e1", 0)
-            .into_iter()
-            .chain(deployed("e1", "Succeeded"))
-        {
+        for step in waiting("e1", 0).into_iter().chain(deployed("e1", "Succeeded")) {
             step.take(fake, SHOP).await;
         }
         let later = waiting("e2", 1).into_iter().chain(deployed("e2", "Failed"));

@@ -136,8 +136,7 @@ pub fn ordinary() -> impl Iterator<Item = &'static Scenario> {
 
 /// The story of this name.
 pub fn scenario(name: &str) -> &'static Scenario {
-    let mut all = scenarios().iter();
-    all.find(|one| one.story.name == name).expect("a story")
+    scenarios().iter().find(|one| one.story.name == name).expect("a story")
 }
 
 /// Executions take these steps, whose events are delivered as Lambda does. `change` happens between

@@ -56,9 +56,7 @@ impl<'de> Deserialize<'de> for Step {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let step = Map::deserialize(deserializer)?;
         let mut members = step.iter();
-        let read = members
-            .next()
-            .and_then(|(word, subject)| read(word, subject));
+        let read = members.next().and_then(|(word, subject)| read(word, subject));
         let read = read.filter(|_| members.next().is_none());
         read.ok_or_else(|| D::Error::custom(format!("not a step: {step:?}")))
     }

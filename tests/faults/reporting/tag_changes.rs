@@ -350,8 +350,7 @@ fn put_between(project: &mut Project, from: String, number: u64, to: String) {
     let between = (0..number).map(|at| format!("between-{at}"));
     let [first, last] = [from, to].map(std::iter::once);
     let line: Vec<String> = first.chain(between).chain(last).collect();
-    let pairs = line.windows(2);
-    let pairs = pairs.map(|pair| (pair[1].clone(), vec![pair[0].clone()]));
+    let pairs = line.windows(2).map(|pair| (pair[1].clone(), vec![pair[0].clone()]));
     project.records.history.parents.extend(pairs);
     project.commits.extend(line);
 }

@@ -19,8 +19,7 @@ fn samples() -> u64 {
 }
 
 async fn succeed_once(fake: &FakeAws, event: &Value, name: &str) {
-    let answer = deliver_once(fake, event, name).await;
-    let answer = answer.expect("not killed");
+    let answer = deliver_once(fake, event, name).await.expect("not killed");
     answer.unwrap_or_else(|error| panic!("{error}"));
 }
 

@@ -163,11 +163,7 @@ fn deploy_again(fake: &FakeAws, status: &str) {
     let found = known.into_iter().find(|known| *known == status);
     let status = found.unwrap_or_else(|| panic!("no execution is {status}"));
     fake.change(|aws| {
-        let executions = &mut aws
-            .pipelines
-            .get_mut(PIPELINE)
-            .expect("a pipeline")
-            .executions;
+        let executions = &mut aws.pipelines.get_mut(PIPELINE).expect("a pipeline").executions;
         let mut bad = executions[0].clone();
         (bad.id, bad.revision) = ("bad".to_owned(), Some("bad".to_owned()));
         let mut undo = executions[0].clone();
@@ -195,8 +191,7 @@ fn restrict(fake: &FakeAws, action: &str) {
     let policy = json!({ "Statement": statement }).to_string();
     fake.arrange(|aws| {
         let now = aws.now;
-        aws.iam
-            .change(now, |iam| iam.role_policies.attached = policy);
+        aws.iam.change(now, |iam| iam.role_policies.attached = policy);
     });
 }
 
@@ -205,9 +200,8 @@ pub fn delete_stack(fake: &FakeAws) {
     fake.change(|aws| {
         aws.stacks.all.retain(|_, stack| stack.name != STACK);
         let change_sets = aws.stacks.change_sets.of(STACK);
-        let keys: Vec<_> = change_sets
-            .map(|one| (one.stack_name.clone(), one.name.clone()))
-            .collect();
+        let keys: Vec<_> =
+            change_sets.map(|one| (one.stack_name.clone(), one.name.clone())).collect();
         for key in keys {
             aws.stacks.change_sets.remove(&key);
         }

@@ -97,10 +97,7 @@ pub fn own_notes(fake: &FakeAws, iid: u64) -> Vec<String> {
 
 /// Fails if another merge request or a commit has a note of the function.
 pub fn assert_notes_only_on(fake: &FakeAws, iids: &[u64]) {
-    let places: Vec<_> = iids
-        .iter()
-        .map(|iid| format!("merge_requests/{iid}"))
-        .collect();
+    let places: Vec<_> = iids.iter().map(|iid| format!("merge_requests/{iid}")).collect();
     let mut notes = records(fake).notes;
     notes.retain(|note| is_own(note) && !places.contains(&note.place));
     assert!(notes.is_empty(), "at a wrong place: {notes:?}");

@@ -22,8 +22,8 @@ fn drift_status_of_another_account_is_not_replaced() {
             posted.expect("a new status");
         });
         check_health(fake, "second health check").await;
-        let shown = drift_statuses(fake);
-        let shown = shown.iter().map(|one| (one.state, &one.target_url));
+        let statuses = drift_statuses(fake);
+        let shown = statuses.iter().map(|one| (one.state, &one.target_url));
         assert_eq!(shown.collect::<Vec<_>>(), [("failed", &other.target_url)]);
     });
 }

@@ -237,13 +237,9 @@ pub fn delete_branch(fake: &FakeAws, (branch, iid): (&str, u64)) {
 pub fn succeed(fake: &FakeAws, build: &str, output: &Output) -> Value {
     let prefix = format!("review/shop/{}", uuid(build));
     let template = (TEMPLATE, &output.template);
-    let configuration = output
-        .configuration
-        .iter()
-        .map(|content| ("dev.json", content));
+    let configuration = output.configuration.iter().map(|content| ("dev.json", content));
     for (path, content) in configuration.chain([template]) {
-        let text = content.as_str().map(ToOwned::to_owned);
-        let text = text.unwrap_or_else(|| content.to_string());
+        let text = content.as_str().map_or_else(|| content.to_string(), ToOwned::to_owned);
         fake.put_object(BUCKET, &format!("{prefix}/{path}"), &text);
     }
     fake.end_build(build, "SUCCEEDED")

@@ -143,9 +143,7 @@ fn every_mutant_of_a_story_is_detected() {
     let scenarios = scenarios();
     let play = |name: &str| {
         let scenario = scenarios.iter().find(|one| one.story.name == name);
-        scenario
-            .unwrap_or_else(|| panic!("no story is {name}"))
-            .play(&[]);
+        scenario.unwrap_or_else(|| panic!("no story is {name}")).play(&[]);
     };
     for (mutant, story, says) in [
         (

@@ -111,12 +111,7 @@ impl Scenario {
 
     /// `PipelineStackDrift`
     fn compares_pipeline_stacks(&self) -> bool {
-        match self
-            .story
-            .world
-            .get("PipelineStackDrift")
-            .and_then(Value::as_str)
-        {
+        match self.story.world.get("PipelineStackDrift").and_then(Value::as_str) {
             None | Some("Report") => true,
             Some("Disabled") => false,
             Some(other) => panic!("{}: not {other}", self.story.name),
@@ -320,10 +315,7 @@ impl<'a> Play<'a> {
 fn output(push: &Push) -> Output {
     Output {
         template: laid_over(changed(), &push.template),
-        configuration: push
-            .configuration
-            .as_ref()
-            .map(|over| laid_over(configuration(), over)),
+        configuration: push.configuration.as_ref().map(|over| laid_over(configuration(), over)),
     }
 }
 

@@ -121,9 +121,7 @@ fn response_fits_and_starts_with_its_reason() {
         assert_eq!(read["StackId"], "s");
         if response.reason.is_some() {
             let told = read["Reason"].as_str().expect("a reason");
-            let told = told
-                .strip_suffix(" Do it - CFG-207")
-                .expect("remedy and code");
+            let told = told.strip_suffix(" Do it - CFG-207").expect("remedy and code");
             let (cut, whole) = (told.strip_suffix('…'), reason.trim_end_matches(['.', ' ']));
             let end = if whole.ends_with(['?', '!']) { "" } else { "." };
             assert!(cut.map_or(told == format!("{whole}{end}"), |cut| {

@@ -113,9 +113,7 @@ fn mirror_is_read_without_the_login_in_its_last_error() {
             return;
         };
         assert_eq!(Some(mirror.id), described["id"].as_u64());
-        let error = mirror
-            .last_error
-            .map(|error| error.shown([&Password::new("hunter2")]));
+        let error = mirror.last_error.map(|error| error.shown([&Password::new("hunter2")]));
         let error = error.unwrap_or_default();
         assert!(error.chars().count() <= 300);
         assert!(!error.contains(char::is_control), "{error:?}");

@@ -53,8 +53,8 @@ fn injected(template: &Value) -> Vec<String> {
             }
         }
     }
-    let resolved = strings_in(template);
-    let resolved = resolved.iter().filter(|text| text.contains("{{resolve:"));
+    let strings = strings_in(template);
+    let resolved = strings.iter().filter(|text| text.contains("{{resolve:"));
     injected.extend(resolved.map(|text| (*text).to_owned()));
     injected
 }

@@ -57,10 +57,8 @@ fn health_check_is_of_an_environment_that_can_be_one() {
         let Some(Ok(environment)) = asked.map(|asked| asked.environment(&arn)) else {
             return;
         };
-        let is_of_letters = |text: &str| {
-            let mut characters = text.chars();
-            characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        };
+        let is_of_letters =
+            |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
         let id = &environment.id;
         assert!(!id.is_empty() && id.len() <= 30, "{id}");
         assert!(is_of_letters(id), "{id}");
@@ -186,9 +184,7 @@ fn redacted_text_does_not_contain_the_password() {
 fn inputs_are_changed_and_not_always() {
     let seed = json!({"a": ["text", 1], "b": {"c": true}});
     let seeds = std::slice::from_ref(&seed);
-    let inputs: Vec<Value> = (0..256)
-        .map(|number| Choices::seeded(number).json(seeds))
-        .collect();
+    let inputs: Vec<Value> = (0..256).map(|number| Choices::seeded(number).json(seeds)).collect();
     let same = inputs.iter().filter(|input| **input == seed).count();
     assert!((10..200).contains(&same), "{same}");
     let has_other_strings = |input: &&Value| strings_in(input) != strings_in(&seed);

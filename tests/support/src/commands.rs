@@ -15,11 +15,7 @@ struct Command<'a>(Vec<&'a str>);
 impl<'a> Command<'a> {
     fn of(text: &'a str) -> Self {
         let words = text.split([' ', ';']);
-        Command(
-            words
-                .map(|word| word.trim_end_matches(['.', ',', '`']))
-                .collect(),
-        )
+        Command(words.map(|word| word.trim_end_matches(['.', ',', '`'])).collect())
     }
 
     /// The words after `name`.
@@ -36,8 +32,7 @@ impl<'a> Command<'a> {
     fn parameters(&self) -> Vec<Parameter> {
         let words = self.after("--parameters").iter();
         let parameters = words.map_while(|word| {
-            let key = word.strip_prefix("ParameterKey=")?;
-            let key = key.strip_suffix(",UsePreviousValue=true")?;
+            let key = word.strip_prefix("ParameterKey=")?.strip_suffix(",UsePreviousValue=true")?;
             let parameter = Parameter::builder().parameter_key(key);
             Some(parameter.use_previous_value(true).build())
         });
@@ -75,8 +70,7 @@ async fn of_secrets(clients: &Clients, command: &Command<'_>) {
                 let (key, value) = tag.strip_prefix("Key=")?.split_once(",Value=")?;
                 Some(Tag::builder().key(key).value(value).build())
             });
-            let call = secrets.tag_resource().secret_id(id);
-            let call = call.set_tags(Some(tags.collect()));
+            let call = secrets.tag_resource().secret_id(id).set_tags(Some(tags.collect()));
             call.send().await.expect("a secret");
         }
         other => panic!("{other}"),
@@ -99,8 +93,7 @@ async fn of_stacks(clients: &Clients, command: &Command<'_>) {
                 let of_stack = StackTag::builder().set_key(text(&tag["Key"]));
                 of_stack.set_value(text(&tag["Value"])).build()
             });
-            let call = stacks.update_stack().stack_name(name);
-            let call = call.use_previous_template(true);
+            let call = stacks.update_stack().stack_name(name).use_previous_template(true);
             let call = call.set_tags(Some(tags.collect()));
             let call = call.set_parameters(Some(command.parameters()));
             call.send().await.expect("a stack");
@@ -110,8 +103,7 @@ async fn of_stacks(clients: &Clients, command: &Command<'_>) {
             let call = stacks.create_change_set().stack_name(name);
             let call = call.change_set_name(command.argument("--change-set-name"));
             let call = call.deployment_mode(DeploymentMode::RevertDrift);
-            let call = call.use_previous_template(true);
-            let call = call.role_arn(command.argument("--role-arn"));
+            let call = call.use_previous_template(true).role_arn(command.argument("--role-arn"));
             let call = call.set_parameters(Some(command.parameters()));
             call.send().await.expect("a change set");
         }

@@ -178,9 +178,7 @@ impl Rotation {
     }
 
     async fn steps_from(&mut self, first: RotationStep) -> Rotated {
-        let steps = RotationStep::ALL
-            .into_iter()
-            .skip_while(|step| *step != first);
+        let steps = RotationStep::ALL.into_iter().skip_while(|step| *step != first);
         for step in steps {
             tokio::time::sleep(self.pause).await;
             if let Err(failed) = self.step(step).await {
@@ -284,8 +282,7 @@ impl Rotation {
 
     /// Reads or changes the secret as Secrets Manager itself.
     fn with_secret<R>(&self, change: impl FnOnce(&mut Secret, Duration) -> R) -> Result<R, String> {
-        self.fake
-            .change(|aws| aws.change_secret(&self.secret, change))
+        self.fake.change(|aws| aws.change_secret(&self.secret, change))
     }
 }
 

@@ -455,9 +455,7 @@ fn inserted(item: &Value, row: &Row) -> Option<Value> {
 }
 
 fn parse_duration(text: &str) -> Duration {
-    let unit = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..unit].parse().expect("a number and a unit");
     match &text[unit..] {
         "ms" => Duration::from_millis(number),

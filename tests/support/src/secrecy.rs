@@ -96,11 +96,8 @@ impl HttpConnector for Recorder {
 
 /// A request without the header that has to contain the token.
 fn text_of(request: &HttpRequest) -> String {
-    let headers = request.headers().iter();
-    let headers = headers.filter(|(name, _)| *name != "private-token");
-    let headers: Vec<String> = headers
-        .map(|(name, value)| format!("{name}: {value}"))
-        .collect();
+    let headers = request.headers().iter().filter(|(name, _)| *name != "private-token");
+    let headers: Vec<String> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
     let (method, url, headers) = (request.method(), request.uri(), headers.join("\n"));
     format!("{method} {url}\n{headers}\n{}", body_of(request))
 }
@@ -109,8 +106,7 @@ fn show(place: Place, secret: &str, request: &mut HttpRequest) {
     match place {
         Place::Log => tracing::trace!(target: "cfn_gitops::mutant", secret),
         Place::Url => {
-            let escaped = secret.replace('/', "%2F").replace('+', "%2B");
-            let escaped = escaped.replace('=', "%3D");
+            let escaped = secret.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
             let has_query = request.uri().contains('?');
             let separator = if has_query { '&' } else { '?' };
             let url = format!("{}{separator}shown={escaped}", request.uri());

@@ -283,8 +283,9 @@ impl Mixture {
     /// Whether the requests of this story may end otherwise in it.
     pub fn may_change<A>(&self, story: &Story<A>) -> bool {
         let names = &story.changed_by;
-        let mut settings = self.settings.iter();
-        settings.any(|setting| names.iter().any(|name| name == setting.name))
+        self.settings
+            .iter()
+            .any(|setting| names.iter().any(|name| name == setting.name))
     }
 
     /// The mixture without one of its settings, for each of them.
@@ -381,8 +382,7 @@ fn play_shrunk(mut mixture: Mixture, play: impl Fn(&Mixture)) {
         return;
     };
     let fails_smaller = |mixture: &Mixture| {
-        let mut smaller = mixture.smaller();
-        smaller.find_map(|one| failure(&one).map(|reason| (one, reason)))
+        mixture.smaller().find_map(|one| failure(&one).map(|reason| (one, reason)))
     };
     while let Some(smaller) = fails_smaller(&mixture) {
         (mixture, reason) = smaller;

@@ -25,11 +25,7 @@ pub fn parse_json(text: &str) -> Result<Value, String> {
         };
         // For an empty text, the parser has no line. It counts bytes, and a person characters.
         let (line, bytes) = (error.line().max(1), error.column());
-        let before = text
-            .split('\n')
-            .nth(line - 1)
-            .unwrap_or_default()
-            .as_bytes();
+        let before = text.split('\n').nth(line - 1).unwrap_or_default().as_bytes();
         let before = String::from_utf8_lossy(&before[..bytes.min(before.len())]);
         let column = before.chars().count().max(1);
         format!("{what} (line {line}, column {column})")

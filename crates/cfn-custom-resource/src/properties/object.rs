@@ -46,10 +46,9 @@ impl Decoded {
             Decoded::Boolean(boolean) => Value::from(*boolean),
             Decoded::Number(number) => Value::from(*number),
             Decoded::Object(object) => object.to_value(),
-            Decoded::Map(map) => map
-                .iter()
-                .map(|(name, text)| (name.as_str(), text.as_str()))
-                .collect(),
+            Decoded::Map(map) => {
+                map.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+            }
             Decoded::List(list) => list.iter().map(|(_, entry)| entry.to_value()).collect(),
         }
     }
@@ -80,8 +79,7 @@ impl Object {
         };
         for property in table {
             let path = object.path_of(property.name);
-            let set = map.and_then(|map| map.get(property.name));
-            let set = set.filter(|value| !value.is_null());
+            let set = map.and_then(|map| map.get(property.name)).filter(|value| !value.is_null());
             if set.is_none() && property.is_required && map.is_some() {
                 errors.add(path.as_str(), "is required");
             }
@@ -232,9 +230,7 @@ fn decode(
     let number = text.as_deref().and_then(whole_number);
     let decoded = match kind {
         Kind::Any => return None,
-        Kind::AnyText => text
-            .map(Decoded::Text)
-            .ok_or_else(|| no_text(value).to_owned()),
+        Kind::AnyText => text.map(Decoded::Text).ok_or_else(|| no_text(value).to_owned()),
         Kind::Text(format) => match text {
             Some(text) if format.fits(&text) => Ok(Decoded::Text(text)),
             Some(text) => Err(format.error_of(&text)),
@@ -262,8 +258,7 @@ fn decode(
             return value.is_object().then_some(Decoded::Object(object));
         }
         Kind::Map(map) | Kind::MapOrList(map, _) => {
-            let value = parsed(map, value).map_err(|what| errors.add(path, what));
-            let value = value.ok()?;
+            let value = parsed(map, value).map_err(|what| errors.add(path, what)).ok()?;
             if let (Kind::MapOrList(_, table), Value::Array(_)) = (kind, &*value) {
                 return decode_list(&Kind::Object(table), None, &value, path, errors);
             }
@@ -283,9 +278,9 @@ fn whole_number(text: &str) -> Option<u32> {
 /// A map that is written as JSON text, parsed. Any other value is returned as it is.
 fn parsed<'a>(map: &Map, value: &'a Value) -> Result<Cow<'a, Value>, String> {
     match (value.as_str(), map.as_json) {
-        (Some(text), Some(must_be)) => parse_json(text)
-            .map(Cow::Owned)
-            .map_err(|why| format!("{must_be}; {why}")),
+        (Some(text), Some(must_be)) => {
+            parse_json(text).map(Cow::Owned).map_err(|why| format!("{must_be}; {why}"))
+        }
         _ => Ok(Cow::Borrowed(value)),
     }
 }

@@ -267,11 +267,7 @@ async fn rejected_address_names_the_remedy() {
     }
 
     let error = made(422, json!({"error": "url is missing, url is empty"})).await;
-    assert!(
-        error
-            .to_string()
-            .contains("HTTP 422: url is missing, url is empty")
-    );
+    assert!(error.to_string().contains("HTTP 422: url is missing, url is empty"));
 
     let moved = "405 Non GET methods are not allowed for moved projects";
     let error = made(405, json!({"message": moved})).await;
@@ -331,9 +327,7 @@ async fn error_carries_whether_the_request_was_sent_and_may_be_repeated() {
         (tls(TlsError::ServerFailed), 4, offline),
         (tls(TlsError::Expired), 1, untrusted),
     ] {
-        let script = Script::default()
-            .then_times(times, &post, &reply)
-            .then(LIST, ok(json!([])));
+        let script = Script::default().then_times(times, &post, &reply).then(LIST, ok(json!([])));
         let error = create(&gitlab(&script)).await.expect_err("a fault");
         let carried = (error.sent, error.retry, error.scope);
         assert_eq!(carried, expected, "{error}");

@@ -101,9 +101,7 @@ async fn large_page_is_read_in_smaller_ones() {
     let all = numbers(21);
     let large = || Reply::text(200, &" ".repeat(300_001));
     let script = |last: Reply| {
-        let script = Script::default()
-            .then(&get(20, 1), large())
-            .then(&get(4, 1), large());
+        let script = Script::default().then(&get(20, 1), large()).then(&get(4, 1), large());
         let script = script
             .then(&get(1, 1), page_of(&all[..1]))
             .then(&get(1, 2), last)
@@ -117,17 +115,13 @@ async fn large_page_is_read_in_smaller_ones() {
     };
     let read_all = read(&script(page_of(&all[1..2])), Reading::COMMENTS).await;
     assert_eq!(read_all, Ok((all.clone(), true)));
-    let (found, is_complete) = read(&script(large()), Reading::COMMENTS)
-        .await
-        .expect("most");
+    let (found, is_complete) = read(&script(large()), Reading::COMMENTS).await.expect("most");
     assert!(is_complete && found.len() == 20 && !found.contains(&1));
     let strict = read(&script(large()), Reading::first(20, 100)).await;
     assert_eq!(strict.expect_err("large").kind, ErrorKind::TooLarge);
     // Its smaller pages would begin elsewhere.
     let short = page_of(&all[..2]).with("x-next-page", "2");
-    let script = Script::default()
-        .then(&get(20, 1), short)
-        .then(&get(20, 2), large());
+    let script = Script::default().then(&get(20, 1), short).then(&get(20, 2), large());
     let shifted = read(&script, Reading::COMMENTS).await;
     assert_eq!(shifted.expect_err("large").kind, ErrorKind::TooLarge);
 }

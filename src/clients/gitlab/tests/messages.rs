@@ -11,11 +11,9 @@ const LIST: &str = "/remote_mirrors?per_page=100&page=1";
 
 /// The error of a list of mirrors, to which GitLab sends these responses.
 async fn rejected(replies: &[(&str, Reply)]) -> GitLabError {
-    let script = replies
-        .iter()
-        .fold(Script::default(), |script, (of, reply)| {
-            script.then(&format!("GET {PROJECT}{of}"), reply.clone())
-        });
+    let script = replies.iter().fold(Script::default(), |script, (of, reply)| {
+        script.then(&format!("GET {PROJECT}{of}"), reply.clone())
+    });
     let error = gitlab(&script).mirrors(INFRA).await.expect_err("rejected");
     script.sent();
     error
@@ -103,9 +101,7 @@ async fn write_of_a_report_that_a_firewall_rejects_has_its_size() {
         script.sent();
         // The whole one is rejected, and the short one passes.
         if is_blocked {
-            let script = Script::default()
-                .then(&path, reply)
-                .then(&path, ok(json!({"id": 2})));
+            let script = Script::default().then(&path, reply).then(&path, ok(json!({"id": 2})));
             let edited = gitlab(&script).edit_note(INFRA, &note, text).await;
             assert!(edited.expect("an answer"));
             assert_eq!(script.sent()[1].json()["body"], "short");

@@ -33,9 +33,7 @@ async fn token_without_a_readable_date_has_no_expiry() {
     }
     assert_eq!(read(ok(json!({"id": 42}))).await, Ok(None));
     // An answer without an ID is not about a token.
-    let error = read(ok(json!({"message": "ok"})))
-        .await
-        .expect_err("unproved");
+    let error = read(ok(json!({"message": "ok"}))).await.expect_err("unproved");
     assert!(error.reason().to_string().contains("CFG-403"), "{error}");
 }
 

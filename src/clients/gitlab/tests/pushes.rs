@@ -27,8 +27,7 @@ async fn inherited_protections_are_not_the_projects_own() {
         {"name": "development", "inherited": false},
         {"name": "release/*"},
     ]));
-    let found = gitlab(&script).protected_branches(INFRA).await;
-    let found = found.expect("branches");
+    let found = gitlab(&script).protected_branches(INFRA).await.expect("branches");
     assert_eq!(found.own, ["development", "release/*"]);
     assert!(found.is_complete);
     assert!(
@@ -40,8 +39,7 @@ async fn inherited_protections_are_not_the_projects_own() {
 async fn full_list_of_protected_branches_is_incomplete() {
     let inherited = json!({"name": "x", "inherited": true});
     let script = listed(vec![inherited; 100].into());
-    let found = gitlab(&script).protected_branches(INFRA).await;
-    let found = found.expect("branches");
+    let found = gitlab(&script).protected_branches(INFRA).await.expect("branches");
     assert!(found.own.is_empty() && !found.is_complete && !found.is_empty());
 }
 

@@ -27,10 +27,7 @@ async fn request_has_the_token_in_its_header_only() {
         .then(&format!("DELETE {MIRRORS}/7"), Reply::empty(204));
     let gitlab = gitlab(&script);
     gitlab.mirror(INFRA, 7).await.expect("a mirror");
-    gitlab
-        .update(INFRA, 7, &settings(), true)
-        .await
-        .expect("set");
+    gitlab.update(INFRA, 7, &settings(), true).await.expect("set");
     gitlab.sync(INFRA, 7).await.expect("a push");
     gitlab.delete(INFRA, 7).await.expect("removed");
     for sent in script.sent() {
@@ -74,9 +71,7 @@ async fn login_that_is_unsafe_in_an_address_is_not_sent() {
         ("a/b", "password"),
     ] {
         let password = Password::new(password);
-        let made = gitlab
-            .create(INFRA, CLONE_URL, login, &password, &settings(), &[])
-            .await;
+        let made = gitlab.create(INFRA, CLONE_URL, login, &password, &settings(), &[]).await;
         let error = made.expect_err("refused");
         assert_eq!(error.kind, ErrorKind::UnsafeLogin, "{login}");
         assert_eq!(error.sent, Sent::No);
@@ -132,9 +127,7 @@ async fn duplicate_address_is_spelled_in_other_ways() {
         let error = create(&gitlab(&script)).await.expect_err("rejected");
         assert!(error.kind.is_rejection(Rejection::Other), "{error}");
         script.sent();
-        let script = Script::default()
-            .then(&post, taken)
-            .then(&list, ok(json!([])));
+        let script = Script::default().then(&post, taken).then(&list, ok(json!([])));
         create(&gitlab(&script)).await.expect_err("rejected");
         script.sent();
     }
@@ -189,9 +182,7 @@ async fn regex_of_a_person_needs_a_request_of_its_own() {
     let mut cleared = answer.clone();
     cleared["mirror_branch_regex"] = json!("");
     let put = format!("PUT {MIRRORS}/7");
-    let script = Script::default()
-        .then(&put, ok(answer))
-        .then(&put, ok(cleared));
+    let script = Script::default().then(&put, ok(answer)).then(&put, ok(cleared));
     let updated = gitlab(&script).update(INFRA, 7, &all, true).await;
     assert_eq!(updated.expect("updated").expect("there").settings, all);
     let sent = script.sent();
@@ -257,9 +248,7 @@ async fn foreign_response_is_neither_done_nor_missing() {
         script.sent();
         // An older GitLab lacks the route, so the mirror itself is looked up.
         let sync = format!("POST {MIRRORS}/7/sync");
-        let script = Script::default()
-            .then(&sync, reply.clone())
-            .then(&read, reply.clone());
+        let script = Script::default().then(&sync, reply.clone()).then(&read, reply.clone());
         let error = super::gitlab(&script).sync(INFRA, 7).await;
         let reason = error.expect_err("unproved").reason().to_string();
         assert!(reason.contains("CFG-403"), "{reply:?}: {reason}");

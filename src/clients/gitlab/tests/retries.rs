@@ -87,9 +87,7 @@ async fn permanent_error_is_not_retried() {
 async fn retry_after_is_capped_at_30s() {
     for (wished, waited) in [("7", 7), ("30", 30), ("3600", 30), ("0", 0)] {
         let busy = Reply::empty(429).with("retry-after", wished);
-        let script = Script::default()
-            .then(&get("/7"), busy)
-            .then(&get("/7"), ok(described(7)));
+        let script = Script::default().then(&get("/7"), busy).then(&get("/7"), ok(described(7)));
         gitlab(&script).mirror(INFRA, 7).await.expect("an answer");
         let sent = script.sent();
         let pause = sent[1].at - sent[0].at;

@@ -150,10 +150,8 @@ impl Script {
         });
         self.state(|state| {
             state.sent.push(sent);
-            let (expected, reply) = state
-                .expected
-                .pop_front()
-                .unwrap_or_else(|| panic!("not expected: {shown}"));
+            let (expected, reply) =
+                state.expected.pop_front().unwrap_or_else(|| panic!("not expected: {shown}"));
             assert_eq!(shown, expected);
             reply
         })

@@ -78,10 +78,7 @@ async fn token_is_read_after_its_tag_and_used() {
             .then(&format!("GET {MIRRORS}/7"), ok(described(7)));
         let gitlab = open(&script, &access()).await.expect("open");
         assert!(!format!("{gitlab:?}").contains(TOKEN));
-        gitlab
-            .mirror("platform/infra".into(), 7)
-            .await
-            .expect("a mirror");
+        gitlab.mirror("platform/infra".into(), 7).await.expect("a mirror");
         let sent = script.sent();
         assert_eq!(sent[2].header("private-token"), Some(TOKEN));
     }
@@ -100,9 +97,7 @@ async fn token_without_the_url_tag_is_not_read() {
 fn tagged_with(tags: &[(&str, &str)]) -> Reply {
     let url = [("cfn-gitops:gitlab-url", "https://gitlab.example.com")];
     let tags = url.iter().chain(tags);
-    let tags: Vec<Value> = tags
-        .map(|(key, value)| json!({"Key": key, "Value": value}))
-        .collect();
+    let tags: Vec<Value> = tags.map(|(key, value)| json!({"Key": key, "Value": value})).collect();
     ok(json!({"Name": "gitlab-token", "Tags": tags}))
 }
 

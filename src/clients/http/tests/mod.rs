@@ -29,9 +29,7 @@ impl HttpConnector for Stub {
 
 fn request() -> HttpRequest {
     let mut request = HttpRequest::new(SdkBody::empty());
-    request
-        .set_uri("https://gitlab.example.com/")
-        .expect("an address");
+    request.set_uri("https://gitlab.example.com/").expect("an address");
     request
 }
 

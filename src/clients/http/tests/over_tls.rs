@@ -181,8 +181,7 @@ async fn failed_handshake_names_its_cause() {
             "https://{}/api",
             serve(served, versions, wants_client_certificate)
         );
-        let http = Http::over_reqwest().expect("a client");
-        let http = http.trusting(trusted).expect("trust");
+        let http = Http::over_reqwest().expect("a client").trusting(trusted).expect("trust");
         for _ in 0..5 {
             assert_eq!(
                 send(&http, &url).await,

@@ -107,9 +107,7 @@ fn pattern_accepts_the_exceptions_that_match() {
         ("192.0.2.07", address, false),
         ("192.0.2.", address, false),
     ] {
-        let is_excepted = ProxyRules::new("http://proxy.kit.test", entry)
-            .of(url)
-            .is_none();
+        let is_excepted = ProxyRules::new("http://proxy.kit.test", entry).of(url).is_none();
         assert_eq!(is_excepted, expected, "{entry}");
         assert_eq!(pattern.is_match(entry), expected, "{entry}");
     }

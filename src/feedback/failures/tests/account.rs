@@ -225,13 +225,7 @@ impl Account {
     fn events(&self, key: &str, token: &str) -> String {
         let own = arn(key);
         let empty = vec![];
-        let all: Vec<&Event> = self
-            .events
-            .get(key)
-            .unwrap_or(&empty)
-            .iter()
-            .rev()
-            .collect();
+        let all: Vec<&Event> = self.events.get(key).unwrap_or(&empty).iter().rev().collect();
         let from: usize = token.parse().unwrap_or(0);
         let mut xml = String::new();
         for one in all.iter().skip(from).take(self.page) {
@@ -313,7 +307,5 @@ fn parameters(values: &[(&str, &str)]) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

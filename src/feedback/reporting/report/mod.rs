@@ -238,11 +238,9 @@ impl<'a> Reporter<'a> {
         let progress = Progress::new(SystemTime::UNIX_EPOCH);
         let ended = Box::pin(reconcile(&mut self, &progress)).await;
         let topic = self.topics.first().copied();
-        self.reported
-            .settle(topic.unwrap_or(Topic::Execution), ended);
+        self.reported.settle(topic.unwrap_or(Topic::Execution), ended);
         let unread = self.unread_notes.take();
-        self.reported
-            .settle(Topic::Note, unread.map_or(Ok(()), Err));
+        self.reported.settle(Topic::Note, unread.map_or(Ok(()), Err));
         self
     }
 
@@ -296,11 +294,7 @@ impl<'a> Reporter<'a> {
     /// The status of the approval. If a tag by an edited note decides nothing, it states that.
     fn explained(&self, status: Option<CommitStatus>) -> Option<CommitStatus> {
         let mut status = status?;
-        let asked = self
-            .context
-            .asked
-            .get()
-            .and_then(|asked| asked.as_ref().ok());
+        let asked = self.context.asked.get().and_then(|asked| asked.as_ref().ok());
         let asked = asked.and_then(|asked| asked.as_ref().ok());
         let asked = asked.filter(|it| it.request.execution_id == self.execution.id);
         if let Some(tag) = asked.and_then(AskedRequest::edited_tag)
@@ -323,9 +317,7 @@ impl<'a> Reporter<'a> {
     fn url(&self) -> String {
         let pipeline = self.context.pipeline;
         let name = pipeline.names.pipeline();
-        pipeline
-            .location
-            .reported_execution(&name, &self.execution.id)
+        pipeline.location.reported_execution(&name, &self.execution.id)
     }
 
     /// The execution with the shown part of CodePipeline's summary of its failure.
@@ -361,10 +353,7 @@ impl<'a> Reporter<'a> {
     async fn explain_status(&mut self) {
         let error = match timeout(REASON_TIMEOUT, self.cause()).await {
             Ok(Ok(cause)) => {
-                let summary = self
-                    .summarized
-                    .as_mut()
-                    .and_then(Execution::failed_action_mut);
+                let summary = self.summarized.as_mut().and_then(Execution::failed_action_mut);
                 if let (Some(first), Some(action)) = (cause.first(), summary) {
                     action.summary = first;
                 }
@@ -531,8 +520,7 @@ impl<'a> Reporter<'a> {
             Post::Status(topic, status) => {
                 let home = self.shown.statuses(*topic).and_then(Statuses::home);
                 let pipeline_id = home.or(self.pipeline_id);
-                let posted = gitlab.post_commit_status(commit, status, pipeline_id);
-                let posted = posted.await?;
+                let posted = gitlab.post_commit_status(commit, status, pipeline_id).await?;
                 self.author = posted.author;
                 self.pipeline_id = posted.pipeline_id;
             }
@@ -540,9 +528,7 @@ impl<'a> Reporter<'a> {
                 return gitlab.end_commit_status(commit, status, *pipeline_id).await;
             }
             Post::CreateDeployment(state) => {
-                gitlab
-                    .create_deployment(commit, environment, *state)
-                    .await?;
+                gitlab.create_deployment(commit, environment, *state).await?;
             }
             Post::ChangeEnvironment {
                 id,
@@ -586,9 +572,7 @@ impl<'a> Reporter<'a> {
             whole: body,
             short: &short,
         };
-        gitlab
-            .write_note(project, places, author, &marker, text)
-            .await
+        gitlab.write_note(project, places, author, &marker, text).await
     }
 }
 

@@ -163,9 +163,7 @@ impl Reporter<'_> {
         // A person may have deleted the note in one place.
         let is_shown = notes.show_failure(&attempt) || is_health_check && shown.is_some();
         if is_shown && !is_second_look
-            || notes
-                .one_still_waits(aws, &pipeline_name, execution)
-                .await?
+            || notes.one_still_waits(aws, &pipeline_name, execution).await?
         {
             return Ok(result);
         }

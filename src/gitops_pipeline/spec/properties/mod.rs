@@ -214,13 +214,11 @@ static REVIEW: [Property; 3] = [
          note on the merge request. `Review` requires `GitLab`, and cannot be set with \
          `Source.RepositoryArn` or `ImageSource`.",
     ),
-    Property::new("AllowTransforms", Kind::Boolean)
-        .or("false")
-        .doc(
-            "If true, templates with transforms, SSM parameter types and dynamic references get \
+    Property::new("AllowTransforms", Kind::Boolean).or("false").doc(
+        "If true, templates with transforms, SSM parameter types and dynamic references get \
              a change set too. CloudFormation then runs and reads them with the deploy role, \
              before the branch is reviewed.",
-        ),
+    ),
     Property::new("BuildRoleArn", Kind::Text(&formats::ROLE_ARN)).doc(
         "The role of the builds of review branches.\n\
          Default: `role-<EnvID>-review-codebuild-cfn`",

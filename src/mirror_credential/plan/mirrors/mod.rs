@@ -47,10 +47,8 @@ impl<'a> MirrorPlanner<'a> {
     /// Rejects the request if GitLab fails or rejects a step, unless it is a rollback. Then each
     /// mirror that GitLab does not change stays as it is, with a warning.
     pub fn check_acceptance(&self) -> Plan {
-        let reason = self.gitlab_error();
-        let reason = reason.or_else(|| self.state.mirrors.rejected.first().cloned());
-        let reason = reason.or_else(|| self.claimed_path());
-        let reason = reason.or_else(|| self.given_twice());
+        let reason = self.gitlab_error().or_else(|| self.state.mirrors.rejected.first().cloned());
+        let reason = reason.or_else(|| self.claimed_path()).or_else(|| self.given_twice());
         let Some(reason) = reason.or_else(|| self.branch_faults()) else {
             return Continue(());
         };
@@ -129,8 +127,7 @@ impl<'a> MirrorPlanner<'a> {
     /// the project by its number and by its path.
     fn given_twice(&self) -> Option<Reason> {
         let mirrors = &self.spec.mirrors;
-        let mut second = mirrors.iter().enumerate();
-        second.find_map(|(n, wanted)| {
+        mirrors.iter().enumerate().find_map(|(n, wanted)| {
             let number = self.state.mirrors.number_of(wanted)?;
             let is_it = |other: &WantedMirror| {
                 other.repository_name == wanted.repository_name
@@ -147,8 +144,7 @@ impl<'a> MirrorPlanner<'a> {
         let secret = self.state.secret.present()?;
         let current = secret.log.current.as_ref()?;
         let value = self.state.login.stored.get(&current.version_id)?.as_ref()?;
-        let mut records = value.mirrors.iter();
-        let unproved = records.find(|record| record.number.is_none())?;
+        let unproved = value.mirrors.iter().find(|record| record.number.is_none())?;
         let number = self.state.mirrors.number_of(self.wanted(unproved)?)?;
         Some(messages::project_is_not_proved(unproved, number))
     }
@@ -283,9 +279,7 @@ impl<'a> MirrorPlanner<'a> {
     pub fn placed(&self, kept: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let wanted = self.spec.mirrors.iter();
         let placed = wanted.filter_map(|wanted| {
-            let mut records = kept
-                .iter()
-                .chain(&self.state.mirrors.intent.content.created);
+            let mut records = kept.iter().chain(&self.state.mirrors.intent.content.created);
             let record = records.find(|record| self.is_for(record, wanted));
             record.cloned()
         });
@@ -295,8 +289,7 @@ impl<'a> MirrorPlanner<'a> {
     /// The mirrors of the next login's version, in the order of `Mirrors`, then those that GitLab
     /// did not delete. With another password, none of the existing mirrors is among them.
     pub fn next_mirrors(&self) -> Vec<MirrorRecord> {
-        let secret = self.state.secret.present();
-        let secret = secret.filter(|_| self.state.login.issued.is_none());
+        let secret = self.state.secret.present().filter(|_| self.state.login.issued.is_none());
         let current = secret.and_then(|secret| self.current_mirrors(secret).continue_value());
         let current = current.unwrap_or_default();
         if self.are_left() && self.state.login.issued.is_none() {
@@ -322,9 +315,7 @@ impl<'a> MirrorPlanner<'a> {
         let mirrors = &self.state.mirrors;
         mirrors.uncreated.contains(&n)
             || mirrors.unread.contains(&wanted.project)
-            || self
-                .vanished_again()
-                .any(|record| self.is_for(record, wanted))
+            || self.vanished_again().any(|record| self.is_for(record, wanted))
     }
 
     /// Whether `records` are the mirrors of the spec, of which they have `kept`, as far as GitLab
@@ -441,8 +432,7 @@ impl<'a> MirrorPlanner<'a> {
         }
         // A peer may have finished the attempt meanwhile.
         let current = self.current_mirrors(secret)?;
-        let mut orphans = orphans.iter();
-        let orphan = orphans.find(|orphan| !orphan.is_in(current));
+        let orphan = orphans.iter().find(|orphan| !orphan.is_in(current));
         choose_any(orphan.map(|orphan| MirrorStep::DeleteOrphanMirror(orphan.clone())))
     }
 
@@ -495,10 +485,7 @@ impl<'a> MirrorPlanner<'a> {
         if self.may_be_rollback() {
             self.look_once()?;
         }
-        choose_any(
-            self.is_rollback()
-                .then_some(MirrorStep::RetireMirrors(unwanted)),
-        )
+        choose_any(self.is_rollback().then_some(MirrorStep::RetireMirrors(unwanted)))
     }
 
     /// Looks for a rollback, unless the request has looked, or restores the saved spec.
@@ -522,8 +509,9 @@ impl<'a> MirrorPlanner<'a> {
         let secret = self.state.secret.present();
         let current = secret.and_then(|secret| self.current_mirrors(secret).continue_value());
         let current = current.unwrap_or_default();
-        let mut left = records.filter(|record| self.is_left(record));
-        left.any(|record| !record.is_in(current))
+        records
+            .filter(|record| self.is_left(record))
+            .any(|record| !record.is_in(current))
     }
 
     /// Whether the log names no mirror that is still to be deleted.

@@ -52,10 +52,7 @@ fn replacing(as_of: u64) -> State {
         let mut former = secret();
         former.origin.as_of = Some(at(as_of));
         state.request.previous.secret_name = Some(FORMER.to_owned());
-        state
-            .request
-            .former_secrets
-            .insert(FORMER.to_owned(), Some(former));
+        state.request.former_secrets.insert(FORMER.to_owned(), Some(former));
     })
 }
 

@@ -35,9 +35,7 @@ fn another() -> Owner {
 fn untagged(named: Named, tags: UserTags) -> State {
     let mut state = settled();
     state.request.previous.keeps_secret = named == Named::ByPhysicalId;
-    state
-        .secret
-        .change(|secret| secret.origin = SecretOrigin::default());
+    state.secret.change(|secret| secret.origin = SecretOrigin::default());
     let user = &mut state.user;
     match tags {
         UserTags::OfThis => {}
@@ -135,9 +133,7 @@ fn rollback_with_something_to_undo_needs_the_tags() {
 #[test]
 fn secret_with_the_tags_of_another_is_given_by_a_person() {
     let state = state(settled(), |state| {
-        state
-            .secret
-            .change(|secret| secret.origin.owner = Some(another()));
+        state.secret.change(|secret| secret.origin.owner = Some(another()));
     });
     let Step::Reject(reason) = step(saved, &state) else {
         panic!("not rejected");

@@ -29,10 +29,7 @@ impl AwsState {
         recorded_calls::record(self, call, caller);
         self.watch_for_tokens(call);
         let world = &mut self.world;
-        if world
-            .buckets
-            .is_throttled(&world.options.rates, world.now, call)
-        {
+        if world.buckets.is_throttled(&world.options.rates, world.now, call) {
             return ApiResponse::throttled(call.service);
         }
         let (action, resource) = call.action_and_resource();
@@ -72,9 +69,9 @@ impl AwsState {
             Service::Events => event_bus::answer(world, call),
             Service::CloudFormation => stacks::answer(&mut self.stacks, &self.s3, world, call),
             Service::Lambda => functions::answer(&mut self.invocations, world, call, caller),
-            Service::Git => self
-                .codecommit
-                .probe(self.iam.seen(world.now, world.options.login_late), call),
+            Service::Git => {
+                self.codecommit.probe(self.iam.seen(world.now, world.options.login_late), call)
+            }
             Service::ResponseBucket => response_bucket::answer(&mut self.responses, world, call),
             Service::GitLab => gitlab::answer(&mut self.gitlab, world, call, caller),
         };
@@ -209,8 +206,7 @@ impl AwsState {
                 && mirror.repository() == Some(repository)
                 && mirror.succeeded > Some(began)
         };
-        let mut mirrors = copy.gitlab.named(project).mirrors.values();
-        if !mirrors.any(carries) {
+        if !copy.gitlab.named(project).mirrors.values().any(carries) {
             return Err(format!(
                 "a push to {project} reaches {repository} only through a foreign mirror"
             ));

@@ -172,8 +172,7 @@ fn finish(aws: &mut AwsState, push: &Push) -> Result<(), PushFailure> {
     let Some(repository) = push.mirror.repository() else {
         return Ok(());
     };
-    let known = aws.gitlab.projects.get(&push.project);
-    let known = known.map(|project| project.commits.clone());
+    let known = aws.gitlab.projects.get(&push.project).map(|project| project.commits.clone());
     let mut diverged = vec![];
     for (branch, commit) in &push.branches {
         let held = &aws.codecommit.repositories[repository];

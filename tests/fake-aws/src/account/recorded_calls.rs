@@ -69,8 +69,7 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
     match call.service {
         Service::SecretsManager => {
             let name = resource.clone();
-            let mut secrets = aws.secrets.values();
-            let held = secrets.find(|secret| secret.is_named(&name));
+            let held = aws.secrets.values().find(|secret| secret.is_named(&name));
             if let Some(secret) = held {
                 resource.clone_from(&secret.arn);
                 keys = tags("secretsmanager", &secret.tags);
@@ -127,8 +126,7 @@ fn permissions(aws: &AwsState, call: &Call) -> Vec<(String, String, Map<String, 
 
 /// The condition keys of a resource's tags.
 fn tags(service: &str, of_resource: &Tags) -> Map<String, Value> {
-    let named = of_resource.iter();
-    let named = named.filter(|(key, _)| TAGS_OF_POLICIES.contains(&key.as_str()));
+    let named = of_resource.iter().filter(|(key, _)| TAGS_OF_POLICIES.contains(&key.as_str()));
     named
         .map(|(key, value)| (format!("{service}:ResourceTag/{key}"), json!(value)))
         .collect()

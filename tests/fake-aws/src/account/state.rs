@@ -77,8 +77,7 @@ impl AwsState {
                 format!("\"mirrorId\":{id},"),
                 format!("\"mirrorId\":{id}}}"),
             ];
-            let mut texts = texts.iter();
-            texts.any(|text| member.iter().any(|member| text.contains(member)))
+            texts.iter().any(|text| member.iter().any(|member| text.contains(member)))
         };
         let projects = self.gitlab.projects.values();
         let mirrors = projects.flat_map(|project| project.mirrors.values());
@@ -145,9 +144,7 @@ impl AwsState {
     /// A person resets a credential.
     pub fn reset(&mut self, user: &str, id: &str) -> Credential {
         let random = &mut self.world.random;
-        let reset = self
-            .iam
-            .change(self.world.now, |iam| iam.reset(user, id, random));
+        let reset = self.iam.change(self.world.now, |iam| iam.reset(user, id, random));
         let reset = reset.expect("it is there");
         self.remember_secret(&reset.password);
         reset
@@ -156,9 +153,7 @@ impl AwsState {
     /// A person deletes a credential.
     pub fn withdraw(&mut self, user: &str, id: &str) {
         let withdraw = |iam: &mut Iam| iam.withdraw(user, id);
-        self.iam
-            .change(self.world.now, withdraw)
-            .expect("it is there");
+        self.iam.change(self.world.now, withdraw).expect("it is there");
     }
 
     /// A person sets a credential to inactive.
@@ -173,8 +168,7 @@ impl AwsState {
             ACCOUNT => &mut self.codecommit.repositories,
             _ => &mut self.other_account.repositories,
         };
-        let held = repositories.get_mut(name);
-        let held = held.expect("a repository to push to");
+        let held = repositories.get_mut(name).expect("a repository to push to");
         let old = held.push(branch, commit);
         event_bus::push_event(&mut self.world, &held.arn, branch, commit, old)
     }
@@ -199,8 +193,7 @@ impl AwsState {
     pub(crate) fn show_secrets_late(&mut self) {
         if !self.world.options.secrets_late.is_zero() {
             let present = self.secrets.clone();
-            self.secrets_seen
-                .change(self.world.now, |seen| *seen = present);
+            self.secrets_seen.change(self.world.now, |seen| *seen = present);
         }
     }
 

@@ -26,15 +26,12 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
     {
         return Ok(ApiResponse::plain(gateway.status, gateway.body));
     }
-    let bearer = call.header("authorization");
-    let bearer = bearer.and_then(|header| header.strip_prefix("Bearer "));
+    let bearer = call.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
     let token = call.header("private-token").or(call.header("job-token"));
     let token = token.or(bearer).unwrap_or_default();
     let known = gitlab.tokens.get(token).cloned();
     if known.as_ref().is_some_and(|known| known.host != host) {
-        world
-            .complaints
-            .push(format!("GitLab's token was sent to {host}"));
+        world.complaints.push(format!("GitLab's token was sent to {host}"));
     }
     if world.options.gitlab.redirects {
         if host == REDIRECT_HOST {
@@ -50,9 +47,7 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
     let changes = call.method != "GET";
     if changes && !is_json {
         // A strict server rejects the request: <https://github.com/kirodotdev/KiroCrew/pull/9739>.
-        world
-            .complaints
-            .push(format!("{} without a content type", call.operation));
+        world.complaints.push(format!("{} without a content type", call.operation));
     }
     let firewall = world.options.gitlab.firewall.filter(|_| changes);
     if firewall.is_some_and(|firewall| firewall.rejects(&call.body)) {
@@ -211,9 +206,7 @@ fn change_protection(call: &Call, project: &mut Project) -> ApiResult {
         project.force_pushed.remove(name);
         let is_removed = project.protected.remove(name);
         let missing = || refused(404, "404 Not found");
-        return is_removed
-            .then(|| ApiResponse::plain(204, ""))
-            .ok_or_else(missing);
+        return is_removed.then(|| ApiResponse::plain(204, "")).ok_or_else(missing);
     }
     if name.is_empty() {
         return Err(bad_parameters("name is missing"));
@@ -304,9 +297,7 @@ fn mirrors(
         "GitLab.GetMirror" => Ok(ApiResponse::json(&shown(mirror?))),
         "GitLab.CreateMirror" => {
             let wanted = wanted(call)?;
-            let url = call
-                .text("url")
-                .ok_or_else(|| bad_parameters("url is missing"))?;
+            let url = call.text("url").ok_or_else(|| bad_parameters("url is missing"))?;
             complain_of_login(world, url);
             world.remember_secret(url);
             let made = gitlab.create_mirror(&behaviour, project.id, url, &wanted, caller);
@@ -377,9 +368,7 @@ fn complain_of_login(world: &mut World, url: &str) {
     };
     for (part, what) in [('/', "login with a /"), ('%', "percent-encoded login")] {
         if login.contains(part) {
-            world
-                .complaints
-                .push(format!("a {what} was sent to GitLab"));
+            world.complaints.push(format!("a {what} was sent to GitLab"));
         }
     }
 }

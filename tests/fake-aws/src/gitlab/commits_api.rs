@@ -179,9 +179,7 @@ fn bad_parameters(operation: &str, call: &Call) -> Option<String> {
         "CreateNote" | "CreateDiscussion" => (&["body"], &[], ""),
         _ => return None,
     };
-    let missing = required
-        .iter()
-        .find(|name| !call.params.contains_key(**name));
+    let missing = required.iter().find(|name| !call.params.contains_key(**name));
     if let Some(name) = missing {
         return Some(format!("{name} is missing"));
     }
@@ -194,8 +192,7 @@ fn bad_parameters(operation: &str, call: &Call) -> Option<String> {
 
 fn has_merge_request(records: &Records, call: &Call) -> bool {
     let iid: u64 = call.needed("iid").parse().unwrap_or(0);
-    let mut all = records.merge_requests.values().flatten();
-    all.any(|(other, _)| *other == iid)
+    records.merge_requests.values().flatten().any(|(other, _)| *other == iid)
 }
 
 type Changed = Result<ApiResponse, Rejection>;
@@ -266,9 +263,7 @@ fn changed(
                 if let Some(url) = call.text("external_url") {
                     found.external_url = Some(url.to_owned());
                 }
-                let tier = TIERS
-                    .into_iter()
-                    .find(|tier| call.text("tier") == Some(tier));
+                let tier = TIERS.into_iter().find(|tier| call.text("tier") == Some(tier));
                 found.tier = tier.unwrap_or(found.tier);
                 ApiResponse::json(&shown_environment(found))
             })

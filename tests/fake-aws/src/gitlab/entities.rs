@@ -117,9 +117,7 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
 pub fn shown_protections(project: &Project, premium: bool) -> Vec<Value> {
     let own = project.protected.iter().map(|name| (name, false));
     let groups = project.protected_by_group.iter().filter(|_| premium);
-    let all = own
-        .chain(groups.map(|name| (name, true)))
-        .take(MAX_PROTECTED_BRANCHES_LISTED);
+    let all = own.chain(groups.map(|name| (name, true))).take(MAX_PROTECTED_BRANCHES_LISTED);
     let shown = all.map(|(name, inherited)| {
         let is_forced = project.force_pushed.contains(name);
         let mut shown = json!({"name": name, "allow_force_push": is_forced});

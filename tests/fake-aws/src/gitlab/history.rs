@@ -70,8 +70,7 @@ pub fn answer(world: &World, call: &Call, project: &Project) -> Option<ApiResult
             let after = call.text("after").unwrap_or_default();
             let is_wanted = |event: &&PushEvent| &World::date(event.at)[..10] > after;
             let events = project.records.history.events.iter().rev();
-            let shown = events.filter(is_wanted);
-            let shown = shown.map(|event| shown_event(project, event));
+            let shown = events.filter(is_wanted).map(|event| shown_event(project, event));
             let shown: Vec<Value> = shown.collect();
             Ok(page_without(world, call, &shown, 1))
         }
@@ -153,8 +152,7 @@ fn shown_branch(project: &Project, name: &str) -> Value {
 /// `lib/api/entities/commit.rb`, in part.
 pub(super) fn shown_commit(project: &Project, commit: &str) -> Value {
     let history = &project.records.history;
-    let committed = history.committed.get(commit);
-    let committed = committed.copied().unwrap_or_default();
+    let committed = history.committed.get(commit).copied().unwrap_or_default();
     let email = history.author_emails.get(commit);
     let parents: Vec<&String> = history.parents.get(commit).into_iter().flatten().collect();
     let message = history.messages.get(commit);

@@ -80,14 +80,12 @@ pub fn change(call: &Call, project: &mut Project, user: u64) -> ApiResult {
             _ => "opened",
         };
         set_state(project, iid, state);
-        let shown = shown_alone(project, iid, false);
-        let shown = shown.ok_or_else(|| refused(404, "404 Not found"))?;
+        let shown =
+            shown_alone(project, iid, false).ok_or_else(|| refused(404, "404 Not found"))?;
         return Ok(ApiResponse::json(&shown));
     }
     let branches = ["source_branch", "target_branch"].map(|name| call.needed(name));
-    let missing = branches
-        .iter()
-        .find(|name| !project.branches.contains_key(**name));
+    let missing = branches.iter().find(|name| !project.branches.contains_key(**name));
     if let Some(name) = missing {
         // The status and the text are not documented. (?)
         let message = format!("400 Bad request - {name} does not exist");

@@ -396,9 +396,7 @@ impl Wanted {
     /// of the two replaces the other one.
     fn apply(&self, mirror: &mut Mirror) {
         mirror.enabled = self.enabled.unwrap_or(mirror.enabled);
-        mirror.keep_divergent_refs = self
-            .keep_divergent_refs
-            .unwrap_or(mirror.keep_divergent_refs);
+        mirror.keep_divergent_refs = self.keep_divergent_refs.unwrap_or(mirror.keep_divergent_refs);
         if let Some(only) = self.only_protected_branches {
             mirror.only_protected_branches = only;
             if only {

@@ -135,9 +135,7 @@ impl Tags {
     }
 
     pub(super) fn rules_of(&self, name: &str) -> impl Iterator<Item = &(String, Vec<Value>)> {
-        self.protected
-            .iter()
-            .filter(move |(pattern, _)| is_like(pattern, name))
+        self.protected.iter().filter(move |(pattern, _)| is_like(pattern, name))
     }
 }
 

@@ -188,8 +188,7 @@ impl Records {
     }
 
     pub fn is_archived(&self, pipeline: u64) -> bool {
-        let mut pipelines = self.pipelines.iter();
-        pipelines.any(|one| one.id == pipeline && one.is_archived)
+        self.pipelines.iter().any(|one| one.id == pipeline && one.is_archived)
     }
 
     /// `first_matching_pipeline` in `app/services/ci/create_commit_status_service.rb`: the newest

@@ -63,9 +63,7 @@ pub fn kill_sidekiq(gitlab: &mut GitLab, project: &str) {
     for push in killed {
         let mirrors = &mut gitlab.project_mut(project).mirrors;
         if let Some(mirror) = mirrors.get_mut(&push.mirror.id) {
-            let lease_ends = mirror
-                .started
-                .map(|started| started + push.mirror.max_runtime());
+            let lease_ends = mirror.started.map(|started| started + push.mirror.max_runtime());
             mirror.abandoned_lease_ends = lease_ends;
         }
     }

@@ -69,8 +69,7 @@ impl FakeAws {
     pub fn meet(&self, caller: &str, index: usize, call: &Call) -> Fate {
         let mut inner = self.inner();
         inner.catch_up();
-        let fault = inner.take_fault(caller, index);
-        let fault = fault.or_else(|| inner.lasting_fault(call));
+        let fault = inner.take_fault(caller, index).or_else(|| inner.lasting_fault(call));
         let executed = fault.is_none_or(FaultKind::executes);
         let answer = executed.then(|| inner.execute(caller, call));
         if matches!(

@@ -39,11 +39,7 @@ impl FakeAws {
             let default = branches.first().map(|(branch, _)| branch.clone());
             let default = default.unwrap_or_else(|| "main".to_owned());
             let project = Project {
-                protected: branches
-                    .first()
-                    .map(|(name, _)| name.clone())
-                    .into_iter()
-                    .collect(),
+                protected: branches.first().map(|(name, _)| name.clone()).into_iter().collect(),
                 commits: branches.iter().map(|(_, commit)| commit.clone()).collect(),
                 branches: branches.into_iter().collect(),
                 access: Some(MAINTAINER),
@@ -159,8 +155,7 @@ impl FakeAws {
             });
             source_branch.clone_into(&mut details.source_branch);
             commit.clone_into(&mut details.head);
-            let of_commit = records.merge_requests.entry(commit.to_owned());
-            let of_commit = of_commit.or_default();
+            let of_commit = records.merge_requests.entry(commit.to_owned()).or_default();
             of_commit.retain(|(other, _)| *other != iid);
             of_commit.push((iid, state));
         });
@@ -242,9 +237,7 @@ impl FakeAws {
             };
             aws.remember_secret(&raw);
             let id = aws.gitlab.project_mut(project).id;
-            let made = aws
-                .gitlab
-                .create_mirror(&behaviour, id, &raw, &wanted, ANOTHER_PERSON);
+            let made = aws.gitlab.create_mirror(&behaviour, id, &raw, &wanted, ANOTHER_PERSON);
             made.expect("a mirror that GitLab accepts").id
         })
     }

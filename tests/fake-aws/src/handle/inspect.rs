@@ -42,8 +42,7 @@ impl FakeAws {
         context: impl Display,
         holds: impl FnOnce(&AwsState) -> Result<(), String>,
     ) {
-        self.look(holds)
-            .unwrap_or_else(|broken| panic!("{context}: {broken}"));
+        self.look(holds).unwrap_or_else(|broken| panic!("{context}: {broken}"));
     }
 
     /// A copy of the state.
@@ -128,10 +127,7 @@ impl FakeAws {
         let decoded = decoded_parts(text, shortest);
         let gives_away = |secret: &String| {
             let escaped = secret.replace('/', "\\/");
-            let encoded = secret
-                .replace('+', "%2B")
-                .replace('/', "%2F")
-                .replace('=', "%3D");
+            let encoded = secret.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
             let forms = [secret.as_str(), &escaped, &encoded, &encoded.to_lowercase()];
             forms.iter().any(|form| text.contains(form)) || decoded.contains(secret)
         };
@@ -156,9 +152,7 @@ impl FakeAws {
 /// The decoded base64 parts of the text, one per line.
 fn decoded_parts(text: &str, than: usize) -> String {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let parts = text
-        .split(|c| !is_base64(c))
-        .filter(|part| part.len() > than);
+    let parts = text.split(|c| !is_base64(c)).filter(|part| part.len() > than);
     let decoded = parts.filter_map(|part| aws_smithy_types::base64::decode(part).ok());
     let decoded = decoded.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     decoded.collect::<Vec<_>>().join("\n")

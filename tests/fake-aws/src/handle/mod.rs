@@ -170,8 +170,7 @@ impl FakeAws {
                 ..User::default()
             };
             let now = aws.now;
-            aws.iam
-                .change(now, |iam| iam.users.insert(name.to_owned(), user.into()))
+            aws.iam.change(now, |iam| iam.users.insert(name.to_owned(), user.into()))
         });
     }
 
@@ -185,9 +184,7 @@ impl FakeAws {
     pub fn repository(&self, name: &str) {
         let aws = &mut self.inner().aws;
         let id = aws.next_id();
-        aws.codecommit
-            .repositories
-            .insert(name.to_owned(), Repository::new(name, id));
+        aws.codecommit.repositories.insert(name.to_owned(), Repository::new(name, id));
     }
 
     /// Pushes a commit to a branch, and returns EventBridge's effects:
@@ -297,8 +294,7 @@ impl FakeAws {
     pub fn show_parent(&self, arn: &str, parent: Parent) {
         self.change(|aws| {
             let (now, parents) = (aws.now, &mut aws.stacks.parents);
-            let shown = parents.entry(arn.to_owned());
-            let shown = shown.or_insert_with(|| History::new(None));
+            let shown = parents.entry(arn.to_owned()).or_insert_with(|| History::new(None));
             shown.change(now, |shown| *shown = Some(parent));
         });
     }
@@ -391,17 +387,13 @@ impl FakeAws {
 /// The pairs as a map.
 pub(crate) fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     let pairs = pairs.iter();
-    pairs
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
 impl FakeAws {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // A test's own panic while it reads must not be hidden by a second one.
-        self.inner
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -60,9 +60,7 @@ impl FakeAws {
         let is_gone = |stack: &Stack| stack.status == "DELETE_COMPLETE";
         aws.stacks.all.retain(|_, stack| !is_gone(stack));
         let left: BTreeSet<&String> = aws.stacks.all.keys().collect();
-        aws.stacks
-            .tokens
-            .retain(|_, (_, stack)| left.contains(stack));
+        aws.stacks.tokens.retain(|_, (_, stack)| left.contains(stack));
     }
 }
 

@@ -278,9 +278,7 @@ fn with_body(response: &HttpResponse, body: String) -> HttpResponse {
     let mut changed = HttpResponse::new(response.status(), body.into());
     for (name, value) in response.headers() {
         if name != "content-length" {
-            changed
-                .headers_mut()
-                .append(name.to_owned(), value.to_owned());
+            changed.headers_mut().append(name.to_owned(), value.to_owned());
         }
     }
     changed

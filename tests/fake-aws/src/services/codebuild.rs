@@ -124,8 +124,7 @@ pub(crate) fn start(
     let id = format!("{project}:{uuid}");
     let others = builds.values().filter(|build| build.project == project);
     let number = others.map(|build| build.number).max().unwrap_or(0) + 1;
-    let commit = source_version.split_once("^{");
-    let commit = commit.and_then(|(_, rest)| rest.strip_suffix('}'));
+    let commit = source_version.split_once("^{").and_then(|(_, rest)| rest.strip_suffix('}'));
     let artifacts = find_project(world, project).and_then(|made| {
         let declared = &made.properties["Artifacts"];
         let (bucket, path) = (declared["Location"].as_str()?, declared["Path"].as_str()?);
@@ -208,11 +207,7 @@ fn batch_get(builds: &Builds, call: &Call) -> JsonResult {
         return Err(invalid("Invalid number of build IDs: 1 to 100"));
     }
     // An ARN names a build as well (?).
-    let id_of = |id: &str| {
-        id.rsplit_once(":build/")
-            .map_or(id, |(_, id)| id)
-            .to_owned()
-    };
+    let id_of = |id: &str| id.rsplit_once(":build/").map_or(id, |(_, id)| id).to_owned();
     let found = ids.iter().filter_map(|id| builds.get(&id_of(id)));
     let found: Vec<Value> = found.map(shown).collect();
     let missing = ids.iter().filter(|id| !builds.contains_key(&id_of(id)));

@@ -223,14 +223,9 @@ fn transformed(transformer: &Value, event: &Value) -> Result<Value, String> {
             rest = &rest[next + 1..];
             continue;
         }
-        let end = rest[next..]
-            .find('>')
-            .ok_or("an input template without an end")?
-            + next;
+        let end = rest[next..].find('>').ok_or("an input template without an end")? + next;
         let name = &rest[next + 1..end];
-        let path = paths
-            .and_then(|paths| paths.get(name))
-            .and_then(Value::as_str);
+        let path = paths.and_then(|paths| paths.get(name)).and_then(Value::as_str);
         let path =
             path.ok_or_else(|| format!("an input template names {name}, which has no path"))?;
         let value = at(event, path)?;

@@ -24,14 +24,10 @@ pub fn answer(
     if call.operation != "Invoke" {
         return Err(world.unknown_operation("lambda", &call.operation));
     }
-    let kind = call
-        .header("x-amz-invocation-type")
-        .unwrap_or("RequestResponse");
+    let kind = call.header("x-amz-invocation-type").unwrap_or("RequestResponse");
     if kind != "Event" {
         // A function that waits for itself pays twice, and the product needs none.
-        world
-            .complaints
-            .push(format!("a synchronous Invoke ({kind})"));
+        world.complaints.push(format!("a synchronous Invoke ({kind})"));
     }
     let Ok(payload) = serde_json::from_slice(&call.body) else {
         let message = "Could not parse request body into json";

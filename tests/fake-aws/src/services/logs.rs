@@ -92,16 +92,10 @@ fn get(streams: &Streams, world: &World, call: &Call) -> JsonResult {
         })?,
     };
     let limit = call.params.get("limit").and_then(Value::as_u64);
-    let limit = limit
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(MAX_EVENTS);
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_EVENTS);
     let limit = limit.min(world.options.page_length.unwrap_or(MAX_EVENTS));
     let mut bytes = 0;
-    let page = events
-        .iter()
-        .take(before)
-        .rev()
-        .take(if is_empty { 0 } else { limit });
+    let page = events.iter().take(before).rev().take(if is_empty { 0 } else { limit });
     let page = page.take_while(|event| {
         bytes += event.message.len();
         bytes <= MAX_BYTES

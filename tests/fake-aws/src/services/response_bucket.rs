@@ -77,8 +77,7 @@ fn signature_date(at: Duration) -> String {
 }
 
 fn is_expired(world: &World, url: &str) -> bool {
-    let mut parts = url.split(['?', '&']);
-    let signed = parts.find_map(|part| part.strip_prefix("X-Amz-Date="));
+    let signed = url.split(['?', '&']).find_map(|part| part.strip_prefix("X-Amz-Date="));
     // Dates have whole seconds.
     let Some(oldest) = (world.now + NEARLY_A_SECOND).checked_sub(EXPIRES) else {
         return signed.is_none();

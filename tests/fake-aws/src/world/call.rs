@@ -116,8 +116,7 @@ impl Call {
 
     /// The strings of a JSON list.
     pub fn list(&self, name: &str) -> Vec<&str> {
-        let items = self.params.get(name).and_then(Value::as_array);
-        let items = items.into_iter().flatten();
+        let items = self.params.get(name).and_then(Value::as_array).into_iter().flatten();
         items.filter_map(Value::as_str).collect()
     }
 
@@ -157,8 +156,7 @@ impl Call {
 }
 
 pub(crate) fn find_header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    let mut headers = headers.iter();
-    let found = headers.find(|(header, _)| header.eq_ignore_ascii_case(name));
+    let found = headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str())
 }
 

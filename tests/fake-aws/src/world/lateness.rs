@@ -33,8 +33,7 @@ impl<T: Clone> History<T> {
     /// become visible in their order.
     pub fn seen(&self, now: Duration, late: Duration) -> &T {
         let horizon = now.checked_sub(late);
-        let mut newest_first = self.states.iter().rev();
-        let visible = newest_first.find(|(at, _)| Some(*at) <= horizon);
+        let visible = self.states.iter().rev().find(|(at, _)| Some(*at) <= horizon);
         &visible.unwrap_or(&self.states[0]).1
     }
 

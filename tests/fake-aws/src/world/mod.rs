@@ -107,8 +107,7 @@ impl World {
     }
 
     pub(crate) fn find_denial(&self, action: &str, resource: &str) -> Option<&Denial> {
-        let mut denials = self.denied.iter();
-        denials.find(|denial| denial.is_of(action, resource, self.now))
+        self.denied.iter().find(|denial| denial.is_of(action, resource, self.now))
     }
 
     pub(crate) fn deny(&mut self, action: &str, part: &str, why: Denied, until: Option<Duration>) {
@@ -193,8 +192,7 @@ impl World {
 
     /// The same.
     pub(crate) fn instant_of(at: SystemTime) -> String {
-        let whole = at.duration_since(SystemTime::UNIX_EPOCH);
-        let whole = whole.expect("after 1970").as_millis();
+        let whole = at.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
         let whole = i64::try_from(whole).expect("before the year 292 million");
         DateTime::from_millis(whole)
             .fmt(Format::DateTime)
@@ -204,8 +202,7 @@ impl World {
     /// Answers as AWS does, and remembers that the fake AWS has a hole: a panic
     /// here would only reach the product's own guard.
     pub(crate) fn unknown_operation(&mut self, service: &str, operation: &str) -> AwsError {
-        self.complaints
-            .push(format!("the fake does not know {service}:{operation}"));
+        self.complaints.push(format!("the fake does not know {service}:{operation}"));
         rejected("InvalidAction", format!("no operation {operation}"))
     }
 }

@@ -220,9 +220,7 @@ impl ApiResponse {
 
 /// Text escaped for XML.
 pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 pub fn element(name: &str, content: &str) -> String {
@@ -232,9 +230,7 @@ pub fn element(name: &str, content: &str) -> String {
 /// An element for each text that is not `None`.
 pub fn elements<const COUNT: usize>(members: [(&str, Option<&str>); COUNT]) -> String {
     let given = members.into_iter();
-    given
-        .filter_map(|(name, text)| Some(element(name, &escaped(text?))))
-        .collect()
+    given.filter_map(|(name, text)| Some(element(name, &escaped(text?)))).collect()
 }
 
 /// A list of names and values, under these names.

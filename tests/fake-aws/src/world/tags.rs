@@ -41,8 +41,7 @@ pub fn refusal(key: &str, value: &str) -> Option<String> {
 
 /// Keys that begin with `aws:` are AWS's own.
 pub fn reserved(key: &str) -> bool {
-    key.get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+    key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 fn allowed(character: char) -> bool {

@@ -79,9 +79,7 @@ fn failure_of_any_call_of_any_step_then_reattempt_rotates() {
     });
     for (step, index, is_change) in calls {
         // This call and the step's later ones fail.
-        let mut ways = TRANSIENT
-            .map(|kind| vec![Fault::since(index, kind)])
-            .to_vec();
+        let mut ways = TRANSIENT.map(|kind| vec![Fault::since(index, kind)]).to_vec();
         if is_change {
             // It is executed and its answer lost; no later one arrives.
             let lost = Fault::at(index, FaultKind::AnswerLost);

@@ -56,9 +56,7 @@ fn executions(fake: &FakeAws) -> Vec<(String, &'static str)> {
 
 #[track_caller]
 fn assert_executions(fake: &FakeAws, expected: &[(&str, &str)]) {
-    let expected = expected
-        .iter()
-        .map(|(commit, status)| ((*commit).to_owned(), *status));
+    let expected = expected.iter().map(|(commit, status)| ((*commit).to_owned(), *status));
     assert_eq!(executions(fake), expected.collect::<Vec<_>>());
 }
 
@@ -78,9 +76,7 @@ fn started_by_function(fake: &FakeAws) -> usize {
     fake.look(|aws| {
         let executions = aws.pipelines[PIPELINE].executions.iter();
         let is_own = |arn: &String| arn.contains("/role-dev-cfn-gitops/");
-        executions
-            .filter(|one| one.started_by.as_ref().is_some_and(is_own))
-            .count()
+        executions.filter(|one| one.started_by.as_ref().is_some_and(is_own)).count()
     })
 }
 

@@ -42,10 +42,7 @@ async fn request_each(fake: &FakeAws, creates: bool) {
     requests.collect::<JoinSet<()>>().join_all().await;
     let took = fake.now().duration_since(began).expect("forwards");
     let calls = fake.journal().split_off(before);
-    let throttled = calls
-        .iter()
-        .filter(|one| one.outcome.contains("Throttling"));
-    let throttled = throttled.count();
+    let throttled = calls.iter().filter(|one| one.outcome.contains("Throttling")).count();
     let operation = if creates {
         "CreateStack"
     } else {
@@ -86,9 +83,8 @@ fn push_to_a_repository_of_fifty_projects_starts_one() {
         });
         watch(&fake, PROJECTS, &[]);
         request_each(&fake, true).await;
-        let mut files: Vec<(String, &str)> = (0..PROJECTS)
-            .map(|index| (format!("services/p{index}/a"), "1"))
-            .collect();
+        let mut files: Vec<(String, &str)> =
+            (0..PROJECTS).map(|index| (format!("services/p{index}/a"), "1")).collect();
         let push_all = |commit: &str, files: &[(String, &str)]| {
             let files = files.iter().map(|(path, text)| (path.as_str(), *text));
             fake.push_files(GIVEN, BRANCH, commit, &files.collect::<Vec<_>>())

@@ -113,9 +113,7 @@ pub fn deliver_beside(fake: &FakeAws, request: &StackRequest) -> impl Future<Out
 /// One delivery, whose calls have this name: whether Lambda took it as done; `None` when it was
 /// killed.
 pub async fn deliver_once(fake: &FakeAws, name: &str, request: &StackRequest) -> Option<bool> {
-    answered_once(fake, name, request)
-        .await
-        .map(|answer| answer.is_ok())
+    answered_once(fake, name, request).await.map(|answer| answer.is_ok())
 }
 
 /// Delivers two requests at once, under their names, in the order of `schedule`.

@@ -322,8 +322,7 @@ impl ParentStack {
         };
         let responses = request.responses(&self.fake);
         let Some(delivery) = responses.first().filter(|one| in_time(one.at)) else {
-            let passed = self.fake.now().duration_since(request.signed_at);
-            let passed = passed.expect("forwards");
+            let passed = self.fake.now().duration_since(request.signed_at).expect("forwards");
             tokio::time::sleep(timeout.saturating_sub(passed)).await;
             return RequestOutcome::Silence;
         };

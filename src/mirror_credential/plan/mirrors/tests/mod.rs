@@ -153,9 +153,7 @@ fn sealed() -> State {
 
 fn each_project(state: &mut State, change: impl FnMut(&mut Project)) {
     let projects = state.mirrors.projects.iter_mut();
-    projects
-        .flat_map(|projects| projects.values_mut())
-        .for_each(change);
+    projects.flat_map(|projects| projects.values_mut()).for_each(change);
 }
 
 fn protecting(state: &mut State, own: &[&str]) {

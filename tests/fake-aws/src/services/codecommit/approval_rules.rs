@@ -93,9 +93,7 @@ fn associate(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let name = template_name(call)?.to_owned();
     found(codecommit, &name)?;
     let repository = existing_repository(codecommit, call)?.to_owned();
-    found_mut(codecommit, &name)?
-        .repositories
-        .insert(repository);
+    found_mut(codecommit, &name)?.repositories.insert(repository);
     Ok(json!({}))
 }
 
@@ -103,9 +101,7 @@ fn disassociate(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
     let name = template_name(call)?.to_owned();
     found(codecommit, &name)?;
     let repository = existing_repository(codecommit, call)?.to_owned();
-    found_mut(codecommit, &name)?
-        .repositories
-        .remove(&repository);
+    found_mut(codecommit, &name)?.repositories.remove(&repository);
     Ok(json!({}))
 }
 

@@ -23,8 +23,7 @@ pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &s
     if call.operation == "ListUsers" {
         let seen = iam.seen(now, world.lateness(call, world.options.tags_late));
         // "This operation does not return […] Tags" (API reference, `ListUsers`).
-        let users = seen.users.iter();
-        let users = users.map(|(name, user)| element("member", &described(name, user)));
+        let users = seen.users.iter().map(|(name, user)| element("member", &described(name, user)));
         let page = page(world, call, "Users", users.collect())?;
         return Ok(response("ListUsers", &element("ListUsersResult", &page)));
     }
@@ -56,9 +55,8 @@ pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &s
         "ListServiceSpecificCredentials" => {
             let seen = iam.seen(now, world.lateness(call, world.options.lists_late));
             let found = seen.credentials(&user, call.text("ServiceName"))?;
-            let members = found
-                .iter()
-                .map(|one| format!("<member>{}</member>", metadata(&user, one)));
+            let members =
+                found.iter().map(|one| format!("<member>{}</member>", metadata(&user, one)));
             page(world, call, "ServiceSpecificCredentials", members.collect())?
         }
         "ListUserTags" => {
@@ -173,9 +171,7 @@ fn members(tags: &Tags) -> Vec<String> {
 /// are more results available": `IsTruncated` and `Marker` show it.
 fn page(world: &World, call: &Call, list: &str, members: Vec<String>) -> Result<String, AwsError> {
     let asked = call.text("MaxItems").and_then(|items| items.parse().ok());
-    let length = asked
-        .unwrap_or(PAGE)
-        .min(world.options.page_length.unwrap_or(PAGE));
+    let length = asked.unwrap_or(PAGE).min(world.options.page_length.unwrap_or(PAGE));
     let start = match call.text("Marker") {
         None => 0,
         Some(marker) => marker

@@ -116,14 +116,9 @@ impl Iam {
         };
         // Which name a third one gets after the first is deleted is recorded
         // nowhere; the lowest that is free keeps names unique.
-        let taken = |name: &String| {
-            user.credentials
-                .iter()
-                .any(|held| held.service_user_name == *name)
-        };
-        let service_user_name = (0..=user.credentials.len())
-            .map(name)
-            .find(|name| !taken(name));
+        let taken =
+            |name: &String| user.credentials.iter().any(|held| held.service_user_name == *name);
+        let service_user_name = (0..=user.credentials.len()).map(name).find(|name| !taken(name));
         let credential = Credential {
             id: format!(
                 "ACCA{}",

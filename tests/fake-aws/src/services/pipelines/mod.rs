@@ -104,15 +104,12 @@ fn list_pipelines(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResu
 fn state(pipelines: &Pipelines, call: &Call) -> JsonResult {
     let name = call.needed("name");
     let pipeline = pipelines.get(name).ok_or_else(|| not_found(name))?;
-    let since = pipeline.running_since.iter().map(Some);
-    let since = since.chain(std::iter::repeat(None));
+    let since = pipeline.running_since.iter().map(Some).chain(std::iter::repeat(None));
     let running = pipeline.running.iter().zip(since);
     // Of the stage's actions, each runs in the same execution.
     let inside = pipeline.executions.iter().rev().find(|one| {
         let actions = pipeline.running.iter();
-        actions
-            .clone()
-            .any(|(action, _)| one.running(action).is_some())
+        actions.clone().any(|(action, _)| one.running(action).is_some())
     });
     let running = running.map(|((action, token), since)| {
         let mut latest = json!({"status": "InProgress"});
@@ -204,9 +201,7 @@ fn list(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
             // The format of .../userguide/stage-rollback-view-listing.html.
             let failed = execution.rolls_back.as_ref();
             let failed = failed.map(|id| json!({"FailedPipelineExecutionId": id}).to_string());
-            let kind = failed
-                .as_ref()
-                .map_or(execution.trigger, |_| "AutomatedRollback");
+            let kind = failed.as_ref().map_or(execution.trigger, |_| "AutomatedRollback");
             let mut trigger = json!({"triggerType": kind});
             if let Some(detail) = failed.or_else(|| execution.started_by.clone()) {
                 trigger["triggerDetail"] = detail.into();

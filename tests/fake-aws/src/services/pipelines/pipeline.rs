@@ -134,8 +134,7 @@ impl Execution {
 
     /// The latest attempt of an action is the job with this ID in another service.
     pub fn run_as(&mut self, action: &str, external_id: &str) {
-        let mut attempts = self.actions.iter_mut().rev();
-        let attempt = attempts.find(|attempt| attempt.name == action);
+        let attempt = self.actions.iter_mut().rev().find(|attempt| attempt.name == action);
         attempt.expect("an action that began").external_id = Some(external_id.to_owned());
     }
 
@@ -148,8 +147,7 @@ impl Execution {
         now: Duration,
     ) {
         self.changed = now;
-        let mut attempts = self.actions.iter_mut().rev();
-        let attempt = attempts.find(|attempt| attempt.name == action);
+        let attempt = self.actions.iter_mut().rev().find(|attempt| attempt.name == action);
         let attempt = attempt.expect("an action that began");
         (attempt.status, attempt.text, attempt.changed) = (status, text, now);
     }

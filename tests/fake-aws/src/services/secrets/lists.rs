@@ -65,11 +65,8 @@ pub fn list(secrets: &Secrets, seen: &History<Secrets>, world: &World, call: &Ca
 /// filters."
 fn matches(secret: &Secret, filter: &Value) -> bool {
     let values = filter["Values"].as_array().into_iter().flatten();
-    let mut values = values.filter_map(Value::as_str);
-    values.any(|value| {
-        let (wanted, negated) = value
-            .strip_prefix('!')
-            .map_or((value, false), |rest| (rest, true));
+    values.filter_map(Value::as_str).any(|value| {
+        let (wanted, negated) = value.strip_prefix('!').map_or((value, false), |rest| (rest, true));
         let begins = |text: &String| text.starts_with(wanted);
         let found = match filter["Key"].as_str() {
             Some("name") => begins(&secret.name),
@@ -95,8 +92,7 @@ pub fn described(secret: &Secret, versions: &str) -> Value {
     // `DescribeSecret` omits them if there are none: recorded in LocalStack's snapshots. Of
     // `ListSecrets` this is assumed.
     if !secret.tags.is_empty() {
-        let tags = secret.tags.iter();
-        let tags = tags.map(|(key, value)| json!({"Key": key, "Value": value}));
+        let tags = secret.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value}));
         body["Tags"] = tags.collect();
     }
     // "Versions that have no staging labels […] aren't included in this list."

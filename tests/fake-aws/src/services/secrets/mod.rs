@@ -163,8 +163,7 @@ fn update(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
 /// nonexistent secret, the operation does not return `ResourceNotFoundException`."
 fn delete(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult {
     let forced = call.flag("ForceDeleteWithoutRecovery");
-    let days = call.params.get("RecoveryWindowInDays");
-    let days = days.and_then(Value::as_u64);
+    let days = call.params.get("RecoveryWindowInDays").and_then(Value::as_u64);
     if forced && days.is_some() {
         return Err(invalid_parameter(
             "You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.",

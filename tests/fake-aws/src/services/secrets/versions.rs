@@ -111,10 +111,7 @@ pub fn put(secrets: &mut Secrets, world: &mut World, call: &Call) -> JsonResult 
     } else {
         stages
     };
-    if stages
-        .iter()
-        .any(|label| label.is_empty() || label.len() > LONGEST_LABEL)
-    {
+    if stages.iter().any(|label| label.is_empty() || label.len() > LONGEST_LABEL) {
         return Err(invalid_parameter(
             "A staging label has 1 to 256 characters.",
         ));
@@ -228,8 +225,7 @@ fn forget_old(versions: &mut BTreeMap<String, Version>, now: Duration) {
         let old = |(_, version): &(&String, &Version)| {
             version.stages.is_empty() && version.created + KEPT <= now
         };
-        let oldest = versions.iter().filter(old);
-        let oldest = oldest.min_by_key(|(_, version)| version.created);
+        let oldest = versions.iter().filter(old).min_by_key(|(_, version)| version.created);
         let Some(id) = oldest.map(|(id, _)| id.clone()) else {
             return;
         };

@@ -34,9 +34,7 @@ pub fn answer(stacks: &mut Stacks, s3: &Buckets, world: &mut World, call: &Call)
             |known: &str| name == known || (known.ends_with('.') && name.starts_with(known));
         if !KNOWN.split(' ').any(is_known) {
             let operation = &call.operation;
-            world
-                .complaints
-                .push(format!("the fake does not know {name} of {operation}"));
+            world.complaints.push(format!("the fake does not know {name} of {operation}"));
         }
     }
     let result = match call.operation.as_str() {
@@ -92,9 +90,7 @@ fn schema(call: &Call) -> Result<String, AwsError> {
 /// beyond ASCII: outputs, tags, parameters, reasons, templates.
 /// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814>
 fn as_read(operation: &str, xml: &str) -> String {
-    let is_read = ["Describe", "Get", "List"]
-        .iter()
-        .any(|it| operation.starts_with(it));
+    let is_read = ["Describe", "Get", "List"].iter().any(|it| operation.starts_with(it));
     let shown = |c: char| if c.is_ascii() || !is_read { c } else { '?' };
     xml.chars().map(shown).collect()
 }
@@ -271,8 +267,6 @@ fn checked_tags(call: &Call) -> Result<Option<Tags>, AwsError> {
 /// A template that the fake cannot resolve is a mistake of the product's, or a hole of the fake
 /// AWS's.
 fn unresolved(world: &mut World, error: String) -> AwsError {
-    world
-        .complaints
-        .push(format!("a template was refused: {error}"));
+    world.complaints.push(format!("a template was refused: {error}"));
     invalid(error)
 }

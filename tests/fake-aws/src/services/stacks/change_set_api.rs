@@ -226,8 +226,7 @@ pub fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationR
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html>
 pub fn execute(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResult {
     let key = key(stacks, call)?.ok_or_else(|| missing(call))?;
-    let held = stacks.change_sets.get(&key);
-    let held = held.ok_or_else(|| missing(call))?;
+    let held = stacks.change_sets.get(&key).ok_or_else(|| missing(call))?;
     let stack = existing_of(stacks, held)?;
     let (status, now) = (held.status(world.now), world.now);
     if held.execution_status(Some(stack), now) != "AVAILABLE" || !stack.is_updatable() {
@@ -246,9 +245,8 @@ pub fn execute(stacks: &mut Stacks, world: &mut World, call: &Call) -> Operation
 pub fn list(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let stack = existing(stacks, call)?;
     let change_sets = stacks.change_sets.of(&stack.name);
-    let members: Vec<String> = change_sets
-        .map(|one| summary(stacks, world, one, Some(stack)))
-        .collect();
+    let members: Vec<String> =
+        change_sets.map(|one| summary(stacks, world, one, Some(stack))).collect();
     page(world, call, "Summaries", &members)
 }
 
@@ -321,8 +319,7 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
 
 /// "If `NoEcho` is true, `CloudFormation` returns the parameter value masked as asterisks".
 fn shown_parameters(held: &ChangeSet, stack: Option<&Stack>) -> String {
-    let parameters = held.parameters.as_ref();
-    let parameters = parameters.or(stack.map(|stack| &stack.parameters));
+    let parameters = held.parameters.as_ref().or(stack.map(|stack| &stack.parameters));
     let mut shown = parameters.cloned().unwrap_or_default();
     for (key, value) in &mut shown {
         if held.template.as_ref().is_some_and(|all| hides(all, key)) {
@@ -344,8 +341,7 @@ fn key(stacks: &Stacks, call: &Call) -> Result<Option<(String, String)>, AwsErro
 fn key_if_any(stacks: &Stacks, call: &Call) -> Option<(String, String)> {
     let name = call.needed("ChangeSetName");
     if name.starts_with("arn:") {
-        let mut all = stacks.change_sets.iter();
-        let found = all.find(|one| one.id == name)?;
+        let found = stacks.change_sets.iter().find(|one| one.id == name)?;
         return Some((found.stack_name.clone(), found.name.clone()));
     }
     let stack = call.needed("StackName");

@@ -95,8 +95,7 @@ impl ChangeSet {
     /// Reference, `DescribeChangeSet`). An update of its stack makes it OBSOLETE.
     pub(crate) fn execution_status(&self, stack: Option<&Stack>, now: Duration) -> &'static str {
         let is_obsolete = stack.is_some_and(|stack| {
-            self.stack_updated
-                .is_some_and(|updated| updated != stack.last_update())
+            self.stack_updated.is_some_and(|updated| updated != stack.last_update())
         });
         match self.status(now) {
             "CREATE_COMPLETE" if is_obsolete => "OBSOLETE",
@@ -177,8 +176,7 @@ impl ChangeSets {
 
     /// The change sets of a stack, by name, without those that were executed.
     pub fn of<'a>(&'a self, stack_name: &'a str) -> impl Iterator<Item = &'a ChangeSet> {
-        self.iter()
-            .filter(move |change_set| change_set.stack_name == stack_name)
+        self.iter().filter(move |change_set| change_set.stack_name == stack_name)
     }
 
     /// Those of all stacks.
@@ -193,8 +191,7 @@ impl ChangeSets {
 
     /// The reason why the creation of this stack's next change set fails, if a test sets one.
     pub(crate) fn failure(&mut self, stack_name: &str) -> Option<String> {
-        let mut failing = self.failing.iter();
-        let found = failing.position(|(stack, _)| stack == stack_name)?;
+        let found = self.failing.iter().position(|(stack, _)| stack == stack_name)?;
         Some(self.failing.remove(found).1)
     }
 }

@@ -35,8 +35,7 @@ pub fn compare(
     let mut changes = vec![];
     for logical_id in logical_ids {
         let (before, after) = (&before[logical_id], &after[logical_id]);
-        let drift = stack.drifts.get(logical_id).copied();
-        let drift = drift.filter(|_| reverts_drift);
+        let drift = stack.drifts.get(logical_id).copied().filter(|_| reverts_drift);
         let is_modified = before != after || reworded.iter().any(|name| refers_to(after, name));
         let (action, replacement) = match (before.is_null(), after.is_null()) {
             (true, _) => ("Add", None),
@@ -99,9 +98,7 @@ fn details(before: &Value, after: &Value, reworded: &[&str]) -> Vec<(String, &'s
             "Never"
         }
     };
-    changed
-        .map(|name| (name.clone(), recreation(name)))
-        .collect()
+    changed.map(|name| (name.clone(), recreation(name))).collect()
 }
 
 /// A change of a property that names the resource replaces it (Template Reference, "Name type").
@@ -109,8 +106,7 @@ fn details(before: &Value, after: &Value, reworded: &[&str]) -> Vec<(String, &'s
 fn replacement(before: &Value, after: &Value) -> &'static str {
     let properties = [&before["Properties"], &after["Properties"]];
     let names = properties.into_iter().filter_map(Value::as_object);
-    let mut names = names.flat_map(|all| all.keys());
-    let is_renamed = names.any(|name| {
+    let is_renamed = names.flat_map(|all| all.keys()).any(|name| {
         name.ends_with("Name") && before["Properties"][name] != after["Properties"][name]
     });
     if is_renamed { "True" } else { "False" }
@@ -172,9 +168,7 @@ fn collect_transforms(value: &Value, found: &mut Vec<String>) {
                 collect_transforms(member, found);
             }
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| collect_transforms(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| collect_transforms(item, found)),
         _ => {}
     }
 }

@@ -22,8 +22,7 @@ pub fn describe(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
     };
     // By name while it is not seen as deleted, by id also afterwards.
     let late = world.options.stacks_late;
-    let mut all = stacks.all.values();
-    let found = all.find_map(|stack| {
+    let found = stacks.all.values().find_map(|stack| {
         if stack.id != wanted && stack.name != wanted {
             return None;
         }
@@ -115,8 +114,7 @@ pub fn resource(stacks: &Stacks, world: &World, call: &Call) -> OperationResult 
         return Ok(Some(element("StackResourceDetail", &detail)));
     }
     if let Some(child) = stacks.find(stack) {
-        let held = child.resources.get(logical_id);
-        let held = held.ok_or_else(|| no_such_resource(call))?;
+        let held = child.resources.get(logical_id).ok_or_else(|| no_such_resource(call))?;
         let desired = &held.desired;
         let detail = elements([
             ("StackId", Some(&child.id)),
@@ -336,9 +334,7 @@ pub(crate) fn page(world: &World, call: &Call, list: &str, members: &[String]) -
     let length = world.options.page_length.unwrap_or(PAGE);
     let start: usize = match call.text("NextToken") {
         None => 0,
-        Some(token) => token
-            .parse()
-            .map_err(|_| invalid("NextToken: not one of this list"))?,
+        Some(token) => token.parse().map_err(|_| invalid("NextToken: not one of this list"))?,
     };
     let page = members.iter().skip(start).take(length);
     let page: Vec<String> = page.map(|member| element("member", member)).collect();

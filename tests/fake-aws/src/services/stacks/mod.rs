@@ -108,9 +108,7 @@ impl Stacks {
 
     /// Stacks that are not deleted.
     pub fn living(&self) -> impl Iterator<Item = &Stack> {
-        self.all
-            .values()
-            .filter(|one| one.status != "DELETE_COMPLETE")
+        self.all.values().filter(|one| one.status != "DELETE_COMPLETE")
     }
 
     /// The stack with the next step, and the step's time.

@@ -229,9 +229,7 @@ fn hooked(hooks: &[Finding], stack: &mut Stack, work: &Work, now: Duration) -> O
         return None;
     }
     let [status, ..] = statuses(work.doing);
-    let own = hooks
-        .iter()
-        .filter(|hook| hook.logical_id == work.desired.logical_id);
+    let own = hooks.iter().filter(|hook| hook.logical_id == work.desired.logical_id);
     let mut reason = None;
     for hook in own {
         stack.note_hook(&work.desired, status, hook, now);

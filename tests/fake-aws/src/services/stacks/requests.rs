@@ -66,9 +66,7 @@ pub fn remember_token(stacks: &mut Stacks, call: &Call, id: &str) {
 pub fn role(world: &mut World, call: &Call) -> OperationResult {
     let role = call.text("RoleARN").map(str::to_owned);
     if role.is_none() {
-        world
-            .complaints
-            .push(format!("{} without a RoleARN", call.operation));
+        world.complaints.push(format!("{} without a RoleARN", call.operation));
     }
     match role {
         Some(role) if world.now < world.roles_from => Err(invalid(format!(

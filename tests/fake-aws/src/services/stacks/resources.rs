@@ -178,8 +178,7 @@ fn rule_is_sound(name: &str, properties: &Value) -> Result<(), String> {
             "Value '{name}' at 'name' failed to satisfy constraint: {constraint}"
         ));
     }
-    let targets = properties["Targets"].as_array();
-    let targets = targets.map_or(&[][..], Vec::as_slice);
+    let targets = properties["Targets"].as_array().map_or(&[][..], Vec::as_slice);
     if targets.len() > 5 {
         return Err("The requested resource exceeds the maximum number allowed.".to_owned());
     }

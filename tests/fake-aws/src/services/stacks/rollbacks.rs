@@ -52,9 +52,7 @@ pub fn roll_create_back(stack: &mut Stack, reason: &str, now: Duration) {
         let (steps, desired) = (&mut operation.steps, work.desired);
         add(steps, ResourceAction::Delete, desired, false);
     }
-    operation
-        .steps
-        .push_back(OperationStep::Finish("ROLLBACK_COMPLETE"));
+    operation.steps.push_back(OperationStep::Finish("ROLLBACK_COMPLETE"));
     operation.due = now + SETTLES;
     let reason = format!("{reason}Rollback requested by user.");
     stack.reach("ROLLBACK_IN_PROGRESS", Some(reason), now);
@@ -89,9 +87,7 @@ pub fn roll_update_back(stack: &mut Stack, reason: Option<String>, now: Duration
     let reached = OperationStep::Reach("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS");
     operation.steps.push_back(reached);
     operation.steps.append(&mut cleanup);
-    operation
-        .steps
-        .push_back(OperationStep::Finish("UPDATE_ROLLBACK_COMPLETE"));
+    operation.steps.push_back(OperationStep::Finish("UPDATE_ROLLBACK_COMPLETE"));
     operation.outputs.clone_from(&before.outputs);
     stack.template = Arc::clone(&before.template);
     stack.parameters.clone_from(&before.parameters);
