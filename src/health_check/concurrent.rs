@@ -13,6 +13,12 @@ use tokio::time::{Instant, timeout_at};
 /// while a service is slow.
 const MAX_CONCURRENT: usize = 8;
 
+/// How many pipelines a second are checked, with one `ListPipelineExecutions` and one
+/// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a
+/// pause was throttled:
+/// <https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/351>.
+pub const PIPELINES_PER_SECOND: u32 = 5;
+
 /// How long after the first look at a branch the second one follows. An event arrives within
 /// seconds, and CodePipeline lists the execution that it starts as soon.
 pub const SECOND_LOOK_DELAY: Duration = Duration::from_secs(60);

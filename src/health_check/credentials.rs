@@ -7,9 +7,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::findings::Findings;
+use super::findings::{Findings, ForeignPush};
+use super::found_secrets::{FoundSecrets, Secrets};
 use super::metrics::Wrong;
-use super::missing::{FoundSecrets, Secrets};
 use super::schedule::{HOUR, days};
 use super::{doctor, metrics};
 use crate::clients::cloudformation::stack_resource;
@@ -18,8 +18,8 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
 use crate::mirror_credential::health::{
-    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, OtherMirror, SecretSummary,
-    TokenHealth,
+    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, MirrorRecord, OtherMirror,
+    SecretSummary, TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::mirror_credential::rotation::repair::Repair;
@@ -35,8 +35,12 @@ const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
 /// far higher.
 const CREDENTIALS_PER_SECOND: u32 = 5;
 
-/// The secrets whose mirrors are to be repaired, and whether their latest repair was interrupted.
-pub type BrokenMirrors = Vec<(String, bool)>;
+/// The mirrors of a secret that are to be repaired.
+pub struct BrokenMirrors {
+    secret: String,
+    /// Whether their latest repair was interrupted.
+    has_unfinished_repair: bool,
+}
 
 struct CheckedCredential {
     health: Result<Health, CheckError>,
@@ -51,8 +55,8 @@ impl Checker<'_> {
         &self,
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
-    ) -> (Findings, Option<FoundSecrets>, BrokenMirrors) {
-        let (mut findings, mut broken) = (Findings::default(), BrokenMirrors::new());
+    ) -> (Findings, Option<FoundSecrets>, Vec<BrokenMirrors>) {
+        let (mut findings, mut broken) = (Findings::default(), vec![]);
         let Some(secrets) = self.list_secrets(limits, &mut findings).await else {
             return (findings, None, broken);
         };
@@ -76,7 +80,10 @@ impl Checker<'_> {
                     repositories.insert(name.to_owned(), names.collect());
                     self.report(&mut findings, &health);
                     if self.is_to_repair(name, &health) {
-                        broken.push((name.to_owned(), health.has_unfinished_repair));
+                        broken.push(BrokenMirrors {
+                            secret: name.to_owned(),
+                            has_unfinished_repair: health.has_unfinished_repair,
+                        });
                     }
                     tokens.extend(health.token);
                 }
@@ -127,15 +134,16 @@ impl Checker<'_> {
         repairs && is_broken && self.schedule.is_due(secret, HOUR)
     }
 
-    /// Creates the mirrors of the secrets `broken` again.
+    /// Creates the mirrors `broken` again.
     pub async fn repair_mirrors(
         &self,
-        broken: &BrokenMirrors,
+        broken: &[BrokenMirrors],
         findings: &mut Findings,
         until: Instant,
     ) {
         let clock = &self.clients.clock;
-        for (secret, is_unfinished) in broken {
+        for mirrors in broken {
+            let (secret, is_unfinished) = (&mirrors.secret, mirrors.has_unfinished_repair);
             let left = until.saturating_duration_since(Instant::now());
             // A new login and a first push take minutes. The next hour's check repairs the rest.
             if left < MIN_REPAIR_TIME {
@@ -143,7 +151,7 @@ impl Checker<'_> {
             }
             let (hour, until) = (self.schedule.hour(), clock.now() + left);
             let credentials = self.mirror_credential;
-            let repair = credentials.repair_mirrors(secret, hour, *is_unfinished, until);
+            let repair = credentials.repair_mirrors(secret, hour, is_unfinished, until);
             match Box::pin(repair).await {
                 Ok(Repair::Done) => tracing::warn!(secret, "mirrors repaired"),
                 Ok(Repair::NotNeeded) => {
@@ -296,7 +304,10 @@ impl Checker<'_> {
             );
             let remedy = "Find out who pushed it, then push to GitLab, which replaces it";
             findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
-            findings.foreign.push((repository.clone(), tip.clone()));
+            findings.foreign.push(ForeignPush {
+                repository: repository.clone(),
+                tip: tip.clone(),
+            });
         }
     }
 
@@ -347,8 +358,8 @@ impl Checker<'_> {
 /// The mirrors of all secrets.
 #[derive(Default)]
 struct FoundMirrors {
-    /// Those that a secret names: GitLab's address and the ID.
-    named: BTreeSet<(String, u64)>,
+    /// Those that a secret names.
+    named: Vec<MirrorRecord>,
     /// Those beside a named one.
     others: BTreeSet<OtherMirror>,
     /// A secret was not read, or a pending rotation names mirrors of its own.
@@ -363,8 +374,7 @@ impl FoundMirrors {
         );
         self.is_partial |= has_failed || !matches!(checked.rotation, None | Some(Ok(None)));
         let Ok(health) = &checked.health else { return };
-        let named = health.named.iter().map(|mirror| (mirror.gitlab_url.clone(), mirror.id));
-        self.named.extend(named);
+        self.named.extend(health.named.iter().cloned());
         self.others.extend(health.others.iter().cloned());
     }
 
@@ -376,7 +386,10 @@ impl FoundMirrors {
         }
         for OtherMirror { record, has_failed } in self.others {
             let (project, repository_name) = (&record.project, &record.repository_name);
-            let (id, gitlab_url) = (record.id, record.gitlab_url);
+            let (id, gitlab_url) = (record.id, &record.gitlab_url);
+            if self.named.iter().any(|it| it.id == id && it.gitlab_url == *gitlab_url) {
+                continue;
+            }
             let subject = format!(
                 "another push mirror of project {project} to repository {repository_name}, {id}"
             );
@@ -391,9 +404,7 @@ impl FoundMirrors {
             );
             let remedy = "Unless a person created it, or a deployment or a rotation runs, remove it in the \
                 project's Settings, Repository, Mirroring repositories";
-            if !self.named.contains(&(gitlab_url, id)) {
-                findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
-            }
+            findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
         }
     }
 }

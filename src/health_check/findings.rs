@@ -18,6 +18,13 @@ pub struct Check {
     pub held: Option<Hold>,
 }
 
+/// A tip that the mirror did not push to its repository.
+#[derive(Debug)]
+pub struct ForeignPush {
+    pub repository: String,
+    pub tip: ForeignTip,
+}
+
 #[derive(Debug, Default, Serialize)]
 pub struct Totals {
     pub mirrors: usize,
@@ -32,8 +39,7 @@ pub struct Findings {
     /// The pipelines that were started, because a push had no execution.
     pub started: Vec<String>,
     pub checks: Vec<Check>,
-    /// The tips that the mirrors did not push, each with its repository.
-    pub foreign: Vec<(String, ForeignTip)>,
+    pub foreign: Vec<ForeignPush>,
     /// How many resources are missing that a stack declares.
     pub missing: usize,
     /// Why something was not checked.

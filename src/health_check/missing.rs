@@ -27,6 +27,7 @@ use super::checker::Checker;
 use super::concurrent::TimeLimits;
 use super::doctor::CHANGED_PROPERTY;
 use super::findings::Findings;
+use super::found_secrets::FoundSecrets;
 use super::schedule::DAY;
 use super::stacks::{FoundStacks, Stacks};
 use crate::clients::aws::{Aws, CallError};
@@ -38,7 +39,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::child::FoundChild;
 use crate::gitops_pipeline::names;
-use crate::mirror_credential::health::{LostSecret, SecretSummary};
+use crate::mirror_credential::health::LostSecret;
 use cfn_custom_resource::Reason;
 
 const PIPELINE_TYPE: &str = "Custom::GitOpsPipeline";
@@ -47,17 +48,6 @@ const CREDENTIAL_TYPE: &str = "Custom::MirrorCredential";
 /// The logical IDs of the custom resources in `template.yaml`.
 const FIRST_PIPELINE: &str = "Project";
 const FIRST_CREDENTIAL: &str = "MirrorCredential";
-
-/// The environment's secrets by their names.
-pub type Secrets = BTreeMap<String, SecretSummary>;
-
-/// The result of the check of the credentials, as far as this check uses it.
-#[derive(Debug)]
-pub struct FoundSecrets {
-    pub secrets: Secrets,
-    /// The repositories of the mirrors of each secret.
-    pub repositories: BTreeMap<String, Vec<String>>,
-}
 
 /// The lists of the other checks, and the missing resources.
 struct Search<'a> {
@@ -139,10 +129,7 @@ impl Search<'_> {
         self.errors.extend(errors);
         for lost in lost {
             let LostSecret { owner, name, .. } = &lost;
-            let shown = self.resource(owner).await;
-            if shown.is_some_and(|shown| shown.is_declared_as(name)) {
-                self.missing.insert(secret_subject(name), lost.problem());
-            }
+            self.confirm(owner, name, secret_subject(name), lost.problem()).await;
         }
     }
 
@@ -256,64 +243,75 @@ impl Search<'_> {
         let Some(name) = shown.physical_id else {
             return;
         };
-        match shown.resource_type.as_str() {
-            PIPELINE_TYPE => self.look_at_pipeline(owner, name).await,
-            CREDENTIAL_TYPE => self.look_at_credential(owner, name).await,
-            _ => {}
+        let (subject, looked) = match shown.resource_type.as_str() {
+            PIPELINE_TYPE => {
+                let subject = format!("pipeline stack {name}");
+                (subject, self.pipeline_problem(owner, &name).await)
+            }
+            CREDENTIAL_TYPE => (
+                secret_subject(&name),
+                self.secret_problem(owner, &name).await,
+            ),
+            _ => return,
+        };
+        if let Some(problem) = self.noted(looked).flatten() {
+            self.confirm(owner, &name, subject, problem).await;
         }
     }
 
-    /// Looks whether the pipeline's stack `name` exists, which `owner` declares.
-    async fn look_at_pipeline(&mut self, owner: &Owner, name: String) {
+    /// Adds the missing `subject`, if CloudFormation still shows `owner` under this `name`.
+    async fn confirm(&mut self, owner: &Owner, name: &str, subject: String, problem: Reason) {
+        let shown = self.resource(owner).await;
+        if shown.is_some_and(|shown| shown.is_declared_as(name)) {
+            self.missing.insert(subject, problem);
+        }
+    }
+
+    /// The problem of the pipeline's stack `name`, which `owner` declares. `None` if it exists.
+    async fn pipeline_problem(
+        &self,
+        owner: &Owner,
+        name: &str,
+    ) -> Result<Option<Reason>, CallError> {
         let is_ours = name.starts_with(&names::STACK.prefix(&self.checker.environment.id));
-        if !is_ours || self.has_pipeline(&name) {
-            return;
+        if !is_ours || self.has_pipeline(name) {
+            return Ok(None);
         }
         // The list of stacks may be minutes old.
-        let child = self.checker.gitops_pipeline.find_child(&name).await;
-        let problem = match self.noted(child) {
-            Some(FoundChild::Absent) => {
+        Ok(match self.checker.gitops_pipeline.find_child(name).await? {
+            FoundChild::Absent => {
                 let remedy = format!(
                     "Create it again: update resource {} of stack {} with {CHANGED_PROPERTY}, and push to the \
-                 branch again",
+                     branch again",
                     owner.logical_id, owner.stack_id
                 );
-                Reason::uncoded("it does not exist, so pushes deploy nothing", remedy)
+                let problem = "it does not exist, so pushes deploy nothing";
+                Some(Reason::uncoded(problem, remedy))
             }
-            Some(FoundChild::Untagged(child)) => child.problem(&name, owner),
-            Some(FoundChild::Owned(_)) | None => return,
-        };
-        let shown = self.resource(owner).await;
-        if shown.is_some_and(|shown| shown.is_declared_as(&name)) {
-            self.missing.insert(format!("pipeline stack {name}"), problem);
-        }
+            FoundChild::Untagged(child) => Some(child.problem(name, owner)),
+            FoundChild::Owned(_) => None,
+        })
     }
 
-    /// Looks whether the secret `name` exists, which `owner` declares.
-    async fn look_at_credential(&mut self, owner: &Owner, name: String) {
-        let subject = secret_subject(&name);
+    /// The problem of the secret `name`, which `owner` declares. `None` if it exists, or if it is
+    /// reported already.
+    async fn secret_problem(&self, owner: &Owner, name: &str) -> Result<Option<Reason>, CallError> {
         // If its user exists, the user's tags have shown the loss.
-        if self.has_owned_secret(&name) || self.missing.contains_key(&subject) {
-            return;
+        if self.has_owned_secret(name) || self.missing.contains_key(&secret_subject(name)) {
+            return Ok(None);
         }
-        let credentials = self.checker.mirror_credential;
-        let lost = match credentials.lost_secret(&name, owner).await {
+        match self.checker.mirror_credential.lost_secret(name, owner).await {
             // The function may read the secrets of its environment only.
             Err(error) if error.is_denied() => {
-                return tracing::info!(
+                let error = error.reason();
+                tracing::info!(
                     secret = name,
-                    error = error.reason().as_error(),
+                    error = error.as_error(),
                     "the secret of another environment is not looked up"
                 );
+                Ok(None)
             }
-            lost => self.noted(lost).flatten(),
-        };
-        let Some(lost) = lost else {
-            return;
-        };
-        let shown = self.resource(owner).await;
-        if shown.is_some_and(|shown| shown.is_declared_as(&name)) {
-            self.missing.insert(subject, lost.problem());
+            lost => Ok(lost?.map(|lost| lost.problem())),
         }
     }
 }

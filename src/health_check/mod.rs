@@ -28,6 +28,7 @@ mod credentials;
 mod doctor;
 mod drift;
 mod findings;
+mod found_secrets;
 pub mod metrics;
 mod missing;
 mod pipelines;
@@ -123,8 +124,8 @@ impl<'a> Checker<'a> {
 /// The results of all checks, and the work that they leave to do.
 struct CheckResults {
     findings: Findings,
-    broken_mirrors: BrokenMirrors,
-    changed_executions: ChangedExecutions,
+    broken_mirrors: Vec<BrokenMirrors>,
+    changed_executions: Vec<ChangedExecutions>,
     stacks: FoundStacks,
 }
 

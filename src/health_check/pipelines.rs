@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::checker::{Checker, listed};
-use super::concurrent::{Checking, TimeLimits, check_each};
+use super::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits, check_each};
 use super::findings::Findings;
 use super::metrics;
 use crate::clients::aws::CallError;
@@ -17,17 +17,14 @@ use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::names::ResourceNames;
 use cfn_custom_resource::Reason;
 
-/// How many pipelines a second are checked, with one `ListPipelineExecutions` and one
-/// `GetPipelineState` each. AWS documents no rate of these. A loop over 160 pipelines without a
-/// pause was throttled:
-/// <https://github.com/aws-ia/terraform-aws-control_tower_account_factory/issues/351>.
-pub const PIPELINES_PER_SECOND: u32 = 5;
-
 /// How long ago an execution may have changed whose report is repeated.
 pub const REPORTED_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The executions of each pipeline whose reports are repeated.
-pub type ChangedExecutions = Vec<(ResourceNames, Vec<Execution>)>;
+/// The executions of a pipeline whose reports are repeated.
+pub struct ChangedExecutions {
+    pub names: ResourceNames,
+    pub executions: Vec<Execution>,
+}
 
 struct CheckedPipeline {
     /// `None` if its name is not one that cfn-gitops gives.
@@ -41,8 +38,8 @@ struct CheckedPipeline {
 
 impl Checker<'_> {
     /// Checks every pipeline. Returns the executions whose reports are repeated, too.
-    pub async fn check_pipelines(&self, limits: &TimeLimits) -> (Findings, ChangedExecutions) {
-        let (mut findings, mut changed) = (Findings::default(), ChangedExecutions::new());
+    pub async fn check_pipelines(&self, limits: &TimeLimits) -> (Findings, Vec<ChangedExecutions>) {
+        let (mut findings, mut changed) = (Findings::default(), vec![]);
         let listing = health::list(&self.clients.aws, &self.environment.id);
         let Some(mut names) = listed(listing, &mut findings, limits).await else {
             return (findings, changed);
@@ -62,7 +59,10 @@ impl Checker<'_> {
                 Ok(Some(checked)) => {
                     self.report_pipeline(&mut findings, name, &checked);
                     let names = checked.names.filter(|_| !checked.changed.is_empty());
-                    changed.extend(names.map(|names| (names, checked.changed)));
+                    changed.extend(names.map(|names| ChangedExecutions {
+                        names,
+                        executions: checked.changed,
+                    }));
                 }
                 // It was deleted meanwhile.
                 Ok(None) => {}

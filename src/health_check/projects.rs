@@ -12,18 +12,26 @@ use super::concurrent::TimeLimits;
 use super::findings::Findings;
 use super::stacks::FoundStacks;
 use crate::clients::gitlab;
-use crate::clients::gitlab::{Access, GitLab, GitLabError, other_project};
+use crate::clients::gitlab::{Access, GitLab, TokenLocation, other_project};
 use crate::gitops_pipeline::PROJECT_PROPERTY;
-use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::mirror_credential::health::CheckedGitLabs;
 
 /// A path in a GitLab.
-type Path = (String, String);
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct ProjectPath<'a> {
+    url: &'a str,
+    path: &'a str,
+}
+
+/// A pipeline whose property has a path.
+struct Reporting<'a> {
+    pipeline: &'a str,
+    report: &'a ReportSettings,
+}
 
 /// The clients of each GitLab, opened once. `None` if its token cannot be read.
-#[derive(Default)]
-struct OpenedGitLabs(BTreeMap<(String, String, String), Option<GitLab>>);
+type OpenedGitLabs = BTreeMap<TokenLocation, Option<GitLab>>;
 
 impl Checker<'_> {
     /// Reports pipelines whose `GitLab.Project` is a path that leads to another project than the
@@ -36,31 +44,31 @@ impl Checker<'_> {
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
     ) {
-        let mut paths = BTreeMap::<Path, Vec<(&PipelineSettings, &ReportSettings)>>::new();
-        for settings in stacks.settings.values() {
+        let mut paths = BTreeMap::<ProjectPath<'_>, Vec<Reporting<'_>>>::new();
+        for (pipeline, settings) in &stacks.settings {
             let report = settings.report.as_ref();
             if let Some(report) = report.filter(|report| report.has_path()) {
-                let path = (report.access.url.clone(), report.project.clone());
-                paths.entry(path).or_default().push((settings, report));
+                let (url, path) = (&report.access.url, &report.project);
+                let reporting = paths.entry(ProjectPath { url, path }).or_default();
+                reporting.push(Reporting { pipeline, report });
             }
         }
         let mut paths: Vec<_> = paths.into_iter().collect();
         self.schedule.rotate(&mut paths);
         let (mut clients, until) = (OpenedGitLabs::default(), limits.half_of_the_rest());
-        for ((_, path), pipelines) in &paths {
-            let Some((_, report)) = pipelines.first() else {
+        for (ProjectPath { path, .. }, pipelines) in &paths {
+            let Some(Reporting { report, .. }) = pipelines.first() else {
                 continue;
             };
             let look_up = self.number_at(path, &report.access, &mut clients, gitlabs);
             let Ok(shown) = timeout_at(until, Box::pin(look_up)).await else {
                 return tracing::warn!("no time to look up the projects of all pipelines");
             };
-            for (settings, report) in pipelines {
+            for Reporting { pipeline, report } in pipelines {
                 let recorded = report.project_number;
                 if let Some(shown) = shown.filter(|shown| *shown != recorded) {
                     let problem = other_project(PROJECT_PROPERTY, path, recorded, shown);
-                    let subject = format!("pipeline {}", settings.names.pipeline());
-                    findings.missing(subject, problem);
+                    findings.missing(format!("pipeline {pipeline}"), problem);
                 }
             }
         }
@@ -94,16 +102,12 @@ impl Checker<'_> {
         access: &Access,
         clients: &'c mut OpenedGitLabs,
     ) -> Option<&'c GitLab> {
-        let key = (
-            access.url.clone(),
-            access.token_secret_id.clone(),
-            access.token_secret_key.clone(),
-        );
-        if !clients.0.contains_key(&key) {
+        let token = access.token();
+        if !clients.contains_key(&token) {
             let (aws, http) = (&self.clients.aws, &self.clients.http);
-            let opened: Result<GitLab, GitLabError> = gitlab::open(aws, http, access).await;
-            clients.0.insert(key.clone(), opened.ok());
+            let opened = gitlab::open(aws, http, access).await;
+            clients.insert(token.clone(), opened.ok());
         }
-        clients.0.get(&key)?.as_ref()
+        clients.get(&token)?.as_ref()
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::checker::Checker;
-use super::concurrent::{Checking, SECOND_LOOK_DELAY, TimeLimits, check_each};
-use super::findings::Findings;
+use super::concurrent::{
+    Checking, PIPELINES_PER_SECOND, SECOND_LOOK_DELAY, TimeLimits, check_each,
+};
+use super::findings::{Findings, ForeignPush};
 use super::metrics;
-use super::pipelines::PIPELINES_PER_SECOND;
 use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab;
@@ -22,7 +23,6 @@ use crate::gitops_pipeline::pushes::missed_push::{
     self, DeployedBranch, MissedPush, MissingPart, Outcome, PipelineLook,
 };
 use crate::gitops_pipeline::settings::ReportSettings;
-use crate::mirror_credential::health::ForeignTip;
 use cfn_custom_resource::Reason;
 
 /// How long GitLab may take to show where a commit is.
@@ -41,8 +41,8 @@ pub struct SuspectedPush {
 }
 
 impl SuspectedPush {
-    /// Whether it is the push of `tip` to this repository of this account.
-    fn is_of(&self, repository: &str, tip: &ForeignTip) -> bool {
+    /// Whether it is the push `foreign` to a repository of this account.
+    fn is_of(&self, ForeignPush { repository, tip }: &ForeignPush) -> bool {
         let branch = &self.branch;
         branch.is_in(repository) && branch.name == tip.branch && self.missed.commit == tip.commit
     }
@@ -162,9 +162,8 @@ impl Checker<'_> {
     ) {
         let foreign = &findings.foreign;
         // The check of the mirror has reported the others.
-        let suspected = suspected
-            .iter()
-            .filter(|push| !foreign.iter().any(|(repository, tip)| push.is_of(repository, tip)));
+        let is_known = |push: &SuspectedPush| foreign.iter().any(|foreign| push.is_of(foreign));
+        let suspected = suspected.iter().filter(|push| !is_known(push));
         let last = limits.last_look();
         let (in_time, late): (Vec<_>, Vec<_>) = suspected.partition(|push| push.found <= last);
         let items = in_time.iter().map(|push| (push.pipeline.as_str(), *push));

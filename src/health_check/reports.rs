@@ -11,7 +11,7 @@ use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
-use crate::feedback::reporting::{Execution, ReportError, Reported};
+use crate::feedback::reporting::{ReportError, Reported};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -30,18 +30,19 @@ impl Checker<'_> {
     /// pipelines whose stacks were read. Returns the pipelines whose names another one reports.
     pub async fn report_executions<'a>(
         &self,
-        changed: &'a ChangedExecutions,
+        changed: &'a [ChangedExecutions],
         settings: &BTreeMap<String, PipelineSettings>,
         limits: &TimeLimits,
         unreachable: &UnreachableGitLabs,
     ) -> Findings {
         let mut findings = Findings::default();
         let limits = limits.until(limits.end);
-        let pipelines: Vec<String> = changed.iter().map(|(names, _)| names.pipeline()).collect();
+        let pipelines: Vec<String> = changed.iter().map(|it| it.names.pipeline()).collect();
         let items = pipelines.iter().map(String::as_str).zip(changed);
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
-        let report = |name, (names, changed): &'a (_, Vec<Execution>)| -> Checking<'_, _> {
+        let report = |name, changed: &'a ChangedExecutions| -> Checking<'_, _> {
             Box::pin(async move {
+                let ChangedExecutions { names, executions } = changed;
                 pace.wait().await;
                 let report = async {
                     let read = settings.get(name);
@@ -51,8 +52,8 @@ impl Checker<'_> {
                         // that permit an approval are minutes old.
                         None => self.gitops_pipeline.read_settings(names).await?,
                     };
-                    let changed = changed.clone();
-                    reporting::catch_up(self.clients, pipeline, changed, unreachable).await
+                    let executions = executions.clone();
+                    reporting::catch_up(self.clients, pipeline, executions, unreachable).await
                 };
                 let reports = Box::pin(report).await;
                 let reported = reports.as_deref().unwrap_or_default().iter();

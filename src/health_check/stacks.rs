@@ -45,11 +45,17 @@ const STACKS_PER_SECOND: u32 = 3;
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
 const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 
+#[derive(Clone, Debug)]
+struct ListedStack {
+    id: String,
+    status: String,
+}
+
 /// The stacks that exist, as CloudFormation listed them.
 #[derive(Clone, Debug, Default)]
 pub struct Stacks {
-    /// Their IDs and statuses, by their names.
-    all: BTreeMap<String, (String, String)>,
+    /// By their names.
+    all: BTreeMap<String, ListedStack>,
     /// The IDs of nested stacks with that of the stack at the top.
     roots: BTreeMap<String, String>,
     /// The names of the pipelines' stacks, with their IDs.
@@ -106,7 +112,7 @@ struct ReadStack {
 
 impl Stacks {
     pub fn contains(&self, id: &str) -> bool {
-        self.all.values().any(|(listed, _)| listed == id)
+        self.all.values().any(|listed| listed.id == id)
     }
 
     /// The ID of the stack that contains the nested stack `id`, or `id` itself.
@@ -123,8 +129,8 @@ impl Stacks {
             "IMPORT_COMPLETE",
             "IMPORT_ROLLBACK_COMPLETE",
         ];
-        let listed = self.all.values().find(|(listed, _)| listed == id);
-        listed.is_some_and(|(_, status)| COMPLETE.contains(&status.as_str()))
+        let listed = self.all.values().find(|listed| listed.id == id);
+        listed.is_some_and(|listed| COMPLETE.contains(&listed.status.as_str()))
     }
 
     /// The ID of the stack `name`, if its latest operation has ended and left its resources.
@@ -137,7 +143,7 @@ impl Stacks {
             "IMPORT_COMPLETE",
             "IMPORT_ROLLBACK_COMPLETE",
         ];
-        let (id, status) = self.all.get(name)?;
+        let ListedStack { id, status } = self.all.get(name)?;
         SETTLED.contains(&status.as_str()).then_some(id)
     }
 }
@@ -166,7 +172,8 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
             stacks.roots.insert(id.clone(), root);
         }
         let status = stack.stack_status.map(|status| status.as_str().to_owned());
-        stacks.all.insert(name, (id, status.unwrap_or_default()));
+        let status = status.unwrap_or_default();
+        stacks.all.insert(name, ListedStack { id, status });
     }
     Ok(stacks)
 }

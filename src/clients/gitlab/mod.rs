@@ -60,7 +60,7 @@ pub(crate) use self::project_ref::{ProjectRef, other_project};
 pub(crate) use self::pushes::{ProjectPush, RefChange};
 pub use self::rules::rules;
 pub(crate) use self::tags::{Admitted, ProtectedTag, Tag};
-pub(crate) use self::token::{Access, open};
+pub(crate) use self::token::{Access, TokenLocation, open};
 pub(crate) use self::token_error::TokenError;
 pub(crate) use self::transport::GitLab;
 pub use self::unreachable::UnreachableGitLabs;

@@ -30,6 +30,24 @@ pub struct Access {
     pub ca_certificate: Option<String>,
 }
 
+/// Where a token is stored, and for which GitLab.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenLocation {
+    url: String,
+    secret_id: String,
+    secret_key: String,
+}
+
+impl Access {
+    pub fn token(&self) -> TokenLocation {
+        TokenLocation {
+            url: self.url.clone(),
+            secret_id: self.token_secret_id.clone(),
+            secret_key: self.token_secret_key.clone(),
+        }
+    }
+}
+
 /// Reads the token if its owner allows it for this GitLab. Returns a client that uses it.
 pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, GitLabError> {
     let url = access.url.trim_end_matches('/').to_owned();

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::clients::gitlab;
-use crate::clients::gitlab::{Access, GitLabError, TokenDetails, UnreachableGitLabs};
+use crate::clients::gitlab::{
+    Access, GitLabError, TokenDetails, TokenLocation, UnreachableGitLabs,
+};
 use crate::common::pace::Pace;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::resource::MirrorCredential;
@@ -32,8 +34,8 @@ pub struct CheckedGitLabs {
     /// Whether the check changes nothing and reports more.
     pub is_diagnosis: bool,
     pub unreachable: UnreachableGitLabs,
-    /// The tokens whose expiry was read, by GitLab's address, secret and key.
-    tokens: Mutex<BTreeSet<(String, String, String)>>,
+    /// The tokens whose expiry was read.
+    tokens: Mutex<BTreeSet<TokenLocation>>,
 }
 
 impl CheckedGitLabs {
@@ -49,11 +51,8 @@ impl CheckedGitLabs {
     /// Notes that the token of `access` is read. `false` if it was read before, or if its GitLab is
     /// known to be unreachable.
     fn begin_read(&self, access: &Access) -> bool {
-        let url = &access.url;
-        let (id, key) = (&access.token_secret_id, &access.token_secret_key);
-        let token = (url.clone(), id.clone(), key.clone());
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        self.unreachable.error_of(url).is_none() && tokens.insert(token)
+        self.unreachable.error_of(&access.url).is_none() && tokens.insert(access.token())
     }
 
     fn token_health(
