@@ -33,8 +33,11 @@
 //! [`BoxFuture`](futures_util::future::BoxFuture). Otherwise each crate of tests would compile the
 //! whole product again.
 
-pub mod clients;
+// First, because its macros log the errors of the other modules.
+#[macro_use]
 pub mod common;
+
+pub mod clients;
 pub mod feedback;
 pub mod gitops_pipeline;
 pub mod handler;

@@ -3,6 +3,7 @@
 pub(crate) mod ascii;
 pub(crate) mod branch_names;
 pub mod iam_wildcard;
+#[macro_use]
 pub mod logging;
 pub(crate) mod one_line;
 pub mod ownership;

@@ -226,10 +226,7 @@ fn tolerate_denial(written: Result<(), CallError>) -> Result<(), Failure> {
     match written {
         Err(error) if error.is_transient() => Err(Failure(error.reason())),
         Err(error) => {
-            tracing::error!(
-                error = error.reason().as_error(),
-                "the tombstone is not written"
-            );
+            error!(error.reason(), "the tombstone is not written");
             Ok(())
         }
         Ok(()) => Ok(()),

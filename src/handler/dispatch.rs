@@ -83,8 +83,7 @@ fn log_outcome(
         }
         Err(error) => {
             let (status, reason) = ("ERROR", error.reason());
-            let error = reason.as_error();
-            tracing::error!(status, error, duration_ms, aws_calls, aws_retries, "end");
+            error!(reason, status, duration_ms, aws_calls, aws_retries, "end");
         }
     }
 }

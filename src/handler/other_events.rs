@@ -94,8 +94,7 @@ impl Handler {
         let shown = self.end_report(&event.names, &id, report);
         let approved = approved.map_err(|error| HandlerError::NotApproved(Failure(error.reason())));
         if let (Err(_), Err(error)) = (&shown, &approved) {
-            let reason = error.reason();
-            tracing::warn!(error = reason.as_error(), "a change set is not approved");
+            warn!(error.reason(), "a change set is not approved");
         }
         let shown = shown?;
         approved?;
@@ -136,8 +135,7 @@ impl Handler {
         let reported = match reported {
             // Lambda would deliver the event twice more, with the same result.
             Err(error) if error.is_final => {
-                let error = error.reason.as_error();
-                tracing::warn!(error, "an execution is not reported");
+                warn!(error.reason, "an execution is not reported");
                 Reported::default()
             }
             reported => reported?,
@@ -167,7 +165,7 @@ impl Handler {
                 Ok(EventOutcome::ignored(because))
             }
             Ok(Reviewed::Rejected(reason)) => {
-                tracing::warn!(error = reason.as_error(), "a review is not reported");
+                warn!(reason, "a review is not reported");
                 self.emit_report_failures(&event.names, 1);
                 let rejected = json!({"Review": {"BuildId": build, "Rejected": 1}});
                 Ok(EventOutcome::Done(rejected))

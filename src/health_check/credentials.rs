@@ -209,11 +209,9 @@ impl Checker<'_> {
             (health, Ok(true)) => health,
             (Ok(health), unconfirmed) if health.user_exists => {
                 if let Err(error) = unconfirmed {
-                    let error = error.reason();
-                    tracing::warn!(
-                        secret,
-                        error = error.as_error(),
-                        "other settings of mirrors are not confirmed"
+                    warn!(
+                        error.reason(),
+                        secret, "other settings of mirrors are not confirmed"
                     );
                 }
                 Ok(health.without_other_settings())
@@ -348,8 +346,7 @@ impl Checker<'_> {
             // A rejected token is the fault of each of its mirrors, and of the reports of its
             // pipelines.
             Err(reason) => {
-                let error = reason.as_error();
-                tracing::info!(secret_id, error, "expiry of GitLab's token unknown");
+                info!(reason, secret_id, "expiry of GitLab's token unknown");
             }
         }
     }

@@ -102,8 +102,7 @@ impl Checker<'_> {
     pub fn report_drift(&self, findings: &mut Findings, compared: &ComparedStack) {
         let stack_name = &compared.subject.stack_name;
         if let Some(error) = &compared.report_error {
-            let error = error.as_error();
-            tracing::warn!(stack_name, error, "drift is not shown in GitLab");
+            warn!(error, stack_name, "drift is not shown in GitLab");
         }
         let drifted = match &compared.found {
             Ok(Found::Compared(drifted)) => drifted,

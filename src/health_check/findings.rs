@@ -71,7 +71,7 @@ pub fn shown(reason: &Reason) -> Value {
 impl Findings {
     pub fn checked(&mut self, subject: String, problem: Option<Reason>) {
         if let Some(problem) = &problem {
-            tracing::warn!(subject, error = problem.as_error(), "unhealthy");
+            warn!(problem, subject, "unhealthy");
         }
         self.checks.push(Check {
             subject,
@@ -98,7 +98,7 @@ impl Findings {
 
     pub fn failed(&mut self, reason: impl Into<Reason>) {
         let reason = reason.into();
-        tracing::warn!(error = reason.as_error(), "check failed");
+        warn!(reason, "check failed");
         self.failed.push(reason);
     }
 

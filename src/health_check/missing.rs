@@ -303,10 +303,9 @@ impl Search<'_> {
         match self.checker.mirror_credential.lost_secret(name, owner).await {
             // The function may read the secrets of its environment only.
             Err(error) if error.is_denied() => {
-                let error = error.reason();
-                tracing::info!(
+                info!(
+                    error.reason(),
                     secret = name,
-                    error = error.as_error(),
                     "the secret of another environment is not looked up"
                 );
                 Ok(None)

@@ -223,8 +223,8 @@ impl Checker<'_> {
             Ok(Ok(read)) => read,
             Ok(Err(error)) if error.retry != RetryTime::Later => return Err(error),
             Ok(Err(error)) => {
-                tracing::warn!(
-                    error = error.reason().as_error(),
+                warn!(
+                    error.reason(),
                     "a push without an execution is not compared with GitLab"
                 );
                 return Ok(true);
@@ -299,8 +299,7 @@ impl Checker<'_> {
 
     fn report_failed_start(&self, push: &SuspectedPush, reason: Reason, findings: &mut Findings) {
         let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
-        let error = reason.as_error();
-        tracing::error!(pipeline, branch, commit, error, "a commit is not started");
+        error!(reason, pipeline, branch, commit, "a commit is not started");
         let mut subject = format!("commit {commit}");
         if push.missed.was_canceled {
             subject += ", whose execution was canceled";

@@ -107,8 +107,7 @@ impl Checker<'_> {
                     Ok(0) => {}
                     Ok(written) => tracing::warn!(pipeline, written, "reviews repeated"),
                     Err(error) => {
-                        let error = error.reason.as_error();
-                        tracing::warn!(pipeline, error, "reviews are not repeated");
+                        warn!(error.reason, pipeline, "reviews are not repeated");
                         self.emit(pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
                     }
                 },
@@ -124,8 +123,7 @@ fn log_failed(pipeline: &str, reports: Result<Vec<Reported>, ReportError>) -> us
     match reports {
         Ok(reports) => reports.iter().map(Reported::log_failed).sum(),
         Err(error) => {
-            let error = error.reason.as_error();
-            tracing::warn!(pipeline, error, "executions are not reported again");
+            warn!(error.reason, pipeline, "executions are not reported again");
             1
         }
     }

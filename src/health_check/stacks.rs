@@ -349,10 +349,9 @@ impl Checker<'_> {
                 shown.any(|shown| !is_listed || shown.may_be(name))
             }
             Err(error) => {
-                let error = error.reason();
-                tracing::warn!(
+                warn!(
+                    error.reason(),
                     stack = owner.stack_id,
-                    error = error.as_error(),
                     "an owner was not looked up"
                 );
                 true

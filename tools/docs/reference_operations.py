@@ -15,14 +15,15 @@ import yaml
 ROOT = Path(__file__).parents[2]
 TEXTS = ROOT / "docs/reference/log-fields.yaml"
 _JSON_LAYER = ROOT / "src/common/logging/json_layer.rs"
-_LOGGING_CALL = re.compile(r"\btracing::(error_span|error|warn|info)!\(")
+# Without `tracing::`, it is one of the macros of src/common/logging, whose first argument is a reason.
+_LOGGING_CALL = re.compile(r"\b(tracing::)?(error_span|error|warn|info)!\(")
 _COMPARISONS = {"LessThanThreshold": "less than", "GreaterThanThreshold": "greater than"}
 
 Rows = list[list[str]]
 
 
 class LoggingCall(NamedTuple):
-    """A call of one of tracing's macros."""
+    """A call of one of the macros that log."""
 
     macro: str
     fields: list[str]
@@ -36,8 +37,11 @@ def sources() -> list[Path]:
 
 def logging_calls(source: str) -> Iterator[LoggingCall]:
     for call in _LOGGING_CALL.finditer(source):
-        yield LoggingCall(call[1], [
-            re.split(r"\s*=", argument.lstrip("%?"))[0] for argument in arguments(source, call.end())
+        logged = arguments(source, call.end())
+        if not call[1]:
+            logged[0] = "error"
+        yield LoggingCall(call[2], [
+            re.split(r"\s*=", argument.lstrip("%?"))[0] for argument in logged
             # The text is the message.
             if argument and not argument.startswith(('"', "parent:"))])
 

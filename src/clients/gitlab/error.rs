@@ -317,8 +317,7 @@ impl GitLabError {
     pub(super) fn is_blocked(&self) -> bool {
         let is_blocked = matches!(self.kind, ErrorKind::Blocked { .. });
         if is_blocked {
-            let error = self.reason();
-            tracing::warn!(error = error.as_error(), "a text for GitLab is shortened");
+            warn!(self.reason(), "a text for GitLab is shortened");
         }
         is_blocked
     }

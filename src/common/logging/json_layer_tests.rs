@@ -67,6 +67,29 @@ fn line_is_flat_and_has_the_fields_of_its_spans() {
     );
 }
 
+#[test]
+fn logged_reason_is_three_fields_of_the_caller() {
+    let (lines, _guard) = collecting();
+    let (stack, name) = ("s", String::from("p"));
+    let reason = |code| Reason::new(ReasonCode(code), "reading x: no", "Allow x");
+    warn!(reason("CFG-302"), stack, pipeline = name, "not read");
+    info!(reason(""), "left out");
+    let mut lines = collected(&lines);
+    for line in &mut lines {
+        line.as_object_mut().and_then(|line| line.remove("timestamp"));
+    }
+    let target = module_path!();
+    assert_eq!(
+        lines,
+        [
+            json!({"level": "WARN", "message": "not read", "stack": "s", "pipeline": "p", "code": "CFG-302",
+                       "error": "reading x: no", "remedy": "Allow x", "target": target}),
+            json!({"level": "INFO", "message": "left out", "error": "reading x: no", "remedy": "Allow x",
+                       "target": target}),
+        ]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn lines_of_parallel_tasks_have_their_own_fields() {
     let (lines, _guard) = collecting();

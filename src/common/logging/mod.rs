@@ -26,6 +26,26 @@ pub use crate::common::logging::call_counter::{CallCounter, count_attempt};
 use crate::common::logging::json_layer::JsonLines;
 pub use crate::common::logging::json_layer::millis;
 
+/// Logs a `Reason`, then fields as `tracing` takes them, then the message. A line has the reason as
+/// its last fields: `error`, `remedy` and `code`.
+macro_rules! log_reason {
+    ($level:ident, $reason:expr, $($field:ident $(= $value:expr)?,)* $message:literal) => {
+        tracing::$level!($($field $(= $value)?,)* error = $reason.as_error(), $message)
+    };
+}
+
+macro_rules! error {
+    ($($arguments:tt)+) => { log_reason!(error, $($arguments)+) };
+}
+
+macro_rules! warn {
+    ($($arguments:tt)+) => { log_reason!(warn, $($arguments)+) };
+}
+
+macro_rules! info {
+    ($($arguments:tt)+) => { log_reason!(info, $($arguments)+) };
+}
+
 /// Sets up logging for the process. A panic is logged with its location and without its text.
 pub fn init() {
     let directives = std::env::var("RUST_LOG").unwrap_or_default();

@@ -181,10 +181,7 @@ pub async fn abandon(aws: &Aws, stack_name: &str, name: &str) {
     let mut backoff = Backoff::<()>::new();
     while let Err(error) = delete(aws, stack_name, name).await {
         if !error.has_code(&CREATION_RUNS) || !backoff.may_poll() {
-            tracing::warn!(
-                error = error.reason().as_error(),
-                "a change set was left behind"
-            );
+            warn!(error.reason(), "a change set was left behind");
             return;
         }
         backoff.pause().await;

@@ -116,8 +116,7 @@ pub async fn read(
             } else {
                 UNREADABLE
             };
-            let error = error.reason();
-            tracing::warn!(error = error.as_error(), "failed resources are not listed");
+            warn!(error.reason(), "failed resources are not listed");
             Ok(Err(why))
         }
     }
@@ -400,10 +399,8 @@ impl DeploymentReader<'_> {
             Ok((None, _)) | Err(Unread::Because(_)) => return Ok(None),
             Err(Unread::Failed(error)) if error.is_transient() => return Err(error),
             Err(Unread::Failed(error)) => {
-                let error = error.reason();
-                let error = error.as_error();
-                tracing::warn!(
-                    error,
+                warn!(
+                    error.reason(),
                     "the failed resources of a nested stack are not listed"
                 );
                 return Ok(None);

@@ -125,11 +125,7 @@ pub async fn of_log(
     let text = match build_log::read(aws, window).await {
         Ok(end) => log_text(&end, build.values.remover(names)),
         Err(error) => {
-            let error = error.reason();
-            tracing::warn!(
-                error = error.as_error(),
-                "the log of a failed build is not read"
-            );
+            warn!(error.reason(), "the log of a failed build is not read");
             LogText {
                 is_late: true,
                 ..without_log("The log cannot be read")

@@ -41,8 +41,7 @@ impl Cause {
             BUILD if !action.external_id.is_empty() => {
                 let read = match build::read(aws, &action.external_id).await {
                     Err(error) if !error.is_transient() => {
-                        let error = error.reason();
-                        tracing::warn!(error = error.as_error(), "a failed build is not read");
+                        warn!(error.reason(), "a failed build is not read");
                         None
                     }
                     read => read?,

@@ -93,9 +93,7 @@ pub async fn handle(
                 execution.find_hold(&disabled.unwrap_or_default());
             }
             Err(error) => {
-                let error = error.reason();
-                let error = error.as_error();
-                tracing::warn!(pipeline, error, "the transitions are not known");
+                warn!(error.reason(), pipeline, "the transitions are not known");
             }
         }
     }

@@ -80,8 +80,10 @@ impl OpenedReport<'_> {
         let asked = Box::pin(self.decide()).await;
         asked.inspect_err(|error| {
             let pipeline = self.target.pipeline.names.pipeline();
-            let error = error.reason.as_error();
-            tracing::warn!(pipeline, error, "the tags of a request are not checked");
+            warn!(
+                error.reason,
+                pipeline, "the tags of a request are not checked"
+            );
         })
     }
 

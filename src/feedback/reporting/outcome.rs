@@ -111,8 +111,11 @@ impl Reported {
     /// Logs the parts that failed. Returns the number.
     pub fn log_failed(&self) -> usize {
         for (part, error) in &self.failed {
-            let (part, error) = (part.name(), error.reason.as_error());
-            tracing::warn!(part, error, "a part of an execution is not reported");
+            warn!(
+                error.reason,
+                part = part.name(),
+                "a part of an execution is not reported"
+            );
         }
         self.failed.len()
     }

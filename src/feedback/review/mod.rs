@@ -109,7 +109,7 @@ pub async fn catch_up(
                 Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
                 Err(error) => {
                     if let Some(error) = failure.replace(error) {
-                        tracing::warn!(error = error.reason.as_error(), "a build is not reviewed");
+                        warn!(error.reason, "a build is not reviewed");
                     }
                 }
             }

@@ -257,8 +257,7 @@ impl Reviewer<'_> {
         let written = self.write_note(finding, has_ended).await;
         match (posted, written.map_err(ReportError::from)) {
             (Err(status), Err(note)) => {
-                let error = status.reason.as_error();
-                tracing::warn!(error, "the status of a review is not posted");
+                warn!(status.reason, "the status of a review is not posted");
                 Err(if note.is_final { status } else { note })
             }
             (posted, written) => posted.and(written),

@@ -52,7 +52,7 @@ pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> St
     match compared {
         Ok(Ok(missing)) => return lines(&missing, left_out, names),
         Ok(Err(error)) => {
-            tracing::warn!(error = error.reason().as_error(), "rights are not compared");
+            warn!(error.reason(), "rights are not compared");
         }
         Err(cut) => tracing::warn!(error = %cut, "no time to compare the rights"),
     }
@@ -75,11 +75,7 @@ async fn compare(
         let schema = schema(aws, of_type).await;
         // The other types can be compared.
         let schema = schema.inspect_err(|error| {
-            let error = error.reason();
-            tracing::warn!(
-                error = error.as_error(),
-                "the rights for a type are not compared"
-            );
+            warn!(error.reason(), "the rights for a type are not compared");
         });
         let handlers = schema.unwrap_or_default().handlers;
         for (_, handler) in uses.iter().filter(|(it, _)| *it == of_type) {

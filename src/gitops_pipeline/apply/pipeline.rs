@@ -227,10 +227,7 @@ impl PipelineApplier<'_> {
             let (names, branch) = (&spec.names, spec.branch());
             let executed = latest_commit::ensure_executed(self.aws, names, source, branch, None);
             if let Err(error) = executed.await {
-                tracing::warn!(
-                    error = error.reason().as_error(),
-                    "the pipeline may lack the latest commit"
-                );
+                warn!(error.reason(), "the pipeline may lack the latest commit");
             }
         }
         let cross_account = spec.cross_account_source();

@@ -90,10 +90,7 @@ impl ProjectFinder<'_> {
             properties.as_ref().is_ok_and(|new| new["GitLab"] != old_properties["GitLab"]);
         let found = project::found(target, stored, shown, changes).map_err(Failure)?;
         if let Some(warning) = &found.warning {
-            tracing::warn!(
-                error = warning.as_error(),
-                "the project in GitLab was not compared"
-            );
+            warn!(warning, "the project in GitLab was not compared");
         }
         Ok(found)
     }
@@ -110,9 +107,7 @@ impl ProjectFinder<'_> {
         let checked = match protection {
             Ok(protection) => protection.check_all(&self.spec.names, number),
             Err(error) if stored == Some(number) => {
-                let error = error.reason();
-                let error = error.as_error();
-                tracing::warn!(error, "the protection of the tags is not checked");
+                warn!(error.reason(), "the protection of the tags is not checked");
                 return Ok(());
             }
             Err(error) => return Err(Failure(error.reason())),

@@ -184,7 +184,7 @@ impl Renderer<'_> {
                 if !self.is_rollback(began).await {
                     return Err(ApplyError::Failed(reason));
                 }
-                tracing::warn!(error = reason.as_error(), "the source is missing");
+                warn!(reason, "the source is missing");
                 let missing = self.missing.get_or_init(|| self.missing_repository());
                 Ok(Lookup::Found(missing.clone()))
             }

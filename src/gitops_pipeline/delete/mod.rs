@@ -113,8 +113,8 @@ impl StackDeleter<'_> {
         };
         let rule = match rule {
             Err(error) if self.deletion.is_ignored(&error) => {
-                tracing::error!(
-                    error = error.reason().as_error(),
+                error!(
+                    error.reason(),
                     "the approval rule template is not looked up"
                 );
                 return Ok(());
@@ -180,8 +180,8 @@ impl Reconcile for StackDeleter<'_> {
         let is_new = match self.tracker.observe_same(created).await {
             Ok(is_new) => is_new,
             Err(error) if self.deletion.is_ignored(&error) && !self.tracker.has_previous() => {
-                tracing::error!(
-                    error = error.reason().as_error(),
+                error!(
+                    error.reason(),
                     pipeline_stack = self.tracker.name(),
                     "a stack is not looked up: if it exists, delete it"
                 );

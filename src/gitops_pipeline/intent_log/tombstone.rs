@@ -94,19 +94,12 @@ pub async fn supersedes(
         match look_up(aws, names, owner).await {
             Ok(found) => return found.is_some_and(|found| found.signed >= request.signed),
             Err(error) if error.is_transient() => {
-                let reason = error.reason();
-                tracing::warn!(
-                    error = reason.as_error(),
-                    "the tombstone is looked up again"
-                );
+                warn!(error.reason(), "the tombstone is looked up again");
                 backoff.pause().await;
             }
             // A function without the permission to read tombstones could not write one either.
             Err(error) => {
-                tracing::error!(
-                    error = error.reason().as_error(),
-                    "the tombstone is not looked up"
-                );
+                error!(error.reason(), "the tombstone is not looked up");
                 return false;
             }
         }

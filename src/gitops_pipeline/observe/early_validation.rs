@@ -67,8 +67,8 @@ pub async fn read_for_change_set(
 ) -> Result<Vec<Finding>, CallError> {
     match read(aws, stack_name, Some(name), |_| true).await {
         Err(error) if !error.is_transient() => {
-            tracing::warn!(
-                error = error.reason().as_error(),
+            warn!(
+                error.reason(),
                 "the reason of a failed change set may lack details"
             );
             Ok(vec![])

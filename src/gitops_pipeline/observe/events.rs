@@ -76,10 +76,7 @@ pub async fn first_failure(
     let read = early_validation::read(aws, &child.id, None, is_own);
     match within(FINDINGS_TIMEOUT, Box::pin(read)).await {
         Ok(Ok(found)) => findings.extend(found),
-        Ok(Err(error)) => tracing::warn!(
-            error = error.reason().as_error(),
-            "the reason of the failure may lack details"
-        ),
+        Ok(Err(error)) => warn!(error.reason(), "the reason of the failure may lack details"),
         Err(cut) => tracing::warn!(error = %cut, "the reason of the failure may lack details"),
     }
     let reason = match first {

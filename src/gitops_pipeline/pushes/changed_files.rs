@@ -95,8 +95,8 @@ pub async fn do_files_differ(
             true
         }
         Err(error) => {
-            tracing::warn!(
-                error = error.reason().as_error(),
+            warn!(
+                error.reason(),
                 "the differences cannot be read; the pipeline starts"
             );
             true

@@ -188,10 +188,9 @@ pub async fn find(
         Lookup::Found(tip) => tip.commit(),
         Lookup::Denied(error) => {
             if newest_canceled(&listed, now).is_some() {
-                tracing::warn!(
-                    pipeline,
-                    error = error.reason().as_error(),
-                    "a canceled execution is not started again"
+                warn!(
+                    error.reason(),
+                    pipeline, "a canceled execution is not started again"
                 );
             }
             None

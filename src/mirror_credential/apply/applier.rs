@@ -177,10 +177,7 @@ impl Applier<'_> {
         if !was_inactive && !applier.planner().has_only_inactive_to_replace() {
             return Err(Failure(reason));
         }
-        tracing::warn!(
-            error = reason.as_error(),
-            "the inactive credential is not replaced"
-        );
+        warn!(reason, "the inactive credential is not replaced");
         applier.state.login.replacement_error = Some(reason);
         if let Err(error) = applier.run().await {
             Box::pin(applier.roll_back(&error)).await;
@@ -253,10 +250,7 @@ impl Applier<'_> {
             warnings.extend(claimed.map(|(_, reason)| reason));
             warnings.extend(planner.mirrors.branch_faults());
             for warning in plan::lfs_warnings(self.spec, &self.state) {
-                tracing::warn!(
-                    error = warning.as_error(),
-                    "Git LFS objects are not mirrored"
-                );
+                warn!(warning, "Git LFS objects are not mirrored");
                 warnings.push(warning);
             }
         }
@@ -279,7 +273,7 @@ impl Applier<'_> {
         let unread = unread.map(|error| prefixed("the mirrors were not checked", &error));
         let unchanged: Vec<Reason> = rejected.chain(unread).collect();
         for error in &unchanged {
-            tracing::warn!(error = error.as_error(), "mirrors are left as they are");
+            warn!(error, "mirrors are left as they are");
         }
         unchanged
     }
@@ -360,10 +354,7 @@ impl Reconcile for Applier<'_> {
         match tagged {
             Ok(()) => self.state.user.issue_intent = Some(intent),
             // The intent stays open, and is closed at the end.
-            Err(error) => tracing::info!(
-                error = error.reason().as_error(),
-                "the issue intent is not closed yet"
-            ),
+            Err(error) => info!(error.reason(), "the issue intent is not closed yet"),
         }
         result
     }

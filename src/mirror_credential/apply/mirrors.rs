@@ -427,7 +427,7 @@ impl Applier<'_> {
         let error = match removed {
             Ok(note) => {
                 if let Some(note) = note {
-                    tracing::warn!(error = note.as_error(), "a mirror is removed with a note");
+                    warn!(note, "a mirror is removed with a note");
                     self.warnings.push(note);
                 }
                 self.state.mirrors.note_shown(record, None);
@@ -443,7 +443,7 @@ impl Applier<'_> {
                     )
                     .into();
                 }
-                tracing::warn!(error = left.as_error(), "a mirror was not removed");
+                warn!(left, "a mirror was not removed");
                 self.warnings.push(left);
                 self.state.mirrors.note_shown(record, None);
                 return Ok(());
@@ -488,10 +488,7 @@ impl Applier<'_> {
             orphans.intersection(&self.state.created.mirrors).cloned().collect();
         for record in own {
             if let Err(error) = self.delete_orphan_mirror(&record).await {
-                tracing::warn!(
-                    error = error.reason.as_error(),
-                    "an unrecorded mirror is not rolled back"
-                );
+                warn!(error.reason, "an unrecorded mirror is not rolled back");
             }
         }
     }

@@ -19,10 +19,7 @@ impl Applier<'_> {
         self.progress.ended("failed");
         if let Some(rotation) = &self.context.rotation {
             if let Err(error) = Box::pin(self.abort_rotation(rotation)).await {
-                tracing::warn!(
-                    error = error.reason.as_error(),
-                    "the rotation is not rolled back"
-                );
+                warn!(error.reason, "the rotation is not rolled back");
             }
             return;
         }
@@ -33,10 +30,7 @@ impl Applier<'_> {
         let undone = Box::pin(self.undo(for_delete)).await;
         self.progress.ended(if undone.is_ok() { "done" } else { "failed" });
         if let Err(error) = undone {
-            tracing::warn!(
-                error = error.reason().as_error(),
-                "the request is not rolled back"
-            );
+            warn!(error.reason(), "the request is not rolled back");
         }
     }
 

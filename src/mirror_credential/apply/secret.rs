@@ -223,7 +223,7 @@ impl Applier<'_> {
         let is_saved = secret.is_some_and(|secret| secret.has_saved(&self.spec.document));
         let may_go_on = error.is_quota() && is_saved && !self.state.log.is_full;
         if may_go_on {
-            tracing::warn!(error = error.reason().as_error(), "the log gets no entry");
+            warn!(error.reason(), "the log gets no entry");
             self.state.log.is_full = true;
         }
         may_go_on
@@ -275,10 +275,7 @@ impl Applier<'_> {
     async fn tag_secret_if_allowed(&mut self) -> Result<(), CallError> {
         match self.tag_secret().await {
             Err(error) if error.is_denied() => {
-                tracing::warn!(
-                    error = error.reason().as_error(),
-                    "the request is not recorded"
-                );
+                warn!(error.reason(), "the request is not recorded");
                 self.state.log.is_recording_denied = true;
                 Ok(())
             }

@@ -138,10 +138,7 @@ impl<'a> Deleter<'a> {
             // The Delete that follows a rejected Create succeeds. If IAM rejects this tag, it
             // rejects the tags that a Create writes before it issues a credential, too.
             Err(error) if !is_ours && !error.is_transient() => {
-                tracing::warn!(
-                    error = error.reason().as_error(),
-                    "the deletion is not recorded"
-                );
+                warn!(error.reason(), "the deletion is not recorded");
             }
             written => {
                 written?;

@@ -97,10 +97,7 @@ impl Records<'_> {
         match within(time, Box::pin(join_all(writes))).await {
             Ok(written) => {
                 for error in written.into_iter().filter_map(Result::err) {
-                    tracing::warn!(
-                        error = error.reason().as_error(),
-                        "the mirrors that are left are not recorded"
-                    );
+                    warn!(error.reason(), "the mirrors that are left are not recorded");
                 }
             }
             Err(cut) => tracing::warn!(error = %cut, "no time to record the mirrors that are left"),

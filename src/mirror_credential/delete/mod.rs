@@ -36,9 +36,8 @@ pub async fn delete(
     let mut deleter = Deleter::start(clients, target, context, progress).await?;
     reconcile(&mut deleter, progress).await?;
     for denied in deleter.state.denied_reads() {
-        let error = denied.0.reason();
-        tracing::error!(
-            error = error.as_error(),
+        error!(
+            denied.0.reason(),
             "a resource is not looked up: if it exists, delete it"
         );
     }

@@ -234,12 +234,9 @@ async fn claimed_path(
 
 fn log_uncompared(record: &MirrorRecord, reason: &Reason) {
     let (project, repository) = (&record.project, &record.repository_name);
-    let error = reason.as_error();
-    tracing::warn!(
-        project,
-        repository,
-        error,
-        "the mirror's branches were not compared"
+    warn!(
+        reason,
+        project, repository, "the mirror's branches were not compared"
     );
 }
 

@@ -72,17 +72,14 @@ async fn read_project(
             match read_branches(gitlab, wanted, &mut project).await {
                 // A rotation's mirrors push the same branches as those that they replace.
                 Err(error) if phase.is_some() && error.retry != RetryTime::Later => {
-                    tracing::warn!(
-                        error = error.reason().as_error(),
-                        "the branches of a project are not read"
-                    );
+                    warn!(error.reason(), "the branches of a project are not read");
                 }
                 read => read?,
             }
         }
         if phase.is_some() && project.pushes_everything(&wanted.settings) {
             let reason = messages::every_branch_is_pushed("the mirror of the rotation", name);
-            tracing::warn!(error = reason.as_error(), "GitLab pushes every branch");
+            warn!(reason, "GitLab pushes every branch");
         }
     }
     Ok(project)

@@ -194,9 +194,7 @@ impl Reporter<'_> {
         let names = &self.context.pipeline.names;
         let read = changes::of_commit(aws, names, settings, &self.execution, has_note);
         read.await.unwrap_or_else(|error| {
-            let error = error.reason();
-            let error = error.as_error();
-            tracing::warn!(error, "a note lacks the changes of its commit");
+            warn!(error.reason(), "a note lacks the changes of its commit");
             None
         })
     }
@@ -226,11 +224,7 @@ impl Reporter<'_> {
                 (cause, is_late)
             }
             Err(error) => {
-                let error = error.reason();
-                tracing::warn!(
-                    error = error.as_error(),
-                    "a note lacks the cause of a failure"
-                );
+                warn!(error.reason(), "a note lacks the cause of a failure");
                 (Cause::default(), true)
             }
         };
