@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from cli import machine
 from cli.account import Environment, outputs, parameters
-from cli.output import Finding
+from cli.output import Finding, Found, Held, NotChecked, Sound
 from cli.rules import name_of
 
 # A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
@@ -28,7 +28,7 @@ def function_checks(environment: Environment, stack: dict[str, Any], client: Any
     env_id, found_outputs, given = environment.env_id, outputs(stack), parameters(stack)
     subject = f"function cfn-gitops-{env_id}"
     if "ServiceToken" not in found_outputs:
-        return [Finding(subject, "the stack has no output ServiceToken", "Deploy it again")]
+        return [Found(subject, "the stack has no output ServiceToken", "Deploy it again")]
     event = {"Doctor": {"EnvID": env_id, "UserNames": given.get("MirrorUserNames", "")}}
     if given.get("ProjectID"):
         # As the schedule of the health check does.
@@ -41,33 +41,25 @@ def function_checks(environment: Environment, stack: dict[str, Any], client: Any
         response = client.invoke(FunctionName=found_outputs["ServiceToken"], Payload=json.dumps(event).encode())
         result = json.loads(response["Payload"].read())
         if "FunctionError" in response:
-            return [Finding(subject, f"{result.get('errorMessage')}", f"Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
+            return [Found(subject, f"{result.get('errorMessage')}", f"Read its log: aws logs tail /aws/lambda/cfn-gitops-{env_id}")]
         found = result["Doctor"]
         checks = [finding(each["Subject"], each) for each in found["Checks"]]
-        return [Finding(subject), *checks, *(not_checked(each) for each in found["NotChecked"])]
+        return [Sound(subject), *checks, *(not_checked(each) for each in found["NotChecked"])]
     except Exception as error:
         # botocore's error of a wrong region is a `ValueError` too.
         if machine.explained(error) is None and isinstance(error, (AttributeError, KeyError, TypeError, ValueError)):
-            return [Finding(subject, "its response is not a diagnosis: the output ServiceToken may name another function",
+            return [Found(subject, "its response is not a diagnosis: the output ServiceToken may name another function",
                           "Deploy this version of it")]
-        return [failed(subject, error)]
+        return [NotChecked.because(subject, error)]
 
 
 def finding(subject: str, parts: dict[str, Any]) -> Finding:
     """A finding of the function."""
     problem, remedy, code, held = (str(parts.get(part) or "") for part in ("Problem", "Remedy", "Code", "Held"))
-    return Finding(subject, problem, remedy, code, held=held)
+    return Held(subject, held, remedy) if held else Finding.of(subject, problem, remedy, code)
 
 
 def not_checked(parts: dict[str, Any]) -> Finding:
     """A part that the function could not read."""
     problem, remedy, code = (str(parts.get(part) or "") for part in ("Problem", "Remedy", "Code"))
-    return Finding(NOT_CHECKED, remedy=remedy, code=code, reason=problem or "the function names no reason")
-
-
-def failed(subject: str, error: Exception) -> Finding:
-    """A failure of AWS or of this machine, which proves nothing about the subject. Raises a defect."""
-    failure = machine.explained(error)
-    if failure is None:
-        raise error
-    return Finding(subject, reason=failure.problem, remedy=failure.remedy)
+    return NotChecked(NOT_CHECKED, problem or "the function names no reason", remedy, code)

@@ -49,7 +49,7 @@ def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Ca
     except SystemExit as end:
         raise SystemExit(shown(end.code) if isinstance(end.code, str) else end.code) from None
     except Exception as error:
-        failure = error if isinstance(error, Failure) else _explained(error)
+        failure = error if isinstance(error, Failure) else explained(error)
         if failure is None:
             raise
     (show or _show)(failure)
@@ -122,7 +122,7 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(noted[0])
 
 
-def _explained(error: Exception) -> Failure | None:
+def explained(error: Exception) -> Failure | None:
     """An error of AWS or of the user's machine. `None` if it is a defect. Without boto3, which some scripts install, there
     is no error of AWS."""
     if "botocore" not in sys.modules:

@@ -8,10 +8,10 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from cli.ending import Failure
+from cli.ending import Failure, explained
 from cli.terminal import shown, without_secrets, write, write_shown
 
 # Where a command begins within a sentence, except that for another account. `aws` has its own options before the service.
@@ -22,23 +22,56 @@ BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 @dataclass
 class Finding:
-    """The result of one check. Sound without a problem. `reason` names the obstacle if it was not checked. `held` is what a
-    person has disabled, which is wanted and not a problem."""
+    """The result of one check, which is one of the classes below. Each has another meaning of `text`."""
 
     subject: str
-    problem: str = ""
+    text: str = ""
     remedy: str = ""
     code: str = ""
-    reason: str = ""
-    held: str = ""
+    # The result, its colour, and the name of `text` in the document.
+    result: ClassVar[str]
+    style: ClassVar[str]
+    member: ClassVar[str]
 
-    @property
-    def result(self) -> str:
-        return "not checked" if self.reason else "found" if self.problem else "held" if self.held else "sound"
+    @staticmethod
+    def of(subject: str, problem: str = "", remedy: str = "", code: str = "") -> Finding:
+        """Sound without a problem."""
+        return Found(subject, problem, remedy, code) if problem else Sound(subject, remedy)
 
     def members(self) -> dict[str, str]:
-        return {"subject": self.subject, "result": self.result,
-                **{name: value for name, value in asdict(self).items() if value and name != "subject"}}
+        given = {self.member: self.text, "remedy": self.remedy, "code": self.code}
+        return {"subject": self.subject, "result": self.result, **{name: value for name, value in given.items() if value}}
+
+
+class Found(Finding):
+    result, style, member = "found", RED, "problem"
+
+
+class Sound(Finding):
+    result, style, member = "sound", GREEN, ""
+
+    def __init__(self, subject: str, remedy: str = "") -> None:
+        super().__init__(subject, remedy=remedy)
+
+
+class Held(Finding):
+    """A person has disabled it. This is wanted, and not a problem."""
+
+    result, style, member = "held", YELLOW, "held"
+
+
+class NotChecked(Finding):
+    """The reason is an obstacle, and proves nothing about the subject."""
+
+    result, style, member = "not checked", YELLOW, "reason"
+
+    @classmethod
+    def because(cls, subject: str, error: Exception) -> NotChecked:
+        """Of an error of AWS or of this machine. Raises any other one, which is a defect."""
+        failure = error if isinstance(error, Failure) else explained(error)
+        if failure is None:
+            raise error
+        return cls(subject, failure.problem, failure.remedy)
 
 
 @dataclass
@@ -98,21 +131,18 @@ class Output:
     def findings(self, findings: Sequence[Finding]) -> int:
         """Writes each, and returns the exit status."""
         self.document["checks"] = [finding.members() for finding in findings]
-        for finding in findings:
-            label, style = {"found": ("FOUND", RED), "sound": ("sound", GREEN), "held": ("held", YELLOW)}.get(finding.result, ("not checked", YELLOW))
-            if self.as_json:
-                continue
-            write_shown(styled(f"{label:13}", style) + shown(finding.subject) + "\n")
-            code = f" - {finding.code}" if finding.code else ""
-            remedy = self.selecting(finding.remedy)
-            for line in filter(None, (finding.reason, finding.problem, finding.held, remedy + code if remedy else code[3:])):
+        for finding in findings if not self.as_json else ():
+            label = "FOUND" if isinstance(finding, Found) else finding.result
+            write_shown(styled(f"{label:13}", finding.style) + shown(finding.subject) + "\n")
+            remedy = " - ".join(filter(None, (self.selecting(finding.remedy), finding.code)))
+            for line in filter(None, (finding.text, remedy)):
                 write(f"{'':13}  {line}")
-        counts = {result: sum(finding.result == result for finding in findings) for result in ("found", "sound", "held", "not checked")}
-        if not counts["held"]:
-            del counts["held"]
+        results = [finding.result for finding in findings]
+        counts = {kind.result: results.count(kind.result) for kind in (Found, Sound, Held, NotChecked)
+                  if kind is not Held or Held.result in results}
         self.document["counts"] = counts
         self.write(f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()), style=BOLD)
-        return 1 if counts["found"] else 0
+        return 1 if counts[Found.result] else 0
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their longest cell."""

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli import approvals, diagnosis, machine, pipelines
 from cli.account import Environment, outputs, owner_of, parameters
 from cli.failure import Failure
-from cli.output import Finding
+from cli.output import Finding, Found, NotChecked, Sound
 from cli.pending import Pending
 from cli.rules import ACTIONS, PIPELINES, event_rules, name_of
 from cli.samconfig import did_you_mean
@@ -497,12 +497,12 @@ def _add_mirrors(projects: Iterable[Project], findings: list[Finding] | None, se
     if findings is None:
         unread = Unread(DIAGNOSIS, f"the function's diagnosis takes longer than {seconds:g} s",
                         "Wait longer with --wait, or leave the mirrors out with --wait 0", "TimeLimit")
-    elif problem := findings[0].problem or findings[0].reason:
-        unread = Unread(DIAGNOSIS, f"the function's diagnosis: {problem}",
+    elif not isinstance(findings[0], Sound):
+        unread = Unread(DIAGNOSIS, f"the function's diagnosis: {findings[0].text}",
                         findings[0].remedy + ". Or leave the mirrors out: --wait 0", findings[0].code)
     # A mirror that is not shown may be one of these.
     hidden = next((each for each in (findings or [])[1:]
-                   if each.reason or each.problem and each.subject.startswith("secret ")), None)
+                   if isinstance(each, NotChecked) or isinstance(each, Found) and each.subject.startswith("secret ")), None)
     for project in projects:
         found = outputs(project.stack)
         # The mirror of a repository in another account is that account's.
@@ -511,6 +511,6 @@ def _add_mirrors(projects: Iterable[Project], findings: list[Finding] | None, se
             project.mirrors = [each for each in (findings or [])[1:] if each.subject.endswith(about)]
             if not project.mirrors and hidden:
                 project.mirrors = None
-                project.unread.append(Unread(DIAGNOSIS, f"it shows no mirror, and {hidden.subject}: {hidden.problem or hidden.reason}",
+                project.unread.append(Unread(DIAGNOSIS, f"it shows no mirror, and {hidden.subject}: {hidden.text}",
                                              hidden.remedy, hidden.code))
         project.unread += [unread] if unread else []

@@ -11,18 +11,18 @@ from typing import Any
 
 from cli.account import outputs
 from cli.approvals import is_waiting, page_of
-from cli.checks.rows import Reader, Row, not_checked
-from cli.output import Finding
+from cli.checks.rows import Reader, Row
+from cli.output import Finding, Found, NotChecked, Sound
 from cli.pipelines import children_of, in_progress, pipeline_of
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
 _CANCELS = "The next deployment cancels it if it changes this pipeline"
 
 
-def execution_rows(reader: Reader, stacks: list[dict[str, Any]]) -> list[Row]:
-    """One for each pipeline of the environment. `stacks` are all of the account."""
+def execution_rows(reader: Reader, stacks: dict[str, dict[str, Any]]) -> list[Row]:
+    """One for each pipeline of the environment. `stacks` are all of the account, by name."""
     env_id = reader.environment.env_id
-    names = sorted(name for stack in children_of(stacks, env_id)
+    names = sorted(name for stack in children_of(stacks.values(), env_id)
                    if (name := pipeline_of(stack, env_id)) == outputs(stack).get("PipelineName"))
     reader.client("codepipeline")
     return [Row(f"pipeline {name}", lambda name=name: _pipeline(reader, name)) for name in names]  # type: ignore[misc]
@@ -34,23 +34,23 @@ def _pipeline(reader: Reader, name: str) -> list[Finding]:
         stages = codepipeline.get_pipeline_state(name=name).get("stageStates", [])
     except codepipeline.exceptions.PipelineNotFoundException:
         # Its branch was never pushed.
-        return [Finding(f"pipeline {name} does not exist yet")]
+        return [Sound(f"pipeline {name} does not exist yet")]
     waiting = [(stage, action) for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
     found = [_waiting(reader, name, action) for _, action in waiting]
     named = {stage.get("latestExecution", {}).get("pipelineExecutionId") for stage, _ in waiting}
     try:
         unfinished = [each for each in in_progress(codepipeline, name, stages) if each not in named]
     except Exception as error:
-        return [*found, not_checked(f"executions of pipeline {name}", error)]
+        return [*found, NotChecked.because(f"executions of pipeline {name}", error)]
     show = f"aws codepipeline get-pipeline-execution --pipeline-name {name} --pipeline-execution-id"
-    found += [Finding(f"pipeline {name}", f"execution {each} is in progress. {_CANCELS}", f"Wait for its end: {show} {each}")
+    found += [Found(f"pipeline {name}", f"execution {each} is in progress. {_CANCELS}", f"Wait for its end: {show} {each}")
               for each in unfinished]
-    return found or [Finding(f"pipeline {name} has no execution in progress")]
+    return found or [Sound(f"pipeline {name} has no execution in progress")]
 
 
 def _waiting(reader: Reader, pipeline: str, action: dict[str, Any]) -> Finding:
     changed, account = action["latestExecution"].get("lastStatusChange"), reader.account
     since = f" since {changed.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if isinstance(changed, datetime) else ""
     # No command: pasted, it would answer the approval of a deployment that a person has to read first.
-    return Finding(f"pipeline {pipeline}", f"an approval waits{since}. {_CANCELS}, even if it is approved afterwards",
-                   f"Approve or reject it first: {page_of(pipeline, account.region, account.arn.split(':')[1])}")
+    return Found(f"pipeline {pipeline}", f"an approval waits{since}. {_CANCELS}, even if it is approved afterwards",
+                 f"Approve or reject it first: {page_of(pipeline, account.region, account.arn.split(':')[1])}")

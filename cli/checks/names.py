@@ -18,7 +18,7 @@ from cli.account import owner_of, parameters
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
 from cli.machine import code_of
-from cli.output import Finding
+from cli.output import Finding, Found, NotChecked, Sound
 from cli.rules import PIPELINES, name_of
 
 _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "DashboardNotFoundError",
@@ -131,11 +131,11 @@ class Names:
             # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
                 raise
-            return [Finding(subject, reason="S3 answers 403: either another account has the name, or you lack s3:ListBucket on it",
-                            remedy="Add the permission. If S3 still answers 403, choose another EnvID")]
+            return [NotChecked(subject, "S3 answers 403: either another account has the name, or you lack s3:ListBucket on it",
+                               "Add the permission. If S3 still answers 403, choose another EnvID")]
         delete = f"cfn-gitops undeploy --env {self._reader.environment.settings.table} --delete-bucket"
-        return [Finding(subject, "it exists, and the environment's stack did not create it, so its creation fails",
-                        f"If nothing needs its artifacts, delete it: {delete}. Otherwise choose another EnvID") for _ in taken]
+        return [Found(subject, "it exists, and the environment's stack did not create it, so its creation fails",
+                      f"If nothing needs its artifacts, delete it: {delete}. Otherwise choose another EnvID") for _ in taken]
 
     def _secrets(self, names: list[str]) -> list[Finding]:
         return [finding for name in names for finding in self._secret(name)]
@@ -153,15 +153,15 @@ class Names:
                    f"--secret-id {name} --force-delete-without-recovery")
         if secret.get("DeletedDate"):
             restore = f"Restore it: aws secretsmanager restore-secret --secret-id {name}"
-            return [Finding(subject, "it is scheduled for deletion, which reserves its name",
-                            restore if is_own else f"{restore}. {release}", "CFG-304")]
+            return [Found(subject, "it is scheduled for deletion, which reserves its name",
+                          restore if is_own else f"{restore}. {release}", "CFG-304")]
         if is_own:
             return []
         if self._has_stack(owner):
-            return [Finding(subject, f"it exists, and it belongs to stack {owner}", _SAME_ENVIRONMENT, "CFG-303")]
+            return [Found(subject, f"it exists, and it belongs to stack {owner}", _SAME_ENVIRONMENT, "CFG-303")]
         if not owner:
-            return [Finding(subject, "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}", "CFG-303")]
-        return [Finding(subject, f"it exists, and it belonged to stack {owner}", f"Choose another ProjectID. {release}", "CFG-303")]
+            return [Found(subject, "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}", "CFG-303")]
+        return [Found(subject, f"it exists, and it belonged to stack {owner}", f"Choose another ProjectID. {release}", "CFG-303")]
 
     def _has_stack(self, stack_id: str | None) -> bool:
         return stack_id in [stack["StackId"] for stack in self._stacks.values()]
@@ -171,7 +171,7 @@ class Names:
         others = {each["Name"]: each["ExportingStackId"] for each in listed if each["ExportingStackId"] != self._stack_id}
         remedy = (f"The environment {self._env_id} exists under another stack name: set stack_name in samconfig.toml to it, or "
                   "choose another EnvID")
-        return [Finding(f"exports cfn-gitops-{self._env_id}-…", f"stack {stack} exports them already", remedy)
+        return [Found(f"exports cfn-gitops-{self._env_id}-…", f"stack {stack} exports them already", remedy)
                 for stack in sorted({others[name] for name in names if name in others})]
 
     def _project(self, names: list[str]) -> list[Finding]:
@@ -182,31 +182,31 @@ class Names:
             if owner and owner == self._stack_id:
                 return []
             if self._has_stack(owner):
-                return [Finding(f"stack {child}", f"it exists, and it belongs to stack {owner}",
-                                f"Choose another ProjectID. {_SAME_ENVIRONMENT}", "CFG-502")]
+                return [Found(f"stack {child}", f"it exists, and it belongs to stack {owner}",
+                              f"Choose another ProjectID. {_SAME_ENVIRONMENT}", "CFG-502")]
             if not owner:
-                return [Finding(f"stack {child}", "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}",
-                                "CFG-502")]
-            return [Finding(f"stack {child}", f"it exists, and it belonged to stack {owner}", "Choose another ProjectID. If GitLab has "
-                            "every commit of its repository, which is deleted with it unless it is retained, you can free the name: "
-                            f"aws cloudformation delete-stack --stack-name {child}", "CFG-502")]
+                return [Found(f"stack {child}", "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}",
+                              "CFG-502")]
+            return [Found(f"stack {child}", f"it exists, and it belonged to stack {owner}", "Choose another ProjectID. If GitLab has "
+                          "every commit of its repository, which is deleted with it unless it is retained, you can free the name: "
+                          f"aws cloudformation delete-stack --stack-name {child}", "CFG-502")]
         codecommit = self._reader.client("codecommit")
         if not self._foreign([repository], lambda name: codecommit.get_repository(repositoryName=name)):
             return []
         arn = f"arn:{self._partition}:codecommit:{self._account.region}:{self._account.id}:{repository}"
         # docs/concepts/pipelines.md, A retained repository.
         if codecommit.list_tags_for_resource(resourceArn=arn)["tags"].get(PIPELINES["tags"]["stack_name"]) == child:
-            return [Finding(f"repository {repository}, which an earlier pipeline left: the new one adopts it")]
+            return [Sound(f"repository {repository}, which an earlier pipeline left: the new one adopts it")]
         rename = f"aws codecommit update-repository-name --old-name {repository} --new-name {repository}-former"
-        return [Finding(f"repository {repository}", "it exists, and no earlier pipeline of this name left it",
-                        f"Choose another ProjectID, or rename the repository: {rename}", "CFG-504")]
+        return [Found(f"repository {repository}", "it exists, and no earlier pipeline of this name left it",
+                      f"Choose another ProjectID, or rename the repository: {rename}", "CFG-504")]
 
     def _taken(self, kind: str, name: str, *commands: str) -> Finding:
         subject, problem = f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails"
         if self._same_env_id:
-            return Finding(subject, problem, f"Stack {self._same_env_id[0]} has this EnvID, too. If it is the environment, "
-                           "set stack_name in samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
-        return Finding(subject, problem, f"If nothing needs it, delete it: {' && '.join(commands)}. Otherwise choose another EnvID")
+            return Found(subject, problem, f"Stack {self._same_env_id[0]} has this EnvID, too. If it is the environment, "
+                         "set stack_name in samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
+        return Found(subject, problem, f"If nothing needs it, delete it: {' && '.join(commands)}. Otherwise choose another EnvID")
 
     def _global(self, kind: str, name: str, regions: set[str]) -> Finding:
         """A resource of IAM, which has no region. So it may belong to a working environment in another one."""
@@ -214,9 +214,9 @@ class Names:
             return self._taken(kind, name)
         others = sorted(regions - {self._account.region})
         where = f"in another region ({', '.join(others)})" if others else "in another region"
-        return Finding(f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails",
-                       f"EnvID {self._env_id} may be deployed {where}: name it with --region, or choose another EnvID. "
-                       f"If the {kind} is left over, delete it yourself")
+        return Found(f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails",
+                     f"EnvID {self._env_id} may be deployed {where}: name it with --region, or choose another EnvID. "
+                     f"If the {kind} is left over, delete it yourself")
 
     def _foreign(self, names: list[str], read: Callable[[str], Any]) -> list[str]:
         """Those that exist and are not the stack's."""
@@ -254,8 +254,12 @@ def _targets_of(events: Any, rule: str) -> Iterator[str]:
             yield f"aws events remove-targets --rule {rule} --ids {' '.join(each['Id'] for each in targets)}"
 
 
+def name_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], owned: dict[str, str]) -> list[Row]:
+    return Names(reader, template, stacks, set(owned.values())).rows()
+
+
 def _row(subject: str, read: Callable[[list[str]], list[Finding]], names: list[str]) -> Row:
-    return Row(subject, lambda: read(names) or [Finding(subject)])
+    return Row(subject, lambda: read(names) or [Sound(subject)])
 
 
 def owned_by(reader: Reader, stack: dict[str, Any] | None) -> dict[str, str]:

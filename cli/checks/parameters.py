@@ -15,7 +15,7 @@ from cli import samconfig
 from cli.account import Environment
 from cli.checks.template import Template, attempt
 from cli.failure import Failure
-from cli.output import Finding
+from cli.output import Finding, Found, Sound
 from cli.samconfig import did_you_mean
 
 _CAPABILITY = "CAPABILITY_NAMED_IAM"
@@ -50,49 +50,49 @@ class SettingsFile:
         return f"{self.file.name}, line {lines[-1]}" if lines else f"{self.file.name}, [{self.table_name}]"
 
 
-def setting_checks(given: SettingsFile) -> list[Finding]:
+def setting_checks(settings: SettingsFile) -> list[Finding]:
     """The settings of `sam deploy` that the template needs."""
     found: list[Finding] = []
     unread: list[Finding] = []
-    for has in attempt(f"{given.place('capabilities')}: capabilities", lambda: _has_capability(given), unread):
+    for has in attempt(f"{settings.place('capabilities')}: capabilities", lambda: _has_capability(settings), unread):
         if not has:
-            found.append(Finding(given.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation "
-                                 "rejects roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
-    if not given.get("resolve_s3") and not given.get("s3_bucket"):
-        found.append(Finding(given.place("resolve_s3"), "there is neither resolve_s3 nor s3_bucket, so sam has no bucket for the "
-                             "function", "Write: resolve_s3 = true"))
-    return [*found, *unread] or [Finding(f"{given.file.name}: settings of sam deploy")]
+            found.append(Found(settings.place("capabilities"), f"the capabilities lack {_CAPABILITY}, without which CloudFormation "
+                               "rejects roles with names", f'Write: capabilities = "{_CAPABILITY}"'))
+    if not settings.get("resolve_s3") and not settings.get("s3_bucket"):
+        found.append(Found(settings.place("resolve_s3"), "there is neither resolve_s3 nor s3_bucket, so sam has no bucket for the "
+                           "function", "Write: resolve_s3 = true"))
+    return [*found, *unread] or [Sound(f"{settings.file.name}: settings of sam deploy")]
 
 
-def _has_capability(given: SettingsFile) -> bool:
-    capabilities = given.get("capabilities") or []
+def _has_capability(settings: SettingsFile) -> bool:
+    capabilities = settings.get("capabilities") or []
     return _CAPABILITY in (capabilities.split() if isinstance(capabilities, str) else capabilities)
 
 
-def parameter_checks(given: SettingsFile, document: dict[str, Any]) -> list[Finding]:
+def parameter_checks(settings: SettingsFile, document: dict[str, Any]) -> list[Finding]:
     """Each parameter in the file, by what the template declares."""
-    pairs = samconfig.override_pairs(given.table, given.file)
+    pairs = samconfig.override_pairs(settings.table, settings.file)
     found, seen, known = [], [], document["Parameters"]
     unread: list[Finding] = []
     for name, value in pairs:
         which = seen.count(name)
         seen.append(name)
-        place = given.parameter_place(name, which)
+        place = settings.parameter_place(name, which)
         if which:
-            found.append(Finding(place, f"{name} is there a second time, and sam takes the last value",
-                                 "Remove one of the lines"))
+            found.append(Found(place, f"{name} is there a second time, and sam takes the last value",
+                               "Remove one of the lines"))
         if name not in known and not which:
             unknown = f"the template has no parameter {name}, so sam ignores it"
-            found.append(Finding(place, unknown + did_you_mean(name, known), "Correct the name, or remove the line"))
+            found.append(Found(place, unknown + did_you_mean(name, known), "Correct the name, or remove the line"))
         if name in known:
             reasons = attempt(f"{place}: {name}", lambda: wrong_value(value, known[name]), unread)
-            found += [Finding(place, f"{name}: {reason}", "Correct the value") for reason in reasons if reason]
-    for text in samconfig.override_texts(given.table):
+            found += [Found(place, f"{name}: {reason}", "Correct the value") for reason in reasons if reason]
+    for text in samconfig.override_texts(settings.table):
         # shlex reads it as empty, and sam ignores the parameter or fails.
         for name in re.findall(r"(?:^|\s)([A-Za-z0-9]+)=(?=\s|$)", text):
-            found.append(Finding(given.parameter_place(name), f"{name} is empty without quotation marks, which sam does not accept",
-                                 f"Write: '{name}=\"\"'"))
-    return [*found, *unread] or [Finding(f"{given.file.name}: parameters")]
+            found.append(Found(settings.parameter_place(name), f"{name} is empty without quotation marks, which sam does not accept",
+                               f"Write: '{name}=\"\"'"))
+    return [*found, *unread] or [Sound(f"{settings.file.name}: parameters")]
 
 
 def wrong_value(value: str, declared: dict[str, Any]) -> str:
@@ -128,16 +128,17 @@ def _wrong_number(text: str, declared: dict[str, Any]) -> str:
     return "" if low <= number <= high else f"{text} is not between {declared.get('MinValue')} and {declared.get('MaxValue')}"
 
 
-def tag_checks(given: SettingsFile, values: dict[str, str], document: dict[str, Any]) -> list[Finding]:
+def tag_checks(settings: SettingsFile, template: Template, document: dict[str, Any]) -> list[Finding]:
     """The stack's tags, compared with those of everything that the function creates. `CreatedBy` may differ."""
+    values = template.values
     if not values.get("ProjectID") or "ResourceTags" not in values:
         return []
-    place, unread = given.place("tags"), list[Finding]()
-    tags, resource_tags, declared = given.get("tags") or [], values["ResourceTags"], document["Parameters"]["ResourceTags"]
+    place, unread = settings.place("tags"), list[Finding]()
+    tags, resource_tags, declared = settings.get("tags") or [], values["ResourceTags"], document["Parameters"]["ResourceTags"]
     for found in attempt(f"{place}: tags and ResourceTags", lambda: _wrong_tags(tags, resource_tags, declared), unread):
         if found:
-            return [Finding(place, *found)]
-    return unread or [Finding(f"{given.file.name}: tags and ResourceTags")]
+            return [Found(place, *found)]
+    return unread or [Sound(f"{settings.file.name}: tags and ResourceTags")]
 
 
 def _wrong_tags(tags: str | list[str], resource_tags: str, declared: dict[str, Any]) -> tuple[str, str] | None:
@@ -177,8 +178,8 @@ def _remedy(of_stack: dict[str, str], declared: dict[str, Any]) -> str:
     return f"For those of the stack, write: \"\"\"ResourceTags='{text}'\"\"\""
 
 
-def rule_checks(template: Template, given: SettingsFile) -> list[Finding]:
+def rule_checks(template: Template, settings: SettingsFile) -> list[Finding]:
     """The template's rules, which CloudFormation evaluates before it creates anything."""
-    place, before = given.place("parameter_overrides"), len(template.unread)
-    found = [Finding(place, broken, "Correct parameter_overrides") for broken in template.broken_rules()]
-    return found if found or len(template.unread) > before else [Finding(f"{given.file.name}: rules of the template")]
+    place, before = settings.place("parameter_overrides"), len(template.unread)
+    found = [Found(place, broken, "Correct parameter_overrides") for broken in template.broken_rules()]
+    return found if found or len(template.unread) > before else [Sound(f"{settings.file.name}: rules of the template")]

@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
 
-from cli.checks.rows import Reader, Row, not_checked, pages
+from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
-from cli.output import Finding
+from cli.output import Finding, Found, NotChecked, Sound
 
 # One read of each service that not every region has. A response proves that it does.
 _READS = {"codecommit": "list_repositories", "codepipeline": "list_pipelines", "codebuild": "list_projects"}
@@ -36,10 +36,10 @@ def _service(reader: Reader, service: str) -> Finding:
     except EndpointConnectionError as error:
         # STS has just answered, so the network and the credentials work.
         if _is_unknown_host(error) and not _is_listed(reader, service):
-            return Finding(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
-                           "Choose another region, with --region or AWS_REGION. docs/concepts/alternatives.md lists them")
-        return not_checked(subject, error)
-    return Finding(subject)
+            return Found(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
+                         "Choose another region, with --region or AWS_REGION. docs/concepts/alternatives.md lists them")
+        return NotChecked.because(subject, error)
+    return Sound(subject)
 
 
 def _is_listed(reader: Reader, service: str) -> bool:
@@ -61,14 +61,16 @@ def _is_unknown_host(error: Any) -> bool:
     return False
 
 
-def quota_rows(reader: Reader, template: Template | None, owned: dict[str, str] | None) -> list[Row]:
-    """`owned` are the resources that the environment's stack has created. `None` if they were not read."""
-    quotas, iam = reader.client("service-quotas"), reader.client("iam")
-    rows = [Row("quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
-    if template and owned is not None:
-        needed = Counter(_KINDS[each.type] for each in template.resources() if each.type in _KINDS and each.logical_id not in owned)
-        rows.append(Row("quotas of IAM", lambda: _iam_quotas(iam, needed)))
-    return rows
+def build_quota_rows(reader: Reader) -> list[Row]:
+    quotas = reader.client("service-quotas")
+    return [Row("quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
+
+
+def iam_quota_rows(reader: Reader, template: Template, owned: dict[str, str]) -> list[Row]:
+    """`owned` are the resources that the environment's stack has created."""
+    iam, new = reader.client("iam"), [each for each in template.resources() if each.logical_id not in owned]
+    needed = Counter(_KINDS[each.type] for each in new if each.type in _KINDS)
+    return [Row("quotas of IAM", lambda: _iam_quotas(iam, needed))]
 
 
 def build_quota(quotas: Any) -> Finding:
@@ -76,8 +78,8 @@ def build_quota(quotas: Any) -> Finding:
     values = {each["QuotaName"]: each["Value"] for each in listed}
     subject = "quota of concurrent builds, as Service Quotas shows it"
     if BUILDS not in values:
-        return Finding(subject, reason=f"Service Quotas does not list {BUILDS}")
-    return Finding(subject) if values[BUILDS] else Finding(
+        return NotChecked(subject, f"Service Quotas does not list {BUILDS}")
+    return Sound(subject) if values[BUILDS] else Found(
         subject, f"the quota of CodeBuild, {BUILDS}, is 0",
         "Request a higher one: the console's page Service Quotas, AWS CodeBuild. Without it, the first build fails")
 
@@ -88,27 +90,27 @@ def _iam_quotas(iam: Any, needed: Counter[str]) -> list[Finding]:
     for kind, number in needed.items():
         present, quota = summary.get(kind), summary.get(f"{kind}Quota")
         if present is None or quota is None:
-            found.append(Finding(f"quota of IAM: {kind}", reason=f"IAM's summary of the account has no {kind} or no {kind}Quota",
-                                 remedy="Compare them yourself: the console's page Service Quotas, IAM"))
+            found.append(NotChecked(f"quota of IAM: {kind}", f"IAM's summary of the account has no {kind} or no {kind}Quota",
+                                    "Compare them yourself: the console's page Service Quotas, IAM"))
         elif present + number > quota:
-            found.append(Finding(
+            found.append(Found(
                 f"quota of IAM: {kind}", f"the account has {present} of {quota}, and the stack creates {number} more",
                 "Delete unused ones, or request a higher quota: the console's page Service Quotas, IAM"))
-    return found or [Finding("quotas of IAM")]
+    return found or [Sound("quotas of IAM")]
 
 
 def always_unknown() -> list[Finding]:
     """Obstacles that only a rejected deployment shows."""
     return [
-        Finding("CodeCommit for new customers", code="CFG-510",
-                reason="only the first CreateRepository shows whether the account still has the old restriction",
-                remedy="If the deployment fails with this code, ask AWS Support to enable CodeCommit"),
-        Finding("service control policies", code="CFG-202",
-                reason="this account cannot read them, and a simulation shows only a part of their effect",
-                remedy="If the deployment fails with this code, ask the administrator of your organization"),
+        NotChecked("CodeCommit for new customers",
+                   "only the first CreateRepository shows whether the account still has the old restriction",
+                   "If the deployment fails with this code, ask AWS Support to enable CodeCommit", "CFG-510"),
+        NotChecked("service control policies",
+                   "this account cannot read them, and a simulation shows only a part of their effect",
+                   "If the deployment fails with this code, ask the administrator of your organization", "CFG-202"),
         # The error of a pipeline's action has no reason code.
-        Finding("quota of CodeBuild, as it is applied",
-                reason="CodeBuild shows it only when a build starts, and a new account may have less than Service Quotas shows",
-                remedy="If a build fails with `Cannot have more than 0 builds in queue for the account`, ask AWS Support to lift "
-                       "the limit: docs/runbook/README.md"),
+        NotChecked("quota of CodeBuild, as it is applied",
+                   "CodeBuild shows it only when a build starts, and a new account may have less than Service Quotas shows",
+                   "If a build fails with `Cannot have more than 0 builds in queue for the account`, ask AWS Support to lift "
+                   "the limit: docs/runbook/README.md"),
     ]

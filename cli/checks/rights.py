@@ -19,7 +19,7 @@ from typing import Any
 from cli.account import outputs
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import NAME, Template
-from cli.output import Finding
+from cli.output import Finding, Found, NotChecked, Sound
 from cli.pending import Pending
 
 _CREATES = Path(__file__).with_name("creates.json")
@@ -54,10 +54,10 @@ class Verdict:
 
 
 def right_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], role_arn: str,
-               bucket: str) -> list[Row]:
-    """`stacks` are all of the account, by name. `role_arn` and `bucket` are those of samconfig.toml, or empty."""
+               s3_bucket: str) -> list[Row]:
+    """`stacks` are all of the account, by name. `role_arn` and `s3_bucket` are those of samconfig.toml, or empty."""
     reader.client("iam")
-    caller, called, created = reader.account.arn, deploys(reader, stacks, bucket), creates(reader, template)
+    caller, called, created = reader.account.arn, deploys(reader, stacks, s3_bucket), creates(reader, template)
     if not role_arn:
         return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, *created]))]
     passes = Request(["iam:PassRole"], [role_arn], {"iam:PassedToService": "cloudformation.amazonaws.com"})
@@ -101,8 +101,8 @@ def other_types(template: Template) -> list[Finding]:
     """The types of resources that creates.json does not have."""
     known = {*read_creates(), _FUNCTION}
     others = sorted({each.type for each in template.resources() if each.type not in known and not each.type.startswith(_CUSTOM)})
-    return [Finding(f"{NAME}: resources of other types", reason="this version has no data about the rights and the names of "
-                    f"{', '.join(others)}", remedy="Compare them yourself")] if others else []
+    return [NotChecked(f"{NAME}: resources of other types", "this version has no data about the rights and the names of "
+                       f"{', '.join(others)}", "Compare them yourself")] if others else []
 
 
 def deploys(reader: Reader, stacks: dict[str, dict[str, Any]], bucket: str) -> list[Request]:
@@ -128,20 +128,20 @@ def _partition(reader: Reader) -> str:
 def _checks(reader: Reader, principal: str, requests: list[Request]) -> list[Finding]:
     iam, subject = reader.client("iam"), f"rights of {principal}"
     if principal.endswith(":root"):
-        return [Finding(subject, reason="IAM does not simulate the root user",
-                        remedy="Deploy as a role, for example of IAM Identity Center")]
+        return [NotChecked(subject, "IAM does not simulate the root user",
+                           "Deploy as a role, for example of IAM Identity Center")]
     source = principal
     if session := _SESSION.fullmatch(principal):
         source = iam.get_role(RoleName=session[1])["Role"]["Arn"]
     elif ":federated-user/" in principal:
-        return [Finding(subject, reason="IAM does not simulate a federated user", remedy="Deploy as a role")]
+        return [NotChecked(subject, "IAM does not simulate a federated user", "Deploy as a role")]
     limit, region = threading.Semaphore(_AT_ONCE), reader.account.region
     simulations = [Pending(lambda each=each: simulated(iam, source, each, region), limit) for each in requests]  # type: ignore[misc]
     verdicts = [verdict for pending in simulations for verdict in pending.result()]
     answered = {(each.action, each.arn) for each in verdicts}
     left = sorted({action for each in requests for action in each.actions for arn in each.arns
                    if (action, arn) not in answered})
-    missing = [Finding(subject, reason=f"IAM did not simulate {', '.join(left)}", remedy="Run this again")] if left else []
+    missing = [NotChecked(subject, f"IAM did not simulate {', '.join(left)}", "Run this again")] if left else []
     return [*judged(subject, verdicts), *missing]
 
 
@@ -183,16 +183,15 @@ def judged(subject: str, verdicts: list[Verdict]) -> list[Finding]:
             services.setdefault(each.action.partition(":")[0], []).append(each)
     found = [_denied(subject, service, each) for service, each in services.items()]
     if by_organization := sorted({each.action for each in denied if each.by_organization is False}):
-        found.append(Finding(subject, code="CFG-202", reason=f"IAM simulates a denial of {', '.join(by_organization)}. But a service "
-                             "control policy decides, and the simulation may differ from the call",
-                             remedy="Compare the policies yourself"))
+        found.append(NotChecked(subject, f"IAM simulates a denial of {', '.join(by_organization)}. But a service control policy "
+                                "decides, and the simulation may differ from the call", "Compare the policies yourself", "CFG-202"))
     # The key may be that of an allowing or of a denying statement.
     if unclear := [each for each in verdicts if each.missing]:
         keys = sorted({key for each in unclear for key in each.missing})
         actions = sorted({each.action for each in unclear})
-        found.append(Finding(subject, reason=f"the policies have conditions on {', '.join(keys)}, whose values IAM's simulation of "
-                             f"{', '.join(actions)} does not have", remedy="Compare them yourself"))
-    return found or [Finding(f"{subject}: {len({each.action for each in verdicts})} actions, as IAM simulates them")]
+        found.append(NotChecked(subject, f"the policies have conditions on {', '.join(keys)}, whose values IAM's simulation of "
+                                f"{', '.join(actions)} does not have", "Compare them yourself"))
+    return found or [Sound(f"{subject}: {len({each.action for each in verdicts})} actions, as IAM simulates them")]
 
 
 def _denied(subject: str, service: str, verdicts: list[Verdict]) -> Finding:
@@ -205,6 +204,6 @@ def _denied(subject: str, service: str, verdicts: list[Verdict]) -> Finding:
         why, remedy = "a policy denies", "Remove the Deny"
     else:
         why, remedy = "no policy allows", "Add them to a policy"
-    return Finding(f"{subject}: {service}", f"{why} {', '.join(actions)} on {arns[0]}{more}",
-                   f"{remedy}, or deploy with another --profile")
+    return Found(f"{subject}: {service}", f"{why} {', '.join(actions)} on {arns[0]}{more}",
+                 f"{remedy}, or deploy with another --profile")
 

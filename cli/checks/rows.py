@@ -12,7 +12,7 @@ from botocore.config import Config
 from cli import machine
 from cli.account import Environment
 from cli.ending import Failure
-from cli.output import Finding
+from cli.output import Finding, NotChecked
 from cli.pending import Pending
 
 # A check takes seconds, so a service that does not answer is not waited for.
@@ -44,12 +44,13 @@ class Reader:
         return self._clients[service]
 
 
-def findings(rows: Iterable[Row]) -> list[Finding]:
+def findings(rows: Iterable[Finding | Row]) -> list[Finding]:
     """Those of each row, in the rows' order."""
     limit, found = threading.Semaphore(_AT_ONCE), []
-    for row, pending in [(row, Pending(lambda row=row: _read(row), limit)) for row in rows]:  # type: ignore[misc]
-        read = pending.result(_SECONDS)
-        found += [Finding(row.subject, reason=f"no response in {_SECONDS} seconds", remedy="Run this again")] if read is None else read
+    started = [(row, Pending(lambda row=row: _read(row), limit) if isinstance(row, Row) else None) for row in rows]  # type: ignore[misc]
+    for row, pending in started:
+        read = pending.result(_SECONDS) if pending else [row]
+        found += [NotChecked(row.subject, f"no response in {_SECONDS} seconds", "Run this again")] if read is None else read
     return found
 
 
@@ -58,17 +59,9 @@ def _read(row: Row) -> list[Finding]:
         return row.read()
     except KeyError:
         # A response without the member, as of the page of a login.
-        return [not_checked(row.subject, Failure(*machine.NOT_OF_AWS))]
+        return [NotChecked.because(row.subject, Failure(*machine.NOT_OF_AWS))]
     except Exception as error:
-        return [not_checked(row.subject, error)]
-
-
-def not_checked(subject: str, error: Exception) -> Finding:
-    """Because of an error of AWS or of this machine. Raises any other one, which is a defect."""
-    failure = error if isinstance(error, Failure) else machine.explained(error)
-    if failure is None:
-        raise error
-    return Finding(subject, reason=failure.problem, remedy=failure.remedy)
+        return [NotChecked.because(row.subject, error)]
 
 
 def pages(client: Any, operation: str, key: str, **given: Any) -> list[Any]:

@@ -19,7 +19,7 @@ from botocore.parsers import ResponseParserError
 from cli import machine
 from cli.account import Environment
 from cli.checks.gitlab import CODES, certificates_of, fingerprint, is_same, is_usable
-from cli.output import Finding
+from cli.output import Finding, Found, NotChecked, Sound
 from cli.rules import RULES
 from cli.terminal import hide
 
@@ -79,13 +79,13 @@ class Secret:
         except _ERRORS as error:
             return [self._undescribed(subject, error)]
         if described.get("DeletedDate"):
-            return [Finding(subject, "it is scheduled for deletion, so its token cannot be read",
-                            f"Restore it: aws secretsmanager restore-secret --secret-id {shlex.quote(settings.secret_id)}",
-                            CODES["unusable"])]
+            return [Found(subject, "it is scheduled for deletion, so its token cannot be read",
+                          f"Restore it: aws secretsmanager restore-secret --secret-id {shlex.quote(settings.secret_id)}",
+                          CODES["unusable"])]
         permissions = self._permissions(described)
         key = self._key(described.get("KmsKeyId", ""))
-        found = [Finding(subject), *permissions, *key]
-        if any(each.result != "sound" for each in permissions):
+        found = [Sound(subject), *permissions, *key]
+        if not all(isinstance(each, Sound) for each in permissions):
             return found
         return [*found, self._read()]
 
@@ -93,37 +93,36 @@ class Secret:
         settings = self.settings
         if _code(error) == "ResourceNotFoundException":
             tag = shlex.quote(f"Key={_TAGS['url']},Value={settings.url}")
-            return Finding(subject, f"it does not exist in {self.environment.place}",
-                           "Correct GitLabTokenSecretId, or create the secret and paste the token: aws secretsmanager "
-                           f"create-secret --name {shlex.quote(settings.secret_id)} --secret-string file:///dev/stdin "
-                           f"--tags {tag}", CODES["unusable"])
+            return Found(subject, f"it does not exist in {self.environment.place}",
+                         "Correct GitLabTokenSecretId, or create the secret and paste the token: aws secretsmanager "
+                         f"create-secret --name {shlex.quote(settings.secret_id)} --secret-string file:///dev/stdin "
+                         f"--tags {tag}", CODES["unusable"])
         return self._failed(subject, error, "secretsmanager:DescribeSecret on it")
 
     def _failed(self, subject: str, error: Exception, permission: str) -> Finding:
         """Not checked, because of an error of AWS or of this machine."""
         if isinstance(error, ClientError) and machine.is_denied(error):
-            return Finding(subject, reason=f"you do not have the permission {permission}",
-                           remedy="Add it, or let the owner of the secret run this")
-        failure = machine.explained(error)
-        return Finding(subject, reason=failure.problem if failure else str(error), remedy=failure.remedy if failure else "")
+            return NotChecked(subject, f"you do not have the permission {permission}",
+                              "Add it, or let the owner of the secret run this")
+        return NotChecked.because(subject, error)
 
     def _permissions(self, described: dict[str, Any]) -> list[Finding]:
         """Whether the owner of the secret allows its token for these settings, by its tags."""
         settings, name = self.settings, self.settings.secret_id
         tags = {tag.get("Key"): tag.get("Value", "") for tag in described.get("Tags", [])}
         if own := next((key for key in _TAGS["own"] if key in tags), None):
-            return [Finding(f"tag {own} of secret {name}",
-                            "the secret is that of a stack's resource and holds a mirror's login, so it is never read as a token",
-                            "Set GitLabTokenSecretId to the secret of a GitLab token", CODES["unusable"])]
-        found = [Finding(f"tag {_TAGS['url']} of secret {name}", *self._url_fault(tags.get(_TAGS["url"])))]
+            return [Found(f"tag {own} of secret {name}",
+                          "the secret is that of a stack's resource and holds a mirror's login, so it is never read as a token",
+                          "Set GitLabTokenSecretId to the secret of a GitLab token", CODES["unusable"])]
+        found = [Finding.of(f"tag {_TAGS['url']} of secret {name}", *self._url_fault(tags.get(_TAGS["url"])))]
         if _TAGS["env"] in tags:
             tagged = tags[_TAGS["env"]]
-            found.append(Finding(f"tag {_TAGS['env']} of secret {name}", *(() if tagged == settings.env_id else (
+            found.append(Finding.of(f"tag {_TAGS['env']} of secret {name}", *(() if tagged == settings.env_id else (
                 f"its owner allows the token for the environment {tagged} only, and this one is {settings.env_id}",
                 f"Set GitLabTokenSecretId to the secret of this environment's token. If it is this one: "
                 f"{settings.tag(_TAGS['env'], settings.env_id)}", CODES["not_allowed"]))))
         if settings.ca_certificate:
-            found.append(Finding(f"tag {_TAGS['ca']} of secret {name}", *self._ca_fault(tags.get(_TAGS["ca"], ""))))
+            found.append(Finding.of(f"tag {_TAGS['ca']} of secret {name}", *self._ca_fault(tags.get(_TAGS["ca"], ""))))
         return found
 
     def _url_fault(self, tagged: str | None) -> tuple[str, ...]:
@@ -163,7 +162,7 @@ class Secret:
             return []
         subject, arn = f"KMS key of secret {self.settings.secret_id}", self.settings.key_arn
         if key == arn:
-            return [Finding(subject)]
+            return [Sound(subject)]
         try:
             kms = self.environment.account.client("kms", config=_CONFIG)
             about = _response(kms.describe_key, "KeyMetadata", KeyId=key)["KeyMetadata"]
@@ -171,9 +170,9 @@ class Secret:
             permission = f"kms:DescribeKey on {key}, so it is not compared with GitLabTokenKmsKeyArn"
             return [self._failed(subject, error, permission)]
         if about.get("KeyManager") == "AWS" or about.get("Arn", key) == arn:
-            return [Finding(subject)]
-        return [Finding(subject, f"the function may not decrypt with it: GitLabTokenKmsKeyArn is {arn or 'not set'}",
-                        f"Set it in samconfig.toml: GitLabTokenKmsKeyArn={about.get('Arn', key)}", CODES["not_allowed"])]
+            return [Sound(subject)]
+        return [Found(subject, f"the function may not decrypt with it: GitLabTokenKmsKeyArn is {arn or 'not set'}",
+                      f"Set it in samconfig.toml: GitLabTokenKmsKeyArn={about.get('Arn', key)}", CODES["not_allowed"])]
 
     def _read(self) -> Finding:
         settings = self.settings
@@ -182,22 +181,22 @@ class Secret:
             value = _response(self._client.get_secret_value, "ARN", SecretId=settings.secret_id).get("SecretString")
         except _ERRORS as error:
             if _code(error) == "ResourceNotFoundException":
-                return Finding(subject, "the secret has no value", f"Store the token: {settings.store}", CODES["unusable"])
+                return Found(subject, "the secret has no value", f"Store the token: {settings.store}", CODES["unusable"])
             # Without a code of its own: https://repost.aws/knowledge-center/secrets-manager-cross-account-key
             is_of_key = re.search("kms:|Access to KMS", str(error))
             return self._failed(subject, error, "kms:Decrypt on the key of the secret" if is_of_key else
                                 "secretsmanager:GetSecretValue on the secret, so GitLab was not read")
         if value is None:
-            return Finding(subject, "its value is binary, and the function reads a text", "Store the token as text, or set "
-                           "GitLabTokenSecretId to the secret of the token", CODES["unusable"])
+            return Found(subject, "its value is binary, and the function reads a text", "Store the token as text, or set "
+                         "GitLabTokenSecretId to the secret of the token", CODES["unusable"])
         settings.is_object = _is_object(value)
         try:
             token = token_in(value, settings.secret_key)
         except NotAToken as error:
-            return Finding(subject, f"{error}", error.remedy or f"Store a token: {settings.store}", CODES["unusable"])
+            return Found(subject, f"{error}", error.remedy or f"Store a token: {settings.store}", CODES["unusable"])
         hide({token})
         self.token = token
-        return Finding(subject)
+        return Sound(subject)
 
 
 class NotAToken(Exception):

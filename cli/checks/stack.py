@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cli.account import Environment, parameters
-from cli.output import Finding
+from cli.output import Finding, Found, Sound
 from cli.rules import name_of
 
 # CloudFormation accepts no update in these.
@@ -15,6 +15,10 @@ _WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete"
             "IMPORT": "stack-import-complete", "UPDATE_ROLLBACK": "stack-rollback-complete"}
 
 
+def stack_checks(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:
+    return [stack_check(environment, stack), *project_checks(environment, stack)]
+
+
 def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
     """Whether CloudFormation accepts a deployment now. `stack` is `None` if it does not exist.
 
@@ -22,22 +26,22 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
     name = environment.settings.stack_name
     subject = f"stack {name}"
     if stack is None:
-        return Finding(f"{subject} does not exist yet")
+        return Sound(f"{subject} does not exist yet")
     status = stack["StackStatus"]
     if status == "REVIEW_IN_PROGRESS":
         # https://github.com/aws/aws-sam-cli/blob/develop/samcli/lib/deploy/deployer.py, has_stack
-        return Finding(f"{subject} has only a change set, which the next deployment replaces")
+        return Sound(f"{subject} has only a change set, which the next deployment replaces")
     if remedy := _remedy(status, environment):
-        return Finding(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
+        return Found(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
     deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
     if deployed is None:
-        return Finding(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
-                       "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]")
+        return Found(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
+                     "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]")
     if deployed == env_id:
         is_former = status == "UPDATE_ROLLBACK_COMPLETE"
-        return Finding(subject, remedy=f"Its last update was rolled back. Read why: {_failures(environment)}" if is_former else "")
-    return Finding(subject, f"it has EnvID {deployed}, and samconfig.toml has {env_id}. EnvID is part of every name, so this "
-                   "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}")
+        return Sound(subject, f"Its last update was rolled back. Read why: {_failures(environment)}" if is_former else "")
+    return Found(subject, f"it has EnvID {deployed}, and samconfig.toml has {env_id}. EnvID is part of every name, so this "
+                 "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}")
 
 
 def _failures(environment: Environment) -> str:
@@ -70,7 +74,7 @@ def project_checks(environment: Environment, stack: dict[str, Any] | None) -> li
     if not former or given == former:
         return []
     env_id = environment.env_id
-    return [Finding(f"first project {former}", f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the "
-                    f"pipeline and the repository {name_of('repository', env_id, former)} with its commits, and no pipeline deploys its stack "
-                    "any more", f"Set ProjectID={former}, and add another project with templates/project.yaml: "
-                    "docs/how-to/add-a-project.md")]
+    return [Found(f"first project {former}", f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the "
+                  f"pipeline and the repository {name_of('repository', env_id, former)} with its commits, and no pipeline deploys its stack "
+                  "any more", f"Set ProjectID={former}, and add another project with templates/project.yaml: "
+                  "docs/how-to/add-a-project.md")]

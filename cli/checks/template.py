@@ -11,7 +11,7 @@ from typing import Any
 
 from cli import yaml_template
 from cli.ending import Failure
-from cli.output import Finding
+from cli.output import Finding, NotChecked
 
 NAME = "template.yaml"
 # The errors of a value with another form, and of a pattern that only Java has.
@@ -32,9 +32,9 @@ def attempt(what: str, read: Callable[[], Any], unread: list[Finding]) -> list[A
     try:
         return [read()]
     except Failure as failure:
-        row = Finding(what, reason=failure.problem, remedy=failure.remedy)
+        row = NotChecked.because(what, failure)
     except _OTHER_FORM:
-        row = Finding(what, reason="it has a form that this version does not read", remedy="Compare it yourself")
+        row = NotChecked(what, "it has a form that this version does not read", "Compare it yourself")
     if row not in unread:
         unread.append(row)
     return []

@@ -11,8 +11,10 @@ from typing import Any
 
 from cli.account import Environment
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
+from cli.checks.rows import Row
 from cli.checks.secret import Secret, Settings
-from cli.output import Finding
+from cli.checks.template import Template
+from cli.output import Finding, Found, NotChecked, Sound
 from cli.rules import RULES, name_of
 from cli.terminal import shortened
 
@@ -31,16 +33,20 @@ _OTHER_VISIBILITIES = ("internal", "public")
 _MIRRORS_LIMITED_SINCE = (18, 9)
 
 
+def token_rows(environment: Environment, template: Template | None = None) -> list[Row]:
+    return [Row("GitLab token", lambda: token_checks(environment, template.values if template else None))]
+
+
 def token_checks(environment: Environment, given: dict[str, str] | None) -> list[Finding]:
     """The findings about the GitLab token that the parameters name. `given` is `None` if the stack or the template was not
     read: a parameter that samconfig.toml does not name may have any value then, and a token could go to another GitLab."""
     if given is None:
-        return [Finding("GitLab token", reason="its settings are not known, because the environment's stack or template.yaml was "
-                        "not read", remedy="Correct the cause, which has its own row, and run this again")]
+        return [NotChecked("GitLab token", "its settings are not known, because the environment's stack or template.yaml was "
+                           "not read", "Correct the cause, which has its own row, and run this again")]
     settings = Settings(given, environment)
     if not settings.secret_id:
-        return [Finding("GitLab token", reason="GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
-                        remedy="docs/how-to/connect-gitlab.md, Without a token, shows how")]
+        return [NotChecked("GitLab token", "GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
+                           "docs/how-to/connect-gitlab.md, Without a token, shows how")]
     secret = Secret(environment, settings)
     found = secret.checks()
     if secret.token is None:
@@ -51,7 +57,7 @@ def token_checks(environment: Environment, given: dict[str, str] | None) -> list
 
 def not_read(settings: Settings, reason: str) -> Finding:
     project = f"project {settings.project} at {settings.url}" if settings.project else settings.url
-    return Finding(f"GitLab token and {project}, {_HERE}", reason=reason)
+    return NotChecked(f"GitLab token and {project}, {_HERE}", reason)
 
 
 class InGitLab:
@@ -72,15 +78,15 @@ class InGitLab:
             token = self.gitlab.read("/personal_access_tokens/self")
             if not isinstance(token, dict) or not _is_number(token.get("id")):
                 raise self.gitlab.unexpected()
-            found = [Finding(subject), self._row("kind of the token", lambda name: self._kind(name, token)), self._scope(token),
+            found = [Sound(subject), self._row("kind of the token", lambda name: self._kind(name, token)), self._scope(token),
                      self._expiry(token), *self._project()]
         except Unread as error:
             found = [self._unread(subject, error), not_read(settings, "GitLab was not read")]
         except Denied as error:
             found = [self._denied(f"GitLab token, {_HERE}", error), not_read(settings, "GitLab rejects the token")]
         if settings.in_vpc:
-            found.append(Finding("path of the function to GitLab, through its VPC", reason="only the function can try it",
-                                 remedy=self._doctor))
+            found.append(NotChecked("path of the function to GitLab, through its VPC", "only the function can try it",
+                                    self._doctor))
         return found
 
     def _row(self, what: str, read: Any) -> Finding:
@@ -96,23 +102,20 @@ class InGitLab:
 
     def _unread(self, subject: str, error: Unread) -> Finding:
         if self.settings.in_vpc:
-            return Finding(subject, reason=f"{error.problem}. But the function reaches GitLab through its VPC", code=error.code,
-                           remedy=self._doctor)
-        if error.is_passing:
-            return Finding(subject, reason=error.problem, remedy=error.remedy, code=error.code)
-        return Finding(subject, error.problem, error.remedy, error.code)
+            return NotChecked(subject, f"{error.problem}. But the function reaches GitLab through its VPC", self._doctor, error.code)
+        return (NotChecked if error.is_passing else Found)(subject, error.problem, error.remedy, error.code)
 
     def _denied(self, subject: str, error: Denied) -> Finding:
         settings, code = self.settings, CODES[error.kind]
         if error.kind == "rejected":
-            return Finding(subject, f"GitLab rejects it (HTTP {error.status}): it is expired, revoked or not of {settings.url}",
-                           f"Store a valid token: {settings.store}", code)
+            return Found(subject, f"GitLab rejects it (HTTP {error.status}): it is expired, revoked or not of {settings.url}",
+                         f"Store a valid token: {settings.store}", code)
         if error.kind == "project_missing":
-            return Finding(subject, f"GitLab does not show it (HTTP {error.status}): it has another path, or the token's user may "
-                           "not see it", "Set GitLabProject to its full path, with all groups, or to its number. If it is right, "
-                           "make the token's user a Maintainer of it", code)
-        return Finding(subject, f"GitLab denies it to the token (HTTP {error.status})",
-                       f"Store a token with the scope {_RULES['sufficient_scopes'][0]} of a Maintainer: {settings.store}", code)
+            return Found(subject, f"GitLab does not show it (HTTP {error.status}): it has another path, or the token's user may "
+                         "not see it", "Set GitLabProject to its full path, with all groups, or to its number. If it is right, "
+                         "make the token's user a Maintainer of it", code)
+        return Found(subject, f"GitLab denies it to the token (HTTP {error.status})",
+                     f"Store a token with the scope {_RULES['sufficient_scopes'][0]} of a Maintainer: {settings.store}", code)
 
     # --- the token -----------------------------------------------------------------------------
 
@@ -124,51 +127,51 @@ class InGitLab:
             raise self.gitlab.unexpected()
         bot = re.match("(project|group)_[0-9]+_bot", str(user.get("username")))
         if user.get("bot") is True:
-            return Finding(f"{subject}: {_KINDS[bot[1]] if bot else 'token of a bot or a service account'}")
+            return Sound(f"{subject}: {_KINDS[bot[1]] if bot else 'token of a bot or a service account'}")
         if user.get("bot") is False:
-            return Finding(f"{subject}: personal access token")
-        return Finding(subject, reason="GitLab does not show whether its user is a bot")
+            return Sound(f"{subject}: personal access token")
+        return NotChecked(subject, "GitLab does not show whether its user is a bot")
 
     def _scope(self, token: dict[str, Any]) -> Finding:
         listed = token.get("scopes")
         scopes = [str(each) for each in listed] if isinstance(listed, list) else []
         subject, sufficient = f"scope of the token, {_HERE}", _RULES["sufficient_scopes"]
         if not scopes:
-            return Finding(subject, reason="GitLab does not show it")
+            return NotChecked(subject, "GitLab does not show it")
         if not set(scopes) & set(sufficient):
-            return Finding(subject, f"it is {shortened(', '.join(scopes), 100)}, and cfn-gitops needs {sufficient[0]}",
-                           f"Create a token with this scope, and store it: {self.settings.store}", CODES["lacks_access"])
+            return Found(subject, f"it is {shortened(', '.join(scopes), 100)}, and cfn-gitops needs {sufficient[0]}",
+                         f"Create a token with this scope, and store it: {self.settings.store}", CODES["lacks_access"])
         if sufficient[0] not in scopes:
-            return Finding(subject, reason="it is a fine-grained token, whose permissions GitLab does not show")
-        return Finding(f"{subject}: {shortened(', '.join(scopes), 100)}")
+            return NotChecked(subject, "it is a fine-grained token, whose permissions GitLab does not show")
+        return Sound(f"{subject}: {shortened(', '.join(scopes), 100)}")
 
     def _expiry(self, token: dict[str, Any]) -> Finding:
         """https://docs.gitlab.com/user/profile/personal_access_tokens/#access-token-expiration"""
         subject, given = f"expiry of the token, {_HERE}", token.get("expires_at")
         if given is None:
-            return Finding(f"{subject}: never")
+            return Sound(f"{subject}: never")
         try:
             day = datetime.date.fromisoformat(str(given).strip())
         except ValueError:
-            return Finding(subject, reason="GitLab shows it in another form")
+            return NotChecked(subject, "GitLab shows it in another form")
         end = datetime.datetime.combine(day, datetime.time(), datetime.timezone.utc)
         left = (end - datetime.datetime.now(datetime.timezone.utc)) / datetime.timedelta(days=1)
         if left < RULES["least_token_days"]:
-            return Finding(subject, f"it expires in {max(int(left), 0)} days, on {day}. Then rotations and changes fail",
-                           f"Create a token that lasts longer, and store it: {self.settings.store}")
-        return Finding(f"{subject}: in {int(left)} days")
+            return Found(subject, f"it expires in {max(int(left), 0)} days, on {day}. Then rotations and changes fail",
+                         f"Create a token that lasts longer, and store it: {self.settings.store}")
+        return Sound(f"{subject}: in {int(left)} days")
 
     # --- the project ---------------------------------------------------------------------------
 
     def _project(self) -> list[Finding]:
         settings, name = self.settings, self.settings.project
         if not name:
-            return [Finding(f"project in GitLab, {_HERE}", reason="GitLabProject is not set",
-                            remedy="Set it, as in platform/infra")]
+            return [NotChecked(f"project in GitLab, {_HERE}", "GitLabProject is not set",
+                               "Set it, as in platform/infra")]
         shown = self._row(f"project {name}", self._show)
         if not self.project:
             others = f"role, features, branch and mirrors of project {name}, {_HERE}"
-            return [shown, Finding(others, reason="the project was not read")]
+            return [shown, NotChecked(others, "the project was not read")]
         return [shown, self._role(), *self._visibility(), *self._features(),
                 self._row(f"protection of branch {settings.branch} in project {name}", self._branch),
                 self._row(f"push mirrors in project {name}", self._mirrors)]
@@ -178,7 +181,7 @@ class InGitLab:
         if not isinstance(project, dict) or not _is_number(project.get("id")):
             raise self.gitlab.unexpected()
         self.project = project
-        return Finding(subject)
+        return Sound(subject)
 
     @property
     def _level(self) -> int | None:
@@ -190,12 +193,12 @@ class InGitLab:
     def _role(self) -> Finding:
         subject, level, least = f"role in project {self.settings.project}, {_HERE}", self._level, _RULES["least_access_level"]
         if level is None:
-            return Finding(subject, reason="GitLab does not show the role of the token's user")
+            return NotChecked(subject, "GitLab does not show the role of the token's user")
         if level < least:
-            return Finding(subject, f"the token's user has the access level {level}, and push mirrors need a Maintainer ({least})",
-                           f"Make the user a Maintainer, or store a Maintainer's token: {self.settings.store}",
-                           CODES["lacks_access"])
-        return Finding(f"{subject}: access level {level}")
+            return Found(subject, f"the token's user has the access level {level}, and push mirrors need a Maintainer ({least})",
+                         f"Make the user a Maintainer, or store a Maintainer's token: {self.settings.store}",
+                         CODES["lacks_access"])
+        return Sound(f"{subject}: access level {level}")
 
     def _visibility(self) -> list[Finding]:
         """Whether only members see the project, if logs of failed builds are posted there."""
@@ -204,10 +207,10 @@ class InGitLab:
             return []
         subject = f"visibility of project {settings.project}, {_HERE}"
         if level == "private":
-            return [Finding(subject)]
+            return [Sound(subject)]
         cause = f"it is {level}" if level in _OTHER_VISIBILITIES else "GitLab does not show it"
-        return [Finding(subject, f"{cause}, so the logs of failed builds are not posted",
-                        f"Make it private {_FEATURES}, or set ReportToGitLab to true")]
+        return [Found(subject, f"{cause}, so the logs of failed builds are not posted",
+                      f"Make it private {_FEATURES}, or set ReportToGitLab to true")]
 
     def _is_off(self, part: str) -> bool:
         return self.project.get(part) == "disabled"
@@ -227,35 +230,35 @@ class InGitLab:
                 problem = f"{_RULES['parts'][part]} switched off in the project, so {consequence}"
                 remedy = f"Switch it on {_FEATURES}" + (", or set ReportToGitLab to false" if use == "deployments" else "")
                 if self._is_off(part):
-                    finding = Finding(subject, problem, remedy, CODES["part_switched_off"])
+                    finding = Found(subject, problem, remedy, CODES["part_switched_off"])
                 elif self.project.get(part) in _SWITCHED_ON:
-                    finding = Finding(subject)
+                    finding = Sound(subject)
                 else:
-                    finding = Finding(subject, reason=f"GitLab shows {self.project.get(part)} as its access level")
+                    finding = NotChecked(subject, f"GitLab shows {self.project.get(part)} as its access level")
                 found.setdefault(part, finding)
         return list(found.values())
 
     def _branch(self, subject: str) -> Finding:
         settings, branch = self.settings, self.settings.branch
         if not branch:
-            return Finding(subject, reason="BranchName is not set", remedy="Set it to the branch that the pipeline deploys")
+            return NotChecked(subject, "BranchName is not set", "Set it to the branch that the pipeline deploys")
         if self._is_off("repository_access_level"):
-            return Finding(subject, reason="the repository is switched off in the project")
+            return NotChecked(subject, "the repository is switched off in the project")
         listed = self.gitlab.list(f"{project_path(settings.project)}/protected_branches")
         if not all(isinstance(each.get("name"), str) for each in listed):
             raise self.gitlab.unexpected()
         # https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         is_protected = {each.get("inherited") is True for each in listed if _matches(each["name"], branch)}
         if False in is_protected:
-            return Finding(subject)
+            return Sound(subject)
         if self.project.get("empty_repo") is True and self.project.get("default_branch") == branch:
-            return Finding(f"{subject}: GitLab protects it with the first push")
+            return Sound(f"{subject}: GitLab protects it with the first push")
         if len(listed) >= _RULES["max_listed_protected_branches"]:
-            return Finding(subject, reason=f"GitLab lists {len(listed)} protected branches at most, and not this one")
+            return NotChecked(subject, f"GitLab lists {len(listed)} protected branches at most, and not this one")
         cause = "only a group of the project protects it, which does not count" if is_protected else \
             "the project does not protect it"
-        return Finding(subject, f"{cause}, so GitLab would not mirror it",
-                       "Protect it in the project itself: Settings, Repository, Protected branches", CODES["branch_not_mirrored"])
+        return Found(subject, f"{cause}, so GitLab would not mirror it",
+                     "Protect it in the project itself: Settings, Repository, Protected branches", CODES["branch_not_mirrored"])
 
     def _mirrors(self, subject: str) -> Finding:
         most, level = _RULES["max_enabled_mirrors"], self._level
@@ -263,25 +266,25 @@ class InGitLab:
             listed = self.gitlab.list(f"{project_path(self.settings.project)}/remote_mirrors")
         except Denied as error:
             if level is None or level < _RULES["least_access_level"]:
-                return Finding(subject, reason=f"GitLab shows them to a Maintainer only (HTTP {error.status})")
-            return Finding(subject, "GitLab denies them, although the token's user is a Maintainer",
-                           "Check whether push mirrors are switched off for the instance. An administrator of a self-managed "
-                           "GitLab allows them in Admin, Settings, Repository, Repository mirroring", CODES["mirrors_disabled"])
+                return NotChecked(subject, f"GitLab shows them to a Maintainer only (HTTP {error.status})")
+            return Found(subject, "GitLab denies them, although the token's user is a Maintainer",
+                         "Check whether push mirrors are switched off for the instance. An administrator of a self-managed "
+                         "GitLab allows them in Admin, Settings, Repository, Repository mirroring", CODES["mirrors_disabled"])
         left = most - sum(each.get("enabled") is not False for each in listed)
         needed = 1 if any(self._is_own(str(each.get("url"))) for each in listed) else 2
         if left >= needed:
-            return Finding(f"{subject}: {left} of {most} are left")
+            return Sound(f"{subject}: {left} of {most} are left")
         version = self._version()
         if version and version < _MIRRORS_LIMITED_SINCE:
-            return Finding(f"{subject}: this version of GitLab has no limit")
+            return Sound(f"{subject}: this version of GitLab has no limit")
         problem = (f"{max(left, 0)} of {most} are left, and this mirror needs {needed}: while its password changes, there is a "
                    "second one")
         remedy = "Disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
         if not version:
             limited = ".".join(map(str, _MIRRORS_LIMITED_SINCE))
-            return Finding(subject, reason=f"{problem}. GitLab before {limited} has no limit, and its version was not read",
-                           remedy=f"If it is {limited} or later: {remedy[0].lower()}{remedy[1:]}")
-        return Finding(subject, problem, remedy, CODES["mirror_limit"])
+            return NotChecked(subject, f"{problem}. GitLab before {limited} has no limit, and its version was not read",
+                              f"If it is {limited} or later: {remedy[0].lower()}{remedy[1:]}")
+        return Found(subject, problem, remedy, CODES["mirror_limit"])
 
     def _is_own(self, url: str) -> bool:
         """Whether it is the mirror of the first project, as after a deployment."""

@@ -6,61 +6,35 @@ sound or not checked, with the reason. Only a finding changes the exit status.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cli import samconfig
 from cli.account import Environment, parameters
 from cli.checks import template as templates
 from cli.checks.executions import execution_rows
-from cli.checks.names import Names, owned_by
+from cli.checks.names import name_rows, owned_by
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks
-from cli.checks.region import always_unknown, quota_rows, service_rows
+from cli.checks.region import always_unknown, build_quota_rows, iam_quota_rows, service_rows
 from cli.checks.rights import other_types, right_rows
-from cli.checks.rows import Reader, Row, findings, not_checked
-from cli.checks.stack import project_checks, stack_check
+from cli.checks.rows import Reader, Row, findings
+from cli.checks.stack import stack_checks
 from cli.checks.template import Template
-from cli.checks.token import token_checks
-from cli.ending import Failure
-from cli.output import Output
+from cli.checks.token import token_rows
+from cli.output import Finding, NotChecked, Output
 
 EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json")
 
 
-def run(environment: Environment, given: Any, output: Output) -> int:
-    file = SettingsFile(environment, given.config_file)
-    reader, found = Reader(environment), setting_checks(file)
-    rows = service_rows(reader)
-    stacks: dict[str, dict[str, Any]] | None = None
-    owned: dict[str, str] | None = None
-    document: dict[str, Any] | None = None
-    template: Template | None = None
-    stack: dict[str, Any] | None = None
-    try:
-        stacks = {each["StackName"]: each for each in environment.account.stacks()}
-        stack = stacks.get(environment.settings.stack_name)
-        found += [stack_check(environment, stack), *project_checks(environment, stack)]
-    except Exception as error:
-        found.append(not_checked("the environment's stack, its pipelines, rights and names", error))
-    try:
-        owned = owned_by(reader, stack) if stacks is not None else None
-    except Exception as error:
-        found.append(not_checked("names and quotas", error))
-    try:
-        document = templates.read(templates.folder(given.config_file))
-        found += parameter_checks(file, document)
-    except Failure as failure:
-        found.append(not_checked("parameters, rights and names", failure))
-    if document and stacks is not None:
-        template = Template(document, values(environment, document, stack))
-        found += [*rule_checks(template, file), *tag_checks(file, template.values, document), *other_types(template)]
-        role, bucket = (samconfig.setting(file.table, name) for name in ("role_arn", "s3_bucket"))
-        rows += right_rows(reader, template, stacks, role, bucket)
-        rows += Names(reader, template, stacks, set(owned.values())).rows() if owned is not None else []
-    rows += quota_rows(reader, template, owned)
-    rows += execution_rows(reader, list(stacks.values())) if stacks else []
-    rows.append(Row("GitLab token", lambda: token_checks(environment, template.values if template else None)))
-    unread = template.unread if template else []
-    return output.findings([*found, *unread, *findings(rows), *always_unknown()])
+@dataclass
+class Input:
+    """A value that checks and later inputs take by its name. Its row has this subject if the value is not read."""
+
+    name: str
+    read: Callable[..., Any]
+    subject: str = ""
 
 
 def values(environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None) -> dict[str, str]:
@@ -73,3 +47,54 @@ def values(environment: Environment, document: dict[str, Any], stack: dict[str, 
             "AWS::StackName": environment.settings.stack_name, "AWS::StackId": stack["StackId"] if stack else ""}
 
 
+def unread_parts(template: Template) -> list[Row]:
+    """The parts of the template that the checks did not read, also those after this one."""
+    return [Row(templates.NAME, lambda: template.unread)]
+
+
+# In the order of the rows. A check takes its inputs by the names of its parameters, and is left out without one of them.
+CHECKS: tuple[Input | Callable[..., Sequence[Finding | Row]], ...] = (
+    setting_checks,
+    Input("stacks", lambda environment: {each["StackName"]: each for each in environment.account.stacks()},
+          "the environment's stack, its pipelines, rights and names"),
+    Input("stack", lambda environment, stacks: stacks.get(environment.settings.stack_name)),
+    stack_checks,
+    Input("owned", owned_by, "names and quotas"),
+    Input("document", templates.read, "parameters, rights and names"),
+    parameter_checks,
+    Input("template", lambda environment, document, stack: Template(document, values(environment, document, stack))),
+    rule_checks,
+    tag_checks,
+    other_types,
+    unread_parts,
+    service_rows,
+    right_rows,
+    name_rows,
+    build_quota_rows,
+    iam_quota_rows,
+    execution_rows,
+    token_rows,
+    always_unknown,
+)
+
+
+def run(environment: Environment, given: Any, output: Output) -> int:
+    settings = SettingsFile(environment, given.config_file)
+    known = {"environment": environment, "reader": Reader(environment), "settings": settings,
+             "folder": templates.folder(given.config_file)}
+    known |= {name: samconfig.setting(settings.table, name) for name in ("role_arn", "s3_bucket")}
+    rows: list[Finding | Row] = []
+    for each in CHECKS:
+        read = each.read if isinstance(each, Input) else each
+        names = inspect.signature(read).parameters
+        if any(name not in known and about.default is about.empty for name, about in names.items()):
+            continue
+        inputs = {name: known[name] for name in names if name in known}
+        if not isinstance(each, Input):
+            rows += each(**inputs)
+            continue
+        try:
+            known[each.name] = each.read(**inputs)
+        except Exception as error:
+            rows.append(NotChecked.because(each.subject, error))
+    return output.findings(findings(rows))

@@ -10,8 +10,8 @@ from typing import Any
 
 from cli.account import Environment
 from cli.checks.stack import stack_check
-from cli.diagnosis import client_of, failed, function_checks
-from cli.output import Finding, Output
+from cli.diagnosis import client_of, function_checks
+from cli.output import Finding, Found, Held, NotChecked, Output, Sound
 from cli.pipelines import ENABLED
 from cli.rules import event_rules
 
@@ -22,10 +22,10 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     stack = environment.stack()
     findings = [stack_check(environment, stack), *function_checks(environment, stack, client_of(environment))]
     # The function shows the freezes of pipelines, too.
-    shown = {each.held for each in findings if each.held}
-    findings += [each for each in rule_checks(environment) if each.held not in shown]
+    shown = {each.text for each in findings if isinstance(each, Held)}
+    findings += [each for each in rule_checks(environment) if each.text not in shown]
     # Unlike before a deployment, each part exists and can be read.
-    return output.findings(findings) or int(any(each.reason for each in findings))
+    return output.findings(findings) or int(any(isinstance(each, NotChecked) for each in findings))
 
 
 def rule_checks(environment: Environment) -> list[Finding]:
@@ -34,7 +34,7 @@ def rule_checks(environment: Environment) -> list[Finding]:
     try:
         rules = [rule for page in pages for rule in page["Rules"]]
     except Exception as error:
-        return [failed("the event rules", error)]
+        return [NotChecked.because("the event rules", error)]
     return [rule_check(environment.env_id, rule["Name"], rule.get("State")) for rule in rules]
 
 
@@ -42,8 +42,8 @@ def rule_check(env_id: str, name: str, state: str | None) -> Finding:
     """A person freezes a project by its rule. The other rules are those of the environment, and nothing works without them."""
     subject, command = f"event rule {name}", f"aws events enable-rule --name {name}"
     if state in ENABLED:
-        return Finding(subject)
+        return Sound(subject)
     if state == "DISABLED" and name.startswith(tuple(event_rules(env_id).values())):
-        return Finding(subject, held=f"held by the disabled event rule {name}", remedy=f"To end the freeze: {command}")
-    return Finding(subject, f"its state is {state}", f"Enable it: {command}")
+        return Held(subject, f"held by the disabled event rule {name}", f"To end the freeze: {command}")
+    return Found(subject, f"its state is {state}", f"Enable it: {command}")
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from cli import projects
 from cli.account import Environment, outputs
-from cli.output import BOLD, Output, width
+from cli.output import BOLD, Found, Output, width
 from cli.pipelines import ENABLED, HELD
 from cli.projects import Drift, Project
 from cli.terminal import shortened, shown
@@ -129,7 +129,7 @@ class Row:
             found.add("broken")
         if project.unread:
             found.add("unread")
-        if project.mirrors and any(each.problem for each in project.mirrors):
+        if project.mirrors and any(isinstance(each, Found) for each in project.mirrors):
             found.add("mirror")
         if project.approvals:
             found.add("approval")
@@ -213,7 +213,7 @@ class Row:
         mirrors = self.project.mirrors
         if mirrors is None:
             return "?" if any(each.call == projects.DIAGNOSIS for each in self.project.unread) else "-"
-        return "broken" if any(each.problem for each in mirrors) else "ok" if mirrors else "none"
+        return "broken" if any(isinstance(each, Found) for each in mirrors) else "ok" if mirrors else "none"
 
     def _broken(self) -> tuple[str, str] | None:
         """The problem of its stack and the parts in it, and the remedy."""
@@ -258,8 +258,8 @@ class Row:
         if failure and failure == project.newest():
             yield from self._failure_notes(name, failure)
         for each in project.mirrors or []:
-            if each.problem:
-                yield [f"{name}: {each.subject}", shortened(each.problem, _MAX_CAUSE), each.remedy]
+            if isinstance(each, Found):
+                yield [f"{name}: {each.subject}", shortened(each.text, _MAX_CAUSE), each.remedy]
         for approval in project.approvals or []:
             yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
                    f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]

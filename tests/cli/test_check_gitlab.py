@@ -148,13 +148,13 @@ def the_only(scene: Scene) -> Finding:
 
 
 def assert_unsent(scene: Scene) -> None:
-    assert scene.gitlab.requests == [] and any("no token was sent" in each.reason for each in scene.checks())
+    assert scene.gitlab.requests == [] and any("no token was sent" in each.text for each in scene.checks())
 
 
 def test_missing_secret_is_created_by_its_remedy(scene: Scene) -> None:
     scene.secrets.delete_secret(SecretId=scene.name, ForceDeleteWithoutRecovery=True)
     finding = the_only(scene)
-    assert "does not exist in account" in finding.problem and finding.code == "CFG-404"
+    assert "does not exist in account" in finding.text and finding.code == "CFG-404"
     assert_unsent(scene)
     scene.run(finding.remedy, scene.token)
     assert scene.found() == []
@@ -163,7 +163,7 @@ def test_missing_secret_is_created_by_its_remedy(scene: Scene) -> None:
 def test_secret_to_be_deleted_is_restored_by_its_remedy(scene: Scene) -> None:
     scene.secrets.delete_secret(SecretId=scene.name)
     finding = the_only(scene)
-    assert "scheduled for deletion" in finding.problem
+    assert "scheduled for deletion" in finding.text
     assert_unsent(scene)
     scene.run(finding.remedy)
     assert scene.found() == []
@@ -178,7 +178,7 @@ def test_url_tag_is_set_by_its_remedy(scene: Scene, tags: dict[str, str], proble
     scene.secrets.untag_resource(SecretId=scene.name, TagKeys=[URL_TAG])
     scene.tag(**tags)
     finding = the_only(scene)
-    assert problem in finding.problem and finding.code == "CFG-405"
+    assert problem in finding.text and finding.code == "CFG-405"
     assert_unsent(scene)
     scene.run(finding.remedy)
     assert scene.found() == []
@@ -187,7 +187,7 @@ def test_url_tag_is_set_by_its_remedy(scene: Scene, tags: dict[str, str], proble
 def test_token_of_another_environment_is_found(scene: Scene) -> None:
     scene.tag(**{ENV_TAG: "prd"})
     finding = the_only(scene)
-    assert "the environment prd only" in finding.problem
+    assert "the environment prd only" in finding.text
     assert_unsent(scene)
     scene.run(finding.remedy)
     assert scene.found() == []
@@ -196,7 +196,7 @@ def test_token_of_another_environment_is_found(scene: Scene) -> None:
 @pytest.mark.parametrize("tag", ["cfn-gitops:stack-id", "cfn-gitops:logical-id"])
 def test_secret_of_a_resource_is_never_a_token(scene: Scene, tag: str) -> None:
     scene.tag(**{tag: "x"})
-    assert "never read as a token" in the_only(scene).problem
+    assert "never read as a token" in the_only(scene).text
     assert_unsent(scene)
 
 
@@ -205,7 +205,7 @@ def test_denied_read_is_not_checked(scene: Scene, action: str) -> None:
     allowed = {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"} - {action}
     scene.key = a_user_with(scene.aws, f"u-{secrets.token_hex(4)}", allow(sorted(allowed), "*"))
     assert scene.found() == [] and scene.gitlab.requests == []
-    assert any(action in each.reason and each.result == "not checked" for each in scene.checks())
+    assert any(action in each.text and each.result == "not checked" for each in scene.checks())
 
 
 def test_denied_key_is_not_checked(scene: Scene) -> None:
@@ -214,14 +214,14 @@ def test_denied_key_is_not_checked(scene: Scene) -> None:
     scene.key = a_user_with(scene.aws, f"u-{secrets.token_hex(4)}", allow("secretsmanager:*", "*"))
     for value, permission in (("", "kms:DescribeKey"), (key, "kms:Decrypt")):
         scene.parameters["GitLabTokenKmsKeyArn"] = value
-        assert scene.found() == [] and any(permission in each.reason for each in scene.checks())
+        assert scene.found() == [] and any(permission in each.text for each in scene.checks())
 
 
 def test_customer_key_needs_its_parameter(scene: Scene) -> None:
     key = scene.aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     scene.secrets.update_secret(SecretId=scene.name, KmsKeyId=key)
     finding = the_only(scene)
-    assert "GitLabTokenKmsKeyArn is not set" in finding.problem
+    assert "GitLabTokenKmsKeyArn is not set" in finding.text
     name, _, value = finding.remedy.rpartition(" ")[2].partition("=")
     scene.parameters[name] = value
     assert scene.found() == []
@@ -235,7 +235,7 @@ def test_customer_key_needs_its_parameter(scene: Scene) -> None:
 def test_value_without_a_token_is_found(scene: Scene, value: str, problem: str) -> None:
     scene.store(value)
     finding = the_only(scene)
-    assert problem in finding.problem and "glpat" not in finding.problem
+    assert problem in finding.text and "glpat" not in finding.text
     assert scene.gitlab.requests == []
     scene.store(json.dumps({"token": scene.token}))
     assert scene.found() == []
@@ -244,7 +244,7 @@ def test_value_without_a_token_is_found(scene: Scene, value: str, problem: str) 
 def test_no_secret_means_a_mirror_by_hand(scene: Scene) -> None:
     del scene.parameters["GitLabTokenSecretId"]
     [finding] = scene.checks()
-    assert finding.result == "not checked" and "by hand" in finding.reason
+    assert finding.result == "not checked" and "by hand" in finding.text
 
 
 DEPLOYED = {"EnvID": "dev", "GitLabTokenSecretId": SECRET, "GitLabProject": PROJECT,
@@ -280,7 +280,7 @@ def test_unread_stack_leaves_the_token_unread(running: LocalAws, tmp_path: Path,
                                  "https://gitlab.example.com/api/v4", "https://gitlab..example.com", f"https://{'a' * 64}.com"])
 def test_unusable_url_is_found_before_the_read(scene: Scene, url: str) -> None:
     scene.parameters["GitLabUrl"] = url
-    assert "not an https address" in the_only(scene).problem
+    assert "not an https address" in the_only(scene).text
     assert_unsent(scene)
 
 
@@ -290,7 +290,7 @@ def test_unusable_url_is_found_before_the_read(scene: Scene, url: str) -> None:
 def test_rejected_token_is_replaced_by_its_remedy(scene: Scene) -> None:
     scene.gitlab.add_token("bot", user=scene.user, value=scene.token).revoke()
     finding = the_only(scene)
-    assert "expired, revoked" in finding.problem and finding.code == "CFG-406"
+    assert "expired, revoked" in finding.text and finding.code == "CFG-406"
     scene.run(finding.remedy, scene.gitlab.add_token("next", user=scene.user).value)
     assert scene.found() == []
 
@@ -310,7 +310,7 @@ def test_other_members_of_the_secret_are_kept(scene: Scene, is_revoked: bool) ->
 def test_binary_value_is_not_replaced(scene: Scene) -> None:
     scene.secrets.put_secret_value(SecretId=scene.name, SecretBinary=b'{"webhook": "w"}')
     finding = the_only(scene)
-    assert "is binary" in finding.problem and "aws " not in finding.remedy
+    assert "is binary" in finding.text and "aws " not in finding.remedy
 
 
 @pytest.mark.parametrize(("more", "problem", "code"), [
@@ -321,7 +321,7 @@ def test_binary_value_is_not_replaced(scene: Scene) -> None:
 def test_weak_token_is_replaced_by_its_remedy(scene: Scene, more: dict[str, Any], problem: str, code: str) -> None:
     scene.store(scene.gitlab.add_token("weak", user=scene.user, **more).value)
     finding = the_only(scene)
-    assert problem in finding.problem and finding.code == code
+    assert problem in finding.text and finding.code == code
     scene.run(finding.remedy, scene.token)
     assert scene.found() == []
 
@@ -329,7 +329,7 @@ def test_weak_token_is_replaced_by_its_remedy(scene: Scene, more: dict[str, Any]
 def test_unknown_project_is_found(scene: Scene) -> None:
     scene.parameters["GitLabProject"] = "infra"
     finding = the_only(scene)
-    assert "does not show it (HTTP 404)" in finding.problem and finding.code == "CFG-408"
+    assert "does not show it (HTTP 404)" in finding.text and finding.code == "CFG-408"
     scene.parameters["GitLabProject"] = PROJECT
     assert scene.found() == []
 
@@ -337,7 +337,7 @@ def test_unknown_project_is_found(scene: Scene) -> None:
 def test_unprotected_branch_is_found_until_protected(scene: Scene) -> None:
     scene.project.unprotect(BRANCH)
     finding = the_only(scene)
-    assert "the project does not protect it" in finding.problem and finding.code == "CFG-414"
+    assert "the project does not protect it" in finding.text and finding.code == "CFG-414"
     scene.project.protect("devel*")
     assert scene.found() == []
 
@@ -345,7 +345,7 @@ def test_unprotected_branch_is_found_until_protected(scene: Scene) -> None:
 def test_protection_of_a_group_does_not_count(scene: Scene) -> None:
     inherited = json.dumps([{"name": "*", "inherited": True}])
     scene.gitlab.answers_instead(200, body=inherited, path="/protected_branches$")
-    assert "only a group" in the_only(scene).problem
+    assert "only a group" in the_only(scene).text
 
 
 def test_full_list_of_branches_proves_nothing(scene: Scene) -> None:
@@ -367,7 +367,7 @@ def test_part_that_is_off_is_found_if_needed(scene: Scene, part: str, more: dict
     scene.parameters |= more
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
     finding = the_only(scene)
-    assert "switched off in the project" in finding.problem and finding.code == "CFG-422"
+    assert "switched off in the project" in finding.text and finding.code == "CFG-422"
     scene.parameters |= {"ReportToGitLab": "false", "ReviewBranches": ""}
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
     assert bool(scene.found()) == (part == "repository")
@@ -381,7 +381,7 @@ def test_project_that_others_see_gets_no_build_logs(scene: Scene, level: str | N
     scene.parameters["ReportToGitLab"] = "BuildLog"
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
     finding = the_only(scene)
-    assert cause in finding.problem and "set ReportToGitLab to true" in finding.remedy
+    assert cause in finding.text and "set ReportToGitLab to true" in finding.remedy
     scene.parameters["ReportToGitLab"] = "true"
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=path)
     assert scene.found() == []
@@ -392,7 +392,7 @@ def test_build_logs_need_the_same_parts_as_reports(scene: Scene) -> None:
              "environments_access_level": "disabled"}
     scene.parameters["ReportToGitLab"] = "BuildLog"
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=f"/projects/{PROJECT.replace('/', '%2F')}$")
-    assert "reports have no deployments" in the_only(scene).problem
+    assert "reports have no deployments" in the_only(scene).text
 
 
 @pytest.mark.parametrize("value", [None, "added later"])
@@ -401,7 +401,7 @@ def test_part_with_an_unknown_access_level_is_not_checked(scene: Scene, value: s
              "environments_access_level": "enabled", **({"repository_access_level": value} if value else {})}
     scene.gitlab.answers_instead(200, body=json.dumps(shown), path=f"/projects/{PROJECT.replace('/', '%2F')}$")
     [finding] = [each for each in scene.checks() if each.subject.startswith("The repository of project ")]
-    assert finding.result == "not checked" and f"GitLab shows {value} as its access level" in finding.reason
+    assert finding.result == "not checked" and f"GitLab shows {value} as its access level" in finding.text
     assert all(each.result == "sound" for each in scene.checks() if each.subject.startswith(("CI/CD of", "Environments of")))
 
 
@@ -416,7 +416,7 @@ def test_mirrors_left_are_two_or_found(scene: Scene) -> None:
     assert scene.found() == []
     plant_mirror(scene, "git.example.com/8")
     finding = the_only(scene)
-    assert "1 of 10 are left, and this mirror needs 2" in finding.problem and finding.code == "CFG-410"
+    assert "1 of 10 are left, and this mirror needs 2" in finding.text and finding.code == "CFG-410"
     scene.gitlab.answers_instead(200, body='{"version": "18.8.2"}', path="/metadata$")
     assert scene.found() == []
 
@@ -433,7 +433,7 @@ def test_limit_of_an_unread_version_is_not_checked(scene: Scene, status: int, bo
         plant_mirror(scene, f"git.example.com/{number}")
     scene.gitlab.answers_instead(status, body=body, path="/metadata$")
     [finding] = [each for each in scene.checks() if each.result != "sound"]
-    assert finding.result == "not checked" and "its version was not read" in finding.reason
+    assert finding.result == "not checked" and "its version was not read" in finding.text
     assert finding.remedy.startswith("If it is 18.9 or later: disable or remove a mirror")
 
 
@@ -443,7 +443,7 @@ def test_own_mirror_needs_only_one_more(scene: Scene) -> None:
         plant_mirror(scene, address)
     assert scene.found() == []
     scene.parameters["ProjectID"] = "other"
-    assert "1 of 10 are left" in the_only(scene).problem
+    assert "1 of 10 are left" in the_only(scene).text
 
 
 def test_kind_of_the_token_is_that_of_its_user(scene: Scene) -> None:
@@ -458,7 +458,7 @@ def test_ca_is_allowed_by_its_remedy(over_tls: Scene) -> None:
     [other] = certificates_of(Authority.make("Another CA").certificate)
     over_tls.tag(**{CA_TAG: fingerprint(other)})
     finding = the_only(over_tls)
-    assert "the tag lacks the SHA-256 fingerprint" in finding.problem
+    assert "the tag lacks the SHA-256 fingerprint" in finding.text
     assert_unsent(over_tls)
     over_tls.run(finding.remedy)
     assert over_tls.found() == []
@@ -468,7 +468,7 @@ def test_ca_is_allowed_by_its_remedy(over_tls: Scene) -> None:
 
 def test_unreadable_ca_is_found(over_tls: Scene) -> None:
     over_tls.parameters["GitLabCaCertificate"] = over_tls.parameters["GitLabCaCertificate"].replace("\n", " ")
-    assert "not readable" in the_only(over_tls).problem
+    assert "not readable" in the_only(over_tls).text
     assert_unsent(over_tls)
 
 
@@ -478,7 +478,7 @@ def test_unknown_ca_is_found_and_gets_no_token(over_tls: Scene) -> None:
     over_tls.tag(**{CA_TAG: fingerprint(certificate)})
     over_tls.parameters["GitLabCaCertificate"] = other
     finding = the_only(over_tls)
-    assert "signed by a CA that is not trusted" in finding.problem and finding.code == "CFG-402"
+    assert "signed by a CA that is not trusted" in finding.text and finding.code == "CFG-402"
     assert over_tls.gitlab.requests == []
 
 
@@ -488,9 +488,9 @@ def test_vpc_makes_a_network_failure_not_checked(scene: Scene) -> None:
     scene.parameters["GitLabUrl"] = "https://127.0.0.1:1"
     scene.tag(**{URL_TAG: "https://127.0.0.1:1"})
     assert scene.found() == []
-    assert any("no connection" in each.reason and "doctor" in each.remedy for each in scene.checks())
+    assert any("no connection" in each.text and "doctor" in each.remedy for each in scene.checks())
     del scene.parameters["VpcSubnetIds"]
-    assert "no connection" in the_only(scene).problem
+    assert "no connection" in the_only(scene).text
 
 
 def test_proxy_gets_no_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -501,7 +501,7 @@ def test_proxy_gets_no_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> N
         assert scene.found() == []
         scene.tag(**{URL_TAG: "https://127.0.0.1:1"})
         scene.parameters["GitLabUrl"] = "https://127.0.0.1:1"
-        assert scene.found() == [] and any("without this machine's proxy" in each.reason for each in scene.checks())
+        assert scene.found() == [] and any("without this machine's proxy" in each.text for each in scene.checks())
         assert not any(scene.token in text for text in proxy.received)
 
 
@@ -586,7 +586,7 @@ def test_other_answer_is_not_gitlab(scene: Scene, monkeypatch: pytest.MonkeyPatc
         scene.tag(**{URL_TAG: server.url})
         scene.parameters["GitLabUrl"] = server.url
         finding = the_only(scene)
-        assert problem in finding.problem, finding
+        assert problem in finding.text, finding
         assert len(server.received) == 1
 
 
@@ -595,12 +595,12 @@ def test_failing_gitlab_is_not_checked(scene: Scene, status: int) -> None:
     scene.gitlab.answers_instead(status, path="/self$")
     checks = scene.checks()
     assert not [each for each in checks if each.result == "found"]
-    assert any(f"HTTP {status}" in each.reason for each in checks)
+    assert any(f"HTTP {status}" in each.text for each in checks)
 
 
 def test_redirect_to_no_address_is_not_gitlab(scene: Scene) -> None:
     scene.gitlab.answers_instead(302, headers={"Location": "https://[::1"}, path="/self$")
-    assert "not that of GitLab's API (HTTP 302)" in the_only(scene).problem
+    assert "not that of GitLab's API (HTTP 302)" in the_only(scene).text
 
 
 @pytest.mark.parametrize(("path", "body"), [
@@ -610,7 +610,7 @@ def test_redirect_to_no_address_is_not_gitlab(scene: Scene) -> None:
 ])
 def test_member_of_another_type_is_not_checked(scene: Scene, path: str, body: dict[str, Any]) -> None:
     scene.gitlab.answers_instead(200, body=json.dumps(body), path=path)
-    assert any("does not show" in each.reason for each in scene.checks())
+    assert any("does not show" in each.text for each in scene.checks())
 
 
 PAGES = (b"<html>Log in</html>", b"", b"[]", b"7", b"null", b"{}", b'{"Tags": [7]}', b'{"KeyMetadata": 7}', b"\xff")
@@ -628,7 +628,7 @@ def test_page_in_the_place_of_aws_is_not_checked(scene: Scene, operation: str) -
     while bodies:
         checks = scene.checks()
         assert not [each for each in checks if each.result == "found"], (bodies[-1], checks)
-        assert any("the answer is not that of AWS" in each.reason for each in checks), (bodies[-1], checks)
+        assert any("the answer is not that of AWS" in each.text for each in checks), (bodies[-1], checks)
         bodies.pop()
 
 
@@ -637,8 +637,8 @@ def test_redirect_is_named_and_not_followed(scene: Scene) -> None:
         to = f"{other.url}/api/v4/personal_access_tokens/self?private_token=x"
         scene.gitlab.answers_instead(302, headers={"Location": to}, path="/self$")
         finding = the_only(scene)
-        assert f"redirects to {other.url}, and the token is not sent there" in finding.problem
-        assert "private_token" not in finding.problem
+        assert f"redirects to {other.url}, and the token is not sent there" in finding.text
+        assert "private_token" not in finding.text
         assert other.received == []
 
 

@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import importlib
+import inspect
 import socket
 import threading
 import sys
@@ -26,9 +28,9 @@ from cli.checks.names import Names
 from cli.checks.rows import Reader, Row, findings
 from cli.checks.stack import project_checks, stack_check
 from cli.checks.template import Template
-from cli.commands import doctor
+from cli.commands import check, doctor
 from cli.commands.check import values
-from cli.output import Finding
+from cli.output import Finding, Sound
 from cli.pipelines import is_unfinished
 from cli.samconfig import Settings
 from tests.cli.scene import ROOT
@@ -90,7 +92,7 @@ def test_rolled_back_update_is_sound_and_names_its_cause() -> None:
 def test_stack_of_another_program_is_found() -> None:
     """`sam deploy` would replace its resources."""
     finding = stack_check(reader().environment, {"StackStatus": "CREATE_COMPLETE"})
-    assert finding.problem.startswith("it has no parameter EnvID") and "stack_name" in finding.remedy
+    assert finding.text.startswith("it has no parameter EnvID") and "stack_name" in finding.remedy
 
 
 @pytest.mark.parametrize(("given", "former", "count"), [
@@ -100,7 +102,7 @@ def test_replaced_first_project_is_found(given: dict[str, str], former: str, cou
     environment = reader().environment
     environment.settings.parameters |= given
     found = project_checks(environment, {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]})
-    assert len(found) == count and all("codecommit-dev-cfn-infra with its commits" in each.problem for each in found)
+    assert len(found) == count and all("codecommit-dev-cfn-infra with its commits" in each.text for each in found)
     assert project_checks(environment, None) == []
 
 
@@ -132,7 +134,7 @@ def test_region_without_a_service_is_found_by_proof_only(
     of = reader(region_name)
     [finding] = rows.findings(each for each in region.service_rows(of) if each.subject == f"CodeCommit in {region_name}")
     assert finding.result == result
-    assert ("the region has no CodeCommit" if result == "found" else "does not answer") in finding.problem + finding.reason
+    assert ("the region has no CodeCommit" if result == "found" else "does not answer") in finding.text
 
 
 def test_response_proves_that_a_region_has_the_services() -> None:
@@ -146,7 +148,7 @@ def test_response_proves_that_a_region_has_the_services() -> None:
         codebuild.add_response("list_projects", {"projects": ["p"]})
         found = rows.findings(checks)
     assert [each.result for each in found] == ["sound", "not checked", "sound"]
-    assert found[1].reason == "ListPipelines is denied: m"
+    assert found[1].text == "ListPipelines is denied: m"
 
 
 QUOTAS = {"Roles": 995, "RolesQuota": 1000, "Users": 1, "UsersQuota": 5000, "Policies": 1, "PoliciesQuota": 1500}
@@ -161,16 +163,11 @@ QUOTAS = {"Roles": 995, "RolesQuota": 1000, "Users": 1, "UsersQuota": 5000, "Pol
 ])
 def test_quota_of_roles_counts_those_not_yet_created(owned: dict[str, str], summary: dict[str, int], result: str, text: str) -> None:
     of = reader()
-    checks = region.quota_rows(of, template(of), owned)
+    checks = region.iam_quota_rows(of, template(of), owned)
     with Stubber(of.client("iam")) as iam:
         iam.add_response("get_account_summary", {"SummaryMap": summary})  # type: ignore[arg-type]
-        found = findings(checks[1:])
-    assert {each.result for each in found} == {result} and any(text in each.problem + each.reason for each in found)
-
-
-def test_quota_is_not_sound_without_the_stacks_resources() -> None:
-    of = reader()
-    assert [each.subject for each in region.quota_rows(of, template(of), None)] == ["quota of concurrent builds, as Service Quotas shows it"]
+        found = findings(checks)
+    assert {each.result for each in found} == {result} and any(text in each.text for each in found)
 
 
 def simulated(**more: Any) -> dict[str, Any]:
@@ -203,8 +200,8 @@ def test_simulated_decision_is_a_finding_only_if_it_is_proven(results: list[dict
         iam.add_response("simulate_principal_policy", {"EvaluationResults": results, "IsTruncated": False})
         request = rights.Request(["iam:CreateRole"], ["arn:aws:iam::111122223333:role/r"])
         checks = rights._checks(of, CALLER, [request])
-    assert result in {each.result for each in checks} and any(text in each.problem + each.reason for each in checks), checks
-    assert result == "found" or not any(each.problem for each in checks)
+    assert result in {each.result for each in checks} and any(text in each.text for each in checks), checks
+    assert result == "found" or "found" not in {each.result for each in checks}
 
 
 @pytest.mark.parametrize(("arn", "reason"), [
@@ -213,7 +210,7 @@ def test_principal_that_iam_does_not_simulate_is_not_checked(arn: str, reason: s
     of = reader(arn=arn)
     of.client("iam")
     [finding] = rights._checks(of, arn, [])
-    assert finding.result == "not checked" and reason in finding.reason
+    assert finding.result == "not checked" and reason in finding.text
 
 
 def test_session_is_simulated_as_its_role_with_its_path() -> None:
@@ -310,23 +307,27 @@ def child(name: str, **more: Any) -> dict[str, Any]:
             "Tags": [{"Key": "cfn-gitops:stack-id", "Value": OWNER}], **more}
 
 
+def by_name(*stacks: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {stack["StackName"]: stack for stack in stacks}
+
+
 def test_execution_in_progress_is_found() -> None:
     of = reader()
-    checks = execution_rows(of, [child("shop"), child("foreign", Tags=[]), {**child("evil"), "Outputs": child("payments")["Outputs"]},
-                                {**child("other"), "StackName": "gitops-prd-other"}])
+    checks = execution_rows(of, by_name(child("shop"), child("foreign", Tags=[]), {**child("evil"), "Outputs": child("payments")["Outputs"]},
+                                        {**child("other"), "StackName": "gitops-prd-other"}))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_response("get_pipeline_state", {"stageStates": [{"stageName": "Build", "actionStates": [
             {"actionName": "Build", "latestExecution": {"status": "InProgress"}}]}]}, {"name": "codepipeline-dev-cfn-shop"})
         codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": [
             {"pipelineExecutionId": "e-1", "status": "InProgress"}, {"pipelineExecutionId": "e-0", "status": "Succeeded"}]})
         [finding] = findings(checks)
-    assert finding.result == "found" and finding.problem.startswith("execution e-1 is in progress. The next "
+    assert finding.result == "found" and finding.text.startswith("execution e-1 is in progress. The next "
                                                                               "deployment cancels it if it changes this pipeline")
 
 
 def test_old_execution_is_found_in_its_stage_and_not_by_the_whole_history() -> None:
     of = reader()
-    checks = execution_rows(of, [child("shop")])
+    checks = execution_rows(of, by_name(child("shop")))
     with Stubber(of.client("codepipeline")) as codepipeline:
         stage = {"stageName": "Deploy", "inboundExecutions": [{"pipelineExecutionId": "old", "status": "InProgress"}],
                  "latestExecution": {"pipelineExecutionId": "skipped", "status": "Skipped"}}
@@ -337,12 +338,12 @@ def test_old_execution_is_found_in_its_stage_and_not_by_the_whole_history() -> N
                 {"pipelineExecutionId": f"{page}-{number}", "status": "Succeeded"} for number in range(100)]})
         [finding] = findings(checks)
         codepipeline.assert_no_pending_responses()
-    assert finding.problem.startswith("execution old is in progress. ")
+    assert finding.text.startswith("execution old is in progress. ")
 
 
 def test_execution_beside_a_waiting_approval_is_found() -> None:
     of = reader()
-    checks = execution_rows(of, [child("shop")])
+    checks = execution_rows(of, by_name(child("shop")))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_response("get_pipeline_state", {"stageStates": [
             {"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": "e-1", "status": "InProgress"}, "actionStates": [
@@ -350,7 +351,7 @@ def test_execution_beside_a_waiting_approval_is_found() -> None:
         codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": [
             {"pipelineExecutionId": "e-2", "status": "InProgress"}, {"pipelineExecutionId": "e-1", "status": "InProgress"}]})
         found = findings(checks)
-    assert [each.problem.split(".")[0].split(" is")[0] for each in found] == ["an approval waits", "execution e-2"]
+    assert [each.text.split(".")[0].split(" is")[0] for each in found] == ["an approval waits", "execution e-2"]
 
 
 @pytest.mark.parametrize(("action", "expected"), [
@@ -370,11 +371,22 @@ def test_unknown_status_of_an_execution_is_unfinished(status: str, expected: boo
 
 def test_pipeline_that_was_never_pushed_is_sound() -> None:
     of = reader()
-    checks = execution_rows(of, [child("shop")])
+    checks = execution_rows(of, by_name(child("shop")))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_client_error("get_pipeline_state", "PipelineNotFoundException")
         [finding] = findings(checks)
     assert finding.result == "sound"
+
+
+def test_every_check_is_registered_and_gets_its_inputs() -> None:
+    names = [f"cli.checks.{file.stem}" for file in (ROOT / "cli/checks").glob("[a-z]*.py")]
+    written = {each for module in names
+               for name, each in vars(importlib.import_module(module)).items() if name.endswith("_rows")}
+    assert written - {each for each in check.CHECKS if callable(each)} == set()
+    known = {"environment", "reader", "settings", "folder", "role_arn", "s3_bucket"}
+    for each in check.CHECKS:
+        assert inspect.signature(each.read if isinstance(each, check.Input) else each).parameters.keys() <= known, each
+        known |= {each.name} if isinstance(each, check.Input) else set()
 
 
 def failing(raised: Exception) -> Callable[[], list[Finding]]:
@@ -387,7 +399,7 @@ def failing(raised: Exception) -> Callable[[], list[Finding]]:
 def test_row_that_fails_stops_no_other() -> None:
     checks = [Row("denied", failing(error("AccessDenied"))), Row("slow", failing(ConnectTimeoutError(endpoint_url="https://a.example"))),
             Row("login page", failing(ResponseParserError("not XML"))), Row("other XML", failing(KeyError("Roles"))),
-            Row("sound", lambda: [Finding("sound")])]
+            Row("sound", lambda: [Sound("sound")])]
     found = findings(checks)
     assert [each.result for each in found] == ["not checked"] * 4 + ["sound"]
     assert all("a proxy, or the page of a login" in each.remedy for each in found[2:4])
@@ -426,7 +438,7 @@ def test_types_of_another_template_are_not_checked() -> None:
     document = copy.deepcopy(document_of_the_release())
     document["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "sns-dev-alarms"}}
     [row] = rights.other_types(Template(document, values(of.environment, document, None)))
-    assert row.result == "not checked" and "AWS::SNS::Topic" in row.reason
+    assert row.result == "not checked" and "AWS::SNS::Topic" in row.text
     assert rights.other_types(template(of)) == []
 
 
@@ -440,7 +452,7 @@ def test_rotation_needs_its_right() -> None:
 def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_SECONDS", 0.01)
     released = threading.Event()
-    checks = [Row("hanging", lambda: [Finding("hanging")] if released.wait() else []), Row("sound", lambda: [Finding("sound")])]
+    checks = [Row("hanging", lambda: [Sound("hanging")] if released.wait() else []), Row("sound", lambda: [Sound("sound")])]
     assert [each.result for each in findings(checks)][0] == "not checked"
     released.set()
 
@@ -450,7 +462,7 @@ def test_pipeline_of_an_existing_stack_is_kept() -> None:
     of = reader()
     for owners, remedy in (([{"StackName": "environment", "StackId": OWNER}], "If that stack is the environment, set stack_name"),
                            ([], "aws cloudformation delete-stack --stack-name gitops-dev-infra")):
-        stacks = {each["StackName"]: {"StackId": "arn", **each} for each in [child("infra"), *owners]}
+        stacks = by_name({"StackId": "arn", **child("infra")}, *owners)
         [row] = [each for each in Names(of, template(of), stacks, set()).rows() if each.subject.startswith("stack ")]
         [finding] = findings([row])
         assert remedy in finding.remedy and ("delete-stack" in finding.remedy) == (not owners)

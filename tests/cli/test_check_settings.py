@@ -18,7 +18,7 @@ from cli.account import Account, Environment
 from cli.checks import template as templates
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks, wrong_value
 from cli.checks.names import Names
-from cli.checks.region import quota_rows
+from cli.checks.region import iam_quota_rows
 from cli.checks.rights import right_rows
 from cli.checks.rows import Reader
 from cli.checks.template import Template
@@ -44,7 +44,7 @@ def checked(folder: Folder, content: str) -> list[Finding]:
     given, document = SettingsFile(environment, folder.config), templates.read(folder.path)
     template = Template(document, values(environment, document, None))
     return [*setting_checks(given), *parameter_checks(given, document), *rule_checks(template, given),
-            *tag_checks(given, template.values, document)]
+            *tag_checks(given, template, document)]
 
 
 def test_sound_settings_have_no_finding(folder: Folder) -> None:
@@ -71,7 +71,7 @@ SETTINGS_FAULTS = [
 @pytest.mark.parametrize(("content", "place", "problem"), SETTINGS_FAULTS, ids=[problem[:30] for _, _, problem in SETTINGS_FAULTS])
 def test_wrong_line_of_samconfig_is_found(folder: Folder, content: str, place: str, problem: str) -> None:
     found = [each for each in checked(folder, content) if each.result == "found"]
-    rows = [each for each in found if each.problem.startswith(problem)]
+    rows = [each for each in found if each.text.startswith(problem)]
     assert [each.subject for each in rows] == [f"samconfig.toml, {place}"], found
     assert all(each.remedy for each in rows)
 
@@ -137,7 +137,7 @@ def test_part_of_another_form_stops_no_other(folder: Folder, part: str, more: di
     reader = Reader(Environment(environment.settings, Account(boto3.Session("key", "secret", region_name="eu-central-1"), "111122223333",
                                                               environment.account.arn)))
     rule_checks(template, SettingsFile(environment, folder.config))
-    rows = [*right_rows(reader, template, {}, "", ""), *Names(reader, template, {}, set()).rows(), *quota_rows(reader, template, {})]
+    rows = [*right_rows(reader, template, {}, "", ""), *Names(reader, template, {}, set()).rows(), *iam_quota_rows(reader, template, {})]
     assert f"template.yaml: {unread}" in [each.subject for each in template.unread]
     assert all(each.result == "not checked" and each.remedy for each in template.unread)
     assert {"exports of other stacks", "quotas of IAM", f"rights of {environment.account.arn}"} <= {each.subject for each in rows}
@@ -219,8 +219,8 @@ def test_notation_of_the_page_is_what_sam_and_check_read(folder: Folder) -> None
     (with_tags("tags = ['a=1']", """\'ResourceTags={"a":"1"}\'"""), "ResourceTags is not JSON (line 1, column 2)", """='{"a": "1"}'"""),
 ], ids=lambda value: value[:25])
 def test_different_tags_are_found(folder: Folder, content: str, problem: str, remedy: str) -> None:
-    found = [each for each in checked(folder, content) if each.result == "found" and "is not valid" not in each.problem]
-    assert len(found) == 1 and found[0].problem.startswith(problem) and remedy in found[0].remedy, found
+    found = [each for each in checked(folder, content) if each.result == "found" and "is not valid" not in each.text]
+    assert len(found) == 1 and found[0].text.startswith(problem) and remedy in found[0].remedy, found
 
 
 def test_sole_tag_with_spaces_needs_no_quotation_marks(folder: Folder) -> None:
@@ -228,15 +228,16 @@ def test_sole_tag_with_spaces_needs_no_quotation_marks(folder: Folder) -> None:
         content = with_tags(tags, """'''ResourceTags='{"Owner": "Team A", "CostCenter": "42"}''''""")
         given = CfnTags().convert(tomllib.loads(content)["dev"]["deploy"]["parameters"]["tags"], None, None)
         assert given["Owner"] == "Team A"
-        differ = [each.problem for each in checked(folder, content) if each.result == "found"]
+        differ = [each.text for each in checked(folder, content) if each.result == "found"]
         assert ["CostCenter" in each and "Owner" not in each for each in differ] == [True] * ("CostCenter" not in given), differ
 
 
 def test_tags_that_cloudformation_does_not_return_are_not_checked(folder: Folder) -> None:
     folder.write(with_tags(TAGS))
-    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'},
-                       templates.read(folder.path))
-    assert (row.result, row.reason) == ("not checked", "CloudFormation does not return the stack's ResourceTags as it is")
+    document = templates.read(folder.path)
+    template = Template(document, {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'})
+    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), template, document)
+    assert (row.result, row.text) == ("not checked", "CloudFormation does not return the stack's ResourceTags as it is")
 
 
 def test_tags_without_a_first_project_need_no_resource_tags(folder: Folder) -> None:

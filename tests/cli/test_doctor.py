@@ -8,7 +8,7 @@ import pytest
 from cli import diagnosis
 from cli.commands import doctor
 from cli.commands.doctor import rule_check
-from cli.output import Finding, Output
+from cli.output import Found, Output, Sound
 
 RULE = "event-rule-dev-codepipeline-exec-cfn-shop"
 
@@ -34,7 +34,7 @@ def test_only_a_pipelines_disabled_rule_is_a_freeze(name: str, state: str, resul
 def test_freeze_is_shown_and_is_not_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     shown = {"Subject": "pipeline p", "Held": "held by the disabled transition into stage Deploy: sale",
              "Remedy": "To end the freeze: aws codepipeline enable-stage-transition --pipeline-name p"}
-    findings = [diagnosis.finding(shown["Subject"], shown), rule_check("dev", RULE, "DISABLED"), Finding("stack s")]
+    findings = [diagnosis.finding(shown["Subject"], shown), rule_check("dev", RULE, "DISABLED"), Sound("stack s")]
     assert Output(selection="--profile ops").findings(findings) == 0
     assert capsys.readouterr().out.splitlines() == [
         "held         pipeline p",
@@ -53,7 +53,7 @@ def test_freeze_is_shown_and_is_not_a_failure(capsys: pytest.CaptureFixture[str]
 
 def test_freeze_that_the_function_shows_is_listed_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shown = {"Subject": "pipeline p", "Held": f"held by the disabled event rule {RULE}", "Remedy": "To end the freeze: aws"}
-    monkeypatch.setattr(doctor, "stack_check", lambda *_: Finding("stack s"))
+    monkeypatch.setattr(doctor, "stack_check", lambda *_: Sound("stack s"))
     monkeypatch.setattr(doctor, "client_of", lambda _: None)
     monkeypatch.setattr(doctor, "function_checks", lambda *_: [diagnosis.finding("pipeline p", shown)])
     monkeypatch.setattr(doctor, "rule_checks", lambda _: [rule_check("dev", each, "DISABLED") for each in (RULE, RULE.replace("cfn", "ecr"))])
@@ -62,4 +62,4 @@ def test_freeze_that_the_function_shows_is_listed_once(monkeypatch: pytest.Monke
 
 
 def test_freeze_beside_a_problem_is_a_failure() -> None:
-    assert Output(as_json=True).findings([rule_check("dev", RULE, "DISABLED"), Finding("stack s", "it is gone")]) == 1
+    assert Output(as_json=True).findings([rule_check("dev", RULE, "DISABLED"), Found("stack s", "it is gone")]) == 1

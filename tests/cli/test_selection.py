@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cli.failure import Failure
-from cli.output import Finding, Output
+from cli.output import Found, Output
 
 REMEDIES = [
     ("Restore it: aws secretsmanager restore-secret --secret-id gitlab/infra",
@@ -25,12 +25,12 @@ REMEDIES = [
 @pytest.mark.parametrize(("remedy", "selecting"), REMEDIES)
 def test_commands_of_a_remedy_name_profile_and_region(remedy: str, selecting: str, capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(selection="--profile 'my team' --region eu-west-1", own_selection="--config-file own.toml")
-    output.findings([Finding("secret", "its problem is aws s3 sync", remedy)])
+    output.findings([Found("secret", "its problem is aws s3 sync", remedy)])
     output.failure(Failure("it failed", remedy))
     printed = capsys.readouterr()
     assert selecting in printed.out and selecting in printed.err and "its problem is aws s3 sync" in printed.out
     as_json = Output(as_json=True, selection=output.selection, own_selection=output.own_selection)
-    as_json.findings([Finding("secret", "its problem is aws s3 sync", remedy)])
+    as_json.findings([Found("secret", "its problem is aws s3 sync", remedy)])
     as_json.end()
     [check] = json.loads(capsys.readouterr().out)["checks"]
     assert (check["remedy"], check["problem"]) == (selecting, "its problem is aws s3 sync")
@@ -38,5 +38,5 @@ def test_commands_of_a_remedy_name_profile_and_region(remedy: str, selecting: st
 
 
 def test_commands_stay_as_they_are_without_options(capsys: pytest.CaptureFixture[str]) -> None:
-    Output().findings([Finding("secret", "it is missing", REMEDIES[0][0])])
+    Output().findings([Found("secret", "it is missing", REMEDIES[0][0])])
     assert REMEDIES[0][0] in capsys.readouterr().out

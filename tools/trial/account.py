@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.account import Account
 from cli.checks.region import BUILDS, build_quota  # noqa: F401: BUILDS is for its test
+from cli.output import Found
 
 # Variables that only this script may read. sam and git get everything else.
 _OWN_VARIABLES = {"GITLAB_TOKEN", "CONFIRM"}
@@ -42,7 +43,7 @@ class RemoteAccount:
             quota = build_quota(self.client("service-quotas"))
         except (BotoCoreError, ClientError):
             return []
-        return [f"{quota.problem}. {quota.remedy}"] if quota.problem else []
+        return [f"{quota.text}. {quota.remedy}"] if isinstance(quota, Found) else []
 
     def environment(self) -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES} | {
