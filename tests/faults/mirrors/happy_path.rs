@@ -1,6 +1,5 @@
 //! The scenarios without faults in kind and unkind worlds, and their calls.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,9 +7,8 @@ use tokio::time::Instant;
 use crate::fixture::{bare, fake, in_account_with, login, mirror, properties, serial, stack, with};
 use crate::scenarios::{Scenario, scenarios};
 use fake_aws::explore::paused;
-use fake_aws::gitlab::Language;
 use fake_aws::{Options, Service};
-use test_support::worlds::{Delivery, Mixture, Place, SETTINGS, Worlds};
+use test_support::worlds::{Delivery, Mixture, Place, Worlds};
 
 #[test]
 fn every_story_has_the_same_end_in_unkind_worlds() {
@@ -30,42 +28,6 @@ pub fn play_in(scenario: &Scenario, mixture: &Mixture) {
     scenario.delivers_twice = delivery == Delivery::Twice;
     scenario.repeats_late = delivery == Delivery::LateCopies;
     paused(scenario.play(options, &[]));
-}
-
-#[test]
-fn readme_of_the_scenarios_describes_each_setting() {
-    let readme = include_str!("../../scenarios/README.md");
-    let (_, worlds) = readme.split_once("## Unkind worlds").expect("the section");
-    let (table, _) = worlds.split_once("\nIn every world").expect("its end");
-    let mut described = vec![];
-    for line in table.lines().filter(|line| line.starts_with("| `")) {
-        let names = line.split(" | ").next().expect("the first cell");
-        described.extend(settings_in(names));
-    }
-    let settings: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-    assert_eq!(described, settings);
-}
-
-/// The test of `careless.rs` compares each folder's row with its products.
-#[test]
-fn each_setting_has_a_careless_product() {
-    let readme = include_str!("../../scenarios/README.md");
-    let (_, table) = readme.split_once("| Folder of").expect("the table");
-    // Those that `mutants.rs` plays, beside English.
-    let (_, row) = table.split_once("| languages |").expect("the last row");
-    let listed: BTreeSet<String> = settings_in(row).map(ToOwned::to_owned).collect();
-    let played = Language::ALL.map(|language| format!("{language:?}").to_lowercase());
-    let played: BTreeSet<String> = played.into_iter().filter(|it| it != "english").collect();
-    assert_eq!(listed, played);
-    for setting in SETTINGS {
-        let is_shown = settings_in(table).any(|name| name == setting.name);
-        assert!(is_shown, "{}", setting.name);
-    }
-}
-
-/// The names in backticks.
-fn settings_in(text: &str) -> impl Iterator<Item = &str> {
-    text.split('`').skip(1).step_by(2)
 }
 
 /// How long a Create, a new password and a Delete take with a mirror of each of `count` projects,

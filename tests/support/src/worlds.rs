@@ -49,11 +49,11 @@ pub struct Place {
     pub delivery: Delivery,
 }
 
-/// One unkind property of the world. The README of `tests/scenarios` describes each.
+/// One unkind property of the world.
 pub struct Setting {
     pub name: &'static str,
     /// A mixture has at most one of each group. Most settings are a group of their own.
-    group: &'static str,
+    pub(crate) group: &'static str,
     /// The services whose behaviour it changes. Empty if it changes all of them.
     services: &'static [Service],
     apply: fn(&mut Place),
@@ -99,6 +99,8 @@ const LOGS: &[Service] = &[Service::CloudWatchLogs];
 
 /// All settings.
 pub const SETTINGS: &[Setting] = &[
+    // New users, repositories and secrets do not exist for 8 s. Terraform's provider:
+    // https://github.com/hashicorp/terraform-provider-aws/issues/2449
     setting(
         "late-things",
         &[Service::Iam, Service::SecretsManager],
@@ -106,51 +108,68 @@ pub const SETTINGS: &[Setting] = &[
             it.options.new_things_late = Duration::from_secs(8);
         },
     ),
+    // IAM's list of credentials is 4 s late. IAM User Guide, "Changes that I make are not always
+    // immediately visible"
     setting("late-lists", IAM, |it| {
         it.options.lists_late = Duration::from_secs(4);
     }),
+    // A user's tags are 3 s late: the same page.
     setting("late-tags", IAM, |it| {
         it.options.tags_late = Duration::from_secs(3);
     }),
+    // CodeCommit rejects a new login, and accepts a deleted one, for 5 s: the same page.
     setting("late-logins", IAM, |it| {
         it.options.login_late = Duration::from_secs(5);
     }),
+    // Every other read of IAM is late: the same page.
     setting("replicas-differ", IAM, |it| {
         it.options.replicas_differ = true;
         it.options.lists_late = Duration::from_secs(4);
         it.options.tags_late = Duration::from_secs(3);
     }),
+    // A secret's name is not free until 3 s after its deletion. Secrets Manager API Reference,
+    // `DeleteSecret`.
     setting("slow-deletions", SECRETS, |it| {
         it.options.deletion_takes = Duration::from_secs(3);
     }),
+    // `DescribeSecret` is 3 s late. Secrets Manager User Guide, Troubleshooting.
     setting("late-secrets", SECRETS, |it| {
         it.options.secrets_late = Duration::from_secs(3);
     }),
+    // AWSPENDING remains on a version until it is removed. Not documented.
     one_of("pending", "pending-stays", SECRETS, |it| {
         it.options.pending.goes_with_current = false;
         it.options.pending.abandoned_by = AbandonedBy::Nothing;
     }),
+    // Each new version removes AWSPENDING from another one. User Guide, `RotationAbandoned`.
     one_of("pending", "pending-goes-early", SECRETS, |it| {
         it.options.pending.abandoned_by = AbandonedBy::Any;
     }),
+    // Each page of IAM, CloudFormation and CodeCommit has one item. API References: fewer items
+    // than requested are possible.
     setting("short-pages", EVERY, |it| {
         it.options.page_length = Some(1);
     }),
     setting("slow-answers", EVERY, |it| {
         it.options.latency = Duration::from_millis(300);
     }),
+    // `DescribeStacks` is 3 s late. No page excludes it.
     setting("late-stacks", STACKS, |it| {
         it.options.stacks_late = Duration::from_secs(3);
     }),
+    // `DescribeStackEvents` is 3 s late. No page excludes it.
     setting("late-events", STACKS, |it| {
         it.options.events_late = Duration::from_secs(3);
     }),
     setting("slow-resources", STACKS, |it| {
         it.options.resource_takes = Duration::from_secs(20);
     }),
+    // Stacks and events have no IDs of operations. No page names the Regions that have them.
     setting("no-operation-ids", STACKS, |it| {
         it.options.lacks_operation_ids = true;
     }),
+    // CloudFormation rejects a repeated request token with `TokenAlreadyExistsException`. Reported,
+    // not documented.
     setting("seen-tokens-refused", STACKS, |it| {
         it.options.seen_tokens = SeenTokens::Refused;
     }),
@@ -158,6 +177,8 @@ pub const SETTINGS: &[Setting] = &[
         it.options.change_sets.waits = Duration::from_secs(10);
         it.options.change_sets.takes = Duration::from_secs(20);
     }),
+    // A stack that cleans up, and a mirror that pushes, have statuses that no page lists. The
+    // documentation of each enum of the AWS SDK for Rust: "forward-compatible"
     setting(
         "unknown-statuses",
         &[Service::CloudFormation, Service::GitLab],
@@ -165,25 +186,34 @@ pub const SETTINGS: &[Setting] = &[
             it.options.unknown_statuses = true;
         },
     ),
+    // `ListPipelineExecutions` is 5 s late. No page excludes it.
     setting("late-executions", PIPELINES, |it| {
         it.options.executions_late = Duration::from_secs(5);
     }),
     setting("slow-sources", PIPELINES, |it| {
         it.options.source_takes = Duration::from_secs(20);
     }),
+    // `GetLogEvents` is 30 s late. No page excludes it.
     setting("late-logs", LOGS, |it| {
         it.options.logs_late = Duration::from_secs(30);
     }),
+    // Every other page of `GetLogEvents` is empty. Its API Reference.
     setting("empty-log-pages", LOGS, |it| {
         it.options.empty_log_pages = true;
     }),
+    // GitLab accepts an address twice, and has no limit of enabled mirrors.
+    // `spec/models/remote_mirror_spec.rb`.
     one_of("edition", "older-gitlab", MIRRORS, |it| {
         it.options.gitlab.unique_urls = false;
         it.options.gitlab.enabled_mirrors_limit = None;
     }),
+    // GitLab does not know rules of groups, users and roles, nor `mirror_branch_regex`, and shows
+    // no members about them. `ee/lib/ee/api/entities/remote_mirror.rb`,
+    // `ee/lib/ee/api/entities/protected_ref_access.rb`.
     setting("free-gitlab", MIRRORS, |it| {
         it.options.gitlab.premium = false;
     }),
+    // GitLab's messages are in this language. `Gitlab::I18n.locale`.
     one_of("language", "german", GITLAB, |it| {
         it.options.gitlab.language = Language::German;
     }),
@@ -193,6 +223,7 @@ pub const SETTINGS: &[Setting] = &[
     one_of("language", "polish", GITLAB, |it| {
         it.options.gitlab.language = Language::Polish;
     }),
+    // GitLab's clock is wrong by 90 minutes. A server without NTP.
     one_of("clock", "clock-behind", GITLAB, |it| {
         it.options.gitlab.clock_behind = Duration::from_mins(90);
     }),
@@ -202,15 +233,22 @@ pub const SETTINGS: &[Setting] = &[
     setting("slow-pushes", MIRRORS, |it| {
         it.options.sync_takes = Duration::from_secs(90);
     }),
+    // Each project has one more mirror, whose address is null. `safe_url` in
+    // `app/models/concerns/safe_url.rb`.
     setting("one-broken-mirror", MIRRORS, |it| {
         it.options.gitlab.has_broken_mirror = true;
     }),
+    // `last_error` shows the login of the mirror. `update_error_message` in
+    // `app/models/remote_mirror.rb` is there to prevent it.
     setting("logins-in-errors", MIRRORS, |it| {
         it.options.gitlab.errors_show_the_login = true;
     }),
+    // Lambda delivers each request and event again after it succeeded. Lambda Developer Guide,
+    // asynchronous invocation.
     one_of("delivery", "delivered-twice", EVERY, |it| {
         it.delivery = Delivery::Twice;
     }),
+    // Lambda delivers all requests and events so far again after each: the same page.
     one_of("delivery", "late-copies", EVERY, |it| {
         it.delivery = Delivery::LateCopies;
         // Requests are ordered by the second in which they were signed.
