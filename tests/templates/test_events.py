@@ -75,19 +75,10 @@ def test_no_accounts_but_the_examples_are_named():
         assert set(re.findall(r"(?<=:)\d{12}(?=:)", path.read_text())) <= {"123456789012", "210987654321"}
 
 
-def test_the_readme_lists_every_event_and_no_other():
-    rows = re.findall(r"^\| (`[^|]+) \|", (EVENTS / "README.md").read_text(), re.MULTILINE)
-    listed = [name for row in rows for name in re.findall(r"`([a-z-]+\.json)`", row)]
-    assert sorted(listed) == [path.name for path in FILES]
-
-
-def test_each_event_is_tried_with_the_result_of_the_readme():
-    results = {row["event"]: row["result"] for row in load(SEEDS / "variants.json")}
-    readme = (EVENTS / "README.md").read_text()
-    assert {path.stem for path in [*FILES, *REQUESTS]} <= results.keys()
-    for path in FILES:
-        (expected,) = re.findall(rf"^\| .*`{path.name}`.*? \| .+? \| (SUCCESS)?", readme, re.MULTILINE)
-        assert (expected or "nothing") == results[path.stem], path.name
+def test_each_event_is_tried_and_the_readme_lists_those_of_its_folder():
+    rows = load(SEEDS / "variants.json")
+    assert {path.stem for path in REQUESTS} <= {row["event"] for row in rows}
+    assert {path.stem for path in FILES} == {row["event"] for row in rows if "situation" in row}
 
 
 @pytest.mark.parametrize(("event", "parameters"), [("create.json", {}), ("create-gitlab.json", {

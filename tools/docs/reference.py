@@ -1,10 +1,11 @@
 """Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the Makefile,
-and the pictures.
+the table of events/README.md, and the pictures.
 
 `python -m tools.docs.reference` lists the pages that differ from their source. With `--write` it writes them.
 """
 
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -17,8 +18,8 @@ from tools.docs import pictures, reference_operations, reference_properties
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
-_BEGIN = "<!-- properties: begin. Written by tools/docs/reference.py from docs/schemas/ -->"
-_END = "<!-- properties: end -->"
+# The generated part of a page.
+_PART = re.compile(r"(<!-- \w+: begin\. Written by tools/docs/reference.py from \S+ -->).*(<!-- \w+: end -->)", re.DOTALL)
 _GENERATED = "<!-- Written by tools/docs/reference.py. Change the source, and run it with --write. -->"
 
 
@@ -161,11 +162,25 @@ def commands() -> str:
         table(["Command", "What it does"], rows)]) + "\n"
 
 
+def with_part(page: Path, part: str) -> str:
+    """The page with this part between its marks. The rest is written by hand."""
+    return _PART.sub(lambda marks: f"{marks[1]}\n\n{part}\n\n{marks[2]}", page.read_text(), count=1)
+
+
 def resource(page: str, schema: str) -> str:
-    """The page of a resource with the sections of its properties between the marks. The rest is written by hand."""
-    before, rest = (REFERENCE / page).read_text().split(_BEGIN)
-    after = rest.split(_END)[1]
-    return f"{before}{_BEGIN}\n\n{reference_properties.properties(schema)}\n\n{_END}{after}"
+    return with_part(REFERENCE / page, reference_properties.properties(schema))
+
+
+def events() -> str:
+    """The examples of events, each with its result in the tests."""
+    rows = [row for row in json.loads((ROOT / "tests/event_fuzz/variants.json").read_text()) if "situation" in row]
+    ends = {"SUCCESS": "SUCCESS", "nothing": "no response to CloudFormation"}
+    shown: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        end = "; ".join(filter(None, (ends[row["result"]], row.get("then"))))
+        shown.setdefault((row["situation"], end), []).append(code(f"{row['event']}.json"))
+    return with_part(ROOT / "events/README.md", table(["File", "Situation", "Expected"], [
+        [", ".join(files), situation, end] for (situation, end), files in shown.items()]))
 
 
 def metrics() -> str:
@@ -204,6 +219,7 @@ PAGES = {
     "commands.md": commands,
     "metrics.md": metrics,
     "log-fields.md": log_fields,
+    "../../events/README.md": events,
     **{f"../../{path}": drawn for path, drawn in pictures.PICTURES.items()},
 }
 
