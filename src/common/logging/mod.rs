@@ -8,24 +8,6 @@
 //! formatted, and libraries, which log whole requests and events at their finer levels, are
 //! filtered below `WARN` at any `RUST_LOG`.
 
-mod call_counter;
-mod json_layer;
-
-use std::io::Write;
-
-use serde_json::Value;
-use tracing::field::Empty;
-use tracing::level_filters::LevelFilter;
-use tracing::{Span, Subscriber};
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, registry};
-
-pub use crate::common::logging::call_counter::{CallCounter, count_attempt};
-use crate::common::logging::json_layer::JsonLines;
-pub use crate::common::logging::json_layer::millis;
-
 /// Logs a `Reason`, then fields as `tracing` takes them, then the message. A line has the reason as
 /// its last fields: `error`, `remedy` and `code`.
 macro_rules! log_reason {
@@ -45,6 +27,24 @@ macro_rules! warn {
 macro_rules! info {
     ($($arguments:tt)+) => { log_reason!(info, $($arguments)+) };
 }
+
+mod call_counter;
+mod json_layer;
+
+use std::io::Write;
+
+use serde_json::Value;
+use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
+use tracing::{Span, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
+
+pub use crate::common::logging::call_counter::{CallCounter, count_attempt};
+use crate::common::logging::json_layer::JsonLines;
+pub use crate::common::logging::json_layer::millis;
 
 /// Sets up logging for the process. A panic is logged with its location and without its text.
 pub fn init() {
