@@ -10,5 +10,6 @@ pub mod ownership;
 pub(crate) mod pace;
 pub mod password;
 pub mod reason_codes;
+pub mod stop;
 pub(crate) mod tags;
 pub(crate) mod text_file;

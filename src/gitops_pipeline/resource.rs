@@ -21,6 +21,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::http::Http;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::invalid_properties;
+use crate::common::stop::Stop;
 use crate::common::tags::tags_in;
 use crate::reconcile::sender;
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason, Request, RequestType, Resource};
@@ -283,8 +284,9 @@ impl GitOpsPipeline {
     /// Starts the pipeline of a stack with `Source.Paths` if the push changes one of these files.
     ///
     /// # Errors
-    /// If the stack cannot be updated, the pipeline cannot be started, or AWS does not respond.
-    pub async fn start(&self, push: &BranchPush) -> Result<Started, Failure> {
+    /// Why the push starts nothing. Or if the stack cannot be updated, the pipeline cannot be
+    /// started, or AWS does not respond.
+    pub async fn start(&self, push: &BranchPush) -> Result<Started, Stop<Failure>> {
         Box::pin(pushes::start(&self.aws, push)).await
     }
 }

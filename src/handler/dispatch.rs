@@ -14,6 +14,7 @@ use super::guard::{catch_panic, run_guarded};
 use super::outcome::EventOutcome;
 use crate::common::logging;
 use crate::common::logging::{CallCounter, millis};
+use crate::common::stop::Stop;
 
 impl Handler {
     /// Handles one event. For a CloudFormation request the result is the response that
@@ -64,7 +65,15 @@ impl Handler {
         };
         let calls = calls.clone();
         let work = async move { calls.count(work).await };
-        run_guarded(&self.worker, work, self.clients.clock.until(deadline)).await?
+        let ended = run_guarded(&self.worker, work, self.clients.clock.until(deadline)).await?;
+        ended.or_else(|stop| match stop {
+            Stop::Nothing(because) => {
+                let because = because.as_ref();
+                tracing::info!(because, "nothing to do");
+                Ok(EventOutcome::ignored(because))
+            }
+            Stop::Failed(error) => Err(error),
+        })
     }
 }
 

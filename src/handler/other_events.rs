@@ -9,17 +9,21 @@ use super::context::Handler;
 use super::error::HandlerError;
 use super::outcome::EventOutcome;
 use crate::common::logging;
+use crate::common::stop::Stop;
 use crate::feedback::approval;
 use crate::feedback::reporting;
-use crate::feedback::reporting::{EventReport, PipelineEvent, ReportError, Reported};
+use crate::feedback::reporting::{PipelineEvent, ReportError, Reported};
 use crate::feedback::review;
-use crate::feedback::review::{BuildEvent, Reviewed};
+use crate::feedback::review::BuildEvent;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::health_check::{Checker, CommitQuestion, HealthCheck, Schedule, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
+
+/// The end of an event, or why there is nothing to do.
+type Handled = Result<EventOutcome, Stop<HandlerError>>;
 
 /// Reserved before Lambda's deadline, so that a timeout is still logged.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -29,7 +33,7 @@ impl Handler {
         self,
         rotation: RotationEvent,
         deadline: SystemTime,
-    ) -> Result<EventOutcome, HandlerError> {
+    ) -> Handled {
         let (step, secret) = (rotation.phase.step(), &rotation.secret_id);
         let span = Span::current();
         span.record("rotation_step", step);
@@ -46,37 +50,25 @@ impl Handler {
 
     /// Creates the pipeline of a branch that was pushed for the first time. Starts the pipeline if
     /// the push changes files of its `Source.Paths`.
-    pub(super) async fn handle_push(self, push: BranchPush) -> Result<EventOutcome, HandlerError> {
+    pub(super) async fn handle_push(self, push: BranchPush) -> Handled {
         Span::current().record("pipeline_stack", push.stack_name());
         tracing::info!(branch = push.branch, "push");
         let started = Box::pin(self.gitops_pipeline.start(&push)).await;
-        match started.map_err(HandlerError::NotStarted)? {
+        match started.map_err(|stop| stop.map(HandlerError::NotStarted))? {
             Started::Pipeline { name } => {
                 tracing::info!(pipeline = name, "the pipeline exists");
                 Ok(EventOutcome::Done(json!({"PipelineName": name})))
-            }
-            Started::Unmatched => {
-                let because = "the push changes no file of Source.Paths";
-                tracing::info!(because, "the push starts no pipeline");
-                Ok(EventOutcome::ignored(because))
             }
             Started::Held { name } => {
                 let because = "the event rule is disabled";
                 tracing::warn!(pipeline = name, because, "the push starts nothing");
                 Ok(EventOutcome::ignored(because))
             }
-            Started::Nothing { because } => {
-                tracing::warn!(because, "the push is ignored");
-                Ok(EventOutcome::ignored(&because))
-            }
         }
     }
 
     /// Reports an execution of a pipeline to GitLab.
-    pub(super) async fn handle_report(
-        self,
-        event: PipelineEvent,
-    ) -> Result<EventOutcome, HandlerError> {
+    pub(super) async fn handle_report(self, event: PipelineEvent) -> Handled {
         Span::current().record("pipeline_stack", event.names.stack());
         tracing::info!(execution = event.execution_id, "pipeline execution");
         let mut approved = Ok(());
@@ -92,17 +84,19 @@ impl Handler {
         let report = Box::pin(report).await;
         let id = format!("execution {}", event.execution_id);
         let shown = self.end_report(&event.names, &id, report);
-        let approved = approved.map_err(|error| HandlerError::NotApproved(Failure(error.reason())));
-        if let (Err(_), Err(error)) = (&shown, &approved) {
-            warn!(error.reason(), "a change set is not approved");
+        let Err(error) = approved else {
+            return shown;
+        };
+        let reason = error.reason();
+        if let Err(Stop::Failed(_)) = shown {
+            warn!(reason, "a change set is not approved");
+            return shown;
         }
-        let shown = shown?;
-        approved?;
-        Ok(shown)
+        Err(HandlerError::NotApproved(Failure(reason)).into())
     }
 
     /// Approves or rejects the change set that a tag in GitLab may be about.
-    pub(super) async fn handle_tag(self, tag: ApprovalTag) -> Result<EventOutcome, HandlerError> {
+    pub(super) async fn handle_tag(self, tag: ApprovalTag) -> Handled {
         Span::current().record("pipeline_stack", tag.names.stack());
         tracing::info!(tag = tag.name(), "tag");
         let decided = async {
@@ -118,15 +112,12 @@ impl Handler {
         &self,
         names: &ResourceNames,
         subject: &str,
-        report: Result<EventReport, ReportError>,
-    ) -> Result<EventOutcome, HandlerError> {
+        report: Result<Reported, Stop<ReportError>>,
+    ) -> Handled {
         let reported = match report {
-            Ok(Ok(reported)) => Ok(reported),
-            Ok(Err(because)) => {
-                tracing::info!(because, "nothing is reported to GitLab");
-                return Ok(EventOutcome::ignored(because));
-            }
-            Err(error) => Err(error.about(subject)),
+            Ok(reported) => Ok(reported),
+            Err(Stop::Nothing(because)) => return Err(Stop::Nothing(because)),
+            Err(Stop::Failed(error)) => Err(error.about(subject)),
         };
         let failures = reported.as_ref().map_or(1, Reported::log_failed);
         if failures > 0 {
@@ -151,28 +142,22 @@ impl Handler {
     }
 
     /// Writes the changes of a review branch on its merge request.
-    pub(super) async fn handle_review(
-        self,
-        event: BuildEvent,
-    ) -> Result<EventOutcome, HandlerError> {
+    pub(super) async fn handle_review(self, event: BuildEvent) -> Handled {
         Span::current().record("pipeline_stack", event.names.stack());
         let build = &event.build_id;
         tracing::info!(build, "build of a review branch");
         match Box::pin(review::handle(&self.clients, &self.gitops_pipeline, &event)).await {
-            Ok(Reviewed::Written) => Ok(EventOutcome::Done(json!({"Review": {"BuildId": build}}))),
-            Ok(Reviewed::Ignored(because)) => {
-                tracing::info!(because, "the build is not shown in GitLab");
-                Ok(EventOutcome::ignored(because))
-            }
-            Ok(Reviewed::Rejected(reason)) => {
-                warn!(reason, "a review is not reported");
+            Ok(()) => Ok(EventOutcome::Done(json!({"Review": {"BuildId": build}}))),
+            Err(Stop::Nothing(because)) => Err(Stop::Nothing(because)),
+            Err(Stop::Failed(error)) => {
                 self.emit_report_failures(&event.names, 1);
+                if !error.is_final {
+                    return Err(error.about(&format!("build {build}")).into());
+                }
+                // Lambda would deliver the event twice more.
+                warn!(error.reason, "a review is not reported");
                 let rejected = json!({"Review": {"BuildId": build, "Rejected": 1}});
                 Ok(EventOutcome::Done(rejected))
-            }
-            Err(error) => {
-                self.emit_report_failures(&event.names, 1);
-                Err(error.into())
             }
         }
     }
@@ -190,7 +175,7 @@ impl Handler {
         check: HealthCheck,
         function_arn: String,
         deadline: SystemTime,
-    ) -> Result<EventOutcome, HandlerError> {
+    ) -> Handled {
         let environment = check.environment(&function_arn)?;
         Span::current().record("environment", &environment.id);
         tracing::info!(users = environment.user_names, "health check");

@@ -12,9 +12,10 @@ use super::metrics;
 use super::schedule::DAY;
 use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
+use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
-use crate::feedback::drift::{DriftTarget, Drifted, Found};
+use crate::feedback::drift::{DriftTarget, Drifted};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -32,7 +33,7 @@ const MAX_NAMES: usize = 20;
 #[derive(Debug)]
 pub struct ComparedStack {
     subject: DriftTarget,
-    found: Result<Found, CallError>,
+    found: Result<Drifted, Stop<CallError>>,
     /// Why GitLab does not show it. `None` if it does, or need not.
     report_error: Option<Reason>,
 }
@@ -73,7 +74,7 @@ impl Checker<'_> {
         let checking = drift::check(&self.clients.aws, &subject);
         let found = match within(COMPARISON_TIMEOUT, Box::pin(checking)).await {
             Ok(found) => found,
-            Err(cut) => Ok(Found::Nothing(cut.and("CloudFormation takes too long"))),
+            Err(cut) => Err(Stop::nothing(cut.and("CloudFormation takes too long"))),
         };
         ComparedStack {
             subject,
@@ -85,9 +86,9 @@ impl Checker<'_> {
     async fn report_to_gitlab(
         &self,
         settings: &PipelineSettings,
-        found: &Result<Found, CallError>,
+        found: &Result<Drifted, Stop<CallError>>,
     ) -> Option<Reason> {
-        let (Ok(Found::Compared(drifted)), Some(_)) = (found, &settings.report) else {
+        let (Ok(drifted), Some(_)) = (found, &settings.report) else {
             return None;
         };
         let (aws, http) = (&self.clients.aws, &self.clients.http);
@@ -105,11 +106,12 @@ impl Checker<'_> {
             warn!(error, stack_name, "drift is not shown in GitLab");
         }
         let drifted = match &compared.found {
-            Ok(Found::Compared(drifted)) => drifted,
-            Ok(Found::Nothing(because)) => {
+            Ok(drifted) => drifted,
+            Err(Stop::Nothing(because)) => {
+                let because = because.as_ref();
                 return tracing::info!(stack_name, because, "the stack was not compared");
             }
-            Err(error) => return findings.failed(error.clone()),
+            Err(Stop::Failed(error)) => return findings.failed(error.clone()),
         };
         let (count, not_compared) = (drifted.resources.len(), drifted.not_compared);
         let is_partial = drifted.is_partial;

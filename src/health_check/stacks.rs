@@ -28,6 +28,7 @@ use crate::clients::failing_calls::within;
 use crate::clients::gitlab::Access;
 use crate::common::ownership::Owner;
 use crate::common::pace::Pace;
+use crate::common::stop::Stop;
 use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::child::{Child, FoundChild};
 use crate::gitops_pipeline::names;
@@ -388,8 +389,8 @@ impl Checker<'_> {
                     );
                     self.emit(&name, &[(metrics::MISSED_PUSHES, 1.into())]);
                 }
-                Ok(Ok(Started::Unmatched | Started::Nothing { .. })) => {}
-                Ok(Err(Failure(reason))) => {
+                Ok(Err(Stop::Nothing(_))) => {}
+                Ok(Err(Stop::Failed(Failure(reason)))) => {
                     findings.checked(format!("pipeline stack {name}"), Some(reason));
                 }
                 // The next check reads its state.

@@ -11,6 +11,7 @@ use aws_sdk_cloudformation::types::{
 use super::change_set::{Change, ChangeSet, is_partial, read_creation};
 use super::values::Values;
 use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::common::stop::Stop;
 use crate::gitops_pipeline::describe_stack;
 use crate::reconcile::backoff::Backoff;
 
@@ -53,16 +54,6 @@ pub enum Base {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Created {
-    /// CloudFormation is creating it, or one of its name exists. Another delivery creates the same
-    /// one. A person may use the name too, and then the comparison describes that one.
-    Yes,
-    /// An operation on the stack runs.
-    StackIsBusy,
-    StackIsGone,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedChangeSet {
     pub name: String,
     /// When it was created. `None` if CloudFormation does not return it.
@@ -71,7 +62,9 @@ pub struct ListedChangeSet {
     pub is_own: bool,
 }
 
-pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError> {
+/// Creates a change set, or finds one of its name. Another delivery creates the same one. A person
+/// may use the name too, and then the comparison describes that one.
+pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<(), Stop<CallError>> {
     let (stack_name, name) = (&new.stack_name, &new.name);
     let capabilities = new.capabilities.iter().map(|name| Capability::from(name.as_str()));
     let parameters = new.parameters.iter().map(|(key, value)| {
@@ -92,19 +85,19 @@ pub async fn create(aws: &Aws, new: &NewChangeSet) -> Result<Created, CallError>
         .set_capabilities(unless_empty(capabilities.collect()))
         .set_parameters(unless_empty(parameters.collect()));
     match with_base(call, &new.base).send().await {
-        Ok(_) => Ok(Created::Yes),
+        Ok(_) => Ok(()),
         Err(error) => {
             let doing = format!("creating change set {name} of stack {stack_name}");
             let error = CallError::new(doing, &error);
             if error.has_code(&["AlreadyExistsException"]) {
-                Ok(Created::Yes)
+                Ok(())
             } else if error.is_invalid() && error.cause.contains("_IN_PROGRESS state") {
-                Ok(Created::StackIsBusy)
+                Err(Stop::nothing("an operation on the stack runs"))
             } else if is_stack_absent(&error) && describe_stack(aws, stack_name).await?.is_none() {
                 // The text alone proves nothing: a template or a role may be missing, too.
-                Ok(Created::StackIsGone)
+                Err(Stop::nothing("the stack was deleted"))
             } else {
-                Err(error)
+                Err(error.into())
             }
         }
     }

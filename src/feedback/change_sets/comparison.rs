@@ -1,8 +1,9 @@
 //! Compares by a change set: creates it, and reads it when CloudFormation has created it.
 
-use super::calls::{Created, NewChangeSet, abandon, create, describe};
+use super::calls::{NewChangeSet, abandon, create, describe};
 use super::change_set::{ChangeSet, Creation};
 use crate::clients::aws::{Aws, CallError};
+use crate::common::stop::Stop;
 use crate::reconcile::backoff::Backoff;
 
 /// How often a change set that disappeared is created again: another invocation has deleted it, or
@@ -15,34 +16,28 @@ pub enum ComparisonResult {
     Read(ChangeSet),
     /// CloudFormation rejected it.
     Rejected(CallError),
-    /// There is none, for this reason.
-    Impossible(&'static str),
 }
 
 /// Creates the change set `new`, and reads it. If that fails, deletes it.
-pub async fn compare(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResult, CallError> {
+pub async fn compare(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResult, Stop<CallError>> {
     let compared = create_and_read(aws, new).await;
-    if compared.is_err() {
+    if matches!(compared, Err(Stop::Failed(_))) {
         abandon(aws, &new.stack_name, &new.name).await;
     }
     compared
 }
 
-async fn create_and_read(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResult, CallError> {
+async fn create_and_read(
+    aws: &Aws,
+    new: &NewChangeSet,
+) -> Result<ComparisonResult, Stop<CallError>> {
     let mut backoff = Backoff::<()>::new();
     for _ in 0..MAX_CREATIONS {
         match create(aws, new).await {
-            Ok(Created::Yes) => {}
-            Ok(Created::StackIsBusy) => {
-                return Ok(ComparisonResult::Impossible(
-                    "an operation on the stack runs",
-                ));
+            Err(Stop::Failed(error)) if !error.is_transient() => {
+                return Ok(ComparisonResult::Rejected(error));
             }
-            Ok(Created::StackIsGone) => {
-                return Ok(ComparisonResult::Impossible("the stack was deleted"));
-            }
-            Err(error) if error.is_transient() => return Err(error),
-            Err(error) => return Ok(ComparisonResult::Rejected(error)),
+            created => created?,
         }
         while let Some(read) = describe(aws, &new.stack_name, &new.name).await? {
             if read.creation != Creation::Running {
@@ -51,6 +46,7 @@ async fn create_and_read(aws: &Aws, new: &NewChangeSet) -> Result<ComparisonResu
             backoff.pause().await;
         }
     }
-    let because = "the change set was deleted each time before it was read";
-    Ok(ComparisonResult::Impossible(because))
+    Err(Stop::nothing(
+        "the change set was deleted each time before it was read",
+    ))
 }

@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::{Stack, StackStatus};
 
-use super::result::{Drifted, Found};
+use super::result::Drifted;
 use super::target::DriftTarget;
 use crate::clients::aws::{Aws, CallError};
+use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
     Audience, Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
@@ -16,15 +17,14 @@ use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use cfn_custom_resource::Progress;
 
-pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> {
+/// Compares the stack with its template. One that cannot be compared is compared by the next health
+/// check of another day.
+pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<CallError>> {
     let stack_name = &target.stack_name;
     // The caller enforces the deadline.
     let progress = Progress::new(SystemTime::UNIX_EPOCH);
     progress.doing(format!("looking up stack {stack_name}"));
-    let stack = match comparable(describe_stack(aws, stack_name).await?) {
-        Ok(stack) => stack,
-        Err(why) => return Ok(Found::Nothing(why)),
-    };
+    let stack = comparable(describe_stack(aws, stack_name).await?)?;
     let values = Values::of(stack.parameters());
     let parameters = stack.parameters.unwrap_or_default().into_iter();
     let parameters: Vec<String> = parameters.filter_map(|one| one.parameter_key).collect();
@@ -43,11 +43,10 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
     progress.doing(format!("comparing stack {stack_name} with its template"));
     let read = match change_sets::compare(aws, &new).await? {
         ComparisonResult::Read(read) => read,
-        ComparisonResult::Impossible(why) => return Ok(Found::Nothing(why.to_owned())),
-        ComparisonResult::Rejected(error) if error.is_denied() => return Err(error),
+        ComparisonResult::Rejected(error) if error.is_denied() => return Err(error.into()),
         ComparisonResult::Rejected(error) => {
             let cause = shown_reason(&error.cause, &values, Audience::Members, &target.names);
-            return Err(CallError { cause, ..error });
+            return Err(CallError { cause, ..error }.into());
         }
     };
     let ended = Box::pin(end(aws, stack_name, &read, &progress)).await;
@@ -56,26 +55,26 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Found, CallError> 
     }
     let errors = ended?;
     let shown = |text: &str| shown_reason(text, &values, Audience::Members, &target.names);
-    Ok(match &read.creation {
+    match &read.creation {
         Creation::Failed(why) => {
             let errors: Vec<_> = errors.iter().map(|error| error.shown(shown)).collect();
             let explained = early_validation::explain(Some(shown(why)), &errors);
-            Found::Nothing(explained.unwrap_or_default())
+            Err(Stop::nothing(explained.unwrap_or_default()))
         }
-        _ => Found::Compared(Drifted {
+        _ => Ok(Drifted {
             parameters,
             capabilities: new.capabilities,
             ..Drifted::of(&read)
         }),
-    })
+    }
 }
 
 /// The stack, or why CloudFormation accepts no change set for it.
-fn comparable(stack: Option<Stack>) -> Result<Stack, String> {
+fn comparable(stack: Option<Stack>) -> Result<Stack, Stop<CallError>> {
     const MISSING: &str = "it does not exist yet";
-    let stack = stack.ok_or(MISSING)?;
+    let stack = stack.ok_or(Stop::nothing(MISSING))?;
     match stack.stack_status() {
-        Some(StackStatus::ReviewInProgress) => Err(MISSING.to_owned()),
+        Some(StackStatus::ReviewInProgress) => Err(Stop::nothing(MISSING)),
         Some(
             StackStatus::CreateComplete
             | StackStatus::UpdateComplete
@@ -83,7 +82,10 @@ fn comparable(stack: Option<Stack>) -> Result<Stack, String> {
             | StackStatus::ImportComplete
             | StackStatus::ImportRollbackComplete,
         ) => Ok(stack),
-        status => Err(format!("it is {}", status.map_or("", StackStatus::as_str))),
+        status => {
+            let status = status.map_or("", StackStatus::as_str);
+            Err(Stop::nothing(format!("it is {status}")))
+        }
     }
 }
 
@@ -114,10 +116,10 @@ mod tests {
     fn stack_without_resources_or_in_progress_is_not_compared() {
         let of =
             |status: StackStatus| comparable(Some(Stack::builder().stack_status(status).build()));
-        let missing = Err("it does not exist yet".to_owned());
+        let missing = Err(Stop::nothing("it does not exist yet"));
         assert_eq!(comparable(None), missing);
         assert_eq!(of(StackStatus::ReviewInProgress), missing);
-        let in_progress = Err("it is UPDATE_IN_PROGRESS".to_owned());
+        let in_progress = Err(Stop::nothing("it is UPDATE_IN_PROGRESS"));
         assert_eq!(of(StackStatus::UpdateInProgress), in_progress);
         assert!(of(StackStatus::UpdateRollbackComplete).is_ok());
     }

@@ -10,5 +10,5 @@ mod result;
 mod target;
 
 pub use self::check::check;
-pub use self::result::{Drifted, Found};
+pub use self::result::Drifted;
 pub use self::target::{DriftTarget, REVERT_DRIFT};

@@ -2,13 +2,6 @@
 
 use crate::feedback::change_sets::{Change, ChangeSet, DriftStatus};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It was not compared, for this reason. The next health check of another day compares it.
-    Nothing(String),
-    Compared(Drifted),
-}
-
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drifted {
     /// The resources that differ, sorted.

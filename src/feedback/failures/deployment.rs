@@ -12,10 +12,11 @@ use aws_sdk_cloudformation::types::{OperationEntry, OperationType, Stack};
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
 
-pub use super::stack_operation::Unlisted;
 use super::stack_operation::{ResourceFailure, STACK, StackOperation};
+pub use super::stack_operation::{Unlisted, Unread};
 use super::values;
 use crate::clients::aws::{Aws, CallError, required};
+use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
     Audience, ChangeSet, HIDDEN_REASON, Values, code, is_gone, shown_reason,
@@ -94,11 +95,8 @@ pub struct FailedAction<'a> {
 /// Reads which resources failed.
 ///
 /// # Errors
-/// If the calls may succeed later.
-pub async fn read(
-    aws: &Aws,
-    of: &FailedAction<'_>,
-) -> Result<Result<FailedDeployment, Unlisted>, CallError> {
+/// Why none is listed, or if the calls may succeed later.
+pub async fn read(aws: &Aws, of: &FailedAction<'_>) -> Result<FailedDeployment, Unread> {
     let reader = DeploymentReader { aws, of };
     let read = if of.action.name == CREATE_CHANGE_SET {
         reader.change_set().await
@@ -106,19 +104,17 @@ pub async fn read(
         reader.deployment().await
     };
     match read {
-        Ok(read) if read.resources.is_empty() => Ok(Err(UNNAMED)),
-        Ok(read) => Ok(Ok(read)),
-        Err(Unread::Because(why)) => Ok(Err(why)),
-        Err(Unread::Failed(error)) if error.is_transient() => Err(error),
-        Err(Unread::Failed(error)) => {
+        Ok(read) if read.resources.is_empty() => Err(UNNAMED.into()),
+        Err(Stop::Failed(error)) if !error.is_transient() => {
             let why = if error.is_denied() {
                 DENIED
             } else {
                 UNREADABLE
             };
             warn!(error.reason(), "failed resources are not listed");
-            Ok(Err(why))
+            Err(why.into())
         }
+        read => read,
     }
 }
 
@@ -162,23 +158,6 @@ pub fn render(read: &FailedDeployment, url: &str) -> String {
         _ => {}
     }
     list
-}
-
-enum Unread {
-    Because(Unlisted),
-    Failed(CallError),
-}
-
-impl From<Unlisted> for Unread {
-    fn from(why: Unlisted) -> Self {
-        Unread::Because(why)
-    }
-}
-
-impl From<CallError> for Unread {
-    fn from(error: CallError) -> Self {
-        Unread::Failed(error)
-    }
 }
 
 struct DeploymentReader<'a> {
@@ -396,9 +375,9 @@ impl DeploymentReader<'_> {
         };
         let (stack, operation) = match read.await {
             Ok((Some(stack), operation)) => (stack, operation),
-            Ok((None, _)) | Err(Unread::Because(_)) => return Ok(None),
-            Err(Unread::Failed(error)) if error.is_transient() => return Err(error),
-            Err(Unread::Failed(error)) => {
+            Ok((None, _)) | Err(Stop::Nothing(_)) => return Ok(None),
+            Err(Stop::Failed(error)) if error.is_transient() => return Err(error),
+            Err(Stop::Failed(error)) => {
                 warn!(
                     error.reason(),
                     "the failed resources of a nested stack are not listed"

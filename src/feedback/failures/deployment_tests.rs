@@ -103,7 +103,14 @@ async fn read_as(
         action: &action,
         audience,
     };
-    read(&aws, &of).await.expect("a response")
+    read(&aws, &of).await.map_err(unlisted)
+}
+
+fn unlisted(stop: Unread) -> Unlisted {
+    match stop {
+        Stop::Nothing(why) => why,
+        Stop::Failed(error) => panic!("{error}"),
+    }
 }
 
 async fn deployed(account: Account, summary: &str) -> Result<FailedDeployment, Unlisted> {
@@ -477,7 +484,7 @@ async fn other_attempt_is_final_if_a_later_execution_is_known() {
             is_late,
             ..NOT_LATEST
         };
-        let read = read(&aws, &of).await.expect("a response");
+        let read = read(&aws, &of).await.map_err(unlisted);
         assert_eq!(read, Err(expected), "{execution}");
     }
 }

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_cloudformation::types::{Parameter, StackEvent};
 
+use crate::clients::aws::CallError;
 use crate::common::one_line::one_line;
+use crate::common::stop::Stop;
 use crate::gitops_pipeline::{early_validation, is_cancelled};
 
 /// The type of a nested stack, and of the stack itself in its own events.
@@ -37,6 +39,15 @@ impl Unlisted {
             because,
             is_late: false,
         }
+    }
+}
+
+/// No resource is listed, or a call failed.
+pub type Unread = Stop<CallError, Unlisted>;
+
+impl From<Unlisted> for Unread {
+    fn from(why: Unlisted) -> Self {
+        Stop::Nothing(why)
     }
 }
 

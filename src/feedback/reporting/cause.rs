@@ -1,6 +1,7 @@
 //! Why an execution failed, for its status and its note.
 
 use crate::clients::aws::{Aws, CallError};
+use crate::common::stop::Stop;
 use crate::feedback::change_sets::{Audience, code};
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::deployment::{FailedAction, FailedDeployment, Unlisted};
@@ -62,8 +63,11 @@ impl Cause {
                     action,
                     audience,
                 };
-                let read = deployment::read(aws, &of).await?;
-                Ok(read.map_or_else(Cause::Unlisted, Cause::Deployment))
+                match deployment::read(aws, &of).await {
+                    Ok(read) => Ok(Cause::Deployment(read)),
+                    Err(Stop::Nothing(why)) => Ok(Cause::Unlisted(why)),
+                    Err(Stop::Failed(error)) => Err(error),
+                }
             }
             _ => Ok(Cause::Summary),
         }

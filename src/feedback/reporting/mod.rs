@@ -41,7 +41,7 @@ pub(crate) use crate::feedback::reporting::execution::Execution;
 pub use crate::feedback::reporting::execution::changed_since;
 pub use crate::feedback::reporting::former::ReportedPipeline;
 pub(crate) use crate::feedback::reporting::note::short as short_note;
-pub use crate::feedback::reporting::outcome::{EventReport, ReportError, Reported};
+pub use crate::feedback::reporting::outcome::{ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;
 pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL, ROUND_TIME};
 pub(crate) use crate::feedback::reporting::statuses::show as show_status;
@@ -53,8 +53,8 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 
 use crate::clients::Clients;
-use crate::clients::aws::CallError;
 use crate::clients::gitlab::UnreachableGitLabs;
+use crate::common::stop::Stop;
 use crate::feedback::reporting::execution::ExecutionState;
 use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::Scope;
@@ -71,19 +71,14 @@ const NO_COMMIT: &str = "the execution does not exist, or has not read its commi
 /// Reports the subject of `event` about a `pipeline`.
 ///
 /// # Errors
-/// If nothing can be reported: the execution or the token cannot be read.
+/// Why nothing is reported, or if the execution or the token cannot be read.
 pub async fn handle(
     clients: &Clients,
     pipeline: Option<PipelineSettings>,
     event: &PipelineEvent,
-) -> Result<EventReport, ReportError> {
-    let target = match ReportTarget::of(pipeline) {
-        Ok(target) => target,
-        Err(because) => return Ok(Err(because)),
-    };
-    let Some(mut execution) = newest(clients, &target, &event.execution_id).await? else {
-        return Ok(Err(NO_COMMIT));
-    };
+) -> Result<Reported, Stop<ReportError>> {
+    let target = ReportTarget::of(pipeline)?;
+    let mut execution = newest(clients, &target, &event.execution_id).await?;
     // GitLab keeps the first text of a running status, so later events do not need it.
     if event.scope == Scope::Execution && execution.state == ExecutionState::Running {
         let pipeline = target.pipeline.names.pipeline();
@@ -99,35 +94,24 @@ pub async fn handle(
     }
     let opened = target.open(clients).await?;
     let asked = OnceCell::new();
-    let reported = report::report(&opened, event.scope, &asked, execution).await;
-    Ok(Ok(reported))
+    Ok(report::report(&opened, event.scope, &asked, execution).await)
 }
 
 /// Approves or rejects the change set that waits in the `pipeline`, by the tags of its request in
 /// GitLab. If it still waits, the note states the reason.
 ///
 /// # Errors
-/// If it is unknown who approves, or if nothing can be reported.
+/// Why nothing is reported, or if it is unknown who approves or the execution cannot be read.
 pub async fn decide(
     clients: &Clients,
     pipeline: Option<PipelineSettings>,
-) -> Result<EventReport, ReportError> {
-    let target = match ReportTarget::of(pipeline) {
-        Ok(target) => target,
-        Err(because) => return Ok(Err(because)),
-    };
+) -> Result<Reported, Stop<ReportError>> {
+    let target = ReportTarget::of(pipeline)?;
     let opened = target.open(clients).await?;
-    let asked = match Box::pin(opened.decide()).await? {
-        Ok(asked) => asked,
-        Err(because) => return Ok(Err(because)),
-    };
-    let id = &asked.request.execution_id;
-    let Some(execution) = newest(clients, &target, id).await? else {
-        return Ok(Err(NO_COMMIT));
-    };
-    let (scope, asked) = (Scope::Approval, OnceCell::new_with(Some(Ok(Ok(asked)))));
-    let reported = report::report(&opened, scope, &asked, execution).await;
-    Ok(Ok(reported))
+    let asked = Box::pin(opened.decide()).await?;
+    let execution = newest(clients, &target, &asked.request.execution_id).await?;
+    let (scope, asked) = (Scope::Approval, OnceCell::new_with(Some(Ok(asked))));
+    Ok(report::report(&opened, scope, &asked, execution).await)
 }
 
 /// Repeats the reports of the executions that [`changed_since`] selected: events may have lost
@@ -181,14 +165,15 @@ pub fn catch_up<'a>(
     Box::pin(caught_up)
 }
 
-/// The newest execution of the commit of the execution `id`. `None` if it is not known yet.
+/// The newest execution of the commit of the execution `id`.
 async fn newest(
     clients: &Clients,
     target: &ReportTarget,
     id: &str,
-) -> Result<Option<Execution>, CallError> {
+) -> Result<Execution, Stop<ReportError>> {
     let name = target.pipeline.names.pipeline();
-    execution::newest_of_same_commit(&clients.aws, &name, id).await
+    let newest = execution::newest_of_same_commit(&clients.aws, &name, id).await?;
+    newest.ok_or(Stop::nothing(NO_COMMIT))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A pipeline whose executions are reported, and its GitLab.
 
-use crate::clients::aws::CallError;
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError};
 use crate::clients::{Clients, gitlab};
+use crate::common::stop::Stop;
 use crate::feedback::approval;
 use crate::feedback::approval::{ApprovalRequest, Decided, Doubt, Inquiry, Verdict};
 use crate::feedback::reporting::note::NoteOf;
@@ -32,9 +32,10 @@ impl ReportTarget {
     ///
     /// # Errors
     /// Why it is not.
-    pub fn of(pipeline: Option<PipelineSettings>) -> Result<Self, &'static str> {
-        let mut pipeline = pipeline.ok_or("no stack of a pipeline has the name")?;
-        let settings = pipeline.report.take().ok_or(NO_PROJECT)?;
+    pub fn of(pipeline: Option<PipelineSettings>) -> Result<Self, Stop<ReportError>> {
+        let absent = Stop::nothing("no stack of a pipeline has the name");
+        let mut pipeline = pipeline.ok_or(absent)?;
+        let settings = pipeline.report.take().ok_or(Stop::nothing(NO_PROJECT))?;
         Ok(ReportTarget { pipeline, settings })
     }
 
@@ -49,7 +50,7 @@ impl ReportTarget {
 }
 
 /// The request that waits for a decision in GitLab, or why none does.
-pub type Asked = Result<Result<AskedRequest, &'static str>, ReportError>;
+pub type Asked = Result<AskedRequest, Stop<ReportError>>;
 
 /// A request for approval that waits for a decision in GitLab.
 pub struct AskedRequest {
@@ -78,26 +79,27 @@ impl OpenedReport<'_> {
     /// As [`decide`](Self::decide). Logs an error.
     pub async fn asked(&self) -> Asked {
         let asked = Box::pin(self.decide()).await;
-        asked.inspect_err(|error| {
+        if let Err(Stop::Failed(error)) = &asked {
             let pipeline = self.target.pipeline.names.pipeline();
             warn!(
                 error.reason,
                 pipeline, "the tags of a request are not checked"
             );
-        })
+        }
+        asked
     }
 
     /// The request that waits in the pipeline, or why none does.
-    pub async fn request(&self) -> Result<Result<ApprovalRequest, &'static str>, CallError> {
+    pub async fn request(&self) -> Result<ApprovalRequest, Stop<ReportError>> {
         let pipeline = &self.target.pipeline;
         let Some((approval, _)) = pipeline.gitlab_approvals() else {
-            return Ok(Err(
+            return Err(Stop::nothing(
                 "Approval.FromGitLab or FunctionApprovals does not allow tags to approve",
             ));
         };
         let name = pipeline.names.pipeline();
         let request = ApprovalRequest::read(&self.clients.aws, &name, approval).await?;
-        Ok(request.ok_or("no change set waits for an approval"))
+        request.ok_or(Stop::nothing("no change set waits for an approval"))
     }
 
     /// Ends the request that waits in the pipeline as a person decides in GitLab, if the notes show
@@ -108,10 +110,7 @@ impl OpenedReport<'_> {
     pub async fn decide(&self) -> Asked {
         let ReportTarget { pipeline, settings } = self.target;
         let (aws, name) = (&self.clients.aws, pipeline.names.pipeline());
-        let request = match self.request().await? {
-            Ok(request) => request,
-            Err(because) => return Ok(Err(because)),
-        };
+        let request = self.request().await?;
         let inquiry = Inquiry {
             gitlab: &self.gitlab,
             pipeline,
@@ -122,12 +121,12 @@ impl OpenedReport<'_> {
         if let Some(verdict) = decided.verdict.take() {
             if Box::pin(self.notes_showed(&request, &verdict)).await? {
                 approval::answer(aws, &name, &request, &verdict).await?;
-                return Ok(Err("the request for approval has ended"));
+                return Err(Stop::nothing("the request for approval has ended"));
             }
             let doubt = (verdict.tag.name(), Doubt::EditedNote);
             decided.doubts.push(doubt);
         }
-        Ok(Ok(AskedRequest { request, decided }))
+        Ok(AskedRequest { request, decided })
     }
 
     /// Whether the notes have shown the request since the tag of the verdict was created.

@@ -60,9 +60,6 @@ impl From<ApprovalError> for ReportError {
     }
 }
 
-/// The report of an event, or why nothing is reported.
-pub type EventReport = Result<Reported, &'static str>;
-
 /// One report, as far as GitLab accepted it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {

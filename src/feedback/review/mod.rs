@@ -29,7 +29,6 @@ use std::time::SystemTime;
 
 pub use self::build::Head;
 pub use self::event::BuildEvent;
-pub use self::reviewer::Reviewed;
 pub use self::target::ReviewTarget;
 
 use self::build::{BuildState, ReviewBuild};
@@ -39,6 +38,7 @@ use crate::clients::aws::Aws;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{GitLab, GitLabError, UnreachableGitLabs};
 use crate::clients::http::Http;
+use crate::common::stop::Stop;
 use crate::feedback::reporting::ReportError;
 use crate::gitops_pipeline::GitOpsPipeline;
 use cfn_custom_resource::Progress;
@@ -46,33 +46,23 @@ use cfn_custom_resource::Progress;
 /// Writes the note about the build that `event` names.
 ///
 /// # Errors
-/// If AWS or GitLab fails in a way that may pass.
+/// Why there is nothing to write, or if AWS or GitLab fails.
 pub async fn handle(
     clients: &Clients,
     pipelines: &GitOpsPipeline,
     event: &BuildEvent,
-) -> Result<Reviewed, ReportError> {
+) -> Result<(), Stop<ReportError>> {
     let Clients { aws, http, .. } = clients;
-    let id = &event.build_id;
-    let reviewed = async {
-        let target = pipelines.read_settings(&event.names).await?.and_then(ReviewTarget::of);
-        let Some(target) = target.filter(|target| target.report.notes != Some(false)) else {
-            return Ok(Reviewed::Ignored("no reviews are written for the pipeline"));
-        };
-        let build = build::read(aws, id).await?;
-        let gitlab = gitlab::open(aws, http, &target.report.access).await?;
-        if !has_notes(&gitlab, &target).await? {
-            return Ok(Reviewed::Ignored("the project is public"));
-        }
-        review(aws, &gitlab, &target, build, true).await
+    let target = pipelines.read_settings(&event.names).await?.and_then(ReviewTarget::of);
+    let Some(target) = target.filter(|target| target.report.notes != Some(false)) else {
+        return Err(Stop::nothing("no reviews are written for the pipeline"));
     };
-    Box::pin(reviewed).await.or_else(|error: ReportError| {
-        // Lambda would deliver the event twice more.
-        if error.is_final {
-            return Ok(Reviewed::Rejected(error.reason));
-        }
-        Err(error.about(&format!("build {id}")))
-    })
+    let build = build::read(aws, &event.build_id).await?;
+    let gitlab = gitlab::open(aws, http, &target.report.access).await?;
+    if !has_notes(&gitlab, &target).await? {
+        return Err(Stop::nothing("the project is public"));
+    }
+    review(aws, &gitlab, &target, build, true).await
 }
 
 /// Repeats the reviews of the builds that ended after `since`: events may have lost them. Returns
@@ -106,8 +96,9 @@ pub async fn catch_up(
         let (mut written, mut failure) = (0, None);
         for build in builds {
             match review(aws, &gitlab, target, Some(build), false).await {
-                Ok(reviewed) => written += usize::from(reviewed == Reviewed::Written),
-                Err(error) => {
+                Ok(()) => written += 1,
+                Err(Stop::Nothing(_)) => {}
+                Err(Stop::Failed(error)) => {
                     if let Some(error) = failure.replace(error) {
                         warn!(error.reason, "a build is not reviewed");
                     }
@@ -139,13 +130,14 @@ async fn review(
     target: &ReviewTarget,
     build: Option<ReviewBuild>,
     is_first_look: bool,
-) -> Result<Reviewed, ReportError> {
+) -> Result<(), Stop<ReportError>> {
     let Some(build) = &build else {
-        let because = "the event rule of review branches did not start the build";
-        return Ok(Reviewed::Ignored(because));
+        return Err(Stop::nothing(
+            "the event rule of review branches did not start the build",
+        ));
     };
     if build.state == BuildState::Running {
-        return Ok(Reviewed::Ignored("the build runs"));
+        return Err(Stop::nothing("the build runs"));
     }
     let reviewer = Reviewer {
         aws,

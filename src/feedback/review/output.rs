@@ -8,6 +8,7 @@ use super::build::OutputLocation;
 use super::template::{Blocker, Scan, has_dynamic_reference, scan};
 use crate::clients::aws::{Aws, CallError, ObjectError, S3Object, object_url};
 use crate::common::reason_codes::Code;
+use crate::common::stop::Stop;
 use crate::gitops_pipeline::names::AwsLocation;
 use crate::gitops_pipeline::settings::ReviewSettings;
 use cfn_custom_resource::{MAX_EVENT_BYTES, as_text, parse_json};
@@ -46,6 +47,12 @@ pub enum Unusable {
     TooLarge(String, usize),
     /// The file is not this kind of file, for this reason.
     Invalid(String, &'static str, String),
+}
+
+impl From<Unusable> for Stop<CallError, Unusable> {
+    fn from(unusable: Unusable) -> Self {
+        Stop::Nothing(unusable)
+    }
 }
 
 /// The template configuration of CodePipeline. A stack policy is not part of a change set.
@@ -106,28 +113,15 @@ pub async fn read(
     location: &OutputLocation,
     settings: &ReviewSettings,
     region: &AwsLocation,
-) -> Result<Result<BuildOutput, Unusable>, CallError> {
+) -> Result<BuildOutput, Stop<CallError, Unusable>> {
     let path = &settings.template_path;
-    let template = match read_file(aws, location, path, TEMPLATE, MAX_TEMPLATE_BYTES).await? {
-        Ok(file) => file,
-        Err(unusable) => return Ok(Err(unusable)),
-    };
-    let scan = match scan(&template.text) {
-        Ok(scan) => scan,
-        Err(why) => return Ok(Err(Unusable::Invalid(path.clone(), TEMPLATE, why))),
-    };
+    let template = read_file(aws, location, path, TEMPLATE, MAX_TEMPLATE_BYTES).await?;
+    let scan = scan(&template.text).map_err(invalid(path, TEMPLATE))?;
     let configuration = match &settings.template_configuration {
         Some(path) => {
             let max = MAX_CONFIGURATION_BYTES;
-            match read_file(aws, location, path, CONFIGURATION, max).await? {
-                Ok(file) => match Configuration::parse(&file.text) {
-                    Ok(configuration) => configuration,
-                    Err(why) => {
-                        return Ok(Err(Unusable::Invalid(path.clone(), CONFIGURATION, why)));
-                    }
-                },
-                Err(unusable) => return Ok(Err(unusable)),
-            }
+            let file = read_file(aws, location, path, CONFIGURATION, max).await?;
+            Configuration::parse(&file.text).map_err(invalid(path, CONFIGURATION))?
         }
         None => Configuration::default(),
     };
@@ -138,13 +132,19 @@ pub async fn read(
     let (Some(mut url), Some(version_id)) = (url, &template.version_id) else {
         let doing = format!("reading the template in bucket {bucket}");
         let error = CallError::local(Code::AwsRejected, doing, "it has no versions");
-        return Err(error.with_remedy("Enable the bucket's versioning"));
+        return Err(error.with_remedy("Enable the bucket's versioning").into());
     };
     url.query_pairs_mut().append_pair("versionId", version_id);
-    Ok(Ok(BuildOutput {
+    Ok(BuildOutput {
         template_url: url.into(),
         ..with_values(scan, configuration, settings)
-    }))
+    })
+}
+
+/// The file of this `path` is not of this `kind`, for a reason.
+fn invalid(path: &str, kind: &'static str) -> impl FnOnce(String) -> Unusable {
+    let path = path.to_owned();
+    move |why| Unusable::Invalid(path, kind, why)
 }
 
 /// The output without the template's address. CloudFormation also replaces references in values.
@@ -191,16 +191,16 @@ async fn read_file(
     path: &str,
     kind: &'static str,
     max_bytes: usize,
-) -> Result<Result<S3Object, Unusable>, CallError> {
+) -> Result<S3Object, Stop<CallError, Unusable>> {
     let OutputLocation { bucket, prefix } = location;
     let key = format!("{prefix}{path}");
-    match aws.s3.get_object(bucket, &key, max_bytes).await {
-        Ok(object) => Ok(Ok(object)),
-        Err(ObjectError::Missing) => Ok(Err(Unusable::Missing(path.to_owned()))),
-        Err(ObjectError::TooLarge) => Ok(Err(Unusable::TooLarge(path.to_owned(), max_bytes))),
-        Err(ObjectError::NotText(why)) => Ok(Err(Unusable::Invalid(path.to_owned(), kind, why))),
-        Err(ObjectError::Failed(error)) => Err(error),
-    }
+    let read = aws.s3.get_object(bucket, &key, max_bytes).await;
+    read.map_err(|error| match error {
+        ObjectError::Missing => Unusable::Missing(path.to_owned()).into(),
+        ObjectError::TooLarge => Unusable::TooLarge(path.to_owned(), max_bytes).into(),
+        ObjectError::NotText(why) => invalid(path, kind)(why).into(),
+        ObjectError::Failed(error) => error.into(),
+    })
 }
 
 #[cfg(test)]

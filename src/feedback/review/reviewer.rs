@@ -12,6 +12,7 @@ use crate::clients::codecommit;
 use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, Note, NotePlace, NoteText, Rejection, RetryTime,
 };
+use crate::common::stop::Stop;
 use crate::feedback::change_sets::{
     Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values,
 };
@@ -24,17 +25,7 @@ use crate::feedback::reporting::{
 use crate::feedback::{change_sets, rights};
 use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
 use crate::gitops_pipeline::{describe_stack, early_validation};
-use cfn_custom_resource::{Progress, Reason};
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reviewed {
-    /// The notes show the build.
-    Written,
-    /// There was nothing to write, for this reason.
-    Ignored(&'static str),
-    /// GitLab rejected the review permanently.
-    Rejected(Reason),
-}
+use cfn_custom_resource::Progress;
 
 pub struct Reviewer<'a> {
     pub aws: &'a Aws,
@@ -48,43 +39,46 @@ pub struct Reviewer<'a> {
 
 impl Reviewer<'_> {
     /// Writes the notes about the build, if it is that of the branch's latest commit.
-    pub async fn review(&self) -> Result<Reviewed, ReportError> {
-        let because = match self.outdated().await? {
-            None => self.shown().await?,
-            outdated => outdated,
+    pub async fn review(&self) -> Result<(), Stop<ReportError>> {
+        let needed = async {
+            self.check_latest().await?;
+            self.check_missing().await
         };
-        if let Some(because) = because {
+        let needed = needed.await;
+        if let Err(Stop::Nothing(_)) = needed {
             // An earlier delivery may have left it behind.
             self.delete_change_set().await?;
-            return Ok(Reviewed::Ignored(because));
         }
-        match self.find().await? {
-            Ok(finding) => self.write(&finding).await.map(|()| Reviewed::Written),
-            Err(because) => Ok(Reviewed::Ignored(because)),
-        }
+        needed?;
+        let finding = self.find().await?;
+        Ok(self.write(&finding).await?)
     }
 
-    /// Why the build is not that of the branch's latest commit. `None` if it is.
-    async fn outdated(&self) -> Result<Option<&'static str>, CallError> {
+    /// Checks that the build is that of the branch's latest commit.
+    async fn check_latest(&self) -> Result<(), Stop<ReportError>> {
         let branch = &self.build.branch;
         self.progress.doing(format!("looking up branch {branch}"));
         let repository = &self.target.repository_name;
         let tip = codecommit::tip(&self.aws.codecommit, repository, branch).await?;
-        Ok(match tip.commit() {
-            None => Some("the branch does not exist any more"),
-            Some(tip) if tip != self.build.commit => Some("a later commit was pushed"),
-            Some(_) => None,
-        })
+        match tip.commit() {
+            None => Err(Stop::nothing("the branch does not exist any more")),
+            Some(tip) if tip != self.build.commit => {
+                Err(Stop::nothing("a later commit was pushed"))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
-    /// Why no note has to be written. `None` if one has to.
-    async fn shown(&self) -> Result<Option<&'static str>, ReportError> {
+    /// Checks that a note has to be written.
+    async fn check_missing(&self) -> Result<(), Stop<ReportError>> {
         let branch = &self.build.branch;
         self.progress.doing(format!("reading the notes of branch {branch} in GitLab"));
         let project = self.target.report.project();
         let places = match self.places().await {
             Err(error) if error.lacks_merge_requests() => {
-                return Ok(Some("merge requests are switched off in the project"));
+                return Err(Stop::nothing(
+                    "merge requests are switched off in the project",
+                ));
             }
             places => places?,
         };
@@ -97,31 +91,32 @@ impl Reviewer<'_> {
             let mut own = notes.iter().filter(|note| note.is_own);
             matches!((own.next(), own.next()), (Some(it), None) if it.body.contains(&build))
         };
-        Ok(if notes.is_empty() {
-            Some("the branch has no open merge request")
+        if notes.is_empty() {
+            Err(Stop::nothing("the branch has no open merge request"))
         } else if notes.iter().all(has_build) {
-            Some("the notes show the build already")
+            Err(Stop::nothing("the notes show the build already"))
         } else {
-            None
-        })
+            Ok(())
+        }
     }
 
-    /// The finding about the build, or why nothing is written.
-    async fn find(&self) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
+    /// The finding about the build.
+    async fn find(&self) -> Result<ReviewFinding, Stop<ReportError>> {
         if let BuildState::Failed(failed) = &self.build.state {
-            return Ok(Ok(self.failed_build(failed).await?));
+            return Ok(self.failed_build(failed).await?);
         }
-        let output = match self.read_output().await? {
+        let output = match self.read_output().await {
             Ok(output) => output,
-            Err(unusable) => return Ok(Ok(ReviewFinding::Unusable(unusable))),
+            Err(Stop::Nothing(unusable)) => return Ok(ReviewFinding::Unusable(unusable)),
+            Err(Stop::Failed(error)) => return Err(error.into()),
         };
         let stack = self.read_stack().await?;
         if let Some(found) = finding::without_change_set(&output, &stack, &self.target.review) {
-            return Ok(Ok(found));
+            return Ok(found);
         }
         if stack.is_busy {
             // The health check repeats the review.
-            return Ok(Err("an operation on the deployed stack runs"));
+            return Err(Stop::nothing("an operation on the deployed stack runs"));
         }
         self.compare(output, &stack).await
     }
@@ -140,13 +135,13 @@ impl Reviewer<'_> {
         Ok(ReviewFinding::BuildFailed(failed, log))
     }
 
-    async fn read_output(&self) -> Result<Result<BuildOutput, Unusable>, CallError> {
+    async fn read_output(&self) -> Result<BuildOutput, Stop<CallError, Unusable>> {
         let id = &self.build.id;
         self.progress.doing(format!("reading what build {id} stored"));
         let (review, location) = (&self.target.review, &self.target.location);
         match &self.build.output {
             Some(stored) => output::read(self.aws, stored, review, location).await,
-            None => Ok(Err(Unusable::Missing(review.template_path.clone()))),
+            None => Err(Unusable::Missing(review.template_path.clone()).into()),
         }
     }
 
@@ -175,7 +170,7 @@ impl Reviewer<'_> {
         &self,
         output: BuildOutput,
         stack: &DeployedStack,
-    ) -> Result<Result<ReviewFinding, &'static str>, ReportError> {
+    ) -> Result<ReviewFinding, Stop<ReportError>> {
         let (target, id) = (self.target, &self.build.id);
         self.progress.doing(format!("creating the change set of build {id}"));
         let new = NewChangeSet {
@@ -193,12 +188,12 @@ impl Reviewer<'_> {
         let rejected = |reason: &str, errors: &[_]| {
             finding::rejected(reason, errors, &values, &output.scan, &target.names)
         };
-        let read = match change_sets::compare(self.aws, &new).await? {
+        let compared = change_sets::compare(self.aws, &new).await;
+        let read = match compared.map_err(|stop| stop.map(ReportError::from))? {
             ComparisonResult::Read(read) => read,
-            ComparisonResult::Impossible(because) => return Ok(Err(because)),
             // A developer can do something about the template, but not about the function's role.
             ComparisonResult::Rejected(error) if error.is_denied() => return Err(error.into()),
-            ComparisonResult::Rejected(error) => return Ok(Ok(rejected(&error.cause, &[]))),
+            ComparisonResult::Rejected(error) => return Ok(rejected(&error.cause, &[])),
         };
         let ended = self.end_change_set(&read).await;
         if ended.is_err() {
@@ -206,13 +201,11 @@ impl Reviewer<'_> {
         }
         let errors = ended?;
         // A later commit may have been pushed meanwhile.
-        if let Some(because) = self.outdated().await? {
-            return Ok(Err(because));
-        }
-        Ok(Ok(match &read.creation {
+        self.check_latest().await?;
+        Ok(match &read.creation {
             Creation::Failed(reason) => rejected(reason, &errors),
             _ => ReviewFinding::Changes(read.changes, output.scan),
-        }))
+        })
     }
 
     /// Deletes the change set `read`. Returns the errors that CloudFormation's validation and hooks

@@ -12,6 +12,7 @@ use super::plan::{End, FirstBranch, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
+use crate::common::stop::Stop;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::intent_log::request_token;
@@ -23,10 +24,9 @@ use crate::gitops_pipeline::template;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
-pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Failure> {
+pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Stop<Failure>> {
     let Some(names) = &push.names else {
-        let because = "the event names no stack of a pipeline".to_owned();
-        return Ok(Started::Nothing { because });
+        return Err(Stop::nothing("the event names no stack of a pipeline"));
     };
     let mut applier = FirstPushApplier {
         aws,
@@ -38,9 +38,12 @@ pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Failure> {
             branch: None,
         },
     };
-    applier.run().await.map_err(|mut reason| {
-        reason.problem = format!("handling a push: {}", reason.problem);
-        Failure(reason)
+    let started = applier.run().await;
+    started.map_err(|stop| {
+        stop.map(|mut reason| {
+            reason.problem = format!("handling a push: {}", reason.problem);
+            Failure(reason)
+        })
     })
 }
 
@@ -54,12 +57,12 @@ struct FirstPushApplier<'a> {
 }
 
 impl FirstPushApplier<'_> {
-    async fn run(&mut self) -> Result<Started, Reason> {
+    async fn run(&mut self) -> Result<Started, Stop<Reason>> {
         // The caller enforces the deadline.
         let progress = Progress::new(SystemTime::UNIX_EPOCH);
         match Box::pin(reconcile(self, &progress)).await? {
-            End::Ignored(because) => Ok(Started::Nothing { because }),
-            End::HasPipeline(child) => Ok(self.execute(&child).await?),
+            End::Ignored(because) => Err(Stop::nothing(because)),
+            End::HasPipeline(child) => self.execute(&child).await,
             End::Held => Ok(Started::Held {
                 name: self.names.pipeline(),
             }),
@@ -67,7 +70,7 @@ impl FirstPushApplier<'_> {
     }
 
     /// Ensures that the pipeline runs the pushed commit, or a later one.
-    async fn execute(&self, child: &ChildStack) -> Result<Started, CallError> {
+    async fn execute(&self, child: &ChildStack) -> Result<Started, Stop<Reason>> {
         let (aws, branch) = (self.aws, &self.push.branch);
         let source = self.open_source(child).await?;
         let pushed = self.push.commit.as_deref();

@@ -9,27 +9,22 @@ use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::event::BranchPush;
 use super::latest_commit;
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::Aws;
 use crate::clients::codecommit;
 use crate::clients::codecommit::differences::any_file_differs;
+use crate::common::stop::Stop;
 use crate::gitops_pipeline::executions::{self, commit_of};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
+use cfn_custom_resource::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Started {
     /// The pipeline exists and runs the commit, or a later one.
     Pipeline { name: String },
-    /// The push changes no file of `Source.Paths`.
-    Unmatched,
     /// The pipeline is neither created nor started: its event rule is disabled.
     Held { name: String },
-    /// No stack of this function waits for the push, or its branch no longer exists.
-    Nothing {
-        /// The reason, for the log.
-        because: String,
-    },
 }
 
 /// Starts the pipeline if `push` changes a file of `paths`, and no execution has the push.
@@ -39,11 +34,11 @@ pub async fn start_if_matching(
     repository_name: &str,
     push: &BranchPush,
     paths: &Paths,
-) -> Result<Started, CallError> {
+) -> Result<Started, Stop<Reason>> {
     if let (Some(old), Some(new)) = (&push.old_commit, &push.commit)
         && !do_files_differ(aws, repository_name, old, new, paths).await
     {
-        return Ok(Started::Unmatched);
+        return Err(Stop::nothing("the push changes no file of Source.Paths"));
     }
     let name = names.pipeline();
     let mut backoff = Backoff::<()>::new();
@@ -51,7 +46,7 @@ pub async fn start_if_matching(
         let tip = codecommit::tip(&aws.codecommit, repository_name, &push.branch).await?;
         let Some(tip) = tip.commit() else {
             let because = format!("branch {} does not exist", push.branch);
-            return Ok(Started::Nothing { because });
+            return Err(Stop::nothing(because));
         };
         let listed = latest_commit::list(aws, &name).await?;
         let listed_executions = listed.iter();

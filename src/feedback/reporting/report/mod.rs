@@ -295,7 +295,6 @@ impl<'a> Reporter<'a> {
     fn explained(&self, status: Option<CommitStatus>) -> Option<CommitStatus> {
         let mut status = status?;
         let asked = self.context.asked.get().and_then(|asked| asked.as_ref().ok());
-        let asked = asked.and_then(|asked| asked.as_ref().ok());
         let asked = asked.filter(|it| it.request.execution_id == self.execution.id);
         if let Some(tag) = asked.and_then(AskedRequest::edited_tag)
             && status.state == StatusState::Pending

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Reporter;
 use crate::clients::gitlab::{GitLabError, Note};
+use crate::common::stop::Stop;
 use crate::feedback::approval::{ApprovalRequest, Doubt};
 use crate::feedback::change_sets::Change;
 use crate::feedback::reporting::cause::Cause;
@@ -267,16 +268,14 @@ impl Reporter<'_> {
     async fn asked(&mut self) -> Result<Option<(ApprovalRequest, String)>, ReportError> {
         let opened = self.context.opened;
         let asked = self.context.asked.get_or_init(|| opened.asked()).await;
-        let read;
-        let asked = if let Ok(asked) = asked {
-            asked
-        } else {
-            read = opened.request().await?.map(AskedRequest::unknown);
-            &read
+        let unknown = match asked {
+            Err(Stop::Failed(_)) => Some(opened.request().await.map(AskedRequest::unknown)),
+            _ => None,
         };
-        let is_own = |asked: &&AskedRequest| asked.request.execution_id == self.execution.id;
-        let Some(AskedRequest { request, decided }) = asked.as_ref().ok().filter(is_own) else {
-            return Ok(None);
+        let AskedRequest { request, decided } = match unknown.as_ref().unwrap_or(asked) {
+            Ok(asked) if asked.request.execution_id == self.execution.id => asked,
+            Err(Stop::Failed(error)) => return Err(error.clone()),
+            _ => return Ok(None),
         };
         // A person may have decided by the note that is there.
         if decided.is_open && self.is_noted().await? {
