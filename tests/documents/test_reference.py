@@ -38,6 +38,13 @@ def test_page_of_parameters_has_every_parameter_and_output():
             assert page.count(f'<a name="{template.stem}-{name.lower()}"></a>') == 1, (template.name, name)
 
 
+@pytest.mark.parametrize("template", ["template.yaml", "templates/project.yaml"])
+def test_each_parameter_is_on_a_page_about_its_use(template):
+    pages = {*(ROOT / "docs").rglob("*.md")} - {*(ROOT / "docs").glob("reference/*"), *(ROOT / "docs").glob("project/**/*.md")}
+    words = {word for page in pages for word in re.findall(r"\w+", page.read_text())}
+    assert reference.loaded(ROOT / template)["Parameters"].keys() - words == set()
+
+
 def test_page_of_commands_has_each_subcommand_and_its_options():
     page = (reference.REFERENCE / "commands.md").read_text()
     for name in main.COMMANDS:
