@@ -8,36 +8,22 @@ use std::time::SystemTime;
 
 use super::ahead;
 use super::ahead::Ahead;
-use super::numbers::TagNumbers;
 use super::plan;
 use super::plan::{Authorship, Doubt, InAws};
 use super::request::{ApprovalRequest, Range};
-use crate::clients::aws::{Aws, CallError};
-use crate::clients::gitlab::{
-    Containment, GitLab, GitLabError, GitLabUser, MAX_COMMITS, ProjectRef, Tag,
-};
-use crate::feedback::change_sets::Creation;
+use super::tags::{LatestTags, RequestTags};
+use crate::clients::gitlab::{Containment, GitLab, GitLabError, GitLabUser, MAX_COMMITS, Tag};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::{
     ApprovalTag, Decision, Exposure, TagProtection,
 };
 
-/// The most tags of a person whose commits are looked up, and the most tags of a request without an
-/// event. Each takes a call.
+/// The most tags of a person whose commits are looked up. Each takes a call.
 const MAX_TAGS: usize = 20;
 
 /// The most pushes after that of the commit. Each takes a call.
 const MAX_LATER: usize = 100;
-
-/// Why it is unknown who approves.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApprovalError {
-    #[error(transparent)]
-    Aws(#[from] CallError),
-    #[error(transparent)]
-    GitLab(#[from] GitLabError),
-}
 
 #[derive(Debug, thiserror::Error)]
 enum Unproved {
@@ -75,13 +61,6 @@ pub struct Verdict {
     pub at: SystemTime,
 }
 
-/// The latest tags of a request, and the number of the next ones.
-struct LatestTags {
-    number: u32,
-    shown: [Option<Tag>; 2],
-    next: u32,
-}
-
 impl Decided {
     /// A decision that may follow.
     pub fn open(obstacle: Option<Doubt>) -> Self {
@@ -102,6 +81,8 @@ pub struct Inquiry<'a> {
     /// Its project in GitLab.
     pub report: &'a ReportSettings,
     pub request: &'a ApprovalRequest,
+    /// The commits that it deploys.
+    pub range: &'a Range,
 }
 
 impl From<InAws> for Unproved {
@@ -113,33 +94,26 @@ impl From<InAws> for Unproved {
 impl Inquiry<'_> {
     /// The decision by the latest tags of the request. A rejection wins, and nothing is approved
     /// while one exists that is not proved.
-    pub async fn decide(&self, aws: &Aws) -> Result<Decided, ApprovalError> {
-        let mut decided = Decided::open(None);
-        let change_set = &self.request.change_set;
-        let is_executable = matches!(change_set.creation, Creation::Complete | Creation::Empty);
-        if change_set.id.is_empty() || !is_executable {
-            return Ok(decided);
-        }
-        let names = &self.pipeline.names;
-        let Some(range) = self.request.range(aws, names).await? else {
-            return Ok(decided);
-        };
-        let ahead = match Box::pin(self.ahead(&range)).await {
+    pub async fn decide(&self) -> Result<Decided, GitLabError> {
+        let ahead = match Box::pin(self.ahead()).await {
             Ok(ahead) => ahead,
             Err(Unproved::Doubt(doubt)) => {
-                decided.is_open = !matches!(doubt, Doubt::InAws(_));
-                decided.obstacle = Some(doubt);
-                return Ok(decided);
+                return Ok(Decided {
+                    is_open: !matches!(doubt, Doubt::InAws(_)),
+                    ..Decided::open(Some(doubt))
+                });
             }
-            Err(Unproved::Failed(error)) => return Err(error.into()),
+            Err(Unproved::Failed(error)) => return Err(error),
         };
-        decided.obstacle = self.request.is_held.then_some(Doubt::Held);
-        let numbers = TagNumbers::new(self.request, names, &ahead.pushes);
-        let latest = self.latest_tags(&numbers).await?;
-        decided.number = latest.next;
-        decided.is_open = false;
-        Box::pin(self.prove_tags(&mut decided, &latest, &numbers, &range, &ahead)).await?;
-        if decided.verdict.is_some() && self.read_tags(latest.number).await? != latest.shown {
+        let tags = RequestTags {
+            gitlab: self.gitlab,
+            project: self.report.project(),
+            names: &self.pipeline.names,
+            request: self.request,
+        };
+        let latest = tags.latest(&ahead.pushes).await?;
+        let mut decided = Box::pin(self.prove_tags(&latest, &ahead)).await?;
+        if decided.verdict.is_some() && tags.read(latest.number).await? != latest.shown {
             decided.verdict = None;
             decided.is_open = true;
         }
@@ -154,38 +128,31 @@ impl Inquiry<'_> {
         Ok(decided)
     }
 
-    /// Decides by the `latest` tags. A rejection comes first.
-    async fn prove_tags(
-        &self,
-        decided: &mut Decided,
-        latest: &LatestTags,
-        numbers: &TagNumbers<'_>,
-        range: &Range,
-        ahead: &Ahead,
-    ) -> Result<(), ApprovalError> {
-        let has_rejection = self.has_rejection(numbers, latest.number).await?;
-        for (tag, shown) in numbers.tags(latest.number).into_iter().zip(&latest.shown) {
+    /// The decision by the `latest` tags. A rejection comes first.
+    async fn prove_tags(&self, latest: &LatestTags, ahead: &Ahead) -> Result<Decided, GitLabError> {
+        let is_held = self.request.is_held;
+        let mut decided = Decided {
+            number: latest.next,
+            is_open: false,
+            ..Decided::open(is_held.then_some(Doubt::Held))
+        };
+        let tags = self.request.tags(&self.pipeline.names, latest.number);
+        for (tag, shown) in tags.into_iter().zip(&latest.shown) {
             let (name, Some(shown)) = (tag.name(), shown) else {
                 continue;
             };
             let approves = tag.decision == Decision::Deploy;
-            if approves && (has_rejection || !decided.doubts.is_empty()) {
+            if approves && (latest.has_rejection || !decided.doubts.is_empty()) {
                 decided.doubts.push((name, Doubt::Rejected));
                 break;
             }
-            if approves && self.request.is_held {
+            if approves && is_held {
                 decided.is_open = true;
                 break;
             }
-            match Box::pin(self.prove(&tag, shown, range, ahead)).await {
-                Ok(user) => {
-                    let at = numbers.first_event(&name);
-                    decided.verdict = at.map(|at| Verdict {
-                        tag,
-                        user,
-                        commit: range.commit.clone(),
-                        at,
-                    });
+            match Box::pin(self.prove(tag, shown, ahead)).await {
+                Ok(verdict) => {
+                    decided.verdict = Some(verdict);
                     break;
                 }
                 // It is the same for the next tags.
@@ -194,66 +161,15 @@ impl Inquiry<'_> {
                     break;
                 }
                 Err(Unproved::Doubt(doubt)) => decided.doubts.push((name, doubt)),
-                Err(Unproved::Failed(error)) => return Err(error.into()),
+                Err(Unproved::Failed(error)) => return Err(error),
             }
         }
-        Ok(())
-    }
-
-    /// The latest tags that have an event, or that exist without one.
-    async fn latest_tags(&self, numbers: &TagNumbers<'_>) -> Result<LatestTags, GitLabError> {
-        let mut next = numbers.next(0);
-        let mut number = next - 1;
-        let mut shown = [None, None];
-        if number > 0 {
-            shown = self.read_tags(number).await?;
-        }
-        for _ in 0..MAX_TAGS {
-            let unseen = self.read_tags(next).await?;
-            if unseen == [None, None] || next == number {
-                break;
-            }
-            (number, shown) = (next, unseen);
-            next = numbers.next(number);
-        }
-        Ok(LatestTags {
-            number,
-            shown,
-            next,
-        })
-    }
-
-    /// Whether GitLab has a rejection of the request that is earlier than the latest tags: it may
-    /// be genuine.
-    async fn has_rejection(
-        &self,
-        numbers: &TagNumbers<'_>,
-        latest: u32,
-    ) -> Result<bool, GitLabError> {
-        for name in numbers.earlier_rejections(latest) {
-            if self.gitlab.tag(self.project(), &name).await?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn project(&self) -> ProjectRef<'_> {
-        self.report.project()
-    }
-
-    async fn read_tags(&self, number: u32) -> Result<[Option<Tag>; 2], GitLabError> {
-        let [reject, deploy] = self.request.tags(&self.pipeline.names, number);
-        let project = self.project();
-        Ok([
-            self.gitlab.tag(project, &reject.name()).await?,
-            self.gitlab.tag(project, &deploy.name()).await?,
-        ])
+        Ok(decided)
     }
 
     /// GitLab's records of the commit that waits, if it is ahead of the deployed ones.
-    async fn ahead(&self, range: &Range) -> Result<Ahead, Unproved> {
-        let (gitlab, project) = (self.gitlab, self.project());
+    async fn ahead(&self) -> Result<Ahead, Unproved> {
+        let (gitlab, project, range) = (self.gitlab, self.report.project(), self.range);
         let (commit, branch) = (&range.commit, &self.pipeline.branch);
         let (base, started) = range.base.as_ref().ok_or(InAws::FirstDeployment)?;
         if [base, &range.deployed].contains(&commit) {
@@ -286,36 +202,41 @@ impl Inquiry<'_> {
         Ok(Ahead { commits, pushes })
     }
 
-    /// The person who created the tag, if everything about it is proved.
+    /// The verdict by the tag, if everything about it is proved.
     async fn prove(
         &self,
-        tag: &ApprovalTag,
+        tag: ApprovalTag,
         shown: &Tag,
-        range: &Range,
         ahead: &Ahead,
-    ) -> Result<GitLabUser, Unproved> {
-        let (gitlab, number, project) = (self.gitlab, self.report.project_number, self.project());
+    ) -> Result<Verdict, Unproved> {
+        let (gitlab, report) = (self.gitlab, self.report);
+        let (number, project) = (report.project_number, report.project());
         let protection = TagProtection::read(gitlab, project).await?;
         if protection.project.id != number {
             return Err(Doubt::from(Exposure::OtherProject).into());
         }
-        protection.check(tag).map_err(Doubt::from)?;
-        if shown.commit != range.commit {
+        protection.check(&tag).map_err(Doubt::from)?;
+        if shown.commit != self.range.commit {
             return Err(Doubt::OtherCommit.into());
         }
         if protection.project.has_releases() && gitlab.has_release(project, &tag.name()).await? {
             return Err(Doubt::Released.into());
         }
-        let creator = plan::creator(number, &tag.name(), shown, &ahead.pushes)?;
-        let user = gitlab.user(creator).await?;
-        let level = gitlab.member_level(project, creator).await?;
+        let created = plan::creation(number, &tag.name(), shown, &ahead.pushes)?;
+        let user = gitlab.user(created.author).await?;
+        let level = gitlab.member_level(project, created.author).await?;
         let own_user = gitlab.own_user_id().await?;
         plan::check_person(&user, level, own_user)?;
         let approvals = self.pipeline.gitlab_approvals();
         if approvals.is_none_or(|(_, approvals)| !approvals.allow_author) {
-            self.check_authors(&user, tag, shown, ahead).await?;
+            self.check_authors(&user, &tag, shown, ahead).await?;
         }
-        Ok(user)
+        Ok(Verdict {
+            tag,
+            user,
+            commit: self.range.commit.clone(),
+            at: created.at,
+        })
     }
 
     /// Checks that `user`, who created the tag, is not one of those who made the new commits.
@@ -326,7 +247,7 @@ impl Inquiry<'_> {
         shown: &Tag,
         ahead: &Ahead,
     ) -> Result<(), Unproved> {
-        let (gitlab, project) = (self.gitlab, self.project());
+        let (gitlab, project) = (self.gitlab, self.report.project());
         let mut authorship = Authorship {
             commits: ahead.commits.clone(),
             replaced: vec![],

@@ -2,19 +2,19 @@
 //! changes (`Approval.AutoApprove`), and one that a person approves in GitLab by a tag
 //! (`Approval.FromGitLab`).
 //!
-//! - [`request`] reads the request that waits. Its name comes first: CodePipeline accepts it only
-//!   while the request waits
-//! - [`gitlab`] queries GitLab for the tags of the request, which [`numbers`] distinguishes
+//! - [`request`] reads the request that waits, and then the commits that it deploys. Its name comes
+//!   first: CodePipeline accepts it only while the request waits
+//! - [`gitlab`] proves by GitLab's records who decides. [`tags`] reads the tags of the request
 //! - [`ahead`] decides whether its commit only adds commits to the deployed one, and [`plan`]
 //!   whether a tag approves it, as pure functions
 
 mod ahead;
 mod gitlab;
-mod numbers;
 mod plan;
 mod request;
+mod tags;
 
-pub use self::gitlab::{ApprovalError, Decided, Inquiry, Verdict};
+pub use self::gitlab::{Decided, Inquiry, Verdict};
 pub use self::plan::{Doubt, SUMMARY, person_of};
 pub use self::request::ApprovalRequest;
 

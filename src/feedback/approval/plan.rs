@@ -214,9 +214,14 @@ fn is_principal(arn: &str, own_role: &str) -> bool {
     }
 }
 
-/// The number of the user who created the tag `name`: all of its events are one creation of this
-/// object by one user. GitLab may write an event twice.
-pub fn creator(number: u64, name: &str, tag: &Tag, pushes: &[ProjectPush]) -> Result<u64, Doubt> {
+/// The push that created the tag `name`: all of its events are one creation of this object by one
+/// user. GitLab may write an event twice.
+pub fn creation<'p>(
+    number: u64,
+    name: &str,
+    tag: &Tag,
+    pushes: &'p [ProjectPush],
+) -> Result<&'p ProjectPush, Doubt> {
     if pushes.iter().any(|push| push.project != number) {
         return Err(Exposure::OtherProject.into());
     }
@@ -242,7 +247,7 @@ pub fn creator(number: u64, name: &str, tag: &Tag, pushes: &[ProjectPush]) -> Re
     if newest_bulk >= Some(first.at) {
         return Err(Doubt::Bulk);
     }
-    Ok(first.author)
+    Ok(first)
 }
 
 /// Checks that `user` is a person who may create the tag. `level` is that of an active member.

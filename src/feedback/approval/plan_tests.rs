@@ -49,7 +49,7 @@ fn commit(id: &str, email: &str) -> Commit {
 }
 
 fn named(pushes: &[ProjectPush]) -> Result<u64, Doubt> {
-    creator(PROJECT, NAME, &shown(), pushes)
+    super::creation(PROJECT, NAME, &shown(), pushes).map(|push| push.author)
 }
 
 fn push(change: impl FnOnce(&mut ProjectPush)) -> ProjectPush {

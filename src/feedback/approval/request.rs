@@ -2,19 +2,17 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::types::{ActionExecutionStatus, PipelineExecutionSummary, StageState};
+use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageState};
 
 use super::plan;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership;
 use crate::feedback::change_sets;
-use crate::feedback::change_sets::ChangeSet;
+use crate::feedback::change_sets::{ChangeSet, Creation};
 use crate::gitops_pipeline::executions;
-use crate::gitops_pipeline::executions::actions;
 use crate::gitops_pipeline::executions::actions::list_actions;
-use crate::gitops_pipeline::executions::{
-    APPROVAL, DEPLOY, ExecutionStatus, commit_of, is_rollback, status_of,
-};
+use crate::gitops_pipeline::executions::deployments::{DeployedExecution, Deployments};
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, ExecutionStatus, commit_of, status_of};
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ApprovalSettings;
@@ -99,28 +97,29 @@ impl ApprovalRequest {
         })
     }
 
-    /// The commits that it deploys. `None` if the execution is not in progress any more, or is to
-    /// be stopped.
+    /// The commits that it deploys. `None` if its change set cannot be executed, or if the
+    /// execution is not in progress any more or is to be stopped.
     pub async fn range(
         &self,
         aws: &Aws,
         names: &ResourceNames,
     ) -> Result<Option<Range>, CallError> {
-        let listed = executions::list_until(aws, &names.pipeline(), |_| false).await?;
-        let mut waiting = listed.iter().filter(|one| {
-            one.pipeline_execution_id() == Some(&self.execution_id)
-                && status_of(one) == ExecutionStatus::InProgress
-        });
-        let Some(commit) = waiting.next().and_then(commit_of) else {
+        let ChangeSet { id, creation, .. } = &self.change_set;
+        if id.is_empty() || !matches!(creation, Creation::Complete | Creation::Empty) {
+            return Ok(None);
+        }
+        let pipeline = names.pipeline();
+        let listed = executions::list_until(aws, &pipeline, |_| false).await?;
+        let waiting = executions::find(&listed, &self.execution_id);
+        let waiting = waiting.filter(|one| status_of(one) == ExecutionStatus::InProgress);
+        let Some(commit) = waiting.and_then(commit_of) else {
             return Ok(None);
         };
-        let deployed = actions::deployments(aws, &names.pipeline(), MAX_DEPLOYMENTS).await?;
-        let newest = deployed.first().and_then(|id| executions::find(&listed, id));
-        let newest = newest.and_then(commit_of).unwrap_or_default().to_owned();
+        let deployed = Deployments::read(aws, &pipeline, MAX_DEPLOYMENTS, &listed).await?;
         Ok(Some(Range {
             commit: commit.to_owned(),
-            base: approved(aws, names, &listed, &deployed).await?,
-            deployed: newest,
+            base: approved(aws, names, deployed.without_rollbacks).await?,
+            deployed: deployed.newest,
         }))
     }
 }
@@ -131,42 +130,14 @@ impl ApprovalRequest {
 async fn approved(
     aws: &Aws,
     names: &ResourceNames,
-    listed: &[PipelineExecutionSummary],
-    deployed: &[String],
+    deployed: Vec<DeployedExecution>,
 ) -> Result<Option<(String, SystemTime)>, CallError> {
-    for one in without_rollbacks(listed, deployed).into_iter().take(MAX_DEPLOYMENTS) {
-        let (Some(id), Some(commit)) = (one.pipeline_execution_id(), commit_of(one)) else {
-            break;
-        };
-        let actions = list_actions(aws, &names.pipeline(), id).await?;
-        let mut approvals = actions.iter().filter(|it| it.name == APPROVAL);
-        if !approvals.next().is_some_and(|it| plan::is_by_person(it, names)) {
-            continue;
+    for one in deployed.into_iter().take(MAX_DEPLOYMENTS) {
+        let actions = list_actions(aws, &names.pipeline(), &one.execution_id).await?;
+        let approval = actions.iter().find(|it| it.name == APPROVAL);
+        if approval.is_some_and(|it| plan::is_by_person(it, names)) {
+            return Ok(one.started.map(|started| (one.commit, started)));
         }
-        // The same commit may have been deployed before.
-        let same = listed.iter().filter(|one| commit_of(one) == Some(commit));
-        let started = same.filter_map(|one| SystemTime::try_from(*one.start_time()?).ok());
-        return Ok(started.min().map(|started| (commit.to_owned(), started)));
     }
     Ok(None)
-}
-
-/// The executions that have `deployed`, the latest first. A rollback has deployed its commit
-/// without an approval, so the earlier execution of this commit takes its place, and those between
-/// them are left out.
-fn without_rollbacks<'a>(
-    listed: &'a [PipelineExecutionSummary],
-    deployed: &[String],
-) -> Vec<&'a PipelineExecutionSummary> {
-    let deployed = deployed.iter().filter_map(|id| executions::find(listed, id));
-    let mut deployed: Vec<_> = deployed.collect();
-    let mut restored = None;
-    deployed.retain(|one| {
-        if restored.is_some_and(|commit| commit_of(one) != commit) {
-            return false;
-        }
-        restored = is_rollback(one).then(|| commit_of(one));
-        restored.is_none()
-    });
-    deployed
 }

@@ -111,13 +111,18 @@ impl OpenedReport<'_> {
         let ReportTarget { pipeline, settings } = self.target;
         let (aws, name) = (&self.clients.aws, pipeline.names.pipeline());
         let request = self.request().await?;
+        let Some(range) = request.range(aws, &pipeline.names).await? else {
+            let decided = Decided::open(None);
+            return Ok(AskedRequest { request, decided });
+        };
         let inquiry = Inquiry {
             gitlab: &self.gitlab,
             pipeline,
             report: settings,
             request: &request,
+            range: &range,
         };
-        let mut decided = Box::pin(inquiry.decide(aws)).await?;
+        let mut decided = Box::pin(inquiry.decide()).await?;
         if let Some(verdict) = decided.verdict.take() {
             if Box::pin(self.notes_showed(&request, &verdict)).await? {
                 approval::answer(aws, &name, &request, &verdict).await?;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{ErrorScope, GitLabError, RetryTime};
-use crate::feedback::approval::ApprovalError;
 use crate::feedback::reporting::plan::{Post, Topic};
 use cfn_custom_resource::Reason;
 
@@ -47,15 +46,6 @@ impl From<GitLabError> for ReportError {
             reason: error.reason(),
             is_final: error.retry == RetryTime::Never,
             gitlab: Some(Box::new(error)),
-        }
-    }
-}
-
-impl From<ApprovalError> for ReportError {
-    fn from(error: ApprovalError) -> Self {
-        match error {
-            ApprovalError::Aws(error) => error.into(),
-            ApprovalError::GitLab(error) => error.into(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod actions;
 pub mod cause;
+pub mod deployments;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
