@@ -69,7 +69,7 @@ impl Handler {
         ended.or_else(|stop| match stop {
             Stop::Nothing(because) => {
                 let because = because.as_ref();
-                tracing::info!(because, "nothing to do");
+                tracing::info!(because, "nothing more to do");
                 Ok(EventOutcome::ignored(because))
             }
             Stop::Failed(error) => Err(error),
