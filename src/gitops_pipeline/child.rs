@@ -6,14 +6,14 @@ use super::pushes::BranchPush;
 use super::pushes::missed_push::DeployedBranch;
 use super::state::ChildStack;
 pub use super::template::RENDERING_VERSION;
+use crate::clients::cloudformation::StackStatus;
 use crate::clients::gitlab::Access;
 use crate::common::ownership::Owner;
 use cfn_custom_resource::Reason;
 
 #[derive(Clone, Debug)]
 pub struct Child {
-    /// CloudFormation's status, for example `UPDATE_ROLLBACK_FAILED`.
-    pub status: String,
+    pub status: StackStatus,
     pub owner: Owner,
     pub parameters: Vec<String>,
     /// The first push of its branch, if the stack waits for one.

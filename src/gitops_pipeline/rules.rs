@@ -2,6 +2,9 @@
 //!
 //! `cli/rules.json` has them: `tests/schemas` compares the file with this module.
 
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::types::StackStatus as SdkStatus;
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 use serde_json::{Value, json};
 
@@ -10,6 +13,7 @@ use super::executions::{
 };
 use super::names::{self, EventRule};
 use super::template::STACK_NAME_TAG;
+use crate::clients::cloudformation::StackStatus;
 use crate::common::ownership;
 
 /// The rules that the operator's command reads.
@@ -47,7 +51,14 @@ pub fn rules() -> Value {
         },
         "ended": ended(),
         "max_searched": MAX_SEARCHED,
+        "stack_statuses": stack_statuses(),
     })
+}
+
+/// The conditions that each status of a stack meets.
+fn stack_statuses() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let all = SdkStatus::values().iter();
+    all.map(|text| (*text, StackStatus::parse(Some(text)).meanings())).collect()
 }
 
 /// The statuses in which an execution has ended for certain.

@@ -11,6 +11,7 @@ use super::settings::{RenderedProperties, ReportSettings};
 use super::spec::GitLabProject;
 use super::template;
 use crate::clients::aws::is_role_not_assumable;
+use crate::clients::cloudformation::StackStatus;
 use crate::common::ascii;
 use crate::common::ownership::Owner;
 
@@ -19,8 +20,7 @@ use crate::common::ownership::Owner;
 pub struct ChildStack {
     /// Its ARN. CloudFormation does not reuse it.
     pub id: String,
-    /// CloudFormation's status, for example `UPDATE_IN_PROGRESS`.
-    pub status: String,
+    pub status: StackStatus,
     pub status_reason: Option<String>,
     /// When its latest operation started, in seconds since 1970.
     pub changed: i64,
@@ -41,7 +41,7 @@ pub struct ChildStack {
 }
 
 /// Changes whenever an operation on the stack starts, ends or reaches another status.
-pub type OperationKey = (String, String, Option<String>);
+pub type OperationKey = (String, StackStatus, Option<String>);
 
 impl ChildStack {
     pub fn operation_key(&self) -> OperationKey {
@@ -54,27 +54,10 @@ impl ChildStack {
         self.latest_token.as_deref().and_then(request_token::read)
     }
 
-    /// Whether the stack is complete and no operation runs, so that it can be updated.
-    pub fn is_settled(&self) -> bool {
-        matches!(
-            self.status.as_str(),
-            "CREATE_COMPLETE"
-                | "UPDATE_COMPLETE"
-                | "UPDATE_FAILED"
-                | "UPDATE_ROLLBACK_COMPLETE"
-                | "IMPORT_COMPLETE"
-                | "IMPORT_ROLLBACK_COMPLETE"
-        )
-    }
-
     /// Whether its latest operation failed because a service could not assume a role, which may be
     /// too new.
     pub fn has_unusable_role(&self) -> bool {
         self.failure.as_deref().is_some_and(is_role_not_assumable)
-    }
-
-    pub fn is_in_progress(&self) -> bool {
-        self.status.ends_with("_IN_PROGRESS")
     }
 
     /// Whether its parameters state that the branch exists, so that it contains a pipeline.
@@ -127,8 +110,8 @@ impl ChildStack {
 
     /// Whether its pipeline can run. After a rollback that failed, the pipeline still exists.
     pub fn is_runnable(&self) -> bool {
-        let has_failed_rollback = self.status == "UPDATE_ROLLBACK_FAILED";
-        self.is_settled() || (has_failed_rollback && self.has_pipeline())
+        let has_failed_rollback = self.status == StackStatus::UpdateRollbackFailed;
+        self.status.is_updatable() || (has_failed_rollback && self.has_pipeline())
     }
 
     /// Whether the request's physical ID names it, and no tags name its owner. The ID alone gives
@@ -140,7 +123,10 @@ impl ChildStack {
 
     /// Whether it has resources, and no tags name its owner.
     pub fn has_lost_tags(&self) -> bool {
-        let is_empty = ["REVIEW_IN_PROGRESS", "DELETE_COMPLETE"].contains(&self.status.as_str());
+        let is_empty = matches!(
+            self.status,
+            StackStatus::ReviewInProgress | StackStatus::DeleteComplete
+        );
         self.owner.is_none() && !is_empty
     }
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use super::schedule::days;
+use crate::clients::cloudformation::StackStatus;
 use crate::clients::gitlab::{ProjectDetails, SUFFICIENT_SCOPES};
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
@@ -44,9 +45,9 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<Reason> {
 
 /// The problem of a pipeline's stack `id` in this `status`. `None` if it has content that works, or
 /// while an operation runs.
-pub fn stack_problem(status: &str, id: &str) -> Option<Reason> {
+pub fn stack_problem(status: &StackStatus, id: &str) -> Option<Reason> {
     let (what, remedy): (_, Remedy) = match status {
-        "UPDATE_ROLLBACK_FAILED" => (
+        StackStatus::UpdateRollbackFailed => (
             "its update failed and could not be rolled back",
             format!(
                 "Remove the cause in its events. Then update its resource, which continues the \
@@ -54,16 +55,16 @@ pub fn stack_problem(status: &str, id: &str) -> Option<Reason> {
             )
             .into(),
         ),
-        "DELETE_FAILED" => (
+        StackStatus::DeleteFailed => (
             "it could not be deleted",
             "Remove the cause in its events, then delete its resource again".into(),
         ),
-        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "REVIEW_IN_PROGRESS" => (
+        status if status.is_only_deletable() => (
             "it was never created completely, so there is no pipeline",
             "Remove the cause in its events, then update its resource with a changed property, such as Tags"
                 .into(),
         ),
-        "IMPORT_ROLLBACK_FAILED" => (
+        StackStatus::ImportRollbackFailed => (
             "an import failed and could not be rolled back",
             format!("Run aws cloudformation continue-update-rollback --stack-name {id}").into(),
         ),

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::StackStatus;
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
@@ -23,7 +22,7 @@ use super::metrics;
 use super::pushes::{LookedAt, SuspectedPush};
 use super::schedule::DAY;
 use crate::clients::aws::{Aws, CallError, required};
-use crate::clients::cloudformation::stack_resource;
+use crate::clients::cloudformation::{StackStatus, stack_resource};
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab::Access;
 use crate::common::ownership::Owner;
@@ -49,7 +48,7 @@ const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 #[derive(Clone, Debug)]
 struct ListedStack {
     id: String,
-    status: String,
+    status: StackStatus,
 }
 
 /// The stacks that exist, as CloudFormation listed them.
@@ -123,29 +122,14 @@ impl Stacks {
 
     /// Whether the latest operation of the stack `id` has ended, and left no older resource.
     fn is_complete(&self, id: &str) -> bool {
-        const COMPLETE: [&str; 5] = [
-            "CREATE_COMPLETE",
-            "UPDATE_COMPLETE",
-            "UPDATE_ROLLBACK_COMPLETE",
-            "IMPORT_COMPLETE",
-            "IMPORT_ROLLBACK_COMPLETE",
-        ];
         let listed = self.all.values().find(|listed| listed.id == id);
-        listed.is_some_and(|listed| COMPLETE.contains(&listed.status.as_str()))
+        listed.is_some_and(|listed| listed.status.is_complete())
     }
 
-    /// The ID of the stack `name`, if its latest operation has ended and left its resources.
+    /// The ID of the stack `name`, if no operation on it runs.
     pub fn settled(&self, name: &str) -> Option<&String> {
-        const SETTLED: [&str; 6] = [
-            "CREATE_COMPLETE",
-            "UPDATE_COMPLETE",
-            "UPDATE_ROLLBACK_COMPLETE",
-            "UPDATE_ROLLBACK_FAILED",
-            "IMPORT_COMPLETE",
-            "IMPORT_ROLLBACK_COMPLETE",
-        ];
         let ListedStack { id, status } = self.all.get(name)?;
-        SETTLED.contains(&status.as_str()).then_some(id)
+        status.is_settled().then_some(id)
     }
 }
 
@@ -153,8 +137,7 @@ impl Stacks {
 pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
     let prefix = names::STACK.prefix(env_id);
     let deployed_prefix = names::DEPLOYED_STACK.prefix(env_id);
-    let existing = StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE");
-    let existing: Vec<StackStatus> = existing.map(|status| StackStatus::from(*status)).collect();
+    let existing = StackStatus::all_that(|status| *status != StackStatus::DeleteComplete);
     let call = aws.cloudformation.list_stacks().set_stack_status_filter(Some(existing));
     let mut pages = call.into_paginator().items().send();
     let mut stacks = Stacks::default();
@@ -172,8 +155,7 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
         if let Some(root) = stack.root_id.or(stack.parent_id) {
             stacks.roots.insert(id.clone(), root);
         }
-        let status = stack.stack_status.map(|status| status.as_str().to_owned());
-        let status = status.unwrap_or_default();
+        let status = StackStatus::parse(stack.stack_status);
         stacks.all.insert(name, ListedStack { id, status });
     }
     Ok(stacks)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{Parameter, Tag};
+use aws_sdk_cloudformation::types::{Parameter, StackStatus, Tag};
 use serde_json::{Value, json};
 
 use crate::alarms;
@@ -333,6 +333,48 @@ async fn deleted_child_stack_is_found_by_the_imports() {
         // The resource that creates it again.
         world.declare_shop(&world.shop.arn, "Project");
         look(&fake).await.assert_healthy();
+    }
+}
+
+/// In each status of the stack that has lost everything. A running operation may delete it itself.
+#[tokio::test(start_paused = true)]
+async fn deletion_is_found_unless_an_operation_runs() {
+    for (lost, subject) in [
+        (&["child stack"][..], "pipeline stack gitops-dev-shop"),
+        (
+            &["secret", "IAM user"][..],
+            "secret codecommit-mirror/user-dev-mirror",
+        ),
+    ] {
+        let world = world().await;
+        let fake = &world.fake;
+        let id = if lost.contains(&"secret") {
+            &world.mirror.arn
+        } else {
+            &world.shop.arn
+        };
+        let name = id.split('/').nth(1).expect("a name");
+        fake.change(|aws| {
+            let mut stack = aws.stacks.named("shop").expect("a stack").clone();
+            (stack.id, stack.name) = (id.clone(), name.to_owned());
+            aws.stacks.all.insert(id.clone(), stack);
+        });
+        import(fake, &[name]);
+        for what in lost {
+            world.delete(what).await;
+        }
+        for status in StackStatus::values() {
+            fake.change(|aws| aws.stacks.all.get_mut(id).expect("it").status = status);
+            let looked = look(fake).await;
+            let is_running = status.ends_with("_IN_PROGRESS") || *status == "DELETE_COMPLETE";
+            let expected = usize::from(!is_running);
+            assert_eq!(looked.texts("Unhealthy").len(), expected, "{status}");
+            assert_eq!(
+                looked.unhealthy().contains(subject),
+                !is_running,
+                "{status}"
+            );
+        }
     }
 }
 

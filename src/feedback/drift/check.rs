@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_cloudformation::types::{Stack, StackStatus};
+use aws_sdk_cloudformation::types::Stack;
 
 use super::result::Drifted;
 use super::target::DriftTarget;
 use crate::clients::aws::{Aws, CallError};
+use crate::clients::cloudformation::StackStatus;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
@@ -73,19 +74,10 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<Call
 fn comparable(stack: Option<Stack>) -> Result<Stack, Stop<CallError>> {
     const MISSING: &str = "it does not exist yet";
     let stack = stack.ok_or(Stop::nothing(MISSING))?;
-    match stack.stack_status() {
-        Some(StackStatus::ReviewInProgress) => Err(Stop::nothing(MISSING)),
-        Some(
-            StackStatus::CreateComplete
-            | StackStatus::UpdateComplete
-            | StackStatus::UpdateRollbackComplete
-            | StackStatus::ImportComplete
-            | StackStatus::ImportRollbackComplete,
-        ) => Ok(stack),
-        status => {
-            let status = status.map_or("", StackStatus::as_str);
-            Err(Stop::nothing(format!("it is {status}")))
-        }
+    match StackStatus::parse(stack.stack_status()) {
+        StackStatus::ReviewInProgress => Err(Stop::nothing(MISSING)),
+        status if status.is_complete() => Ok(stack),
+        status => Err(Stop::nothing(format!("it is {status}"))),
     }
 }
 
@@ -115,12 +107,12 @@ mod tests {
     #[test]
     fn stack_without_resources_or_in_progress_is_not_compared() {
         let of =
-            |status: StackStatus| comparable(Some(Stack::builder().stack_status(status).build()));
+            |status: &str| comparable(Some(Stack::builder().stack_status(status.into()).build()));
         let missing = Err(Stop::nothing("it does not exist yet"));
         assert_eq!(comparable(None), missing);
-        assert_eq!(of(StackStatus::ReviewInProgress), missing);
+        assert_eq!(of("REVIEW_IN_PROGRESS"), missing);
         let in_progress = Err(Stop::nothing("it is UPDATE_IN_PROGRESS"));
-        assert_eq!(of(StackStatus::UpdateInProgress), in_progress);
-        assert!(of(StackStatus::UpdateRollbackComplete).is_ok());
+        assert_eq!(of("UPDATE_IN_PROGRESS"), in_progress);
+        assert!(of("UPDATE_ROLLBACK_COMPLETE").is_ok());
     }
 }

@@ -16,6 +16,7 @@ use super::stack_operation::{ResourceFailure, STACK, StackOperation};
 pub use super::stack_operation::{Unlisted, Unread};
 use super::values;
 use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::cloudformation::StackStatus;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
@@ -66,8 +67,9 @@ pub struct FailedDeployment {
     pub cancelled: usize,
     /// How many failed resources are left out.
     pub more: usize,
-    /// The stack's status after the operation. Empty if a change set failed, which changes nothing.
-    pub status: String,
+    /// The stack's status after the operation. `None` if a change set failed, which changes
+    /// nothing.
+    pub status: Option<StackStatus>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,21 +140,25 @@ pub fn render(read: &FailedDeployment, url: &str) -> String {
             );
         }
     }
-    let status = code(&read.status);
-    match &*read.status {
-        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {
+    match &read.status {
+        Some(
+            StackStatus::UpdateRollbackComplete
+            | StackStatus::UpdateRollbackCompleteCleanupInProgress,
+        ) => {
             list.push_str("\nCloudFormation has restored the former version.\n");
         }
-        "UPDATE_ROLLBACK_FAILED" => {
+        Some(status @ StackStatus::UpdateRollbackFailed) => {
             let _ = writeln!(
                 list,
-                "\nCloudFormation could not restore the former version: the stack is in {status}."
+                "\nCloudFormation could not restore the former version: the stack is in {}.",
+                code(status.as_str())
             );
         }
-        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => {
+        Some(status) if status.was_never_complete() => {
             let _ = writeln!(
                 list,
-                "\nThe stack was never deployed completely: it is in {status}."
+                "\nThe stack was never deployed completely: it is in {}.",
+                code(status.as_str())
             );
         }
         _ => {}
@@ -170,7 +176,7 @@ struct DeploymentReader<'a> {
 #[derive(PartialEq)]
 struct StackState {
     id: String,
-    status: String,
+    status: StackStatus,
     change_set_id: Option<String>,
     operations: Vec<OperationEntry>,
 }
@@ -217,7 +223,7 @@ impl DeploymentReader<'_> {
         if self.state().await? != before {
             return Err(CHANGED.into());
         }
-        read.status = before.status;
+        read.status = Some(before.status);
         Ok(read)
     }
 
@@ -255,9 +261,8 @@ impl DeploymentReader<'_> {
         self.check_attempt().await?;
         let stack =
             describe_stack(self.aws, &self.of.settings.stack_name).await?.ok_or(NO_STACK)?;
-        let status = stack.stack_status().map_or("", |status| status.as_str());
-        let is_cleanup = status.ends_with("_COMPLETE_CLEANUP_IN_PROGRESS");
-        if status.is_empty() || (status.ends_with("_IN_PROGRESS") && !is_cleanup) {
+        let status = StackStatus::parse(stack.stack_status());
+        if status.is_in_progress() && !status.is_cleaning_up() {
             return Err(BUSY.into());
         }
         // Others create change sets at any time, which change nothing.
@@ -267,7 +272,7 @@ impl DeploymentReader<'_> {
         });
         Ok(StackState {
             id: stack.stack_id().unwrap_or_default().to_owned(),
-            status: status.to_owned(),
+            status,
             change_set_id: stack.change_set_id().map(ToOwned::to_owned),
             operations: operations.cloned().collect(),
         })
@@ -283,7 +288,7 @@ impl DeploymentReader<'_> {
     async fn operation(
         &self,
         stack_id: &str,
-        status: Option<&str>,
+        status: Option<&StackStatus>,
     ) -> Result<StackOperation, Unread> {
         let call = self.aws.cloudformation.describe_stack_events();
         let mut events = call.stack_name(stack_id).into_paginator().items().send();
@@ -294,7 +299,7 @@ impl DeploymentReader<'_> {
                 Ok(true) => return Ok(operation),
                 Ok(false) => {}
                 // The latest events may still be missing.
-                Err(_) if status.is_some_and(|status| status != operation.status) => {
+                Err(_) if status.is_some() && status != operation.status.as_ref() => {
                     return Err(DIFFERS.into());
                 }
                 Err(why) => return Err(why.into()),
@@ -314,7 +319,9 @@ impl DeploymentReader<'_> {
     /// Assumptions `deploy-error-repeats-a-reason`, `executed-change-set-is-readable` and
     /// `direct-update-drops-the-change-set`.
     async fn prove(&self, before: &StackState, operation: &StackOperation) -> Result<(), Unread> {
-        if operation.status != before.status || !has_same_operation(before, operation) {
+        if operation.status.as_ref() != Some(&before.status)
+            || !has_same_operation(before, operation)
+        {
             return Err(DIFFERS.into());
         }
         let (settings, summary) = (self.of.settings, &self.of.action.summary);
@@ -456,7 +463,7 @@ impl DeploymentReader<'_> {
             }
         });
         FailedDeployment {
-            status: String::new(),
+            status: None,
             resources: resources.collect(),
             cancelled: 0,
             more: found.len().saturating_sub(MAX_RESOURCES),

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_cloudformation::types::{Parameter, StackEvent};
 
 use crate::clients::aws::CallError;
+use crate::clients::cloudformation::{StackStatus, has_failed};
 use crate::common::one_line::one_line;
 use crate::common::stop::Stop;
 use crate::gitops_pipeline::{early_validation, is_cancelled};
@@ -98,8 +99,8 @@ pub struct StackOperation {
     hooks: Vec<early_validation::Finding>,
     /// Why the stack itself failed or rolled back, the latest reason first.
     reasons: Vec<String>,
-    /// The status of the stack in its latest event.
-    pub status: String,
+    /// The status of the stack in its latest event. `None` until that was read.
+    pub status: Option<StackStatus>,
     /// The ID of the operation, without its rollback. `None` if CloudFormation does not return it.
     pub id: Option<String>,
     /// Whether it created the stack.
@@ -124,12 +125,11 @@ impl StackOperation {
             self.hooks.extend(early_validation::parse_hook_event(event));
             return Ok(false);
         }
-        let status = event.resource_status().map_or("", |it| it.as_str());
         let reason = event.resource_status_reason().unwrap_or_default();
         if event.physical_resource_id() == Some(&self.stack_id) {
-            return self.reach(event, status, reason);
+            return self.reach(event, reason);
         }
-        if !status.ends_with("_FAILED") {
+        if !has_failed(event) {
             return Ok(false);
         }
         if is_cancelled(reason) {
@@ -140,7 +140,7 @@ impl StackOperation {
         self.failures.push(ResourceFailure {
             logical_id: event.logical_resource_id().unwrap_or("?").to_owned(),
             resource_type: event.resource_type().unwrap_or("?").to_owned(),
-            status: status.to_owned(),
+            status: event.resource_status().map_or("", |it| it.as_str()).to_owned(),
             reason: reason.to_owned(),
             hook_messages: vec![],
             is_in_rollback: false,
@@ -150,43 +150,48 @@ impl StackOperation {
     }
 
     /// Adds an event of the stack itself. An unknown status may begin another operation.
-    fn reach(&mut self, event: &StackEvent, status: &str, reason: &str) -> Result<bool, Unlisted> {
-        if self.status.is_empty() {
-            status.clone_into(&mut self.status);
-        }
+    fn reach(&mut self, event: &StackEvent, reason: &str) -> Result<bool, Unlisted> {
+        #[allow(clippy::enum_glob_use)] // Each is named.
+        use StackStatus::*;
+        let status = StackStatus::parse(event.resource_status());
+        self.status.get_or_insert_with(|| status.clone());
         match status {
-            "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" => {
+            CreateInProgress | UpdateInProgress => {
                 self.id = event.operation_id().map(ToOwned::to_owned);
-                self.is_creation = status == "CREATE_IN_PROGRESS";
+                self.is_creation = status == CreateInProgress;
                 self.attach_hooks();
                 return Ok(true);
             }
-            "ROLLBACK_IN_PROGRESS" | "UPDATE_ROLLBACK_IN_PROGRESS" => {
+            RollbackInProgress | UpdateRollbackInProgress => {
                 for failure in &mut self.failures {
                     failure.is_in_rollback = true;
                 }
             }
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-                if !self.is_nested =>
-            {
-                return Err(SUCCEEDED);
+            CreateFailed
+            | RollbackComplete
+            | RollbackFailed
+            | UpdateFailed
+            | UpdateRollbackComplete
+            | UpdateRollbackCompleteCleanupInProgress
+            | UpdateRollbackFailed => {}
+            // Of a nested stack: the parent's rollback may follow.
+            CreateComplete | UpdateComplete | UpdateCompleteCleanupInProgress => {
+                if !self.is_nested {
+                    return Err(SUCCEEDED);
+                }
             }
-            // The parent's rollback may follow.
-            "CREATE_COMPLETE"
-            | "UPDATE_COMPLETE"
-            | "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-            | "DELETE_IN_PROGRESS"
-            | "DELETE_FAILED"
-            | "DELETE_COMPLETE"
-                if self.is_nested => {}
-            "CREATE_FAILED"
-            | "UPDATE_FAILED"
-            | "ROLLBACK_FAILED"
-            | "ROLLBACK_COMPLETE"
-            | "UPDATE_ROLLBACK_FAILED"
-            | "UPDATE_ROLLBACK_COMPLETE"
-            | "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS" => {}
-            _ => return Err(UNEXPECTED),
+            DeleteInProgress | DeleteComplete | DeleteFailed => {
+                if !self.is_nested {
+                    return Err(UNEXPECTED);
+                }
+            }
+            ReviewInProgress
+            | ImportInProgress
+            | ImportComplete
+            | ImportRollbackInProgress
+            | ImportRollbackComplete
+            | ImportRollbackFailed
+            | Unknown(_) => return Err(UNEXPECTED),
         }
         if !reason.trim().is_empty() {
             self.reasons.push(reason.to_owned());
@@ -200,7 +205,7 @@ impl StackOperation {
         Some(ResourceFailure {
             logical_id: name.to_owned(),
             resource_type: STACK.to_owned(),
-            status: self.status.clone(),
+            status: self.status.as_ref()?.to_string(),
             reason: self.reasons.last()?.clone(),
             hook_messages: vec![],
             is_in_rollback: false,

@@ -1,6 +1,7 @@
 //! Why an execution failed, for its status and its note.
 
 use crate::clients::aws::{Aws, CallError};
+use crate::clients::cloudformation::StackStatus;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets::{Audience, code};
 use crate::feedback::failures::build::FailedBuild;
@@ -121,8 +122,8 @@ impl Cause {
     /// administrator. `None` if it can update it, or if the status is not known.
     pub fn obstacle(&self, summary: &str, stack_name: &str) -> Option<String> {
         let status = match self {
-            Cause::Deployment(read) if !read.status.is_empty() => &read.status,
-            _ => stack_status(summary)?,
+            Cause::Deployment(read) if read.status.is_some() => read.status.clone()?,
+            _ => StackStatus::parse(stack_status(summary)),
         };
         let command = |name| {
             code(&format!(
@@ -130,13 +131,13 @@ impl Cause {
             ))
         };
         match status {
-            "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => {
+            status if status.was_never_complete() => {
                 let delete = command("delete-stack");
                 Some(format!(
                     "\nBefore the next deployment, an administrator has to delete the stack: {delete}.\n"
                 ))
             }
-            "UPDATE_ROLLBACK_FAILED" => {
+            StackStatus::UpdateRollbackFailed => {
                 let repair = command("continue-update-rollback");
                 Some(format!(
                     "\nAn administrator has to repair the stack first, also before a revert or an undo: {repair}.\n"
@@ -166,7 +167,7 @@ mod tests {
     fn stack_that_cannot_be_updated_is_an_obstacle() {
         let read = |status: &str| {
             Cause::Deployment(FailedDeployment {
-                status: status.to_owned(),
+                status: (!status.is_empty()).then(|| StackStatus::parse(Some(status))),
                 ..FailedDeployment::default()
             })
         };

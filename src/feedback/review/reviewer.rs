@@ -1,6 +1,6 @@
 //! Runs a review, from the branch's latest commit to the note.
 
-use aws_sdk_cloudformation::types::{Parameter, Stack, StackStatus};
+use aws_sdk_cloudformation::types::Parameter;
 
 use super::build::{BuildState, ReviewBuild};
 use super::finding::{DeployedStack, ReviewFinding};
@@ -8,6 +8,7 @@ use super::output::{BuildOutput, Unusable};
 use super::target::ReviewTarget;
 use super::{finding, note, output, parameters};
 use crate::clients::aws::{Aws, CallError};
+use crate::clients::cloudformation::StackStatus;
 use crate::clients::codecommit;
 use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, Note, NotePlace, NoteText, Rejection, RetryTime,
@@ -149,7 +150,8 @@ impl Reviewer<'_> {
         let name = self.stack_name();
         self.progress.doing(format!("looking up stack {name}"));
         let stack = describe_stack(self.aws, name).await?;
-        let status = stack.as_ref().and_then(Stack::stack_status);
+        let status = stack.as_ref().map(|stack| StackStatus::parse(stack.stack_status()));
+        let status = status.as_ref();
         let parameters = stack.iter().flat_map(|stack| stack.parameters());
         let value = |one: &Parameter| {
             Some((
@@ -160,7 +162,7 @@ impl Reviewer<'_> {
         Ok(DeployedStack {
             // An earlier change set of the pipeline has not been executed yet.
             exists: status.is_some_and(|status| *status != StackStatus::ReviewInProgress),
-            is_busy: status.is_some_and(|status| status.as_str().ends_with("_IN_PROGRESS")),
+            is_busy: status.is_some_and(|status| status.is_in_progress()),
             parameters: parameters.filter_map(value).collect(),
         })
     }

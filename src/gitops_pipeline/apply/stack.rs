@@ -5,6 +5,7 @@ use aws_sdk_cloudformation::types::OnFailure;
 use super::error::ApplyError;
 use super::render::{Rendered, Renderer};
 use crate::clients::aws::CallError;
+use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
 use crate::gitops_pipeline::delete::StackCreation;
 use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, tombstone};
@@ -90,7 +91,8 @@ impl<'a> StackApplier<'a> {
     async fn read_created(&mut self) -> Result<(), CallError> {
         if let Some(id) = &self.state.created_id {
             let created = observe::observe(self.renderer.aws, id, None).await?;
-            self.tracker.child = created.filter(|stack| stack.status == "DELETE_COMPLETE");
+            self.tracker.child =
+                created.filter(|stack| stack.status == StackStatus::DeleteComplete);
         }
         self.state.has_read_created = true;
         Ok(())
@@ -124,7 +126,7 @@ impl<'a> StackApplier<'a> {
 
     async fn render(&mut self) -> Result<(), ApplyError> {
         let child = self.tracker.child.as_ref();
-        let child = child.filter(|child| child.is_settled());
+        let child = child.filter(|child| child.status.is_updatable());
         let rendered = self.renderer.render(child, self.source).await?;
         self.state.content = Some(rendered.key.clone());
         self.rendered = Some(rendered);
@@ -188,21 +190,22 @@ impl<'a> StackApplier<'a> {
     }
 
     fn error(&self, stop: ApplyStop) -> ApplyError {
-        let (name, status) = (self.tracker.name(), self.tracker.status());
-        let (own, child) = (&self.renderer.context.owner, self.tracker.child.as_ref());
+        let (name, child) = (self.tracker.name(), self.tracker.child.as_ref());
+        let own = &self.renderer.context.owner;
         ApplyError::Failed(match (stop, child) {
+            (ApplyStop::Deleted, _) => return ApplyError::Deleted,
+            (ApplyStop::Failed(reason), _) => {
+                let status = child.map(|child| &child.status);
+                let reason = messages::stack_failed(name, status, &reason);
+                return ApplyError::StackFailed(reason);
+            }
+            (ApplyStop::Superseded, _) | (_, None) => messages::superseded(name),
             (ApplyStop::Foreign(owner), Some(child)) => {
                 messages::foreign_stack(name, own, owner.as_ref(), child)
             }
             (ApplyStop::Untagged, Some(child)) => messages::stack_is_untagged(name, own, child),
-            (ApplyStop::Foreign(_) | ApplyStop::Untagged | ApplyStop::Superseded, _) => {
-                messages::superseded(name)
-            }
-            (ApplyStop::UnknownStatus, _) => messages::unknown_status(name, status),
-            (ApplyStop::Deleted, _) => return ApplyError::Deleted,
-            (ApplyStop::Failed(reason), _) => {
-                let reason = messages::stack_failed(name, status, &reason);
-                return ApplyError::StackFailed(reason);
+            (ApplyStop::UnknownStatus, Some(child)) => {
+                messages::unknown_status(name, &child.status)
             }
         })
     }
@@ -224,7 +227,7 @@ impl Reconcile for StackApplier<'_> {
         self.state.has_properties = None;
         let child = self.tracker.child.as_ref();
         if let Some(child) = child.filter(|child| child.is_owned_by(self.renderer.context)) {
-            if child.is_settled() {
+            if child.status.is_updatable() {
                 self.had_pipeline.get_or_insert(child.has_pipeline());
             } else {
                 self.progress.changing();

@@ -1,5 +1,6 @@
 //! Plans a deletion: of the resource, or of the stack that a failed request created.
 
+use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::plan::operation::StartedBy;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -65,7 +66,7 @@ pub fn next(
         return Next::Apply(DeleteStep::Wait);
     }
     if let Some(child) = child.filter(|child| child.is_untagged(context)) {
-        return if child.is_in_progress() {
+        return if child.status.is_in_progress() {
             Next::Apply(DeleteStep::Wait)
         } else {
             Next::Fail(DeleteStop::Untagged)
@@ -89,7 +90,7 @@ pub fn next(
         let repository = policy.is_some_and(|policy| policy == "Delete");
         return Next::Apply(DeleteStep::DeleteDependents { repository });
     }
-    let to_delete = to_delete.filter(|stack| stack.status != "DELETE_COMPLETE");
+    let to_delete = to_delete.filter(|stack| stack.status != StackStatus::DeleteComplete);
     let Some(stack) = to_delete else {
         return if may_have_dependents && state.has_previous && !state.has_deleted_rule_again {
             Next::Apply(DeleteStep::DeleteRuleAgain)
@@ -105,35 +106,29 @@ pub fn next(
 
 fn stack_step(stack: &ChildStack, context: &RequestContext) -> DeleteStep {
     let started_by = StartedBy::of(stack, context);
-    match (stack.status.as_str(), &started_by) {
-        ("DELETE_FAILED", StartedBy::This(Purpose::Delete | Purpose::RollBack)) => {
+    match (&stack.status, &started_by) {
+        (StackStatus::DeleteFailed, StartedBy::This(Purpose::Delete | Purpose::RollBack)) => {
             DeleteStep::ReadFailure
         }
         // CloudFormation deletes a stack that it is still creating.
-        ("CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS", _) => DeleteStep::Delete,
-        ("UPDATE_IN_PROGRESS", _) if started_by.is_earlier_change() => DeleteStep::CancelUpdate,
-        _ if stack.is_in_progress() => DeleteStep::Wait,
+        (StackStatus::CreateInProgress | StackStatus::ReviewInProgress, _) => DeleteStep::Delete,
+        (StackStatus::UpdateInProgress, _) if started_by.is_earlier_change() => {
+            DeleteStep::CancelUpdate
+        }
+        (status, _) if status.is_in_progress() => DeleteStep::Wait,
         _ => DeleteStep::Delete,
     }
 }
 
 /// Whether a deletion leaves `child`, because a later request of the resource has changed it.
 fn is_left(child: &ChildStack, context: &RequestContext) -> bool {
-    let is_own = child.is_owned_by(context) && child.status != "DELETE_COMPLETE";
+    let is_own = child.is_owned_by(context) && child.status != StackStatus::DeleteComplete;
     is_own && child.is_superseding(context)
 }
 
 fn is_to_delete(child: &ChildStack, context: &RequestContext, purpose: &Purpose) -> bool {
     // Another delivery may have reported a complete stack as created.
-    let was_complete = !matches!(
-        child.status.as_str(),
-        "CREATE_FAILED"
-            | "ROLLBACK_COMPLETE"
-            | "ROLLBACK_FAILED"
-            | "DELETE_IN_PROGRESS"
-            | "DELETE_FAILED"
-            | "DELETE_COMPLETE"
-    );
-    let is_included = *purpose != Purpose::RollBack || !was_complete;
+    let may_be_complete = !child.status.was_never_complete() && !child.status.is_deletion();
+    let is_included = *purpose != Purpose::RollBack || !may_be_complete;
     child.is_owned_by(context) && is_included && !child.is_superseding(context)
 }

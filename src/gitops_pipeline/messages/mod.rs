@@ -11,6 +11,7 @@ use super::spec::Spec;
 use super::state::ChildStack;
 use super::template::STACK_NAME_TAG;
 use crate::clients::aws::{CallError, denied_action_in, is_role_not_assumable, remedy_of_tags};
+use crate::clients::cloudformation::StackStatus;
 use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::Reason;
@@ -32,7 +33,7 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, child: &Chi
             format!("it belongs to {} of stack {}", owner.logical_id, owner.stack_id),
             format!("Choose another ProjectID. If that stack is gone, {give}"),
         ),
-        None if child.status == "REVIEW_IN_PROGRESS" => (
+        None if child.status == StackStatus::ReviewInProgress => (
             "a change set that was never executed has the name".to_owned(),
             format!("Free it with `aws cloudformation delete-stack --stack-name {name}`"),
         ),
@@ -108,15 +109,14 @@ pub fn superseded(name: &str) -> Reason {
     Reason::new(Code::OvertakenByRequest, problem, REPEAT_IF_WANTED)
 }
 
-pub fn unknown_status(name: &str, status: &str) -> Reason {
+pub fn unknown_status(name: &str, status: &StackStatus) -> Reason {
     let problem =
         format!("changing stack {name}: it is {status}, which CloudFormation does not change");
     let remedy = match status {
-        "UPDATE_ROLLBACK_FAILED" => format!(
+        StackStatus::UpdateRollbackFailed => format!(
             "Run `aws cloudformation continue-update-rollback --stack-name {name}`, then deploy again"
         ),
-        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "REVIEW_IN_PROGRESS"
-        | "DELETE_FAILED" => format!(
+        status if status.is_only_deletable() => format!(
             "Run `aws cloudformation delete-stack --stack-name {name}`, then update its resource with a \
              changed property, such as Tags"
         ),
@@ -163,9 +163,11 @@ pub fn deleted_since(name: &str) -> Reason {
     Reason::new(Code::OvertakenByDelete, problem, REPEAT_IF_WANTED)
 }
 
-pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
+/// The failure of an operation on the stack `name`, which is in this `status`. `None` if no stack
+/// was observed.
+pub fn stack_failed(name: &str, status: Option<&StackStatus>, reason: &str) -> Reason {
     let (doing, also, then) = match status {
-        "UPDATE_ROLLBACK_FAILED" => (
+        Some(StackStatus::UpdateRollbackFailed) => (
             "updating",
             "; its rollback failed too",
             format!(
@@ -173,8 +175,12 @@ pub fn stack_failed(name: &str, status: &str, reason: &str) -> Reason {
                  continue-update-rollback --stack-name {name}`"
             ),
         ),
-        status if status.starts_with("UPDATE") => ("updating", "", String::new()),
-        "DELETE_FAILED" => (
+        Some(
+            StackStatus::UpdateComplete
+            | StackStatus::UpdateFailed
+            | StackStatus::UpdateRollbackComplete,
+        ) => ("updating", "", String::new()),
+        Some(StackStatus::DeleteFailed) => (
             "creating",
             "; the remaining resources cannot be deleted",
             format!(". Run `aws cloudformation delete-stack --stack-name {name}` to see why"),

@@ -34,7 +34,12 @@ fn denied_call_names_the_remedy() {
 fn failed_stack_of_a_denied_role_names_the_parameter() {
     for action in ["iam:PassRole", "iam:GetRole"] {
         let cause = format!("EventRule: u is not authorized to perform: {action} on resource: r");
-        let said = stack_failed("gitops-dev-shop", "UPDATE_ROLLBACK_FAILED", &cause).to_string();
+        let said = stack_failed(
+            "gitops-dev-shop",
+            Some(&StackStatus::UpdateRollbackFailed),
+            &cause,
+        )
+        .to_string();
         assert!(said.contains("parameter PipelineRoleNames"), "{said}");
         assert!(said.contains("continue-update-rollback"), "{said}");
     }
@@ -45,7 +50,11 @@ fn denied_creation_names_the_tags_and_nothing_else_does() {
     let reason = |action: &str, why: &str| {
         let cause =
             format!("Denied (User: r is not authorized to perform: {action} on resource: r {why})");
-        let reason = stack_failed("gitops-dev-shop", "ROLLBACK_COMPLETE", &cause);
+        let reason = stack_failed(
+            "gitops-dev-shop",
+            Some(&StackStatus::RollbackComplete),
+            &cause,
+        );
         reason.to_string()
     };
     let by_organization = "with an explicit deny in a service control policy";

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use super::early_validation;
 use super::early_validation::Finding;
 use crate::clients::aws::{Aws, CallError, required};
+use crate::clients::cloudformation::{StackStatus, has_failed};
 use crate::clients::failing_calls::within;
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::state::ChildStack;
@@ -30,7 +31,7 @@ const FINDINGS_TIMEOUT: Duration = Duration::from_secs(10);
 pub async fn read_operations(
     aws: &Aws,
     child: &mut ChildStack,
-) -> Result<Option<String>, CallError> {
+) -> Result<Option<StackStatus>, CallError> {
     let (mut events, mut event_status) = (events(aws, &child.id), None);
     let mut is_newest = true;
     // The latest event comes first. The events of an operation without a token have none.
@@ -39,7 +40,7 @@ pub async fn read_operations(
         let token = event.client_request_token();
         let is_of_stack = event_status.is_none() && is_of(&event, child);
         if is_of_stack {
-            event_status = Some(status(&event).to_owned());
+            event_status = Some(StackStatus::parse(event.resource_status()));
         }
         if is_of_stack || is_newest {
             child.latest_token = token.map(ToOwned::to_owned);
@@ -50,7 +51,10 @@ pub async fn read_operations(
             // The last event of an operation is the stack's own.
             child.is_request_complete = child.latest_request.is_some()
                 && is_of(&event, child)
-                && ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&status(&event));
+                && matches!(
+                    StackStatus::parse(event.resource_status()),
+                    StackStatus::CreateComplete | StackStatus::UpdateComplete
+                );
         }
         if event_status.is_some() && child.latest_request.is_some() {
             break;
@@ -122,16 +126,15 @@ async fn first_failed_resource(
         if !is_own(event.client_request_token()) {
             continue;
         }
-        let status = status(&event);
         if is_of(&event, child) {
-            if is_start(status) {
+            if is_start(&StackStatus::parse(event.resource_status())) {
                 break;
             }
             continue;
         }
         findings.extend(early_validation::parse_hook_event(&event));
         let reason = event.resource_status_reason().unwrap_or_default();
-        if status.ends_with("_FAILED") && !is_cancelled(reason) {
+        if has_failed(&event) && !is_cancelled(reason) {
             first = Some(FailedResource {
                 logical_id: event.logical_resource_id().unwrap_or("?").to_owned(),
                 operation_id: event.operation_id().map(ToOwned::to_owned),
@@ -176,10 +179,12 @@ fn is_pipeline_update(event: &StackEvent) -> bool {
 }
 
 /// Whether this is the status of an operation's first event. A rollback belongs to its operation.
-fn is_start(status: &str) -> bool {
+fn is_start(status: &StackStatus) -> bool {
     matches!(
         status,
-        "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS" | "DELETE_IN_PROGRESS"
+        StackStatus::CreateInProgress
+            | StackStatus::UpdateInProgress
+            | StackStatus::DeleteInProgress
     )
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use self::events::first_failure;
 pub use self::events::{has_updated_pipeline, is_cancelled};
 use crate::clients::aws::{Aws, CallError};
-use crate::clients::cloudformation::stack_resource;
+use crate::clients::cloudformation::{StackStatus, stack_resource};
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::reconcile::backoff::Backoff;
@@ -37,7 +37,7 @@ pub async fn observe(
             before.id == child.id
                 && before.status == child.status
                 && before.changed == child.changed
-                && child.is_in_progress()
+                && child.status.is_in_progress()
         };
         if let Some(before) = before.filter(is_still_running) {
             child.latest_token.clone_from(&before.latest_token);
@@ -51,11 +51,10 @@ pub async fn observe(
         }
         // The status and the events come from two calls. Either may be out of date, and an
         // operation may start in between. If they differ, both are read again, for about a minute.
-        let status = &child.status;
         tracing::warn!(
             pipeline_stack = name,
-            stack_status = status,
-            event_status,
+            stack_status = child.status.as_str(),
+            event_status = event_status.as_ref().map(StackStatus::as_str),
             "the stack's events do not match its status"
         );
         if !backoff.may_poll() {
@@ -100,7 +99,7 @@ pub fn described(stack: Stack, name: &str) -> ChildStack {
         tags.filter_map(|tag| Some((tag.key?, tag.value?))).collect();
     ChildStack {
         id: stack.stack_id.unwrap_or_else(|| name.to_owned()),
-        status: stack.stack_status.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        status: StackStatus::parse(stack.stack_status),
         status_reason: stack.stack_status_reason,
         changed: times.iter().flatten().map(DateTime::secs).max().unwrap_or(0),
         owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),

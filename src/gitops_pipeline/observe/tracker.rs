@@ -35,11 +35,6 @@ impl<'a> StackTracker<'a> {
         &self.name
     }
 
-    /// The status of the observed stack. Empty if it does not exist.
-    pub fn status(&self) -> &str {
-        self.child.as_ref().map_or("", |child| &child.status)
-    }
-
     /// Whether a stack was observed before the current one.
     pub fn has_previous(&self) -> bool {
         self.previous.is_some()
@@ -115,7 +110,8 @@ impl<'a> StackTracker<'a> {
 
     /// What [`StackTracker::wait`] does.
     pub fn describe_wait(&self) -> String {
-        format!("waiting for stack {} ({})", self.name, self.status())
+        let status = self.child.as_ref().map_or("", |child| child.status.as_str());
+        format!("waiting for stack {} ({status})", self.name)
     }
 
     /// Waits after the start of an operation. It also waits if CloudFormation rejected the start or

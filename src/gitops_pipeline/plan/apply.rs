@@ -1,6 +1,7 @@
 //! Plans a Create or an Update of the child stack.
 
 use super::operation::StartedBy;
+use crate::clients::cloudformation::StackStatus;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -76,7 +77,7 @@ type Plan = Next<ApplyStep, ChildStack, ApplyStop>;
 
 /// Plans the next step towards a stack with the rendered content.
 pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestContext) -> Plan {
-    let Some(child) = child.filter(|child| child.status != "DELETE_COMPLETE") else {
+    let Some(child) = child.filter(|child| child.status != StackStatus::DeleteComplete) else {
         let deleted = child.filter(|_| state.has_read_created);
         return without_stack(deleted, state, context);
     };
@@ -89,7 +90,7 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
     if !child.is_owned_by(context) {
         return Next::Fail(ApplyStop::Foreign(child.owner.clone()));
     }
-    if child.is_settled() && state.content.is_none() {
+    if child.status.is_updatable() && state.content.is_none() {
         return Next::Apply(ApplyStep::Render);
     }
     if child.is_superseding(context) {
@@ -101,17 +102,22 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
 /// Nothing changes a stack without its tags. The rollback of an Update that was rejected for that
 /// succeeds, or the parent stack could not be rolled back.
 fn without_tags(child: &ChildStack, state: &ApplyState) -> Plan {
-    if child.is_in_progress() {
+    if child.status.is_in_progress() {
         return Next::Apply(ApplyStep::Wait);
     }
     match state.has_properties {
-        None if child.is_settled() => Next::Apply(ApplyStep::ReadProperties),
+        None if child.status.is_updatable() => Next::Apply(ApplyStep::ReadProperties),
         Some(true) => Next::Done(child.clone()),
         Some(false) | None => Next::Fail(ApplyStop::Untagged),
     }
 }
 
 fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) -> Plan {
+    use StackStatus::{
+        CreateComplete, CreateFailed, DeleteFailed, DeleteInProgress, ImportComplete,
+        ImportRollbackComplete, RollbackComplete, RollbackFailed, UpdateComplete, UpdateFailed,
+        UpdateInProgress, UpdateRollbackComplete, UpdateRollbackFailed,
+    };
     let started_by = StartedBy::of(child, context);
     let own = match &started_by {
         StartedBy::This(purpose) => Some(purpose),
@@ -122,44 +128,43 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
     let sent = child.latest_request.as_ref().filter(|(request, _)| *request == context.request);
     let sent_content = sent.and_then(|(_, purpose)| purpose.content());
     let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
-    if is_sent && own.is_none() && child.is_settled() {
+    if is_sent && own.is_none() && child.status.is_updatable() {
         return after_others(child, sent.map(|(_, purpose)| purpose));
     }
     let own_content = own.and_then(Purpose::content);
-    let step = match child.status.as_str() {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE" => {
+    let step = match &child.status {
+        CreateComplete | UpdateComplete | ImportComplete | ImportRollbackComplete => {
             if own_content.is_some() && own_content == state.content.as_deref() {
                 return Next::Done(child.clone());
             }
             ApplyStep::Update { again: false }
         }
-        "UPDATE_ROLLBACK_COMPLETE"
-        | "UPDATE_ROLLBACK_FAILED"
-        | "UPDATE_FAILED"
-        | "ROLLBACK_COMPLETE"
-        | "ROLLBACK_FAILED"
-        | "CREATE_FAILED"
+        UpdateRollbackComplete
+        | UpdateRollbackFailed
+        | UpdateFailed
+        | RollbackComplete
+        | RollbackFailed
+        | CreateFailed
             if own_content.is_some() =>
         {
             return after_failure(child);
         }
         // The stack has its former content.
-        "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" => ApplyStep::Update { again: false },
+        UpdateRollbackComplete | UpdateFailed => ApplyStep::Update { again: false },
         // This request failed, and its invocation ended while it rolled back.
-        "DELETE_IN_PROGRESS" if own == Some(&Purpose::RollBack) => return after_failure(child),
-        "DELETE_FAILED" if matches!(own, Some(Purpose::Delete | Purpose::RollBack)) => {
+        DeleteInProgress if own == Some(&Purpose::RollBack) => return after_failure(child),
+        DeleteFailed if matches!(own, Some(Purpose::Delete | Purpose::RollBack)) => {
             return after_failure(child);
         }
-        "UPDATE_ROLLBACK_FAILED" if own == Some(&Purpose::ContinueRollback) => {
+        UpdateRollbackFailed if own == Some(&Purpose::ContinueRollback) => {
             return after_failure(child);
         }
         // CloudFormation cannot update a stack that was never complete. A change set that was never
         // executed has no resources.
-        "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "REVIEW_IN_PROGRESS"
-        | "DELETE_FAILED" => ApplyStep::Delete,
-        "UPDATE_ROLLBACK_FAILED" => ApplyStep::ContinueRollback,
-        "UPDATE_IN_PROGRESS" if started_by.is_earlier_change() => ApplyStep::CancelUpdate,
-        _ if child.is_in_progress() => ApplyStep::Wait,
+        status if status.is_only_deletable() => ApplyStep::Delete,
+        UpdateRollbackFailed => ApplyStep::ContinueRollback,
+        UpdateInProgress if started_by.is_earlier_change() => ApplyStep::CancelUpdate,
+        status if status.is_in_progress() => ApplyStep::Wait,
         _ => return Next::Fail(ApplyStop::UnknownStatus),
     };
     Next::Apply(step)
@@ -171,7 +176,10 @@ fn after_others(child: &ChildStack, sent: Option<&Purpose>) -> Plan {
         return Next::Done(child.clone());
     }
     // The operation of others has succeeded since.
-    let is_complete = !["UPDATE_FAILED", "UPDATE_ROLLBACK_COMPLETE"].contains(&&*child.status);
+    let is_complete = !matches!(
+        child.status,
+        StackStatus::UpdateFailed | StackStatus::UpdateRollbackComplete
+    );
     if is_complete && matches!(sent, Some(Purpose::Apply(_))) {
         return Next::Apply(ApplyStep::Update { again: true });
     }
@@ -222,10 +230,10 @@ fn after_failure(child: &ChildStack) -> Plan {
         return Next::Apply(ApplyStep::ReadFailure);
     };
     let is_first = matches!(child.latest_purpose(), Some((_, Purpose::Apply(_))));
-    let step = match child.status.as_str() {
-        "UPDATE_ROLLBACK_COMPLETE" => Some(ApplyStep::Update { again: true }),
+    let step = match child.status {
+        StackStatus::UpdateRollbackComplete => Some(ApplyStep::Update { again: true }),
         // The request creates it again afterwards.
-        "CREATE_FAILED" | "ROLLBACK_COMPLETE" => Some(ApplyStep::Delete),
+        StackStatus::CreateFailed | StackStatus::RollbackComplete => Some(ApplyStep::Delete),
         _ => None,
     };
     match step.filter(|_| is_first && child.has_unusable_role()) {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::apply;
 use super::apply::{ApplyState, ApplyStep, ApplyStop};
+use crate::clients::cloudformation::StackStatus;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::delete::plan as delete;
 use crate::gitops_pipeline::delete::plan::{DeleteStep, DeleteStop};
@@ -47,7 +48,7 @@ fn child(status: &str, token: Option<String>) -> ChildStack {
     ChildStack {
         id: "arn".to_owned(),
         changed: 100,
-        status: status.to_owned(),
+        status: StackStatus::parse(Some(status)),
         status_reason: None,
         owner: Some(context().owner),
         tags: BTreeMap::new(),
@@ -271,7 +272,7 @@ fn operation_of_others_since_decides_nothing() {
             };
             // The content is rendered only for a stack that can be updated.
             let mut state = rendered();
-            state.content = state.content.filter(|_| child.is_settled());
+            state.content = state.content.filter(|_| child.status.is_updatable());
             let found = plan_in(Some(&child), &state);
             assert_eq!(found, expected, "{status} {sent} {has_ended}");
         }

@@ -54,10 +54,10 @@ pub fn next(
     let Some(child) = child.filter(|child| child.owner.is_some()) else {
         return ignored(format!("there is no stack {name} of this function"));
     };
-    if child.status.starts_with("DELETE") {
+    if child.status.is_deletion() {
         return ignored(format!("stack {name} is being deleted"));
     }
-    if child.is_in_progress() {
+    if child.status.is_in_progress() {
         return Next::Apply(FirstPushStep::Wait);
     }
     if !child.is_runnable() {
@@ -72,7 +72,7 @@ pub fn next(
     if child.latest_token.as_ref() == Some(&state.token) {
         return match &child.failure {
             None => Next::Apply(FirstPushStep::ReadFailure),
-            Some(failure) => Next::Fail(messages::stack_failed(name, &child.status, failure)),
+            Some(failure) => Next::Fail(messages::stack_failed(name, Some(&child.status), failure)),
         };
     }
     match state.branch {

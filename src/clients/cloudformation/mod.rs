@@ -1,7 +1,14 @@
-//! CloudFormation: the resources of stacks, and the imports of exports.
+//! CloudFormation: the statuses and resources of stacks, and the imports of exports.
 
-use aws_sdk_cloudformation::types::{ResourceStatus, StackResourceSummary, StackStatus};
+mod stack_status;
 
+use aws_sdk_cloudformation::types::ResourceStatus::{
+    CreateComplete, CreateFailed, CreateInProgress, DeleteComplete, DeleteSkipped, ImportComplete,
+    UpdateComplete, UpdateInProgress,
+};
+use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent, StackResourceSummary};
+
+pub use self::stack_status::StackStatus;
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::ownership::Owner;
 
@@ -12,8 +19,7 @@ pub struct StackResource {
     pub resource_type: String,
     /// `None` until the resource is created.
     pub physical_id: Option<String>,
-    /// CloudFormation's status, for example `UPDATE_COMPLETE`.
-    pub status: String,
+    pub status: Option<ResourceStatus>,
     /// Its attribute `Metadata` in the template, as JSON text. `None` in a list.
     pub metadata: Option<String>,
 }
@@ -21,17 +27,16 @@ pub struct StackResource {
 impl StackResource {
     /// Whether the stack is creating or updating it now.
     pub fn is_in_progress(&self) -> bool {
-        matches!(
-            self.status.as_str(),
-            "CREATE_IN_PROGRESS" | "UPDATE_IN_PROGRESS"
-        )
+        matches!(self.status, Some(CreateInProgress | UpdateInProgress))
     }
 
     /// Whether its latest operation succeeded, and none has begun since. With a status that this
     /// function does not know, it is not.
     pub fn is_complete(&self) -> bool {
-        let complete = ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"];
-        complete.contains(&self.status.as_str())
+        matches!(
+            self.status,
+            Some(CreateComplete | UpdateComplete | ImportComplete)
+        )
     }
 
     /// Whether it has this physical ID.
@@ -42,27 +47,38 @@ impl StackResource {
     /// Whether it exists by the stack's record, and no operation changes it. With a status that
     /// this function does not know, it does: a missing resource is then reported.
     pub fn is_declared(&self) -> bool {
-        !self.is_gone() && !self.status.ends_with("_IN_PROGRESS")
+        !self.is_gone() && !self.status_ends_with("_IN_PROGRESS")
     }
 
     /// Whether its stack does not have it, or no longer. CloudFormation shows those of a deleted
     /// stack for 90 days.
     pub fn is_gone(&self) -> bool {
-        let gone = ["CREATE_FAILED", "DELETE_COMPLETE", "DELETE_SKIPPED"];
-        gone.contains(&self.status.as_str())
+        matches!(
+            self.status,
+            Some(CreateFailed | DeleteComplete | DeleteSkipped)
+        )
     }
 
     /// Whether it may have this physical ID: it has it, or an operation may be changing the ID.
     pub fn may_be(&self, physical_id: &str) -> bool {
-        let is_complete = self.status.ends_with("_COMPLETE");
         let id = self.physical_id.as_deref();
-        !is_complete || id.is_none_or(|id| id == physical_id)
+        !self.status_ends_with("_COMPLETE") || id.is_none_or(|id| id == physical_id)
+    }
+
+    fn status_ends_with(&self, suffix: &str) -> bool {
+        self.status.as_ref().is_some_and(|status| status.as_str().ends_with(suffix))
     }
 
     /// Whether it is declared under this physical ID.
     pub fn is_declared_as(&self, physical_id: &str) -> bool {
         self.is_declared() && self.physical_id.as_deref().is_none_or(|id| id == physical_id)
     }
+}
+
+/// Whether the resource of the event has failed.
+pub fn has_failed(event: &StackEvent) -> bool {
+    let status = event.resource_status();
+    status.is_some_and(|status| status.as_str().ends_with("_FAILED"))
 }
 
 /// Looks up the resource `owner`. `None` if the stack or the resource does not exist.
@@ -78,34 +94,31 @@ pub async fn stack_resource(aws: &Aws, owner: &Owner) -> Result<Option<StackReso
         logical_id: logical_id.clone(),
         resource_type: detail.resource_type.unwrap_or_default(),
         physical_id: detail.physical_resource_id,
-        status: text(detail.resource_status),
+        status: detail.resource_status,
         metadata: detail.metadata,
     }))
 }
 
 /// Whether the stack is in an operation that may send requests for its resources.
 pub async fn is_in_operation(aws: &Aws, stack_id: &str) -> Result<bool, CallError> {
-    is_running(aws, stack_id, |_| true).await
+    has_status(aws, stack_id, StackStatus::is_in_progress).await
 }
 
-/// Whether the stack rolls an operation back, `continue-update-rollback` included. The cleanup
-/// after it sends no Update. A nested stack has a status of its own.
+/// Whether the stack rolls an operation back, `continue-update-rollback` included. A nested stack
+/// has a status of its own.
 pub async fn is_rolling_back(aws: &Aws, stack_id: &str) -> Result<bool, CallError> {
-    let restores = |status: &str| status.contains("ROLLBACK") && !status.contains("CLEANUP");
-    is_running(aws, stack_id, restores).await
+    has_status(aws, stack_id, StackStatus::is_rolling_back).await
 }
 
 /// Whether the stack is in an operation with a `wanted` status. `ListStacks` shows statuses, and no
 /// parameters and outputs as `DescribeStacks` does.
-async fn is_running(
+async fn has_status(
     aws: &Aws,
     stack_id: &str,
-    wanted: fn(&str) -> bool,
+    wanted: fn(&StackStatus) -> bool,
 ) -> Result<bool, CallError> {
-    let statuses = StackStatus::values().iter();
-    let running = statuses.filter(|status| status.ends_with("_IN_PROGRESS") && wanted(status));
-    let running = running.map(|status| StackStatus::from(*status)).collect();
-    let call = aws.cloudformation.list_stacks().set_stack_status_filter(Some(running));
+    let wanted = StackStatus::all_that(wanted);
+    let call = aws.cloudformation.list_stacks().set_stack_status_filter(Some(wanted));
     let mut stacks = call.into_paginator().items().send();
     while let Some(stack) = stacks.next().await {
         let stack = required(stack, || "listing the stacks in an operation".to_owned())?;
@@ -128,14 +141,10 @@ pub async fn stack_resources(aws: &Aws, stack_id: &str) -> Result<Vec<StackResou
         logical_id: summary.logical_resource_id.unwrap_or_default(),
         resource_type: summary.resource_type.unwrap_or_default(),
         physical_id: summary.physical_resource_id,
-        status: text(summary.resource_status),
+        status: summary.resource_status,
         metadata: None,
     });
     Ok(resources.collect())
-}
-
-fn text(status: Option<ResourceStatus>) -> String {
-    status.map_or_else(String::new, |status| status.as_str().to_owned())
 }
 
 /// The names of the stacks that import `export`. CloudFormation rejects the question if none does,
