@@ -120,6 +120,17 @@ pub async fn read(aws: &Aws, of: &FailedAction<'_>) -> Result<FailedDeployment, 
     }
 }
 
+/// The status of a stack now. `None` if it does not exist, or cannot be read.
+pub async fn stack_status(aws: &Aws, name: &str) -> Option<StackStatus> {
+    match describe_stack(aws, name).await {
+        Ok(stack) => Some(StackStatus::parse(stack?.stack_status())),
+        Err(error) => {
+            warn!(error.reason(), "a note may lack a remedy");
+            None
+        }
+    }
+}
+
 /// The list in the note, which fits a narrow screen. `url` shows the resources that are left out.
 pub fn render(read: &FailedDeployment, url: &str) -> String {
     let mut list = String::new();

@@ -512,6 +512,16 @@ fn stack(account: &mut Account) -> &mut Vec<Described> {
     account.stacks.get_mut("").expect("the stack")
 }
 
+#[tokio::test(start_paused = true)]
+async fn status_of_an_unreadable_stack_is_not_known() {
+    let mut account = account(failed_update());
+    let shown = stack_status(&open(account.clone()).0, ROOT).await;
+    assert_eq!(shown, Some(StackStatus::UpdateRollbackComplete));
+    account.denied = Some(("DescribeStacks", ROOT.to_owned()));
+    assert_eq!(stack_status(&open(account.clone()).0, ROOT).await, None);
+    assert_eq!(stack_status(&open(account).0, "absent").await, None);
+}
+
 /// The operations of the stack, whose newest update in the events is `o1`.
 fn operations(account: &mut Account, operations: &[(&'static str, &'static str)]) {
     stack(account)[0].operations = operations.to_vec();

@@ -19,9 +19,12 @@ pub enum Cause {
     #[default]
     Summary,
     Build(FailedBuild),
-    Deployment(FailedDeployment),
-    /// Why the failed resources of the deployment are not listed.
-    Unlisted(Unlisted),
+    Deployment {
+        /// The failed resources, or why they are not listed.
+        listed: Result<FailedDeployment, Unlisted>,
+        /// The status of the stack. `None` if it does not exist or cannot be read.
+        status: Option<StackStatus>,
+    },
 }
 
 impl Cause {
@@ -64,11 +67,16 @@ impl Cause {
                     action,
                     audience,
                 };
-                match deployment::read(aws, &of).await {
-                    Ok(read) => Ok(Cause::Deployment(read)),
-                    Err(Stop::Nothing(why)) => Ok(Cause::Unlisted(why)),
-                    Err(Stop::Failed(error)) => Err(error),
-                }
+                let listed = match deployment::read(aws, &of).await {
+                    Ok(read) => Ok(read),
+                    Err(Stop::Nothing(why)) => Err(why),
+                    Err(Stop::Failed(error)) => return Err(error),
+                };
+                let status = match &listed {
+                    Ok(read) if read.status.is_some() => read.status.clone(),
+                    _ => deployment::stack_status(aws, &settings.stack_name).await,
+                };
+                Ok(Cause::Deployment { listed, status })
             }
             _ => Ok(Cause::Summary),
         }
@@ -76,7 +84,7 @@ impl Cause {
 
     /// Whether a later look may find more.
     pub fn is_late(&self) -> bool {
-        matches!(self, Cause::Unlisted(why) if why.is_late)
+        matches!(self, Cause::Deployment { listed: Err(why), .. } if why.is_late)
     }
 
     /// The first cause on one line. `None` if CodePipeline's summary is all there is.
@@ -88,14 +96,14 @@ impl Cause {
                 let phase = text.strip_prefix("The build failed in ");
                 Some(phase.unwrap_or(&text).to_owned())
             }
-            Cause::Deployment(read) => {
-                let first = read.resources.first()?;
+            Cause::Deployment { listed, .. } => {
+                let first = listed.as_ref().ok()?.resources.first()?;
                 Some(format!(
                     "{} ({}): {}",
                     first.path, first.resource_type, first.reason
                 ))
             }
-            Cause::Summary | Cause::Unlisted(_) => None,
+            Cause::Summary => None,
         }
     }
 
@@ -110,8 +118,12 @@ impl Cause {
         match self {
             Cause::Summary => said,
             Cause::Build(build) => build.markdown(),
-            Cause::Deployment(read) => deployment::render(read, url),
-            Cause::Unlisted(why) => {
+            Cause::Deployment {
+                listed: Ok(read), ..
+            } => deployment::render(read, url),
+            Cause::Deployment {
+                listed: Err(why), ..
+            } => {
                 let because = why.because;
                 format!("{said}\nThe failed resources are not listed, because {because}.\n")
             }
@@ -120,10 +132,13 @@ impl Cause {
 
     /// The sentence about a stack that CloudFormation cannot update, with the command of an
     /// administrator. `None` if it can update it, or if the status is not known.
-    pub fn obstacle(&self, summary: &str, stack_name: &str) -> Option<String> {
-        let status = match self {
-            Cause::Deployment(read) if read.status.is_some() => read.status.clone()?,
-            _ => StackStatus::parse(stack_status(summary)),
+    pub fn obstacle(&self, stack_name: &str) -> Option<String> {
+        let Cause::Deployment {
+            status: Some(status),
+            ..
+        } = self
+        else {
+            return None;
         };
         let command = |name| {
             code(&format!(
@@ -148,67 +163,31 @@ impl Cause {
     }
 }
 
-/// The status of the stack in a summary of CodePipeline.
-fn stack_status(summary: &str) -> Option<&str> {
-    let frames = ["Current stack status: ", " is in the state ", " is in "];
-    frames.iter().find_map(|frame| {
-        let (_, rest) = summary.split_once(frame)?;
-        let is_part = |c: char| c.is_ascii_uppercase() || c == '_';
-        let status = rest.get(..rest.find(|c| !is_part(c)).unwrap_or(rest.len()))?;
-        (!status.is_empty()).then_some(status)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn stack_that_cannot_be_updated_is_an_obstacle() {
-        let read = |status: &str| {
-            Cause::Deployment(FailedDeployment {
-                status: (!status.is_empty()).then(|| StackStatus::parse(Some(status))),
-                ..FailedDeployment::default()
-            })
-        };
-        let summary = Cause::Summary;
         let delete = "delete the stack: `aws cloudformation delete-stack --stack-name s`";
         let repair = "first, also before a revert or an undo: `aws cloudformation continue-update-rollback --stack-name s`";
-        for (cause, text, expected) in [
-            (read("ROLLBACK_COMPLETE"), "", Some(delete)),
-            (read("CREATE_FAILED"), "", Some(delete)),
-            (read("ROLLBACK_FAILED"), "", Some(delete)),
-            (read("UPDATE_ROLLBACK_FAILED"), "", Some(repair)),
-            (read("UPDATE_ROLLBACK_COMPLETE"), "", None),
-            (
-                summary.clone(),
-                "Stack:… is in ROLLBACK_COMPLETE state and can not be updated",
-                Some(delete),
-            ),
-            (
-                summary.clone(),
-                "Stack … is in the state UPDATE_ROLLBACK_FAILED: x",
-                Some(repair),
-            ),
-            (
-                read(""),
-                "Failed to execute change set. Current stack status: ROLLBACK_FAILED. Reason: x",
-                Some(delete),
-            ),
-            (
-                summary.clone(),
-                "Queue (AWS::SQS::Queue) CREATE_FAILED: it is in use",
-                None,
-            ),
-            (summary, "", None),
+        for (status, expected) in [
+            (Some("ROLLBACK_COMPLETE"), delete),
+            (Some("CREATE_FAILED"), delete),
+            (Some("ROLLBACK_FAILED"), delete),
+            (Some("UPDATE_ROLLBACK_FAILED"), repair),
+            (Some("UPDATE_ROLLBACK_COMPLETE"), ""),
+            (Some("REVIEW_IN_PROGRESS"), ""),
+            (None, ""),
         ] {
-            let obstacle = cause.obstacle(text, "s");
-            let is_expected = obstacle.as_ref().zip(expected).map(|(it, end)| it.contains(end));
-            assert_eq!(
-                (obstacle.is_some(), is_expected),
-                (expected.is_some(), expected.map(|_| true)),
-                "{text}"
-            );
+            let cause = Cause::Deployment {
+                listed: Ok(FailedDeployment::default()),
+                status: status.map(|status| StackStatus::parse(Some(status))),
+            };
+            let obstacle = cause.obstacle("s").unwrap_or_default();
+            assert_eq!(obstacle.is_empty(), expected.is_empty(), "{status:?}");
+            assert!(obstacle.contains(expected), "{status:?}: {obstacle}");
         }
+        assert_eq!(Cause::Summary.obstacle("s"), None);
     }
 }

@@ -230,6 +230,40 @@ fn status_shows_no_value_of_the_operation() {
     }
 }
 
+/// CodePipeline's text is that of the attempt, and the stack may have been repaired since.
+#[test]
+fn note_has_the_command_for_the_stacks_present_status() {
+    const TEXT: &str = "Stack:arn is in ROLLBACK_FAILED state and can not be updated.";
+    const DELETE: &str = "aws cloudformation delete-stack --stack-name cfnstack-dev-shop";
+    const REPAIR: &str =
+        "aws cloudformation continue-update-rollback --stack-name cfnstack-dev-shop";
+    for (status, command) in [
+        ("ROLLBACK_COMPLETE", DELETE),
+        ("ROLLBACK_FAILED", DELETE),
+        ("UPDATE_ROLLBACK_FAILED", REPAIR),
+        ("UPDATE_COMPLETE", ""),
+    ] {
+        in_account(async |fake| {
+            play_steps(fake, &waiting("e1", 0), |_| ()).await;
+            fake.arrange(|aws| {
+                aws.stacks.named_mut("cfnstack-dev-shop").expect("a stack").status = status;
+            });
+            for step in [
+                Approve("e1"),
+                Deployed("e1", Some(TEXT)),
+                End("e1", "Failed"),
+            ] {
+                step.take(fake, SHOP).await;
+            }
+            catch_up(fake, SHOP, "health check").await;
+            assert_notes(fake, |note| {
+                let commands = [DELETE, REPAIR].into_iter().filter(|one| note.contains(one));
+                commands.collect::<String>() == command
+            });
+        });
+    }
+}
+
 /// The retry fails before the function has handled the event of its start. It was reported that the
 /// first attempt failed, for another reason.
 #[test]

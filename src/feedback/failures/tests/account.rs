@@ -93,7 +93,7 @@ pub type DescribedChangeSet = (&'static str, &'static str, Vec<Parameter>);
 type Parameter = (&'static str, &'static str);
 
 /// The account. Of several states, each read takes the next one, and the last one remains.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Account {
     pub stage: Vec<Stage>,
     pub stacks: BTreeMap<String, Vec<Described>>,

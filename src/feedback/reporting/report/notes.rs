@@ -250,7 +250,7 @@ impl Reporter<'_> {
             is_late |= log.is_late;
         }
         let stack_name = &self.context.settings.stack_name;
-        if let Some(obstacle) = cause.obstacle(summary, stack_name) {
+        if let Some(obstacle) = cause.obstacle(stack_name) {
             text += &obstacle;
         } else if self.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
             let condition = "If the former release has to be deployed again";
