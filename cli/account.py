@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from cli import machine
+from cli import machine, stack_statuses
 from cli.ending import Failure
 from cli.rules import PIPELINES, name_of
 from cli.samconfig import Settings, did_you_mean
@@ -23,8 +23,6 @@ from cli.samconfig import Settings, did_you_mean
 _CONFIG = Config(connect_timeout=10, read_timeout=60)
 # A misspelled region has no host, and five attempts take up to 15 s.
 _OF_IDENTITY = Config(retries={"mode": "standard", "total_max_attempts": 2})
-# In these a stack has its outputs. In others it may have none, for example after a creation that failed.
-_COMPLETE = re.compile("(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT)_COMPLETE.*")
 _STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")
 
 
@@ -84,12 +82,12 @@ class Account:
     def was_deleted(self, name: str) -> bool:
         """Whether a stack of this name was deleted. CloudFormation lists it for 90 days.
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html"""
-        pages = self.session.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
+        pages = self.session.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=[stack_statuses.DELETE_COMPLETE])
         return any(each["StackName"] == name for page in pages for each in page["StackSummaries"])
 
     def has_resource(self, stack: dict[str, Any], physical_id: str) -> bool:
         pages = self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack["StackId"])
-        return any(each.get("PhysicalResourceId") == physical_id and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")
+        return any(each.get("PhysicalResourceId") == physical_id and each["ResourceStatus"] not in stack_statuses.GONE
                    for page in pages for each in page["StackResourceSummaries"])
 
 
@@ -141,9 +139,9 @@ class Environment:
     def _is_own(self, stack: dict[str, Any]) -> bool:
         status, env_id = stack.get("StackStatus", ""), parameters(stack).get("EnvID")
         # It has no template yet, so nothing can be lost with it.
-        if status == "REVIEW_IN_PROGRESS" and env_id is None:
+        if status == stack_statuses.REVIEW_IN_PROGRESS and env_id is None:
             return True
-        is_incomplete = not stack.get("Outputs") and not _COMPLETE.fullmatch(status)
+        is_incomplete = not stack.get("Outputs") and status not in stack_statuses.WITH_OUTPUTS
         return env_id == self.env_id and (is_incomplete or self.export in exports(stack))
 
     def missing(self, name: str, remedy: str) -> Failure:

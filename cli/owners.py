@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from cli import yaml_template
+from cli import stack_statuses, yaml_template
 from cli.account import Environment, logical_id_of, owner_of
 
 PIPELINE, CREDENTIAL = "Custom::GitOpsPipeline", "Custom::MirrorCredential"
-_DELETED = ("DELETE_COMPLETE", "DELETE_SKIPPED")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -172,7 +171,7 @@ class Owners:
         resource = self._resources_of(owner).get(logical_id, {})
         if resource.get("ResourceType") != PIPELINE or resource.get("PhysicalResourceId") != child["StackName"]:
             # A resource gets its physical ID, and a replacement the new one, at the end of its operation.
-            if "_IN_PROGRESS" in owner.get("StackStatus", ""):
+            if stack_statuses.is_in_progress(owner.get("StackStatus", "")):
                 return Ownership(None, f"its tags name resource {logical_id} of stack {name}, which is changed now")
             return Ownership(False, f"its tags name resource {logical_id} of stack {name}, which has no such pipeline")
         # Its own template refers to its function.
@@ -192,7 +191,7 @@ class Owners:
         if (stack_id := owner["StackId"]) not in self._resources:
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
             self._resources[stack_id] = {each["LogicalResourceId"]: each for page in pages for each in page["StackResourceSummaries"]
-                                         if each["ResourceStatus"] not in _DELETED}
+                                         if each["ResourceStatus"] not in stack_statuses.GONE}
         return self._resources[stack_id]
 
     def deployed(self, owner: dict[str, Any]) -> Template:

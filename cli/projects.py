@@ -9,9 +9,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import approvals, diagnosis, machine, pipelines
+from cli import approvals, diagnosis, machine, pipelines, stack_statuses
 from cli.account import Environment, outputs, owner_of, parameters
 from cli.failure import Failure
 from cli.output import Finding, Found, NotChecked, Sound
@@ -39,19 +38,12 @@ _DRIFT_HOURS = 25
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html (MetricDataQueries)
 _MAX_QUERIES = 500
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_EXISTS = re.compile("(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE|UPDATE_.*")
 _ENDED = {"Succeeded": True, "Failed": False}
 # The values of AWS that this version reads. Nothing is concluded from another one.
 _EXECUTIONS = (*_ENDED, "InProgress", "Stopped", "Stopping", "Superseded", "Cancelled")
 _ACTIONS = (*_ENDED, "InProgress", "Abandoned")
 _DRIFTS = ("IN_SYNC", "NOT_CHECKED", "DRIFTED")
 _RULES = (*pipelines.ENABLED, "DISABLED")
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html (StackStatus)
-_STACKS = tuple(f"{begin}_{end}" for begin, ends in {
-    "CREATE": "IN_PROGRESS FAILED COMPLETE", "ROLLBACK": "IN_PROGRESS FAILED COMPLETE", "DELETE": "IN_PROGRESS FAILED COMPLETE",
-    "UPDATE": "IN_PROGRESS FAILED COMPLETE COMPLETE_CLEANUP_IN_PROGRESS", "REVIEW": "IN_PROGRESS", "IMPORT": "IN_PROGRESS COMPLETE",
-    "UPDATE_ROLLBACK": "IN_PROGRESS FAILED COMPLETE COMPLETE_CLEANUP_IN_PROGRESS", "IMPORT_ROLLBACK": "IN_PROGRESS FAILED COMPLETE",
-}.items() for end in ends.split())
 
 
 @dataclass
@@ -147,7 +139,7 @@ class Project:
     @property
     def is_new(self) -> bool:
         """Whether its stack is being created, so that it has no outputs yet."""
-        return not self.stack.get("Outputs") and self.stack["StackStatus"] == "CREATE_IN_PROGRESS"
+        return not self.stack.get("Outputs") and self.stack["StackStatus"] == stack_statuses.CREATE_IN_PROGRESS
 
     @property
     def event_rules(self) -> dict[str, str]:
@@ -164,7 +156,7 @@ class Project:
         """Its disabled event rules, as the keys of `event_rules`."""
         return [kind for kind, state in (self.rules or {}).items() if state == "DISABLED"]
 
-    def expect(self, call: str, subject: str, value: str, known: Sequence[str]) -> None:
+    def expect(self, call: str, subject: str, value: str, known: Container[str]) -> None:
         """Notes a value that this version does not know."""
         if value not in known:
             self.unread.append(Unread(call, f"{subject} is {value or 'empty'}, which this version of cfn-gitops does not know",
@@ -192,7 +184,7 @@ class Project:
 
     def may_be_deployed(self) -> bool:
         """Whether the stack exists, which no listed execution deployed."""
-        return bool(self.deployed_stack and _EXISTS.fullmatch(self.deployed_stack["StackStatus"]))
+        return bool(self.deployed_stack and self.deployed_stack["StackStatus"] in stack_statuses.ONCE_COMPLETE)
 
     def remedy(self, environment: Environment, action: str) -> str:
         """The next step after the failure of an action."""
@@ -284,7 +276,7 @@ def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[di
         project.unreadable = problem
     elif found["PipelineName"] != pipeline:
         project.unreadable = f"its output PipelineName is {found['PipelineName']}, not {pipeline}"
-    project.expect("DescribeStacks", f"the status of stack {child['StackName']}", child["StackStatus"], _STACKS)
+    project.expect("DescribeStacks", f"the status of stack {child['StackName']}", child["StackStatus"], stack_statuses.KNOWN)
     if project.unreadable:
         return project
     project.version = pipelines.version_of(child) or 0
@@ -303,7 +295,7 @@ def _project(child: dict[str, Any], environment: dict[str, Any], stacks: list[di
 def _add_deployed_stack(project: Project, stacks: list[dict[str, Any]]) -> None:
     project.deployed_stack = next((each for each in stacks if each["StackName"] == project.deployed_stack_name), None)
     if stack := project.deployed_stack:
-        project.expect("DescribeStacks", f"the status of stack {stack['StackName']}", stack["StackStatus"], _STACKS)
+        project.expect("DescribeStacks", f"the status of stack {stack['StackName']}", stack["StackStatus"], stack_statuses.KNOWN)
         project.drifts.insert(0, _drift(project, stack))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import WaiterError
 
+from cli import stack_statuses
 from cli.ending import Failure
 from cli.output import Output
 
@@ -24,10 +25,10 @@ def delete_stack(session: Any, name: str, output: Output) -> None:
     except WaiterError as error:
         # It also ends after an hour, and after an error of its own request.
         status = cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"]
-        if status == "DELETE_IN_PROGRESS":
+        if status == stack_statuses.DELETE_IN_PROGRESS:
             raise Failure(f"stack {name} is not deleted yet, and CloudFormation goes on with it: {error}",
                           "Run this again later") from None
-        if status != "DELETE_COMPLETE":
+        if status != stack_statuses.DELETE_COMPLETE:
             reasons = " - ".join(_reasons(cloudformation, stack_id)) or f"its status is {status}"
             raise Failure(f"stack {name} is not deleted: {reasons}", "Correct the cause, and run this again") from None
     output.record_change(f"stack {name} is deleted")
@@ -39,8 +40,8 @@ def _reasons(cloudformation: Any, stack_id: str) -> list[str]:
     for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
         for event in page["StackEvents"]:
             is_of_stack = event.get("PhysicalResourceId") == event["StackId"]
-            if is_of_stack and event["ResourceStatus"] == "DELETE_IN_PROGRESS":
+            if is_of_stack and event["ResourceStatus"] == stack_statuses.DELETE_IN_PROGRESS:
                 return found
-            if event["ResourceStatus"] == "DELETE_FAILED":
+            if event["ResourceStatus"] == stack_statuses.DELETE_FAILED:
                 found.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}")
     return found

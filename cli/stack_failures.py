@@ -12,14 +12,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from cli import stack_statuses
 from cli.terminal import visible
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")
-# A stack's own status at the beginning of an operation. A rollback is one of its own only if you have begun it. Before
-# REVIEW_IN_PROGRESS, that of a first change set, there are no events.
-_BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
-_BEGINS_BY_USER = ("ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
 # Of a change set that is FAILED, because the template and the parameters are the deployed ones. Untyped, so only the
 # text identifies it.
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
@@ -95,8 +92,8 @@ def has_no_changes(reason: str) -> bool:
 
 def _is_begin(event: dict[str, Any]) -> bool:
     status = event["ResourceStatus"]
-    return event.get("PhysicalResourceId") == event["StackId"] and (status in _BEGINS or (
-        status in _BEGINS_BY_USER and event.get("ResourceStatusReason") == "User Initiated"))
+    return event.get("PhysicalResourceId") == event["StackId"] and (status in stack_statuses.BEGINS or (
+        status in stack_statuses.BEGINS_BY_USER and event.get("ResourceStatusReason") == "User Initiated"))
 
 
 def _is_failure(event: dict[str, Any]) -> bool:

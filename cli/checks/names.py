@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import stack_statuses
 from cli.account import owner_of, parameters
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
@@ -268,4 +269,4 @@ def owned_by(reader: Reader, stack: dict[str, Any] | None) -> dict[str, str]:
         return {}
     listed = pages(reader.client("cloudformation"), "list_stack_resources", "StackResourceSummaries", StackName=stack["StackId"])
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed
-            if each.get("PhysicalResourceId") and each["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED")}
+            if each.get("PhysicalResourceId") and each["ResourceStatus"] not in stack_statuses.GONE}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from cli import stack_statuses
 from cli.account import Environment, parameters
 from cli.output import Finding, Found, Sound
 from cli.rules import name_of
 
-# CloudFormation accepts no update in these.
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
-_DELETE_FIRST = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 _WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete", "DELETE": "stack-delete-complete",
             "IMPORT": "stack-import-complete", "UPDATE_ROLLBACK": "stack-rollback-complete"}
 
@@ -28,7 +26,7 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
     if stack is None:
         return Sound(f"{subject} does not exist yet")
     status = stack["StackStatus"]
-    if status == "REVIEW_IN_PROGRESS":
+    if status == stack_statuses.REVIEW_IN_PROGRESS:
         # https://github.com/aws/aws-sam-cli/blob/develop/samcli/lib/deploy/deployer.py, has_stack
         return Sound(f"{subject} has only a change set, which the next deployment replaces")
     if remedy := _remedy(status, environment):
@@ -38,7 +36,7 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
         return Found(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
                      "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]")
     if deployed == env_id:
-        is_former = status == "UPDATE_ROLLBACK_COMPLETE"
+        is_former = status == stack_statuses.UPDATE_ROLLBACK_COMPLETE
         return Sound(subject, f"Its last update was rolled back. Read why: {_failures(environment)}" if is_former else "")
     return Found(subject, f"it has EnvID {deployed}, and samconfig.toml has {env_id}. EnvID is part of every name, so this "
                  "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}")
@@ -52,19 +50,19 @@ def _remedy(status: str, environment: Environment) -> str:
     """Empty if CloudFormation accepts an update."""
     name = environment.settings.stack_name
     delete = f"aws cloudformation delete-stack --stack-name {name}"
-    if status == "ROLLBACK_IN_PROGRESS":
+    if status == stack_statuses.ROLLBACK_IN_PROGRESS:
         return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {delete}"
-    if status.endswith("IN_PROGRESS"):
+    if stack_statuses.is_in_progress(status):
         waiter = _WAITERS.get(status.replace("_COMPLETE_CLEANUP", "").replace("_IN_PROGRESS", ""))
         return f"Wait for its end: aws cloudformation wait {waiter} --stack-name {name}" if waiter else "Wait for its end"
-    if status in _DELETE_FIRST:
+    if status in stack_statuses.ONLY_DELETABLE:
         return f"Delete it, and wait for that: {delete}"
-    if status == "UPDATE_ROLLBACK_FAILED":
+    if status == stack_statuses.UPDATE_ROLLBACK_FAILED:
         return (f"Correct the cause, which `{_failures(environment)}` shows, and continue: "
                 f"aws cloudformation continue-update-rollback --stack-name {name}")
-    if status == "UPDATE_FAILED":
+    if status == stack_statuses.UPDATE_FAILED:
         return f"Roll it back: aws cloudformation rollback-stack --stack-name {name}"
-    return "" if status.endswith("_COMPLETE") else f"Read its events: {_failures(environment)}"
+    return "" if status in stack_statuses.COMPLETE else f"Read its events: {_failures(environment)}"
 
 
 def project_checks(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:

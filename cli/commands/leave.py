@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import change_set, owners, pipelines, samconfig, yaml_template
+from cli import change_set, owners, pipelines, samconfig, stack_statuses, yaml_template
 from cli.account import Account, Environment
 from cli.ending import Failure, uninterrupted
 from cli.output import Output, confirm
@@ -47,6 +47,8 @@ _OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
 _ADDED, _ADDED_TYPE = "LeavesCfnGitOps", "AWS::CloudFormation::WaitConditionHandle"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html (template body in a request)
 _INLINE_LIMIT = 51_200
+# After a failed change, the template does not show the policies of each resource.
+_READABLE = stack_statuses.COMPLETE | stack_statuses.DELETION | {stack_statuses.ROLLBACK_COMPLETE}
 _BY_HAND = "Set DeletionPolicy: Retain in each resource yourself, deploy it, and delete the stack"
 
 
@@ -92,10 +94,10 @@ class Leaving:
 
     def _look(self) -> None:
         """Reads the stack and its resources."""
-        self._stack = self._account.stack(self.name) or {"StackStatus": "DELETE_COMPLETE"}
+        self._stack = self._account.stack(self.name) or {"StackStatus": stack_statuses.DELETE_COMPLETE}
         pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)
         resources = [each for page in pages for each in page["StackResourceSummaries"]
-                     if each["ResourceStatus"] != "DELETE_COMPLETE"]
+                     if each["ResourceStatus"] != stack_statuses.DELETE_COMPLETE]
         self._types = {each["LogicalResourceId"]: each["ResourceType"] for each in resources}
         self._deleted = {each["LogicalResourceId"] for each in resources if each["LogicalResourceId"] == _ADDED or (
             re.search(self._deleted_pattern, f"{each['LogicalResourceId']} {each['ResourceType']}")
@@ -155,8 +157,7 @@ class Leaving:
     def _is_ready(self) -> bool:
         """Whether CloudFormation has the text of `Template`, with its policies and with the resource that it adds."""
         status = self._stack["StackStatus"]
-        # After a failed change, the template does not show the policies of each resource.
-        if not status.endswith("_COMPLETE") and not status.startswith("DELETE_"):
+        if status not in _READABLE:
             raise NotDeleted(f"it is in {status}. Wait for the end of its change, or continue or correct a failed one. When "
                              "its status ends with _COMPLETE, run this again")
         if "ParentId" in self._stack:
@@ -166,7 +167,7 @@ class Leaving:
             raise NotDeleted(f"its template does not have {', '.join(missing)}, so nothing retains them. Delete the stack "
                              "yourself")
         # A deletion that failed has deleted the added resource.
-        return (template.is_own and (_ADDED in self._types or status.startswith("DELETE_"))
+        return (template.is_own and (_ADDED in self._types or status in stack_statuses.DELETION)
                 and all(template.policies[name] == "Retain" for name in self._kept)
                 and all(template.policies.get(name, "") in ("", "Delete") for name in self._deleted))
 

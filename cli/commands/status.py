@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from cli import projects
+from cli import projects, stack_statuses
 from cli.account import Environment, outputs
 from cli.output import BOLD, Found, Output, width
 from cli.pipelines import ENABLED, HELD
@@ -49,8 +49,6 @@ _WAITS = ("approval", "frozen")
 _STATES = {"InProgress": "running", "Succeeded": "deployed", "Failed": "failed", "Stopped": "stopped", "Stopping": "stopping",
            "Superseded": "superseded", "Cancelled": "cancelled"}
 _MAX_STATE, _MAX_CAUSE, _MAX_SUMMARY = 14, 400, 60
-# The pipeline's stack in one of these has no pipeline that can be changed: src/health_check/doctor.rs.
-_BROKEN = ("UPDATE_ROLLBACK_FAILED", "DELETE_FAILED", "IMPORT_ROLLBACK_FAILED")
 # The effects of a missing event rule. The health check does not look for pushes of an image.
 _MISSING = {"push": "only the health check starts a push", "image": HELD["image"],
             "review": "only the health check starts the build of a review branch"}
@@ -224,7 +222,7 @@ class Row:
         if project.unreadable:
             return f"{project.unreadable}. Its stack {name} is in {status}", (
                 f"If it is of cfn-gitops, see what failed: cfn-gitops failures {name} --env {env}. Otherwise delete it")
-        if status in _BROKEN:
+        if status in stack_statuses.BROKEN:
             return f"its stack {name} is in {status}", f"See what failed: cfn-gitops failures {name} --env {env}"
         if not project.owner_exists:
             return f"the owner of its stack {name} no longer exists", (

@@ -19,7 +19,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.parsers import ResponseParserError
 from botocore.validate import validate_parameters
 
-from cli import main, output, projects
+from cli import main, output, projects, stack_statuses
 from cli.account import Account
 from cli.commands import status
 from cli.output import width
@@ -593,7 +593,7 @@ def test_unknown_status_before_a_success_decides_nothing(aws: Aws, capsys: pytes
 
 def test_known_statuses_are_those_of_aws() -> None:
     """An older SDK may lack one of them."""
-    for service, shape, known in (("cloudformation", "StackStatus", projects._STACKS), ("events", "RuleState", projects._RULES),
+    for service, shape, known in (("cloudformation", "StackStatus", stack_statuses.KNOWN), ("events", "RuleState", projects._RULES),
                                   ("codepipeline", "PipelineExecutionStatus", projects._EXECUTIONS),
                                   ("codepipeline", "ActionExecutionStatus", projects._ACTIONS)):
         assert set(SESSION.client(service).meta.service_model.shape_for(shape).enum) == set(known)

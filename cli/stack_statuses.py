@@ -1,0 +1,44 @@
+"""The statuses of stacks and of their resources, by what the function concludes from them.
+
+A status that AWS adds later is in none of the sets, so nothing is concluded from it.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html (StackStatus)
+"""
+
+from __future__ import annotations
+
+from cli.rules import PIPELINES
+
+REVIEW_IN_PROGRESS = "REVIEW_IN_PROGRESS"
+CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
+ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
+ROLLBACK_COMPLETE = "ROLLBACK_COMPLETE"
+UPDATE_FAILED = "UPDATE_FAILED"
+UPDATE_ROLLBACK_COMPLETE = "UPDATE_ROLLBACK_COMPLETE"
+UPDATE_ROLLBACK_FAILED = "UPDATE_ROLLBACK_FAILED"
+DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
+DELETE_COMPLETE = "DELETE_COMPLETE"
+DELETE_FAILED = "DELETE_FAILED"
+
+
+def _that_are(meaning: str) -> frozenset[str]:
+    return frozenset(status for status, meanings in PIPELINES["stack_statuses"].items() if meaning in meanings)
+
+
+KNOWN = frozenset(PIPELINES["stack_statuses"])
+COMPLETE, DELETION, ONLY_DELETABLE = _that_are("complete"), _that_are("deletion"), _that_are("only_deletable")
+# No call can update the stack as it is, although it was complete once.
+BROKEN = _that_are("settled") - _that_are("updatable") - _that_are("never_complete")
+# The stack has its outputs. In others it may have none, for example after a creation that failed.
+WITH_OUTPUTS = COMPLETE | _that_are("cleaning_up")
+ONCE_COMPLETE = WITH_OUTPUTS | {status for status in KNOWN if status.startswith("UPDATE_")}
+# A stack's own status at the beginning of an operation. A rollback is one of its own only if you have begun it. Before
+# REVIEW_IN_PROGRESS, that of a first change set, there are no events.
+BEGINS = (CREATE_IN_PROGRESS, "UPDATE_IN_PROGRESS", DELETE_IN_PROGRESS, "IMPORT_IN_PROGRESS")
+BEGINS_BY_USER = (ROLLBACK_IN_PROGRESS, "UPDATE_ROLLBACK_IN_PROGRESS")
+# The stack has the resource no longer.
+GONE = (DELETE_COMPLETE, "DELETE_SKIPPED")
+
+
+def is_in_progress(status: str) -> bool:
+    """CloudFormation's names show it, of unknown statuses too."""
+    return status.endswith("_IN_PROGRESS")
