@@ -47,6 +47,8 @@ def test_sound_code_has_no_finding(measured):
     ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::{self as sdk};\nfn a() { sdk::StatusType::Active }\n"}),
     ("AWS enums read elsewhere", {"src/wide.rs": "fn a() { aws_sdk_iam::types::StatusType::Active }\n"}),
     ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::StatusType::Active;\n"}),
+    ("statuses of stacks as text", {"src/wide.rs": "fn a(b: &str) -> bool { b == \"UPDATE_ROLLBACK_COMPLETE\" }\n"}),
+    ("statuses of stacks as text", {"cli/account.py": "_DONE = (\"CREATE_COMPLETE\",)\n", "cli/stack_statuses.py": "A = \"CREATE_FAILED\"\n"}),
     ("type names defined twice", {"src/wide.rs": "enum Part {\n    A,\n}\n"}),
     ("functions over 60 lines", {"src/wide.rs": "pub async fn a() {\n" + "    b();\n" * 59 + "}\n"}),
     ("tuples as parameters", {"src/wide.rs": "fn a(b: u8, c: &(u8, u8)) {}\n"}),

@@ -27,6 +27,7 @@ CRATES = {"cfn_gitops": "src", "cfn_custom_resource": "crates/cfn-custom-resourc
 FAULTS = (
     "dependency cycles of files", "dependency cycles of folders", "type names defined twice", "functions over 60 lines",
     "tuples as parameters", "comment lines over 100 columns", "impure imports of plans", "AWS enums read elsewhere",
+    "statuses of stacks as text",
     "Python imports past the layers", "dependency cycles of Python modules",
 )
 MAX_FUNCTION_LINES = 60
@@ -50,17 +51,21 @@ ENUM_READERS = {
     "Replacement": {"feedback/change_sets/change_set.rs"},
     "RequiresRecreation": {"feedback/change_sets/change_set.rs"},
     "ResourceAttribute": {"feedback/change_sets/change_set.rs"},
+    "ResourceStatus": {"clients/cloudformation/mod.rs"},
     "RuleState": {"gitops_pipeline/holds.rs"},
     "StackDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StageExecutionStatus": {"feedback/failures/deployment.rs"},
-    "StackStatus": {"feedback/drift/check.rs", "feedback/review/reviewer.rs"},
+    "StackStatus": {"clients/cloudformation/stack_status.rs"},
     # `apply/credential.rs` sends one.
     "StatusType": {"feedback/failures/build.rs", "feedback/review/build.rs", "mirror_credential/observe/mod.rs",
                    "mirror_credential/apply/credential.rs"},
     "TriggerType": {"gitops_pipeline/executions/mod.rs"},
 }
 SENT_ENUMS = {"ApprovalStatus", "ChangeSetType", "DeploymentMode", "FilterNameStringType", "InvocationType", "OnFailure", "RegistryType"}
+# In Rust, they are the values of an enum.
+STACK_STATUSES = "cli/stack_statuses.py"
+_STACK_STATUS = re.compile(r'"[A-Z_]+_(?:COMPLETE|FAILED|IN_PROGRESS)"')
 _TEST_FILE = re.compile(r"(^|/)(tests?|fuzzing)(/|\.rs$)|_tests\.rs$")
 _INLINE_TESTS = re.compile(r"^( *)#\[cfg\((?:test|feature = \"fuzzing\")\)\]\n\1(?:pub(?:\(\w+\))? )?mod \w+ \{\n.*?^\1\}\n", re.M | re.S)
 # Comments, strings and characters: one scan, because each may contain the beginning of another.
@@ -255,12 +260,16 @@ def measure() -> tuple[dict[str, list[str]], list[int]]:
             found["AWS enums read elsewhere"] += [
                 f"{place}: {name}" for name in sorted(aws_enums(code) - SENT_ENUMS)
                 if place.removeprefix("src/") not in ENUM_READERS.get(name, ())]
+            found["statuses of stacks as text"] += [f"{place}: {status}" for status in _STACK_STATUS.findall(text)]
             if "plan" in module:
                 imported = sorted({names[-1] for _, tree in _USE.findall(code) for names, _ in expand(tree)
                                    if IMPURE & set(names) or names[0].startswith("aws_sdk")})
                 found["impure imports of plans"] += [f"{place}: {name}" for name in imported]
     found["type names defined twice"] = [f"{name.partition('::')[2]}: {', '.join(places)}"
                                          for name, places in types.items() if len(places) > 1 and not are_counterparts(places)]
+    found["statuses of stacks as text"] += [
+        f"{shown(file)}: {status}" for file in sorted((ROOT / "cli").rglob("*.py")) if shown(file) != STACK_STATUSES
+        for status in _STACK_STATUS.findall(file.read_text())]
     imports = python_imports.read(ROOT)
     found["Python imports past the layers"] = python_imports.past_layers(imports)
     found["dependency cycles of Python modules"] = [" and ".join(cycle) for cycle in cycles(imports)]
