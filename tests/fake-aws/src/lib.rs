@@ -45,6 +45,8 @@ mod handle;
 pub mod http;
 /// The calls, who made them, and their results.
 mod journal;
+/// Texts that users read, as snapshots.
+mod redacted;
 /// Requests, decoded.
 pub mod request;
 /// The order and the faults of calls.
@@ -68,6 +70,7 @@ pub use handle::{
     faults::{At, Fault, FaultKind, On},
 };
 pub use journal::{Count, Entry};
+pub use redacted::redacted;
 pub use request::Service;
 pub use schedule::{
     explore::{

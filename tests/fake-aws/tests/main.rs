@@ -23,6 +23,7 @@ mod interleavings;
 mod late_reads;
 mod objects;
 mod pushes;
+mod redacted;
 mod secrets_manager;
 mod stack_refusals;
 mod transport;
