@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
 use fake_aws::gitlab::records::OTHER_USER;
-use fake_aws::{FakeAws, FaultKind, On};
+use fake_aws::{FakeAws, FaultKind, On, redacted};
 
 use crate::checks::check_harmless;
 use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, in_account, records};
@@ -56,7 +57,15 @@ fn note(fake: &FakeAws) -> String {
         notes.filter(|note| note.user != OTHER_USER).map(|note| note.body).collect();
     own.dedup();
     assert_eq!(own.len(), 1, "{own:#?}");
-    own.remove(0)
+    redacted(&own[0])
+}
+
+/// The text between the failed phase and the mark of the change set.
+fn shown_of_log(fake: &FakeAws) -> String {
+    let note = note(fake);
+    let (_, rest) = note.split_once("exit status 1`.\n\n").expect("a phase");
+    let (shown, _) = rest.split_once("\n\n<!-- change set -->").expect("a mark");
+    shown.to_owned()
 }
 
 fn status(fake: &FakeAws) -> String {
@@ -67,17 +76,14 @@ fn status(fake: &FakeAws) -> String {
 
 #[test]
 fn late_log_is_read_once_more_by_the_health_check() {
+    let mut shown = vec![];
     for arrives in [true, false] {
         in_account(async |fake| {
             with_log(fake);
             fake.arrange(|aws| aws.options.logs_late = Duration::from_hours(1));
             begin(fake).await;
             fail(fake, &["1 of 7 tests failed"], "failed").await;
-            assert!(
-                note(fake).contains("has no log of this phase"),
-                "{}",
-                note(fake)
-            );
+            shown.push(shown_of_log(fake));
             let first = fake.count("GetLogEvents");
             deliver_once(fake, SHOP, ("e1", None), "second delivery").await;
             assert_eq!(fake.count("GetLogEvents"), first);
@@ -85,13 +91,23 @@ fn late_log_is_read_once_more_by_the_health_check() {
                 fake.arrange(|aws| aws.options.logs_late = Duration::ZERO);
             }
             catch_up(fake, SHOP, "health check").await;
-            assert_eq!(note(fake).contains("1 of 7 tests failed"), arrives);
+            shown.push(shown_of_log(fake));
             let second = fake.count("GetLogEvents");
             assert!(second > first);
             catch_up(fake, SHOP, "second health check").await;
             assert_eq!(fake.count("GetLogEvents"), second, "{}", note(fake));
         });
     }
+    expect![[r#"
+        CloudWatch Logs has no log of this phase.
+        The end of its log:
+
+         ```
+         1 of 7 tests failed
+         ```
+        CloudWatch Logs has no log of this phase.
+        CloudWatch Logs has no log of this phase."#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 /// Neither the status nor the cause depends on the log.
@@ -139,7 +155,20 @@ fn log_has_no_value_of_the_stack() {
         });
         begin(fake).await;
         fail(fake, &["no table shop-orders-7 in dev"], "failed").await;
-        assert!(note(fake).contains("no table … in dev"), "{}", note(fake));
+        expect![[r#"
+            <!-- cfn-gitops deployment dev/shop c0ffee0000000001 123456789012/eu-central-1 failure e1-attempt-1 -->
+            **The build for `dev` failed**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/e1/timeline#123456789012)
+
+            The build failed in phase `BUILD`: `COMMAND_EXECUTION_ERROR: Error while executing command: npm test. Reason: exit status 1`.
+
+            The end of its log:
+
+             ```
+             no table … in dev
+             ```
+
+            <!-- change set -->
+        "#]].assert_eq(&note(fake));
     });
 }
 
@@ -168,11 +197,8 @@ fn log_of_a_deleted_note_is_not_posted_again() {
         assert_eq!(own(fake), 1);
         delete(None);
         catch_up(fake, SHOP, "second health check").await;
-        let note = note(fake);
-        assert!(
-            !note.contains("tests failed") && note.contains("without the log"),
-            "{note}"
-        );
+        expect!["This note was missing, and the health check has written it without the log."]
+            .assert_eq(&shown_of_log(fake));
     });
 }
 
@@ -187,9 +213,8 @@ fn note_that_gitlab_rejected_is_written_without_the_log() {
         crate::fixture::deliver(fake, SHOP, ("e1", None), "failed").await;
         fake.mend();
         assert!(catch_up(fake, SHOP, "health check").await > 0);
-        let note = note(fake);
-        assert!(!note.contains("tests failed") && !note.contains("person"));
-        assert!(note.contains("written it without the log"), "{note}");
+        expect!["This note was missing, and the health check has written it without the log."]
+            .assert_eq(&shown_of_log(fake));
         assert_eq!(catch_up(fake, SHOP, "second health check").await, 0);
     });
 }
@@ -214,10 +239,7 @@ fn log_is_not_posted_if_the_project_opens_meanwhile() {
         };
         tokio::join!(fail(fake, &["1 of 7 tests failed"], "failed"), open);
         assert!(fake.count("GetLogEvents") > 0);
-        let note = note(fake);
-        assert!(
-            note.contains("the project is public") && !note.contains("tests failed"),
-            "{note}"
-        );
+        expect!["The log is not posted, because the project is public."]
+            .assert_eq(&shown_of_log(fake));
     });
 }
