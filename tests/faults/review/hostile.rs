@@ -1,6 +1,7 @@
 //! Content of a branch that would make a note do more than show it: GitLab's quick actions and
 //! Markdown.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::checks::{Others, check_harmless, own_notes};
@@ -8,7 +9,7 @@ use crate::fixture::{
     LOGIN, Output, STACK, changed, check_health_for_a_day, configuration, deliver, deployed,
     in_account, push, succeed,
 };
-use fake_aws::{FakeAws, Schedules};
+use fake_aws::{FakeAws, Schedules, redacted};
 
 /// Texts that are an action or markup outside of code.
 const HOSTILE: [&str; 12] = [
@@ -152,7 +153,14 @@ fn large_configuration_is_not_decoded() {
         let configuration = output.configuration.as_mut().expect("a configuration");
         configuration["StackPolicy"] = json!(vec![json!({"a": 0}); 40_000]);
         let note = note_about(fake, &output).await;
-        assert!(note.contains("`dev.json` is larger than 256 KB"), "{note}");
+        expect![[r#"
+            <!-- cfn-gitops review dev/shop 123456789012/eu-central-1 build <uuid> -->
+            **No change set for `dev`**: [build](https://eu-central-1.console.aws.amazon.com/codesuite/codebuild/123456789012/projects/codebuild-dev-review-shop/build/codebuild-dev-review-shop%3A<uuid>#123456789012)
+
+            Commit `c1`: `dev.json` is larger than 256 KB
+
+            Make it smaller. Divide a template into nested stacks.
+        "#]].assert_eq(&redacted(&note));
         assert_eq!(fake.count("CreateChangeSet"), 0);
     });
 }

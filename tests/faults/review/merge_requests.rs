@@ -1,5 +1,6 @@
 //! Merge requests with comments and descriptions of every length.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::changes::{ELSEWHERE, FORK, open_others};
@@ -8,7 +9,7 @@ use crate::fixture::{
     LOGIN, NOTE_TEXT, Output, PROJECT, deliver_once, deployed, in_account, push, pushed, succeed,
 };
 use fake_aws::gitlab::records::OTHER_USER;
-use fake_aws::{FakeAws, Schedules};
+use fake_aws::{FakeAws, Schedules, redacted};
 
 async fn deliver(fake: &FakeAws, event: &Value, name: &str) -> Value {
     let answer = deliver_once(fake, event, name).await;
@@ -24,15 +25,23 @@ fn review_without_merge_requests_is_ignored_by_name() {
             let records = &mut aws.gitlab.project_mut(PROJECT).records;
             records.switched_off.insert("merge_requests");
         });
-        let answer = deliver(fake, &event, "event").await.to_string();
-        assert!(
-            answer.contains("merge requests are switched off in the project"),
-            "{answer}"
-        );
+        let answer = deliver(fake, &event, "event").await;
+        expect![[r#"
+            {
+              "Ignored": "merge requests are switched off in the project"
+            }"#]]
+        .assert_eq(&redacted(&format!("{answer:#}")));
         let doctor = json!({"Doctor": {"EnvID": "dev"}});
-        let found = deliver(fake, &doctor, "doctor").await.to_string();
-        let problem = format!("switched off in project {PROJECT}, so no branch is reviewed");
-        assert!(found.contains(&problem), "{found}");
+        let found = deliver(fake, &doctor, "doctor").await;
+        let checks = found["Doctor"]["Checks"].as_array().expect("a list").iter();
+        let problems = checks.filter(|check| check.get("Problem").is_some());
+        let problems: Vec<_> = problems.map(|check| format!("{check:#}")).collect();
+        expect![[r#"
+            {
+              "Problem": "merge requests are switched off in project platform/infra, so no branch is reviewed",
+              "Remedy": "Switch them on in its Settings, General, Visibility, project features, permissions, or remove Review",
+              "Subject": "pipeline stack gitops-dev-shop"
+            }"#]].assert_eq(&redacted(&problems.join("\n")));
     });
 }
 
