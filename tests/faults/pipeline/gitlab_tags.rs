@@ -1,12 +1,13 @@
 //! Pipelines whose change sets are approved by tags in GitLab: what a Create and an Update check.
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::fixture::{
     CHILD, PARENT, changed, fake, in_account, paused, properties, pushed, stack, with,
 };
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use fake_aws::{FakeAws, FaultKind, On, Options};
+use fake_aws::{FakeAws, FaultKind, On, Options, redacted};
 use test_support::custom_resource::answered_by;
 use test_support::propagation::ExistenceChecks;
 
@@ -69,22 +70,22 @@ fn create_needs_protected_tags_before_it_changes_anything() {
         project(fake);
         protect(fake, &["deploy/*"]);
         let outcome = stack.create(&tagged()).await;
-        outcome.assert_reason(["Protect reject/* for Maintainers"]);
+        expect!["Approval.FromGitLab: no protected tag of the project matches reject/dev/shop/0000000000000000. Protect reject/* for Maintainers - CFG-102"].assert_eq(&redacted(outcome.reason()));
         assert!(fake.look(|aws| aws.stacks.named(CHILD).is_none()));
         protect(fake, &["reject/*"]);
         expose(fake);
         let outcome = stack.create(&tagged()).await;
-        outcome.assert_reason(["\"*\" matches deploy/… and admits Developers"]);
+        expect![[r#"Approval.FromGitLab: the protected tag "*" matches deploy/… and admits Developers. Remove that entry, or replace the rule by one that does not match deploy/… - CFG-102"#]].assert_eq(&redacted(outcome.reason()));
         fake.arrange(|aws| {
             let tags = &mut aws.gitlab.project_mut(PROJECT).records.tags;
             tags.protected.pop();
             tags.job_tokens_push = Some(true);
         });
         let outcome = stack.create(&tagged()).await;
-        outcome.assert_reason(["allows CI jobs to push", "Job token permissions"]);
+        expect![[r#"Approval.FromGitLab: the project allows CI jobs to push, and they act as the users who started them. Reject requests that wait in AWS, then switch off "Allow Git push requests to the repository" in Settings > CI/CD > Job token permissions - CFG-102"#]].assert_eq(&redacted(outcome.reason()));
         switch_merge_requests_off(fake);
         let outcome = stack.create(&tagged()).await;
-        outcome.assert_reason(["Approval.FromGitLab: merge requests are switched off"]);
+        expect!["Approval.FromGitLab: merge requests are switched off in the project, so GitLab does not show who wrote and merged a change. Reject requests that wait in AWS, then switch merge requests on in Settings, General, Visibility, project features, permissions - CFG-102"].assert_eq(&redacted(outcome.reason()));
         assert!(fake.look(|aws| aws.stacks.named(CHILD).is_none()));
     });
 }
@@ -141,15 +142,14 @@ fn number_of_the_project_is_stored_and_survives_an_outage() {
     });
 }
 
-/// The findings of the doctor.
-async fn diagnosis(fake: &FakeAws, name: &str) -> String {
-    diagnosis_by(fake, name, FunctionApprovals::GitLab).await
-}
-
-async fn diagnosis_by(fake: &FakeAws, name: &str, approvals: FunctionApprovals) -> String {
+/// The checks of the doctor that have a problem with the tags.
+async fn diagnosis(fake: &FakeAws, name: &str, approvals: FunctionApprovals) -> String {
     let request = pushed(fake, name, json!({"Doctor": {"EnvID": "dev"}}));
     let found = answered_by(fake, name, &request, approvals).await;
-    found.expect("not killed").expect("findings").to_string()
+    let found = found.expect("not killed").expect("findings");
+    let checks = found["Doctor"]["Checks"].as_array().expect("a list").iter();
+    let of_tags = checks.filter(|check| check.to_string().contains("the tags that approve"));
+    of_tags.map(|check| format!("{check:#}\n")).collect::<Vec<_>>().concat()
 }
 
 #[test]
@@ -165,21 +165,28 @@ fn doctor_names_a_rule_that_admits_others() {
             let owner = aws.stacks.named_mut("shop").expect("the owner's stack");
             PARENT.clone_into(&mut owner.id);
         });
-        let healthy = diagnosis(fake, "healthy").await;
-        assert!(!healthy.contains("the tags that approve"), "{healthy}");
+        let by_gitlab = FunctionApprovals::GitLab;
+        assert_eq!(diagnosis(fake, "healthy", by_gitlab).await, "");
         expose(fake);
-        let found = diagnosis(fake, "exposed").await;
-        for part in ["the tags that approve in GitLab: ", "admits Developers"] {
-            assert!(found.contains(part), "{found}");
-        }
+        expect![[r#"
+            {
+              "Problem": "the tags that approve in GitLab: the protected tag \"*\" matches deploy/… and admits Developers",
+              "Remedy": "Remove that entry, or replace the rule by one that does not match deploy/…",
+              "Subject": "pipeline stack gitops-dev-shop"
+            }
+        "#]].assert_eq(&diagnosis(fake, "exposed", by_gitlab).await);
         for approvals in [FunctionApprovals::Denied, FunctionApprovals::NoChanges] {
-            let found = diagnosis_by(fake, &format!("{approvals:?}"), approvals).await;
-            assert!(!found.contains("the tags that approve"), "{found}");
+            let found = diagnosis(fake, &format!("{approvals:?}"), approvals).await;
+            assert_eq!(found, "", "{approvals:?}");
         }
         switch_merge_requests_off(fake);
-        let found = diagnosis(fake, "without merge requests").await;
-        let off = "the tags that approve in GitLab: merge requests are switched off";
-        assert!(found.contains(off), "{found}");
+        expect![[r#"
+            {
+              "Problem": "the tags that approve in GitLab: merge requests are switched off in the project, so GitLab does not show who wrote and merged a change",
+              "Remedy": "Reject requests that wait in AWS, then switch merge requests on in Settings, General, Visibility, project features, permissions",
+              "Subject": "pipeline stack gitops-dev-shop"
+            }
+        "#]].assert_eq(&diagnosis(fake, "without merge requests", by_gitlab).await);
     });
 }
 

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
 use serde_json::json;
 
 use crate::checks::assert_nothing_remains;
 use crate::fixture::{CHILD, changed, in_account_with, properties, ruled, with};
 use fake_aws::request::Service;
-use fake_aws::{Entry, FakeAws, Fault, FaultKind, On, Options};
+use fake_aws::{Entry, FakeAws, Fault, FaultKind, On, Options, redacted};
 use test_support::custom_resource::{
     FUNCTION, LAMBDA_MAX_LIFETIME, ParentStack, RequestOutcome, StackRequest, deliver_all,
 };
@@ -172,7 +173,7 @@ fn stack_beyond_the_service_timeout_fails_and_is_deleted() {
     in_account_with(slow(Duration::from_mins(30)), async |fake, stack| {
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
-        answer.assert_reason(["waiting for stack gitops-dev-shop", "CREATE_IN_PROGRESS"]);
+        expect!["waiting for stack gitops-dev-shop (CREATE_IN_PROGRESS): no time was left. Repeat the stack operation, with a longer ServiceTimeout if it has one - CFG-105"].assert_eq(&redacted(answer.reason()));
         // CloudFormation deletes resources that are still being created.
         fake.options(|options| options.resource_takes = Duration::from_secs(5));
         stack.delete_id(CHILD, &properties()).await;
@@ -186,7 +187,7 @@ fn short_service_timeout_gets_its_response_in_one_invocation() {
         let hurried = with(properties(), "ServiceTimeout", json!("120"));
         let create = stack.request("Create", None, &hurried, None);
         let answer = stack.deliver(&create).await;
-        answer.assert_reason(["stack gitops-dev-shop"]);
+        expect!["waiting for stack gitops-dev-shop (CREATE_IN_PROGRESS): no time was left. Repeat the stack operation, with a longer ServiceTimeout if it has one - CFG-105"].assert_eq(&redacted(answer.reason()));
         assert_eq!(fake.count("Invoke"), 0, "no caller would wait for the rest");
         let responses = create.responses(fake);
         assert_eq!(responses.len(), 1);
@@ -201,7 +202,7 @@ fn request_is_not_continued_more_often_than_lambda_allows() {
         stack.lifetime = SHORT;
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
-        answer.assert_reason(["14 invocations have already continued it"]);
+        expect!["waiting for stack gitops-dev-shop (CREATE_IN_PROGRESS): continuing the request in another invocation: 14 invocations have already continued it. Allow the function to invoke itself, and increase its timeout, then repeat the stack operation - CFG-107"].assert_eq(&redacted(answer.reason()));
         let hops = fake.count("Invoke");
         assert!(hops < 16, "Lambda would have stopped it: {hops}");
         assert_eq!(fake.responses().len(), 1);
