@@ -1,6 +1,9 @@
 //! The path of a project passes to another project. Nothing happens there, and the mirror stays in
 //! the project whose number its record has.
 
+use std::collections::BTreeSet;
+
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::checks::{our_mirrors, value};
@@ -8,7 +11,7 @@ use crate::fixture::{PROJECT, REPOSITORY, SECRET, in_account, mirror, properties
 use fake_aws::gitlab::{REDIRECT_HOST, Scope};
 use fake_aws::mutants::{HttpConnector, HttpRequest, Response, notice};
 use fake_aws::secrets::versions::VersionContent;
-use fake_aws::{Caller, FakeAws};
+use fake_aws::{Caller, FakeAws, redacted};
 use test_support::Rotated;
 use test_support::custom_resource::RollBack;
 
@@ -63,22 +66,19 @@ fn update_of_a_claimed_path_is_rejected_and_rolled_back() {
         "SecretName",
         json!("codecommit-mirror/user-dev-b"),
     );
+    let mut reasons = BTreeSet::new();
     for changed in [tags, renamed, serial(&properties(), 2)] {
         in_account(async |fake, stack, _| {
             stack.create(&properties()).await.assert_success();
-            let (former, other) = claim(fake);
+            claim(fake);
             let kept = value(&fake.snapshot());
             let updated = stack.update(&changed, None).await;
-            updated.assert_reason([
-                format!("leads to project {other} now, and it was project {former}"),
-                format!("GitLabProject: {former} to keep"),
-                format!("GitLabProject: {other} to use"),
-                "CFG-424".to_owned(),
-            ]);
+            reasons.insert(updated.reason().to_owned());
             assert_kept(fake);
             assert_eq!(value(&fake.snapshot()), kept);
         });
     }
+    expect!["Mirrors[0].GitLabProject platform/team/infra leads to project 42 now, and it was project 40. cfn-gitops changes nothing in project 42. Set Mirrors[0].GitLabProject: 40 to keep the former project, or Mirrors[0].GitLabProject: 42 to use the other one - CFG-424"].assert_eq(&Vec::from_iter(reasons).join("\n"));
 }
 
 #[test]
@@ -246,9 +246,9 @@ fn record_without_a_number_gets_it_from_the_shown_mirror() {
         let stored = value(&fake.snapshot()).expect("a login");
         let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
         assert_eq!(stored["mirrors"][0]["gitLabProjectNumber"], number);
-        let (_, other) = claim(fake);
+        claim(fake);
         let updated = stack.update(&serial(&tags, 2), None).await;
-        updated.assert_reason([format!("leads to project {other} now")]);
+        expect!["Mirrors[0].GitLabProject platform/team/infra leads to project 42 now, and it was project 40. cfn-gitops changes nothing in project 42. Set Mirrors[0].GitLabProject: 40 to keep the former project, or Mirrors[0].GitLabProject: 42 to use the other one - CFG-424"].assert_eq(&redacted(updated.reason()));
         assert_kept(fake);
     });
 }
@@ -258,21 +258,22 @@ fn record_without_a_number_takes_no_other_project() {
     in_account(async |fake, stack, rotation| {
         stack.create(&properties()).await.assert_success();
         forget_numbers(fake);
-        let (_, other) = claim(fake);
+        claim(fake);
         let updated = stack.update(&serial(&properties(), 2), None).await;
-        updated.assert_reason([format!("{other}"), "CFG-424".to_owned()]);
+        expect!["the record of push mirror 101 of project platform/team/infra does not have the project's number, and GitLab does not show the mirror in project 42, to which platform/team/infra leads now. Set GitLabProject to the project's number: 42, or that of the project that was at platform/team/infra before - CFG-424"].assert_eq(&redacted(updated.reason()));
         assert_kept(fake);
         assert!(matches!(rotation.rotate().await, Rotated::Failed { .. }));
         assert_kept(fake);
         let deleted = stack.delete().await;
         deleted.assert_success();
-        assert!(deleted.note().contains(PROJECT), "{deleted:?}");
+        expect!["GitLab at https://gitlab.example.com does not show push mirror 101 in project platform/team/infra, and its record does not have the project's number. Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416"].assert_eq(&redacted(deleted.note()));
     });
 }
 
 /// After a restore of an older backup, GitLab gave the mirror's number to another mirror.
 #[test]
 fn mirror_to_another_host_is_left_and_named() {
+    let mut shown = vec![];
     for change in ["delete", "password", "removed"] {
         in_account(async |fake, stack, _| {
             stack.create(&properties()).await.assert_success();
@@ -292,13 +293,16 @@ fn mirror_to_another_host_is_left_and_named() {
                     stack.update(&none, None).await.note().to_owned()
                 }
             };
-            assert!(note.contains("backup.example.com"), "{change}: {note}");
-            assert!(note.contains(&id.to_string()), "{change}: {note}");
+            shown.push(format!("{change}: {note}"));
             let left = fake.mirrors(PROJECT);
             let left = left.iter().find(|mirror| mirror.id == id).expect("the mirror");
             assert!(left.enabled, "{change}");
         });
     }
+    expect![[r#"
+        delete: push mirror 101 of project platform/team/infra (40) leads to https://backup.example.com/team/infra.git, and not to repository codecommit-dev-cfn-infra of its record. cfn-gitops does not change it. Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416
+        password: reading push mirror 101 of project platform/team/infra (40): GitLab shows its address as https://backup.example.com/team/infra.git, and not as https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-infra. Check whether a proxy before GitLab rewrites addresses in responses, and let it pass this one unchanged - CFG-421
+        removed: push mirror 101 of project platform/team/infra (40) leads to https://backup.example.com/team/infra.git, and not to repository codecommit-dev-cfn-infra of its record. cfn-gitops does not change it. Look in the project's Settings, Repository, Mirroring repositories whether a mirror to the repository is left, and remove that one - CFG-416"#]].assert_eq(&shown.join("\n"));
 }
 
 /// A product that calls GitLab by the path of the template.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use expect_test::expect;
 use serde_json::json;
 
 use crate::checks::{self, Watch};
@@ -13,7 +14,7 @@ use crate::fixture::{
 };
 use fake_aws::request::Service;
 use fake_aws::secrets::versions::{Version, VersionContent};
-use fake_aws::{FakeAws, FaultKind, On};
+use fake_aws::{FakeAws, FaultKind, On, redacted};
 use test_support::Rotated;
 
 #[test]
@@ -27,7 +28,7 @@ fn protection_removed_during_a_create_fails_it() {
         };
         let properties = properties();
         let (created, ()) = tokio::join!(stack.create(&properties), unprotect);
-        created.assert_reason(["would push every branch"]);
+        expect!["Mirrors[0]: GitLab would push every branch of project platform/team/infra, because the project itself protects none (a group's protection does not count). Protect the branches to mirror in the project (Settings, Repository, Protected branches), or set OnlyProtectedBranches to false - CFG-413"].assert_eq(&redacted(created.reason()));
         tokio::time::sleep(Duration::from_mins(10)).await;
         fake.look(|aws| assert!(aws.codecommit.repositories[REPOSITORY].branches.is_empty()));
         fake.assert_holds(checks::nothing_remains);
@@ -56,7 +57,7 @@ fn push_longer_than_the_deadline_fails_and_leaves_nothing() {
     let options = options(|options| options.sync_takes = Duration::from_mins(40));
     in_account_with(options, async |fake, stack, _| {
         let created = stack.create(&properties()).await;
-        created.assert_reason(["push mirror", PROJECT]);
+        expect!["pushing project platform/team/infra to repository codecommit-dev-cfn-infra with push mirror 101: the push did not end in time; GitLab reports no reason; GitLab shows a push in progress since <time>. If its process was killed, push to the project after one hour, or after three hours for a mirror that never ended a push: then GitLab corrects that - CFG-415"].assert_eq(&redacted(created.reason()));
         let journal = fake.journal();
         let of = |operation: &str| {
             let calls = journal.iter().filter(|call| call.operation == operation);
@@ -207,6 +208,7 @@ fn fill(fake: &FakeAws, places: usize) {
 /// Secrets Manager keeps each version for a day. Its quota fails an Update, and not its rollback.
 #[test]
 fn quota_of_versions_fails_an_update_and_not_its_rollback() {
+    let mut reasons = BTreeSet::new();
     for places in 0..4 {
         in_account(async |fake, stack, _| {
             stack.create(&properties()).await.assert_success();
@@ -214,8 +216,7 @@ fn quota_of_versions_fails_an_update_and_not_its_rollback() {
             let began = fake.now();
             // With its rollback, which succeeds.
             let answer = stack.update(&serial(&properties(), 2), None).await;
-            answer.assert_reason(["quota of versions", "Deploy again tomorrow", "CFG-209"]);
-            assert!(!answer.reason().contains("maximum number"), "AWS's text");
+            reasons.insert(redacted(answer.reason()));
             let took = fake.now().duration_since(began).expect("a time");
             println!("{places}: {took:?}, {}", answer.reason());
             assert!(took < Duration::from_secs(60), "repeated for {took:?}");
@@ -224,4 +225,5 @@ fn quota_of_versions_fails_an_update_and_not_its_rollback() {
             stack.update(&serial(&properties(), 3), None).await.assert_success();
         });
     }
+    expect!["storing in secret arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-codecommit-mirroring-<suffix>: LimitExceededException. Deploy again tomorrow: the secret has reached its quota of versions, because it was changed too often within a day, about 25 times. Secrets Manager removes versions that are older than a day - CFG-209"].assert_eq(&Vec::from_iter(reasons).join("\n"));
 }
