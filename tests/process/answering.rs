@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
+
 use crate::aws_front::Mood;
 use crate::function::{Function, Setup, mirror};
 use crate::http::ClosedPort;
@@ -81,8 +83,5 @@ fn request_without_region_or_credentials_gets_a_response() {
         .with("AWS_SECRET_ACCESS_KEY", "")
         .start();
     let reason = function.fails(&function.request("Create", &mirror()));
-    assert!(
-        reason.contains("Check the region, the credentials"),
-        "{reason}"
-    );
+    expect!["reading the tags of user mirror: the request could not be made (iam ListUserTags). Check the region, the credentials, AWS_ENDPOINT_URL if it is set, and the function's network path to AWS - CFG-205"].assert_eq(&reason);
 }
