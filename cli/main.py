@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cli import samconfig
-from cli.account import Environment, connect
-from cli.ending import WrongUse, ended
-from cli.output import Output
-from cli.terminal import write_shown
+from cli.environment import samconfig
+from cli.environment.account import Environment, connect
+from cli.shell import spelling
+from cli.shell.ending import WrongUse, ended
+from cli.shell.output import Output
+from cli.shell.terminal import write_shown
 
 # In the order of an environment's life.
 COMMANDS = ("check", "status", "doctor", "failures", "undo", "upgrade", "leave", "undeploy")
@@ -55,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         words = [word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))]
         found = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
         given = found[1] if found else ""
-        hint = f". Did you mean {_HABITS[given]}?" if given in _HABITS else samconfig.did_you_mean(given, words)
+        hint = f". Did you mean {_HABITS[given]}?" if given in _HABITS else spelling.did_you_mean(given, words)
         raise WrongUse(f"{self.prog}: {message}{hint}", f"Its arguments and examples: `{self.prog} --help`")
 
     def _print_message(self, message: str, file: Any = None) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from cli.account import outputs
-from cli.approvals import is_waiting, page_of
 from cli.checks.rows import Reader, Row
-from cli.output import Finding, Found, NotChecked, Sound
-from cli.pipelines import children_of, in_progress, pipeline_of
+from cli.environment.account import outputs
+from cli.project.approvals import is_waiting, page_of
+from cli.project.pipelines import children_of, in_progress, pipeline_of
+from cli.shell.output import Finding, Found, NotChecked, Sound
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline itself.
 _CANCELS = "The next deployment cancels it if it changes this pipeline"

@@ -24,7 +24,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from botocore import httpsession
 
 from cli.rules import RULES
-from cli.terminal import shortened
+from cli.shell.terminal import shortened
 
 _RULES = RULES["gitlab"]
 CODES: dict[str, str] = _RULES["codes"]

@@ -14,13 +14,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import stack_statuses
-from cli.account import owner_of, parameters
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
-from cli.machine import code_of
-from cli.output import Finding, Found, NotChecked, Sound
+from cli.environment import stack_statuses
+from cli.environment.account import owner_of, parameters
 from cli.rules import PIPELINES, name_of
+from cli.shell.machine import code_of
+from cli.shell.output import Finding, Found, NotChecked, Sound
 
 _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "DashboardNotFoundError",
            "RepositoryDoesNotExistException", "404"}

@@ -11,12 +11,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from cli import samconfig
-from cli.account import Environment
 from cli.checks.template import Template, attempt
-from cli.failure import Failure
-from cli.output import Finding, Found, Sound
-from cli.samconfig import did_you_mean
+from cli.environment import samconfig
+from cli.environment.account import Environment
+from cli.shell.failure import Failure
+from cli.shell.output import Finding, Found, Sound
+from cli.shell.spelling import did_you_mean
 
 _CAPABILITY = "CAPABILITY_NAMED_IAM"
 

@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import Template
-from cli.output import Finding, Found, NotChecked, Sound
+from cli.shell.output import Finding, Found, NotChecked, Sound
 
 # One read of each service that not every region has. A response proves that it does.
 _READS = {"codecommit": "list_repositories", "codepipeline": "list_pipelines", "codebuild": "list_projects"}

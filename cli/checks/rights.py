@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli.account import outputs
 from cli.checks.rows import Reader, Row, pages
 from cli.checks.template import NAME, Template
-from cli.output import Finding, Found, NotChecked, Sound
-from cli.pending import Pending
+from cli.environment.account import outputs
+from cli.environment.pending import Pending
+from cli.shell.output import Finding, Found, NotChecked, Sound
 
 _CREATES = Path(__file__).with_name("creates.json")
 _SESSION = re.compile(r"arn:[a-z-]+:sts::[0-9]{12}:assumed-role/([^/]+)/.+")

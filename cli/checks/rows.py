@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.config import Config
 
-from cli import machine
-from cli.account import Environment
-from cli.ending import Failure
-from cli.output import Finding, NotChecked
-from cli.pending import Pending
+from cli.environment.account import Environment
+from cli.environment.pending import Pending
+from cli.shell import machine
+from cli.shell.ending import Failure
+from cli.shell.output import Finding, NotChecked
 
 # A check takes seconds, so a service that does not answer is not waited for.
 _AT_ONCE, _SECONDS = 16, 60

@@ -16,12 +16,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from cli import machine
-from cli.account import Environment
 from cli.checks.gitlab import CODES, certificates_of, fingerprint, is_same, is_usable
-from cli.output import Finding, Found, NotChecked, Sound
+from cli.environment.account import Environment
 from cli.rules import RULES
-from cli.terminal import hide
+from cli.shell import machine
+from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.terminal import hide
 
 _RULES = RULES["gitlab"]
 _TAGS = _RULES["tags"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli import stack_statuses
-from cli.account import Environment, parameters
-from cli.output import Finding, Found, Sound
+from cli.environment import stack_statuses
+from cli.environment.account import Environment, parameters
 from cli.rules import name_of
+from cli.shell.output import Finding, Found, Sound
 
 _WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete", "DELETE": "stack-delete-complete",
             "IMPORT": "stack-import-complete", "UPDATE_ROLLBACK": "stack-rollback-complete"}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli import yaml_template
-from cli.ending import Failure
-from cli.output import Finding, NotChecked
+from cli.environment import yaml_template
+from cli.shell.ending import Failure
+from cli.shell.output import Finding, NotChecked
 
 NAME = "template.yaml"
 # The errors of a value with another form, and of a pattern that only Java has.

@@ -9,14 +9,14 @@ import datetime
 import re
 from typing import Any
 
-from cli.account import Environment
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
 from cli.checks.rows import Row
 from cli.checks.secret import Secret, Settings
 from cli.checks.template import Template
-from cli.output import Finding, Found, NotChecked, Sound
+from cli.environment.account import Environment
 from cli.rules import RULES, name_of
-from cli.terminal import shortened
+from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.terminal import shortened
 
 _RULES = RULES["gitlab"]
 _HERE = "from this machine"

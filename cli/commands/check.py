@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cli import samconfig
-from cli.account import Environment, parameters
 from cli.checks import template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import name_rows, owned_by
@@ -23,7 +21,9 @@ from cli.checks.rows import Reader, Row, findings
 from cli.checks.stack import stack_checks
 from cli.checks.template import Template
 from cli.checks.token import token_rows
-from cli.output import Finding, NotChecked, Output
+from cli.environment import samconfig
+from cli.environment.account import Environment, parameters
+from cli.shell.output import Finding, NotChecked, Output
 
 EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json")
 

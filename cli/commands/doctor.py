@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli.account import Environment
 from cli.checks.stack import stack_check
-from cli.diagnosis import client_of, function_checks
-from cli.output import Finding, Found, Held, NotChecked, Output, Sound
-from cli.pipelines import ENABLED
+from cli.environment.account import Environment
+from cli.environment.diagnosis import client_of, function_checks
+from cli.project.pipelines import ENABLED
 from cli.rules import event_rules
+from cli.shell.output import Finding, Found, Held, NotChecked, Output, Sound
 
 EXAMPLES = ("cfn-gitops doctor --env dev", "cfn-gitops doctor --env prd --profile operations --json")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cli.account import Environment
-from cli.output import Output
+from cli.environment.account import Environment
+from cli.environment.stack_failures import StackFailures, heading
 from cli.rules import name_of
-from cli.stack_failures import StackFailures, heading
+from cli.shell.output import Output
 
 EXAMPLES = ("cfn-gitops failures --env dev", "cfn-gitops failures infra --env dev    # the stack of this project")
 

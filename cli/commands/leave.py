@@ -18,12 +18,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import change_set, owners, pipelines, samconfig, stack_statuses, yaml_template
-from cli.account import Account, Environment
-from cli.ending import Failure, uninterrupted
-from cli.output import Output, confirm
-from cli.stack_deletion import delete_stack
-from cli.terminal import visible
+from cli.environment import change_set, owners, samconfig, stack_statuses, yaml_template
+from cli.environment.account import Account, Environment
+from cli.environment.stack_deletion import delete_stack
+from cli.project import pipelines
+from cli.shell import spelling
+from cli.shell.ending import Failure, uninterrupted
+from cli.shell.output import Output, confirm
+from cli.shell.terminal import visible
 
 EXAMPLES = ("cfn-gitops leave --env dev", "cfn-gitops leave --env dev project-dev-shop    # this stack only")
 
@@ -302,7 +304,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if unknown := next((name for name in given.stacks if name not in names), None):
         problem = (f"does not exist in {environment.place}, and may be deleted already" if account.stack(unknown) is None else
                    f"does not use the function of environment {environment.env_id}")
-        raise Failure(f"stack {unknown} {problem}" + samconfig.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
+        raise Failure(f"stack {unknown} {problem}" + spelling.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
     plan: list[Leaving] = []
     planned: list[dict[str, Any]] = []
     hidden = hidden_users(environment, names)

@@ -25,13 +25,14 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from cli import projects, stack_statuses
-from cli.account import Environment, outputs
-from cli.output import BOLD, Found, Output, width
-from cli.pipelines import ENABLED, HELD
-from cli.projects import Drift, Project
-from cli.terminal import shortened, shown
-from cli.times import age, iso
+from cli.environment import stack_statuses
+from cli.environment.account import Environment, outputs
+from cli.project import projects
+from cli.project.pipelines import ENABLED, HELD
+from cli.project.projects import Drift, Project
+from cli.shell.output import BOLD, Found, Output, width
+from cli.shell.terminal import shortened, shown
+from cli.shell.times import age, iso
 
 EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 0    # without the mirrors, which is faster",
             "cfn-gitops status --env dev --json")

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.account import Environment, exports, parameters
-from cli.ending import Failure
-from cli.output import Output, confirm
-from cli.owners import Owners
-from cli.pipelines import children_of
+from cli.environment.account import Environment, exports, parameters
+from cli.environment.owners import Owners
+from cli.environment.stack_deletion import delete_stack
+from cli.project.pipelines import children_of
 from cli.rules import name_of
-from cli.stack_deletion import delete_stack
+from cli.shell.ending import Failure
+from cli.shell.output import Output, confirm
 
 EXAMPLES = ("cfn-gitops undeploy --env dev", "cfn-gitops undeploy --env dev --delete-bucket --yes")
 

@@ -28,16 +28,17 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import deployments, following, machine, projects
-from cli.account import Environment, outputs
-from cli.deployments import COMMIT_DIGITS, Deployment, revert
-from cli.ending import Failure, WrongUse
-from cli.following import APPROVAL, Following
-from cli.holds import Holds, not_read
-from cli.output import Output, answered, confirm
-from cli.projects import Project
-from cli.terminal import shortened
-from cli.times import age, iso
+from cli.environment.account import Environment, outputs
+from cli.project import deployments, following, projects
+from cli.project.deployments import COMMIT_DIGITS, Deployment, revert
+from cli.project.following import APPROVAL, Following
+from cli.project.holds import Holds, not_read
+from cli.project.projects import Project
+from cli.shell import machine
+from cli.shell.ending import Failure, WrongUse
+from cli.shell.output import Output, answered, confirm
+from cli.shell.terminal import shortened
+from cli.shell.times import age, iso
 
 EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes --no-wait    # in a script")
 

@@ -16,13 +16,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import change_set
-from cli.account import Environment, logical_id_of, owner_of, parameters as parameters_of
-from cli.ending import Failure
-from cli.output import Output, confirm
-from cli.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
-from cli.pipelines import ENABLED, children_of, in_progress, pipeline_of, project_of, rule_state, unreadable, version_of
+from cli.environment import change_set
+from cli.environment.account import Environment, logical_id_of, owner_of, parameters as parameters_of
+from cli.environment.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
+from cli.project.pipelines import ENABLED, children_of, in_progress, pipeline_of, project_of, rule_state, unreadable, version_of
 from cli.rules import event_rules
+from cli.shell.ending import Failure
+from cli.shell.output import Output, confirm
 
 EXAMPLES = ("cfn-gitops upgrade --env dev", "cfn-gitops upgrade --env dev --yes")
 

@@ -12,9 +12,9 @@ from unittest.mock import DEFAULT, MagicMock
 import pytest
 
 from cli import main as command_line
-from cli import terminal
-from cli.account import Account, Environment
-from cli.samconfig import Settings
+from cli.environment.account import Account, Environment
+from cli.environment.samconfig import Settings
+from cli.shell import terminal
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:cfn-gitops"

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 
-from cli import change_set
-from cli.output import Output
+from cli.environment import change_set
+from cli.shell.output import Output
 from tests.cli.aws_server import ERROR, Answering, AwsServer, running
 
 STACK = {"StackName": "shop", "StackId": "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"}

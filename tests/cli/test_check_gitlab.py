@@ -20,15 +20,15 @@ from typing import Any
 import boto3
 import pytest
 
-from cli import terminal
-from cli.account import Account, Environment
 from cli.checks import gitlab as client
 from cli.checks.gitlab import certificates_of, fingerprint, is_same, is_usable
 from cli.checks.secret import NotAToken, token_in
 from cli.checks.template import defaults, read
 from cli.checks.token import token_checks
-from cli.output import Finding
-from cli.samconfig import Settings
+from cli.environment.account import Account, Environment
+from cli.environment.samconfig import Settings
+from cli.shell import terminal
+from cli.shell.output import Finding
 from tests import preloaded
 from tests.cli.scene import Folder, Operator, with_line
 from tests.local import gitlab as local_gitlab
@@ -645,11 +645,11 @@ def test_redirect_is_named_and_not_followed(scene: Scene) -> None:
 # A program of its own, as the command is one: the server reads its arguments and its environment.
 _PROGRAM = """
 import json, sys, boto3
-from cli.account import Account, Environment
 from cli.checks.token import token_checks
-from cli.ending import ended
-from cli.output import Output
-from cli.samconfig import Settings
+from cli.environment.account import Account, Environment
+from cli.environment.samconfig import Settings
+from cli.shell.ending import ended
+from cli.shell.output import Output
 
 def run():
     given = json.loads(sys.stdin.read())

@@ -20,8 +20,6 @@ from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from cli.account import Account, Environment
-from cli.approvals import is_waiting
 from cli.checks import region, rights, rows, template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names
@@ -30,9 +28,11 @@ from cli.checks.stack import project_checks, stack_check
 from cli.checks.template import Template
 from cli.commands import check, doctor
 from cli.commands.check import values
-from cli.output import Finding, Sound
-from cli.pipelines import is_unfinished
-from cli.samconfig import Settings
+from cli.environment.account import Account, Environment
+from cli.environment.samconfig import Settings
+from cli.project.approvals import is_waiting
+from cli.project.pipelines import is_unfinished
+from cli.shell.output import Finding, Sound
 from tests.cli.scene import ROOT
 
 ACCOUNT = "111122223333"

@@ -13,18 +13,18 @@ from click import BadParameter
 from samcli.cli.types import CfnParameterOverridesType, CfnTags
 from samcli.commands.deploy.deploy_context import DeployContext
 
-from cli import samconfig
-from cli.account import Account, Environment
 from cli.checks import template as templates
-from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks, wrong_value
 from cli.checks.names import Names
+from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks, wrong_value
 from cli.checks.region import iam_quota_rows
 from cli.checks.rights import right_rows
 from cli.checks.rows import Reader
 from cli.checks.template import Template
 from cli.commands.check import values
-from cli.ending import Failure
-from cli.output import Finding
+from cli.environment import samconfig
+from cli.environment.account import Account, Environment
+from cli.shell.ending import Failure
+from cli.shell.output import Finding
 from tests.cli.scene import ROOT, SETTINGS, Folder, with_line
 
 

@@ -5,10 +5,10 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cli import diagnosis
 from cli.commands import doctor
 from cli.commands.doctor import rule_check
-from cli.output import Found, Output, Sound
+from cli.environment import diagnosis
+from cli.shell.output import Found, Output, Sound
 
 RULE = "event-rule-dev-codepipeline-exec-cfn-shop"
 

@@ -13,9 +13,9 @@ from unittest.mock import MagicMock
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import ending
 from cli.commands import leave, undeploy, upgrade
 from cli.main import COMMANDS
+from cli.shell import ending
 from tests.cli.conftest import FakeAccount, Run, environment_stack, identity, run_program
 from tests.cli.test_machine import OPTIONS
 from tests.cli.test_leave import FakeAws
@@ -196,7 +196,7 @@ def test_second_interrupt_by_a_person_ends_the_clean_up() -> None:
 def test_signal_in_a_finalizer_still_interrupts(runs: str) -> None:
     ran = run_program(f"""
 import os, signal, threading
-from cli import ending
+from cli.shell import ending
 from tools.run import console
 class Finalized:
     def __del__(self):
@@ -221,7 +221,7 @@ def test_signal_in_a_block_that_fails_still_interrupts(by: signal.Signals) -> No
 def test_signal_that_nohup_ignores_stays_ignored() -> None:
     ran = run_program("""
 import os, signal
-from cli import ending
+from cli.shell import ending
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 @ending.entry("A sentence")
 def main():

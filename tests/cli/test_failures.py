@@ -1,4 +1,4 @@
-"""cli/stack_failures.py, `cfn-gitops failures`, and the runbook's query, with the events of a hook of a user.
+"""cli/environment/stack_failures.py, `cfn-gitops failures`, and the runbook's query, with the events of a hook of a user.
 
 The members are those of StackEvent and OperationEvent in CloudFormation's API reference, and
 github.com/Sceptre/sceptre issue 1343 has a listing. github.com/aws/aws-cdk issue 21674: the resource's own reason has
@@ -14,7 +14,7 @@ import jmespath
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from cli.stack_failures import StackFailures
+from cli.environment.stack_failures import StackFailures
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 
 STACK, HOOK = "arn:aws:cloudformation:eu-central-1:1:stack/s/1", "AWS::ControlTower::Hook"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from cli.account import Environment, owner_of
 from cli.commands import leave, undeploy, upgrade
-from cli.output import Output
+from cli.environment.account import Environment, owner_of
+from cli.shell.output import Output
 from tests.cli.conftest import FUNCTION, FakeAccount, Run, environment_stack, identity
 
 OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"

@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, WaiterError
 from samcli.yamlhelper import yaml_parse
 
-from cli import owners, yaml_template
-from cli.account import Environment
 from cli.commands import leave
+from cli.environment import owners, yaml_template
+from cli.environment.account import Environment
 from tests.cli import conftest
 from tests.cli.conftest import ROOT, FakeAccount
 

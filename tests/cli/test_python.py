@@ -19,7 +19,7 @@ from tests.cli.conftest import ROOT
 
 FILES = sorted((ROOT / "cli").rglob("*.py"))
 # Those that need only the standard library.
-ALONE = ["cli.ending", "cli.output", "cli.terminal"]
+ALONE = ["cli.shell.ending", "cli.shell.output", "cli.shell.terminal"]
 REFUSED = r"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python \d\.\d+\. .+\n"
 
 

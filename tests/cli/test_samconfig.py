@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
 
-from cli import samconfig
-from cli.ending import WrongUse
+from cli.environment import samconfig
+from cli.shell.ending import WrongUse
 from tests.deployment.pages import blocks
 from tests.cli.conftest import ROOT
 

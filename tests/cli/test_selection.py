@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cli.failure import Failure
-from cli.output import Found, Output
+from cli.shell.failure import Failure
+from cli.shell.output import Found, Output
 
 REMEDIES = [
     ("Restore it: aws secretsmanager restore-secret --secret-id gitlab/infra",

@@ -6,9 +6,9 @@ from unittest.mock import MagicMock
 import pytest
 from botocore.exceptions import WaiterError
 
-from cli.ending import Failure
-from cli.output import Output
-from cli.stack_deletion import delete_stack
+from cli.environment.stack_deletion import delete_stack
+from cli.shell.ending import Failure
+from cli.shell.output import Output
 
 
 def event(status: str, name: str = "", reason: str = "") -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli import stack_statuses
+from cli.environment import stack_statuses
 
 
 @pytest.mark.parametrize(("statuses", "expected"), [

@@ -19,11 +19,14 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.parsers import ResponseParserError
 from botocore.validate import validate_parameters
 
-from cli import main, output, projects, stack_statuses
-from cli.account import Account
+from cli import main
 from cli.commands import status
-from cli.output import width
+from cli.environment import stack_statuses
+from cli.environment.account import Account
+from cli.project import projects
 from cli.rules import event_rules
+from cli.shell import output
+from cli.shell.output import width
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)

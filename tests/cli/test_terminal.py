@@ -18,11 +18,11 @@ from urllib.parse import quote, unquote
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from cli import terminal
 from cli.commands import leave
-from cli.ending import Failure
-from cli.output import Output
-from cli.stack_deletion import delete_stack
+from cli.environment.stack_deletion import delete_stack
+from cli.shell import terminal
+from cli.shell.ending import Failure
+from cli.shell.output import Output
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack, identity, run_program
 
 # A title, a cleared screen, a line that is written over, a forged line, colours of C1, directions of text, line ends.
@@ -137,7 +137,7 @@ def test_each_way_to_write_a_text_is_harmless(method: str, capsys: pytest.Captur
 
 @pytest.mark.parametrize("ends", ["sys.exit(text)", "raise ValueError(text)"])
 def test_last_error_of_a_script_is_harmless(ends: str) -> None:
-    ran = run_program(f"from cli import ending\n@ending.entry('')\ndef main():\n    text = {HOSTILE!r}\n    {ends}\nmain()")
+    ran = run_program(f"from cli.shell import ending\n@ending.entry('')\ndef main():\n    text = {HOSTILE!r}\n    {ends}\nmain()")
     assert ran.returncode == 1 and ran.stdout == ""
     # The lines of a traceback are indented. So one that an exception's text forges is not at the beginning.
     assert_harmless(ran.stderr.replace("\n  ok ", "\n  | ok "))

@@ -7,9 +7,9 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cli.account import Account
 from cli.commands import undeploy
-from cli.ending import Failure
+from cli.environment.account import Account
+from cli.shell.ending import Failure
 from tests.cli.conftest import Ended, FakeAccount, Run, environment_stack, identity
 
 STACK_ID = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-prd/1"

@@ -17,9 +17,10 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from cli import deployment_window, following, main, projects
-from cli.account import Account
+from cli import main
 from cli.commands import undo
+from cli.environment.account import Account
+from cli.project import deployment_window, following, projects
 from tests.cli.test_status import PREFIX, ROOT, SESSION, Aws, Rejected
 
 PIPELINE = "codepipeline-dev-cfn-shop"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.account import parameters
+from cli.environment.account import parameters
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.deployment.conftest import Transcript

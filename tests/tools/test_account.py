@@ -7,8 +7,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import diagnosis
-from cli.account import Account
+from cli.environment import diagnosis
+from cli.environment.account import Account
 from tools.trial import account as try_account
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")

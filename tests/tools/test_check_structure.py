@@ -48,7 +48,7 @@ def test_sound_code_has_no_finding(measured):
     ("AWS enums read elsewhere", {"src/wide.rs": "fn a() { aws_sdk_iam::types::StatusType::Active }\n"}),
     ("AWS enums read elsewhere", {"src/wide.rs": "use aws_sdk_iam::types::StatusType::Active;\n"}),
     ("statuses of stacks as text", {"src/wide.rs": "fn a(b: &str) -> bool { b == \"UPDATE_ROLLBACK_COMPLETE\" }\n"}),
-    ("statuses of stacks as text", {"cli/account.py": "_DONE = (\"CREATE_COMPLETE\",)\n", "cli/stack_statuses.py": "A = \"CREATE_FAILED\"\n"}),
+    ("statuses of stacks as text", {"cli/account.py": "_DONE = (\"CREATE_COMPLETE\",)\n", "cli/environment/stack_statuses.py": "A = \"CREATE_FAILED\"\n"}),
     ("type names defined twice", {"src/wide.rs": "enum Part {\n    A,\n}\n"}),
     ("functions over 60 lines", {"src/wide.rs": "pub async fn a() {\n" + "    b();\n" * 59 + "}\n"}),
     ("tuples as parameters", {"src/wide.rs": "fn a(b: u8, c: &(u8, u8)) {}\n"}),
@@ -79,6 +79,8 @@ PYTHON = {
 @pytest.mark.parametrize(("fault", "place", "changes"), [
     (LAYERS, "cli.output imports cli.commands.status", {"cli/commands/__init__.py": "", "cli/commands/status.py": "",
                                                         "cli/output.py": "from cli.commands import status\n"}),
+    (LAYERS, "cli.shell.times imports cli.project.projects", {"cli/project/projects.py": "",
+                                                              "cli/shell/times.py": "from cli.project import projects\n"}),
     (LAYERS, "cli.output imports tools.run.console", {"cli/output.py": "def a():\n    from tools.run.console import note\n"}),
     (LAYERS, "cli.output imports tests.play.steps", {"cli/output.py": "import tests.play.steps as steps\n"}),
     (LAYERS, "tools.run.console imports tests.local.aws", {"tools/run/console.py": "from tests.local import aws\n"}),

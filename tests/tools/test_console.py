@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli import output
+from cli.shell import output
 from tests.play import waiting
 from tests.tools.conftest import ROOT
 

@@ -4,7 +4,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cli import account
+from cli.environment import account
 from tools.run import deploy
 
 

@@ -13,7 +13,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cli import terminal
+from cli.shell import terminal
 from tests.cli.conftest import FakeAccount
 from tests.cli.test_terminal import FORMS, HOSTILE, PASSWORD, PHRASE, TOKEN, assert_harmless, decoded, outputs, parts
 from tests.play.steps import PushRefused

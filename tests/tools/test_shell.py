@@ -15,7 +15,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cli.ending import Failure
+from cli.shell.ending import Failure
 from tests.local.aws import LocalAws
 from tests.play.steps import BOOTSTRAP
 from tests.tools.conftest import ROOT

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.ending import entry
+from cli.shell.ending import entry
 from tests.cli.conftest import FakeAccount
 from tests.cli.test_ending import Closed, by_each, handlers, sends  # noqa: F401: a fixture
 from tests.tools.conftest import ROOT

@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from cli.ending import WrongUse
+from cli.shell.ending import WrongUse
 from tests.tools.conftest import ROOT
 
 from tools.run import regions

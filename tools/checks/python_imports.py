@@ -36,11 +36,16 @@ def imported(module: str, file: Path, files: dict[str, Path]) -> Iterator[str]:
             yield next((each for each in (name, name.rpartition(".")[0]) if each in files), first if first not in PACKAGES else name)
 
 
+# The folders of `cli`, from the ground up.
+_CLI = ("cli.shell", "cli.environment", "cli.project", "cli.checks", "cli.commands")
+
+
 def past_layers(imports: Imports) -> list[str]:
-    """`cli` is below all, its commands are above the rest of it, and `tests.play` is below `tools` and the other tests."""
+    """`cli` is below all, its folders import only those below them, and `tests.play` is below `tools` and the other tests."""
     found = [f"{module} imports {name}" for module, names in imports.items() for name in sorted(names)
              if is_in(module, "cli") and is_in(name, "tools", "tests")
              or is_in(module, "cli") and not is_in(module, "cli.commands") and is_in(name, "cli.commands")
+             or any(is_in(module, folder) and is_in(name, *_CLI[number:]) for number, folder in enumerate(_CLI, 1))
              or is_in(module, "tools") and is_in(name, "tests") and not is_in(name, "tests.play")]
     below = reached(imports, {module for module in imports if is_in(module, "tests.play")})
     return found + [f"{module} imports {name}, which tests.play must not need" for module in sorted(below)

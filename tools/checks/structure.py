@@ -64,7 +64,7 @@ ENUM_READERS = {
 }
 SENT_ENUMS = {"ApprovalStatus", "ChangeSetType", "DeploymentMode", "FilterNameStringType", "InvocationType", "OnFailure", "RegistryType"}
 # In Rust, they are the values of an enum.
-STACK_STATUSES = "cli/stack_statuses.py"
+STACK_STATUSES = "cli/environment/stack_statuses.py"
 _STACK_STATUS = re.compile(r'"[A-Z_]+_(?:COMPLETE|FAILED|IN_PROGRESS)"')
 _TEST_FILE = re.compile(r"(^|/)(tests?|fuzzing)(/|\.rs$)|_tests\.rs$")
 _INLINE_TESTS = re.compile(r"^( *)#\[cfg\((?:test|feature = \"fuzzing\")\)\]\n\1(?:pub(?:\(\w+\))? )?mod \w+ \{\n.*?^\1\}\n", re.M | re.S)

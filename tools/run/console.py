@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cli import ending
-from cli.output import BOLD, DIM, styled
-from cli.terminal import shown, write_shown
+from cli.shell import ending
+from cli.shell.output import BOLD, DIM, styled
+from cli.shell.terminal import shown, write_shown
 
 WIDTH = 96
 CYAN = "36"

@@ -16,12 +16,13 @@ from typing import Any
 
 import yaml
 
-from cli import samconfig
-from cli.account import connect
 from cli.checks.parameters import wrong_value
-from cli.ending import WrongUse, entry
-from cli.stack_failures import StackFailures, heading
-from cli.terminal import output_of_another_program, write
+from cli.environment import samconfig
+from cli.environment.account import connect
+from cli.environment.stack_failures import StackFailures, heading
+from cli.shell import spelling
+from cli.shell.ending import WrongUse, entry
+from cli.shell.terminal import output_of_another_program, write
 
 ROOT = Path(__file__).parents[2]
 # If the stack is in one of these states, `sam deploy` creates its resources instead of updating them.
@@ -40,7 +41,7 @@ def reject_wrong(parameters: dict[str, str], table: str) -> None:
     known = declared()
     for name, value in parameters.items():
         problem = (wrong_value(value, known[name]) if name in known else
-                   f"template.yaml has no such parameter{samconfig.did_you_mean(name, known)}")
+                   f"template.yaml has no such parameter{spelling.did_you_mean(name, known)}")
         if problem:
             raise WrongUse(f"{name}: {problem}", f"Correct PARAMETERS, or parameter_overrides of [{table}] in samconfig.toml")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cli import terminal
+from cli.shell import terminal
 from tests.play.local import Mirror
 from tests.play.mirroring import MirroredProject, Source
 from tests.play.steps import Account, Login

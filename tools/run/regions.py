@@ -5,8 +5,8 @@
 
 import sys
 
-from cli.ending import WrongUse, entry
-from cli.samconfig import did_you_mean
+from cli.shell.ending import WrongUse, entry
+from cli.shell.spelling import did_you_mean
 
 # By the SDK's list of endpoints, which a test compares.
 WITH_CODECOMMIT = """

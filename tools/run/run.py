@@ -16,8 +16,8 @@ if __name__ == "__main__":
     # Nothing has started before the imports end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from cli.ending import entry
-from cli.output import BOLD, GREEN, RED
+from cli.shell.ending import entry
+from cli.shell.output import BOLD, GREEN, RED
 from tests.play import mirroring, steps, waiting
 from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab, gitlab as local_gitlab
 from tests.play.mirroring import Source

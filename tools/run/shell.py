@@ -23,8 +23,8 @@ from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
-from cli.ending import Failure, entry
-from cli.output import BOLD
+from cli.shell.ending import Failure, entry
+from cli.shell.output import BOLD
 from tests.play.local import LocalAws, LocalGitLab, gitlab as local_gitlab
 from tools.release import dist
 from tools.run.approval import AwsApprover

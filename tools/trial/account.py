@@ -7,9 +7,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.account import Account
 from cli.checks.region import BUILDS, build_quota  # noqa: F401: BUILDS is for its test
-from cli.output import Found
+from cli.environment.account import Account
+from cli.shell.output import Found
 
 # Variables that only this script may read. sam and git get everything else.
 _OWN_VARIABLES = {"GITLAB_TOKEN", "CONFIRM"}

@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from cli import terminal
+from cli.shell import terminal
 from tests.play.local import ApiClient, ApiProject
 
 MAINTAINER = 40

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from cli.output import BOLD, GREEN, RED
-from cli.terminal import visible, without_secrets
+from cli.shell.output import BOLD, GREEN, RED
+from cli.shell.terminal import visible, without_secrets
 from tests.play.mirroring import Source
 from tools.run.console import reason, table, write
 from tools.trial.account import RemoteAccount

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cli import account, terminal
-from cli.ending import end_at_ctrl_c_only, entry
-from cli.output import BOLD, GREEN, RED
+from cli.environment import account
+from cli.shell import terminal
+from cli.shell.ending import end_at_ctrl_c_only, entry
+from cli.shell.output import BOLD, GREEN, RED
 from tests.play import steps, waiting
 from tests.play.mirroring import Source
 from tests.play.scenarios import Scenario

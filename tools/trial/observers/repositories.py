@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from cli.terminal import shortened
+from cli.shell.terminal import shortened
 from tests.play.pipelines import issue_login
 from tests.play.steps import Login, PushRefused, Working
 from tools.trial.observers import NotSeen, Seen, World, observes

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cli.ending import Failure, explained
-from cli.terminal import shown, without_secrets, write, write_shown
+from cli.shell.ending import Failure, explained
+from cli.shell.terminal import shown, without_secrets, write, write_shown
 
 # Where a command begins within a sentence, except that for another account. `aws` has its own options before the service.
 _COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;,] )(?<!in its account: )|(?<=[`(])|(?<=[Rr]un ))"

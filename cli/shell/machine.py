@@ -16,8 +16,8 @@ import botocore.session
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from cli.failure import Failure
-from cli.samconfig import did_you_mean
+from cli.shell.failure import Failure
+from cli.shell.spelling import did_you_mean
 
 _AGAIN = "Correct the cause, and run this again"
 _LOG_IN = ("Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts get-caller-identity` "

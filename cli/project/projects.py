@@ -18,13 +18,15 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import approvals, diagnosis, machine, pipelines, stack_statuses
-from cli.account import Environment, outputs, owner_of, parameters
-from cli.failure import Failure
-from cli.output import Finding, Found, NotChecked, Sound
-from cli.pending import Pending
+from cli.environment import diagnosis, stack_statuses
+from cli.environment.account import Environment, outputs, owner_of, parameters
+from cli.environment.pending import Pending
+from cli.project import approvals, pipelines
 from cli.rules import ACTIONS, PIPELINES, event_rules, name_of
-from cli.samconfig import did_you_mean
+from cli.shell import machine
+from cli.shell.failure import Failure
+from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.spelling import did_you_mean
 
 SOURCE, BUILD, APPROVAL, DEPLOY = (ACTIONS[each] for each in ("source", "build", "approval", "deploy"))
 # The call of the mirrors: '{"Doctor": …}', as `cfn-gitops doctor` invokes the function.

@@ -6,9 +6,9 @@ from typing import Any
 
 from botocore.exceptions import WaiterError
 
-from cli import stack_statuses
-from cli.ending import Failure
-from cli.output import Output
+from cli.environment import stack_statuses
+from cli.shell.ending import Failure
+from cli.shell.output import Output
 
 # For an hour.
 _WAITER = {"Delay": 3, "MaxAttempts": 1200}

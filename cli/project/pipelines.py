@@ -7,9 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.account import outputs, owner_of
-from cli.machine import code_of
+from cli.environment.account import outputs, owner_of
 from cli.rules import PIPELINES, name_of
+from cli.shell.machine import code_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
 ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.failure import Failure, WrongUse
+from cli.shell.failure import Failure, WrongUse
+from cli.shell.spelling import did_you_mean
 
 try:
     import tomllib
@@ -141,11 +141,3 @@ def pairs(given: list[str]) -> dict[str, str]:
     if wrong:
         raise WrongUse(f"parameters must be Name=value pairs, not {' '.join(wrong)}", "Correct them")
     return dict(pair.split("=", 1) for pair in given)
-
-
-def did_you_mean(name: str, known: Any) -> str:
-    """A question that names the closest known name. Empty if none is close."""
-    words = list(known)
-    # A beginning of it, such as `--del`.
-    near = [word for word in words if len(name) > 2 and word.startswith(name)] or difflib.get_close_matches(name, words, 1)
-    return f". Did you mean {near[0]}?" if near else ""

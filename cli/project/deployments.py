@@ -9,12 +9,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli import machine, projects
-from cli.account import outputs
-from cli.failure import Failure
-from cli.projects import DEPLOY, SOURCE, Project, Unread
+from cli.environment.account import outputs
+from cli.project import projects
+from cli.project.projects import DEPLOY, SOURCE, Project, Unread
 from cli.rules import ACTIONS
-from cli.terminal import shortened
+from cli.shell import machine
+from cli.shell.failure import Failure
+from cli.shell.terminal import shortened
 
 IMAGE = ACTIONS["image"]
 # The shown characters of a commit, and of an image's digest.

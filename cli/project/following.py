@@ -10,13 +10,14 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli import machine, projects
-from cli.failure import Failure
-from cli.holds import Hold
-from cli.output import Output
-from cli.pending import Pending
-from cli.pipelines import is_unfinished
-from cli.projects import Project
+from cli.environment.pending import Pending
+from cli.project import projects
+from cli.project.holds import Hold
+from cli.project.pipelines import is_unfinished
+from cli.project.projects import Project
+from cli.shell import machine
+from cli.shell.failure import Failure
+from cli.shell.output import Output
 
 # Of the calls. A look that failed is repeated anyway, after a line with the reason.
 CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 1})

@@ -7,10 +7,10 @@ from typing import Any
 
 from botocore.config import Config
 
-from cli import machine
-from cli.account import Environment, outputs, parameters
-from cli.output import Finding, Found, Held, NotChecked, Sound
+from cli.environment.account import Environment, outputs, parameters
 from cli.rules import name_of
+from cli.shell import machine
+from cli.shell.output import Finding, Found, Held, NotChecked, Sound
 
 # A check of many mirrors takes minutes. A second attempt would only wait for a second check. NAT gateways drop a
 # connection that is idle for 350 seconds: https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html

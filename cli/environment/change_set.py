@@ -10,9 +10,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from cli.ending import uninterrupted
-from cli.output import Output
-from cli.stack_failures import StackFailures, has_no_changes
+from cli.environment.stack_failures import StackFailures, has_no_changes
+from cli.shell.ending import uninterrupted
+from cli.shell.output import Output
 
 _WAITER = {"Delay": 3, "MaxAttempts": 1200}
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from cli import stack_statuses, yaml_template
-from cli.account import Environment, logical_id_of, owner_of
+from cli.environment import stack_statuses, yaml_template
+from cli.environment.account import Environment, logical_id_of, owner_of
 
 PIPELINE, CREDENTIAL = "Custom::GitOpsPipeline", "Custom::MirrorCredential"
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

@@ -14,10 +14,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from cli import machine, stack_statuses
-from cli.ending import Failure
+from cli.environment import stack_statuses
+from cli.environment.samconfig import Settings
 from cli.rules import PIPELINES, name_of
-from cli.samconfig import Settings, did_you_mean
+from cli.shell import machine
+from cli.shell.ending import Failure
+from cli.shell.spelling import did_you_mean
 
 # Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
 _CONFIG = Config(connect_timeout=10, read_timeout=60)
@@ -174,7 +176,7 @@ def parameters(stack: dict[str, Any]) -> dict[str, str]:
 
 def owner_of(stack: dict[str, Any]) -> str | None:
     """The ID of the stack that a tag of a pipeline's stack names. `None` if the tag has another form. Anyone who may create
-    stacks chooses their tags, so `cli.owners` has the proof."""
+    stacks chooses their tags, so `cli.environment.owners` has the proof."""
     value = _tag(stack, PIPELINES["tags"]["stack_id"])
     return value if _STACK_ID.fullmatch(value) else None
 

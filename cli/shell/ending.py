@@ -14,8 +14,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 # Passed on to the subcommands, which end here.
-from cli.failure import Failure, Interrupted, WrongUse
-from cli.terminal import shown, write
+from cli.shell.failure import Failure, Interrupted, WrongUse
+from cli.shell.terminal import shown, write
 
 # Ctrl-C, the end of a CI job, and a closed terminal.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -127,7 +127,7 @@ def explained(error: Exception) -> Failure | None:
     is no error of AWS."""
     if "botocore" not in sys.modules:
         return None
-    from cli import machine
+    from cli.shell import machine
 
     return machine.explained(error)
 

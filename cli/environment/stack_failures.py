@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from cli import stack_statuses
-from cli.terminal import visible
+from cli.environment import stack_statuses
+from cli.shell.terminal import visible
 
 # Resources that CloudFormation stopped because another one failed.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled")

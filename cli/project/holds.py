@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from cli import deployment_window, projects
-from cli.account import Environment
-from cli.deployment_window import UnreadWindow
-from cli.deployments import COMMIT_DIGITS
-from cli.pipelines import HELD, is_unfinished, rule_state
-from cli.projects import DEPLOY, Approval, Project, Transition, Unread
-from cli.terminal import shortened
-from cli.times import iso
+from cli.environment.account import Environment
+from cli.project import deployment_window, projects
+from cli.project.deployment_window import UnreadWindow
+from cli.project.deployments import COMMIT_DIGITS
+from cli.project.pipelines import HELD, is_unfinished, rule_state
+from cli.project.projects import DEPLOY, Approval, Project, Transition, Unread
+from cli.shell.terminal import shortened
+from cli.shell.times import iso
 
 _MARKS = {True: "!", False: " ", None: "?"}
 _MAX_REASON = 200

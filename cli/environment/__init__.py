@@ -1,0 +1,1 @@
+"""An environment: its account, its settings and its stacks."""

@@ -1,0 +1,1 @@
+"""Output, errors and the machine of the user."""
