@@ -23,7 +23,7 @@ import json
 import re
 import uuid
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -74,18 +74,24 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     project = projects.find(environment, given.project)
     undo = Undo(environment, project, output)
     undo.show()
-    undo.choose(given.to or "")
-    undo.show_plan()
+    chosen = undo.choose(given.to or "")
+    undo.show_plan(chosen)
     if not confirm(output, "To start it, type yes:", "yes", given.yes):
         return 1
     undo.hold_image()
-    undo.start()
+    execution = undo.start(chosen)
     if given.no_wait:
-        undo.show_execution()
+        undo.show_execution(execution)
     else:
-        undo.follow()
+        undo.follow(chosen.deployment, execution)
     undo.show_next_push()
     return undo.status
+
+
+class Choice(NamedTuple):
+    deployment: Deployment
+    # The revision of each source.
+    overrides: list[dict[str, str]]
 
 
 class Undo:
@@ -151,19 +157,20 @@ class Undo:
 
     # --- the choice ---------------------------------------------------------------------
 
-    def choose(self, to: str) -> None:
+    def choose(self, to: str) -> Choice:
         if not to:
             answer = answered(self._output, "Which one? Its number, or its commit:")
             if not answer:
                 raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
             to = self._numbered(answer)
-        self._chosen = chosen = self._found(to)
+        chosen = self._found(to)
         # First: a missing revision has no equal either.
-        self._overrides = deployments.overrides(self._project, self._declaration, chosen)
+        overrides = deployments.overrides(self._project, self._declaration, chosen)
         latest = self._deployments[0]
         is_latest = deployments.revisions_of(chosen, self._declaration) == deployments.revisions_of(latest, self._declaration)
         if is_latest and not self._may_repeat_latest:
             raise Failure(f"{chosen.shown()} is deployed now", "Choose another one")
+        return Choice(chosen, overrides)
 
     @property
     def _may_repeat_latest(self) -> bool:
@@ -189,8 +196,8 @@ class Undo:
                           f"Name the execution: {', '.join(each.execution for each in found)}")
         return found[0]
 
-    def show_plan(self) -> None:
-        chosen, project = self._chosen, self._project
+    def show_plan(self, choice: Choice) -> None:
+        chosen, project = choice.deployment, self._project
         has_approval = deployments.actions_of(self._declaration, "Approval") != []
         end = "waits for its approval" if has_approval else "is deployed without an approval"
         if self._image_rule:
@@ -201,9 +208,9 @@ class Undo:
         commit, branch = chosen.commit[:COMMIT_DIGITS], self._branch
         self._output.write_progress(f"- The function checks whether branch {branch} in GitLab contains commit {commit}. It takes "
                                     f"up to {_FUNCTION_TIMEOUT} s")
-        contained, problem, remedy = self._is_contained()
+        contained, problem, remedy = self._is_contained(chosen.commit)
         self._output.document |= {
-            "chosen": chosen.execution, "sourceRevisions": self._overrides,
+            "chosen": chosen.execution, "sourceRevisions": choice.overrides,
             "contained": {"contained": contained, "problem": problem or None, "remedy": remedy or None}}
         if contained is None:
             self._output.write_progress(f"? whether branch {branch} in GitLab contains commit {commit} was not checked: {problem}",
@@ -216,11 +223,11 @@ class Undo:
     def _branch(self) -> str:
         return outputs(self._project.stack).get("BranchName", "?")
 
-    def _is_contained(self) -> tuple[bool | None, str, str]:
+    def _is_contained(self, commit: str) -> tuple[bool | None, str, str]:
         """Whether the branch in GitLab contains the commit, as the function finds it. `None` if it was not checked. The texts are
         the reason and the remedy."""
         arn = outputs(self._environment.stack()).get("ServiceToken", "")
-        event = {"Doctor": {"Contains": {"ProjectID": self._project.name, "Commit": self._chosen.commit}}}
+        event = {"Doctor": {"Contains": {"ProjectID": self._project.name, "Commit": commit}}}
         try:
             response = self._environment.account.client("lambda", config=_OF_FUNCTION).invoke(
                 FunctionName=arn, Payload=json.dumps(event).encode())
@@ -268,15 +275,16 @@ class Undo:
                 "        The image's tag keeps its newest image. If you revert in GitLab, first push the former or a corrected image",
                 f"        {self._output.selecting(f'Then end the freeze of the image: aws events enable-rule --name {rule}')}")
 
-    def start(self) -> None:
+    def start(self, choice: Choice) -> str:
+        """Returns the ID of the execution."""
         pipeline = self._project.pipeline
-        unknown = (f"The execution may have started. Before you run this again, look for one of {self._chosen.shown()}: "
+        unknown = (f"The execution may have started. Before you run this again, look for one of {choice.deployment.shown()}: "
                    f"aws codepipeline list-pipeline-executions --pipeline-name {pipeline} --max-items 5")
         self._output.has_begun, self._output.interrupted = True, unknown
         # botocore repeats a call whose response was lost, with this token, so two calls start one execution.
         try:
-            self._execution = self._client.start_pipeline_execution(
-                name=pipeline, sourceRevisions=self._overrides, clientRequestToken=str(uuid.uuid4()))["pipelineExecutionId"]
+            execution = str(self._client.start_pipeline_execution(
+                name=pipeline, sourceRevisions=choice.overrides, clientRequestToken=str(uuid.uuid4()))["pipelineExecutionId"])
         except Exception as error:
             failure = machine.explained(error)
             if failure is None or _is_rejected(error):
@@ -284,40 +292,41 @@ class Undo:
             self._output.document["result"] = "unknown"
             raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
         self._output.interrupted = (
-            f"Execution {self._execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
-            f"--pipeline-name {pipeline} --pipeline-execution-id {self._execution} --reason undo")
-        self._output.document["execution"] = self._execution
-        self._output.record_change(f"execution {self._execution} of {pipeline} is started")
+            f"Execution {execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
+            f"--pipeline-name {pipeline} --pipeline-execution-id {execution} --reason undo")
+        self._output.document["execution"] = execution
+        self._output.record_change(f"execution {execution} of {pipeline} is started")
+        return execution
 
-    def show_execution(self) -> None:
+    def show_execution(self, execution: str) -> None:
         """Instead of following it."""
         self._output.document["result"] = "started"
-        self._output.write_progress(f"It goes on: {self._project.execution_console(self._environment, self._execution)}")
+        self._output.write_progress(f"It goes on: {self._project.execution_console(self._environment, execution)}")
 
-    def follow(self) -> None:
+    def follow(self, chosen: Deployment, execution: str) -> None:
         environment, project = self._environment, self._project
         client = environment.account.client("codepipeline", config=following.CONFIG)
         holds = Holds(environment, project, client, self._declaration)
-        execution = Following(client, project, self._execution, self._output, holds.at)
-        result = execution.end()
+        followed = Following(client, project, execution, self._output, holds.at)
+        result = followed.end()
         self._output.document["result"] = result
         if result == APPROVAL:
             self._output.write_progress(f"It waits for an approval, in AWS: {project.console(environment)}")
         elif result == "Succeeded":
-            self._output.write_progress(f"{self._chosen.shown()} is deployed")
+            self._output.write_progress(f"{chosen.shown()} is deployed")
         else:
-            raise self._failure(result, execution)
+            raise self._failure(result, followed)
 
     def show_next_push(self) -> None:
         self._output.write_progress(
             f"Branch {self._branch} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
 
-    def _failure(self, result: str, execution: Following) -> Failure:
+    def _failure(self, result: str, followed: Following) -> Failure:
         project = self._project
-        failed = [(name, projects.cause_of(each)) for name, each in execution.actions.items() if each.get("status") == "Failed"]
+        failed = [(name, projects.cause_of(each)) for name, each in followed.actions.items() if each.get("status") == "Failed"]
         see = f"See the execution: {project.console(self._environment)}"
         if result == "Superseded":
-            return Failure(f"a newer execution replaced execution {self._execution}", see)
+            return Failure(f"a newer execution replaced execution {followed.execution}", see)
         if failed:
             name, cause = failed[0]
             # A denied read must not hide the cause.
@@ -326,8 +335,8 @@ class Undo:
                 project.deployed_stack = self._environment.account.stack(project.deployed_stack_name)
             return Failure(f"{name} failed: {shortened(cause or 'CodePipeline shows no cause', _MAX_CAUSE)}",
                            project.remedy(self._environment, name))
-        summary = f": {shortened(execution.summary, _MAX_CAUSE)}" if execution.summary else ""
-        return Failure(f"execution {self._execution} ended as {result}{summary}", see)
+        summary = f": {shortened(followed.summary, _MAX_CAUSE)}" if followed.summary else ""
+        return Failure(f"execution {followed.execution} ended as {result}{summary}", see)
 
 
 def _is_rejected(error: Exception) -> bool:

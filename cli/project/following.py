@@ -36,7 +36,7 @@ class Following:
     def __init__(self, client: Any, project: Project, execution: str, output: Output,
                  holds_at: Callable[[str, str, bool], list[Hold]]) -> None:
         """`holds_at` returns the obstacles at a stage for an execution, and whether that has entered the stage."""
-        self._client, self._project, self._execution = client, project, execution
+        self._client, self._project, self.execution = client, project, execution
         self._output, self._holds_at = output, holds_at
         self._begun = self._written = self._read_at = time.monotonic()
         self._shown: dict[str, str] = {}
@@ -92,8 +92,8 @@ class Following:
         """The execution and its actions."""
         # Before the actions, so that those of an ended execution are complete.
         execution = self._client.get_pipeline_execution(
-            pipelineName=self._project.pipeline, pipelineExecutionId=self._execution)["pipelineExecution"]
-        return execution, projects.actions_of(self._client, self._project.pipeline, self._execution)
+            pipelineName=self._project.pipeline, pipelineExecutionId=self.execution)["pipelineExecution"]
+        return execution, projects.actions_of(self._client, self._project.pipeline, self.execution)
 
     def _note_loss(self, error: Exception) -> None:
         """A lost connection does not end the execution. Neither does one that CodePipeline shows late."""
@@ -103,7 +103,7 @@ class Following:
         is_final = isinstance(error, ClientError) and machine.is_denied(error)
         now = time.monotonic()
         if is_final or now - self._read_at >= _MAX_LOSS:
-            raise Failure(f"execution {self._execution} goes on, but is not read: {failure.problem}", failure.remedy)
+            raise Failure(f"execution {self.execution} goes on, but is not read: {failure.problem}", failure.remedy)
         if failure.problem != self._loss or now - self._written >= _REMINDER:
             self._loss = failure.problem
             self._write(f"... not read: {failure.problem}")
@@ -119,7 +119,7 @@ class Following:
             return f"what it waits for is not read: {projects.unread(error, 'GetPipelineState').reason}", []
         if not stage:
             return "CodePipeline has not begun the next action yet", []
-        holds = self._holds_at(stage, self._execution, has_entered)
+        holds = self._holds_at(stage, self.execution, has_entered)
         causes = f": {'; '.join(each.problem for each in holds)}" if holds else ""
         return f"it waits at stage {stage}{causes}", [each.remedy for each in holds if each.remedy]
 
@@ -128,10 +128,10 @@ class Following:
         none."""
         for stage in self._client.get_pipeline_state(name=self._project.pipeline).get("stageStates", []):
             name, latest = stage.get("stageName", ""), stage.get("latestExecution", {})
-            if latest.get("status") == "InProgress" and latest.get("pipelineExecutionId") == self._execution:
+            if latest.get("status") == "InProgress" and latest.get("pipelineExecutionId") == self.execution:
                 return name, True
             waiting = [*stage.get("inboundExecutions", []), stage.get("inboundExecution", {})]
-            if any(each.get("pipelineExecutionId") == self._execution for each in waiting):
+            if any(each.get("pipelineExecutionId") == self.execution for each in waiting):
                 return name, False
         return "", False
 
