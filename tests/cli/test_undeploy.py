@@ -82,7 +82,8 @@ def test_misspelled_stack_name_asks_for_the_closest(undeploys: Callable[..., End
 
 
 @pytest.mark.parametrize("more", [
-    identity("dev"), {"Parameters": []}, {"Outputs": []}, identity("dev") | {"StackStatus": "ROLLBACK_COMPLETE", "Outputs": []},
+    identity("dev"), {"Parameters": []}, {"Outputs": []}, {"Outputs": [], "StackStatus": "IMPORT_ROLLBACK_COMPLETE"},
+    identity("dev") | {"StackStatus": "ROLLBACK_COMPLETE", "Outputs": []},
     {"Outputs": [{"OutputKey": "ServiceToken", "OutputValue": "arn"}], "StackStatus": "UPDATE_ROLLBACK_FAILED"}], ids=str)
 def test_stack_of_another_environment_is_not_deleted(more: dict[str, Any], undeploys: Callable[..., Ended], deleted: list[str],
                                                      account: FakeAccount) -> None:
