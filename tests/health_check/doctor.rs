@@ -2,11 +2,12 @@
 
 use cfn_gitops::clients::aws::SdkClients;
 use cfn_gitops::clients::http::Http;
+use expect_test::expect;
 use serde_json::json;
 
 use crate::fixture::{
-    PROJECT, REPOSITORY, SECRET, TOKEN, USER, assert_problem, create_pipeline, diagnosed,
-    empty_world, fake, look, mirrored, owner, pipeline, tags,
+    PROJECT, REPOSITORY, SECRET, TOKEN, USER, create_pipeline, diagnosed, empty_world, fake, look,
+    mirrored, owner, pipeline, problem_of, tags,
 };
 use fake_aws::clients::sdk_config;
 use fake_aws::gitlab::Scope;
@@ -37,13 +38,15 @@ async fn diagnosis_lists_healthy_parts_and_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn each_problem_is_shown_with_its_remedy() {
     let (fake, _) = fake().await;
-    assert_token_problems(&fake).await;
+    expect![[r#"
+        it expires at <time>. Create a token with the scope api, and store it in the secret
+        its scope is read_api. Create a token with the scope api, and store it in the secret"#]]
+    .assert_eq(&token_problems(&fake).await);
     pipeline(&fake, PIPELINE, &["Succeeded", "Failed"]);
-    assert_problem(&fake, PIPELINE, &["its newest execution failed"]).await;
+    expect!["its newest execution failed. Read the reason: aws codepipeline get-pipeline-state --name codepipeline-dev-cfn-shop"].assert_eq(&problem_of(&fake, PIPELINE).await);
     fake.foreign_credential(USER);
     let foreign = "another credential of user user-dev-mirror";
-    let remedy = "delete-service-specific-credential --user-name user-dev-mirror";
-    assert_problem(&fake, foreign, &[remedy]).await;
+    expect!["its secret does not hold it. Unless a deployment or a rotation runs, delete it: aws iam delete-service-specific-credential --user-name user-dev-mirror --service-specific-credential-id <key>"].assert_eq(&problem_of(&fake, foreign).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,9 +62,12 @@ async fn token_of_a_pipeline_is_checked_as_a_mirrors() {
         },
     });
     create_pipeline(&fake, &properties).await;
-    assert_token_problems(&fake).await;
+    expect![[r#"
+        it expires at <time>. Create a token with the scope api, and store it in the secret
+        its scope is read_api. Create a token with the scope api, and store it in the secret"#]]
+    .assert_eq(&token_problems(&fake).await);
     fake.change(|aws| drop(aws.secrets.remove(TOKEN)));
-    assert_problem(&fake, TOKEN, &["no such secret"]).await;
+    expect!["reading GitLab's token from secret gitlab/token: no such secret in this account and region. Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token"].assert_eq(&problem_of(&fake, TOKEN).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,42 +89,37 @@ async fn project_that_is_not_private_gets_no_logs() {
             (records.is_public, records.is_internal) = (is_public, is_internal);
         });
     };
-    let subject = "gitops-dev-shop";
-    assert_problem(&fake, subject, &[]).await;
-    let remedy = "set Report.BuildLog to false";
+    let problem = async || problem_of(&fake, "gitops-dev-shop").await;
+    assert_eq!(problem().await, "");
     show(false, true);
-    let internal = "failed builds are not posted, because project";
-    assert_problem(&fake, subject, &[internal, "is internal", remedy]).await;
+    expect!["the logs of failed builds are not posted, because project 40 is internal. Make it private in its Settings, General, Visibility, project features, permissions, or set Report.BuildLog to false (in the templates: ReportToGitLab to true)"].assert_eq(&problem().await);
     show(true, false);
-    assert_problem(&fake, subject, &["is public", remedy]).await;
+    expect!["the logs of failed builds are not posted, because project 40 is public. Make it private in its Settings, General, Visibility, project features, permissions, or set Report.BuildLog to false (in the templates: ReportToGitLab to true)"].assert_eq(&problem().await);
     // The token's user may no longer see it.
     fake.change(|aws| aws.gitlab.project_mut(SHOP).access = None);
     show(false, false);
-    assert_problem(
-        &fake,
-        subject,
-        &["not posted, because the visibility of project"],
-    )
-    .await;
+    expect!["the logs of failed builds are not posted, because the visibility of project 40 is unknown: looking up project 40 at https://gitlab.example.com: HTTP 404: GitLab does not show the project: there is no such project, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number. If it is right, make the token's user a Maintainer of the project"].assert_eq(&problem().await);
     let mut without = properties.clone();
     without["Report"] = json!({});
     assert!(stack.update(&without, None).await.is_success());
-    assert_problem(&fake, subject, &[]).await;
+    assert_eq!(problem().await, "");
 }
 
-async fn assert_token_problems(fake: &FakeAws) {
-    assert_problem(fake, TOKEN, &[]).await;
+/// The problems of a token that expires soon, and of one with another scope.
+async fn token_problems(fake: &FakeAws) -> String {
+    let problem = async || problem_of(fake, TOKEN).await;
+    assert_eq!(problem().await, "");
     fake.gitlab_tokens_expire_after_midnight(20);
-    assert_problem(fake, TOKEN, &[]).await;
+    assert_eq!(problem().await, "");
     fake.gitlab_tokens_expire_after_midnight(10);
-    let texts = ["it expires at 2026-12-01T00:00:00", "Create a token"];
-    assert_problem(fake, TOKEN, &texts).await;
+    let expiry = problem().await;
     let days = look(fake).await.value("GitLabTokenDaysLeft", TOKEN);
     assert!((days - 10.5).abs() < 0.1, "{days}");
     fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::ReadApi);
-    assert_problem(fake, TOKEN, &["its scope is read_api"]).await;
+    let scope = problem().await;
     fake.gitlab_token_for(TOKEN, "gitlab.example.com", Scope::Granular);
-    assert_problem(fake, TOKEN, &[]).await;
+    assert_eq!(problem().await, "");
+    format!("{expiry}\n{scope}")
 }
 
 /// A killed delivery leaves one: its secret names only the mirrors of the next delivery.
@@ -138,10 +139,9 @@ async fn disabled_mirror_without_a_secret_is_a_problem() {
         let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
         mirrors.get_mut(&pushed).expect("just created").updated = Some(now);
     });
-    let texts = ["no secret names it", "Mirroring repositories"];
-    assert_problem(&fake, "another push mirror", &texts).await;
-    let subject = format!("project {PROJECT} to repository {REPOSITORY}, {left}");
-    assert_problem(&fake, &subject, &texts).await;
+    let subject =
+        format!("another push mirror of project {PROJECT} to repository {REPOSITORY}, {left}");
+    expect!["it is disabled, has never pushed, and no secret names it (https://gitlab.example.com): a deployment that was killed may have left it, or a deleted secret. Unless a person created it, or a deployment or a rotation runs, remove it in the project's Settings, Repository, Mirroring repositories"].assert_eq(&problem_of(&fake, &subject).await);
     look(&fake).await.assert_healthy();
 }
 
@@ -168,8 +168,7 @@ async fn deleted_secret_of_a_mirror_is_a_problem() {
     let aws = SdkClients::new(&sdk_config(connector.clone()), &Http::new(connector));
     let deletion = aws.secrets.delete_secret().secret_id(SECRET).recovery_window_in_days(30).send();
     deletion.await.expect("scheduled for deletion");
-    let remedy = "restore-secret --secret-id codecommit-mirror/user-dev-mirror";
-    assert_problem(&fake, secret, &[remedy]).await;
+    expect!["it is scheduled for deletion (DeletedDate <time>), and its mirrors still push with its login. Every update and rotation fails. Restore it: aws secretsmanager restore-secret --secret-id codecommit-mirror/user-dev-mirror"].assert_eq(&problem_of(&fake, secret).await);
     // The secret of a deleted resource stays for some days, too.
     let restored = aws.secrets.restore_secret().secret_id(SECRET).send();
     restored.await.expect("restored");
@@ -181,19 +180,26 @@ async fn deleted_secret_of_a_mirror_is_a_problem() {
 async fn stack_that_blocks_its_pipeline_is_a_problem() {
     let fake = empty_world();
     let owner = owner(&fake, "owner");
-    let command = "continue-update-rollback --stack-name arn:";
-    for (status, texts) in [
-        ("UPDATE_ROLLBACK_FAILED", &[command][..]),
-        ("DELETE_FAILED", &["delete its resource again"]),
-        ("ROLLBACK_COMPLETE", &["a changed property, such as Tags"]),
-        ("CREATE_FAILED", &["a changed property, such as Tags"]),
-        ("UPDATE_ROLLBACK_COMPLETE", &[]),
-        ("UPDATE_IN_PROGRESS", &[]),
+    let mut shown = vec![];
+    for status in [
+        "UPDATE_ROLLBACK_FAILED",
+        "DELETE_FAILED",
+        "ROLLBACK_COMPLETE",
+        "CREATE_FAILED",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "UPDATE_IN_PROGRESS",
     ] {
         let name = format!("gitops-dev-{}", status.to_lowercase().replace('_', "-"));
         fake.stack(&name, status, &tags(&owner));
-        assert_problem(&fake, &name, texts).await;
+        let problem = problem_of(&fake, &name).await;
         let is_logged = look(&fake).await.unhealthy().contains(&name);
-        assert_eq!(is_logged, !texts.is_empty(), "{name}");
+        assert_eq!(is_logged, !problem.is_empty(), "{name}");
+        shown.push(problem);
     }
+    shown.retain(|problem| !problem.is_empty());
+    expect![[r#"
+        its status is UPDATE_ROLLBACK_FAILED: its update failed and could not be rolled back. Remove the cause in its events. Then update its resource, which continues the rollback, or run aws cloudformation continue-update-rollback --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-update-rollback-failed/<uuid>
+        its status is DELETE_FAILED: it could not be deleted. Remove the cause in its events, then delete its resource again
+        its status is ROLLBACK_COMPLETE: it was never created completely, so there is no pipeline. Remove the cause in its events, then update its resource with a changed property, such as Tags
+        its status is CREATE_FAILED: it was never created completely, so there is no pipeline. Remove the cause in its events, then update its resource with a changed property, such as Tags"#]].assert_eq(&shown.join("\n"));
 }

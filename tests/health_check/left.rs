@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
 use serde_json::json;
 
 use crate::alarms;
 use crate::fixture::{
-    CREDENTIAL, Looked, PROJECT, REPOSITORY, SECRET, USER, assert_problem, diagnosed, fake, look,
-    mirrored_from, properties,
+    CREDENTIAL, Looked, PROJECT, REPOSITORY, SECRET, USER, diagnosed, fake, look, mirrored_from,
+    problem_of, properties,
 };
 use fake_aws::clients::Clients;
 use fake_aws::gitlab::DEVELOPER;
-use fake_aws::{FakeAws, FaultKind, On, Service};
+use fake_aws::{FakeAws, FaultKind, On, Service, redacted};
 use test_support::custom_resource::{INVENTED_ID, ParentStack, RollBack};
 
 const ANOTHER_STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/another/1";
@@ -40,37 +41,28 @@ fn latest_note(fake: &FakeAws) -> String {
     body["Reason"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Health checks of three days with the mirror `id`, and one after its remedy. Only a mirror that
-/// is certainly left raises the alarm.
-async fn assert_lasts_until_the_remedy(fake: &FakeAws, id: u64, is_certain: bool) {
-    let (subject, remedy, metric, alarm) = if is_certain {
-        (
-            "without a credential",
-            "so its pushes fail. Remove it in the project",
-            &[0.0][..],
-            &["MirrorsAlarm"][..],
-        )
+/// The finding of health checks of three days with the mirror `id`, and none after its remedy. Only a
+/// mirror that is certainly left raises the alarm.
+async fn last_until_the_remedy(fake: &FakeAws, id: u64, is_certain: bool) -> String {
+    let (subject, metric, alarm) = if is_certain {
+        ("without a credential", &[0.0][..], &["MirrorsAlarm"][..])
     } else {
-        (
-            "may have left",
-            "If it exists and you do not use it, remove it in the project",
-            &[][..],
-            &[][..],
-        )
+        ("may have left", &[][..], &[][..])
     };
     let mut checks: Vec<Looked> = vec![];
-    let mut problem = String::new();
+    let mut problems = vec![];
     for _ in 0..3 {
         checks.push(look(fake).await);
         let check = checks.last().expect("a check");
-        problem = check.unhealthy();
-        let named = format!("push mirror {id}");
-        assert!(problem.contains(&named), "{problem}");
+        problems.push(check.texts("Unhealthy").join("\n"));
         assert_eq!(check.values("MirrorHealthy", PROJECT), metric);
         tokio::time::sleep(Duration::from_hours(24)).await;
     }
+    problems.dedup();
+    let problem = problems.join("\n");
     assert_eq!(alarms::raised(&checks), alarm);
-    assert_problem(fake, subject, &[remedy]).await;
+    let shown = redacted(&problem);
+    assert!(shown.ends_with(&problem_of(fake, subject).await), "{shown}");
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.remove(&id));
     let (_, command) =
         problem.split_once("aws secretsmanager delete-secret --secret-id ").expect("it");
@@ -81,10 +73,12 @@ async fn assert_lasts_until_the_remedy(fake: &FakeAws, id: u64, is_certain: bool
     checks.push(look(fake).await);
     checks[3].assert_healthy();
     assert_eq!(alarms::raised(&checks), [""; 0]);
+    shown
 }
 
 #[tokio::test(start_paused = true)]
 async fn mirror_of_an_unreachable_gitlab_lasts_in_the_checks() {
+    let mut shown = vec![];
     for (on, kind) in [
         (
             On::Operation("GitLab.DeleteMirror"),
@@ -97,11 +91,17 @@ async fn mirror_of_an_unreachable_gitlab_lasts_in_the_checks() {
         let [id] = mirrors(&fake)[..] else { panic!() };
         fake.break_from_now(on, kind);
         let deleted = stack.delete().await;
-        let named = format!("push mirror {id} of project {PROJECT} (40) is left in GitLab");
-        assert!(deleted.note().contains(&named), "{deleted:?}");
         fake.mend();
-        assert_lasts_until_the_remedy(&fake, id, true).await;
+        shown.push(deleted.note().to_owned());
+        shown.push(last_until_the_remedy(&fake, id, true).await);
     }
+    expect![[r#"
+        push mirror 100 of project platform/infra (40) is left in GitLab (deleting push mirror 100 of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416
+        a mirror of project platform/infra without a credential: push mirror 100 of project platform/infra (40) is left in GitLab (deleting push mirror 100 of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error). Its login is deleted, so its pushes fail. Remove it in the project's Settings, Repository, Mirroring repositories. Then end this finding: aws secretsmanager delete-secret --secret-id codecommit-mirror/user-dev-mirror/mirrors-left-<id> --force-delete-without-recovery
+        push mirror 100 of project platform/infra (40) is left in GitLab (looking up push mirror 100 of project platform/infra at https://gitlab.example.com: GitLab did not respond in time). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416
+        a mirror of project platform/infra without a credential: push mirror 100 of project platform/infra (40) is left in GitLab (looking up push mirror 100 of project platform/infra at https://gitlab.example.com: GitLab did not respond in time). Its login is deleted, so its pushes fail. Remove it in the project's Settings, Repository, Mirroring repositories. Then end this finding: aws secretsmanager delete-secret --secret-id codecommit-mirror/user-dev-mirror/mirrors-left-<id> --force-delete-without-recovery
+        push mirror 100 of project platform/infra (40) is left in GitLab (looking up push mirror 100 of project platform/infra at https://gitlab.example.com: GitLab did not respond in time). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416
+        a mirror of project platform/infra without a credential: push mirror 100 of project platform/infra (40) is left in GitLab (looking up push mirror 100 of project platform/infra at https://gitlab.example.com: GitLab did not respond in time). Its login is deleted, so its pushes fail. Remove it in the project's Settings, Repository, Mirroring repositories. Then end this finding: aws secretsmanager delete-secret --secret-id codecommit-mirror/user-dev-mirror/mirrors-left-<id> --force-delete-without-recovery"#]].assert_eq(&shown.join("\n"));
 }
 
 /// The project may be deleted, and its mirrors with it.
@@ -111,9 +111,8 @@ async fn mirror_of_a_hidden_project_raises_no_alarm() {
     let [id] = mirrors(&fake)[..] else { panic!() };
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).access = None);
     let deleted = stack.delete().await;
-    let named = format!("does not show project {PROJECT} (40) of push mirror {id}");
-    assert!(deleted.note().contains(&named), "{deleted:?}");
-    assert_lasts_until_the_remedy(&fake, id, false).await;
+    expect!["GitLab at https://gitlab.example.com does not show project platform/infra (40) of push mirror 100. Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416"].assert_eq(deleted.note());
+    expect!["a mirror that the deletion of user user-dev-mirror's credential may have left: GitLab at https://gitlab.example.com does not show project platform/infra (40) of push mirror 100. If it exists and you do not use it, remove it in the project's Settings, Repository, Mirroring repositories. Then end this finding: aws secretsmanager delete-secret --secret-id codecommit-mirror/user-dev-mirror/mirrors-left-<id> --force-delete-without-recovery"].assert_eq(&last_until_the_remedy(&fake, id, false).await);
 }
 
 /// A person deletes the secret without a recovery window, an Update creates another mirror, and the Delete removes
@@ -132,15 +131,11 @@ async fn mirror_of_a_deleted_secret_is_named_by_the_delete() {
     fake.push_to_gitlab(PROJECT, "main", "c2");
     tokio::time::sleep(Duration::from_mins(10)).await;
     let subject = "another push mirror of project platform/infra";
-    let problem = "its latest push failed, and no secret names it";
-    assert_problem(&fake, subject, &[problem]).await;
+    expect!["its latest push failed, and no secret names it (https://gitlab.example.com): a deployment that was killed may have left it, or a deleted secret. Unless a person created it, or a deployment or a rotation runs, remove it in the project's Settings, Repository, Mirroring repositories"].assert_eq(&problem_of(&fake, subject).await);
     let deleted = stack.delete().await;
-    assert!(
-        deleted.note().contains(&format!("push mirror {first} of project")),
-        "{deleted:?}"
-    );
+    expect!["push mirror 100 of project platform/infra to repository codecommit-dev-cfn-infra is left in GitLab, because no record names it; the repository may be another account's, or a person may have created the mirror. Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416"].assert_eq(deleted.note());
     assert_eq!(mirrors(&fake), [first]);
-    assert_lasts_until_the_remedy(&fake, first, false).await;
+    expect!["a mirror that the deletion of user user-dev-mirror's credential may have left: push mirror 100 of project platform/infra to repository codecommit-dev-cfn-infra is left in GitLab, because no record names it; the repository may be another account's, or a person may have created the mirror. If it exists and you do not use it, remove it in the project's Settings, Repository, Mirroring repositories. Then end this finding: aws secretsmanager delete-secret --secret-id codecommit-mirror/user-dev-mirror/mirrors-left-<id> --force-delete-without-recovery"].assert_eq(&last_until_the_remedy(&fake, first, false).await);
 }
 
 /// A stack whose properties name two projects. Returns the IDs of their mirrors.
@@ -242,8 +237,7 @@ async fn mirror_beside_a_deletion_of_nothing_is_no_finding() {
     let id = format!("codecommit-mirror/{OTHER_USER}");
     let properties = properties(OTHER_USER, PROJECT, REPOSITORY);
     another.delete_id(&id, &properties).await;
-    let note = latest_note(&fake);
-    assert!(note.contains("a person may have created"), "{note}");
+    expect!["push mirror 100 of project platform/infra to repository codecommit-dev-cfn-infra is left in GitLab, because no record names it; the repository may be another account's, or a person may have created the mirror. Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416"].assert_eq(&latest_note(&fake));
     assert_eq!(records(&fake), [""; 0]);
     look(&fake).await.assert_healthy();
 }

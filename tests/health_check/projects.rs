@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
 use serde_json::json;
 
 use crate::fixture::{Looked, TOKEN, ask, create_pipeline, empty_world, look_at};
@@ -43,16 +44,7 @@ async fn path_of_another_project_is_found_with_both_numbers() {
     let fake = world(PATH).await;
     fake.pass_path(PATH, MOVED);
     let looked = look(&fake).await;
-    let unhealthy = looked.unhealthy();
-    for part in [
-        "pipeline codepipeline-dev-cfn-shop",
-        "leads to project 99 now",
-        "it was project 40",
-        "GitLab.Project: 40",
-        "GitLab.Project: 99",
-    ] {
-        assert!(unhealthy.contains(part), "{unhealthy}");
-    }
+    expect!["pipeline codepipeline-dev-cfn-shop: GitLab.Project platform/shop leads to project 99 now, and it was project 40. cfn-gitops changes nothing in project 99. Set GitLab.Project: 40 to keep the former project, or GitLab.Project: 99 to use the other one"].assert_eq(&looked.unhealthy());
     assert!((looked.value("MissingResources", "") - 1.0).abs() < 0.1);
 }
 
@@ -67,8 +59,7 @@ async fn redirect_to_another_project_is_found() {
         let first = aws.gitlab.projects.get_mut(&40).expect("the project");
         first.former_path = None;
     });
-    let unhealthy = look(&fake).await.unhealthy();
-    assert!(unhealthy.contains("leads to project 99"), "{unhealthy}");
+    expect!["pipeline codepipeline-dev-cfn-shop: GitLab.Project platform/shop leads to project 99 now, and it was project 40. cfn-gitops changes nothing in project 99. Set GitLab.Project: 40 to keep the former project, or GitLab.Project: 99 to use the other one"].assert_eq(&look(&fake).await.unhealthy());
 }
 
 #[tokio::test(start_paused = true)]

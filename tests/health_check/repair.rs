@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
+
 use crate::fixture::{PROJECT, REPOSITORY, USER, fake, look, look_and_repair, repair};
 use cfn_gitops::mirror_credential::rotation::repair::Repair;
 use fake_aws::explore::paused;
@@ -106,11 +108,7 @@ async fn hidden_project_is_named_and_not_repaired() {
     let before = fake.mirrors(PROJECT)[0].id;
     fake.change(|aws| aws.gitlab.project_mut(PROJECT).access = None);
     let looked = look_and_repair(&fake, &fake.caller(CHECK)).await;
-    let texts = looked.unhealthy();
-    assert!(
-        texts.contains("GitLab does not show the project"),
-        "{texts}"
-    );
+    expect!["the mirror of project platform/infra to repository codecommit-dev-cfn-infra: looking up push mirror 100 of project platform/infra at https://gitlab.example.com: HTTP 404: GitLab does not show the project: there is no such project, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number. If it is right, make the token's user a Maintainer of the project"].assert_eq(&looked.unhealthy());
     assert_eq!(fake.mirrors(PROJECT)[0].id, before);
 }
 
