@@ -3,6 +3,7 @@
 use aws_sdk_iam::config::{BehaviorVersion, Region};
 use aws_sdk_iam::config::{Credentials, SharedCredentialsProvider};
 use aws_types::SdkConfig;
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
@@ -65,6 +66,11 @@ async fn fault(script: Script) -> TokenError {
     }
 }
 
+/// The fault with its remedy.
+fn shown(fault: &TokenError) -> String {
+    format!("{fault}. {}", fault.remedy())
+}
+
 #[tokio::test(start_paused = true)]
 async fn token_is_read_after_its_tag_and_used() {
     for value in [
@@ -89,8 +95,7 @@ async fn token_without_the_url_tag_is_not_read() {
     let description = json!({"Tags": [{"Key": "other", "Value": "x"}]});
     let fault = fault(Script::default().then(DESCRIBE, ok(description))).await;
     assert!(matches!(fault, TokenError::Untagged { .. }), "{fault}");
-    let advice = "--tags Key=cfn-gitops:gitlab-url,Value=https://gitlab.example.com";
-    assert!(fault.remedy().to_string().contains(advice), "{fault}");
+    expect!["the secret has no tag cfn-gitops:gitlab-url, with which its owner allows its token for a GitLab, so it was not read. Allow this GitLab with `aws secretsmanager tag-resource --secret-id gitlab-token --tags Key=cfn-gitops:gitlab-url,Value=https://gitlab.example.com`"].assert_eq(&shown(&fault));
 }
 
 /// A secret with the tag of its GitLab, and others.
@@ -104,13 +109,23 @@ fn tagged_with(tags: &[(&str, &str)]) -> Reply {
 // claim: own-secret-is-never-read-as-a-token
 #[tokio::test(start_paused = true)]
 async fn own_secret_is_never_read_as_a_token() {
-    for tag in ["cfn-gitops:stack-id", "cfn-gitops:logical-id"] {
+    for (tag, expected) in [
+        (
+            "cfn-gitops:stack-id",
+            expect![
+                "the secret belongs to a stack's resource (tag cfn-gitops:stack-id) and holds a mirror's login, so it was not read. Set GitLab.TokenSecretId to the secret of a GitLab token"
+            ],
+        ),
+        (
+            "cfn-gitops:logical-id",
+            expect![
+                "the secret belongs to a stack's resource (tag cfn-gitops:logical-id) and holds a mirror's login, so it was not read. Set GitLab.TokenSecretId to the secret of a GitLab token"
+            ],
+        ),
+    ] {
         let fault = fault(Script::default().then(DESCRIBE, tagged_with(&[(tag, "x")]))).await;
         assert_eq!(fault, TokenError::OwnSecret(tag));
-        assert!(
-            fault.remedy().to_string().contains("GitLab.TokenSecretId"),
-            "{fault}"
-        );
+        expected.assert_eq(&shown(&fault));
     }
 }
 
@@ -145,6 +160,7 @@ async fn certificate_that_the_token_owner_names_is_trusted() {
 #[tokio::test(start_paused = true)]
 async fn certificate_that_the_token_owner_omits_is_rejected() {
     let tag = ("cfn-gitops:gitlab-ca-sha256", FINGERPRINT);
+    let mut reasons = vec![];
     for (tags, pem) in [
         (vec![], AUTHORITY.to_owned()),
         (vec![(tag.0, "")], AUTHORITY.to_owned()),
@@ -155,19 +171,23 @@ async fn certificate_that_the_token_owner_omits_is_rejected() {
     ] {
         let script = Script::default().then(DESCRIBE, tagged_with(&tags));
         let error = open(&script, &trusting(pem)).await.expect_err("untrusted");
-        let text = error.reason().text();
         let is_untrusted = matches!(error.kind, ErrorKind::Token(TokenError::UntrustedCa { .. }));
-        assert!(is_untrusted, "{text}");
-        let remedy = "--tags 'Key=cfn-gitops:gitlab-ca-sha256,Value=";
-        assert!(text.contains(remedy), "{text}");
+        assert!(is_untrusted, "{error}");
+        reasons.push(error.reason().to_string());
         script.sent();
     }
+    reasons.dedup();
+    expect![[r#"
+        reading GitLab's token from secret gitlab-token: the secret's owner does not allow GitLab.CaCertificate: the tag cfn-gitops:gitlab-ca-sha256 lacks the SHA-256 fingerprint 13C321F463786CFFB8E3BEDED245C88FAEB7B94D75578A40CC5E8691A090D46A. The token was neither read nor sent. Allow the certificate with `aws secretsmanager tag-resource --secret-id gitlab-token --tags 'Key=cfn-gitops:gitlab-ca-sha256,Value=13C321F463786CFFB8E3BEDED245C88FAEB7B94D75578A40CC5E8691A090D46A'` - CFG-405
+        reading GitLab's token from secret gitlab-token: the secret's owner does not allow GitLab.CaCertificate: the tag cfn-gitops:gitlab-ca-sha256 lacks the SHA-256 fingerprint 5AA466BAAA5EB754E75CE5CDFD780C0486ABFF925AD17DE3B0B35327B986285B. The token was neither read nor sent. Allow the certificate with `aws secretsmanager tag-resource --secret-id gitlab-token --tags 'Key=cfn-gitops:gitlab-ca-sha256,Value=5AA466BAAA5EB754E75CE5CDFD780C0486ABFF925AD17DE3B0B35327B986285B'` - CFG-405
+        reading GitLab's token from secret gitlab-token: the secret's owner does not allow GitLab.CaCertificate: the tag cfn-gitops:gitlab-ca-sha256 lacks the SHA-256 fingerprint 5AA466BAAA5EB754E75CE5CDFD780C0486ABFF925AD17DE3B0B35327B986285B. The token was neither read nor sent. Allow the certificate with `aws secretsmanager tag-resource --secret-id gitlab-token --tags 'Key=cfn-gitops:gitlab-ca-sha256,Value=13C321F463786CFFB8E3BEDED245C88FAEB7B94D75578A40CC5E8691A090D46A 5AA466BAAA5EB754E75CE5CDFD780C0486ABFF925AD17DE3B0B35327B986285B'` - CFG-405"#]].assert_eq(&reasons.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn missing_secret_differs_from_denied_secret() {
     let missing = || refusal(400, "ResourceNotFoundException", "can't find it");
     let denied = || refusal(400, "AccessDeniedException", "not authorized");
+    let mut texts = vec![];
     for is_read in [false, true] {
         let rejected = |reply| {
             if is_read {
@@ -178,27 +198,22 @@ async fn missing_secret_differs_from_denied_secret() {
         assert_eq!(fault(rejected(missing())).await, TokenError::Missing);
         let fault = fault(rejected(denied())).await;
         assert!(matches!(fault, TokenError::Denied { .. }), "{fault}");
-        let remedy = fault.remedy().to_string();
-        assert!(fault.to_string().contains("not authorized"), "{fault}");
-        assert!(remedy.contains("cfn-gitops:gitlab-url"), "{remedy}");
+        texts.push(shown(&fault));
     }
-    for (text, begins) in [
-        ("Access to KMS is not allowed", "Set GitLabTokenKmsKeyArn"),
-        (
-            "not authorized to perform: kms:Decrypt on resource: k",
-            "Set GitLabTokenKmsKeyArn",
-        ),
-        (
-            "not authorized to perform: kms:Decrypt on resource: k with an explicit deny in a service control policy",
-            "Change the service control policy",
-        ),
+    for text in [
+        "Access to KMS is not allowed",
+        "not authorized to perform: kms:Decrypt on resource: k",
+        "not authorized to perform: kms:Decrypt on resource: k with an explicit deny in a service control policy",
     ] {
-        let remedy = fault(reading(refusal(400, "AccessDeniedException", text)))
-            .await
-            .remedy()
-            .to_string();
-        assert!(remedy.starts_with(begins), "{remedy}");
+        let fault = fault(reading(refusal(400, "AccessDeniedException", text))).await;
+        texts.push(shown(&fault));
     }
+    expect![[r#"
+        AccessDeniedException: not authorized. Let the secret's owner give it the tag cfn-gitops:gitlab-url with the value https://gitlab.example.com. If it has the tag cfn-gitops:env, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too
+        AccessDeniedException: not authorized. Let the secret's owner give it the tag cfn-gitops:gitlab-url with the value https://gitlab.example.com. If it has the tag cfn-gitops:env, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too
+        AccessDeniedException: Access to KMS is not allowed. Set GitLabTokenKmsKeyArn on the provider stack to the key of the secret, and allow the account or the function's role in the key's policy
+        AccessDeniedException: not authorized to perform: kms:Decrypt on resource: k. Set GitLabTokenKmsKeyArn on the provider stack to the key of the secret, and allow the account or the function's role in the key's policy
+        AccessDeniedException: not authorized to perform: kms:Decrypt on resource: k with an explicit deny in a service control policy. Change the service control policy, the permissions boundary of the function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of the provider stack allows this"#]].assert_eq(&texts.join("\n"));
     let deleted = refusal(400, "InvalidRequestException", "marked for deletion");
     let fault = fault(reading(deleted)).await;
     assert!(
@@ -211,11 +226,7 @@ async fn missing_secret_differs_from_denied_secret() {
 async fn deleted_secret_has_the_command_that_restores_it() {
     let described = ok(json!({"Name": "gitlab-token", "DeletedDate": 1_760_000_000}));
     let fault = fault(Script::default().then(DESCRIBE, described)).await;
-    let remedy = fault.remedy().to_string();
-    assert!(
-        remedy.contains("restore-secret --secret-id "),
-        "{fault}: {remedy}"
-    );
+    expect!["the secret is scheduled for deletion, so its token cannot be read. Restore it: aws secretsmanager restore-secret --secret-id gitlab-token"].assert_eq(&shown(&fault));
 }
 
 /// The secret allows this GitLab, and its value is `reply`.
@@ -228,8 +239,7 @@ fn reading(reply: Reply) -> Script {
 async fn secret_without_a_token_names_the_missing_key() {
     let no_member = fault(reading(holding(&json!({"other": TOKEN})))).await;
     assert_eq!(no_member, TokenError::NoMember("token".to_owned()));
-    let remedy = no_member.remedy().to_string();
-    assert!(remedy.contains("GitLab.TokenSecretKey"), "{remedy}");
+    expect![[r#"the secret's value is JSON without a text member "token". Store the token alone, or set GitLab.TokenSecretKey to its member"#]].assert_eq(&shown(&no_member));
     let binary = ok(json!({"SecretBinary": "AAAA"}));
     assert_eq!(fault(reading(binary)).await, TokenError::NoText);
 }
@@ -286,5 +296,5 @@ async fn invalid_ca_certificate_sends_nothing() {
     };
     let error = open(&Script::default(), &access).await.expect_err("none");
     assert_eq!(error.kind, ErrorKind::InvalidCaCertificate);
-    assert!(error.to_string().contains("GitLab.CaCertificate"));
+    expect!["reaching GitLab at https://gitlab.example.com: GitLab.CaCertificate holds no readable PEM certificate. Set GitLab.CaCertificate to the certificate of the private CA - CFG-102"].assert_eq(&error.reason().to_string());
 }
