@@ -113,11 +113,6 @@ fn without_tags(child: &ChildStack, state: &ApplyState) -> Plan {
 }
 
 fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) -> Plan {
-    use StackStatus::{
-        CreateComplete, CreateFailed, DeleteFailed, DeleteInProgress, ImportComplete,
-        ImportRollbackComplete, RollbackComplete, RollbackFailed, UpdateComplete, UpdateFailed,
-        UpdateInProgress, UpdateRollbackComplete, UpdateRollbackFailed,
-    };
     let started_by = StartedBy::of(child, context);
     let own = match &started_by {
         StartedBy::This(purpose) => Some(purpose),
@@ -126,52 +121,50 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
     // Another caller may have started an operation since. If the request's own one was complete
     // by then, the request is done. Its token would start no second operation.
     let sent = child.latest_request.as_ref().filter(|(request, _)| *request == context.request);
-    let sent_content = sent.and_then(|(_, purpose)| purpose.content());
-    let is_sent = sent_content.is_some() && sent_content == state.content.as_deref();
-    if is_sent && own.is_none() && child.status.is_updatable() {
-        return after_others(child, sent.map(|(_, purpose)| purpose));
+    let is_sent = |purpose: &Purpose| {
+        purpose.content().is_some() && purpose.content() == state.content.as_deref()
+    };
+    if let Some((_, sent)) = sent.filter(|(_, purpose)| is_sent(purpose))
+        && own.is_none()
+        && child.status.is_updatable()
+    {
+        return after_others(child, sent);
     }
-    let own_content = own.and_then(Purpose::content);
+    if own.is_some_and(|purpose| has_failed(purpose, &child.status)) {
+        return after_failure(child);
+    }
     let step = match &child.status {
-        CreateComplete | UpdateComplete | ImportComplete | ImportRollbackComplete => {
-            if own_content.is_some() && own_content == state.content.as_deref() {
-                return Next::Done(child.clone());
-            }
-            ApplyStep::Update { again: false }
-        }
-        UpdateRollbackComplete
-        | UpdateRollbackFailed
-        | UpdateFailed
-        | RollbackComplete
-        | RollbackFailed
-        | CreateFailed
-            if own_content.is_some() =>
-        {
-            return after_failure(child);
+        status if status.is_complete() && own.is_some_and(is_sent) => {
+            return Next::Done(child.clone());
         }
         // The stack has its former content.
-        UpdateRollbackComplete | UpdateFailed => ApplyStep::Update { again: false },
-        // This request failed, and its invocation ended while it rolled back.
-        DeleteInProgress if own == Some(&Purpose::RollBack) => return after_failure(child),
-        DeleteFailed if matches!(own, Some(Purpose::Delete | Purpose::RollBack)) => {
-            return after_failure(child);
-        }
-        UpdateRollbackFailed if own == Some(&Purpose::ContinueRollback) => {
-            return after_failure(child);
-        }
-        // CloudFormation cannot update a stack that was never complete. A change set that was never
-        // executed has no resources.
+        status if status.is_updatable() => ApplyStep::Update { again: false },
+        // A change set that was never executed has no resources.
         status if status.is_only_deletable() => ApplyStep::Delete,
-        UpdateRollbackFailed => ApplyStep::ContinueRollback,
-        UpdateInProgress if started_by.is_earlier_change() => ApplyStep::CancelUpdate,
+        StackStatus::UpdateRollbackFailed => ApplyStep::ContinueRollback,
+        StackStatus::UpdateInProgress if started_by.is_earlier_change() => ApplyStep::CancelUpdate,
         status if status.is_in_progress() => ApplyStep::Wait,
         _ => return Next::Fail(ApplyStop::UnknownStatus),
     };
     Next::Apply(step)
 }
 
+/// Whether the stack's `status` shows that an operation of this request for the purpose `own` has
+/// failed.
+fn has_failed(own: &Purpose, status: &StackStatus) -> bool {
+    let is_change = own.content().is_some();
+    match status {
+        StackStatus::UpdateFailed | StackStatus::UpdateRollbackComplete => is_change,
+        StackStatus::UpdateRollbackFailed => is_change || *own == Purpose::ContinueRollback,
+        // The request failed, and its invocation ended while it rolled back.
+        StackStatus::DeleteInProgress => *own == Purpose::RollBack,
+        StackStatus::DeleteFailed => matches!(own, Purpose::Delete | Purpose::RollBack),
+        status => is_change && status.was_never_complete(),
+    }
+}
+
 /// Another caller has operated on the stack since this request `sent` its content.
-fn after_others(child: &ChildStack, sent: Option<&Purpose>) -> Plan {
+fn after_others(child: &ChildStack, sent: &Purpose) -> Plan {
     if child.is_request_complete {
         return Next::Done(child.clone());
     }
@@ -180,7 +173,7 @@ fn after_others(child: &ChildStack, sent: Option<&Purpose>) -> Plan {
         child.status,
         StackStatus::UpdateFailed | StackStatus::UpdateRollbackComplete
     );
-    if is_complete && matches!(sent, Some(Purpose::Apply(_))) {
+    if is_complete && matches!(sent, Purpose::Apply(_)) {
         return Next::Apply(ApplyStep::Update { again: true });
     }
     after_failure(child)
