@@ -9,7 +9,6 @@ use crate::clients::Clients;
 use crate::common::reason_codes::{Code, invalid_properties};
 use crate::common::tags;
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{
     CreateResponse, DeletionScope, DeletionTarget, Left, delete,
 };
@@ -17,6 +16,7 @@ use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::claimant;
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::{PreviousSpec, Secret};
 use crate::mirror_credential::{intent_log, observe, spec};
 use crate::reconcile::sender;
@@ -67,7 +67,7 @@ impl MirrorCredential {
         request: &Request,
         context: &RequestContext,
         progress: &Progress,
-    ) -> Result<Option<Reason>, ApplyError> {
+    ) -> Result<Option<Reason>, DeliveryError> {
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         let id = request.physical_resource_id.as_deref();
         let rejected = id.and_then(|id| id.strip_prefix(REJECTED));
@@ -132,7 +132,7 @@ impl MirrorCredential {
         has_response: bool,
         context: &RequestContext,
         progress: &Progress,
-    ) -> Result<Option<String>, ApplyError> {
+    ) -> Result<Option<String>, DeliveryError> {
         let id =
             id.filter(|id| by_properties.is_none_or(|name| name != id) && spec::is_secret_name(id));
         let (Some(id), Some(by_properties)) = (id, by_properties) else {

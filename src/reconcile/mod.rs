@@ -8,6 +8,9 @@
 pub mod backoff;
 pub mod sender;
 
+use std::ops::ControlFlow;
+use std::ops::ControlFlow::{Break, Continue};
+
 use crate::clients::aws::CallError;
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::Progress;
@@ -24,6 +27,38 @@ pub enum Next<Step, Done, Error> {
     Done(Done),
     /// The resource cannot be changed to match its spec.
     Fail(Error),
+}
+
+impl<Step, Done, Error> Next<Step, Done, Error> {
+    pub fn map_error<E>(self, error: impl FnOnce(Error) -> E) -> Next<Step, Done, E> {
+        match self {
+            Next::Apply(step) => Next::Apply(step),
+            Next::Done(done) => Next::Done(done),
+            Next::Fail(stop) => Next::Fail(error(stop)),
+        }
+    }
+}
+
+impl<Step, Done, Error> From<Step> for Next<Step, Done, Error> {
+    fn from(step: Step) -> Self {
+        Next::Apply(step)
+    }
+}
+
+/// Ends a plan with `next`. A part of a plan that chooses nothing continues instead, and its value
+/// is the result of the part.
+pub fn choose<N, T>(next: impl Into<N>) -> ControlFlow<N, T> {
+    Break(next.into())
+}
+
+/// Ends a plan with `next`, if `is_needed`.
+pub fn choose_if<N>(is_needed: bool, next: impl Into<N>) -> ControlFlow<N> {
+    choose_any(is_needed.then_some(next))
+}
+
+/// Ends a plan with `next`, if there is one.
+pub fn choose_any<N>(next: Option<impl Into<N>>) -> ControlFlow<N> {
+    next.map_or(Continue(()), choose)
 }
 
 /// A resource that [`reconcile`] changes to its desired state.

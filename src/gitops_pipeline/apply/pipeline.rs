@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::error::ApplyError;
 use super::render::Renderer;
-use super::stack::{ReadyStack, StackApplier};
+use super::stack::StackApplier;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
@@ -112,7 +112,7 @@ impl PipelineApplier<'_> {
         if ready.is_err() {
             *creation = stack.creation();
         }
-        let ready = ready?;
+        let child = ready?;
         let has_rule = self.spec.approval_rule.is_some() || checked.rule_is_ours;
         let repository = async {
             match checked.given {
@@ -121,8 +121,8 @@ impl PipelineApplier<'_> {
                 None => renderer.look_up(source).await,
             }
         };
-        if ready.child.owner.is_none() {
-            return self.unchanged(ready.child, source, repository.await?);
+        if child.owner.is_none() {
+            return self.unchanged(child, source, repository.await?);
         }
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
         // request created both before it looks up the tombstone. So one of the two requests finds
@@ -132,17 +132,17 @@ impl PipelineApplier<'_> {
         if is_deleted {
             return Err(ApplyError::Deleted);
         }
-        self.set_default_branch(&ready.child, &repository).await?;
+        self.set_default_branch(&child, &repository).await?;
         // No rule can be associated with a repository that does not exist.
         if has_rule && renderer.missing.get().is_none() {
-            let applied = self.apply_rule(&ready.child, checked.rule_is_ours).await;
+            let applied = self.apply_rule(&child, checked.rule_is_ours).await;
             // The Delete may have deleted the repository before the rule was associated with it.
             if self.is_deleted().await {
                 return Err(ApplyError::Deleted);
             }
             applied?;
         }
-        Box::pin(self.finish(ready, source, repository)).await
+        Box::pin(self.finish(child, stack.had_pipeline(), source, repository)).await
     }
 
     /// Rejects a request that CloudFormation contradicts, if that `is_needed`.
@@ -216,12 +216,13 @@ impl PipelineApplier<'_> {
 
     async fn finish(
         &self,
-        ready: ReadyStack,
+        child: ChildStack,
+        had_pipeline: bool,
         source: &Source,
         repository: Lookup<Repository>,
     ) -> Result<AppliedPipeline, ApplyError> {
-        let (spec, child) = (self.spec, ready.child);
-        let is_new = self.creates || !ready.had_pipeline;
+        let spec = self.spec;
+        let is_new = self.creates || !had_pipeline;
         if child.has_pipeline() && is_new {
             // A push between the pipeline's first execution and the event rule starts no execution.
             let (names, branch) = (&spec.names, spec.branch());

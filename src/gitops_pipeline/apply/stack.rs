@@ -17,13 +17,6 @@ use crate::gitops_pipeline::{messages, observe, plan};
 use crate::reconcile::{Next, Reconcile};
 use cfn_custom_resource::Progress;
 
-/// A child stack that matches its spec.
-pub struct ReadyStack {
-    pub child: ChildStack,
-    /// Whether it had a pipeline when this request observed it first.
-    pub had_pipeline: bool,
-}
-
 /// Updates the child stack until it matches the content that is rendered for one request.
 pub struct StackApplier<'a> {
     renderer: &'a Renderer<'a>,
@@ -48,6 +41,11 @@ impl<'a> StackApplier<'a> {
             had_pipeline: None,
             has_sent_creation: false,
         }
+    }
+
+    /// Whether the stack had a pipeline when this request observed it first.
+    pub fn had_pipeline(&self) -> bool {
+        self.had_pipeline == Some(true)
     }
 
     /// Whether a stack of this resource was observed.
@@ -213,7 +211,7 @@ impl<'a> StackApplier<'a> {
 
 impl Reconcile for StackApplier<'_> {
     type Step = ApplyStep;
-    type Done = ReadyStack;
+    type Done = ChildStack;
     type Error = ApplyError;
 
     async fn observe(&mut self) -> Result<(), ApplyError> {
@@ -236,16 +234,10 @@ impl Reconcile for StackApplier<'_> {
         Ok(())
     }
 
-    fn plan(&self) -> Next<ApplyStep, ReadyStack, ApplyError> {
+    fn plan(&self) -> Next<ApplyStep, ChildStack, ApplyError> {
         let child = self.tracker.child.as_ref();
-        match plan::apply::next(child, &self.state, self.renderer.context) {
-            Next::Apply(step) => Next::Apply(step),
-            Next::Done(child) => Next::Done(ReadyStack {
-                child,
-                had_pipeline: self.had_pipeline.unwrap_or(false),
-            }),
-            Next::Fail(stop) => Next::Fail(self.error(stop)),
-        }
+        let next = plan::apply::next(child, &self.state, self.renderer.context);
+        next.map_error(|stop| self.error(stop))
     }
 
     fn describe(&self, step: &ApplyStep) -> String {

@@ -212,11 +212,8 @@ impl Reconcile for StackDeleter<'_> {
             // CloudFormation has the ID of the other request's response, too.
             return Next::Done(());
         }
-        match plan::next(child, &self.state, deletion.context, &deletion.purpose) {
-            Next::Apply(step) => Next::Apply(step),
-            Next::Done(()) => Next::Done(()),
-            Next::Fail(stop) => Next::Fail(self.error(stop)),
-        }
+        let next = plan::next(child, &self.state, deletion.context, &deletion.purpose);
+        next.map_error(|stop| self.error(stop))
     }
 
     fn describe(&self, step: &DeleteStep) -> String {

@@ -11,18 +11,17 @@ use crate::clients::aws::{Aws, CallError, retrying_absence};
 use crate::clients::failing_calls::within;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::attributes::attributes;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::Step;
+use crate::mirror_credential::plan::step::{NextStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{
-    FailedRead, PreviousSpec, RequestState, Secret, SecretState, State, StoredLogin, User,
+    DeliveryError, PreviousSpec, RequestState, Secret, SecretState, State, StoredLogin, User,
 };
 use crate::mirror_credential::{calls, messages, observe, plan};
 use crate::reconcile::sender::{Rollback, Sender};
-use crate::reconcile::{Next, Reconcile, reconcile};
+use crate::reconcile::{Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Outcome, Progress, Reason};
 
 #[derive(Debug, Default)]
@@ -189,7 +188,7 @@ impl Applier<'_> {
     /// Runs the steps of one phase of a rotation. After a transient failure, the rotation's
     /// resources stay, as after a killed process. The same phase of the same rotation resumes from
     /// them.
-    pub async fn apply_rotation_phase(mut self) -> Result<(), ApplyError> {
+    pub async fn apply_rotation_phase(mut self) -> Result<(), DeliveryError> {
         let result = self.run().await;
         match &result {
             Ok(()) => {}
@@ -206,7 +205,7 @@ impl Applier<'_> {
         result
     }
 
-    async fn run(&mut self) -> Result<(), ApplyError> {
+    async fn run(&mut self) -> Result<(), DeliveryError> {
         let progress = self.progress;
         reconcile(self, progress).await?;
         self.delete_own_orphans().await;
@@ -215,7 +214,7 @@ impl Applier<'_> {
 
     fn finish(&self) -> Result<Outcome, Failure> {
         let outcome = self.outcome();
-        outcome.ok_or_else(|| ApplyError::internal("done without a credential").into())
+        outcome.ok_or_else(|| DeliveryError::internal("done without a credential").into())
     }
 
     fn outcome(&self) -> Option<Outcome> {
@@ -287,15 +286,12 @@ impl Applier<'_> {
         self.state.request.previous.new_names.contains(name)
     }
 
-    async fn execute(&mut self, step: Step) -> Result<(), ApplyError> {
+    async fn execute(&mut self, step: Step) -> Result<(), DeliveryError> {
         match step {
             Step::Request(step) => self.apply_request_step(step).await,
             Step::Credential(step) => self.apply_credential_step(step).await,
             Step::Secret(step) => Ok(self.apply_secret_step(step).await?),
             Step::Mirror(step) => self.apply_or_note_rejected(step).await,
-            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => {
-                Err(ApplyError::internal("a step that ends the plan"))
-            }
         }
     }
 }
@@ -303,38 +299,30 @@ impl Applier<'_> {
 impl Reconcile for Applier<'_> {
     type Step = Step;
     type Done = ();
-    type Error = ApplyError;
+    type Error = DeliveryError;
 
     /// Reads only the clock. The steps read the rest. Fails if the time for the replacement of an
     /// inactive credential is over.
-    async fn observe(&mut self) -> Result<(), ApplyError> {
+    async fn observe(&mut self) -> Result<(), DeliveryError> {
         let now = self.clients.clock.now();
         self.state.now = now;
         let is_over = self.replace_until.is_some_and(|until| now >= until);
         if is_over && self.planner().may_have_only_inactive_to_replace() {
             let reason = out_of_time(self.progress, "it takes too long");
-            return Err(ApplyError::transient(reason));
+            return Err(DeliveryError::transient(reason));
         }
         Ok(())
     }
 
-    fn plan(&self) -> Next<Step, (), ApplyError> {
-        match plan::next(self.spec, self.context, &self.state) {
-            Step::Done => Next::Done(()),
-            Step::Reject(reason) => Next::Fail(ApplyError::permanent(reason)),
-            Step::Defer(reason) => Next::Fail(ApplyError::transient(reason)),
-            Step::SupersededByDelete => {
-                Next::Fail(ApplyError::permanent(messages::superseded_by_delete()))
-            }
-            step => Next::Apply(step),
-        }
+    fn plan(&self) -> NextStep {
+        plan::next(self.spec, self.context, &self.state)
     }
 
     fn describe(&self, step: &Step) -> String {
         step.describe(self.spec)
     }
 
-    async fn apply(&mut self, step: Step) -> Result<(), ApplyError> {
+    async fn apply(&mut self, step: Step) -> Result<(), DeliveryError> {
         if step.is_change() {
             // It found nothing that was there before.
             let sender = &mut self.state.request.sender;
@@ -368,7 +356,7 @@ fn out_of_time(progress: &Progress, what: &str) -> Reason {
 fn secret_state(
     read: Result<Option<Secret>, CallError>,
     user: &User,
-    failed: &mut Option<FailedRead>,
+    failed: &mut Option<DeliveryError>,
 ) -> SecretState {
     match read {
         // The denied look-up of the user is the reason to report.
@@ -378,21 +366,11 @@ fn secret_state(
 }
 
 /// The result of a read at the start. `None` if it failed. `failed` keeps the first failure.
-fn or_failed<T, E: Into<ApplyError>>(
+fn or_failed<T, E: Into<DeliveryError>>(
     read: Result<T, E>,
-    failed: &mut Option<FailedRead>,
+    failed: &mut Option<DeliveryError>,
 ) -> Option<T> {
-    let note = |error: E| {
-        let ApplyError {
-            reason,
-            is_transient,
-        } = error.into();
-        failed.get_or_insert(FailedRead {
-            reason,
-            is_transient,
-        });
-    };
-    read.map_err(note).ok()
+    read.map_err(|error| failed.get_or_insert(error.into())).ok()
 }
 
 /// Reads the secret that this one replaces, with its name. `None` if it replaces none.

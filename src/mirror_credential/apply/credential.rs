@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::clients::aws::{CallError, optional, retrying_absence};
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::{CODECOMMIT, WriteResult};
 use crate::mirror_credential::intent_log::{
@@ -14,11 +13,15 @@ use crate::mirror_credential::intent_log::{
 };
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::CredentialStep;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::{Credential, StoredLogin};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 
 impl Applier<'_> {
-    pub async fn apply_credential_step(&mut self, step: CredentialStep) -> Result<(), ApplyError> {
+    pub async fn apply_credential_step(
+        &mut self,
+        step: CredentialStep,
+    ) -> Result<(), DeliveryError> {
         let aws = &self.clients.aws;
         let user_name = &self.spec.user_name;
         match step {
@@ -110,7 +113,7 @@ impl Applier<'_> {
 
     /// Stores the login and its mirrors as the log's next entry, under `AWSCURRENT`. A rotation
     /// stores them in the version that Secrets Manager chose, under `AWSPENDING`.
-    async fn store(&mut self) -> Result<(), ApplyError> {
+    async fn store(&mut self) -> Result<(), DeliveryError> {
         let secret = self.state.secret.required()?;
         // For a rotation, see `claim_of`: the entry follows that of the claim.
         let entry = secret.next_entry();
@@ -118,7 +121,7 @@ impl Applier<'_> {
             Some(rotation) => ("AWSPENDING", rotation.version_id.clone()),
             None => ("AWSCURRENT", version_id(entry)),
         };
-        let no_login = || ApplyError::internal("no login to store");
+        let no_login = || DeliveryError::internal("no login to store");
         let next = self.planner().next_login(entry, version_id);
         let (value, login) = next.ok_or_else(no_login)?;
         let credential = self.state.user.credential(&login.credential_id).ok_or_else(no_login)?;
@@ -131,7 +134,7 @@ impl Applier<'_> {
         let is_rotation = self.context.rotation.is_some();
         if is_rotation && written == WriteResult::Taken {
             let reason = messages::version_is_taken(&login.version_id);
-            return Err(ApplyError::permanent(reason));
+            return Err(DeliveryError::permanent(reason));
         }
         if !self.note_write(written, entry) {
             return Ok(());

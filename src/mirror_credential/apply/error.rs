@@ -1,72 +1,17 @@
-//! Why a delivery did not reach the desired state, and whether a later attempt may reach it.
+//! A failed call of AWS as the failure of a delivery.
 
 use crate::clients::aws::CallError;
-use crate::clients::gitlab::{GitLabError, RetryTime};
-use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::is_concurrent;
 use crate::mirror_credential::messages::with_permission;
-use cfn_custom_resource::{Failure, Reason};
+use crate::mirror_credential::state::DeliveryError;
 
-/// Why a delivery failed.
-///
-/// A request of CloudFormation's needs the reason alone. A step of a rotation also needs
-/// `is_transient`: it decides whether the rotation stays pending or ends.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct ApplyError {
-    pub reason: Reason,
-    /// Whether the same attempt may succeed later without a change by a person: GitLab was
-    /// unreachable, a service throttled or had an internal error, or time ran out.
-    pub is_transient: bool,
-}
-
-impl ApplyError {
-    /// A failure that remains until a person changes something.
-    pub fn permanent(reason: Reason) -> Self {
-        ApplyError {
-            reason,
-            is_transient: false,
-        }
-    }
-
-    /// A failure after which a later attempt may succeed.
-    pub fn transient(reason: Reason) -> Self {
-        ApplyError {
-            reason,
-            is_transient: true,
-        }
-    }
-
-    /// An error for a state that the planner excludes, described by `what`.
-    pub fn internal(what: &str) -> Self {
-        let problem = format!("internal error: {what}");
-        let remedy = "Read the function's log, and report it";
-        ApplyError::permanent(Reason::new(Code::InternalError, problem, remedy))
-    }
-}
-
-impl From<CallError> for ApplyError {
+impl From<CallError> for DeliveryError {
     fn from(error: CallError) -> Self {
-        ApplyError {
+        DeliveryError {
             // "Wait a few minutes and submit your request again."
             // https://docs.aws.amazon.com/IAM/latest/APIReference/API_TagUser.html#API_TagUser_Errors
             is_transient: error.is_transient() || is_concurrent(&error),
             reason: with_permission(error).reason(),
         }
-    }
-}
-
-impl From<GitLabError> for ApplyError {
-    fn from(error: GitLabError) -> Self {
-        ApplyError {
-            is_transient: error.retry == RetryTime::Later,
-            reason: error.reason(),
-        }
-    }
-}
-
-impl From<ApplyError> for Failure {
-    fn from(error: ApplyError) -> Self {
-        Failure(error.reason)
     }
 }

@@ -7,7 +7,6 @@ use futures_util::future::join_all;
 
 use crate::clients::gitlab::{ErrorKind, GitLab, GitLabError, Mirror, Rejection, RetryTime, Sent};
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::issue::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::sync_mirrors::{is_empty, sync_mirrors};
 use crate::mirror_credential::calls::WriteResult;
@@ -17,6 +16,7 @@ use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::observe::projects::{read_branches, read_projects};
 use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::{calls, messages, observe};
@@ -27,7 +27,7 @@ use cfn_custom_resource::Reason;
 const GITLAB_RESTART_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Applier<'_> {
-    pub async fn apply_mirror_step(&mut self, step: MirrorStep) -> Result<(), ApplyError> {
+    pub async fn apply_mirror_step(&mut self, step: MirrorStep) -> Result<(), DeliveryError> {
         match step {
             MirrorStep::ReadMirrorIntent(version_id) => self.read_mirror_intent(version_id).await,
             MirrorStep::ReadProjects => self.read_projects().await,
@@ -44,7 +44,7 @@ impl Applier<'_> {
     /// Executes `step`. If GitLab rejects it, notes that. The plan then rejects the request, unless
     /// it is a rollback, which goes on without the step. A step that replaces an inactive
     /// credential fails: see `apply_spec`.
-    pub async fn apply_or_note_rejected(&mut self, step: MirrorStep) -> Result<(), ApplyError> {
+    pub async fn apply_or_note_rejected(&mut self, step: MirrorStep) -> Result<(), DeliveryError> {
         let Err(error) = self.apply_mirror_step(step.clone()).await else {
             return Ok(());
         };
@@ -72,16 +72,16 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn gitlab(&mut self) -> Result<Arc<GitLab>, ApplyError> {
+    async fn gitlab(&mut self) -> Result<Arc<GitLab>, DeliveryError> {
         let Some(access) = &self.spec.gitlab else {
-            return Err(ApplyError::internal("mirrors without GitLab"));
+            return Err(DeliveryError::internal("mirrors without GitLab"));
         };
         Ok(self.gitlab_clients.at(&access.url).await?)
     }
 
     /// Reads every project of the spec. If GitLab is unreachable, the plan decides whether the
     /// request fails.
-    pub async fn read_projects(&mut self) -> Result<(), ApplyError> {
+    pub async fn read_projects(&mut self) -> Result<(), DeliveryError> {
         let left = self.clients.clock.until(self.progress.until());
         let patience = match self.context.rotation {
             // AWS does not document the interval of Secrets Manager's retries: see
@@ -145,7 +145,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn read_mirror_intent(&mut self, version_id: String) -> Result<(), ApplyError> {
+    async fn read_mirror_intent(&mut self, version_id: String) -> Result<(), DeliveryError> {
         let secret = self.state.secret.required()?;
         let read = calls::read_mirror_intent(&self.clients.aws, secret, &version_id).await?;
         self.state.mirrors.orphans.extend(read.created);
@@ -157,7 +157,7 @@ impl Applier<'_> {
     }
 
     /// Creates mirrors concurrently. Notes those that exist, even if another one failed.
-    async fn create_mirrors(&mut self, indices: &[usize]) -> Result<(), ApplyError> {
+    async fn create_mirrors(&mut self, indices: &[usize]) -> Result<(), DeliveryError> {
         let gitlab = self.gitlab().await?;
         let mut wanted = Vec::new();
         for one in indices.iter().filter_map(|n| self.spec.mirrors.get(*n)) {
@@ -177,7 +177,7 @@ impl Applier<'_> {
         }
         let clone_urls = &self.state.clone_urls;
         let login = self.state.next_login();
-        let no_login = || ApplyError::internal("a mirror without a login");
+        let no_login = || DeliveryError::internal("a mirror without a login");
         let (_, login, password) = login.ok_or_else(no_login)?;
         let mut calls = Vec::new();
         for one in &wanted {
@@ -185,7 +185,7 @@ impl Applier<'_> {
             let shown = projects.and_then(|projects| projects.get(&one.project));
             let (Some(clone_url), Some(shown)) = (clone_urls.get(&one.repository_name), shown)
             else {
-                return Err(ApplyError::internal("a mirror without an address"));
+                return Err(DeliveryError::internal("a mirror without an address"));
             };
             let project = self.state.mirrors.project_ref(one);
             let (settings, known) = (&one.settings, &shown.mirrors);
@@ -218,7 +218,7 @@ impl Applier<'_> {
         &self,
         gitlab: &GitLab,
         wanted: &WantedMirror,
-    ) -> Result<Option<Mirror>, ApplyError> {
+    ) -> Result<Option<Mirror>, DeliveryError> {
         let listed = gitlab.mirrors(self.state.mirrors.project_ref(wanted)).await?;
         let (name, created_at) = (&self.spec.secret_name, self.state.log.created_at);
         let secret = observe::read_secret_created_at(self.clients, name, created_at).await?;
@@ -254,7 +254,7 @@ impl Applier<'_> {
     }
 
     /// Commits the IDs of the created mirrors to the log, so that they may be enabled.
-    async fn commit_mirror_ids(&mut self, number: u64) -> Result<(), ApplyError> {
+    async fn commit_mirror_ids(&mut self, number: u64) -> Result<(), DeliveryError> {
         let secret = self.state.secret.required()?;
         let aws = &self.clients.aws;
         let mirror_intent = &self.state.mirrors.intent.content;
@@ -273,7 +273,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn enable_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
+    async fn enable_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), DeliveryError> {
         let gitlab = self.gitlab().await?;
         let calls = records.iter().map(|record| self.enable(&gitlab, record));
         let mut result = Ok(());
@@ -302,7 +302,7 @@ impl Applier<'_> {
         &self,
         gitlab: &GitLab,
         record: &MirrorRecord,
-    ) -> Result<Option<Mirror>, ApplyError> {
+    ) -> Result<Option<Mirror>, DeliveryError> {
         let (project, id) = (record.project(), record.id);
         let Some(wanted) = self.state.mirrors.wanted(self.spec, record) else {
             return Ok(self.state.mirrors.shown(record).cloned());
@@ -314,7 +314,7 @@ impl Applier<'_> {
             return Ok(shown);
         }
         let reason = messages::mirror_stays_disabled(&record.project, id);
-        Err(ApplyError::permanent(reason))
+        Err(DeliveryError::permanent(reason))
     }
 
     /// Reads the branches again before GitLab may push, because they may have changed since the
@@ -323,12 +323,12 @@ impl Applier<'_> {
         &self,
         gitlab: &GitLab,
         wanted: &WantedMirror,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<(), DeliveryError> {
         if self.context.rotation.is_some() {
             return Ok(());
         }
         let Some(number) = self.state.mirrors.number_of(wanted) else {
-            return Err(ApplyError::internal("a mirror without its project"));
+            return Err(DeliveryError::internal("a mirror without its project"));
         };
         let mut read = Project::new(&gitlab.url, number, vec![]);
         read_branches(gitlab, wanted, &mut read).await?;
@@ -343,12 +343,12 @@ impl Applier<'_> {
         }
         let n = self.spec.mirrors.iter().position(|one| one == wanted).unwrap_or_default();
         let refusal = messages::every_branch_is_pushed(&format!("Mirrors[{n}]"), &wanted.project);
-        Err(ApplyError::permanent(refusal))
+        Err(DeliveryError::permanent(refusal))
     }
 
     /// Starts the pushes of mirrors, and waits until they end. The rollback needs the rest of the
     /// time. Looks once more meanwhile, if CloudFormation may show late that the stack rolls back.
-    async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
+    async fn sync_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), DeliveryError> {
         let gitlab = self.gitlab().await?;
         let pause = self.pause_before_second_look();
         let until = tokio::time::Instant::now() + self.clients.clock.until(self.progress.until());
@@ -377,7 +377,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+    async fn delete_orphan_mirror(&mut self, record: &MirrorRecord) -> Result<(), DeliveryError> {
         self.ensure_access_to(&record.gitlab_url).await?;
         let deleted = self.gitlab_clients.delete(record).await;
         // If the deletion failed, the claim that names the mirror has to stay open.
@@ -388,7 +388,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn retire_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), ApplyError> {
+    async fn retire_mirrors(&mut self, records: &[MirrorRecord]) -> Result<(), DeliveryError> {
         for record in records {
             self.ensure_access_to(&record.gitlab_url).await?;
         }
@@ -408,7 +408,7 @@ impl Applier<'_> {
     }
 
     /// Checks that the GitLab of a mirror responds, before the mirror is superseded.
-    async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), ApplyError> {
+    async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), DeliveryError> {
         self.ensure_access_to(&record.gitlab_url).await?;
         self.gitlab_clients.check_response(record).await?;
         self.state.mirrors.reachable_gitlabs.insert(record.gitlab_url.clone());
@@ -423,7 +423,7 @@ impl Applier<'_> {
         &mut self,
         record: &MirrorRecord,
         removed: Result<Option<Reason>, GitLabError>,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<(), DeliveryError> {
         let error = match removed {
             Ok(note) => {
                 if let Some(note) = note {
@@ -470,7 +470,7 @@ impl Applier<'_> {
     }
 
     /// Reads the access to a GitLab that the template no longer has from the saved spec.
-    async fn ensure_access_to(&mut self, url: &str) -> Result<(), ApplyError> {
+    async fn ensure_access_to(&mut self, url: &str) -> Result<(), DeliveryError> {
         if self.gitlab_clients.has_access_to(url) {
             return Ok(());
         }

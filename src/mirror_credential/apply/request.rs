@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::plan::step::RequestStep;
+use crate::mirror_credential::state::DeliveryError;
 use crate::reconcile::sender;
 use crate::reconcile::sender::{LATENESS, Rollback, Sender};
 
 impl Applier<'_> {
-    pub async fn apply_request_step(&mut self, step: RequestStep) -> Result<(), ApplyError> {
+    pub async fn apply_request_step(&mut self, step: RequestStep) -> Result<(), DeliveryError> {
         match step {
             RequestStep::DeleteReplacement(secret_name) => {
                 self.delete_replacement(secret_name).await?;
@@ -67,7 +67,7 @@ impl Applier<'_> {
 
     /// Deletes a replacement that is unknown to CloudFormation, and starts again: the replacement
     /// may have had the same user.
-    async fn delete_replacement(&mut self, secret_name: String) -> Result<(), ApplyError> {
+    async fn delete_replacement(&mut self, secret_name: String) -> Result<(), DeliveryError> {
         let mut previous = self.state.request.previous.clone();
         let target = DeletionTarget {
             secret_name,

@@ -3,11 +3,11 @@
 use crate::clients::aws::CallError;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::mirrors::abort_claimant;
 use crate::mirror_credential::plan::roll_back::{RollBackStep, may_have_left, roll_back};
 use crate::mirror_credential::request_context::{RequestContext, Rotation};
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::{Issued, SecretState};
 use crate::mirror_credential::{calls, observe};
 use crate::reconcile::reconcile;
@@ -15,7 +15,7 @@ use crate::reconcile::reconcile;
 impl Applier<'_> {
     /// Rolls back after `error`, best effort. CloudFormation's next request finds the resources
     /// that are left.
-    pub async fn roll_back(mut self, error: &ApplyError) {
+    pub async fn roll_back(mut self, error: &DeliveryError) {
         self.progress.ended("failed");
         if let Some(rotation) = &self.context.rotation {
             if let Err(error) = Box::pin(self.abort_rotation(rotation)).await {
@@ -80,7 +80,7 @@ impl Applier<'_> {
     }
 
     /// Deletes the resources of the rotation, and closes its issue intent.
-    pub async fn abort_rotation(self, rotation: &Rotation) -> Result<(), ApplyError> {
+    pub async fn abort_rotation(self, rotation: &Rotation) -> Result<(), DeliveryError> {
         let version_id = &rotation.version_id;
         let context = RequestContext {
             claimant: abort_claimant(version_id),

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::clients::gitlab::{GitLab, Mirror, PushStatus};
 use crate::common::reason_codes::Code;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::State;
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
@@ -32,7 +32,7 @@ pub async fn sync_mirrors(
     records: &[MirrorRecord],
     until: Instant,
     is_rollback: bool,
-) -> Result<(), ApplyError> {
+) -> Result<(), DeliveryError> {
     let Some(mut waiting) = start_pushes(gitlab, spec, state, records, is_rollback).await? else {
         return Ok(());
     };
@@ -73,7 +73,7 @@ async fn start_pushes(
     state: &mut State,
     records: &[MirrorRecord],
     is_rollback: bool,
-) -> Result<Option<Vec<AwaitedPush>>, ApplyError> {
+) -> Result<Option<Vec<AwaitedPush>>, DeliveryError> {
     let mut waiting = Vec::new();
     // A mirror of an empty project has nothing to push.
     let (silent, records): (Vec<_>, Vec<_>) = records.iter().partition(|record| {
@@ -116,7 +116,7 @@ async fn has_ended(
     awaited: &mut AwaitedPush,
     mirror: Mirror,
     is_late: bool,
-) -> Result<bool, ApplyError> {
+) -> Result<bool, DeliveryError> {
     let record = &awaited.record;
     match Push::of(awaited.before.as_ref(), &mirror) {
         Push::Succeeded => {
@@ -146,7 +146,7 @@ async fn has_ended(
     Ok(false)
 }
 
-fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str) -> ApplyError {
+fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str) -> DeliveryError {
     let (project, repository_name, id) = (&record.project, &record.repository_name, record.id);
     let values = state.login.stored.values().flatten();
     let issued = state.login.issued.as_ref();
@@ -181,7 +181,7 @@ fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str)
     );
     // GitLab gives the reason only as text. Diverged branches stay until a person acts.
     // Failures of the network and of CodeCommit may pass.
-    ApplyError {
+    DeliveryError {
         reason: Reason::new(Code::PushFailed, problem, remedy),
         is_transient: !has_diverged,
     }

@@ -7,9 +7,9 @@ use crate::clients::codecommit::push_check;
 use crate::clients::codecommit::push_check::PushCheckError;
 use crate::common::password::Password;
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::WriteResult;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::Secret;
 
 /// IAM has propagated a credential everywhere by then. IAM documents no bound: "changes that I make
@@ -18,14 +18,15 @@ use crate::mirror_credential::state::Secret;
 const LOGIN_PROPAGATION_TIME: Duration = Duration::from_secs(60 * 60);
 
 /// Whether a login can push to every repository, and the error of the first check that failed.
-pub type Proof = Result<(), (PushCheckError, ApplyError)>;
+pub type Proof = Result<(), (PushCheckError, DeliveryError)>;
 
 impl Applier<'_> {
-    pub async fn verify_issued(&mut self) -> Result<(), ApplyError> {
+    pub async fn verify_issued(&mut self) -> Result<(), DeliveryError> {
         let issued = self.state.login.issued.as_ref();
         let issued =
             issued.and_then(|issued| Some((&issued.service_user_name, issued.password.as_ref()?)));
-        let (login, password) = issued.ok_or_else(|| ApplyError::internal("no login to verify"))?;
+        let (login, password) =
+            issued.ok_or_else(|| DeliveryError::internal("no login to verify"))?;
         match self.prove(login, password).await {
             // A peer may have taken the credential over and reset it meanwhile.
             Err((PushCheckError::LoginRejected, failure))
@@ -81,12 +82,12 @@ impl Applier<'_> {
     }
 
     /// Proves the login that the secret holds, or the one that a rotation has prepared.
-    pub async fn verify_stored(&mut self) -> Result<(), ApplyError> {
+    pub async fn verify_stored(&mut self) -> Result<(), DeliveryError> {
         let secret = self.state.secret.required()?;
         let rotation = self.context.rotation.as_ref();
         let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
         let login = prepared.or(secret.log.current.as_ref());
-        let login = login.ok_or_else(|| ApplyError::internal("no login to verify"))?;
+        let login = login.ok_or_else(|| DeliveryError::internal("no login to verify"))?;
         let version_id = login.version_id.clone();
         let is_new = self.is_new(secret, &login.credential_id);
         self.state.login.verified_version = Some(version_id.clone());
@@ -148,7 +149,7 @@ impl Applier<'_> {
                 let doing = format!(
                     "verifying that the login of user {user} can push to repository {name}"
                 );
-                let failure = ApplyError {
+                let failure = DeliveryError {
                     reason: error.reason(&doing),
                     is_transient: error.is_transient(),
                 };

@@ -310,13 +310,12 @@ impl Reconcile for Deleter<'_> {
     }
 
     fn plan(&self) -> Next<DeleteStep, (), CallError> {
-        match DeletionPlanner::new(self.target, self.context, &self.state).next() {
-            Next::Apply(step) => Next::Apply(step),
-            Next::Done(()) => Next::Done(()),
-            Next::Fail(DeleteStop::Denied(DeniedRead(error))) => Next::Fail(error),
-            Next::Fail(DeleteStop::Untagged) => Next::Fail(self.untagged()),
-            Next::Fail(DeleteStop::Outdated(arn)) => Next::Fail(messages::outdated_delete(&arn)),
-        }
+        let next = DeletionPlanner::new(self.target, self.context, &self.state).next();
+        next.map_error(|stop| match stop {
+            DeleteStop::Denied(DeniedRead(error)) => error,
+            DeleteStop::Untagged => self.untagged(),
+            DeleteStop::Outdated(arn) => messages::outdated_delete(&arn),
+        })
     }
 
     fn describe(&self, step: &DeleteStep) -> String {

@@ -7,6 +7,8 @@
 //! A resource that cannot be read may exist, even if no record names it: a user's tags name only
 //! its latest secret. Only the ID that the Create responded with shows that it was rejected.
 
+use std::ops::ControlFlow;
+use std::ops::ControlFlow::Continue;
 use std::time::SystemTime;
 
 use crate::mirror_credential::credential_class::CredentialClass;
@@ -17,7 +19,7 @@ use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::WantedMirror;
 use crate::mirror_credential::state::{Credential, DeniedRead, Secret, SecretState, User};
 use crate::mirror_credential::timing::{PROPAGATION_TIME, RUNNING_CREATE_TIMEOUT};
-use crate::reconcile::Next;
+use crate::reconcile::{Next, choose, choose_any, choose_if};
 
 #[derive(Clone, Debug)]
 pub struct DeletionState {
@@ -86,6 +88,9 @@ pub enum DeleteStop {
     Outdated(String),
 }
 
+/// The result of a part of the plan: it breaks with the next step. Otherwise the plan continues.
+type DeletePlan = ControlFlow<Next<DeleteStep, (), DeleteStop>>;
+
 pub struct DeletionPlanner<'a> {
     target: &'a DeletionTarget,
     context: &'a RequestContext,
@@ -116,21 +121,23 @@ impl<'a> DeletionPlanner<'a> {
     }
 
     pub fn next(&self) -> Next<DeleteStep, (), DeleteStop> {
-        if self.is_of_another_request() {
-            return Next::Done(());
-        }
-        let mut own = self.secret.into_iter();
-        if let Some(secret) = own.find(|secret| self.context.is_outdated(secret)) {
-            return Next::Fail(DeleteStop::Outdated(secret.arn.clone()));
-        }
-        if self.is_untagged() {
-            return Next::Fail(DeleteStop::Untagged);
-        }
-        if let Some(denied) = self.denied_call() {
-            return Next::Fail(DeleteStop::Denied(denied.clone()));
-        }
-        let step = self.stop_peers().or_else(|| self.delete_all());
-        step.map_or(Next::Done(()), Next::Apply)
+        self.plan().break_value().unwrap_or(Next::Done(()))
+    }
+
+    fn plan(&self) -> DeletePlan {
+        choose_if(self.is_of_another_request(), Next::Done(()))?;
+        self.check_records()?;
+        self.stop_peers()?;
+        self.delete_all()
+    }
+
+    /// Ends a deletion that the records of the secret and of the users do not allow.
+    fn check_records(&self) -> DeletePlan {
+        let outdated = self.secret.filter(|secret| self.context.is_outdated(secret));
+        let outdated = outdated.map(|secret| DeleteStop::Outdated(secret.arn.clone()));
+        let untagged = || self.is_untagged().then_some(DeleteStop::Untagged);
+        let denied = || self.denied_call().cloned().map(DeleteStop::Denied);
+        choose_any(outdated.or_else(untagged).or_else(denied).map(Next::Fail))
     }
 
     /// Whether the physical ID names a secret that exists, and no record shows whose it is. Such an
@@ -152,12 +159,10 @@ impl<'a> DeletionPlanner<'a> {
     }
 
     /// The first step of all: it stops a Create that is running or that arrives later.
-    fn stop_peers(&self) -> Option<DeleteStep> {
+    fn stop_peers(&self) -> DeletePlan {
         let (state, target) = (self.state, self.target);
         if target.needs_tombstone() {
-            if self.shows_another_secret() {
-                return Some(DeleteStep::ReadAgain);
-            }
+            choose_if(self.shows_another_secret(), DeleteStep::ReadAgain)?;
             // IAM may show a new user late, and a Create that still runs may see it.
             let is_create_unanswered = target.is_create_unanswered();
             let may_exist = |user: &&User| user.exists || is_create_unanswered;
@@ -169,7 +174,7 @@ impl<'a> DeletionPlanner<'a> {
                 let has_tombstone = state.tombstones_written.contains(&user.name)
                     || self.context.is_outdated_delete(user);
                 if (self.is_held(user) || may_be_taken) && !has_tombstone {
-                    return Some(DeleteStep::WriteTombstone(user.name.clone()));
+                    return choose(DeleteStep::WriteTombstone(user.name.clone()));
                 }
             }
         }
@@ -177,26 +182,22 @@ impl<'a> DeletionPlanner<'a> {
             .secret
             .filter(|secret| secret.is_unfinished() || secret.may_rotate())
             .filter(|secret| !state.is_fenced && secret.deleted_at.is_none());
-        if let Some(secret) = contested {
-            return Some(DeleteStep::Fence(secret.next_entry()));
-        }
-        (target.waits_for_iam() && !self.is_settled()).then_some(DeleteStep::ReadAgain)
+        choose_any(contested.map(|secret| DeleteStep::Fence(secret.next_entry())))?;
+        let is_early = target.waits_for_iam() && !self.is_settled();
+        choose_if(is_early, DeleteStep::ReadAgain)
     }
 
     /// Deletes the mirrors first, because they would push with a deleted login. The secret is last:
     /// while it exists, the next delivery finds every resource that is left.
-    fn delete_all(&self) -> Option<DeleteStep> {
+    fn delete_all(&self) -> DeletePlan {
         let state = self.state;
         let names_mirrors = self.secret.is_some_and(|secret| {
             let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
             secret.logins().any(|login| login.mirrors > 0) || is_open
         });
-        if names_mirrors && !state.are_mirrors_deleted {
-            return Some(DeleteStep::DeleteMirrors);
-        }
-        if let Some(step) = self.close_issue_intent() {
-            return Some(step);
-        }
+        let has_mirrors = names_mirrors && !state.are_mirrors_deleted;
+        choose_if(has_mirrors, DeleteStep::DeleteMirrors)?;
+        self.close_issue_intent()?;
         // Without the secret, the function cannot classify credentials.
         let users = state.users.iter().filter(|_| !state.is_secret_deleted);
         for user in users {
@@ -208,27 +209,24 @@ impl<'a> DeletionPlanner<'a> {
             let Some((id, is_named)) = next else {
                 continue;
             };
-            if !is_named && self.may_be_stale() {
-                return Some(DeleteStep::ReadAgain);
-            }
+            choose_if(!is_named && self.may_be_stale(), DeleteStep::ReadAgain)?;
             // IAM may show a new user late. After the wait, deleting shows whether it exists.
             let is_shown = self.secret.is_none_or(|secret| self.is_shown_by_iam(secret));
-            if !user.exists && !is_shown {
-                return Some(DeleteStep::ReadAgain);
-            }
+            choose_if(!user.exists && !is_shown, DeleteStep::ReadAgain)?;
             let user_name = user.name.clone();
-            return Some(DeleteStep::DeleteCredential { user_name, id });
+            return choose(DeleteStep::DeleteCredential { user_name, id });
         }
-        if self.secret.is_some() {
-            return Some(DeleteStep::DeleteSecret);
-        }
+        choose_if(self.secret.is_some(), DeleteStep::DeleteSecret)?;
         // With a tombstone, the records stay: they name the deleted resource.
-        let mut users = state.users.iter().filter(|_| !self.target.needs_tombstone());
-        if let Some(user) = users.find(|user| self.is_held(user)) {
-            return Some(DeleteStep::ReleaseUser(user.name.clone()));
+        if !self.target.needs_tombstone() {
+            let held = state.users.iter().find(|user| self.is_held(user));
+            choose_any(held.map(|user| DeleteStep::ReleaseUser(user.name.clone())))?;
         }
         // GitLab is read last: it must not delay the deletion of the login.
-        (!state.mirrors_to_look_for.is_empty()).then_some(DeleteStep::LookForMirrors)
+        choose_if(
+            !state.mirrors_to_look_for.is_empty(),
+            DeleteStep::LookForMirrors,
+        )
     }
 
     /// Whether a user's tags name another secret of this resource, and IAM may show those that it
@@ -278,16 +276,18 @@ impl<'a> DeletionPlanner<'a> {
     /// Closes an open issue intent before the credentials that it issued are deleted. Otherwise a
     /// second delivery of this Delete, which finds no secret, would delete a credential that
     /// another person has created since.
-    fn close_issue_intent(&self) -> Option<DeleteStep> {
-        let user = self.state.users.iter().find(|user| {
+    fn close_issue_intent(&self) -> DeletePlan {
+        let open = self.state.users.iter().find(|user| {
             let intent = user.issue_intent.as_ref();
             let is_open = intent.is_some_and(|intent| !intent.closed);
             self.is_held(user) && is_open
-        })?;
+        });
+        let Some(user) = open else {
+            return Continue(());
+        };
         // A finished log names all credentials.
-        if self.secret.is_none_or(Secret::is_unfinished) && self.may_be_stale() {
-            return Some(DeleteStep::ReadAgain);
-        }
+        let may_lack_some = self.secret.is_none_or(Secret::is_unfinished) && self.may_be_stale();
+        choose_if(may_lack_some, DeleteStep::ReadAgain)?;
         let user_key = key(&user.name);
         let named = self.secret.into_iter().flat_map(Secret::logins);
         let named = named.filter(|login| login.user_key == user_key);
@@ -300,7 +300,7 @@ impl<'a> DeletionPlanner<'a> {
             }
         }
         let user_name = user.name.clone();
-        Some(DeleteStep::CloseIssueIntent { user_name, ids })
+        choose(DeleteStep::CloseIssueIntent { user_name, ids })
     }
 
     /// Whether all changes of a Create must be visible by now.

@@ -4,8 +4,9 @@ use std::ops::ControlFlow::Continue;
 
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::rotation::claim_of;
-use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep, choose};
+use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep};
 use crate::mirror_credential::state::{Secret, SecretState};
+use crate::reconcile::choose;
 
 impl Planner<'_> {
     /// Deletes the resources of the rotation to `version_id`, unless its login is current.

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow::Continue;
 
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
-use crate::mirror_credential::plan::step::{Plan, SecretStep, choose, choose_any};
+use crate::mirror_credential::plan::step::{Plan, SecretStep};
 use crate::mirror_credential::state::Secret;
+use crate::reconcile::{choose, choose_if};
 
 impl Planner<'_> {
     /// Ends another rotation, if there is one.
@@ -41,6 +42,6 @@ impl Planner<'_> {
         let is_over = is_superseded
             || secret.prepared(pending).is_some()
             || !secret.is_recent(self.state.now);
-        choose_any(is_over.then(|| SecretStep::DropPending(pending.clone())))
+        choose_if(is_over, SecretStep::DropPending(pending.clone()))
     }
 }

@@ -9,10 +9,11 @@ use crate::mirror_credential::intent_log::{Login, key, serial_key};
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, Plan, SecretStep, Step, choose, choose_any,
+    CredentialStep, MirrorStep, Plan, SecretStep, defer, reject,
 };
 use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret, StoredLogin};
+use crate::reconcile::{choose, choose_if};
 
 /// The most claims that a delivery tries to write. With a fault, concurrent deliveries need five.
 const MAX_CLAIMS: u32 = 12;
@@ -30,7 +31,7 @@ impl Planner<'_> {
         if let Some(error) = error
             && (!self.mirrors.is_rollback() || self.may_have_only_inactive_to_replace())
         {
-            return choose(Step::Reject(error));
+            return choose(reject(error));
         }
         self.plan_foreign()?;
         let Some(secret) = self.secret else {
@@ -62,7 +63,7 @@ impl Planner<'_> {
         }
         if state.user.credentials.len() >= 2 {
             self.delete_superseded(secret)?;
-            return choose(Step::Reject(messages::both_slots_taken(&state.user.name)));
+            return choose(reject(messages::both_slots_taken(&state.user.name)));
         }
         choose(if state.log.issue_intent_written {
             CredentialStep::Issue
@@ -95,7 +96,7 @@ impl Planner<'_> {
         self.wait_for_tags()?;
         choose(match self.spec.foreign_credentials {
             ForeignCredentials::Refuse => {
-                Step::Reject(messages::foreign_in_the_way(&state.user.name, &foreign))
+                reject(messages::foreign_in_the_way(&state.user.name, &foreign))
             }
             ForeignCredentials::Delete => CredentialStep::DeleteCredential(first.id.clone()).into(),
         })
@@ -134,8 +135,8 @@ impl Planner<'_> {
     /// show them, or peers take the log over each time.
     pub fn check_claims(&self) -> Plan {
         let is_over = self.state.log.claims >= MAX_CLAIMS;
-        let reason = || messages::claims_are_not_shown(&self.spec.secret_name);
-        choose_any(is_over.then(|| Step::Defer(reason())))
+        let reason = messages::claims_are_not_shown(&self.spec.secret_name);
+        choose_if(is_over, defer(reason))
     }
 
     fn plan_store(&self, secret: &Secret, issued: &Issued) -> Plan {

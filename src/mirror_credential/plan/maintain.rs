@@ -4,11 +4,10 @@
 use std::ops::ControlFlow::Continue;
 
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, Plan, SecretStep, choose, choose_any,
-};
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Plan, SecretStep};
 use crate::mirror_credential::spec::short_key;
 use crate::mirror_credential::state::{Credential, Secret};
+use crate::reconcile::{choose, choose_any, choose_if};
 
 impl Planner<'_> {
     /// The next step when the secret holds the login of `held`.
@@ -53,7 +52,7 @@ impl Planner<'_> {
             return choose(SecretStep::TagSecret);
         }
         let untag = self.unwanted_tags(secret);
-        choose_any((!untag.is_empty()).then_some(SecretStep::UntagSecret(untag)))
+        choose_if(!untag.is_empty(), SecretStep::UntagSecret(untag))
     }
 
     /// An earlier request may still be running, or may be delivered again. A claim makes it stop.
@@ -87,7 +86,7 @@ impl Planner<'_> {
         let state = self.state;
         let is_needed = state.request.previous.needs_record || state.user.tombstone.is_some();
         let is_possible = !state.log.is_recording_denied;
-        choose_any((is_needed && is_possible).then_some(SecretStep::TagSecretIfAllowed))
+        choose_if(is_needed && is_possible, SecretStep::TagSecretIfAllowed)
     }
 
     /// Verifies the current login if it is active, and changes its mirrors until they match the
@@ -146,7 +145,7 @@ impl Planner<'_> {
     fn verify_stored(&self, active: bool) -> Plan {
         let state = self.state;
         let must_verify = active && !state.login.verified && !self.spec.repositories().is_empty();
-        choose_any(must_verify.then_some(CredentialStep::VerifyStored))
+        choose_if(must_verify, CredentialStep::VerifyStored)
     }
 
     fn unwanted_tags(&self, secret: &Secret) -> Vec<String> {

@@ -2,7 +2,7 @@
 //!
 //! Every request is planned in this way: a Create, an Update, a second delivery, and the Update
 //! that rolls another one back. The planner runs again after each step, until it returns
-//! [`Step::Done`].
+//! [`Next::Done`].
 //!
 //! A delivery may die after any step without losing a credential, or a mirror that pushes. The
 //! order of the steps is: claim, write the issue intent, issue, (create mirrors, verify, let them
@@ -32,21 +32,22 @@ use std::ops::ControlFlow::Break;
 
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::{CurrentLogin, Planner};
-use crate::mirror_credential::plan::step::{CredentialStep, Plan, Step, choose};
+use crate::mirror_credential::plan::step::{CredentialStep, NextStep, Plan};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::State;
+use crate::reconcile::{Next, choose};
 use cfn_custom_resource::Reason;
 
-pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> Step {
+pub fn next(spec: &Spec, context: &RequestContext, state: &State) -> NextStep {
     let plan = Planner::new(spec, context, state).plan();
-    plan.break_value().unwrap_or(Step::Done)
+    plan.break_value().unwrap_or(Next::Done(()))
 }
 
 impl Planner<'_> {
     fn plan(&self) -> Plan {
         let plan = self.plan_request();
-        if let Break(step) = &plan
+        if let Break(Next::Apply(step)) = &plan
             && step.is_change()
         {
             self.check_sender()?;

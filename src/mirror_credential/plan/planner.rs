@@ -6,10 +6,11 @@ use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{Login, key, serial_key, write_time};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::plan::mirrors::MirrorPlanner;
-use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep, choose, choose_any};
+use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec, short_key};
 use crate::mirror_credential::state::{Credential, Secret, State};
+use crate::reconcile::{choose, choose_if};
 use cfn_custom_resource::Reason;
 
 pub enum CurrentLogin<'a> {
@@ -187,7 +188,7 @@ impl<'a> Planner<'a> {
         if !self.state.is_settled() {
             return choose(CredentialStep::WaitForIam);
         }
-        choose_any((!self.state.secret_read_after_user).then_some(SecretStep::ReadSecret))
+        choose_if(!self.state.secret_read_after_user, SecretStep::ReadSecret)
     }
 
     /// Whether a credential may exist that this delivery has not read: a peer issued it, or the
@@ -215,7 +216,7 @@ impl<'a> Planner<'a> {
 
     /// Writes into the user's tags who owns the user, unless they name it already.
     pub fn record(&self, secret: &Secret) -> Plan {
-        choose_any((!self.is_recorded(secret)).then_some(CredentialStep::CloseIssueIntent))
+        choose_if(!self.is_recorded(secret), CredentialStep::CloseIssueIntent)
     }
 
     /// Whether the secret's tags do not name the spec's user and this request. The delivery has to

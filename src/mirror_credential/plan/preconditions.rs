@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use crate::mirror_credential::messages;
 use crate::mirror_credential::messages::with_permission;
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::{Plan, SecretStep, Step, choose, choose_any};
+use crate::mirror_credential::plan::step::{Plan, SecretStep, reject};
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState};
 use crate::mirror_credential::timing::{NAME_RELEASE_TIMEOUT, PEER_TIMEOUT, PROPAGATION_TIME};
+use crate::reconcile::{Next, choose, choose_any, choose_if};
 
 impl Planner<'_> {
     /// Ends or delays this request, unless it may work on the user and the secret.
@@ -26,17 +27,17 @@ impl Planner<'_> {
         let user = &self.state.user;
         if let Some(DeniedRead(denied)) = &user.denied {
             let error = with_permission(denied.clone());
-            return choose(Step::Reject(error.reason()));
+            return choose(reject(error.reason()));
         }
         if !user.exists {
-            return choose(Step::Reject(messages::user_is_missing(&user.name)));
+            return choose(reject(messages::user_is_missing(&user.name)));
         }
         if let Some(owner) = user.held_by().filter(|owner| **owner != self.context.owner) {
-            return choose(Step::Reject(messages::user_is_held(&user.name, owner)));
+            return choose(reject(messages::user_is_held(&user.name, owner)));
         }
         let tombstone = user.tombstone.as_ref();
         let is_superseded = tombstone.is_some_and(|one| self.context.is_superseded_by(one));
-        choose_any(is_superseded.then_some(Step::SupersededByDelete))
+        choose_if(is_superseded, reject(messages::superseded_by_delete()))
     }
 
     fn check_secret_state(&self) -> Plan {
@@ -51,7 +52,7 @@ impl Planner<'_> {
             SecretState::Absent if may_be_shown_late => choose(SecretStep::WaitForPeer),
             // Only a Delete deletes a secret that this delivery works on.
             SecretState::Absent if is_at_work || context.rotation.is_some() => {
-                choose(Step::SupersededByDelete)
+                choose(reject(messages::superseded_by_delete()))
             }
             SecretState::Absent | SecretState::Present(_) => Continue(()),
         }
@@ -64,10 +65,10 @@ impl Planner<'_> {
             if self.state.now < self.state.started_at + NAME_RELEASE_TIMEOUT {
                 return choose(SecretStep::WaitForPeer);
             }
-            return choose(Step::Reject(messages::secret_is_scheduled(secret_name)));
+            return choose(reject(messages::secret_is_scheduled(secret_name)));
         }
         self.check_owner(secret)?;
-        choose_any(messages::user_name_differs(self.spec, secret).map(Step::Reject))
+        choose_any(messages::user_name_differs(self.spec, secret).map(reject))
     }
 
     /// Ends a request for a secret whose tags do not name its resource. Nothing else gives it to
@@ -84,12 +85,12 @@ impl Planner<'_> {
             || self.context.rotation.is_some()
             || self.state.user.records(own, name, secret);
         choose(if owner.is_some() || !is_known {
-            Step::Reject(messages::secret_is_held(name, own, owner))
+            reject(messages::secret_is_held(name, own, owner))
         } else if self.restores_saved_spec(secret) {
-            Step::Done
+            Next::Done(())
         } else {
             let user_name = Some(self.spec.user_name.as_str());
-            Step::Reject(messages::secret_is_untagged(
+            reject(messages::secret_is_untagged(
                 name,
                 own,
                 user_name,
@@ -122,6 +123,6 @@ impl Planner<'_> {
             return choose(SecretStep::WaitForPeer);
         }
         let is_outdated = self.context.is_outdated(secret);
-        choose_any(is_outdated.then(|| Step::Reject(messages::later_request())))
+        choose_if(is_outdated, reject(messages::later_request()))
     }
 }

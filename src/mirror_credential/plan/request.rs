@@ -11,10 +11,11 @@ use std::ops::ControlFlow::Continue;
 
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
-use crate::mirror_credential::plan::step::{Plan, RequestStep, Step, choose, choose_any};
+use crate::mirror_credential::plan::step::{Plan, RequestStep, reject};
 use crate::mirror_credential::state::SecretState;
 use crate::reconcile::sender;
 use crate::reconcile::sender::Sender;
+use crate::reconcile::{Next, choose, choose_any, choose_if};
 
 impl Planner<'_> {
     /// Ends or delays the request, unless it may begin or has begun.
@@ -37,13 +38,13 @@ impl Planner<'_> {
         let exists = secret.is_some_and(|secret| self.context.owns(secret))
             || self.state.user.held_by() == Some(owner)
             || request.previous.unknown_replacement.is_some();
-        choose_any((is_of_stack && exists).then_some(RequestStep::LookForContradiction))
+        choose_if(is_of_stack && exists, RequestStep::LookForContradiction)
     }
 
     fn check_contradiction(&self) -> Plan {
         let is_contradicted = self.state.request.sender == Some(Sender::Contradicted);
-        let reason = || sender::contradicted(&self.context.owner).reason();
-        choose_any(is_contradicted.then(|| Step::Reject(reason())))
+        let reason = sender::contradicted(&self.context.owner).reason();
+        choose_if(is_contradicted, reject(reason))
     }
 
     /// The part of the check that needs no project in GitLab.
@@ -82,7 +83,7 @@ impl Planner<'_> {
             SecretState::Unread => self.check_reads(),
             SecretState::Present(secret) if !self.context.owns(secret) => Continue(()),
             SecretState::Present(secret) => {
-                choose_any(messages::user_name_differs(self.spec, secret).map(Step::Reject))
+                choose_any(messages::user_name_differs(self.spec, secret).map(reject))
             }
             SecretState::Absent => {
                 // A person deleted the secret. The user's tags show whose login it held.
@@ -90,23 +91,14 @@ impl Planner<'_> {
                     self.check_reads()?;
                 }
                 let is_held = state.user.held_by() == Some(&self.context.owner);
-                let reason = || Step::Reject(messages::user_name_changes(self.spec));
-                choose_any((!is_held).then(reason))
+                choose_if(!is_held, reject(messages::user_name_changes(self.spec)))
             }
         }
     }
 
     /// Reports the read that failed at the start.
     fn check_reads(&self) -> Plan {
-        let failed = self.state.request.failed_read.as_ref();
-        choose_any(failed.map(|failed| {
-            let end = if failed.is_transient {
-                Step::Defer
-            } else {
-                Step::Reject
-            };
-            end(failed.reason.clone())
-        }))
+        choose_any(self.state.request.failed_read.clone().map(Next::Fail))
     }
 
     /// Rejects the request if a later one has changed the former secret `name`.
@@ -114,7 +106,7 @@ impl Planner<'_> {
         let former = self.state.request.former_secrets.get(name);
         let mut own = former.into_iter().flatten().filter(|secret| self.context.owns(secret));
         let is_late = own.any(|secret| self.context.is_outdated(secret));
-        choose_any(is_late.then(|| Step::Reject(messages::later_request())))
+        choose_if(is_late, reject(messages::later_request()))
     }
 
     /// Rejects a request that moves the user's login to another secret. It passes if CloudFormation
@@ -136,7 +128,7 @@ impl Planner<'_> {
         self.check_former(held_for)?;
         if request.sender == Some(Sender::NotShown) {
             let reason = messages::not_in_progress(self.spec, held_for, owner);
-            return choose(Step::Reject(reason));
+            return choose(reject(reason));
         }
         choose(RequestStep::LookForProof)
     }

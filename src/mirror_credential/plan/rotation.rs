@@ -8,11 +8,12 @@ use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, Plan, SecretStep, Step, choose,
+    CredentialStep, MirrorStep, Plan, SecretStep, defer, reject,
 };
 use crate::mirror_credential::request_context::{Rotation, RotationPhase};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
+use crate::reconcile::choose;
 use cfn_custom_resource::Reason;
 
 impl Planner<'_> {
@@ -82,7 +83,7 @@ impl Planner<'_> {
             && is_recent
             && (rotation.is_repair || secret.open_rotation() == Some(version))
         {
-            return choose(Step::Defer(messages::stack_is_changing()));
+            return choose(defer(messages::stack_is_changing()));
         }
         self.plan_issue()
     }
@@ -93,7 +94,7 @@ impl Planner<'_> {
         if self.state.now < self.state.started_at + PROPAGATION_TIME {
             return choose(SecretStep::WaitForPeer);
         }
-        choose(Step::Reject(reason))
+        choose(reject(reason))
     }
 
     /// The steps from a prepared login to a current one.
@@ -106,7 +107,7 @@ impl Planner<'_> {
             return self.reject_phase(messages::not_prepared(&prepared.version_id));
         };
         if let Some(reason) = self.mirrors.shown_elsewhere(&value.mirrors) {
-            return choose(Step::Reject(reason));
+            return choose(reject(reason));
         }
         // A person may have deleted a mirror since.
         let kept = self.mirrors.kept(&value.mirrors);

@@ -9,13 +9,15 @@ use crate::mirror_credential::plan::mirrors::tests::{
     change_secret, mirror, mirrored, new_mirror, pushing, record, show_mirrors, value,
 };
 use crate::mirror_credential::plan::next;
-use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, NextStep, SecretStep, defer, reject,
+};
 use crate::mirror_credential::plan::tests::{
-    at, context, credential, issued, login, noted, state, step, step_table,
+    DONE, at, context, credential, issued, login, noted, state, step, step_table,
 };
 use crate::mirror_credential::request_context::RotationPhase::{Create, Finish, Set, Test};
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
-use crate::mirror_credential::state::{Issued, State};
+use crate::mirror_credential::state::{DeliveryError, Issued, State};
 use cfn_custom_resource::Reason;
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
@@ -74,7 +76,7 @@ fn some_reason() -> Reason {
     Reason::new(Code::NothingToRotate, "problem", "Do it")
 }
 
-fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestContext)) -> Step {
+fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestContext)) -> NextStep {
     let mut spec = crate::mirror_credential::plan::tests::spec();
     mirrored(&mut spec);
     let mut context = RequestContext {
@@ -91,16 +93,15 @@ fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestCon
     next(&spec, &context, state)
 }
 
-fn rotate(phase: RotationPhase, state: &State) -> Step {
-    match plan(phase, state, |_| {}) {
-        Step::Reject(_) => Step::Reject(some_reason()),
-        Step::Defer(_) => Step::Defer(some_reason()),
-        step => step,
-    }
+fn rotate(phase: RotationPhase, state: &State) -> NextStep {
+    plan(phase, state, |_| {}).map_error(|error| DeliveryError {
+        reason: some_reason(),
+        ..error
+    })
 }
 
 /// The next step after a phase of the rotation to `version_id` has failed permanently.
-fn abort(version_id: &str, state: &State) -> Step {
+fn abort(version_id: &str, state: &State) -> NextStep {
     plan(Set, state, |context| {
         context.claimant = abort_claimant(version_id);
         let rotation = context.rotation.as_mut().expect("a rotation");
@@ -126,13 +127,13 @@ fn overtaken() -> State {
 }
 
 /// `AWSCURRENT` moves from the first login.
-fn moves_to(version_id: &str) -> Step {
+fn moves_to(version_id: &str) -> NextStep {
     let (from, to) = (intent_log::version_id(1), version_id.to_owned());
     SecretStep::MoveAwsCurrent { from, to }.into()
 }
 
-fn rejected() -> Step {
-    Step::Reject(some_reason())
+fn rejected() -> NextStep {
+    reject(some_reason())
 }
 
 /// The new mirror is enabled and has not pushed.
@@ -153,7 +154,7 @@ step_table! {
         change_secret(state, |secret| secret.log.claim = 2);
     } => MirrorStep::ReadMirrorIntent(version_id(2));
     create_during_a_stack_update_is_deferred:
-        Create, at_work(named()) => Step::Defer(some_reason());
+        Create, at_work(named()) => defer(some_reason());
     create_after_an_aborted_rotation_claims: Create, at_work(named()), |state| {
         state.mirrors.intent.content.claimant = abort_claimant("another");
     } => SecretStep::Claim(3);
@@ -173,7 +174,7 @@ step_table! {
             secret.last_changed = Some(at(0));
         });
     } => CredentialStep::WriteIssueIntent;
-    test_of_a_new_schedule_is_done: Test, named() => Step::Done;
+    test_of_a_new_schedule_is_done: Test, named() => DONE;
     set_before_create_is_rejected: Set, named() => rejected();
     test_without_a_rotation_is_rejected: Test, pushing() => rejected();
     rejection_waits_for_late_labels: Set, pushing(), |state| {
@@ -182,7 +183,7 @@ step_table! {
     set_of_an_aborted_rotation_is_rejected: Set, dropped() => rejected();
     second_create_leaves_the_mirror_disabled: Create, prepared(), |state| {
         show_mirrors(state, vec![mirror(7), new_mirror(8)]);
-    } => Step::Done;
+    } => DONE;
     finish_after_a_stack_update_is_rejected: Finish, prepared(), |state| {
         change_secret(state, |secret| secret.log.claim = 5);
     } => rejected();
@@ -195,9 +196,9 @@ step_table! {
     set_enables_the_mirror: Set, prepared(), |state| {
         show_mirrors(state, vec![mirror(7), new_mirror(8)]);
     } => MirrorStep::EnableMirrors(vec![record(8)]);
-    second_set_is_done: Set, prepared() => Step::Done;
+    second_set_is_done: Set, prepared() => DONE;
     test_syncs_the_mirror: Test, enabled() => MirrorStep::SyncMirrors(vec![record(8)]);
-    second_test_is_done: Test, prepared() => Step::Done;
+    second_test_is_done: Test, prepared() => DONE;
     finish_moves_aws_current: Finish, prepared() => moves_to(VERSION);
     second_finish_retires_the_old_mirror:
         Finish, rotated() => MirrorStep::RetireMirrors(vec![record(7)]);
@@ -212,14 +213,14 @@ step_table! {
         show_mirrors(state, vec![mirror(8)]);
         state.user.credentials.remove(0);
     } => SecretStep::DropOldLogin(1);
-    test_after_finish_is_done: Test, rotated() => Step::Done;
+    test_after_finish_is_done: Test, rotated() => DONE;
 }
 
 step_table! {
     step:
     stack_update_keeps_the_label_of_a_recent_rotation: mirrored, named(), |state| {
         change_secret(state, |secret| secret.last_changed = Some(at(3540)));
-    } => Step::Done;
+    } => DONE;
 }
 
 step_table! {
@@ -238,8 +239,8 @@ step_table! {
     } => SecretStep::CopyCurrentVersion(6);
     abort_during_a_stack_update_is_done: VERSION, dropped(), |state| {
         change_secret(state, |secret| secret.log.claim = 5);
-    } => Step::Done;
-    abort_of_a_current_version_is_done: VERSION, rotated() => Step::Done;
+    } => DONE;
+    abort_of_a_current_version_is_done: VERSION, rotated() => DONE;
     abort_keeps_a_stored_credential_until_its_mirror_is_retired: VERSION, overtaken(), |state| {
         state.login.issued = Some(issued(None));
     } => MirrorStep::RetireMirrors(vec![record(8)]);

@@ -1,24 +1,28 @@
 //! The steps that the planner chooses from.
 
 use std::ops::ControlFlow;
-use std::ops::ControlFlow::{Break, Continue};
 
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::DeliveryError;
+use crate::reconcile::Next;
 use cfn_custom_resource::Reason;
+
+/// The next step, or the end of the request.
+pub type NextStep = Next<Step, (), DeliveryError>;
 
 /// The result of a part of the plan: it breaks with the next step. Otherwise the plan continues,
 /// and the value is the result of the part.
-pub type Plan<T = ()> = ControlFlow<Step, T>;
+pub type Plan<T = ()> = ControlFlow<NextStep, T>;
 
-/// Ends the plan with `step`.
-pub fn choose<T>(step: impl Into<Step>) -> Plan<T> {
-    Break(step.into())
+/// Ends a request that cannot succeed.
+pub fn reject(reason: Reason) -> NextStep {
+    Next::Fail(DeliveryError::permanent(reason))
 }
 
-/// Ends the plan with `step`, if there is one.
-pub fn choose_any(step: Option<impl Into<Step>>) -> Plan {
-    step.map_or(Continue(()), choose)
+/// Ends a request that cannot succeed now. A later attempt may.
+pub fn defer(reason: Reason) -> NextStep {
+    Next::Fail(DeliveryError::transient(reason))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,13 +31,6 @@ pub enum Step {
     Credential(CredentialStep),
     Secret(SecretStep),
     Mirror(MirrorStep),
-    Reject(Reason),
-    /// The request cannot succeed now. A later attempt may.
-    Defer(Reason),
-    /// A Delete came after this request. The credentials that this request issued have to be
-    /// deleted.
-    SupersededByDelete,
-    Done,
 }
 
 /// A step that decides whether the request may begin.
@@ -135,7 +132,7 @@ pub enum MirrorStep {
 }
 
 impl Step {
-    /// Whether the step may change something. The others read, wait or end the plan.
+    /// Whether the step may change something. The others read or wait.
     pub fn is_change(&self) -> bool {
         match self {
             Step::Request(step) => matches!(step, RequestStep::DeleteReplacement(_)),
@@ -153,7 +150,6 @@ impl Step {
                     | MirrorStep::ReadProjects
                     | MirrorStep::CheckGitLab(_)
             ),
-            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => false,
         }
     }
 
@@ -164,9 +160,6 @@ impl Step {
             Step::Credential(step) => step.describe(&spec.user_name, &spec.secret_name),
             Step::Secret(step) => step.describe(&spec.secret_name),
             Step::Mirror(step) => step.describe(&spec.secret_name),
-            Step::Reject(_) | Step::Defer(_) | Step::SupersededByDelete | Step::Done => {
-                "ending the request".to_owned()
-            }
         }
     }
 }
@@ -278,9 +271,9 @@ fn names_of(records: &[MirrorRecord]) -> String {
 
 macro_rules! groups {
     ($($group:ident($step:ident);)*) => {
-        $(impl From<$step> for Step {
+        $(impl From<$step> for NextStep {
             fn from(step: $step) -> Self {
-                Step::$group(step)
+                Next::Apply(Step::$group(step))
             }
         })*
     };

@@ -2,12 +2,13 @@ use std::collections::BTreeSet;
 
 use crate::mirror_credential::plan::mirrors::tests::record;
 use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, RequestStep, SecretStep, Step,
+    CredentialStep, MirrorStep, NextStep, RequestStep, SecretStep,
 };
 use crate::mirror_credential::plan::tests::spec;
+use crate::reconcile::Next;
 
-/// Every step that is executed. Those of one row have the same action.
-fn steps_by_action() -> Vec<Vec<Step>> {
+/// Every step. Those of one row have the same action.
+fn steps_by_action() -> Vec<Vec<NextStep>> {
     let id = || "1".to_owned();
     let records = || vec![record(1)];
     let (from, to) = (id(), id());
@@ -59,7 +60,11 @@ fn every_action_has_a_description_of_its_own() {
     let spec = spec();
     let mut described = BTreeSet::new();
     for steps in steps_by_action() {
-        let texts: BTreeSet<String> = steps.iter().map(|step| step.describe(&spec)).collect();
+        let texts = steps.iter().map(|next| match next {
+            Next::Apply(step) => step.describe(&spec),
+            Next::Done(()) | Next::Fail(_) => panic!("{next:?}"),
+        });
+        let texts: BTreeSet<String> = texts.collect();
         assert_eq!(texts.len(), 1, "{texts:?}");
         for text in texts {
             assert!(described.insert(text.clone()), "{text}: a second action");

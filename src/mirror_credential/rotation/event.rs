@@ -4,9 +4,9 @@ use aws_lambda_events::secretsmanager::SecretsManagerSecretRotationEvent;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::intent_log::entry_number;
 use crate::mirror_credential::request_context::RotationPhase;
+use crate::mirror_credential::state::DeliveryError;
 use cfn_custom_resource::Failure;
 
 /// Secrets Manager's event: one step of a rotation.
@@ -40,7 +40,7 @@ impl RotationEvent {
     }
 
     /// The failure of this step because of `cause`, with its consequence.
-    pub fn failure(&self, cause: ApplyError) -> Failure {
+    pub fn failure(&self, cause: DeliveryError) -> Failure {
         let consequence = if cause.is_transient && self.is_repair {
             "The repair stays pending, and a later health check resumes it"
         } else if cause.is_transient {

@@ -5,8 +5,8 @@
 //!
 //! A step that fails either leaves the rotation pending or ends it.
 //!
-//! - If the failure may pass ([`ApplyError::is_transient`]), `AWSPENDING` and everything that the
-//!   step created stay, as after a killed process. "If any rotation step fails, Secrets Manager
+//! - If the failure may pass ([`DeliveryError::is_transient`]), `AWSPENDING` and everything that
+//!   the step created stay, as after a killed process. "If any rotation step fails, Secrets Manager
 //!   retries the entire rotation process multiple times"
 //!   (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html>).
 //!   Each step with the same version resumes.
@@ -31,7 +31,6 @@ use crate::clients::aws::Aws;
 use crate::clients::failing_calls::{OutOfTime, within};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::applier::Applier;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::secret::drop_pending;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::intent_log;
@@ -43,6 +42,7 @@ use crate::mirror_credential::resource::MirrorCredential;
 pub use crate::mirror_credential::rotation::event::RotationEvent;
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::Spec;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::{PreviousSpec, Secret, SecretState, State, User};
 use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
 use cfn_custom_resource::{Failure, Progress, Reason};
@@ -87,12 +87,16 @@ impl MirrorCredential {
         let out_of_time = |cut: OutOfTime| {
             let remedy = "Wait for the next attempt, and look at the calls that failed";
             let reason = Reason::new(Code::OutOfTime, cut.to_string(), remedy);
-            Err(ApplyError::transient(reason))
+            Err(DeliveryError::transient(reason))
         };
         done.unwrap_or_else(out_of_time).map_err(|error| event.failure(error))
     }
 
-    async fn run_phase(&self, event: &RotationEvent, until: SystemTime) -> Result<(), ApplyError> {
+    async fn run_phase(
+        &self,
+        event: &RotationEvent,
+        until: SystemTime,
+    ) -> Result<(), DeliveryError> {
         let aws = &self.clients.aws;
         let read = observe::read_created_secret(&self.clients, &event.secret_id);
         let Some(secret) = read.await? else {
@@ -143,7 +147,7 @@ impl MirrorCredential {
         &self,
         secret_id: &str,
         may_change: bool,
-    ) -> Result<Option<PendingRotation>, ApplyError> {
+    ) -> Result<Option<PendingRotation>, DeliveryError> {
         let aws = &self.clients.aws;
         let Some(secret) = observe::read_secret(aws, secret_id).await? else {
             return Ok(None);
@@ -194,7 +198,7 @@ impl MirrorCredential {
 }
 
 /// Reads the saved spec. Secrets Manager may show it late.
-async fn read_spec_with_retry(clients: &Clients, secret: &Secret) -> Result<Spec, ApplyError> {
+async fn read_spec_with_retry(clients: &Clients, secret: &Secret) -> Result<Spec, DeliveryError> {
     let give_up = clients.clock.now() + PROPAGATION_TIME;
     let mut spec = read_spec(&clients.aws, secret).await;
     while spec.is_err() && clients.clock.now() < give_up {
@@ -208,7 +212,7 @@ async fn read_spec_with_retry(clients: &Clients, secret: &Secret) -> Result<Spec
 }
 
 /// Reads the spec that was applied last.
-async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, ApplyError> {
+async fn read_spec(aws: &Aws, secret: &Secret) -> Result<Spec, DeliveryError> {
     let Some(document) = calls::read_saved_spec(aws, secret).await? else {
         let cause = "its stack was never created or updated to the end";
         return Err(not_rotatable(cause, UPDATE_STACK));
@@ -231,8 +235,8 @@ const SCHEDULE_OTHER_OR_TAG: &str = "If it is the secret of a Custom::MirrorCred
     the Ref of one";
 const UPDATE_STACK: &str = "Update the stack of the secret's Custom::MirrorCredential to the end";
 
-fn not_rotatable(cause: &str, remedy: &'static str) -> ApplyError {
-    ApplyError::permanent(Reason::new(Code::NothingToRotate, cause, remedy))
+fn not_rotatable(cause: &str, remedy: &'static str) -> DeliveryError {
+    DeliveryError::permanent(Reason::new(Code::NothingToRotate, cause, remedy))
 }
 
 fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestContext {

@@ -4,13 +4,13 @@
 use std::time::SystemTime;
 
 use crate::common::ownership;
-use crate::mirror_credential::apply::error::ApplyError;
 use crate::mirror_credential::apply::sync_mirrors::is_empty;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::event::RotationEvent;
 use crate::mirror_credential::rotation::read_spec;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::{calls, messages, observe};
@@ -80,7 +80,7 @@ impl MirrorCredential {
 
     /// Fails if GitLab keeps a disabled mirror of the current login disabled, as in silent mode. It
     /// would keep a new one disabled too, so each hour's repair would issue a login and delete it.
-    async fn check_enabling(&self, secret: &Secret) -> Result<(), ApplyError> {
+    async fn check_enabling(&self, secret: &Secret) -> Result<(), DeliveryError> {
         let aws = &self.clients.aws;
         let Some(login) = secret.log.current.as_ref().filter(|login| login.mirrors > 0) else {
             return Ok(());
@@ -102,7 +102,7 @@ impl MirrorCredential {
             let shown = gitlab.update(project, id, &wanted.settings, true).await?;
             if shown.is_some_and(|mirror| !mirror.enabled) && !is_empty(&gitlab, record).await {
                 let reason = messages::mirror_stays_disabled(&record.project, id);
-                return Err(ApplyError::permanent(reason));
+                return Err(DeliveryError::permanent(reason));
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The input of the planner: the observed state, with this delivery's changes.
 
 mod changes;
+mod error;
 mod login;
 pub mod mirrors;
 mod request;
@@ -10,8 +11,9 @@ mod user;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+pub use self::error::DeliveryError;
 pub use self::login::{CreatedResources, Issued, LoginState, StoredLogin};
-pub use self::request::{FailedRead, PreviousSpec, RequestState};
+pub use self::request::{PreviousSpec, RequestState};
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, DeniedRead, User};
 

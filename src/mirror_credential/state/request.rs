@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::gitlab::Access;
 use crate::mirror_credential::spec::WantedMirror;
-use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::state::{DeliveryError, Secret};
 use crate::reconcile::sender::{Rollback, Sender};
-use cfn_custom_resource::Reason;
 
 /// The previous spec, as far as the new one needs it, and what the new one changes.
 #[derive(Clone, Debug, Default)]
@@ -33,19 +32,12 @@ pub struct PreviousSpec {
     pub unknown_replacement: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedRead {
-    pub reason: Reason,
-    /// A later attempt may succeed without a change by a person.
-    pub is_transient: bool,
-}
-
 /// The facts that decide whether the request may begin.
 #[derive(Clone, Debug, Default)]
 pub struct RequestState {
     pub previous: PreviousSpec,
     /// The first read at the start that failed. The state lacks its result.
-    pub failed_read: Option<FailedRead>,
+    pub failed_read: Option<DeliveryError>,
     /// The read of the user failed.
     pub is_user_unread: bool,
     /// The secrets that the request replaces, or from which it moves the login, by their names.

@@ -6,15 +6,14 @@ use crate::clients::gitlab::{PushStatus, other_project};
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::step::{
-    CredentialStep, MirrorStep, Plan, RequestStep, Step, choose, choose_any,
-};
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Plan, RequestStep, reject};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::mirror_credential::state::mirrors::Project;
 use crate::mirror_credential::state::{Secret, State};
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
 use crate::reconcile::sender::Rollback;
+use crate::reconcile::{choose, choose_any, choose_if};
 use cfn_custom_resource::Reason;
 
 pub struct MirrorPlanner<'a> {
@@ -56,7 +55,7 @@ impl<'a> MirrorPlanner<'a> {
             return Continue(());
         }
         self.look_for_rollback()?;
-        choose(Step::Reject(reason))
+        choose(reject(reason))
     }
 
     /// Whether the request restores properties: the stack rolls back, or they were applied last, as
@@ -80,7 +79,7 @@ impl<'a> MirrorPlanner<'a> {
             Rollback::NotShown => self.may_be_rollback(),
             Rollback::No | Rollback::Yes => false,
         };
-        choose_any((is_update && may_look).then_some(RequestStep::LookForRollback))
+        choose_if(is_update && may_look, RequestStep::LookForRollback)
     }
 
     /// Whether the request has the properties before those that were applied last. A deleted secret
@@ -164,7 +163,7 @@ impl<'a> MirrorPlanner<'a> {
     /// rollback goes on without a mirror that GitLab does not find.
     pub fn check_created(&self) -> Plan {
         if let Some(reason) = self.shown_elsewhere(&self.state.created.mirrors) {
-            return choose(Step::Reject(reason));
+            return choose(reject(reason));
         }
         let Some(record) = self.vanished_again().next() else {
             return Continue(());
@@ -174,7 +173,7 @@ impl<'a> MirrorPlanner<'a> {
         }
         self.look_for_rollback()?;
         let reason = messages::mirror_is_not_found(&record.project, record.id);
-        choose(Step::Reject(reason))
+        choose(reject(reason))
     }
 
     /// The mirrors that vanished after another one for the same project and repository.
@@ -346,7 +345,7 @@ impl<'a> MirrorPlanner<'a> {
         }
         let is_named = self.state.mirrors.intent.ids_committed
             || self.state.mirrors.intent.content.created.is_empty();
-        choose_any((!is_named).then(|| MirrorStep::CommitMirrorIds(secret.next_entry())))
+        choose_if(!is_named, MirrorStep::CommitMirrorIds(secret.next_entry()))
     }
 
     pub fn push(&self, records: &[MirrorRecord]) -> Plan {
@@ -370,7 +369,7 @@ impl<'a> MirrorPlanner<'a> {
                 && self.may_enable(record)
         });
         let wrong: Vec<MirrorRecord> = wrong.take(MIRRORS_AT_ONCE).cloned().collect();
-        choose_any((!wrong.is_empty()).then_some(MirrorStep::EnableMirrors(wrong)))
+        choose_if(!wrong.is_empty(), MirrorStep::EnableMirrors(wrong))
     }
 
     /// A rotation always enables the new mirror, because the mirror that it replaces pushes the
@@ -401,7 +400,7 @@ impl<'a> MirrorPlanner<'a> {
         if waits {
             self.look_once()?;
         }
-        choose_any((!silent.is_empty()).then_some(MirrorStep::SyncMirrors(silent)))
+        choose_if(!silent.is_empty(), MirrorStep::SyncMirrors(silent))
     }
 
     /// Whether this request changes the choice of branches, or restored it. GitLab then starts no
@@ -453,7 +452,7 @@ impl<'a> MirrorPlanner<'a> {
             };
             projects.iter().all(is_recorded)
         });
-        choose_any((!is_read).then_some(MirrorStep::ReadProjects))
+        choose_if(!is_read, MirrorStep::ReadProjects)
     }
 
     /// The mirrors of the current login, which may have to be read first.
@@ -485,7 +484,7 @@ impl<'a> MirrorPlanner<'a> {
         if self.may_be_rollback() {
             self.look_once()?;
         }
-        choose_any(self.is_rollback().then_some(MirrorStep::RetireMirrors(unwanted)))
+        choose_if(self.is_rollback(), MirrorStep::RetireMirrors(unwanted))
     }
 
     /// Looks for a rollback, unless the request has looked, or restores the saved spec.

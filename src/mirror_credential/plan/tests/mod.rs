@@ -8,12 +8,13 @@ use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::mirrors::{SavedSpec, spec_key};
 use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner};
 use crate::mirror_credential::plan::next;
-use crate::mirror_credential::plan::step::{CredentialStep, Step};
+use crate::mirror_credential::plan::step::{CredentialStep, NextStep};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec};
 use crate::mirror_credential::state::{
     Credential, Issued, Secret, SecretOrigin, SecretState, State, User,
 };
+use crate::reconcile::Next;
 use crate::reconcile::sender::Sender;
 
 mod rejections;
@@ -171,7 +172,7 @@ pub(in crate::mirror_credential) fn recreated(spec: &mut Spec) {
 pub(in crate::mirror_credential) fn step(
     change_spec: impl FnOnce(&mut Spec),
     state: &State,
-) -> Step {
+) -> NextStep {
     let mut spec = spec();
     change_spec(&mut spec);
     next(&spec, &context(), state)
@@ -196,7 +197,9 @@ pub(in crate::mirror_credential) fn state(base: State, change: impl FnOnce(&mut 
     state
 }
 
-pub(in crate::mirror_credential) fn delete(id: &str) -> Step {
+pub(in crate::mirror_credential) const DONE: NextStep = Next::Done(());
+
+pub(in crate::mirror_credential) fn delete(id: &str) -> NextStep {
     CredentialStep::DeleteCredential(id.to_owned()).into()
 }
 
@@ -209,7 +212,7 @@ macro_rules! step_table {
             fn $name() {
                 let base = $state;
                 $(let base = state(base, |$k| $change);)?
-                let expected: crate::mirror_credential::plan::step::Step = $expected.into();
+                let expected: crate::mirror_credential::plan::step::NextStep = $expected.into();
                 assert_eq!($next($of, &base), expected);
             }
         )*

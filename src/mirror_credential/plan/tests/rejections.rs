@@ -2,7 +2,7 @@
 //! the stories `mirrors_login_*refused` have others.
 
 use super::*;
-use crate::mirror_credential::plan::step::Step;
+use crate::mirror_credential::state::DeliveryError;
 
 /// One test for each row: a state that the plan rejects, and a part of the reason.
 macro_rules! rejected {
@@ -11,8 +11,10 @@ macro_rules! rejected {
             #[test]
             fn $name() {
                 match step(|_| {}, &$state) {
-                    Step::Reject(reason) => assert!(reason.text().contains($text), "{reason}"),
-                    step => panic!("{step:?}"),
+                    Next::Fail(DeliveryError { reason, is_transient: false }) => {
+                        assert!(reason.text().contains($text), "{reason}");
+                    }
+                    next => panic!("{next:?}"),
                 }
             }
         )*

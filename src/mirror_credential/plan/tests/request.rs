@@ -4,9 +4,9 @@ use super::*;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::Tombstone;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::step::{RequestStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{RequestStep, SecretStep, Step, defer, reject};
 use crate::mirror_credential::request_context::{Rotation, RotationPhase};
-use crate::mirror_credential::state::FailedRead;
+use crate::mirror_credential::state::DeliveryError;
 use crate::reconcile::sender;
 use cfn_custom_resource::Reason;
 
@@ -14,7 +14,6 @@ const FORMER: &str = "codecommit-mirror/former";
 
 fn same(_: &mut Spec) {}
 
-/// A new password.
 /// The request names another user, and keeps the secret.
 fn other_user(base: State) -> State {
     state(base, |state| {
@@ -35,10 +34,7 @@ fn without_secret() -> State {
 }
 
 fn failed_read(state: &mut State) {
-    state.request.failed_read = Some(FailedRead {
-        reason: failure(),
-        is_transient: false,
-    });
+    state.request.failed_read = Some(DeliveryError::permanent(failure()));
 }
 
 fn failure() -> Reason {
@@ -70,15 +66,15 @@ fn user_differs() -> Reason {
     messages::user_name_differs(&spec(), &secret).expect("another user")
 }
 
-fn later() -> Step {
-    Step::Reject(messages::later_request())
+fn later() -> NextStep {
+    reject(messages::later_request())
 }
 
-fn not_in_progress() -> Step {
-    Step::Reject(messages::not_in_progress(&spec(), FORMER, &owner()))
+fn not_in_progress() -> NextStep {
+    reject(messages::not_in_progress(&spec(), FORMER, &owner()))
 }
 
-fn delete_replacement() -> Step {
+fn delete_replacement() -> NextStep {
     RequestStep::DeleteReplacement("replacement".to_owned()).into()
 }
 
@@ -91,34 +87,34 @@ fn replaced(base: State) -> State {
 
 step_table! {
     step:
-    user_of_the_stored_login_may_be_restored: same, other_user(settled()) => Step::Done;
+    user_of_the_stored_login_may_be_restored: same, other_user(settled()) => DONE;
     other_user_than_that_of_the_login_is_rejected_before_a_missing_one:
         same, other_user(state(settled(), |state| present(state, of_another_user))), |state| {
         state.user.exists = false;
-    } => Step::Reject(user_differs());
+    } => reject(user_differs());
     secret_of_another_owner_does_not_show_the_user: same, other_user(settled()), |state| {
         present(state, |s| s.origin.owner = None);
-    } => Step::Reject(messages::secret_is_untagged(NAME, &owner(), Some(USER), &SecretOrigin::default()));
+    } => reject(messages::secret_is_untagged(NAME, &owner(), Some(USER), &SecretOrigin::default()));
     user_of_a_deleted_secret_may_be_restored:
         same, other_user(without_secret()) => SecretStep::CreateSecret;
     other_user_of_a_deleted_secret_is_rejected: same, other_user(without_secret()), |state| {
         state.user.owner = None;
-    } => Step::Reject(messages::user_name_changes(&spec()));
+    } => reject(messages::user_name_changes(&spec()));
     other_user_is_not_judged_without_a_read: same, other_user(without_secret()), |state| {
         state.user = User::absent(USER, None);
         state.request.is_user_unread = true;
         failed_read(state);
-    } => Step::Reject(failure());
+    } => reject(failure());
     other_user_is_rejected_before_a_failed_read: same, other_user(without_secret()), |state| {
         state.user.owner = None;
         failed_read(state);
-    } => Step::Reject(messages::user_name_changes(&spec()));
+    } => reject(messages::user_name_changes(&spec()));
     deleted_secret_of_a_begun_request_does_not_reject_the_user:
         same, other_user(without_secret()), |state| {
         state.user.owner = None;
         state.request.has_begun = true;
         state.log.claim = Some(0);
-    } => Step::SupersededByDelete;
+    } => reject(messages::superseded_by_delete());
     unknown_replacement_is_deleted_first: same, replaced(settled()) => delete_replacement();
     unknown_replacement_is_deleted_even_if_a_read_failed: same, replaced(fresh()), |state| {
         failed_read(state);
@@ -126,11 +122,11 @@ step_table! {
     rejected_user_keeps_the_unknown_replacement:
         same, replaced(other_user(without_secret())), |state| {
         state.user.owner = None;
-    } => Step::Reject(messages::user_name_changes(&spec()));
-    failed_read_is_reported: same, settled(), |state| failed_read(state) => Step::Reject(failure());
+    } => reject(messages::user_name_changes(&spec()));
+    failed_read_is_reported: same, settled(), |state| failed_read(state) => reject(failure());
     failed_read_that_may_pass_defers: same, settled(), |state| {
-        state.request.failed_read = Some(FailedRead { reason: failure(), is_transient: true });
-    } => Step::Defer(failure());
+        state.request.failed_read = Some(DeliveryError::transient(failure()));
+    } => defer(failure());
     replacement_of_a_secret_begins: same, replacing(0) => SecretStep::CreateSecret;
     late_copy_of_a_replacement_is_rejected: same, replacing(1) => later();
     late_copy_is_rejected_before_a_failed_read: same, replacing(1), |state| {
@@ -169,18 +165,18 @@ step_table! {
     } => RequestStep::LookForContradiction;
     request_without_a_change_needs_no_look: same, settled(), |state| {
         state.request.sender = None;
-    } => Step::Done;
+    } => DONE;
     request_that_finds_nothing_needs_no_look: same, fresh(), |state| {
         state.user.exists = true;
         state.request.sender = None;
     } => SecretStep::CreateSecret;
     contradicted_request_is_rejected: same, settled(), |state| {
         state.request.sender = Some(Sender::Contradicted);
-    } => Step::Reject(sender::contradicted(&owner()).reason());
+    } => reject(sender::contradicted(&owner()).reason());
     contradicted_request_changes_nothing_after_a_verification: recreated, settled(), |state| {
         state.request.sender = Some(Sender::Contradicted);
         state.request.has_begun = true;
-    } => Step::Reject(sender::contradicted(&owner()).reason());
+    } => reject(sender::contradicted(&owner()).reason());
     late_create_does_not_move_the_login_of_a_later_request: same, moving(), |state| {
         state.request.previous.secret_name = None;
         for former in state.request.former_secrets.values_mut().flatten() {
@@ -214,5 +210,5 @@ fn rotation_does_not_move_a_login() {
         state.user.secret_name = Some(FORMER.to_owned());
     });
     let step = next(&spec(), &context, &settled);
-    assert!(!matches!(step, Step::Request(_)), "{step:?}");
+    assert!(!matches!(step, Next::Apply(Step::Request(_))), "{step:?}");
 }

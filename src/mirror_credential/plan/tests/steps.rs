@@ -5,7 +5,7 @@ use crate::mirror_credential::intent_log::Tombstone;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::first_saved_spec;
 use crate::mirror_credential::plan::issue_intent::may_close_issue_intent;
-use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, reject};
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{SecretState, State};
 
@@ -96,7 +96,7 @@ step_table! {
     step:
     finished_resource_is_done_without_a_wait: same, settled(), |state| {
         unsettle(state, |s| s.log.current = Some(login(1, "CUR")));
-    } => Step::Done;
+    } => DONE;
     new_user_and_no_secret_creates_the_secret: same, fresh(), |state| {
         state.user.exists = true;
     } => SecretStep::CreateSecret;
@@ -141,7 +141,7 @@ step_table! {
     } => SecretStep::WaitForPeer;
     finished_peer_is_not_waited_for: same, settled(), |state| {
         state.log.claim_lost_at = Some(at(3599));
-    } => Step::Done;
+    } => DONE;
     peer_that_verifies_its_login_is_waited_for:
         |d| d.repository_names = vec!["r".to_owned()], claimed(), |state| {
         state.log.claim = None;
@@ -174,8 +174,8 @@ step_table! {
         state.request.previous.needs_record = true;
         state.log.is_recording_denied = true;
         unrecorded(state);
-    } => Step::Done;
-    unchanged_properties_are_not_recorded: same, settled(), |state| unrecorded(state) => Step::Done;
+    } => DONE;
+    unchanged_properties_are_not_recorded: same, settled(), |state| unrecorded(state) => DONE;
     claim_of_a_dead_peer_is_concluded: same, settled(), |state| {
         open_claim(state, 0);
     } => SecretStep::SaveSpec(3);
@@ -252,7 +252,7 @@ step_table! {
         |d| d.repository_names = vec!["r".to_owned()], settled(), |state| {
         state.user.credentials[0].active = false;
         state.login.replacement_error = Some(messages::both_slots_taken(USER));
-    } => Step::Done;
+    } => DONE;
     login_for_repositories_is_verified:
         |d| d.repository_names = vec!["r".to_owned()], settled() => CredentialStep::VerifyStored;
     // An Update to another user was interrupted after it had written the tag.
@@ -275,10 +275,10 @@ step_table! {
     } => SecretStep::UntagSecret(vec!["team".to_owned()]);
     foreign_credential_in_a_free_slot_stays: same, settled(), |state| {
         state.user.credentials.push(credential("HIS"));
-    } => Step::Done;
+    } => DONE;
     foreign_credential_during_the_intent_rejects: same, claimed(), |state| {
         state.user.credentials = vec![credential("HIS")];
-    } => Step::Reject(messages::foreign_in_the_way(USER, &[&credential("HIS")]));
+    } => reject(messages::foreign_in_the_way(USER, &[&credential("HIS")]));
     // A credential that is created after the login is foreign.
     open_intent_of_a_stored_login_is_closed: same, settled(), |state| {
         state.user.issue_intent.as_mut().expect("an intent").closed = false;
@@ -300,10 +300,10 @@ step_table! {
     } => CredentialStep::CloseIssueIntent;
     later_delete_supersedes: same, settled(), |state| {
         state.user.tombstone = Some(tombstone(5));
-    } => Step::SupersededByDelete;
+    } => reject(messages::superseded_by_delete());
     secret_deleted_meanwhile_supersedes: same, claimed(), |state| {
         state.secret = SecretState::Absent;
-    } => Step::SupersededByDelete;
+    } => reject(messages::superseded_by_delete());
     new_secret_that_is_shown_late_is_waited_for: same, claimed(), |state| {
         state.secret = SecretState::Absent;
         state.log.created_at = Some(at(3595));
@@ -311,9 +311,9 @@ step_table! {
     new_secret_that_stays_absent_supersedes: same, claimed(), |state| {
         state.secret = SecretState::Absent;
         state.log.created_at = Some(at(3590));
-    } => Step::SupersededByDelete;
+    } => reject(messages::superseded_by_delete());
     secret_deleted_after_a_lost_claim_supersedes: same, fresh(), |state| {
         state.user.exists = true;
         state.log.claim_lost_at = Some(at(0));
-    } => Step::SupersededByDelete;
+    } => reject(messages::superseded_by_delete());
 }

@@ -3,8 +3,8 @@
 use super::*;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::step::Step;
-use crate::mirror_credential::state::FailedRead;
+use crate::mirror_credential::plan::step::reject;
+use crate::mirror_credential::state::DeliveryError;
 use cfn_custom_resource::Reason;
 
 /// How the request is for the secret.
@@ -51,9 +51,9 @@ fn untagged(named: Named, tags: UserTags) -> State {
     state
 }
 
-fn missing() -> Step {
+fn missing() -> NextStep {
     let tagged = SecretOrigin::default();
-    Step::Reject(messages::secret_is_untagged(
+    reject(messages::secret_is_untagged(
         NAME,
         &owner(),
         Some(USER),
@@ -61,8 +61,8 @@ fn missing() -> Step {
     ))
 }
 
-fn no_owner() -> Step {
-    Step::Reject(messages::secret_is_held(NAME, &owner(), None))
+fn no_owner() -> NextStep {
+    reject(messages::secret_is_held(NAME, &owner(), None))
 }
 
 fn changed(spec: &mut Spec) {
@@ -75,15 +75,15 @@ fn saved(_: &mut Spec) {}
 fn secret_without_tags_is_adopted_by_no_request() {
     use Named::{ByPhysicalId, ByProperties};
     use UserTags::{Missing, OfAnEarlierSecret, OfAnother, OfThis};
-    let held = || Step::Reject(messages::user_is_held(USER, &another()));
+    let held = || reject(messages::user_is_held(USER, &another()));
     for (named, tags, of_changed, of_saved) in [
-        (ByProperties, OfThis, missing(), Step::Done),
+        (ByProperties, OfThis, missing(), DONE),
         (ByProperties, OfAnEarlierSecret, no_owner(), no_owner()),
         (ByProperties, Missing, no_owner(), no_owner()),
         (ByProperties, OfAnother, held(), held()),
-        (ByPhysicalId, OfThis, missing(), Step::Done),
-        (ByPhysicalId, OfAnEarlierSecret, missing(), Step::Done),
-        (ByPhysicalId, Missing, missing(), Step::Done),
+        (ByPhysicalId, OfThis, missing(), DONE),
+        (ByPhysicalId, OfAnEarlierSecret, missing(), DONE),
+        (ByPhysicalId, Missing, missing(), DONE),
         (ByPhysicalId, OfAnother, held(), held()),
     ] {
         let mut state = untagged(named, tags);
@@ -96,7 +96,7 @@ fn secret_without_tags_is_adopted_by_no_request() {
         }
         // The end does not depend on GitLab.
         state.request.has_begun = false;
-        state.request.failed_read = Some(FailedRead {
+        state.request.failed_read = Some(DeliveryError {
             reason: Reason::new(Code::GitLabUnreachable, "reading failed", "Try again"),
             is_transient: true,
         });
@@ -135,7 +135,7 @@ fn secret_with_the_tags_of_another_is_given_by_a_person() {
     let state = state(settled(), |state| {
         state.secret.change(|secret| secret.origin.owner = Some(another()));
     });
-    let Step::Reject(reason) = step(saved, &state) else {
+    let Next::Fail(DeliveryError { reason, .. }) = step(saved, &state) else {
         panic!("not rejected");
     };
     let text = reason.text();

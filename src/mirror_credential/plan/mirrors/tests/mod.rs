@@ -9,11 +9,14 @@ use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::{Login, version_id};
-use crate::mirror_credential::plan::step::{CredentialStep, Step};
-use crate::mirror_credential::plan::tests::{at, claimed, issued, login, settled, state, step};
+use crate::mirror_credential::plan::step::{CredentialStep, NextStep};
+use crate::mirror_credential::plan::tests::{
+    DONE, at, claimed, issued, login, settled, state, step,
+};
 use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::mirror_credential::state::mirrors::Project;
-use crate::mirror_credential::state::{Secret, SecretState, State, StoredLogin};
+use crate::mirror_credential::state::{DeliveryError, Secret, SecretState, State, StoredLogin};
+use crate::reconcile::Next;
 use cfn_custom_resource::Reason;
 
 mod steps;
@@ -185,9 +188,9 @@ fn silence() -> Reason {
     Reason::new(Code::GitLabUnreachable, "HTTP 502", "Try again")
 }
 
-fn rejection(step: Step) -> String {
-    match step {
-        Step::Reject(reason) => reason.text(),
+fn rejection(next: NextStep) -> String {
+    match next {
+        Next::Fail(DeliveryError { reason, .. }) => reason.text(),
         other => panic!("not a refusal: {other:?}"),
     }
 }
@@ -227,7 +230,7 @@ fn empty_project_needs_its_default_branch_only() {
         })
     };
     let next = step(mirrored, &empty("development"));
-    assert!(!matches!(next, Step::Reject(_)), "{next:?}");
+    assert!(!matches!(next, Next::Fail(_)), "{next:?}");
     let reason = rejection(step(mirrored, &empty("main")));
     assert!(reason.contains("branch development of project"), "{reason}");
 }
@@ -242,7 +245,7 @@ fn noted_mirror_of_an_unprotected_project_is_left_alone() {
             show_mirrors(state, vec![shown.clone()]);
         }));
         let next = step(without_required_branches, &state);
-        assert_eq!(next, Step::Done, "{shown:?}");
+        assert_eq!(next, DONE, "{shown:?}");
     }
 }
 

@@ -4,7 +4,9 @@ use super::*;
 use crate::clients::gitlab::{Mirror, PushStatus};
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, SecretStep, Step};
+use crate::mirror_credential::plan::step::{
+    CredentialStep, MirrorStep, NextStep, SecretStep, reject,
+};
 use crate::mirror_credential::plan::tests::step_table;
 use crate::mirror_credential::plan::tests::{credential, login, state, step};
 use crate::reconcile::sender::Rollback;
@@ -32,9 +34,9 @@ fn elsewhere(state: &mut State, id: u64) {
     show_mirrors(state, vec![shown]);
 }
 
-fn not_shown(id: u64) -> Step {
+fn not_shown(id: u64) -> NextStep {
     let shown = Destination::parse("https://proxy.example.com/r");
-    Step::Reject(messages::mirror_shown_elsewhere(
+    reject(messages::mirror_shown_elsewhere(
         &record(id),
         &shown,
         CLONE_URL,
@@ -68,7 +70,7 @@ fn login_with_mirror(entry: u64, id: &str) -> Login {
 
 step_table! {
     step:
-    mirror_that_pushes_is_done: mirrored, pushing() => Step::Done;
+    mirror_that_pushes_is_done: mirrored, pushing() => DONE;
     pushing_mirror_with_a_new_spec_saves_the_spec: renewed, pushing() => SecretStep::SaveSpec(2);
     unread_projects_are_read: mirrored, pushing(), |state| {
         state.mirrors.projects = None;
@@ -79,7 +81,7 @@ step_table! {
     deleted_mirror_claims: mirrored, pushing(), |state| show_mirrors(state, vec![]) => SecretStep::Claim(2);
     saved_mirror_with_another_address_is_left_alone: mirrored, pushing(), |state| {
         elsewhere(state, 7);
-    } => Step::Done;
+    } => DONE;
     changed_spec_with_another_address_rejects: renewed, pushing(), |state| {
         elsewhere(state, 7);
     } => not_shown(7);
@@ -99,7 +101,7 @@ step_table! {
     } => MirrorStep::CreateMirrors(vec![0]);
     mirror_that_vanished_twice_rejects: mirrored, sealed(), |state| {
         vanish(state, &[8, 9]);
-    } => Step::Reject(messages::mirror_is_not_found(PROJECT, 9));
+    } => reject(messages::mirror_is_not_found(PROJECT, 9));
     rollback_goes_on_without_the_mirror_that_vanished: mirrored, sealed(), |state| {
         vanish(state, &[8, 9]);
         state.request.rollback = Rollback::Yes;
@@ -137,7 +139,7 @@ step_table! {
     } => SecretStep::SaveSpec(3);
     update_is_rejected_if_gitlab_rejects_a_step: renewed, pushing(), |state| {
         state.mirrors.rejected.push(silence());
-    } => Step::Reject(silence());
+    } => reject(silence());
     issued_login_without_a_mirror_creates_it: mirrored, sealed(), |state| {
         state.mirrors.intent.content.created.clear();
         state.mirrors.intent.ids_committed = false;
@@ -166,15 +168,15 @@ step_table! {
     } => MirrorStep::DeleteOrphanMirror(record(9));
     orphan_of_the_current_login_stays: mirrored, pushing(), |state| {
         state.mirrors.orphans.insert(record(7));
-    } => Step::Done;
+    } => DONE;
     unreachable_gitlab_without_a_change_is_done: mirrored, pushing(), |state| {
         state.mirrors.projects = None;
         state.mirrors.gitlab_error = Some(silence());
-    } => Step::Done;
+    } => DONE;
     unreachable_gitlab_with_a_change_rejects: renewed, pushing(), |state| {
         state.mirrors.projects = None;
         state.mirrors.gitlab_error = Some(silence());
-    } => Step::Reject(silence());
+    } => reject(silence());
     superseded_mirror_is_retired_before_its_credential: mirrored, pushing(), |state| {
         state.user.credentials.push(credential("OLD"));
         change_secret(state, |secret| {
