@@ -199,17 +199,15 @@ pub async fn find(
     let Some(tip) = tip else {
         return Ok(PipelineLook::Nothing);
     };
-    let is_undone = is_undone(&tip, &listed, names);
-    let is_lost = match executed_instead_of(&tip, &listed, names) {
-        Some(executed) => branch.is_started_by(aws, executed, &tip).await,
-        None => false,
+    let (base, canceled, is_undone) = match verdict(&tip, &listed, names, now) {
+        PushVerdict::Executed => return Ok(PipelineLook::Nothing),
+        PushVerdict::Lost(base) => (base, None, false),
+        PushVerdict::Undone(base) => (base, None, true),
+        PushVerdict::Canceled(base, ran) => (base, Some(ran), false),
     };
-    let was_canceled = match newest_canceled(&listed, now) {
-        Some((commit, ran))
-            if !is_lost && !is_undone && !branch.is_started_by(aws, commit, &tip).await =>
-        {
-            observe::has_updated_pipeline(aws, &names.stack(), &ran).await?
-        }
+    let is_lost = branch.is_started_by(aws, base, &tip).await;
+    let was_canceled = match canceled {
+        Some(ran) if !is_lost => observe::has_updated_pipeline(aws, &names.stack(), &ran).await?,
         _ => false,
     };
     if !is_lost && !was_canceled {
@@ -227,6 +225,39 @@ pub async fn find(
             EventRule::Push
         },
     }))
+}
+
+/// The conclusion from the executions of a pipeline about the tip of its branch.
+#[derive(Debug, PartialEq, Eq)]
+enum PushVerdict<'a> {
+    /// It is not missed: an execution has it or may still read it, or none shows another push.
+    Executed,
+    /// The newest push has this commit instead.
+    Lost(&'a str),
+    /// The same, and a person deploys an earlier commit again.
+    Undone(&'a str),
+    /// The newest execution, of this commit, was canceled. It ran at these times.
+    Canceled(&'a str, RangeInclusive<SystemTime>),
+}
+
+/// Concludes at `now` from the executions that were `listed`, the newest first. The commits are
+/// not compared by `Source.Paths` yet.
+fn verdict<'a>(
+    tip: &str,
+    listed: &'a [PipelineExecutionSummary],
+    names: &ResourceNames,
+    now: SystemTime,
+) -> PushVerdict<'a> {
+    let executed = executed_instead_of(tip, listed, names);
+    if is_undone(tip, listed, names) {
+        return executed.map_or(PushVerdict::Executed, PushVerdict::Undone);
+    }
+    match newest_canceled(listed, now) {
+        Some((commit, ran)) if commit == tip || executed == Some(commit) => {
+            PushVerdict::Canceled(commit, ran)
+        }
+        _ => executed.map_or(PushVerdict::Executed, PushVerdict::Lost),
+    }
 }
 
 /// Whether a push of the image started `execution`. The detail of its trigger is the rule's ARN.

@@ -5,6 +5,7 @@ use aws_sdk_codepipeline::types::{
 };
 use aws_smithy_types::DateTime;
 
+use super::PushVerdict::{Canceled, Executed, Lost, Undone};
 use super::*;
 
 const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
@@ -44,20 +45,21 @@ fn without_commit(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
 }
 
 #[track_caller]
-fn assert_executed(listed: &[PipelineExecutionSummary], expected: Option<&str>) {
-    assert_eq!(executed_instead_of("tip", listed, &names()), expected);
+fn assert_verdict(listed: &[PipelineExecutionSummary], expected: &PushVerdict<'_>) {
+    let found = verdict("tip", listed, &names(), at(200));
+    assert_eq!(found, *expected, "{listed:?}");
 }
 
 #[test]
 fn rollbacks_and_starts_by_people_do_not_show_pushes() {
     let rollback = of("c0", TriggerType::ManualRollback, "");
     for other in [rollback, started_by(PERSON, "c0")] {
-        assert_executed(&[other.clone(), pushed("tip")], None);
-        assert_executed(&[other.clone(), pushed("c1")], Some("c1"));
-        assert_executed(&[other], None);
+        assert_verdict(&[other.clone(), pushed("tip")], &Executed);
+        assert_verdict(&[other.clone(), pushed("c1")], &Undone("c1"));
+        assert_verdict(&[other], &Executed);
     }
     for own in [OWN, OWN_ROLE] {
-        assert_executed(&[started_by(own, "c0"), pushed("tip")], Some("c0"));
+        assert_verdict(&[started_by(own, "c0"), pushed("tip")], &Lost("c0"));
     }
     for resource in [
         "role/role-dev-cfn-gitops-provisioning",
@@ -66,15 +68,10 @@ fn rollbacks_and_starts_by_people_do_not_show_pushes() {
         "user/:assumed-role/role-dev-cfn-gitops/jane",
     ] {
         let other = format!("arn:aws:iam::123456789012:{resource}");
-        assert_executed(&[started_by(&other, "c0"), pushed("tip")], None);
+        assert_verdict(&[started_by(&other, "c0"), pushed("tip")], &Executed);
     }
     // A person has started the tip.
-    assert_executed(&[started_by(PERSON, "tip"), pushed("c1")], None);
-}
-
-#[track_caller]
-fn assert_undone(listed: &[PipelineExecutionSummary], expected: bool) {
-    assert_eq!(is_undone("tip", listed, &names()), expected, "{listed:?}");
+    assert_verdict(&[started_by(PERSON, "tip"), pushed("c1")], &Executed);
 }
 
 #[test]
@@ -93,24 +90,28 @@ fn newest_execution_of_a_person_with_another_commit_is_an_undo() {
         for status in [InProgress, Succeeded, Failed, Stopped, Cancelled] {
             let mut undo = undo.clone();
             undo.status = Some(status);
-            for before in [pushed("tip"), pushed("c1"), undo.clone()] {
-                assert_undone(&[undo.clone(), before.clone()], true);
+            for (before, expected) in [
+                (pushed("tip"), Executed),
+                (pushed("c1"), Undone("c1")),
+                (undo.clone(), Executed),
+            ] {
+                assert_verdict(&[undo.clone(), before.clone()], &expected);
                 // CodePipeline rolls the undo back by itself.
                 let rollback = of("c1", TriggerType::AutomatedRollback, "");
-                assert_undone(&[rollback, undo.clone(), before], true);
+                assert_verdict(&[rollback, undo.clone(), before], &expected);
             }
         }
-        for newer in [pushed("c0"), started_by(OWN, "c0"), pushed("tip")] {
-            assert_undone(&[newer, undo.clone(), pushed("tip")], false);
+        for newer in [pushed("c0"), started_by(OWN, "c0")] {
+            assert_verdict(&[newer, undo.clone(), pushed("tip")], &Lost("c0"));
         }
     }
     for tip in [started_by(PERSON, "tip"), manual("tip"), unknown("tip")] {
-        assert_undone(&[tip, pushed("c1")], false);
+        assert_verdict(&[tip, pushed("c1")], &Executed);
     }
     let rollback = of("c0", TriggerType::AutomatedRollback, "");
-    assert_undone(&[rollback.clone(), pushed("c1")], false);
-    assert_undone(&[rollback], false);
-    assert_undone(&[], false);
+    assert_verdict(&[rollback.clone(), pushed("c1")], &Lost("c1"));
+    assert_verdict(&[rollback], &Executed);
+    assert_verdict(&[], &Executed);
 }
 
 /// *Release change*, before a push whose event is lost.
@@ -124,8 +125,7 @@ fn newest_push_that_a_person_deploys_again_is_no_undo() {
         vec![again.clone(), started_by(OWN, "c1")],
         vec![rollback.clone(), again.clone(), rollback, pushed("c1")],
     ] {
-        assert_undone(&listed, false);
-        assert_executed(&listed, Some("c1"));
+        assert_verdict(&listed, &Lost("c1"));
     }
     let image = |digest| {
         let revision = SourceRevision::builder().action_name("Image");
@@ -137,19 +137,19 @@ fn newest_push_that_a_person_deploys_again_is_no_undo() {
         execution
     };
     let manual = of("c1", TriggerType::ManualRollback, "");
-    for listed in [
-        // An earlier image.
-        vec![
-            with_image(again.clone(), "i1"),
-            with_image(pushed("c1"), "i2"),
-        ],
-        vec![again.clone(), pushed("c2"), pushed("c1")],
-        vec![again.clone(), started_by(PERSON, "c0"), pushed("c1")],
-        vec![again.clone(), manual.clone(), pushed("c1")],
-        vec![manual, pushed("c1")],
-        vec![again],
+    let earlier_image = with_image(again.clone(), "i1");
+    for (undo, before) in [
+        (vec![earlier_image], with_image(pushed("c1"), "i2")),
+        (vec![again.clone()], pushed("c2")),
+        (vec![again.clone(), started_by(PERSON, "c0")], pushed("c1")),
+        (vec![again, manual.clone()], pushed("c1")),
+        (vec![manual], pushed("c1")),
     ] {
-        assert_undone(&listed, true);
+        let expected = Undone(commit_of(&before).expect("a commit"));
+        assert_verdict(
+            &[&undo[..], &[before.clone(), pushed("c1")]].concat(),
+            &expected,
+        );
     }
 }
 
@@ -158,12 +158,13 @@ fn execution_of_a_person_without_a_commit_is_an_undo() {
     let mut early = started_by(PERSON, "c0");
     early.source_revisions = None;
     early.status = Some(PipelineExecutionStatus::Failed);
-    assert_undone(&[early.clone(), pushed("c1")], true);
+    assert_verdict(&[early.clone(), pushed("c1")], &Undone("c1"));
     // It may read the tip.
     early.status = Some(PipelineExecutionStatus::InProgress);
-    assert_executed(&[early, pushed("c1")], None);
+    assert_verdict(&[early, pushed("c1")], &Executed);
     let event = without_commit(PipelineExecutionStatus::Failed);
-    assert_undone(&[event, started_by(PERSON, "c0")], false);
+    let listed = [event, started_by(PERSON, "c0"), pushed("c1")];
+    assert_verdict(&listed, &Lost("c1"));
 }
 
 #[test]
@@ -171,33 +172,33 @@ fn newest_execution_with_a_commit_decides_behind_one_failure() {
     use PipelineExecutionStatus::{Cancelled, Failed, Stopped, Stopping, Superseded};
     let rollback = of("c0", TriggerType::ManualRollback, "");
     let person = started_by(PERSON, "c0");
-    let cases: &[(&[PipelineExecutionStatus], Option<&str>)] = &[
-        (&[Failed], Some("c1")),
-        (&[Superseded], Some("c1")),
-        (&[Failed, Failed], None),
-        (&[Superseded, Failed], None),
-        (&[Cancelled, Cancelled, Failed], Some("c1")),
-        (&[Failed, Cancelled, Failed], None),
-        (&[Stopped], None),
-        (&[Stopping], None),
-        (&[Failed, Stopped], None),
+    let cases: &[(&[PipelineExecutionStatus], PushVerdict<'_>)] = &[
+        (&[Failed], Lost("c1")),
+        (&[Superseded], Lost("c1")),
+        (&[Failed, Failed], Executed),
+        (&[Superseded, Failed], Executed),
+        (&[Cancelled, Cancelled, Failed], Lost("c1")),
+        (&[Failed, Cancelled, Failed], Executed),
+        (&[Stopped], Executed),
+        (&[Stopping], Executed),
+        (&[Failed, Stopped], Executed),
     ];
     for (statuses, expected) in cases {
         let early = statuses.iter().cloned().map(without_commit);
         let early: Vec<_> = early.collect();
-        assert_executed(&[&early[..], &[pushed("c1")]].concat(), *expected);
+        assert_verdict(&[&early[..], &[pushed("c1")]].concat(), expected);
         let between = [rollback.clone(), person.clone(), pushed("c1")];
-        assert_executed(&[&early[..], &between].concat(), *expected);
-        assert_executed(&[&early[..], &[pushed("tip")]].concat(), None);
+        assert_verdict(&[&early[..], &between].concat(), expected);
+        assert_verdict(&[&early[..], &[pushed("tip")]].concat(), &Executed);
     }
-    assert_executed(&[without_commit(Failed)], None);
+    assert_verdict(&[without_commit(Failed)], &Executed);
 }
 
 #[test]
 fn nothing_is_missed_while_an_execution_reads_its_source() {
     let reading = without_commit(PipelineExecutionStatus::InProgress);
-    assert_executed(&[reading.clone(), pushed("c1")], None);
-    assert_executed(&[pushed("c1"), reading], None);
+    assert_verdict(&[reading.clone(), pushed("c1")], &Executed);
+    assert_verdict(&[pushed("c1"), reading], &Executed);
 }
 
 /// A push's execution of `c0` that ended in `status`.
@@ -211,10 +212,9 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-#[track_caller]
-fn assert_canceled(listed: &[PipelineExecutionSummary], now: u64, expected: Option<&str>) {
-    let found = newest_canceled(listed, at(now));
-    assert_eq!(found.map(|(commit, _)| commit), expected);
+/// The verdict on an execution that ran from second 100 to second 200.
+fn canceled(commit: &str) -> PushVerdict<'_> {
+    Canceled(commit, at(100)..=at(210))
 }
 
 #[test]
@@ -222,33 +222,41 @@ fn only_a_newest_canceled_execution_is_started_again() {
     use PipelineExecutionStatus::Cancelled;
     for status in PipelineExecutionStatus::values() {
         let status = PipelineExecutionStatus::from(*status);
-        let expected = (status == Cancelled).then_some("c0");
-        assert_canceled(&[ended(status.clone())], 200, expected);
+        let is_canceled = status == Cancelled;
+        let expected = if is_canceled {
+            canceled("c0")
+        } else {
+            Lost("c0")
+        };
+        assert_verdict(&[ended(status.clone())], &expected);
         // The newer one has not read its commit.
-        assert_canceled(&[without_commit(status), ended(Cancelled)], 200, None);
+        let listed = [without_commit(status), ended(Cancelled)];
+        let found = verdict("tip", &listed, &names(), at(200));
+        assert!(!matches!(found, Canceled(..)), "{listed:?}");
     }
-    assert_canceled(&[], 200, None);
+    let mut of_tip = pushed("tip");
+    of_tip.status = Some(Cancelled);
+    assert_verdict(&[of_tip, pushed("c1")], &canceled("tip"));
     let mut rollback = ended(Cancelled);
     rollback.execution_type = Some(ExecutionType::Rollback);
-    assert_canceled(&[rollback], 200, None);
+    assert_verdict(&[rollback, pushed("c1")], &Undone("c1"));
 }
 
 #[test]
 fn execution_canceled_a_day_ago_is_not_started_again() {
-    let canceled = [ended(PipelineExecutionStatus::Cancelled)];
+    let listed = [ended(PipelineExecutionStatus::Cancelled)];
     let day = MAX_AGE.as_secs();
-    assert_canceled(&canceled, 200 + day - 1, Some("c0"));
-    assert_canceled(&canceled, 200 + day, None);
-    // CodePipeline's clock may be ahead.
-    assert_canceled(&canceled, 100, Some("c0"));
-}
-
-#[test]
-fn update_while_the_execution_ran_canceled_it() {
-    let canceled = [ended(PipelineExecutionStatus::Cancelled)];
-    let (_, ran) = newest_canceled(&canceled, at(200)).expect("a canceled execution");
-    for (update, is_cause) in [(99, false), (100, true), (210, true), (211, false)] {
-        assert_eq!(ran.contains(&at(update)), is_cause, "{update}");
+    for (now, expected) in [
+        (200 + day - 1, canceled("c0")),
+        (200 + day, Lost("c0")),
+        // CodePipeline's clock may be ahead.
+        (100, canceled("c0")),
+    ] {
+        assert_eq!(
+            verdict("tip", &listed, &names(), at(now)),
+            expected,
+            "{now}"
+        );
     }
 }
 
@@ -265,10 +273,11 @@ fn execution_with_an_unknown_value_starts_nothing() {
         vec![without_commit(status()), pushed("c0")],
         vec![PipelineExecutionSummary::builder().build(), pushed("c0")],
     ] {
-        assert_executed(&listed, None);
+        assert_verdict(&listed, &Executed);
     }
+    // It may not have been canceled.
     let unknown_end = [ended(status())];
-    assert!(newest_canceled(&unknown_end, SystemTime::UNIX_EPOCH).is_none());
+    assert_verdict(&unknown_end, &Lost("c0"));
     assert!(!executions::status_of(&unknown_end[0]).is_end());
 }
 
