@@ -186,8 +186,7 @@ pub fn user_name_differs(spec: &Spec, secret: &Secret) -> Option<Reason> {
     if secret.is_for_user(user_name) {
         return None;
     }
-    let holder = secret.origin.user_name.as_ref();
-    let holder = holder.filter(|holder| secret.is_for_user(holder));
+    let holder = secret.origin.user_name.as_ref().filter(|holder| secret.is_for_user(holder));
     let holder = holder.map_or_else(|| "another user".to_owned(), |name| format!("user {name}"));
     let problem = format!(
         "changing UserName to {user_name}: secret {secret_name} holds the login of {holder}"

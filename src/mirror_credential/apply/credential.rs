@@ -13,8 +13,7 @@ use crate::mirror_credential::intent_log::{
 };
 use crate::mirror_credential::messages;
 use crate::mirror_credential::plan::step::CredentialStep;
-use crate::mirror_credential::state::DeliveryError;
-use crate::mirror_credential::state::{Credential, StoredLogin};
+use crate::mirror_credential::state::{Credential, DeliveryError, LoginTrial, StoredLogin};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 
 impl Applier<'_> {
@@ -150,7 +149,7 @@ impl Applier<'_> {
         self.state.note_stored(login, value);
         if let Some(proved) = proved {
             proved.map_err(|(_, failure)| failure)?;
-            self.state.login.verified = true;
+            self.state.login.trial = LoginTrial::Accepted;
         }
         Ok(())
     }

@@ -16,9 +16,8 @@ use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::observe::projects::{read_branches, read_projects};
 use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
-use crate::mirror_credential::state::DeliveryError;
-use crate::mirror_credential::state::SecretState;
 use crate::mirror_credential::state::mirrors::Project;
+use crate::mirror_credential::state::{DeliveryError, SecretState};
 use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::sender::Rollback;
 use cfn_custom_resource::Reason;
@@ -126,10 +125,7 @@ impl Applier<'_> {
         let gitlab = self.gitlab_clients.at(&access.url).await?;
         let phase = self.context.rotation.as_ref().map(|one| one.phase);
         let recorded = self.state.recorded_numbers(self.spec);
-        // If an inactive credential cannot be replaced everywhere, it stays.
-        let planner = self.planner();
-        let may_lack_some =
-            planner.mirrors.is_rollback() && !planner.may_have_only_inactive_to_replace();
+        let may_lack_some = self.planner().may_lack_mirrors();
         let wanted = &self.spec.mirrors;
         let read = read_projects(&gitlab, wanted, &recorded, phase, may_lack_some).await;
         let (projects, unread) = read?;
@@ -353,9 +349,7 @@ impl Applier<'_> {
         let pause = self.pause_before_second_look();
         let until = tokio::time::Instant::now() + self.clients.clock.until(self.progress.until());
         let (planner, rollback) = (self.planner(), self.state.request.rollback);
-        // A login that replaces an inactive one has to work: see `apply_spec`.
-        let is_rollback =
-            planner.mirrors.is_rollback() && !planner.may_have_only_inactive_to_replace();
+        let may_lack_some = planner.may_lack_mirrors();
         let may_be_late = rollback == Rollback::NotShown && planner.mirrors.may_be_rollback();
         let (aws, owner) = (&self.clients.aws, &self.context.owner);
         let second_look = async {
@@ -366,7 +360,7 @@ impl Applier<'_> {
             }
         };
         let state = &mut self.state;
-        let sync = sync_mirrors(&gitlab, self.spec, state, records, until, is_rollback);
+        let sync = sync_mirrors(&gitlab, self.spec, state, records, until, may_lack_some);
         tokio::select! {
             result = Box::pin(sync) => return result,
             () = Box::pin(second_look) => {}

@@ -4,7 +4,7 @@ use crate::clients::aws::{CallError, retrying_absence};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::intent_log::mirrors::MirrorIntent;
 use crate::mirror_credential::observe;
-use crate::mirror_credential::state::{Issued, SecretState};
+use crate::mirror_credential::state::{Issued, LoginTrial, SecretState};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 
 impl Applier<'_> {
@@ -48,9 +48,8 @@ impl Applier<'_> {
             login.peer_stored_at = Some(now);
             login.seen_version = current_version;
         }
-        if current.map(|login| &login.version_id) != login.verified_version.as_ref() {
-            login.verified = false;
-            login.rejected = false;
+        if current.map(|login| &login.version_id) != login.tried_version.as_ref() {
+            login.trial = LoginTrial::Untried;
         }
         if self.state.log.claim.is_none() {
             // A peer may have finished this delivery's intent.

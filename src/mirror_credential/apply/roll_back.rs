@@ -7,8 +7,7 @@ use crate::mirror_credential::delete::{DeletionScope, DeletionTarget, delete};
 use crate::mirror_credential::intent_log::mirrors::abort_claimant;
 use crate::mirror_credential::plan::roll_back::{RollBackStep, may_have_left, roll_back};
 use crate::mirror_credential::request_context::{RequestContext, Rotation};
-use crate::mirror_credential::state::DeliveryError;
-use crate::mirror_credential::state::{Issued, SecretState};
+use crate::mirror_credential::state::{DeliveryError, Issued, SecretState};
 use crate::mirror_credential::{calls, observe};
 use crate::reconcile::reconcile;
 

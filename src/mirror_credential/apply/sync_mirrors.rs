@@ -11,8 +11,7 @@ use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::DeliveryError;
-use crate::mirror_credential::state::State;
+use crate::mirror_credential::state::{DeliveryError, State};
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
 
@@ -149,8 +148,7 @@ async fn has_ended(
 fn push_error(state: &State, record: &MirrorRecord, mirror: &Mirror, what: &str) -> DeliveryError {
     let (project, repository_name, id) = (&record.project, &record.repository_name, record.id);
     let values = state.login.stored.values().flatten();
-    let issued = state.login.issued.as_ref();
-    let issued = issued.and_then(|issued| issued.password.as_ref());
+    let issued = state.login.issued.as_ref().and_then(|issued| issued.password.as_ref());
     let passwords = values.map(|value| &value.password).chain(issued);
     let error = mirror.last_error.as_ref();
     let error = error.map_or_else(String::new, |error| error.shown(passwords));

@@ -9,8 +9,7 @@ use crate::common::password::Password;
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::WriteResult;
-use crate::mirror_credential::state::DeliveryError;
-use crate::mirror_credential::state::Secret;
+use crate::mirror_credential::state::{DeliveryError, LoginTrial, Secret};
 
 /// IAM has propagated a credential everywhere by then. IAM documents no bound: "changes that I make
 /// are not always immediately visible", and seconds are observed.
@@ -90,22 +89,22 @@ impl Applier<'_> {
         let login = login.ok_or_else(|| DeliveryError::internal("no login to verify"))?;
         let version_id = login.version_id.clone();
         let is_new = self.is_new(secret, &login.credential_id);
-        self.state.login.verified_version = Some(version_id.clone());
+        self.state.login.tried_version = Some(version_id.clone());
         if !self.state.login.stored.contains_key(&version_id) {
             let value = calls::read_login(&self.clients.aws, secret, &version_id).await?;
             self.state.login.stored.insert(version_id.clone(), value);
         }
         let Some(value) = self.state.login.stored.get(&version_id).cloned().flatten() else {
-            self.state.login.rejected = true;
+            self.state.login.trial = LoginTrial::Rejected;
             return Ok(());
         };
         match self.prove(&value.service_user_name, &value.password).await {
-            Ok(()) => self.state.login.verified = true,
+            Ok(()) => self.state.login.trial = LoginTrial::Accepted,
             // A person reset the credential: a new credential repairs that.
             Err((PushCheckError::LoginRejected, _))
                 if self.state.created.stored_credential.is_none() && rotation.is_none() =>
             {
-                self.state.login.rejected = true;
+                self.state.login.trial = LoginTrial::Rejected;
             }
             Err((refused, mut error)) => {
                 // IAM has propagated an older login everywhere. A policy rejects it, or a person

@@ -185,8 +185,7 @@ impl<'a> GitLabClients<'a> {
         let region = self.clients.aws.s3.region();
         for records in records.chunks(MIRRORS_AT_ONCE) {
             let gitlabs = self.all_of(records).await;
-            let calls = records.iter().zip(gitlabs);
-            let calls = calls.map(|(record, gitlab)| async move {
+            let calls = records.iter().zip(gitlabs).map(|(record, gitlab)| async move {
                 let deletion = async { delete(&*gitlab?, record, region).await };
                 (record, deletion.await)
             });

@@ -218,8 +218,7 @@ impl<'a> Deleter<'a> {
         user_name: String,
         ids: Vec<String>,
     ) -> Result<(), CallError> {
-        let mut users = self.state.users.iter_mut();
-        let Some(user) = users.find(|user| user.name == user_name) else {
+        let Some(user) = self.state.users.iter_mut().find(|user| user.name == user_name) else {
             return Ok(());
         };
         if let Some(intent) = &mut user.issue_intent {

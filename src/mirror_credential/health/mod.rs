@@ -305,9 +305,8 @@ impl<'a> Declared<'a> {
     /// The mirrors that no record can be about.
     fn missing(&self) -> impl Iterator<Item = &'a WantedMirror> {
         self.wanted.iter().filter(|wanted| {
-            let mut records = self.records.iter();
             let may_be = |record| self.is_beside(record, wanted) && !self.is_named(record);
-            !self.has_record(wanted) && !records.any(may_be)
+            !self.has_record(wanted) && !self.records.iter().any(may_be)
         })
     }
 }
@@ -338,8 +337,7 @@ fn without_login(name: &str, is_changed_by_hand: bool) -> CheckError {
 /// The secret, if it belongs to a user of `user_names`.
 fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretSummary> {
     // The filter matches prefixes, so it also returns tags with longer keys.
-    let mut tags = secret.tags().iter();
-    let tag = tags.find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
+    let tag = secret.tags().iter().find(|tag| tag.key() == Some(intent_log::USER_NAME))?;
     let user_name = tag.value().filter(|name| user_names.matches(name))?;
     let owner =
         Owner::from_tags(|key| secret.tags().iter().find(|tag| tag.key() == Some(key))?.value());

@@ -60,8 +60,7 @@ impl Planner<'_> {
 
     /// Deletes the login that the rotation stored, or a former version of the current one.
     fn delete_login(&self, secret: &Secret, version_id: &String) -> Plan {
-        let current = secret.log.current.as_ref();
-        let current = current.map(|current| &current.credential_id);
+        let current = secret.log.current.as_ref().map(|current| &current.credential_id);
         let mut superseded = secret.log.superseded.iter();
         let login = superseded
             .find(|login| login.version_id == *version_id || Some(&login.credential_id) == current);

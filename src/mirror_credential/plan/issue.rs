@@ -22,14 +22,13 @@ impl Planner<'_> {
     /// The next step towards a new login.
     pub fn plan_issue(&self) -> Plan {
         let state = self.state;
-        // A credential that may be inactive stays then, even in a rollback.
         let error = self.mirrors.gitlab_error().or_else(|| state.mirrors.rejected.first().cloned());
         let error = error.or_else(|| match self.context.rotation {
             Some(_) => None,
             None => self.mirrors.pushes_everything(),
         });
         if let Some(error) = error
-            && (!self.mirrors.is_rollback() || self.may_have_only_inactive_to_replace())
+            && !self.may_lack_mirrors()
         {
             return choose(reject(error));
         }

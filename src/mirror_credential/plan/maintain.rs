@@ -6,7 +6,7 @@ use std::ops::ControlFlow::Continue;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Plan, SecretStep};
 use crate::mirror_credential::spec::short_key;
-use crate::mirror_credential::state::{Credential, Secret};
+use crate::mirror_credential::state::{Credential, LoginTrial, Secret};
 use crate::reconcile::{choose, choose_any, choose_if};
 
 impl Planner<'_> {
@@ -142,9 +142,10 @@ impl Planner<'_> {
         choose(CredentialStep::Store)
     }
 
-    fn verify_stored(&self, active: bool) -> Plan {
-        let state = self.state;
-        let must_verify = active && !state.login.verified && !self.spec.repositories().is_empty();
+    /// Verifies the stored login, if its credential is `active`.
+    pub fn verify_stored(&self, active: bool) -> Plan {
+        let is_accepted = self.state.login.trial == LoginTrial::Accepted;
+        let must_verify = active && !is_accepted && !self.spec.repositories().is_empty();
         choose_if(must_verify, CredentialStep::VerifyStored)
     }
 

@@ -80,10 +80,8 @@ impl Planner<'_> {
 
 /// Warnings about projects with Git LFS objects, which CodeCommit does not accept.
 pub fn lfs_warnings(spec: &Spec, state: &State) -> Vec<Reason> {
-    let projects = state.mirrors.projects.iter().flatten();
-    let projects = projects.filter(|(name, project)| {
-        let mut mirrors = spec.mirrors.iter();
-        project.lfs_objects_size > 0 && mirrors.any(|wanted| wanted.project == **name)
+    let projects = state.mirrors.projects.iter().flatten().filter(|(name, project)| {
+        project.lfs_objects_size > 0 && spec.mirrors.iter().any(|wanted| wanted.project == **name)
     });
     let warnings = projects
         .map(|(name, project)| messages::lfs_is_not_mirrored(name, project.lfs_objects_size));

@@ -9,7 +9,7 @@ use crate::mirror_credential::plan::mirrors::MirrorPlanner;
 use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec, short_key};
-use crate::mirror_credential::state::{Credential, Secret, State};
+use crate::mirror_credential::state::{Credential, LoginTrial, Secret, State};
 use crate::reconcile::{choose, choose_if};
 use cfn_custom_resource::Reason;
 
@@ -48,7 +48,8 @@ impl<'a> Planner<'a> {
     pub fn current_login(&self) -> CurrentLogin<'a> {
         let state = self.state;
         let login = self.matching_login();
-        let Some(login) = login.filter(|_| !state.login.rejected) else {
+        let is_rejected = state.login.trial == LoginTrial::Rejected;
+        let Some(login) = login.filter(|_| !is_rejected) else {
             return CurrentLogin::Missing;
         };
         match state.user.credential(&login.credential_id) {
@@ -88,11 +89,9 @@ impl<'a> Planner<'a> {
         login.serial_key == serial_key(self.spec.rotation_serial.as_deref())
     }
 
-    /// Looks whether the request is a rollback, which keeps the login, if it has the former spec.
+    /// Looks whether the request is a rollback, which keeps the login of the secret.
     pub fn look_before_issuing(&self) -> Plan {
-        let secret = self.secret;
-        let restores_former = secret.is_some_and(|secret| secret.has_former(&self.spec.document));
-        if restores_former {
+        if self.secret.is_some() && self.mirrors.may_be_rollback() {
             self.mirrors.look_for_rollback()?;
         }
         Continue(())
@@ -109,14 +108,19 @@ impl<'a> Planner<'a> {
     /// The same, or IAM's list may not show it yet: CodeCommit rejected the login.
     pub fn may_have_only_inactive_to_replace(&self) -> bool {
         self.has_only_inactive_to_replace()
-            || (self.state.login.rejected && self.restored_login().is_some())
+            || (self.state.login.trial == LoginTrial::Rejected && self.restored_login().is_some())
     }
 
-    /// The current login, if the request is a rollback, or restores the saved settings.
+    /// Whether the request goes on without mirrors that GitLab does not show, change or push. One
+    /// that replaces an inactive credential does not: the new login has to work, or the credential
+    /// stays.
+    pub fn may_lack_mirrors(&self) -> bool {
+        self.mirrors.is_rollback() && !self.may_have_only_inactive_to_replace()
+    }
+
+    /// The current login, if the request restores properties.
     fn restored_login(&self) -> Option<&'a Login> {
-        let secret = self.secret?;
-        let restores = self.mirrors.is_rollback() || secret.has_saved(&self.spec.document);
-        self.matching_login().filter(|_| restores)
+        self.matching_login().filter(|_| self.mirrors.is_rollback())
     }
 
     /// Whether the request restores what `secret` has: the spec that was saved last, with its
@@ -229,9 +233,8 @@ impl<'a> Planner<'a> {
 
     /// Whether the secret's tags do not match the spec.
     pub fn has_other_tags(&self, secret: &Secret) -> bool {
-        let mut tags = self.spec.tags.iter();
         self.has_other_user_tag(secret)
-            || tags.any(|(key, value)| secret.tags.get(key) != Some(value))
+            || self.spec.tags.iter().any(|(key, value)| secret.tags.get(key) != Some(value))
     }
 
     fn has_other_user_tag(&self, secret: &Secret) -> bool {

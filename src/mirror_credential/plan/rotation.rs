@@ -114,9 +114,7 @@ impl Planner<'_> {
         if kept.len() != value.mirrors.len() || kept.len() != self.spec.mirrors.len() {
             return self.reject_phase(messages::mirrors_have_changed(&prepared.version_id));
         }
-        if !self.state.login.verified && !self.spec.repositories().is_empty() {
-            return choose(CredentialStep::VerifyStored);
-        }
+        self.verify_stored(true)?;
         self.mirrors.enable(&kept)?;
         if phase == RotationPhase::Set {
             return Continue(());
@@ -141,9 +139,8 @@ impl Planner<'_> {
             return choose(CredentialStep::Deactivate(active.id.clone()));
         }
         // A secret has a limited number of labels, so labels of deleted credentials are removed.
-        let mut logins = secret.log.superseded.iter();
         let user_key = intent_log::key(&user.name);
-        let gone = logins.find(|login| {
+        let gone = secret.log.superseded.iter().find(|login| {
             login.user_key == user_key
                 && user.credential(&login.credential_id).is_none()
                 && self.state.is_settled()

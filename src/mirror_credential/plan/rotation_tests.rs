@@ -17,7 +17,7 @@ use crate::mirror_credential::plan::tests::{
 };
 use crate::mirror_credential::request_context::RotationPhase::{Create, Finish, Set, Test};
 use crate::mirror_credential::request_context::{RequestContext, Rotation, RotationPhase};
-use crate::mirror_credential::state::{DeliveryError, Issued, State};
+use crate::mirror_credential::state::{DeliveryError, Issued, LoginTrial, State};
 use cfn_custom_resource::Reason;
 
 const VERSION: &str = "5f3b2c10-0000-4000-8000-0a0000000000";
@@ -191,7 +191,7 @@ step_table! {
         state.login.stored.insert(VERSION.to_owned(), Some(value(&[8, 9])));
     } => rejected();
     set_verifies_the_login_first: Set, prepared(), |state| {
-        state.login.verified = false;
+        state.login.trial = LoginTrial::Untried;
     } => CredentialStep::VerifyStored;
     set_enables_the_mirror: Set, prepared(), |state| {
         show_mirrors(state, vec![mirror(7), new_mirror(8)]);

@@ -21,6 +21,7 @@ fn steps_by_action() -> Vec<Vec<NextStep>> {
         [RequestStep::DeleteReplacement(id())];
         [RequestStep::ReadFormerSecret(id())];
         [RequestStep::LookForProof, RequestStep::LookForContradiction];
+        [RequestStep::LookForRollback];
         [CredentialStep::WaitForIam];
         [CredentialStep::WriteIssueIntent];
         [CredentialStep::CloseIssueIntent];

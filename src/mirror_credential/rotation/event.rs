@@ -28,9 +28,8 @@ impl RotationEvent {
         // Secrets Manager sends all three members with each step.
         // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
         let raw = SecretsManagerSecretRotationEvent::deserialize(event).ok()?;
-        let mut phases = RotationPhase::ALL.into_iter();
         let event = RotationEvent {
-            phase: phases.find(|phase| phase.step() == raw.step)?,
+            phase: RotationPhase::ALL.into_iter().find(|phase| phase.step() == raw.step)?,
             secret_id: raw.secret_id,
             version_id: raw.client_request_token,
             is_repair: false,

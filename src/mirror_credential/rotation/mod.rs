@@ -42,8 +42,9 @@ use crate::mirror_credential::resource::MirrorCredential;
 pub use crate::mirror_credential::rotation::event::RotationEvent;
 use crate::mirror_credential::spec;
 use crate::mirror_credential::spec::Spec;
-use crate::mirror_credential::state::DeliveryError;
-use crate::mirror_credential::state::{PreviousSpec, Secret, SecretState, State, User};
+use crate::mirror_credential::state::{
+    DeliveryError, PreviousSpec, Secret, SecretState, State, User,
+};
 use crate::mirror_credential::timing::{POLL_INTERVAL, PROPAGATION_TIME};
 use cfn_custom_resource::{Failure, Progress, Reason};
 

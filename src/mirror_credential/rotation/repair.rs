@@ -10,9 +10,8 @@ use crate::mirror_credential::request_context::RotationPhase;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::event::RotationEvent;
 use crate::mirror_credential::rotation::read_spec;
-use crate::mirror_credential::state::DeliveryError;
-use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::state::mirrors::MirrorState;
+use crate::mirror_credential::state::{DeliveryError, Secret};
 use crate::mirror_credential::{calls, messages, observe};
 use cfn_custom_resource::Failure;
 

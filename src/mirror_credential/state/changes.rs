@@ -7,7 +7,9 @@ use crate::common::password::Password;
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::state::mirrors::IntentState;
-use crate::mirror_credential::state::{Credential, Issued, SecretState, State, StoredLogin};
+use crate::mirror_credential::state::{
+    Credential, Issued, LoginTrial, SecretState, State, StoredLogin,
+};
 
 impl State {
     /// A peer has taken the log over. It may have reset the issued credential, and creates mirrors
@@ -58,12 +60,15 @@ impl State {
         self.created.stored_credential = Some(login.credential_id.clone());
         let state = &mut self.login;
         if let Some(issued) = state.issued.take() {
-            state.verified = issued.verified;
+            state.trial = if issued.verified {
+                LoginTrial::Accepted
+            } else {
+                LoginTrial::Untried
+            };
         }
-        state.verified_version = Some(login.version_id.clone());
+        state.tried_version = Some(login.version_id.clone());
         state.seen_version = Some(login.version_id.clone());
         state.stored.insert(login.version_id.clone(), Some(value));
-        state.rejected = false;
         state.uncertain_since = None;
         let intent = &mut self.mirrors.intent;
         *intent = IntentState {

@@ -30,6 +30,17 @@ pub struct Issued {
     pub verified: bool,
 }
 
+/// The response of CodeCommit to the stored login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoginTrial {
+    #[default]
+    Untried,
+    /// It can push to every repository.
+    Accepted,
+    /// Its password is not the credential's.
+    Rejected,
+}
+
 /// The user's credentials and the secret's logins.
 #[derive(Clone, Debug, Default)]
 pub struct LoginState {
@@ -44,12 +55,9 @@ pub struct LoginState {
     pub seen_version: Option<String>,
     /// When this delivery first saw a login that a peer has stored since it started.
     pub peer_stored_at: Option<SystemTime>,
-    /// The stored login can push to every repository.
-    pub verified: bool,
-    /// The stored password is not the credential's.
-    pub rejected: bool,
-    /// The version of the secret whose login was verified or rejected.
-    pub verified_version: Option<String>,
+    pub trial: LoginTrial,
+    /// The version of the secret whose login was tried.
+    pub tried_version: Option<String>,
     /// The logins that were read, by version ID. `None` if the version holds no login.
     pub stored: BTreeMap<String, Option<StoredLogin>>,
     /// Why the current credential, which is inactive, could not be replaced.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 pub use self::error::DeliveryError;
-pub use self::login::{CreatedResources, Issued, LoginState, StoredLogin};
+pub use self::login::{CreatedResources, Issued, LoginState, LoginTrial, StoredLogin};
 pub use self::request::{PreviousSpec, RequestState};
 pub use self::secret::{Secret, SecretLog, SecretOrigin};
 pub use self::user::{Credential, DeniedRead, User};
@@ -216,9 +216,8 @@ impl State {
             for record in value.mirrors.iter_mut().filter(|one| one.number.is_none()) {
                 let clone_url = self.clone_urls.get(&record.repository_name);
                 let shows = |project: &&&Project| {
-                    let mut mirrors = project.mirrors.iter();
                     project.gitlab_url == record.gitlab_url
-                        && mirrors.any(|mirror| {
+                        && project.mirrors.iter().any(|mirror| {
                             mirror.id == record.id
                                 && clone_url.is_some_and(|url| mirror.leads_to(url))
                         })

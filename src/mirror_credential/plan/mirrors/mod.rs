@@ -48,9 +48,11 @@ impl<'a> MirrorPlanner<'a> {
     pub fn check_acceptance(&self) -> Plan {
         let reason = self.gitlab_error().or_else(|| self.state.mirrors.rejected.first().cloned());
         let reason = reason.or_else(|| self.claimed_path()).or_else(|| self.given_twice());
-        let Some(reason) = reason.or_else(|| self.branch_faults()) else {
-            return Continue(());
-        };
+        let reason = reason.or_else(|| self.branch_faults());
+        reason.map_or(Continue(()), |reason| self.reject_unless_rollback(reason))
+    }
+
+    fn reject_unless_rollback(&self, reason: Reason) -> Plan {
         if self.is_rollback() {
             return Continue(());
         }
@@ -165,15 +167,9 @@ impl<'a> MirrorPlanner<'a> {
         if let Some(reason) = self.shown_elsewhere(&self.state.created.mirrors) {
             return choose(reject(reason));
         }
-        let Some(record) = self.vanished_again().next() else {
-            return Continue(());
-        };
-        if self.is_rollback() {
-            return Continue(());
-        }
-        self.look_for_rollback()?;
-        let reason = messages::mirror_is_not_found(&record.project, record.id);
-        choose(reject(reason))
+        let vanished = self.vanished_again().next();
+        let reason = vanished.map(|one| messages::mirror_is_not_found(&one.project, one.id));
+        reason.map_or(Continue(()), |reason| self.reject_unless_rollback(reason))
     }
 
     /// The mirrors that vanished after another one for the same project and repository.
@@ -322,12 +318,10 @@ impl<'a> MirrorPlanner<'a> {
     pub fn are_complete(&self, records: &[MirrorRecord], kept: &[MirrorRecord]) -> bool {
         let wanted = self.spec.mirrors.iter().enumerate();
         let uncreated = wanted.filter(|(n, wanted)| {
-            let mut kept = kept.iter();
-            self.is_uncreated(*n, wanted) && !kept.any(|record| self.is_for(record, wanted))
+            self.is_uncreated(*n, wanted) && !kept.iter().any(|record| self.is_for(record, wanted))
         });
-        let mut records = records.iter();
         kept.len() + uncreated.count() == self.spec.mirrors.len()
-            && records.all(|record| kept.contains(record) || self.is_left(record))
+            && records.iter().all(|record| kept.contains(record) || self.is_left(record))
     }
 
     /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
@@ -335,9 +329,8 @@ impl<'a> MirrorPlanner<'a> {
         let placed = self.placed(kept);
         let wanted = self.spec.mirrors.iter().enumerate();
         let missing = wanted.filter(|(n, wanted)| {
-            let mut placed = placed.iter();
             let is_rejected = self.are_left() || self.is_uncreated(*n, wanted);
-            !is_rejected && !placed.any(|record| self.is_for(record, wanted))
+            !is_rejected && !placed.iter().any(|record| self.is_for(record, wanted))
         });
         let missing: Vec<usize> = missing.map(|(n, _)| n).take(MIRRORS_AT_ONCE).collect();
         if !missing.is_empty() {

@@ -15,7 +15,9 @@ use crate::mirror_credential::plan::tests::{
 };
 use crate::mirror_credential::spec::{Spec, WantedMirror};
 use crate::mirror_credential::state::mirrors::Project;
-use crate::mirror_credential::state::{DeliveryError, Secret, SecretState, State, StoredLogin};
+use crate::mirror_credential::state::{
+    DeliveryError, LoginTrial, Secret, SecretState, State, StoredLogin,
+};
 use crate::reconcile::Next;
 use cfn_custom_resource::Reason;
 
@@ -140,7 +142,7 @@ pub(in crate::mirror_credential) fn pushing() -> State {
         });
         state.login.stored.insert(version_id(1), Some(value(&[7])));
         show_mirrors(state, vec![mirror(7)]);
-        state.login.verified = true;
+        state.login.trial = LoginTrial::Accepted;
     })
 }
 
@@ -204,7 +206,9 @@ fn new_mirror_of_an_unprotected_project_is_refused() {
     assert!(reason.contains("every branch") && reason.contains("Mirrors[0]"));
     assert!(reason.contains("set OnlyProtectedBranches to false"));
     // A new login needs a new mirror.
-    let rejected = state(unprotected(pushing()), |state| state.login.rejected = true);
+    let rejected = state(unprotected(pushing()), |state| {
+        state.login.trial = LoginTrial::Rejected;
+    });
     assert!(rejection(step(without_required_branches, &rejected)).contains("every branch"));
 }
 

@@ -87,7 +87,7 @@ step_table! {
     } => not_shown(7);
     new_password_with_another_address_rejects: mirrored, pushing(), |state| {
         elsewhere(state, 7);
-        state.login.rejected = true;
+        state.login.trial = LoginTrial::Rejected;
     } => not_shown(7);
     spec_without_a_mirror_of_another_address_goes_on: |_| {}, pushing(), |state| {
         elsewhere(state, 7);
