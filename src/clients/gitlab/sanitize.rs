@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::common::one_line::is_invisible;
+use crate::common::one_line::{is_invisible, shortened};
 use crate::common::password::Password;
 
 /// The most characters of a message that are shown.
@@ -13,7 +13,8 @@ const MAX_CHARACTERS: usize = 300;
 /// Replaces a login.
 const MASK: &str = "*****";
 
-/// `text` on one line, shortened, and without logins.
+/// `text` on one line, shortened, and without logins. Each character that is not shown separates
+/// words: without it, its neighbours could become a password that is no longer looked for.
 pub fn shown(text: &str) -> String {
     let text = without_logins(text);
     let mut line = String::new();
@@ -24,11 +25,7 @@ pub fn shown(text: &str) -> String {
         }
         line.push_str(word);
     }
-    if line.chars().count() > MAX_CHARACTERS {
-        line = line.chars().take(MAX_CHARACTERS - 1).collect();
-        line.push('…');
-    }
-    line
+    shortened(&line, MAX_CHARACTERS)
 }
 
 /// A text of GitLab that may contain a mirror's password. Only a whole password can be removed, so

@@ -4,7 +4,7 @@
 use super::build::LogWindow;
 use super::masks::{MASK, announces_secret, masked};
 use crate::clients::aws::{Aws, CallError, EventRange};
-use crate::common::one_line::is_invisible;
+use crate::common::one_line::{is_invisible, shortened};
 
 /// No page is read after this many bytes of messages. `POST_BUILD` may print much after the phase
 /// that failed.
@@ -181,10 +181,7 @@ pub fn message(text: &str) -> String {
     if !reason.is_empty() {
         line.extend([REASON, &reason]);
     }
-    match line.char_indices().nth(MAX_MESSAGE_CHARACTERS) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line,
-    }
+    shortened(&line, MAX_MESSAGE_CHARACTERS)
 }
 
 /// The lines of a block.

@@ -292,7 +292,7 @@ fn message_is_one_masked_line() {
         assert_eq!(message(text), expected);
     }
     let long = message(&"word ".repeat(1000));
-    assert_eq!(long.chars().count(), MAX_MESSAGE_CHARACTERS + 1);
+    assert_eq!(long.chars().count(), MAX_MESSAGE_CHARACTERS);
     assert!(long.ends_with('…'));
 }
 

@@ -17,6 +17,7 @@ pub use super::stack_operation::{Unlisted, Unread};
 use super::values;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::clients::cloudformation::StackStatus;
+use crate::common::one_line::shortened;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
@@ -445,7 +446,10 @@ impl DeploymentReader<'_> {
         ListedFailure {
             path: one.path.clone(),
             resource_type: failure.resource_type.clone(),
-            reason: shortened(&format!("{rollback}{}", reasons.join(". "))),
+            reason: shortened(
+                &format!("{rollback}{}", reasons.join(". ")),
+                MAX_REASON_CHARACTERS,
+            ),
         }
     }
 
@@ -470,7 +474,7 @@ impl DeploymentReader<'_> {
             ListedFailure {
                 path: one.logical_id.clone(),
                 resource_type: one.resource_type.clone(),
-                reason: shortened(&reason),
+                reason: shortened(&reason, MAX_REASON_CHARACTERS),
             }
         });
         FailedDeployment {
@@ -575,14 +579,6 @@ fn of_hook(message: &str) -> String {
     } else {
         format!("{FRAME}: {message}")
     }
-}
-
-fn shortened(reason: &str) -> String {
-    if reason.chars().count() <= MAX_REASON_CHARACTERS {
-        return reason.to_owned();
-    }
-    let start: String = reason.chars().take(MAX_REASON_CHARACTERS - 1).collect();
-    format!("{start}…")
 }
 
 #[cfg(test)]

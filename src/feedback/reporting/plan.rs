@@ -3,7 +3,7 @@
 use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, Note, StatusState, guessed_tier,
 };
-use crate::common::one_line::one_line;
+use crate::common::one_line::{one_line, shortened};
 use crate::feedback::approval;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note::NoteState;
@@ -197,9 +197,8 @@ const EDITED: &str = "Waits for an approval by the new links of the note";
 
 /// The text of a pending approval, if `tag` decides nothing because its note was edited.
 pub fn edited_note(tag: &str) -> String {
-    shortened(&format!(
-        "{EDITED}, which was changed. {tag} decides nothing"
-    ))
+    let text = format!("{EDITED}, which was changed. {tag} decides nothing");
+    shortened(&text, MAX_CHARACTERS)
 }
 
 /// The end of the name of an approval's status.
@@ -222,7 +221,7 @@ pub fn commit_status(
     CommitStatus {
         name: status_name(names, suffix),
         state,
-        description: shortened(&one_line(description)),
+        description: shortened(&one_line(description), MAX_CHARACTERS),
         target_url: url.to_owned(),
     }
 }
@@ -466,15 +465,6 @@ fn with_summary(text: &str, action: &Action) -> String {
         return text.to_owned();
     }
     format!("{text}: {}", summary.join(" "))
-}
-
-/// `text` with at most as many characters as GitLab stores.
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= MAX_CHARACTERS {
-        return text.to_owned();
-    }
-    let start: String = text.chars().take(MAX_CHARACTERS - 1).collect();
-    format!("{start}…")
 }
 
 #[cfg(test)]

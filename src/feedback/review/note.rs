@@ -9,6 +9,7 @@ use super::parameters::MissingValues;
 use super::target::ReviewTarget;
 use super::template::Scan;
 use crate::clients::gitlab::StatusState;
+use crate::common::one_line::shortened;
 use crate::feedback::change_sets::{code, counts, short_commit, write_table};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use cfn_custom_resource::Reason;
@@ -88,7 +89,11 @@ pub fn render(
         }
         ReviewFinding::Rejected(reason) => {
             let headline = format!("CloudFormation rejects the changes to {environment}");
-            (headline, &*stack, code(&shortened(reason)))
+            (
+                headline,
+                &*stack,
+                code(&shortened(reason, MAX_REASON_CHARACTERS)),
+            )
         }
     };
     let marker = marker(&target.names, &target.location) + &build_marker(build.uuid(), has_ended);
@@ -135,7 +140,7 @@ fn unusable_output(unusable: &Unusable) -> Reason {
 }
 
 fn missing_values(missing: &MissingValues) -> Reason {
-    let names = |names: &[String]| code(&shortened(&names.join(", ")));
+    let names = |names: &[String]| code(&shortened(&names.join(", "), MAX_REASON_CHARACTERS));
     let (mut problems, mut remedy) = (vec![], "Review the template instead".to_owned());
     if !missing.unnamed.is_empty() {
         problems.push(format!("no value of {}", names(&missing.unnamed)));
@@ -154,10 +159,6 @@ fn missing_values(missing: &MissingValues) -> Reason {
 
 fn write_remedy(note: &mut String, reason: &Reason) {
     let _ = writeln!(note, "\n{}.", reason.remedy);
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(MAX_REASON_CHARACTERS).collect()
 }
 
 /// The build has the branch's commits. So it lacks those that others have merged since.
@@ -180,7 +181,7 @@ fn write_behind(note: &mut String, count: Option<u64>, deployed_branch: &str) {
 fn write_unpackaged(note: &mut String, scan: &Scan) {
     if !scan.unpackaged.is_empty() {
         let places: Vec<&str> = scan.unpackaged.iter().map(String::as_str).collect();
-        let places = code(&shortened(&places.join(", ")));
+        let places = code(&shortened(&places.join(", "), MAX_REASON_CHARACTERS));
         let _ = writeln!(
             note,
             "\nThe template names local files in {places}. CloudFormation reads only files in S3, so these \

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::build::OutputLocation;
 use super::template::{Blocker, Scan, has_dynamic_reference, scan};
 use crate::clients::aws::{Aws, CallError, ObjectError, S3Object, object_url};
+use crate::common::one_line::shortened;
 use crate::common::reason_codes::Code;
 use crate::common::stop::Stop;
 use crate::gitops_pipeline::names::AwsLocation;
@@ -78,7 +79,7 @@ impl Configuration {
             None => Ok(configuration),
             Some(name) => Err(format!(
                 "{} is not Parameters, Tags or StackPolicy",
-                shortened(name)
+                shortened(name, MAX_NAME_CHARACTERS)
             )),
         }
     }
@@ -95,16 +96,14 @@ fn texts(members: &mut Map<String, Value>, of: &str) -> Result<BTreeMap<String, 
         Some(text) => Ok((key, text)),
         None if value.is_number() => Err(format!(
             "{of}.{} is a number whose text could change. Put it in quotes",
-            shortened(&key)
+            shortened(&key, MAX_NAME_CHARACTERS)
         )),
-        None => Err(format!("{of}.{} is not a text", shortened(&key))),
+        None => Err(format!(
+            "{of}.{} is not a text",
+            shortened(&key, MAX_NAME_CHARACTERS)
+        )),
     };
     values.into_iter().map(text).collect()
-}
-
-/// A name in a reason, which a branch chooses.
-fn shortened(name: &str) -> String {
-    name.chars().take(MAX_NAME_CHARACTERS).collect()
 }
 
 /// Reads and scans the output of a build at `location`.

@@ -4,6 +4,7 @@
 //! with exactly this description.
 
 use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
+use crate::common::one_line::shortened;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -48,7 +49,7 @@ pub async fn look_up(aws: &Aws, names: &ResourceNames) -> Result<Option<FoundRul
 
 /// The error for a template that another owner created.
 pub fn held(name: &str, existing: &FoundRule, own: &Owner) -> CallError {
-    let described: String = existing.description.chars().take(300).collect();
+    let described = shortened(&existing.description, 300);
     CallError::local(
         Code::ApprovalRuleHeld,
         format!("applying approval rule template {name}"),
