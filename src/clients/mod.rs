@@ -6,6 +6,7 @@
 //! - [`failing_calls`] has the calls that a time limit names
 //! - [`gitlab`] is the API of GitLab
 //! - [`http`] sends all other requests
+//! - [`sent`] has the facts that an error of AWS or GitLab shows about its request
 
 pub mod aws;
 pub(crate) mod cloudformation;
@@ -13,6 +14,7 @@ pub(crate) mod codecommit;
 pub(crate) mod failing_calls;
 pub mod gitlab;
 pub mod http;
+pub(crate) mod sent;
 
 use aws_types::SdkConfig;
 

@@ -412,12 +412,10 @@ pub fn mirrors_have_changed(version_id: &str) -> Reason {
 mod tests {
     use crate::mirror_credential::messages::*;
 
-    fn denied(error_type: &'static str, cause: &str) -> String {
-        let error = CallError {
-            error_type,
-            code: Some("AccessDenied".to_owned()),
-            ..CallError::local(Code::AwsDenied, "tagging user secret repository", cause)
-        };
+    fn denied(action: &'static str, message: &str) -> String {
+        let doing = "tagging user secret repository".to_owned();
+        let answer = (Some("AccessDenied"), Some(message));
+        let error = CallError::answered(doing, action, 403, answer);
         with_permission(with_permission(error)).reason().to_string()
     }
 
@@ -432,13 +430,12 @@ mod tests {
             ("kms:GenerateDataKey", "MirrorSecretKmsKeyArn"),
             ("codecommit:GetRepository", "parameter RepositoryNames"),
         ] {
-            let cause =
-                format!("AccessDenied: User: u is not authorized to perform: {action} on x");
-            let said = denied("aws_sdk_iam::TagUserError", &cause);
+            let cause = format!("User: u is not authorized to perform: {action} on x");
+            let said = denied("iam:TagUser", &cause);
             assert_eq!(said.matches("the provider stack").count(), 1, "{said}");
             assert!(said.contains(parameter), "{said}");
         }
-        let said = denied("aws_sdk_secretsmanager::E", "AccessDenied: no");
+        let said = denied("secretsmanager:CreateSecret", "no");
         assert!(said.contains("parameters MirrorSecretNames"), "{said}");
         assert!(said.contains("in the policy of the key"), "{said}");
     }
@@ -450,10 +447,9 @@ mod tests {
             "because no permissions boundary allows the iam:TagUser action",
             "because no service control policy allows the iam:TagUser action",
         ] {
-            let cause = format!(
-                "AccessDenied: User: u is not authorized to perform: iam:TagUser on resource: x {why}"
-            );
-            let said = denied("aws_sdk_iam::TagUserError", &cause);
+            let cause =
+                format!("User: u is not authorized to perform: iam:TagUser on resource: x {why}");
+            let said = denied("iam:TagUser", &cause);
             assert!(said.contains("no parameter"), "{said}");
             assert!(!said.contains("MirrorUserNames"), "{said}");
         }

@@ -1,12 +1,16 @@
 //! The error of an AWS call, with its text and its classification.
 
+use std::fmt;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::error_codes::{DENIED, DENIED_ELSEWHERE, error_of, is_quota, is_throttling};
+use super::actions::ActionError;
+use super::error_codes::{DENIED, DENIED_ELSEWHERE, is_of_key, is_quota, is_throttling};
 use super::propagation::is_role_not_assumable;
 use crate::clients::http::HttpError;
+use crate::clients::sent::{RetryTime, Sent};
 use crate::common::reason_codes::{AWS_SAYS_IT, Code};
 use cfn_custom_resource::{Reason, Remedy};
 
@@ -34,19 +38,22 @@ const SET_TAGS: &str = "If that policy requires tags, set them with the property
     templates";
 
 /// The error of a call.
+///
+/// Its consequences are decided where it arises.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{doing}: {cause}")]
 pub struct CallError {
     /// A gerund, the thing and its ID.
     pub doing: String,
-    /// The SDK's type of the error, which names the action that was called. Empty if none was.
-    pub error_type: &'static str,
+    /// The action that was called, as IAM names it: `codecommit:GetBranch`. Empty if none was.
+    pub action: &'static str,
     /// The service's error code. `None` if it did not respond with one.
     pub code: Option<String>,
-    /// The HTTP status. `None` if the service did not respond.
-    pub status: Option<u16>,
     /// The error code and message, or why there is no response.
     pub cause: String,
+    /// `No` if the service did nothing because of throttling.
+    pub sent: Sent,
+    pub retry: RetryTime,
     pub(crate) reason_code: Code,
     /// A remedy that fits the call better than the one of its code.
     pub(crate) remedy: Option<Remedy>,
@@ -54,56 +61,39 @@ pub struct CallError {
 
 impl CallError {
     /// The error that the SDK returned while `doing`.
-    pub fn new<E>(doing: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
-    where
-        E: ProvideErrorMetadata,
-    {
-        let mut reason_code = Code::AwsUnavailable;
-        let (code, cause) = match error {
+    pub fn new<E: ActionError>(
+        doing: impl Into<String>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self {
+        let action = E::action();
+        let (reason_code, cause) = match error {
             SdkError::ServiceError(service) => {
-                let metadata = service.err().meta();
-                let code = metadata.code().unwrap_or("an unknown error");
-                let cause = match metadata.message() {
-                    Some(message) => format!("{code}: {message}"),
-                    None => code.to_owned(),
-                };
-                (metadata.code().map(ToOwned::to_owned), cause)
+                let (meta, status) = (service.err().meta(), service.raw().status());
+                let answer = (meta.code(), meta.message());
+                return CallError::answered(doing.into(), action, status.as_u16(), answer);
             }
-            SdkError::TimeoutError(_) => (None, "AWS did not respond in time".to_owned()),
-            SdkError::DispatchFailure(failure) => {
-                let (code, cause) = no_response(failure);
-                reason_code = code;
-                (None, cause)
+            SdkError::TimeoutError(_) => {
+                let cause = "AWS did not respond in time".to_owned();
+                (Code::AwsUnavailable, cause)
             }
-            SdkError::ResponseError(_) => (None, "AWS's response could not be read".to_owned()),
+            SdkError::DispatchFailure(failure) => no_response(failure),
+            SdkError::ResponseError(_) => {
+                let cause = "AWS's response could not be read".to_owned();
+                (Code::AwsUnavailable, cause)
+            }
             // No region or no credentials, for example.
-            _ => {
-                reason_code = Code::AwsUnreachable;
-                (None, NOT_BUILT.to_owned())
-            }
+            _ => (Code::AwsUnreachable, NOT_BUILT.to_owned()),
         };
-        // Without an answer, nothing else names the call: the action may consist of several.
-        let error_type = std::any::type_name::<E>();
-        let cause = match (error.raw_response(), action_of(error_type)) {
-            (None, (service, action)) if !action.is_empty() => {
-                format!("{cause} ({service} {action})")
-            }
-            _ => cause,
-        };
-        let error = CallError {
-            doing: doing.into(),
-            error_type,
-            code,
-            status: error.raw_response().map(|answer| answer.status().as_u16()),
-            cause,
-            reason_code,
-            remedy: None,
-        };
-        let reason_code = error.service_reason_code().unwrap_or(reason_code);
-        error.with_reason_code(reason_code)
+        // Without an answer, nothing else names the call: `doing` may consist of several.
+        let cause = format!("{cause} ({})", action.replace(':', " "));
+        CallError {
+            action,
+            ..CallError::local(reason_code, doing, cause)
+        }
     }
 
-    /// An error that AWS did not report: cfn-gitops found the cause itself.
+    /// An error that AWS did not report: cfn-gitops found the cause itself. It may find another one
+    /// later, unless it is an internal error.
     pub(crate) fn local(
         reason_code: Code,
         doing: impl Into<String>,
@@ -111,58 +101,50 @@ impl CallError {
     ) -> Self {
         CallError {
             doing: doing.into(),
-            error_type: "",
+            action: "",
             code: None,
-            status: None,
             cause: cause.into(),
+            // Earlier attempts at the call may have been executed.
+            sent: Sent::Unknown,
+            retry: match reason_code {
+                Code::InternalError => RetryTime::Never,
+                _ => RetryTime::Later,
+            },
             reason_code,
             remedy: None,
         }
     }
 
-    /// The error in a `response` that the SDK has not read. `error_type` is the SDK's name for the
-    /// errors of the action.
-    pub(super) fn of_response(
-        doing: impl Into<String>,
-        error_type: &'static str,
-        response: &HttpResponse,
+    /// The error of a service that responded with this HTTP `status`, error code and message.
+    pub(crate) fn answered(
+        doing: String,
+        action: &'static str,
+        status: u16,
+        (code, message): (Option<&str>, Option<&str>),
     ) -> Self {
-        let (code, message) = error_of(response).unzip();
-        let shown = code.as_deref().unwrap_or("an unknown error");
-        let cause = match message.flatten() {
+        let shown = code.unwrap_or("an unknown error");
+        let cause = match message {
             Some(message) => format!("{shown}: {message}"),
             None => shown.to_owned(),
         };
-        let error = CallError {
-            error_type,
-            code,
-            status: Some(response.status().as_u16()),
-            ..CallError::local(Code::AwsUnavailable, doing, cause)
-        };
-        let reason_code = error.service_reason_code();
-        error.with_reason_code(reason_code.unwrap_or(Code::AwsUnavailable))
-    }
-
-    /// The reason code of the service's error. `None` if the service did not respond.
-    fn service_reason_code(&self) -> Option<Code> {
-        self.code.as_ref()?;
-        Some(if self.is_denied_elsewhere() {
-            Code::AwsDeniedElsewhere
-        } else if is_role_not_assumable(&self.cause) {
-            Code::RoleUnusable
-        } else if self.is_denied() {
-            Code::AwsDenied
-        } else if self.is_throttled() {
-            Code::AwsThrottled
-        } else if self.is_quota() {
-            Code::QuotaReached
-        } else if self.is_outcome_unknown() {
-            Code::AwsUnavailable
-        } else if self.is_key_error() {
-            Code::KeyUnusable
+        let sent = if status == 429 || code.is_some_and(is_throttling) {
+            Sent::No
+        } else if code.is_none() || status >= 500 {
+            Sent::Unknown
         } else {
-            Code::AwsRejected
-        })
+            Sent::Yes
+        };
+        let is_expired = code.is_some_and(|code| code.contains("Expired"));
+        CallError {
+            action,
+            code: code.map(ToOwned::to_owned),
+            sent,
+            retry: match sent {
+                Sent::Yes if !is_expired => RetryTime::Never,
+                _ => RetryTime::Later,
+            },
+            ..CallError::local(reason_code_of(code, sent, &cause), doing, cause)
+        }
     }
 
     #[must_use]
@@ -192,7 +174,7 @@ impl CallError {
             return remedy.clone();
         }
         match self.reason_code {
-            Code::AwsDenied | Code::AwsDeniedElsewhere if self.is_denied_elsewhere() => {
+            Code::AwsDeniedElsewhere => {
                 let tags = remedy_of_tags(&self.cause, self.denied_action().1);
                 let all: Vec<&str> = [CHANGE_OTHER_POLICY].into_iter().chain(tags).collect();
                 all.join(". ").into()
@@ -231,8 +213,7 @@ impl CallError {
 
     /// Whether a KMS key is disabled, deleted or not usable for the call.
     pub fn is_key_error(&self) -> bool {
-        let code = self.code.as_deref().unwrap_or_default();
-        code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
+        self.reason_code == Code::KeyUnusable
     }
 
     /// The remedy for a key that cannot be used, if `caller` made the call. Only a denial and a
@@ -271,13 +252,8 @@ impl CallError {
     /// The denied action: the one that the service's message names, or else the one that was
     /// called.
     pub fn denied_action(&self) -> (&str, &str) {
-        denied_action_in(&self.cause).unwrap_or_else(|| action_of(self.error_type))
-    }
-
-    /// Whether a policy other than those of the function's role denies the call, so that allowing
-    /// the action there would not help.
-    pub fn is_denied_elsewhere(&self) -> bool {
-        self.is_denied() && is_denied_elsewhere(&self.cause)
+        let named = denied_action_in(&self.cause);
+        named.or_else(|| self.action.split_once(':')).unwrap_or_default()
     }
 
     /// Whether CloudFormation rejected the call in the present state: most of its rejections have
@@ -288,35 +264,31 @@ impl CallError {
 
     /// Whether the service did nothing because of throttling.
     pub fn is_throttled(&self) -> bool {
-        self.code.as_deref().is_some_and(is_throttling) || self.status == Some(429)
+        self.sent == Sent::No
     }
 
     /// Whether a quota of the service is reached.
     pub fn is_quota(&self) -> bool {
-        self.code.as_deref().is_some_and(is_quota)
+        self.reason_code == Code::QuotaReached
     }
 
     /// Whether it is unknown if the service executed the request: no response, an unreadable one,
     /// or an internal error.
     pub fn is_outcome_unknown(&self) -> bool {
-        self.code.is_none() || self.status.is_some_and(|status| status >= 500)
+        self.sent == Sent::Unknown
     }
 
     /// Whether the same call may succeed later without a change by a person.
     pub fn is_transient(&self) -> bool {
-        if self.reason_code == Code::InternalError {
-            return false;
-        }
-        let code = self.code.as_deref();
-        let is_expired = code.is_some_and(|code| code.contains("Expired"));
-        self.is_outcome_unknown() || self.is_throttled() || is_expired
+        self.retry == RetryTime::Later
     }
 
     /// Adds the `remedy` of a denied call, unless it has one. The one for a denial by another
     /// policy stays.
     #[must_use]
     pub fn with_remedy_on_denial(self, remedy: impl FnOnce(&Self) -> &'static str) -> Self {
-        if !self.is_denied() || self.is_denied_elsewhere() || self.remedy.is_some() {
+        let is_elsewhere = self.reason_code == Code::AwsDeniedElsewhere;
+        if !self.is_denied() || is_elsewhere || self.remedy.is_some() {
             return self;
         }
         let remedy = remedy(&self);
@@ -342,13 +314,29 @@ pub fn remedy_of_tags(message: &str, action: &str) -> Option<&'static str> {
     (takes_tags && is_denied_elsewhere(message)).then_some(SET_TAGS)
 }
 
-/// The action with the errors `error_type`: the SDK names its crate after the service, and its type
-/// after the action.
-fn action_of(error_type: &str) -> (&str, &str) {
-    let path = error_type.strip_prefix("aws_sdk_");
-    let (service, path) = path.and_then(|it| it.split_once("::")).unwrap_or_default();
-    let (_, error) = path.rsplit_once("::").unwrap_or_default();
-    (service, error.trim_end_matches("Error"))
+/// The reason code of a service's answer.
+fn reason_code_of(code: Option<&str>, sent: Sent, cause: &str) -> Code {
+    let Some(code) = code else {
+        return Code::AwsUnavailable;
+    };
+    let is_denied = DENIED.contains(&code);
+    if is_denied && is_denied_elsewhere(cause) {
+        Code::AwsDeniedElsewhere
+    } else if is_role_not_assumable(cause) {
+        Code::RoleUnusable
+    } else if is_denied {
+        Code::AwsDenied
+    } else if sent == Sent::No {
+        Code::AwsThrottled
+    } else if is_quota(code) {
+        Code::QuotaReached
+    } else if sent == Sent::Unknown {
+        Code::AwsUnavailable
+    } else if is_of_key(code) {
+        Code::KeyUnusable
+    } else {
+        Code::AwsRejected
+    }
 }
 
 impl From<CallError> for Reason {
@@ -359,7 +347,7 @@ impl From<CallError> for Reason {
 
 /// The output of a call. `None` if the service answered with one of the error codes `absent`, such
 /// as `NoSuchEntity`: the requested object does not exist.
-pub fn optional<T, E: ProvideErrorMetadata>(
+pub fn optional<T, E: ActionError>(
     result: Result<T, SdkError<E, HttpResponse>>,
     absent: &[&str],
     doing: impl FnOnce() -> String,
@@ -372,7 +360,7 @@ pub fn optional<T, E: ProvideErrorMetadata>(
 }
 
 /// The output of a call, of which no error code counts as a result.
-pub fn required<T, E: ProvideErrorMetadata>(
+pub fn required<T, E: ActionError>(
     result: Result<T, SdkError<E, HttpResponse>>,
     doing: impl FnOnce() -> String,
 ) -> Result<T, CallError> {
@@ -386,46 +374,101 @@ fn no_response(failure: &DispatchFailure) -> (Code, String) {
     if error.is_some_and(|error| error.is_other() && HttpError::source_of(error).is_none()) {
         return (Code::AwsUnreachable, NOT_BUILT.to_owned());
     }
-    let error = error.map(HttpError::from_connector);
-    let code = match error {
-        Some(HttpError::TooLarge | HttpError::NoResponse) | None => Code::AwsUnavailable,
-        Some(
-            HttpError::Unsendable
-            | HttpError::NoConnection
-            | HttpError::Proxy(_)
-            | HttpError::Tls(_),
-        ) => Code::AwsUnreachable,
+    let unreachable = |why: &dyn fmt::Display| {
+        let cause = format!("AWS could not be reached: {why}");
+        (Code::AwsUnreachable, cause)
     };
-    let cause = match &error {
-        Some(HttpError::Tls(why)) => format!("AWS could not be reached: {why}"),
-        Some(HttpError::Proxy(why)) => format!("AWS could not be reached: {why}"),
-        Some(HttpError::NoConnection) => "AWS could not be reached: no connection".to_owned(),
-        Some(HttpError::TooLarge) => "AWS's response is too large".to_owned(),
-        Some(HttpError::Unsendable) => {
-            "the request cannot be sent: its address is invalid".to_owned()
-        }
-        Some(HttpError::NoResponse) | None => {
-            "AWS could not be reached: the connection was lost".to_owned()
-        }
+    let (code, cause) = match error.map(HttpError::from_connector) {
+        Some(HttpError::Tls(why)) => return unreachable(&why),
+        Some(HttpError::Proxy(why)) => return unreachable(&why),
+        Some(HttpError::NoConnection) => return unreachable(&"no connection"),
+        Some(HttpError::Unsendable) => (
+            Code::AwsUnreachable,
+            "the request cannot be sent: its address is invalid",
+        ),
+        Some(HttpError::TooLarge) => (Code::AwsUnavailable, "AWS's response is too large"),
+        Some(HttpError::NoResponse) | None => (
+            Code::AwsUnavailable,
+            "AWS could not be reached: the connection was lost",
+        ),
     };
-    (code, cause)
+    (code, cause.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_eventbridge::operation::describe_rule::DescribeRuleError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
-    use aws_sdk_secretsmanager::operation::create_secret::CreateSecretError;
+
+    fn answered(action: &'static str, status: u16, code: &str, message: &str) -> CallError {
+        let answer = (Some(code), Some(message));
+        CallError::answered("reading".to_owned(), action, status, answer)
+    }
+
+    #[test]
+    fn error_keeps_its_action() {
+        let response = || {
+            let status = 403.try_into().expect("a status");
+            HttpResponse::new(status, SdkBody::from("x"))
+        };
+        let denied = ErrorMetadata::builder().code("AccessDeniedException").build();
+        let denied = SdkError::service_error(DescribeRuleError::generic(denied), response());
+        let remedy = CallError::new("reading", &denied).reason().remedy.to_string();
+        assert!(
+            remedy.contains("or allow events:DescribeRule in"),
+            "{remedy}"
+        );
+        let lost = SdkError::dispatch_failure(ConnectorError::io("x".into()));
+        let unreadable = SdkError::response_error("x", response());
+        for (unanswered, cause) in [
+            (lost, "AWS could not be reached: the connection was lost"),
+            (unreadable, "AWS's response could not be read"),
+            (SdkError::timeout_error("x"), "AWS did not respond in time"),
+            (SdkError::construction_failure("x"), NOT_BUILT),
+        ] {
+            let unanswered: SdkError<DescribeRuleError, HttpResponse> = unanswered;
+            let error = CallError::new("reading", &unanswered);
+            assert_eq!(error.cause, format!("{cause} (events DescribeRule)"));
+            assert_eq!((error.sent, error.retry), (Sent::Unknown, RetryTime::Later));
+        }
+    }
+
+    #[test]
+    fn answer_decides_the_consequences() {
+        #[rustfmt::skip] // A table.
+        let rows = [
+            (400, "ThrottlingException", Sent::No, RetryTime::Later, Code::AwsThrottled),
+            (503, "Throttling", Sent::No, RetryTime::Later, Code::AwsThrottled),
+            (500, "InternalFailure", Sent::Unknown, RetryTime::Later, Code::AwsUnavailable),
+            (400, "ExpiredTokenException", Sent::Yes, RetryTime::Later, Code::AwsRejected),
+            (400, "LimitExceededException", Sent::Yes, RetryTime::Never, Code::QuotaReached),
+            (400, "ValidationError", Sent::Yes, RetryTime::Never, Code::AwsRejected),
+        ];
+        for (status, code, sent, retry, reason) in rows {
+            let error = answered("codecommit:GetBranch", status, code, "m");
+            let decided = (error.sent, error.retry, error.reason_code);
+            assert_eq!(decided, (sent, retry, reason), "{code}");
+        }
+        let nameless = CallError::answered(String::new(), "", 404, (None, None));
+        assert_eq!(
+            (nameless.sent, nameless.retry),
+            (Sent::Unknown, RetryTime::Later)
+        );
+        assert_eq!(nameless.reason_code, Code::AwsUnavailable);
+    }
 
     #[test]
     fn denial_of_an_organization_names_tags_of_a_create() {
-        let create = std::any::type_name::<CreateSecretError>();
-        for (error_type, is_creating) in [(create, true), ("aws_sdk_codecommit::E", false)] {
+        for (action, is_creating) in [
+            ("codecommit:CreateRepository", true),
+            ("codecommit:GetBranch", false),
+        ] {
             let by_organization = "with an explicit deny in a service control policy";
-            let error = CallError {
-                error_type,
-                code: Some("AccessDenied".to_owned()),
-                ..CallError::local(Code::AwsDeniedElsewhere, "reading", by_organization)
-            };
+            let error = answered(action, 400, "AccessDenied", by_organization);
             let remedy = error.reason().remedy.to_string();
             assert_eq!(remedy.ends_with(SET_TAGS), is_creating, "{remedy}");
         }
@@ -460,16 +503,8 @@ mod tests {
         ] {
             // AWS may name the action of KMS, which is not the one that the function called.
             let message = "is not authorized to perform: kms:Decrypt on resource: k";
-            let error = CallError {
-                code: Some(code.to_owned()),
-                ..CallError::local(Code::AwsRejected, "reading", message)
-            };
-            assert_eq!(
-                error.service_reason_code(),
-                Some(Code::KeyUnusable),
-                "{code}"
-            );
-            let error = error.with_reason_code(Code::KeyUnusable);
+            let error = answered("codecommit:GetBranch", 400, code, message);
+            assert_eq!(error.reason_code, Code::KeyUnusable, "{code}");
             let remedy = error.reason().remedy.to_string();
             assert!(remedy.starts_with(begins), "{code}: {remedy}");
             assert_eq!(
@@ -477,12 +512,5 @@ mod tests {
                 code == "EncryptionKeyAccessDeniedException"
             );
         }
-    }
-
-    #[test]
-    fn error_type_names_the_action() {
-        let action = action_of(std::any::type_name::<CreateSecretError>());
-        assert_eq!(action, ("secretsmanager", "CreateSecret"));
-        assert_eq!(action_of(""), ("", ""));
     }
 }

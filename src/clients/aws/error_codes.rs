@@ -22,6 +22,11 @@ pub(super) fn is_quota(code: &str) -> bool {
     is_limit && !is_throttling(code)
 }
 
+/// Whether the error code is about a KMS key that is disabled, deleted or not usable for the call.
+pub(super) fn is_of_key(code: &str) -> bool {
+    code.contains("cryptionFailure") || code.contains("cryptionKey") || code.starts_with("KMS")
+}
+
 /// The error code and the message of an error response, in any protocol. `None` if it is a success,
 /// or no error of the service.
 /// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html#operation-error-serialization>

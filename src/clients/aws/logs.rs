@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::call_error::{CallError, NOT_BUILT};
+use super::error_codes::error_of;
 use super::signed::{NoResponse, Signed, Unsigned, dns_suffix};
 use crate::clients::http::Http;
 use crate::common::reason_codes::Code;
@@ -15,9 +16,6 @@ use crate::common::reason_codes::Code;
 /// JSON escapes a control character as six bytes, and a page has at most 1 MB:
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html>.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-
-/// The SDK's name for the errors, with IAM's name of the service.
-const ERROR_TYPE: &str = "aws_sdk_logs::GetLogEventsError";
 
 const HEADERS: [(&str, &str); 2] = [
     ("content-type", "application/x-amz-json-1.1"),
@@ -98,7 +96,10 @@ impl Logs {
             ),
         })?;
         if !response.status().is_success() {
-            let error = CallError::of_response(doing(), ERROR_TYPE, &response);
+            let (code, message) = error_of(&response).unzip();
+            let answer = (code.as_deref(), message.as_ref().and_then(Option::as_deref));
+            let (action, status) = ("logs:GetLogEvents", response.status().as_u16());
+            let error = CallError::answered(doing(), action, status, answer);
             let is_missing = error.has_code(&["ResourceNotFoundException"]);
             return if is_missing { Ok(None) } else { Err(error) };
         }

@@ -1,5 +1,6 @@
 //! The AWS clients, their retries and their errors.
 
+mod actions;
 mod call_error;
 mod config;
 mod error_codes;
@@ -19,6 +20,7 @@ use aws_sdk_iam::config::timeout::TimeoutConfig;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_types::SdkConfig;
 
+pub use crate::clients::aws::actions::ActionError;
 pub use crate::clients::aws::call_error::{
     CHANGE_OTHER_POLICY, CallError, denied_action_in, is_denied_elsewhere, optional,
     remedy_of_tags, required,

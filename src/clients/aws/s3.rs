@@ -76,12 +76,11 @@ impl S3 {
         key: &str,
         max_bytes: usize,
     ) -> Result<S3Object, ObjectError> {
-        let failed = |code, status, cause: &str| {
+        let failed = |code, cause: &str| {
             let doing = format!("reading {key} in bucket {bucket}");
-            let error = CallError::local(code, doing, cause);
-            ObjectError::Failed(CallError { status, ..error })
+            ObjectError::Failed(CallError::local(code, doing, cause))
         };
-        let not_built = || failed(Code::AwsUnreachable, None, NOT_BUILT);
+        let not_built = || failed(Code::AwsUnreachable, NOT_BUILT);
         let url = self.region().and_then(|region| self.url(bucket, key, region));
         let url = url.ok_or_else(not_built)?;
         let request = Unsigned {
@@ -100,7 +99,7 @@ impl S3 {
             Err(NoResponse::NotBuilt) => Err(not_built()),
             Err(NoResponse::Unreachable) => {
                 let cause = "S3 could not be reached: no connection, or it broke";
-                Err(failed(Code::AwsUnavailable, None, cause))
+                Err(failed(Code::AwsUnavailable, cause))
             }
         }
     }
@@ -136,11 +135,8 @@ fn with_path(base: &str, path: &str) -> Option<reqwest::Url> {
     reqwest::Url::parse(&format!("{base}/{escaped}")).ok()
 }
 
-/// Why S3 returned no object. `failed` makes the error from its code, HTTP status and cause.
-fn rejection(
-    response: &HttpResponse,
-    failed: impl Fn(Code, Option<u16>, &str) -> ObjectError,
-) -> ObjectError {
+/// Why S3 returned no object. `failed` makes the error from its code and cause.
+fn rejection(response: &HttpResponse, failed: impl Fn(Code, &str) -> ObjectError) -> ObjectError {
     let status = response.status().as_u16();
     let (error_code, _) = error_of(response).unwrap_or_default();
     let is_name = error_code.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -155,7 +151,7 @@ fn rejection(
         Code::AwsRejected
     };
     let cause = format!("HTTP {status} {error_code}");
-    failed(code, Some(status), cause.trim_end())
+    failed(code, cause.trim_end())
 }
 
 fn read(response: &HttpResponse) -> Result<S3Object, ObjectError> {
@@ -239,7 +235,7 @@ mod tests {
             let body = format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code></Error>");
             let http_status = status.try_into().expect("a status");
             let response = HttpResponse::new(http_status, SdkBody::from(body));
-            let failed = |code, _, cause: &str| {
+            let failed = |code, cause: &str| {
                 ObjectError::Failed(CallError::local(code, "reading it".to_owned(), cause))
             };
             let cause = match rejection(&response, failed) {

@@ -6,6 +6,7 @@ use super::project_parts::ProjectPart;
 use super::sanitize;
 use super::token_error::{TokenError, TokenSource};
 use crate::clients::http::{ProxyError, TlsError};
+pub use crate::clients::sent::{RetryTime, Sent};
 
 /// A Maintainer's access level. <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
 pub const MAINTAINER: u64 = 40;
@@ -27,29 +28,6 @@ pub struct GitLabError {
     pub sent: Sent,
     pub retry: RetryTime,
     pub scope: ErrorScope,
-}
-
-/// Whether GitLab's API got the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// Nothing was sent, or it was stopped before the API: by a proxy, by a redirect or by
-    /// throttling.
-    No,
-    /// It may have been executed: there is no response, none that can be read, or an internal
-    /// error.
-    Unknown,
-    /// GitLab evaluated and rejected it.
-    Yes,
-}
-
-/// When the same request may succeed without a change by a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryTime {
-    Never,
-    /// The state that it changes was changed meanwhile. It may fail for ever, and has to be decided
-    /// again after that state was read.
-    AfterRead,
-    Later,
 }
 
 /// Which requests may fail like this one, most often after the same wait.

@@ -5,9 +5,8 @@ pub mod approval_rule;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::clients::aws::{Aws, CallError};
+use crate::clients::aws::{ActionError, Aws, CallError};
 
 /// CloudFormation's response to the start of an operation.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ impl StackCall<'_> {
 }
 
 /// The response to the start of an operation, which `doing` describes.
-pub fn into_start<T, E: ProvideErrorMetadata>(
+pub fn into_start<T, E: ActionError>(
     doing: String,
     result: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<OperationStart, CallError> {

@@ -19,11 +19,9 @@ fn denied_call_names_the_remedy() {
         ("secretsmanager:CreateSecret", token),
         ("codepipeline:StartPipelineExecution", token),
     ] {
-        let cause = format!("User: u is not authorized to perform: {action} on resource: r");
-        let error = CallError {
-            code: Some("AccessDeniedException".to_owned()),
-            ..CallError::local(Code::AwsDenied, doing, cause)
-        };
+        let message = format!("User: u is not authorized to perform: {action} on resource: r");
+        let answer = (Some("AccessDeniedException"), Some(message.as_str()));
+        let error = CallError::answered(doing.to_owned(), "iam:GetUser", 400, answer);
         let said = with_remedy(with_remedy(error)).reason().to_string();
         assert_eq!(said.matches(advice).count(), 1, "{said}");
     }

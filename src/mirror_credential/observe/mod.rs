@@ -14,6 +14,7 @@ use futures_util::future::try_join_all;
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
 use crate::clients::codecommit;
+use crate::clients::sent::RetryTime;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::CODECOMMIT;
 use crate::mirror_credential::intent_log;
@@ -139,7 +140,7 @@ async fn clone_url(aws: &Aws, repository_name: &str) -> Result<String, CallError
     let region = aws.s3.region().unwrap_or("this region");
     let cause = format!("it does not exist in {region} of the function's account");
     Err(CallError {
-        code: Some("RepositoryDoesNotExistException".to_owned()),
+        retry: RetryTime::Never,
         ..CallError::local(Code::RepositoryMissing, doing, cause)
     }
     .with_remedy("Create it there, or correct RepositoryName or RepositoryNames"))
