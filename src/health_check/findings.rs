@@ -12,10 +12,15 @@ use cfn_custom_resource::{Reason, ReasonCode};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     pub subject: String,
-    /// `None` if it is healthy.
-    pub problem: Option<Reason>,
-    /// The freeze of a person. It is wanted, so it is not a problem.
-    pub held: Option<Hold>,
+    pub condition: Condition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Healthy,
+    Unhealthy(Reason),
+    /// A person holds it. That is wanted, so it is not a problem.
+    Held(Hold),
 }
 
 /// A tip that the mirror did not push to its repository.
@@ -49,11 +54,14 @@ pub struct Findings {
 impl Check {
     /// The member of the result.
     pub fn shown(&self) -> Value {
-        let mut shown = self.problem.as_ref().map_or_else(|| json!({}), shown);
-        if let Some(held) = &self.held {
-            shown["Held"] = json!(held.to_string());
-            shown["Remedy"] = json!(format!("To end the freeze: {}", held.end_command()));
-        }
+        let mut shown = match &self.condition {
+            Condition::Healthy => json!({}),
+            Condition::Unhealthy(problem) => shown(problem),
+            Condition::Held(hold) => json!({
+                "Held": hold.to_string(),
+                "Remedy": format!("To end the freeze: {}", hold.end_command()),
+            }),
+        };
         shown["Subject"] = json!(self.subject);
         shown
     }
@@ -73,21 +81,15 @@ impl Findings {
         if let Some(problem) = &problem {
             warn!(problem, subject, "unhealthy");
         }
-        self.checks.push(Check {
-            subject,
-            problem,
-            held: None,
-        });
+        let condition = problem.map_or(Condition::Healthy, Condition::Unhealthy);
+        self.checks.push(Check { subject, condition });
     }
 
     /// Adds what holds a part. It does not count as unhealthy.
-    pub fn held(&mut self, subject: String, held: Hold) {
-        tracing::info!(subject, because = %held, "held");
-        self.checks.push(Check {
-            subject,
-            problem: None,
-            held: Some(held),
-        });
+    pub fn held(&mut self, subject: String, hold: Hold) {
+        tracing::info!(subject, because = %hold, "held");
+        let condition = Condition::Held(hold);
+        self.checks.push(Check { subject, condition });
     }
 
     /// Adds a resource that a stack declares and that does not exist.
@@ -123,8 +125,8 @@ impl Findings {
     }
 
     pub fn unhealthy(&self) -> Vec<Value> {
-        let unhealthy = self.checks.iter().filter(|check| check.problem.is_some());
-        unhealthy.map(Check::shown).collect()
+        let is_unhealthy = |check: &&Check| matches!(check.condition, Condition::Unhealthy(_));
+        self.checks.iter().filter(is_unhealthy).map(Check::shown).collect()
     }
 
     pub fn not_checked(&self) -> Vec<Value> {
