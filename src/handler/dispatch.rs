@@ -49,7 +49,8 @@ impl Handler {
     ) -> Result<EventOutcome, HandlerError> {
         let handler = self.clone();
         let deadline = self.deadline(invocation);
-        let work: BoxFuture<'static, _> = match Event::parse(text, self.clients.clock.now())? {
+        let (function_arn, now) = (&invocation.function_arn, self.clients.clock.now());
+        let work: BoxFuture<'static, _> = match Event::parse(text, function_arn, now)? {
             Event::Request(request) => {
                 return self.handle_request(*request, invocation, calls).await;
             }
@@ -58,10 +59,7 @@ impl Handler {
             Event::Tag(tag) => Box::pin(handler.handle_tag(tag)),
             Event::Execution(event) => Box::pin(handler.handle_report(event)),
             Event::Build(event) => Box::pin(handler.handle_review(event)),
-            Event::HealthCheck(check) => {
-                let function_arn = invocation.function_arn.clone();
-                Box::pin(handler.handle_health_check(check, function_arn, deadline))
-            }
+            Event::HealthCheck(check) => Box::pin(handler.handle_health_check(check, deadline)),
         };
         let calls = calls.clone();
         let work = async move { calls.count(work).await };

@@ -1,18 +1,25 @@
 //! The errors that are returned to Lambda.
 
+use std::sync::LazyLock;
+
+use super::origins::ORIGINS;
 use crate::clients::failing_calls::OutOfTime;
 use crate::clients::http::ClientError;
 use crate::common::reason_codes::Code;
 use crate::feedback::reporting::ReportError;
-use crate::health_check::{EnvironmentError, QuestionError};
+use crate::health_check::RejectedCheck;
 use cfn_custom_resource::{Failure, MAX_EVENT_BYTES, Reason, SendError};
 
 /// The remedy for an event of an unknown kind.
-const KNOWN_EVENTS: &str = "Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the \
-    function's own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
-    `SecretId`, `ClientRequestToken`), a CodeCommit branch's push or tag of an approval, a CodePipeline state change or \
-    a CodeBuild state change (`source`, `detail`), the scheduled health check (`HealthCheck`), or a diagnosis \
-    (`Doctor`)";
+static KNOWN_EVENTS: LazyLock<String> = LazyLock::new(|| {
+    let of_eventbridge = ORIGINS.map(|origin| origin.what).join(", ");
+    format!(
+        "Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the function's \
+         own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
+         `SecretId`, `ClientRequestToken`), an event of EventBridge (`source`, `detail-type`, `detail`: \
+         {of_eventbridge}), the scheduled health check (`HealthCheck`), or a diagnosis (`Doctor`)"
+    )
+});
 
 /// Why the first event was not handled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,10 +52,8 @@ pub enum HandlerError {
     NotReported(#[from] ReportError),
     /// A rotation step failed.
     NotRotated(Failure),
-    /// The environment of a health check is unknown.
-    NoEnvironment(#[from] EnvironmentError),
-    /// A diagnosis is about a project or a commit that cannot exist.
-    InvalidQuestion(#[from] QuestionError),
+    /// A health check that is not executed.
+    Rejected(#[from] RejectedCheck),
     /// The invocation's time was over.
     OutOfTime(OutOfTime),
     /// The HTTP client or the thread of the work cannot be created.
@@ -72,8 +77,12 @@ impl HandlerError {
                 "OutOfTime"
             }
             HandlerError::NotRotated(_) => "RotationFailed",
-            HandlerError::NoEnvironment(_) => "UnknownEnvironment",
-            HandlerError::InvalidQuestion(_) => "InvalidQuestion",
+            HandlerError::Rejected(
+                RejectedCheck::NoEnvironment | RejectedCheck::OtherEnvironment { .. },
+            ) => "UnknownEnvironment",
+            HandlerError::Rejected(
+                RejectedCheck::InvalidProject | RejectedCheck::InvalidCommit,
+            ) => "InvalidQuestion",
             HandlerError::OutOfTime(_) => "OutOfTime",
             HandlerError::StartFailed(_) => "StartFailed",
             HandlerError::Panicked => "InternalError",
@@ -90,23 +99,18 @@ impl HandlerError {
             HandlerError::UnknownEvent(origin) => (
                 Code::UnusableEvent,
                 format!("classifying the event: the function does not handle this kind{origin}"),
-                KNOWN_EVENTS,
+                KNOWN_EVENTS.as_str(),
             ),
             HandlerError::EventTooLarge(bytes) => (
                 Code::UnusableEvent,
                 format!(
                     "classifying the event: it has {bytes} bytes, and at most {MAX_EVENT_BYTES} are decoded"
                 ),
-                KNOWN_EVENTS,
+                KNOWN_EVENTS.as_str(),
             ),
-            HandlerError::NoEnvironment(error) => {
+            HandlerError::Rejected(error) => {
                 (Code::UnusableEvent, error.to_string(), error.remedy())
             }
-            HandlerError::InvalidQuestion(error) => (
-                Code::UnusableEvent,
-                format!("looking up a commit in GitLab: {error}"),
-                error.remedy(),
-            ),
             HandlerError::ResponseNotDelivered(error) => (
                 Code::ResponseNotDelivered,
                 format!("sending the response to CloudFormation: {error}"),

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 
 use super::error::HandlerError;
+use super::origins::Kind;
 use super::self_invocation;
 use super::self_invocation::Position;
 use crate::feedback::reporting::PipelineEvent;
@@ -48,12 +49,13 @@ pub struct ReceivedRequest<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Parses the event `text`, which was received at `now`. Members that nothing reads may be
-    /// missing or have any type.
+    /// Parses the event `text`, which the function `function_arn` received at `now`. Members that
+    /// nothing reads may be missing or have any type.
     ///
     /// # Errors
-    /// If the event is of no known kind, or too large and not a request.
-    pub fn parse(text: &'a str, now: SystemTime) -> Result<Self, HandlerError> {
+    /// If the event is of no known kind, or too large and not a request, or a health check that the
+    /// function rejects.
+    pub fn parse(text: &'a str, function_arn: &str, now: SystemTime) -> Result<Self, HandlerError> {
         let (event, position) = self_invocation::parse(text);
         let received_at = position.received_at(now);
         if let Some(request) = Request::parse(event, received_at) {
@@ -68,32 +70,24 @@ impl<'a> Event<'a> {
             return Err(HandlerError::EventTooLarge(event.len()));
         }
         let event: Value = serde_json::from_str(event).unwrap_or_default();
-        let rotation = RotationEvent::parse(&event).map(Event::Rotation);
-        rotation
-            .or_else(|| Event::of_eventbridge(&event))
-            .or_else(|| HealthCheck::parse(&event).map(Event::HealthCheck))
-            .ok_or_else(|| HandlerError::UnknownEvent(shown_origin(&event)))
-    }
-
-    /// Parses EventBridge's event of a service.
-    /// <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>
-    fn of_eventbridge(event: &Value) -> Option<Self> {
+        if let Some(rotation) = RotationEvent::parse(&event) {
+            return Ok(Event::Rotation(rotation));
+        }
+        let requested = HealthCheck::is_requested_by(&event).then_some(Kind::HealthCheck);
         let detail = &event["detail"];
-        let detail_type = event["detail-type"].as_str().unwrap_or_default();
-        match (event["source"].as_str()?, detail_type) {
-            ("aws.codecommit", _) => BranchPush::parse(event)
+        let parsed = match Kind::of(&event).or(requested) {
+            Some(Kind::Reference) => BranchPush::parse(&event)
                 .map(Event::Push)
                 .or_else(|| ApprovalTag::parse_event(detail).map(Event::Tag)),
-            (
-                "aws.codepipeline",
-                "CodePipeline Pipeline Execution State Change"
-                | "CodePipeline Action Execution State Change",
-            ) => PipelineEvent::parse(detail).map(Event::Execution),
-            ("aws.codebuild", "CodeBuild Build State Change") => {
-                BuildEvent::parse(detail).map(Event::Build)
+            Some(Kind::Execution) => PipelineEvent::parse(detail).map(Event::Execution),
+            Some(Kind::Build) => BuildEvent::parse(detail).map(Event::Build),
+            Some(Kind::HealthCheck) => {
+                let check = HealthCheck::parse(&event, function_arn)?;
+                return Ok(Event::HealthCheck(check));
             }
-            _ => None,
-        }
+            None => None,
+        };
+        parsed.ok_or_else(|| HandlerError::UnknownEvent(shown_origin(&event)))
     }
 }
 

@@ -1,10 +1,16 @@
 use serde_json::json;
 
 use super::*;
+use crate::health_check::Task;
+
+fn parse(text: &str) -> Result<Event<'_>, HandlerError> {
+    let function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev";
+    Event::parse(text, function_arn, SystemTime::UNIX_EPOCH)
+}
 
 /// The kind of an event, or of its error.
 fn kind(text: &str) -> &'static str {
-    match Event::parse(text, SystemTime::UNIX_EPOCH) {
+    match parse(text) {
         Ok(Event::Request(received)) if received.position.hop > 0 => "continued request",
         Ok(Event::Request(_)) => "request",
         Ok(Event::Rotation(_)) => "rotation",
@@ -12,11 +18,14 @@ fn kind(text: &str) -> &'static str {
         Ok(Event::Tag(_)) => "tag",
         Ok(Event::Execution(_)) => "execution",
         Ok(Event::Build(_)) => "build",
-        Ok(Event::HealthCheck(check)) if check.contains.is_some() => "question",
-        Ok(Event::HealthCheck(check)) if check.is_diagnosis => "diagnosis",
-        Ok(Event::HealthCheck(_)) => "health check",
+        Ok(Event::HealthCheck(check)) => match check.task {
+            Task::Check => "health check",
+            Task::Diagnose => "diagnosis",
+            Task::Contains(_) => "question",
+        },
         Err(HandlerError::UnknownEvent(_)) => "unknown",
         Err(HandlerError::EventTooLarge(_)) => "too large",
+        Err(HandlerError::Rejected(_)) => "rejected",
         Err(error) => panic!("{error}"),
     }
 }
@@ -66,6 +75,10 @@ fn execution() -> Value {
     of("aws.codepipeline", OF_EXECUTION, &detail)
 }
 
+fn question() -> Value {
+    json!({"ProjectID": "shop", "Commit": "0123456789abcdef0123456789abcdef01234567"})
+}
+
 fn build() -> Value {
     let project = "codebuild-dev-review-shop";
     let id = format!("arn:aws:codebuild:eu-central-1:123456789012:build/{project}:1");
@@ -113,7 +126,9 @@ fn each_kind_of_event_is_parsed() {
             "health check",
         ),
         (json!({"Doctor": {"EnvID": "dev"}}), "diagnosis"),
-        (json!({"Doctor": {"Contains": {}}}), "question"),
+        (json!({"Doctor": {"Contains": question()}}), "question"),
+        (json!({"Doctor": {"Contains": {}}}), "rejected"),
+        (json!({"HealthCheck": {"EnvID": "prd"}}), "rejected"),
     ]);
 }
 
@@ -267,7 +282,7 @@ fn only_a_request_may_be_larger_than_the_limit() {
 fn unknown_event_shows_its_origin_if_it_is_harmless() {
     let shown = |source: &str, detail_type: &str| {
         let event = of(source, detail_type, &json!({"password": "hunter2"})).to_string();
-        let error = Event::parse(&event, SystemTime::UNIX_EPOCH).expect_err("unknown");
+        let error = parse(&event).expect_err("unknown");
         let text = error.to_string();
         assert!(!text.contains("hunter2"), "{text}");
         let (_, rest) = text.split_once("this kind").expect("its beginning");

@@ -18,7 +18,7 @@ use crate::feedback::review::BuildEvent;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
-use crate::health_check::{Checker, CommitQuestion, HealthCheck, Schedule, metrics};
+use crate::health_check::{Checker, HealthCheck, Mode, Schedule, Task, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
 
@@ -173,33 +173,27 @@ impl Handler {
     pub(super) async fn handle_health_check(
         self,
         check: HealthCheck,
-        function_arn: String,
         deadline: SystemTime,
     ) -> Handled {
-        let environment = check.environment(&function_arn)?;
+        let environment = &check.environment;
         Span::current().record("environment", &environment.id);
         tracing::info!(users = environment.user_names, "health check");
         let checker = Checker {
-            environment: &environment,
+            environment,
             clients: &self.clients,
             mirror_credential: &self.mirror_credential,
             gitops_pipeline: &self.gitops_pipeline,
-            emit: &|line| logging::emit(&line),
-            may_change: true,
+            mode: Mode::Check(&|line| logging::emit(&line)),
             schedule: Schedule {
                 began: self.clients.clock.now(),
                 interval: check.interval,
             },
         };
-        if let Some(contains) = &check.contains {
-            let question = CommitQuestion::parse(contains, &environment.id)?;
-            return Ok(EventOutcome::Done(checker.answer(&question).await));
-        }
         let time = self.clients.clock.until(deadline - MARGIN);
-        Ok(EventOutcome::Done(if check.is_diagnosis {
-            json!({"Doctor": checker.diagnose(time).await})
-        } else {
-            json!({"HealthCheck": checker.check(time).await})
+        Ok(EventOutcome::Done(match &check.task {
+            Task::Check => json!({"HealthCheck": checker.check(time).await}),
+            Task::Diagnose => json!({"Doctor": checker.diagnose(time).await}),
+            Task::Contains(question) => checker.answer(question).await,
         }))
     }
 }

@@ -21,6 +21,15 @@ use cfn_custom_resource::Reason;
 /// Receives each line for CloudWatch.
 pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 
+/// The effects of the checks.
+#[derive(Clone, Copy)]
+pub enum Mode<'a> {
+    /// They repair, and write metrics.
+    Check(Emit<'a>),
+    /// They change nothing, and write no metrics.
+    Diagnosis,
+}
+
 /// The checks of one invocation.
 #[derive(Clone, Copy)]
 pub struct Checker<'a> {
@@ -28,16 +37,25 @@ pub struct Checker<'a> {
     pub clients: &'a Clients,
     pub mirror_credential: &'a MirrorCredential,
     pub gitops_pipeline: &'a GitOpsPipeline,
-    pub emit: Emit<'a>,
-    /// `false` for a diagnosis.
-    pub may_change: bool,
+    pub mode: Mode<'a>,
     pub schedule: Schedule,
 }
 
 impl Checker<'_> {
     pub(crate) fn emit(&self, subject: &str, metrics: &[(Metric, Value)]) {
-        let line = metrics::line(self.schedule.began, &self.environment.id, subject, metrics);
-        (self.emit)(line);
+        if let Mode::Check(emit) = self.mode {
+            emit(metrics::line(
+                self.schedule.began,
+                &self.environment.id,
+                subject,
+                metrics,
+            ));
+        }
+    }
+
+    /// Whether the checks may change something.
+    pub fn may_change(&self) -> bool {
+        matches!(self.mode, Mode::Check(_))
     }
 
     /// How long ago `time` was.

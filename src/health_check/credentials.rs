@@ -43,9 +43,8 @@ pub struct BrokenMirrors {
 }
 
 struct CheckedCredential {
-    health: Result<Health, CheckError>,
-    /// `None` if rotations are not checked.
-    rotation: Option<Result<Option<PendingRotation>, Reason>>,
+    health: Health,
+    rotation: Result<Option<PendingRotation>, Reason>,
 }
 
 impl Checker<'_> {
@@ -73,8 +72,8 @@ impl Checker<'_> {
         let mut repositories = BTreeMap::new();
         let left = check_each(items, limits, check, |name, checked| {
             found.add(&checked);
-            match checked.health {
-                Ok(health) => {
+            match checked {
+                Ok(CheckedCredential { health, rotation }) => {
                     let mirrors = health.mirrors.iter();
                     let names = mirrors.map(|mirror| mirror.repository_name.clone());
                     repositories.insert(name.to_owned(), names.collect());
@@ -86,15 +85,13 @@ impl Checker<'_> {
                         });
                     }
                     tokens.extend(health.token);
+                    report_rotation(&mut findings, name, rotation);
                 }
                 Err(CheckError::Nothing) => {}
                 Err(CheckError::Missing(_, problem)) => {
                     findings.missing(format!("secret {name}"), problem);
                 }
                 Err(CheckError::Failed(reason)) => findings.failed(reason),
-            }
-            if let Some(rotation) = checked.rotation {
-                report_rotation(&mut findings, name, rotation);
             }
         });
         let left = left.await;
@@ -130,7 +127,7 @@ impl Checker<'_> {
     fn is_to_repair(&self, secret: &str, health: &Health) -> bool {
         let is_broken = health.mirrors.iter().any(|mirror| mirror.is_repairable);
         let is_broken = is_broken || health.has_unfinished_repair;
-        let repairs = self.may_change && self.environment.repairs_mirrors;
+        let repairs = self.may_change() && self.environment.repairs_mirrors;
         repairs && is_broken && self.schedule.is_due(secret, HOUR)
     }
 
@@ -173,17 +170,15 @@ impl Checker<'_> {
         &self,
         secret: &SecretSummary,
         gitlabs: &CheckedGitLabs,
-    ) -> CheckedCredential {
-        let health = self.mirror_credential.health(secret, gitlabs).await;
-        let health = self.confirmed(&secret.name, health).await;
-        let rotation = if health.is_ok() {
-            let credentials = self.mirror_credential;
-            let rotation = credentials.check_rotation(&secret.name, self.may_change).await;
-            Some(rotation.map_err(|error| error.reason))
-        } else {
-            None
-        };
-        CheckedCredential { health, rotation }
+    ) -> Result<CheckedCredential, CheckError> {
+        let credentials = self.mirror_credential;
+        let health = credentials.health(secret, gitlabs).await;
+        let health = self.confirmed(&secret.name, health).await?;
+        let rotation = credentials.check_rotation(&secret.name, self.may_change()).await;
+        Ok(CheckedCredential {
+            health,
+            rotation: rotation.map_err(|error| error.reason),
+        })
     }
 
     /// The result of a check, if CloudFormation shows the owner of a missing secret or user, or of
@@ -259,7 +254,7 @@ impl Checker<'_> {
     /// Credentials that the secret does not hold, such as one that a person or a crashed attempt
     /// has left. Only a diagnosis reports them: in a rotation, the user has two.
     fn report_other_credentials(&self, findings: &mut Findings, health: &Health) {
-        if self.may_change {
+        if self.may_change() {
             return;
         }
         let user_name = &health.user_name;
@@ -329,7 +324,7 @@ impl Checker<'_> {
 
     fn report_token(&self, findings: &mut Findings, token: &TokenHealth) {
         let secret_id = &token.secret_id;
-        if !self.may_change {
+        if !self.may_change() {
             let subject = format!("the GitLab token in secret {secret_id}");
             findings.checked(subject, doctor::token_problem(token, self.schedule.began));
         }
@@ -364,15 +359,16 @@ struct FoundMirrors {
 }
 
 impl FoundMirrors {
-    fn add(&mut self, checked: &CheckedCredential) {
-        let has_failed = matches!(
-            checked.health,
-            Err(CheckError::Failed(_) | CheckError::Missing(..))
-        );
-        self.is_partial |= has_failed || !matches!(checked.rotation, None | Some(Ok(None)));
-        let Ok(health) = &checked.health else { return };
-        self.named.extend(health.named.iter().cloned());
-        self.others.extend(health.others.iter().cloned());
+    fn add(&mut self, checked: &Result<CheckedCredential, CheckError>) {
+        match checked {
+            Ok(CheckedCredential { health, rotation }) => {
+                self.is_partial |= !matches!(rotation, Ok(None));
+                self.named.extend(health.named.iter().cloned());
+                self.others.extend(health.others.iter().cloned());
+            }
+            Err(CheckError::Nothing) => {}
+            Err(CheckError::Missing(..) | CheckError::Failed(_)) => self.is_partial = true,
+        }
     }
 
     /// Reports the mirrors that no secret names. Only a diagnosis does: a deployment creates a

@@ -42,7 +42,7 @@ impl Checker<'_> {
     /// Compares the pipeline stack `name` with `PipelineStackDrift: Report`, and the stack that its
     /// pipeline deploys with `Drift: Report`, if this is the check of the day that does.
     pub async fn compare(&self, name: &str, child: &Child) -> Vec<ComparedStack> {
-        let is_due = self.may_change && self.schedule.is_due(name, DAY);
+        let is_due = self.may_change() && self.schedule.is_due(name, DAY);
         let Some(settings) = child.settings.as_ref().filter(|_| is_due) else {
             return vec![];
         };
@@ -135,7 +135,7 @@ impl Checker<'_> {
         findings: &mut Findings,
         limits: &TimeLimits,
     ) {
-        let is_due = |name: &&String| self.may_change && self.schedule.is_due(name, DAY);
+        let is_due = |name: &&String| self.may_change() && self.schedule.is_due(name, DAY);
         for stack_name in deployed.iter().filter(is_due) {
             if Instant::now() >= limits.checks_end {
                 return;

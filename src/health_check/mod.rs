@@ -45,9 +45,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-pub use self::checker::{Checker, Emit};
-pub use self::containment::{CommitQuestion, QuestionError};
-pub use self::request::{Environment, EnvironmentError, FirstProject, HealthCheck};
+pub use self::checker::{Checker, Emit, Mode};
+pub use self::request::{
+    CommitQuestion, Environment, FirstProject, HealthCheck, RejectedCheck, Task,
+};
 pub use self::schedule::Schedule;
 
 use crate::clients::gitlab::UnreachableGitLabs;
@@ -104,7 +105,7 @@ impl<'a> Checker<'a> {
     /// Checks the same. It changes nothing and writes no metrics. Returns each check with its
     /// problem.
     pub fn diagnose(mut self, time: Duration) -> BoxFuture<'a, Value> {
-        (self.emit, self.may_change, self.schedule.interval) = (&|_| {}, false, None);
+        (self.mode, self.schedule.interval) = (Mode::Diagnosis, None);
         Box::pin(async move {
             let results = self.check_all(&TimeLimits::of(time)).await;
             let mut findings = results.findings;
@@ -132,7 +133,7 @@ struct CheckResults {
 impl Checker<'_> {
     /// Checks everything. A diagnosis has its findings in the same order each time.
     async fn check_all(&self, limits: &TimeLimits) -> CheckResults {
-        let gitlabs = &CheckedGitLabs::new(!self.may_change);
+        let gitlabs = &CheckedGitLabs::new(!self.may_change());
         // The three call different services, so none waits for another.
         let (credentials, pipelines, stacks) = tokio::join!(
             Box::pin(self.check_credentials(limits, gitlabs)),

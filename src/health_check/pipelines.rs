@@ -79,7 +79,7 @@ impl Checker<'_> {
             return Ok(None);
         };
         let names = ResourceNames::from_pipeline_name(name);
-        let is_waiting = self.may_change && health.approvals_waiting > 0;
+        let is_waiting = self.may_change() && health.approvals_waiting > 0;
         let problem = match names.as_ref().filter(|_| is_waiting) {
             Some(names) => self.approve(names).await.err(),
             None => None,

@@ -87,27 +87,23 @@ pub struct FoundStacks {
     pub accesses: Vec<Access>,
 }
 
-struct CheckedStack<'a> {
-    id: &'a str,
-    read: Result<Read, CallError>,
-    drift: Vec<ComparedStack>,
-}
-
-enum Read {
+enum Read<'a> {
     /// It was deleted meanwhile, or is not a pipeline's.
     Nothing,
     /// No tags name its owner.
     Untagged,
-    Stack(Box<ReadStack>),
+    Stack(Box<ReadStack<'a>>),
 }
 
-struct ReadStack {
+struct ReadStack<'a> {
+    id: &'a str,
     child: Child,
     /// Whether its owner exists.
     is_owned: bool,
     looked: Result<LookedAt, CallError>,
     /// The problem of the tags that approve, or of the reviews. Only a diagnosis looks for it.
     gitlab: Option<Reason>,
+    drift: Vec<ComparedStack>,
 }
 
 impl Stacks {
@@ -172,12 +168,14 @@ struct Counts {
 
 impl FoundStacks {
     /// Adds the stack `name` with its findings, and the work that it leaves to do.
-    fn add(&mut self, name: &str, id: &str, read: ReadStack, findings: &mut Findings) {
+    fn add(&mut self, name: &str, read: ReadStack<'_>, findings: &mut Findings) {
         let ReadStack {
+            id,
             child,
             is_owned,
             looked,
             gitlab,
+            ..
         } = read;
         let subject = format!("pipeline stack {name}");
         let mut is_whole = true;
@@ -237,23 +235,21 @@ impl Checker<'_> {
         // No other check of the day compares these with their templates.
         items.sort_by_key(|(name, _)| !self.schedule.is_due(name, DAY));
         let (mut counts, number) = (Counts::default(), items.len());
-        let left = check_each(items, limits, look_up, |name, checked| {
-            for compared in &checked.drift {
-                self.report_drift(&mut findings, compared);
+        let left = check_each(items, limits, look_up, |name, read| match read {
+            Ok(Read::Stack(read)) => {
+                for compared in &read.drift {
+                    self.report_drift(&mut findings, compared);
+                }
+                let is_outdated = read.is_owned && read.child.outdated_version.is_some();
+                counts.orphans += usize::from(!read.is_owned);
+                counts.outdated += usize::from(is_outdated);
+                found.add(name, *read, &mut findings);
             }
-            match checked.read {
-                Ok(Read::Stack(read)) => {
-                    let is_outdated = read.is_owned && read.child.outdated_version.is_some();
-                    counts.orphans += usize::from(!read.is_owned);
-                    counts.outdated += usize::from(is_outdated);
-                    found.add(name, checked.id, *read, &mut findings);
-                }
-                Ok(Read::Untagged) => drop(found.untagged.insert(name.to_owned())),
-                Ok(Read::Nothing) => {}
-                Err(error) => {
-                    counts.unread += 1;
-                    findings.failed(error);
-                }
+            Ok(Read::Untagged) => drop(found.untagged.insert(name.to_owned())),
+            Ok(Read::Nothing) => {}
+            Err(error) => {
+                counts.unread += 1;
+                findings.failed(error);
             }
         });
         let left = left.await;
@@ -272,21 +268,20 @@ impl Checker<'_> {
         (findings, found)
     }
 
-    async fn check_stack<'a>(&self, name: &str, id: &'a str, stacks: &Stacks) -> CheckedStack<'a> {
-        let unread = |read| CheckedStack {
-            id,
-            read,
-            drift: vec![],
-        };
-        let child = match self.gitops_pipeline.find_child(name).await {
-            Ok(FoundChild::Owned(child)) => *child,
-            Ok(FoundChild::Untagged(_)) => return unread(Ok(Read::Untagged)),
-            Ok(FoundChild::Absent) => return unread(Ok(Read::Nothing)),
-            Err(error) => return unread(Err(error)),
+    async fn check_stack<'a>(
+        &self,
+        name: &str,
+        id: &'a str,
+        stacks: &Stacks,
+    ) -> Result<Read<'a>, CallError> {
+        let child = match self.gitops_pipeline.find_child(name).await? {
+            FoundChild::Owned(child) => *child,
+            FoundChild::Untagged(_) => return Ok(Read::Untagged),
+            FoundChild::Absent => return Ok(Read::Nothing),
         };
         let is_owned = self.has_owner(name, &child.owner, stacks).await;
         let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
-        let gitlab = if self.may_change {
+        let gitlab = if self.may_change() {
             None
         } else {
             match tag_problem(self.clients, &child).await {
@@ -295,13 +290,14 @@ impl Checker<'_> {
             }
         };
         let drift = self.compare(name, &child).await;
-        let read = Ok(Read::Stack(Box::new(ReadStack {
+        Ok(Read::Stack(Box::new(ReadStack {
+            id,
             child,
             is_owned,
             looked,
             gitlab,
-        })));
-        CheckedStack { id, read, drift }
+            drift,
+        })))
     }
 
     /// Whether the owner of the stack `name` exists. The list of stacks may be minutes old, and

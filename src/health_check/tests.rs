@@ -2,26 +2,28 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::metrics::{
     APPROVALS_WAITING, CREDENTIAL_AGE, DRIFTED_RESOURCES, FOREIGN_TIPS, GITLAB_TOKEN_DAYS_LEFT,
     HEALTH_CHECK_FAILED, MIRROR_HEALTHY, MIRROR_LAG_SECONDS, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{Environment, EnvironmentError, HealthCheck};
+use super::{CommitQuestion, Environment, HealthCheck, RejectedCheck, Task};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
-fn asked(members: &serde_json::Value) -> HealthCheck {
+/// The result of a health check with these members, as the function receives it.
+fn asked(members: &Value, function: &str) -> Result<HealthCheck, RejectedCheck> {
     let event = json!({"HealthCheck": members});
-    HealthCheck::parse(&event).expect("a health check")
+    assert!(HealthCheck::is_requested_by(&event));
+    HealthCheck::parse(&event, function)
 }
 
 /// The environment of an event with this member.
-fn with(name: &str, value: &serde_json::Value) -> Environment {
-    let asked = asked(&json!({"EnvID": "prd", name: value}));
-    asked.environment(FUNCTION).expect("an environment")
+fn with(name: &str, value: &Value) -> Environment {
+    let asked = asked(&json!({"EnvID": "prd", name: value}), FUNCTION);
+    asked.expect("an environment").environment
 }
 
 #[test]
@@ -33,8 +35,9 @@ fn schedules_events_are_health_checks() {
         include_str!("../../tests/fixtures/aws_lambda_events/example-eventbridge-schedule.json"),
     ] {
         let read = serde_json::from_str(event).expect(event);
-        let asked = HealthCheck::parse(&read).expect(event);
-        let found = asked.environment(FUNCTION).expect(event);
+        let check = HealthCheck::parse(&read, FUNCTION).expect(event);
+        assert_eq!((check.task, check.interval), (Task::Check, None));
+        let found = check.environment;
         assert_eq!((&*found.id, &*found.user_names), ("prd", "user-prd-*"));
     }
 }
@@ -69,31 +72,30 @@ fn age_of_a_credential_is_a_number_of_the_event() {
 
 #[test]
 fn environment_is_required() {
-    let unnamed = asked(&json!({}));
     for function in [
         "",
         "arn:aws:lambda:eu-central-1:123456789012:function:other",
         "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-",
         "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-A_B",
     ] {
-        let found = unnamed.environment(function);
-        assert_eq!(found, Err(EnvironmentError::Unnamed));
+        let found = asked(&json!({}), function);
+        assert_eq!(found, Err(RejectedCheck::NoEnvironment));
     }
     let qualified = format!("{FUNCTION}:live");
-    let found = unnamed.environment(&qualified).expect("an environment");
-    assert_eq!(found.id, "prd");
+    let found = asked(&json!({}), &qualified).expect("an environment");
+    assert_eq!(found.environment.id, "prd");
     for env_id in ["", "Dev", "1a", "a-b", "a*", &"a".repeat(31)] {
-        let found = asked(&json!({"EnvID": env_id})).environment(FUNCTION);
-        assert_eq!(found, Err(EnvironmentError::Unnamed), "{env_id}");
+        let found = asked(&json!({"EnvID": env_id}), FUNCTION);
+        assert_eq!(found, Err(RejectedCheck::NoEnvironment), "{env_id}");
     }
 }
 
 // claim: function-cannot-write-metrics-of-another-environment
 #[test]
 fn other_environment_is_rejected() {
-    let asked = asked(&json!({"EnvID": "dev"}));
+    let asked = |function: &str| asked(&json!({"EnvID": "dev"}), function);
     for function in [FUNCTION, &format!("{FUNCTION}:live")] {
-        let refused = asked.environment(function).expect_err("another one's");
+        let refused = asked(function).expect_err("another one's");
         assert_eq!(
             refused.to_string(),
             "checking the health of environment dev: this function is that of prd"
@@ -104,20 +106,50 @@ fn other_environment_is_rejected() {
         "",
         "arn:aws:lambda:eu-central-1:123456789012:function:other",
     ] {
-        assert_eq!(asked.environment(function).expect("dev").id, "dev");
+        assert_eq!(asked(function).expect("dev").environment.id, "dev");
     }
 }
 
 #[test]
 fn minutes_are_the_interval() {
     let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
-    let interval = |given| asked(&json!({"EnvID": "prd", "Minutes": given})).interval;
+    let interval = |given: Value| {
+        let members = json!({"EnvID": "prd", "Minutes": given});
+        asked(&members, FUNCTION).expect("a health check").interval
+    };
     assert_eq!(interval(json!(15)), minutes(15));
     let longest = Some(Duration::from_secs(u64::MAX));
     assert_eq!(interval(json!(u64::MAX)), longest);
     for given in [json!(null), json!(0), json!(-1), json!("15"), json!(1.5)] {
         assert_eq!(interval(given), None);
     }
+}
+
+#[test]
+fn question_names_a_project_and_a_full_commit() {
+    let parse = |project: Value, commit: Value| {
+        let member = json!({"ProjectID": project, "Commit": commit});
+        CommitQuestion::parse(&member, "dev")
+    };
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let question = parse(json!("shop"), json!(commit)).expect("a question");
+    assert_eq!(question.names.stack(), "gitops-dev-shop");
+    for project in [json!(null), json!(1), json!(""), json!("-"), json!("a/b")] {
+        let found = parse(project, json!(commit));
+        assert_eq!(found, Err(RejectedCheck::InvalidProject));
+    }
+    for other in [
+        json!(null),
+        json!(&commit[1..]),
+        json!(commit.to_uppercase()),
+        json!(format!("{commit}0")),
+        json!("main"),
+    ] {
+        let found = parse(json!("shop"), other);
+        assert_eq!(found, Err(RejectedCheck::InvalidCommit));
+    }
+    let not_an_object = CommitQuestion::parse(&json!("shop"), "dev");
+    assert_eq!(not_an_object, Err(RejectedCheck::InvalidProject));
 }
 
 fn now() -> SystemTime {

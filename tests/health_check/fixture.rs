@@ -11,7 +11,7 @@ use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use cfn_gitops::health_check::{
-    Checker, CommitQuestion, Emit, Environment, FirstProject, Schedule,
+    Checker, CommitQuestion, Emit, Environment, FirstProject, Mode, Schedule,
 };
 use cfn_gitops::mirror_credential::MirrorCredential;
 use cfn_gitops::mirror_credential::rotation::repair::Repair;
@@ -263,8 +263,7 @@ fn checker<'a>(
         clients,
         mirror_credential,
         gitops_pipeline,
-        emit,
-        may_change: true,
+        mode: Mode::Check(emit),
         schedule: Schedule {
             began: clients.clock.now(),
             interval,

@@ -11,7 +11,7 @@ use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use cfn_gitops::health_check::{Checker, HealthCheck, Schedule};
+use cfn_gitops::health_check::{Checker, HealthCheck, Mode, Schedule};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -72,20 +72,18 @@ async fn look(fake: &FakeAws) -> Looked {
         }
     };
     let event = json!({"HealthCheck": {"EnvID": "dev"}});
-    let check = HealthCheck::parse(&event).expect("a health check");
-    let environment = check.environment(FUNCTION).expect("an environment");
+    let check = HealthCheck::parse(&event, FUNCTION).expect("a health check");
     let connector = SharedHttpConnector::new(Distant(fake.connector("health check")));
     let http = Http::new(connector.clone());
     let clients = &Clients::new(&sdk_config(connector), http, clock);
     let credentials = MirrorCredential::new(clients.clone());
     let pipelines = GitOpsPipeline::new(clients.clone(), FunctionApprovals::Denied);
     let checker = Checker {
-        environment: &environment,
+        environment: &check.environment,
         clients,
         mirror_credential: &credentials,
         gitops_pipeline: &pipelines,
-        emit: &emit,
-        may_change: true,
+        mode: Mode::Check(&emit),
         schedule: Schedule {
             began,
             interval: Some(INTERVAL),

@@ -9,7 +9,9 @@
 //! and the schemas and the parameters of the templates in `tests/templates/test_property_patterns.py`.
 //!
 //! The table of metrics is written in the same way: `docs/metrics.json`. So are the rules that the
-//! operator's command checks before a deployment: `cli/rules.json`.
+//! operator's command checks before a deployment: `cli/rules.json`, and the origins of EventBridge's
+//! events, which `tests/templates/test_events.py` compares with the rules of the templates:
+//! `tests/templates/origins.json`.
 //!
 //! Change the files with `CFN_GITOPS_WRITE_SCHEMAS=1 cargo test --test schemas`, and read the
 //! difference.
@@ -23,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use cfn_custom_resource::{Property, ValidationErrors};
 use cfn_gitops::clients::gitlab;
+use cfn_gitops::handler::ORIGINS;
 use cfn_gitops::health_check::metrics::{self, Wrong};
 use cfn_gitops::{gitops_pipeline as pipeline, mirror_credential as mirror};
 use serde_json::{Value, json};
@@ -166,6 +169,12 @@ fn rules_are_as_checked_in() {
         "default_branches": BTreeMap::from(pipeline::spec::DEFAULT_BRANCHES),
     });
     assert_checked_in(&repository().join("cli/rules.json"), &content);
+}
+
+#[test]
+fn origins_are_as_checked_in() {
+    let file = repository().join("tests/templates/origins.json");
+    assert_checked_in(&file, &json!(ORIGINS));
 }
 
 #[test]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.templates import reference_pages
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
-from tests.templates.renderings import rendering
+from tests.templates.renderings import NAMES, rendering
 from tests.templates.test_cross_account_guards import matches
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -154,6 +154,25 @@ def test_rule_of_reports_matches_what_changes_a_record(pipeline, action, is_matc
         event["detail"]["action"] = action
     rule = Deployed(EnvID="dev").properties("ReportRule")
     assert matches(rule["EventPattern"], event) is is_matched
+
+
+# As the templates of the environment and of a pipeline refer to the function.
+FUNCTION = re.compile(r'"Fn::GetAtt": \["Function", "Arn"\]|"Fn::GetAtt": "Function.Arn"|"Ref": "FunctionArn"')
+
+
+def test_function_knows_the_events_of_each_rule_and_no_other():
+    sent = {}
+    for template in [source(), *map(rendering, NAMES)]:
+        rules = [it["Properties"] for it in template["Resources"].values() if it["Type"] == "AWS::Events::Rule"]
+        for rule in rules:
+            if not FUNCTION.search(json.dumps(rule["Targets"])):
+                continue
+            # https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
+            pattern = rule.get("EventPattern", {"source": ["aws.events"], "detail-type": ["Scheduled Event"]})
+            for origin in pattern["source"]:
+                sent.setdefault(origin, set()).update(pattern["detail-type"])
+    known = {row["source"]: set(row["detail_types"]) for row in load(Path(__file__).with_name("origins.json"))}
+    assert sent == {origin: types or sent.get(origin) for origin, types in known.items()}
 
 
 def test_build_event_names_one_build_of_the_rendered_project():

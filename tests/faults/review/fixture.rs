@@ -9,7 +9,7 @@ use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use cfn_gitops::health_check::{Checker, Environment, Schedule};
+use cfn_gitops::health_check::{Checker, Environment, Mode, Schedule};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde_json::{Value, json};
 
@@ -311,8 +311,7 @@ async fn check_health_once(
         clients,
         mirror_credential: &credentials,
         gitops_pipeline: &pipelines,
-        emit: &emit,
-        may_change: true,
+        mode: Mode::Check(&emit),
         schedule: Schedule {
             began: fake.now(),
             interval: None,

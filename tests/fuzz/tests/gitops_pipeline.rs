@@ -149,7 +149,7 @@ fn first_push_names_a_stack_of_a_pipeline_or_none() {
             },
         })]);
         let text = event.to_string();
-        let Ok(Event::Push(push)) = Event::parse(&text, SystemTime::UNIX_EPOCH) else {
+        let Ok(Event::Push(push)) = Event::parse(&text, "", SystemTime::UNIX_EPOCH) else {
             return;
         };
         assert_eq!(event["source"], "aws.codecommit");

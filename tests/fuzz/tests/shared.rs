@@ -53,8 +53,7 @@ fn health_check_is_of_an_environment_that_can_be_one() {
             "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev",
             "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-dev:live",
         ]);
-        let asked = HealthCheck::parse(&event);
-        let Some(Ok(environment)) = asked.map(|asked| asked.environment(&arn)) else {
+        let Ok(HealthCheck { environment, .. }) = HealthCheck::parse(&event, &arn) else {
             return;
         };
         let is_of_letters =
