@@ -136,7 +136,7 @@ impl Handler {
         }
         Ok(EventOutcome::Done(json!({"Report": {
             "PipelineName": names.pipeline(),
-            "Posted": reported.accepted.len(),
+            "Posted": reported.accepted,
             "Rejected": failures,
         }})))
     }

@@ -17,7 +17,7 @@
 //! - [`note`] renders the note about a commit, [`written_notes`] reads the notes that exist, and
 //!   [`note_content`] their content about a change set that waits
 //! - [`changes`] reads the changes of an execution whose approval has ended
-//! - [`report`](report::report) drives all of it with [`reconcile`](crate::reconcile)
+//! - [`report`](report::report) drives all of it, a part after the other
 
 mod cause;
 mod changes;
@@ -57,7 +57,7 @@ use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::stop::Stop;
 use crate::feedback::reporting::execution::ExecutionState;
 use crate::feedback::reporting::open::ReportTarget;
-use crate::feedback::reporting::plan::Scope;
+use crate::feedback::reporting::plan::{Occasion, Scope};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{executions, holds};
 
@@ -94,7 +94,8 @@ pub async fn handle(
     }
     let opened = target.open(clients).await?;
     let asked = OnceCell::new();
-    Ok(report::report(&opened, event.scope, &asked, execution).await)
+    let occasion = Occasion::Event(event.scope);
+    Ok(report::report(&opened, occasion, &asked, execution).await)
 }
 
 /// Approves or rejects the change set that waits in the `pipeline`, by the tags of its request in
@@ -110,8 +111,11 @@ pub async fn decide(
     let opened = target.open(clients).await?;
     let asked = Box::pin(opened.decide()).await?;
     let execution = newest(clients, &target, &asked.request.execution_id).await?;
-    let (scope, asked) = (Scope::Approval, OnceCell::new_with(Some(Ok(asked))));
-    Ok(report::report(&opened, scope, &asked, execution).await)
+    let (occasion, asked) = (
+        Occasion::Event(Scope::Approval),
+        OnceCell::new_with(Some(Ok(asked))),
+    );
+    Ok(report::report(&opened, occasion, &asked, execution).await)
 }
 
 /// Repeats the reports of the executions that [`changed_since`] selected: events may have lost
@@ -144,7 +148,7 @@ pub fn catch_up<'a>(
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
-            let one = report::report(&opened, Scope::All, &asked, execution).await;
+            let one = report::report(&opened, Occasion::HealthCheck, &asked, execution).await;
             for error in one.gitlab_errors() {
                 unreachable.note(url, Some(&target.settings.project), error);
             }

@@ -150,57 +150,49 @@ impl NoteState {
                 format!(" in GitLab by {}", code(person))
             })
         };
-        let before = match &self.approval {
-            None => None,
-            Some(ApprovalEnd::Approved(person)) => Some(format!("were approved{}", by(person))),
-            Some(ApprovalEnd::Rejected(person)) => Some(format!("were rejected{}", by(person))),
-            Some(ApprovalEnd::Unneeded) => Some("no longer need an approval".to_owned()),
-            Some(ApprovalEnd::Unchanged) => {
-                Some("needed no approval, because there are none".to_owned())
-            }
-        };
+        let before = self.approval.as_ref().map(|approval| match approval {
+            ApprovalEnd::Approved(person) => format!("were approved{}", by(person)),
+            ApprovalEnd::Rejected(person) => format!("were rejected{}", by(person)),
+            ApprovalEnd::Unneeded => "no longer need an approval".to_owned(),
+            ApprovalEnd::Unchanged => "needed no approval, because there are none".to_owned(),
+        });
         let changes = format!("Changes to {environment}");
         // A failure is that of the execution: another one may have deployed the changes.
-        let (alone, after_approval) = match &self.end {
-            ExecutionEnd::Open => return format!("{changes} {}", before.unwrap_or_default()),
-            ExecutionEnd::Deployed => {
-                return match (&self.approval, before) {
-                    (Some(ApprovalEnd::Unchanged), Some(before)) => format!("{changes} {before}"),
-                    (_, Some(before)) => format!("{changes} {before} and deployed"),
-                    (_, None) => format!("{changes} were deployed"),
-                };
-            }
-            ExecutionEnd::Canceled(how) => {
-                let stopped = format!("execution was {how}");
-                (
-                    format!("An {stopped} on its way to {environment}"),
-                    format!("the {stopped}"),
-                )
-            }
-            ExecutionEnd::RolledBack => (
-                format!("The deployment to {environment} was rolled back"),
-                "the deployment was rolled back".to_owned(),
-            ),
-            ExecutionEnd::Failed(None) => (
-                format!("A condition of a stage failed on the way to {environment}"),
-                "a condition of the stage failed".to_owned(),
-            ),
-            ExecutionEnd::Failed(Some(action)) if action == DEPLOY => (
-                format!("The deployment to {environment} failed"),
-                "the deployment failed".to_owned(),
-            ),
-            ExecutionEnd::Failed(Some(action)) if action == BUILD => (
-                format!("The build for {environment} failed"),
-                "the build failed".to_owned(),
-            ),
-            ExecutionEnd::Failed(Some(action)) => {
-                let failed = format!("{} failed", code(action));
-                (format!("{failed} on the way to {environment}"), failed)
-            }
-        };
-        match before {
+        let but = |alone: String, after_approval: &str| match &before {
             Some(before) => format!("{changes} {before}, but {after_approval}"),
             None => alone,
+        };
+        let work = |name: &str, to: &str, end: &str| {
+            let alone = format!("The {name} {to} {environment} {end}");
+            but(alone, &format!("the {name} {end}"))
+        };
+        match &self.end {
+            ExecutionEnd::Open => format!("{changes} {}", before.as_deref().unwrap_or_default()),
+            ExecutionEnd::Deployed => match &before {
+                Some(before) if self.approval == Some(ApprovalEnd::Unchanged) => {
+                    format!("{changes} {before}")
+                }
+                Some(before) => format!("{changes} {before} and deployed"),
+                None => format!("{changes} were deployed"),
+            },
+            ExecutionEnd::Canceled(how) => {
+                let stopped = format!("execution was {how}");
+                let alone = format!("An {stopped} on its way to {environment}");
+                but(alone, &format!("the {stopped}"))
+            }
+            ExecutionEnd::RolledBack => work("deployment", "to", "was rolled back"),
+            ExecutionEnd::Failed(None) => {
+                let alone = format!("A condition of a stage failed on the way to {environment}");
+                but(alone, "a condition of the stage failed")
+            }
+            ExecutionEnd::Failed(Some(action)) => match action.as_str() {
+                DEPLOY => work("deployment", "to", "failed"),
+                BUILD => work("build", "for", "failed"),
+                action => {
+                    let failed = format!("{} failed", code(action));
+                    but(format!("{failed} on the way to {environment}"), &failed)
+                }
+            },
         }
     }
 }

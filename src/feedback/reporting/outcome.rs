@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{ErrorScope, GitLabError, RetryTime};
-use crate::feedback::reporting::plan::{Post, Topic};
+use crate::feedback::reporting::plan::Topic;
 use cfn_custom_resource::Reason;
 
 /// Why an execution or a build is not reported. Lambda delivers the event again, unless it is
@@ -53,8 +53,8 @@ impl From<GitLabError> for ReportError {
 /// One report, as far as GitLab accepted it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
-    /// The requests that GitLab accepted.
-    pub accepted: Vec<Post>,
+    /// The number of requests that changed GitLab's records.
+    pub accepted: usize,
     /// The parts that failed. One that fails does not stop the others, unless GitLab accepts no
     /// connection.
     pub failed: BTreeMap<Topic, ReportError>,
@@ -90,7 +90,7 @@ impl Reported {
 
     /// Adds another part of the same report.
     pub(crate) fn add(&mut self, other: Reported) {
-        self.accepted.extend(other.accepted);
+        self.accepted += other.accepted;
         self.failed.extend(other.failed);
         self.others.extend(other.others);
     }

@@ -40,8 +40,8 @@ fn names() -> ResourceNames {
     ResourceNames::new("dev", "shop").expect("valid names")
 }
 
-fn desired_of(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Desired {
-    desired(&execution(state, actions), &names(), &settings(), URL)
+fn desired(execution: &Execution) -> CommitStatus {
+    execution_status(execution, &names(), &settings(), URL).expect("a status")
 }
 
 /// The state and the description of the execution's status.
@@ -49,7 +49,7 @@ fn status_of(
     state: ExecutionState,
     actions: &[(&str, ActionState, &str)],
 ) -> (StatusState, String) {
-    let status = desired_of(state, actions).execution.expect("a status");
+    let status = desired(&execution(state, actions));
     (status.state, status.description)
 }
 
@@ -70,17 +70,9 @@ fn posted(
             target_url: (*url).to_owned(),
         },
     });
-    let shown = Shown {
-        execution: Statuses::of(shown.clone().collect(), &shown.collect::<Vec<_>>(), URL),
-        ..Shown::default()
-    };
-    let posts = posts(&desired_of(state, &[]), &shown);
-    let posted = posts.iter().map(|post| match post {
-        Post::Status(Topic::Execution, status) => (None, status.state),
-        Post::EndStatus(Topic::Execution, status, id) => (Some(*id), status.state),
-        other => panic!("{other:?}"),
-    });
-    posted.collect()
+    let shown = Statuses::of(shown.clone().collect(), &shown.collect::<Vec<_>>(), URL);
+    let posts = status_posts(&desired(&execution(state, &[])), &shown);
+    posts.iter().map(|post| (post.ended_in, post.status.state)).collect()
 }
 
 /// One test for each row: the execution's state and actions, and its status with the description.
@@ -131,19 +123,25 @@ fn approval_that_was_not_given_is_canceled() {
         (ExecutionState::Canceled, ActionState::Running),
         (ExecutionState::Canceled, ActionState::Abandoned),
     ] {
-        let desired = desired_of(execution, &[(APPROVAL, approval, "")]);
-        let state = desired.approval.expect("a status").state;
-        assert_eq!(state, StatusState::Canceled);
+        let execution = self::execution(execution, &[(APPROVAL, approval, "")]);
+        let status = approval_status(&execution, &names(), &settings(), URL);
+        assert_eq!(status.expect("a status").state, StatusState::Canceled);
     }
 }
 
 #[test]
 fn deployment_is_recorded_when_it_has_ended() {
-    let deploy = (DEPLOY, ActionState::Running, "");
-    let runs = desired_of(ExecutionState::Running, &[deploy]);
-    assert_eq!(runs.deployment, None);
-    let stopped = desired_of(ExecutionState::Canceled, &[deploy]);
-    assert_eq!(stopped.deployment, Some(StatusState::Canceled));
+    use StatusState::{Canceled, Failed, Success};
+    let (running, canceled) = (ExecutionState::Running, ExecutionState::Canceled);
+    for (state, deployment, expected) in [
+        (running, ActionState::Running, None),
+        (running, ActionState::Succeeded, Some(Success)),
+        (running, ActionState::Failed, Some(Failed)),
+        (canceled, ActionState::Running, Some(Canceled)),
+    ] {
+        let execution = execution(state, &[(DEPLOY, deployment, "")]);
+        assert_eq!(deployment_state(&execution, &settings()), expected);
+    }
 }
 
 #[test]
@@ -158,10 +156,10 @@ fn switched_off_parts_are_not_reported() {
         (DEPLOY, ActionState::Succeeded, ""),
     ];
     let execution = execution(ExecutionState::Succeeded, &actions);
-    assert_eq!(
-        desired(&execution, &names(), &settings, URL),
-        Desired::default()
-    );
+    let status = execution_status(&execution, &names(), &settings, URL);
+    let approval = approval_status(&execution, &names(), &settings, URL);
+    let deployment = deployment_state(&execution, &settings);
+    assert_eq!((status, approval, deployment), (None, None, None));
 }
 
 #[test]
@@ -252,85 +250,38 @@ fn failure_of_a_later_attempt_is_posted_again() {
     let failed = |attempt: &str| {
         let mut execution = execution(ExecutionState::Failed, &[(DEPLOY, ActionState::Failed, "")]);
         execution.actions[0].attempt = attempt.to_owned();
-        desired(&execution, &names(), &settings(), URL)
+        desired(&execution)
     };
-    let status = failed("a1").execution.expect("a status");
     let status = ShownStatus {
         branch: None,
         pipeline_id: Some(1),
-        status,
+        status: failed("a1"),
     };
-    let shown = Shown {
-        execution: Statuses::of(vec![status], &[], URL),
-        is_recorded: true,
-        ..Shown::default()
-    };
-    assert_eq!(posts(&failed("a1"), &shown).len(), 0);
-    assert_eq!(posts(&failed("a2"), &shown).len(), 1);
+    let shown = Statuses::of(vec![status], &[], URL);
+    assert_eq!(status_posts(&failed("a1"), &shown).len(), 0);
+    assert_eq!(status_posts(&failed("a2"), &shown).len(), 1);
 }
 
-#[test]
-fn ended_deployment_is_recorded_once() {
-    use StatusState::{Failed, Success};
-    for (state, is_recorded, recorded) in [
-        (ActionState::Running, false, None),
-        (ActionState::Succeeded, false, Some(Success)),
-        (ActionState::Succeeded, true, None),
-        (ActionState::Failed, false, Some(Failed)),
-    ] {
-        let desired = Desired {
-            execution: None,
-            ..desired_of(ExecutionState::Running, &[(DEPLOY, state, "")])
-        };
-        let shown = Shown {
-            is_recorded,
-            ..Shown::default()
-        };
-        let expected = Vec::from_iter(recorded.map(Post::CreateDeployment));
-        assert_eq!(posts(&desired, &shown), expected);
-    }
-}
-
-fn environment(name: &str, external_url: Option<&str>, tier: &str) -> Shown {
-    Shown {
-        environment: Some(GitLabEnvironment {
-            id: 3,
-            name: name.to_owned(),
-            external_url: external_url.map(Into::into),
-            tier: Some(tier.to_owned()),
-        }),
-        ..Shown::default()
+fn environment(name: &str, external_url: Option<&str>, tier: &str) -> GitLabEnvironment {
+    GitLabEnvironment {
+        id: 3,
+        name: name.to_owned(),
+        external_url: external_url.map(Into::into),
+        tier: Some(tier.to_owned()),
     }
 }
 
 #[test]
 fn environment_address_is_set_when_it_differs() {
-    let desired = Desired {
-        environment_url: Some("https://a".to_owned()),
-        ..Desired::default()
+    let changes = |shown, is_kept| {
+        let shown = environment("dev", shown, "development");
+        let change = environment_change(&shown, Some("https://a"), None, is_kept);
+        change.is_some_and(|it| it.url.as_deref() == Some("https://a"))
     };
-    let shown = |external_url| environment("dev", external_url, "development");
-    let post = [Post::ChangeEnvironment {
-        id: 3,
-        external_url: Some("https://a".to_owned()),
-        tier: None,
-    }];
-    assert_eq!(posts(&desired, &shown(None)), post);
-    assert_eq!(posts(&desired, &shown(Some("https://b"))), post);
-    assert!(posts(&desired, &shown(Some("https://a"))).is_empty());
-    assert!(posts(&desired, &Shown::default()).is_empty());
+    assert!(changes(None, false) && changes(Some("https://b"), false));
+    assert!(!changes(Some("https://a"), false));
     // The health check does not replace the address of another pipeline that follows its record.
-    let repeated = Desired {
-        is_repeated: true,
-        ..desired
-    };
-    let recorded = |external_url| Shown {
-        is_recorded: true,
-        ..shown(external_url)
-    };
-    assert!(posts(&repeated, &recorded(Some("https://b"))).is_empty());
-    assert_eq!(posts(&repeated, &recorded(None)), post);
-    assert_eq!(posts(&repeated, &shown(Some("https://b"))), post);
+    assert!(changes(None, true) && !changes(Some("https://b"), true));
 }
 
 #[test]
@@ -347,46 +298,41 @@ fn tier_replaces_a_guess_that_the_name_spoils() {
     for (env_id, name, expected) in tiers {
         assert_eq!(tier(env_id, name), expected, "{env_id} {name}");
     }
-    let desired = Desired {
-        tier: Some("production"),
-        ..Desired::default()
+    let change = |tier| {
+        let shown = environment("prd-printing", None, tier);
+        environment_change(&shown, None, Some("production"), false)
     };
-    let post = [Post::ChangeEnvironment {
+    let expected = EnvironmentChange {
         id: 3,
-        external_url: None,
+        url: None,
         tier: Some("production"),
-    }];
-    let shown = |tier| environment("prd-printing", None, tier);
-    assert_eq!(posts(&desired, &shown("testing")), post);
+    };
+    assert_eq!(change("testing"), Some(expected));
     // A person has chosen it.
-    assert!(posts(&desired, &shown("staging")).is_empty());
-    assert!(posts(&desired, &shown("production")).is_empty());
+    assert_eq!((change("staging"), change("production")), (None, None));
 }
 
 #[test]
 fn event_reports_its_own_part() {
     use Topic::{Approval, Deployment, EnvironmentUrl, Note};
-    let parts = |scope: Scope, state| {
+    let parts = |occasion: Occasion, state| {
         let mut all = vec![Topic::Execution, Approval, Deployment, EnvironmentUrl, Note];
-        all.retain(|topic| scope.includes(*topic, state));
+        all.retain(|topic| occasion.includes(*topic, state));
         all
     };
+    let of_action = |name| Occasion::Event(Scope::of_action(name));
     let (running, ended) = (ExecutionState::Running, ExecutionState::Failed);
-    let source = Scope::of_action("Source");
+    let source = of_action("Source");
     let at_end = [Topic::Execution, Approval, Deployment, Note];
-    for (scope, state, expected) in [
+    for (occasion, state, expected) in [
         (source, running, &[Topic::Execution][..]),
         (source, ended, &at_end),
-        (Scope::of_action(APPROVAL), running, &[Approval, Note]),
-        (
-            Scope::of_action(DEPLOY),
-            running,
-            &[Deployment, EnvironmentUrl],
-        ),
+        (of_action(APPROVAL), running, &[Approval, Note]),
+        (of_action(DEPLOY), running, &[Deployment, EnvironmentUrl]),
     ] {
-        assert_eq!(parts(scope, state), expected);
+        assert_eq!(parts(occasion, state), expected);
     }
-    assert_eq!(parts(Scope::All, running).len(), 5);
+    assert_eq!(parts(Occasion::HealthCheck, running).len(), 5);
     assert!(!source.has_actions(running) && source.has_actions(ended));
 }
 

@@ -17,6 +17,25 @@ use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 /// CodePipeline's error codes for an ID that is not one of an execution.
 const NO_EXECUTION: [&str; 2] = ["PipelineExecutionNotFoundException", "ValidationException"];
 
+/// A request that changes a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotePost {
+    /// The note to edit. `None` if each place gets one, and the one that is there is edited.
+    pub note: Option<Note>,
+    pub body: String,
+}
+
+impl NotePost {
+    pub fn write(body: String) -> Self {
+        NotePost { note: None, body }
+    }
+
+    fn edit(note: &Note, body: String) -> Self {
+        let note = Some(note.clone());
+        NotePost { note, body }
+    }
+}
+
 /// The notes about a commit, by the places where it belongs.
 #[derive(Clone, Debug, Default)]
 pub struct WrittenNotes {
@@ -84,7 +103,7 @@ impl WrittenNotes {
     }
 
     /// The notes that show the failure of this `attempt`, with the new text `body`.
-    pub fn edited_failures(&self, attempt: &str, body: &str) -> Vec<(Note, String)> {
+    pub fn edited_failures(&self, attempt: &str, body: &str) -> Vec<NotePost> {
         let shows = |note: &&Note| Written::parse(&note.body).failed_attempt == Some(attempt);
         edited(self.all().filter(shows), body)
     }
@@ -130,13 +149,13 @@ impl WrittenNotes {
     }
 
     /// The notes in the other places with the new text `body`, unless they have it.
-    pub fn edited_elsewhere(&self, body: &str) -> Vec<(Note, String)> {
+    pub fn edited_elsewhere(&self, body: &str) -> Vec<NotePost> {
         edited(self.elsewhere.iter(), body)
     }
 
     /// The notes that are not written with those of the places, with the new text `body` unless
     /// they have it.
-    pub fn edited_others(&self, body: &str) -> Vec<(Note, String)> {
+    pub fn edited_others(&self, body: &str) -> Vec<NotePost> {
         edited(self.elsewhere.iter().chain(&self.of_other_users), body)
     }
 
@@ -172,7 +191,7 @@ impl WrittenNotes {
         pipeline: &PipelineSettings,
         of: NoteOf<'_>,
         execution: &Execution,
-    ) -> (Vec<(Note, String)>, Option<ReportError>) {
+    ) -> (Vec<NotePost>, Option<ReportError>) {
         let (names, name) = (&pipeline.names, pipeline.names.pipeline());
         let own = NoteState::of(execution);
         let (mut outdated, mut failure, mut changes) = (vec![], self.unread.clone(), None);
@@ -207,7 +226,7 @@ impl WrittenNotes {
                 read => {
                     let listed = read.iter().flatten().flatten().next();
                     let body = of.ended(&state, None, listed.map(Vec::as_slice));
-                    outdated.push((note.clone(), body));
+                    outdated.push(NotePost::edit(note, body));
                 }
             }
         }
@@ -225,9 +244,9 @@ impl WrittenNotes {
 }
 
 /// The `notes` with the new text `body`, unless they have it.
-fn edited<'a>(notes: impl Iterator<Item = &'a Note>, body: &str) -> Vec<(Note, String)> {
+fn edited<'a>(notes: impl Iterator<Item = &'a Note>, body: &str) -> Vec<NotePost> {
     let outdated = notes.filter(|note| note.body.trim_end() != body.trim_end());
-    outdated.map(|note| (note.clone(), body.to_owned())).collect()
+    outdated.map(|note| NotePost::edit(note, body.to_owned())).collect()
 }
 
 /// How the approval of the execution `id` ended. `Some(None)` if it waits, and `None` if there is

@@ -19,7 +19,7 @@ fn calls_per_event_are_as_documented() {
         // looks for one on the commit.
         ("approved", DEPLOYED, 4, (12, 10)),
         // It creates the environment, whose address is set afterwards.
-        ("first deployed", DEPLOYED, 5, (9, 4)),
+        ("first deployed", DEPLOYED, 5, (8, 4)),
         // It edits the notes on two merge requests, and looks for one on the commit.
         ("end", DEPLOYED, 6, (13, 11)),
     ];
