@@ -99,7 +99,7 @@ def _iam_quotas(iam: Any, needed: Counter[str]) -> list[Finding]:
     return found or [Sound("quotas of IAM")]
 
 
-def always_unknown() -> list[Finding]:
+def unknown_checks() -> list[Finding]:
     """Obstacles that only a rejected deployment shows."""
     return [
         NotChecked("CodeCommit for new customers",

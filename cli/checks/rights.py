@@ -97,7 +97,7 @@ def creates(reader: Reader, template: Template) -> list[Request]:
     return [each for each in requests if each.arns]
 
 
-def other_types(template: Template) -> list[Finding]:
+def type_checks(template: Template) -> list[Finding]:
     """The types of resources that creates.json does not have."""
     known = {*read_creates(), _FUNCTION}
     others = sorted({each.type for each in template.resources() if each.type not in known and not each.type.startswith(_CUSTOM)})

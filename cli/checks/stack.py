@@ -14,7 +14,7 @@ _WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete"
 
 
 def stack_checks(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:
-    return [stack_check(environment, stack), *project_checks(environment, stack)]
+    return [stack_check(environment, stack), *project_findings(environment, stack)]
 
 
 def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
@@ -65,7 +65,7 @@ def _remedy(status: str, environment: Environment) -> str:
     return "" if status in stack_statuses.COMPLETE else f"Read its events: {_failures(environment)}"
 
 
-def project_checks(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:
+def project_findings(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:
     """Another ProjectID replaces the first project, which no change set shows with its consequence."""
     former = parameters(stack or {}).get("ProjectID", "")
     given = environment.settings.parameters.get("ProjectID", former)

@@ -34,10 +34,10 @@ _MIRRORS_LIMITED_SINCE = (18, 9)
 
 
 def token_rows(environment: Environment, template: Template | None = None) -> list[Row]:
-    return [Row("GitLab token", lambda: token_checks(environment, template.values if template else None))]
+    return [Row("GitLab token", lambda: token_findings(environment, template.values if template else None))]
 
 
-def token_checks(environment: Environment, given: dict[str, str] | None) -> list[Finding]:
+def token_findings(environment: Environment, given: dict[str, str] | None) -> list[Finding]:
     """The findings about the GitLab token that the parameters name. `given` is `None` if the stack or the template was not
     read: a parameter that samconfig.toml does not name may have any value then, and a token could go to another GitLab."""
     if given is None:

@@ -15,8 +15,8 @@ from cli.checks import template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import name_rows, owned_by
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks
-from cli.checks.region import always_unknown, build_quota_rows, iam_quota_rows, service_rows
-from cli.checks.rights import other_types, right_rows
+from cli.checks.region import unknown_checks, build_quota_rows, iam_quota_rows, service_rows
+from cli.checks.rights import type_checks, right_rows
 from cli.checks.rows import Reader, Row, findings
 from cli.checks.stack import stack_checks
 from cli.checks.template import Template
@@ -65,7 +65,7 @@ CHECKS: tuple[Input | Callable[..., Sequence[Finding | Row]], ...] = (
     Input("template", lambda environment, document, stack: Template(document, values(environment, document, stack))),
     rule_checks,
     tag_checks,
-    other_types,
+    type_checks,
     unread_parts,
     service_rows,
     right_rows,
@@ -74,7 +74,7 @@ CHECKS: tuple[Input | Callable[..., Sequence[Finding | Row]], ...] = (
     iam_quota_rows,
     execution_rows,
     token_rows,
-    always_unknown,
+    unknown_checks,
 )
 
 

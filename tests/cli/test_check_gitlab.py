@@ -24,7 +24,7 @@ from cli.checks import gitlab as client
 from cli.checks.gitlab import certificates_of, fingerprint, is_same, is_usable
 from cli.checks.secret import NotAToken, token_in
 from cli.checks.template import defaults, read
-from cli.checks.token import token_checks
+from cli.checks.token import token_findings
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import Settings
 from cli.shell import terminal
@@ -91,7 +91,7 @@ class Scene:
 
     def checks(self) -> list[Finding]:
         account = Account(self.session(), self.aws.account_id)
-        return token_checks(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account), self.settings)
+        return token_findings(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account), self.settings)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -645,7 +645,7 @@ def test_redirect_is_named_and_not_followed(scene: Scene) -> None:
 # A program of its own, as the command is one: the server reads its arguments and its environment.
 _PROGRAM = """
 import json, sys, boto3
-from cli.checks.token import token_checks
+from cli.checks.token import token_findings
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import Settings
 from cli.shell.ending import ended
@@ -655,7 +655,7 @@ def run():
     given = json.loads(sys.stdin.read())
     account = Account(boto3.Session(region_name=given["region"]), given["account"])
     known = given["parameters"]
-    return output.findings(token_checks(Environment(Settings("dev", "cfn-gitops-dev", known), account), known))
+    return output.findings(token_findings(Environment(Settings("dev", "cfn-gitops-dev", known), account), known))
 
 output = Output("--json" in sys.argv)
 status = ended(run, "", output.failure)
@@ -694,7 +694,7 @@ def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str, for
         output, errors = started[0].communicate(json.dumps(given))
     assert started[0].returncode in (0, 1) and "Traceback" not in errors, errors
     assert server.received and all(scene.token in text for text in server.received)
-    assert any("token_checks" in text for text in seen)
+    assert any("token_findings" in text for text in seen)
     parts = {scene.token[at:at + 6] for at in range(len("glpat-"), len(scene.token) - 5)}
     for text in (output, errors, *seen):
         assert not [part for part in parts if part in text], text

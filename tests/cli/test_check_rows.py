@@ -24,7 +24,7 @@ from cli.checks import region, rights, rows, template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names
 from cli.checks.rows import Reader, Row, findings
-from cli.checks.stack import project_checks, stack_check
+from cli.checks.stack import project_findings, stack_check
 from cli.checks.template import Template
 from cli.commands import check, doctor
 from cli.commands.check import values
@@ -101,9 +101,9 @@ def test_stack_of_another_program_is_found() -> None:
 def test_replaced_first_project_is_found(given: dict[str, str], former: str, count: int) -> None:
     environment = reader().environment
     environment.settings.parameters |= given
-    found = project_checks(environment, {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]})
+    found = project_findings(environment, {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]})
     assert len(found) == count and all("codecommit-dev-cfn-infra with its commits" in each.text for each in found)
-    assert project_checks(environment, None) == []
+    assert project_findings(environment, None) == []
 
 
 def test_template_of_the_release_counts_for_settings_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,7 +381,7 @@ def test_pipeline_that_was_never_pushed_is_sound() -> None:
 def test_every_check_is_registered_and_gets_its_inputs() -> None:
     names = [f"cli.checks.{file.stem}" for file in (ROOT / "cli/checks").glob("[a-z]*.py")]
     written = {each for module in names
-               for name, each in vars(importlib.import_module(module)).items() if name.endswith("_rows")}
+               for name, each in vars(importlib.import_module(module)).items() if name.endswith(("_rows", "_checks")) and not name.startswith("_")}
     assert written - {each for each in check.CHECKS if callable(each)} == set()
     known = {"environment", "reader", "settings", "folder", "role_arn", "s3_bucket"}
     for each in check.CHECKS:
@@ -437,9 +437,9 @@ def test_types_of_another_template_are_not_checked() -> None:
     of = reader()
     document = copy.deepcopy(document_of_the_release())
     document["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "sns-dev-alarms"}}
-    [row] = rights.other_types(Template(document, values(of.environment, document, None)))
+    [row] = rights.type_checks(Template(document, values(of.environment, document, None)))
     assert row.result == "not checked" and "AWS::SNS::Topic" in row.text
-    assert rights.other_types(template(of)) == []
+    assert rights.type_checks(template(of)) == []
 
 
 def test_rotation_needs_its_right() -> None:
