@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
+use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::actions::ActionError;
@@ -68,8 +69,7 @@ impl CallError {
         let action = E::action();
         let (reason_code, cause) = match error {
             SdkError::ServiceError(service) => {
-                let (meta, status) = (service.err().meta(), service.raw().status());
-                let answer = (meta.code(), meta.message());
+                let (answer, status) = (service.err().meta(), service.raw().status());
                 return CallError::answered(doing.into(), action, status.as_u16(), answer);
             }
             SdkError::TimeoutError(_) => {
@@ -120,10 +120,11 @@ impl CallError {
         doing: String,
         action: &'static str,
         status: u16,
-        (code, message): (Option<&str>, Option<&str>),
+        answer: &ErrorMetadata,
     ) -> Self {
+        let code = answer.code();
         let shown = code.unwrap_or("an unknown error");
-        let cause = match message {
+        let cause = match answer.message() {
             Some(message) => format!("{shown}: {message}"),
             None => shown.to_owned(),
         };
@@ -400,13 +401,12 @@ mod tests {
     use aws_sdk_eventbridge::operation::describe_rule::DescribeRuleError;
     use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_types::body::SdkBody;
-    use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
 
     fn answered(action: &'static str, status: u16, code: &str, message: &str) -> CallError {
-        let answer = (Some(code), Some(message));
-        CallError::answered("reading".to_owned(), action, status, answer)
+        let answer = ErrorMetadata::builder().code(code).message(message).build();
+        CallError::answered("reading".to_owned(), action, status, &answer)
     }
 
     #[test]
@@ -453,7 +453,7 @@ mod tests {
             let decided = (error.sent, error.retry, error.reason_code);
             assert_eq!(decided, (sent, retry, reason), "{code}");
         }
-        let nameless = CallError::answered(String::new(), "", 404, (None, None));
+        let nameless = CallError::answered(String::new(), "", 404, &ErrorMetadata::default());
         assert_eq!(
             (nameless.sent, nameless.retry),
             (Sent::Unknown, RetryTime::Later)

@@ -1,3 +1,5 @@
+use aws_smithy_types::error::ErrorMetadata;
+
 use crate::gitops_pipeline::messages::*;
 
 // claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
@@ -20,8 +22,9 @@ fn denied_call_names_the_remedy() {
         ("codepipeline:StartPipelineExecution", token),
     ] {
         let message = format!("User: u is not authorized to perform: {action} on resource: r");
-        let answer = (Some("AccessDeniedException"), Some(message.as_str()));
-        let error = CallError::answered(doing.to_owned(), "iam:GetUser", 400, answer);
+        let code = "AccessDeniedException";
+        let answer = ErrorMetadata::builder().code(code).message(&message).build();
+        let error = CallError::answered(doing.to_owned(), "iam:GetUser", 400, &answer);
         let said = with_remedy(with_remedy(error)).reason().to_string();
         assert_eq!(said.matches(advice).count(), 1, "{said}");
     }
