@@ -122,10 +122,12 @@ impl Stacks {
         listed.is_some_and(|listed| listed.status.is_complete())
     }
 
-    /// The ID of the stack `name`, if no operation on it runs.
+    /// The ID of the stack `name`, if no operation on it runs, and none was to delete it or what
+    /// it had created.
     pub fn settled(&self, name: &str) -> Option<&String> {
         let ListedStack { id, status } = self.all.get(name)?;
-        status.is_settled().then_some(id)
+        let is_kept = !status.is_deletion() && *status != StackStatus::RollbackFailed;
+        (is_kept && status.is_settled()).then_some(id)
     }
 }
 

@@ -62,7 +62,7 @@
 //!   a `Superseded` one.
 //! - It is not a rollback of a stage, because the branch would be deployed instead.
 //! - Its commit is the branch's tip. With `Source.Paths`, it may also be an earlier one if none of
-//!   their files has changed since.
+//!   their files has changed since, and no other execution still reads its source.
 //! - It ended at most a day ago. A later deployment would come as a surprise.
 //! - By the stack's events, CloudFormation updated the pipeline while it ran. A person who edits
 //!   the pipeline in the console decides what it runs next. The update of a request that failed,
