@@ -19,12 +19,8 @@ pub enum Cause {
     #[default]
     Summary,
     Build(FailedBuild),
-    Deployment {
-        /// The failed resources, or why they are not listed.
-        listed: Result<FailedDeployment, Unlisted>,
-        /// The status of the stack. `None` if it does not exist or cannot be read.
-        status: Option<StackStatus>,
-    },
+    /// The failed resources, or why they are not listed.
+    Deployment(Result<FailedDeployment, Unlisted>),
 }
 
 impl Cause {
@@ -67,16 +63,11 @@ impl Cause {
                     action,
                     audience,
                 };
-                let listed = match deployment::read(aws, &of).await {
-                    Ok(read) => Ok(read),
-                    Err(Stop::Nothing(why)) => Err(why),
-                    Err(Stop::Failed(error)) => return Err(error),
-                };
-                let status = match &listed {
-                    Ok(read) if read.status.is_some() => read.status.clone(),
-                    _ => deployment::stack_status(aws, &settings.stack_name).await,
-                };
-                Ok(Cause::Deployment { listed, status })
+                match deployment::read(aws, &of).await {
+                    Ok(read) => Ok(Cause::Deployment(Ok(read))),
+                    Err(Stop::Nothing(why)) => Ok(Cause::Deployment(Err(why))),
+                    Err(Stop::Failed(error)) => Err(error),
+                }
             }
             _ => Ok(Cause::Summary),
         }
@@ -84,7 +75,7 @@ impl Cause {
 
     /// Whether a later look may find more.
     pub fn is_late(&self) -> bool {
-        matches!(self, Cause::Deployment { listed: Err(why), .. } if why.is_late)
+        matches!(self, Cause::Deployment(Err(why)) if why.is_late)
     }
 
     /// The first cause on one line. `None` if CodePipeline's summary is all there is.
@@ -96,7 +87,7 @@ impl Cause {
                 let phase = text.strip_prefix("The build failed in ");
                 Some(phase.unwrap_or(&text).to_owned())
             }
-            Cause::Deployment { listed, .. } => {
+            Cause::Deployment(listed) => {
                 let first = listed.as_ref().ok()?.resources.first()?;
                 Some(format!(
                     "{} ({}): {}",
@@ -118,48 +109,55 @@ impl Cause {
         match self {
             Cause::Summary => said,
             Cause::Build(build) => build.markdown(),
-            Cause::Deployment {
-                listed: Ok(read), ..
-            } => deployment::render(read, url),
-            Cause::Deployment {
-                listed: Err(why), ..
-            } => {
+            Cause::Deployment(Ok(read)) => deployment::render(read, url),
+            Cause::Deployment(Err(why)) => {
                 let because = why.because;
                 format!("{said}\nThe failed resources are not listed, because {because}.\n")
             }
         }
     }
 
-    /// The sentence about a stack that CloudFormation cannot update, with the command of an
-    /// administrator. `None` if it can update it, or if the status is not known.
-    pub fn obstacle(&self, stack_name: &str) -> Option<String> {
-        let Cause::Deployment {
-            status: Some(status),
-            ..
-        } = self
-        else {
-            return None;
-        };
-        let command = |name| {
-            code(&format!(
-                "aws cloudformation {name} --stack-name {stack_name}"
-            ))
-        };
-        match status {
-            status if status.was_never_complete() => {
-                let delete = command("delete-stack");
-                Some(format!(
-                    "\nBefore the next deployment, an administrator has to delete the stack: {delete}.\n"
-                ))
-            }
-            StackStatus::UpdateRollbackFailed => {
-                let repair = command("continue-update-rollback");
-                Some(format!(
-                    "\nAn administrator has to repair the stack first, also before a revert or an undo: {repair}.\n"
-                ))
-            }
-            _ => None,
+    /// The status of the stack after its failed deployment. `None` if no deployment failed, or if
+    /// the stack does not exist or cannot be read.
+    pub async fn stack_status(
+        &self,
+        aws: &Aws,
+        stack_name: &str,
+        execution: &Execution,
+    ) -> Option<StackStatus> {
+        match self {
+            Cause::Deployment(Ok(read)) if read.status.is_some() => read.status.clone(),
+            // The cause may not have been read.
+            _ => match &*execution.failed_action()?.name {
+                CREATE_CHANGE_SET | DEPLOY => deployment::stack_status(aws, stack_name).await,
+                _ => None,
+            },
         }
+    }
+}
+
+/// The sentence about a stack that CloudFormation cannot update, with the command of an
+/// administrator. `None` if it can update it.
+pub fn stack_obstacle(status: &StackStatus, stack_name: &str) -> Option<String> {
+    let command = |name| {
+        code(&format!(
+            "aws cloudformation {name} --stack-name {stack_name}"
+        ))
+    };
+    match status {
+        status if status.was_never_complete() => {
+            let delete = command("delete-stack");
+            Some(format!(
+                "\nBefore the next deployment, an administrator has to delete the stack: {delete}.\n"
+            ))
+        }
+        StackStatus::UpdateRollbackFailed => {
+            let repair = command("continue-update-rollback");
+            Some(format!(
+                "\nAn administrator has to repair the stack first, also before a revert or an undo: {repair}.\n"
+            ))
+        }
+        _ => None,
     }
 }
 
@@ -172,22 +170,17 @@ mod tests {
         let delete = "delete the stack: `aws cloudformation delete-stack --stack-name s`";
         let repair = "first, also before a revert or an undo: `aws cloudformation continue-update-rollback --stack-name s`";
         for (status, expected) in [
-            (Some("ROLLBACK_COMPLETE"), delete),
-            (Some("CREATE_FAILED"), delete),
-            (Some("ROLLBACK_FAILED"), delete),
-            (Some("UPDATE_ROLLBACK_FAILED"), repair),
-            (Some("UPDATE_ROLLBACK_COMPLETE"), ""),
-            (Some("REVIEW_IN_PROGRESS"), ""),
-            (None, ""),
+            ("ROLLBACK_COMPLETE", delete),
+            ("CREATE_FAILED", delete),
+            ("ROLLBACK_FAILED", delete),
+            ("UPDATE_ROLLBACK_FAILED", repair),
+            ("UPDATE_ROLLBACK_COMPLETE", ""),
+            ("REVIEW_IN_PROGRESS", ""),
         ] {
-            let cause = Cause::Deployment {
-                listed: Ok(FailedDeployment::default()),
-                status: status.map(|status| StackStatus::parse(Some(status))),
-            };
-            let obstacle = cause.obstacle("s").unwrap_or_default();
-            assert_eq!(obstacle.is_empty(), expected.is_empty(), "{status:?}");
-            assert!(obstacle.contains(expected), "{status:?}: {obstacle}");
+            let obstacle = stack_obstacle(&StackStatus::parse(Some(status)), "s");
+            let obstacle = obstacle.unwrap_or_default();
+            assert_eq!(obstacle.is_empty(), expected.is_empty(), "{status}");
+            assert!(obstacle.contains(expected), "{status}: {obstacle}");
         }
-        assert_eq!(Cause::Summary.obstacle("s"), None);
     }
 }

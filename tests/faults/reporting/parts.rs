@@ -14,8 +14,8 @@ use crate::steps::{Step, waiting};
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use fake_aws::gitlab::Firewall;
 use fake_aws::gitlab::tags::Tag;
-use fake_aws::{AwsState, FakeAws, FaultKind, On, Schedules};
-use tokio::time::{Duration, Instant};
+use fake_aws::{AwsState, FakeAws, Fault, FaultKind, On, Schedules};
+use tokio::time::{Duration, Instant, sleep};
 
 use FaultKind::{AnswerLost, Denied, InternalError500, RequestHangs, RequestLost, Throttled};
 
@@ -109,6 +109,25 @@ fn deployed(id: &'static str, status: &'static str) -> [Step; 3] {
         Step::Deployed(id, None),
         Step::End(id, status),
     ]
+}
+
+/// A request is repeated after two seconds. Another delivery may have posted the later state before.
+#[test]
+fn state_that_ended_during_a_pause_is_not_posted() {
+    in_account(async |fake| {
+        for step in waiting("e1", 0) {
+            step.take(fake, SHOP).await;
+        }
+        fake.inject("one", Fault::on("GitLab.PostStatus", 1, InternalError500));
+        let end = async {
+            sleep(Duration::from_secs(1)).await;
+            Step::End("e1", "Stopped").take(fake, SHOP).await;
+        };
+        tokio::join!(catch_up(fake, SHOP, "one"), end);
+        // The first two, and the ends of both.
+        assert_eq!(fake.count("GitLab.PostStatus"), 4);
+        assert_eq!(fake.faults_left(), 0);
+    });
 }
 
 /// The longest time until a part that does not hang is shown.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::environment;
 use super::facts::Facts;
-use super::round::{RETRY_INTERVAL, Round};
+use super::round::Round;
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::StatusState;
 use crate::feedback::reporting::outcome::ReportError;
@@ -12,7 +12,7 @@ use crate::feedback::reporting::plan;
 use crate::feedback::reporting::plan::{Occasion, Topic};
 use crate::gitops_pipeline::executions::actions;
 
-/// Whether GitLab had a record of the deployment before the report.
+/// Whether GitLab had a record of the deployment before this report sent one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Record {
     Shown,
@@ -74,7 +74,7 @@ async fn record(
         if !round.send(Topic::Deployment, async { created.await.map(|()| true) }).await {
             break;
         }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        round.pause().await?;
     }
     Ok(Record::Missing)
 }

@@ -1,7 +1,7 @@
 //! The address and the tier of the environment, after a deployment has succeeded.
 
 use super::facts::Facts;
-use super::round::{RETRY_INTERVAL, Round};
+use super::round::Round;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan::{EnvironmentChange, Topic};
 use crate::feedback::reporting::{outputs, plan};
@@ -41,7 +41,7 @@ pub(super) async fn report(
         {
             break;
         }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        round.pause().await?;
     }
     Ok(())
 }

@@ -149,7 +149,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The commit's newest execution, if the state that the requests about these parts depend on
-    /// has changed since it was read. `None` too after no request.
+    /// has changed since it was read. Also `None` if no request was sent.
     pub async fn changed(&self, posted: &BTreeSet<Topic>) -> Result<Option<Self>, CallError> {
         let (context, read) = (self.context, &self.execution);
         let is_running = read.state == ExecutionState::Running;

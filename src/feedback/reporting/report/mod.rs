@@ -31,8 +31,17 @@ use crate::feedback::reporting::open::{Asked, OpenedReport};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Occasion, Topic};
 
-/// The first part of each round: the most important ones are first, and the costly texts are last.
-const ROUNDS: [Topic; 3] = [Topic::Execution, Topic::Deployment, Topic::Note];
+/// The parts of a report that are posted together.
+#[derive(Clone, Copy)]
+enum Part {
+    Statuses,
+    /// The deployment's record, and then its environment.
+    Record,
+    Notes,
+}
+
+/// The most important ones are first, and the costly texts are last.
+const ROUNDS: [Part; 3] = [Part::Statuses, Part::Record, Part::Notes];
 
 /// The time after which the next round begins, even if a part of GitLab hangs.
 pub const ROUND_TIME: Duration = Duration::from_secs(10);
@@ -54,11 +63,11 @@ pub async fn report(
     };
     let mut latest = Arc::new(facts);
     let mut running = FuturesUnordered::<BoxFuture<'_, Round<'_>>>::new();
-    for first in ROUNDS {
+    for part in ROUNDS {
         if reported.is_unreachable() {
             break;
         }
-        running.push(Box::pin(run(Round::new(Arc::clone(&latest)), first)));
+        running.push(Box::pin(run(Round::new(Arc::clone(&latest)), part)));
         let all = async {
             while let Some(ended) = running.next().await {
                 reported.add(ended.reported);
@@ -75,28 +84,23 @@ pub async fn report(
     reported
 }
 
-/// Reports the part `first`, and those that follow from it. Another delivery may have read a
-/// later state, and posted it before these requests. Then it begins again.
-async fn run(mut round: Round<'_>, first: Topic) -> Round<'_> {
+/// Reports a part. If the execution has changed since it was read, begins again.
+async fn run(mut round: Round<'_>, part: Part) -> Round<'_> {
     loop {
-        let ended = match first {
-            Topic::Execution | Topic::Approval => {
-                Box::pin(status::report(&mut round)).await;
-                Ok(())
-            }
-            Topic::Deployment | Topic::EnvironmentUrl => {
-                Box::pin(deployment::report(&mut round)).await
-            }
-            Topic::Note => Box::pin(note::report(&mut round)).await,
+        let (topic, ended) = match part {
+            Part::Statuses => (Topic::Execution, Box::pin(status::report(&mut round)).await),
+            Part::Record => (
+                Topic::Deployment,
+                Box::pin(deployment::report(&mut round)).await,
+            ),
+            Part::Notes => (Topic::Note, Box::pin(note::report(&mut round)).await),
         };
-        let changed = round.facts.changed(&round.posted).await;
-        if let Ok(Some(newest)) = changed {
-            round.facts = Arc::new(newest);
-            round.posted.clear();
+        let begins_again = round.begins_again().await;
+        if let Ok(true) = begins_again {
             continue;
         }
-        let changed = changed.map(drop).map_err(ReportError::from);
-        round.reported.settle(first, ended.and(changed));
+        let ended = ended.and(begins_again.map(drop).map_err(ReportError::from));
+        round.reported.settle(topic, ended);
         return round;
     }
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::facts::{Context, Facts};
 use super::note_need::NoteNeed;
-use super::round::{RETRY_INTERVAL, Round};
+use super::round::Round;
 use crate::clients::gitlab::{GitLabError, NoteText, RetryTime};
 use crate::common::stop::Stop;
 use crate::feedback::approval::Doubt;
 use crate::feedback::change_sets::Change;
-use crate::feedback::reporting::cause::Cause;
+use crate::feedback::reporting::cause::{Cause, stack_obstacle};
 use crate::feedback::reporting::execution::{ActionState, ExecutionState};
 use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
 use crate::feedback::reporting::open::AskedRequest;
@@ -58,7 +58,7 @@ pub(super) async fn report(round: &mut Round<'_>) -> Result<(), ReportError> {
         if !is_repeated {
             break;
         }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        round.pause().await?;
     }
     unread.map_or(Ok(()), Err)
 }
@@ -280,7 +280,8 @@ async fn failure(
         text += &log.text;
         is_late |= log.is_late;
     }
-    if let Some(obstacle) = cause.obstacle(&settings.stack_name) {
+    let status = cause.stack_status(aws, &settings.stack_name, &facts.execution).await;
+    if let Some(obstacle) = status.and_then(|it| stack_obstacle(&it, &settings.stack_name)) {
         text += &obstacle;
     } else if facts.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
         text += &note::way_back("If the former release has to be deployed again", names);

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::time::sleep;
+
 use super::facts::Facts;
+use crate::clients::aws::CallError;
 use crate::clients::gitlab::{GitLabError, RetryTime, Sent};
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::Topic;
@@ -20,7 +23,11 @@ pub const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) struct Round<'a> {
     pub facts: Arc<Facts<'a>>,
     /// The parts about which GitLab accepted a request since the execution was read.
-    pub posted: BTreeSet<Topic>,
+    posted: BTreeSet<Topic>,
+    /// The execution in its present state, if that has changed since.
+    newest: Option<Facts<'a>>,
+    /// GitLab's pipeline that holds the statuses, if one was read or posted.
+    pub pipeline_id: Option<u64>,
     /// The repeated requests of each part.
     retries: BTreeMap<Topic, u32>,
     pub reported: Reported,
@@ -32,6 +39,8 @@ impl<'a> Round<'a> {
         Round {
             facts,
             posted: BTreeSet::new(),
+            newest: None,
+            pipeline_id: None,
             retries: BTreeMap::new(),
             reported: Reported::default(),
             // The caller enforces the deadline.
@@ -78,9 +87,37 @@ impl<'a> Round<'a> {
         false
     }
 
-    /// Whether this part of the report has not failed. Without a connection to GitLab, each would
-    /// fail.
+    /// Waits before the records are read again. Another delivery may have read a later state, and
+    /// posted it before these requests.
+    pub async fn pause(&mut self) -> Result<(), CallError> {
+        sleep(RETRY_INTERVAL).await;
+        self.look_for_change().await
+    }
+
+    async fn look_for_change(&mut self) -> Result<(), CallError> {
+        if self.newest.is_none() {
+            self.newest = self.facts.changed(&self.posted).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins with the present state, if the execution has changed since the requests. Returns
+    /// whether it has.
+    pub async fn begins_again(&mut self) -> Result<bool, CallError> {
+        self.look_for_change().await?;
+        let Some(newest) = self.newest.take() else {
+            return Ok(false);
+        };
+        self.facts = Arc::new(newest);
+        self.posted.clear();
+        Ok(true)
+    }
+
+    /// Whether requests about this part are still to be sent: not if it failed, or if the execution
+    /// has changed. Without a connection to GitLab, each would fail.
     pub fn is_open(&self, topic: Topic) -> bool {
-        !self.reported.failed.contains_key(&topic) && !self.reported.is_unreachable()
+        self.newest.is_none()
+            && !self.reported.failed.contains_key(&topic)
+            && !self.reported.is_unreachable()
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::facts::Facts;
-use super::round::{RETRY_INTERVAL, Round};
+use super::round::Round;
 use crate::clients::gitlab::{CommitStatus, GitLabError, StatusState};
 use crate::feedback::reporting::execution::Execution;
 use crate::feedback::reporting::open::AskedRequest;
+use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan;
 use crate::feedback::reporting::plan::{StatusPost, Topic};
 use crate::feedback::reporting::statuses::Statuses;
@@ -21,7 +22,7 @@ struct Status {
 
 /// Posts the statuses of both names together: the first one of a name joins the GitLab pipeline
 /// that holds those of the other.
-pub(super) async fn report(round: &mut Round<'_>) {
+pub(super) async fn report(round: &mut Round<'_>) -> Result<(), ReportError> {
     let facts = Arc::clone(&round.facts);
     let status = |topic, suffix, desired| Status {
         topic,
@@ -32,13 +33,13 @@ pub(super) async fn report(round: &mut Round<'_>) {
     let execution = status(Topic::Execution, "", of_execution(round, &facts).await);
     let approval = status(Topic::Approval, plan::APPROVAL_SUFFIX, of_approval(&facts));
     let mut both = [execution, approval];
-    let (mut pipeline_id, mut done) = (None, Vec::<StatusPost>::new());
+    let (mut pipeline_id, mut done) = (round.pipeline_id, Vec::<StatusPost>::new());
     loop {
         for status in &mut both {
             status.desired.take_if(|_| !round.is_open(status.topic));
         }
         if both.iter().all(|status| status.desired.is_none()) {
-            return;
+            return Ok(());
         }
         for status in &mut both {
             status.read(round, &facts).await;
@@ -63,10 +64,11 @@ pub(super) async fn report(round: &mut Round<'_>) {
                 done.push(post);
             }
         }
+        round.pipeline_id = pipeline_id;
         if !is_repeated {
-            return;
+            return Ok(());
         }
-        tokio::time::sleep(RETRY_INTERVAL).await;
+        round.pause().await?;
     }
 }
 
