@@ -122,8 +122,8 @@ impl Stacks {
         listed.is_some_and(|listed| listed.status.is_complete())
     }
 
-    /// The ID of the stack `name`, if no operation on it runs, and none was to delete it or what
-    /// it had created.
+    /// The ID of the stack `name`, if no operation on it runs, and the last one was not to delete
+    /// the stack or its resources.
     pub fn settled(&self, name: &str) -> Option<&String> {
         let ListedStack { id, status } = self.all.get(name)?;
         let is_kept = !status.is_deletion() && *status != StackStatus::RollbackFailed;

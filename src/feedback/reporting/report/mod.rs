@@ -33,7 +33,7 @@ use crate::feedback::reporting::plan::{Occasion, Topic};
 
 /// The parts of a report that are posted together.
 #[derive(Clone, Copy)]
-enum Part {
+enum ReportPart {
     Statuses,
     /// The deployment's record, and then its environment.
     Record,
@@ -41,7 +41,7 @@ enum Part {
 }
 
 /// The most important ones are first, and the costly texts are last.
-const ROUNDS: [Part; 3] = [Part::Statuses, Part::Record, Part::Notes];
+const ROUNDS: [ReportPart; 3] = [ReportPart::Statuses, ReportPart::Record, ReportPart::Notes];
 
 /// The time after which the next round begins, even if a part of GitLab hangs.
 pub const ROUND_TIME: Duration = Duration::from_secs(10);
@@ -85,15 +85,15 @@ pub async fn report(
 }
 
 /// Reports a part. If the execution has changed since it was read, begins again.
-async fn run(mut round: Round<'_>, part: Part) -> Round<'_> {
+async fn run(mut round: Round<'_>, part: ReportPart) -> Round<'_> {
     loop {
         let (topic, ended) = match part {
-            Part::Statuses => (Topic::Execution, Box::pin(status::report(&mut round)).await),
-            Part::Record => (
+            ReportPart::Statuses => (Topic::Execution, Box::pin(status::report(&mut round)).await),
+            ReportPart::Record => (
                 Topic::Deployment,
                 Box::pin(deployment::report(&mut round)).await,
             ),
-            Part::Notes => (Topic::Note, Box::pin(note::report(&mut round)).await),
+            ReportPart::Notes => (Topic::Note, Box::pin(note::report(&mut round)).await),
         };
         let begins_again = round.begins_again().await;
         if let Ok(true) = begins_again {
