@@ -84,7 +84,7 @@ async fn commit_is_not_checked_if_gitlab_fails_or_rejects() {
     expect![[r#"
         looking up branch development of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden
         GitLab GET /projects/40/repository/branches/development: HTTP 429, 2 attempts; there was no time to look up the commit in GitLab
-        looking up branch development of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error
+        looking up branch development of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error
         looking up branch development of project platform/infra at https://gitlab.example.com: GitLab did not respond in time
         GitLab GET /projects/40/repository/branches/development: no response, 2 attempts; there was no time to look up the commit in GitLab"#]].assert_eq(&shown.join("\n"));
     let fake = world(true).await;

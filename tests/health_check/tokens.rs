@@ -86,7 +86,7 @@ async fn expired_token_is_a_fault_of_its_mirrors() {
     tokio::time::sleep(Duration::from_hours(40)).await;
     let looked = looked_without_expiry(&fake).await;
     assert!(!looked.is_healthy(PROJECT));
-    expect![[r#"the mirror of project platform/infra to repository codecommit-dev-cfn-infra: looking up push mirror 100 of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token is expired. You can either do re-authorization or token refresh.) from secret gitlab/token, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/token --secret-string file:///dev/stdin`"#]].assert_eq(&looked.unhealthy());
+    expect![[r#"the mirror of project platform/infra to repository codecommit-dev-cfn-infra: looking up push mirror 100 of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token is expired. You can either do re-authorization or token refresh) from secret gitlab/token, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/token --secret-string file:///dev/stdin`"#]].assert_eq(&looked.unhealthy());
 }
 
 #[tokio::test(start_paused = true)]

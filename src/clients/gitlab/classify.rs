@@ -42,10 +42,9 @@ impl GitLab {
         match response.member("error") {
             Some("insufficient_scope") => return Err(self.insufficient_scope()),
             Some("insufficient_granular_scope") => {
-                let token = self.token_source.clone();
-                let kind = ErrorKind::InsufficientPermissions { message, token };
-                return Err(GitLabError::answered(kind));
+                return Err(self.insufficient_permissions(message));
             }
+            Some("dpop_error") => return Err(self.proof_required(message)),
             Some("invalid_token") => return Err(self.token_rejected(message)),
             Some(_) if describes_token => return Err(self.token_rejected(message)),
             _ => {}
@@ -109,6 +108,12 @@ impl GitLab {
         };
         let level = access_level(&shown);
         let closed = request.endpoint.and_then(|it| it.closed(&shown, level));
+        let is_off = matches!(closed, Some(Rejection::SwitchedOff(_)));
+        // GitLab shows no level for an administrator and for members of an invited group.
+        let lower = level.filter(|level| *level < MAINTAINER && status != 404 && !is_off);
+        if let (Area::Mirrors(_) | Area::Rules(_), Some(level)) = (area, lower) {
+            return GitLabError::answered(ErrorKind::NotMaintainer { status, level });
+        }
         let hides_repository = message.ends_with("Repository Not Found");
         if let Some(cause) = closed.filter(|_| status != 404 || hides_repository) {
             return GitLabError::rejected(status, cause, message);
@@ -116,13 +121,7 @@ impl GitLab {
         let cause = match (area, level) {
             // Not every report needs a Maintainer, and a Maintainer may not do everything.
             (Area::Report(_), _) if status == 404 => Rejection::ReportRejected,
-            (Area::Mirrors(_) | Area::Rules(_), Some(level))
-                if status != 404 && level < MAINTAINER =>
-            {
-                return GitLabError::answered(ErrorKind::NotMaintainer { status, level });
-            }
             (Area::Mirrors(_), Some(_)) if status != 404 => Rejection::MirrorsDisabled,
-            // GitLab shows no level for an administrator and for members of an invited group.
             _ => unexplained,
         };
         GitLabError::rejected(status, cause, message)
@@ -131,6 +130,16 @@ impl GitLab {
     fn insufficient_scope(&self) -> GitLabError {
         let token = self.token_source.clone();
         GitLabError::answered(ErrorKind::InsufficientScope { token })
+    }
+
+    fn insufficient_permissions(&self, message: String) -> GitLabError {
+        let token = self.token_source.clone();
+        GitLabError::answered(ErrorKind::InsufficientPermissions { message, token })
+    }
+
+    fn proof_required(&self, message: String) -> GitLabError {
+        let token = self.token_source.clone();
+        GitLabError::answered(ErrorKind::ProofRequired { message, token })
     }
 
     fn token_rejected(&self, message: String) -> GitLabError {

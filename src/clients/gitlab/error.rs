@@ -110,6 +110,10 @@ pub enum ErrorKind {
         key = token.secret_key
     )]
     TokenRejected { message: String, token: TokenSource },
+    /// The token's user accepts their personal tokens only with a proof (`DPoP`).
+    /// <https://docs.gitlab.com/user/profile/personal_access_tokens/#use-dpop-with-personal-access-tokens>
+    #[error("HTTP 401: GitLab accepts the token only with a proof (DPoP): {message}")]
+    ProofRequired { message: String, token: TokenSource },
     #[error(
         "HTTP 403: the token from secret {id}, key {key:?} does not have the scope `api`",
         id = token.secret_id,
@@ -120,7 +124,6 @@ pub enum ErrorKind {
     /// (`lib/api/api_guard.rb`: `GranularPermissionsError`).
     #[error(
         "HTTP 403: {message}. The token from secret {id}, key {key:?} is a fine-grained one without this permission, or a group of the project accepts fine-grained tokens only",
-        message = message.trim_end_matches('.'),
         id = token.secret_id,
         key = token.secret_key
     )]
@@ -140,7 +143,7 @@ pub enum ErrorKind {
     /// Versions before 16.11 lack the call.
     #[error("HTTP 404: this GitLab cannot start a push by API")]
     NoSync,
-    #[error("HTTP {status}: {}{}", message.trim_end_matches('.'), cause.explanation())]
+    #[error("HTTP {status}: {message}{}", cause.explanation())]
     Rejected {
         status: u16,
         message: String,

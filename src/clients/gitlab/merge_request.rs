@@ -3,6 +3,7 @@
 //! Source: <https://docs.gitlab.com/api/commits/#list-merge-requests-associated-with-a-commit>,
 //! <https://docs.gitlab.com/api/merge_requests/>.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::Deserialize;
@@ -29,6 +30,15 @@ pub enum NotePlace {
     MergeRequest(u64),
     /// The commit with this SHA, if no merge request has it.
     Commit(String),
+}
+
+impl fmt::Display for NotePlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotePlace::MergeRequest(iid) => write!(formatter, "merge request {iid}"),
+            NotePlace::Commit(sha) => write!(formatter, "commit {sha}"),
+        }
+    }
 }
 
 /// A merge request of a commit (`lib/api/entities/merge_request_basic.rb`).

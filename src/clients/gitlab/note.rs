@@ -58,12 +58,13 @@ struct ShownNote {
 
 impl Note {
     #[cfg(test)]
-    pub fn of(path: &str, body: &str) -> Self {
+    pub fn of(iid: u64, id: u64) -> Self {
+        let place = NotePlace::MergeRequest(iid);
         Note {
-            id: 1,
-            path: path.to_owned(),
-            place: NotePlace::MergeRequest(1),
-            body: body.to_owned(),
+            id,
+            path: format!("{}/{id}", place.notes_path()),
+            place,
+            body: String::new(),
             is_own: true,
             updated: None,
         }
@@ -200,7 +201,8 @@ impl GitLab {
                 Some(notes.filter_map(|note| read(&path, note)).collect())
             }
         };
-        let mut call = self.note_call("GET", "listing the notes on", project, place);
+        let gerund = "listing the notes on";
+        let mut call = self.note_call("GET", gerund, project, place, &notes_path);
         if let NotePlace::MergeRequest(_) = place {
             call = call.query("activity_filter", "only_comments");
             call = call.query("sort", "asc");
@@ -221,7 +223,8 @@ impl GitLab {
         place: &NotePlace,
         text: NoteText<'_>,
     ) -> Result<()> {
-        let call = self.note_call("POST", "writing a note on", project, place);
+        let path = place.notes_path();
+        let call = self.note_call("POST", "writing a note on", project, place, &path);
         send_text(call, text, "").await.map(drop)
     }
 
@@ -232,8 +235,8 @@ impl GitLab {
         note: &Note,
         text: NoteText<'_>,
     ) -> Result<bool> {
-        let purpose = format!("editing {} of project {project}", note.path);
-        let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
+        let gerund = format!("editing note {} on", note.id);
+        let call = self.note_call("PUT", &gerund, project, &note.place, &note.path);
         send_text(call, text, &note.body).await
     }
 
@@ -244,8 +247,8 @@ impl GitLab {
         note: &Note,
         text: &str,
     ) -> Result<bool> {
-        let purpose = format!("editing {} of project {project}", note.path);
-        let call = self.call("PUT", Area::Report(project), &note.path, &purpose);
+        let gerund = format!("editing note {} on", note.id);
+        let call = self.note_call("PUT", &gerund, project, &note.place, &note.path);
         match call.body(json!({"body": text})).send::<Identified>().await {
             Ok(_) => Ok(false),
             Err(error) if error.is_blocked() => Ok(true),
@@ -255,8 +258,8 @@ impl GitLab {
 
     /// Deletes a note. One that does not exist counts as deleted.
     async fn delete_note(&self, project: ProjectRef<'_>, note: &Note) -> Result<()> {
-        let purpose = format!("deleting {} of project {project}", note.path);
-        let call = self.call("DELETE", Area::Report(project), &note.path, &purpose);
+        let gerund = format!("deleting note {} on", note.id);
+        let call = self.note_call("DELETE", &gerund, project, &note.place, &note.path);
         let deleted = call.unless(|response| {
             let message = response.member("message").unwrap_or_default();
             response.status == 404 && NO_NOTE.contains(&message)
@@ -270,14 +273,10 @@ impl GitLab {
         gerund: &str,
         project: ProjectRef<'a>,
         place: &NotePlace,
+        path: &str,
     ) -> Call<'a> {
-        let purpose = match place {
-            NotePlace::MergeRequest(iid) => {
-                format!("{gerund} merge request {iid} of project {project}")
-            }
-            NotePlace::Commit(sha) => format!("{gerund} commit {sha} of project {project}"),
-        };
-        self.call(method, Area::Report(project), &place.notes_path(), &purpose)
+        let purpose = format!("{gerund} {place} of project {project}");
+        self.call(method, Area::Report(project), path, &purpose)
     }
 }
 

@@ -37,7 +37,9 @@ impl ErrorKind {
             | ErrorKind::Challenged { .. }
             | ErrorKind::UnknownRoute
             | ErrorKind::UnexpectedResponse { .. } => Code::NotGitLab,
-            ErrorKind::TokenRejected { .. } => Code::TokenRejected,
+            ErrorKind::TokenRejected { .. } | ErrorKind::ProofRequired { .. } => {
+                Code::TokenRejected
+            }
             ErrorKind::InsufficientScope { .. }
             | ErrorKind::InsufficientPermissions { .. }
             | ErrorKind::NotMaintainer { .. } => Code::TokenLacksAccess,
@@ -52,9 +54,13 @@ impl ErrorKind {
     fn remedy(&self) -> Remedy {
         let remedy = match self {
             ErrorKind::Token(error) => return error.remedy(),
+            // GitLab may lack the commit or its branch. A message about a deployment begins with an
+            // attribute's name, which GitLab does not translate (`app/models/deployment.rb`).
+            ErrorKind::Rejected { cause: Rejection::ReportRejected, status, message } if *status == 404 || message.starts_with("sha ") || message.starts_with("ref ") => "Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab",
             ErrorKind::Rejected { cause, .. } => return cause.remedy(),
             ErrorKind::Redirected { to, .. } => return remedy_of_redirect(to),
             ErrorKind::TokenRejected { token, .. } => return store_token("a valid token", token),
+            ErrorKind::ProofRequired { token, .. } => return format!("{}, or let the token's user disable DPoP in GitLab", store_token("a project or group access token", token)).into(),
             ErrorKind::InsufficientScope { token } => return store_token("a token that has it", token),
             ErrorKind::InsufficientPermissions { token, .. } => return store_token("a fine-grained token with the permission", token),
             ErrorKind::Tls(error) => of_tls(error).1,
@@ -141,8 +147,7 @@ impl Rejection {
         let remedy = match self {
             Rejection::SwitchedOff(_) => return format!("Change that in the project's {FEATURES}").into(),
             Rejection::MembersOnly(_) => return format!("Add the user to the project, or change that in the project's {FEATURES}").into(),
-            Rejection::Other => return GITLAB_SAYS_IT,
-            Rejection::ReportRejected => "Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab",
+            Rejection::Other | Rejection::ReportRejected => return GITLAB_SAYS_IT,
             Rejection::MirrorsDisabled => "Check, for example, whether push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring",
             Rejection::Denied => "Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance",
             Rejection::AccessDenied => "Give the token's user this right in the project, or switch on this part of the project",

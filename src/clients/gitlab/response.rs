@@ -115,16 +115,16 @@ impl ApiResponse {
         })
     }
 
-    /// GitLab's message, sanitized.
+    /// GitLab's message, sanitized. Without a period at its end, because a text continues after it.
     pub fn message(&self) -> String {
         let (message, otherwise) = match &self.body {
             Some(body) => (sanitize::shown(&sanitize::message(body)), "no message"),
             None => (self.text.clone(), "a page without a message"),
         };
-        if message.is_empty() {
-            return otherwise.to_owned();
+        match message.trim_end_matches('.') {
+            "" => otherwise.to_owned(),
+            message => message.to_owned(),
         }
-        message
     }
 
     /// A member: `message` of GitLab's API, or `error` of its authentication (RFC 6750, section

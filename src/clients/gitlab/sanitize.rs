@@ -82,7 +82,7 @@ pub fn message(body: &Value) -> String {
 /// Whether a message only repeats its status, so that the cause has to be looked up.
 pub fn is_bare(message: &str) -> bool {
     let words = message.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-    let words = words.trim_end_matches('.').to_ascii_lowercase();
+    let words = words.to_ascii_lowercase();
     let bare = [
         "",
         "no message",

@@ -144,10 +144,10 @@ fn unreachable_gitlab_prevents_only_changes_of_the_project() {
         break_gitlab(fake);
         let updated = stack.update(&changed(reporting(PROJECT)), None).await;
         updated.assert_success();
-        expect!["the pipeline keeps project 40 of GitLab, which was not compared with its path: looking up project platform/shop at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401"].assert_eq(&redacted(updated.note()));
+        expect!["the pipeline keeps project 40 of GitLab, which was not compared with its path: looking up project platform/shop at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401"].assert_eq(&redacted(updated.note()));
         assert_eq!(stored(fake), Some(number));
         let outcome = stack.update(&changed(reporting(OTHER)), None).await;
-        expect!["looking up project platform/other at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401"].assert_eq(&redacted(outcome.reason()));
+        expect!["looking up project platform/other at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401"].assert_eq(&redacted(outcome.reason()));
         assert_eq!(stored(fake), Some(number));
     });
 }
@@ -175,5 +175,5 @@ fn stack_without_a_number_gets_it_from_the_next_update() {
             assert_eq!(stored(fake), Some(number).filter(|_| is_reachable));
         });
     }
-    expect!["nothing is reported to GitLab until the next update, because the number of the project is not known: looking up project platform/shop at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401"].assert_eq(&shown);
+    expect!["nothing is reported to GitLab until the next update, because the number of the project is not known: looking up project platform/shop at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401"].assert_eq(&shown);
 }

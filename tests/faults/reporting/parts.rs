@@ -380,7 +380,7 @@ fn renamed_project_has_all_reports() {
 fn gitlab_is_unreachable_after_errors_of_two_projects() {
     let errors = [InternalError500, RequestHangs].map(|kind| paused(skip_after_two(kind)));
     expect![[r#"
-        reporting pipeline codepipeline-dev-cfn-shop to GitLab: skipped, because https://gitlab.example.com does not respond as expected. The last request was reading status cfn-gitops/dev/kiwi of commit c0ffee0000000002 in project platform/other at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401
+        reporting pipeline codepipeline-dev-cfn-shop to GitLab: skipped, because https://gitlab.example.com does not respond as expected. The last request was reading status cfn-gitops/dev/kiwi of commit c0ffee0000000002 in project platform/other at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401
         reporting pipeline codepipeline-dev-cfn-shop to GitLab: skipped, because https://gitlab.example.com does not respond as expected. The last request was reading status cfn-gitops/dev/kiwi of commit c0ffee0000000002 in project platform/other at https://gitlab.example.com: GitLab did not respond in time. Try again in some minutes. If it stays so, check the function's network path to GitLab, and GitLab's load - CFG-401"#]].assert_eq(&errors.join("\n"));
 }
 

@@ -61,14 +61,14 @@ async fn rejected_token_names_its_secret_and_key_not_its_value() {
         token: token_source(),
     };
     let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
-    let kind = rejects("Token is expired.");
+    let kind = rejects("Token is expired");
     let reason = denied(Reply::json(401, expired), None, kind).await;
-    expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token is expired.) from secret gitlab/infra, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406"#]].assert_eq(&reason);
+    expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token is expired) from secret gitlab/infra, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406"#]].assert_eq(&reason);
 
     // `lib/api/api_guard.rb`
     let message = "Access denied: this operation requires the permission Create Remote Mirror.";
     let granular = json!({"error": "insufficient_granular_scope", "error_description": message});
-    let (message, token) = (message.to_owned(), token_source());
+    let (message, token) = (message.trim_end_matches('.').to_owned(), token_source());
     let kind = ErrorKind::InsufficientPermissions { message, token };
     let reason = denied(Reply::json(403, granular), None, kind).await;
     expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Access denied: this operation requires the permission Create Remote Mirror. The token from secret gitlab/infra, key "token" is a fine-grained one without this permission, or a group of the project accepts fine-grained tokens only. Store a fine-grained token with the permission with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-407"#]].assert_eq(&reason);
@@ -130,9 +130,9 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
     expect![[r#"
         listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 401: 401 Unauthorized. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
         listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
-        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden - you are blocked. Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab - CFG-420
+        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden - you are blocked. GitLab's message is all that is known - CFG-420
         listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 404: 404 Commit Not Found. Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab - CFG-420
-        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 400: the mirror limit is exceeded. Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab - CFG-420"#]].assert_eq(&reasons.join("\n"));
+        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 400: the mirror limit is exceeded. GitLab's message is all that is known - CFG-420"#]].assert_eq(&reasons.join("\n"));
 }
 
 fn path_of(call: &str) -> &'static str {
@@ -211,7 +211,7 @@ async fn switched_off_part_is_no_missing_right() {
         environments, environments private, 0: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Environments are restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter. Add the user to the project, or change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         environments, merge_requests disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
         tags, repository disabled, 40: listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. The repository is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
-        tags, repository private, 0: listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. The repository is restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter. Add the user to the project, or change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
+        tags, repository private, 0: listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: the token's user has access level 0 in the project, and push mirrors and protected tags need a Maintainer (40). Make the user a Maintainer, or store a Maintainer's token - CFG-407
         tags, merge_requests disabled, 30: listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: the token's user has access level 30 in the project, and push mirrors and protected tags need a Maintainer (40). Make the user a Maintainer, or store a Maintainer's token - CFG-407
         branch, repository disabled, 40: looking up branch main of project platform/infra at https://gitlab.example.com: HTTP 404: 404 Repository Not Found. The repository is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         branch, merge_requests disabled, 40: looking up branch main of project platform/infra at https://gitlab.example.com: HTTP 404: 404 Repository Not Found. GitLab's message is all that is known - CFG-412"#]].assert_eq(&reasons.join("\n"));

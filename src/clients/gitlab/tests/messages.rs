@@ -55,8 +55,8 @@ async fn message_of_a_denial_is_its_only_cause() {
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden - Your account has been blocked. GitLab's message is all that is known - CFG-412
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden; not from your IP. GitLab's message is all that is known - CFG-412
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: another network. GitLab's message is all that is known - CFG-412
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (no proof) from secret gitlab/infra, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token was revoked.) from secret gitlab/infra, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406
+        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab accepts the token only with a proof (DPoP): no proof. Store a project or group access token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin`, or let the token's user disable DPoP in GitLab - CFG-406
+        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token was revoked) from secret gitlab/infra, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 405: 405 Method Not Allowed. GitLab's message is all that is known - CFG-412
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 422: no space is left. GitLab's message is all that is known - CFG-412
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Forbidden by policy 7; the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page - CFG-403"#]].assert_eq(&reasons.join("\n"));
@@ -65,7 +65,7 @@ async fn message_of_a_denial_is_its_only_cause() {
 /// The request of a mirror has no second form, and nothing was read before it.
 #[tokio::test(start_paused = true)]
 async fn write_of_a_report_that_a_firewall_rejects_has_its_size() {
-    let note = Note::of("/merge_requests/3/notes/2", "");
+    let note = Note::of(3, 2);
     let text = NoteText {
         whole: &"x".repeat(9_652),
         short: "short",
@@ -106,14 +106,14 @@ async fn write_of_a_report_that_a_firewall_rejects_has_its_size() {
     reasons.push(edited.expect_err("rejected").reason().to_string());
     reasons.dedup();
     expect![[r#"
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 403: a page without a message; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 406: a page without a message; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 403: Request blocked; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 403: Forbidden; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 413: Request size limit exceeded; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 404: a page without a message; the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page - CFG-403
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden - namespace is read-only. Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab - CFG-420
-        editing /merge_requests/3/notes/2 of project platform/infra at https://gitlab.example.com: HTTP 403: a page without a message; a firewall or proxy in front of GitLab rejects this request (9,663 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403"#]].assert_eq(&reasons.join("\n"));
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 403: a page without a message; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 406: a page without a message; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 403: Request blocked; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 403: Forbidden; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 413: Request size limit exceeded; a firewall or proxy in front of GitLab rejects this request (16 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 404: a page without a message; the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page - CFG-403
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden - namespace is read-only. GitLab's message is all that is known - CFG-420
+        editing note 2 on merge request 3 of project platform/infra at https://gitlab.example.com: HTTP 403: a page without a message; a firewall or proxy in front of GitLab rejects this request (9,663 bytes). Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body - CFG-403"#]].assert_eq(&reasons.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -213,7 +213,7 @@ async fn missing_secret_differs_from_denied_secret() {
         AccessDeniedException: not authorized. Let the secret's owner give it the tag cfn-gitops:gitlab-url with the value https://gitlab.example.com. If it has the tag cfn-gitops:env, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too
         AccessDeniedException: Access to KMS is not allowed. Set GitLabTokenKmsKeyArn on the provider stack to the key of the secret, and allow the account or the function's role in the key's policy
         AccessDeniedException: not authorized to perform: kms:Decrypt on resource: k. Set GitLabTokenKmsKeyArn on the provider stack to the key of the secret, and allow the account or the function's role in the key's policy
-        AccessDeniedException: not authorized to perform: kms:Decrypt on resource: k with an explicit deny in a service control policy. Change the service control policy, the permissions boundary of the function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of the provider stack allows this"#]].assert_eq(&texts.join("\n"));
+        AccessDeniedException: not authorized to perform: kms:Decrypt on resource: k with an explicit deny in a service control policy. Change the policy that denies the call (an identity-based policy or the permissions boundary of the function's role, a service control policy, or the policy of the VPC endpoint, of the resource or of its key): no parameter of the provider stack allows this"#]].assert_eq(&texts.join("\n"));
     let deleted = refusal(400, "InvalidRequestException", "marked for deletion");
     let fault = fault(reading(deleted)).await;
     assert!(
