@@ -101,7 +101,7 @@ async fn branch_of_a_repository_with_a_denied_key_is_not_checked() {
         [
           {
             "Code": "CFG-206",
-            "Problem": "looking up branch 機能/ログイン of repository codecommit-dev-cfn-shop: EncryptionKeyAccessDeniedException: An encryption key could not be accessed.",
+            "Problem": "looking up branch 機能/ログイン of repository codecommit-dev-cfn-shop: EncryptionKeyAccessDeniedException: An encryption key could not be accessed",
             "Remedy": "Allow the function's role kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's key in the key's policy (kms:ViaService codecommit), and deny them in no policy"
           }
         ]"#]].assert_eq(&format!("{:#}", found["NotChecked"]));
@@ -275,7 +275,7 @@ async fn missed_push_is_started_if_gitlab_fails_and_not_if_it_rejects() {
     }
     expect![[r#"
         GitLab.GetBranch Denied: pipeline codepipeline-dev-cfn-shop: it does not run commit c2: looking up branch 機能/ログイン of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Give the token's user this right in the project, or switch on this part of the project
-        GitLab.ListEvents InternalError500: pipeline codepipeline-dev-cfn-shop: it does not run commit c3: listing the pushes of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again.; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page
+        GitLab.ListEvents InternalError500: pipeline codepipeline-dev-cfn-shop: it does not run commit c3: listing the pushes of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page
         GitLab.ListEvents Denied: pipeline codepipeline-dev-cfn-shop: it does not run commit c3: listing the pushes of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Give the token's user this right in the project, or switch on this part of the project"#]].assert_eq(&shown.join("\n"));
 }
 

@@ -18,10 +18,10 @@ use cfn_custom_resource::{Reason, Remedy};
 /// The SDK cannot build or sign the request.
 pub(super) const NOT_BUILT: &str = "the request could not be made";
 
-/// The remedy for a denial by another policy than those of the function's role.
-pub const CHANGE_OTHER_POLICY: &str = "Change the service control policy, the permissions boundary of the \
-    function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of \
-    the provider stack allows this";
+/// The remedy for a denial that a permission of the function's role cannot end.
+pub const CHANGE_OTHER_POLICY: &str = "Change the policy that denies the call (an identity-based policy or the \
+    permissions boundary of the function's role, a service control policy, or the policy of the VPC endpoint, of \
+    the resource or of its key): no parameter of the provider stack allows this";
 
 /// The calls of the function, and those of CloudFormation in the child stack, that create something
 /// with the tags of the property. `docs/how-to/tags.md` lists all calls that create something.
@@ -125,7 +125,8 @@ impl CallError {
         let code = answer.code();
         let shown = code.unwrap_or("an unknown error");
         let cause = match answer.message() {
-            Some(message) => format!("{shown}: {message}"),
+            // A text continues after it.
+            Some(message) => format!("{shown}: {}", message.trim_end_matches('.')),
             None => shown.to_owned(),
         };
         let sent = if status == 429 || code.is_some_and(is_throttling) {
@@ -303,7 +304,8 @@ pub fn denied_action_in(message: &str) -> Option<(&str, &str)> {
     named.split_whitespace().next()?.split_once(':')
 }
 
-/// Whether the message of a denial names a policy other than those of the function's role.
+/// Whether the message of a denial names an explicit one, or a policy other than those of the
+/// function's role.
 pub fn is_denied_elsewhere(message: &str) -> bool {
     DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
 }

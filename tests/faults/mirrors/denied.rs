@@ -94,7 +94,7 @@ fn denied_rollback_of_an_unanswered_replacement_fails() {
         fake.deny_because(DESCRIBE, RENAMED, Denied::Explicitly);
         let back = stack.request("Update", Some(SECRET), &properties(), Some(&wanted));
         let denied = stack.deliver(&back).await;
-        expect!["reading secret codecommit-mirror/renamed: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: secretsmanager:DescribeSecret on resource: codecommit-mirror/renamed with an explicit deny in an identity-based policy. Change the service control policy, the permissions boundary of the function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of the provider stack allows this - CFG-202"].assert_eq(&redacted(denied.reason()));
+        expect!["reading secret codecommit-mirror/renamed: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: secretsmanager:DescribeSecret on resource: codecommit-mirror/renamed with an explicit deny in an identity-based policy. Change the policy that denies the call (an identity-based policy or the permissions boundary of the function's role, a service control policy, or the policy of the VPC endpoint, of the resource or of its key): no parameter of the provider stack allows this - CFG-202"].assert_eq(&redacted(denied.reason()));
         fake.allow();
         let back = stack.request("Update", Some(SECRET), &properties(), Some(&wanted));
         stack.deliver(&back).await.assert_success();
@@ -109,7 +109,7 @@ fn rollback_of_a_denied_replacement_succeeds() {
         let wanted = renamed(&login());
         // If the Update fails, its rollback has to succeed.
         let update = stack.update(&wanted, None).await;
-        expect!["reading secret codecommit-mirror/renamed: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: secretsmanager:DescribeSecret on resource: codecommit-mirror/renamed with an explicit deny in an identity-based policy. Change the service control policy, the permissions boundary of the function's role, the VPC endpoint's policy, or the policy of the resource or its key: no parameter of the provider stack allows this - CFG-202"].assert_eq(&redacted(update.reason()));
+        expect!["reading secret codecommit-mirror/renamed: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: secretsmanager:DescribeSecret on resource: codecommit-mirror/renamed with an explicit deny in an identity-based policy. Change the policy that denies the call (an identity-based policy or the permissions boundary of the function's role, a service control policy, or the policy of the VPC endpoint, of the resource or of its key): no parameter of the provider stack allows this - CFG-202"].assert_eq(&redacted(update.reason()));
         fake.assert_holds(|aws| at_rest(aws, &login(), false));
     });
 }

@@ -146,8 +146,8 @@ fn denied_repository_key_hides_it_and_fails_nothing() {
         });
     }
     expect![[r#"
-        CloneUrlHttp is empty (looking up repository codecommit-dev-cfn-shop: EncryptionKeyAccessDeniedException: An encryption key could not be accessed.); the branch was not checked (looking up branch 機能/ログイン of repository codecommit-dev-cfn-shop: EncryptionKeyAccessDeniedException: An encryption key could not be accessed.). The pipeline reads it with the same role. Allow Source.RoleArn kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's key in the key's policy (kms:ViaService codecommit), and deny them in no policy - CFG-507
-        CloneUrlHttp is empty (looking up repository codecommit-dev-cfn-shop: EncryptionKeyDisabledException: An encryption key could not be accessed.); the branch was not checked (looking up branch 機能/ログイン of repository codecommit-dev-cfn-shop: EncryptionKeyDisabledException: An encryption key could not be accessed.). The pipeline reads it with the same role. Enable the repository's key - CFG-507"#]].assert_eq(&shown.join("\n"));
+        CloneUrlHttp is empty (looking up repository codecommit-dev-cfn-shop: EncryptionKeyAccessDeniedException: An encryption key could not be accessed); the branch was not checked (looking up branch 機能/ログイン of repository codecommit-dev-cfn-shop: EncryptionKeyAccessDeniedException: An encryption key could not be accessed). The pipeline reads it with the same role. Allow Source.RoleArn kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's key in the key's policy (kms:ViaService codecommit), and deny them in no policy - CFG-507
+        CloneUrlHttp is empty (looking up repository codecommit-dev-cfn-shop: EncryptionKeyDisabledException: An encryption key could not be accessed); the branch was not checked (looking up branch 機能/ログイン of repository codecommit-dev-cfn-shop: EncryptionKeyDisabledException: An encryption key could not be accessed). The pipeline reads it with the same role. Enable the repository's key - CFG-507"#]].assert_eq(&shown.join("\n"));
 }
 
 #[test]
