@@ -290,6 +290,15 @@ pub fn are_of_one_account(one: &str, other: &str) -> bool {
     place(one).is_some_and(|it| Some(it) == place(other))
 }
 
+/// The address of the console that cfn-gitops posted to GitLab as `url`, without the attempt of an
+/// action, which is not part of it.
+pub fn without_attempt(url: &str) -> &str {
+    let attempt = url.rsplit_once("/timeline#").and_then(|(_, it)| it.split_once('/'));
+    attempt.map_or(url, |(_, attempt)| {
+        url.trim_end_matches(attempt).trim_end_matches('/')
+    })
+}
+
 #[cfg(test)]
 #[path = "names_tests.rs"]
 mod tests;

@@ -69,7 +69,10 @@ impl Checker<'_> {
         let problem = format!("there was no time to check {left} of {all} {kind}");
         if !self.schedule.is_covered(left, all) {
             let remedy = match self.schedule.interval {
-                Some(_) => "Set HealthCheckMinutes to 15, or divide the environment",
+                Some(interval) if interval > Duration::from_mins(15) => {
+                    "Set HealthCheckMinutes to 15, or divide the environment"
+                }
+                Some(_) => "Divide the environment",
                 None => "Look for the others in the log of the scheduled health checks",
             };
             findings.failed(Reason::uncoded(problem, remedy));

@@ -11,7 +11,7 @@ use crate::clients::{Clients, gitlab};
 use crate::common::ownership::write_time;
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
-use crate::gitops_pipeline::names::{EventRule, ResourceNames};
+use crate::gitops_pipeline::names::{EventRule, ResourceNames, without_attempt};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
@@ -103,7 +103,7 @@ pub fn other_reporter_problem(names: &ResourceNames, others: &BTreeSet<String>) 
     let ResourceNames { env_id, project_id } = names;
     let address = match others.last()?.as_str() {
         "" => "without an address",
-        address => address,
+        address => without_attempt(address),
     };
     let problem = format!(
         "another pipeline or tool reports to its project in GitLab as {env_id}/{project_id} ({address}). Each commit \

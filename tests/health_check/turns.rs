@@ -95,7 +95,7 @@ async fn check_fails_if_those_of_an_hour_do_not_reach_all() {
         assert_eq!(looked.has_failed(), !left.is_empty());
     }
     expect![[r#"
-        15 minutes, 4s: there was no time to check 24 of 36 pipeline stacks. Set HealthCheckMinutes to 15, or divide the environment
+        15 minutes, 4s: there was no time to check 24 of 36 pipeline stacks. Divide the environment
         30 minutes, 10s: there was no time to check 6 of 36 pipeline stacks. Set HealthCheckMinutes to 15, or divide the environment"#]].assert_eq(&shown.join("\n"));
 }
 
