@@ -126,7 +126,13 @@ impl HandlerError {
                 format!("handling the event: {cut}"),
                 "Wait for the next attempt. If it stays so, increase the function's Timeout",
             ),
-            HandlerError::StartFailed(error) => (Code::InternalError, error.to_string(), READ_LOG),
+            HandlerError::StartFailed(error) => {
+                let remedy = match error {
+                    StartError::Client(ClientError::Proxy) => "Correct the parameter HttpsProxy",
+                    _ => READ_LOG,
+                };
+                (Code::InternalError, error.to_string(), remedy)
+            }
             HandlerError::Panicked => (
                 Code::InternalError,
                 "handling the event: internal error".to_owned(),

@@ -89,10 +89,7 @@ pub async fn continue_request(
     within: Duration,
 ) -> Result<(), ContinuationError> {
     if position.hop >= MAX_HOPS {
-        let times = position.hop;
-        return Err(ContinuationError::Rejected(format!(
-            "{times} invocations have already continued it"
-        )));
+        return Err(ContinuationError::TooOften(position.hop));
     }
     let rejected = |what: &str| ContinuationError::Rejected(what.to_owned());
     let event =

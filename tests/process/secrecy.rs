@@ -316,7 +316,7 @@ fn unusable_proxy_is_reported_with_its_parameter() {
     let event = function.request("Create", &mirror());
     let error = function.invoke(&event, Duration::from_mins(1)).error();
     let reason = error["errorMessage"].as_str().unwrap_or_default();
-    expect!["setting up the HTTP client: the stack's parameter HttpsProxy is not an address. Read the function's log - CFG-106"].assert_eq(reason);
+    expect!["setting up the HTTP client: the stack's parameter HttpsProxy is not an address. Correct the parameter HttpsProxy - CFG-106"].assert_eq(reason);
 }
 
 /// No other variable names a proxy, and nothing leaves this machine in plain text.

@@ -43,9 +43,25 @@ pub enum ContinuationError {
     /// It was not started.
     #[error("continuing the request in another invocation: {0}")]
     Rejected(String),
+    /// So many invocations have worked on it.
+    #[error(
+        "continuing the request in another invocation: {0} invocations have already continued it"
+    )]
+    TooOften(u32),
     /// The call that starts it got no response.
     #[error("continuing the request in another invocation: no response")]
     OutcomeUnknown,
+}
+
+impl ContinuationError {
+    fn remedy(&self) -> &'static str {
+        match self {
+            ContinuationError::TooOften(_) => {
+                "Increase the function's timeout, then repeat the stack operation"
+            }
+            _ => "Allow the function to invoke itself, then repeat the stack operation",
+        }
+    }
 }
 
 /// Handles `request` and sends its response before the earliest of `invocation_ends`, its
@@ -100,9 +116,7 @@ where
                     Some(failing) => format!("{step}: {failing}; {error}"),
                     None => format!("{step}: {error}"),
                 };
-                let remedy = "Allow the function to invoke itself, and increase its timeout, then repeat the \
-                    stack operation";
-                Err(Failure::new(R::CODES.not_continued, text, remedy))
+                Err(Failure::new(R::CODES.not_continued, text, error.remedy()))
             }
         }
     };

@@ -74,7 +74,7 @@ async fn hanging_handler_fails_before_every_deadline() {
         (
             "",
             800..900,
-            "continuing the request in another invocation: no function. Allow the function to invoke itself, and increase its timeout, then repeat the stack operation - CFG-107",
+            "continuing the request in another invocation: no function. Allow the function to invoke itself, then repeat the stack operation - CFG-107",
         ),
         (
             short,

@@ -42,10 +42,15 @@ struct ReqwestConnector {
     proxied: Arc<ProxyRules>,
 }
 
-/// The TLS stack cannot be set up.
+/// Why there is no HTTP client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("setting up the HTTP client: {0}")]
-pub struct ClientError(String);
+pub enum ClientError {
+    /// The text has no address, which may contain a login.
+    #[error("setting up the HTTP client: the stack's parameter HttpsProxy is not an address")]
+    Proxy,
+    #[error("setting up the HTTP client: {0}")]
+    Tls(String),
+}
 
 /// A connector with connections of its own. It sends requests over TLS through the proxy
 /// `HTTPS_PROXY`, unless `NO_PROXY` has their host.
@@ -67,7 +72,7 @@ pub fn connector_through(
         .pool_idle_timeout(IDLE_TIMEOUT)
         .tls_backend_preconfigured(tls)
         .build()
-        .map_err(|error| ClientError(error.to_string()))?;
+        .map_err(|error| ClientError::Tls(error.to_string()))?;
     Ok(SharedHttpConnector::new(ReqwestConnector {
         client,
         proxied: Arc::new(ProxyRules::new(address, exceptions)),
@@ -85,17 +90,14 @@ fn with_proxy(
     if address.is_empty() {
         return Ok(builder.no_proxy());
     }
-    // The text of the error has no address, which may contain a login.
-    let proxy = Proxy::https(address).map_err(|_| {
-        ClientError("the stack's parameter HttpsProxy is not an address".to_owned())
-    })?;
+    let proxy = Proxy::https(address).map_err(|_| ClientError::Proxy)?;
     Ok(builder.proxy(proxy.no_proxy(NoProxy::from_string(exceptions))))
 }
 
 pub fn tls(roots: Arc<RootCertStore>) -> Result<ClientConfig, ClientError> {
     let mut tls = ClientConfig::builder_with_provider(Arc::new(provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError(error.to_string()))?
+        .map_err(|error| ClientError::Tls(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -202,7 +202,7 @@ fn request_is_not_continued_more_often_than_lambda_allows() {
         stack.lifetime = SHORT;
         let create = stack.request("Create", None, &properties(), None);
         let answer = stack.deliver(&create).await;
-        expect!["waiting for stack gitops-dev-shop (CREATE_IN_PROGRESS): continuing the request in another invocation: 14 invocations have already continued it. Allow the function to invoke itself, and increase its timeout, then repeat the stack operation - CFG-107"].assert_eq(&redacted(answer.reason()));
+        expect!["waiting for stack gitops-dev-shop (CREATE_IN_PROGRESS): continuing the request in another invocation: 14 invocations have already continued it. Increase the function's timeout, then repeat the stack operation - CFG-107"].assert_eq(&redacted(answer.reason()));
         let hops = fake.count("Invoke");
         assert!(hops < 16, "Lambda would have stopped it: {hops}");
         assert_eq!(fake.responses().len(), 1);
