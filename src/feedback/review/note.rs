@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::build::ReviewBuild;
 use super::finding::ReviewFinding;
-use super::output::Unusable;
+use super::output::{MAX_TEMPLATE_BYTES, Unusable};
 use super::parameters::MissingValues;
 use super::target::ReviewTarget;
 use super::template::Scan;
@@ -129,7 +129,10 @@ fn unusable_output(unusable: &Unusable) -> Reason {
         ),
         Unusable::TooLarge(path, max) => (
             format!("{} is larger than {} KB", code(path), max / 1024),
-            "Make it smaller. Divide a template into nested stacks",
+            match *max {
+                MAX_TEMPLATE_BYTES => "Divide it into nested stacks",
+                _ => "Make it smaller",
+            },
         ),
         Unusable::Invalid(path, kind, why) => (
             format!("{} is not {kind}: {}", code(path), code(why)),

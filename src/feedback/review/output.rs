@@ -16,7 +16,7 @@ use cfn_custom_resource::{MAX_EVENT_BYTES, as_text, parse_json};
 
 /// CloudFormation's limit of a template in S3.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
-const MAX_TEMPLATE_BYTES: usize = 1_048_576;
+pub const MAX_TEMPLATE_BYTES: usize = 1_048_576;
 
 /// The largest template configuration. It is decoded as a whole, which the function's memory limits
 /// as it does for an event.

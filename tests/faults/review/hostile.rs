@@ -159,7 +159,7 @@ fn large_configuration_is_not_decoded() {
 
             Commit `c1`: `dev.json` is larger than 256 KB
 
-            Make it smaller. Divide a template into nested stacks.
+            Make it smaller.
         "#]].assert_eq(&redacted(&note));
         assert_eq!(fake.count("CreateChangeSet"), 0);
     });
