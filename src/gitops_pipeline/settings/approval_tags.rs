@@ -48,7 +48,7 @@ pub enum Exposure {
     PushingDeployKey,
     /// A job runs code of Developers, even if a Maintainer started it.
     PushingJobs,
-    /// Developers create such tags.
+    /// Developers create such tags. With the beginning of their names.
     Unprotected(String, Decision),
     /// GitLab joins overlapping rules by "any" (`app/models/concerns/protected_ref.rb`).
     Admits(String, Admitted, Decision),
@@ -80,8 +80,8 @@ impl Exposure {
                 "Reject requests that wait in AWS, then switch off \"Allow Git push requests to the repository\" in \
                  Settings > CI/CD > Job token permissions",
             ),
-            Exposure::Unprotected(tag, decision) => (
-                &*format!("no protected tag of the project matches {tag}"),
+            Exposure::Unprotected(tags, decision) => (
+                &*format!("no protected tag matches {tags} in the project"),
                 &*format!("Protect {}/* for Maintainers", decision.name()),
             ),
             Exposure::Admits(pattern, whom, decision) => {
@@ -196,7 +196,8 @@ impl TagProtection {
         let (name, decision) = (tag.name(), tag.decision);
         let matching = || self.rules.iter().filter(|rule| rule.matches(&name));
         if matching().next().is_none() {
-            return Err(Exposure::Unprotected(name, decision));
+            let tags = name.trim_end_matches(|c| c != '/');
+            return Err(Exposure::Unprotected(format!("{tags}…"), decision));
         }
         match matching().find_map(|rule| Some((rule.pattern.clone(), rule.also_admits?))) {
             Some((pattern, whom)) => Err(Exposure::Admits(pattern, whom, decision)),

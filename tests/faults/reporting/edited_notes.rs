@@ -470,7 +470,7 @@ fn corrected_rule_needs_the_next_tag() {
 
             A Maintainer decides by a tag on this commit: [`deploy/dev/shop/b13826af0ab84046-2`](https://gitlab.example.com/platform/infra/-/tags/new?tag_name=deploy%2Fdev%2Fshop%2Fb13826af0ab84046-2&ref=c0ffee0000000001) deploys these changes, [`reject/dev/shop/b13826af0ab84046-2`](https://gitlab.example.com/platform/infra/-/tags/new?tag_name=reject%2Fdev%2Fshop%2Fb13826af0ab84046-2&ref=c0ffee0000000001) rejects them.
 
-            `deploy/dev/shop/b13826af0ab84046` decides nothing: no protected tag of the project matches deploy/dev/shop/b13826af0ab84046.
+            `deploy/dev/shop/b13826af0ab84046` decides nothing: no protected tag matches deploy/dev/shop/… in the project.
 
             Protect deploy/* for Maintainers.
         "#]].assert_eq(&redacted(&shown(fake)));
