@@ -350,8 +350,9 @@ pub fn mirror_shown_elsewhere(
         "reading push mirror {id} of project {project}: GitLab shows its address as {shown}, and not as \
          {clone_url}"
     );
-    let remedy = "Check whether a proxy before GitLab rewrites addresses in responses, and let it pass \
-        this one unchanged";
+    let remedy = "If a proxy before GitLab rewrites addresses in responses, let it pass this one unchanged. \
+        If GitLab's page shows that address, too, another mirror has this number, as after a restore of a \
+        backup: remove the mirror from Mirrors, update the stack, and add it again";
     Reason::new(Code::MirrorNotShown, problem, remedy)
 }
 
