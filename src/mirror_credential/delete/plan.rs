@@ -183,7 +183,7 @@ impl<'a> DeletionPlanner<'a> {
             .filter(|secret| secret.is_unfinished() || secret.may_rotate())
             .filter(|secret| !state.is_fenced && secret.deleted_at.is_none());
         choose_any(contested.map(|secret| DeleteStep::Fence(secret.next_entry())))?;
-        let is_early = target.waits_for_iam() && !self.is_settled();
+        let is_early = target.waits_for_iam() && !self.shows_all_changes();
         choose_if(is_early, DeleteStep::ReadAgain)
     }
 
@@ -304,7 +304,7 @@ impl<'a> DeletionPlanner<'a> {
     }
 
     /// Whether all changes of a Create must be visible by now.
-    fn is_settled(&self) -> bool {
+    fn shows_all_changes(&self) -> bool {
         let state = self.state;
         let Some(secret) = self.secret else {
             if self.may_be_shown_late() && self.may_be_stale() {

@@ -57,7 +57,7 @@ impl Planner<'_> {
             };
         }
         let may_have_left = secret.is_taken_over() || state.login.uncertain_since.is_some();
-        if may_have_left && !state.is_settled() {
+        if may_have_left && !state.shows_all_changes() {
             return choose(CredentialStep::WaitForIam);
         }
         if state.user.credentials.len() >= 2 {

@@ -30,7 +30,7 @@ impl Planner<'_> {
         }
         self.plan_mirrors(secret, held.active)?;
         self.plan_settings(secret)?;
-        if secret.is_unfinished() && !state.is_settled() {
+        if secret.is_unfinished() && !state.shows_all_changes() {
             return choose(CredentialStep::WaitForIam);
         }
         if is_reachable {

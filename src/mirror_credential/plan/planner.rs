@@ -56,7 +56,7 @@ impl<'a> Planner<'a> {
             Some(credential) if credential.active || self.replacement_error().is_some() => {
                 CurrentLogin::Valid(credential)
             }
-            None if !state.is_settled() => CurrentLogin::Unknown,
+            None if !state.shows_all_changes() => CurrentLogin::Unknown,
             Some(_) | None => CurrentLogin::Missing,
         }
     }
@@ -189,7 +189,7 @@ impl<'a> Planner<'a> {
 
     /// Waits until the user's tags prove whose a credential is.
     pub fn wait_for_tags(&self) -> Plan {
-        if !self.state.is_settled() {
+        if !self.state.shows_all_changes() {
             return choose(CredentialStep::WaitForIam);
         }
         choose_if(!self.state.secret_read_after_user, SecretStep::ReadSecret)

@@ -143,7 +143,7 @@ impl Planner<'_> {
         let gone = secret.log.superseded.iter().find(|login| {
             login.user_key == user_key
                 && user.credential(&login.credential_id).is_none()
-                && self.state.is_settled()
+                && self.state.shows_all_changes()
         });
         if let Some(login) = gone {
             return choose(SecretStep::DropOldLogin(login.entry));

@@ -235,7 +235,7 @@ impl State {
     }
 
     /// Whether IAM's lists show everything that peers and earlier deliveries did.
-    pub fn is_settled(&self) -> bool {
+    pub fn shows_all_changes(&self) -> bool {
         let changed = self.secret.present().and_then(|secret| secret.last_changed);
         let tombstone = self.user.tombstone.as_ref();
         let deleted = tombstone.map(|tombstone| tombstone.done_at);
