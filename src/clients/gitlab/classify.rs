@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::error::{ErrorKind, GitLabError, MAINTAINER, Rejection, Result, RetryTime};
 use super::response::ApiResponse;
 use super::sanitize::is_bare;
+use super::token_error::TokenSource;
 use super::transport::{ApiRequest, Area, GitLab};
 
 impl GitLab {
@@ -128,23 +129,23 @@ impl GitLab {
     }
 
     fn insufficient_scope(&self) -> GitLabError {
-        let token = self.token_source.clone();
-        GitLabError::answered(ErrorKind::InsufficientScope { token })
+        self.about_token(|token| ErrorKind::InsufficientScope { token })
     }
 
     fn insufficient_permissions(&self, message: String) -> GitLabError {
-        let token = self.token_source.clone();
-        GitLabError::answered(ErrorKind::InsufficientPermissions { message, token })
+        self.about_token(|token| ErrorKind::InsufficientPermissions { message, token })
     }
 
     fn proof_required(&self, message: String) -> GitLabError {
-        let token = self.token_source.clone();
-        GitLabError::answered(ErrorKind::ProofRequired { message, token })
+        self.about_token(|token| ErrorKind::ProofRequired { message, token })
     }
 
     fn token_rejected(&self, message: String) -> GitLabError {
-        let token = self.token_source.clone();
-        GitLabError::answered(ErrorKind::TokenRejected { message, token })
+        self.about_token(|token| ErrorKind::TokenRejected { message, token })
+    }
+
+    fn about_token(&self, kind: impl FnOnce(TokenSource) -> ErrorKind) -> GitLabError {
+        GitLabError::answered(kind(self.token_source.clone()))
     }
 }
 
