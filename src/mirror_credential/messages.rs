@@ -411,14 +411,11 @@ pub fn mirrors_have_changed(version_id: &str) -> Reason {
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_types::error::ErrorMetadata;
-
     use crate::mirror_credential::messages::*;
 
     fn denied(action: &'static str, message: &str) -> String {
         let doing = "tagging user secret repository".to_owned();
-        let answer = ErrorMetadata::builder().code("AccessDenied").message(message).build();
-        let error = CallError::answered(doing, action, 403, &answer);
+        let error = CallError::answered(doing, action, 403, Some("AccessDenied"), Some(message));
         with_permission(with_permission(error)).reason().to_string()
     }
 

@@ -4,7 +4,6 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
-use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::actions::ActionError;
@@ -69,8 +68,9 @@ impl CallError {
         let action = E::action();
         let (reason_code, cause) = match error {
             SdkError::ServiceError(service) => {
-                let (answer, status) = (service.err().meta(), service.raw().status());
-                return CallError::answered(doing.into(), action, status.as_u16(), answer);
+                let (meta, status) = (service.err().meta(), service.raw().status().as_u16());
+                let (code, message) = (meta.code(), meta.message());
+                return CallError::answered(doing.into(), action, status, code, message);
             }
             SdkError::TimeoutError(_) => {
                 let cause = "AWS did not respond in time".to_owned();
@@ -120,11 +120,11 @@ impl CallError {
         doing: String,
         action: &'static str,
         status: u16,
-        answer: &ErrorMetadata,
+        code: Option<&str>,
+        message: Option<&str>,
     ) -> Self {
-        let code = answer.code();
         let shown = code.unwrap_or("an unknown error");
-        let cause = match answer.message() {
+        let cause = match message {
             // A text continues after it.
             Some(message) => format!("{shown}: {}", message.trim_end_matches('.')),
             None => shown.to_owned(),
@@ -403,12 +403,13 @@ mod tests {
     use aws_sdk_eventbridge::operation::describe_rule::DescribeRuleError;
     use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
 
     fn answered(action: &'static str, status: u16, code: &str, message: &str) -> CallError {
-        let answer = ErrorMetadata::builder().code(code).message(message).build();
-        CallError::answered("reading".to_owned(), action, status, &answer)
+        let doing = "reading".to_owned();
+        CallError::answered(doing, action, status, Some(code), Some(message))
     }
 
     #[test]
@@ -455,7 +456,7 @@ mod tests {
             let decided = (error.sent, error.retry, error.reason_code);
             assert_eq!(decided, (sent, retry, reason), "{code}");
         }
-        let nameless = CallError::answered(String::new(), "", 404, &ErrorMetadata::default());
+        let nameless = CallError::answered(String::new(), "", 404, None, None);
         assert_eq!(
             (nameless.sent, nameless.retry),
             (Sent::Unknown, RetryTime::Later)

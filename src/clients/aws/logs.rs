@@ -3,8 +3,6 @@
 //! `aws-sdk-cloudwatchlogs` is twice as large as the largest SDK here, for this one request.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::error::ErrorMetadata;
-use aws_smithy_types::error::metadata::Builder;
 use aws_types::SdkConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -99,10 +97,9 @@ impl Logs {
         })?;
         if !response.status().is_success() {
             let (code, message) = error_of(&response).unzip();
-            let answer = code.into_iter().fold(ErrorMetadata::builder(), Builder::code);
-            let answer = message.flatten().into_iter().fold(answer, Builder::message).build();
+            let (code, message) = (code.as_deref(), message.as_ref().and_then(Option::as_deref));
             let (action, status) = ("logs:GetLogEvents", response.status().as_u16());
-            let error = CallError::answered(doing(), action, status, &answer);
+            let error = CallError::answered(doing(), action, status, code, message);
             let is_missing = error.has_code(&["ResourceNotFoundException"]);
             return if is_missing { Ok(None) } else { Err(error) };
         }

@@ -1,5 +1,3 @@
-use aws_smithy_types::error::ErrorMetadata;
-
 use crate::gitops_pipeline::messages::*;
 
 // claim: name-outside-the-pattern-is-denied-and-the-reason-names-the-parameter
@@ -23,8 +21,8 @@ fn denied_call_names_the_remedy() {
     ] {
         let message = format!("User: u is not authorized to perform: {action} on resource: r");
         let code = "AccessDeniedException";
-        let answer = ErrorMetadata::builder().code(code).message(&message).build();
-        let error = CallError::answered(doing.to_owned(), "iam:GetUser", 400, &answer);
+        let doing = doing.to_owned();
+        let error = CallError::answered(doing, "iam:GetUser", 400, Some(code), Some(&message));
         let said = with_remedy(with_remedy(error)).reason().to_string();
         assert_eq!(said.matches(advice).count(), 1, "{said}");
     }
