@@ -101,7 +101,7 @@ impl ChildStack {
     }
 
     /// The version of its rendering, if this function's is newer: 0 if an earlier function than the
-    /// first with versions rendered it. `None` too if it was never complete.
+    /// first with versions rendered it. Also `None` if it was never complete.
     pub fn outdated_version(&self) -> Option<u32> {
         let version = self.outputs.get(template::VERSION_OUTPUT);
         let version = version.and_then(|version| version.parse().ok()).unwrap_or(0);

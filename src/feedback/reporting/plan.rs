@@ -156,7 +156,7 @@ pub fn execution_status(
     settings.commit_status.then(|| commit_status(names, "", state, &text, &url))
 }
 
-/// The status of its approval. `None` too if it has not reached one.
+/// The status of its approval. Also `None` if it has not reached one.
 pub fn approval_status(
     execution: &Execution,
     names: &ResourceNames,
@@ -245,7 +245,7 @@ fn approval_state(execution: ExecutionState, action: &Action) -> (StatusState, S
 }
 
 /// The state in which the deployment has ended. `None` if it has not: of an open one, two
-/// deliveries at once could create two, and none of them would be the one that ends. `None` too if
+/// deliveries at once could create two, and none of them would be the one that ends. Also `None` if
 /// records are switched off.
 pub fn deployment_state(execution: &Execution, settings: &ReportSettings) -> Option<StatusState> {
     let deployment = execution.action(DEPLOY).filter(|_| settings.deployments)?;

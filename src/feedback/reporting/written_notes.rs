@@ -117,7 +117,7 @@ impl WrittenNotes {
 
     /// The notes with the short form of the `expected` one, if each place had a note before `time`
     /// that shows the same in either form, and has no other note. `None` otherwise: a person may
-    /// have deleted one that was changed. `None` too if one has no marker.
+    /// have deleted one that was changed. Also `None` if one has no marker.
     pub fn showed(&self, expected: &str, time: SystemTime) -> Option<Vec<&Note>> {
         let short = note::short(expected);
         let is_older = |note: &Note| note.updated.is_some_and(|updated| updated <= time);
