@@ -13,7 +13,7 @@ import pytest
 from tests.templates.deployed import ACCOUNT, TEMPLATE, TEMPLATES, Deployed, source, translated
 
 ROOT = TEMPLATES.parent
-SCHEMAS = {schema["typeName"]: schema for schema in (json.loads(file.read_text()) for file in (ROOT / "docs/schemas").glob("*.json"))}
+SCHEMAS = {schema["typeName"]: schema for schema in (json.loads(file.read_text()) for file in (ROOT / "docs/schemas").glob("custom-*.json"))}
 TEXTS = json.loads((ROOT / "tests/schemas/texts.json").read_text())
 SOURCES = {path.stem: source(path) for path in (TEMPLATE, *sorted(TEMPLATES.glob("*.yaml")))}
 # Parameters that accept less than the property, and why.
