@@ -75,8 +75,20 @@ fn from_environment() -> Result<Handler, StartError> {
     let http = response_http.with_own_connections()?;
     let worker = Worker::start().map_err(|error| StartError::Thread(error.kind()))?;
     let approvals = std::env::var("FUNCTION_APPROVALS").unwrap_or_default();
-    let handler = Handler::on_worker(worker, &config, response_http, http, Clock::System);
-    Ok(handler.allowing(FunctionApprovals::parse(&approvals)))
+    let handler = Handler::on_worker(worker, &config, response_http, http, Clock::System)
+        .allowing(FunctionApprovals::parse(&approvals));
+    match std::env::var("FUNCTION").unwrap_or_default().as_str() {
+        "" => Ok(handler),
+        "read" => Ok(handler.reading(environment()?)),
+        _ => Err(StartError::Variable("FUNCTION")),
+    }
+}
+
+/// The settings of the environment that the function which only reads answers about. Null without
+/// the variable, as in a local run.
+fn environment() -> Result<Value, StartError> {
+    let text = std::env::var("ENVIRONMENT").unwrap_or_else(|_| "null".to_owned());
+    serde_json::from_str(&text).map_err(|_| StartError::Variable("ENVIRONMENT"))
 }
 
 /// The event's text. `None` if it is not JSON.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_types::SdkConfig;
+use serde_json::Value;
 
 use crate::clients::http::{Http, ResponseHosts};
 use crate::clients::{Clients, aws};
@@ -38,6 +39,9 @@ pub struct Handler {
     pub(super) clients: Clients,
     pub(super) mirror_credential: Arc<MirrorCredential>,
     pub(super) gitops_pipeline: Arc<GitOpsPipeline>,
+    /// The settings of its environment, if the function answers questions and nothing else. Null if
+    /// each question has them. `None` if it handles every event, and no question.
+    pub(super) read_settings: Option<Value>,
 }
 
 impl Handler {
@@ -54,6 +58,16 @@ impl Handler {
         let pipelines = GitOpsPipeline::new(self.clients.clone(), approvals);
         Handler {
             gitops_pipeline: Arc::new(pipelines),
+            ..self
+        }
+    }
+
+    /// The same, which only answers questions about the environment with these `settings`: null if
+    /// each question has them.
+    #[must_use]
+    pub fn reading(self, settings: Value) -> Self {
+        Handler {
+            read_settings: Some(settings),
             ..self
         }
     }
@@ -78,6 +92,7 @@ impl Handler {
                 FunctionApprovals::Denied,
             )),
             clients,
+            read_settings: None,
         }
     }
 

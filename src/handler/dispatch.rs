@@ -15,6 +15,7 @@ use super::outcome::EventOutcome;
 use crate::common::logging;
 use crate::common::logging::{CallCounter, millis};
 use crate::common::stop::Stop;
+use crate::health_check::Question;
 
 impl Handler {
     /// Handles one event. For a CloudFormation request the result is the response that
@@ -50,16 +51,21 @@ impl Handler {
         let handler = self.clone();
         let deadline = self.deadline(invocation);
         let (function_arn, now) = (&invocation.function_arn, self.clients.clock.now());
-        let work: BoxFuture<'static, _> = match Event::parse(text, function_arn, now)? {
-            Event::Request(request) => {
-                return self.handle_request(*request, invocation, calls).await;
+        let work: BoxFuture<'static, _> = if let Some(settings) = &self.read_settings {
+            let question = Question::parse(text, settings, function_arn)?;
+            Box::pin(handler.answer(question.ok_or(HandlerError::UnknownQuestion)?, deadline))
+        } else {
+            match Event::parse(text, function_arn, now)? {
+                Event::Request(request) => {
+                    return self.handle_request(*request, invocation, calls).await;
+                }
+                Event::Rotation(rotation) => Box::pin(handler.handle_rotation(rotation, deadline)),
+                Event::Push(push) => Box::pin(handler.handle_push(push)),
+                Event::Tag(tag) => Box::pin(handler.handle_tag(tag)),
+                Event::Execution(event) => Box::pin(handler.handle_report(event)),
+                Event::Build(event) => Box::pin(handler.handle_review(event)),
+                Event::HealthCheck(check) => Box::pin(handler.handle_health_check(check, deadline)),
             }
-            Event::Rotation(rotation) => Box::pin(handler.handle_rotation(rotation, deadline)),
-            Event::Push(push) => Box::pin(handler.handle_push(push)),
-            Event::Tag(tag) => Box::pin(handler.handle_tag(tag)),
-            Event::Execution(event) => Box::pin(handler.handle_report(event)),
-            Event::Build(event) => Box::pin(handler.handle_review(event)),
-            Event::HealthCheck(check) => Box::pin(handler.handle_health_check(check, deadline)),
         };
         let calls = calls.clone();
         let work = async move { calls.count(work).await };

@@ -17,9 +17,14 @@ static KNOWN_EVENTS: LazyLock<String> = LazyLock::new(|| {
         "Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the function's \
          own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, \
          `SecretId`, `ClientRequestToken`), an event of EventBridge (`source`, `detail-type`, `detail`: \
-         {of_eventbridge}), the scheduled health check (`HealthCheck`), or a diagnosis (`Doctor`)"
+         {of_eventbridge}), or the scheduled health check (`HealthCheck`). The function \
+         cfn-gitops-<EnvID>-read answers questions"
     )
 });
+
+/// The remedy for an event that is not a question.
+const KNOWN_QUESTIONS: &str = "Send one of these: {\"Doctor\": {}}, {\"Projects\": {}}, {\"Deployments\": \
+    {\"ProjectID\": \"<ProjectID>\"}}";
 
 /// Why the first event was not handled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +35,9 @@ pub enum StartError {
     /// The thread of the work cannot be started.
     #[error("starting the thread of the work: {0}")]
     Thread(std::io::ErrorKind),
+    /// A variable has a value that nothing understands.
+    #[error("reading variable {0}: its value is unknown")]
+    Variable(&'static str),
 }
 
 /// An error that is returned to Lambda, which delivers an asynchronous event twice more.
@@ -38,6 +46,8 @@ pub enum StartError {
 pub enum HandlerError {
     /// The event is of no kind that the function handles. Its origin is shown if it has one.
     UnknownEvent(String),
+    /// The event is not a question, and the function answers nothing else.
+    UnknownQuestion,
     /// The event is not a request, and has so many bytes.
     EventTooLarge(usize),
     /// The response was not delivered to CloudFormation.
@@ -67,7 +77,9 @@ impl HandlerError {
     /// it, so it does not follow the names in the source.
     pub fn name(&self) -> &'static str {
         match self {
-            HandlerError::UnknownEvent(_) | HandlerError::EventTooLarge(_) => "UnknownEvent",
+            HandlerError::UnknownEvent(_)
+            | HandlerError::UnknownQuestion
+            | HandlerError::EventTooLarge(_) => "UnknownEvent",
             HandlerError::ResponseNotDelivered(_) => "ResponseNotDelivered",
             HandlerError::MaybeContinued => "ContinuationUnconfirmed",
             HandlerError::NotStarted(_) => "FirstPushFailed",
@@ -81,7 +93,9 @@ impl HandlerError {
                 RejectedCheck::NoEnvironment | RejectedCheck::OtherEnvironment { .. },
             ) => "UnknownEnvironment",
             HandlerError::Rejected(
-                RejectedCheck::InvalidProject | RejectedCheck::InvalidCommit,
+                RejectedCheck::UnknownMember(_)
+                | RejectedCheck::InvalidProject(_)
+                | RejectedCheck::InvalidExecution,
             ) => "InvalidQuestion",
             HandlerError::OutOfTime(_) => "OutOfTime",
             HandlerError::StartFailed(_) => "StartFailed",
@@ -100,6 +114,12 @@ impl HandlerError {
                 Code::UnusableEvent,
                 format!("classifying the event: the function does not handle this kind{origin}"),
                 KNOWN_EVENTS.as_str(),
+            ),
+            HandlerError::UnknownQuestion => (
+                Code::UnusableEvent,
+                "reading the question: this function only answers questions, and this is none"
+                    .to_owned(),
+                KNOWN_QUESTIONS,
             ),
             HandlerError::EventTooLarge(bytes) => (
                 Code::UnusableEvent,
@@ -129,6 +149,7 @@ impl HandlerError {
             HandlerError::StartFailed(error) => {
                 let remedy = match error {
                     StartError::Client(ClientError::Proxy) => "Correct the parameter HttpsProxy",
+                    StartError::Variable(_) => "Deploy the environment's stack again",
                     _ => READ_LOG,
                 };
                 (Code::InternalError, error.to_string(), remedy)

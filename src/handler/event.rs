@@ -31,7 +31,7 @@ pub enum Event<'a> {
     Execution(PipelineEvent),
     /// A state change of CodeBuild's build of a review branch.
     Build(BuildEvent),
-    /// A scheduled health check, or a diagnosis.
+    /// A scheduled health check.
     HealthCheck(HealthCheck),
 }
 

@@ -1,4 +1,5 @@
-//! Handles the events that CloudFormation does not send: rotations, pushes, health checks.
+//! Handles the events that CloudFormation does not send: rotations, pushes, health checks, and the
+//! questions of the function that only reads.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,7 @@ use crate::feedback::review::BuildEvent;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
-use crate::health_check::{Checker, HealthCheck, Mode, Schedule, Task, metrics};
+use crate::health_check::{Checker, Environment, HealthCheck, Mode, Question, Schedule, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
 
@@ -168,32 +169,47 @@ impl Handler {
         logging::emit(&metrics::line(now, &names.env_id, &pipeline, &failures));
     }
 
-    /// Checks the environment's mirrors, credentials and pipelines, or answers a question about
-    /// one commit.
+    /// Checks the environment's mirrors, credentials and pipelines.
     pub(super) async fn handle_health_check(
         self,
         check: HealthCheck,
         deadline: SystemTime,
     ) -> Handled {
-        let environment = &check.environment;
+        let emit = |line| logging::emit(&line);
+        let checker = self.checker(&check.environment, Mode::Check(&emit), check.interval);
+        let time = self.clients.clock.until(deadline - MARGIN);
+        Ok(EventOutcome::Done(
+            json!({"HealthCheck": checker.check(time).await}),
+        ))
+    }
+
+    /// Answers a question. It changes nothing.
+    pub(super) async fn answer(self, question: Question, deadline: SystemTime) -> Handled {
+        let checker = self.checker(&question.environment, Mode::Diagnosis, None);
+        let time = self.clients.clock.until(deadline - MARGIN);
+        Ok(EventOutcome::Done(
+            checker.answer(&question.topic, time).await,
+        ))
+    }
+
+    fn checker<'a>(
+        &'a self,
+        environment: &'a Environment,
+        mode: Mode<'a>,
+        interval: Option<Duration>,
+    ) -> Checker<'a> {
         Span::current().record("environment", &environment.id);
-        tracing::info!(users = environment.user_names, "health check");
-        let checker = Checker {
+        tracing::info!(users = environment.user_names, "environment");
+        Checker {
             environment,
             clients: &self.clients,
             mirror_credential: &self.mirror_credential,
             gitops_pipeline: &self.gitops_pipeline,
-            mode: Mode::Check(&|line| logging::emit(&line)),
+            mode,
             schedule: Schedule {
                 began: self.clients.clock.now(),
-                interval: check.interval,
+                interval,
             },
-        };
-        let time = self.clients.clock.until(deadline - MARGIN);
-        Ok(EventOutcome::Done(match &check.task {
-            Task::Check => json!({"HealthCheck": checker.check(time).await}),
-            Task::Diagnose => json!({"Doctor": checker.diagnose(time).await}),
-            Task::Contains(question) => checker.answer(question).await,
-        }))
+        }
     }
 }

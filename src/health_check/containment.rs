@@ -1,5 +1,5 @@
-//! Answers whether the branch of a pipeline contains a commit in GitLab. `cfn-gitops undo` requests
-//! it before it starts an execution of an earlier commit: the operator has no token of GitLab.
+//! Whether the branch of a pipeline contains a commit in GitLab. `cfn-gitops undo` shows it before it
+//! starts an execution of an earlier commit: the operator has no token of GitLab.
 
 use std::time::Duration;
 

@@ -21,9 +21,9 @@
 //! It never ends a freeze: a rule or a transition that a person has disabled stays so, and is shown
 //! as held. It starts nothing that a disabled rule would start.
 
+mod answers;
 mod checker;
 mod concurrent;
-mod containment;
 mod credentials;
 mod doctor;
 mod drift;
@@ -45,16 +45,15 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+pub use self::answers::{AskedDeployments, Question, Topic};
 pub use self::checker::{Checker, Emit, Mode};
-pub use self::request::{
-    CommitQuestion, Environment, FirstProject, HealthCheck, RejectedCheck, Task,
-};
+pub use self::request::{Environment, FirstProject, HealthCheck, RejectedCheck};
 pub use self::schedule::Schedule;
 
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::credentials::BrokenMirrors;
-use crate::health_check::findings::{Check, Findings};
+use crate::health_check::findings::Findings;
 use crate::health_check::pipelines::ChangedExecutions;
 use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::health::CheckedGitLabs;
@@ -97,25 +96,6 @@ impl<'a> Checker<'a> {
                 "Created": findings.created,
                 "Started": findings.started,
                 "Unhealthy": findings.unhealthy(),
-                "NotChecked": findings.not_checked(),
-            })
-        })
-    }
-
-    /// Checks the same. It changes nothing and writes no metrics. Returns each check with its
-    /// problem.
-    pub fn diagnose(mut self, time: Duration) -> BoxFuture<'a, Value> {
-        (self.mode, self.schedule.interval) = (Mode::Diagnosis, None);
-        Box::pin(async move {
-            let results = self.check_all(&TimeLimits::of(time)).await;
-            let mut findings = results.findings;
-            for push in &results.stacks.suspected {
-                findings.checked(push.subject(), Some(push.problem()));
-            }
-            let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
-            json!({
-                "EnvID": self.environment.id,
-                "Checks": checks,
                 "NotChecked": findings.not_checked(),
             })
         })

@@ -1,12 +1,12 @@
-//! The event that requests a health check: its environment, and its task.
+//! The event that requests a health check, and its environment.
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::clients::aws::FUNCTION_NAME_PREFIX;
+use crate::clients::aws::{FUNCTION_NAME_PREFIX, env_id_of};
 use crate::gitops_pipeline;
-use crate::gitops_pipeline::names::{MIRROR_USERS, ResourceNames};
+use crate::gitops_pipeline::names::MIRROR_USERS;
 
 /// A request for a health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,25 +14,6 @@ pub struct HealthCheck {
     pub environment: Environment,
     /// The time until the next health check. `None` if the event does not name it.
     pub interval: Option<Duration>,
-    pub task: Task,
-}
-
-/// The work of a health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// It checks the environment, repairs, and writes metrics.
-    Check,
-    /// It lists all that it checks, changes nothing and writes no metrics.
-    Diagnose,
-    /// It answers a question about one commit.
-    Contains(CommitQuestion),
-}
-
-/// A pipeline and a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitQuestion {
-    pub names: ResourceNames,
-    pub commit: String,
 }
 
 /// The environment that a health check is for.
@@ -51,6 +32,8 @@ pub struct Environment {
     pub credential_age_days: Option<u32>,
     /// The project in the stack of the function. `None` if the stack has none.
     pub first_project: Option<FirstProject>,
+    /// The ID of the stack of the function. `None` if it is not known.
+    pub stack_id: Option<String>,
 }
 
 /// The first project of an environment, which is in the stack of the function.
@@ -69,25 +52,26 @@ pub struct FirstProject {
 pub enum RejectedCheck {
     /// Neither the event nor the function's name has an environment.
     #[error(
-        "checking the health of an environment: the event names none, and the function is not called {FUNCTION_NAME_PREFIX}<EnvID>"
+        "looking at an environment: the event names none, and the function is not called {FUNCTION_NAME_PREFIX}<EnvID>"
     )]
     NoEnvironment,
     /// The function belongs to another environment, whose metrics and alarms it writes.
-    #[error("checking the health of environment {requested}: this function is that of {own}")]
+    #[error("looking at environment {requested}: this function is that of {own}")]
     OtherEnvironment {
         /// The environment that the event names.
         requested: String,
         /// The environment in the function's name.
         own: String,
     },
+    /// A question has a member that it does not know.
+    #[error("reading the question: {0} is unknown")]
+    UnknownMember(String),
     /// A question is about a project that cannot exist.
-    #[error(
-        "looking up a commit in GitLab: Doctor.Contains.ProjectID is not the name of a project"
-    )]
-    InvalidProject,
-    /// A question is about a commit that cannot exist.
-    #[error("looking up a commit in GitLab: Doctor.Contains.Commit is not a commit's full ID")]
-    InvalidCommit,
+    #[error("reading the question: {0}.ProjectID is not the name of a project")]
+    InvalidProject(&'static str),
+    /// A question is about an execution that cannot exist.
+    #[error("reading the question: Deployments.ExecutionId is not the ID of an execution")]
+    InvalidExecution,
 }
 
 impl RejectedCheck {
@@ -95,47 +79,40 @@ impl RejectedCheck {
     pub fn remedy(&self) -> &'static str {
         match self {
             RejectedCheck::NoEnvironment => {
-                "Set HealthCheck.EnvID to a letter, then letters and digits, all in lower case"
+                "Set EnvID in the event to a letter, then letters and digits, all in lower case"
             }
             RejectedCheck::OtherEnvironment { .. } => {
-                "Invoke the function of that environment, or leave out HealthCheck.EnvID"
+                "Invoke the function of that environment, or leave out EnvID"
             }
-            RejectedCheck::InvalidProject => "Set it to the ProjectID of a pipeline",
-            RejectedCheck::InvalidCommit => "Set it to 40 hexadecimal digits in lower case",
+            RejectedCheck::UnknownMember(_) => "Remove it",
+            RejectedCheck::InvalidProject(_) => "Set it to the ProjectID of a pipeline",
+            RejectedCheck::InvalidExecution => "Set it to a UUID in lower case",
         }
     }
 }
 
-/// The member of an event that requests something. `None` if it has no such member.
-fn request<'a>(event: &'a Value, kind: &str) -> Option<&'a Value> {
-    event.get(kind).filter(|it| it.is_object())
+/// The member of an event that requests a health check. `None` if it has none.
+fn requested(event: &Value) -> Option<&Value> {
+    event.get("HealthCheck").filter(|it| it.is_object())
 }
 
 impl HealthCheck {
-    /// Whether an event requests a health check, or a diagnosis.
+    /// Whether an event requests a health check.
     pub fn is_requested_by(event: &Value) -> bool {
-        request(event, "HealthCheck").or(request(event, "Doctor")).is_some()
+        requested(event).is_some()
     }
 
     /// Parses the event of a schedule, which has no member of ours if the schedule's target has no
     /// input, or an event that requests a check of the function `function_arn`.
     ///
     /// # Errors
-    /// If the environment is unknown or another function's, or if a question is not valid.
+    /// If the environment is unknown or another function's.
     pub fn parse(event: &Value, function_arn: &str) -> Result<Self, RejectedCheck> {
-        let diagnosis = request(event, "Doctor");
-        let requested = request(event, "HealthCheck").or(diagnosis).unwrap_or(&Value::Null);
-        let environment = Environment::parse(requested, function_arn)?;
-        let task = match diagnosis.map(|it| it.get("Contains")) {
-            Some(Some(it)) => Task::Contains(CommitQuestion::parse(it, &environment.id)?),
-            Some(None) => Task::Diagnose,
-            None => Task::Check,
-        };
+        let requested = requested(event).unwrap_or(&Value::Null);
         let minutes = requested["Minutes"].as_u64().filter(|minutes| *minutes > 0);
         Ok(HealthCheck {
-            environment,
+            environment: Environment::parse(requested, function_arn)?,
             interval: minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
-            task,
         })
     }
 }
@@ -146,8 +123,7 @@ impl Environment {
     /// request has another pattern.
     fn parse(request: &Value, function_arn: &str) -> Result<Self, RejectedCheck> {
         let member = |name: &str| request[name].as_str();
-        let name = function_arn.split(':').nth(6).unwrap_or_default();
-        let named = name.strip_prefix(FUNCTION_NAME_PREFIX);
+        let named = env_id_of(function_arn.split(':').nth(6).unwrap_or_default());
         let env_id = member("EnvID").or(named).filter(|env_id| is_env_id(env_id));
         let id = env_id.ok_or(RejectedCheck::NoEnvironment)?.to_owned();
         if let Some(own) = named.filter(|own| is_env_id(own) && *own != id) {
@@ -163,26 +139,32 @@ impl Environment {
             repairs_mirrors: member("SelfRepair") == Some("Repair"),
             credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
             first_project: FirstProject::parse(&request["FirstProject"]),
+            stack_id: member("StackId").map(ToOwned::to_owned),
             id,
         })
     }
-}
 
-impl CommitQuestion {
-    /// Parses the member `Contains` of a diagnosis of the environment `env_id`.
-    pub fn parse(member: &Value, env_id: &str) -> Result<Self, RejectedCheck> {
-        let project_id = member["ProjectID"].as_str();
-        let names = project_id.and_then(|project_id| ResourceNames::new(env_id, project_id));
-        let names = names.ok_or(RejectedCheck::InvalidProject)?;
-        let commit = member["Commit"].as_str().filter(|text| is_commit(text));
-        let commit = commit.ok_or(RejectedCheck::InvalidCommit)?.to_owned();
-        Ok(CommitQuestion { names, commit })
+    /// The environment that a question with these `members` is about: that of the function's
+    /// `settings`. Without them, that of the question.
+    pub(super) fn of_question(
+        members: &Map<String, Value>,
+        settings: &Value,
+        function_arn: &str,
+    ) -> Result<Self, RejectedCheck> {
+        if settings.is_null() {
+            return Environment::parse(&Value::Object(members.clone()), function_arn);
+        }
+        let own = Environment::parse(settings, function_arn)?;
+        match members.get("EnvID") {
+            Some(requested) if requested.as_str() != Some(&own.id) => {
+                Err(RejectedCheck::OtherEnvironment {
+                    requested: requested.as_str().unwrap_or_default().to_owned(),
+                    own: own.id,
+                })
+            }
+            _ => Ok(own),
+        }
     }
-}
-
-fn is_commit(text: &str) -> bool {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    text.len() == 40 && text.bytes().all(is_digit)
 }
 
 impl FirstProject {

@@ -2,14 +2,17 @@
 
 use std::time::{Duration, SystemTime};
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
+use super::answers::AskedDeployments;
 use super::metrics::{
     APPROVALS_WAITING, CREDENTIAL_AGE, DRIFTED_RESOURCES, FOREIGN_TIPS, GITLAB_TOKEN_DAYS_LEFT,
     HEALTH_CHECK_FAILED, MIRROR_HEALTHY, MIRROR_LAG_SECONDS, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{CommitQuestion, Environment, HealthCheck, RejectedCheck, Task};
+use super::{Environment, HealthCheck, Question, RejectedCheck, Topic};
+use crate::gitops_pipeline::names::ResourceNames;
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
@@ -36,7 +39,7 @@ fn schedules_events_are_health_checks() {
     ] {
         let read = serde_json::from_str(event).expect(event);
         let check = HealthCheck::parse(&read, FUNCTION).expect(event);
-        assert_eq!((check.task, check.interval), (Task::Check, None));
+        assert_eq!(check.interval, None);
         let found = check.environment;
         assert_eq!((&*found.id, &*found.user_names), ("prd", "user-prd-*"));
     }
@@ -98,7 +101,7 @@ fn other_environment_is_rejected() {
         let refused = asked(function).expect_err("another one's");
         assert_eq!(
             refused.to_string(),
-            "checking the health of environment dev: this function is that of prd"
+            "looking at environment dev: this function is that of prd"
         );
     }
     // A function with another name belongs to the environment that the event names.
@@ -125,31 +128,91 @@ fn minutes_are_the_interval() {
     }
 }
 
+fn question(text: &str, settings: &Value) -> Result<Option<Question>, RejectedCheck> {
+    let function = format!("{FUNCTION}-read");
+    Question::parse(text, settings, &function)
+}
+
 #[test]
-fn question_names_a_project_and_a_full_commit() {
-    let parse = |project: Value, commit: Value| {
-        let member = json!({"ProjectID": project, "Commit": commit});
-        CommitQuestion::parse(&member, "dev")
+fn each_question_is_parsed() {
+    const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+    let names = ResourceNames::new("prd", "shop").expect("names");
+    let deployments = |execution_id: Option<&str>| {
+        Topic::Deployments(AskedDeployments {
+            names: names.clone(),
+            execution_id: execution_id.map(ToOwned::to_owned),
+        })
     };
-    let commit = "0123456789abcdef0123456789abcdef01234567";
-    let question = parse(json!("shop"), json!(commit)).expect("a question");
-    assert_eq!(question.names.stack(), "gitops-dev-shop");
-    for project in [json!(null), json!(1), json!(""), json!("-"), json!("a/b")] {
-        let found = parse(project, json!(commit));
-        assert_eq!(found, Err(RejectedCheck::InvalidProject));
-    }
-    for other in [
-        json!(null),
-        json!(&commit[1..]),
-        json!(commit.to_uppercase()),
-        json!(format!("{commit}0")),
-        json!("main"),
+    let of_execution = json!({"Deployments": {"ProjectID": "shop", "ExecutionId": ID}});
+    for (event, topic) in [
+        (json!({"Doctor": {}}), Topic::Doctor),
+        (json!({"Doctor": {"EnvID": "prd"}}), Topic::Doctor),
+        (json!({"Projects": {}}), Topic::Projects(None)),
+        (
+            json!({"Projects": {"ProjectID": "shop"}}),
+            Topic::Projects(Some(names.clone())),
+        ),
+        (
+            json!({"Deployments": {"ProjectID": "shop"}}),
+            deployments(None),
+        ),
+        (of_execution, deployments(Some(ID))),
     ] {
-        let found = parse(json!("shop"), other);
-        assert_eq!(found, Err(RejectedCheck::InvalidCommit));
+        for settings in [
+            json!(null),
+            json!({"EnvID": "prd", "UserNames": "mirror-*"}),
+        ] {
+            let asked = question(&event.to_string(), &settings).expect("valid");
+            let asked = asked.expect("a question");
+            assert_eq!(
+                (asked.topic, &*asked.environment.id),
+                (topic.clone(), "prd")
+            );
+            let users = settings["UserNames"].as_str().unwrap_or("user-prd-*");
+            assert_eq!(asked.environment.user_names, users);
+        }
     }
-    let not_an_object = CommitQuestion::parse(&json!("shop"), "dev");
-    assert_eq!(not_an_object, Err(RejectedCheck::InvalidProject));
+}
+
+#[test]
+fn other_event_is_no_question() {
+    for text in [
+        "",
+        "[]",
+        "{}",
+        r#"{"Doctor": null}"#,
+        r#"{"HealthCheck": {}}"#,
+        r#"{"Doctor": {}, "Projects": {}}"#,
+        r#"{"RequestType": "Create", "ResponseURL": "https://bucket/"}"#,
+    ] {
+        assert_eq!(question(text, &json!(null)), Ok(None), "{text}");
+    }
+}
+
+#[test]
+fn question_with_an_invalid_member_is_rejected() {
+    let settings = json!({"EnvID": "prd"});
+    let rejected = |event: Value| {
+        let rejected = question(&event.to_string(), &settings).expect_err("invalid");
+        format!("{rejected}. {}", rejected.remedy())
+    };
+    let texts = [
+        json!({"Doctor": {"Contains": {}}}),
+        json!({"Doctor": {"EnvID": "dev"}}),
+        json!({"Doctor": {"EnvID": 1}}),
+        json!({"Projects": {"ProjectID": "a/b"}}),
+        json!({"Deployments": {}}),
+        json!({"Deployments": {"ProjectID": "shop", "ExecutionId": "newest"}}),
+    ]
+    .map(rejected);
+    expect![[r"
+        reading the question: Doctor.Contains is unknown. Remove it
+        looking at environment dev: this function is that of prd. Invoke the function of that environment, or leave out EnvID
+        looking at environment : this function is that of prd. Invoke the function of that environment, or leave out EnvID
+        reading the question: Projects.ProjectID is not the name of a project. Set it to the ProjectID of a pipeline
+        reading the question: Deployments.ProjectID is not the name of a project. Set it to the ProjectID of a pipeline
+        reading the question: Deployments.ExecutionId is not the ID of an execution. Set it to a UUID in lower case"]]
+    .assert_eq(&texts.join("\n"));
 }
 
 fn now() -> SystemTime {

@@ -10,9 +10,7 @@ use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use cfn_gitops::health_check::{
-    Checker, CommitQuestion, Emit, Environment, FirstProject, Mode, Schedule,
-};
+use cfn_gitops::health_check::{Checker, Emit, Environment, FirstProject, Mode, Schedule, Topic};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use cfn_gitops::mirror_credential::rotation::repair::Repair;
 use serde_json::{Value, json};
@@ -247,6 +245,7 @@ fn dev(user_names: &str, repairs_mirrors: bool) -> Environment {
         repairs_mirrors,
         credential_age_days: Some(10),
         first_project: None,
+        stack_id: None,
     }
 }
 
@@ -308,24 +307,18 @@ async fn look_with(
 
 /// A diagnosis of `dev` in this time.
 pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
-    let resources = resources(fake, fake.connector("doctor"));
-    let dev = dev("user-dev-*", false);
-    let unexpected = |line: Value| panic!("a diagnosis writes no metrics: {line}");
-    let checker = checker(&dev, &resources, None, &unexpected);
-    let found = checker.diagnose(time).await;
-    assert_eq!(fake.secret_in(&found.to_string()), None, "{found}");
-    found
+    answer(fake, &Topic::Doctor, time).await
 }
 
-/// The answer whether GitLab's branch of the project `shop` contains the commit.
-pub async fn ask(fake: &FakeAws, commit: &str) -> Value {
-    let resources = resources(fake, fake.connector("undo"));
+/// The answer to a question about `dev` in this time.
+pub async fn answer(fake: &FakeAws, topic: &Topic, time: Duration) -> Value {
+    let resources = resources(fake, fake.connector("reader"));
     let dev = dev("user-dev-*", false);
-    let unexpected = |line: Value| panic!("a question writes no metrics: {line}");
-    let checker = checker(&dev, &resources, None, &unexpected);
-    let member = json!({"ProjectID": "shop", "Commit": commit});
-    let question = CommitQuestion::parse(&member, "dev").expect("a question");
-    let answer = checker.answer(&question).await;
+    let checker = Checker {
+        mode: Mode::Diagnosis,
+        ..checker(&dev, &resources, None, &|_| ())
+    };
+    let answer = checker.answer(topic, time).await;
     assert_eq!(fake.secret_in(&answer.to_string()), None, "{answer}");
     answer
 }

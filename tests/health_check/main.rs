@@ -3,7 +3,6 @@
 
 mod alarms;
 mod claimed_path;
-mod containment;
 mod credentials;
 mod doctor;
 mod faults;

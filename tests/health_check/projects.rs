@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::json;
 
-use crate::fixture::{Looked, TOKEN, ask, create_pipeline, empty_world, look_at};
+use crate::fixture::{Looked, TOKEN, create_pipeline, empty_world, look_at};
 use fake_aws::FakeAws;
 
 const PATH: &str = "platform/shop";
@@ -68,17 +68,4 @@ async fn number_is_not_compared_with_a_path() {
     fake.pass_path(PATH, MOVED);
     look(&fake).await.assert_healthy();
     assert_eq!(fake.count("GitLab.GetProject"), 0);
-}
-
-/// `cfn-gitops undo` looks for the commit in the project that the pipeline belongs to.
-#[tokio::test(start_paused = true)]
-async fn commit_is_looked_up_by_the_number() {
-    let fake = world(PATH).await;
-    fake.pass_path(PATH, MOVED);
-    fake.arrange(|aws| {
-        let other = aws.gitlab.projects.get_mut(&99).expect("the other project");
-        other.branches.clear();
-    });
-    let answer = ask(&fake, &"1".repeat(40)).await;
-    assert_eq!(answer, json!({"Contained": true, "Problem": ""}));
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::function::{Function, reason};
+use crate::function::{Function, Setup, mirror, reason};
 use crate::http::Reply;
 use fake_aws::redacted;
 
@@ -57,8 +57,8 @@ fn unknown_event_fails_with_the_names_of_known_events() {
         texts.insert(error["errorMessage"].as_str().expect("a message").to_owned());
     }
     expect![[r#"
-        classifying the event: the function does not handle this kind (aws.s3, Object Created). Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the function's own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, `SecretId`, `ClientRequestToken`), an event of EventBridge (`source`, `detail-type`, `detail`: a CodeCommit branch's push or tag of an approval, a CodePipeline state change, a CodeBuild state change, a schedule), the scheduled health check (`HealthCheck`), or a diagnosis (`Doctor`) - CFG-110
-        classifying the event: the function does not handle this kind. Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the function's own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, `SecretId`, `ClientRequestToken`), an event of EventBridge (`source`, `detail-type`, `detail`: a CodeCommit branch's push or tag of an approval, a CodePipeline state change, a CodeBuild state change, a schedule), the scheduled health check (`HealthCheck`), or a diagnosis (`Doctor`) - CFG-110"#]].assert_eq(&Vec::from_iter(texts).join("\n"));
+        classifying the event: the function does not handle this kind (aws.s3, Object Created). Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the function's own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, `SecretId`, `ClientRequestToken`), an event of EventBridge (`source`, `detail-type`, `detail`: a CodeCommit branch's push or tag of an approval, a CodePipeline state change, a CodeBuild state change, a schedule), or the scheduled health check (`HealthCheck`). The function cfn-gitops-<EnvID>-read answers questions - CFG-110
+        classifying the event: the function does not handle this kind. Send one of these: a CloudFormation custom-resource request (`RequestType`, `ResponseURL`), the function's own continuation of a long one (`Continuation`, `Event`), a Secrets Manager rotation step (`Step`, `SecretId`, `ClientRequestToken`), an event of EventBridge (`source`, `detail-type`, `detail`: a CodeCommit branch's push or tag of an approval, a CodePipeline state change, a CodeBuild state change, a schedule), or the scheduled health check (`HealthCheck`). The function cfn-gitops-<EnvID>-read answers questions - CFG-110"#]].assert_eq(&Vec::from_iter(texts).join("\n"));
     // The process continues.
     function.succeeds(&function.request("Create", &json!({"UserName": "mirror"})));
 }
@@ -76,7 +76,6 @@ fn every_error_has_a_stable_name() {
     function.aws.fake.deny("cloudformation:DescribeStacks", "");
     function.bucket.always(Some(Reply::status(500)));
     let create = function.request("Create", &json!({}));
-    let invalid_question = json!({"Doctor": {"EnvID": "dev", "Contains": {"ProjectID": "shop"}}});
     let scheduled = json!({
         "version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
     });
@@ -86,7 +85,6 @@ fn every_error_has_a_stable_name() {
         (push, "FirstPushFailed"),
         (json!({"HealthCheck": {}}), "UnknownEnvironment"),
         (scheduled, "UnknownEnvironment"),
-        (invalid_question, "InvalidQuestion"),
         (create, "ResponseNotDelivered"),
     ] {
         // A new secret may be shown late, so a step looks for it for ten seconds.
@@ -100,15 +98,55 @@ fn every_error_has_a_stable_name() {
     expect![[r#"
         RotationFailed: createSecret of secret unknown: there is no such secret. The rotation has ended, and the next one starts anew. Set the rotation schedule's SecretId to the Ref of a Custom::MirrorCredential - CFG-601
         FirstPushFailed: handling a push: looking up stack gitops-dev-infra: AccessDenied: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: cloudformation:DescribeStacks on resource: arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-infra/* because no identity-based policy allows the cloudformation:DescribeStacks action. Deploy the provider stack again, or allow cloudformation:DescribeStacks in a policy of the function's role - CFG-201
-        UnknownEnvironment: checking the health of an environment: the event names none, and the function is not called cfn-gitops-<EnvID>. Set HealthCheck.EnvID to a letter, then letters and digits, all in lower case - CFG-110
-        UnknownEnvironment: checking the health of an environment: the event names none, and the function is not called cfn-gitops-<EnvID>. Set HealthCheck.EnvID to a letter, then letters and digits, all in lower case - CFG-110
-        InvalidQuestion: looking up a commit in GitLab: Doctor.Contains.Commit is not a commit's full ID. Set it to 40 hexadecimal digits in lower case - CFG-110
+        UnknownEnvironment: looking at an environment: the event names none, and the function is not called cfn-gitops-<EnvID>. Set EnvID in the event to a letter, then letters and digits, all in lower case - CFG-110
+        UnknownEnvironment: looking at an environment: the event names none, and the function is not called cfn-gitops-<EnvID>. Set EnvID in the event to a letter, then letters and digits, all in lower case - CFG-110
         ResponseNotDelivered: sending the response to CloudFormation: the response bucket could not be reached in time. Check the function's network path to Amazon S3, then repeat the stack operation - CFG-111"#]].assert_eq(&errors.join("\n"));
     let written = function.ended();
     assert!(
         !written.contains("dyn ") && !written.contains("\"_aws\""),
         "{written}"
     );
+}
+
+#[test]
+fn function_that_reads_only_answers_questions() {
+    let settings = json!({"EnvID": "dev", "UserNames": "user-dev-*"});
+    let setup = Setup::new().with("FUNCTION", "read");
+    let function = setup.with("ENVIRONMENT", &settings.to_string()).start();
+    let mut errors = vec![];
+    for event in [
+        function.request("Create", &mirror()),
+        json!({"HealthCheck": {"EnvID": "dev"}}),
+        json!({"Doctor": {}, "Projects": {}}),
+        json!({"Doctor": {"Contains": {}}}),
+        json!({"Doctor": {"EnvID": "prd"}}),
+    ] {
+        let error = function.invoke(&event, Duration::from_secs(5)).error();
+        let text = |name: &str| error[name].as_str().expect("a text").to_owned();
+        errors.push(format!("{}: {}", text("errorType"), text("errorMessage")));
+    }
+    errors.dedup();
+    expect![[r#"
+        UnknownEvent: reading the question: this function only answers questions, and this is none. Send one of these: {"Doctor": {}}, {"Projects": {}}, {"Deployments": {"ProjectID": "<ProjectID>"}} - CFG-110
+        InvalidQuestion: reading the question: Doctor.Contains is unknown. Remove it - CFG-110
+        UnknownEnvironment: looking at environment prd: this function is that of dev. Invoke the function of that environment, or leave out EnvID - CFG-110"#]].assert_eq(&errors.join("\n"));
+    let answer = function.invoke(&json!({"Doctor": {}}), Duration::from_secs(60)).result();
+    assert_eq!(
+        (&answer["Format"], &answer["EnvID"]),
+        (&json!(1), &json!("dev"))
+    );
+    assert!(answer["Checks"].is_array(), "{answer}");
+    assert!(!function.ended().contains("\"_aws\""));
+}
+
+#[test]
+fn unknown_function_starts_nothing() {
+    for (name, value) in [("FUNCTION", "write"), ("ENVIRONMENT", "{")] {
+        let setup = Setup::new().with("FUNCTION", "read").with(name, value);
+        let function = setup.start();
+        let error = function.invoke(&json!({"Doctor": {}}), Duration::from_secs(5)).error();
+        assert_eq!(error["errorType"], "StartFailed", "{error}");
+    }
 }
 
 /// Only the function itself sends a continuation, but every caller can invoke it with one.

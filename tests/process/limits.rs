@@ -67,7 +67,6 @@ fn event_of_any_size_gets_its_response_in_128_mb() {
         let others = [
             pushed,
             json!({"HealthCheck": {"EnvID": "dev"}, "x": "LARGE"}),
-            json!({"Doctor": {"EnvID": "LARGE"}}),
             json!({"Step": "createSecret", "SecretId": "LARGE", "ClientRequestToken": "x"}),
             json!("LARGE"),
         ];

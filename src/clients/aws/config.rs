@@ -63,12 +63,21 @@ pub fn is_in_lambda() -> bool {
 /// The function's name up to the environment's ID.
 pub const FUNCTION_NAME_PREFIX: &str = "cfn-gitops-";
 
+/// The end of the name of the function that only reads.
+const READING: &str = "-read";
+
+/// The environment in the `name` of a function. `None` if the name has none.
+pub fn env_id_of(name: &str) -> Option<&str> {
+    let named = name.strip_prefix(FUNCTION_NAME_PREFIX)?;
+    Some(named.strip_suffix(READING).unwrap_or(named))
+}
+
 /// The environment in the name of this function. `None` if the name has none. Lambda sets the
 /// variable, and it cannot be configured.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
 pub fn own_env_id() -> Option<String> {
     let name = std::env::var("AWS_LAMBDA_FUNCTION_NAME").ok()?;
-    Some(name.strip_prefix(FUNCTION_NAME_PREFIX)?.to_owned())
+    env_id_of(&name).map(ToOwned::to_owned)
 }
 
 /// Whether `AWS_ENDPOINT_URL`, or the variable of a service that every request calls or of S3,

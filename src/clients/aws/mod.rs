@@ -26,7 +26,7 @@ pub use crate::clients::aws::call_error::{
     remedy_of_tags, required,
 };
 pub use crate::clients::aws::config::{
-    FUNCTION_NAME_PREFIX, config_from_environment, is_in_lambda, is_local, own_env_id,
+    FUNCTION_NAME_PREFIX, config_from_environment, env_id_of, is_in_lambda, is_local, own_env_id,
 };
 pub use crate::clients::aws::propagation::{
     is_role_not_assumable, retrying_absence, retrying_denials, time_for_propagation,

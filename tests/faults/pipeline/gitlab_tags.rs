@@ -3,12 +3,10 @@
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::fixture::{
-    CHILD, PARENT, changed, fake, in_account, paused, properties, pushed, stack, with,
-};
+use crate::fixture::{CHILD, PARENT, changed, fake, in_account, paused, properties, stack, with};
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use fake_aws::{FakeAws, FaultKind, On, Options, redacted};
-use test_support::custom_resource::answered_by;
+use test_support::custom_resource::asked;
 use test_support::propagation::ExistenceChecks;
 
 const PROJECT: &str = "platform/shop";
@@ -144,10 +142,8 @@ fn number_of_the_project_is_stored_and_survives_an_outage() {
 
 /// The checks of the doctor that have a problem with the tags.
 async fn diagnosis(fake: &FakeAws, name: &str, approvals: FunctionApprovals) -> String {
-    let request = pushed(fake, name, json!({"Doctor": {"EnvID": "dev"}}));
-    let found = answered_by(fake, name, &request, approvals).await;
-    let found = found.expect("not killed").expect("findings");
-    let checks = found["Doctor"]["Checks"].as_array().expect("a list").iter();
+    let found = asked(fake, name, &json!({"Doctor": {"EnvID": "dev"}}), approvals).await;
+    let checks = found["Checks"].as_array().expect("a list").iter();
     let of_tags = checks.filter(|check| check.to_string().contains("the tags that approve"));
     of_tags.map(|check| format!("{check:#}\n")).collect::<Vec<_>>().concat()
 }

@@ -303,6 +303,7 @@ async fn check_health_once(
         user_names: "user-dev-*".to_owned(),
         credential_age_days: None,
         first_project: None,
+        stack_id: None,
     };
     let pipelines = GitOpsPipeline::new(clients.clone(), FunctionApprovals::Denied);
     let emit = |line: Value| secrecy::note(line.to_string());

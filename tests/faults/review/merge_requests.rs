@@ -8,8 +8,10 @@ use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
     LOGIN, NOTE_TEXT, Output, PROJECT, deliver_once, deployed, in_account, push, pushed, succeed,
 };
+use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, Schedules, redacted};
+use test_support::custom_resource::asked;
 
 async fn deliver(fake: &FakeAws, event: &Value, name: &str) -> Value {
     let answer = deliver_once(fake, event, name).await;
@@ -31,9 +33,14 @@ fn review_without_merge_requests_is_ignored_by_name() {
               "Ignored": "merge requests are switched off in the project"
             }"#]]
         .assert_eq(&redacted(&format!("{answer:#}")));
-        let doctor = json!({"Doctor": {"EnvID": "dev"}});
-        let found = deliver(fake, &doctor, "doctor").await;
-        let checks = found["Doctor"]["Checks"].as_array().expect("a list").iter();
+        let found = asked(
+            fake,
+            "doctor",
+            &json!({"Doctor": {"EnvID": "dev"}}),
+            FunctionApprovals::Denied,
+        )
+        .await;
+        let checks = found["Checks"].as_array().expect("a list").iter();
         let problems = checks.filter(|check| check.get("Problem").is_some());
         let problems: Vec<_> = problems.map(|check| format!("{check:#}")).collect();
         expect![[r#"

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::{
-    custom_resource::{FUNCTION, StackRequest},
+    custom_resource::{FUNCTION, LAMBDA_MAX_LIFETIME, StackRequest},
     reason_codes,
 };
 use fake_aws::{FakeAws, Schedule, clients::sdk_config};
@@ -131,27 +131,44 @@ pub async fn deliver_both(
     deliveries.await;
 }
 
+/// The answer of the function that only reads, whose environment has this `FunctionApprovals`.
+pub async fn asked(
+    fake: &FakeAws,
+    name: &str,
+    question: &Value,
+    approvals: FunctionApprovals,
+) -> Value {
+    let caller = fake.caller(name);
+    let wire = caller.connector();
+    let clock = Clock::starting_at(fake.now());
+    let reader = Handler::new(&sdk_config(wire.clone()), wire, clock);
+    let reader = reader.allowing(approvals).reading(Value::Null);
+    let invocation = Invocation {
+        request_id: name.to_owned(),
+        deadline: fake.now() + LAMBDA_MAX_LIFETIME,
+        function_arn: format!("{FUNCTION}-read"),
+    };
+    let answer = reader.handle(&question.to_string(), &invocation).await;
+    let answer = answer.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        fake.secret_in(&answer.to_string()),
+        None,
+        "a secret in an answer"
+    );
+    answer
+}
+
 /// Like [`deliver_once`], with the function's result.
 pub async fn answered_once(
     fake: &FakeAws,
     name: &str,
     request: &StackRequest,
 ) -> Option<Result<Value, String>> {
-    answered_by(fake, name, request, FunctionApprovals::GitLab).await
-}
-
-/// The same of a function whose environment has this `FunctionApprovals`.
-pub async fn answered_by(
-    fake: &FakeAws,
-    name: &str,
-    request: &StackRequest,
-    approvals: FunctionApprovals,
-) -> Option<Result<Value, String>> {
     let caller = fake.caller(name);
     let clock = Clock::starting_at(fake.now());
     let wire = (request.wire)(fake, &caller);
     let config = sdk_config(wire.clone());
-    let provider = Handler::new(&config, wire, clock).allowing(approvals);
+    let provider = Handler::new(&config, wire, clock).allowing(FunctionApprovals::GitLab);
     let invocation = Invocation {
         request_id: request.name.clone(),
         deadline: fake.now() + request.lifetime,

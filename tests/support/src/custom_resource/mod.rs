@@ -15,9 +15,7 @@ use serde_json::{Value, json};
 use fake_aws::stacks::{self, Parent};
 use fake_aws::{Caller, FakeAws, SentResponse};
 
-pub use deliver::{
-    answered_by, answered_once, deliver_all, deliver_beside, deliver_both, deliver_once,
-};
+pub use deliver::{answered_once, asked, deliver_all, deliver_beside, deliver_both, deliver_once};
 pub use sound::answers_are_sound;
 
 /// CloudFormation's timeout without a `ServiceTimeout`.

@@ -1,0 +1,96 @@
+//! The questions that the function which only reads answers.
+
+use serde_json::{Map, Value};
+
+use super::deployments::AskedDeployments;
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::health_check::request::{Environment, RejectedCheck};
+
+/// A question about an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    pub environment: Environment,
+    pub topic: Topic,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// All that the health check checks.
+    Doctor,
+    /// The projects, or this one alone.
+    Projects(Option<ResourceNames>),
+    Deployments(AskedDeployments),
+}
+
+impl Question {
+    /// Parses the event `text` of the function `function_arn`, whose environment has these
+    /// `settings`: null for those that the question has. `None` if it is not a question.
+    ///
+    /// # Errors
+    /// If the environment is unknown or another function's, or if a member is not valid.
+    pub fn parse(
+        text: &str,
+        settings: &Value,
+        function_arn: &str,
+    ) -> Result<Option<Self>, RejectedCheck> {
+        let event: Value = serde_json::from_str(text).unwrap_or_default();
+        let Some((topic, members)) = only_member(&event) else {
+            return Ok(None);
+        };
+        let known = match topic {
+            "Doctor" => &["EnvID", "UserNames"][..],
+            "Projects" => &["EnvID", "ProjectID"],
+            "Deployments" => &["EnvID", "ProjectID", "ExecutionId"],
+            _ => return Ok(None),
+        };
+        if let Some(unknown) = members.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(RejectedCheck::UnknownMember(format!("{topic}.{unknown}")));
+        }
+        let environment = Environment::of_question(members, settings, function_arn)?;
+        let env_id = &environment.id;
+        let topic = match topic {
+            "Doctor" => Topic::Doctor,
+            "Projects" => {
+                let named = members.get("ProjectID");
+                let named = named.map(|it| project(it, env_id, "Projects")).transpose()?;
+                Topic::Projects(named)
+            }
+            _ => {
+                let project_id = members.get("ProjectID").unwrap_or(&Value::Null);
+                let names = project(project_id, env_id, "Deployments")?;
+                let execution_id = members.get("ExecutionId").map(execution).transpose()?;
+                Topic::Deployments(AskedDeployments {
+                    names,
+                    execution_id,
+                })
+            }
+        };
+        Ok(Some(Question { environment, topic }))
+    }
+}
+
+/// The topic of an event with one member, which is an object, and its members.
+fn only_member(event: &Value) -> Option<(&str, &Map<String, Value>)> {
+    let mut members = event.as_object()?.iter();
+    let (topic, value) = members.next()?;
+    members.next().is_none().then_some((topic.as_str(), value.as_object()?))
+}
+
+fn project(
+    value: &Value,
+    env_id: &str,
+    topic: &'static str,
+) -> Result<ResourceNames, RejectedCheck> {
+    let names = value.as_str().and_then(|it| ResourceNames::new(env_id, it));
+    names.ok_or(RejectedCheck::InvalidProject(topic))
+}
+
+/// The ID of an execution of CodePipeline, which is a UUID.
+fn execution(value: &Value) -> Result<String, RejectedCheck> {
+    let is_uuid = |text: &&str| {
+        let is_part = |c: u8| matches!(c, b'0'..=b'9' | b'a'..=b'f' | b'-');
+        text.len() == 36 && text.bytes().all(is_part)
+    };
+    let id = value.as_str().filter(is_uuid).ok_or(RejectedCheck::InvalidExecution)?;
+    Ok(id.to_owned())
+}
