@@ -10,11 +10,11 @@ use crate::health_check::request::{Environment, RejectedCheck};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     pub environment: Environment,
-    pub topic: Topic,
+    pub topic: Asked,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Topic {
+pub enum Asked {
     /// All that the health check checks.
     Doctor,
     /// The projects, or this one alone.
@@ -49,17 +49,17 @@ impl Question {
         let environment = Environment::of_question(members, settings, function_arn)?;
         let env_id = &environment.id;
         let topic = match topic {
-            "Doctor" => Topic::Doctor,
+            "Doctor" => Asked::Doctor,
             "Projects" => {
                 let named = members.get("ProjectID");
                 let named = named.map(|it| project(it, env_id, "Projects")).transpose()?;
-                Topic::Projects(named)
+                Asked::Projects(named)
             }
             _ => {
                 let project_id = members.get("ProjectID").unwrap_or(&Value::Null);
                 let names = project(project_id, env_id, "Deployments")?;
                 let execution_id = members.get("ExecutionId").map(execution).transpose()?;
-                Topic::Deployments(AskedDeployments {
+                Asked::Deployments(AskedDeployments {
                     names,
                     execution_id,
                 })
