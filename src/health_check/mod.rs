@@ -45,7 +45,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-pub use self::answers::{Asked, AskedDeployments, Question};
+pub use self::answers::{AskedAbout, AskedDeployments, Question};
 pub use self::checker::{Checker, Emit, Mode};
 pub use self::request::{Environment, FirstProject, HealthCheck, RejectedCheck};
 pub use self::schedule::Schedule;

@@ -11,7 +11,7 @@ use super::metrics::{
     HEALTH_CHECK_FAILED, MIRROR_HEALTHY, MIRROR_LAG_SECONDS, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{Asked, Environment, HealthCheck, Question, RejectedCheck};
+use super::{AskedAbout, Environment, HealthCheck, Question, RejectedCheck};
 use crate::gitops_pipeline::names::ResourceNames;
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
@@ -138,19 +138,19 @@ fn each_question_is_parsed() {
     const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
     let names = ResourceNames::new("prd", "shop").expect("names");
     let deployments = |execution_id: Option<&str>| {
-        Asked::Deployments(AskedDeployments {
+        AskedAbout::Deployments(AskedDeployments {
             names: names.clone(),
             execution_id: execution_id.map(ToOwned::to_owned),
         })
     };
     let of_execution = json!({"Deployments": {"ProjectID": "shop", "ExecutionId": ID}});
     for (event, topic) in [
-        (json!({"Doctor": {}}), Asked::Doctor),
-        (json!({"Doctor": {"EnvID": "prd"}}), Asked::Doctor),
-        (json!({"Projects": {}}), Asked::Projects(None)),
+        (json!({"Doctor": {}}), AskedAbout::Doctor),
+        (json!({"Doctor": {"EnvID": "prd"}}), AskedAbout::Doctor),
+        (json!({"Projects": {}}), AskedAbout::Projects(None)),
         (
             json!({"Projects": {"ProjectID": "shop"}}),
-            Asked::Projects(Some(names.clone())),
+            AskedAbout::Projects(Some(names.clone())),
         ),
         (
             json!({"Deployments": {"ProjectID": "shop"}}),

@@ -10,7 +10,9 @@ use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use cfn_gitops::health_check::{Asked, Checker, Emit, Environment, FirstProject, Mode, Schedule};
+use cfn_gitops::health_check::{
+    AskedAbout, Checker, Emit, Environment, FirstProject, Mode, Schedule,
+};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use cfn_gitops::mirror_credential::rotation::repair::Repair;
 use serde_json::{Value, json};
@@ -307,11 +309,11 @@ async fn look_with(
 
 /// A diagnosis of `dev` in this time.
 pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
-    answer(fake, &Asked::Doctor, time).await
+    answer(fake, &AskedAbout::Doctor, time).await
 }
 
 /// The answer to a question about `dev` in this time.
-pub async fn answer(fake: &FakeAws, topic: &Asked, time: Duration) -> Value {
+pub async fn answer(fake: &FakeAws, topic: &AskedAbout, time: Duration) -> Value {
     let resources = resources(fake, fake.connector("reader"));
     let dev = dev("user-dev-*", false);
     let checker = Checker {

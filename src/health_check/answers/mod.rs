@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
 pub use self::deployments::AskedDeployments;
-pub use self::question::{Asked, Question};
+pub use self::question::{AskedAbout, Question};
 
 use super::checker::Checker;
 
@@ -24,12 +24,12 @@ const FORMAT: u32 = 1;
 
 impl<'a> Checker<'a> {
     /// Answers a question about the environment as far as `time` allows.
-    pub fn answer(self, topic: &'a Asked, time: Duration) -> BoxFuture<'a, Value> {
+    pub fn answer(self, topic: &'a AskedAbout, time: Duration) -> BoxFuture<'a, Value> {
         Box::pin(async move {
             let mut answer = match topic {
-                Asked::Doctor => Box::pin(self.diagnose(time)).await,
-                Asked::Projects(only) => self.projects(only.as_ref(), time),
-                Asked::Deployments(asked) => self.deployments(asked, time),
+                AskedAbout::Doctor => Box::pin(self.diagnose(time)).await,
+                AskedAbout::Projects(only) => self.projects(only.as_ref(), time),
+                AskedAbout::Deployments(asked) => self.deployments(asked, time),
             };
             answer["Format"] = json!(FORMAT);
             answer["EnvID"] = json!(self.environment.id);

@@ -10,11 +10,11 @@ use crate::health_check::request::{Environment, RejectedCheck};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     pub environment: Environment,
-    pub topic: Asked,
+    pub topic: AskedAbout,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum AskedAbout {
     /// All that the health check checks.
     Doctor,
     /// The projects, or this one alone.
@@ -49,17 +49,17 @@ impl Question {
         let environment = Environment::of_question(members, settings, function_arn)?;
         let env_id = &environment.id;
         let topic = match topic {
-            "Doctor" => Asked::Doctor,
+            "Doctor" => AskedAbout::Doctor,
             "Projects" => {
                 let named = members.get("ProjectID");
                 let named = named.map(|it| project(it, env_id, "Projects")).transpose()?;
-                Asked::Projects(named)
+                AskedAbout::Projects(named)
             }
             _ => {
                 let project_id = members.get("ProjectID").unwrap_or(&Value::Null);
                 let names = project(project_id, env_id, "Deployments")?;
                 let execution_id = members.get("ExecutionId").map(execution).transpose()?;
-                Asked::Deployments(AskedDeployments {
+                AskedAbout::Deployments(AskedDeployments {
                     names,
                     execution_id,
                 })
