@@ -25,7 +25,8 @@ def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, p
         key = parsed.path.removeprefix("/published").lstrip("/")
         return s3.get_object(Bucket="published", Key=key)["Body"].read()
 
-    assert uploaded(template["Resources"]["Function"]["Properties"]["CodeUri"]) == (
-        packages / dist.zip_name()).read_bytes()
+    # One upload for both functions.
+    (code,) = {template["Resources"][name]["Properties"]["CodeUri"] for name in ("Function", "ReadFunction")}
+    assert uploaded(code) == (packages / dist.zip_name()).read_bytes()
     assert uploaded(about["LicenseUrl"]) == (packages / "LICENSE").read_bytes()
     assert uploaded(about["ReadmeUrl"]) == (packages / "README.md").read_bytes()

@@ -32,7 +32,7 @@ _RULES_OF_OTHERS = [
 ]
 
 _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
-    _roles_for(LAMBDA, "role-dev-cfn-gitops"),
+    _roles_for(LAMBDA, "role-dev-cfn-gitops", "role-dev-cfn-gitops-read"),
     _roles_for("cloudformation.amazonaws.com", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops-provisioning"),
     _roles_for("codepipeline.amazonaws.com", "role-dev-codepipeline-cfn"),
     lent_to_a_service(

@@ -71,7 +71,7 @@ ON_LOGS = """logs:DeleteLogGroup logs:DeleteRetentionPolicy logs:PutRetentionPol
 TABLES_OF_LOGS = "logs:AssociateSourceToS3TableIntegration logs:DisassociateSourceFromS3TableIntegration"
 READS_OF_LOGS = "logs:DescribeLogStreams logs:FilterLogEvents logs:GetLogEvents logs:ListTagsForResource logs:StartQuery"
 LOGS = [regional("logs", f"log-group:/aws/{name}") for name in (
-    "codebuild/codebuild-dev-cfn-shop", "codebuild/codebuild-dev-replication-shop", "codebuild/codebuild-dev-review-shop", "lambda/cfn-gitops-dev")]
+    "codebuild/codebuild-dev-cfn-shop", "codebuild/codebuild-dev-replication-shop", "codebuild/codebuild-dev-review-shop", "lambda/cfn-gitops-dev-read", "lambda/cfn-gitops-dev")]
 READS_OF_IMAGES = """ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:DescribeImages ecr:GetDownloadUrlForLayer ecr:GetRepositoryPolicy
     ecr:ListImages"""
 # Calls that would show or write what a secret holds.
@@ -124,7 +124,7 @@ _OF_EVERY_ENVIRONMENT = [
       for name in ("cfn-shop", "s3-site")],
     ("codepipeline:PutApprovalResult", regional("codepipeline", "codepipeline-dev-cfn-shop/Approval/Approval")),
     *[(ON_LOGS, log) for log in (*LOGS, f"{LOGS[-1]}:*")],
-    *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live")],
+    *[("lambda:InvokeFunction lambda:UpdateFunctionCode lambda:CreateFunctionUrlConfig", FUNCTION + end) for end in ("", ":$LATEST", ":live", "-read", "-read:$LATEST")],
     *[(ON_SECRETS, regional("secretsmanager", f"secret:{name}-AbC123"))
       for name in ("codecommit-mirror/user-dev-shop-mirror", "cfn-gitops-dev/deletions/shop")],
     *[(f"{ON_BUCKETS} s3:PutBucketPolicy", bucket) for bucket in (environment.BUCKET, across.BUCKET, SAM_BUCKET)],
@@ -141,7 +141,7 @@ MAY_NOT = [
          regional("secretsmanager", "secret:thumbnails-AbC123"), {"aws:TagKeys": ["team", f"cfn-gitops:{tag}"]})
         for tag in ("gitlab-url", "stack-id")
     ],
-    *[(DEPLOY, "lambda:CreateEventSourceMapping lambda:UpdateEventSourceMapping", "*", {"lambda:FunctionArn": FUNCTION + end}) for end in ("", ":live")],
+    *[(DEPLOY, "lambda:CreateEventSourceMapping lambda:UpdateEventSourceMapping", "*", {"lambda:FunctionArn": FUNCTION + end}) for end in ("", ":live", "-read")],
     # Every change to IAM, for each kind of resource that does not have the names of this environment.
     *[
         (DEPLOY, IN_IAM, arn, WITH_BOUNDARY)

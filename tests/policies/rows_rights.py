@@ -12,6 +12,7 @@ from tests.policies import scene
 from tests.policies.rows_change_sets import CHANGE_SETS_MAY, CHANGE_SETS_MAY_NOT
 from tests.policies.rows_environment import inputs_and_outputs_of_a_build, what_is_not_the_builds
 from tests.policies.rows_failures import FAILURES_MAY, FAILURES_MAY_NOT
+from tests.policies.rows_reading import READING_MAY, READING_MAY_NOT
 from tests.policies.rows_reviews import REVIEWS_MAY, REVIEWS_MAY_NOT
 from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION
 from tests.templates.named import *  # noqa: F403: the vocabulary of these tables
@@ -22,7 +23,7 @@ WEBSITE = repository("codecommit-dev-website")
 
 # principal, actions, resource, context keys
 _MAY = [
-    *CHANGE_SETS_MAY, *REVIEWS_MAY, *FAILURES_MAY,
+    *CHANGE_SETS_MAY, *REVIEWS_MAY, *FAILURES_MAY, *READING_MAY,
     # Also of a project with a stack of its own.
     *[("FunctionRole", CREDENTIALS, mirror, {}) for mirror in (MIRROR, user("user-dev-shop-mirror"))],
     # An existing secret, and one that does not exist (any more).
@@ -110,7 +111,7 @@ _MAY = [
 ]
 
 _MAY_NOT = [
-    *CHANGE_SETS_MAY_NOT, *REVIEWS_MAY_NOT, *FAILURES_MAY_NOT,
+    *CHANGE_SETS_MAY_NOT, *REVIEWS_MAY_NOT, *FAILURES_MAY_NOT, *READING_MAY_NOT,
     # The function's code needs no network interface: Lambda's permissions in the role are denied to the code.
     ("FunctionRole", MADE_INTERFACES, regional("ec2", "network-interface/eni-0a1b2c3d"), BY_THE_CODE),
     ("FunctionRole", SEEN_INTERFACES, "*", BY_THE_CODE),
@@ -195,7 +196,7 @@ _MAY_NOT = [
         )
     ],
     # A template that a pipeline deploys.
-    *[("CodeDeployCFnRole", FUNCTIONS, function(name), {}) for name in ("lambda-prd-dev-thumbnails", "cfn-gitops-dev")],
+    *[("CodeDeployCFnRole", FUNCTIONS, function(name), {}) for name in ("lambda-prd-dev-thumbnails", "cfn-gitops-dev", "cfn-gitops-dev-read")],
     *[("CodeDeployCFnRole", "lambda:AddPermission", function("lambda-dev-thumbnails"), keys)
       for keys in ({}, {"lambda:Principal": "*"}, {"lambda:Principal": "999999999999"})],
     *[("CodeDeployCFnRole", BOUNDED_ROLES, role("role-dev-thumbnails"), keys)
@@ -207,7 +208,7 @@ _MAY_NOT = [
     # The machinery's roles, and those that give this account's repositories and images to another account's pipelines.
     *[
         ("CodeDeployCFnRole", f"{BOUNDED_ROLES} {EXISTING_ROLES}", role(f"role-dev-{name}"), WITH_BOUNDARY)
-        for name in ("cfn-gitops", "cfn-gitops-provisioning", "codebuild-cfn", "codedeploy-cfn", "codepipeline-cfn", "eventbridge-codepipeline-exec",
+        for name in ("cfn-gitops", "cfn-gitops-provisioning", "cfn-gitops-read", "codebuild-cfn", "codedeploy-cfn", "codepipeline-cfn", "eventbridge-codepipeline-exec",
                      "codecommit-source", "ecr-source", "eventbridge-forward", "eventbridge-forward-ecr",
                      "codepipeline-s3-site", "eventbridge-codepipeline-s3-site", "clone", "clone-source", "chat",
                      "codebuild-replication-shop", "eventbridge-replication-shop")
@@ -236,7 +237,7 @@ _MAY_NOT = [
     # than a pipeline's, a role for another service, other environments, others' resources.
     *[
         ("ProvisioningRole", "iam:PassRole", role(name), passed_to(service))
-        for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codedeploy-cfn",
+        for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-cfn-gitops-read", "role-dev-codedeploy-cfn",
                      "role-dev-codepipeline-s3-site", "role-prd-codepipeline-cfn", "role-dev2-codepipeline-cfn", "administrator")
         for service in SERVICES_OF_PIPELINES
     ],
@@ -254,7 +255,10 @@ _MAY_NOT = [
     *[("ProvisioningRole", RULES, rule(f"event-rule-dev-{name}"), {}) for name in ("nightly", "codepipeline-exec-s3-site")],
     ("ProvisioningRole", "events:PutPermission events:PutEvents", regional("events", "event-bus/default"), {}),
     ("ProvisioningRole", STACKS_OF_PIPELINES, PIPELINE_STACK, {}),
-    ("ProvisioningRole", "lambda:InvokeFunction lambda:AddPermission", function("cfn-gitops-dev"), {}),
+    *[("ProvisioningRole", "lambda:InvokeFunction lambda:AddPermission", function(name), {}) for name in ("cfn-gitops-dev", "cfn-gitops-dev-read")],
+    # Nor does the function ask the other one, and nor does a build, a pipeline or a rule.
+    *[(principal, "lambda:InvokeFunction lambda:UpdateFunctionCode", function("cfn-gitops-dev-read"), {})
+      for principal in ("FunctionRole", "CodeBuildCFnRole", "ReviewCodeBuildCFnRole", "CodePipelineCFnRole", "EventsRuleRole", "MirrorUser")],
     # A person who got hold of the mirror's login: other projects have mirror users of their own.
     *[("MirrorUser", "codecommit:GitPull codecommit:GitPush", repository(name), {}) for name in ("codecommit-dev-cfn-shop", "codecommit-dev-website")],
 ]

@@ -129,6 +129,13 @@ SPARE = {
         "SourcesOfOtherAccounts: Resource arn:aws:iam::444455556666:role/role-dev-ecr-source": "one parameter for both kinds of role; "
         "an image's role does not trust the function, which makes no call there",
     },
+    "template/FunctionReadPolicy": {
+        "SecretsOfTheMirrorsDescribed: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
+        "RepositoriesOfMirrorsAndPipelinesRead: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
+    },
+    "template/ReadFunctionRole/policy-dev-cfn-gitops-read-function": {
+        "CommitsOfThePipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
+    },
     "template/FunctionChangeSetsPolicy": {
         "DeployedStacksStay: the whole statement": "only with an added policy: test_change_sets.py",
     },

@@ -128,7 +128,7 @@ LISTS = [
 NOT_A_LIST = {
     "every action of a service, under a condition": {"TlsOnly", "NoAccessPoints", "NoNetworkInterfacesForTheCode"},
     "one action of an allow list beside it, which names each of its actions": {
-        "NeverTheRolesWithMoreRights", "SecretsOfMirrorsStay", "TokensStay", "DeployedStacksStay"},
+        "NeverTheRolesWithMoreRights", "NoPasswordOfAMirror", "SecretsOfMirrorsStay", "TokensStay", "DeployedStacksStay"},
     "a condition on the one action that others may use": {
         "EncryptedOnTheWay", "NoOtherEncryptionThanKms", "NoOtherKey", "NoKmsWithoutTheKey"},
     "every action of replication: test_replication_has_no_other_action": {"NoReplicationIntoTheBucket"},

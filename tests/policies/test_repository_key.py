@@ -20,7 +20,7 @@ from tests.policies.world import World
 PAGE = (Path(__file__).parents[2] / "docs/how-to/people.md").read_text()
 KEY = regional("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")
 CALL = {**THROUGH_CODECOMMIT, "kms:CallerAccount": PIPELINES}
-NEED_IT = [FUNCTION_ROLE, PIPELINE_ROLE, REVIEW_ROLE, COPY_ROLE, FIRST_MIRROR, MIRROR]
+NEED_IT = [FUNCTION_ROLE, f"{FUNCTION_ROLE}-read", PIPELINE_ROLE, REVIEW_ROLE, COPY_ROLE, FIRST_MIRROR, MIRROR]
 # Calls that use the contents: git for the mirrors, the copies and the reviews' builds, the source action, and the function.
 CONTENTS = ["codecommit:GetRepository", "codecommit:GetBranch", "codecommit:GetDifferences", "codecommit:GitPull",
             "codecommit:GitPush", "codecommit:UploadArchive"]

@@ -50,7 +50,7 @@ REVIEWS_AND_DRIFT = [
     ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec role-dev-cfn-gitops"),
     ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
     ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),
-    ("codebuild:BatchGetBuilds", BUILD_PROJECT, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
+    ("codebuild:BatchGetBuilds", BUILD_PROJECT, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-cfn-gitops-read"),
     *[("logs:GetLogEvents", log, {}, "role-dev-cfn-gitops deployed") for log in (BUILD_LOG, REVIEW_LOG)],
     *[("logs:GetLogEvents", log, {}, "deployed") for log in OTHER_LOGS],
     # Who may read a log sees what its group masks only with this permission.
@@ -84,7 +84,10 @@ WHO = [
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, "group-dev-approvers"),
     # The function only with FunctionApprovals, and only change sets.
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}, "group-dev-approvers role-dev-cfn-gitops"),
-    ("lambda:UpdateFunctionCode", FUNCTION, {}, ""),
+    *[("lambda:UpdateFunctionCode", f"{FUNCTION}{end}", {}, "") for end in ("", "-read")],
+    ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
+    ("lambda:InvokeFunction", f"{FUNCTION}-read", {}, ""),
+    *[("iam:PassRole", f"{FUNCTION_ROLE}-read", passed_to(f"{service}.amazonaws.com"), "") for service in ("lambda", "codebuild", "cloudformation")],
     ("cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING, "role-dev-cfn-gitops"),
     ("cloudformation:UpdateStack", DEPLOYED_STACK, WITH_DEPLOY, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),
     (ASSUME, SOURCE_ROLE, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-codepipeline-s3-site"),

@@ -81,6 +81,7 @@ def test_a_wildcard_without_a_word_is_found(tmp_path):
 EVERYTHING = {
     "ecr:GetAuthorizationToken": "IAM has no resource for a registry",
     "cloudformation:DescribeType": "IAM has no resource for AWS's resource types",
+    "cloudwatch:GetMetricData": "IAM has no resource for a metric",
     "cloudformation:ValidateTemplate": "IAM has no resource for a template under test",
     **{action: "IAM has no resource for an approval rule template" for action in named.APPROVAL_TEMPLATES.split()},
     **{action: "a list of all that there are" for action in f"{named.LISTS} {named.LISTS_OF_THE_HEALTH_CHECK} {named.SEEN_INTERFACES}".split()},

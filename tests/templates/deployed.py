@@ -58,7 +58,7 @@ def parameters_of_a_project():
 def translated():
     """The template as SAM translates it, with its code uploaded by `sam deploy`."""
     template = source()
-    template["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://bucket/key"
+    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
     return transform(template, {}, _NoManagedPolicies())
 
 

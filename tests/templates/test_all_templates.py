@@ -67,7 +67,7 @@ def test_every_taggable_resource_has_the_tag_created_by(name):
 @pytest.mark.parametrize("path", [path for path in scene.templates() if path.stem != "pipeline"], ids=lambda path: path.stem)
 def test_no_parameter_is_idle_and_each_is_in_a_group(path):
     template = source(path)
-    used = json.dumps([template.get("Conditions"), template["Resources"], template.get("Outputs")])
+    used = json.dumps([template.get("Globals"), template.get("Conditions"), template["Resources"], template.get("Outputs")])
     assert [name for name in template["Parameters"] if not re.search(rf'"Ref": "{name}"|\$\{{{name}\}}', used)] == []
     interface = template["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]

@@ -46,7 +46,7 @@ def test_function_is_a_native_binary_with_the_maximum_timeout(dev):
     assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "bootstrap")
     assert function["Architectures"] == ["x86_64"]
     assert function["Timeout"] == 900
-    assert source()["Resources"]["Function"]["Properties"]["CodeUri"] == "target/lambda/cfn-gitops/"
+    assert source()["Globals"]["Function"]["CodeUri"] == "target/lambda/cfn-gitops/"
 
 
 def test_the_function_logs_json_to_the_group_of_the_stack(dev):
@@ -86,6 +86,19 @@ def test_variables_of_the_function_are_settings_without_a_login():
     assert variables == {"RUST_LOG": "info", "FUNCTION_APPROVALS": "Denied", "HTTPS_PROXY": PROXY["HttpsProxy"],
                          "NO_PROXY": PROXY["NoProxy"]}
     assert "@" not in source()["Parameters"]["HttpsProxy"]["AllowedPattern"]
+
+
+@pytest.mark.parametrize("given", [{}, {**IN_A_VPC, **PROXY, "VpcIpv6": "true"}])
+def test_function_that_reads_has_the_same_package_and_network(given):
+    stack = Deployed(EnvID="dev", **given)
+    function, reading = stack.properties("Function"), stack.properties("ReadFunction")
+    same = function.keys() - {"FunctionName", "Description", "Role", "MemorySize", "Timeout", "LoggingConfig", "Environment", "Tags"}
+    assert {"Code", "VpcConfig", "Runtime"} <= same
+    assert {name: reading[name] for name in same} == {name: function[name] for name in same}
+    assert reading["LoggingConfig"] == {"LogGroup": "/aws/lambda/cfn-gitops-dev-read", "LogFormat": "JSON"}
+    variables, of_the_other = reading["Environment"]["Variables"], function["Environment"]["Variables"]
+    assert variables.keys() - of_the_other.keys() == {"FUNCTION", "ENVIRONMENT"} and variables["FUNCTION"] == "read"
+    assert of_the_other.items() <= variables.items()
 
 
 def test_given_parameters_reach_the_credential():

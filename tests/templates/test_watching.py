@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import ACCOUNT, PROVIDER_STACK, REGION, TEMPLATES, Deployed, source
 from tests.templates.renderings import NAMES, rendering
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,15 @@ def test_schedule_passes_the_user_patterns_of_the_function(names):
                   for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
     assert granted == f"arn:aws:iam::{ACCOUNT}:user/{patterns}"
     assert patterns == (names or "user-dev-*")
+
+
+@pytest.mark.parametrize("given", [{}, {"ProjectID": ""}, {"MirrorUserNames": "gitlab-*", "CredentialAgeAlarmDays": 77}])
+def test_function_that_reads_has_the_environment_of_the_schedule(given):
+    stack = Deployed(EnvID="dev", **given)
+    environment = json.loads(stack.properties("ReadFunction")["Environment"]["Variables"]["ENVIRONMENT"])
+    assert environment.pop("StackId") == PROVIDER_STACK
+    effects = {"Minutes", "PipelineStackDrift", "SelfRepair"}
+    assert environment == {name: value for name, value in health_check(stack).items() if name not in effects}
 
 
 def test_health_metric_has_an_alarm_with_its_limit(dev):
@@ -168,7 +177,8 @@ def test_dashboard_shows_each_metric_of_all_and_of_the_wrong(dev):
     # While all is well, the environment's metrics are the only ones.
     assert {name for namespace, name, *_ in single if namespace == NAMESPACE} == {*found, "HealthCheckFailed"}
     assert all(metric[2:] == ["EnvID", "dev"] for metric in single if metric[0] == NAMESPACE)
-    assert ["AWS/Lambda", "Errors", "FunctionName", dev.name("Function")] in single
+    for function in ("Function", "ReadFunction"):
+        assert ["AWS/Lambda", "Errors", "FunctionName", dev.name(function)] in single
 
 
 def test_the_dashboard_shows_what_the_function_warns_of(dev):

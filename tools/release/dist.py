@@ -56,7 +56,7 @@ def write_zip(bootstrap: Path, destination: Path) -> None:
 def packaged(template: str) -> str:
     """template.yaml with the zip as its CodeUri. Edited as text, like the removal of its comments."""
     replaced = [
-        ("      CodeUri: target/lambda/cfn-gitops/\n", f"      CodeUri: {zip_name()}\n"),
+        ("    CodeUri: target/lambda/cfn-gitops/\n", f"    CodeUri: {zip_name()}\n"),
         (f"    SemanticVersion: {version()}\n",
          f"    SemanticVersion: {version()}\n    LicenseUrl: LICENSE\n    ReadmeUrl: README.md\n"),
     ]
