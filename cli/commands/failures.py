@@ -10,6 +10,7 @@ from typing import Any
 
 from cli.environment.account import Environment
 from cli.environment.stack_failures import StackFailures, heading
+from cli.environment.stack_statuses import has_failed
 from cli.rules import name_of
 from cli.shell.output import Output
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    """The status is 1 if a resource failed, if not everything was read, or if the stack does not exist."""
+    """The status is 1 if the latest operation has failed, if not everything was read, or if the stack does not exist."""
     account = environment.account
     name = given.stack or environment.settings.stack_name
     stack = account.stack(name) if given.stack else environment.stack()
@@ -32,15 +33,15 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if stack is None:
         raise environment.missing(given.stack, "Name a deleted one by its ID")
     failures = StackFailures(account.client("cloudformation"), name, of_latest=True)
-    lines = failures.lines()
+    lines, status = failures.lines(), stack["StackStatus"]
     if failures.error and not lines:
         raise failures.error
     unread = [f"{each}" for each in (failures.error, failures.hint) if each]
-    output.document |= {"stack": stack["StackName"], "status": stack["StackStatus"], "failures": lines, "unread": unread}
+    output.document |= {"stack": stack["StackName"], "status": status, "failures": lines, "unread": unread}
     if lines:
         output.write(heading(name), *(f"  {line}" for line in lines))
         output.write(*(f"  There may be more, because not everything was read: {each}" for each in unread))
     else:
-        output.write(f"Stack {name} is in {stack['StackStatus']}. Its latest operation has no failed resource",
-                     *(f"But not everything was read. {each}" for each in unread))
-    return 1 if lines or unread else 0
+        reason = "CloudFormation gives no reason" if has_failed(status) else "Its latest operation has not failed"
+        output.write(f"Stack {name} is in {status}. {reason}", *(f"But not everything was read. {each}" for each in unread))
+    return int(bool(lines or unread or has_failed(status)))

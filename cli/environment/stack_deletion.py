@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import WaiterError
 
 from cli.environment import stack_statuses
+from cli.environment.stack_failures import StackFailures
 from cli.shell.ending import Failure
 from cli.shell.output import Output
 
@@ -29,19 +30,6 @@ def delete_stack(session: Any, name: str, output: Output) -> None:
             raise Failure(f"stack {name} is not deleted yet, and CloudFormation goes on with it: {error}",
                           "Run this again later") from None
         if status != stack_statuses.DELETE_COMPLETE:
-            reasons = " - ".join(_reasons(cloudformation, stack_id)) or f"its status is {status}"
+            reasons = " - ".join(StackFailures(cloudformation, stack_id, of_latest=True).lines()) or f"its status is {status}"
             raise Failure(f"stack {name} is not deleted: {reasons}", "Correct the cause, and run this again") from None
     output.record_change(f"stack {name} is deleted")
-
-
-def _reasons(cloudformation: Any, stack_id: str) -> list[str]:
-    """Those of the latest deletion. CloudFormation lists the newest event first."""
-    found = []
-    for page in cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id):
-        for event in page["StackEvents"]:
-            is_of_stack = event.get("PhysicalResourceId") == event["StackId"]
-            if is_of_stack and event["ResourceStatus"] == stack_statuses.DELETE_IN_PROGRESS:
-                return found
-            if event["ResourceStatus"] == stack_statuses.DELETE_FAILED:
-                found.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}")
-    return found

@@ -31,10 +31,9 @@ BROKEN = _that_are("settled") - _that_are("updatable") - _that_are("never_comple
 # The stack has its outputs. In others it may have none, for example after a creation that failed.
 WITH_OUTPUTS = COMPLETE | _that_are("cleaning_up")
 ONCE_COMPLETE = WITH_OUTPUTS | {status for status in KNOWN if status.startswith("UPDATE_")}
-# A stack's own status at the beginning of an operation. A rollback is one of its own only if you have begun it. Before
-# REVIEW_IN_PROGRESS, that of a first change set, there are no events.
+# A stack's own status at the beginning of an operation. A rollback belongs to the operation that failed, even if you begin it.
+# Before REVIEW_IN_PROGRESS, that of a first change set, there are no events.
 BEGINS = (CREATE_IN_PROGRESS, "UPDATE_IN_PROGRESS", DELETE_IN_PROGRESS, "IMPORT_IN_PROGRESS")
-BEGINS_BY_USER = (ROLLBACK_IN_PROGRESS, "UPDATE_ROLLBACK_IN_PROGRESS")
 # The stack has the resource no longer.
 GONE = (DELETE_COMPLETE, "DELETE_SKIPPED")
 
@@ -42,3 +41,8 @@ GONE = (DELETE_COMPLETE, "DELETE_SKIPPED")
 def is_in_progress(status: str) -> bool:
     """CloudFormation's names show it, of unknown statuses too."""
     return status.endswith("_IN_PROGRESS")
+
+
+def has_failed(status: str) -> bool:
+    """Whether the latest operation has failed, even if it has not ended. Of unknown statuses too."""
+    return "FAILED" in status or "ROLLBACK" in status

@@ -34,7 +34,7 @@ def test_commands_that_change_nothing_need_python_alone(infra: MirroredProject, 
     assert "every pipeline stack of dev has version 2" in bare.run("./cfn-gitops upgrade --env dev")
     printed = bare.run("./cfn-gitops leave --env dev", typed="dev\n", fails=True)
     assert "update it to keep: " in printed and "Nothing was changed" in printed, printed
-    assert "no failed resource" in bare.run("./cfn-gitops failures cfn-gitops-dev --env dev")
+    assert "Its latest operation has not failed" in bare.run("./cfn-gitops failures cfn-gitops-dev --env dev")
 
 
 def test_undeploy_deletes_an_environment_with_python_alone(aws: LocalAws, infra: MirroredProject, reader: Folder,

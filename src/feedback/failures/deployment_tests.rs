@@ -1,5 +1,8 @@
 //! Which resources are listed, by what CodePipeline and CloudFormation return.
 
+use std::collections::BTreeMap;
+use std::iter::repeat;
+
 use expect_test::expect;
 use serde::Deserialize;
 
@@ -14,6 +17,10 @@ mod account;
 const CHANGE_SET: &str = "changeset-dev-shop";
 const EXECUTED: &str =
     "arn:aws:cloudformation:eu-central-1:123456789012:changeSet/changeset-dev-shop/1";
+const CREATED: Stage = Stage {
+    action: CREATE_CHANGE_SET,
+    ..ENDED
+};
 /// The reason of the failed resource in most tests.
 const REASON: &str = "Table shop-orders already exists in stack";
 
@@ -121,53 +128,93 @@ fn paths(read: &FailedDeployment) -> Vec<&str> {
     read.resources.iter().map(|one| one.path.as_str()).collect()
 }
 
-/// A failure from a public report, with the texts that CloudFormation wrote.
+/// A case of the table of recorded failures. The command's reader has the same ones:
+/// `tests/cli/test_stack_failures.py`.
 #[derive(Deserialize)]
-struct PublicFailure {
-    source: String,
-    /// The events of each stack, the oldest one first. The root stack has no name.
-    events: std::collections::BTreeMap<String, Vec<Vec<String>>>,
-    /// The path of the true cause, and a part of its shown reason.
-    first: [String; 2],
-    resources: usize,
+struct Recorded {
+    /// With the source of its texts, if CloudFormation wrote them.
+    case: String,
+    /// The events of each stack, the oldest one first. The root stack has no name, and `one-two` is
+    /// nested in `one`.
+    events: BTreeMap<String, Vec<Vec<String>>>,
+    /// The stacks that contain these nested ones instead.
+    #[serde(default)]
+    parents: BTreeMap<String, String>,
+    /// The ID of the newest operation, if CloudFormation returns it.
+    operation: Option<String>,
+    /// The reason of the change set that failed after these events.
+    change_set: Option<String>,
+    #[serde(default)]
+    findings: Vec<[String; 5]>,
+    /// In order: the path, the type, and a part of the shown reason.
+    listed: Vec<[String; 3]>,
     cancelled: usize,
+    /// Why the function lists none. The command alone reads deletions and imports.
+    function: Option<String>,
 }
 
-#[tokio::test(start_paused = true)]
-async fn public_failures_begin_with_the_true_cause() {
-    let table = include_str!("tests/public_failures.json");
-    let table: Vec<PublicFailure> = serde_json::from_str(table).expect("the table");
-    for one in table {
-        let events = |rows: &[Vec<String>]| -> Vec<Event> {
+impl Recorded {
+    fn account(&self) -> Account {
+        let events = |rows: &Vec<Vec<String>>| -> Vec<Event> {
             let row = |row: &Vec<String>| {
                 let row: Vec<&str> = row.iter().map(String::as_str).collect();
                 event(&row)
             };
             rows.iter().map(row).collect()
         };
-        let mut account = account(events(&one.events[""]));
-        for (key, rows) in one.events.iter().filter(|(key, _)| !key.is_empty()) {
+        let mut account = account(events(&self.events[""]));
+        for (key, rows) in self.events.iter().filter(|(key, _)| !key.is_empty()) {
+            let named = || key.rsplit_once('-').map_or("", |(parent, _)| parent).to_owned();
+            let parent = self.parents.get(key).cloned().unwrap_or_else(named);
             let nested = Described {
                 status: "DELETE_COMPLETE",
-                parent: Some(""),
+                parent: Some(parent.leak()),
                 ..Described::default()
             };
             account.stacks.insert(key.clone(), vec![nested]);
             account.events.insert(key.clone(), events(rows));
         }
-        let read = deployed(account, "No reason was provided").await;
-        let read = read.unwrap_or_else(|why| panic!("{}: {why:?}", one.source));
-        let first = read.resources.first().expect("a resource");
-        let [path, reason] = &one.first;
-        assert_eq!(first.path, *path, "{}", one.source);
-        assert!(
-            first.reason.contains(reason),
-            "{}: {}",
-            one.source,
-            first.reason
-        );
-        let numbers = (read.resources.len(), read.cancelled, read.more);
-        assert_eq!(numbers, (one.resources, one.cancelled, 0), "{}", one.source);
+        if self.operation.is_some() {
+            operations(&mut account, &[("UPDATE_STACK", "o1")]);
+        }
+        account.findings.clone_from(&self.findings);
+        account
+    }
+
+    async fn read(&self) -> Result<FailedDeployment, Unlisted> {
+        let mut account = self.account();
+        let Some(why) = &self.change_set else {
+            return deployed(account, "No reason was provided").await;
+        };
+        account.stage = vec![CREATED];
+        let failed = ("FAILED", &*why.clone().leak(), vec![]);
+        account.change_sets.insert(CHANGE_SET.to_owned(), failed);
+        let failed = action(CREATE_CHANGE_SET, &format!("Creating it failed: {why}"));
+        read_as(account, failed, true, Audience::Members).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn recorded_failures_are_listed_from_the_first_cause() {
+    let table = include_str!("../../../tests/fixtures/stack_failures.json");
+    let table: Vec<Recorded> = serde_json::from_str(table).expect("the table");
+    for one in table {
+        let (case, read) = (&one.case, one.read().await);
+        if let Some(why) = &one.function {
+            let read = read.map_err(|it| it.because);
+            assert_eq!(read, Err(why.as_str()), "{case}");
+            continue;
+        }
+        let read = read.unwrap_or_else(|why| panic!("{case}: {why:?}"));
+        let expected = one.listed.iter().map(|[.., reason]| reason.as_str()).chain(repeat(""));
+        let listed = read.resources.iter().zip(expected).map(|(found, part)| {
+            let is_shown = found.reason.contains(part);
+            let reason = if is_shown { part } else { &found.reason };
+            [&found.path, &found.resource_type, reason].map(ToOwned::to_owned)
+        });
+        let listed: Vec<[String; 3]> = listed.collect();
+        assert_eq!(listed, one.listed, "{case}");
+        assert_eq!((read.cancelled, read.more), (one.cancelled, 0), "{case}");
     }
 }
 
@@ -581,54 +628,8 @@ async fn of_200_failed_resources_20_are_listed() {
     );
 }
 
-/// Four levels: the fourth one is not read.
-#[tokio::test(start_paused = true)]
-async fn nested_stacks_are_read_to_the_third_level() {
-    let embedded = |id: &str| {
-        format!(
-            "Embedded stack x was not successfully created: The following resource(s) failed to create: [{id}]. "
-        )
-    };
-    let levels = ["", "one", "two", "three", "four"];
-    let mut account = account(vec![]);
-    for (at, key) in levels.iter().enumerate() {
-        let (next, parent) = (levels.get(at + 1), at.checked_sub(1).map(|at| levels[at]));
-        let failed = match next {
-            Some(next) => event(&[
-                &format!("Level{}", at + 1),
-                STACK,
-                "CREATE_FAILED",
-                &embedded(if at == 3 {
-                    "Topic"
-                } else {
-                    ["Level2", "Level3", "Level4"][at]
-                }),
-                next,
-            ]),
-            None => event(&[
-                "Topic",
-                "AWS::SNS::Topic",
-                "CREATE_FAILED",
-                "hidden from us",
-            ]),
-        };
-        let begin = event(&["", STACK, "CREATE_IN_PROGRESS", "User Initiated"]);
-        let end = event(&["", STACK, "CREATE_FAILED", "x"]);
-        account.events.insert((*key).to_owned(), vec![begin, failed, end]);
-        let described = Described {
-            status: "CREATE_FAILED",
-            change_set: EXECUTED.to_owned(),
-            parent,
-            ..Described::default()
-        };
-        account.stacks.insert((*key).to_owned(), vec![described]);
-    }
-    let read = deployed(account, "No reason was provided").await.expect("resources");
-    assert_eq!(paths(&read), ["Level1/Level2/Level3/Level4"]);
-}
-
 /// A nested stack whose update failed, with a parameter.
-fn nested(parent: &'static str, reason: &str, is_creation: bool) -> Account {
+fn nested(reason: &str, is_creation: bool) -> Account {
     let verb = if is_creation { "CREATE" } else { "UPDATE" };
     let begins = format!("{verb}_IN_PROGRESS");
     let mut failed = event(&["Data", STACK, &format!("{verb}_FAILED"), reason, "data"]);
@@ -654,7 +655,7 @@ fn nested(parent: &'static str, reason: &str, is_creation: bool) -> Account {
     );
     let described = Described {
         status: "UPDATE_FAILED",
-        parent: Some(parent),
+        parent: Some(""),
         parameters: vec![("Name", "old-secret")],
         ..Described::default()
     };
@@ -665,36 +666,14 @@ fn nested(parent: &'static str, reason: &str, is_creation: bool) -> Account {
 #[tokio::test(start_paused = true)]
 async fn values_of_nested_stacks_are_not_shown() {
     const EMBEDDED: &str = "Embedded stack x was not successfully created: The following resource(s) failed to create: [Queue]. ";
-    let read = deployed(nested("", EMBEDDED, true), "No reason was provided").await;
+    let read = deployed(nested(EMBEDDED, true), "No reason was provided").await;
     let read = read.expect("resources");
     assert_eq!(paths(&read), ["Data/Queue"]);
     assert_eq!(read.resources[0].reason, "Queue … of … and … is broken");
-    // A rollback that fails too adds no resource twice.
-    let mut again = nested("", EMBEDDED, true);
-    let events = again.events.get_mut("").expect("events");
-    let mut failed = events[1].clone();
-    failed.status = "UPDATE_FAILED".to_owned();
-    let begins = event(&["", STACK, "UPDATE_ROLLBACK_IN_PROGRESS", ""]);
-    let ended = event(&["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""]);
-    events.splice(2.., [begins, failed, ended]);
-    let again = deployed(again, "No reason was provided").await;
-    assert_eq!(paths(&again.expect("resources")), ["Data/Queue", "Data"]);
     // CloudFormation describes the former values, and defaults are not passed.
-    let read = deployed(nested("", EMBEDDED, false), "No reason was provided").await;
+    let read = deployed(nested(EMBEDDED, false), "No reason was provided").await;
     assert_eq!(read.expect("resources").resources[0].reason, HIDDEN_REASON);
-    // Nothing proves that these events belong to the operation.
-    let other = deployed(nested("other", EMBEDDED, true), "No reason was provided").await;
-    assert_eq!(paths(&other.expect("resources")), ["Data"]);
-    let other = EMBEDDED.replace("[Queue]", "[Topic]");
-    let other = deployed(nested("", &other, true), "No reason was provided").await;
-    assert_eq!(paths(&other.expect("resources")), ["Data"]);
-    let mut further = nested("", EMBEDDED, true);
-    let events = further.events.get_mut("data").expect("events");
-    let topic = event(&["Topic", "AWS::SNS::Topic", "CREATE_FAILED", "Another one"]);
-    events.insert(2, topic);
-    let further = deployed(further, "No reason was provided").await;
-    assert_eq!(paths(&further.expect("resources")), ["Data"]);
-    let mut denied = nested("", EMBEDDED, true);
+    let mut denied = nested(EMBEDDED, true);
     denied.denied = Some(("DescribeStackEvents", arn("data")));
     let denied = deployed(denied, "No reason was provided").await;
     assert_eq!(paths(&denied.expect("resources")), ["Data"]);
@@ -805,51 +784,9 @@ async fn note_lists_the_rollback_and_the_cancelled_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn validation_before_the_first_resource_is_listed() {
-    let rows: [&[&str]; 3] = [
-        &["", STACK, "UPDATE_IN_PROGRESS", "User Initiated"],
-        &[
-            "",
-            STACK,
-            "UPDATE_FAILED",
-            "Validation failed with 1 error(s)",
-        ],
-        &["", STACK, "UPDATE_ROLLBACK_COMPLETE", ""],
-    ];
-    let findings = vec![
-        ["o1", "Orders", "AWS::DynamoDB::Table", REASON],
-        ["o0", "Earlier", "AWS::SQS::Queue", "An earlier failure"],
-    ];
-    let with = |findings: &[[&'static str; 4]]| {
-        let mut account = account(rows.map(event).to_vec());
-        operations(&mut account, &[("UPDATE_STACK", "o1")]);
-        account.findings = findings.to_vec();
-        account
-    };
-    let read = deployed(with(&findings), "No reason was provided").await.expect("resources");
-    assert_eq!(paths(&read), ["Orders"]);
-    assert_eq!(
-        read.resources[0].reason,
-        format!("/Resources/Orders: {REASON}")
-    );
-    let read = deployed(with(&findings[1..]), "No reason was provided")
-        .await
-        .expect("resources");
-    assert_eq!(paths(&read), [ROOT]);
-    assert_eq!(
-        read.resources[0].reason,
-        "Validation failed with 1 error(s)"
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn findings_of_a_change_set_are_listed() {
     const WHY: &str =
         "The following hook(s)/validation failed: [AWS::EarlyValidation::PropertyValidation]";
-    const CREATED: Stage = Stage {
-        action: CREATE_CHANGE_SET,
-        ..ENDED
-    };
     let with = |why| {
         let mut account = account(failed_update());
         account.stage = vec![CREATED];
@@ -857,12 +794,14 @@ async fn findings_of_a_change_set_are_listed() {
             CHANGE_SET.to_owned(),
             ("FAILED", why, vec![("Name", "hunter2-is-it")]),
         );
-        account.findings = vec![[
+        let finding = [
+            "VALIDATION_ERROR",
             "o9",
             "Orders",
             "AWS::DynamoDB::Table",
             "Unsupported property [hunter2-is-it]",
-        ]];
+        ];
+        account.findings = vec![finding.map(ToOwned::to_owned)];
         account
     };
     let failed = || {
@@ -877,11 +816,6 @@ async fn findings_of_a_change_set_are_listed() {
         read.resources[0].reason,
         "/Resources/Orders: Unsupported property […]"
     );
-    // Its reason is all there is.
-    let mut unnamed = with(WHY);
-    unnamed.findings.clear();
-    let unnamed = read_as(unnamed, failed(), true, Audience::Members).await;
-    assert_eq!(unnamed, Err(UNNAMED));
     // One that an earlier execution left behind.
     let other = read_as(
         with("Circular dependency"),

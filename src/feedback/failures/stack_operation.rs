@@ -162,11 +162,9 @@ impl StackOperation {
                 self.attach_hooks();
                 return Ok(true);
             }
-            RollbackInProgress | UpdateRollbackInProgress => {
-                for failure in &mut self.failures {
-                    failure.is_in_rollback = true;
-                }
-            }
+            RollbackInProgress | UpdateRollbackInProgress => self.begin_rollback(),
+            // The rollback of its parent deletes it.
+            DeleteInProgress if self.is_nested => self.begin_rollback(),
             CreateFailed
             | RollbackComplete
             | RollbackFailed
@@ -197,6 +195,13 @@ impl StackOperation {
             self.reasons.push(reason.to_owned());
         }
         Ok(false)
+    }
+
+    /// The failures that were read came after this moment.
+    fn begin_rollback(&mut self) {
+        for failure in &mut self.failures {
+            failure.is_in_rollback = true;
+        }
     }
 
     /// The stack itself, if it failed for a reason of its own: for example, another stack imports

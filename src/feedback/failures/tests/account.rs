@@ -101,8 +101,8 @@ pub struct Account {
     pub events: BTreeMap<String, Vec<Event>>,
     /// By name or ARN.
     pub change_sets: BTreeMap<String, DescribedChangeSet>,
-    /// Findings: operation, logical ID, type, reason.
-    pub findings: Vec<[&'static str; 4]>,
+    /// Findings: their type, or `WARN` for the warning of a hook; operation, logical ID, type, reason.
+    pub findings: Vec<[String; 5]>,
     /// The length of a page.
     pub page: usize,
     /// The operation that is denied, and the stack.
@@ -265,10 +265,19 @@ impl Account {
     }
 
     fn findings(&self) -> String {
-        let members = self.findings.iter().map(|[operation, id, kind, reason]| {
+        let members = self.findings.iter().map(|[kind, operation, id, of_type, reason]| {
+            let (kind, mode) = match kind.as_str() {
+                "WARN" => ("HOOK_INVOCATION_ERROR", "WARN"),
+                kind => (kind, "FAIL"),
+            };
+            let reason = escaped(reason);
+            let states = if kind == "VALIDATION_ERROR" {
+                format!("<ValidationFailureMode>{mode}</ValidationFailureMode><ValidationStatusReason>{reason}</ValidationStatusReason><ValidationPath>/Resources/{id}</ValidationPath>")
+            } else {
+                format!("<HookFailureMode>{mode}</HookFailureMode><HookStatusReason>{reason}</HookStatusReason>")
+            };
             format!(
-                "<member><EventType>VALIDATION_ERROR</EventType><OperationId>{operation}</OperationId><LogicalResourceId>{id}</LogicalResourceId><ResourceType>{kind}</ResourceType><ValidationFailureMode>FAIL</ValidationFailureMode><ValidationStatusReason>{}</ValidationStatusReason><ValidationPath>/Resources/{id}</ValidationPath></member>",
-                escaped(reason)
+                "<member><EventType>{kind}</EventType><OperationId>{operation}</OperationId><LogicalResourceId>{id}</LogicalResourceId><ResourceType>{of_type}</ResourceType>{states}</member>"
             )
         });
         format!(
