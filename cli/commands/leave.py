@@ -34,7 +34,8 @@ _ROTATION = "AWS::SecretsManager::RotationSchedule"
 _WITH_PROJECT = rf" {_ROTATION}$"
 # By their names in template.yaml: an operator may have added others, such as a secret.
 _OF_FUNCTION = """
-    EnvIDGuard Function FunctionChangeSetsPolicy FunctionEventInvokeConfig FunctionLogGroup FunctionRole
+    EnvIDGuard Function FunctionChangeSetsPolicy FunctionEventInvokeConfig FunctionLogGroup FunctionReadPolicy FunctionRole
+    ReadFunction ReadFunctionLogGroup ReadFunctionRole
     HealthCheck ReportRule ReviewRule ApprovalTagRule
     FirstPushPermission RotationPermission ReportPermission ReviewPermission ApprovalTagPermission HealthCheckPermission
     MirrorsAlarm MirrorLagAlarm ForeignTipsAlarm CredentialAgeAlarm TokenExpiryAlarm PipelinesAlarm ApprovalsAlarm MissedPushesAlarm

@@ -155,10 +155,10 @@ QUOTAS = {"Roles": 995, "RolesQuota": 1000, "Users": 1, "UsersQuota": 5000, "Pol
 
 
 @pytest.mark.parametrize(("owned", "summary", "result", "text"), [
-    ({}, QUOTAS, "found", "the account has 995 of 1000, and the stack creates 7 more"),
+    ({}, QUOTAS, "found", "the account has 995 of 1000, and the stack creates 8 more"),
     # A later version of the template may have more roles.
-    ({"FunctionRole": "role", "CodeBuildCFnRole": "role"}, QUOTAS | {"RolesQuota": 999}, "found", "creates 5 more"),
-    ({"FunctionRole": "role", "CodeBuildCFnRole": "role"}, QUOTAS, "sound", ""),
+    ({"FunctionRole": "role", "ReadFunctionRole": "role", "CodeBuildCFnRole": "role"}, QUOTAS | {"RolesQuota": 999}, "found", "creates 5 more"),
+    ({"FunctionRole": "role", "ReadFunctionRole": "role", "CodeBuildCFnRole": "role"}, QUOTAS, "sound", ""),
     ({}, {"Roles": 995}, "not checked", "has no Roles or no RolesQuota"),
 ])
 def test_quota_of_roles_counts_those_not_yet_created(owned: dict[str, str], summary: dict[str, int], result: str, text: str) -> None:

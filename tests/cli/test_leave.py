@@ -364,7 +364,7 @@ def test_resources_that_were_added_to_the_environment_are_kept(aws: FakeAws, run
     # Without the function, these fail or have no purpose.
     services = r"AWS::(Serverless|Lambda|Events|CloudWatch|Logs|SecretsManager)::.*"
     deleted = {name for name, kind in kinds.items() if re.fullmatch(services, kind)} | {
-        "FunctionRole", "FunctionChangeSetsPolicy", "EnvIDGuard"}
+        "FunctionRole", "ReadFunctionRole", "FunctionReadPolicy", "FunctionChangeSetsPolicy", "EnvIDGuard"}
     added = {f"My{kind.split('::')[1]}": kind for kind in kinds.values() if re.fullmatch(services, kind) and kind != ROTATION[1]}
     aws.stacks["cfn-gitops-prd"] = {name: {"Type": kind} for name, kind in {
         **kinds, **added, "MySecret": "AWS::SecretsManager::Secret", "Functions": "AWS::Lambda::Function"}.items()}
