@@ -9,6 +9,7 @@ from tests.templates.deployed import REGION
 _ALICE = user(PIPELINES, "alice")
 POWER_USER = f"{_ALICE} in {group('group-dev-power-users')}"
 READER = f"{_ALICE} in {group('group-dev-readers')}"
+OBSERVING = f"{_ALICE} in {group('group-dev-observers')}"
 _A_MEMBER = f"in {group('group-dev-approvers')}"
 APPROVING = f"{_ALICE} {_A_MEMBER}"
 # The protection is effective together with any other permissions.
@@ -66,10 +67,14 @@ APPROVALS = [f"{PIPELINE}/Deploy/Approval", f"{PIPELINE}/Approval/Approval"]
 PROVIDER_STACK, MY_STACK = [regional("cloudformation", f"stack/{name}/0a1b") for name in ("cfn-gitops-dev", "mine")]
 # A call can name a version.
 FUNCTIONS = [FUNCTION, f"{FUNCTION}:$LATEST"]
-# The roles that the policies exempt, those of the parameter and of a copying build included.
+READ_FUNCTION = f"{FUNCTION}-read"
+READ_FUNCTIONS = [READ_FUNCTION, f"{READ_FUNCTION}:$LATEST"]
+# The roles that the policies exempt, those of the parameter and of a copying build included. And that of the function that
+# only reads.
 GUARDED_ROLES = [
     FUNCTION_ROLE, *[role(PIPELINES, name) for name in (
-        "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "role-dev-codebuild-replication-shop", "emergency")]]
+        "role-dev-cfn-gitops-provisioning", "role-dev-cfn-gitops-read", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn",
+        "role-dev-codebuild-replication-shop", "emergency")]]
 # Rules whose targets the function's policy admits: the environment's own, and a pipeline's.
 RULES = [regional("events", f"rule/event-rule-dev-{name}") for name in ("cfn-gitops-health", "codepipeline-exec-cfn-shop")]
 APPROVE = "codepipeline:PutApprovalResult"
@@ -84,11 +89,12 @@ BECOME_A_ROLE = """iam:AcquireRole iam:CreateRole iam:PassRole iam:UpdateAssumeR
     iam:DeleteRolePolicy"""
 BECOME_A_USER = """iam:CreateAccessKey iam:CreateLoginProfile iam:CreateUser iam:UpdateAccessKey iam:UpdateLoginProfile
     iam:UpdateUser"""
-USE_THE_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:PutResourcePolicy
-    lambda:InvokeAsync lambda:InvokeFunction lambda:InvokeFunctionUrl lambda:CreateAlias lambda:CreateFunctionUrlConfig"""
+CHANGE_A_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:PutResourcePolicy
+    lambda:CreateAlias lambda:CreateFunctionUrlConfig"""
+INVOKE = "lambda:InvokeAsync lambda:InvokeFunction lambda:InvokeFunctionUrl"
 _OF_AN_ENVIRONMENT = [
     (CHANGE_A_PIPELINE, PIPELINE), *[(DEPLOY, stack) for stack in (DEPLOYED_STACK, PIPELINE_STACK, PROVIDER_STACK)],
-    *[(USE_THE_FUNCTION, function) for function in FUNCTIONS], *[("events:PutRule events:PutTargets", rule) for rule in RULES],
+    *[(CHANGE_A_FUNCTION, function) for function in (*FUNCTIONS, *READ_FUNCTIONS)], *[("events:PutRule events:PutTargets", rule) for rule in RULES],
     *[(BECOME_A_ROLE, guarded) for guarded in GUARDED_ROLES[:-1]],
 ]
 AROUND_AN_APPROVAL = [*_OF_AN_ENVIRONMENT, (BECOME_A_ROLE, GUARDED_ROLES[-1]), (BECOME_A_USER, APPROVER)]
@@ -134,6 +140,10 @@ MAY = [
     (APPROVING, READ_A_PIPELINE, PIPELINE, {}),
     (APPROVING, READ_A_CHANGE_SET, DEPLOYED_STACK, {}),
     (APPROVING, "codepipeline:ListPipelines", "*", {}),
+    # Observers and approvers, and an administrator even with the control policy.
+    *[(who, "lambda:InvokeFunction", READ_FUNCTION, {}) for who in (OBSERVING, APPROVING, f"{OBSERVING} under control")],
+    *[(who, INVOKE, function, {}) for who in (ADMINISTRATOR, UNDER_CONTROL, ROOT) for function in READ_FUNCTIONS],
+    *[(ADMINISTRATOR, f"{INVOKE} {CHANGE_A_FUNCTION}", function, {}) for function in (*FUNCTIONS, *READ_FUNCTIONS)],
     # In an account with the control policy: an approver whom it names, and the function, which template.yaml limits.
     *[(f"{APPROVER} {_A_MEMBER} under control", APPROVE, approval, {}) for approval in APPROVALS],
     *[(f"anybody {FUNCTION_ROLE} under control", APPROVE, approval, {}) for approval in APPROVALS],
@@ -145,13 +155,13 @@ MAY = [
     # Neither another environment nor the actions that run a pipeline are denied.
     *[
         (UNDER_CONTROL, actions, resource.replace("-dev", "-prd"), {})
-        for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]
+        for actions, resource in [(APPROVE, APPROVALS[0]), (INVOKE, FUNCTION), *_OF_AN_ENVIRONMENT]
     ],
     (UNDER_CONTROL, BECOME_A_USER, user(PIPELINES, "bob"), {}),
     # Their own stacks, roles, functions and rules, and what the runbook needs after a failed deployment.
     (UNDER_CONTROL, DEPLOY, MY_STACK, {}),
     *[(UNDER_CONTROL, BECOME_A_ROLE, role(PIPELINES, name), {}) for name in ("role-dev-thumbnails", "administrator", "role-dev-codebuild-cfn")],
-    (UNDER_CONTROL, USE_THE_FUNCTION, regional("lambda", "function:lambda-dev-thumbnails"), {}),
+    (UNDER_CONTROL, f"{INVOKE} {CHANGE_A_FUNCTION}", regional("lambda", "function:lambda-dev-thumbnails"), {}),
     (UNDER_CONTROL, "events:PutTargets", regional("events", "rule/event-rule-dev-nightly"), {}),
     (UNDER_CONTROL, "cloudformation:DeleteStack cloudformation:ContinueUpdateRollback cloudformation:RollbackStack", DEPLOYED_STACK, {}),
     # Secrets Manager invokes the function by its own name, and an exempt identity rotates.
@@ -167,7 +177,7 @@ MAY = [
         for name in ("role-dev-cfn-gitops", "role-dev-cfn-gitops-provisioning", "role-dev-codebuild-replication-shop", "emergency")
         for call in (
             (CHANGE_A_BRANCH, REPOSITORY, PROTECTED[0]), (f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}),
-            (BECOME_ANOTHER, MIRRORS[0], {}), (READ_A_PASSWORD, PASSWORD, {}))
+            (BECOME_ANOTHER, MIRRORS[0], {}), (READ_A_PASSWORD, PASSWORD, {}), (INVOKE, FUNCTION, {}))
     ],
     *[(f"anybody {mirror} under control", *call) for mirror in MIRRORS
       for call in ((f"{TAKE_AWAY} {LIFT_RULES}", REPOSITORY, {}), (READ_A_PASSWORD, PASSWORD, {}))],
@@ -178,7 +188,15 @@ MAY = [
 MAY_NOT = [
     # An author alone neither approves nor deploys, and an approver only approves.
     *[(who, "codepipeline:StartPipelineExecution codepipeline:RetryStageExecution codepipeline:GetPipelineState", PIPELINE, {}) for who in (POWER_USER, READER)],
-    *[(who, actions, resource, {}) for who in (POWER_USER, READER, APPROVING) for actions, resource in AROUND_AN_APPROVAL],
+    *[(who, actions, resource, {}) for who in (POWER_USER, READER, APPROVING, OBSERVING)
+      for actions, resource in [*AROUND_AN_APPROVAL, *[(INVOKE, function) for function in FUNCTIONS]]],
+    # An observer does nothing else, and neither readers nor power users observe.
+    *[(OBSERVING, actions, resource, {}) for actions, resource in (
+        (APPROVE, APPROVALS[0]), (READ_A_PIPELINE, PIPELINE), (READ_A_CHANGE_SET, DEPLOYED_STACK), (f"{READ} {WORK}", REPOSITORY), (LISTS, "*"),
+        (READ_A_PASSWORD, PASSWORD), (MANAGE_ONES_OWN, _ALICE), ("lambda:GetFunction lambda:GetFunctionConfiguration lambda:GetPolicy", READ_FUNCTION),
+        ("logs:GetLogEvents", regional("logs", "log-group:/aws/lambda/cfn-gitops-dev-read:log-stream:a")),
+        ("codepipeline:StartPipelineExecution", PIPELINE))],
+    *[(who, INVOKE, READ_FUNCTION, {}) for who in (POWER_USER, READER)],
     (APPROVING, APPROVE, f"{PIPELINE}/Deploy/Another", {}),
     (APPROVING, READ_A_CHANGE_SET, PIPELINE_STACK, {}),
     # An account with the control policy: a member of the group whom it does not name, and any identity outside of the group.
@@ -186,8 +204,12 @@ MAY_NOT = [
     *[(f"anybody {role(PIPELINES, name)} under control", APPROVE, APPROVALS[0], {})
       for name in ("emergency", "role-dev-cfn-gitops-provisioning", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops2", "approver")],
     *[(who, actions, resource, {}) for who in (UNDER_CONTROL, ROOT) for actions, resource in AROUND_AN_APPROVAL],
-    *[(UNDER_CONTROL, actions, resource.replace(REGION, "us-east-1"), {}) for actions, resource in [(APPROVE, APPROVALS[0]), *_OF_AN_ENVIRONMENT]
-      if REGION in resource],
+    *[(UNDER_CONTROL, actions, resource.replace(REGION, "us-east-1"), {})
+      for actions, resource in [(APPROVE, APPROVALS[0]), (INVOKE, FUNCTION), *_OF_AN_ENVIRONMENT] if REGION in resource],
+    # The function can deploy. The roles of pipelines and of deployed stacks do not invoke it, even with such a policy.
+    *[(who, INVOKE, function, {}) for function in FUNCTIONS
+      for who in (UNDER_CONTROL, ROOT, f"{APPROVING} with everything under control",
+                  *[f"anybody {role(PIPELINES, name)} under control" for name in ("role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops-read")])],
     *[(who, f"{READ} {WORK}", other, {}) for who in (POWER_USER, READER) for other in OF_OTHERS],
     # A user manages only their own credentials.
     *[

@@ -1,4 +1,5 @@
-"""branch-protection.yaml guards each identity that a statement exempts, and denies each way to invoke the function.
+"""branch-protection.yaml guards each identity that a statement exempts, and denies each way to invoke the function, but not
+to invoke the one that only reads.
 
 An exempt role that another identity can use, or an exempt user with a login of another person, exempts everybody.
 """
@@ -54,3 +55,12 @@ def test_no_way_to_invoke_the_function_is_left():
     calls = [*((way, deployed.arn("Function")) for way in ways),
              *((way, rule.replace("*", "cfn-shop")) for rule in rules for way in ("events:PutRule", "events:PutTargets"))]
     assert [call for call in calls if scene.world().may(UNDER_CONTROL, *call)] == []
+
+
+# claim: no-way-around-an-approval
+def test_function_that_only_reads_is_as_guarded_and_may_be_invoked():
+    deployed = scene.stacks()["template"].deployed
+    of_one, of_the_other = ({action for action in actions("lambda") if scene.world().may(UNDER_CONTROL, action, deployed.arn(name))}
+                            for name in ("Function", "ReadFunction"))
+    assert of_the_other - of_one == {action for action in actions("lambda") if action.startswith("lambda:Invoke")}
+    assert of_one <= of_the_other

@@ -57,7 +57,7 @@ def named_world():
 DEPLOYMENTS = "arn:aws:s3:::deployments"
 # The resources of the page's claims about deployed stacks, and each that a parameter names.
 MACHINERY = [(arn, {}) for arn in (
-    PIPELINE, f"{PIPELINE}/Deploy/Approval", regional("codepipeline", "codepipeline-dev-s3-site"), FUNCTION, f"{FUNCTION}:$LATEST",
+    PIPELINE, f"{PIPELINE}/Deploy/Approval", regional("codepipeline", "codepipeline-dev-s3-site"), FUNCTION, f"{FUNCTION}:$LATEST", f"{FUNCTION}-read",
     *[regional("events", f"rule/event-rule-dev-{name}") for name in (
         "codepipeline-exec-cfn-shop", "cfn-gitops-health", "forward-shop", "replication-shop")],
     *[regional("cloudwatch", f"alarm:alarm-dev-{name}") for name in ("cfn-gitops-mirrors", "forward-shop", "replication-shop")],

@@ -86,7 +86,7 @@ WHO = [
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}, "group-dev-approvers role-dev-cfn-gitops"),
     *[("lambda:UpdateFunctionCode", f"{FUNCTION}{end}", {}, "") for end in ("", "-read")],
     ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
-    ("lambda:InvokeFunction", f"{FUNCTION}-read", {}, ""),
+    ("lambda:InvokeFunction", f"{FUNCTION}-read", {}, "group-dev-approvers group-dev-observers"),
     *[("iam:PassRole", f"{FUNCTION_ROLE}-read", passed_to(f"{service}.amazonaws.com"), "") for service in ("lambda", "codebuild", "cloudformation")],
     ("cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING, "role-dev-cfn-gitops"),
     ("cloudformation:UpdateStack", DEPLOYED_STACK, WITH_DEPLOY, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),
