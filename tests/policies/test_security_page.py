@@ -87,10 +87,14 @@ READER_OF_LOGS = person(("logs:Get* logs:FilterLogEvents cloudformation:Describe
 READER_OF_CLOUDTRAIL = person(("cloudtrail:Get* cloudtrail:List* cloudtrail:LookupEvents", "*"))
 READER_OF_THE_SECRET = person(("secretsmanager:DescribeSecret secretsmanager:GetSecretValue", PASSWORD))
 INVOKER = person(("lambda:InvokeFunction", FUNCTION))
-CHANGER = person(("lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", FUNCTION))
+CHANGER, CHANGER_OF_THE_READER = [
+    person(("lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", function)) for function in (FUNCTION, f"{FUNCTION}-read")]
 
 # No principal of AWS: their pushes arrive with the mirror's user, or do not arrive.
 IN_GITLAB_ONLY = ()
+
+# By the answers of the function that only reads.
+SEES = {"token": ("can have it used for reads, never sees it", ""), "branch": ("sees names", "")}
 
 # Row, its principals, and for each column the page's words and the allowed calls. Words without a column are "no".
 ROWS = [
@@ -107,6 +111,9 @@ ROWS = [
      {"password": ("yes", "read, issue, reset"), "token": ("yes", "read"), "ResponseURL": ("yes", "code"),
       "function's role": ("yes", "code, invoke"), "branch": ("pushes", ""),
       "artifacts": ("through their own pipeline, reads reviews", "read a review"), "deploy role": ("through their own pipeline, plans with it", "pass, plan, approve, start, change a pipeline")}),
+    ("who may change the code or role of the function that only reads", [CHANGER_OF_THE_READER, f"{FUNCTION_ROLE}-read"],
+     {"token": ("yes", "read"), "branch": ("pushes, with the token", ""), "deploy role": ("through an approval", "")}),
+    ("a member of `group-<EnvID>-observers`", [f"{user(PIPELINES, 'alice')} in {group('group-dev-observers')}"], SEES),
     ("GitLab: Developer", IN_GITLAB_ONLY, {"branch": ("proposes", "")}),
     ("GitLab: Maintainer", [MIRROR], {"password": ("no, it is masked", ""), "token": ("their own", ""),
                                       "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),
@@ -125,7 +132,8 @@ ROWS = [
       "deploy role": ("is it", "deploy, plan, execute a plan, execute the waiting change set")}),
     ("a role that a pipeline creates (`DeployedRoles: Bounded`), with `Action: *`", [f"{role(PIPELINES, 'role-dev-thumbnails')} under the boundary"],
      {"artifacts": ("reads", "read a source, read a review")}),
-    ("a member of `group-<EnvID>-approvers`", [f"{user(PIPELINES, 'alice')} in {group('group-dev-approvers')}"], {"deploy role": ("approves", "approve")}),
+    ("a member of `group-<EnvID>-approvers`", [f"{user(PIPELINES, 'alice')} in {group('group-dev-approvers')}"],
+     {**SEES, "deploy role": ("approves", "approve")}),
     ("another account", [SOURCE_ROLE, IMAGE_ROLE], {"artifacts": ("writes its source, if admitted", "")}),
 ]
 

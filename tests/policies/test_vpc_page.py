@@ -1,4 +1,4 @@
-"""The table "What the function must reach" of docs/how-to/vpc.md: each service that the function's role may call."""
+"""The table "What the function must reach" of docs/how-to/vpc.md: each service that the roles of both functions may call."""
 
 import re
 from pathlib import Path
@@ -17,11 +17,13 @@ OF_OTHERS = {
 }
 # Endpoints without an action of their own: git's check of a login needs the mirror's user.
 WITHOUT_ACTION = {"git-codecommit"}
+# Services whose endpoints have another name.
+NAMES = {"cloudwatch": "monitoring"}
 
 
 def called_services():
     for policy in scene.world().policies:
-        if policy.side == "identity" and FUNCTION_ROLE in policy.principals:
+        if policy.side == "identity" and {FUNCTION_ROLE, f"{FUNCTION_ROLE}-read"} & {*policy.principals}:
             for statement in as_list(policy.document["Statement"]):
                 for action in as_list(statement["Action"]) if statement["Effect"] == "Allow" else []:
                     if not {action, action.split(":")[0]} & OF_OTHERS.keys():
@@ -30,4 +32,4 @@ def called_services():
 
 def test_table_has_an_endpoint_for_each_called_service():
     endpoints = re.findall(r"`com\.amazonaws\.(?:eu-central-1\.)?([a-z0-9-]+)`", PAGE.read_text())
-    assert {*endpoints} - WITHOUT_ACTION == {*called_services()}
+    assert {*endpoints} - WITHOUT_ACTION == {NAMES.get(service, service) for service in called_services()}
