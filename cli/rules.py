@@ -8,7 +8,6 @@ from typing import Any
 
 RULES: dict[str, Any] = json.loads(resources.files(__package__).joinpath("rules.json").read_text("utf-8"))
 PIPELINES: dict[str, Any] = RULES["pipelines"]
-ACTIONS: dict[str, str] = PIPELINES["actions"]
 
 
 def name_of(thing: str, env_id: str, project_id: str = "") -> str:

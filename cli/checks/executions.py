@@ -53,4 +53,4 @@ def _waiting(reader: Reader, pipeline: str, action: dict[str, Any]) -> Finding:
     since = f" since {changed.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC" if isinstance(changed, datetime) else ""
     # No command: pasted, it would answer the approval of a deployment that a person has to read first.
     return Found(f"pipeline {pipeline}", f"an approval waits{since}. {_CANCELS}, even if it is approved afterwards",
-                 f"Approve or reject it first: {page_of(pipeline, account.region, account.arn.split(':')[1])}")
+                 f"Approve or reject it first: {page_of(pipeline, account.region, account.partition)}")

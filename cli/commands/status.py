@@ -1,6 +1,7 @@
 """Show every project of an environment in one table.
 
-It changes nothing. A project with "!" needs a person, and comes first. A line below the table has the cause and what to do.
+It changes nothing, and prints what the function cfn-gitops-<EnvID>-read answers. A project with "!" needs a person, and comes
+first. A line below the table has the cause and what to do.
 
     DEPLOYED  the commit of the last successful deployment, and SINCE when
     STATE     the newest execution with the AGE of its start or end, or the approval that has waited the longest
@@ -8,11 +9,11 @@ It changes nothing. A project with "!" needs a person, and comes first. A line b
     DRIFT     whether CloudFormation's last check, or the health check within a day, found a difference between the
               deployed stack or the pipeline's stack and its template, with the AGE of that check
     OUTDATED  whether an older version of the function rendered the pipeline: `cfn-gitops upgrade`
-    MIRROR    whether GitLab's mirror works now, as the function's diagnosis finds it
+    MIRROR    whether GitLab's mirror works, as IAM and GitLab show it
 
-"?" was not read, and a line states why. An unknown value of AWS counts as not read. "-" does not exist. The exit status is 1
-if the newest execution that ended has failed, if something is broken, drifted, outdated or not read. It is 0 if projects only
-wait for an approval or are frozen.
+"?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that ended has failed,
+if something is broken, drifted, outdated or not read, or if the environment's own stack has failed. It is 0 if projects only
+wait for an approval, are frozen, or a person rejected the newest execution.
 """
 
 from __future__ import annotations
@@ -21,20 +22,17 @@ import argparse
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
-from cli.environment import stack_statuses
-from cli.environment.account import Environment, outputs
-from cli.project import projects
-from cli.project.pipelines import ENABLED, HELD
-from cli.project.projects import Drift, Project
-from cli.shell.output import BOLD, Found, Output, width
+from cli.environment.account import Environment
+from cli.environment.questions import Questions, members_of
+from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
-from cli.shell.times import age, iso
+from cli.shell.times import age, read_time
 
-EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 0    # without the mirrors, which is faster",
+EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 120    # with many projects",
             "cfn-gitops status --env dev --json")
 
 HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE (AGE)", "FROZEN", "DRIFT (AGE)", "OUTDATED", "MIRROR")
@@ -49,16 +47,16 @@ _WAITS = ("approval", "frozen")
 # A state that AWS adds later is shown as it is.
 _STATES = {"InProgress": "running", "Succeeded": "deployed", "Failed": "failed", "Stopped": "stopped", "Stopping": "stopping",
            "Superseded": "superseded", "Cancelled": "cancelled"}
-_MAX_STATE, _MAX_CAUSE, _MAX_SUMMARY = 14, 400, 60
-# The effects of a missing event rule. The health check does not look for pushes of an image.
-_MISSING = {"push": "only the health check starts a push", "image": HELD["image"],
-            "review": "only the health check starts the build of a review branch"}
+_MAX_NAME, _MAX_STATE, _MAX_CAUSE, _MAX_TITLE = 30, 14, 400, 60
+# A line names as many projects.
+_MAX_NAMES = 5
+# The function's own limit, and a start.
+_MAX_SECONDS = 310
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--wait", type=_seconds, default=20, metavar="SECONDS",
-                        help="for the function's diagnosis of the mirrors, which takes longer with many projects. 0 leaves "
-                             "them out (default: 20)")
+    parser.add_argument("--wait", type=_seconds, default=60, metavar="SECONDS",
+                        help=f"the time limit of the function's answer, at most {_MAX_SECONDS} (default: 60)")
 
 
 def _seconds(text: str) -> float:
@@ -66,34 +64,36 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text or 'an empty text'} is not a number of seconds") from None
-    if not 0 <= seconds <= 900:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 900")
+    if not 1 <= seconds <= _MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {_MAX_SECONDS}")
     return seconds
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    found = projects.read(environment, given.wait)
-    rows = sorted((Row(each, environment, now()) for each in found), key=Row.order)
+    answer = Questions(environment, given.wait).ask("Projects", output)
+    rows = sorted((Row(each, environment, now()) for each in answer["Projects"]), key=Row.order)
     counts = Counter(concern for row in rows for concern in row.concerns())
-    output.document |= {"projects": [row.members() for row in rows], "counts": {concern: counts[concern] for concern in _ORDER}}
-    if not rows:
+    output.document |= {"stack": members_of(answer.get("Stack")), "projects": [row.members() for row in rows],
+                        "unread": members_of(answer["NotRead"]), "counts": {concern: counts[concern] for concern in _ORDER}}
+    if rows:
+        _write_table([[*HEADS], *(row.cells() for row in rows)], output)
+    own = list(_own_notes(answer))
+    _write_notes([*own, *(note for row in rows for note in row.notes())], len(rows), output)
+    needing = ", ".join(f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern])
+    if rows:
+        output.write(f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}", style=BOLD)
+    elif not answer["NotRead"]:
         output.write(f"Environment {environment.env_id} has no project yet")
-        return 0
-    # Without the diagnosis, nothing is known of the mirrors.
-    lines = [line if given.wait else line[:-1] for line in ([*HEADS], *(row.cells() for row in rows))]
+    return 1 if own or any(counts[concern] for concern in _ORDER if concern not in _WAITS) else 0
+
+
+def _write_table(lines: list[list[str]], output: Output) -> None:
     if not _fits(lines):
         output.table(lines[0][:_SPLIT], [line[:_SPLIT] for line in lines[1:]])
         output.write("")
         lines = [line[:_FIRST] + line[_SPLIT:] for line in lines]
     output.table(lines[0], lines[1:])
-    notes = [note for row in rows for note in row.notes()]
     output.write("")
-    for first, *lines in [*notes, *_unread_notes(rows)]:
-        *causes, remedy = lines or [""]
-        output.write(first, *(f"    {line}" for line in [*causes, output.selecting(remedy)] if line))
-    needing = ", ".join(f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern])
-    output.write(f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}", style=BOLD)
-    return 1 if any(counts[concern] for concern in _ORDER if concern not in _WAITS) else 0
 
 
 def _fits(lines: list[list[str]]) -> bool:
@@ -111,265 +111,198 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+class Note(NamedTuple):
+    """A line below the table. Those of several projects with the same remedy have it once."""
+
+    # That of a project. Empty for the environment.
+    name: str
+    text: str
+    cause: str = ""
+    remedy: str = ""
+    mark: str = ""
+
+
+def _own_notes(answer: dict[str, Any]) -> Iterator[Note]:
+    """Those of the environment."""
+    stack = answer.get("Stack", {})
+    if "Problem" in stack:
+        yield Note("", f"stack {stack['Name']}: {stack['Problem']}", remedy=stack.get("Remedy", ""))
+    yield from _unread_notes("", answer["NotRead"])
+
+
+def _unread_notes(name: str, unread: Iterable[dict[str, str]]) -> Iterator[Note]:
+    for each in unread:
+        yield Note(name, shortened(each["Problem"], _MAX_CAUSE), remedy=_coded(each), mark="? ")
+
+
+def _coded(finding: dict[str, str]) -> str:
+    return " - ".join(filter(None, (finding["Remedy"], finding.get("Code", ""))))
+
+
+def _write_notes(notes: list[Note], count: int, output: Output) -> None:
+    """`count` is that of all projects."""
+    groups: dict[tuple[str, ...], tuple[str, dict[tuple[str, ...], list[str]]]] = {}
+    for each in notes:
+        line = each.mark, each.text, each.cause
+        # An equal remedy is written once.
+        _, lines = groups.setdefault((each.remedy,) if each.remedy else line, (each.remedy, {}))
+        lines.setdefault(line, []).append(each.name)
+    for remedy, lines in groups.values():
+        for (mark, text, cause), names in lines.items():
+            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+            of = "all projects" if len(names) == count > 1 else ", ".join(names[:_MAX_NAMES]) + more
+            output.write(f"{mark}{of}{': ' if of else ''}{text}", *([f"    {cause}"] if cause else []))
+        output.write(*([f"    {output.selecting(remedy)}"] if remedy else []))
+
+
 class Row:
     """A project as it is shown."""
 
-    def __init__(self, project: Project, environment: Environment, at: datetime) -> None:
-        self.project, self._environment, self._now = project, environment, at
+    def __init__(self, found: dict[str, Any], environment: Environment, at: datetime) -> None:
+        self._found, self._environment, self._now = found, environment, at
+        self._env = environment.settings.table
+        self.name: str = found["ProjectID"]
+        self._is_read = not found["NotRead"]
 
     def order(self) -> tuple[int, str]:
-        return min((_ORDER.index(each) for each in self.concerns()), default=len(_ORDER)), self.project.name
+        return min((_ORDER.index(each) for each in self.concerns()), default=len(_ORDER)), self.name
 
     def concerns(self) -> list[str]:
-        project, found = self.project, set()
-        if project.failure():
-            found.add("failed")
-        if self._broken():
-            found.add("broken")
-        if project.unread:
-            found.add("unread")
-        if project.mirrors and any(isinstance(each, Found) for each in project.mirrors):
-            found.add("mirror")
-        if project.approvals:
-            found.add("approval")
-        if self.frozen():
-            found.add("frozen")
-        if any(each.status == "DRIFTED" for each in project.drifts):
-            found.add("drift")
-        if project.is_outdated:
-            found.add("outdated")
-        return [each for each in _ORDER if each in found]
+        found = self._found
+        has = {"failed": "Failure" in found, "broken": found["Problems"], "unread": not self._is_read, "mirror": self._mirror() == "broken",
+               "approval": found.get("Approvals"), "frozen": found.get("Holds"), "drift": self._drifted(), "outdated": found.get("IsOutdated")}
+        return [each for each in _ORDER if has[each]]
 
     def cells(self) -> list[str]:
-        project = self.project
-        mark, name = "!" if self.concerns() else "", shortened(project.name, 30)
-        if project.unreadable:
-            other = "-" if project.is_new else "?"
-            return [mark, name, other, other, self.state()[0], other, other, other, other]
-        commit, since = self._deployed()
-        return [mark, name, commit, since, self._state_cell(), _yes_or_no(self.frozen()), self._drift(),
-                _yes_or_no(project.is_outdated), self._mirror()]
-
-    def _deployed(self) -> tuple[str, str]:
-        project = self.project
-        if deployed := project.deployed():
-            return projects.commit_of(deployed[0]).get("revisionId", "")[:7] or "?", self._age(deployed[1])
-        is_unknown = project.executions is None and project.pushed and project.pipeline_exists is not False
-        return ("?", "?") if is_unknown or project.may_be_deployed() or not project.deployed_stack_name else ("-", "-")
-
-    def state(self) -> tuple[str, datetime | None]:
-        """The state, and since when. Empty if it was not read."""
-        project = self.project
-        if project.unreadable:
-            return "creating" if project.is_new else "unreadable", None
-        if not project.pushed:
-            return "no push yet", None
-        if project.pipeline_exists is False:
-            return "no pipeline", None
-        if project.approvals:
-            return "approval", min((each.since for each in project.approvals if each.since), default=None)
-        if project.approvals is None or project.executions is None:
-            return "", None
-        newest = project.newest()
-        if newest is None:
-            return "no execution", None
-        status = newest.get("status", "")
-        is_running = status in ("InProgress", "Stopping")
-        state = "rolled back" if status == "Succeeded" and projects.is_rollback(newest) else _STATES.get(status, status)
-        return state, newest.get("startTime" if is_running else "lastUpdateTime")
-
-    def _state_cell(self) -> str:
+        found, deployed = self._found, self._found.get("Deployed", {})
         state, since = self.state()
         # SINCE has that of a deployment.
-        return (shortened(state, _MAX_STATE) or "?") + (f" {self._age(since)}" if since and state != "deployed" else "")
+        shown_state = (shortened(state, _MAX_STATE) or "?") + (f" {self._age(since)}" if since and state != "deployed" else "")
+        frozen = self._or_unknown("Holds", lambda holds: "yes" if holds else "no")
+        outdated = self._or_unknown("IsOutdated", lambda is_outdated: "yes" if is_outdated else "no")
+        return ["!" if self.concerns() else "", shortened(self.name, _MAX_NAME),
+                self._or_unknown("Deployed", lambda each: each["Commit"][:7] or "?"), self._age(deployed.get("At")) if deployed else
+                self._unknown, shown_state, frozen, self._drift(), outdated, self._mirror()]
 
-    def frozen(self) -> bool | None:
-        """Whether a person has disabled what starts or passes an execution. `None` if that was not read."""
-        project = self.project
-        if project.unreadable:
-            return None
-        # A deleted rule is not a freeze: the health check starts the pipeline.
-        if project.held_by() or project.disabled:
-            return True
-        is_read = project.disabled is not None or not project.pushed or project.pipeline_exists is False
-        are_enabled = project.rules is not None and all(state in ENABLED for state in project.rules.values())
-        return False if are_enabled and is_read else None
+    @property
+    def _unknown(self) -> str:
+        """Instead of what the answer lacks: it does not exist, or was not read."""
+        return "-" if self._is_read else "?"
+
+    def _or_unknown(self, member: str, cell: Any) -> str:
+        return str(cell(self._found[member])) if member in self._found else self._unknown
+
+    def state(self) -> tuple[str, str]:
+        """The state, and since when. Empty if it was not read."""
+        found, newest = self._found, self._found.get("Newest")
+        if "HasPipeline" not in found:
+            return self._stack_state(), ""
+        if not found["HasPipeline"]:
+            return "no pipeline" if found["Problems"] else "no push yet", ""
+        if approvals := found.get("Approvals"):
+            return "approval", min((each["Since"] for each in approvals if "Since" in each), default="")
+        if newest is None:
+            return "no execution" if self._is_read else "", ""
+        if newest["ExecutionId"] == found.get("Rejection", {}).get("ExecutionId"):
+            state = "rejected"
+        elif newest["Status"] == "Succeeded" and newest.get("IsRollback"):
+            state = "rolled back"
+        else:
+            state = _STATES.get(newest["Status"], newest["Status"])
+        return state, newest.get("At", "")
+
+    def _stack_state(self) -> str:
+        """That of a project without outputs. Its own stack creates the pipeline's."""
+        stacks = [self._found.get(each, {}).get("Status", "") for each in ("ChildStack", "Owner")]
+        if self._found["Problems"]:
+            return "broken"
+        return "creating" if any(each.endswith("_IN_PROGRESS") for each in stacks) else ""
+
+    def _drifted(self) -> list[dict[str, Any]]:
+        return [each for each in self._found.get("Drift", []) if each["Status"] == "DRIFTED"]
 
     def _drift(self) -> str:
-        project = self.project
-        if drifted := next((each for each in project.drifts if each.status == "DRIFTED"), None):
-            return f"yes {self._age(drifted.checked)}"
-        if not project.deployed_stack:
-            return "-" if project.deployed_stack_name else "?"
-        if any(each.call == "GetMetricData" for each in project.unread):
-            return "?"
-        if unknown := next((each.status for each in project.drifts if each.status not in ("IN_SYNC", "NOT_CHECKED")), ""):
-            return shortened(unknown.lower(), _MAX_STATE)
-        first = project.drifts[0]
-        return f"no {self._age(first.checked)}" if first.status == "IN_SYNC" else "unchecked"
+        if drifted := self._drifted():
+            return f"yes {self._age(drifted[0].get('CheckedAt'))}"
+        own = self._found.get("ChildStack", {}).get("Name")
+        deployed = next((each for each in self._found.get("Drift", []) if each["StackName"] != own), None)
+        if deployed is None:
+            return self._unknown
+        if deployed["Status"] == "IN_SYNC":
+            return f"no {self._age(deployed.get('CheckedAt'))}"
+        return "unchecked" if deployed["Status"] == "NOT_CHECKED" else shortened(deployed["Status"].lower(), _MAX_STATE)
 
     def _mirror(self) -> str:
-        mirrors = self.project.mirrors
-        if mirrors is None:
-            return "?" if any(each.call == projects.DIAGNOSIS for each in self.project.unread) else "-"
-        return "broken" if any(isinstance(each, Found) for each in mirrors) else "ok" if mirrors else "none"
+        return self._or_unknown("Mirrors", lambda mirrors: "none" if not mirrors else
+                                "broken" if any("Problem" in each for each in mirrors) else "ok")
 
-    def _broken(self) -> tuple[str, str] | None:
-        """The problem of its stack and the parts in it, and the remedy."""
-        project, status = self.project, self.project.stack["StackStatus"]
-        name, env = project.stack["StackName"], self._environment.settings.table
-        if project.is_new:
-            return None
-        if project.unreadable:
-            return f"{project.unreadable}. Its stack {name} is in {status}", (
-                f"If it is of cfn-gitops, see what failed: cfn-gitops failures {name} --env {env}. Otherwise delete it")
-        if status in stack_statuses.BROKEN:
-            return f"its stack {name} is in {status}", f"See what failed: cfn-gitops failures {name} --env {env}"
-        if not project.owner_exists:
-            return f"the owner of its stack {name} no longer exists", (
-                "If GitLab has every commit of its repository, which is deleted with it unless it is retained, delete it: "
-                f"aws cloudformation delete-stack --stack-name {name}")
-        if project.pushed and project.pipeline_exists is False:
-            return f"its pipeline {project.pipeline} does not exist, so pushes deploy nothing", (
-                f"See how to restore it: cfn-gitops doctor --env {env}")
-        for kind in project.missing_rules():
-            return f"its event rule {project.event_rules[kind]} does not exist, so {_MISSING[kind]}", (
-                f"See how to restore it: cfn-gitops doctor --env {env}")
-        return None
+    def _age(self, since: str | None) -> str:
+        return age(read_time(since), self._now)
 
-    def _age(self, since: datetime | None) -> str:
-        return age(since, self._now)
-
-    def _commit(self, execution: dict[str, Any]) -> str:
-        revision = projects.commit_of(execution)
-        if "revisionId" not in revision:
+    def _commit(self, found: dict[str, Any]) -> str:
+        """Of an execution."""
+        if not found.get("Commit"):
             return "its commit is not known"
-        summary = shortened(revision.get("revisionSummary", "").strip().split("\n", 1)[0], _MAX_SUMMARY)
-        return f"commit {revision['revisionId'][:7]}" + (f' "{summary}"' if summary else "")
+        title = shortened(found.get("Title", ""), _MAX_TITLE)
+        return f"commit {found['Commit'][:7]}" + (f' "{title}"' if title else "")
 
-    def notes(self) -> Iterator[list[str]]:
-        """A line for each concern, with the lines of its cause and remedy."""
-        project, env = self.project, self._environment.settings.table
-        name = shortened(project.name, 30)
-        if broken := self._broken():
-            yield [f"{name}: {broken[0]}", broken[1]]
-        failure = project.failure()
-        if failure and failure == project.newest():
-            yield from self._failure_notes(name, failure)
-        for each in project.mirrors or []:
-            if isinstance(each, Found):
-                yield [f"{name}: {each.subject}", shortened(each.text, _MAX_CAUSE), each.remedy]
-        for approval in project.approvals or []:
-            yield [f"{name}: {approval.action} has waited for {self._age(approval.since)}, "
-                   f"{self._commit(project.execution(approval.execution))}", f"Approve or reject it: {self._console()}"]
-        # A newer execution may correct it.
-        if failure and failure != project.newest():
-            yield from self._failure_notes(name, failure)
-        for kind in project.held_by():
-            rule = project.event_rules[kind]
-            yield [f"{name}: held by the disabled event rule {rule}, so {HELD[kind]}",
-                   f"To end the freeze: aws events enable-rule --name {rule}"]
-        for transition in project.disabled or []:
-            yield [f"{name}: held by the disabled transition into stage {transition.stage}, for {self._age(transition.at)}"
-                   + (f" by {transition.by}" if transition.by else ""), shortened(transition.reason, _MAX_CAUSE),
-                   f"To end the freeze: {transition.enabling(project.pipeline)}"]
-        for drift in project.drifts:
-            if drift.status == "DRIFTED":
-                found_by = ", as the health check found, which compares once a day" if drift.by_health_check else ""
-                yield [f"{name}: stack {drift.stack} differed from its template {self._age(drift.checked)} ago{found_by}",
-                       "See the resources: " + (
-                           f"aws logs tail /aws/lambda/cfn-gitops-{self._environment.env_id} --since 2d "
-                           f"--filter-pattern '\"stack {drift.stack}\"'" if drift.by_health_check else
-                           f"aws cloudformation describe-stack-resource-drifts --stack-name {drift.stack} "
-                           "--stack-resource-drift-status-filters MODIFIED DELETED")]
-        if project.is_outdated:
-            yield [f"{name}: its pipeline has version {project.version}, which is older than the function's",
-                   f"Upgrade it: cfn-gitops upgrade --env {env}"]
-        if not project.deployed() and project.executions is not None and project.may_be_deployed():
-            yield [f"{name}: stack {project.deployed_stack_name} exists, and no execution that CodePipeline lists has "
-                   "deployed it"]
+    def notes(self) -> Iterator[Note]:
+        """One for each concern, with its cause and remedy."""
+        found, name = self._found, shortened(self.name, _MAX_NAME)
+        for each in found["Problems"]:
+            yield Note(name, f"{each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", remedy=_coded(each))
+        yield from self._end_notes(name)
+        for each in found.get("Mirrors", []):
+            if "Problem" in each:
+                yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), _coded(each))
+        for each in found.get("Approvals", []):
+            yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}",
+                       _changes(each.get("ChangeSet", {})), f"Approve or reject it: {each['Url']}")
+        for each in found.get("Holds", []):
+            since = f", for {self._age(each['Since'])}" if "Since" in each else ""
+            by = f" by {each['By']}" if "By" in each else ""
+            reason = "" if each.get("Reason", "") in each["Held"] else shortened(each["Reason"], _MAX_CAUSE)
+            yield Note(name, f"{each['Held']}{since}{by}", reason, each["Remedy"])
+        yield from self._drift_notes(name)
+        if found.get("IsOutdated"):
+            yield Note(name, f"its pipeline has version {found.get('Version', '?')}, which is older than the function's",
+                       remedy=f"Upgrade it: cfn-gitops upgrade --env {self._env}")
+        yield from _unread_notes(name, found["NotRead"])
 
-    def _failure_notes(self, name: str, failure: dict[str, Any]) -> Iterator[list[str]]:
-        project, commit = self.project, self._commit(failure)
-        for action in project.failed_actions or []:
-            # CodePipeline itself ends an approval after seven days, without a person.
-            is_rejected = action.by and action.action == projects.APPROVAL
-            by = f" by {action.by}" if is_rejected and action.by not in action.cause else ""
-            end = "was rejected" if is_rejected else "failed"
-            yield [f"{name}: {action.action} {end} {self._age(action.at)} ago{by}, {commit}",
-                   shortened(action.cause, _MAX_CAUSE) or "CodePipeline shows no cause", self._remedy(action.action)]
-        if not project.failed_actions:
-            cause = failure.get("statusSummary") or ("its actions were not read" if project.failed_actions is None else
-                                                     "CodePipeline shows no action that failed")
-            yield [f"{name}: an execution failed {self._age(failure.get('lastUpdateTime'))} ago, {commit}",
-                   shortened(cause, _MAX_CAUSE), f"See the execution: {self._console()}"]
+    def _end_notes(self, name: str) -> Iterator[Note]:
+        if failure := self._found.get("Failure"):
+            what = failure.get("Action") or "an execution"
+            yield Note(name, f"{what} failed {self._age(failure.get('At'))} ago, {self._commit(failure)}",
+                       shortened(failure["Cause"], _MAX_CAUSE), f"See why: cfn-gitops failures {self.name} --env {self._env}")
+        if rejected := self._found.get("Rejection"):
+            by = f" by {rejected['By']}" if "By" in rejected else ""
+            yield Note(name, f"rejected {self._age(rejected.get('At'))} ago{by}, {self._commit(rejected)}",
+                       shortened(rejected.get("Reason", ""), _MAX_CAUSE))
 
-    def _remedy(self, action: str) -> str:
-        return self.project.remedy(self._environment, action)
-
-    def _console(self) -> str:
-        return self.project.console(self._environment)
+    def _drift_notes(self, name: str) -> Iterator[Note]:
+        for each in self._drifted():
+            stack, checked = each["StackName"], self._age(each.get("CheckedAt"))
+            if each.get("ByHealthCheck"):
+                yield Note(name, f"stack {stack} differed from its template {checked} ago, as the health check found, which compares once "
+                           "a day", remedy=f"See the resources: aws logs tail /aws/lambda/cfn-gitops-{self._environment.env_id} --since 2d "
+                           f"--filter-pattern '\"stack {stack}\"'")
+            else:
+                yield Note(name, f"stack {stack} differed from its template {checked} ago",
+                           remedy=f"See the resources: aws cloudformation describe-stack-resource-drifts --stack-name {stack} "
+                           "--stack-resource-drift-status-filters MODIFIED DELETED")
 
     def members(self) -> dict[str, Any]:
-        """Everything that was read, in full. `null` was not read, or does not exist: `unread` distinguishes them."""
-        project, deployed, (state, since) = self.project, self.project.deployed(), self.state()
-        failure, newest = project.failure(), project.newest()
-        return {
-            "project": project.name, "concerns": self.concerns(), "state": state or None, "since": iso(since),
-            "stack": {"name": project.stack["StackName"], "id": project.stack["StackId"],
-                      "status": project.stack["StackStatus"], "unreadable": project.unreadable or None,
-                      "ownerExists": project.owner_exists},
-            "pipeline": {"name": project.pipeline, "exists": project.pipeline_exists, "pushed": project.pushed},
-            "repository": outputs(project.stack).get("RepositoryName"),
-            "deployed": {**_execution(deployed[0]), "since": iso(deployed[1])} if deployed else None,
-            "newest": _execution(newest) if newest else None,
-            "approvals": None if project.approvals is None else [
-                {"execution": each.execution, "stage": each.stage, "action": each.action, "since": iso(each.since),
-                 "commit": projects.commit_of(project.execution(each.execution)).get("revisionId")}
-                for each in project.approvals],
-            "failure": {**_execution(failure), "summary": failure.get("statusSummary"), "actions": None
-                        if project.failed_actions is None else [
-                {"action": each.action, "stage": each.stage, "cause": each.cause, "by": each.by, "at": iso(each.at)}
-                for each in project.failed_actions]} if failure else None,
-            "frozen": {"frozen": self.frozen(), "rules": None if project.rules is None else [
-                {"rule": project.event_rules[kind], "state": state} for kind, state in project.rules.items()], "transitions": None
-                       if project.disabled is None else [
-                {"stage": each.stage, "by": each.by, "reason": each.reason, "at": iso(each.at)} for each in project.disabled]},
-            "drift": [_drift(each) for each in project.drifts],
-            "outdated": project.is_outdated, "renderingVersion": project.version,
-            "mirrors": None if project.mirrors is None else [each.members() for each in project.mirrors],
-            "unread": [each.members() for each in project.unread],
-        }
+        """The row of the answer, with its state and concerns."""
+        state, since = self.state()
+        row = members_of({name: value for name, value in self._found.items() if name not in ("ProjectID", "NotRead")})
+        return {"project": self.name, "concerns": self.concerns(), "state": state or None, "since": since or None, **row,
+                "unread": members_of(self._found["NotRead"])}
 
 
-def _unread_notes(rows: list[Row]) -> Iterator[list[str]]:
-    """One for each call and cause, because the same permission is often missing for all projects."""
-    calls: dict[tuple[str, ...], list[tuple[str, Any]]] = {}
-    for row in rows:
-        for each in row.project.unread:
-            # An unknown value is one project's own.
-            same = (each.call, each.code, each.reason if each.code == projects.UNKNOWN_VALUE else "")
-            calls.setdefault(same, []).append((row.project.name, each))
-    for (call, code, _), found in calls.items():
-        names = [shortened(name, 30) for name, _ in found]
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        of = "all projects" if len(names) == len(rows) > 1 else ", ".join(names[:5]) + more
-        reason = shortened(found[0][1].reason, _MAX_CAUSE)
-        causes = [f"? {of}: {reason}"] if code == projects.UNKNOWN_VALUE else [f"? {of}: {call} was not read", reason]
-        yield [*causes, found[0][1].remedy]
-
-
-def _yes_or_no(value: bool | None) -> str:
-    return "?" if value is None else "yes" if value else "no"
-
-
-def _execution(execution: dict[str, Any]) -> dict[str, Any]:
-    revision = projects.commit_of(execution)
-    return {"execution": execution.get("pipelineExecutionId"), "status": execution.get("status"),
-            "type": execution.get("executionType", "STANDARD"), "commit": revision.get("revisionId"),
-            "message": revision.get("revisionSummary"), "started": iso(execution.get("startTime")),
-            "updated": iso(execution.get("lastUpdateTime"))}
-
-
-def _drift(drift: Drift) -> dict[str, Any]:
-    return {"stack": drift.stack, "status": drift.status, "checked": iso(drift.checked)}
+def _changes(change_set: dict[str, Any]) -> str:
+    """A change set in one line."""
+    words = {"Replaced": "replaced", "Removed": "removed", "PossiblyReplaced": "possibly replaced", "Undetermined": "undetermined",
+             "Modified": "modified", "Added": "added", "Imported": "imported"}
+    counts = [f"{change_set['Counts'][each]} {word}" for each, word in words.items() if change_set.get("Counts", {}).get(each)]
+    denied = f". The deploy role lacks {', '.join(change_set['Denied'])}" if change_set.get("Denied") else ""
+    return shortened(f"Its change set: {', '.join(counts) or 'no change'}{denied}", _MAX_CAUSE) if change_set else ""

@@ -39,6 +39,10 @@ class Account:
     def region(self) -> str:
         return str(self.session.region_name)
 
+    @property
+    def partition(self) -> str:
+        return "".join(self.arn.split(":")[1:2]) or "aws"
+
     def client(self, service: str, **more: Any) -> Any:
         return self.session.client(service, **more)
 

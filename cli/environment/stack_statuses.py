@@ -24,13 +24,9 @@ def _that_are(meaning: str) -> frozenset[str]:
     return frozenset(status for status, meanings in PIPELINES["stack_statuses"].items() if meaning in meanings)
 
 
-KNOWN = frozenset(PIPELINES["stack_statuses"])
 COMPLETE, DELETION, ONLY_DELETABLE = _that_are("complete"), _that_are("deletion"), _that_are("only_deletable")
-# No call can update the stack as it is, although it was complete once.
-BROKEN = _that_are("settled") - _that_are("updatable") - _that_are("never_complete")
 # The stack has its outputs. In others it may have none, for example after a creation that failed.
 WITH_OUTPUTS = COMPLETE | _that_are("cleaning_up")
-ONCE_COMPLETE = WITH_OUTPUTS | {status for status in KNOWN if status.startswith("UPDATE_")}
 # A stack's own status at the beginning of an operation. A rollback belongs to the operation that failed, even if you begin it.
 # Before REVIEW_IN_PROGRESS, that of a first change set, there are no events.
 BEGINS = (CREATE_IN_PROGRESS, "UPDATE_IN_PROGRESS", DELETE_IN_PROGRESS, "IMPORT_IN_PROGRESS")

@@ -1,1 +1,1 @@
-"""The projects of an environment: pipelines, deployments and what holds them."""
+"""The pipelines of an environment, and an execution that is followed."""

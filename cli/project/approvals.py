@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli.rules import ACTIONS
+from cli.rules import PIPELINES
 
-ACTION = ACTIONS["approval"]
+ACTION = PIPELINES["actions"]["approval"]
 _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 

@@ -13,9 +13,7 @@ from cli.shell.machine import code_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
 ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
-# The effects of a disabled rule.
-HELD = {"push": "a push starts nothing", "image": "a push of the image starts nothing", "review": "a push to a review branch starts no build"}
-# As many as the function and `status` search, three pages. A busy pipeline has thousands in a year.
+# As many as the function searches, three pages. A busy pipeline has thousands in a year.
 MAX_EXECUTIONS: int = PIPELINES["max_searched"]
 
 

@@ -158,7 +158,7 @@ def _rejected(error: Any) -> Failure:
     if code == "SignatureDoesNotMatch":
         return Failure("the secret access key does not belong to the access key", "Correct ~/.aws/credentials, or log in again")
     if code in _DENIED:
-        return Failure(f"{error.operation_name} is denied: {message}", "Add the permission, or name another profile with --profile")
+        return Failure(f"{error.operation_name} is denied: {message}", "Name another profile with --profile, or ask an administrator of the account")
     if code in _THROTTLED:
         return Failure(f"AWS throttles {error.operation_name}", "Run this again in a minute")
     return Failure(str(error), _AGAIN)

@@ -60,6 +60,12 @@ class Held(Finding):
     result, style, member = "held", YELLOW, "held"
 
 
+class NotLookedAt(Finding):
+    """The function has no right to look at it. This is wanted, so it is neither sound nor found."""
+
+    result, style, member = "not looked at", DIM, "reason"
+
+
 class NotChecked(Finding):
     """The reason is an obstacle, and proves nothing about the subject."""
 
@@ -100,6 +106,11 @@ class Output:
         if lines:
             write(*lines, to=sys.stderr if self.as_json else None, end=end)
 
+    def write_waiting(self, line: str) -> None:
+        """On a terminal alone, before a call that may take long."""
+        if not self.as_json and sys.stderr and sys.stderr.isatty():
+            write(line, to=sys.stderr)
+
     def record_change(self, change: str) -> None:
         self.done.append(change)
         self.document["done"] = self.done
@@ -133,13 +144,13 @@ class Output:
         self.document["checks"] = [finding.members() for finding in findings]
         for finding in findings if not self.as_json else ():
             label = "FOUND" if isinstance(finding, Found) else finding.result
-            write_shown(styled(f"{label:13}", finding.style) + shown(finding.subject) + "\n")
+            write_shown(styled(f"{label:12} ", finding.style) + shown(finding.subject) + "\n")
             remedy = " - ".join(filter(None, (self.selecting(finding.remedy), finding.code)))
             for line in filter(None, (finding.text, remedy)):
                 write(f"{'':13}  {line}")
         results = [finding.result for finding in findings]
-        counts = {kind.result: results.count(kind.result) for kind in (Found, Sound, Held, NotChecked)
-                  if kind is not Held or Held.result in results}
+        counts = {kind.result: results.count(kind.result) for kind in (Found, Sound, Held, NotLookedAt, NotChecked)
+                  if kind in (Found, Sound, NotChecked) or kind.result in results}
         self.document["counts"] = counts
         self.write(f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()), style=BOLD)
         return 1 if counts[Found.result] else 0

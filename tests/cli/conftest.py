@@ -15,6 +15,7 @@ from cli import main as command_line
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import Settings
 from cli.shell import terminal
+from tests.cli.answering import SESSION, Answering
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:cfn-gitops"
@@ -137,3 +138,12 @@ def run_program(text: str) -> subprocess.CompletedProcess[str]:
     """Runs a program that can import the package."""
     return subprocess.run([sys.executable, "-c", f"import sys\n{text}"], cwd=ROOT, text=True, capture_output=True, timeout=60,
                           check=False)
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Answering:
+    """AWS's responses, beginning with those of the function that only reads."""
+    made = Answering()
+    monkeypatch.setattr(SESSION, "client", made.client)
+    monkeypatch.setattr(command_line, "connect", lambda *_: Account(SESSION, "111122223333"))
+    return made

@@ -26,7 +26,7 @@ from cli.checks.names import Names
 from cli.checks.rows import Reader, Row, findings
 from cli.checks.stack import project_findings, stack_check
 from cli.checks.template import Template
-from cli.commands import check, doctor
+from cli.commands import check
 from cli.commands.check import values
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import Settings
@@ -85,8 +85,6 @@ def test_rolled_back_update_is_sound_and_names_its_cause() -> None:
     parameters = [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]
     finding = stack_check(reader().environment, {"StackStatus": "UPDATE_ROLLBACK_COMPLETE", "Parameters": parameters})
     assert finding.remedy == "Its last update was rolled back. Read why: cfn-gitops failures --env dev"
-    # The same one.
-    assert doctor.stack_check is stack_check
 
 
 def test_stack_of_another_program_is_found() -> None:

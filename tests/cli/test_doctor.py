@@ -1,65 +1,47 @@
-"""A freeze in `doctor`: it is shown with the command that ends it, and is not a failure."""
+"""`cfn-gitops doctor` prints the rows of the function's answer."""
 
 import json
-from unittest.mock import MagicMock
 
-import pytest
+from tests.cli.answering import Answering, PIPELINE, unread
+from tests.cli.conftest import Run
 
-from cli.commands import doctor
-from cli.commands.doctor import rule_check
-from cli.environment import diagnosis
-from cli.shell.output import Found, Output, Sound
-
-RULE = "event-rule-dev-codepipeline-exec-cfn-shop"
-
-
-@pytest.mark.parametrize(("name", "state", "result"), [
-    (RULE, "ENABLED", "sound"),
-    (RULE, "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS", "sound"),
-    (RULE, "DISABLED", "held"),
-    ("event-rule-dev-codepipeline-exec-rev-shop", "DISABLED", "held"),
-    (RULE, "PAUSED", "found"),
-    (RULE, None, "found"),
-    # Those of the environment, without which nothing is reported or checked.
-    ("event-rule-dev-cfn-gitops-report", "DISABLED", "found"),
-    ("event-rule-dev-forward-shop", "DISABLED", "found"),
-    ("event-rule-prd-codepipeline-exec-cfn-shop", "DISABLED", "found"),
-])
-def test_only_a_pipelines_disabled_rule_is_a_freeze(name: str, state: str, result: str) -> None:
-    finding = rule_check("dev", name, state)
-    assert finding.result == result
-    assert (f"aws events enable-rule --name {name}" in finding.remedy) == (result != "sound")
+RULE = "event-rule-dev-cfn-gitops-report"
+SOUND = {"Subject": "stack cfn-gitops-dev"}
+HELD = {"Subject": f"pipeline {PIPELINE}", "Held": "held by the disabled transition into stage Deploy: sale",
+        "Remedy": f"To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {PIPELINE}"}
+NOT_LOOKED_AT = {"Subject": "the password of user user-dev-mirroring", "NotLookedAt": "this function reads no secret of a mirror"}
+FOUND = {"Subject": f"event rule {RULE}", "Problem": "its state is DISABLED", "Remedy": f"Enable it: aws events enable-rule --name {RULE}",
+         "Code": "CFG-401"}
 
 
-def test_freeze_is_shown_and_is_not_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = {"Subject": "pipeline p", "Held": "held by the disabled transition into stage Deploy: sale",
-             "Remedy": "To end the freeze: aws codepipeline enable-stage-transition --pipeline-name p"}
-    findings = [diagnosis.finding(shown["Subject"], shown), rule_check("dev", RULE, "DISABLED"), Sound("stack s")]
-    assert Output(selection="--profile ops").findings(findings) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "held         pipeline p",
+def doctor(*rows: dict[str, str], not_checked: tuple[str, ...] = ()) -> dict[str, object]:
+    return {"Format": 1, "EnvID": "dev", "Checks": list(rows), "NotChecked": unread(*not_checked)}
+
+
+def test_each_kind_of_row_is_shown(answering: Answering, run: Run) -> None:
+    answering.responses["Invoke"] = doctor(SOUND, HELD, NOT_LOOKED_AT, FOUND, not_checked=("listing the users: AccessDenied",))
+    ended = run("doctor", "--profile", "ops")
+    assert (ended.status, ended.out.splitlines()[1:]) == (1, [
+        "sound        stack cfn-gitops-dev",
+        f"held         pipeline {PIPELINE}",
         "               held by the disabled transition into stage Deploy: sale",
-        "               To end the freeze: aws --profile ops codepipeline enable-stage-transition --pipeline-name p",
-        f"held         event rule {RULE}",
-        f"               held by the disabled event rule {RULE}",
-        f"               To end the freeze: aws --profile ops events enable-rule --name {RULE}",
-        "sound        stack s",
-        "3 checks: 0 found, 1 sound, 2 held, 0 not checked"]
-    output = Output(as_json=True)
-    assert output.findings(findings) == 0
-    assert json.loads(json.dumps(output.document))["checks"][0] == {
-        "subject": "pipeline p", "result": "held", "remedy": shown["Remedy"], "held": shown["Held"]}
+        f"               To end the freeze: aws --profile ops codepipeline enable-stage-transition --pipeline-name {PIPELINE}",
+        "not looked at the password of user user-dev-mirroring",
+        "               this function reads no secret of a mirror",
+        f"FOUND        event rule {RULE}",
+        "               its state is DISABLED",
+        f"               Enable it: aws --profile ops events enable-rule --name {RULE} - CFG-401",
+        "not checked  a part of the environment",
+        "               listing the users: AccessDenied",
+        "               Run this again",
+        "5 checks: 1 found, 1 sound, 1 held, 1 not looked at, 1 not checked"])
+    assert answering.requests == [("Invoke", {"Doctor": {}})]
+    document = json.loads(run("doctor", "--json").out)
+    assert [each["result"] for each in document["checks"]] == ["sound", "held", "not looked at", "found", "not checked"]
+    assert document["checks"][1] == {"subject": HELD["Subject"], "result": "held", "held": HELD["Held"], "remedy": HELD["Remedy"]}
 
 
-def test_freeze_that_the_function_shows_is_listed_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = {"Subject": "pipeline p", "Held": f"held by the disabled event rule {RULE}", "Remedy": "To end the freeze: aws"}
-    monkeypatch.setattr(doctor, "stack_check", lambda *_: Sound("stack s"))
-    monkeypatch.setattr(doctor, "client_of", lambda _: None)
-    monkeypatch.setattr(doctor, "function_checks", lambda *_: [diagnosis.finding("pipeline p", shown)])
-    monkeypatch.setattr(doctor, "rule_checks", lambda _: [rule_check("dev", each, "DISABLED") for each in (RULE, RULE.replace("cfn", "ecr"))])
-    assert doctor.run(MagicMock(), None, Output()) == 0
-    assert capsys.readouterr().out.endswith("3 checks: 0 found, 1 sound, 2 held, 0 not checked\n")
-
-
-def test_freeze_beside_a_problem_is_a_failure() -> None:
-    assert Output(as_json=True).findings([rule_check("dev", RULE, "DISABLED"), Found("stack s", "it is gone")]) == 1
+def test_only_a_finding_and_an_unread_part_are_failures(answering: Answering, run: Run) -> None:
+    for rows, not_checked, status in (((SOUND, HELD, NOT_LOOKED_AT), (), 0), ((SOUND, FOUND), (), 1), ((SOUND,), ("GitLab is silent",), 1)):
+        answering.responses["Invoke"] = doctor(*rows, not_checked=not_checked)
+        assert run("doctor").status == status

@@ -207,33 +207,6 @@ def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount
     assert refusal(environment)
 
 
-@pytest.mark.parametrize("payload", [b"", b"x", b"[]", b"null", b"{}", b'{"Doctor": 1}', b'{"Doctor": {"Checks": [1]}}',
-                                     b'{"Doctor": {"Checks": []}}', b'{"Doctor": {"Checks": [{}], "NotChecked": []}}'],
-                         ids=lambda payload: str(payload)[:20])
-def test_response_of_another_function_is_found(payload: Any, stacks: FakeAccount, run: Run) -> None:
-    stacks.session.client.return_value.invoke.return_value = {"Payload": io.BytesIO(payload)}
-    ended = run("doctor")
-    assert ended.status == 1
-    assert "FOUND        function cfn-gitops-dev\n" in ended.out and "2 checks: 1 found, 1 sound, 0 not checked" in ended.out
-
-
-@pytest.mark.parametrize("error", [NETWORK, DENIED], ids=["network", "denied"])
-def test_function_that_was_not_reached_is_not_checked(error: Exception, stacks: FakeAccount, run: Run) -> None:
-    stacks.session.client.return_value.invoke.side_effect = error
-    ended = run("doctor")
-    assert ended.status == 1
-    assert "not checked  function cfn-gitops-dev\n" in ended.out and "2 checks: 0 found, 1 sound, 1 not checked" in ended.out
-
-
-def test_part_that_the_function_did_not_read_is_not_checked(stacks: FakeAccount, run: Run) -> None:
-    part = {"Problem": "listing mirrors: GitLab is out of reach", "Remedy": "Restore the connection", "Code": "CFG-401"}
-    payload = json.dumps({"Doctor": {"Checks": [], "NotChecked": [part]}}).encode()
-    stacks.session.client.return_value.invoke.return_value = {"Payload": io.BytesIO(payload)}
-    ended = run("doctor")
-    assert ended.status == 1 and "not checked  a part of the environment\n" in ended.out
-    assert "listing mirrors: GitLab is out of reach\n" in ended.out and "Restore the connection - CFG-401\n" in ended.out
-
-
 @pytest.mark.parametrize(("content", "message"), [
     ("dev = {", "samconfig.toml is not read: .*end of document"), ("\ndev = {]", "samconfig.toml is not read: .*line 2, column 8"),
     (b"a\n b\xff", "samconfig.toml is not read: .*line 2, column 3"),

@@ -221,7 +221,7 @@ TROUBLES: dict[str, Trouble] = {
         answers(403, "RequestTimeTooSkewed", "The difference is too large"), "this machine's clock differs"),
     "access denied": Trouble(
         answers(403, "AccessDenied", "a policy denies it"),
-        "GetCallerIdentity is denied: a policy denies it. Add the permission, or name another profile with --profile"),
+        "GetCallerIdentity is denied: a policy denies it. Name another profile with --profile, or ask an administrator of the account"),
     "throttling": Trouble(
         answers(400, "Throttling", "Rate exceeded"), "AWS throttles GetCallerIdentity. Run this again in a minute"),
     "server that does not answer": Trouble(

@@ -36,9 +36,8 @@ def test_first_line_names_account_region_and_environment(command: str, machine: 
     assert (document["account"], document["region"], document["environment"]) == ("111122223333", "eu-central-1", "prd")
 
 
-@pytest.mark.parametrize("command", ["doctor", "upgrade"])
-def test_missing_stack_is_named_with_its_place(command: str, account: FakeAccount, run: Run) -> None:
-    ended = run(command)
+def test_missing_stack_is_named_with_its_place(account: FakeAccount, run: Run) -> None:
+    ended = run("upgrade")
     assert (ended.status, ended.err) == (1, "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the "
                                             "wrong place, name another one with --profile or --region. Otherwise deploy it: sam deploy "
                                             "--config-env dev\n")
@@ -48,11 +47,11 @@ def test_options_come_before_the_settings_of_samconfig(account: FakeAccount, run
                                                        folder: Any) -> None:
     given: list[tuple[str, str]] = []
     monkeypatch.setattr(main, "connect", lambda *selected: (given.append(selected), account)[1])
-    run("doctor")
+    run("upgrade")
     path = folder / "samconfig.toml"
     path.write_text(path.read_text().replace('stack_name = "cfn-gitops-dev"', 'stack_name = "a"\nprofile = "work"\nregion = "eu-west-1"'))
-    run("doctor")
-    run("doctor", "--profile", "other", "--region", "eu-west-2")
+    run("upgrade")
+    run("upgrade", "--profile", "other", "--region", "eu-west-2")
     assert given == [("", ""), ("work", "eu-west-1"), ("other", "eu-west-2")]
 
 

@@ -116,7 +116,7 @@ def test_findings_and_outputs_are_harmless(account: FakeAccount, run: Run) -> No
     client.get_paginator.return_value.paginate.return_value = [
         {"Rules": [], "pipelineExecutionSummaries": [{"status": "InProgress", "pipelineExecutionId": HOSTILE}]}]
     reason = {"Problem": HOSTILE, "Remedy": HOSTILE, "Code": HOSTILE}
-    result = {"Doctor": {"Checks": [{"Subject": HOSTILE, **reason}], "NotChecked": [reason]}}
+    result = {"Format": 1, "EnvID": "dev", "Checks": [{"Subject": HOSTILE, **reason}], "NotChecked": [reason]}
     for arguments in (["doctor"], ["doctor", "--json"]):
         client.invoke.return_value = {"Payload": io.BytesIO(json.dumps(result).encode())}
         ended = run(*arguments)

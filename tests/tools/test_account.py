@@ -1,4 +1,4 @@
-"""The requests of `make try` and of the doctor to an account."""
+"""The requests of `make try` to an account."""
 
 from typing import Any
 from unittest.mock import MagicMock
@@ -7,7 +7,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.environment import diagnosis
 from cli.environment.account import Account
 from tools.trial import account as try_account
 
@@ -29,7 +28,6 @@ def test_account_without_builds_prevents_a_run(quotas: Any, count: int) -> None:
 
 def test_long_calls_keep_their_connection() -> None:
     """Behind a NAT gateway an idle connection ends after 350 seconds."""
-    assert diagnosis._CONFIG.tcp_keepalive is True
     account = Account(boto3.Session("key", "secret", region_name="eu-central-1"), "123456789012")
     client = try_account.RemoteAccount(account).client("lambda")
     assert client.meta.config.tcp_keepalive is True

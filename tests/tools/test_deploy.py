@@ -30,7 +30,7 @@ def test_template_and_parameters_of_both_sources_are_passed(
 
 @pytest.mark.parametrize(("error", "line"), [
     (EndpointConnectionError(endpoint_url="https://sts.eu-central-1.amazonaws.com"), "sts.eu-central-1.amazonaws.com does not answer. "),
-    (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks"), "DescribeStacks is denied: no. Add the permission"),
+    (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks"), "DescribeStacks is denied: no. Name another profile"),
     (ProfileNotFound(profile="work"), "there is no profile work in "), (FileNotFoundError(2, "No such file", "sam"), "[Errno 2] No such file: 'sam'. ")])
 def test_error_of_aws_or_of_the_machine_is_one_line(error: Exception, line: str, account: FakeAccount, repository: Path,
                                                     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

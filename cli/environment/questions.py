@@ -1,0 +1,141 @@
+"""The questions that the environment's function `cfn-gitops-<EnvID>-read` answers: docs/schemas/answer-*.json.
+
+It alone concludes what a status means. A command needs no other right than to ask it, and prints the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
+
+from cli.environment import stack_statuses
+from cli.environment.account import Environment
+from cli.shell import machine
+from cli.shell.failure import Failure
+from cli.shell.output import Output
+
+FORMAT = 1
+# Of the answer to a switched-off function: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (Errors)
+_RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+class NoAnswer(Failure):
+    """The function did not answer. `is_final` if it cannot answer a repetition either."""
+
+    def __init__(self, problem: str, remedy: str, is_final: bool = False) -> None:
+        super().__init__(problem, remedy)
+        self.is_final = is_final
+
+
+class Questions:
+    """The function of an environment, and the seconds within which it answers."""
+
+    def __init__(self, environment: Environment, seconds: float) -> None:
+        self._environment, self._seconds = environment, seconds
+        self.function = f"cfn-gitops-{environment.env_id}-read"
+        # A NAT gateway drops a connection that is idle for 350 s:
+        # https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
+        self._client = environment.account.client("lambda", config=Config(
+            connect_timeout=5, read_timeout=seconds, retries={"total_max_attempts": 1}, tcp_keepalive=True))
+
+    def ask(self, name: str, output: Output | None = None, **members: str) -> dict[str, Any]:
+        """The answer. Raises `NoAnswer`. A terminal shows with `output` that the function is asked."""
+        if output:
+            output.write_waiting(f"asking function {self.function}, up to {self._seconds:g} s")
+        question = {name: {member: value for member, value in members.items() if value}}
+        try:
+            response = self._invoked(question)
+            text = response["Payload"].read().decode("utf-8", "replace")
+        except Exception as error:
+            raise self._unanswered(error) from error
+        # The function names the environment's EnvID, and an option names its table.
+        text = re.sub(rf"(?<= --env ){self._environment.env_id}\b", self._environment.settings.table, text)
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise NoAnswer(f"the answer of function {self.function} is not JSON", self._log)
+        if "FunctionError" in response:
+            raise self._failed(answer, name)
+        if answer.get("Format") != FORMAT:
+            raise self._of_another_version(answer.get("Format"))
+        return answer
+
+    def _invoked(self, question: dict[str, Any]) -> Any:
+        given = {"FunctionName": self.function, "Payload": json.dumps(question).encode()}
+        try:
+            return self._client.invoke(**given)
+        except ConnectionClosedError:
+            # A question changes nothing, so it may be asked twice.
+            return self._client.invoke(**given)
+
+    @property
+    def _log(self) -> str:
+        return f"Read its log: aws logs tail /aws/lambda/{self.function} --since 1h"
+
+    @property
+    def _deploy(self) -> str:
+        return f"Deploy this version of the environment: sam deploy --config-env {self._environment.settings.table}"
+
+    def _unanswered(self, error: Exception) -> Failure:
+        """Raises the error if it is a defect."""
+        function, env_id = self.function, self._environment.env_id
+        if isinstance(error, ReadTimeoutError):
+            return NoAnswer(f"function {function} has not answered for {self._seconds:g} s", "Often GitLab does not answer, which "
+                            f"`cfn-gitops check --env {self._environment.settings.table}` shows in seconds. {self._log}")
+        failure = machine.explained(error)
+        if failure is None:
+            raise error
+        if not isinstance(error, ClientError):
+            return NoAnswer(failure.problem, failure.remedy)
+        if machine.code_of(error) == "ResourceNotFoundException":
+            return self._missing()
+        if machine.is_denied(error):
+            return NoAnswer(f"you may not ask function {function}: {error.response['Error'].get('Message', '')}",
+                            f"Ask an administrator to add you to group-{env_id}-observers, or name another profile with --profile", True)
+        if error.response.get("Reason") == _RESERVED:
+            return NoAnswer(f"function {function} is switched off, or busy: its reserved concurrency is used up", "If it is 0, "
+                            f"remove it: aws lambda delete-function-concurrency --function-name {function}", True)
+        return NoAnswer(failure.problem, failure.remedy)
+
+    def _missing(self) -> Failure:
+        """The reason is in the environment's stack, if that may be read."""
+        name, env = self._environment.settings.stack_name, self._environment.settings.table
+        problem = f"function {self.function} does not exist in {self._environment.place}"
+        try:
+            status = self._environment.stack()["StackStatus"]
+        except (BotoCoreError, ClientError):
+            return NoAnswer(problem, "If that is the wrong place, name another one with --profile or --region. Otherwise deploy "
+                            f"this version: sam deploy --config-env {env}", True)
+        except Failure as failure:
+            return failure
+        if status in stack_statuses.COMPLETE:
+            return NoAnswer(f"{problem}. Stack {name} is older than this command", self._deploy, True)
+        if stack_statuses.is_in_progress(status):
+            return NoAnswer(f"{problem}, and stack {name} is in {status}", "Wait for its end", True)
+        return NoAnswer(f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True)
+
+    def _failed(self, answer: dict[str, Any], name: str) -> NoAnswer:
+        kind, message = (str(answer.get(each) or "") for each in ("errorType", "errorMessage"))
+        if kind == "UnknownEvent":
+            return NoAnswer(f"function {self.function} is older than this command, and does not know the question {name}", self._deploy, True)
+        if kind == "InvalidQuestion":
+            return NoAnswer(message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True)
+        return NoAnswer(f"function {self.function} failed: {message or kind or 'it names no reason'}", self._log)
+
+    def _of_another_version(self, found: Any) -> NoAnswer:
+        if isinstance(found, int) and found > FORMAT:
+            return NoAnswer(f"function {self.function} is newer than this command", "Use the cfn-gitops of the release that is deployed", True)
+        return NoAnswer(f"function {self.function} is older than this command, or another one", self._deploy, True)
+
+
+def members_of(answer: Any) -> Any:
+    """The answer, or a part of it, with names as the documents of the commands have them: executionId, not ExecutionId."""
+    if isinstance(answer, dict):
+        return {name[:1].lower() + name[1:]: members_of(value) for name, value in answer.items()}
+    return [members_of(each) for each in answer] if isinstance(answer, list) else answer
