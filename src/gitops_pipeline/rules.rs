@@ -8,9 +8,7 @@ use aws_sdk_cloudformation::types::StackStatus as SdkStatus;
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 use serde_json::{Value, json};
 
-use super::executions::{
-    APPROVAL, BUILD, CREATE_CHANGE_SET, DEPLOY, IMAGE, MAX_SEARCHED, SOURCE, status_of,
-};
+use super::executions::{APPROVAL, MAX_SEARCHED, status_of};
 use super::names::{self, EventRule};
 use super::template::STACK_NAME_TAG;
 use crate::clients::cloudformation::StackStatus;
@@ -22,7 +20,6 @@ pub fn rules() -> Value {
         "names": {
             "stack": names::STACK.0,
             "repository": names::REPOSITORY.0,
-            "build_project": names::BUILD_PROJECT.0,
             "pipeline": names::PIPELINE.0,
             "deployed_stack": names::DEPLOYED_STACK.0,
             "deploy_role": names::DEPLOY_ROLE.0,
@@ -35,14 +32,8 @@ pub fn rules() -> Value {
             "image": EventRule::Image.scheme().0,
             "review": EventRule::Review.scheme().0,
         },
-        "max_characters": names::MAX_CHARACTERS,
         "actions": {
-            "source": SOURCE,
-            "image": IMAGE,
-            "build": BUILD,
-            "create_change_set": CREATE_CHANGE_SET,
             "approval": APPROVAL,
-            "deploy": DEPLOY,
         },
         "tags": {
             "stack_id": ownership::STACK_ID,
