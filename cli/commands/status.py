@@ -178,7 +178,7 @@ class Row:
         state, since = self.state()
         # SINCE has that of a deployment.
         shown_state = (shortened(state, _MAX_STATE) or "?") + (f" {self._age(since)}" if since and state != "deployed" else "")
-        frozen = self._or_unknown("Holds", lambda holds: "yes" if holds else "no")
+        frozen = "yes" if found.get("Holds") else "no" if self._is_read and "HasPipeline" in found else self._unknown
         outdated = self._or_unknown("IsOutdated", lambda is_outdated: "yes" if is_outdated else "no")
         return ["!" if self.concerns() else "", shortened(self.name, _MAX_NAME),
                 self._or_unknown("Deployed", lambda each: each["Commit"][:7] or "?"), self._age(deployed.get("At")) if deployed else

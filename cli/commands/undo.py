@@ -91,13 +91,11 @@ class Undo:
         self.status = 0
         self._pipeline: str = found["Pipeline"]
         self._deployments: list[dict[str, Any]] = found["Deployments"]
-        output.document |= {"project": found["ProjectID"], "pipeline": self._pipeline, "executionMode": found["ExecutionMode"],
+        output.document |= {"project": found["ProjectID"], "pipeline": self._pipeline, "executionMode": found.get("ExecutionMode"),
                             "deployments": members_of(self._deployments), "later": members_of(found.get("Later")),
                             "holds": members_of(found["Holds"]), "unread": members_of(found["NotRead"])}
         if obstacle := found.get("Obstacle"):
             raise Failure(obstacle["Problem"], obstacle["Remedy"])
-        if not self._deployments:
-            raise Failure(f"CodePipeline lists no deployment of {self._pipeline}", self._see_why)
 
     # --- the former deployments, and the obstacles --------------------------------------
 
@@ -253,9 +251,9 @@ class Undo:
     def follow(self, chosen: dict[str, Any], execution: str) -> None:
         questions = Questions(self._environment, following.SECONDS)
         end = Following(questions, self._found["ProjectID"], execution, self._output).end()
-        if waiting := end.get("WaitsForApproval"):
+        if "WaitsForApproval" in end:
             self._output.document["result"] = "waits for an approval"
-            self._output.write_progress(f"It waits for an approval, in AWS: {waiting['Url']}")
+            self._output.write_progress(f"It waits for an approval, in AWS: {end['WaitsForApproval'].get('Url') or self._page}")
             return
         self._output.document["result"] = end["Status"]
         if end["Status"] != "Succeeded":
@@ -266,9 +264,14 @@ class Undo:
         self._output.write_progress(
             f"Branch {self._found['Branch']} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
 
+    @property
+    def _page(self) -> str:
+        """The console's, of the pipeline."""
+        account = self._environment.account
+        return page_of(self._pipeline, account.region, account.partition)
+
     def _failure(self, end: dict[str, Any]) -> Failure:
-        account, execution = self._environment.account, end["ExecutionId"]
-        see = f"See the execution: {page_of(self._pipeline, account.region, account.partition)}"
+        execution, see = end["ExecutionId"], f"See the execution: {self._page}"
         if end["Status"] == "Superseded":
             return Failure(f"a newer execution replaced execution {execution}", see)
         if rejected := end.get("Rejection"):

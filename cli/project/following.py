@@ -41,11 +41,13 @@ class Following:
         """Empty while it goes on."""
         try:
             answer = self._questions.ask("Deployments", ProjectID=self._project, ExecutionId=self._execution)
+            execution: dict[str, Any] = answer["Execution"]
+            if "Status" not in execution:
+                raise NoAnswer(answer["NotRead"][0]["Problem"], answer["NotRead"][0]["Remedy"])
         except NoAnswer as failure:
             self._note_loss(failure)
             return {}
         self._loss, self._read_at = "", time.monotonic()
-        execution: dict[str, Any] = answer["Execution"]
         for each in execution["Actions"]:
             name, status = each["Action"], each["Status"]
             if self._shown.get(name) != status:

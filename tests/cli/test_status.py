@@ -37,7 +37,7 @@ def every_state() -> dict[str, Any]:
                        "Replaced": 1, "Removed": 0, "PossiblyReplaced": 0, "Undetermined": 0, "Modified": 2, "Added": 0, "Imported": 0}}}
     drift = [{"StackName": "cfnstack-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T08:00:00Z", "ByHealthCheck": True},
              {"StackName": "gitops-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"}]
-    hidden: dict[str, Any] = dict.fromkeys(("Deployed", "Newest", "Approvals", "Holds", "Mirrors"))
+    hidden: dict[str, Any] = dict.fromkeys(("Deployed", "Newest", "Approvals", "Mirrors"))
     hidden |= {"NotRead": unread("reading the state of the pipeline: AccessDenied"), "Drift": [{"StackName": "s", "Status": "NOT_CHECKED"}]}
     own = project("pay")["Owner"] | {"Status": "ROLLBACK_COMPLETE"}
     return projects(
@@ -51,7 +51,7 @@ def every_state() -> dict[str, Any]:
         *(project(name, Version=version, IsOutdated=True) for name, version in (("legacy", 1), ("legacy2", 1), ("older", 0))),
         project("mail", Mirrors=[{"Subject": MIRROR, "Problem": "its latest push failed", "Remedy": "Correct this cause", "Code": "CFG-401"}]),
         project("media", Drift=drift),
-        {"ProjectID": "pay", "Owner": own, "Approvals": [], "Holds": [], "Drift": [], "NotRead": [], "Problems": [{
+        {"ProjectID": "pay", "Owner": own, "Drift": [], "NotRead": [], "Problems": [{
             "Subject": "stack project-dev-pay", "Problem": "its status is ROLLBACK_COMPLETE", "Remedy": "See why: cfn-gitops failures pay --env dev"}]},
         project("refused", 5, "Failed", "2026-11-27T11:00:00Z", Rejection={
             "ExecutionId": execution_id(5), "Commit": PUSHED, "At": "2026-11-27T11:00:00Z", "By": OLIVIA, "Reason": "not today"}),
@@ -62,7 +62,7 @@ TABLE = f"""\
 Account 111122223333, region eu-central-1, environment dev
    PROJECT  DEPLOYED  SINCE  STATE (AGE)  FROZEN  DRIFT (AGE)  OUTDATED  MIRROR
 !  api      4f2a9c1   9d     failed 25m   no      no 6h        no        ok
-!  pay      -         -      broken       no      -            -         -
+!  pay      -         -      broken       -       -            -         -
 !  vault    ?         ?      ?            ?       unchecked    no        ?
 !  vault2   ?         ?      ?            ?       unchecked    no        ?
 !  mail     4f2a9c1   9d     deployed     no      no 6h        no        broken

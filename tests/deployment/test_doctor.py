@@ -16,7 +16,7 @@ def found(output: str) -> list[str]:
 def test_only_a_disabled_rule_is_a_problem_with_its_remedy(aws: LocalAws, production: Production) -> None:
     status, output = production.run("doctor")
     assert (status, found(output)) == (0, []), output
-    for subject in ("sound        stack cfn-gitops-prd", "sound        function cfn-gitops-prd", "the credential of user user-prd-",
+    for subject in ("sound        stack cfn-gitops-prd", "the credential of user user-prd-",
                     f"event rule {PIPELINE_RULE}"):
         assert subject in output, output
     events = aws.client("events")
