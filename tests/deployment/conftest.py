@@ -171,8 +171,8 @@ def _record_everything(request: pytest.FixtureRequest) -> Iterator[None]:
     aws, transcript = request.getfixturevalue("aws"), request.getfixturevalue("transcript")
     yield
     transcript.collect_passwords(aws)
-    for env_id in ("dev", "prd", "tst"):
-        transcript.add_function_log(aws, f"cfn-gitops-{env_id}")
+    for name in (f"cfn-gitops-{env_id}{end}" for env_id in ("dev", "prd", "tst") for end in ("", "-read")):
+        transcript.add_function_log(aws, name)
     transcript.add_stacks(aws)
     transcript.add_pipelines(aws)
     transcript.add("the function's responses", json.dumps(aws.exchanges()))
