@@ -20,8 +20,11 @@ pub struct Child {
     pub waits_for: Option<BranchPush>,
     /// The branch that its pipeline deploys. `None` if it has no pipeline, or cannot run.
     pub deploys: Option<DeployedBranch>,
-    /// The version of its rendering, if this function's is newer.
-    pub outdated_version: Option<u32>,
+    /// Whether it contains a pipeline, so that its branch was pushed.
+    pub has_pipeline: bool,
+    /// The version of its rendering: 0 if an earlier function than the first with versions rendered
+    /// it. `None` if it was never complete.
+    pub version: Option<u32>,
     /// The settings that it stores for the function. `None` if it was never complete.
     pub settings: Option<PipelineSettings>,
 }
@@ -59,6 +62,11 @@ impl From<ChildStack> for UntaggedChild {
 }
 
 impl Child {
+    /// Whether an older function rendered it.
+    pub fn is_outdated(&self) -> bool {
+        self.version.is_some_and(|version| version < RENDERING_VERSION)
+    }
+
     /// How its pipeline reaches GitLab. `None` if it has no `GitLab`.
     pub fn access(&self) -> Option<&Access> {
         let report = self.settings.as_ref()?.report.as_ref()?;

@@ -74,15 +74,24 @@ fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<bool> {
 }
 
 /// When a pending action was requested: its status last changed then.
-fn requested_at(action: &ActionState) -> Option<SystemTime> {
+pub(crate) fn requested_at(action: &ActionState) -> Option<SystemTime> {
     let changed = action.latest_execution()?.last_status_change()?;
     SystemTime::try_from(*changed).ok()
+}
+
+/// The status of the latest run of an action, if a later version of CodePipeline has it.
+pub(crate) fn unknown_status(action: &ActionState) -> Option<&str> {
+    use ActionExecutionStatus::{Abandoned, Failed, InProgress, Succeeded};
+    match action.latest_execution()?.status()? {
+        Abandoned | Failed | InProgress | Succeeded => None,
+        other => Some(other.as_str()),
+    }
 }
 
 /// Whether an action waits for an approval. It then has a token, except in an execution mode that a
 /// person set: "For a pipeline where the execution mode is set to PARALLEL, the token […] is not
 /// available" (`PutApprovalResult`).
-fn is_waiting(action: &ActionState) -> bool {
+pub(crate) fn is_waiting(action: &ActionState) -> bool {
     action.latest_execution().is_some_and(|execution| {
         let has_token = execution.token().is_some_and(|token| !token.is_empty());
         execution.status() == Some(&ActionExecutionStatus::InProgress)

@@ -3,6 +3,7 @@
 //! not start that either. It never enables a rule or a transition.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_eventbridge::types::RuleState as State;
@@ -22,13 +23,15 @@ pub enum Hold {
 }
 
 /// The state of an event rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleState {
     Enabled,
     /// A person froze what it starts.
     Disabled,
     /// It was deleted, which is not a freeze.
     Missing,
+    /// A later version of EventBridge has this one. It may be a freeze.
+    Unknown(String),
 }
 
 /// A disabled transition into a stage of a pipeline.
@@ -37,12 +40,20 @@ pub struct DisabledTransition {
     pipeline: String,
     pub stage: String,
     /// The text of the person who disabled it, in one line. Empty if there is none.
-    reason: String,
+    pub reason: String,
+    /// The ARN of that person. Empty if CodePipeline returns none.
+    pub by: String,
+    pub since: Option<SystemTime>,
     /// The execution that entered the stage last. `None` if none has.
     inside: Option<String>,
 }
 
 impl Hold {
+    /// How to end it.
+    pub fn remedy(&self) -> String {
+        format!("To end the freeze: {}", self.end_command())
+    }
+
     /// The command that ends it.
     pub fn end_command(&self) -> String {
         match self {
@@ -82,7 +93,7 @@ impl DisabledTransition {
     }
 }
 
-/// Looks up the state of an event rule. An unknown one counts as disabled.
+/// Looks up the state of an event rule.
 pub async fn rule_state(
     aws: &Aws,
     names: &ResourceNames,
@@ -99,13 +110,15 @@ pub async fn rule_state(
         Some(State::Enabled | State::EnabledWithAllCloudtrailManagementEvents) => {
             RuleState::Enabled
         }
-        _ => RuleState::Disabled,
+        Some(State::Disabled) => RuleState::Disabled,
+        other => RuleState::Unknown(other.map_or("", State::as_str).to_owned()),
     })
 }
 
-/// Whether a person has disabled an event rule.
+/// Whether a person has disabled an event rule, or may have: its state is unknown.
 pub async fn is_held(aws: &Aws, names: &ResourceNames, rule: EventRule) -> Result<bool, CallError> {
-    Ok(rule_state(aws, names, rule).await? == RuleState::Disabled)
+    let state = rule_state(aws, names, rule).await?;
+    Ok(matches!(state, RuleState::Disabled | RuleState::Unknown(_)))
 }
 
 /// The disabled transitions of a pipeline in this state.
@@ -120,6 +133,8 @@ pub fn disabled_transitions(state: &GetPipelineStateOutput) -> Vec<DisabledTrans
             pipeline: state.pipeline_name().unwrap_or_default().to_owned(),
             stage: stage.stage_name().unwrap_or_default().to_owned(),
             reason: shortened(&one_line(reason), MAX_REASON),
+            by: transition.last_changed_by().unwrap_or_default().to_owned(),
+            since: transition.last_changed_at().and_then(|at| SystemTime::try_from(*at).ok()),
             inside: inside.map(|execution| execution.pipeline_execution_id().to_owned()),
         })
     });

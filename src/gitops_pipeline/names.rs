@@ -107,6 +107,10 @@ schemes! {
 /// The beginning of the names of the roles that deployed stacks may create.
 pub const ROLES: NameScheme = NameScheme("role-${EnvID}-");
 
+/// The beginning of the names of the stacks with a project's resources, as the documentation names
+/// them. Another name works too.
+pub const PROJECT_STACKS: NameScheme = NameScheme("project-${EnvID}-");
+
 /// The users that mirrors push with, as a pattern.
 pub const MIRROR_USERS: NameScheme = NameScheme("user-${EnvID}-*");
 

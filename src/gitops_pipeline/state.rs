@@ -100,12 +100,12 @@ impl ChildStack {
         serde_json::from_str(self.outputs.get(output)?).ok()
     }
 
-    /// The version of its rendering, if this function's is newer: 0 if an earlier function than the
-    /// first with versions rendered it. Also `None` if it was never complete.
-    pub fn outdated_version(&self) -> Option<u32> {
+    /// The version of its rendering: 0 if an earlier function than the first with versions rendered
+    /// it. `None` if it was never complete.
+    pub fn version(&self) -> Option<u32> {
         let version = self.outputs.get(template::VERSION_OUTPUT);
         let version = version.and_then(|version| version.parse().ok()).unwrap_or(0);
-        (!self.outputs.is_empty() && version < template::RENDERING_VERSION).then_some(version)
+        (!self.outputs.is_empty()).then_some(version)
     }
 
     /// Whether its pipeline can run. After a rollback that failed, the pipeline still exists.

@@ -269,7 +269,7 @@ pub fn part_problem(
 
 /// The problem of a stack that an older function rendered. `None` if this one did.
 pub fn outdated_problem(child: &Child) -> Option<Reason> {
-    let version = child.outdated_version?;
+    let version = child.version.filter(|_| child.is_outdated())?;
     let owner = &child.owner.stack_id;
     let problem =
         format!("its rendering has version {version}, and this function's is {RENDERING_VERSION}");

@@ -59,7 +59,7 @@ impl Check {
             Condition::Unhealthy(problem) => shown(problem),
             Condition::Held(hold) => json!({
                 "Held": hold.to_string(),
-                "Remedy": format!("To end the freeze: {}", hold.end_command()),
+                "Remedy": hold.remedy(),
             }),
         };
         shown["Subject"] = json!(self.subject);
@@ -74,6 +74,14 @@ pub fn shown(reason: &Reason) -> Value {
         shown["Code"] = json!(reason.code.0);
     }
     shown
+}
+
+/// The value of a `part` that a later version of AWS has. Nothing is concluded from it.
+pub fn unknown_value(part: &str, value: &str) -> Reason {
+    const REMEDY: &str = "Look at it in the console, and use a newer version of cfn-gitops";
+    let value = if value.is_empty() { "empty" } else { value };
+    let problem = format!("{part} is {value}, which this version of cfn-gitops does not know");
+    Reason::uncoded(problem, REMEDY)
 }
 
 impl Findings {

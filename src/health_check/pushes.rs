@@ -9,7 +9,7 @@ use super::checker::Checker;
 use super::concurrent::{
     Checking, PIPELINES_PER_SECOND, SECOND_LOOK_DELAY, TimeLimits, check_each,
 };
-use super::findings::{Findings, ForeignPush};
+use super::findings::{Findings, ForeignPush, unknown_value};
 use super::metrics;
 use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
@@ -89,6 +89,8 @@ pub struct LookedAt {
     pub missing: Vec<MissingPart>,
     /// The event rules that a person has disabled.
     pub held: Vec<Hold>,
+    /// The event rules whose state is unknown.
+    pub unknown: Vec<Reason>,
 }
 
 fn suspected(
@@ -146,6 +148,10 @@ impl Checker<'_> {
             match holds::rule_state(aws, &settings.names, rule).await? {
                 RuleState::Missing => looked.missing.push(MissingPart::EventRule(rule)),
                 RuleState::Disabled => looked.held.push(Hold::Rule(rule.name(&settings.names))),
+                RuleState::Unknown(state) => {
+                    let rule = format!("the state of event rule {}", rule.name(&settings.names));
+                    looked.unknown.push(unknown_value(&rule, &state));
+                }
                 RuleState::Enabled => {}
             }
         }

@@ -6,8 +6,9 @@
 //! statuses only, and a stack that it does not return does not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_sdk_cloudformation::types::{StackDriftInformationSummary, StackDriftStatus};
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
@@ -45,10 +46,24 @@ const STACKS_PER_SECOND: u32 = 3;
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
 const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 
+/// A stack as CloudFormation listed it.
 #[derive(Clone, Debug)]
-struct ListedStack {
-    id: String,
-    status: StackStatus,
+pub struct ListedStack {
+    pub name: String,
+    pub id: String,
+    pub status: StackStatus,
+    /// CloudFormation's last comparison with its template.
+    pub drift: ListedDrift,
+}
+
+/// CloudFormation's last comparison of a stack with its template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDrift {
+    /// CloudFormation's text, `NOT_CHECKED` if it has made none.
+    pub status: String,
+    /// `false` if a later version of CloudFormation has this status.
+    pub is_known: bool,
+    pub checked: Option<SystemTime>,
 }
 
 /// The stacks that exist, as CloudFormation listed them.
@@ -108,7 +123,7 @@ struct ReadStack<'a> {
 
 impl Stacks {
     pub fn contains(&self, id: &str) -> bool {
-        self.all.values().any(|listed| listed.id == id)
+        self.with_id(id).is_some()
     }
 
     /// The ID of the stack that contains the nested stack `id`, or `id` itself.
@@ -116,16 +131,30 @@ impl Stacks {
         self.roots.get(id).unwrap_or(id)
     }
 
+    /// The stacks whose names begin with `prefix`, without nested ones.
+    pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = &ListedStack> {
+        let all = self.all.values().filter(move |stack| stack.name.starts_with(prefix));
+        all.filter(|stack| !self.roots.contains_key(&stack.id))
+    }
+
+    pub fn named(&self, name: &str) -> Option<&ListedStack> {
+        self.all.get(name)
+    }
+
+    pub fn with_id(&self, id: &str) -> Option<&ListedStack> {
+        self.all.values().find(|listed| listed.id == id)
+    }
+
     /// Whether the latest operation of the stack `id` has ended, and left no older resource.
     fn is_complete(&self, id: &str) -> bool {
-        let listed = self.all.values().find(|listed| listed.id == id);
+        let listed = self.with_id(id);
         listed.is_some_and(|listed| listed.status.is_complete())
     }
 
     /// The ID of the stack `name`, if no operation on it runs, and the last one was not to delete
     /// the stack or its resources.
     pub fn settled(&self, name: &str) -> Option<&String> {
-        let ListedStack { id, status } = self.all.get(name)?;
+        let ListedStack { id, status, .. } = self.all.get(name)?;
         let is_kept = !status.is_deletion() && *status != StackStatus::RollbackFailed;
         (is_kept && status.is_settled()).then_some(id)
     }
@@ -154,9 +183,29 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
             stacks.roots.insert(id.clone(), root);
         }
         let status = StackStatus::parse(stack.stack_status);
-        stacks.all.insert(name, ListedStack { id, status });
+        let drift = ListedDrift::read(stack.drift_information.as_ref());
+        let listed = ListedStack {
+            name: name.clone(),
+            id,
+            status,
+            drift,
+        };
+        stacks.all.insert(name, listed);
     }
     Ok(stacks)
+}
+
+impl ListedDrift {
+    fn read(shown: Option<&StackDriftInformationSummary>) -> Self {
+        use StackDriftStatus::{Drifted, InSync, NotChecked};
+        let status = shown.and_then(|shown| shown.stack_drift_status()).unwrap_or(&NotChecked);
+        let checked = shown.and_then(|shown| shown.last_check_timestamp());
+        ListedDrift {
+            status: status.as_str().to_owned(),
+            is_known: matches!(status, Drifted | InSync | NotChecked),
+            checked: checked.and_then(|at| SystemTime::try_from(*at).ok()),
+        }
+    }
 }
 
 /// How many pipelines' stacks have lost their owner, were rendered by an older function, or could
@@ -185,6 +234,7 @@ impl FoundStacks {
             Ok(looked) => {
                 is_whole = looked.missing.is_empty();
                 self.suspected.extend(looked.missed);
+                looked.unknown.into_iter().for_each(|unknown| findings.failed(unknown));
                 if let Some(settings) = &child.settings {
                     for held in looked.held {
                         let pipeline = settings.names.pipeline();
@@ -242,7 +292,7 @@ impl Checker<'_> {
                 for compared in &read.drift {
                     self.report_drift(&mut findings, compared);
                 }
-                let is_outdated = read.is_owned && read.child.outdated_version.is_some();
+                let is_outdated = read.is_owned && read.child.is_outdated();
                 counts.orphans += usize::from(!read.is_owned);
                 counts.outdated += usize::from(is_outdated);
                 found.add(name, *read, &mut findings);
@@ -305,7 +355,7 @@ impl Checker<'_> {
     /// Whether the owner of the stack `name` exists. The list of stacks may be minutes old, and
     /// lacks each status that this function does not know. An owner that cannot be looked up may
     /// exist: who may create stacks may choose the tag, and name another account.
-    async fn has_owner(&self, name: &str, owner: &Owner, stacks: &Stacks) -> bool {
+    pub async fn has_owner(&self, name: &str, owner: &Owner, stacks: &Stacks) -> bool {
         let id = &owner.stack_id;
         let is_listed = stacks.contains(id);
         // Once a day, because it takes a call for each stack.

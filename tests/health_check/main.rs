@@ -11,6 +11,7 @@ mod left;
 mod missing;
 mod pipelines;
 mod projects;
+mod projects_answer;
 mod pushes;
 mod repair;
 mod stacks;

@@ -6,7 +6,7 @@ use super::change_set::{Change, Effect, Recreation};
 use crate::common::one_line::one_line;
 
 /// The most resources in a note.
-pub(super) const MAX_RESOURCES: usize = 100;
+pub const MAX_RESOURCES: usize = 100;
 
 /// The most properties of a resource in a note, and the most characters of a name. The properties
 /// of a custom resource have no limits.
@@ -35,47 +35,57 @@ pub fn write_table(note: &mut String, changes: &[Change], url: &str) {
     }
 }
 
+impl Change {
+    /// The names of the properties that replace the resource, and of the others that change.
+    pub fn causes(&self) -> (Vec<&str>, Vec<&str>) {
+        let replaces = match self.effect {
+            Effect::Replace | Effect::MayReplace | Effect::Undetermined => {
+                self.properties.values().min()
+            }
+            Effect::Remove | Effect::Modify | Effect::Add | Effect::Import => None,
+        };
+        // Only the properties with the strongest effect are causes.
+        let replaces = replaces.filter(|recreation| **recreation != Recreation::Never);
+        let names = |are_causes: bool| {
+            let properties = self.properties.iter();
+            let wanted = properties.filter(|(_, it)| (Some(*it) == replaces) == are_causes);
+            wanted.map(|(name, _)| name.as_str()).collect()
+        };
+        (names(true), names(false))
+    }
+}
+
 /// The change of a resource, with the names of the properties that change.
 fn described(change: &Change) -> String {
     let label = change.effect.label();
-    let replaces = match change.effect {
-        Effect::Replace | Effect::MayReplace | Effect::Undetermined => {
-            change.properties.values().min()
-        }
-        Effect::Remove | Effect::Modify | Effect::Add | Effect::Import => None,
-    };
-    // Only the properties with the strongest effect are causes.
-    let replaces = replaces.filter(|recreation| **recreation != Recreation::Never);
-    let is_cause = |recreation: &Recreation| Some(recreation) == replaces;
-    let (causes, others): (Vec<_>, Vec<_>) =
-        change.properties.iter().partition(|(_, it)| is_cause(it));
-    let names = |properties: &[(&String, &Recreation)]| {
-        let names: Vec<&str> = properties.iter().map(|(name, _)| name.as_str()).collect();
-        listed(&names)
-    };
+    let (causes, others) = change.causes();
     match (causes.is_empty(), others.is_empty()) {
         (true, true) => label.to_owned(),
-        (true, false) => format!("{label}: {}", names(&others)),
-        (false, true) => format!("{label} because of {}", names(&causes)),
+        (true, false) => format!("{label}: {}", listed(&others)),
+        (false, true) => format!("{label} because of {}", listed(&causes)),
         (false, false) => format!(
             "{label} because of {}; also {}",
-            names(&causes),
-            names(&others)
+            listed(&causes),
+            listed(&others)
         ),
     }
 }
 
 fn listed(names: &[&str]) -> String {
-    let shown = names.iter().take(MAX_PROPERTIES).map(|name| {
-        let name: String = name.chars().take(MAX_NAME_CHARACTERS).collect();
-        code(&name)
-    });
-    let shown: Vec<String> = shown.collect();
+    let (shown, more) = shown_names(names);
+    let shown: Vec<String> = shown.map(|name| code(&name)).collect();
     let shown = shown.join(", ");
-    match names.len().saturating_sub(MAX_PROPERTIES) {
+    match more {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// The names of properties that are shown, and how many are left out.
+pub fn shown_names<'a>(names: &'a [&str]) -> (impl Iterator<Item = String> + 'a, usize) {
+    let shown = names.iter().take(MAX_PROPERTIES);
+    let shown = shown.map(|name| name.chars().take(MAX_NAME_CHARACTERS).collect());
+    (shown, names.len().saturating_sub(MAX_PROPERTIES))
 }
 
 /// The number of changes of each kind: "1 **replaced**, 2 added".

@@ -27,7 +27,7 @@ use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::executions::actions::Action;
 use crate::gitops_pipeline::executions::{CREATE_CHANGE_SET, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::gitops_pipeline::{describe_stack, early_validation, executions};
 
 /// The most resources in a note.
@@ -86,7 +86,7 @@ pub struct ListedFailure {
 #[derive(Clone, Copy, Debug)]
 pub struct FailedAction<'a> {
     pub names: &'a ResourceNames,
-    pub settings: &'a ReportSettings,
+    pub deployed: &'a DeployedTarget,
     pub execution_id: &'a str,
     /// Whether no later execution has begun.
     pub is_newest: bool,
@@ -213,7 +213,7 @@ impl DeploymentReader<'_> {
         if operation.failures.is_empty() {
             read = self.findings(&operation, &values).await?;
             if read.resources.is_empty() {
-                let own = operation.own_failure(&self.of.settings.stack_name);
+                let own = operation.own_failure(&self.of.deployed.stack_name);
                 operation.failures.extend(own);
             }
         }
@@ -244,8 +244,8 @@ impl DeploymentReader<'_> {
     /// the attempt has to be the latest one, before and after.
     async fn change_set(&self) -> Result<FailedDeployment, Unread> {
         self.check_attempt().await?;
-        let (stack_name, action) = (&self.of.settings.stack_name, self.of.action);
-        let name = &self.of.settings.change_set_name;
+        let (stack_name, action) = (&self.of.deployed.stack_name, self.of.action);
+        let name = &self.of.deployed.change_set_name;
         let name = name.as_ref().ok_or(OTHER_CHANGE_SET)?;
         let is_of_action = |found: &ChangeSet| values::is_of(action, &found.creation);
         let before = change_sets::describe(self.aws, stack_name, name).await?;
@@ -272,7 +272,7 @@ impl DeploymentReader<'_> {
     async fn state(&self) -> Result<StackState, Unread> {
         self.check_attempt().await?;
         let stack =
-            describe_stack(self.aws, &self.of.settings.stack_name).await?.ok_or(NO_STACK)?;
+            describe_stack(self.aws, &self.of.deployed.stack_name).await?.ok_or(NO_STACK)?;
         let status = StackStatus::parse(stack.stack_status());
         if status.is_in_progress() && !status.is_cleaning_up() {
             return Err(BUSY.into());
@@ -292,7 +292,7 @@ impl DeploymentReader<'_> {
 
     async fn values(&self) -> Result<Arc<Values>, CallError> {
         let of = self.of;
-        let values = values::of_operation(self.aws, of.settings, of.action, of.is_newest);
+        let values = values::of_operation(self.aws, of.deployed, of.action, of.is_newest);
         values.await.map(Arc::new)
     }
 
@@ -336,10 +336,10 @@ impl DeploymentReader<'_> {
         {
             return Err(DIFFERS.into());
         }
-        let (settings, summary) = (self.of.settings, &self.of.action.summary);
+        let (deployed, summary) = (self.of.deployed, &self.of.action.summary);
         let is_quoted = operation.is_quoted_in(summary);
         let executed = before.change_set_id.as_ref();
-        let Some(name) = &settings.change_set_name else {
+        let Some(name) = &deployed.change_set_name else {
             let is_proven = is_quoted && executed.is_none();
             return if is_proven {
                 Ok(())
@@ -354,7 +354,7 @@ impl DeploymentReader<'_> {
         if is_quoted {
             return Ok(());
         }
-        let described = change_sets::describe(self.aws, &settings.stack_name, name);
+        let described = change_sets::describe(self.aws, &deployed.stack_name, name);
         if is_gone(summary) || described.await?.is_some() {
             return Err(NOT_EXECUTED.into());
         }
@@ -500,7 +500,7 @@ fn check_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> Result
     let action = actions.find(|action| action.action_name() == Some(&of.action.name));
     let run = action.and_then(|action| action.latest_execution());
     let latest = stage.latest_execution();
-    let has_change_set = of.settings.change_set_name.is_some();
+    let has_change_set = of.deployed.change_set_name.is_some();
     let is_own = latest.is_some_and(|latest| latest.pipeline_execution_id() == of.execution_id);
     let is_attempt = run.is_some_and(|run| run.action_execution_id() == Some(attempt));
     if !is_attempt || !(is_own || has_change_set) {

@@ -28,10 +28,10 @@ fn names() -> ResourceNames {
     ResourceNames::new("dev", "shop").expect("valid names")
 }
 
-fn settings(has_change_set: bool) -> ReportSettings {
-    ReportSettings {
+fn target(has_change_set: bool) -> DeployedTarget {
+    DeployedTarget {
+        stack_name: "cfnstack-dev-shop".to_owned(),
         change_set_name: has_change_set.then(|| CHANGE_SET.to_owned()),
-        ..crate::feedback::reporting::tests::settings()
     }
 }
 
@@ -104,7 +104,7 @@ async fn read_as(
     let (aws, _) = open(account);
     let of = FailedAction {
         names: &names(),
-        settings: &settings(has_change_set),
+        deployed: &target(has_change_set),
         execution_id: "e1",
         is_newest: true,
         action: &action,
@@ -521,7 +521,7 @@ async fn other_attempt_is_final_if_a_later_execution_is_known() {
         let (aws, _) = open(account);
         let of = FailedAction {
             names: &names(),
-            settings: &settings(true),
+            deployed: &target(true),
             execution_id: "e1",
             is_newest: false,
             action: &action(DEPLOY, QUOTED),

@@ -10,7 +10,7 @@ use crate::feedback::failures::{build, deployment, values};
 use crate::feedback::reporting::execution::Execution;
 use crate::gitops_pipeline::executions::{BUILD, CREATE_CHANGE_SET, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::DeployedTarget;
 
 /// Why an execution failed, without what `audience` may not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Cause {
     /// If the call may succeed later.
     pub async fn read(
         aws: &Aws,
-        settings: &ReportSettings,
+        deployed: &DeployedTarget,
         names: &ResourceNames,
         audience: Audience<'_>,
         execution: &Execution,
@@ -51,13 +51,13 @@ impl Cause {
                     return Ok(Cause::Summary);
                 };
                 let is_newest = execution.is_newest;
-                let values = values::of_operation(aws, settings, action, is_newest).await?;
+                let values = values::of_operation(aws, deployed, action, is_newest).await?;
                 Ok(Cause::Build(build.shown(values, names)))
             }
             CREATE_CHANGE_SET | DEPLOY => {
                 let of = FailedAction {
                     names,
-                    settings,
+                    deployed,
                     execution_id: &execution.id,
                     is_newest: execution.is_newest,
                     action,

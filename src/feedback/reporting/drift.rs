@@ -50,7 +50,7 @@ async fn deployed_commit(aws: &Aws, pipeline_name: &str) -> Result<Option<String
         return Ok(None);
     };
     let deployed = actions::deployments(aws, pipeline_name, 1).await?;
-    let deployed = deployed.first().and_then(|id| executions::find(&listed, id));
+    let deployed = deployed.first().and_then(|one| executions::find(&listed, &one.execution_id));
     Ok(deployed.and_then(executions::commit_of).map(ToOwned::to_owned))
 }
 

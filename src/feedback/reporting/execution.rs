@@ -115,10 +115,19 @@ fn rolls_back(other: &PipelineExecutionSummary, id: &str) -> bool {
     matches!(trigger_of(other), Trigger::AutomatedRollback(detail) if detail.contains(id))
 }
 
-/// Reads an execution that was `listed` with the later ones.
+/// Reads an execution that was `listed` with the later ones. `None` if it has no commit.
 fn read(
     execution: &PipelineExecutionSummary,
     listed: &[PipelineExecutionSummary],
+) -> Option<Execution> {
+    with_commit(execution, listed, commit_of(execution)?)
+}
+
+/// The same of an execution with this `commit`, which is empty if it has read none.
+pub fn with_commit(
+    execution: &PipelineExecutionSummary,
+    listed: &[PipelineExecutionSummary],
+    commit: &str,
 ) -> Option<Execution> {
     let status = execution.status()?.as_str();
     let id = execution.pipeline_execution_id()?;
@@ -143,7 +152,7 @@ fn read(
     Some(Execution {
         is_newest: listed.first().is_some_and(is_this),
         id: id.to_owned(),
-        commit: commit_of(execution)?.to_owned(),
+        commit: commit.to_owned(),
         state,
         status: status.to_owned(),
         started: time(execution.start_time()),

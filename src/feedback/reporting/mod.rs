@@ -19,17 +19,17 @@
 //! - [`changes`] reads the changes of an execution whose approval has ended
 //! - [`report`](report::report) drives all of it, a part after the other
 
-mod cause;
+pub(crate) mod cause;
 mod changes;
 mod drift;
 mod event;
-mod execution;
+pub(crate) mod execution;
 mod former;
 pub(crate) mod note;
 mod note_content;
 mod open;
 mod outcome;
-mod outputs;
+pub(crate) mod outputs;
 mod plan;
 mod report;
 mod statuses;

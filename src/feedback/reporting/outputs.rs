@@ -8,7 +8,7 @@ use crate::feedback::reporting::execution::{Action, ActionState, Execution};
 use crate::gitops_pipeline::describe_stack;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::DeployedTarget;
 
 /// The output `name` of a stack, if it is an address that GitLab accepts for an environment.
 pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<String>, CallError> {
@@ -30,7 +30,7 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
 /// The execution, with the part of each reason that `audience` may read.
 pub async fn without_values(
     aws: &Aws,
-    settings: &ReportSettings,
+    deployed: &DeployedTarget,
     names: &ResourceNames,
     audience: Audience<'_>,
     execution: &Execution,
@@ -38,7 +38,7 @@ pub async fn without_values(
     let mut execution = execution.clone();
     let is_newest = execution.is_newest;
     for action in execution.actions.iter_mut().filter(|it| has_reason(it)) {
-        let values = values::of_operation(aws, settings, action, is_newest).await?;
+        let values = values::of_operation(aws, deployed, action, is_newest).await?;
         action.summary = shown_reason(&action.summary, &values, audience, names);
     }
     Ok(execution)

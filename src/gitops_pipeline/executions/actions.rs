@@ -1,11 +1,11 @@
 //! The attempts of the actions of an execution.
 
 use std::cmp::Reverse;
+use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{
     ActionExecutionDetail, ActionExecutionFilter, ActionExecutionStatus,
 };
-use aws_smithy_types::DateTime;
 
 use super::{DEPLOY, LATEST};
 use crate::clients::aws::{Aws, CallError, required};
@@ -65,7 +65,15 @@ pub async fn list_actions(
     Ok(actions)
 }
 
-/// The IDs of at least `count` executions that have deployed, or of those in the latest thousand
+/// An execution that has deployed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedDeployment {
+    pub execution_id: String,
+    /// When its action Deploy ended.
+    pub at: Option<SystemTime>,
+}
+
+/// At least `count` executions that have deployed, or of those in the latest thousand
 /// actions. The one whose action Deploy ended last is first: it is deployed. It may have failed
 /// since, for example because of an alarm, and an earlier one may have deployed later: a rollback,
 /// or a retry of its stage.
@@ -73,10 +81,10 @@ pub async fn deployments(
     aws: &Aws,
     pipeline_name: &str,
     count: usize,
-) -> Result<Vec<String>, CallError> {
+) -> Result<Vec<EndedDeployment>, CallError> {
     let call = aws.codepipeline.list_action_executions();
     let mut pages = call.pipeline_name(pipeline_name).into_paginator().send();
-    let mut ended: Vec<(Option<i128>, String)> = vec![];
+    let mut ended: Vec<EndedDeployment> = vec![];
     let mut seen = 0;
     while ended.len() < count
         && seen < MAX_ACTIONS
@@ -92,12 +100,15 @@ pub async fn deployments(
         };
         let deployed = page.action_execution_details().iter().filter(has_deployed);
         ended.extend(deployed.filter_map(|attempt| {
-            let id = attempt.pipeline_execution_id()?.to_owned();
-            Some((attempt.last_update_time().map(DateTime::as_nanos), id))
+            let at = attempt.last_update_time();
+            Some(EndedDeployment {
+                execution_id: attempt.pipeline_execution_id()?.to_owned(),
+                at: at.and_then(|at| SystemTime::try_from(*at).ok()),
+            })
         }));
     }
-    ended.sort_by_key(|(at, _)| Reverse(*at));
-    Ok(ended.into_iter().map(|(_, id)| id).collect())
+    ended.sort_by_key(|one| Reverse(one.at));
+    Ok(ended)
 }
 
 fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
-use super::actions::deployments;
+use super::actions::{EndedDeployment, deployments};
 use super::{commit_of, find, is_rollback};
 use crate::clients::aws::{Aws, CallError};
 
@@ -32,9 +32,10 @@ impl Deployments {
         count: usize,
         listed: &[PipelineExecutionSummary],
     ) -> Result<Self, CallError> {
-        let ids = deployments(aws, pipeline_name, count).await?;
-        let newest = ids.first().and_then(|id| find(listed, id)).and_then(commit_of);
-        let mut deployed: Vec<_> = ids.iter().filter_map(|id| find(listed, id)).collect();
+        let ended = deployments(aws, pipeline_name, count).await?;
+        let of = |one: &EndedDeployment| find(listed, &one.execution_id);
+        let newest = ended.first().and_then(of).and_then(commit_of);
+        let mut deployed: Vec<_> = ended.iter().filter_map(of).collect();
         let mut restored = None;
         deployed.retain(|one| {
             if restored.is_some_and(|commit| commit_of(one) != commit) {

@@ -11,6 +11,7 @@ use aws_sdk_codepipeline::types::{
 };
 
 use crate::clients::aws::{Aws, CallError, optional, required};
+use crate::common::one_line::{one_line, shortened};
 use crate::common::ownership;
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
@@ -36,6 +37,9 @@ pub const DEPLOY: &str = "Deploy";
 
 /// How many executions are the latest ones. A page has at most as many.
 pub const LATEST: usize = 100;
+
+/// The most characters of a commit's title.
+const MAX_TITLE: usize = 80;
 
 /// The most executions that are searched.
 pub const MAX_SEARCHED: usize = 3 * LATEST;
@@ -164,6 +168,15 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     let mut revisions = execution.source_revisions().iter();
     let code = revisions.find(|revision| revision.action_name() == SOURCE)?;
     code.revision_id()
+}
+
+/// The first line of the message of the commit that the execution has read. `None` if CodePipeline
+/// does not show it.
+pub fn title_of(execution: &PipelineExecutionSummary) -> Option<String> {
+    let mut revisions = execution.source_revisions().iter();
+    let code = revisions.find(|revision| revision.action_name() == SOURCE)?;
+    let title = code.revision_summary()?.trim().lines().next()?;
+    Some(shortened(&one_line(title), MAX_TITLE)).filter(|title| !title.is_empty())
 }
 
 /// The cause of an execution, with CodePipeline's detail.

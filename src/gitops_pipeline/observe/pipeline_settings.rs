@@ -4,7 +4,7 @@
 
 use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
 use crate::gitops_pipeline::settings::{
-    ApprovalSettings, ChangeSetSettings, GitLabApprovals, ReportSettings,
+    ApprovalSettings, ChangeSetSettings, DeployedTarget, GitLabApprovals, ReportSettings,
 };
 use crate::gitops_pipeline::spec::FunctionApprovals;
 use crate::gitops_pipeline::state::ChildStack;
@@ -36,6 +36,25 @@ impl PipelineSettings {
             EventRule::Review => is_reviewed,
         };
         EventRule::ALL.into_iter().filter(is_declared)
+    }
+
+    /// The stack that the pipeline deploys, as far as the settings show it: a pipeline without
+    /// `GitLab` and without approvals of the function stores no change set.
+    pub fn deployed(&self) -> DeployedTarget {
+        if let Some(report) = &self.report {
+            return report.deployed();
+        }
+        if let Some(approvals) = &self.approvals {
+            return DeployedTarget {
+                stack_name: approvals.stack_name.clone(),
+                change_set_name: Some(approvals.change_set_name.clone()),
+            };
+        }
+        let change_sets = self.change_sets.as_ref().map(|it| it.stack_name.clone());
+        DeployedTarget {
+            stack_name: change_sets.unwrap_or_else(|| self.names.deployed_stack()),
+            change_set_name: None,
+        }
     }
 
     /// The approvals of the function. `None` if only people approve in AWS.

@@ -43,6 +43,14 @@ pub struct ReportSettings {
     pub deploy_role_arn: Option<String>,
 }
 
+/// The stack that a pipeline deploys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeployedTarget {
+    pub stack_name: String,
+    /// The change set that waits for an approval. `None` if the pipeline creates none.
+    pub change_set_name: Option<String>,
+}
+
 fn is_set() -> bool {
     true
 }
@@ -71,6 +79,13 @@ impl ReportSettings {
             change_set_name: creates_change_set.then(|| names.change_set()),
             deploy_role_arn: spec.own_deploy_role().cloned(),
         })
+    }
+
+    pub fn deployed(&self) -> DeployedTarget {
+        DeployedTarget {
+            stack_name: self.stack_name.clone(),
+            change_set_name: self.change_set_name.clone(),
+        }
     }
 
     /// Whether the template names the project by its path.

@@ -6,6 +6,8 @@
 
 mod deployments;
 mod doctor;
+mod failure;
+mod members;
 mod projects;
 mod question;
 
@@ -28,7 +30,7 @@ impl<'a> Checker<'a> {
         Box::pin(async move {
             let mut answer = match topic {
                 AskedAbout::Doctor => Box::pin(self.diagnose(time)).await,
-                AskedAbout::Projects(only) => self.projects(only.as_ref(), time),
+                AskedAbout::Projects(only) => Box::pin(self.projects(only.as_ref(), time)).await,
                 AskedAbout::Deployments(asked) => self.deployments(asked, time),
             };
             answer["Format"] = json!(FORMAT);

@@ -48,7 +48,7 @@ pub(super) async fn report(round: &mut Round<'_>) -> Result<(), ReportError> {
 async fn is_outdated(facts: &Facts<'_>) -> Result<bool, CallError> {
     let context = facts.context;
     let deployed = actions::deployments(context.aws(), &context.names().pipeline(), 1).await?;
-    Ok(deployed.first() != Some(&facts.execution.id))
+    Ok(deployed.first().is_none_or(|one| one.execution_id != facts.execution.id))
 }
 
 async fn record(

@@ -177,8 +177,9 @@ impl<'a> Facts<'a> {
                 return Ok(execution.clone());
             }
             let audience = context.audience().await;
-            let (aws, settings, names) = (context.aws(), context.settings(), context.names());
-            let read = outputs::without_values(aws, settings, names, audience, execution);
+            let (aws, names) = (context.aws(), context.names());
+            let deployed = context.settings().deployed();
+            let read = outputs::without_values(aws, &deployed, names, audience, execution);
             match timeout(REASON_TIMEOUT, read).await {
                 Ok(read) => read,
                 Err(_) => Ok(outputs::without_reasons(execution)),
@@ -193,8 +194,9 @@ impl<'a> Facts<'a> {
         let (context, execution) = (self.context, &self.execution);
         let read = async || {
             let audience = context.audience().await;
-            let (aws, settings, names) = (context.aws(), context.settings(), context.names());
-            Cause::read(aws, settings, names, audience, execution).await
+            let (aws, names) = (context.aws(), context.names());
+            let deployed = context.settings().deployed();
+            Cause::read(aws, &deployed, names, audience, execution).await
         };
         self.cause.get_or_init(read).await.as_ref().map_err(Clone::clone)
     }

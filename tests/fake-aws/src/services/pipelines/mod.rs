@@ -196,7 +196,10 @@ fn list(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
     let summaries: Vec<Value> = newest_first
         .map(|execution| {
             let code = execution.revision.iter();
-            let code = code.map(|commit| json!({"actionName": action, "revisionId": commit}));
+            let code = code.map(|commit| {
+                let message = format!("Change {commit}\n\nThe reason");
+                json!({"actionName": action, "revisionId": commit, "revisionSummary": message})
+            });
             let revisions: Vec<Value> = code.chain(image.clone()).collect();
             // The format of .../userguide/stage-rollback-view-listing.html.
             let failed = execution.rolls_back.as_ref();

@@ -1,0 +1,183 @@
+//! Why an execution failed, as others than the members of its project may read it.
+
+use std::time::SystemTime;
+
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
+use serde_json::{Value, json};
+
+use super::members::Members;
+use crate::clients::aws::{Aws, CallError};
+use crate::common::one_line::{one_line, shortened};
+use crate::feedback::approval::person_of;
+use crate::feedback::change_sets::Audience;
+use crate::feedback::failures::deployment::{FailedDeployment, ListedFailure};
+use crate::feedback::reporting::cause::{Cause, stack_obstacle};
+use crate::feedback::reporting::execution::{self, Action, ActionState, Execution};
+use crate::feedback::reporting::note::way_back;
+use crate::feedback::reporting::outputs;
+use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY, commit_of};
+use crate::gitops_pipeline::names::ResourceNames;
+use crate::gitops_pipeline::settings::DeployedTarget;
+
+/// The most characters of a reason that a person wrote.
+const MAX_REASON: usize = 400;
+
+/// An execution that CodePipeline shows as failed.
+#[derive(Clone, Copy, Debug)]
+pub struct FailedExecution<'a> {
+    pub names: &'a ResourceNames,
+    pub deployed: &'a DeployedTarget,
+    pub execution: &'a PipelineExecutionSummary,
+    /// Those that were listed with it, the newest first.
+    pub listed: &'a [PipelineExecutionSummary],
+    /// The stages of the pipeline.
+    pub state: &'a GetPipelineStateOutput,
+}
+
+/// How an execution ended that CodePipeline shows as failed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FailedEnd {
+    Failure(Value),
+    /// A person rejected it, which is not a failure.
+    Rejection(Value),
+}
+
+impl FailedExecution<'_> {
+    /// Reads how it ended.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn read(&self, aws: &Aws) -> Result<FailedEnd, CallError> {
+        let commit = commit_of(self.execution).unwrap_or_default();
+        let Some(mut read) = execution::with_commit(self.execution, self.listed, commit) else {
+            return Ok(FailedEnd::Failure(
+                self.unread("CodePipeline shows no ID of it"),
+            ));
+        };
+        read.actions = execution::list_actions(aws, &self.names.pipeline(), &read.id).await?;
+        let is_failed = |action: &&Action| action.state == ActionState::Failed;
+        let approval = read.action(APPROVAL).filter(is_failed);
+        if let Some(rejected) = approval.filter(|action| !action.by.is_empty()) {
+            return Ok(FailedEnd::Rejection(self.rejection(rejected)));
+        }
+        let mut shown = self.members();
+        if let Some(action) = read.failed_action().or(approval) {
+            shown.set_if("Stage", self.stage_of(&action.name));
+            shown.set("Action", action.name.as_str());
+        }
+        self.explain(aws, &read, &mut shown).await?;
+        Ok(FailedEnd::Failure(shown.value()))
+    }
+
+    /// The failure without its cause, and `why`.
+    pub fn unread(&self, why: &str) -> Value {
+        let mut shown = self.members();
+        shown.set("Cause", why);
+        shown.value()
+    }
+
+    fn members(&self) -> Members {
+        let mut shown = Members::default();
+        shown.set(
+            "ExecutionId",
+            self.execution.pipeline_execution_id().unwrap_or("?"),
+        );
+        shown.set_commit(self.execution);
+        let ended = self.execution.last_update_time();
+        shown.set_time("At", ended.and_then(|at| SystemTime::try_from(*at).ok()));
+        shown
+    }
+
+    fn rejection(&self, approval: &Action) -> Value {
+        let mut shown = self.members();
+        shown.set_text("By", person_of(&approval.summary).unwrap_or(&approval.by));
+        let reason = shortened(&one_line(&approval.summary), MAX_REASON);
+        shown.set_text("Reason", &reason);
+        shown.value()
+    }
+
+    /// Adds the cause, and the remedy.
+    async fn explain(
+        &self,
+        aws: &Aws,
+        read: &Execution,
+        shown: &mut Members,
+    ) -> Result<(), CallError> {
+        let FailedExecution {
+            names, deployed, ..
+        } = *self;
+        let cause = Cause::read(aws, deployed, names, Audience::Others, read).await?;
+        let text = match &cause {
+            Cause::Build(build) => build.text(),
+            Cause::Deployment(Ok(found)) => {
+                add_resources(shown, found);
+                cause.first().unwrap_or_default()
+            }
+            Cause::Deployment(Err(why)) => {
+                shown.set("NotListed", why.because);
+                self.summary(aws, read).await?
+            }
+            Cause::Summary => self.summary(aws, read).await?,
+        };
+        shown.set("Cause", text);
+        let status = cause.stack_status(aws, &deployed.stack_name, read).await;
+        shown.set_if(
+            "StackStatus",
+            status.as_ref().map(|it| it.as_str().to_owned()),
+        );
+        let obstacle = status.and_then(|it| stack_obstacle(&it, &deployed.stack_name));
+        let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
+        let remedy = match obstacle {
+            Some(obstacle) => obstacle,
+            None if is_of_build => format!(
+                "Read its log: aws logs tail /aws/codebuild/{} --since 1d",
+                names.build_project()
+            ),
+            None if read.action(DEPLOY).is_some() => {
+                way_back("If the former release has to be deployed again", names)
+            }
+            None => String::new(),
+        };
+        shown.set_text("Remedy", one_line(&remedy).trim_end_matches('.'));
+        Ok(())
+    }
+
+    /// The shown part of CodePipeline's own reason.
+    async fn summary(&self, aws: &Aws, read: &Execution) -> Result<String, CallError> {
+        let (deployed, names) = (self.deployed, self.names);
+        let shown = outputs::without_values(aws, deployed, names, Audience::Others, read).await?;
+        let action = shown.failed_action().or(shown.action(APPROVAL));
+        let summary = action.map(|action| one_line(&action.summary));
+        let text = match summary.as_deref() {
+            Some("") => "CodePipeline shows no reason",
+            Some(summary) => summary,
+            None => {
+                "CodePipeline shows no action that failed: a condition of a stage may have, for example an alarm"
+            }
+        };
+        Ok(text.to_owned())
+    }
+
+    /// The stage with the action `name`.
+    fn stage_of(&self, name: &str) -> Option<&str> {
+        let mut stages = self.state.stage_states().iter();
+        let has_it = |actions: &[_]| {
+            let mut actions = actions.iter();
+            actions
+                .any(|it: &aws_sdk_codepipeline::types::ActionState| it.action_name() == Some(name))
+        };
+        stages.find(|stage| has_it(stage.action_states()))?.stage_name()
+    }
+}
+
+fn add_resources(shown: &mut Members, found: &FailedDeployment) {
+    let resource = |one: &ListedFailure| json!({"Path": one.path, "Type": one.resource_type, "Reason": one.reason});
+    shown.set(
+        "Resources",
+        found.resources.iter().map(resource).collect::<Value>(),
+    );
+    let unless_zero = |number: usize| Some(number).filter(|number| *number > 0);
+    shown.set_if("MoreResources", unless_zero(found.more));
+    shown.set_if("Cancelled", unless_zero(found.cancelled));
+}

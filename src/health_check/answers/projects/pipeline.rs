@@ -1,0 +1,214 @@
+//! The pipeline of a project: its deployment, approvals, failure and freezes.
+
+use std::time::SystemTime;
+
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+use aws_sdk_codepipeline::types::{ActionState, PipelineExecutionSummary, StageState};
+use serde_json::Value;
+
+use super::row::Row;
+use crate::gitops_pipeline::executions::actions::deployments;
+use crate::gitops_pipeline::executions::{
+    self, APPROVAL, ExecutionStatus, MAX_SEARCHED, commit_of, find, is_rollback, status_of,
+};
+use crate::gitops_pipeline::health::{is_waiting, requested_at, unknown_status};
+use crate::gitops_pipeline::holds::{self, Hold};
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::health_check::answers::failure::{FailedEnd, FailedExecution};
+use crate::health_check::answers::members::Members;
+use crate::health_check::checker::Checker;
+use crate::health_check::findings::unknown_value;
+
+/// The state of a pipeline, and the executions that were listed after it.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    state: &'a GetPipelineStateOutput,
+    listed: &'a [PipelineExecutionSummary],
+}
+
+/// An approval that waits.
+struct WaitingApproval<'a> {
+    stage: &'a StageState,
+    action: &'a ActionState,
+}
+
+impl WaitingApproval<'_> {
+    fn execution_id(&self) -> &str {
+        let inside = self.stage.latest_execution();
+        inside.map_or("", |inside| inside.pipeline_execution_id())
+    }
+}
+
+impl Checker<'_> {
+    /// Adds the pipeline with these `settings`, whose stack contains one.
+    pub(super) async fn add_pipeline(
+        &self,
+        row: &mut Row,
+        settings: &PipelineSettings,
+        deployed: &DeployedTarget,
+    ) {
+        let (aws, pipeline) = (&self.clients.aws, settings.names.pipeline());
+        // First, so that the executions of its approvals are listed.
+        let state = executions::state(aws, &pipeline).await;
+        let state = match row.noted(state) {
+            Some(None) => return row.members.set("HasPipeline", false),
+            Some(state) => state,
+            None => None,
+        };
+        row.members.set("HasPipeline", true);
+        let needs_more = |listed: &[PipelineExecutionSummary]| {
+            listed.len() < MAX_SEARCHED && !listed.iter().any(has_succeeded)
+        };
+        let listed = executions::list_while(aws, &pipeline, needs_more).await;
+        let listed = row.noted(listed).flatten();
+        if let Some(state) = &state {
+            for transition in holds::disabled_transitions(state) {
+                row.hold(&Hold::Transition(transition));
+            }
+            let listed = listed.as_deref().unwrap_or_default();
+            let shown = Shown { state, listed };
+            self.add_approvals(row, settings, deployed, shown).await;
+        }
+        let Some(listed) = listed else { return };
+        let state = state.unwrap_or_else(|| GetPipelineStateOutput::builder().build());
+        self.add_executions(row, settings, &listed).await;
+        let is_end = |one: &&PipelineExecutionSummary| {
+            let status = status_of(one);
+            matches!(status, ExecutionStatus::Succeeded | ExecutionStatus::Failed)
+        };
+        let ended = listed.iter().find(is_end);
+        if let Some(execution) = ended.filter(|one| !has_succeeded(one)) {
+            let failed = FailedExecution {
+                names: &settings.names,
+                deployed,
+                execution,
+                listed: &listed,
+                state: &state,
+            };
+            match Box::pin(failed.read(aws)).await {
+                Ok(FailedEnd::Failure(failure)) => row.members.set("Failure", failure),
+                Ok(FailedEnd::Rejection(rejection)) => row.members.set("Rejection", rejection),
+                Err(error) => {
+                    row.members.set("Failure", failed.unread("the cause was not read"));
+                    row.not_read(error);
+                }
+            }
+        }
+    }
+
+    /// Adds the newest execution of those `listed`, and the one that is deployed.
+    async fn add_executions(
+        &self,
+        row: &mut Row,
+        settings: &PipelineSettings,
+        listed: &[PipelineExecutionSummary],
+    ) {
+        // An older one than a success decides nothing.
+        for one in listed.iter().take_while(|one| !has_succeeded(one)) {
+            if let ExecutionStatus::Unknown(status) = status_of(one) {
+                let id = one.pipeline_execution_id().unwrap_or("?");
+                row.not_read(unknown_value(
+                    &format!("the status of execution {id}"),
+                    &status,
+                ));
+            }
+        }
+        let Some(newest) = listed.first() else { return };
+        row.members.set("Newest", shown_newest(newest));
+        let ended = deployments(&self.clients.aws, &settings.names.pipeline(), 1).await;
+        let ended = row.noted(ended).unwrap_or_default();
+        let last = ended.first();
+        let of_last = last.and_then(|last| find(listed, &last.execution_id));
+        if let Some((last, execution)) = last.zip(of_last)
+            && commit_of(execution).is_some()
+        {
+            let mut shown = Members::default();
+            shown.set("ExecutionId", last.execution_id.as_str());
+            shown.set_commit(execution);
+            shown.set_time("At", last.at);
+            row.members.set("Deployed", shown.value());
+        }
+    }
+
+    /// Adds the approvals that wait, the one of the change set with it.
+    async fn add_approvals(
+        &self,
+        row: &mut Row,
+        settings: &PipelineSettings,
+        deployed: &DeployedTarget,
+        shown: Shown<'_>,
+    ) {
+        let Shown { state, listed } = shown;
+        let names = &settings.names;
+        for action in state.stage_states().iter().flat_map(StageState::action_states) {
+            if let Some(status) = unknown_status(action) {
+                let name = action.action_name().unwrap_or("?");
+                row.not_read(unknown_value(
+                    &format!("the status of action {name}"),
+                    status,
+                ));
+            }
+        }
+        let waiting = waiting(state);
+        // In another execution mode, several change sets have had its name.
+        let has_one = waiting.len() == 1;
+        let mut approvals = vec![];
+        for approval in &waiting {
+            let id = approval.execution_id();
+            let mut shown = Members::default();
+            shown.set("ExecutionId", id);
+            shown.set("Stage", approval.stage.stage_name().unwrap_or("?"));
+            shown.set("Action", approval.action.action_name().unwrap_or("?"));
+            shown.set_time("Since", requested_at(approval.action));
+            if let Some(execution) = find(listed, id) {
+                shown.set_commit(execution);
+            }
+            shown.set("Url", settings.location.pipeline_console(&names.pipeline()));
+            if has_one && approval.action.action_name() == Some(APPROVAL) {
+                let read = Box::pin(self.change_set(settings, deployed, id)).await;
+                shown.set_if("ChangeSet", row.noted(read).flatten());
+            }
+            approvals.push(shown.value());
+        }
+        row.members.set("Approvals", approvals);
+    }
+}
+
+/// The approvals that wait in a pipeline of this `state`.
+fn waiting(state: &GetPipelineStateOutput) -> Vec<WaitingApproval<'_>> {
+    let stages = state.stage_states().iter();
+    let actions = stages.flat_map(|stage| {
+        let actions = stage.action_states().iter();
+        actions.map(move |action| WaitingApproval { stage, action })
+    });
+    actions.filter(|it| is_waiting(it.action)).collect()
+}
+
+/// Whether the approval of the execution `id` waits in a pipeline of this `state`, and no other.
+pub fn waits_alone(state: &GetPipelineStateOutput, id: &str) -> bool {
+    let waiting = waiting(state);
+    matches!(&waiting[..], [one] if one.execution_id() == id)
+}
+
+fn has_succeeded(one: &PipelineExecutionSummary) -> bool {
+    status_of(one) == ExecutionStatus::Succeeded
+}
+
+fn shown_newest(newest: &PipelineExecutionSummary) -> Value {
+    let mut shown = Members::default();
+    shown.set("ExecutionId", newest.pipeline_execution_id().unwrap_or("?"));
+    shown.set(
+        "Status",
+        newest.status().map_or("", |status| status.as_str()),
+    );
+    shown.set_commit(newest);
+    let at = if status_of(newest).is_end() {
+        newest.last_update_time()
+    } else {
+        newest.start_time()
+    };
+    shown.set_time("At", at.and_then(|at| SystemTime::try_from(*at).ok()));
+    shown.set_if("IsRollback", is_rollback(newest).then_some(true));
+    shown.value()
+}

@@ -1,0 +1,250 @@
+//! The row of a project, as far as it can be read.
+
+use serde_json::{Value, json};
+
+use super::super::members::{self, Members};
+use crate::clients::aws::CallError;
+use crate::clients::cloudformation::StackStatus;
+use crate::gitops_pipeline::child::{Child, FoundChild};
+use crate::gitops_pipeline::holds::Hold;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::health_check::checker::Checker;
+use crate::health_check::doctor::{part_problem, stack_problem};
+use crate::health_check::findings::{shown, unknown_value};
+use crate::health_check::pushes::LookedAt;
+use crate::health_check::stacks::{ListedStack, Stacks};
+use cfn_custom_resource::Reason;
+
+#[derive(Debug, Default)]
+pub struct Row {
+    pub project_id: String,
+    pub members: Members,
+    /// The ID of the stack with its resource. `None` if it is not known.
+    pub owner: Option<String>,
+    pub holds: Vec<Value>,
+    problems: Vec<Value>,
+    not_read: Vec<Value>,
+}
+
+impl Row {
+    pub fn new(project_id: &str) -> Self {
+        Row {
+            project_id: project_id.to_owned(),
+            ..Row::default()
+        }
+    }
+
+    /// The row of a project that there was no time to read.
+    pub fn out_of_time(project_id: &str) -> Self {
+        let mut row = Row::new(project_id);
+        let problem = "there was no time to read it";
+        row.not_read(Reason::uncoded(
+            problem,
+            "Ask again, or for this project alone",
+        ));
+        row
+    }
+
+    pub fn problem(&mut self, subject: &str, problem: &Reason) {
+        let mut finding = shown(problem);
+        finding["Subject"] = json!(subject);
+        self.problems.push(finding);
+    }
+
+    pub fn not_read(&mut self, why: impl Into<Reason>) {
+        let why = why.into();
+        warn!(why, "a part of a project is not read");
+        self.not_read.push(shown(&why));
+    }
+
+    /// The result of a read. `None` if it failed, which is noted.
+    pub fn noted<T>(&mut self, read: Result<T, CallError>) -> Option<T> {
+        read.map_err(|error| self.not_read(error)).ok()
+    }
+
+    /// Whether everything was read.
+    pub fn is_whole(&self) -> bool {
+        self.not_read.is_empty()
+    }
+
+    /// Notes a status that this function does not know.
+    pub fn check_status(&mut self, stack_name: &str, status: &StackStatus) {
+        if let StackStatus::Unknown(text) = status {
+            self.not_read(unknown_value(
+                &format!("the status of stack {stack_name}"),
+                text,
+            ));
+        }
+    }
+
+    /// Adds a freeze. One of an event rule has no time and no person.
+    pub fn hold(&mut self, hold: &Hold) {
+        let mut shown = Members::default();
+        shown.set("Held", hold.to_string());
+        shown.set("Remedy", hold.remedy());
+        match hold {
+            Hold::Rule(name) => shown.set("Rule", name.as_str()),
+            Hold::Transition(transition) => {
+                shown.set("Stage", transition.stage.as_str());
+                shown.set_time("Since", transition.since);
+                shown.set_text("By", &transition.by);
+                shown.set_text("Reason", &transition.reason);
+            }
+        }
+        self.holds.push(shown.value());
+    }
+
+    /// Adds how the stacks with these names that exist differ from their templates, as
+    /// CloudFormation has found.
+    fn add_drift(&mut self, stacks: &Stacks, names: [&str; 2]) {
+        let mut compared = vec![];
+        for stack in names.into_iter().filter_map(|name| stacks.named(name)) {
+            let drift = &stack.drift;
+            let mut shown = Members::default();
+            shown.set("StackName", stack.name.as_str());
+            shown.set("Status", drift.status.as_str());
+            shown.set_time("CheckedAt", drift.checked);
+            compared.push(shown.value());
+            if !drift.is_known {
+                let part = format!("the drift status of stack {}", stack.name);
+                self.not_read(unknown_value(&part, &drift.status));
+            }
+        }
+        self.members.set("Drift", compared);
+    }
+
+    pub fn value(mut self) -> Value {
+        self.members.set("ProjectID", self.project_id);
+        if !self.holds.is_empty() {
+            self.members.set("Holds", self.holds);
+        }
+        self.members.set("Problems", self.problems);
+        self.members.set("NotRead", self.not_read);
+        self.members.value()
+    }
+}
+
+impl Checker<'_> {
+    /// Reads the project `project_id`, whose pipeline's stack is `name`. `None` if that does not
+    /// exist.
+    pub(super) async fn read_row(
+        &self,
+        name: &str,
+        project_id: &str,
+        stacks: Option<&Stacks>,
+    ) -> Option<Row> {
+        let listed = stacks.and_then(|stacks| stacks.named(name));
+        let mut row = Row::new(project_id);
+        if let Some(listed) = listed {
+            row.members.set("ChildStack", members::stack(name, listed.status.as_str()));
+        }
+        let found = self.gitops_pipeline.find_child(name).await;
+        let child = match row.noted(found) {
+            None => return Some(row),
+            Some(FoundChild::Absent) => return None,
+            Some(FoundChild::Untagged(_)) => {
+                row.problem(&subject(name), &self.untagged_problem());
+                return Some(row);
+            }
+            Some(FoundChild::Owned(child)) => *child,
+        };
+        row.members.set("ChildStack", members::stack(name, child.status.as_str()));
+        row.check_status(name, &child.status);
+        if let Some(stacks) = stacks {
+            self.add_owner(&mut row, name, &child, stacks).await;
+        }
+        self.add_child(&mut row, name, &child, listed);
+        let Some(settings) = &child.settings else {
+            return Some(row);
+        };
+        let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
+        if let Some(looked) = row.noted(looked) {
+            let id = listed.map_or(name, |listed| listed.id.as_str());
+            add_parts(&mut row, looked, &child, settings, id);
+        }
+        let deployed = settings.deployed();
+        if child.has_pipeline {
+            Box::pin(self.add_pipeline(&mut row, settings, &deployed)).await;
+        } else {
+            row.members.set("HasPipeline", false);
+        }
+        if let Some(stacks) = stacks {
+            row.add_drift(stacks, [&deployed.stack_name, name]);
+        }
+        Some(row)
+    }
+
+    fn untagged_problem(&self) -> Reason {
+        let problem = "no tags name the resource that owns it, so nothing is reported to GitLab, no lost push is \
+            started, and every update and deletion fails";
+        let remedy = format!(
+            "If a resource of the environment declares it, see how to set its tags: cfn-gitops doctor --env {}. \
+             Otherwise, delete it or give it another name",
+            self.environment.id
+        );
+        Reason::uncoded(problem, remedy)
+    }
+
+    /// Adds the state of the pipeline's stack itself.
+    fn add_child(&self, row: &mut Row, name: &str, child: &Child, listed: Option<&ListedStack>) {
+        let id = listed.map_or(name, |listed| listed.id.as_str());
+        row.members.set_if("Version", child.version);
+        row.members.set_if("IsOutdated", child.version.map(|_| child.is_outdated()));
+        let of_status = stack_problem(&child.status, id);
+        if let Some(problem) = of_status.or_else(|| self.content_problem(row, child)) {
+            row.problem(&subject(name), &problem);
+        }
+        let Some(settings) = &child.settings else {
+            return;
+        };
+        row.members.set("Pipeline", settings.names.pipeline());
+        row.members.set("Branch", settings.branch.as_str());
+    }
+
+    /// Why the stack does not have the content of a pipeline's. `None` if it has, or while it is
+    /// being created.
+    fn content_problem(&self, row: &Row, child: &Child) -> Option<Reason> {
+        if child.settings.is_some() || child.status == StackStatus::CreateInProgress {
+            return None;
+        }
+        let (status, env_id) = (&child.status, &self.environment.id);
+        let project_id = &row.project_id;
+        Some(if child.version.is_none() {
+            let problem = format!("its status is {status}: it was never complete");
+            let remedy =
+                format!("See what failed: cfn-gitops failures {project_id} --env {env_id}");
+            Reason::uncoded(problem, remedy)
+        } else {
+            let problem = "its name or its outputs are not those of a pipeline's stack";
+            Reason::uncoded(
+                problem,
+                "If it is not of cfn-gitops, delete it or give it another name",
+            )
+        })
+    }
+}
+
+/// The subject of a finding about a pipeline's stack.
+fn subject(name: &str) -> String {
+    format!("pipeline stack {name}")
+}
+
+/// Adds the parts of the stack `id` that a person has deleted or disabled.
+fn add_parts(
+    row: &mut Row,
+    looked: LookedAt,
+    child: &Child,
+    settings: &PipelineSettings,
+    id: &str,
+) {
+    for part in looked.missing {
+        let problem = part_problem(part, child, settings, id);
+        row.problem(&subject(&settings.names.stack()), &problem);
+    }
+    for hold in &looked.held {
+        row.hold(hold);
+    }
+    for unknown in looked.unknown {
+        row.not_read(unknown);
+    }
+}

@@ -1,0 +1,548 @@
+//! The answer about all projects: a row of each, even of one that cannot be read.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cfn_gitops::health_check::{AskedAbout, Question};
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+use crate::fixture::{TOKEN, answer, create_pipeline, empty_world, look, owner, tags};
+use fake_aws::redacted;
+use fake_aws::{Entry, Execution, FakeAws, FaultKind, On, Pipeline, ResourceChange, ResourceEvent};
+use test_support::custom_resource::ParentStack;
+
+const CHILD: &str = "gitops-dev-shop";
+const PIPELINE: &str = "codepipeline-dev-cfn-shop";
+const DEPLOYED: &str = "cfnstack-dev-shop";
+const CHANGE_SET: &str = "changeset-dev-shop";
+const REPOSITORY: &str = "codecommit-dev-cfn-shop";
+const BRANCH: &str = "development";
+const COMMITS: [&str; 2] = ["c0ffee0000000001", "c0ffee0000000002"];
+/// The values of a parameter with `NoEcho`, and of another one.
+const MASKED: &str = "SentinelOfNoEcho/+=";
+const PLAIN: &str = "SentinelOfAParameter/+=";
+const TABLE: &str = "AWS::DynamoDB::Table";
+
+/// An attempt of an action: its name, its status, and CodePipeline's text.
+type Attempt = (&'static str, &'static str, Option<&'static str>);
+
+fn properties() -> Value {
+    json!({
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "Deploy": {"ActionMode": "CHANGE_SET"},
+        "GitLab": {
+            "Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": "platform/shop",
+        },
+    })
+}
+
+/// A project whose pipeline has deployed the first commit.
+async fn shop(properties: &Value) -> (FakeAws, ParentStack) {
+    let fake = empty_world();
+    fake.gitlab_project("platform/shop", &[BRANCH]);
+    fake.gitlab_token(TOKEN);
+    let stack = create_pipeline(&fake, properties).await;
+    fake.push_without_event(REPOSITORY, BRANCH, COMMITS[0]);
+    look(&fake).await;
+    let template = json!({
+        "Parameters": {"Password": {"Type": "String", "NoEcho": true}, "Size": {"Type": "String"}},
+        "Resources": {"Orders": {"Type": TABLE, "Properties": {"TableName": "orders"}}},
+    });
+    fake.deployed_stack(
+        DEPLOYED,
+        &template,
+        &[("Password", MASKED), ("Size", PLAIN)],
+    );
+    fake.arrange(|aws| {
+        aws.remember_secret(MASKED);
+        aws.remember_secret(PLAIN);
+        let stack = aws.stacks.named_mut(DEPLOYED).expect("just deployed");
+        stack.outputs.insert("Size".to_owned(), PLAIN.to_owned());
+        aws.pipelines.get_mut(PIPELINE).expect("a pipeline").executions.clear();
+    });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    run(
+        &fake,
+        "e1",
+        0,
+        "Succeeded",
+        &[("Deploy", "Succeeded", None)],
+    );
+    (fake, stack)
+}
+
+fn change_pipeline(fake: &FakeAws, change: impl FnOnce(&mut Pipeline)) {
+    fake.change(|aws| change(aws.pipelines.get_mut(PIPELINE).expect("a pipeline")));
+}
+
+/// An execution of this commit, with these attempts.
+fn run(fake: &FakeAws, id: &str, commit: usize, status: &'static str, attempts: &[Attempt]) {
+    fake.change(|aws| {
+        let now = aws.now;
+        let mut execution = Execution::with_status(id.to_owned(), status, now);
+        execution.revision = Some(COMMITS[commit].to_owned());
+        for (action, status, text) in attempts {
+            execution.begin(action, now);
+            execution.end(action, status, *text, now);
+        }
+        let pipeline = aws.pipelines.get_mut(PIPELINE).expect("a pipeline");
+        pipeline.executions.push(execution);
+    });
+}
+
+/// The execution `e2` waits for its approval, with these changes.
+fn wait(fake: &FakeAws, changes: Vec<ResourceChange>) {
+    run(
+        fake,
+        "e2",
+        1,
+        "InProgress",
+        &[("Approval", "InProgress", None)],
+    );
+    change_pipeline(fake, |pipeline| {
+        pipeline.running = vec![("Approval", Some("token"))];
+    });
+    let key = (DEPLOYED.to_owned(), CHANGE_SET.to_owned());
+    fake.change(|aws| {
+        let now = aws.now;
+        aws.stacks.change_sets.insert(key, changes, now);
+    });
+}
+
+fn change(logical_id: &'static str, replacement: Option<&'static str>) -> ResourceChange {
+    ResourceChange {
+        action: replacement.map_or("Add", |_| "Modify"),
+        logical_id,
+        resource_type: TABLE,
+        replacement,
+        value: PLAIN,
+    }
+}
+
+/// The whole answer. Nothing was changed for it.
+async fn asked(fake: &FakeAws) -> Value {
+    let before = fake.journal().len();
+    let answer = answer(fake, &AskedAbout::Projects(None), Duration::from_secs(290)).await;
+    assert!(fake.journal()[before..].iter().all(Entry::reads));
+    answer
+}
+
+/// The only row.
+async fn row(fake: &FakeAws) -> Value {
+    let answer = asked(fake).await;
+    assert_eq!(answer["NotRead"], json!([]), "{answer}");
+    let [row] = &answer["Projects"].as_array().expect("a list")[..] else {
+        panic!("not one: {answer}");
+    };
+    row.clone()
+}
+
+/// Compares some members of the only row.
+async fn check(fake: &FakeAws, members: &[&str], expected: Expect) {
+    let row = row(fake).await;
+    let shown = members.iter().map(|name| format!("{name}: {}", row[*name]));
+    let text = shown.collect::<Vec<_>>().join("\n");
+    expected.assert_eq(&redacted(&text));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_project_has_no_problem() {
+    let (fake, _) = shop(&properties()).await;
+    let row = row(&fake).await.to_string().replace(",\"", ",\n\"");
+    expect![[r#"
+        {"Approvals":[],
+        "Branch":"development",
+        "ChildStack":{"Name":"gitops-dev-shop",
+        "Status":"UPDATE_COMPLETE"},
+        "Deployed":{"At":"<time>",
+        "Commit":"c0ffee0000000001",
+        "ExecutionId":"e1",
+        "Title":"Change c0ffee0000000001"},
+        "Drift":[{"StackName":"cfnstack-dev-shop",
+        "Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop",
+        "Status":"NOT_CHECKED"}],
+        "HasPipeline":true,
+        "IsOutdated":false,
+        "Newest":{"At":"<time>",
+        "Commit":"c0ffee0000000001",
+        "ExecutionId":"e1",
+        "Status":"Succeeded",
+        "Title":"Change c0ffee0000000001"},
+        "NotRead":[],
+        "Owner":{"Exists":true,
+        "LogicalId":"Project",
+        "StackId":"arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid>",
+        "StackName":"shop",
+        "Status":"CREATE_COMPLETE"},
+        "Pipeline":"codepipeline-dev-cfn-shop",
+        "Problems":[],
+        "ProjectID":"shop",
+        "Version":2}"#]]
+    .assert_eq(&redacted(&row));
+}
+
+#[tokio::test(start_paused = true)]
+async fn project_without_a_push_has_no_pipeline() {
+    let fake = empty_world();
+    create_pipeline(&fake, &json!({"EnvID": "dev", "ProjectID": "shop"})).await;
+    check(
+        &fake,
+        &["HasPipeline", "Branch", "Newest", "Problems", "NotRead"],
+        expect![[r#"
+            HasPipeline: false
+            Branch: "development"
+            Newest: null
+            Problems: []
+            NotRead: []"#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_approval_has_its_change_set() {
+    let (fake, _) = shop(&properties()).await;
+    wait(
+        &fake,
+        vec![change("Carts", None), change("Orders", Some("True"))],
+    );
+    check(
+        &fake,
+        &["Deployed", "Newest", "Approvals", "Failure"],
+        expect![[r#"
+            Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}
+            Newest: {"At":"<time>","Commit":"c0ffee0000000002","ExecutionId":"e2","Status":"InProgress","Title":"Change c0ffee0000000002"}
+            Approvals: [{"Action":"Approval","ChangeSet":{"Counts":{"Added":1,"Imported":0,"Modified":0,"PossiblyReplaced":0,"Removed":0,"Replaced":1,"Undetermined":0},"Name":"changeset-dev-shop","Resources":[{"Effect":"replaced","IsDeleted":true,"LogicalId":"Orders","Properties":[],"ReplacedBecauseOf":["TableName"],"Type":"AWS::DynamoDB::Table"},{"Effect":"added","LogicalId":"Carts","Properties":[],"Type":"AWS::DynamoDB::Table"}]},"Commit":"c0ffee0000000002","ExecutionId":"e2","Stage":"Deploy","Title":"Change c0ffee0000000002","Url":"https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/view?region=eu-central-1"}]
+            Failure: null"#]],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_change_set_is_counts() {
+    let (fake, _) = shop(&properties()).await;
+    let id = |number: usize| -> &'static str { format!("Table{number}").leak() };
+    wait(
+        &fake,
+        (0..101).map(|number| change(id(number), None)).collect(),
+    );
+    let row = row(&fake).await;
+    let shown = &row["Approvals"][0]["ChangeSet"];
+    assert_eq!(
+        (&shown["Counts"]["Added"], shown.get("Resources")),
+        (&json!(101), None)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_build_has_its_phase_and_no_line_of_its_log() {
+    let (fake, _) = shop(&properties()).await;
+    let text = "Build terminated with state: FAILED";
+    run(&fake, "e2", 1, "Failed", &[("Build", "Failed", Some(text))]);
+    let build = fake.start_build("codebuild-dev-cfn-shop");
+    change_pipeline(&fake, |pipeline| {
+        pipeline.executions[1].run_as("Build", &build);
+    });
+    let message = "Error while executing command: npm test. Reason: exit status 1";
+    fake.fail_build(&build, "BUILD", message, &["a line of the log"]);
+    let row = row(&fake).await;
+    assert!(!row.to_string().contains("a line of the log"));
+    check(&fake, &["Failure", "Deployed"], expect![[r#"
+        Failure: {"Action":"Build","At":"<time>","Cause":"The build failed in phase BUILD: COMMAND_EXECUTION_ERROR: Error while executing command: npm test. Reason: exit status 1","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Read its log: aws logs tail /aws/codebuild/codebuild-dev-cfn-shop --since 1d","Title":"Change c0ffee0000000002"}
+        Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_build_is_not_a_failed_command() {
+    let (fake, _) = shop(&properties()).await;
+    run(
+        &fake,
+        "e2",
+        1,
+        "Failed",
+        &[(
+            "Build",
+            "Failed",
+            Some("Build terminated with state: STOPPED"),
+        )],
+    );
+    let build = fake.start_build("codebuild-dev-cfn-shop");
+    change_pipeline(&fake, |pipeline| {
+        pipeline.executions[1].run_as("Build", &build);
+    });
+    fake.end_build(&build, "STOPPED");
+    let row = row(&fake).await;
+    expect!["The build was stopped"].assert_eq(row["Failure"]["Cause"].as_str().expect("a cause"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_deployment_lists_the_resources_of_nested_stacks() {
+    let (fake, _) = shop(&properties()).await;
+    wait(&fake, vec![change("Carts", None)]);
+    approve(&fake);
+    let reason = format!("Bucket {PLAIN} already exists, and {MASKED}").leak();
+    let inner = [failed("Bucket", "AWS::S3::Bucket", reason)];
+    let id = fake.failed_nested_stack(DEPLOYED, "cfnstack-dev-shop-Data-1A2B3C4D5E6F", &inner);
+    let embedded = "Embedded stack x was not successfully created: The following resource(s) failed to create: [Bucket]. ";
+    let mut outer = failed("Data", "AWS::CloudFormation::Stack", embedded);
+    outer.physical_id = id;
+    fake.fail_deployment(DEPLOYED, &[outer]);
+    end(&fake, Some("Bucket already exists"));
+    check(&fake, &["Failure", "Deployed", "Approvals"], expect![[r#"
+        Failure: {"Action":"Deploy","At":"<time>","Cause":"Data/Bucket (AWS::S3::Bucket): the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"If the former release has to be deployed again, revert the merge request, or run cfn-gitops undo shop --env dev","Resources":[{"Path":"Data/Bucket","Reason":"the reason is not shown, because it may contain a value of a parameter","Type":"AWS::S3::Bucket"}],"StackStatus":"UPDATE_ROLLBACK_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}
+        Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}
+        Approvals: []"#]]).await;
+}
+
+/// The approval of `e2` is given, and its deployment begins.
+fn approve(fake: &FakeAws) {
+    let key = (DEPLOYED.to_owned(), CHANGE_SET.to_owned());
+    fake.change(|aws| {
+        let executed = aws.stacks.change_sets.execute(&key);
+        aws.stacks.named_mut(DEPLOYED).expect("a stack").change_set_id = executed;
+        let now = aws.now;
+        let pipeline = aws.pipelines.get_mut(PIPELINE).expect("a pipeline");
+        pipeline.running.clear();
+        pipeline.executions[1].end("Approval", "Succeeded", Some("fine"), now);
+        pipeline.executions[1].begin("Deploy", now);
+    });
+}
+
+/// The deployment of `e2` fails.
+fn end(fake: &FakeAws, text: Option<&'static str>) {
+    fake.change(|aws| {
+        let now = aws.now;
+        let pipeline = aws.pipelines.get_mut(PIPELINE).expect("a pipeline");
+        pipeline.executions[1].end("Deploy", "Failed", text, now);
+        pipeline.executions[1].status = "Failed";
+    });
+}
+
+fn failed(logical_id: &'static str, kind: &'static str, reason: &'static str) -> ResourceEvent {
+    ResourceEvent {
+        logical_id,
+        kind,
+        status: "CREATE_FAILED",
+        reason,
+        physical_id: String::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejection_by_a_person_is_not_a_failure() {
+    let (fake, _) = shop(&properties()).await;
+    run(
+        &fake,
+        "e2",
+        1,
+        "Failed",
+        &[("Approval", "Failed", Some("not\ntoday"))],
+    );
+    check(&fake, &["Rejection", "Failure", "Problems"], expect![[r#"
+        Rejection: {"At":"<time>","By":"arn:aws:sts::123456789012:assumed-role/Approver/jane","Commit":"c0ffee0000000002","ExecutionId":"e2","Reason":"not today","Title":"Change c0ffee0000000002"}
+        Failure: null
+        Problems: []"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollback_is_shown_as_one() {
+    let (fake, _) = shop(&properties()).await;
+    let text = Some("an alarm");
+    run(&fake, "e2", 1, "Failed", &[("Deploy", "Failed", text)]);
+    run(
+        &fake,
+        "e3",
+        0,
+        "Succeeded",
+        &[("Deploy", "Succeeded", None)],
+    );
+    change_pipeline(&fake, |pipeline| {
+        pipeline.executions[2].rolls_back = Some("e2".to_owned());
+    });
+    check(&fake, &["Deployed", "Newest", "Failure"], expect![[r#"
+        Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","Title":"Change c0ffee0000000001"}
+        Newest: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","IsRollback":true,"Status":"Succeeded","Title":"Change c0ffee0000000001"}
+        Failure: null"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_freeze_is_one_entry() {
+    let (fake, _) = shop(&properties()).await;
+    set_rule(&fake, "DISABLED");
+    change_pipeline(&fake, |pipeline| {
+        pipeline.disabled = vec![("Deploy", "a freeze")];
+    });
+    check(&fake, &["Holds", "Problems"], expect![[r#"
+        Holds: [{"Held":"held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-shop","Remedy":"To end the freeze: aws events enable-rule --name event-rule-dev-codepipeline-exec-cfn-shop","Rule":"event-rule-dev-codepipeline-exec-cfn-shop"},{"By":"arn:aws:iam::123456789012:user/jane","Held":"held by the disabled transition into stage Deploy: a freeze","Reason":"a freeze","Remedy":"To end the freeze: aws codepipeline enable-stage-transition --pipeline-name codepipeline-dev-cfn-shop --stage-name Deploy --transition-type Inbound","Since":"<time>","Stage":"Deploy"}]
+        Problems: []"#]]).await;
+}
+
+fn set_rule(fake: &FakeAws, state: &str) {
+    let name = "event-rule-dev-codepipeline-exec-cfn-shop";
+    fake.change(|aws| {
+        let key = ("AWS::Events::Rule".to_owned(), name.to_owned());
+        aws.made.get_mut(&key).expect("the rule").properties["State"] = json!(state);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn stacks_that_failed_are_problems() {
+    let fake = empty_world();
+    for (owner_name, status, child) in [
+        ("project-dev-cart", "ROLLBACK_COMPLETE", None),
+        ("project-dev-form", "REVIEW_IN_PROGRESS", None),
+        ("project-dev-gone", "CREATE_COMPLETE", None),
+        (
+            "project-dev-shop",
+            "UPDATE_ROLLBACK_COMPLETE",
+            Some(("gitops-dev-shop", "UPDATE_ROLLBACK_FAILED")),
+        ),
+    ] {
+        let id = owner(&fake, owner_name);
+        fake.change(|aws| aws.stacks.named_mut(owner_name).expect("made").status = status);
+        if let Some((name, status)) = child {
+            fake.stack(name, status, &tags(&id));
+        }
+    }
+    // Nested, so it is not a project's.
+    fake.stack("project-dev-shop-Data-1A2B3C4D5E6F", "CREATE_FAILED", &[]);
+    fake.change(|aws| {
+        let root = aws.stacks.named("project-dev-shop").expect("made").id.clone();
+        let nested = aws.stacks.named("project-dev-shop-Data-1A2B3C4D5E6F").expect("made");
+        let id = nested.id.clone();
+        aws.stacks.roots.insert(id, root);
+    });
+    // No resource of cfn-gitops declares it.
+    fake.stack("gitops-dev-other", "CREATE_COMPLETE", &[]);
+    let lost = "arn:aws:cloudformation:eu-central-1:123456789012:stack/lost/1";
+    fake.options(|options| options.resource_status = Some(""));
+    fake.stack("gitops-dev-lost", "CREATE_COMPLETE", &tags(lost));
+    let answer = asked(&fake).await;
+    let rows = answer["Projects"].as_array().expect("rows").iter().map(|row| {
+        let problems = row["Problems"].as_array().expect("a list").iter();
+        let text =
+            |it: &Value| format!("\n  {}: {}. {}", it["Subject"], it["Problem"], it["Remedy"]);
+        let problems: String = problems.map(text).collect();
+        format!("{}: {}{problems}", row["ProjectID"], row["Owner"]["Status"])
+    });
+    let rows = rows.collect::<Vec<_>>().join("\n").replace('"', "");
+    expect![[r#"
+        cart: ROLLBACK_COMPLETE
+          stack project-dev-cart: its status is ROLLBACK_COMPLETE: its creation failed. See what failed: cfn-gitops failures cart --env dev
+        form: REVIEW_IN_PROGRESS
+        gone: CREATE_COMPLETE
+          pipeline stack gitops-dev-gone: it does not exist, so pushes deploy nothing. See how to restore it: cfn-gitops doctor --env dev
+        lost: null
+          pipeline stack gitops-dev-lost: its owner, resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/lost/1, no longer exists. If GitLab has every commit of its repository, which is deleted with it unless it is retained, delete it: aws cloudformation delete-stack --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-lost/<uuid>
+          pipeline stack gitops-dev-lost: its status is CREATE_COMPLETE: it was never complete. See what failed: cfn-gitops failures lost --env dev
+        other: null
+          pipeline stack gitops-dev-other: no tags name the resource that owns it, so nothing is reported to GitLab, no lost push is started, and every update and deletion fails. If a resource of the environment declares it, see how to set its tags: cfn-gitops doctor --env dev. Otherwise, delete it or give it another name
+        shop: UPDATE_ROLLBACK_COMPLETE
+          stack project-dev-shop: its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back. See what failed: cfn-gitops failures shop --env dev
+          pipeline stack gitops-dev-shop: its status is UPDATE_ROLLBACK_FAILED: its update failed and could not be rolled back. Remove the cause in its events. Then update its resource, which continues the rollback, or run aws cloudformation continue-update-rollback --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/<uuid>"#]].assert_eq(&redacted(&rows));
+}
+
+#[tokio::test(start_paused = true)]
+async fn outdated_pipeline_is_marked() {
+    let (fake, _) = shop(&properties()).await;
+    fake.change(|aws| {
+        let now = aws.now;
+        let stack = aws.stacks.named_mut(CHILD).expect("a stack");
+        stack.outputs.insert("RenderingVersion".to_owned(), "1".to_owned());
+        stack.detected = Some(("DRIFTED", now));
+    });
+    check(&fake, &["Version", "IsOutdated", "Drift"], expect![[r#"
+        Version: 1
+        IsOutdated: true
+        Drift: [{"StackName":"cfnstack-dev-shop","Status":"NOT_CHECKED"},{"CheckedAt":"<time>","StackName":"gitops-dev-shop","Status":"DRIFTED"}]"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_project_is_asked_for_alone() {
+    let (fake, _) = shop(&properties()).await;
+    fake.stack("gitops-dev-other", "CREATE_COMPLETE", &[]);
+    for (name, rows) in [("shop", 1), ("absent", 0)] {
+        let answer = asked_for(&fake, name).await;
+        assert_eq!(
+            answer["Projects"].as_array().map(Vec::len),
+            Some(rows),
+            "{answer}"
+        );
+    }
+}
+
+async fn asked_for(fake: &FakeAws, project: &str) -> Value {
+    let question = json!({"Projects": {"EnvID": "dev", "ProjectID": project}}).to_string();
+    let question = Question::parse(&question, &Value::Null, "").expect("valid");
+    let topic = question.expect("a question").topic;
+    answer(fake, &topic, Duration::from_secs(290)).await
+}
+
+/// Each call fails permanently.
+#[tokio::test(start_paused = true)]
+async fn failing_call_is_not_read_and_never_an_error() {
+    let (fake, _) = shop(&properties()).await;
+    wait(&fake, vec![change("Carts", None)]);
+    let before = fake.journal().len();
+    asked(&fake).await;
+    let calls = fake.journal().split_off(before);
+    let mut operations: Vec<&'static str> =
+        calls.iter().map(|it| &*it.operation.clone().leak()).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    expect!["DescribeChangeSet DescribeRule DescribeStackResource DescribeStacks GetBranch GetPipelineState ListActionExecutions ListPipelineExecutions ListStacks"].assert_eq(&operations.join(" "));
+    for operation in operations {
+        for kind in [
+            FaultKind::Denied,
+            FaultKind::Throttled,
+            FaultKind::RequestHangs,
+        ] {
+            let broken = fake.fork();
+            broken.break_from_now(On::Operation(operation), kind);
+            let answer = asked(&broken).await;
+            let rows = answer["Projects"].as_array().expect("rows");
+            let not_read = match operation {
+                "ListStacks" => &answer["NotRead"],
+                // An owner that cannot be looked up may exist.
+                "DescribeStackResource" => continue,
+                _ => &rows[0]["NotRead"],
+            };
+            assert_ne!(*not_read, json!([]), "{operation} {kind:?}: {answer}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_value_is_not_read() {
+    let (fake, _) = shop(&properties()).await;
+    run(&fake, "e2", 1, "FUTURE_VALUE", &[]);
+    change_pipeline(&fake, |pipeline| {
+        pipeline.executions[0].actions[0].status = "FUTURE_VALUE";
+    });
+    set_rule(&fake, "FUTURE_VALUE");
+    set_child(&fake, "FUTURE_VALUE");
+    // The list of all stacks leaves it out.
+    let mut not_read = asked_for(&fake, "shop").await["Projects"][0]["NotRead"].take();
+    set_child(&fake, "UPDATE_COMPLETE");
+    let row = row(&fake).await;
+    assert_eq!(row.get("Holds"), None, "{row}");
+    let lists = [not_read.take(), row["NotRead"].clone()];
+    let all = lists.iter().flat_map(|list| list.as_array().expect("a list"));
+    let problems: BTreeSet<&str> = all.filter_map(|it| it["Problem"].as_str()).collect();
+    expect![[r#"
+        the drift status of stack gitops-dev-shop is FUTURE_VALUE, which this version of cfn-gitops does not know
+        the state of event rule event-rule-dev-codepipeline-exec-cfn-shop is FUTURE_VALUE, which this version of cfn-gitops does not know
+        the status of action Deploy is FUTURE_VALUE, which this version of cfn-gitops does not know
+        the status of execution e2 is FUTURE_VALUE, which this version of cfn-gitops does not know
+        the status of stack gitops-dev-shop is FUTURE_VALUE, which this version of cfn-gitops does not know"#]].assert_eq(&problems.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+/// The pipeline's stack has this status, and CloudFormation's comparison found an unknown one.
+fn set_child(fake: &FakeAws, status: &'static str) {
+    fake.change(|aws| {
+        let now = aws.now;
+        let stack = aws.stacks.named_mut(CHILD).expect("a stack");
+        (stack.status, stack.detected) = (status, Some(("FUTURE_VALUE", now)));
+    });
+}
