@@ -34,7 +34,7 @@ _HABITS = {
     **dict.fromkeys(("delete", "remove", "destroy", "uninstall"), "undeploy, or leave, which keeps the projects"),
     **dict.fromkeys(("get", "list", "ls", "describe", "show"), "status"),
     **dict.fromkeys(("revert", "rollback", "redeploy"), "undo"),
-    **dict.fromkeys(("logs", "events", "why", "explain"), "failures, or status for the projects"),
+    **dict.fromkeys(("logs", "events", "why", "explain"), "failures"),
 }
 
 

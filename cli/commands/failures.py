@@ -1,47 +1,177 @@
-"""Show the failures of the latest operation on a stack, with CloudFormation's reasons.
+"""Show why a project or a stack has failed, the cause first.
 
-It changes nothing. Without a name, the stack is that of the environment.
+It changes nothing. Of a project it prints what the function cfn-gitops-<EnvID>-read answers: the action that failed with its
+resources, and then the other problems. If the project's own stack has failed, it reads that stack's failures with your
+permissions. Of another stack, and of the project's stacks if the function does not answer, it prints the resources that failed
+in the latest operation, with CloudFormation's reasons. Without a name, the stack is that of the environment. The exit status
+is 1 if it has failed or if a part was not read. It is 0 if a person rejected the newest execution.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from typing import Any
 
+from botocore.exceptions import ClientError
 from cli.environment.account import Environment
+from cli.environment.questions import Questions, members_of
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import has_failed
 from cli.rules import name_of
+from cli.shell import machine
+from cli.shell.ending import Failure, explained
 from cli.shell.output import Output
 
-EXAMPLES = ("cfn-gitops failures --env dev", "cfn-gitops failures infra --env dev    # the stack of this project")
+EXAMPLES = ("cfn-gitops failures shop --env dev    # why is this project red?",
+            "cfn-gitops failures --env dev    # the environment's stack",
+            "cfn-gitops failures project-dev-shop --env dev    # another stack")
+
+# The time limit of the function's answer.
+_SECONDS = 60
+_OWN_STACK = "project-{}-{}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("stack", nargs="?", help="its name, that of a project, or the ID of a deleted one (default: the environment's)")
+    parser.add_argument("name", nargs="?", help="a project, a stack, or the ID of a stack that was deleted (default: the environment's stack)")
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    """The status is 1 if the latest operation has failed, if not everything was read, or if the stack does not exist."""
-    account = environment.account
-    name = given.stack or environment.settings.stack_name
-    stack = account.stack(name) if given.stack else environment.stack()
-    if stack is None and not name.startswith("arn:"):
-        # A project, by the default name of its stack.
-        name = name_of("deployed_stack", environment.env_id, name)
-        stack = account.stack(name)
-    if stack is None:
-        raise environment.missing(given.stack, "Name a deleted one by its ID")
-    failures = StackFailures(account.client("cloudformation"), name, of_latest=True)
-    lines, status = failures.lines(), stack["StackStatus"]
-    if failures.error and not lines:
-        raise failures.error
-    unread = [f"{each}" for each in (failures.error, failures.hint) if each]
-    output.document |= {"stack": stack["StackName"], "status": status, "failures": lines, "unread": unread}
+    if not given.name:
+        return _show_alone(environment, environment.stack(), output)
+    name, account = given.name, environment.account
+    try:
+        stack, denied = account.stack(name), None
+    except ClientError as error:
+        # Of a project, the function reads it.
+        if not machine.is_denied(error):
+            raise
+        stack, denied = None, error
+    if stack and _is_of_stack(environment, name):
+        return _show_alone(environment, stack, output)
+    try:
+        answer, obstacle = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=name), ""
+    except Failure as failure:
+        if denied:
+            raise
+        answer, obstacle = {"Projects": []}, output.selecting(str(failure))
+    for row in answer["Projects"]:
+        row["NotRead"] += answer["NotRead"]
+        if stack:
+            output.write(output.selecting(f"This is the project {name}. Of the stack {name}: cfn-gitops failures {stack['StackId']} "
+                                          f"--env {environment.settings.table}"))
+        return _show_project(environment, row, output)
+    if stack:
+        return _show_alone(environment, stack, output)
+    if denied:
+        raise denied
+    return _show_stacks(environment, name, obstacle, output)
+
+
+def _is_of_stack(environment: Environment, name: str) -> bool:
+    """Whether the name is the ID of a stack, or one that a stack of the environment has."""
+    begins = [_OWN_STACK.format(environment.env_id, ""), *(name_of(each, environment.env_id) for each in ("deployed_stack", "stack"))]
+    return name == environment.settings.stack_name or name.startswith(("arn:", *begins))
+
+
+def _show_alone(environment: Environment, stack: dict[str, Any], output: Output) -> int:
+    document = _show_stack(environment, stack, output)
+    output.document |= document
+    return _status_of(document)
+
+
+def _show_stack(environment: Environment, stack: dict[str, Any], output: Output) -> dict[str, Any]:
+    """Writes the failures of its latest operation, and returns the document."""
+    name, status = stack["StackName"], stack["StackStatus"]
+    failures = StackFailures(environment.account.client("cloudformation"), stack.get("StackId", name), of_latest=True)
+    lines = failures.lines()
+    unread = [str(each) for each in (failures.error and explained(failures.error), failures.hint) if each]
     if lines:
         output.write(heading(name), *(f"  {line}" for line in lines))
-        output.write(*(f"  There may be more, because not everything was read: {each}" for each in unread))
     else:
-        reason = "CloudFormation gives no reason" if has_failed(status) else "Its latest operation has not failed"
-        output.write(f"Stack {name} is in {status}. {reason}", *(f"But not everything was read. {each}" for each in unread))
-    return int(bool(lines or unread or has_failed(status)))
+        end = "" if unread else ". CloudFormation gives no reason" if has_failed(status) else ". Its latest operation has not failed"
+        output.write(f"Stack {name} is in {status}{end}")
+    output.write(*(f"  Not everything was read: {output.selecting(each)}" for each in unread))
+    return {"stack": name, "status": status, "failures": lines, "unread": unread}
+
+
+def _status_of(document: dict[str, Any]) -> int:
+    return int(bool(document["failures"] or document["unread"] or has_failed(document["status"])))
+
+
+def _show_stacks(environment: Environment, project: str, obstacle: str, output: Output) -> int:
+    """Those of a project that the function does not show."""
+    if obstacle:
+        output.write(obstacle)
+    env_id, found = environment.env_id, []
+    for name in (_OWN_STACK.format(env_id, project), name_of("deployed_stack", env_id, project), name_of("stack", env_id, project)):
+        if stack := environment.account.stack(name):
+            found.append(_show_stack(environment, stack, output))
+    output.document |= {"project": project, "stacks": found, "unread": [obstacle] if obstacle else []}
+    if not found:
+        raise environment.missing(project, "Name a project or a stack, or a deleted stack by its ID")
+    return int(bool(obstacle) or any(map(_status_of, found)))
+
+
+def _show_project(environment: Environment, row: dict[str, Any], output: Output) -> int:
+    name, env = row["ProjectID"], environment.settings.table
+    failure, owner = row.get("Failure"), row.get("Owner", {})
+    problems = [*row["Problems"], *(each for each in row.get("Mirrors", []) if "Problem" in each)]
+    # The own stack creates that of the pipeline.
+    stacks = [{"StackName": owner["StackName"], "StackId": owner["StackId"], "StackStatus": owner.get("Status", "")}] if owner.get("Exists") else []
+    stacks += [{"StackName": each["Name"], "StackStatus": each["Status"]} for each in [row.get("ChildStack")] if each]
+    failed = [each for each in stacks if has_failed(each["StackStatus"])]
+    if failure:
+        # The function hides values of parameters.
+        child, of_deployed = row.get("ChildStack", {}).get("Name"), name_of("deployed_stack", environment.env_id, name)
+        deployed = next((each["StackName"] for each in row.get("Drift", []) if each["StackName"] != child), of_deployed)
+        output.write(*map(output.selecting, _lines_of(failure, name)))
+        if failure.get("Resources") or failure.get("NotListed"):
+            output.write(output.selecting(f"  With CloudFormation's own reasons: cfn-gitops failures {deployed} --env {env}"))
+    elif not (failed or problems):
+        output.write(f"Project {name} has no failure{_rejected(row.get('Rejection'))}")
+    documents = [_show_stack(environment, each, output) for each in failed]
+    for each in problems:
+        output.write(f"Project {name}: {each['Subject']}: {each['Problem']}")
+        # Its remedy may be this command.
+        if f"cfn-gitops failures {name} " not in f"{each['Remedy']} ":
+            output.write(f"  {output.selecting(_coded(each))}")
+    rest = [each["Held"] for each in row.get("Holds", [])]
+    rest += [f"stack {each['StackName']} differs from its template" for each in row.get("Drift", []) if each["Status"] == "DRIFTED"]
+    output.write(*(output.selecting(f"Project {name}: {each}. See: cfn-gitops status --env {env}") for each in rest))
+    output.write(*(f"Not everything was read: {each['Problem']}. {output.selecting(_coded(each))}" for each in row["NotRead"]))
+    output.document |= {"project": name, "row": members_of(row), "stacks": documents}
+    return int(bool(failure or failed or problems or row["NotRead"]))
+
+
+def _lines_of(failure: dict[str, Any], project: str) -> Iterator[str]:
+    yield f"Project {project}: {failure.get('Action', 'an execution')} failed: {failure['Cause']}"
+    yield f"  {_execution(failure)}"
+    yield from (f"  {each['Path']} ({each['Type']}): {each['Reason']}" for each in failure.get("Resources", []))
+    if more := failure.get("MoreResources"):
+        yield f"  {more} more failed"
+    if cancelled := failure.get("Cancelled"):
+        yield f"  {cancelled} {'other was' if cancelled == 1 else 'others were'} cancelled, because one failed"
+    if why := failure.get("NotListed"):
+        yield f"  The failed resources are not listed, because {why}"
+    if status := failure.get("StackStatus"):
+        yield f"  The stack is in {status}"
+    if remedy := failure.get("Remedy"):
+        yield f"  {remedy}"
+
+
+def _execution(found: dict[str, Any]) -> str:
+    title = f' "{found["Title"]}"' if "Title" in found else ""
+    commit = f"commit {found['Commit'][:7]}{title}" if "Commit" in found else "its commit is not known"
+    return ", ".join([commit, f"execution {found['ExecutionId']}", *([found["At"]] if "At" in found else [])])
+
+
+def _rejected(rejection: dict[str, Any] | None) -> str:
+    if rejection is None:
+        return ""
+    by = f" by {rejection['By']}" if "By" in rejection else ""
+    return f". Its newest execution was rejected{by}: {_execution(rejection)}"
+
+
+def _coded(finding: dict[str, str]) -> str:
+    return " - ".join(filter(None, (finding["Remedy"], finding.get("Code", ""))))

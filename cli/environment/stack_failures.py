@@ -43,8 +43,8 @@ class _Failed:
     is_in_rollback: bool = False
 
     def __str__(self) -> str:
-        reason = ". ".join(each.rstrip(".") for each in self.reasons if each) if len(self.reasons) > 1 else self.reasons[0]
-        return visible(f"{self.path} ({self.kind}): {'In the rollback: ' * self.is_in_rollback}{reason or 'no reason'}")
+        reason = " - ".join(filter(None, self.reasons)) or "no reason"
+        return visible(f"{self.path} ({self.kind}): {'In the rollback: ' * self.is_in_rollback}{reason}")
 
 
 @dataclass

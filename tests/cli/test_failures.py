@@ -1,14 +1,18 @@
 """`cfn-gitops failures`, and the runbook's queries, with the events of a hook of a user."""
 
+import io
 import json
 import re
+from typing import Any
+from unittest.mock import MagicMock
 
 import jmespath
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from tests.cli.answering import SCHEMAS, project, projects, unread
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
-from tests.cli.recorded import NAME, STACK, Recorded, case_of
+from tests.cli.recorded import NAME, STACK, Recorded, arn, case_of
 
 
 @pytest.fixture
@@ -51,22 +55,108 @@ def test_failed_end_is_status_1(status: str, case: str, said: str, account: Fake
 def test_list_that_is_not_read_is_not_without_failures(error: Exception, operation: str, aws: Recorded, run: Run) -> None:
     aws.errors[operation] = error
     ended = run("failures", NAME)
-    told = "There may be more, because not everything was read: "
-    assert ended.status == 1 and (told in ended.out or ended.err.startswith(("AWS throttles ", "cloudformation.eu-central-1.amazonaws.com does not")))
-    assert (told in ended.out) == (operation == "list_change_sets")
+    # A failure that was read is shown all the same.
+    assert ended.status == 1 and "  Not everything was read: " in ended.out
+    assert ("It exists already" in ended.out) == (operation == "list_change_sets")
 
 
-def test_name_of_a_project_is_that_of_its_stack(aws: Recorded, run: Run) -> None:
+def answers(account: FakeAccount, answer: Any) -> None:
+    """Lets the function that reads answer. An error is raised."""
+    aws, function = account.session.client.return_value, MagicMock()
+    if isinstance(answer, Exception):
+        function.invoke.side_effect = answer
+    else:
+        assert not list(SCHEMAS["Projects"].iter_errors(answer))
+        function.invoke.side_effect = lambda **_: {"Payload": io.BytesIO(json.dumps(answer).encode())}
+    account.session.client.side_effect = lambda service, **_: function if service == "lambda" else aws
+
+
+DEPLOYMENT = {"ExecutionId": "e1", "At": "2026-11-27T12:00:00Z", "Commit": "4f2a9c1b0d3e", "Title": "Add a queue", "Stage": "Deploy",
+              "Action": "Deploy", "Cause": "Queue: It exists already", "Resources": [
+                  {"Path": "Data/Queue", "Type": "AWS::SQS::Queue", "Reason": "It exists already"}], "MoreResources": 2, "Cancelled": 1,
+              "StackStatus": "UPDATE_ROLLBACK_COMPLETE", "Remedy": "Revert it"}
+
+
+def test_deployment_is_shown_with_its_cause_first(account: FakeAccount, aws: Recorded, run: Run) -> None:
+    holds = [{"Held": "held by the disabled event rule r", "Remedy": "Enable it"}]
+    drift = [{"StackName": NAME, "Status": "DRIFTED"}, {"StackName": "gitops-dev-shop", "Status": "IN_SYNC"}]
+    answers(account, projects(project("shop", 2, "Failed", Failure=DEPLOYMENT, Holds=holds, Drift=drift), NotRead=unread("GitLab is silent")))
     ended = run("failures", "shop")
-    assert ended.status == 1 and f"Stack {NAME}: what failed" in ended.out and "It exists already" in ended.out
+    assert (ended.status, ended.out.splitlines()[1:]) == (1, [
+        "Project shop: Deploy failed: Queue: It exists already",
+        '  commit 4f2a9c1 "Add a queue", execution e1, 2026-11-27T12:00:00Z',
+        "  Data/Queue (AWS::SQS::Queue): It exists already",
+        "  2 more failed",
+        "  1 other was cancelled, because one failed",
+        "  The stack is in UPDATE_ROLLBACK_COMPLETE",
+        "  Revert it",
+        f"  With CloudFormation's own reasons: cfn-gitops failures {NAME} --env dev",
+        "Project shop: held by the disabled event rule r. See: cfn-gitops status --env dev",
+        f"Project shop: stack {NAME} differs from its template. See: cfn-gitops status --env dev",
+        "Not everything was read: GitLab is silent. Run this again"])
+    document = json.loads(run("failures", "shop", "--json").out)
+    assert document["project"] == "shop" and document["row"]["failure"]["resources"][0]["path"] == "Data/Queue"
+
+
+def test_build_is_shown_without_a_stack(account: FakeAccount, aws: Recorded, run: Run) -> None:
+    answers(account, projects(project("shop", 2, "Failed")))
+    ended = run("failures", "shop")
+    assert ended.status == 1 and "failures cfnstack" not in ended.out
+    assert ended.out.splitlines()[1].startswith("Project shop: Build failed: Error while executing command: make package. ")
+    # A stack of the same name is not hidden.
+    account.known["shop"] = {"StackName": "shop", "StackId": "arn:aws:cloudformation:x"}
+    assert "Of the stack shop: cfn-gitops failures arn:aws:cloudformation:x --env dev\n" in run("failures", "shop").out
+
+
+def test_own_stack_of_a_project_is_read(account: FakeAccount, aws: Recorded, run: Run) -> None:
+    owner = {"StackName": NAME, "StackId": arn(), "Status": "UPDATE_ROLLBACK_COMPLETE", "Exists": True}
+    problem = {"Subject": f"stack {NAME}", "Problem": "its latest update failed", "Remedy": "See what failed: cfn-gitops failures shop --env dev"}
+    answers(account, projects(project("shop", Owner=owner, Problems=[problem])))
+    ended = run("failures", "shop")
+    assert (ended.status, ended.out.splitlines()[1:]) == (1, [
+        f"Stack {NAME}: what failed (docs/runbook/a-failed-deploy.md):", "  Queue (AWS::SQS::Queue): It exists already",
+        f"Project shop: stack {NAME}: its latest update failed"])
+
+
+def test_rejection_is_not_a_failure(account: FakeAccount, aws: Recorded, run: Run) -> None:
+    rejection = {"ExecutionId": "e2", "Commit": "9c8b7a6f5e4d", "By": "Ann"}
+    answers(account, projects(project("shop", 2, "Failed", Rejection=rejection)))
+    ended = run("failures", "shop")
+    assert (ended.status, ended.out.splitlines()[1:]) == (
+        0, ["Project shop has no failure. Its newest execution was rejected by Ann: commit 9c8b7a6, execution e2"])
+
+
+DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Invoke")
+
+
+def test_stacks_are_read_without_the_function(account: FakeAccount, aws: Recorded, run: Run) -> None:
+    answers(account, DENIED)
+    ended = run("failures", "shop")
+    obstacle, *lines = ended.out.splitlines()[1:]
+    assert ended.status == 1 and "function cfn-gitops-dev-read" in obstacle and lines == [
+        f"Stack {NAME}: what failed (docs/runbook/a-failed-deploy.md):", "  Queue (AWS::SQS::Queue): It exists already"]
+
+
+def test_project_needs_no_right_to_describe_stacks(account: FakeAccount, aws: Recorded, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
+
+    monkeypatch.setattr(account, "stack", denied)
+    answers(account, projects(project("shop")))
+    assert run("failures", "shop").status == 0
+    answers(account, projects())
+    assert "DescribeStacks is denied" in run("failures", "other").err
+    answers(account, DENIED)
+    assert "function cfn-gitops-dev-read" in run("failures", "shop").err
 
 
 @pytest.mark.parametrize(("name", "question"), [("cfn-gitops-dve", ". Did you mean cfn-gitops-dev? "), ("nosuch", ". ")])
 def test_stack_that_does_not_exist_is_status_1(name: str, question: str, account: FakeAccount, run: Run) -> None:
     account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev"}
+    answers(account, projects())
     ended = run("failures", name)
     assert (ended.status, ended.err) == (1, f"stack {name} does not exist in account 111122223333, region eu-central-1{question}"
-                                            "Name a deleted one by its ID\n")
+                                            "Name a project or a stack, or a deleted stack by its ID\n")
 
 
 def test_misspelled_stack_name_of_the_table_is_named(account: FakeAccount, run: Run) -> None:
@@ -80,5 +170,4 @@ def test_misspelled_stack_name_of_the_table_is_named(account: FakeAccount, run: 
 def test_denied_validation_is_unread_and_not_a_failure(aws: Recorded, run: Run) -> None:
     aws.case = case_of("a validation before the first resource")
     aws.errors["describe_events"] = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeEvents")
-    told = "There may be more, because not everything was read: Allow cloudformation:DescribeEvents to "
-    assert told in run("failures", NAME).out
+    assert "  Not everything was read: Allow cloudformation:DescribeEvents to " in run("failures", NAME).out
