@@ -13,7 +13,8 @@ first. A line below the table has the cause and what to do.
 
 "?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that ended has failed,
 if something is broken, drifted, outdated or not read, or if the environment's own stack has failed. It is 0 if projects only
-wait for an approval, are frozen, or a person rejected the newest execution.
+wait for an approval, are frozen, or a person rejected the newest execution. With --json, each project has the members of
+answer-projects.json in docs/schemas, with names such as executionId.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`cfn-gitops status` of a deployed project with its mirror, from its first push to a rejected approval."""
+"""`cfn-gitops status` of a deployed project with its mirror, from its first push to a rejected approval, for an observer."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.local.aws import LocalAws
+from tests.local.aws.testing import a_user_with, allow
 from tests.play.mirroring import MirroredProject, Source
 from tests.play.steps import ROOT, Environment, Login, Stack, login
 
@@ -23,10 +24,18 @@ class Shop(MirroredProject):
         return login(self.aws, self.stack.outputs()["SecretName"])
 
 
-def status(aws: LocalAws, project: str) -> dict[str, Any]:
+def observer(aws: LocalAws, name: str) -> dict[str, str]:
+    """The variables of a user who may invoke the function that only reads, and nothing else."""
+    function = f"arn:aws:lambda:{aws.region}:{aws.account_id}:function:cfn-gitops-dev-read"
+    key = a_user_with(aws, f"observer-{name}", allow("lambda:InvokeFunction", function))
+    aws.put_iam_into_effect()
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def status(aws: LocalAws, project: str, observer: dict[str, str]) -> dict[str, Any]:
     """The project as the command shows it."""
     ran = subprocess.run([sys.executable, "-m", "cli", "status", "--env", "dev", "--json"], cwd=ROOT, text=True, capture_output=True,
-                         env={**os.environ, **aws.environment()}, check=False)
+                         env={**os.environ, **aws.environment(), **observer}, check=False)
     assert ran.stderr == "", ran.stderr
     [found] = [each for each in json.loads(ran.stdout)["projects"] if each["project"] == project]
     assert ran.returncode or not {"failed", "broken", "unread", "mirror"} & set(found["concerns"]), ran.stdout
@@ -37,18 +46,19 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     shop = Shop(aws, name, tmp_path, source)
     given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
     assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", shop.stack.failures()
-    found = status(aws, name)
+    key = observer(aws, name)
+    found = status(aws, name, key)
     assert (found["state"], found.get("deployed"), found["concerns"]) == ("no push yet", None, []), found
 
     first = shop.push().commit
     waiting = shop.execution_of(first)
     shop.waits_for_approval(waiting)
-    found = status(aws, name)
+    found = status(aws, name, key)
     assert (found["state"], found["concerns"], found.get("deployed")) == ("approval", ["approval"], None), found
     assert [(each["executionId"], each["commit"]) for each in found["approvals"]] == [(waiting, first)], found
     shop.decide(waiting)
     assert shop.ended(waiting) == "Succeeded", shop.said()
-    found = status(aws, name)
+    found = status(aws, name, key)
     assert (found["state"], found["deployed"]["commit"], found["concerns"], found["unread"]) == ("deployed", first, [], []), found
     assert [each for each in found["mirrors"] if "problem" in each] == [] != found["mirrors"], found
 
@@ -56,7 +66,7 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     shop.decide(second, approves=False, why="not today")
     assert shop.ended(second) == "Failed", shop.said()
     aws.client("events").disable_rule(Name=shop.event_rule)
-    found = status(aws, name)
+    found = status(aws, name, key)
     assert (found["deployed"]["commit"], found["state"], found["concerns"]) == (first, "rejected", ["frozen"]), found
     assert [each["rule"] for each in found["holds"]] == [shop.event_rule], found
     assert found["rejection"]["executionId"] == second and "not today" in found["rejection"]["reason"], found
