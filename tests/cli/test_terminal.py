@@ -84,9 +84,9 @@ def test_reasons_of_a_stack_are_harmless(account: FakeAccount, run: Run, capsys:
     output.failure(raised.value)
     assert_harmless(capsys.readouterr().err)
     assert output.done == []
-    account.known["a"] = {"StackName": "a", "StackStatus": "DELETE_FAILED"}
+    account.known["cfnstack-dev-a"] = {"StackName": "cfnstack-dev-a", "StackStatus": "DELETE_FAILED"}
     account.session.client.return_value = client
-    assert_harmless(run("failures", "a").out)
+    assert_harmless(run("failures", "cfnstack-dev-a").out)
 
 
 def test_reason_that_leaves_a_stack_is_harmless(account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
