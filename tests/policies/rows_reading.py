@@ -9,12 +9,10 @@ READ_FUNCTION = function("cfn-gitops-dev-read")
 BY_ITS_CODE = {"lambda:SourceFunctionArn": READ_FUNCTION}
 ITS_LOG = regional("logs", "log-group:/aws/lambda/cfn-gitops-dev-read:log-stream:2026/01/01/a")
 OWN_RULE = rule("event-rule-dev-cfn-gitops-health")
-READS_OF_A_REPOSITORY = """codecommit:GetRepository codecommit:GetBranch codecommit:GetDifferences codecommit:ListTagsForResource
-    codecommit:GetCommit"""
+READS_OF_A_REPOSITORY = "codecommit:GetBranch codecommit:GetDifferences codecommit:GetCommit"
 READS_OF_A_PIPELINE = """codepipeline:GetPipeline codepipeline:GetPipelineState codepipeline:ListPipelineExecutions
     codepipeline:ListActionExecutions"""
-EVENTS_OF_A_STACK = "cloudformation:DescribeStacks cloudformation:DescribeStackEvents cloudformation:DescribeEvents"
-OF_CHANGE_SETS = "cloudformation:DescribeChangeSet cloudformation:ListChangeSets"
+EVENTS_OF_A_STACK = "cloudformation:DescribeStacks cloudformation:DescribeStackEvents"
 MIRRORS_SECRETS = [secret(name) for name in (
     "codecommit-mirror/user-dev-codecommit-mirroring-AbC123", "codecommit-mirror/user-dev-shop-mirror-AbC123",
     "codecommit-mirror/user-dev-codecommit-mirroring", "codecommit-mirror/user-prd-codecommit-mirroring-AbC123")]
@@ -30,7 +28,7 @@ READING_MAY = [
     *[("ReadFunctionRole", "events:DescribeRule", each, {}) for each in (PIPELINE_RULE, OWN_RULE)],
     ("ReadFunctionRole", READS_OF_A_PIPELINE, PIPELINE, {}),
     ("ReadFunctionRole", EVENTS_OF_A_STACK, PIPELINE_STACK, {}),
-    ("ReadFunctionRole", f"{EVENTS_OF_A_STACK} {OF_CHANGE_SETS}", DEPLOYED_STACK, {}),
+    ("ReadFunctionRole", f"{EVENTS_OF_A_STACK} cloudformation:DescribeEvents cloudformation:DescribeChangeSet", DEPLOYED_STACK, {}),
     ("ReadFunctionRole", "cloudformation:DescribeStacks", PROVIDER_STACK, {}),
     ("ReadFunctionRole", "cloudformation:DescribeStackResource cloudformation:ListStackResources", stack_arn("anything"), {}),
     ("ReadFunctionRole", f"{LISTS_OF_THE_HEALTH_CHECK} cloudformation:DescribeType cloudwatch:GetMetricData", "*", {}),
@@ -61,7 +59,7 @@ READING_MAY_NOT = [
     # No line of a log, its own included, and no code or artifact.
     *[("ReadFunctionRole", "logs:GetLogEvents logs:FilterLogEvents logs:StartQuery", log, {}) for log in (ITS_LOG, OWN_LOG, f"{BUILD_LOG}:log-stream:a")],
     ("ReadFunctionRole", "logs:PutLogEvents logs:CreateLogStream logs:DeleteLogGroup", OWN_LOG, {}),
-    ("ReadFunctionRole", "codecommit:GitPull codecommit:GetFile codecommit:GetBlob", REPOSITORY, {}),
+    ("ReadFunctionRole", "codecommit:GitPull codecommit:GetFile codecommit:GetBlob codecommit:GetRepository", REPOSITORY, {}),
     *[("ReadFunctionRole", "s3:GetObject s3:PutObject", f"{BUCKET}/{key}", {}) for key in ("review/infra/0a1b/template.yaml", "codepipeline-dev-cfn/Source/a")],
     ("ReadFunctionRole", "cloudformation:DescribeStacks cloudformation:GetTemplate", stack_arn("anything"), {}),
     # The role in the account of a source may write artifacts.

@@ -131,7 +131,7 @@ SPARE = {
     },
     "template/FunctionReadPolicy": {
         "SecretsOfTheMirrorsDescribed: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
-        "RepositoriesOfMirrorsAndPipelinesRead: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
+        "BranchesOfMirrorsAndPipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
     },
     "template/ReadFunctionRole/policy-dev-cfn-gitops-read-function": {
         "CommitsOfThePipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
