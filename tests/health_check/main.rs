@@ -13,6 +13,7 @@ mod pipelines;
 mod projects;
 mod projects_answer;
 mod pushes;
+mod reader;
 mod repair;
 mod stacks;
 mod subjects;
