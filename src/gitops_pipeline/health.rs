@@ -3,12 +3,12 @@
 
 use std::time::SystemTime;
 
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
-    ActionExecutionStatus, ActionState, PipelineExecutionSummary, PipelineSummary,
+    ActionExecutionStatus, ActionState, PipelineExecutionSummary, PipelineSummary, StageState,
 };
 
 use crate::clients::aws::{Aws, CallError, required};
-use crate::gitops_pipeline::executions::actions::{self, list_actions};
 use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus};
 use crate::gitops_pipeline::holds::{self, DisabledTransition};
 use crate::gitops_pipeline::names;
@@ -16,8 +16,8 @@ use crate::gitops_pipeline::names;
 /// A pipeline's executions and approvals, as CodePipeline shows them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineHealth {
-    /// How its latest finished execution ended. `None` if none has finished.
-    pub end: Option<PipelineEnd>,
+    /// Whether its latest finished execution succeeded. `None` if none has finished.
+    pub succeeded: Option<bool>,
     /// The number of pending approvals.
     pub approvals_waiting: usize,
     /// When the oldest pending approval was requested. `None` if none is pending.
@@ -26,16 +26,6 @@ pub struct PipelineHealth {
     pub transitions: Vec<DisabledTransition>,
     /// Its latest hundred executions, the newest first.
     pub executions: Vec<PipelineExecutionSummary>,
-}
-
-/// How an execution ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PipelineEnd {
-    Succeeded,
-    /// In this action. Empty if CodePipeline shows none, as of a failed condition.
-    Failed(String),
-    /// A person rejected its changes. That is a decision, and not a failure.
-    Rejected,
 }
 
 /// The names of the pipelines of the environment `env_id`.
@@ -59,55 +49,65 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     let Some(state) = executions::state(aws, name).await? else {
         return Ok(None);
     };
-    let end = match latest_end(&latest) {
-        Some((_, true)) => Some(PipelineEnd::Succeeded),
-        Some((failed, false)) => Some(end_of_failed(aws, name, failed).await?),
-        None => None,
-    };
+    let succeeded = latest_end(&latest);
     latest.truncate(executions::LATEST);
-    let stages = state.stage_states().iter();
-    let actions = stages.flat_map(|stage| stage.action_states());
-    let waiting: Vec<_> = actions.filter(|action| is_waiting(action)).collect();
+    let waiting = waiting_approvals(&state);
     Ok(Some(PipelineHealth {
-        end,
+        succeeded,
         approvals_waiting: waiting.len(),
-        approval_requested: waiting.into_iter().filter_map(requested_at).min(),
+        approval_requested: waiting.iter().filter_map(WaitingApproval::requested_at).min(),
         transitions: holds::disabled_transitions(&state),
         executions: latest,
     }))
 }
 
-/// The latest execution that succeeded or failed, and whether it has succeeded. `None` if none has
-/// ended. Stopped and superseded executions do not count as an end.
-fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<(&PipelineExecutionSummary, bool)> {
+/// Whether the latest execution that succeeded or failed has succeeded. `None` if none has ended.
+/// Stopped and superseded executions do not count as an end.
+fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<bool> {
     // The latest execution comes first.
     listed.iter().find_map(|one| match executions::status_of(one) {
-        ExecutionStatus::Succeeded => Some((one, true)),
-        ExecutionStatus::Failed => Some((one, false)),
+        ExecutionStatus::Succeeded => Some(true),
+        ExecutionStatus::Failed => Some(false),
         _ => None,
     })
 }
 
-/// Whether an action failed, or a person rejected the changes. An approval that was not given in
-/// time has failed, too: CodePipeline names no person then.
-async fn end_of_failed(
-    aws: &Aws,
-    name: &str,
-    failed: &PipelineExecutionSummary,
-) -> Result<PipelineEnd, CallError> {
-    let id = failed.pipeline_execution_id().unwrap_or_default();
-    let actions = list_actions(aws, name, id).await?;
-    let failed = actions.into_iter().find(|action| action.state == actions::ActionState::Failed);
-    Ok(match failed {
-        Some(action) if action.name == APPROVAL && !action.by.is_empty() => PipelineEnd::Rejected,
-        action => PipelineEnd::Failed(action.map(|action| action.name).unwrap_or_default()),
-    })
+/// An action that waits for an approval.
+pub(crate) struct WaitingApproval<'a> {
+    pub stage: &'a StageState,
+    pub action: &'a ActionState,
 }
 
-/// When a pending action was requested: its status last changed then.
-pub(crate) fn requested_at(action: &ActionState) -> Option<SystemTime> {
-    let changed = action.latest_execution()?.last_status_change()?;
-    SystemTime::try_from(*changed).ok()
+impl WaitingApproval<'_> {
+    /// The execution in its stage. Empty if CodePipeline shows none.
+    pub fn execution_id(&self) -> &str {
+        let inside = self.stage.latest_execution();
+        inside.map_or("", |inside| inside.pipeline_execution_id())
+    }
+
+    pub fn stage_name(&self) -> &str {
+        self.stage.stage_name().unwrap_or("?")
+    }
+
+    pub fn action_name(&self) -> &str {
+        self.action.action_name().unwrap_or("?")
+    }
+
+    /// When it was requested: its status last changed then.
+    pub fn requested_at(&self) -> Option<SystemTime> {
+        let changed = self.action.latest_execution()?.last_status_change()?;
+        SystemTime::try_from(*changed).ok()
+    }
+}
+
+/// The approvals that wait in a pipeline of this `state`.
+pub(crate) fn waiting_approvals(state: &GetPipelineStateOutput) -> Vec<WaitingApproval<'_>> {
+    let stages = state.stage_states().iter();
+    let actions = stages.flat_map(|stage| {
+        let actions = stage.action_states().iter();
+        actions.map(move |action| WaitingApproval { stage, action })
+    });
+    actions.filter(|it| is_waiting(it.action)).collect()
 }
 
 /// The status of the latest run of an action, if a later version of CodePipeline has it.
@@ -122,7 +122,7 @@ pub(crate) fn unknown_status(action: &ActionState) -> Option<&str> {
 /// Whether an action waits for an approval. It then has a token, except in an execution mode that a
 /// person set: "For a pipeline where the execution mode is set to PARALLEL, the token […] is not
 /// available" (`PutApprovalResult`).
-pub(crate) fn is_waiting(action: &ActionState) -> bool {
+fn is_waiting(action: &ActionState) -> bool {
     action.latest_execution().is_some_and(|execution| {
         let has_token = execution.token().is_some_and(|token| !token.is_empty());
         execution.status() == Some(&ActionExecutionStatus::InProgress)

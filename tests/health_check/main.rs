@@ -4,6 +4,7 @@
 mod alarms;
 mod claimed_path;
 mod credentials;
+mod deployments_answer;
 mod doctor;
 mod faults;
 mod fixture;
@@ -13,8 +14,8 @@ mod pipelines;
 mod projects;
 mod projects_answer;
 mod pushes;
-mod reader;
 mod repair;
+mod schema;
 mod stacks;
 mod subjects;
 mod tips;

@@ -36,12 +36,14 @@ IMPURE = {"calls", "aws", "http", "tokio", "CallError", "Clock"}
 # Where a value of an enum of AWS is read. An unknown value takes the careful way there: nothing is executed, approved or
 # repaired because of it. The others are sent.
 ENUM_READERS = {
+    "ActionCategory": {"gitops_pipeline/executions/declared.rs"},
     "ActionExecutionStatus": {"gitops_pipeline/executions/actions.rs", "gitops_pipeline/health.rs", "feedback/approval/request.rs",
                               "feedback/failures/deployment.rs"},
     "ChangeAction": {"feedback/change_sets/change_set.rs"},
     "ChangeSetStatus": {"feedback/change_sets/change_set.rs"},
     "EvaluationType": {"feedback/change_sets/change_set.rs"},
     "EventType": {"gitops_pipeline/observe/early_validation.rs"},
+    "ExecutionMode": {"gitops_pipeline/executions/declared.rs"},
     "ExecutionStatus": {"feedback/change_sets/change_set.rs"},
     "ExecutionType": {"gitops_pipeline/executions/mod.rs"},
     "HookFailureMode": {"gitops_pipeline/observe/early_validation.rs"},
@@ -55,7 +57,7 @@ ENUM_READERS = {
     "RuleState": {"gitops_pipeline/holds.rs"},
     "StackDriftStatus": {"feedback/change_sets/change_set.rs", "health_check/stacks.rs"},
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
-    "StageExecutionStatus": {"feedback/failures/deployment.rs"},
+    "StageExecutionStatus": {"feedback/failures/deployment.rs", "health_check/answers/deployments/execution.rs"},
     "StackStatus": {"clients/cloudformation/stack_status.rs"},
     # `apply/credential.rs` sends one.
     "StatusType": {"feedback/failures/build.rs", "feedback/review/build.rs", "mirror_credential/observe/mod.rs",

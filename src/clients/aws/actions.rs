@@ -50,7 +50,8 @@ actions! {
         delete_repository::DeleteRepositoryError,
         disassociate_approval_rule_template_from_repository::DisassociateApprovalRuleTemplateFromRepositoryError,
         get_approval_rule_template::GetApprovalRuleTemplateError, get_branch::GetBranchError,
-        get_differences::GetDifferencesError, get_repository::GetRepositoryError,
+        get_commit::GetCommitError, get_differences::GetDifferencesError,
+        get_repository::GetRepositoryError,
         list_branches::ListBranchesError,
         list_repositories_for_approval_rule_template::ListRepositoriesForApprovalRuleTemplateError,
         list_tags_for_resource::ListTagsForResourceError,
@@ -74,7 +75,7 @@ actions! {
         start_build::StartBuildError,
     }
     "codepipeline" aws_sdk_codepipeline {
-        get_pipeline_state::GetPipelineStateError,
+        get_pipeline::GetPipelineError, get_pipeline_state::GetPipelineStateError,
         list_action_executions::ListActionExecutionsError,
         list_pipeline_executions::ListPipelineExecutionsError, list_pipelines::ListPipelinesError,
         put_approval_result::PutApprovalResultError,

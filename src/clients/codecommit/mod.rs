@@ -113,6 +113,35 @@ pub async fn tip(
     }
 }
 
+/// A commit, as its author wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommitText {
+    pub message: String,
+    /// The author's name.
+    pub author: String,
+}
+
+/// Looks up a commit. `None` if it or the repository does not exist.
+pub async fn commit(
+    codecommit: &Client,
+    repository_name: &str,
+    id: &str,
+) -> Result<Option<CommitText>, CallError> {
+    let call = codecommit.get_commit().repository_name(repository_name).commit_id(id);
+    let absent = [
+        "CommitIdDoesNotExistException",
+        "RepositoryDoesNotExistException",
+    ];
+    let doing = || format!("looking up commit {id} of repository {repository_name}");
+    let found = optional(call.send().await, &absent, doing)?;
+    Ok(
+        found.and_then(|output| output.commit).map(|commit| CommitText {
+            author: commit.author.and_then(|author| author.name).unwrap_or_default(),
+            message: commit.message.unwrap_or_default(),
+        }),
+    )
+}
+
 /// The names of all branches. Empty if the repository does not exist.
 pub async fn branches(
     codecommit: &Client,

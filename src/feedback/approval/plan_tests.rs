@@ -217,7 +217,9 @@ fn approval_is_by_a_person_only_if_one_is_named() {
     for (summary, by, expected) in rows.into_iter().chain(others) {
         let mut approval = Action {
             name: "Approval".to_owned(),
+            stage: String::new(),
             state: ActionState::Succeeded,
+            status: String::new(),
             summary: summary.to_owned(),
             by: by.to_owned(),
             external_id: String::new(),

@@ -40,7 +40,9 @@ fn action(name: &str, summary: &str) -> Action {
     Action {
         name: name.to_owned(),
         attempt: "a1".to_owned(),
+        stage: DEPLOY.to_owned(),
         state: ActionState::Failed,
+        status: "Failed".to_owned(),
         summary: summary.to_owned(),
         by: String::new(),
         external_id: String::new(),

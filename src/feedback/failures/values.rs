@@ -75,6 +75,8 @@ mod tests {
         let of = |name: &str, creation| {
             let action = Action {
                 name: name.to_owned(),
+                stage: DEPLOY.to_owned(),
+                status: "Failed".to_owned(),
                 state: ActionState::Failed,
                 summary: "Failed: Circular dependency".to_owned(),
                 by: String::new(),

@@ -14,7 +14,9 @@ const OTHER: &str =
 fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Execution {
     let action = |(name, state, summary): &(&str, ActionState, &str)| Action {
         name: (*name).to_owned(),
+        stage: String::new(),
         state: *state,
+        status: String::new(),
         summary: (*summary).to_owned(),
         by: String::new(),
         external_id: String::new(),

@@ -1,6 +1,7 @@
 //! The attempts of the actions of an execution.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::{
@@ -29,7 +30,11 @@ pub enum ActionState {
 pub struct Action {
     /// Its name, which is unique in the pipelines of cfn-gitops.
     pub name: String,
+    /// Empty if CodePipeline shows none.
+    pub stage: String,
     pub state: ActionState,
+    /// The text of AWS.
+    pub status: String,
     /// CodePipeline's summary or error. Empty if there is none.
     pub summary: String,
     /// The ARN of the principal who approved or rejected. Empty if there is none.
@@ -65,50 +70,74 @@ pub async fn list_actions(
     Ok(actions)
 }
 
-/// An execution that has deployed.
+/// An attempt of the action Deploy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EndedDeployment {
+pub struct DeployAttempt {
     pub execution_id: String,
-    /// When its action Deploy ended.
+    /// The text of AWS.
+    pub status: String,
+    pub has_succeeded: bool,
+    /// When it last changed. `None` if CodePipeline shows no time.
     pub at: Option<SystemTime>,
 }
 
-/// At least `count` executions that have deployed, or of those in the latest thousand
-/// actions. The one whose action Deploy ended last is first: it is deployed. It may have failed
-/// since, for example because of an alarm, and an earlier one may have deployed later: a rollback,
-/// or a retry of its stage.
-pub async fn deployments(
+/// The attempts of the action Deploy in the latest thousand actions, or those with at least `count`
+/// executions that have deployed, the last one first. An execution that has deployed may have
+/// failed since, for example because of an alarm, and an earlier one may have deployed later: a
+/// rollback, or a retry of its stage.
+pub async fn deploy_attempts(
     aws: &Aws,
     pipeline_name: &str,
     count: usize,
-) -> Result<Vec<EndedDeployment>, CallError> {
+) -> Result<Vec<DeployAttempt>, CallError> {
     let call = aws.codepipeline.list_action_executions();
     let mut pages = call.pipeline_name(pipeline_name).into_paginator().send();
-    let mut ended: Vec<EndedDeployment> = vec![];
-    let mut seen = 0;
-    while ended.len() < count
+    let mut attempts: Vec<DeployAttempt> = vec![];
+    let (mut deployed, mut seen) = (BTreeSet::new(), 0);
+    while deployed.len() < count
         && seen < MAX_ACTIONS
         && let Some(page) = pages.next().await
     {
         let page = required(page, || {
             format!("listing the actions of pipeline {pipeline_name}")
         })?;
-        seen += page.action_execution_details().len();
-        let has_deployed = |attempt: &&ActionExecutionDetail| {
-            attempt.action_name() == Some(DEPLOY)
-                && attempt.status() == Some(&ActionExecutionStatus::Succeeded)
-        };
-        let deployed = page.action_execution_details().iter().filter(has_deployed);
-        ended.extend(deployed.filter_map(|attempt| {
-            let at = attempt.last_update_time();
-            Some(EndedDeployment {
-                execution_id: attempt.pipeline_execution_id()?.to_owned(),
-                at: at.and_then(|at| SystemTime::try_from(*at).ok()),
-            })
-        }));
+        let details = page.action_execution_details();
+        seen += details.len();
+        attempts.extend(details.iter().filter_map(read_deploy_attempt));
+        let succeeded = attempts.iter().filter(|one| one.has_succeeded);
+        deployed.extend(succeeded.map(|one| one.execution_id.clone()));
     }
-    ended.sort_by_key(|one| Reverse(one.at));
-    Ok(ended)
+    attempts.sort_by_key(|one| Reverse(one.at));
+    Ok(attempts)
+}
+
+/// At least `count` executions that have deployed, as far as the latest thousand actions show them.
+/// The one that is deployed is first.
+pub async fn deployments(
+    aws: &Aws,
+    pipeline_name: &str,
+    count: usize,
+) -> Result<Vec<DeployAttempt>, CallError> {
+    let mut attempts = deploy_attempts(aws, pipeline_name, count).await?;
+    attempts.retain(|one| one.has_succeeded);
+    Ok(attempts)
+}
+
+fn read_deploy_attempt(attempt: &ActionExecutionDetail) -> Option<DeployAttempt> {
+    if attempt.action_name() != Some(DEPLOY) {
+        return None;
+    }
+    let at = attempt.last_update_time();
+    Some(DeployAttempt {
+        execution_id: attempt.pipeline_execution_id()?.to_owned(),
+        status: text_of(attempt),
+        has_succeeded: attempt.status() == Some(&ActionExecutionStatus::Succeeded),
+        at: at.and_then(|at| SystemTime::try_from(*at).ok()),
+    })
+}
+
+fn text_of(attempt: &ActionExecutionDetail) -> String {
+    attempt.status().map_or_else(String::new, |status| status.as_str().to_owned())
 }
 
 fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
@@ -125,7 +154,9 @@ fn read_action(attempt: &ActionExecutionDetail) -> Option<Action> {
     };
     Some(Action {
         name: attempt.action_name()?.to_owned(),
+        stage: attempt.stage_name().unwrap_or_default().to_owned(),
         state,
+        status: text_of(attempt),
         summary: error.or(summary).unwrap_or_default().to_owned(),
         by: attempt.updated_by().unwrap_or_default().to_owned(),
         external_id: external_id.unwrap_or_default().to_owned(),

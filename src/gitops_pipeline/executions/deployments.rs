@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
-use super::actions::{EndedDeployment, deployments};
+use super::actions::{DeployAttempt, deployments};
 use super::{commit_of, find, is_rollback};
 use crate::clients::aws::{Aws, CallError};
 
@@ -33,7 +33,7 @@ impl Deployments {
         listed: &[PipelineExecutionSummary],
     ) -> Result<Self, CallError> {
         let ended = deployments(aws, pipeline_name, count).await?;
-        let of = |one: &EndedDeployment| find(listed, &one.execution_id);
+        let of = |one: &DeployAttempt| find(listed, &one.execution_id);
         let newest = ended.first().and_then(of).and_then(commit_of);
         let mut deployed: Vec<_> = ended.iter().filter_map(of).collect();
         let mut restored = None;

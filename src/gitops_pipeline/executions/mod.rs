@@ -3,6 +3,7 @@
 
 pub mod actions;
 pub mod cause;
+pub mod declared;
 pub mod deployments;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
@@ -175,8 +176,13 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
 pub fn title_of(execution: &PipelineExecutionSummary) -> Option<String> {
     let mut revisions = execution.source_revisions().iter();
     let code = revisions.find(|revision| revision.action_name() == SOURCE)?;
-    let title = code.revision_summary()?.trim().lines().next()?;
-    Some(shortened(&one_line(title), MAX_TITLE)).filter(|title| !title.is_empty())
+    title(code.revision_summary()?)
+}
+
+/// The first line of a commit's message. `None` if it is empty.
+pub fn title(message: &str) -> Option<String> {
+    let first = message.trim().lines().next()?;
+    Some(shortened(&one_line(first), MAX_TITLE)).filter(|title| !title.is_empty())
 }
 
 /// The cause of an execution, with CodePipeline's detail.

@@ -7,9 +7,8 @@
 mod deployments;
 mod doctor;
 mod failure;
-mod gitlab_reads;
 mod members;
-mod mirrors;
+mod not_read;
 mod projects;
 mod question;
 
@@ -33,7 +32,7 @@ impl<'a> Checker<'a> {
             let mut answer = match topic {
                 AskedAbout::Doctor => Box::pin(self.diagnose(time)).await,
                 AskedAbout::Projects(only) => Box::pin(self.projects(only.as_ref(), time)).await,
-                AskedAbout::Deployments(asked) => self.deployments(asked, time),
+                AskedAbout::Deployments(asked) => Box::pin(self.deployments(asked, time)).await,
             };
             answer["Format"] = json!(FORMAT);
             answer["EnvID"] = json!(self.environment.id);

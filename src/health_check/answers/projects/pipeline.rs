@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
-use aws_sdk_codepipeline::types::{ActionState, PipelineExecutionSummary, StageState};
+use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
 use serde_json::Value;
 
 use super::row::Row;
@@ -11,7 +11,7 @@ use crate::gitops_pipeline::executions::actions::deployments;
 use crate::gitops_pipeline::executions::{
     self, APPROVAL, ExecutionStatus, MAX_SEARCHED, commit_of, find, is_rollback, status_of,
 };
-use crate::gitops_pipeline::health::{is_waiting, requested_at, unknown_status};
+use crate::gitops_pipeline::health::{unknown_status, waiting_approvals};
 use crate::gitops_pipeline::holds::{self, Hold};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
@@ -25,19 +25,6 @@ use crate::health_check::findings::unknown_value;
 struct Shown<'a> {
     state: &'a GetPipelineStateOutput,
     listed: &'a [PipelineExecutionSummary],
-}
-
-/// An approval that waits.
-struct WaitingApproval<'a> {
-    stage: &'a StageState,
-    action: &'a ActionState,
-}
-
-impl WaitingApproval<'_> {
-    fn execution_id(&self) -> &str {
-        let inside = self.stage.latest_execution();
-        inside.map_or("", |inside| inside.pipeline_execution_id())
-    }
 }
 
 impl Checker<'_> {
@@ -150,7 +137,7 @@ impl Checker<'_> {
                 ));
             }
         }
-        let waiting = waiting(state);
+        let waiting = waiting_approvals(state);
         // In another execution mode, several change sets have had its name.
         let has_one = waiting.len() == 1;
         let mut approvals = vec![];
@@ -158,14 +145,14 @@ impl Checker<'_> {
             let id = approval.execution_id();
             let mut shown = Members::default();
             shown.set("ExecutionId", id);
-            shown.set("Stage", approval.stage.stage_name().unwrap_or("?"));
-            shown.set("Action", approval.action.action_name().unwrap_or("?"));
-            shown.set_time("Since", requested_at(approval.action));
+            shown.set("Stage", approval.stage_name());
+            shown.set("Action", approval.action_name());
+            shown.set_time("Since", approval.requested_at());
             if let Some(execution) = find(listed, id) {
                 shown.set_commit(execution);
             }
             shown.set("Url", settings.location.pipeline_console(&names.pipeline()));
-            if has_one && approval.action.action_name() == Some(APPROVAL) {
+            if has_one && approval.action_name() == APPROVAL {
                 let read = Box::pin(self.change_set(settings, deployed, id)).await;
                 shown.set_if("ChangeSet", row.noted(read).flatten());
             }
@@ -175,19 +162,9 @@ impl Checker<'_> {
     }
 }
 
-/// The approvals that wait in a pipeline of this `state`.
-fn waiting(state: &GetPipelineStateOutput) -> Vec<WaitingApproval<'_>> {
-    let stages = state.stage_states().iter();
-    let actions = stages.flat_map(|stage| {
-        let actions = stage.action_states().iter();
-        actions.map(move |action| WaitingApproval { stage, action })
-    });
-    actions.filter(|it| is_waiting(it.action)).collect()
-}
-
 /// Whether the approval of the execution `id` waits in a pipeline of this `state`, and no other.
 pub fn waits_alone(state: &GetPipelineStateOutput, id: &str) -> bool {
-    let waiting = waiting(state);
+    let waiting = waiting_approvals(state);
     matches!(&waiting[..], [one] if one.execution_id() == id)
 }
 

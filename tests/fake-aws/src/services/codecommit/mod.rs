@@ -30,6 +30,7 @@ pub fn answer(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> Ap
     let body = match call.operation.as_str() {
         "GetRepository" => get(codecommit, call)?,
         "GetBranch" => get_branch(codecommit, call)?,
+        "GetCommit" => get_commit(codecommit, call)?,
         "ListBranches" => list_branches(codecommit, world, call)?,
         "GetDifferences" => differences(codecommit, world, call)?,
         "UpdateDefaultBranch" => update_default_branch(codecommit, call)?,
@@ -88,6 +89,20 @@ fn get_branch(codecommit: &CodeCommit, call: &Call) -> JsonResult {
         Some(commit) => Ok(json!({"branch": {"branchName": branch, "commitId": commit}})),
         None => Err(no_branch(branch)),
     }
+}
+
+/// A commit, as far as the product reads it. Its text names it.
+/// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetCommit.html>
+fn get_commit(codecommit: &CodeCommit, call: &Call) -> JsonResult {
+    let name = existing_repository(codecommit, call)?;
+    let id = call.needed("commitId");
+    if !codecommit.repositories[name].trees.contains_key(id) {
+        let message = format!("The commit ID {id} does not exist in the repository");
+        return Err(rejected("CommitIdDoesNotExistException", message));
+    }
+    let message = format!("Change {}\n\nThe reason\n", &id[..8.min(id.len())]);
+    let author = json!({"name": "Jane Doe", "email": "jane@example.com"});
+    Ok(json!({"commit": {"commitId": id, "message": message, "author": author}}))
 }
 
 /// The names, in pages of a length that is not documented.

@@ -72,6 +72,7 @@ pub(crate) fn end_action(
 pub fn answer(pipelines: &mut Pipelines, world: &mut World, call: &Call) -> ApiResult {
     let body = match call.operation.as_str() {
         "ListPipelines" => list_pipelines(pipelines, world, call)?,
+        "GetPipeline" => declaration(pipelines, call)?,
         "GetPipelineState" => state(pipelines, call)?,
         "ListPipelineExecutions" => list(pipelines, world, call)?,
         "ListActionExecutions" => action_runs::list(pipelines, world, call)?,
@@ -98,6 +99,36 @@ fn list_pipelines(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResu
     let names = pipelines.keys();
     let pipelines: Vec<Value> = names.map(|name| json!({"name": name})).collect();
     page(world, call, CODEPIPELINE, "pipelines", &pipelines)
+}
+
+/// "Returns the metadata, structure, stages, and actions of a pipeline." The members are those of
+/// the resource type of CloudFormation, which begin with a capital letter there.
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_GetPipeline.html>
+fn declaration(pipelines: &Pipelines, call: &Call) -> JsonResult {
+    let name = call.needed("name");
+    let pipeline = pipelines.get(name).ok_or_else(|| not_found(name))?;
+    let mut declaration = renamed(&pipeline.properties);
+    declaration["name"] = json!(name);
+    Ok(json!({"pipeline": declaration}))
+}
+
+/// The properties with the names of the API. An action's configuration has its own in both.
+fn renamed(value: &Value) -> Value {
+    match value {
+        Value::Array(all) => all.iter().map(renamed).collect(),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| {
+                let (first, rest) = name.split_at(1);
+                let value = match name.as_str() {
+                    "Configuration" => value.clone(),
+                    _ => renamed(value),
+                };
+                (first.to_lowercase() + rest, value)
+            });
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// "Returns information about the state of a pipeline, including the stages and actions."
@@ -192,7 +223,7 @@ fn list(pipelines: &Pipelines, world: &World, call: &Call) -> JsonResult {
     let action = pipeline.source().map_or("Source", |(action, _, _)| action);
     // An image is read at once; code is uploaded first.
     let second = pipeline.properties["Stages"][0]["Actions"][1]["Name"].as_str();
-    let image = second.map(|name| json!({"actionName": name, "revisionId": "sha256:0a1b2c"}));
+    let image = second.map(|name| json!({"actionName": name, "revisionId": pipeline.image}));
     let summaries: Vec<Value> = newest_first
         .map(|execution| {
             let code = execution.revision.iter();

@@ -25,6 +25,8 @@ pub struct Pipeline {
     /// Since when they run, in the same order; of those that are left out CodePipeline reports
     /// nothing.
     pub running_since: Vec<Duration>,
+    /// The digest of the image that its executions have read.
+    pub image: String,
     /// The disabled transitions: the stages, each with the reason.
     pub disabled: Vec<(&'static str, &'static str)>,
 }
@@ -172,6 +174,7 @@ impl Pipeline {
             executions: vec![first],
             running: vec![],
             running_since: vec![],
+            image: format!("sha256:{}", "0a1b2c3d".repeat(8)),
             disabled: vec![],
         }
     }

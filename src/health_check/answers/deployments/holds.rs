@@ -1,0 +1,219 @@
+//! The obstacles of an execution of a pipeline: an approval that waits, a disabled transition,
+//! another execution, and perhaps the window of a stage, which CodePipeline evaluates.
+//!
+//! A stage has one execution at a time. In mode SUPERSEDED, a newer execution replaces only those
+//! that wait between two stages.
+//! <https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html>
+
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+use aws_sdk_codepipeline::types::PipelineExecutionSummary;
+use serde_json::{Value, json};
+
+use super::shown::ShownPipeline;
+use crate::gitops_pipeline::executions::declared::{DeclaredPipeline, PipelineMode, StageWindow};
+use crate::gitops_pipeline::executions::{ExecutionStatus, commit_of, find, status_of};
+use crate::gitops_pipeline::health::{WaitingApproval, waiting_approvals};
+use crate::gitops_pipeline::holds::{DisabledTransition, Hold, RuleState, disabled_transitions};
+use crate::gitops_pipeline::names::EventRule;
+
+/// A new execution, which has no ID yet.
+const NEW: &str = "<its ID>";
+
+/// The obstacles of a new execution.
+pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<Value> {
+    let pipeline = &shown.names.pipeline();
+    let listed = shown.listed.as_deref().unwrap_or_default();
+    let state = shown.state.as_ref();
+    let waiting = state.map(waiting_approvals).unwrap_or_default();
+    let unfinished = listed.iter().filter(|one| {
+        let id = one.pipeline_execution_id();
+        let is_waiting = waiting.iter().any(|approval| id == Some(approval.execution_id()));
+        !is_waiting && !status_of(one).is_end()
+    });
+    let mode = shown.declared.as_ref().map(|it| &it.mode);
+    let mut holds: Vec<Value> = unfinished.map(|one| before_it(pipeline, one, mode)).collect();
+    // An approval waits for up to seven days, while a hundred executions may have begun.
+    holds.extend(waiting.iter().map(|approval| {
+        let id = approval.execution_id();
+        let commit = short(find(listed, id).and_then(commit_of));
+        let problem = format!(
+            "execution {id} (commit {commit}) waits for an approval, and this one would wait behind it"
+        );
+        of_approval(pipeline, approval, &problem)
+    }));
+    let transitions = state.map(disabled_transitions).unwrap_or_default();
+    holds.extend(transitions.iter().map(of_transition));
+    let windows = shown.declared.iter().flat_map(|it| &it.windows);
+    holds.extend(windows.map(|window| {
+        let when = "To override the window, once the execution waits there";
+        of_window(window, Some(&overriding(pipeline, window, NEW, when)))
+    }));
+    holds.extend(shown.rules.iter().filter_map(|(rule, state)| match state {
+        Some(RuleState::Disabled) => Some(of_rule(*rule, &rule.name(shown.names))),
+        Some(RuleState::Enabled | RuleState::Missing | RuleState::Unknown(_)) | None => None,
+    }));
+    holds
+}
+
+/// An execution, and the stage that it waits to enter, or is in, as with a closed window.
+pub struct Place<'a> {
+    pub pipeline: &'a str,
+    pub execution_id: &'a str,
+    pub stage: String,
+    pub has_entered: bool,
+}
+
+/// The obstacles at this place. `declared` is the pipeline, if it is read.
+pub fn at(
+    place: &Place<'_>,
+    state: &GetPipelineStateOutput,
+    declared: Option<&DeclaredPipeline>,
+) -> Vec<Value> {
+    let Place {
+        pipeline,
+        execution_id,
+        stage,
+        has_entered,
+    } = place;
+    let transitions = disabled_transitions(state);
+    let transitions = transitions.iter().filter(|it| !has_entered && it.stage == *stage);
+    let mut holds: Vec<Value> = transitions.map(of_transition).collect();
+    let waiting = waiting_approvals(state);
+    let others = waiting
+        .iter()
+        .filter(|it| it.stage_name() == stage && it.execution_id() != *execution_id);
+    holds.extend(others.map(|approval| {
+        let id = approval.execution_id();
+        let problem = format!("execution {id} waits for an approval there");
+        of_approval(pipeline, approval, &problem)
+    }));
+    let windows = declared.into_iter().flat_map(|it| &it.windows);
+    holds.extend(
+        windows.filter(|window| window.stage == *stage).map(|window| {
+            let when = "To override the window for this execution";
+            let remedy = overriding(pipeline, window, execution_id, when);
+            of_window(window, has_entered.then_some(&*remedy))
+        }),
+    );
+    holds
+}
+
+/// An execution that has not ended.
+fn before_it(
+    pipeline: &str,
+    execution: &PipelineExecutionSummary,
+    mode: Option<&PipelineMode>,
+) -> Value {
+    let id = execution.pipeline_execution_id().unwrap_or_default();
+    let subject = format!("execution {id} (commit {})", short(commit_of(execution)));
+    let status = status_of(execution);
+    let problem = if let ExecutionStatus::Unknown(status) = &status {
+        format!("{subject} has the status {status}, which this version of cfn-gitops does not know")
+    } else {
+        let replaces = match mode {
+            Some(PipelineMode::Superseded) => {
+                "replaces it if it still waits before a stage, and otherwise "
+            }
+            Some(PipelineMode::Queued | PipelineMode::Other(_)) | None => "",
+        };
+        format!("{subject} is in progress. This one {replaces}follows it")
+    };
+    let is_known = !matches!(status, ExecutionStatus::Unknown(_));
+    let mut hold = json!({
+        "Holds": is_known.then_some(true), "Problem": problem, "ExecutionId": id,
+    });
+    // Without --abandon, its actions in progress end first, such as the change of a stack.
+    // CodePipeline stops it so only once.
+    // https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html
+    if status == ExecutionStatus::InProgress {
+        hold["Remedy"] = json!(format!(
+            "To stop it after its actions in progress: aws codepipeline stop-pipeline-execution \
+             --pipeline-name {pipeline} --pipeline-execution-id {id} --reason undo"
+        ));
+    }
+    hold
+}
+
+fn of_approval(pipeline: &str, waiting: &WaitingApproval, problem: &str) -> Value {
+    let (stage, action) = (waiting.stage_name(), waiting.action_name());
+    let execution_id = waiting.execution_id();
+    // It reads the token of this execution alone.
+    let query = format!(
+        "stageStates[?latestExecution.pipelineExecutionId=='{execution_id}']\
+         .actionStates[].latestExecution.token"
+    );
+    let remedy = format!(
+        "Reject it first: aws codepipeline put-approval-result --pipeline-name {pipeline} \
+         --stage-name {stage} --action-name {action} --result \"status=Rejected,summary=undo\" \
+         --token \"$(aws codepipeline get-pipeline-state --name {pipeline} --query \"{query}\" \
+         --output text)\""
+    );
+    json!({
+        "Holds": true, "Problem": problem, "Remedy": remedy, "Stage": stage,
+        "ExecutionId": execution_id,
+    })
+}
+
+fn of_transition(transition: &DisabledTransition) -> Value {
+    let DisabledTransition {
+        stage, reason, by, ..
+    } = transition;
+    let by = if by.is_empty() {
+        String::new()
+    } else {
+        format!(", by {by}")
+    };
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    };
+    let problem = format!("held by the disabled transition into stage {stage}{by}{reason}");
+    let remedy = Hold::Transition(transition.clone()).remedy();
+    json!({"Holds": true, "Problem": problem, "Remedy": remedy, "Stage": stage})
+}
+
+/// CodePipeline evaluates it.
+fn of_window(window: &StageWindow, remedy: Option<&str>) -> Value {
+    let StageWindow {
+        stage,
+        cron,
+        time_zone,
+    } = window;
+    let problem = format!(
+        "stage {stage} has the window {cron} in {time_zone}: outside of it the execution waits"
+    );
+    let mut hold = json!({"Holds": null, "Problem": problem, "Stage": stage});
+    if let Some(remedy) = remedy {
+        hold["Remedy"] = json!(remedy);
+    }
+    hold
+}
+
+/// The command with which a closed window is passed. CodePipeline needs an execution that has
+/// reached the stage.
+/// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html>
+fn overriding(pipeline: &str, window: &StageWindow, execution_id: &str, when: &str) -> String {
+    format!(
+        "{when}: aws codepipeline override-stage-condition --pipeline-name {pipeline} \
+         --stage-name {} --condition-type BEFORE_ENTRY --pipeline-execution-id {execution_id}",
+        window.stage
+    )
+}
+
+/// A disabled rule does not hold what a person starts.
+fn of_rule(rule: EventRule, name: &str) -> Value {
+    let effect = match rule {
+        EventRule::Push => "a push starts nothing",
+        EventRule::Image => "a push of the image starts nothing",
+        EventRule::Review => "a push to a review branch starts no build",
+    };
+    let problem = format!("event rule {name} is disabled, so {effect}. It does not hold this one");
+    let remedy = Hold::Rule(name.to_owned()).remedy();
+    json!({"Holds": false, "Problem": problem, "Remedy": remedy})
+}
+
+/// The first eight characters of a commit.
+fn short(commit: Option<&str>) -> &str {
+    commit.map_or("not known", |commit| commit.get(..8).unwrap_or(commit))
+}
