@@ -9,6 +9,7 @@ use aws_sdk_codepipeline::types::{
 };
 
 use crate::clients::aws::{Aws, CallError, required};
+use crate::gitops_pipeline::executions::actions::{self, list_actions};
 use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus};
 use crate::gitops_pipeline::holds::{self, DisabledTransition};
 use crate::gitops_pipeline::names;
@@ -16,8 +17,8 @@ use crate::gitops_pipeline::names;
 /// A pipeline's executions and approvals, as CodePipeline shows them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineHealth {
-    /// Whether its latest finished execution succeeded. `None` if none has finished.
-    pub succeeded: Option<bool>,
+    /// How its latest finished execution ended. `None` if none has finished.
+    pub end: Option<PipelineEnd>,
     /// The number of pending approvals.
     pub approvals_waiting: usize,
     /// When the oldest pending approval was requested. `None` if none is pending.
@@ -26,6 +27,16 @@ pub struct PipelineHealth {
     pub transitions: Vec<DisabledTransition>,
     /// Its latest hundred executions, the newest first.
     pub executions: Vec<PipelineExecutionSummary>,
+}
+
+/// How an execution ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PipelineEnd {
+    Succeeded,
+    /// In this action. Empty if CodePipeline shows none, as of a failed condition.
+    Failed(String),
+    /// A person rejected its changes. That is a decision, and not a failure.
+    Rejected,
 }
 
 /// The names of the pipelines of the environment `env_id`.
@@ -49,11 +60,15 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     let Some(state) = executions::state(aws, name).await? else {
         return Ok(None);
     };
-    let succeeded = latest_end(&latest);
+    let end = match latest_end(&latest) {
+        Some((_, true)) => Some(PipelineEnd::Succeeded),
+        Some((failed, false)) => Some(end_of_failed(aws, name, failed).await?),
+        None => None,
+    };
     latest.truncate(executions::LATEST);
     let waiting = waiting_approvals(&state);
     Ok(Some(PipelineHealth {
-        succeeded,
+        end,
         approvals_waiting: waiting.len(),
         approval_requested: waiting.iter().filter_map(WaitingApproval::requested_at).min(),
         transitions: holds::disabled_transitions(&state),
@@ -61,14 +76,30 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     }))
 }
 
-/// Whether the latest execution that succeeded or failed has succeeded. `None` if none has ended.
-/// Stopped and superseded executions do not count as an end.
-fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<bool> {
+/// The latest execution that succeeded or failed, and whether it has succeeded. `None` if none has
+/// ended. Stopped and superseded executions do not count as an end.
+fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<(&PipelineExecutionSummary, bool)> {
     // The latest execution comes first.
     listed.iter().find_map(|one| match executions::status_of(one) {
-        ExecutionStatus::Succeeded => Some(true),
-        ExecutionStatus::Failed => Some(false),
+        ExecutionStatus::Succeeded => Some((one, true)),
+        ExecutionStatus::Failed => Some((one, false)),
         _ => None,
+    })
+}
+
+/// Whether an action failed, or a person rejected the changes. An approval that was not given in
+/// time has failed, too: CodePipeline names no person then.
+async fn end_of_failed(
+    aws: &Aws,
+    name: &str,
+    failed: &PipelineExecutionSummary,
+) -> Result<PipelineEnd, CallError> {
+    let id = failed.pipeline_execution_id().unwrap_or_default();
+    let actions = list_actions(aws, name, id).await?;
+    let failed = actions.into_iter().find(|action| action.state == actions::ActionState::Failed);
+    Ok(match failed {
+        Some(action) if action.name == APPROVAL && !action.by.is_empty() => PipelineEnd::Rejected,
+        action => PipelineEnd::Failed(action.map(|action| action.name).unwrap_or_default()),
     })
 }
 

@@ -99,8 +99,12 @@ pub async fn rule_state(
     names: &ResourceNames,
     rule: EventRule,
 ) -> Result<RuleState, CallError> {
-    let name = rule.name(names);
-    let call = aws.events.describe_rule().name(&name);
+    state_of(aws, &rule.name(names)).await
+}
+
+/// Looks up the state of the event rule with this name.
+pub async fn state_of(aws: &Aws, name: &str) -> Result<RuleState, CallError> {
+    let call = aws.events.describe_rule().name(name);
     let absent = ["ResourceNotFoundException"];
     let doing = || format!("looking up event rule {name}");
     let Some(found) = optional(call.send().await, &absent, doing)? else {

@@ -80,6 +80,11 @@ schemes! {
     EVENT_RULE = event_rule: "event-rule-${EnvID}-codepipeline-exec-cfn-${ProjectID}";
     IMAGE_RULE: "event-rule-${EnvID}-codepipeline-exec-ecr-${ProjectID}";
     REVIEW_RULE: "event-rule-${EnvID}-codepipeline-exec-rev-${ProjectID}";
+    /// The event rules of `template.yaml`.
+    HEALTH_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-health";
+    REPORT_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-report";
+    REVIEW_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-review";
+    APPROVALS_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-approvals";
     APPROVAL_RULE_TEMPLATE = approval_rule_template: "approval-${EnvID}-cfn-${ProjectID}";
     /// The template of the deployed stack in the build's output, unless a property names another
     /// one.

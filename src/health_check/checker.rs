@@ -26,7 +26,7 @@ pub type Emit<'a> = &'a (dyn Fn(Value) + Send + Sync);
 pub enum Mode<'a> {
     /// They repair, and write metrics.
     Check(Emit<'a>),
-    /// They change nothing, and write no metrics.
+    /// They change nothing, write no metrics, and read no value of a mirror's secret.
     Diagnosis,
 }
 

@@ -1,6 +1,6 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -18,8 +18,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
 use crate::mirror_credential::health::{
-    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, MirrorRecord, OtherMirror,
-    SecretSummary, TokenHealth,
+    CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, SecretSummary, TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
 use crate::mirror_credential::rotation::repair::Repair;
@@ -68,35 +67,30 @@ impl Checker<'_> {
                 self.check_credential(secret, gitlabs).await
             })
         };
-        let (mut tokens, mut found) = (vec![], FoundMirrors::default());
-        let mut repositories = BTreeMap::new();
-        let left = check_each(items, limits, check, |name, checked| {
-            found.add(&checked);
-            match checked {
-                Ok(CheckedCredential { health, rotation }) => {
-                    let mirrors = health.mirrors.iter();
-                    let names = mirrors.map(|mirror| mirror.repository_name.clone());
-                    repositories.insert(name.to_owned(), names.collect());
-                    self.report(&mut findings, &health);
-                    if self.is_to_repair(name, &health) {
-                        broken.push(BrokenMirrors {
-                            secret: name.to_owned(),
-                            has_unfinished_repair: health.has_unfinished_repair,
-                        });
-                    }
-                    tokens.extend(health.token);
-                    report_rotation(&mut findings, name, rotation);
+        let (mut tokens, mut repositories) = (vec![], BTreeMap::new());
+        let left = check_each(items, limits, check, |name, checked| match checked {
+            Ok(CheckedCredential { health, rotation }) => {
+                let mirrors = health.mirrors.iter();
+                let names = mirrors.map(|mirror| mirror.repository_name.clone());
+                repositories.insert(name.to_owned(), names.collect());
+                self.report(&mut findings, &health);
+                if self.is_to_repair(name, &health) {
+                    broken.push(BrokenMirrors {
+                        secret: name.to_owned(),
+                        has_unfinished_repair: health.has_unfinished_repair,
+                    });
                 }
-                Err(CheckError::Nothing) => {}
-                Err(CheckError::Missing(_, problem)) => {
-                    findings.missing(format!("secret {name}"), problem);
-                }
-                Err(CheckError::Failed(reason)) => findings.failed(reason),
+                tokens.extend(health.token);
+                report_rotation(&mut findings, name, rotation);
             }
+            Err(CheckError::Nothing) => {}
+            Err(CheckError::Missing(_, problem)) => {
+                findings.missing(format!("secret {name}"), problem);
+            }
+            Err(CheckError::Failed(reason)) => findings.failed(reason),
         });
         let left = left.await;
         self.report_left("credentials", left, secrets.len(), &mut findings);
-        found.report_unnamed(left, &mut findings);
         // Which credential's check read a token depends on the time each took.
         tokens.sort_by(|one: &TokenHealth, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {
@@ -109,7 +103,11 @@ impl Checker<'_> {
         (findings, Some(found), broken)
     }
 
-    async fn list_secrets(&self, limits: &TimeLimits, findings: &mut Findings) -> Option<Secrets> {
+    pub(super) async fn list_secrets(
+        &self,
+        limits: &TimeLimits,
+        findings: &mut Findings,
+    ) -> Option<Secrets> {
         let user_names = NamePattern::new(&self.environment.user_names);
         let listing = self.mirror_credential.list_secrets(&user_names);
         let (secrets, left) = listed(listing, findings, limits).await?;
@@ -172,7 +170,11 @@ impl Checker<'_> {
         gitlabs: &CheckedGitLabs,
     ) -> Result<CheckedCredential, CheckError> {
         let credentials = self.mirror_credential;
-        let health = credentials.health(secret, gitlabs).await;
+        let health = if self.may_change() {
+            credentials.health(secret, gitlabs).await
+        } else {
+            credentials.credential_health(secret).await
+        };
         let health = self.confirmed(&secret.name, health).await?;
         let rotation = credentials.check_rotation(&secret.name, self.may_change()).await;
         Ok(CheckedCredential {
@@ -269,7 +271,7 @@ impl Checker<'_> {
         }
     }
 
-    fn report_mirror(&self, findings: &mut Findings, mirror: &MirrorHealth) {
+    pub(super) fn report_mirror(&self, findings: &mut Findings, mirror: &MirrorHealth) {
         findings.totals.mirrors += 1;
         let (project, repository) = (&mirror.project, &mirror.repository_name);
         let subject = format!("the mirror of project {project} to repository {repository}");
@@ -322,7 +324,7 @@ impl Checker<'_> {
         }
     }
 
-    fn report_token(&self, findings: &mut Findings, token: &TokenHealth) {
+    pub(super) fn report_token(&self, findings: &mut Findings, token: &TokenHealth) {
         let secret_id = &token.secret_id;
         if !self.may_change() {
             let subject = format!("the GitLab token in secret {secret_id}");
@@ -343,61 +345,6 @@ impl Checker<'_> {
             Err(reason) => {
                 info!(reason, secret_id, "expiry of GitLab's token unknown");
             }
-        }
-    }
-}
-
-/// The mirrors of all secrets.
-#[derive(Default)]
-struct FoundMirrors {
-    /// Those that a secret names.
-    named: Vec<MirrorRecord>,
-    /// Those beside a named one.
-    others: BTreeSet<OtherMirror>,
-    /// A secret was not read, or a pending rotation names mirrors of its own.
-    is_partial: bool,
-}
-
-impl FoundMirrors {
-    fn add(&mut self, checked: &Result<CheckedCredential, CheckError>) {
-        match checked {
-            Ok(CheckedCredential { health, rotation }) => {
-                self.is_partial |= !matches!(rotation, Ok(None));
-                self.named.extend(health.named.iter().cloned());
-                self.others.extend(health.others.iter().cloned());
-            }
-            Err(CheckError::Nothing) => {}
-            Err(CheckError::Missing(..) | CheckError::Failed(_)) => self.is_partial = true,
-        }
-    }
-
-    /// Reports the mirrors that no secret names. Only a diagnosis does: a deployment creates a
-    /// mirror disabled, before its secret names it.
-    fn report_unnamed(self, left: usize, findings: &mut Findings) {
-        if self.is_partial || left > 0 {
-            return;
-        }
-        for OtherMirror { record, has_failed } in self.others {
-            let (project, repository_name) = (&record.project, &record.repository_name);
-            let (id, gitlab_url) = (record.id, &record.gitlab_url);
-            if self.named.iter().any(|it| it.id == id && it.gitlab_url == *gitlab_url) {
-                continue;
-            }
-            let subject = format!(
-                "another push mirror of project {project} to repository {repository_name}, {id}"
-            );
-            let what = if has_failed {
-                "its latest push failed"
-            } else {
-                "it is disabled, has never pushed"
-            };
-            let problem = format!(
-                "{what}, and no secret names it ({gitlab_url}): a deployment that was killed may have left it, \
-                 or a deleted secret"
-            );
-            let remedy = "Unless a person created it, or a deployment or a rotation runs, remove it in the \
-                project's Settings, Repository, Mirroring repositories";
-            findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
         }
     }
 }

@@ -6,14 +6,14 @@ use std::time::SystemTime;
 use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use super::schedule::days;
 use crate::clients::cloudformation::StackStatus;
-use crate::clients::gitlab::{ProjectDetails, SUFFICIENT_SCOPES};
-use crate::clients::{Clients, gitlab};
+use crate::clients::gitlab::{ErrorScope, GitLab, GitLabError, ProjectDetails, SUFFICIENT_SCOPES};
 use crate::common::ownership::write_time;
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames, without_attempt};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
+use crate::gitops_pipeline::settings::ReportSettings;
 use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
 use cfn_custom_resource::{Reason, Remedy};
@@ -74,25 +74,23 @@ pub fn stack_problem(status: &StackStatus, id: &str) -> Option<Reason> {
     Some(Reason::uncoded(problem, remedy))
 }
 
-/// Why others than Maintainers can create the tags that approve, or why that is unknown. `None` if
-/// only they can, or if tags do not approve.
-pub async fn tag_problem(clients: &Clients, child: &Child) -> Option<Reason> {
-    let settings = child.settings.as_ref()?;
-    settings.gitlab_approvals()?;
-    let report = settings.report.as_ref()?;
-    let read = async {
-        let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
-        TagProtection::read(&gitlab, report.project()).await
-    };
-    let reason = match Box::pin(read).await {
-        Ok(protection) => {
-            let checked = protection.check_all(&settings.names, report.project_number);
-            checked.err()?.reason()
-        }
-        Err(error) => error.reason(),
-    };
-    let problem = format!("the tags that approve in GitLab: {}", reason.problem);
-    Some(Reason { problem, ..reason })
+/// Why others than Maintainers can create the tags that approve. `None` if only they can, or if
+/// tags do not approve.
+pub async fn tag_problem(
+    gitlab: &GitLab,
+    settings: &PipelineSettings,
+    report: &ReportSettings,
+) -> Result<Option<Reason>, GitLabError> {
+    if settings.gitlab_approvals().is_none() {
+        return Ok(None);
+    }
+    let protection = TagProtection::read(gitlab, report.project()).await?;
+    let checked = protection.check_all(&settings.names, report.project_number);
+    Ok(checked.err().map(|exposure| {
+        let reason = exposure.reason();
+        let problem = format!("the tags that approve in GitLab: {}", reason.problem);
+        Reason { problem, ..reason }
+    }))
 }
 
 /// The problem of a pipeline with these `names`, which another one reports, too. The statuses and
@@ -149,34 +147,31 @@ pub fn shared_environments<'a>(
 
 /// Why the project in GitLab prevents what the settings of a pipeline require. `None` if it does
 /// not, or if they require nothing of it.
-pub async fn project_problem(clients: &Clients, child: &Child) -> Option<Reason> {
-    let settings = child.settings.as_ref()?;
-    let report = settings.report.as_ref()?;
+pub async fn project_problem(
+    gitlab: &GitLab,
+    settings: &PipelineSettings,
+    report: &ReportSettings,
+) -> Result<Option<Reason>, GitLabError> {
     let change_sets = settings.change_sets.as_ref();
     let has_reviews = change_sets.is_some_and(|it| it.review.is_some());
     if !has_reviews && !report.build_log {
-        return None;
+        return Ok(None);
     }
     let name = &report.project;
-    let read = async {
-        let gitlab = gitlab::open(&clients.aws, &clients.http, &report.access).await?;
-        gitlab.project(report.project()).await
-    };
-    match Box::pin(read).await {
-        Ok(project) => review_problem(&project, name)
+    match gitlab.project(report.project()).await {
+        Ok(project) => Ok(review_problem(&project, name)
             .filter(|_| has_reviews)
-            .or_else(|| log_problem(&project, name).filter(|_| report.build_log)),
+            .or_else(|| log_problem(&project, name).filter(|_| report.build_log))),
         // No log is posted until the visibility is known.
-        Err(error) if report.build_log => {
+        Err(error) if report.build_log && error.scope == ErrorScope::Request => {
             let reason = error.reason();
             let problem = format!(
                 "{NO_LOGS}, because the visibility of project {name} is unknown: {}",
                 reason.problem
             );
-            Some(Reason { problem, ..reason })
+            Ok(Some(Reason { problem, ..reason }))
         }
-        // The check of the token has the problem of a GitLab that does not respond.
-        Err(_) => None,
+        Err(error) => Err(error),
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Condition {
     Unhealthy(Reason),
     /// A person holds it. That is wanted, so it is not a problem.
     Held(Hold),
+    /// Only the health check looks at it, for this reason.
+    NotLookedAt(String),
 }
 
 /// A tip that the mirror did not push to its repository.
@@ -61,6 +63,7 @@ impl Check {
                 "Held": hold.to_string(),
                 "Remedy": hold.remedy(),
             }),
+            Condition::NotLookedAt(because) => json!({"NotLookedAt": because}),
         };
         shown["Subject"] = json!(self.subject);
         shown
@@ -97,6 +100,11 @@ impl Findings {
     pub fn held(&mut self, subject: String, hold: Hold) {
         tracing::info!(subject, because = %hold, "held");
         let condition = Condition::Held(hold);
+        self.checks.push(Check { subject, condition });
+    }
+
+    pub fn not_looked_at(&mut self, subject: String, because: String) {
+        let condition = Condition::NotLookedAt(because);
         self.checks.push(Check { subject, condition });
     }
 

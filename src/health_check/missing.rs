@@ -300,7 +300,9 @@ impl Search<'_> {
         if self.has_owned_secret(name) || self.missing.contains_key(&secret_subject(name)) {
             return Ok(None);
         }
-        match self.checker.mirror_credential.lost_secret(name, owner).await {
+        let (credentials, reads_values) =
+            (self.checker.mirror_credential, self.checker.may_change());
+        match credentials.lost_secret(name, owner, reads_values).await {
             // The function may read the secrets of its environment only.
             Err(error) if error.is_denied() => {
                 info!(

@@ -56,7 +56,7 @@ use crate::health_check::credentials::BrokenMirrors;
 use crate::health_check::findings::Findings;
 use crate::health_check::pipelines::ChangedExecutions;
 use crate::health_check::stacks::FoundStacks;
-use crate::mirror_credential::health::CheckedGitLabs;
+use crate::mirror_credential::health::{CheckedGitLabs, MIRRORS_PER_SECOND};
 
 impl<'a> Checker<'a> {
     /// Checks the environment as far as `time` allows, which ends when the next check begins.
@@ -111,9 +111,9 @@ struct CheckResults {
 }
 
 impl Checker<'_> {
-    /// Checks everything. A diagnosis has its findings in the same order each time.
+    /// Checks everything.
     async fn check_all(&self, limits: &TimeLimits) -> CheckResults {
-        let gitlabs = &CheckedGitLabs::new(!self.may_change());
+        let gitlabs = &CheckedGitLabs::at_pace(MIRRORS_PER_SECOND);
         // The three call different services, so none waits for another.
         let (credentials, pipelines, stacks) = tokio::join!(
             Box::pin(self.check_credentials(limits, gitlabs)),

@@ -12,7 +12,7 @@ use crate::feedback::approval;
 use crate::feedback::reporting;
 use crate::feedback::reporting::Execution;
 use crate::gitops_pipeline::health;
-use crate::gitops_pipeline::health::PipelineHealth;
+use crate::gitops_pipeline::health::{PipelineEnd, PipelineHealth};
 use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::names::ResourceNames;
 use cfn_custom_resource::Reason;
@@ -109,11 +109,10 @@ impl Checker<'_> {
     fn report_pipeline(&self, findings: &mut Findings, name: &str, checked: &CheckedPipeline) {
         findings.totals.pipelines += 1;
         let pipeline = &checked.health;
-        let problem = (pipeline.succeeded == Some(false)).then(|| {
-            let remedy =
-                format!("Read the reason: aws codepipeline get-pipeline-state --name {name}");
-            Reason::uncoded("its newest execution failed", remedy)
-        });
+        let problem = match &pipeline.end {
+            Some(PipelineEnd::Failed(action)) => Some(failure(name, action)),
+            Some(PipelineEnd::Succeeded | PipelineEnd::Rejected) | None => None,
+        };
         let transitions = pipeline.transitions.iter().cloned();
         for transition in transitions {
             findings.held(format!("pipeline {name}"), Hold::Transition(transition));
@@ -121,9 +120,10 @@ impl Checker<'_> {
         findings.checked(format!("pipeline {name}"), problem);
         let waiting = pipeline.approvals_waiting;
         let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.into())];
-        if let Some(succeeded) = pipeline.succeeded {
-            let succeeded = u8::from(succeeded);
-            metrics.push((metrics::PIPELINE_SUCCEEDED, succeeded.into()));
+        match &pipeline.end {
+            Some(PipelineEnd::Succeeded) => metrics.push((metrics::PIPELINE_SUCCEEDED, 1.into())),
+            Some(PipelineEnd::Failed(_)) => metrics.push((metrics::PIPELINE_SUCCEEDED, 0.into())),
+            Some(PipelineEnd::Rejected) | None => {}
         }
         if let Some(requested) = pipeline.approval_requested {
             let waited = self.since(requested).as_secs_f64();
@@ -134,4 +134,19 @@ impl Checker<'_> {
             findings.checked(format!("pipeline {name}"), Some(problem.clone()));
         }
     }
+}
+
+/// That the newest execution of the pipeline `name` failed, in this `action` if it is not empty.
+fn failure(name: &str, action: &str) -> Reason {
+    let problem = match action {
+        "" => "its newest execution failed".to_owned(),
+        action => format!("its newest execution failed in action {action}"),
+    };
+    let remedy = match ResourceNames::from_pipeline_name(name) {
+        Some(ResourceNames { env_id, project_id }) => {
+            format!("See why: cfn-gitops failures {project_id} --env {env_id}")
+        }
+        None => "Look at it in the console of CodePipeline".to_owned(),
+    };
+    Reason::uncoded(problem, remedy)
 }

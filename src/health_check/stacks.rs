@@ -14,8 +14,7 @@ use tokio::time::Instant;
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::doctor::{
-    orphan_problem, outdated_problem, part_problem, project_problem, shared_environments,
-    stack_problem, tag_problem,
+    orphan_problem, outdated_problem, part_problem, shared_environments, stack_problem,
 };
 use super::drift::ComparedStack;
 use super::findings::Findings;
@@ -34,7 +33,7 @@ use crate::gitops_pipeline::child::{Child, FoundChild};
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
-use cfn_custom_resource::{Failure, Reason};
+use cfn_custom_resource::Failure;
 
 /// How many stacks a second are looked up, with one `DescribeStacks` each, and for a stack with a
 /// pipeline one `GetBranch` and one `ListPipelineExecutions`. If its newest execution was canceled,
@@ -96,6 +95,8 @@ pub struct FoundStacks {
     pub suspected: Vec<SuspectedPush>,
     /// The settings of the pipelines whose stacks were read, by the pipelines' names.
     pub settings: BTreeMap<String, PipelineSettings>,
+    /// The stacks that own these pipelines, by the pipelines' names.
+    pub owners_of: BTreeMap<String, String>,
     /// The pipelines whose branches are reviewed.
     pub reviewing: Vec<ReviewTarget>,
     /// How pipelines reach GitLab.
@@ -116,8 +117,6 @@ struct ReadStack<'a> {
     /// Whether its owner exists.
     is_owned: bool,
     looked: Result<LookedAt, CallError>,
-    /// The problem of the tags that approve, or of the reviews. Only a diagnosis looks for it.
-    gitlab: Option<Reason>,
     drift: Vec<ComparedStack>,
 }
 
@@ -225,7 +224,6 @@ impl FoundStacks {
             child,
             is_owned,
             looked,
-            gitlab,
             ..
         } = read;
         let subject = format!("pipeline stack {name}");
@@ -253,13 +251,14 @@ impl FoundStacks {
             return findings.checked(subject, Some(orphan_problem(&child, id)));
         }
         let problem = stack_problem(&child.status, id);
-        let problem = problem.or_else(|| outdated_problem(&child)).or(gitlab);
+        let problem = problem.or_else(|| outdated_problem(&child));
         if problem.is_some() || is_whole {
             findings.checked(subject, problem);
         }
         if let Some(settings) = child.settings {
             let pipeline = settings.names.pipeline();
             self.reviewing.extend(ReviewTarget::of(settings.clone()));
+            self.owners_of.insert(pipeline.clone(), child.owner.stack_id);
             self.settings.insert(pipeline, settings);
         }
         self.missed.extend(child.waits_for);
@@ -333,21 +332,12 @@ impl Checker<'_> {
         };
         let is_owned = self.has_owner(name, &child.owner, stacks).await;
         let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
-        let gitlab = if self.may_change() {
-            None
-        } else {
-            match tag_problem(self.clients, &child).await {
-                None => project_problem(self.clients, &child).await,
-                tags => tags,
-            }
-        };
         let drift = self.compare(name, &child).await;
         Ok(Read::Stack(Box::new(ReadStack {
             id,
             child,
             is_owned,
             looked,
-            gitlab,
             drift,
         })))
     }

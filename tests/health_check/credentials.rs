@@ -102,7 +102,7 @@ fn change_mirror(fake: &FakeAws, change: impl Fn(&mut Mirror)) {
     });
 }
 
-fn damage(fake: &FakeAws, how: &'static str) {
+pub fn damage(fake: &FakeAws, how: &'static str) {
     let credential = fake.look(|aws| aws.credentials(USER)[0].id.clone());
     match how {
         "gone" => fake.change(|aws| aws.gitlab.project_mut(PROJECT).mirrors.clear()),

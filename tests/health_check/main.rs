@@ -14,6 +14,7 @@ mod pipelines;
 mod projects;
 mod projects_answer;
 mod pushes;
+mod reader;
 mod repair;
 mod schema;
 mod stacks;

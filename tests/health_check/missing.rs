@@ -277,7 +277,10 @@ async fn deletion_by_hand_is_found_until_its_remedy_ends_it() {
             let is_raised = raised.iter().any(|name| name == alarm);
             assert_eq!(is_raised, is_due, "{what}: {raised:?}");
         }
-        assert!(problem_of(&world.fake, subject).await.ends_with(&redacted(&remedy)));
+        // Only the health check finds this mirror, which belongs to no pipeline.
+        if alarm == MISSING {
+            assert!(problem_of(&world.fake, subject).await.ends_with(&redacted(&remedy)));
+        }
         world.execute(&remedy).await;
         let context = format!("{what}: {remedy}");
         for _ in 0..2 {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 
-use crate::fixture::{Looked, PROJECT, REPOSITORY, diagnosed, fake, look};
+use crate::fixture::{Looked, PROJECT, REPOSITORY, fake, look};
 use fake_aws::gitlab::history::{PushEvent, record};
 use fake_aws::{AwsState, FakeAws, FaultKind, On};
 
@@ -85,9 +85,6 @@ async fn commit_that_the_mirror_did_not_push_is_foreign() {
         let looked = look(&fake).await;
         assert!((foreign(&looked) - 1.0).abs() < 1e-9, "{commit}");
         shown.push(looked.unhealthy());
-        let checks = diagnosed(&fake).await;
-        let problems: Vec<_> = checks.iter().filter(|(_, found)| found.is_some()).collect();
-        assert_eq!(problems.len(), 1, "{problems:?}");
     }
     expect![[r#"
         branch main of repository codecommit-dev-cfn-infra: its commit unknown was never in the branch of GitLab's project platform/infra, so the mirror did not push it. Find out who pushed it, then push to GitLab, which replaces it

@@ -359,13 +359,12 @@ def rotate(aws: Account, secret_id: str) -> None:
 
 
 def diagnosis(aws: Account, environment: Environment) -> dict[str, Any]:
-    """The function's findings in its environment. It changes nothing."""
-    answer = aws.client("lambda").invoke(FunctionName=environment.function_name, Payload=json.dumps(
-        {"Doctor": {"EnvID": environment.env_id}}).encode())
+    """The answer of the environment's function that only reads."""
+    answer = aws.client("lambda").invoke(FunctionName=f"{environment.function_name}-read", Payload=b'{"Doctor": {}}')
     result = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise RuntimeError(f"the diagnosis failed: {result.get('errorMessage')}")
-    return dict(result["Doctor"])
+    return dict(result)
 
 
 def what_is_there(aws: Account) -> dict[str, list[str]]:

@@ -20,6 +20,7 @@ FILES = sorted(EVENTS.glob("*.json"))
 STEPS = ("create", "set", "test", "finish")
 OTHERS = (
     "build-state-change.json", "continuation.json", "first-push.json", "health-check.json", "doctor.json",
+    "projects.json", "deployments.json",
     *[f"rotation-{step}-secret.json" for step in STEPS],
 )
 REQUESTS = [*(path for path in FILES if path.name not in OTHERS), *sorted(SEEDS.glob("events/*.json"))]

@@ -10,6 +10,9 @@ use crate::common::password::Password;
 /// The most characters of a message that are shown.
 const MAX_CHARACTERS: usize = 300;
 
+/// The fewest characters of a random text between the characters that also separate words.
+const MIN_RANDOM: usize = 10;
+
 /// Replaces a login.
 const MASK: &str = "*****";
 
@@ -44,6 +47,31 @@ impl Unredacted {
         let text = passwords.fold(self.0.clone(), |text, password| password.redact(&text));
         shown(&text)
     }
+
+    /// The text for a reader who does not know the password: without each word that may be one or
+    /// the name of its user, and then as [`shown`].
+    pub fn shown_without_words_like_logins(&self) -> String {
+        let is_end = |c: char| !c.is_ascii_alphanumeric() && !"+/=%_-".contains(c);
+        let text = without_logins(&self.0);
+        let words = text.split_inclusive(is_end).map(|word| {
+            let end = word.rfind(is_end).unwrap_or(word.len());
+            let (word, end) = word.split_at(end);
+            let word = if may_be_login(word) { MASK } else { word };
+            format!("{word}{end}")
+        });
+        shown(&words.collect::<String>())
+    }
+}
+
+/// Whether a word may be a password of CodeCommit, which is long and random, or the name that it
+/// belongs to, which ends in the account: `user-dev-mirror-at-123456789012`. The ID of a commit
+/// looks like one, too.
+fn may_be_login(word: &str) -> bool {
+    let is_random = |part: &str| {
+        let has = |is: fn(&u8) -> bool| part.bytes().any(|byte| is(&byte));
+        part.len() >= MIN_RANDOM && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+    };
+    word.contains("-at-") || word.split(['/', '-', '_']).any(is_random)
 }
 
 impl fmt::Debug for Unredacted {

@@ -1,22 +1,157 @@
-//! All that the health check checks, each with its problem.
+//! All that the health check checks, each with its problem. The reads of GitLab come last, in a
+//! time of their own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::gitlab_reads::GitLabReads;
+use super::mirrors::{Extent, OwnedPipeline};
+use super::projects::failure_of;
+use crate::gitops_pipeline::holds::{self, RuleState};
+use crate::gitops_pipeline::names::{
+    APPROVALS_EVENT_RULE, HEALTH_EVENT_RULE, NameScheme, REPORT_EVENT_RULE, REVIEW_EVENT_RULE,
+};
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::TimeLimits;
-use crate::health_check::findings::Check;
+use crate::health_check::findings::{Check, Findings, unknown_value};
+use crate::health_check::found_secrets::Secrets;
+use crate::health_check::stacks::FoundStacks;
+use cfn_custom_resource::Reason;
+
+/// The most time for the reads of GitLab.
+const GITLAB_TIME: Duration = Duration::from_secs(60);
+
+/// The event rules of `template.yaml`, and what a disabled one stops.
+const RULES: [(NameScheme, &str); 4] = [
+    (
+        HEALTH_EVENT_RULE,
+        "no health check runs: nothing starts a lost push, and alarms have no data",
+    ),
+    (
+        REPORT_EVENT_RULE,
+        "only the health check reports executions to GitLab, and approves empty change sets",
+    ),
+    (
+        REVIEW_EVENT_RULE,
+        "only the health check writes reviews on merge requests",
+    ),
+    (
+        APPROVALS_EVENT_RULE,
+        "only the health check finds tags that approve or reject",
+    ),
+];
 
 impl Checker<'_> {
     /// Checks the same as the health check. Returns each check with its problem.
     pub(super) async fn diagnose(&self, time: Duration) -> Value {
-        let results = self.check_all(&TimeLimits::of(time)).await;
-        let mut findings = results.findings;
-        for push in &results.stacks.suspected {
+        let end = Instant::now() + time;
+        let for_gitlab = GITLAB_TIME.min(time / 4);
+        let limits = &TimeLimits::of(time.saturating_sub(for_gitlab));
+        let mut reads = GitLabReads::until(end, self.clients);
+        // The three call different services, so none waits for another.
+        let (credentials, pipelines, stacks) = tokio::join!(
+            Box::pin(self.check_credentials(limits, &reads.checked)),
+            Box::pin(self.check_pipelines(limits)),
+            Box::pin(self.check_stacks(limits)),
+        );
+        let (of_credentials, found_secrets, _) = credentials;
+        let (of_pipelines, _) = pipelines;
+        let (of_stacks, stacks) = stacks;
+        let mut findings = self.check_environment(&stacks).await;
+        findings.add(of_credentials);
+        findings.add(of_pipelines);
+        findings.add(of_stacks);
+        if let Some(secrets) = &found_secrets {
+            Box::pin(self.check_missing(secrets, &stacks, &mut findings, limits)).await;
+        }
+        for push in &stacks.suspected {
             findings.checked(push.subject(), Some(push.problem()));
         }
+        let secrets = found_secrets.map(|found| found.secrets).unwrap_or_default();
+        reads.until = end.min(Instant::now() + for_gitlab);
+        Box::pin(self.check_gitlab(reads, &stacks, &secrets, &mut findings)).await;
         let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
         json!({"Checks": checks, "NotChecked": findings.not_checked()})
+    }
+
+    /// The stack of the function, and its event rules. One that the stack does not have is left
+    /// out.
+    async fn check_environment(&self, stacks: &FoundStacks) -> Findings {
+        let mut findings = Findings::default();
+        let (stack_id, listed) = (self.environment.stack_id.as_ref(), stacks.listed.as_ref());
+        if let Some(own) = stack_id.zip(listed).and_then(|(id, stacks)| stacks.with_id(id)) {
+            let remedy = format!("See why: cfn-gitops failures --env {}", self.environment.id);
+            let problem = failure_of(&own.status).map(|it| Reason::uncoded(it, remedy));
+            findings.checked(format!("stack {}", own.name), problem);
+        }
+        for (scheme, so) in RULES {
+            let name = scheme.prefix(&self.environment.id);
+            let problem = match holds::state_of(&self.clients.aws, &name).await {
+                Ok(RuleState::Enabled) => None,
+                Ok(RuleState::Disabled) => {
+                    let remedy = format!("Enable it: aws events enable-rule --name {name}");
+                    Some(Reason::uncoded(format!("it is disabled, so {so}"), remedy))
+                }
+                Ok(RuleState::Missing) => continue,
+                Ok(RuleState::Unknown(state)) => {
+                    findings.failed(unknown_value(
+                        &format!("the state of event rule {name}"),
+                        &state,
+                    ));
+                    continue;
+                }
+                Err(error) => {
+                    findings.failed(error);
+                    continue;
+                }
+            };
+            findings.checked(format!("event rule {name}"), problem);
+        }
+        findings
+    }
+
+    /// The tokens, and the projects of pipelines with their mirrors.
+    async fn check_gitlab(
+        &self,
+        reads: GitLabReads<'_>,
+        stacks: &FoundStacks,
+        secrets: &Secrets,
+        findings: &mut Findings,
+    ) {
+        let pipelines = stacks.settings.iter().filter_map(|(name, settings)| {
+            let owner = stacks.owners_of.get(name)?;
+            Some(OwnedPipeline { settings, owner })
+        });
+        let pipelines: Vec<_> = pipelines.collect();
+        let (rows, mut tokens) =
+            self.read_projects(&reads, &pipelines, secrets, Extent::Everything).await;
+        tokens.sort_by(|one, other| one.secret_id.cmp(&other.secret_id));
+        for token in &tokens {
+            self.report_token(findings, token);
+        }
+        // The number of mirrors that the pipelines of each stack have shown.
+        let mut shown = BTreeMap::<&str, usize>::new();
+        for (pipeline, rows) in rows {
+            let is_mirror = |row: &&Check| row.subject.starts_with("the mirror of");
+            let owner = stacks.owners_of.get(&pipeline).map(String::as_str);
+            *shown.entry(owner.unwrap_or_default()).or_default() +=
+                rows.iter().filter(is_mirror).count();
+            findings.checks.extend(rows);
+        }
+        let alarm = format!("alarm-{}-cfn-gitops-mirrors", self.environment.id);
+        for (name, secret) in secrets {
+            let owner = secret.stack_id.as_deref().unwrap_or_default();
+            if secret.mirrors > shown.get(owner).copied().unwrap_or_default() {
+                let because =
+                    format!("only the health check reads their records. Its alarm is {alarm}");
+                findings.not_looked_at(format!("the mirrors of secret {name}"), because);
+            }
+        }
+        for reason in reads.not_read() {
+            findings.failed(reason);
+        }
     }
 }

@@ -7,7 +7,9 @@
 mod deployments;
 mod doctor;
 mod failure;
+mod gitlab_reads;
 mod members;
+mod mirrors;
 mod not_read;
 mod projects;
 mod question;

@@ -17,7 +17,7 @@ use cfn_custom_resource::Reason;
 /// smallest documented limit is 1,200 requests a minute for a user:
 /// <https://docs.gitlab.com/administration/dedicated/user_rate_limits/>. On gitlab.com it is 2,000:
 /// <https://docs.gitlab.com/user/gitlab_com/rate_limits/>.
-const MIRRORS_PER_SECOND: u32 = 4;
+pub const MIRRORS_PER_SECOND: u32 = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenHealth {
@@ -31,18 +31,16 @@ pub struct TokenHealth {
 #[derive(Debug)]
 pub struct CheckedGitLabs {
     pub pace: Pace,
-    /// Whether the check changes nothing and reports more.
-    pub is_diagnosis: bool,
     pub unreachable: UnreachableGitLabs,
     /// The tokens whose expiry was read.
     tokens: Mutex<BTreeSet<TokenLocation>>,
 }
 
 impl CheckedGitLabs {
-    pub fn new(is_diagnosis: bool) -> Self {
+    /// For so many mirrors or projects a second.
+    pub fn at_pace(per_second: u32) -> Self {
         CheckedGitLabs {
-            pace: Pace::per_second(MIRRORS_PER_SECOND),
-            is_diagnosis,
+            pace: Pace::per_second(per_second),
             unreachable: UnreachableGitLabs::default(),
             tokens: Mutex::default(),
         }

@@ -132,11 +132,13 @@ impl MirrorCredential {
         (lost, errors)
     }
 
-    /// The secret `name`, which the resource `owner` declares. `None` if it is not lost.
+    /// The secret `name`, which the resource `owner` declares, with its value if `reads_values`.
+    /// `None` if it is not lost.
     pub async fn lost_secret(
         &self,
         name: &str,
         owner: &Owner,
+        reads_values: bool,
     ) -> Result<Option<LostSecret>, CallError> {
         let aws = &self.clients.aws;
         let secret = observe::read_secret(aws, name).await?;
@@ -145,7 +147,7 @@ impl MirrorCredential {
         };
         // Neither tags nor the list name its user. Its saved properties do.
         let saved = match &secret {
-            Some(secret) if state == LostState::Untagged => {
+            Some(secret) if reads_values && state == LostState::Untagged => {
                 calls::read_saved_spec(aws, secret).await.ok().flatten()
             }
             _ => None,

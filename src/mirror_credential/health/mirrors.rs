@@ -1,4 +1,4 @@
-//! Checks one mirror for the scheduled health check. It changes nothing.
+//! Checks one mirror. It changes nothing.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use crate::mirror_credential::calls::gitlab::{GitLabClients, foreign_mirror, unp
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 pub use crate::mirror_credential::health::tips::ForeignTip;
 use crate::mirror_credential::health::tips::{Comparison, TipsError};
-use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::intent_log::mirrors::{MirrorPlace, MirrorRecord};
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
 use crate::mirror_credential::spec::WantedMirror;
@@ -43,14 +43,8 @@ impl MirrorHealth {
         let problem = "its secret does not name it: GitLab rejected it in a rollback";
         let remedy = "Update its stack with a new RotationSerial, which creates it";
         MirrorHealth {
-            project: wanted.project.clone(),
-            repository_name: wanted.repository_name.clone(),
-            succeeded_at: None,
-            lag: None,
-            foreign: None,
-            fault: None,
             other_settings: Some(Reason::uncoded(problem, remedy)),
-            is_repairable: false,
+            ..unchecked(&wanted.project, &wanted.repository_name)
         }
     }
 
@@ -76,7 +70,7 @@ pub async fn check_mirror(
     let url = &record.gitlab_url;
     let unread = |error: &GitLabError| MirrorHealth {
         fault: Some(error.reason()),
-        ..unchecked(record)
+        ..of_record(record)
     };
     if let Some(error) = checked.unreachable.error_of(url) {
         return unread(&error);
@@ -87,11 +81,11 @@ pub async fn check_mirror(
         let comparison = Comparison {
             aws,
             gitlab: &gitlab,
-            record,
+            place: record.place(),
             pace: &checked.pace,
             now,
         };
-        read(&comparison, wanted, password).await
+        read(&comparison, record, wanted, password).await
     };
     checking.await.unwrap_or_else(|error| {
         let project = Some(record.project.as_str());
@@ -100,11 +94,15 @@ pub async fn check_mirror(
     })
 }
 
+fn of_record(record: &MirrorRecord) -> MirrorHealth {
+    unchecked(&record.project, &record.repository_name)
+}
+
 /// A mirror of which nothing is known.
-fn unchecked(record: &MirrorRecord) -> MirrorHealth {
+fn unchecked(project: &str, repository_name: &str) -> MirrorHealth {
     MirrorHealth {
-        project: record.project.clone(),
-        repository_name: record.repository_name.clone(),
+        project: project.to_owned(),
+        repository_name: repository_name.to_owned(),
         succeeded_at: None,
         lag: None,
         foreign: None,
@@ -121,7 +119,7 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
     if record.number.is_none() {
         return MirrorHealth {
             fault: Some(unproved_mirror(record)),
-            ..unchecked(record)
+            ..of_record(record)
         };
     }
     let remedy = "Create it again: update its stack with a new RotationSerial";
@@ -129,16 +127,17 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
     MirrorHealth {
         fault: Some(Reason::uncoded(problem, remedy)),
         is_repairable: true,
-        ..unchecked(record)
+        ..of_record(record)
     }
 }
 
 async fn read(
     comparison: &Comparison<'_>,
+    record: &MirrorRecord,
     wanted: Option<&WantedMirror>,
     password: &Password,
 ) -> Result<MirrorHealth, GitLabError> {
-    let (gitlab, record) = (comparison.gitlab, comparison.record);
+    let gitlab = comparison.gitlab;
     let (shown, claimed) = tokio::join!(
         gitlab.mirror(record.project(), record.id),
         claimed_path(gitlab, record, wanted)
@@ -147,26 +146,32 @@ async fn read(
     let health = match shown? {
         Some(mirror) if mirror.leads_elsewhere(&record.repository_name, region) => MirrorHealth {
             fault: Some(foreign_mirror(record, &mirror)),
-            ..unchecked(record)
+            ..of_record(record)
         },
-        Some(mirror) => of_shown(comparison, wanted, password, &mirror).await?,
+        Some(mirror) => {
+            let shown = check_shown(comparison, &mirror, Some(password)).await?;
+            MirrorHealth {
+                other_settings: wanted.and_then(|it| other_settings(&mirror, record, &it.settings)),
+                ..shown
+            }
+        }
         None => gone(record),
     };
     Ok(health.with(claimed))
 }
 
-/// The health of a mirror that GitLab shows with the address of its repository.
-async fn of_shown(
+/// The health of a mirror that GitLab shows with the address of its repository. A reader of GitLab
+/// alone does not know the `password` of its login, nor the settings of its stack.
+pub async fn check_shown(
     comparison: &Comparison<'_>,
-    wanted: Option<&WantedMirror>,
-    password: &Password,
     mirror: &Mirror,
+    password: Option<&Password>,
 ) -> Result<MirrorHealth, GitLabError> {
-    let (gitlab, record) = (comparison.gitlab, comparison.record);
-    let (project, id, gitlab_url) = (record.project(), &record.id, &record.gitlab_url);
+    let (gitlab, place) = (comparison.gitlab, comparison.place);
+    let (project, id, gitlab_url) = (place.project, place.id, place.gitlab_url);
     let now = gitlab.now(comparison.now);
     let mut lag = mirror.lag(now);
-    let mut fault = fault_of(mirror, record, password, now);
+    let mut fault = fault_of(mirror, place, password, now);
     if fault.is_some() && gitlab.project(project).await.is_ok_and(|it| it.is_empty) {
         // An empty project has nothing to push, which some versions of GitLab show as a fault.
         (fault, lag) = (None, None);
@@ -177,13 +182,13 @@ async fn of_shown(
         match gitlab.mirrored_branches(project, settings).await {
             Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),
             Ok(Mirrored::Everything) if fault.is_none() => {
-                let place = format!("push mirror {id} at {gitlab_url}");
-                fault = Some(messages::every_branch_is_pushed(&place, &record.project));
+                let at = format!("push mirror {id} at {gitlab_url}");
+                fault = Some(messages::every_branch_is_pushed(&at, &project.to_string()));
             }
             Ok(Mirrored::Everything) => {}
             Err(error) if fault.is_none() => return Err(error),
             Ok(Mirrored::Branches(Err(error))) | Err(error) => {
-                log_uncompared(record, &error.reason());
+                log_uncompared(place, &error.reason());
             }
         }
     }
@@ -195,7 +200,7 @@ async fn of_shown(
             if matches!(error, TipsError::NoRepository(_)) {
                 fault = Some(reason);
             } else {
-                log_uncompared(record, &reason);
+                log_uncompared(place, &reason);
             }
         }
         // Branches that were not compared may lag or be foreign, too.
@@ -211,8 +216,7 @@ async fn of_shown(
         foreign,
         is_repairable: fault.is_some() && !mirror.enabled,
         fault,
-        other_settings: wanted.and_then(|one| other_settings(mirror, record, &one.settings)),
-        ..unchecked(record)
+        ..unchecked(&project.to_string(), place.repository_name)
     })
 }
 
@@ -232,8 +236,8 @@ async fn claimed_path(
     (shown.id != number).then(|| other_project("GitLabProject", path, number, shown.id))
 }
 
-fn log_uncompared(record: &MirrorRecord, reason: &Reason) {
-    let (project, repository) = (&record.project, &record.repository_name);
+fn log_uncompared(place: MirrorPlace<'_>, reason: &Reason) {
+    let (project, repository) = (place.project.to_string(), place.repository_name);
     warn!(
         reason,
         project, repository, "the mirror's branches were not compared"
@@ -252,11 +256,11 @@ fn other_settings(mirror: &Mirror, record: &MirrorRecord, wanted: &Settings) -> 
 
 fn fault_of(
     mirror: &Mirror,
-    record: &MirrorRecord,
-    password: &Password,
+    place: MirrorPlace<'_>,
+    password: Option<&Password>,
     now: SystemTime,
 ) -> Option<Reason> {
-    let MirrorRecord { id, gitlab_url, .. } = record;
+    let MirrorPlace { id, gitlab_url, .. } = place;
     let fault = |problem, remedy: &'static str| Some(Reason::uncoded(problem, remedy));
     if !mirror.enabled {
         return fault(
@@ -265,7 +269,10 @@ fn fault_of(
         );
     }
     if mirror.has_failed() {
-        let why = mirror.last_error.as_ref().map(|why| why.shown([password]));
+        let why = mirror.last_error.as_ref().map(|why| match password {
+            Some(password) => why.shown([password]),
+            None => why.shown_without_words_like_logins(),
+        });
         let why = why.unwrap_or_else(|| "GitLab does not say why".to_owned());
         let problem = format!("its latest push failed ({id} at {gitlab_url}): {why}");
         let remedy = "Correct this cause, then press the mirror's update button in the project's Settings, \

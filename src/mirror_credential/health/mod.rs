@@ -1,10 +1,9 @@
-//! Checks credentials and their mirrors for the scheduled health check. It changes nothing.
+//! Checks credentials and their mirrors. It changes nothing.
 
 mod checked_gitlabs;
 mod lost;
 mod mirrors;
 mod tips;
-mod unnamed;
 
 use std::time::SystemTime;
 
@@ -17,21 +16,23 @@ use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::delete;
 use crate::mirror_credential::delete::left::{LeftMirrors, MIRRORS_LEFT};
 use crate::mirror_credential::health::checked_gitlabs::check_token;
-pub use crate::mirror_credential::health::checked_gitlabs::{CheckedGitLabs, TokenHealth};
+pub use crate::mirror_credential::health::checked_gitlabs::{
+    CheckedGitLabs, MIRRORS_PER_SECOND, TokenHealth,
+};
 pub use crate::mirror_credential::health::lost::LostSecret;
 use crate::mirror_credential::health::lost::{deletion_problem, untagged_problem};
 use crate::mirror_credential::health::mirrors::check_mirror;
-pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth};
-pub use crate::mirror_credential::health::unnamed::OtherMirror;
-use crate::mirror_credential::health::unnamed::other_mirrors;
+pub use crate::mirror_credential::health::mirrors::{ForeignTip, MirrorHealth, check_shown};
+pub use crate::mirror_credential::health::tips::Comparison;
 use crate::mirror_credential::intent_log;
-pub use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+pub use crate::mirror_credential::intent_log::mirrors::MirrorPlace;
+use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::{Login, Owner};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
 use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::spec::{self, WantedMirror};
-use crate::mirror_credential::state::{DeniedRead, StoredLogin, User};
+use crate::mirror_credential::state::{DeniedRead, Secret, StoredLogin, User};
 use cfn_custom_resource::Reason;
 
 /// The remedy for a login that no longer works.
@@ -45,6 +46,8 @@ pub struct SecretSummary {
     pub user_name: String,
     /// The stack that owns it. `None` if its tags name no owner.
     pub stack_id: Option<String>,
+    /// The number of mirrors of its current login.
+    pub mirrors: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +63,8 @@ pub struct Health {
     pub other_credentials: Vec<String>,
     /// Whether a repair was interrupted before it deactivated the former credential.
     pub has_unfinished_repair: bool,
-    /// GitLab's mirrors that use the credential.
+    /// GitLab's mirrors that use the credential, if the secret's value was read.
     pub mirrors: Vec<MirrorHealth>,
-    /// The mirrors that its secret names.
-    pub named: Vec<MirrorRecord>,
-    /// Other mirrors from the same projects to the same repositories that have no use. Read only by
-    /// a diagnosis.
-    pub others: Vec<OtherMirror>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there
     /// is none.
     pub token: Option<TokenHealth>,
@@ -87,8 +85,6 @@ impl Health {
             has_unfinished_repair: is_repair(&current.version_id)
                 && others.clone().any(|other| other.active),
             mirrors: vec![],
-            named: vec![],
-            others: vec![],
             token: None,
         }
     }
@@ -154,15 +150,15 @@ impl MirrorCredential {
         Ok((listed, left))
     }
 
-    /// Checks the credential and the mirrors of one secret.
+    /// Checks the credential of one secret, without the secret's value.
     ///
     /// # Errors
     /// If the secret has nothing to check, or if the check failed.
-    pub async fn health(
-        &self,
-        listed: &SecretSummary,
-        checked: &CheckedGitLabs,
-    ) -> Result<Health, CheckError> {
+    pub async fn credential_health(&self, listed: &SecretSummary) -> Result<Health, CheckError> {
+        Ok(self.look_at(listed).await?.health)
+    }
+
+    async fn look_at(&self, listed: &SecretSummary) -> Result<Look, CheckError> {
         let user_name = &listed.user_name;
         let aws = &self.clients.aws;
         let user = observe::read_user(aws, user_name).await?;
@@ -183,12 +179,35 @@ impl MirrorCredential {
                 CheckError::Missing(Some(owner.clone()), problem)
             }));
         }
-        let Some(current) = &secret.log.current else {
+        let Some(current) = secret.log.current.clone() else {
             return Err(without_login(&listed.name, secret.log.changed_by_hand));
         };
-        let fault = credential_fault(&user, current);
-        let mut health = Health::of_credential(&user, current);
+        let mut health = Health::of_credential(&user, &current);
         health.owner.clone_from(&secret.origin.owner);
+        Ok(Look {
+            fault: credential_fault(&user, &current),
+            health,
+            secret,
+            current,
+        })
+    }
+
+    /// Checks the credential and the mirrors of one secret.
+    ///
+    /// # Errors
+    /// If the secret has nothing to check, or if the check failed.
+    pub async fn health(
+        &self,
+        listed: &SecretSummary,
+        checked: &CheckedGitLabs,
+    ) -> Result<Health, CheckError> {
+        let aws = &self.clients.aws;
+        let Look {
+            mut health,
+            secret,
+            current,
+            fault,
+        } = self.look_at(listed).await?;
         let saved = calls::read_saved_spec(aws, &secret).await?;
         let access = saved.as_ref().and_then(spec::gitlab_in);
         let wanted = saved.as_ref().map(spec::mirrors_in).unwrap_or_default();
@@ -208,7 +227,6 @@ impl MirrorCredential {
         let declared = declared.as_ref();
         self.check_mirrors(&mut health, &mut gitlabs, &value, declared, fault, checked)
             .await;
-        health.named = value.mirrors;
         if let Some(access) = access {
             health.token = check_token(&mut gitlabs, &access, checked).await;
         }
@@ -250,10 +268,16 @@ impl MirrorCredential {
         }
         let missing = declared.into_iter().flat_map(Declared::missing);
         health.mirrors.extend(missing.map(MirrorHealth::missing));
-        if checked.is_diagnosis {
-            health.others = other_mirrors(gitlabs, &value.mirrors, checked).await;
-        }
     }
+}
+
+/// A credential, and what its secret shows without its value.
+struct Look {
+    health: Health,
+    secret: Secret,
+    current: Login,
+    /// Why its mirrors cannot push. `None` if its credential is active.
+    fault: Option<Reason>,
 }
 
 /// The mirrors of the saved spec, and the records of the login.
@@ -341,10 +365,12 @@ fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretS
     let user_name = tag.value().filter(|name| user_names.matches(name))?;
     let owner =
         Owner::from_tags(|key| secret.tags().iter().find(|tag| tag.key() == Some(key))?.value());
+    let log = observe::parse_log(secret.secret_versions_to_stages());
     Some(SecretSummary {
         name: secret.name()?.to_owned(),
         user_name: user_name.to_owned(),
         stack_id: owner.map(|owner| owner.stack_id),
+        mirrors: log.current.map_or(0, |current| current.mirrors),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit::{self, BranchTip};
 use crate::clients::gitlab::{Branch, Containment, ErrorKind, ErrorScope, GitLab, GitLabError};
 use crate::common::pace::Pace;
-use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
+use crate::mirror_credential::intent_log::mirrors::MirrorPlace;
 use cfn_custom_resource::Reason;
 
 /// The most branches of a mirror that are compared. Most mirrors push the branches of two or three
@@ -106,7 +106,7 @@ enum Compared {
 pub struct Comparison<'a> {
     pub aws: &'a Aws,
     pub gitlab: &'a GitLab,
-    pub record: &'a MirrorRecord,
+    pub place: MirrorPlace<'a>,
     /// The pace of the requests to GitLab.
     pub pace: &'a Pace,
     pub now: SystemTime,
@@ -152,7 +152,7 @@ impl Comparison<'_> {
 
     /// CodeCommit is read first. So a push in between only makes GitLab's branch longer.
     async fn look(&self, name: &str) -> Result<Compared, TipsError> {
-        let project = self.record.project();
+        let project = self.place.project;
         let tip = self.tip(name).await?;
         self.pace.wait().await;
         let Some(branch) = self.gitlab.branch(project, name).await? else {
@@ -176,7 +176,7 @@ impl Comparison<'_> {
 
     /// The latest commit of a branch in CodeCommit. `None` if the branch does not exist.
     async fn tip(&self, branch: &str) -> Result<Option<String>, TipsError> {
-        let repository_name = &self.record.repository_name;
+        let repository_name = self.place.repository_name;
         let read = || codecommit::tip(&self.aws.codecommit, repository_name, branch);
         let mut tip = read().await?;
         if tip == BranchTip::NoRepository {
@@ -186,7 +186,7 @@ impl Comparison<'_> {
         match tip {
             BranchTip::Commit(commit) => Ok(Some(commit)),
             BranchTip::NoBranch => Ok(None),
-            BranchTip::NoRepository => Err(TipsError::NoRepository(repository_name.clone())),
+            BranchTip::NoRepository => Err(TipsError::NoRepository(repository_name.to_owned())),
         }
     }
 }

@@ -56,7 +56,26 @@ pub struct MirrorRecord {
     pub id: u64,
 }
 
+/// A mirror, as calls address it and as texts name it.
+#[derive(Clone, Copy, Debug)]
+pub struct MirrorPlace<'a> {
+    pub project: ProjectRef<'a>,
+    /// The CodeCommit repository that it pushes to.
+    pub repository_name: &'a str,
+    pub gitlab_url: &'a str,
+    pub id: u64,
+}
+
 impl MirrorRecord {
+    pub fn place(&self) -> MirrorPlace<'_> {
+        MirrorPlace {
+            project: self.project(),
+            repository_name: &self.repository_name,
+            gitlab_url: &self.gitlab_url,
+            id: self.id,
+        }
+    }
+
     pub fn project(&self) -> ProjectRef<'_> {
         ProjectRef::numbered(self.number, &self.project)
     }

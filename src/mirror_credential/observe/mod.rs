@@ -3,7 +3,7 @@
 
 pub mod projects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use aws_sdk_iam::types::{StatusType, Tag};
@@ -198,7 +198,7 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
         arn: output.arn().unwrap_or_default().to_owned(),
         origin,
         kms_key_id: output.kms_key_id().map(ToOwned::to_owned),
-        log: parse_log(output),
+        log: parse_log(output.version_ids_to_stages()),
         rotates: output.rotation_enabled().unwrap_or_default(),
         last_changed: time(output.last_changed_date()),
         deleted_at: time(output.deleted_date()),
@@ -206,9 +206,10 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
     }
 }
 
-fn parse_log(output: &DescribeSecretOutput) -> SecretLog {
+/// The log that the labels of the `versions` of a secret are.
+pub fn parse_log(versions: Option<&HashMap<String, Vec<String>>>) -> SecretLog {
     let mut log = SecretLog::default();
-    for (version_id, labels) in output.version_ids_to_stages().into_iter().flatten() {
+    for (version_id, labels) in versions.into_iter().flatten() {
         let has_label = |wanted: &str| labels.iter().any(|label| label == wanted);
         let is_claim = has_label(intent_log::CLAIM_LABEL);
         if is_claim {

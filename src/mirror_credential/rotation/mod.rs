@@ -163,7 +163,12 @@ impl MirrorCredential {
         let is_over = |since: SystemTime| self.clients.clock.now() >= since + ROTATION_TIMEOUT;
         if secret.rotates {
             // A reattempt changes the secret, but not when its version was written.
-            let stored = calls::read_version(aws, &secret, &version_id).await?;
+            // A reader without the values has the latest attempt instead.
+            let stored = if may_change {
+                calls::read_version(aws, &secret, &version_id).await?
+            } else {
+                None
+            };
             let since = stored.and_then(|stored| stored.created).unwrap_or(changed);
             return Ok(is_over(since).then_some(PendingRotation::Waits { version_id, since }));
         }

@@ -168,7 +168,7 @@ fn doctor_names_a_rule_that_admits_others() {
             {
               "Problem": "the tags that approve in GitLab: the protected tag \"*\" matches deploy/… and admits Developers",
               "Remedy": "Remove that entry, or replace the rule by one that does not match deploy/…",
-              "Subject": "pipeline stack gitops-dev-shop"
+              "Subject": "pipeline codepipeline-dev-cfn-shop in GitLab"
             }
         "#]].assert_eq(&diagnosis(fake, "exposed", by_gitlab).await);
         for approvals in [FunctionApprovals::Denied, FunctionApprovals::NoChanges] {
@@ -180,7 +180,7 @@ fn doctor_names_a_rule_that_admits_others() {
             {
               "Problem": "the tags that approve in GitLab: merge requests are switched off in the project, so GitLab does not show who wrote and merged a change",
               "Remedy": "Reject requests that wait in AWS, then switch merge requests on in Settings, General, Visibility, project features, permissions",
-              "Subject": "pipeline stack gitops-dev-shop"
+              "Subject": "pipeline codepipeline-dev-cfn-shop in GitLab"
             }
         "#]].assert_eq(&diagnosis(fake, "without merge requests", by_gitlab).await);
     });

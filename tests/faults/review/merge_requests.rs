@@ -47,7 +47,7 @@ fn review_without_merge_requests_is_ignored_by_name() {
             {
               "Problem": "merge requests are switched off in project platform/infra, so no branch is reviewed",
               "Remedy": "Switch them on in its Settings, General, Visibility, project features, permissions, or remove Review",
-              "Subject": "pipeline stack gitops-dev-shop"
+              "Subject": "pipeline codepipeline-dev-cfn-shop in GitLab"
             }"#]].assert_eq(&redacted(&problems.join("\n")));
     });
 }

@@ -204,6 +204,30 @@ fn password_is_removed_before_a_text_is_shortened() {
 }
 
 #[test]
+fn words_like_logins_are_hidden_from_a_reader_without_them() {
+    const PASSWORD: &str = "aZ3/bQ+9kd0LmNpQrStUvWxYz1234567890AbCd==";
+    for (text, shown) in [
+        (format!("rejected ({PASSWORD}), retry"), "rejected (*****), retry"),
+        (
+            PASSWORD.replace('/', "%2F").replace('+', "%2B").to_lowercase(),
+            "*****",
+        ),
+        (
+            format!("no user-dev-mirror-at-123456789012:{PASSWORD}"),
+            "no *****:*****",
+        ),
+        (format!("https://a:{PASSWORD}@host/x: 403"), "https://*****@host/x: 403"),
+        (
+            "13:unable to access 'https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-shop2/'"
+                .to_owned(),
+            "13:unable to access 'https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-shop2/'",
+        ),
+    ] {
+        assert_eq!(Unredacted::new(text).shown_without_words_like_logins(), shown);
+    }
+}
+
+#[test]
 fn every_login_in_a_text_is_masked() {
     for (text, masked) in [
         ("https://a:b@c/d", "https://*****@c/d"),

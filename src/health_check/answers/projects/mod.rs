@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use self::owner::failure_of;
 use self::row::Row;
 use super::members;
 use crate::common::pace::Pace;

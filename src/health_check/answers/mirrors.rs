@@ -1,0 +1,383 @@
+//! The projects of pipelines in GitLab, and their mirrors as GitLab lists them.
+//!
+//! The function that only reads has neither a mirror's record nor its password: both are in the
+//! value of its secret. So it begins with the projects of pipelines. In GitLab's list, a mirror is
+//! known by the repository that it leads to.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout_at};
+
+use super::gitlab_reads::GitLabReads;
+use crate::clients::gitlab::{GitLab, Mirror, other_project};
+use crate::common::ownership::write_time;
+use crate::gitops_pipeline::PROJECT_PROPERTY;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::ReportSettings;
+use crate::health_check::checker::Checker;
+use crate::health_check::concurrent::{Checking, TimeLimits, check_each};
+use crate::health_check::doctor::{project_problem, tag_problem};
+use crate::health_check::findings::{Check, Findings};
+use crate::health_check::found_secrets::Secrets;
+use crate::health_check::metrics::MIRROR_LAG_SECONDS;
+use crate::mirror_credential::health::{
+    Comparison, MirrorHealth, MirrorPlace, TokenHealth, check_shown,
+};
+use cfn_custom_resource::Reason;
+
+/// A pipeline, and the ID of the stack that owns it.
+#[derive(Clone, Copy)]
+pub struct OwnedPipeline<'a> {
+    pub settings: &'a PipelineSettings,
+    pub owner: &'a str,
+}
+
+/// The rows of pipelines about GitLab.
+#[allow(dead_code)] // The answer about projects reads it.
+#[derive(Default)]
+pub struct FoundMirrors {
+    /// By the pipelines' names. A pipeline without a row has nothing to read in GitLab, or its
+    /// GitLab was not read.
+    pub rows: BTreeMap<String, Vec<Check>>,
+    /// Why something was not read: a GitLab that does not respond is named once.
+    pub not_read: Vec<Reason>,
+}
+
+/// The rows of each pipeline, by its name, and the tokens.
+type GitLabRows = (BTreeMap<String, Vec<Check>>, Vec<TokenHealth>);
+
+/// How much of each project is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Where its path leads, and the mirror to the pipeline's repository.
+    Mirrors,
+    /// Also whether it allows what the pipeline's settings require.
+    Everything,
+}
+
+/// The pipelines of one project in GitLab, whose list of mirrors is read once.
+struct SharedProject<'a> {
+    report: &'a ReportSettings,
+    pipelines: Vec<OwnedPipeline<'a>>,
+}
+
+/// A project's client, and its list of mirrors.
+struct ListedMirrors<'a> {
+    gitlab: &'a GitLab,
+    report: &'a ReportSettings,
+    mirrors: &'a [Mirror],
+}
+
+impl Checker<'_> {
+    /// The mirrors of `pipelines`, as far as GitLab shows them until a time. The `secrets` show
+    /// which stacks declare mirrors.
+    #[allow(dead_code)] // The answer about projects calls it.
+    pub(super) async fn mirrors_of(
+        &self,
+        pipelines: &[OwnedPipeline<'_>],
+        secrets: &Secrets,
+        until: Instant,
+    ) -> FoundMirrors {
+        let reads = GitLabReads::until(until, self.clients);
+        let rows = self.read_projects(&reads, pipelines, secrets, Extent::Mirrors).await;
+        let (rows, _) = rows;
+        FoundMirrors {
+            rows,
+            not_read: reads.not_read(),
+        }
+    }
+
+    /// The rows of each pipeline, and to the extent of everything the tokens. Each GitLab is read
+    /// by itself, so that one that does not respond delays no other.
+    pub(super) async fn read_projects(
+        &self,
+        reads: &GitLabReads<'_>,
+        pipelines: &[OwnedPipeline<'_>],
+        secrets: &Secrets,
+        extent: Extent,
+    ) -> GitLabRows {
+        let mut gitlabs = BTreeMap::<&str, BTreeMap<u64, SharedProject<'_>>>::new();
+        for pipeline in pipelines {
+            if let Some(report) = &pipeline.settings.report {
+                let projects = gitlabs.entry(&report.access.url).or_default();
+                let pipelines = vec![];
+                let new = SharedProject { report, pipelines };
+                let project = projects.entry(report.project_number).or_insert(new);
+                project.pipelines.push(*pipeline);
+            }
+        }
+        let read = gitlabs.iter().map(|(url, projects)| {
+            let projects: Vec<_> = projects.values().collect();
+            self.read_gitlab(reads, url, projects, secrets, extent)
+        });
+        let mut found = GitLabRows::default();
+        for (rows, tokens) in join_all(read).await {
+            found.0.extend(rows);
+            found.1.extend(tokens);
+        }
+        found
+    }
+
+    async fn read_gitlab<'p>(
+        &'p self,
+        reads: &'p GitLabReads<'_>,
+        url: &str,
+        projects: Vec<&'p SharedProject<'p>>,
+        secrets: &'p Secrets,
+        extent: Extent,
+    ) -> GitLabRows {
+        let (mut rows, mut tokens) = GitLabRows::default();
+        if extent == Extent::Everything {
+            let accesses: BTreeMap<_, _> = projects
+                .iter()
+                .map(|it| (it.report.access.token(), &it.report.access))
+                .collect();
+            for access in accesses.into_values() {
+                match timeout_at(reads.until, reads.token(access)).await {
+                    Ok(Some(token)) => tokens.push(token),
+                    // Every other read would take as long.
+                    Ok(None) => return (rows, tokens),
+                    Err(_) => break,
+                }
+            }
+        }
+        let items = projects.into_iter().map(|it| (it.report.project.as_str(), it)).collect();
+        let limits = TimeLimits {
+            last_start: reads.until,
+            checks_end: reads.until,
+            end: reads.until,
+        };
+        let read = |_, project| -> Checking<'_, _> {
+            Box::pin(self.read_project(reads, project, secrets, extent))
+        };
+        let left = check_each(items, &limits, read, |_, found| rows.extend(found));
+        if left.await > 0 {
+            reads.add_late(url, &self.environment.id);
+        }
+        (rows, tokens)
+    }
+
+    /// The rows of each pipeline of a project.
+    async fn read_project(
+        &self,
+        reads: &GitLabReads<'_>,
+        project: &SharedProject<'_>,
+        secrets: &Secrets,
+        extent: Extent,
+    ) -> Vec<(String, Vec<Check>)> {
+        let report = project.report;
+        let (access, name) = (&report.access, report.project.as_str());
+        let Some(gitlab) = reads.open(access).await else {
+            return vec![];
+        };
+        let mut rows = vec![];
+        let has_own = project.pipelines.iter().any(|it| has_own_repository(it.settings));
+        let mut mirrors = None;
+        if has_own {
+            match gitlab.mirrors(report.project()).await {
+                Ok(listed) => mirrors = Some(Ok(listed)),
+                Err(error) => match reads.problem(access, Some(name), &error) {
+                    Some(problem) => mirrors = Some(Err(problem)),
+                    None => return rows,
+                },
+            }
+        }
+        for pipeline in &project.pipelines {
+            let (mut findings, settings) = (Findings::default(), pipeline.settings);
+            let gitlab = &*gitlab;
+            self.read_settings_of(reads, gitlab, settings, extent, &mut findings).await;
+            let secret = declaring(pipeline, &project.pipelines, secrets);
+            match mirrors.as_ref().filter(|_| has_own_repository(settings)) {
+                Some(Ok(mirrors)) => {
+                    let listed = ListedMirrors {
+                        gitlab,
+                        report,
+                        mirrors,
+                    };
+                    self.read_mirror(reads, &listed, settings, secret, &mut findings).await;
+                }
+                // Without a mirror, the token needs no right to list them.
+                Some(Err(problem)) if secret.is_some() => {
+                    findings.checked(subject(name, settings), Some(problem.clone()));
+                }
+                Some(Err(_)) | None => {}
+            }
+            rows.push((settings.names.pipeline(), findings.checks));
+        }
+        rows
+    }
+
+    /// Where the path of the pipeline's project leads, and whether the project allows what the
+    /// settings require.
+    async fn read_settings_of(
+        &self,
+        reads: &GitLabReads<'_>,
+        gitlab: &GitLab,
+        settings: &PipelineSettings,
+        extent: Extent,
+        findings: &mut Findings,
+    ) {
+        let Some(report) = &settings.report else {
+            return;
+        };
+        let (path, recorded) = (report.project.as_str(), report.project_number);
+        let pipeline = format!("pipeline {}", settings.names.pipeline());
+        if report.has_path() {
+            let shown = match gitlab.project(path.into()).await {
+                Ok(project) => Some(project.id),
+                Err(error) => {
+                    // A path may lead nowhere: the project was moved, and its number still works.
+                    drop(reads.problem(&report.access, Some(path), &error));
+                    error.moved_to()
+                }
+            };
+            if let Some(shown) = shown.filter(|shown| *shown != recorded) {
+                let problem = other_project(PROJECT_PROPERTY, path, recorded, shown);
+                findings.missing(pipeline.clone(), problem);
+            }
+        }
+        if extent == Extent::Mirrors {
+            return;
+        }
+        let problem = match tag_problem(gitlab, settings, report).await {
+            Ok(None) => project_problem(gitlab, settings, report).await,
+            tags => tags,
+        };
+        let unread = |error| reads.problem(&report.access, Some(path), &error);
+        if let Some(problem) = problem.unwrap_or_else(unread) {
+            findings.checked(format!("{pipeline} in GitLab"), Some(problem));
+        }
+    }
+
+    /// The mirrors that lead to the pipeline's repository.
+    async fn read_mirror(
+        &self,
+        reads: &GitLabReads<'_>,
+        listed: &ListedMirrors<'_>,
+        settings: &PipelineSettings,
+        secret: Option<&str>,
+        findings: &mut Findings,
+    ) {
+        let (aws, report) = (&self.clients.aws, listed.report);
+        let (project, repository) = (report.project.as_str(), &settings.repository_name);
+        let is_of = |mirror: &&Mirror| mirror.may_lead_to(repository, aws.s3.region());
+        let mirrors: Vec<&Mirror> = listed.mirrors.iter().filter(is_of).collect();
+        let works = |mirror: &&&Mirror| {
+            let is_pushing = mirror.enabled && !mirror.has_failed();
+            (is_pushing, mirror.succeeded_at, mirror.id)
+        };
+        let Some(mirror) = mirrors.iter().max_by_key(works) else {
+            if let Some(secret) = secret {
+                findings.checked(subject(project, settings), Some(missing(secret, report)));
+            }
+            return;
+        };
+        let comparison = Comparison {
+            aws,
+            gitlab: listed.gitlab,
+            place: MirrorPlace {
+                project: report.project(),
+                repository_name: repository,
+                gitlab_url: &report.access.url,
+                id: mirror.id,
+            },
+            pace: &reads.checked.pace,
+            now: self.clients.clock.now(),
+        };
+        match check_shown(&comparison, mirror, None).await {
+            Ok(mut health) => {
+                health.fault =
+                    health.fault.take().or_else(|| lag_problem(&health, comparison.place));
+                self.report_mirror(findings, &health);
+            }
+            Err(error) => {
+                if let Some(problem) = reads.problem(&report.access, Some(project), &error) {
+                    findings.checked(subject(project, settings), Some(problem));
+                }
+            }
+        }
+        for other in mirrors.iter().filter(|other| other.id != mirror.id) {
+            if let Some(problem) = other_problem(other, mirror.id, &report.access.url) {
+                let subject = format!(
+                    "another push mirror of project {project} to repository {repository}, {}",
+                    other.id
+                );
+                findings.checked(subject, Some(problem));
+            }
+        }
+    }
+}
+
+fn subject(project: &str, settings: &PipelineSettings) -> String {
+    let repository = &settings.repository_name;
+    format!("the mirror of project {project} to repository {repository}")
+}
+
+/// Whether the pipeline's stack creates its repository. Another one may be of another account.
+fn has_own_repository(settings: &PipelineSettings) -> bool {
+    settings.repository_name == settings.names.repository()
+}
+
+/// A secret of the stack that owns `pipeline`, if its stack's secrets have a mirror for each of the
+/// `pipelines`. `None` if a mirror of the pipeline is not proved.
+fn declaring<'s>(
+    pipeline: &OwnedPipeline<'_>,
+    pipelines: &[OwnedPipeline<'_>],
+    secrets: &'s Secrets,
+) -> Option<&'s str> {
+    let mut declaring = secrets.iter().filter(|(_, secret)| {
+        secret.mirrors > 0 && secret.stack_id.as_deref() == Some(pipeline.owner)
+    });
+    let mirrors: usize = declaring.clone().map(|(_, secret)| secret.mirrors).sum();
+    let owned = pipelines.iter().filter(|it| it.owner == pipeline.owner).count();
+    let (name, _) = declaring.next()?;
+    (mirrors >= owned).then_some(name.as_str())
+}
+
+/// That GitLab lists no mirror of a project, although a `secret` of the pipeline's stack has one.
+fn missing(secret: &str, report: &ReportSettings) -> Reason {
+    let problem = format!(
+        "{} does not list it, and secret {secret} of the pipeline's stack has a mirror",
+        report.access.url
+    );
+    let remedy =
+        "If the stack declares it, create it again: update the stack with a new RotationSerial";
+    Reason::uncoded(problem, remedy)
+}
+
+/// That the mirror at `place` lags. `None` if it does not, or not long.
+fn lag_problem(health: &MirrorHealth, place: MirrorPlace<'_>) -> Option<Reason> {
+    let lag = health.lag.filter(|lag| MIRROR_LAG_SECONDS.is_wrong(lag.as_secs_f64()))?;
+    let MirrorPlace { id, gitlab_url, .. } = place;
+    let last = health.succeeded_at.map_or_else(
+        || "no push has succeeded".to_owned(),
+        |at| format!("the last push that succeeded ended at {}", write_time(at)),
+    );
+    let problem = format!(
+        "CodeCommit has lacked a commit, or its latest push has not succeeded, for {} minutes \
+         ({id} at {gitlab_url}): {last}",
+        lag.as_secs() / 60
+    );
+    let remedy = "Press the mirror's update button in the project's Settings, Repository, Mirroring \
+        repositories, and read there why it fails";
+    Some(Reason::uncoded(problem, remedy))
+}
+
+/// The problem of another mirror to the same repository. `None` if it pushes, or has pushed.
+fn other_problem(mirror: &Mirror, beside: u64, gitlab_url: &str) -> Option<Reason> {
+    let what = if mirror.has_failed() {
+        "its latest push failed"
+    } else if mirror.is_unused() {
+        "it is disabled, has never pushed"
+    } else {
+        return None;
+    };
+    let problem = format!(
+        "{what}, and mirror {beside} leads there, too ({gitlab_url}): a deployment that was killed may have left \
+         it, or a deleted secret"
+    );
+    let remedy = "Unless a person created it, another secret has it, or a deployment or a rotation runs, remove it \
+        in the project's Settings, Repository, Mirroring repositories";
+    Some(Reason::uncoded(problem, remedy))
+}

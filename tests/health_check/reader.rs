@@ -1,0 +1,323 @@
+//! The mirrors and projects in GitLab, as the function that only reads shows them: it has neither
+//! the record of a mirror nor its password.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use cfn_gitops::health_check::AskedAbout;
+use expect_test::expect;
+use serde_json::{Value, json};
+
+use crate::credentials::damage;
+use crate::fixture::{
+    PROJECT, REPOSITORY, TOKEN, USER, answer_about, create_pipeline, dev, diagnose, diagnosed,
+    empty_world, mirrored, pipeline, problem_of, project_world,
+};
+use fake_aws::request::Service;
+use fake_aws::{FakeAws, FaultKind, Made, On, redacted};
+
+const TIME: Duration = Duration::from_secs(300);
+const PIPELINE: &str = "codepipeline-dev-cfn-infra";
+const MIRROR: &str = "the mirror of project";
+
+fn subjects(answer: &Value) -> Vec<&str> {
+    let checks = answer["Checks"].as_array().expect("a list").iter();
+    checks.map(|check| check["Subject"].as_str().expect("a subject")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_project_is_sound_with_gitlabs_rows_last() {
+    let (fake, _) = project_world().await;
+    let answer = diagnose(&fake, TIME).await;
+    let checks = answer["Checks"].as_array().expect("a list").iter();
+    assert!(
+        checks.clone().all(|check| check.get("Problem").is_none()),
+        "{answer:#}"
+    );
+    let expected = [
+        "the credential of user user-dev-mirror",
+        "pipeline codepipeline-dev-cfn-infra",
+        "pipeline stack gitops-dev-infra",
+        "the GitLab token in secret gitlab/token",
+        "the mirror of project platform/infra to repository codecommit-dev-cfn-infra",
+    ];
+    assert_eq!(subjects(&answer), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fault_of_a_mirror_is_shown_without_its_record() {
+    let mut shown = vec![];
+    for how in [
+        "gone",
+        "disabled",
+        "failed",
+        "credential deleted",
+        "protected by a group",
+        "token deleted",
+    ] {
+        let (fake, _) = project_world().await;
+        damage(&fake, how);
+        let checks = diagnosed(&fake).await;
+        let problems = checks.iter().filter_map(|(of, problem)| Some((of, problem.as_ref()?)));
+        for (of, problem) in problems {
+            shown.push(format!("{how}: {of}: {}", redacted(problem)));
+        }
+    }
+    expect![[r#"
+        gone: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: https://gitlab.example.com does not list it, and secret codecommit-mirror/user-dev-mirror of the pipeline's stack has a mirror. If the stack declares it, create it again: update the stack with a new RotationSerial
+        disabled: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: it is disabled (100 at https://gitlab.example.com), or GitLab is in silent mode. Enable it in GitLab, or update its stack with a new RotationSerial
+        failed: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: its latest push failed (100 at https://gitlab.example.com): denied at https://*****@host/r. Correct this cause, then press the mirror's update button in the project's Settings, Repository, Mirroring repositories. If its login is rejected, update its stack with a new RotationSerial
+        credential deleted: the credential of user user-dev-mirror: it does not exist. Update its stack with a new RotationSerial, which issues another one
+        protected by a group: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: push mirror 100 at https://gitlab.example.com: GitLab would push every branch of project platform/infra, because the project itself protects none (a group's protection does not count). Protect the branches to mirror in the project (Settings, Repository, Protected branches), or set OnlyProtectedBranches to false
+        token deleted: the GitLab token in secret gitlab/token: reading GitLab's token from secret gitlab/token: no such secret in this account and region. Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token"#]].assert_eq(&shown.join("\n"));
+}
+
+/// GitLab masks logins in its messages, but no row depends on that.
+#[tokio::test(start_paused = true)]
+async fn message_of_a_failed_push_is_shown_without_a_login() {
+    let (fake, _) = project_world().await;
+    let credential = fake.look(|aws| aws.credentials(USER)[0].clone());
+    let (name, password) = (&credential.service_user_name, &credential.password);
+    let encoded = password.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    for form in [password.clone(), encoded.clone(), encoded.to_lowercase()] {
+        for text in [
+            format!("fatal: https://{name}:{form}@git.example/x: 403"),
+            format!("fatal: Authentication failed for {name} with '{form}', at ref main"),
+            form.clone(),
+        ] {
+            fake.change(|aws| {
+                let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+                mirrors.for_each(|mirror| {
+                    (mirror.status, mirror.last_error) = ("failed", Some(text.clone()));
+                });
+            });
+            // The answer has no secret: the fixture looks for each.
+            let problem = problem_of(&fake, MIRROR).await;
+            assert!(problem.starts_with("its latest push failed"), "{problem}");
+            assert!(!problem.contains("-at-1"), "{problem}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_that_lags_is_a_finding() {
+    let (fake, _) = project_world().await;
+    fake.change(|aws| {
+        let now = aws.now;
+        let mirrors = aws.gitlab.project_mut(PROJECT).mirrors.values_mut();
+        mirrors.for_each(|mirror| (mirror.status, mirror.started) = ("scheduled", Some(now)));
+    });
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(problem_of(&fake, MIRROR).await, "");
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    expect!["CodeCommit has lacked a commit, or its latest push has not succeeded, for 29 minutes (100 at https://gitlab.example.com): the last push that succeeded ended at <time>. Press the mirror's update button in the project's Settings, Repository, Mirroring repositories, and read there why it fails"].assert_eq(&problem_of(&fake, MIRROR).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn commit_that_the_mirror_did_not_push_is_shown() {
+    let (fake, _) = project_world().await;
+    fake.push(REPOSITORY, "main", "unknown");
+    let problem = problem_of(&fake, "branch main of repository").await;
+    assert!(
+        problem.starts_with("its commit unknown was never in the branch"),
+        "{problem}"
+    );
+}
+
+/// Its mirrors lead elsewhere, or their projects have no pipeline.
+#[tokio::test(start_paused = true)]
+async fn mirrors_without_a_pipeline_are_not_looked_at() {
+    let (fake, _) = project_world().await;
+    mirrored(
+        &fake,
+        "user-dev-second",
+        "a/second",
+        "codecommit-dev-second",
+    )
+    .await;
+    let answer = diagnose(&fake, TIME).await;
+    let mut checks = answer["Checks"].as_array().expect("a list").iter();
+    let unread = checks.find(|check| check.get("NotLookedAt").is_some());
+    let expected = json!({
+        "Subject": "the mirrors of secret codecommit-mirror/user-dev-second",
+        "NotLookedAt": "only the health check reads their records. Its alarm is alarm-dev-cfn-gitops-mirrors",
+    });
+    assert_eq!(unread, Some(&expected));
+    assert!(checks.all(|check| check.get("NotLookedAt").is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn path_of_another_project_is_found_by_the_reader() {
+    let (fake, _) = project_world().await;
+    fake.pass_path(PROJECT, "platform/moved");
+    let checks = diagnosed(&fake).await;
+    let problems: Vec<_> = checks.iter().filter_map(|(_, problem)| problem.as_ref()).collect();
+    let [problem] = problems[..] else {
+        panic!("{checks:?}");
+    };
+    assert!(
+        problem.contains("leads to project 99 now, and it was project 40"),
+        "{problem}"
+    );
+}
+
+/// Projects of two GitLab instances, of which one does not respond.
+#[tokio::test(start_paused = true)]
+async fn silent_gitlab_is_named_once_and_delays_no_other() {
+    for kind in [
+        FaultKind::RequestHangs,
+        FaultKind::RequestLost,
+        FaultKind::InternalError500,
+    ] {
+        let (fake, _) = project_world().await;
+        for name in ["a", "b", "c"] {
+            pipeline(
+                &fake,
+                &format!("codepipeline-dev-cfn-{name}"),
+                &["Succeeded"],
+            );
+            let path = format!("silent/{name}");
+            fake.gitlab_project(&path, &["main"]);
+            let properties = json!({
+                "EnvID": "dev", "ProjectID": format!("s{name}"), "BranchMap": {"dev": "main"},
+                "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": path},
+            });
+            create_pipeline(&fake, &properties).await;
+        }
+        fake.break_from_now(On::Service(Service::GitLab), kind);
+        let begun = tokio::time::Instant::now();
+        let answer = diagnose(&fake, TIME).await;
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(75), "{kind:?} {took:?}");
+        let unread = answer["NotChecked"].as_array().expect("a list");
+        assert_eq!(unread.len(), 1, "{kind:?} {unread:#?}");
+        assert!(unread[0]["Problem"].to_string().contains("https://gitlab.example.com"));
+        let about_gitlab = subjects(&answer).iter().filter(|it| it.starts_with(MIRROR)).count();
+        assert_eq!(about_gitlab, 0, "{answer:#}");
+        assert!(subjects(&answer).contains(&"pipeline codepipeline-dev-cfn-infra"));
+    }
+}
+
+/// Each failing call leaves a reason, and the rest of the answer.
+#[tokio::test(start_paused = true)]
+async fn each_failing_call_leaves_an_answer() {
+    let (fake, _) = project_world().await;
+    let before = fake.journal().len();
+    let whole = diagnose(&fake, TIME).await;
+    let calls = fake.journal();
+    let operations: BTreeSet<_> =
+        calls[before..].iter().map(|call| call.operation.clone()).collect();
+    assert!(operations.len() > 15, "{operations:?}");
+    for operation in operations {
+        for kind in [
+            FaultKind::Denied,
+            FaultKind::InternalError500,
+            FaultKind::RequestHangs,
+        ] {
+            let operation: &'static str = operation.clone().leak();
+            fake.break_from_now(On::Operation(operation), kind);
+            let answer = diagnose(&fake, TIME).await;
+            fake.mend();
+            let is_whole = answer["Checks"] == whole["Checks"];
+            let has_reason = answer["NotChecked"] != json!([])
+                || answer["Checks"].to_string().contains("\"Problem\"");
+            assert!(is_whole || has_reason, "{operation} {kind:?}: {answer:#}");
+        }
+    }
+}
+
+fn environments_rule(fake: &FakeAws, name: &str, state: &str) {
+    fake.arrange(|aws| {
+        let key = ("AWS::Events::Rule".to_owned(), name.to_owned());
+        let rule = Made {
+            properties: json!({"State": state}),
+            tags: [].into(),
+            stack_id: None,
+        };
+        aws.made.insert(key, rule);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn environments_own_stack_and_rules_are_checked() {
+    let fake = empty_world();
+    environments_rule(&fake, "event-rule-dev-cfn-gitops-health", "DISABLED");
+    environments_rule(&fake, "event-rule-dev-cfn-gitops-report", "ENABLED");
+    let mut shown = vec![];
+    for status in [
+        "UPDATE_COMPLETE",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE",
+        "CREATE_FAILED",
+    ] {
+        let name = format!("own-{}", status.to_lowercase());
+        fake.stack(&name, status, &[]);
+        let mut dev = dev("user-dev-*", false);
+        dev.stack_id = fake.look(|aws| Some(aws.stacks.named(&name)?.id.clone()));
+        let answer = answer_about(&fake, dev, &AskedAbout::Doctor, TIME).await;
+        let checks = answer["Checks"].as_array().expect("a list").iter();
+        shown.extend(checks.map(|check| {
+            let problem = check["Problem"].as_str().unwrap_or("sound");
+            format!("{}: {problem}. {}", check["Subject"], check["Remedy"])
+        }));
+    }
+    shown.sort();
+    shown.dedup();
+    expect![[r#"
+        "event rule event-rule-dev-cfn-gitops-health": it is disabled, so no health check runs: nothing starts a lost push, and alarms have no data. "Enable it: aws events enable-rule --name event-rule-dev-cfn-gitops-health"
+        "event rule event-rule-dev-cfn-gitops-report": sound. null
+        "stack own-create_failed": its status is CREATE_FAILED: its creation failed. "See why: cfn-gitops failures --env dev"
+        "stack own-update_complete": sound. null
+        "stack own-update_in_progress": sound. null
+        "stack own-update_rollback_complete": its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back. "See why: cfn-gitops failures --env dev""#]].assert_eq(&shown.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_mirror_that_does_not_push_is_a_finding() {
+    let (fake, _) = project_world().await;
+    let to = |repository| {
+        format!("https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/{repository}/")
+    };
+    let left = fake.manual_mirror(PROJECT, &to(REPOSITORY), None, false);
+    // The mirrors of other people.
+    fake.manual_mirror(PROJECT, &to("other"), None, false);
+    let with_port = to(REPOSITORY).replace(".com/", ".com:443/");
+    let pushed = fake.manual_mirror(PROJECT, &with_port, None, false);
+    fake.change(|aws| {
+        let now = aws.now;
+        let mirrors = &mut aws.gitlab.project_mut(PROJECT).mirrors;
+        mirrors.get_mut(&pushed).expect("just created").updated = Some(now);
+    });
+    let subject =
+        format!("another push mirror of project {PROJECT} to repository {REPOSITORY}, {left}");
+    expect!["it is disabled, has never pushed, and mirror 100 leads there, too (https://gitlab.example.com): a deployment that was killed may have left it, or a deleted secret. Unless a person created it, another secret has it, or a deployment or a rotation runs, remove it in the project's Settings, Repository, Mirroring repositories"].assert_eq(&problem_of(&fake, &subject).await);
+    assert_eq!(problem_of(&fake, MIRROR).await, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejection_of_a_person_is_not_a_failure() {
+    let (fake, _) = project_world().await;
+    let mut shown = vec![];
+    for (action, status) in [("Approval", "Failed"), ("Build", "Failed")] {
+        fake.change(|aws| {
+            let now = aws.now;
+            let pipeline = aws.pipelines.get_mut(PIPELINE).expect("a pipeline");
+            let newest = pipeline.executions.last_mut().expect("an execution");
+            newest.begin(action, now);
+            newest.end(action, status, Some("not today"), now);
+            newest.status = "Failed";
+        });
+        shown.push(problem_of(&fake, &format!("pipeline {PIPELINE}")).await);
+        let looked = crate::fixture::look(&fake).await;
+        shown.push(format!(
+            "{:?}",
+            looked.values("PipelineSucceeded", PIPELINE)
+        ));
+    }
+    expect![[r#"
+
+        []
+        its newest execution failed in action Build. See why: cfn-gitops failures infra --env dev
+        [0.0]"#]]
+    .assert_eq(&shown.join("\n"));
+}
