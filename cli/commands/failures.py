@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from cli.environment.account import Environment
-from cli.environment.questions import Questions, members_of
+from cli.environment.questions import Questions, members_of, remedy_of
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import has_failed
 from cli.rules import name_of
@@ -135,11 +135,11 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
         output.write(f"Project {name}: {each['Subject']}: {each['Problem']}")
         # Its remedy may be this command.
         if f"cfn-gitops failures {name} " not in f"{each['Remedy']} ":
-            output.write(f"  {output.selecting(_coded(each))}")
+            output.write(f"  {output.selecting(remedy_of(each))}")
     rest = [each["Held"] for each in row.get("Holds", [])]
     rest += [f"stack {each['StackName']} differs from its template" for each in row.get("Drift", []) if each["Status"] == "DRIFTED"]
     output.write(*(output.selecting(f"Project {name}: {each}. See: cfn-gitops status --env {env}") for each in rest))
-    output.write(*(f"Not everything was read: {each['Problem']}. {output.selecting(_coded(each))}" for each in row["NotRead"]))
+    output.write(*(f"Not everything was read: {each['Problem']}. {output.selecting(remedy_of(each))}" for each in row["NotRead"]))
     output.document |= {"project": name, "row": members_of(row), "stacks": documents}
     return int(bool(failure or failed or problems or row["NotRead"]))
 
@@ -171,7 +171,3 @@ def _rejected(rejection: dict[str, Any] | None) -> str:
         return ""
     by = f" by {rejection['By']}" if "By" in rejection else ""
     return f". Its newest execution was rejected{by}: {_execution(rejection)}"
-
-
-def _coded(finding: dict[str, str]) -> str:
-    return " - ".join(filter(None, (finding["Remedy"], finding.get("Code", ""))))

@@ -28,7 +28,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from cli.environment.account import Environment
-from cli.environment.questions import Questions, members_of
+from cli.environment.questions import Questions, members_of, remedy_of
 from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
 from cli.shell.times import age, read_time
@@ -133,11 +133,7 @@ def _own_notes(answer: dict[str, Any]) -> Iterator[Note]:
 
 def _unread_notes(name: str, unread: Iterable[dict[str, str]]) -> Iterator[Note]:
     for each in unread:
-        yield Note(name, shortened(each["Problem"], _MAX_CAUSE), remedy=_coded(each), mark="? ")
-
-
-def _coded(finding: dict[str, str]) -> str:
-    return " - ".join(filter(None, (finding["Remedy"], finding.get("Code", ""))))
+        yield Note(name, shortened(each["Problem"], _MAX_CAUSE), remedy=remedy_of(each), mark="? ")
 
 
 def _write_notes(notes: list[Note], count: int, output: Output) -> None:
@@ -251,11 +247,11 @@ class Row:
         """One for each concern, with its cause and remedy."""
         found, name = self._found, shortened(self.name, _MAX_NAME)
         for each in found["Problems"]:
-            yield Note(name, f"{each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", remedy=_coded(each))
+            yield Note(name, f"{each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", remedy=remedy_of(each))
         yield from self._end_notes(name)
         for each in found.get("Mirrors", []):
             if "Problem" in each:
-                yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), _coded(each))
+                yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), remedy_of(each))
         for each in found.get("Approvals", []):
             yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}",
                        _changes(each.get("ChangeSet", {})), f"Approve or reject it: {each['Url']}")
