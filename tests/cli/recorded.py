@@ -49,7 +49,7 @@ class Recorded:
 
     def _event(self, key: str, number: int, name: str, kind: str, status: str, reason: str, nested: str = "") -> dict[str, Any]:
         states = ({"ResourceStatus": "CREATE_IN_PROGRESS", "HookType": "My::Org::Hook", "HookStatus": "HOOK_COMPLETE_FAILED",
-                   "HookFailureMode": "FAIL", "HookStatusReason": reason} if status == "HOOK" else
+                   "HookFailureMode": status.replace("HOOK", "FAIL"), "HookStatusReason": reason} if status in ("HOOK", "WARN") else
                   {"ResourceStatus": status, **({"ResourceStatusReason": reason} if reason else {})})
         return {"StackId": arn(key), "StackName": NAME, "EventId": f"{key}{number}", "LogicalResourceId": name or NAME, "ResourceType": kind,
                 "PhysicalResourceId": arn(nested) if nested else "" if name else arn(key), "Timestamp": _BEGIN + timedelta(seconds=number),
@@ -63,7 +63,9 @@ class Recorded:
     def _list_change_sets(self, StackName: str) -> tuple[str, list[dict[str, Any]]]:
         failed = {"StackName": NAME, "ChangeSetId": "c1", "Status": "FAILED", "StatusReason": self.case.get("change_set"),
                   "CreationTime": _BEGIN + timedelta(days=1)}
-        return "Summaries", [failed, {**failed, "CreationTime": _BEGIN - timedelta(days=1), "StatusReason": "an earlier one"}] if failed["StatusReason"] else []
+        former = {**failed, "ChangeSetId": "c0", "CreationTime": _BEGIN + timedelta(hours=1)}
+        earlier = {**failed, "CreationTime": _BEGIN - timedelta(days=1), "StatusReason": "an earlier one"}
+        return "Summaries", [former, failed, earlier] if failed["StatusReason"] else []
 
     def _describe_events(self, StackName: str, Filters: Any, ChangeSetName: str = "") -> tuple[str, list[dict[str, Any]]]:
         assert (ChangeSetName or "") == ("c1" if "change_set" in self.case else "") and Filters == {"FailedEvents": True}

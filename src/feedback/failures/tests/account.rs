@@ -36,7 +36,7 @@ pub fn arn(key: &str) -> String {
 pub struct Event {
     pub id: String,
     pub kind: String,
-    /// `HOOK` for the message of a hook that failed.
+    /// `HOOK` for the message of a hook that failed, and `WARN` for its warning.
     pub status: String,
     pub reason: String,
     /// The key of the nested stack. Empty if it is none.
@@ -237,9 +237,10 @@ impl Account {
                 (false, false) => arn(&one.nested),
             };
             let reason = escaped(&one.reason);
-            let states = if one.status == "HOOK" {
+            let states = if let "HOOK" | "WARN" = one.status.as_str() {
+                let mode = one.status.replace("HOOK", "FAIL");
                 format!(
-                    "<ResourceStatus>CREATE_IN_PROGRESS</ResourceStatus><HookType>My::Org::Hook</HookType><HookStatus>HOOK_COMPLETE_FAILED</HookStatus><HookFailureMode>FAIL</HookFailureMode><HookStatusReason>{reason}</HookStatusReason>"
+                    "<ResourceStatus>CREATE_IN_PROGRESS</ResourceStatus><HookType>My::Org::Hook</HookType><HookStatus>HOOK_COMPLETE_FAILED</HookStatus><HookFailureMode>{mode}</HookFailureMode><HookStatusReason>{reason}</HookStatusReason>"
                 )
             } else {
                 format!(
