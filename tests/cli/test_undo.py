@@ -126,12 +126,14 @@ OBSTACLE = {"Problem": "its mode is PARALLEL", "Remedy": "Revert it in GitLab"}
 
 @pytest.mark.parametrize(("answer", "problem"), [
     (deployments(Obstacle=OBSTACLE), "its mode is PARALLEL. Revert it in GitLab"),
+    ({"Format": 1, "EnvID": "dev", "ProjectID": "shop", "Pipeline": PIPELINE, "Obstacle": OBSTACLE, "Deployments": [], "Holds": [], "NotRead": []},
+     "its mode is PARALLEL. Revert it in GitLab"),
     (deployments(Deployments=[deployment(3, BAD, IsDeployedNow=True), deployment(2, GOOD, Obstacle=OBSTACLE)]), "its mode is PARALLEL"),
     (deployments(Deployments=[deployment(3, BAD, IsDeployedNow=True)]), "600d600d is not one of the last 1 deployments. Revert the bad commit in GitLab"),
     (deployments(Deployments=[deployment(3, BAD, IsDeployedNow=None), deployment(1, "01d0" * 10)]), "Choose one of: bad0bad0, 01d001d0. Revert"),
     (deployments(Deployments=[deployment(3, GOOD, IsDeployedNow=True)]), "commit 600d600d is deployed now. Choose another one"),
     (deployments(Deployments=[deployment(3, BAD), deployment(2, GOOD), deployment(1, GOOD[:10] + "0" * 30)]), "is the beginning of several commits"),
-    (deployments(Deployments=[deployment(3, GOOD, Image=IMAGE), deployment(2, GOOD, Image=OTHER_IMAGE)]), "deployed with several images")], ids=range(7))
+    (deployments(Deployments=[deployment(3, GOOD, Image=IMAGE), deployment(2, GOOD, Image=OTHER_IMAGE)]), "deployed with several images")], ids=range(8))
 def test_deployment_that_cannot_be_repeated_starts_nothing(answer: Any, problem: str, shop: Undo) -> None:
     shop.answer = answer
     ended = shop("--to", GOOD[:8], "--yes")
@@ -279,8 +281,11 @@ def test_start_without_a_response_is_not_a_failed_one(lost: Any, shop: Undo, ans
 
 def test_lost_look_does_not_end_it(shop: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
     # A time ends it, not a number, and the same problem is one line.
-    shop.looks = [*[LOST] * 50, failed("Sandbox.Timedout", "Task timed out"), WAITS]
+    hidden = execution() | {"Execution": {"ExecutionId": STARTED, "Actions": [], "IsEnd": False, "HasDeployed": False},
+                            "NotRead": unread("CodePipeline does not list it")}
+    shop.looks = [*[LOST] * 50, failed("Sandbox.Timedout", "Task timed out"), hidden, WAITS]
     ended = shop("--to", GOOD, "--yes")
+    assert "... not read: CodePipeline does not list it" in ended.out
     assert ended.status == 0 and len(re.findall("[.]{3} not read: .* closed the connection", ended.out)) == 1
     assert "... not read: function cfn-gitops-dev-read failed: Task timed out" in ended.out and len(shop.started) == 1
     shop.looks = [DENIED]
