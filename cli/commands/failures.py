@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from cli.environment.account import Environment
 from cli.environment.questions import Questions, members_of, remedy_of
 from cli.environment.stack_failures import StackFailures, heading
-from cli.environment.stack_statuses import has_failed
+from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
 from cli.rules import name_of
 from cli.shell import machine
 from cli.shell.ending import Failure, explained
@@ -83,7 +83,8 @@ def _show_alone(environment: Environment, stack: dict[str, Any], output: Output)
 def _show_stack(environment: Environment, stack: dict[str, Any], output: Output) -> dict[str, Any]:
     """Writes the failures of its latest operation, and returns the document."""
     name, status = stack["StackName"], stack["StackStatus"]
-    failures = StackFailures(environment.account.client("cloudformation"), stack.get("StackId", name), of_latest=True)
+    # A deleted stack has its ID alone.
+    failures = StackFailures(environment.account.client("cloudformation"), stack["StackId"] if status == DELETE_COMPLETE else name, of_latest=True)
     lines = failures.lines()
     unread = [str(each) for each in (failures.error and explained(failures.error), failures.hint) if each]
     if lines:
@@ -118,13 +119,13 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
     failure, owner = row.get("Failure"), row.get("Owner", {})
     problems = [*row["Problems"], *(each for each in row.get("Mirrors", []) if "Problem" in each)]
     # The own stack creates that of the pipeline.
-    stacks = [{"StackName": owner["StackName"], "StackId": owner["StackId"], "StackStatus": owner.get("Status", "")}] if owner.get("Exists") else []
-    stacks += [{"StackName": each["Name"], "StackStatus": each["Status"]} for each in [row.get("ChildStack")] if each]
-    failed = [each for each in stacks if has_failed(each["StackStatus"])]
+    child, owned = row.get("ChildStack", {}), [(owner["StackName"], owner.get("Status", ""))] if owner.get("Exists") else []
+    stacks = [*owned, (child.get("Name", ""), child.get("Status", ""))]
+    failed = [{"StackName": stack, "StackStatus": status} for stack, status in stacks if has_failed(status)]
     if failure:
         # The function hides values of parameters.
-        child, of_deployed = row.get("ChildStack", {}).get("Name"), name_of("deployed_stack", environment.env_id, name)
-        deployed = next((each["StackName"] for each in row.get("Drift", []) if each["StackName"] != child), of_deployed)
+        by_default = name_of("deployed_stack", environment.env_id, name)
+        deployed = next((each["StackName"] for each in row.get("Drift", []) if each["StackName"] != child.get("Name")), by_default)
         output.write(*map(output.selecting, _lines_of(failure, name)))
         if failure.get("Resources") or failure.get("NotListed"):
             output.write(output.selecting(f"  With CloudFormation's own reasons: cfn-gitops failures {deployed} --env {env}"))

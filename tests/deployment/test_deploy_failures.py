@@ -64,5 +64,5 @@ def test_failed_resource_is_printed_with_its_reason(production: Production) -> N
     # The latest operation: the deletion, which has no failure.
     production.delete()
     status, printed = production.run("failures", production.id)
-    assert (status, printed.split("\n", 1)[1]) == (0, f"Stack {production.id} is in DELETE_COMPLETE. Its latest operation "
+    assert (status, printed.split("\n", 1)[1]) == (0, "Stack cfn-gitops-prd is in DELETE_COMPLETE. Its latest operation "
                                     "has not failed\n")
