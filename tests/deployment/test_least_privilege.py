@@ -4,7 +4,7 @@ import pytest
 
 from tests.deployment.conftest import Transcript
 
-FUNCTION = "cfn-gitops"
+FUNCTION, READER = "cfn-gitops", "cfn-gitops-read"
 
 # Actions that AWS's documentation requires and that no test here needs: a handler's reads for drift and import,
 # changes that the template never causes, CodePipeline's and CodeBuild's reads of the bucket, and the replacement of a
@@ -28,14 +28,14 @@ NOT_NEEDED_HERE = {
 }
 
 
-@pytest.mark.parametrize("role", [FUNCTION, *NOT_NEEDED_HERE])
+@pytest.mark.parametrize("role", [FUNCTION, READER, *NOT_NEEDED_HERE])
 def test_only_expected_calls_were_denied(transcripts: list[Transcript], role: str) -> None:
     assert any(transcript.used[f"role-dev-{role}"] for transcript in transcripts)
     assert [denial for transcript in transcripts for denial in transcript.denials[f"role-dev-{role}"]] == []
     assert any(transcript.expected_denials for transcript in transcripts)
 
 
-# tests/policies/test_recorded_calls.py shows it for the function's role.
+# tests/policies/test_recorded_calls.py shows it for the roles of both functions.
 @pytest.mark.parametrize("role", NOT_NEEDED_HERE)
 def test_every_enforced_action_of_the_other_roles_is_used(transcripts: list[Transcript], role: str) -> None:
     granted = set().union(*(transcript.granted[f"role-dev-{role}"] for transcript in transcripts))

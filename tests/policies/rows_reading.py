@@ -1,6 +1,6 @@
 """The function that only reads: what its role may read, and that it changes nothing."""
 
-from tests.policies.rows_change_sets import DEPLOY, DEPLOY_POLICY, POLICIES, POLICIES_OF_A_ROLE
+from tests.policies.rows_change_sets import DEPLOY, POLICIES_OF_A_ROLE
 from tests.policies.vocabulary import changes
 from tests.templates.deployed import PROVIDER_STACK
 from tests.templates.named import *  # noqa: F403: the vocabulary of these tables
@@ -31,9 +31,7 @@ READING_MAY = [
     ("ReadFunctionRole", f"{EVENTS_OF_A_STACK} cloudformation:DescribeEvents cloudformation:DescribeChangeSet", DEPLOYED_STACK, {}),
     ("ReadFunctionRole", "cloudformation:DescribeStacks", PROVIDER_STACK, {}),
     ("ReadFunctionRole", "cloudformation:DescribeStackResource cloudformation:ListStackResources", stack_arn("anything"), {}),
-    ("ReadFunctionRole", f"{LISTS_OF_THE_HEALTH_CHECK} cloudformation:DescribeType cloudwatch:GetMetricData", "*", {}),
-    ("ReadFunctionRole", POLICIES_OF_A_ROLE, DEPLOY, {}),
-    ("ReadFunctionRole", POLICIES, DEPLOY_POLICY, {}),
+    ("ReadFunctionRole", f"{LISTS_OF_THE_HEALTH_CHECK} cloudwatch:GetMetricData", "*", {}),
     ("ReadFunctionRole", "codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
     ("ReadFunctionRole", "logs:CreateLogStream logs:PutLogEvents", ITS_LOG, {}),
     # Lambda attaches this function to the same VPC.
@@ -64,7 +62,7 @@ READING_MAY_NOT = [
     ("ReadFunctionRole", "cloudformation:DescribeStacks cloudformation:GetTemplate", stack_arn("anything"), {}),
     # The role in the account of a source may write artifacts.
     *[("ReadFunctionRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
-    ("ReadFunctionRole", POLICIES_OF_A_ROLE, role("role-dev-cfn-gitops"), {}),
+    *[("ReadFunctionRole", POLICIES_OF_A_ROLE, each, {}) for each in (role("role-dev-cfn-gitops"), DEPLOY)],
     ("ReadFunctionRole", "events:DescribeRule", rule("event-rule-dev-nightly"), {}),
     ("ReadFunctionRole", READS_OF_A_REPOSITORY, repository("unrelated"), {}),
     ("ReadFunctionRole", "iam:ListUserTags", user("administrator"), {}),

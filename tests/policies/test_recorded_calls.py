@@ -1,6 +1,7 @@
-"""template.yaml allows the function each call that it makes in the fault tests, on the rarest path too.
+"""template.yaml allows both functions each call that they make in the fault tests, on the rarest path too.
 
-`tests/fake-aws/src/account/recorded_calls.rs` writes the calls: action, resource and condition keys.
+`tests/fake-aws/src/account/recorded_calls.rs` writes the calls: action, resource, condition keys, and whether it is the
+function that only reads.
 """
 
 import json
@@ -9,13 +10,15 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.local.policies.statements import as_list
 from tests.policies import scene
 from tests.policies.collected import Stack
 from tests.templates.deployed import Deployed, translated
 
 FOLDER = Path(os.environ.get("RECORDED_CALLS") or "target/recorded-calls")
-ROLE = f"arn:aws:iam::{scene.PIPELINES}:role/role-{{}}-cfn-gitops"
+FUNCTION, READER = [f"arn:aws:iam::{scene.PIPELINES}:role/role-{{}}-cfn-gitops{end}" for end in ("", "-read")]
 # The names of the tests' users, secrets, repositories and roles.
 DEPLOYED = {
     "MirrorUserNames": "*",
@@ -30,6 +33,11 @@ NOT_RECORDED = {
     "kms": "Secrets Manager calls KMS",
     "logs": "Lambda writes the log",
     "cloudformation:UntagResource": "UpdateStack needs it if a tag is missing from its list",
+}
+# Calls that the health check and the reports make with the same code, and that no question of a test leads to.
+NOT_ASKED_FOR = {
+    "cloudformation:DescribeEvents": "a change set that CloudFormation's validation rejected",
+    "codecommit:GetDifferences": "a missed push with Source.Paths",
 }
 # Secrets that the policies do not show the function, which then fails or finds nothing.
 NOT_A_MIRROR = "a physical ID that is not the name of a mirror's secret"
@@ -61,11 +69,15 @@ def world(env):
     return scene.world_with(Stack("template", Deployed(template=translated(), EnvID=env, **DEPLOYED)))
 
 
+def role_of(call):
+    return READER if call["of_reader"] else FUNCTION
+
+
 def is_allowed(call):
     env = "prd" if re.search("-prd[-/]", call["resource"]) else "dev"
     # The other account's role has a trust policy of that account.
     decide = world(env).own_policies_allow if call["action"] == "sts:AssumeRole" else world(env).may
-    return decide(ROLE.format(env), call["action"], call["resource"], call["keys"])
+    return decide(role_of(call).format(env), call["action"], call["resource"], call["keys"])
 
 
 def is_expected(call):
@@ -79,15 +91,17 @@ def test_each_call_of_the_function_is_allowed():
     assert not denied, "\n".join(map(json.dumps, denied[:20]))
 
 
-def test_each_allowed_action_is_called():
-    called = {call["action"] for call in calls()}
+@pytest.mark.parametrize("role", [FUNCTION, READER])
+def test_each_allowed_action_is_called(role):
+    not_called = NOT_RECORDED.keys() | (NOT_ASKED_FOR.keys() if role == READER else set())
+    called = {call["action"] for call in calls() if role_of(call) == role}
     allowed = {
         action
         for policy in world("dev").policies
-        if policy.side == "identity" and ROLE.format("dev") in policy.principals
+        if policy.side == "identity" and role.format("dev") in policy.principals
         for statement in as_list(policy.document["Statement"])
         if statement["Effect"] == "Allow"
         for action in as_list(statement["Action"])
     }
-    unused = {action for action in allowed - called if not {action, action.split(":")[0]} & NOT_RECORDED.keys()}
+    unused = {action for action in allowed - called if not {action, action.split(":")[0]} & not_called}
     assert unused == set()

@@ -2,7 +2,7 @@
 //! them with the policies of `template.yaml`.
 //!
 //! If `RECORDED_CALLS` names a folder, each test process writes a file with one JSON object for
-//! each different call: `action`, `resource` and the condition `keys`.
+//! each different call: `action`, `resource`, the condition `keys`, and whether it is `of_reader`.
 
 use std::{
     collections::HashSet,
@@ -43,7 +43,10 @@ static FILE: LazyLock<Option<Mutex<Recorded>>> = LazyLock::new(|| {
 /// The caller that stands for a person.
 pub(crate) const PERSON: &str = "a person";
 
-/// Writes what `call` of the function needs. The session of another account's role has other
+/// The beginning of the callers that stand for the function that only reads.
+const READER: &str = "reader";
+
+/// Writes what `call` of a function needs. The session of another account's role has other
 /// policies.
 pub(crate) fn record(aws: &AwsState, call: &Call, caller: &str) {
     let Some(file) = &*FILE else { return };
@@ -53,7 +56,10 @@ pub(crate) fn record(aws: &AwsState, call: &Call, caller: &str) {
     }
     let mut file = file.lock().expect("no panic under this lock");
     for (action, resource, keys) in permissions(aws, call) {
-        let line = json!({"action": action, "resource": resource, "keys": keys}).to_string();
+        let of_reader = caller.starts_with(READER);
+        let line =
+            json!({"action": action, "resource": resource, "keys": keys, "of_reader": of_reader});
+        let line = line.to_string();
         if file.1.insert(line.clone()) {
             writeln!(file.0, "{line}").expect("a written call");
         }

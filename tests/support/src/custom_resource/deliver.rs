@@ -138,7 +138,7 @@ pub async fn asked(
     question: &Value,
     approvals: FunctionApprovals,
 ) -> Value {
-    let caller = fake.caller(name);
+    let caller = fake.caller(&format!("reader {name}"));
     let wire = caller.connector();
     let clock = Clock::starting_at(fake.now());
     let reader = Handler::new(&sdk_config(wire.clone()), wire, clock);
