@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import error_of
 from tests.play.steps import ROOT, Environment, Stack
@@ -25,6 +27,9 @@ def test_observer_gets_answers_and_nothing_else(aws: LocalAws, environment: Envi
         return answer
 
     assert answered({"Doctor": {}})["Checks"]
+    for name, question in (("doctor", {"Doctor": {}}), ("projects", {"Projects": {}}), ("deployments", {"Deployments": {"ProjectID": "infra"}})):
+        schema = json.loads((ROOT / f"docs/schemas/answer-{name}.json").read_text())
+        Draft202012Validator(schema).validate(answered(question))
     for event in ({"HealthCheck": {"EnvID": "dev"}}, {"Step": "createSecret", "SecretId": "a", "ClientRequestToken": "b"}):
         assert answered(event)["errorType"] == "UnknownEvent"
     for call, given in (
