@@ -459,6 +459,33 @@ async fn outdated_pipeline_is_marked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn drift_that_the_health_check_found_is_shown_for_a_day() {
+    let (fake, _) = shop(&properties()).await;
+    tokio::time::sleep(Duration::from_hours(48)).await;
+    let metric = json!({
+        "Namespace": "CfnGitOps",
+        "MetricName": "DriftedResources",
+        "Dimensions": [
+            {"Name": "EnvID", "Value": "dev"}, {"Name": "StackName", "Value": DEPLOYED},
+        ],
+    });
+    fake.change(|aws| {
+        let ago = |hours| aws.now.saturating_sub(Duration::from_hours(hours));
+        let values = vec![(ago(30), 1.0), (ago(20), 2.0), (ago(3), 0.0)];
+        aws.metrics.insert(metric.to_string(), values);
+    });
+    check(&fake, &["Drift", "NotRead"], expect![[r#"
+        Drift: [{"ByHealthCheck":true,"CheckedAt":"<time>","StackName":"cfnstack-dev-shop","Status":"DRIFTED"},{"StackName":"gitops-dev-shop","Status":"NOT_CHECKED"}]
+        NotRead: []"#]]).await;
+    fake.options(|options| options.metric_status = Some("PartialData"));
+    let answer = asked(&fake).await;
+    expect![[r#"[{"Code":"CFG-204","Problem":"reading metrics of CloudWatch: CloudWatch's values are incomplete","Remedy":"Try again. If it stays so, look at the AWS Health Dashboard"}]"#]].assert_eq(&answer["NotRead"].to_string());
+    fake.options(|options| options.metric_status = None);
+    tokio::time::sleep(Duration::from_hours(6)).await;
+    assert_eq!(row(&fake).await["Drift"][0]["Status"], "NOT_CHECKED");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_project_is_asked_for_alone() {
     let (fake, _) = shop(&properties()).await;
     fake.stack("gitops-dev-other", "CREATE_COMPLETE", &[]);
@@ -491,7 +518,7 @@ async fn failing_call_is_not_read_and_never_an_error() {
         calls.iter().map(|it| &*it.operation.clone().leak()).collect();
     operations.sort_unstable();
     operations.dedup();
-    expect!["DescribeChangeSet DescribeRule DescribeStackResource DescribeStacks GetBranch GetPipelineState ListActionExecutions ListPipelineExecutions ListStacks"].assert_eq(&operations.join(" "));
+    expect!["DescribeChangeSet DescribeRule DescribeStackResource DescribeStacks GetBranch GetMetricData GetPipelineState ListActionExecutions ListPipelineExecutions ListStacks"].assert_eq(&operations.join(" "));
     for operation in operations {
         for kind in [
             FaultKind::Denied,
@@ -503,7 +530,7 @@ async fn failing_call_is_not_read_and_never_an_error() {
             let answer = asked(&broken).await;
             let rows = answer["Projects"].as_array().expect("rows");
             let not_read = match operation {
-                "ListStacks" => &answer["NotRead"],
+                "ListStacks" | "GetMetricData" => &answer["NotRead"],
                 // An owner that cannot be looked up may exist.
                 "DescribeStackResource" => continue,
                 _ => &rows[0]["NotRead"],

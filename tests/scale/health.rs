@@ -31,7 +31,7 @@ const INTERVAL: Duration = Duration::from_mins(15);
 
 /// The rates of the other runs, with the smallest one that GitLab documents (1,200 requests a
 /// minute: GitLab Dedicated, "Authenticated user rate limits") and an assumed one of CodePipeline.
-fn all_rates() -> Vec<Rate> {
+pub fn all_rates() -> Vec<Rate> {
     let mut all = rates(1.0);
     all.push(Rate::of(Service::GitLab, 20.0, 40.0));
     for operation in [&["ListPipelineExecutions"], &["GetPipelineState"]] {

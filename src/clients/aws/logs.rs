@@ -2,20 +2,19 @@
 //!
 //! `aws-sdk-cloudwatchlogs` is twice as large as the largest SDK here, for this one request.
 
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call_error::{CallError, NOT_BUILT};
-use super::error_codes::error_of;
-use super::signed::{NoResponse, Signed, Unsigned, dns_suffix};
+use super::call_error::CallError;
+use super::signed::{JsonRequest, ServiceName, Signed};
 use crate::clients::http::Http;
-use crate::common::reason_codes::Code;
 
 /// JSON escapes a control character as six bytes, and a page has at most 1 MB:
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html>.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+const SERVICE: ServiceName = ("CloudWatch Logs", "logs");
 
 const HEADERS: [(&str, &str); 2] = [
     ("content-type", "application/x-amz-json-1.1"),
@@ -75,59 +74,19 @@ impl Logs {
         range: &EventRange<'_>,
         token: Option<&str>,
     ) -> Result<Option<LogPage>, CallError> {
-        let doing = || format!("reading log stream {} of {}", range.stream, range.group);
-        let failed = |code, cause| CallError::local(code, doing(), cause);
-        let url = self.url().ok_or_else(|| failed(Code::AwsUnreachable, NOT_BUILT))?;
-        let request = Unsigned {
-            service: ("CloudWatch Logs", "logs"),
-            operation: "GetLogEvents",
-            method: "POST",
-            url: &url,
+        let doing = format!("reading log stream {} of {}", range.stream, range.group);
+        let request = JsonRequest {
+            service: SERVICE,
+            action: "logs:GetLogEvents",
             headers: &HEADERS,
-            body: &input(range, token).to_string(),
+            body: input(range, token),
             max_bytes: MAX_BYTES,
         };
-        let response = self.0.send(&request).await.map_err(|error| match error {
-            NoResponse::NotBuilt => failed(Code::AwsUnreachable, NOT_BUILT),
-            NoResponse::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
-            NoResponse::Unreachable => failed(
-                Code::AwsUnavailable,
-                "AWS could not be reached: no connection, or it broke",
-            ),
-        })?;
-        if !response.status().is_success() {
-            let (code, message) = error_of(&response).unzip();
-            let (code, message) = (code.as_deref(), message.as_ref().and_then(Option::as_deref));
-            let (action, status) = ("logs:GetLogEvents", response.status().as_u16());
-            let error = CallError::answered(doing(), action, status, code, message);
-            let is_missing = error.has_code(&["ResourceNotFoundException"]);
-            return if is_missing { Ok(None) } else { Err(error) };
+        match self.0.send_json(&request, &doing).await {
+            Ok(page) => Ok(Some(read(page))),
+            Err(error) if error.has_code(&["ResourceNotFoundException"]) => Ok(None),
+            Err(error) => Err(error),
         }
-        let unreadable = || failed(Code::AwsUnavailable, "AWS's response could not be read");
-        read(&response).ok_or_else(unreadable).map(Some)
-    }
-
-    /// <https://docs.aws.amazon.com/general/latest/gr/cwl_region.html>
-    fn url(&self) -> Option<String> {
-        if let Some(endpoint) = self.0.endpoint("CloudWatch Logs") {
-            return Some(format!("{}/", endpoint.trim_end_matches('/')));
-        }
-        let region = self.0.region()?;
-        let (has_fips, is_dual_stack) = self.0.variants();
-        // The address without `-fips` is the one with FIPS there, as the SDK's rules have it.
-        let is_government = region.starts_with("us-gov-") && !is_dual_stack;
-        let fips = if has_fips && !is_government {
-            "-fips"
-        } else {
-            ""
-        };
-        let suffix = match region.split('-').next() {
-            Some("cn") if is_dual_stack => "api.amazonwebservices.com.cn",
-            Some("eusc") if is_dual_stack => "api.amazonwebservices.eu",
-            _ if is_dual_stack => "api.aws",
-            _ => dns_suffix(region),
-        };
-        Some(format!("https://logs{fips}.{region}.{suffix}/"))
     }
 }
 
@@ -148,26 +107,23 @@ fn input(range: &EventRange<'_>, token: Option<&str>) -> Value {
     Value::Object(input)
 }
 
-fn read(response: &HttpResponse) -> Option<LogPage> {
-    let body = response.body().bytes().unwrap_or_default();
-    let output: Output = serde_json::from_slice(body).ok()?;
-    Some(LogPage {
+fn read(output: Output) -> LogPage {
+    LogPage {
         messages: output.events.into_iter().map(|it| it.message).collect(),
         backward_token: output.next_backward_token,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_smithy_types::body::SdkBody;
     use aws_types::region::Region;
     use aws_types::sdk_config::Builder;
 
     fn url(region: &'static str, config: Builder) -> String {
         let config = config.region(Region::new(region)).build();
         let logs = Logs::new(config, Http::over_reqwest().expect("a client"));
-        logs.url().expect("an address")
+        logs.0.url(SERVICE).expect("an address")
     }
 
     #[test]
@@ -197,10 +153,7 @@ mod tests {
 
     #[test]
     fn page_has_the_messages_and_the_token() {
-        let of = |body: &'static str| {
-            let status = 200.try_into().expect("a status");
-            read(&HttpResponse::new(status, SdkBody::from(body)))
-        };
+        let of = |body: &str| serde_json::from_str(body).ok().map(read);
         let page =
             of(r#"{"events":[{"timestamp":1,"message":"a\n"},{}],"nextBackwardToken":"b/1"}"#);
         let expected = LogPage {

@@ -124,6 +124,7 @@ impl Call {
                 }
             },
             Service::CloudWatchLogs => logs::stream_arn(self),
+            Service::CloudWatch => "*".to_owned(),
             Service::Lambda => self.needed("FunctionName").to_owned(),
             Service::S3 => {
                 return s3::action_and_resource(&s3::Location::of(self));
@@ -154,6 +155,7 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "events.eu-central-1.amazonaws.com" => Service::Events,
         "cloudformation.eu-central-1.amazonaws.com" => Service::CloudFormation,
         "logs.eu-central-1.amazonaws.com" => Service::CloudWatchLogs,
+        "monitoring.eu-central-1.amazonaws.com" => Service::CloudWatch,
         "lambda.eu-central-1.amazonaws.com" => Service::Lambda,
         "sts.eu-central-1.amazonaws.com" => Service::Sts,
         "git-codecommit.eu-central-1.amazonaws.com" => Service::Git,

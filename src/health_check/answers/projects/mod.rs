@@ -3,6 +3,7 @@
 //! A project is a row, even if it cannot be read. No failure of a row touches another one.
 
 mod change_set;
+mod drift;
 mod owner;
 mod pipeline;
 mod row;
@@ -43,6 +44,7 @@ impl Checker<'_> {
             (None, None) => BTreeSet::new(),
         };
         let mut rows = self.read_rows(&children, stacks.as_ref(), &limits).await;
+        self.add_found_drift(&mut rows, &mut findings, &limits).await;
         let mut answer = json!({});
         if let Some(stacks) = &stacks {
             self.add_owners_without_child(&mut rows, stacks, only);

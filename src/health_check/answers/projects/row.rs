@@ -22,6 +22,8 @@ pub struct Row {
     /// The ID of the stack with its resource. `None` if it is not known.
     pub owner: Option<String>,
     pub holds: Vec<Value>,
+    /// How its stacks differ from their templates.
+    pub drift: Vec<Value>,
     problems: Vec<Value>,
     not_read: Vec<Value>,
 }
@@ -97,26 +99,27 @@ impl Row {
     /// Adds how the stacks with these names that exist differ from their templates, as
     /// CloudFormation has found.
     fn add_drift(&mut self, stacks: &Stacks, names: [&str; 2]) {
-        let mut compared = vec![];
         for stack in names.into_iter().filter_map(|name| stacks.named(name)) {
             let drift = &stack.drift;
             let mut shown = Members::default();
             shown.set("StackName", stack.name.as_str());
             shown.set("Status", drift.status.as_str());
             shown.set_time("CheckedAt", drift.checked);
-            compared.push(shown.value());
+            self.drift.push(shown.value());
             if !drift.is_known {
                 let part = format!("the drift status of stack {}", stack.name);
                 self.not_read(unknown_value(&part, &drift.status));
             }
         }
-        self.members.set("Drift", compared);
     }
 
     pub fn value(mut self) -> Value {
         self.members.set("ProjectID", self.project_id);
         if !self.holds.is_empty() {
             self.members.set("Holds", self.holds);
+        }
+        if !self.drift.is_empty() {
+            self.members.set("Drift", self.drift);
         }
         self.members.set("Problems", self.problems);
         self.members.set("NotRead", self.not_read);

@@ -1,6 +1,6 @@
 //! Fake AWSs with a thousand stacks, or for a whole day: their memory is bounded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     handle::{FakeAws, Inner},
@@ -24,6 +24,13 @@ impl FakeAws {
             throttled: sum.throttled + one.throttled,
         };
         inner.tally.values().fold(Count::default(), add)
+    }
+
+    /// How often each operation was called so far.
+    pub fn calls_by_operation(&self) -> BTreeMap<String, usize> {
+        let inner = self.inner();
+        let counts = inner.tally.iter();
+        counts.map(|((_, operation), count)| (operation.clone(), count.calls)).collect()
     }
 
     /// The answers that have arrived at an address, which are not kept any longer.

@@ -14,6 +14,7 @@ pub enum Service {
     Events,
     CloudFormation,
     CloudWatchLogs,
+    CloudWatch,
     Lambda,
     S3,
     Sts,
@@ -36,6 +37,7 @@ impl Service {
                 | Self::CodePipeline
                 | Self::Events
                 | Self::CloudWatchLogs
+                | Self::CloudWatch
         )
     }
 
@@ -56,6 +58,7 @@ impl fmt::Display for Service {
             Self::Events => "events",
             Self::CloudFormation => "cloudformation",
             Self::CloudWatchLogs => "logs",
+            Self::CloudWatch => "cloudwatch",
             Self::Lambda => "lambda",
             Self::S3 => "s3",
             Self::Sts => "sts",
