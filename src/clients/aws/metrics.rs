@@ -41,7 +41,7 @@ pub struct Metrics(Signed);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Output {
+struct MetricPage {
     #[serde(default)]
     metric_data_results: Vec<MetricResult>,
     next_token: Option<String>,
@@ -102,7 +102,7 @@ impl Metrics {
                 body: body.clone(),
                 max_bytes: MAX_BYTES,
             };
-            let page: Output = self.0.send_json(&request, doing).await?;
+            let page: MetricPage = self.0.send_json(&request, doing).await?;
             for result in page.metric_data_results {
                 let points = result.timestamps.iter().zip(&result.values);
                 let above = points.filter(|(_, value)| **value > 0.0);
