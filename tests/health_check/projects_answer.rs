@@ -7,9 +7,13 @@ use cfn_gitops::health_check::{AskedAbout, Question};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
-use crate::fixture::{TOKEN, answer, create_pipeline, empty_world, look, owner, tags};
-use fake_aws::redacted;
-use fake_aws::{Entry, Execution, FakeAws, FaultKind, On, Pipeline, ResourceChange, ResourceEvent};
+use crate::fixture::{
+    TOKEN, answer, create_pipeline, empty_world, look, mirrored_from, owner, tags,
+};
+use fake_aws::{
+    Entry, Execution, FakeAws, FaultKind, On, Pipeline, ResourceChange, ResourceEvent, Service,
+    redacted,
+};
 use test_support::custom_resource::ParentStack;
 
 const CHILD: &str = "gitops-dev-shop";
@@ -486,6 +490,27 @@ async fn drift_that_the_health_check_found_is_shown_for_a_day() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn mirror_is_shown_as_gitlab_lists_it() {
+    let (fake, _) = shop(&properties()).await;
+    assert_eq!(row(&fake).await.get("Mirrors"), None);
+    mirrored_from(&fake, "user-dev-shop", "platform/shop", REPOSITORY).await;
+    check(&fake, &["Mirrors", "NotRead"], expect![[r#"
+        Mirrors: [{"Subject":"the mirror of project platform/shop to repository codecommit-dev-cfn-shop"}]
+        NotRead: []"#]]).await;
+    fake.break_from_now(On::Service(Service::GitLab), FaultKind::RequestHangs);
+    let began = tokio::time::Instant::now();
+    let answer = asked(&fake).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    let row = &answer["Projects"][0];
+    assert_eq!(
+        (row.get("Mirrors"), &row["HasPipeline"]),
+        (None, &json!(true))
+    );
+    expect![[r#"[{"Problem":"https://gitlab.example.com did not answer in time, so not all of its projects were read","Remedy":"Try again. `cfn-gitops check --env dev` shows whether it responds to this machine"}]"#]].assert_eq(&answer["NotRead"].to_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_project_is_asked_for_alone() {
     let (fake, _) = shop(&properties()).await;
     fake.stack("gitops-dev-other", "CREATE_COMPLETE", &[]);
@@ -512,13 +537,13 @@ async fn failing_call_is_not_read_and_never_an_error() {
     let (fake, _) = shop(&properties()).await;
     wait(&fake, vec![change("Carts", None)]);
     let before = fake.journal().len();
-    asked(&fake).await;
+    let sound = asked(&fake).await["Projects"][0].take();
     let calls = fake.journal().split_off(before);
     let mut operations: Vec<&'static str> =
         calls.iter().map(|it| &*it.operation.clone().leak()).collect();
     operations.sort_unstable();
     operations.dedup();
-    expect!["DescribeChangeSet DescribeRule DescribeStackResource DescribeStacks GetBranch GetMetricData GetPipelineState ListActionExecutions ListPipelineExecutions ListStacks"].assert_eq(&operations.join(" "));
+    expect!["DescribeChangeSet DescribeRule DescribeSecret DescribeStackResource DescribeStacks GetBranch GetMetricData GetPipelineState GetSecretValue GitLab.GetProject GitLab.ListMirrors ListActionExecutions ListPipelineExecutions ListSecrets ListStacks"].assert_eq(&operations.join(" "));
     for operation in operations {
         for kind in [
             FaultKind::Denied,
@@ -527,17 +552,27 @@ async fn failing_call_is_not_read_and_never_an_error() {
         ] {
             let broken = fake.fork();
             broken.break_from_now(On::Operation(operation), kind);
-            let answer = asked(&broken).await;
-            let rows = answer["Projects"].as_array().expect("rows");
+            let mut answer = asked(&broken).await;
+            let row = &mut answer["Projects"][0];
+            if is_of_gitlab(operation) {
+                row.as_object_mut().expect("a row").remove("Mirrors");
+                assert_eq!(*row, sound, "{operation} {kind:?}");
+                continue;
+            }
             let not_read = match operation {
                 "ListStacks" | "GetMetricData" => &answer["NotRead"],
                 // An owner that cannot be looked up may exist.
                 "DescribeStackResource" => continue,
-                _ => &rows[0]["NotRead"],
+                _ => &row["NotRead"],
             };
             assert_ne!(*not_read, json!([]), "{operation} {kind:?}: {answer}");
         }
     }
+}
+
+/// Whether the call only reads what GitLab shows.
+fn is_of_gitlab(operation: &str) -> bool {
+    operation.contains("Secret") || operation.starts_with("GitLab.")
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,6 @@ pub struct OwnedPipeline<'a> {
 }
 
 /// The rows of pipelines about GitLab.
-#[allow(dead_code)] // The answer about projects reads it.
 #[derive(Default)]
 pub struct FoundMirrors {
     /// By the pipelines' names. A pipeline without a row has nothing to read in GitLab, or its
@@ -72,7 +71,6 @@ struct ListedMirrors<'a> {
 impl Checker<'_> {
     /// The mirrors of `pipelines`, as far as GitLab shows them until a time. The `secrets` show
     /// which stacks declare mirrors.
-    #[allow(dead_code)] // The answer about projects calls it.
     pub(super) async fn mirrors_of(
         &self,
         pipelines: &[OwnedPipeline<'_>],

@@ -4,6 +4,7 @@
 
 mod change_set;
 mod drift;
+mod gitlab;
 mod owner;
 mod pipeline;
 mod row;
@@ -45,6 +46,7 @@ impl Checker<'_> {
         };
         let mut rows = self.read_rows(&children, stacks.as_ref(), &limits).await;
         self.add_found_drift(&mut rows, &mut findings, &limits).await;
+        self.add_mirrors(&mut rows, &mut findings, &limits).await;
         let mut answer = json!({});
         if let Some(stacks) = &stacks {
             self.add_owners_without_child(&mut rows, stacks, only);

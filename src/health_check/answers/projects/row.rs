@@ -21,6 +21,8 @@ pub struct Row {
     pub members: Members,
     /// The ID of the stack with its resource. `None` if it is not known.
     pub owner: Option<String>,
+    /// Those of its pipeline. `None` if it has none.
+    pub settings: Option<PipelineSettings>,
     pub holds: Vec<Value>,
     /// How its stacks differ from their templates.
     pub drift: Vec<Value>,
@@ -171,6 +173,7 @@ impl Checker<'_> {
         } else {
             row.members.set("HasPipeline", false);
         }
+        row.settings = Some(settings.clone());
         if let Some(stacks) = stacks {
             row.add_drift(stacks, [&deployed.stack_name, name]);
         }
