@@ -38,23 +38,15 @@ impl PipelineSettings {
         EventRule::ALL.into_iter().filter(is_declared)
     }
 
-    /// The stack that the pipeline deploys, as far as the settings show it: a pipeline without
-    /// `GitLab` and without approvals of the function stores no change set.
-    pub fn deployed(&self) -> DeployedTarget {
-        if let Some(report) = &self.report {
-            return report.deployed();
-        }
-        if let Some(approvals) = &self.approvals {
-            return DeployedTarget {
-                stack_name: approvals.stack_name.clone(),
-                change_set_name: Some(approvals.change_set_name.clone()),
-            };
-        }
-        let change_sets = self.change_sets.as_ref().map(|it| it.stack_name.clone());
-        DeployedTarget {
-            stack_name: change_sets.unwrap_or_else(|| self.names.deployed_stack()),
-            change_set_name: None,
-        }
+    /// The stack that the pipeline deploys. `None` if the settings do not show it: the pipeline has
+    /// no `GitLab`, and the function gives no approvals.
+    pub fn deployed(&self) -> Option<DeployedTarget> {
+        let of_approvals = |approvals: &ApprovalSettings| DeployedTarget {
+            stack_name: approvals.stack_name.clone(),
+            change_set_name: Some(approvals.change_set_name.clone()),
+        };
+        let of_report = self.report.as_ref().map(ReportSettings::deployed);
+        of_report.or_else(|| self.approvals.as_ref().map(of_approvals))
     }
 
     /// The approvals of the function. `None` if only people approve in AWS.

@@ -1,4 +1,4 @@
-//! What GitLab shows about the mirrors of the projects, after everything that AWS shows.
+//! The mirrors of the projects, as GitLab lists them. AWS's part of the rows comes first.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::health_check::findings::{Check, Findings};
 const GITLAB_TIME: Duration = Duration::from_secs(20);
 
 impl Checker<'_> {
-    /// Adds it to `rows`. What a GitLab does not show in time is in the `findings`.
+    /// Adds them to `rows`. A GitLab that does not respond in time is in the `findings`.
     pub(super) async fn add_mirrors(
         &self,
         rows: &mut BTreeMap<String, Row>,

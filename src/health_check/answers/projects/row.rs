@@ -6,8 +6,10 @@ use super::super::members::{self, Members};
 use crate::clients::aws::CallError;
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::child::{Child, FoundChild};
+use crate::gitops_pipeline::executions::declared;
 use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::checker::Checker;
 use crate::health_check::doctor::{part_problem, stack_problem};
 use crate::health_check::findings::{shown, unknown_value};
@@ -167,7 +169,7 @@ impl Checker<'_> {
             let id = listed.map_or(name, |listed| listed.id.as_str());
             add_parts(&mut row, looked, &child, settings, id);
         }
-        let deployed = settings.deployed();
+        let deployed = self.deployed(&mut row, settings, child.has_pipeline).await;
         if child.has_pipeline {
             Box::pin(self.add_pipeline(&mut row, settings, &deployed)).await;
         } else {
@@ -178,6 +180,26 @@ impl Checker<'_> {
             row.add_drift(stacks, [&deployed.stack_name, name]);
         }
         Some(row)
+    }
+
+    /// The stack that the pipeline deploys. The default one, if that is not read, or if nothing
+    /// has deployed it yet.
+    async fn deployed(
+        &self,
+        row: &mut Row,
+        settings: &PipelineSettings,
+        has_pipeline: bool,
+    ) -> DeployedTarget {
+        let names = &settings.names;
+        let mut found = settings.deployed();
+        if found.is_none() && has_pipeline {
+            let read = declared::read(&self.clients.aws, &names.pipeline()).await;
+            found = row.noted(read).flatten().and_then(|pipeline| pipeline.deployed);
+        }
+        found.unwrap_or_else(|| DeployedTarget {
+            stack_name: names.deployed_stack(),
+            change_set_name: None,
+        })
     }
 
     fn untagged_problem(&self) -> Reason {
