@@ -232,6 +232,11 @@ async fn nothing_is_started_in_another_execution_mode() {
         assert_eq!(answer["ExecutionMode"], mode);
         shown.push(answer["Obstacle"]["Problem"].as_str().unwrap_or("none").to_owned());
     }
+    let fake = world().await;
+    change_pipeline(&fake, |it| {
+        it.properties["Stages"][0]["Actions"][0]["Name"] = json!("Other");
+    });
+    shown.push(ask(&fake, None).await["Obstacle"].to_string());
     let fake = world_of(&properties()).await;
     shown.push(ask(&fake, None).await["Obstacle"].to_string());
     fake.change(|aws| aws.pipelines.clear());
@@ -240,6 +245,7 @@ async fn nothing_is_started_in_another_execution_mode() {
         codepipeline-dev-cfn-shop has the ExecutionMode PARALLEL, in which CodePipeline may deploy another commit than the named one, so nothing is started
         codepipeline-dev-cfn-shop has the ExecutionMode FUTURE, in which CodePipeline may deploy another commit than the named one, so nothing is started
         none
+        {"Problem":"codepipeline-dev-cfn-shop has no source action Source that reads a branch","Remedy":"Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"}
         {"Problem":"CodePipeline lists no deployment of codepipeline-dev-cfn-shop","Remedy":"See what it did: cfn-gitops status --env dev shop"}
         {"Problem":"pipeline codepipeline-dev-cfn-shop does not exist","Remedy":"See what it did: cfn-gitops status --env dev shop"}"#]].assert_eq(&shown.join("\n"));
 }

@@ -9,7 +9,7 @@ use crate::common::one_line::{one_line, shortened};
 use crate::gitops_pipeline::executions::actions::DeployAttempt;
 use crate::gitops_pipeline::executions::declared::{PipelineMode, SourceAction};
 use crate::gitops_pipeline::executions::{
-    ExecutionStatus, IMAGE, commit_of, find, is_rollback, status_of, title, title_of,
+    ExecutionStatus, IMAGE, SOURCE, commit_of, find, is_rollback, status_of, title, title_of,
 };
 use crate::gitops_pipeline::holds::RuleState;
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
@@ -111,6 +111,10 @@ fn pipeline_obstacle(shown: &ShownPipeline<'_>) -> Option<Value> {
             "{pipeline} has the ExecutionMode {mode}, in which CodePipeline may deploy another \
              commit than the named one, so nothing is started"
         );
+        return Some(obstacle(&problem, REVERT));
+    }
+    if declared.code().is_none_or(|code| code.branch.is_none()) {
+        let problem = format!("{pipeline} has no source action {SOURCE} that reads a branch");
         return Some(obstacle(&problem, REVERT));
     }
     match &shown.attempts {
