@@ -8,7 +8,8 @@ use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
 use crate::fixture::{
-    TOKEN, answer, create_pipeline, empty_world, look, mirrored_from, owner, tags,
+    TOKEN, answer, answer_about, create_pipeline, dev, empty_world, look, mirrored_from, owner,
+    tags,
 };
 use fake_aws::{
     Entry, Execution, FakeAws, FaultKind, On, Pipeline, ResourceChange, ResourceEvent, Service,
@@ -461,6 +462,23 @@ async fn stacks_that_failed_are_problems() {
         shop: UPDATE_ROLLBACK_COMPLETE
           stack project-dev-shop: its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back. See what failed: cfn-gitops failures shop --env dev
           pipeline stack gitops-dev-shop: its status is UPDATE_ROLLBACK_FAILED: its update failed and could not be rolled back. Remove the cause in its events. Then update its resource, which continues the rollback, or run aws cloudformation continue-update-rollback --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/<uuid>"#]].assert_eq(&redacted(&rows));
+}
+
+/// It declares the first project, too.
+#[tokio::test(start_paused = true)]
+async fn failure_of_the_environments_stack_is_shown_once() {
+    let (fake, _) = shop(&properties()).await;
+    let id = fake.change(|aws| {
+        let stack = aws.stacks.named_mut("shop").expect("the owner");
+        stack.status = "UPDATE_ROLLBACK_COMPLETE";
+        stack.id.clone()
+    });
+    let mut environment = dev("user-dev-*", false);
+    environment.stack_id = Some(id);
+    let topic = AskedAbout::Projects(None);
+    let answer = answer_about(&fake, environment, &topic, Duration::from_secs(290)).await;
+    expect![[r#"{"Name":"shop","Problem":"its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back","Remedy":"See what failed: cfn-gitops failures --env dev","Status":"UPDATE_ROLLBACK_COMPLETE"}"#]].assert_eq(&answer["Stack"].to_string());
+    assert_eq!(answer["Projects"][0]["Problems"], json!([]), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]

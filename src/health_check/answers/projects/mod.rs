@@ -139,3 +139,34 @@ fn limit_resources(answer: &mut Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_beyond_the_limit_are_left_out() {
+        let long = json!(["x".repeat(MAX_RESOURCES_BYTES - 100)]);
+        let mut answer = json!({"Projects": [
+            {"Approvals": [{"ChangeSet": {"Counts": {}, "Resources": long}}]},
+            {
+                "Approvals": [{"ChangeSet": {"Counts": {}, "Resources": long}}],
+                "Failure": {"Cause": "c", "Resources": long},
+            },
+            {"Failure": {"Cause": "c", "Resources": [{}]}},
+        ]});
+        limit_resources(&mut answer);
+        let kept = answer["Projects"][0]["Approvals"].to_string().len();
+        answer["Projects"][0].take();
+        assert!(kept > MAX_RESOURCES_BYTES - 100);
+        let expected = json!({"Projects": [
+            null,
+            {
+                "Approvals": [{"ChangeSet": {"Counts": {}}}],
+                "Failure": {"Cause": "c", "NotListed": "the answer would be too long"},
+            },
+            {"Failure": {"Cause": "c", "Resources": [{}]}},
+        ]});
+        assert_eq!(answer, expected);
+    }
+}
