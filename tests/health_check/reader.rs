@@ -216,7 +216,9 @@ async fn each_failing_call_leaves_an_answer() {
         ] {
             let operation: &'static str = operation.clone().leak();
             fake.break_from_now(On::Operation(operation), kind);
+            let begun = tokio::time::Instant::now();
             let answer = diagnose(&fake, TIME).await;
+            assert!(begun.elapsed() <= TIME, "{operation} {kind:?}");
             fake.mend();
             let is_whole = answer["Checks"] == whole["Checks"];
             let has_reason = answer["NotChecked"] != json!([])

@@ -14,7 +14,7 @@ use crate::gitops_pipeline::holds::{self, RuleState};
 use crate::gitops_pipeline::names::{
     APPROVALS_EVENT_RULE, HEALTH_EVENT_RULE, NameScheme, REPORT_EVENT_RULE, REVIEW_EVENT_RULE,
 };
-use crate::health_check::checker::Checker;
+use crate::health_check::checker::{Checker, listed};
 use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::findings::{Check, Findings, unknown_value};
 use crate::health_check::found_secrets::Secrets;
@@ -51,8 +51,9 @@ impl Checker<'_> {
         let for_gitlab = GITLAB_TIME.min(time / 4);
         let limits = &TimeLimits::of(time.saturating_sub(for_gitlab));
         let mut reads = GitLabReads::until(end, self.clients);
-        // The three call different services, so none waits for another.
-        let (credentials, pipelines, stacks) = tokio::join!(
+        // They call different services, so none waits for another.
+        let (rules, credentials, pipelines, stacks) = tokio::join!(
+            Box::pin(self.check_rules(limits)),
             Box::pin(self.check_credentials(limits, &reads.checked)),
             Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
@@ -60,7 +61,9 @@ impl Checker<'_> {
         let (of_credentials, found_secrets, _) = credentials;
         let (of_pipelines, _) = pipelines;
         let (of_stacks, stacks) = stacks;
-        let mut findings = self.check_environment(&stacks).await;
+        let mut findings = Findings::default();
+        self.check_own_stack(&stacks, &mut findings);
+        findings.add(rules);
         findings.add(of_credentials);
         findings.add(of_pipelines);
         findings.add(of_stacks);
@@ -77,34 +80,35 @@ impl Checker<'_> {
         json!({"Checks": checks, "NotChecked": findings.not_checked()})
     }
 
-    /// The stack of the function, and its event rules. One that the stack does not have is left
-    /// out.
-    async fn check_environment(&self, stacks: &FoundStacks) -> Findings {
-        let mut findings = Findings::default();
+    /// The stack of the function.
+    fn check_own_stack(&self, stacks: &FoundStacks, findings: &mut Findings) {
         let (stack_id, listed) = (self.environment.stack_id.as_ref(), stacks.listed.as_ref());
         if let Some(own) = stack_id.zip(listed).and_then(|(id, stacks)| stacks.with_id(id)) {
             let remedy = format!("See why: cfn-gitops failures --env {}", self.environment.id);
             let problem = failure_of(&own.status).map(|it| Reason::uncoded(it, remedy));
             findings.checked(format!("stack {}", own.name), problem);
         }
+    }
+
+    /// The event rules of that stack. One that it does not have is left out.
+    async fn check_rules(&self, limits: &TimeLimits) -> Findings {
+        let mut findings = Findings::default();
         for (scheme, so) in RULES {
             let name = scheme.prefix(&self.environment.id);
-            let problem = match holds::state_of(&self.clients.aws, &name).await {
-                Ok(RuleState::Enabled) => None,
-                Ok(RuleState::Disabled) => {
+            let look = holds::state_of(&self.clients.aws, &name);
+            let Some(state) = listed(look, &mut findings, limits).await else {
+                continue;
+            };
+            let problem = match state {
+                RuleState::Enabled => None,
+                RuleState::Disabled => {
                     let remedy = format!("Enable it: aws events enable-rule --name {name}");
                     Some(Reason::uncoded(format!("it is disabled, so {so}"), remedy))
                 }
-                Ok(RuleState::Missing) => continue,
-                Ok(RuleState::Unknown(state)) => {
-                    findings.failed(unknown_value(
-                        &format!("the state of event rule {name}"),
-                        &state,
-                    ));
-                    continue;
-                }
-                Err(error) => {
-                    findings.failed(error);
+                RuleState::Missing => continue,
+                RuleState::Unknown(state) => {
+                    let part = format!("the state of event rule {name}");
+                    findings.failed(unknown_value(&part, &state));
                     continue;
                 }
             };
