@@ -301,5 +301,4 @@ def _changes(change_set: dict[str, Any]) -> str:
     words = {"Replaced": "replaced", "Removed": "removed", "PossiblyReplaced": "possibly replaced", "Undetermined": "undetermined",
              "Modified": "modified", "Added": "added", "Imported": "imported"}
     counts = [f"{change_set['Counts'][each]} {word}" for each, word in words.items() if change_set.get("Counts", {}).get(each)]
-    denied = f". The deploy role lacks {', '.join(change_set['Denied'])}" if change_set.get("Denied") else ""
-    return shortened(f"Its change set: {', '.join(counts) or 'no change'}{denied}", _MAX_CAUSE) if change_set else ""
+    return f"Its change set: {', '.join(counts) or 'no change'}" if change_set else ""

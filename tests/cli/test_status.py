@@ -33,7 +33,7 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 def every_state() -> dict[str, Any]:
     waiting = {"ExecutionId": execution_id(2), "Stage": "Deploy", "Action": "Approval", "Since": "2026-11-24T12:00:00Z", "Commit": PUSHED,
                "Title": "Raise the limit", "Url": f"{CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1", "ChangeSet": {
-                   "Name": "pipeline", "Denied": ["dynamodb:CreateTable"], "Counts": {
+                   "Name": "pipeline", "Counts": {
                        "Replaced": 1, "Removed": 0, "PossiblyReplaced": 0, "Undetermined": 0, "Modified": 2, "Added": 0, "Imported": 0}}}
     drift = [{"StackName": "cfnstack-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T08:00:00Z", "ByHealthCheck": True},
              {"StackName": "gitops-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"}]
@@ -89,7 +89,7 @@ mail: {MIRROR}
     its latest push failed
     Correct this cause - CFG-401
 billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit"
-    Its change set: 1 replaced, 2 modified. The deploy role lacks dynamodb:CreateTable
+    Its change set: 1 replaced, 2 modified
     Approve or reject it: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: held by the disabled event rule {RULE}, so a push starts nothing
     To end the freeze: aws events enable-rule --name {RULE}
