@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from cli.environment.account import Environment
-from cli.environment.questions import Questions, members_of, remedy_of
+from cli.environment.questions import InvalidQuestion, Questions, members_of, remedy_of
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
 from cli.rules import name_of
@@ -30,42 +30,33 @@ EXAMPLES = ("cfn-gitops failures shop --env dev    # why is this project red?",
 # The time limit of the function's answer.
 _SECONDS = 60
 _OWN_STACK = "project-{}-{}"
+_NAME = "Name a project or a stack, or a deleted stack by its ID"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="a project, a stack, or the ID of a stack that was deleted (default: the environment's stack)")
+    parser.add_argument("name", nargs="?", help="a project, a stack, or the ID of a stack that was deleted or that "
+                        "has the name of a project (default: the environment's stack)")
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     if not given.name:
         return _show_alone(environment, environment.stack(), output)
-    name, account = given.name, environment.account
+    name = given.name
+    if _is_of_stack(environment, name):
+        if stack := environment.account.stack(name):
+            return _show_alone(environment, stack, output)
+        raise environment.missing(name, _NAME)
     try:
-        stack, denied = account.stack(name), None
-    except ClientError as error:
-        # Of a project, the function reads it.
-        if not machine.is_denied(error):
-            raise
-        stack, denied = None, error
-    if stack and _is_of_stack(environment, name):
-        return _show_alone(environment, stack, output)
-    try:
-        answer, obstacle = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=name), ""
+        answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=name)
+    except InvalidQuestion:
+        # No project can have this name.
+        answer = {"Projects": [], "NotRead": []}
     except Failure as failure:
-        if denied:
-            raise
-        answer, obstacle = {"Projects": []}, output.selecting(str(failure))
+        return _show_stacks(environment, name, [failure], output)
     for row in answer["Projects"]:
         row["NotRead"] += answer["NotRead"]
-        if stack:
-            output.write(output.selecting(f"This is the project {name}. Of the stack {name}: cfn-gitops failures {stack['StackId']} "
-                                          f"--env {environment.settings.table}"))
         return _show_project(environment, row, output)
-    if stack:
-        return _show_alone(environment, stack, output)
-    if denied:
-        raise denied
-    return _show_stacks(environment, name, obstacle, output)
+    return _show_stacks(environment, name, [Failure(each["Problem"], remedy_of(each)) for each in answer["NotRead"]], output)
 
 
 def _is_of_stack(environment: Environment, name: str) -> bool:
@@ -100,18 +91,24 @@ def _status_of(document: dict[str, Any]) -> int:
     return int(bool(document["failures"] or document["unread"] or has_failed(document["status"])))
 
 
-def _show_stacks(environment: Environment, project: str, obstacle: str, output: Output) -> int:
-    """Those of a project that the function does not show."""
-    if obstacle:
-        output.write(obstacle)
-    env_id, found = environment.env_id, []
-    for name in (_OWN_STACK.format(env_id, project), name_of("deployed_stack", env_id, project), name_of("stack", env_id, project)):
-        if stack := environment.account.stack(name):
-            found.append(_show_stack(environment, stack, output))
-    output.document |= {"project": project, "stacks": found, "unread": [obstacle] if obstacle else []}
+def _show_stacks(environment: Environment, name: str, unread: list[Failure], output: Output) -> int:
+    """Those that the name may mean, if the function shows no such project. `unread` is why it may be one all the same."""
+    env_id, account, env = environment.env_id, environment.account, environment.settings.table
+    of_project = (_OWN_STACK.format(env_id, name), name_of("deployed_stack", env_id, name), name_of("stack", env_id, name))
+    try:
+        stacks = [stack for each in (name, *of_project) if (stack := account.stack(each))]
+    except ClientError as error:
+        if not machine.is_denied(error):
+            raise
+        raise (unread or [Failure(f"environment {env_id} has no project {name}", f"See the projects: cfn-gitops status --env {env}")])[0] from error
+    if stacks and stacks[0]["StackName"] == name and not unread:
+        return _show_alone(environment, stacks[0], output)
+    output.write(*(f"{each.problem}. {output.selecting(each.remedy)}" for each in unread))
+    found = [_show_stack(environment, stack, output) for stack in stacks]
+    output.document |= {"project": name, "stacks": found, "unread": [{"problem": each.problem, "remedy": each.remedy} for each in unread]}
     if not found:
-        raise environment.missing(project, "Name a project or a stack, or a deleted stack by its ID")
-    return int(bool(obstacle) or any(map(_status_of, found)))
+        raise environment.missing(name, _NAME)
+    return int(bool(unread) or any(map(_status_of, found)))
 
 
 def _show_project(environment: Environment, row: dict[str, Any], output: Output) -> int:
@@ -121,15 +118,19 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
     # The own stack creates that of the pipeline.
     child, owned = row.get("ChildStack", {}), [(owner["StackName"], owner.get("Status", ""))] if owner.get("Exists") else []
     stacks = [*owned, (child.get("Name", ""), child.get("Status", ""))]
-    failed = [{"StackName": stack, "StackStatus": status} for stack, status in stacks if has_failed(status)]
+    # The function concludes whether a failed stack is a problem.
+    named = [each["Subject"].removeprefix("pipeline ") for each in problems]
+    failed = [{"StackName": stack, "StackStatus": status} for stack, status in stacks if f"stack {stack}" in named and has_failed(status)]
     if failure:
         # The function hides values of parameters.
         by_default = name_of("deployed_stack", environment.env_id, name)
         deployed = next((each["StackName"] for each in row.get("Drift", []) if each["StackName"] != child.get("Name")), by_default)
-        output.write(*map(output.selecting, _lines_of(failure, name)))
+        output.write(*_lines_of(failure, name))
+        if remedy := failure.get("Remedy"):
+            output.write(f"  {output.selecting(remedy)}")
         if failure.get("Resources") or failure.get("NotListed"):
             output.write(output.selecting(f"  With CloudFormation's own reasons: cfn-gitops failures {deployed} --env {env}"))
-    elif not (failed or problems):
+    elif not problems:
         output.write(f"Project {name} has no failure{_rejected(row.get('Rejection'))}")
     documents = [_show_stack(environment, each, output) for each in failed]
     for each in problems:
@@ -139,10 +140,11 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
             output.write(f"  {output.selecting(remedy_of(each))}")
     rest = [each["Held"] for each in row.get("Holds", [])]
     rest += [f"stack {each['StackName']} differs from its template" for each in row.get("Drift", []) if each["Status"] == "DRIFTED"]
-    output.write(*(output.selecting(f"Project {name}: {each}. See: cfn-gitops status --env {env}") for each in rest))
+    output.write(*(f"Project {name}: {each}. {output.selecting(f'See: cfn-gitops status --env {env}')}" for each in rest))
     output.write(*(f"Not everything was read: {each['Problem']}. {output.selecting(remedy_of(each))}" for each in row["NotRead"]))
-    output.document |= {"project": name, "row": members_of(row), "stacks": documents}
-    return int(bool(failure or failed or problems or row["NotRead"]))
+    output.document |= {"project": name, "row": members_of({member: row[member] for member in row if member not in ("ProjectID", "NotRead")}),
+                        "stacks": documents, "unread": members_of(row["NotRead"])}
+    return int(bool(failure or problems or row["NotRead"]))
 
 
 def _lines_of(failure: dict[str, Any], project: str) -> Iterator[str]:
@@ -157,8 +159,6 @@ def _lines_of(failure: dict[str, Any], project: str) -> Iterator[str]:
         yield f"  The failed resources are not listed, because {why}"
     if status := failure.get("StackStatus"):
         yield f"  The stack is in {status}"
-    if remedy := failure.get("Remedy"):
-        yield f"  {remedy}"
 
 
 def _execution(found: dict[str, Any]) -> str:
@@ -171,4 +171,5 @@ def _rejected(rejection: dict[str, Any] | None) -> str:
     if rejection is None:
         return ""
     by = f" by {rejection['By']}" if "By" in rejection else ""
-    return f". Its newest execution was rejected{by}: {_execution(rejection)}"
+    reason = f": {rejection['Reason']}" if rejection.get("Reason") else ""
+    return f". Its newest execution was rejected{by}{reason} ({_execution(rejection)})"

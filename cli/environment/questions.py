@@ -31,6 +31,10 @@ class NoAnswer(Failure):
         self.is_final = is_final
 
 
+class InvalidQuestion(NoAnswer):
+    """A member of the question has another form, for example a project's name."""
+
+
 class Questions:
     """The function of an environment, and the seconds within which it answers."""
 
@@ -125,7 +129,7 @@ class Questions:
         if kind == "UnknownEvent":
             return NoAnswer(f"function {self.function} is older than this command, and does not know the question {name}", self._deploy, True)
         if kind == "InvalidQuestion":
-            return NoAnswer(message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True)
+            return InvalidQuestion(message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True)
         return NoAnswer(f"function {self.function} failed: {message or kind or 'it names no reason'}", self._log)
 
     def _of_another_version(self, found: Any) -> NoAnswer:

@@ -66,8 +66,9 @@ def answers(account: FakeAccount, answer: Any) -> None:
     if isinstance(answer, Exception):
         function.invoke.side_effect = answer
     else:
-        assert not list(SCHEMAS["Projects"].iter_errors(answer))
-        function.invoke.side_effect = lambda **_: {"Payload": io.BytesIO(json.dumps(answer).encode())}
+        failed = {"FunctionError": "Unhandled"} if "errorType" in answer else {}
+        assert failed or not list(SCHEMAS["Projects"].iter_errors(answer))
+        function.invoke.side_effect = lambda **_: {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
     account.session.client.side_effect = lambda service, **_: function if service == "lambda" else aws
 
 
@@ -103,9 +104,6 @@ def test_build_is_shown_without_a_stack(account: FakeAccount, aws: Recorded, run
     ended = run("failures", "shop")
     assert ended.status == 1 and "failures cfnstack" not in ended.out
     assert ended.out.splitlines()[1].startswith("Project shop: Build failed: Error while executing command: make package. ")
-    # A stack of the same name is not hidden.
-    account.known["shop"] = {"StackName": "shop", "StackId": "arn:aws:cloudformation:x"}
-    assert "Of the stack shop: cfn-gitops failures arn:aws:cloudformation:x --env dev\n" in run("failures", "shop").out
 
 
 def test_own_stack_of_a_project_is_read(account: FakeAccount, aws: Recorded, run: Run) -> None:
@@ -116,14 +114,18 @@ def test_own_stack_of_a_project_is_read(account: FakeAccount, aws: Recorded, run
     assert (ended.status, ended.out.splitlines()[1:]) == (1, [
         f"Stack {NAME}: what failed (docs/runbook/a-failed-deploy.md):", "  Queue (AWS::SQS::Queue): It exists already",
         f"Project shop: stack {NAME}: its latest update failed"])
+    # The function concludes whether a status is a problem.
+    child = {"Name": "gitops-dev-shop", "Status": "UPDATE_ROLLBACK_COMPLETE"}
+    answers(account, projects(project("shop", ChildStack=child)))
+    assert run("failures", "shop").out.splitlines()[1:] == ["Project shop has no failure"]
 
 
 def test_rejection_is_not_a_failure(account: FakeAccount, aws: Recorded, run: Run) -> None:
-    rejection = {"ExecutionId": "e2", "Commit": "9c8b7a6f5e4d", "By": "Ann"}
+    rejection = {"ExecutionId": "e2", "Commit": "9c8b7a6f5e4d", "By": "Ann", "Reason": "too early"}
     answers(account, projects(project("shop", 2, "Failed", Rejection=rejection)))
     ended = run("failures", "shop")
     assert (ended.status, ended.out.splitlines()[1:]) == (
-        0, ["Project shop has no failure. Its newest execution was rejected by Ann: commit 9c8b7a6, execution e2"])
+        0, ["Project shop has no failure. Its newest execution was rejected by Ann: too early (commit 9c8b7a6, execution e2)"])
 
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Invoke")
@@ -137,17 +139,50 @@ def test_stacks_are_read_without_the_function(account: FakeAccount, aws: Recorde
         f"Stack {NAME}: what failed (docs/runbook/a-failed-deploy.md):", "  Queue (AWS::SQS::Queue): It exists already"]
 
 
-def test_project_needs_no_right_to_describe_stacks(account: FakeAccount, aws: Recorded, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(_: str) -> None:
+INVALID = {"errorType": "InvalidQuestion", "errorMessage": "Projects.ProjectID is not the ID of a project"}
+
+
+@pytest.mark.parametrize(("answer", "why"), [
+    (DENIED, "you may not ask function cfn-gitops-dev-read"), (projects(NotRead=unread("ListStacks is throttled")), "ListStacks is throttled. Run this again"),
+    (ClientError({"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}, "Invoke"), "AWS throttles Invoke")])
+def test_stack_with_the_name_of_a_project_hides_nothing(answer: Any, why: str, account: FakeAccount, aws: Recorded, run: Run) -> None:
+    """The project may be red."""
+    answers(account, answer)
+    account.known["shop"] = {"StackName": "shop", "StackStatus": "UPDATE_COMPLETE"}
+    ended = run("failures", "shop")
+    assert ended.status == 1 and ended.out.splitlines()[1].startswith(why) and f"Stack {NAME}: what failed" in ended.out
+    document = json.loads(run("failures", "shop", "--json").out)
+    assert document["unread"][0]["problem"].startswith(why.partition(".")[0]) and len(document["stacks"]) == 2
+    account.known.clear()
+    ended = run("failures", "shop")
+    assert ended.out.splitlines()[1].startswith(why) and "stack shop does not exist" in ended.err
+
+
+@pytest.mark.parametrize(("name", "answer", "said"), [
+    ("other", projects(), "environment dev has no project other. See the projects: cfn-gitops status --env dev\n"),
+    ("Other", INVALID, "environment dev has no project Other. See the projects: cfn-gitops status --env dev\n"),
+    ("shop", DENIED, "you may not ask function cfn-gitops-dev-read"), (NAME, DENIED, "DescribeStacks is denied"),
+    (arn(), DENIED, "DescribeStacks is denied")])
+def test_project_needs_no_right_to_describe_stacks(name: str, answer: Any, said: str, account: FakeAccount, aws: Recorded, run: Run,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def denied(name: str) -> None:
+        asked.append(name)
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
 
     monkeypatch.setattr(account, "stack", denied)
     answers(account, projects(project("shop")))
-    assert run("failures", "shop").status == 0
-    answers(account, projects())
-    assert "DescribeStacks is denied" in run("failures", "other").err
-    answers(account, DENIED)
-    assert "function cfn-gitops-dev-read" in run("failures", "shop").err
+    assert run("failures", "shop").status == 0 and asked == []
+    answers(account, answer)
+    assert run("failures", name).err.startswith(said)
+
+
+def test_only_remedies_select_the_account(account: FakeAccount, aws: Recorded, run: Run) -> None:
+    failure = {**DEPLOYMENT, "Cause": "run aws s3 rb s3://b", "Remedy": "Run aws s3 ls"}
+    answers(account, projects(project("shop", 2, "Failed", Failure=failure)))
+    out = run("failures", "shop", "--region", "eu-west-1").out
+    assert "failed: run aws s3 rb s3://b\n" in out and "  Run aws --region eu-west-1 s3 ls\n" in out
 
 
 @pytest.mark.parametrize(("name", "question"), [("cfn-gitops-dve", ". Did you mean cfn-gitops-dev? "), ("nosuch", ". ")])
