@@ -118,7 +118,7 @@ OF_ADMINISTRATORS = [
     ("tags of a pipeline, which no policy compares", "codepipeline", "TagResource UntagResource"),
     ("deletes a stack or its change set, or rolls it back to its former state. The page names it", "cloudformation",
      "CancelUpdateStack ContinueUpdateRollback DeleteChangeSet DeleteStack RollbackStack"),
-    ("only forbids, or changes no resource", "cloudformation", "CreateStackRefactor ExecuteStackRefactor SetStackPolicy"),
+    ("only forbids, or changes no resource", "cloudformation", "ExecuteStackRefactor SetStackPolicy"),
     ("a stack set works with a role of its own, to which the policy applies: UpdateStack is denied to it", "cloudformation",
      "ActivateOrganizationsAccess CreateStackInstances CreateStackSet DeactivateOrganizationsAccess DeleteStackInstances DeleteStackSet "
      "ImportStacksToStackSet StopStackSetOperation UpdateStackInstances UpdateStackSet"),
@@ -133,17 +133,15 @@ OF_ADMINISTRATORS = [
     ("is denied on the stack that the call names", "cloudformation", "RemoveAlias SetAlias"),
     ("is denied on the role that the call names", "iam", "AcquireRole AddRoleToInstanceProfile"),
     ("a mapping: the function does not know the events of one (`Records`)", "lambda", "CreateEventSourceMapping UpdateEventSourceMapping"),
-    ("a version of the same code, or how many run", "lambda",
-     "PublishVersion PutFunctionConcurrency PutFunctionRecursionConfig PutProvisionedConcurrencyConfig PutRuntimeManagementConfig"),
-    ("where Lambda copies events to, or which signatures code needs", "lambda", "PutFunctionCodeSigningConfig PutFunctionEventInvokeConfig"),
+    ("a version of the same code", "lambda", "PublishVersion"),
     ("copies of Lambda@Edge: the function's role does not trust it, and its events are unknown", "lambda", "DisableReplication EnableReplication"),
     ("tags of the function, which no policy compares", "lambda", "TagResource UntagResource"),
 ]
 _IN_IAM = [
     ("gives its owner rights, but no login to another person", "iam",
-     "AddUserToGroup AttachGroupPolicy AttachUserPolicy CreateGroup CreatePolicy CreatePolicyVersion DeleteGroup DeleteGroupPolicy DeletePolicy "
+     "AddUserToGroup AttachGroupPolicy AttachUserPolicy CreateGroup CreatePolicy DeleteGroup DeleteGroupPolicy DeletePolicy "
      "DeletePolicyVersion DeleteUserPermissionsBoundary DeleteUserPolicy DetachGroupPolicy DetachUserPolicy PutGroupPolicy "
-     "PutUserPermissionsBoundary PutUserPolicy RemoveUserFromGroup SetDefaultPolicyVersion UpdateGroup"),
+     "PutUserPermissionsBoundary PutUserPolicy RemoveUserFromGroup UpdateGroup"),
     ("deletes a login, or a second factor beside a password", "iam",
      "CreateVirtualMFADevice DeactivateMFADevice DeleteAccessKey DeleteLoginProfile DeleteSSHPublicKey DeleteServiceSpecificCredential "
      "DeleteSigningCertificate DeleteUser DeleteVirtualMFADevice EnableMFADevice ResyncMFADevice"),
@@ -180,6 +178,8 @@ OF_ADMINISTRATORS += [
 # Of an administrator or a member of a group, under the policies for branches.
 OF_PEOPLE = [
     *_IN_IAM,
+    ("a managed policy: the functions' are guarded by the policy for approvals, and no mirror user has one", "iam",
+     "CreatePolicyVersion SetDefaultPolicyVersion"),
     ("a role: the copying builds' are guarded by the policy for approvals, and the others push with no login of a mirror", "iam",
      "AcquireRole AddRoleToInstanceProfile AttachRolePolicy CreateRole DeleteRolePolicy PassRole PutRolePolicy UpdateAssumeRolePolicy"),
     ("work in a repository that changes no protected branch", "codecommit",

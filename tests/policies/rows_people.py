@@ -75,6 +75,8 @@ GUARDED_ROLES = [
     FUNCTION_ROLE, *[role(PIPELINES, name) for name in (
         "role-dev-cfn-gitops-provisioning", "role-dev-cfn-gitops-read", "role-dev-codepipeline-cfn", "role-dev-codedeploy-cfn",
         "role-dev-codebuild-replication-shop", "emergency")]]
+# The managed policies of both functions' roles.
+POLICIES_OF_FUNCTIONS = [f"arn:aws:iam::{PIPELINES}:policy/policy-dev-cfn-gitops-{name}" for name in ("read", "change-sets")]
 # Rules whose targets the function's policy admits: the environment's own, and a pipeline's.
 RULES = [regional("events", f"rule/event-rule-dev-{name}") for name in ("cfn-gitops-health", "codepipeline-exec-cfn-shop")]
 APPROVE = "codepipeline:PutApprovalResult"
@@ -90,12 +92,13 @@ BECOME_A_ROLE = """iam:AcquireRole iam:CreateRole iam:PassRole iam:UpdateAssumeR
 BECOME_A_USER = """iam:CreateAccessKey iam:CreateLoginProfile iam:CreateUser iam:UpdateAccessKey iam:UpdateLoginProfile
     iam:UpdateUser"""
 CHANGE_A_FUNCTION = """lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration lambda:AddPermission lambda:PutResourcePolicy
-    lambda:CreateAlias lambda:CreateFunctionUrlConfig"""
+    lambda:CreateAlias lambda:CreateFunctionUrlConfig lambda:PutFunctionConcurrency lambda:PutFunctionEventInvokeConfig"""
+CHANGE_A_POLICY = "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion"
 INVOKE = "lambda:InvokeAsync lambda:InvokeFunction lambda:InvokeFunctionUrl"
 _OF_AN_ENVIRONMENT = [
     (CHANGE_A_PIPELINE, PIPELINE), *[(DEPLOY, stack) for stack in (DEPLOYED_STACK, PIPELINE_STACK, PROVIDER_STACK)],
     *[(CHANGE_A_FUNCTION, function) for function in (*FUNCTIONS, *READ_FUNCTIONS)], *[("events:PutRule events:PutTargets", rule) for rule in RULES],
-    *[(BECOME_A_ROLE, guarded) for guarded in GUARDED_ROLES[:-1]],
+    *[(BECOME_A_ROLE, guarded) for guarded in GUARDED_ROLES[:-1]], *[(CHANGE_A_POLICY, policy) for policy in POLICIES_OF_FUNCTIONS],
 ]
 AROUND_AN_APPROVAL = [*_OF_AN_ENVIRONMENT, (BECOME_A_ROLE, GUARDED_ROLES[-1]), (BECOME_A_USER, APPROVER)]
 # The role of the permission set that approves without named approvers.
@@ -144,6 +147,7 @@ MAY = [
     *[(who, "lambda:InvokeFunction", READ_FUNCTION, {}) for who in (OBSERVING, APPROVING, f"{OBSERVING} under control")],
     *[(who, INVOKE, function, {}) for who in (ADMINISTRATOR, UNDER_CONTROL, ROOT) for function in READ_FUNCTIONS],
     *[(ADMINISTRATOR, f"{INVOKE} {CHANGE_A_FUNCTION}", function, {}) for function in (*FUNCTIONS, *READ_FUNCTIONS)],
+    *[(ADMINISTRATOR, CHANGE_A_POLICY, policy, {}) for policy in POLICIES_OF_FUNCTIONS],
     # In an account with the control policy: an approver whom it names, and the function, which template.yaml limits.
     *[(f"{APPROVER} {_A_MEMBER} under control", APPROVE, approval, {}) for approval in APPROVALS],
     *[(f"anybody {FUNCTION_ROLE} under control", APPROVE, approval, {}) for approval in APPROVALS],
@@ -158,6 +162,7 @@ MAY = [
         for actions, resource in [(APPROVE, APPROVALS[0]), (INVOKE, FUNCTION), *_OF_AN_ENVIRONMENT]
     ],
     (UNDER_CONTROL, BECOME_A_USER, user(PIPELINES, "bob"), {}),
+    *[(UNDER_CONTROL, CHANGE_A_POLICY, f"arn:aws:iam::{PIPELINES}:policy/{name}", {}) for name in ("policy-dev-thumbnails", "administrators")],
     # Their own stacks, roles, functions and rules, and what the runbook needs after a failed deployment.
     (UNDER_CONTROL, DEPLOY, MY_STACK, {}),
     *[(UNDER_CONTROL, BECOME_A_ROLE, role(PIPELINES, name), {}) for name in ("role-dev-thumbnails", "administrator", "role-dev-codebuild-cfn")],

@@ -29,7 +29,6 @@ READING_MAY = [
     ("ReadFunctionRole", READS_OF_A_PIPELINE, PIPELINE, {}),
     ("ReadFunctionRole", EVENTS_OF_A_STACK, PIPELINE_STACK, {}),
     ("ReadFunctionRole", f"{EVENTS_OF_A_STACK} cloudformation:DescribeEvents cloudformation:DescribeChangeSet", DEPLOYED_STACK, {}),
-    ("ReadFunctionRole", "cloudformation:DescribeStacks", PROVIDER_STACK, {}),
     ("ReadFunctionRole", "cloudformation:DescribeStackResource cloudformation:ListStackResources", stack_arn("anything"), {}),
     ("ReadFunctionRole", f"{LISTS_OF_THE_HEALTH_CHECK} cloudwatch:GetMetricData", "*", {}),
     ("ReadFunctionRole", "codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
@@ -59,7 +58,7 @@ READING_MAY_NOT = [
     ("ReadFunctionRole", "logs:PutLogEvents logs:CreateLogStream logs:DeleteLogGroup", OWN_LOG, {}),
     ("ReadFunctionRole", "codecommit:GitPull codecommit:GetFile codecommit:GetBlob codecommit:GetRepository", REPOSITORY, {}),
     *[("ReadFunctionRole", "s3:GetObject s3:PutObject", f"{BUCKET}/{key}", {}) for key in ("review/infra/0a1b/template.yaml", "codepipeline-dev-cfn/Source/a")],
-    ("ReadFunctionRole", "cloudformation:DescribeStacks cloudformation:GetTemplate", stack_arn("anything"), {}),
+    *[("ReadFunctionRole", "cloudformation:DescribeStacks cloudformation:GetTemplate", stack, {}) for stack in (PROVIDER_STACK, stack_arn("anything"))],
     # The role in the account of a source may write artifacts.
     *[("ReadFunctionRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
     *[("ReadFunctionRole", POLICIES_OF_A_ROLE, each, {}) for each in (role("role-dev-cfn-gitops"), DEPLOY)],

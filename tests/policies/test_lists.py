@@ -27,7 +27,7 @@ KINDS = {
     "cloudformation": ["stack"], "cloudwatch": ["alarm", "dashboard"], "codebuild": ["project", "report-group"], "codecommit": ["repository"],
     "codepipeline": ["pipeline", "stage", "action"], "ecr": ["repository"], "events": ["rule-on-default-event-bus"], "kms": ["key"],
     "lambda": ["function", "function alias", "function version"], "logs": ["log-group", "log-stream"], "s3": ["bucket", "object"],
-    "secretsmanager": ["Secret"], "sns": ["topic"], "sqs": ["queue"], "iam": ["role", "user"], "sts": ["role"],
+    "secretsmanager": ["Secret"], "sns": ["topic"], "sqs": ["queue"], "iam": ["policy", "role", "user"], "sts": ["role"],
 }
 BUS = "event-bus"
 
@@ -80,7 +80,7 @@ OF_TEMPLATES = """chatbot cloudformation cloudwatch codebuild codecommit codepip
     secretsmanager sns sqs sts""".split()
 APPROVALS = [(arn, {}) for arn in (
     PIPELINE, *people.APPROVALS, people.DEPLOYED_STACK, PIPELINE_STACK, people.PROVIDER_STACK, *people.FUNCTIONS, *people.RULES,
-    *people.GUARDED_ROLES, APPROVER)]
+    *people.GUARDED_ROLES, *people.POLICIES_OF_FUNCTIONS, APPROVER)]
 BRANCHES = [*[(REPOSITORY, keys) for keys in people.PROTECTED], *[(mirror, {}) for mirror in people.MIRRORS], (PASSWORD, {})]
 
 
