@@ -87,11 +87,10 @@ def creates(reader: Reader, template: Template) -> list[Request]:
         requests.append(Request(types[kind]["actions"], arns, {"iam:PermissionsBoundary": boundary} if has_boundary else {}))
         if also := types[kind].get("also"):
             requests.append(Request(also["actions"], [also["arn"].format(name=name, **where) for name in sorted(set(found))]))
-    function = types["AWS::Lambda::Function"]["arn"]
-    if any(each.type.startswith(_CUSTOM) for each in template.resources()):
-        requests.append(Request(["lambda:InvokeFunction"], [function.format(name=name, **where)
-                                                            for name in names.get("AWS::Lambda::Function", [])]))
-    roles = [role for each in template.resources() if each.type == _FUNCTION for role in template.function_role(each)]
+    invoked = {name for each in template.resources() if each.type.startswith(_CUSTOM) for name in template.referred(each, "ServiceToken")}
+    requests.append(Request(["lambda:InvokeFunction"],
+                            [types["AWS::Lambda::Function"]["arn"].format(name=name, **where) for name in sorted(invoked)]))
+    roles = [role for each in template.resources() if each.type == _FUNCTION for role in template.referred(each, "Role")]
     requests.append(Request(["iam:PassRole"], [types["AWS::IAM::Role"]["arn"].format(name=role, **where) for role in roles],
                             {"iam:PassedToService": "lambda.amazonaws.com"}))
     return [each for each in requests if each.arns]

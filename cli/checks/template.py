@@ -92,9 +92,9 @@ class Template:
         """A property that is a name, or the first name of a list. Empty if it is not read."""
         return self._attempt(f"{resource.logical_id}.{member}", lambda: self._name(resource, member))
 
-    def function_role(self, function: Resource) -> list[str]:
-        """The name of its role. Empty if it is not read."""
-        return self._attempt(f"{function.logical_id}.Role", lambda: self._role(function))
+    def referred(self, resource: Resource, member: str) -> list[str]:
+        """The name of the resource of which a property has an attribute. Empty if it is not read."""
+        return self._attempt(f"{resource.logical_id}.{member}", lambda: self._referred(resource, member))
 
     def exports(self) -> list[str]:
         """The names of the exports."""
@@ -117,11 +117,11 @@ class Template:
             return None
         return Resource(logical_id, about["Type"], properties)
 
-    def _role(self, function: Resource) -> str:
-        role = function.properties.get("Role")
-        if not isinstance(role, dict) or "Fn::GetAtt" not in role:
-            raise Unresolved(f"{function.logical_id}.Role")
-        return str(self._ref(role["Fn::GetAtt"][0]))
+    def _referred(self, resource: Resource, member: str) -> str:
+        value = resource.properties.get(member)
+        if not isinstance(value, dict) or "Fn::GetAtt" not in value:
+            raise Unresolved(f"{resource.logical_id}.{member}")
+        return str(self._ref(value["Fn::GetAtt"][0]))
 
     def _name(self, resource: Resource, member: str) -> str:
         value = self._value(resource.properties.get(member))

@@ -290,6 +290,8 @@ def test_names_are_those_that_the_template_gives() -> None:
     assert {f"arn:aws:iam::{ACCOUNT}:role/role-tst-cfn-gitops", f"arn:aws:s3:::s3-tst-codepipeline-artifact-{ACCOUNT}-eu-central-1",
             f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:cfn-gitops-tst"} <= arns
     assert not any("${" in arn for arn in arns)
+    [invoked] = [request.arns for request in requests if request.actions == ["lambda:InvokeFunction"]]
+    assert invoked == [f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:cfn-gitops-tst"]
 
 
 def test_environment_without_a_project_needs_no_user() -> None:
