@@ -13,6 +13,9 @@ const MAX_CHARACTERS: usize = 300;
 /// The fewest characters of a random text between the characters that also separate words.
 const MIN_RANDOM: usize = 10;
 
+/// The fewest characters of a password of CodeCommit, which is 32 random bytes in base64.
+const MIN_PASSWORD: usize = 32;
+
 /// Replaces a login.
 const MASK: &str = "*****";
 
@@ -71,7 +74,14 @@ fn may_be_login(word: &str) -> bool {
         let has = |is: fn(&u8) -> bool| part.bytes().any(|byte| is(&byte));
         part.len() >= MIN_RANDOM && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
     };
-    word.contains("-at-") || word.split(['/', '-', '_']).any(is_random)
+    let has = |is: fn(&u8) -> bool| word.bytes().any(|byte| is(&byte));
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=%".contains(c);
+    // One in 1,500 has no digit.
+    let may_be_password = word.len() >= MIN_PASSWORD
+        && word.chars().all(is_base64)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase);
+    may_be_password || word.contains("-at-") || word.split(['/', '-', '_']).any(is_random)
 }
 
 impl fmt::Debug for Unredacted {

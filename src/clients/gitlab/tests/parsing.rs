@@ -216,6 +216,10 @@ fn words_like_logins_are_hidden_from_a_reader_without_them() {
             format!("no user-dev-mirror-at-123456789012:{PASSWORD}"),
             "no *****:*****",
         ),
+        (
+            "rejected aZb/bQ+ckdoLmNpQrStUvWxYzabcdefghijAbCd==".to_owned(),
+            "rejected *****",
+        ),
         (format!("https://a:{PASSWORD}@host/x: 403"), "https://*****@host/x: 403"),
         (
             "13:unable to access 'https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/codecommit-dev-cfn-shop2/'"
