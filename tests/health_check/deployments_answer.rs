@@ -529,13 +529,15 @@ async fn end_without_a_success_is_shown_with_its_cause() {
     shown.push(followed(&following("Superseded").await).await);
     shown.push(followed(&following("FUTURE").await).await);
     shown.push(followed(&world().await).await);
+    shown.push(followed(&empty_world()).await);
     expect![[r#"
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Approval","Stage":"Approval","Status":"Failed"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":true,"Rejection":{"At":"<time>","By":"arn:aws:sts::123456789012:assumed-role/Approver/jane","Commit":"<1>","ExecutionId":"<uuid>","Reason":"not /today","Title":"Change <1>"},"Status":"Failed"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Deploy","Stage":"Deploy","Status":"Failed"}],"ExecutionId":"<uuid>","Failure":{"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"<1>","ExecutionId":"<uuid>","NotListed":"CloudFormation does not find the stack","Remedy":"If the former release has to be deployed again, revert the merge request, or run cfn-gitops undo shop --env dev","Stage":"Deploy","Title":"Change <1>"},"HasDeployed":false,"IsEnd":true,"Status":"Failed"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","Failure":{"At":"<time>","Cause":"CodePipeline shows no action that failed: a condition of a stage may have, for example an alarm","Commit":"<1>","ExecutionId":"<uuid>","Title":"Change <1>"},"HasDeployed":false,"IsEnd":true,"Status":"Failed"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":true,"Status":"Superseded"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Status":"FUTURE"}
-        {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false}  CodePipeline does not list execution <uuid> of codepipeline-dev-cfn-shop"#]].assert_eq(&shown.join("\n"));
+        {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false}  CodePipeline does not list execution <uuid> of codepipeline-dev-cfn-shop
+        {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false}  pipeline codepipeline-dev-cfn-shop does not exist"#]].assert_eq(&shown.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

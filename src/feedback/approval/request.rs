@@ -109,7 +109,7 @@ impl ApprovalRequest {
             return Ok(None);
         }
         let pipeline = names.pipeline();
-        let listed = executions::list_until(aws, &pipeline, |_| false).await?;
+        let listed = executions::list_until(aws, &pipeline, |_| false).await?.unwrap_or_default();
         let waiting = executions::find(&listed, &self.execution_id);
         let waiting = waiting.filter(|one| status_of(one) == ExecutionStatus::InProgress);
         let Some(commit) = waiting.and_then(commit_of) else {

@@ -80,7 +80,7 @@ pub async fn newest_of_same_commit(
     id: &str,
 ) -> Result<Option<Execution>, CallError> {
     let is_it = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
-    let listed = list_until(aws, pipeline_name, is_it).await?;
+    let listed = list_until(aws, pipeline_name, is_it).await?.unwrap_or_default();
     let this = listed.iter().find(|one| one.pipeline_execution_id() == Some(id));
     let Some(commit) = this.and_then(commit_of) else {
         return Ok(None);

@@ -76,16 +76,16 @@ pub async fn list_latest(
 }
 
 /// Lists the executions from the newest one to the page with one that `is_last`, or the first 300.
+/// `None` if the pipeline does not exist.
 pub async fn list_until(
     aws: &Aws,
     pipeline_name: &str,
     is_last: impl Fn(&PipelineExecutionSummary) -> bool,
-) -> Result<Vec<PipelineExecutionSummary>, CallError> {
+) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
     let needs_more = move |listed: &[PipelineExecutionSummary]| {
         listed.len() < MAX_SEARCHED && !listed.iter().any(&is_last)
     };
-    let listed = list_while(aws, pipeline_name, needs_more).await?;
-    Ok(listed.unwrap_or_default())
+    list_while(aws, pipeline_name, needs_more).await
 }
 
 /// The state of a pipeline: its stages and their actions. `None` if it does not exist.

@@ -8,6 +8,7 @@ use aws_sdk_codepipeline::types::{
 };
 use serde_json::{Value, json};
 
+use super::former::see_status;
 use super::holds::{self, Place};
 use super::{NotRead, ReadLimit};
 use crate::common::one_line::{one_line, shortened};
@@ -64,7 +65,8 @@ impl Checker<'_> {
         json!({"Execution": shown, "Holds": holds, "NotRead": not_read.shown()})
     }
 
-    /// `None` if CodePipeline does not list the execution, or its executions are not read.
+    /// `None` if CodePipeline does not list the execution, or its executions are not read, which is
+    /// noted.
     async fn read_execution<'a>(
         &self,
         names: &'a ResourceNames,
@@ -77,6 +79,10 @@ impl Checker<'_> {
         // Before the actions, so that those of an ended execution are complete.
         let listing = list_until(aws, pipeline, is_it);
         let listed = limit.read(format!("execution {id} of {pipeline}"), listing).await;
+        let listed = listed.and_then(|listed| {
+            let problem = format!("pipeline {pipeline} does not exist");
+            listed.ok_or_else(|| Reason::uncoded(problem, see_status(names)))
+        });
         let listed = not_read.note(listed)?;
         let found = find(&listed, id).cloned().ok_or_else(|| {
             let problem = format!("CodePipeline does not list execution {id} of {pipeline}");

@@ -141,7 +141,7 @@ fn obstacle(problem: &str, remedy: &str) -> Value {
     json!({"Problem": problem, "Remedy": remedy})
 }
 
-fn see_status(names: &ResourceNames) -> String {
+pub fn see_status(names: &ResourceNames) -> String {
     format!(
         "See what it did: cfn-gitops status --env {} {}",
         names.env_id, names.project_id
