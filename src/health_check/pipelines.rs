@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits, check_each};
-use super::findings::Findings;
+use super::findings::{Findings, unknown_value};
 use super::metrics;
 use crate::clients::aws::CallError;
 use crate::common::pace::Pace;
 use crate::feedback::approval;
 use crate::feedback::reporting;
 use crate::feedback::reporting::Execution;
+use crate::gitops_pipeline::executions::{ExecutionStatus, status_of};
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::{PipelineEnd, PipelineHealth};
 use crate::gitops_pipeline::holds::Hold;
@@ -32,6 +33,8 @@ struct CheckedPipeline {
     /// Without its executions: most are not needed any more.
     health: PipelineHealth,
     changed: Vec<Execution>,
+    /// That a later version of CodePipeline has the status of the newest execution.
+    unknown: Option<Reason>,
     /// Why an empty change set was not approved.
     problem: Option<Reason>,
 }
@@ -56,7 +59,8 @@ impl Checker<'_> {
         };
         let left = check_each(items, limits, check, |name, result| {
             match result {
-                Ok(Some(checked)) => {
+                Ok(Some(mut checked)) => {
+                    checked.unknown.take().into_iter().for_each(|it| findings.failed(it));
                     self.report_pipeline(&mut findings, name, &checked);
                     let names = checked.names.filter(|_| !checked.changed.is_empty());
                     changed.extend(names.map(|names| ChangedExecutions {
@@ -85,6 +89,15 @@ impl Checker<'_> {
             None => None,
         };
         let executions = std::mem::take(&mut health.executions);
+        // The metric has the end before it.
+        let newest = executions.first().filter(|_| !self.may_change());
+        let unknown = newest.and_then(|newest| match status_of(newest) {
+            ExecutionStatus::Unknown(status) => {
+                let part = format!("the status of the newest execution of pipeline {name}");
+                Some(unknown_value(&part, &status))
+            }
+            _ => None,
+        });
         let mut changed =
             reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME);
         for execution in &mut changed {
@@ -92,6 +105,7 @@ impl Checker<'_> {
         }
         Ok(Some(CheckedPipeline {
             changed,
+            unknown,
             names,
             health,
             problem: problem.map(Reason::from),

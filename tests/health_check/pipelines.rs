@@ -37,6 +37,18 @@ async fn newest_run_that_ended_by_itself_decides() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn unknown_status_of_the_newest_run_is_not_checked() {
+    let fake = empty_world();
+    pipeline(&fake, NAME, &["Succeeded", "FUTURE"]);
+    let unread = &diagnose(&fake, Duration::from_secs(300)).await["NotChecked"];
+    let problem = "the status of the newest execution of pipeline codepipeline-dev-cfn-infra is FUTURE, \
+        which this version of cfn-gitops does not know";
+    assert_eq!(unread[0]["Problem"], problem);
+    let looked = look(&fake).await;
+    assert_eq!(looked.values("PipelineSucceeded", NAME), [1.0]);
+}
+
 /// Replaces the actions that run, each with the token of an approval or none.
 fn run(fake: &FakeAws, running: &[(&'static str, Option<&'static str>)], since: &[Duration]) {
     fake.arrange(|aws| {
