@@ -197,7 +197,7 @@ fn question_with_an_invalid_member_is_rejected() {
         format!("{rejected}. {}", rejected.remedy())
     };
     let texts = [
-        json!({"Doctor": {"Contains": {}}}),
+        json!({"Doctor": {"UserNames": "*"}}),
         json!({"Doctor": {"EnvID": "dev"}}),
         json!({"Doctor": {"EnvID": 1}}),
         json!({"Projects": {"ProjectID": "a/b"}}),
@@ -206,7 +206,7 @@ fn question_with_an_invalid_member_is_rejected() {
     ]
     .map(rejected);
     expect![[r"
-        reading the question: Doctor.Contains is unknown. Remove it
+        reading the question: Doctor.UserNames is unknown. Remove it
         looking at environment dev: this function is that of prd. Invoke the function of that environment, or leave out EnvID
         looking at environment : this function is that of prd. Invoke the function of that environment, or leave out EnvID
         reading the question: Projects.ProjectID is not the name of a project. Set it to the ProjectID of a pipeline

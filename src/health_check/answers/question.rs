@@ -38,7 +38,7 @@ impl Question {
             return Ok(None);
         };
         let known = match topic {
-            "Doctor" => &["EnvID", "UserNames"][..],
+            "Doctor" => &["EnvID"][..],
             "Projects" => &["EnvID", "ProjectID"],
             "Deployments" => &["EnvID", "ProjectID", "ExecutionId"],
             _ => return Ok(None),
