@@ -49,7 +49,7 @@ impl SuspectedPush {
 
     /// The subject of a diagnosis.
     pub fn subject(&self) -> String {
-        format!("branch {} of pipeline {}", self.branch.name, self.pipeline)
+        branch_subject(&self.branch)
     }
 
     pub fn problem(&self) -> Reason {
@@ -91,6 +91,16 @@ pub struct LookedAt {
     pub held: Vec<Hold>,
     /// The event rules whose state is unknown.
     pub unknown: Vec<Reason>,
+    /// The subject of a branch of another account, if only the health check looks at it.
+    pub unread_branch: Option<String>,
+}
+
+fn branch_subject(branch: &DeployedBranch) -> String {
+    format!(
+        "branch {} of pipeline {}",
+        branch.name,
+        branch.names.pipeline()
+    )
 }
 
 fn suspected(
@@ -131,7 +141,15 @@ impl Checker<'_> {
             return Ok(looked);
         };
         if let Some(branch) = &child.deploys {
-            match missed_push::find(aws, branch, self.schedule.began).await? {
+            // The role of the function that only reads assumes no other one.
+            let is_readable = self.may_change() || !branch.is_cross_account();
+            let look = if is_readable {
+                missed_push::find(aws, branch, self.schedule.began).await?
+            } else {
+                looked.unread_branch = Some(branch_subject(branch));
+                missed_push::find_pipeline(aws, branch).await?
+            };
+            match look {
                 PipelineLook::Missing(part) => {
                     looked.missing.push(part);
                     return Ok(looked);

@@ -232,6 +232,10 @@ impl FoundStacks {
             Ok(looked) => {
                 is_whole = looked.missing.is_empty();
                 self.suspected.extend(looked.missed);
+                if let Some(branch) = looked.unread_branch {
+                    let because = "only the health check reads a repository of another account";
+                    findings.not_looked_at(branch, because.to_owned());
+                }
                 looked.unknown.into_iter().for_each(|unknown| findings.failed(unknown));
                 if let Some(settings) = &child.settings {
                     for held in looked.held {

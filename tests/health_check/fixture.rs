@@ -36,7 +36,7 @@ pub const CREDENTIAL: CustomResource = CustomResource {
     wire: |_, caller| caller.connector(),
 };
 
-const PIPELINE: CustomResource = CustomResource {
+pub const PIPELINE: CustomResource = CustomResource {
     resource_type: "Custom::GitOpsPipeline",
     logical_id: "Project",
     wire: |_, caller| caller.connector(),
@@ -73,8 +73,19 @@ pub async fn mirrored_from(
     fake.user(user);
     fake.repository(repository);
     fake.gitlab_token(TOKEN);
-    let mut stack = ParentStack::called(fake, CREDENTIAL, &format!("{STACK}-{user}"));
-    let created = stack.create(&properties(user, project, repository)).await;
+    let properties = properties(user, project, repository);
+    create_in(fake, &format!("{STACK}-{user}"), CREDENTIAL, &properties).await
+}
+
+/// A resource of the stack with this ARN.
+pub async fn create_in(
+    fake: &FakeAws,
+    arn: &str,
+    kind: CustomResource,
+    properties: &Value,
+) -> ParentStack {
+    let mut stack = ParentStack::called(fake, kind, arn);
+    let created = stack.create(properties).await;
     assert!(created.is_success(), "{}", created.reason());
     declare(&stack);
     stack
@@ -91,10 +102,8 @@ pub async fn project_world() -> (FakeAws, ParentStack) {
     });
     let pipeline = create_pipeline(&fake, &pipeline).await;
     fake.user(USER);
-    let mut stack = ParentStack::called(&fake, CREDENTIAL, &pipeline.arn);
-    let created = stack.create(&properties(USER, PROJECT, REPOSITORY)).await;
-    assert!(created.is_success(), "{}", created.reason());
-    declare(&stack);
+    let properties = properties(USER, PROJECT, REPOSITORY);
+    let stack = create_in(&fake, &pipeline.arn, CREDENTIAL, &properties).await;
     fake.push_to_gitlab(PROJECT, "main", "c1");
     tokio::time::sleep(Duration::from_mins(5)).await;
     look(&fake).await;
@@ -165,11 +174,7 @@ pub fn tags(owner: &str) -> [(&str, &str); 2] {
 /// Creates the resource of a pipeline, in a stack with the name of its project.
 pub async fn create_pipeline(fake: &FakeAws, properties: &Value) -> ParentStack {
     let name = properties["ProjectID"].as_str().expect("a name");
-    let mut stack = ParentStack::called(fake, PIPELINE, &owner(fake, name));
-    let created = stack.create(properties).await;
-    assert!(created.is_success(), "{}", created.reason());
-    declare(&stack);
-    stack
+    create_in(fake, &owner(fake, name), PIPELINE, properties).await
 }
 
 /// The result of a health check.

@@ -541,7 +541,27 @@ async fn mirror_is_shown_as_gitlab_lists_it() {
         (row.get("Mirrors"), &row["HasPipeline"]),
         (None, &json!(true))
     );
-    expect![[r#"[{"Problem":"https://gitlab.example.com did not answer in time, so not all of its projects were read","Remedy":"Try again. `cfn-gitops check --env dev` shows whether it responds to this machine"}]"#]].assert_eq(&answer["NotRead"].to_string());
+    expect![[r#"[{"Problem":"https://gitlab.example.com did not answer in time, so none of its projects was read","Remedy":"Try again. `cfn-gitops check --env dev` shows whether it responds to this machine"}] [{"Problem":"the mirrors of project platform/shop at https://gitlab.example.com are not read","Remedy":"Correct the cause, which is shown for this GitLab or its token, and try again"}]"#]].assert_eq(&format!("{} {}", answer["NotRead"], row["NotRead"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn project_that_does_not_respond_delays_no_other() {
+    let (fake, _) = shop(&properties()).await;
+    let mut other = properties();
+    other["ProjectID"] = json!("other");
+    other["GitLab"]["Project"] = json!("platform/other");
+    fake.gitlab_project("platform/other", &[BRANCH]);
+    create_pipeline(&fake, &other).await;
+    fake.break_from_now(On::Project("platform/other"), FaultKind::RequestHangs);
+    let topic = AskedAbout::Projects(None);
+    let answer = answer(&fake, &topic, Duration::from_secs(8)).await;
+    let rows = answer["Projects"].as_array().expect("a list").iter();
+    let unread = rows.map(|row| format!("{}: {}", row["ProjectID"], row["NotRead"]));
+    let unread = unread.chain([answer["NotRead"].to_string()]);
+    expect![[r#"
+        "other": [{"Problem":"the mirrors of project platform/other at https://gitlab.example.com are not read","Remedy":"Correct the cause, which is shown for this GitLab or its token, and try again"}]
+        "shop": []
+        [{"Problem":"https://gitlab.example.com: there was no time to read 1 of 2 projects","Remedy":"Ask for one project: cfn-gitops status PROJECT --env dev"}]"#]].assert_eq(&unread.collect::<Vec<_>>().join("\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -591,6 +611,8 @@ async fn failing_call_is_not_read_and_never_an_error() {
             if is_of_gitlab(operation) {
                 let mut row = row.clone();
                 row.as_object_mut().expect("a row").remove("Mirrors");
+                let unread = row["NotRead"].as_array_mut().expect("a list");
+                unread.retain(|it| !it["Problem"].to_string().contains("the mirrors of"));
                 assert_eq!(row, sound, "{operation} {kind:?}");
                 continue;
             }

@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 
 use crate::credentials::damage;
 use crate::fixture::{
-    PROJECT, REPOSITORY, TOKEN, USER, answer_about, create_pipeline, dev, diagnose, diagnosed,
-    empty_world, mirrored, pipeline, problem_of, project_world,
+    CREDENTIAL, PIPELINE as PIPELINE_RESOURCE, PROJECT, REPOSITORY, TOKEN, USER, answer_about,
+    create_in, create_pipeline, dev, diagnose, diagnosed, empty_world, mirrored, mirrored_from,
+    pipeline, problem_of, project_world, properties,
 };
+use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::request::Service;
 use fake_aws::{FakeAws, FaultKind, Made, On, redacted};
+use test_support::custom_resource::CustomResource;
 
 const TIME: Duration = Duration::from_secs(300);
 const PIPELINE: &str = "codepipeline-dev-cfn-infra";
@@ -136,14 +139,121 @@ async fn mirrors_without_a_pipeline_are_not_looked_at() {
     )
     .await;
     let answer = diagnose(&fake, TIME).await;
-    let mut checks = answer["Checks"].as_array().expect("a list").iter();
-    let unread = checks.find(|check| check.get("NotLookedAt").is_some());
-    let expected = json!({
-        "Subject": "the mirrors of secret codecommit-mirror/user-dev-second",
-        "NotLookedAt": "only the health check reads their records. Its alarm is alarm-dev-cfn-gitops-mirrors",
+    expect!["the mirrors of secret codecommit-mirror/user-dev-second: only the health check reads their records. Its alarm is alarm-dev-cfn-gitops-mirrors"].assert_eq(&not_looked_at(&answer));
+}
+
+/// The parts that are not looked at.
+fn not_looked_at(answer: &Value) -> String {
+    let checks = answer["Checks"].as_array().expect("a list").iter();
+    let rows = checks.filter_map(|check| {
+        let (subject, because) = (check["Subject"].as_str()?, check["NotLookedAt"].as_str()?);
+        Some(format!("{subject}: {because}"))
     });
-    assert_eq!(unread, Some(&expected));
-    assert!(checks.all(|check| check.get("NotLookedAt").is_none()));
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_secret_of_the_stack_is_not_looked_at() {
+    let (fake, stack) = project_world().await;
+    fake.gitlab_project("a/second", &["main"]);
+    fake.user("user-dev-second");
+    fake.repository("codecommit-dev-second");
+    let second = CustomResource {
+        logical_id: "Second",
+        ..CREDENTIAL
+    };
+    let mirror = properties("user-dev-second", "a/second", "codecommit-dev-second");
+    create_in(&fake, &stack.arn, second, &mirror).await;
+    expect!["the mirrors of secret codecommit-mirror/user-dev-mirror and of secret codecommit-mirror/user-dev-second: GitLab's lists show 1 of these 2 mirrors, and only the health check reads their records. Its alarm is alarm-dev-cfn-gitops-mirrors"].assert_eq(&not_looked_at(&diagnose(&fake, TIME).await));
+}
+
+/// The stack has one mirror, and two pipelines.
+#[tokio::test(start_paused = true)]
+async fn mirror_that_the_stack_may_not_have_is_not_missing() {
+    let (fake, stack) = project_world().await;
+    fake.gitlab_project("a/second", &["main"]);
+    let second = CustomResource {
+        logical_id: "Second",
+        ..PIPELINE_RESOURCE
+    };
+    let pipeline = of_gitlab("second", "a/second");
+    create_in(&fake, &stack.arn, second, &pipeline).await;
+    let checks = diagnosed(&fake).await;
+    assert!(
+        checks.iter().all(|(_, problem)| problem.is_none()),
+        "{checks:?}"
+    );
+}
+
+/// The properties of a pipeline with a project in GitLab.
+fn of_gitlab(project_id: &str, path: &str) -> Value {
+    json!({
+        "EnvID": "dev", "ProjectID": project_id, "BranchMap": {"dev": "main"},
+        "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": path},
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn mirror_to_an_existing_repository_is_shown() {
+    let (fake, _) = project_world().await;
+    fake.gitlab_project("a/given", &["main"]);
+    fake.repository("given");
+    let mut pipeline = of_gitlab("second", "a/given");
+    pipeline["Source"] = json!({"RepositoryName": "given"});
+    create_pipeline(&fake, &pipeline).await;
+    mirrored_from(&fake, "user-dev-given", "a/given", "given").await;
+    assert_eq!(problem_of(&fake, "the mirror of project a/given").await, "");
+}
+
+/// The role of the function that only reads assumes no other one.
+#[tokio::test(start_paused = true)]
+async fn branch_of_another_account_is_not_looked_at() {
+    let (fake, _) = project_world().await;
+    fake.gitlab_project("a/other", &["main"]);
+    fake.repository_in_other_account("other");
+    fake.push_in_other_account("other", "main", "c1");
+    let mut pipeline = of_gitlab("second", "a/other");
+    pipeline["Source"] = json!({"RepositoryArn": repository_arn("other"), "RoleArn": SOURCE_ROLE});
+    pipeline["ArtifactKeyArn"] = json!("arn:aws:kms:eu-central-1:123456789012:key/1234abcd");
+    pipeline["ArtifactBucketName"] = json!("a-bucket-of-its-own");
+    create_pipeline(&fake, &pipeline).await;
+    let assumed = fake.count("AssumeRole");
+    let answer = diagnose(&fake, TIME).await;
+    assert_eq!(fake.count("AssumeRole"), assumed);
+    expect!["branch main of pipeline codepipeline-dev-cfn-second: only the health check reads a repository of another account"].assert_eq(&not_looked_at(&answer));
+    fake.change(|aws| aws.pipelines.remove("codepipeline-dev-cfn-second"));
+    let problem = problem_of(&fake, "pipeline stack gitops-dev-second").await;
+    assert!(problem.contains("pipeline"), "{problem}");
+}
+
+/// The others of the same GitLab are read.
+#[tokio::test(start_paused = true)]
+async fn each_failing_read_of_a_gitlab_is_named() {
+    let (fake, _) = project_world().await;
+    fake.gitlab_project("a/second", &["main"]);
+    create_pipeline(&fake, &of_gitlab("second", "a/second")).await;
+    mirrored_from(
+        &fake,
+        "user-dev-second",
+        "a/second",
+        "codecommit-dev-cfn-second",
+    )
+    .await;
+    let kind = FaultKind::InternalError500;
+    fake.break_from_now(On::Operation("GitLab.GetToken"), kind);
+    fake.break_from_now(On::Project(PROJECT), kind);
+    let answer = diagnose(&fake, TIME).await;
+    let about_gitlab: Vec<_> =
+        subjects(&answer).into_iter().filter(|it| it.starts_with(MIRROR)).collect();
+    assert_eq!(
+        about_gitlab,
+        ["the mirror of project a/second to repository codecommit-dev-cfn-second"]
+    );
+    let unread = answer["NotChecked"].as_array().expect("a list").iter();
+    let problems: Vec<_> = unread.filter_map(|it| it["Problem"].as_str()).collect();
+    expect![[r#"
+        reading the scopes and the expiry of the token at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error
+        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error"#]].assert_eq(&problems.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,11 +288,7 @@ async fn silent_gitlab_is_named_once_and_in_time() {
             );
             let path = format!("silent/{name}");
             fake.gitlab_project(&path, &["main"]);
-            let properties = json!({
-                "EnvID": "dev", "ProjectID": format!("s{name}"), "BranchMap": {"dev": "main"},
-                "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": path},
-            });
-            create_pipeline(&fake, &properties).await;
+            create_pipeline(&fake, &of_gitlab(&format!("s{name}"), &path)).await;
         }
         fake.break_from_now(On::Service(Service::GitLab), kind);
         let begun = tokio::time::Instant::now();

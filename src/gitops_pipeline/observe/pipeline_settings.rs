@@ -16,6 +16,8 @@ pub struct PipelineSettings {
     pub location: AwsLocation,
     pub branch: String,
     pub repository_name: String,
+    /// Whether the repository is in another account.
+    pub is_cross_account: bool,
     /// The parts of the report, and its project. `None` if the pipeline has no `GitLab`.
     pub report: Option<ReportSettings>,
     /// The input of the function's change sets. `None` if it creates none.
@@ -84,6 +86,7 @@ impl PipelineSettings {
             location: AwsLocation::from_arn(&child.id)?,
             branch: child.branch()?,
             repository_name: output(template::REPOSITORY_OUTPUT)?,
+            is_cross_account: output(template::SOURCE_ARN_OUTPUT).is_some(),
             report: child.report(),
             change_sets: child.parse(template::CHANGE_SETS_OUTPUT),
             approvals,

@@ -154,8 +154,12 @@ impl DeployedBranch {
         })
     }
 
+    pub fn is_cross_account(&self) -> bool {
+        self.repository.cross_account.is_some()
+    }
+
     pub fn is_in(&self, repository_name: &str) -> bool {
-        self.repository.cross_account.is_none() && self.repository.name == repository_name
+        !self.is_cross_account() && self.repository.name == repository_name
     }
 
     /// Whether a push from one commit to the other starts the pipeline.
@@ -225,6 +229,15 @@ pub async fn find(
             EventRule::Push
         },
     }))
+}
+
+/// Looks whether the pipeline of `branch` exists, and not at the branch.
+pub async fn find_pipeline(aws: &Aws, branch: &DeployedBranch) -> Result<PipelineLook, CallError> {
+    let listed = executions::list_latest(aws, &branch.names.pipeline()).await?;
+    Ok(match listed {
+        Some(_) => PipelineLook::Nothing,
+        None => PipelineLook::Missing(MissingPart::Pipeline),
+    })
 }
 
 /// The conclusion from the executions of a pipeline about the tip of its branch.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::gitlab_reads::GitLabReads;
-use super::mirrors::{Extent, OwnedPipeline};
+use super::mirrors::{Extent, MirroringStacks, OwnedPipeline, mirroring_stacks};
 use super::projects::failure_of;
 use crate::gitops_pipeline::holds::{self, RuleState};
 use crate::gitops_pipeline::names::{
@@ -130,8 +130,15 @@ impl Checker<'_> {
             Some(OwnedPipeline { settings, owner })
         });
         let pipelines: Vec<_> = pipelines.collect();
+        let owners: Vec<&str> = pipelines.iter().map(|it| it.owner).collect();
+        // A pipeline that was not read may belong to any of the stacks.
+        let mirroring = if stacks.is_complete {
+            mirroring_stacks(&owners, secrets)
+        } else {
+            MirroringStacks::new()
+        };
         let (rows, mut tokens) =
-            self.read_projects(&reads, &pipelines, secrets, Extent::Everything).await;
+            self.read_projects(&reads, &pipelines, &mirroring, Extent::Everything).await;
         tokens.sort_by(|one, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {
             self.report_token(findings, token);
@@ -145,17 +152,40 @@ impl Checker<'_> {
                 rows.iter().filter(is_mirror).count();
             findings.checks.extend(rows);
         }
-        let alarm = format!("alarm-{}-cfn-gitops-mirrors", self.environment.id);
-        for (name, secret) in secrets {
-            let owner = secret.stack_id.as_deref().unwrap_or_default();
-            if secret.mirrors > shown.get(owner).copied().unwrap_or_default() {
-                let because =
-                    format!("only the health check reads their records. Its alarm is {alarm}");
-                findings.not_looked_at(format!("the mirrors of secret {name}"), because);
-            }
-        }
+        self.add_unseen_mirrors(secrets, &shown, findings);
         for reason in reads.not_read() {
             findings.failed(reason);
+        }
+    }
+
+    /// Adds the secrets of each stack that have more mirrors than its pipelines have `shown`.
+    fn add_unseen_mirrors(
+        &self,
+        secrets: &Secrets,
+        shown: &BTreeMap<&str, usize>,
+        findings: &mut Findings,
+    ) {
+        let mut stacks = BTreeMap::<&str, (usize, Vec<&str>)>::new();
+        for (name, secret) in secrets.iter().filter(|(_, secret)| secret.mirrors > 0) {
+            let owner = secret.stack_id.as_deref().unwrap_or_default();
+            let (mirrors, names) = stacks.entry(owner).or_default();
+            *mirrors += secret.mirrors;
+            names.push(name);
+        }
+        let alarm = format!("alarm-{}-cfn-gitops-mirrors", self.environment.id);
+        for (owner, (mirrors, names)) in stacks {
+            let shown = shown.get(owner).copied().unwrap_or_default();
+            if mirrors > shown {
+                let left = match shown {
+                    0 => String::new(),
+                    _ => format!("GitLab's lists show {shown} of these {mirrors} mirrors, and "),
+                };
+                let because = format!(
+                    "{left}only the health check reads their records. Its alarm is {alarm}"
+                );
+                let subject = format!("the mirrors of secret {}", names.join(" and of secret "));
+                findings.not_looked_at(subject, because);
+            }
         }
     }
 }

@@ -25,7 +25,18 @@ pub struct GitLabReads<'a> {
     opened: tokio::sync::Mutex<BTreeMap<TokenLocation, Opened>>,
     /// Why something was not read, by the address of a GitLab or the secret of its token. `None` if
     /// a row has the reason.
-    not_read: Mutex<BTreeMap<String, Option<Reason>>>,
+    not_read: Mutex<BTreeMap<String, BTreeMap<UnreadPart, Option<Reason>>>>,
+}
+
+/// The part of a GitLab that was not read.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum UnreadPart {
+    /// All of it. No other part is named then.
+    All,
+    /// This project, or the details of the token in this secret.
+    One(String),
+    /// The projects that there was no time for.
+    Late,
 }
 
 impl<'a> GitLabReads<'a> {
@@ -42,13 +53,14 @@ impl<'a> GitLabReads<'a> {
     /// The client of `access`. `None` if its token or its GitLab cannot be read, which is noted.
     pub async fn open(&self, access: &Access) -> Option<Arc<GitLab>> {
         if let Some(error) = self.checked.unreachable.error_of(&access.url) {
-            self.add(&access.url, Some(error.reason()));
+            self.add(&access.url, UnreadPart::All, Some(error.reason()));
             return None;
         }
         self.checked.pace.wait().await;
         let opened = self.opened(access).await;
+        let secret = &access.token_secret_id;
         opened
-            .inspect_err(|error| self.add(&access.token_secret_id, Some(error.reason())))
+            .inspect_err(|error| self.add(secret, UnreadPart::All, Some(error.reason())))
             .ok()
     }
 
@@ -67,7 +79,7 @@ impl<'a> GitLabReads<'a> {
     pub async fn token(&self, access: &Access) -> Option<TokenHealth> {
         let details = match self.opened(access).await {
             Err(error) => {
-                self.add(&access.token_secret_id, None);
+                self.add(&access.token_secret_id, UnreadPart::All, None);
                 Err(error.reason())
             }
             Ok(gitlab) => match gitlab.token_details().await {
@@ -93,28 +105,44 @@ impl<'a> GitLabReads<'a> {
             return Some(error.reason());
         }
         self.checked.unreachable.note(&access.url, project, error);
-        self.add(&access.url, Some(error.reason()));
+        let unread = match self.checked.unreachable.error_of(&access.url) {
+            Some(_) => UnreadPart::All,
+            None => UnreadPart::One(project.unwrap_or(&access.token_secret_id).to_owned()),
+        };
+        self.add(&access.url, unread, Some(error.reason()));
         None
     }
 
     /// The first reason counts.
-    fn add(&self, of: &str, reason: Option<Reason>) {
+    fn add(&self, of: &str, unread: UnreadPart, reason: Option<Reason>) {
         let mut not_read = self.not_read.lock().unwrap_or_else(PoisonError::into_inner);
-        not_read.entry(of.to_owned()).or_insert(reason);
+        let parts = not_read.entry(of.to_owned()).or_default();
+        parts.entry(unread).or_insert(reason);
     }
 
-    /// Notes that the GitLab at `url` did not answer in time.
-    pub fn add_late(&self, url: &str, env_id: &str) {
-        let problem = format!("{url} did not answer in time, so not all of its projects were read");
+    /// Notes that `left` of `all` projects of the GitLab at `url` were not read in time.
+    pub fn add_late(&self, url: &str, left: usize, all: usize, env_id: &str) {
+        if left < all {
+            let problem = format!("{url}: there was no time to read {left} of {all} projects");
+            let remedy = format!("Ask for one project: cfn-gitops status PROJECT --env {env_id}");
+            let late = Reason::uncoded(problem, remedy);
+            return self.add(url, UnreadPart::Late, Some(late));
+        }
+        let problem = format!("{url} did not answer in time, so none of its projects was read");
         let remedy = format!(
             "Try again. `cfn-gitops check --env {env_id}` shows whether it responds to this machine"
         );
-        self.add(url, Some(Reason::uncoded(problem, remedy)));
+        self.add(url, UnreadPart::All, Some(Reason::uncoded(problem, remedy)));
     }
 
     /// Why something was not read.
     pub fn not_read(self) -> Vec<Reason> {
         let not_read = self.not_read.into_inner().unwrap_or_else(PoisonError::into_inner);
-        not_read.into_values().flatten().collect()
+        let reasons =
+            not_read.into_values().map(|mut parts| match parts.remove(&UnreadPart::All) {
+                Some(all) => vec![all],
+                None => parts.into_values().collect(),
+            });
+        reasons.flatten().flatten().collect()
     }
 }

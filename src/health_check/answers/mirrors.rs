@@ -36,12 +36,15 @@ pub struct OwnedPipeline<'a> {
 /// The rows of pipelines about GitLab.
 #[derive(Default)]
 pub struct FoundMirrors {
-    /// By the pipelines' names. A pipeline without a row has nothing to read in GitLab, or its
-    /// GitLab was not read.
+    /// By the pipelines' names. A pipeline with `GitLab` that is not in it was not read.
     pub rows: BTreeMap<String, Vec<Check>>,
     /// Why something was not read: a GitLab that does not respond is named once.
     pub not_read: Vec<Reason>,
 }
+
+/// The stacks whose secrets have a mirror for each of their pipelines, with such a secret. GitLab
+/// must list a mirror of each of these pipelines.
+pub type MirroringStacks<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The rows of each pipeline, by its name, and the tokens.
 type GitLabRows = (BTreeMap<String, Vec<Check>>, Vec<TokenHealth>);
@@ -69,16 +72,15 @@ struct ListedMirrors<'a> {
 }
 
 impl Checker<'_> {
-    /// The mirrors of `pipelines`, as far as GitLab shows them until a time. The `secrets` show
-    /// which stacks declare mirrors.
+    /// The mirrors of `pipelines`, as far as GitLab shows them until a time.
     pub(super) async fn mirrors_of(
         &self,
         pipelines: &[OwnedPipeline<'_>],
-        secrets: &Secrets,
+        mirroring: &MirroringStacks<'_>,
         until: Instant,
     ) -> FoundMirrors {
         let reads = GitLabReads::until(until, self.clients);
-        let rows = self.read_projects(&reads, pipelines, secrets, Extent::Mirrors).await;
+        let rows = self.read_projects(&reads, pipelines, mirroring, Extent::Mirrors).await;
         let (rows, _) = rows;
         FoundMirrors {
             rows,
@@ -92,7 +94,7 @@ impl Checker<'_> {
         &self,
         reads: &GitLabReads<'_>,
         pipelines: &[OwnedPipeline<'_>],
-        secrets: &Secrets,
+        mirroring: &MirroringStacks<'_>,
         extent: Extent,
     ) -> GitLabRows {
         let mut gitlabs = BTreeMap::<&str, BTreeMap<u64, SharedProject<'_>>>::new();
@@ -107,7 +109,7 @@ impl Checker<'_> {
         }
         let read = gitlabs.iter().map(|(url, projects)| {
             let projects: Vec<_> = projects.values().collect();
-            self.read_gitlab(reads, url, projects, secrets, extent)
+            self.read_gitlab(reads, url, projects, mirroring, extent)
         });
         let mut found = GitLabRows::default();
         for (rows, tokens) in join_all(read).await {
@@ -122,7 +124,7 @@ impl Checker<'_> {
         reads: &'p GitLabReads<'_>,
         url: &str,
         projects: Vec<&'p SharedProject<'p>>,
-        secrets: &'p Secrets,
+        mirroring: &'p MirroringStacks<'p>,
         extent: Extent,
     ) -> GitLabRows {
         let (mut rows, mut tokens) = GitLabRows::default();
@@ -132,14 +134,17 @@ impl Checker<'_> {
                 .map(|it| (it.report.access.token(), &it.report.access))
                 .collect();
             for access in accesses.into_values() {
-                match timeout_at(reads.until, reads.token(access)).await {
-                    Ok(Some(token)) => tokens.push(token),
-                    // Every other read would take as long.
-                    Ok(None) => return (rows, tokens),
-                    Err(_) => break,
+                let Ok(token) = timeout_at(reads.until, reads.token(access)).await else {
+                    break;
+                };
+                tokens.extend(token);
+                // Every other read would take as long.
+                if reads.checked.unreachable.error_of(url).is_some() {
+                    break;
                 }
             }
         }
+        let all = projects.len();
         let items = projects.into_iter().map(|it| (it.report.project.as_str(), it)).collect();
         let limits = TimeLimits {
             last_start: reads.until,
@@ -147,21 +152,21 @@ impl Checker<'_> {
             end: reads.until,
         };
         let read = |_, project| -> Checking<'_, _> {
-            Box::pin(self.read_project(reads, project, secrets, extent))
+            Box::pin(self.read_project(reads, project, mirroring, extent))
         };
-        let left = check_each(items, &limits, read, |_, found| rows.extend(found));
-        if left.await > 0 {
-            reads.add_late(url, &self.environment.id);
+        let left = check_each(items, &limits, read, |_, found| rows.extend(found)).await;
+        if left > 0 {
+            reads.add_late(url, left, all, &self.environment.id);
         }
         (rows, tokens)
     }
 
-    /// The rows of each pipeline of a project.
+    /// The rows of each pipeline of a project. A pipeline that was not read is left out.
     async fn read_project(
         &self,
         reads: &GitLabReads<'_>,
         project: &SharedProject<'_>,
-        secrets: &Secrets,
+        mirroring: &MirroringStacks<'_>,
         extent: Extent,
     ) -> Vec<(String, Vec<Check>)> {
         let report = project.report;
@@ -170,7 +175,7 @@ impl Checker<'_> {
             return vec![];
         };
         let mut rows = vec![];
-        let has_own = project.pipelines.iter().any(|it| has_own_repository(it.settings));
+        let has_own = project.pipelines.iter().any(|it| !it.settings.is_cross_account);
         let mut mirrors = None;
         if has_own {
             match gitlab.mirrors(report.project()).await {
@@ -185,15 +190,17 @@ impl Checker<'_> {
             let (mut findings, settings) = (Findings::default(), pipeline.settings);
             let gitlab = &*gitlab;
             self.read_settings_of(reads, gitlab, settings, extent, &mut findings).await;
-            let secret = declaring(pipeline, &project.pipelines, secrets);
-            match mirrors.as_ref().filter(|_| has_own_repository(settings)) {
+            let secret = mirroring.get(pipeline.owner).copied();
+            match mirrors.as_ref().filter(|_| !settings.is_cross_account) {
                 Some(Ok(mirrors)) => {
                     let listed = ListedMirrors {
                         gitlab,
                         report,
                         mirrors,
                     };
-                    self.read_mirror(reads, &listed, settings, secret, &mut findings).await;
+                    if !self.read_mirror(reads, &listed, settings, secret, &mut findings).await {
+                        continue;
+                    }
                 }
                 // Without a mirror, the token needs no right to list them.
                 Some(Err(problem)) if secret.is_some() => {
@@ -248,7 +255,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The mirrors that lead to the pipeline's repository.
+    /// The mirrors that lead to the pipeline's repository. `false` if they were not read.
     async fn read_mirror(
         &self,
         reads: &GitLabReads<'_>,
@@ -256,7 +263,7 @@ impl Checker<'_> {
         settings: &PipelineSettings,
         secret: Option<&str>,
         findings: &mut Findings,
-    ) {
+    ) -> bool {
         let (aws, report) = (&self.clients.aws, listed.report);
         let (project, repository) = (report.project.as_str(), &settings.repository_name);
         let is_of = |mirror: &&Mirror| mirror.may_lead_to(repository, aws.s3.region());
@@ -269,7 +276,7 @@ impl Checker<'_> {
             if let Some(secret) = secret {
                 findings.checked(subject(project, settings), Some(missing(secret, report)));
             }
-            return;
+            return true;
         };
         let comparison = Comparison {
             aws,
@@ -290,9 +297,10 @@ impl Checker<'_> {
                 self.report_mirror(findings, &health);
             }
             Err(error) => {
-                if let Some(problem) = reads.problem(&report.access, Some(project), &error) {
-                    findings.checked(subject(project, settings), Some(problem));
-                }
+                let Some(problem) = reads.problem(&report.access, Some(project), &error) else {
+                    return false;
+                };
+                findings.checked(subject(project, settings), Some(problem));
             }
         }
         for other in mirrors.iter().filter(|other| other.id != mirror.id) {
@@ -304,6 +312,7 @@ impl Checker<'_> {
                 findings.checked(subject, Some(problem));
             }
         }
+        true
     }
 }
 
@@ -312,25 +321,18 @@ fn subject(project: &str, settings: &PipelineSettings) -> String {
     format!("the mirror of project {project} to repository {repository}")
 }
 
-/// Whether the pipeline's stack creates its repository. Another one may be of another account.
-fn has_own_repository(settings: &PipelineSettings) -> bool {
-    settings.repository_name == settings.names.repository()
-}
-
-/// A secret of the stack that owns `pipeline`, if its stack's secrets have a mirror for each of the
-/// `pipelines`. `None` if a mirror of the pipeline is not proved.
-fn declaring<'s>(
-    pipeline: &OwnedPipeline<'_>,
-    pipelines: &[OwnedPipeline<'_>],
-    secrets: &'s Secrets,
-) -> Option<&'s str> {
-    let mut declaring = secrets.iter().filter(|(_, secret)| {
-        secret.mirrors > 0 && secret.stack_id.as_deref() == Some(pipeline.owner)
-    });
-    let mirrors: usize = declaring.clone().map(|(_, secret)| secret.mirrors).sum();
-    let owned = pipelines.iter().filter(|it| it.owner == pipeline.owner).count();
-    let (name, _) = declaring.next()?;
-    (mirrors >= owned).then_some(name.as_str())
+/// The stacks whose `secrets` have a mirror for each pipeline. Each pipeline is in `owners` with
+/// the stack that owns it.
+pub fn mirroring_stacks<'a>(owners: &[&str], secrets: &'a Secrets) -> MirroringStacks<'a> {
+    let mut stacks = BTreeMap::<&str, (&str, usize)>::new();
+    for (name, secret) in secrets.iter().filter(|(_, secret)| secret.mirrors > 0) {
+        if let Some(owner) = &secret.stack_id {
+            stacks.entry(owner).or_insert((name, 0)).1 += secret.mirrors;
+        }
+    }
+    let pipelines = |stack: &str| owners.iter().filter(|owner| **owner == stack).count();
+    stacks.retain(|stack, (_, mirrors)| *mirrors >= pipelines(stack));
+    stacks.into_iter().map(|(stack, (secret, _))| (stack, secret)).collect()
 }
 
 /// That GitLab lists no mirror of a project, although a `secret` of the pipeline's stack has one.
