@@ -116,7 +116,10 @@ async fn deleted_secret_of_a_mirror_is_a_problem() {
     let restored = aws.secrets.restore_secret().secret_id(SECRET).send();
     restored.await.expect("restored");
     assert!(stack.delete().await.is_success());
-    assert_eq!(diagnosed(&fake).await, []);
+    assert_eq!(
+        diagnosed(&fake).await,
+        [("function cfn-gitops-dev".to_owned(), None)]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,6 +38,7 @@ async fn sound_project_is_sound_with_gitlabs_rows_last() {
         "{answer:#}"
     );
     let expected = [
+        "function cfn-gitops-dev",
         "the credential of user user-dev-mirror",
         "pipeline codepipeline-dev-cfn-infra",
         "pipeline stack gitops-dev-infra",
@@ -374,10 +375,24 @@ async fn environments_own_stack_and_rules_are_checked() {
     expect![[r#"
         "event rule event-rule-dev-cfn-gitops-health": it is disabled, so no health check runs: nothing starts a lost push, and alarms have no data. "Enable it: aws events enable-rule --name event-rule-dev-cfn-gitops-health"
         "event rule event-rule-dev-cfn-gitops-report": sound. null
+        "function cfn-gitops-dev": sound. null
         "stack own-create_failed": its status is CREATE_FAILED: its creation failed. "See why: cfn-gitops failures --env dev"
         "stack own-update_complete": sound. null
         "stack own-update_in_progress": sound. null
         "stack own-update_rollback_complete": its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back. "See why: cfn-gitops failures --env dev""#]].assert_eq(&shown.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn function_that_handles_events_is_checked() {
+    let fake = empty_world();
+    let subject = "function cfn-gitops-dev";
+    assert_eq!(problem_of(&fake, subject).await, "");
+    fake.arrange(|aws| aws.function.reserved = Some(1));
+    assert_eq!(problem_of(&fake, subject).await, "");
+    fake.arrange(|aws| aws.function.reserved = Some(0));
+    expect!["its reserved concurrency is 0, so no request of CloudFormation, push or rotation is handled. To switch it on again: aws lambda delete-function-concurrency --function-name cfn-gitops-dev"].assert_eq(&problem_of(&fake, subject).await);
+    fake.arrange(|aws| aws.function.is_deleted = true);
+    expect!["it does not exist, so no request of CloudFormation, push or rotation is handled. Deploy the environment's stack again"].assert_eq(&problem_of(&fake, subject).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,7 +85,7 @@ actions! {
         describe_rule::DescribeRuleError,
     }
     "lambda" aws_sdk_lambda {
-        invoke::InvokeError,
+        get_function_concurrency::GetFunctionConcurrencyError, invoke::InvokeError,
     }
     "sts" aws_sdk_sts {
         assume_role::AssumeRoleError,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::gitlab_reads::GitLabReads;
 use super::mirrors::{Extent, MirroringStacks, OwnedPipeline, mirroring_stacks};
 use super::projects::failure_of;
+use crate::clients::aws::{FUNCTION_NAME_PREFIX, optional};
 use crate::gitops_pipeline::holds::{self, RuleState};
 use crate::gitops_pipeline::names::{
     APPROVALS_EVENT_RULE, HEALTH_EVENT_RULE, NameScheme, REPORT_EVENT_RULE, REVIEW_EVENT_RULE,
@@ -52,7 +53,8 @@ impl Checker<'_> {
         let limits = &TimeLimits::of(time.saturating_sub(for_gitlab));
         let mut reads = GitLabReads::until(end, self.clients);
         // They call different services, so none waits for another.
-        let (rules, credentials, pipelines, stacks) = tokio::join!(
+        let (function, rules, credentials, pipelines, stacks) = tokio::join!(
+            Box::pin(self.check_function(limits)),
             Box::pin(self.check_rules(limits)),
             Box::pin(self.check_credentials(limits, &reads.checked)),
             Box::pin(self.check_pipelines(limits)),
@@ -63,6 +65,7 @@ impl Checker<'_> {
         let (of_stacks, stacks) = stacks;
         let mut findings = Findings::default();
         self.check_own_stack(&stacks, &mut findings);
+        findings.add(function);
         findings.add(rules);
         findings.add(of_credentials);
         findings.add(of_pipelines);
@@ -88,6 +91,37 @@ impl Checker<'_> {
             let problem = failure_of(&own.status).map(|it| Reason::uncoded(it, remedy));
             findings.checked(format!("stack {}", own.name), problem);
         }
+    }
+
+    /// The function that handles events: whether it exists, and whether a person has switched it
+    /// off.
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html>
+    async fn check_function(&self, limits: &TimeLimits) -> Findings {
+        let mut findings = Findings::default();
+        let name = format!("{FUNCTION_NAME_PREFIX}{}", self.environment.id);
+        let call = self.clients.aws.lambda.get_function_concurrency().function_name(&name);
+        let look = async {
+            let doing = || format!("looking up the concurrency of function {name}");
+            optional(call.send().await, &["ResourceNotFoundException"], doing)
+        };
+        let Some(found) = listed(look, &mut findings, limits).await else {
+            return findings;
+        };
+        let problem = match found.map(|found| found.reserved_concurrent_executions()) {
+            None => Some(Reason::uncoded(
+                "it does not exist, so no request of CloudFormation, push or rotation is handled",
+                "Deploy the environment's stack again",
+            )),
+            Some(Some(0)) => Some(Reason::uncoded(
+                "its reserved concurrency is 0, so no request of CloudFormation, push or rotation is handled",
+                format!(
+                    "To switch it on again: aws lambda delete-function-concurrency --function-name {name}"
+                ),
+            )),
+            Some(_) => None,
+        };
+        findings.checked(format!("function {name}"), problem);
+        findings
     }
 
     /// The event rules of that stack. One that it does not have is left out.

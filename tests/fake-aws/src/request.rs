@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 pub use crate::world::call::{Call, Service};
 use crate::{
     gitlab,
-    services::{codebuild, logs, s3},
+    services::{codebuild, functions, logs, s3},
     world::call::{find_header, form, unescaped},
 };
 
@@ -35,13 +35,11 @@ impl Call {
                 (operation, params)
             }
             Service::Lambda => {
-                let function = rest
-                    .strip_prefix("/2015-03-31/functions/")
-                    .and_then(|rest| rest.strip_suffix("/invocations"))
-                    .ok_or_else(|| format!("no address of an invocation: {rest}"))?;
+                let (operation, function) = functions::operation_at(rest)
+                    .ok_or_else(|| format!("no address of an operation of Lambda: {rest}"))?;
                 let mut params = Map::new();
                 params.insert("FunctionName".into(), unescaped(function).into());
-                ("Invoke".into(), params)
+                (operation.into(), params)
             }
             Service::S3 => s3::decode(request.method(), &url)?,
             Service::Git => {
@@ -135,7 +133,7 @@ impl Call {
             Service::GitLab => self.needed("project").to_owned(),
         };
         let action = match self.service {
-            Service::Lambda => "lambda:InvokeFunction".to_owned(),
+            Service::Lambda if self.operation == "Invoke" => "lambda:InvokeFunction".to_owned(),
             service => format!("{service}:{}", self.operation),
         };
         (action, resource)

@@ -69,7 +69,10 @@ impl AwsState {
             Service::CodePipeline => pipelines::answer(&mut self.pipelines, world, call),
             Service::Events => event_bus::answer(world, call),
             Service::CloudFormation => stacks::answer(&mut self.stacks, &self.s3, world, call),
-            Service::Lambda => functions::answer(&mut self.invocations, world, call, caller),
+            Service::Lambda => match call.operation.as_str() {
+                "GetFunctionConcurrency" => self.function.concurrency(),
+                _ => functions::answer(&mut self.invocations, world, call, caller),
+            },
             Service::Git => {
                 self.codecommit.probe(self.iam.seen(world.now, world.options.login_late), call)
             }

@@ -13,7 +13,7 @@ use crate::{
         codebuild::Builds,
         codecommit::{CodeCommit, other_account::OtherAccount},
         event_bus::{self, Reaction},
-        functions::Invoked,
+        functions::{Invoked, ProviderFunction},
         iam::{ACCOUNT, CODECOMMIT, Credential, Iam},
         logs, metrics,
         pipelines::Pipelines,
@@ -45,6 +45,8 @@ pub struct AwsState {
     pub logs: logs::Streams,
     pub metrics: metrics::Values,
     pub invocations: Vec<Invoked>,
+    /// The function that handles events.
+    pub function: ProviderFunction,
     /// Not AWS's, but a part of this fake AWS.
     pub gitlab: GitLab,
     /// Pushes of GitLab's mirrors that did not arrive, in order.
@@ -106,6 +108,7 @@ impl AwsState {
             logs: logs::Streams::new(),
             metrics: metrics::Values::new(),
             invocations: vec![],
+            function: ProviderFunction::default(),
             gitlab: GitLab::default(),
             failed_pushes: vec![],
             responses: vec![],

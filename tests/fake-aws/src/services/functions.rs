@@ -1,10 +1,10 @@
 //! Lambda, as far as a function invokes itself: the payload is kept, and a test hands it to a
-//! new delivery.
+//! new delivery. And the reservation of the function that handles events.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::world::{ApiResponse, ApiResult, Call, World, rejected};
+use crate::world::{ApiResponse, ApiResult, AwsError, Call, World, rejected};
 
 /// One asynchronous invocation that Lambda has taken on.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,39 @@ pub struct Invoked {
     pub at: Duration,
     pub function: String,
     pub payload: Value,
+}
+
+/// The function that handles events.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderFunction {
+    pub is_deleted: bool,
+    /// Its `ReservedConcurrentExecutions`. `None` without a reservation.
+    pub reserved: Option<u32>,
+}
+
+impl ProviderFunction {
+    /// <https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConcurrency.html>
+    pub fn concurrency(&self) -> ApiResult {
+        if self.is_deleted {
+            let message = "The resource you requested does not exist.";
+            return Err(AwsError::new(404, "ResourceNotFoundException", message));
+        }
+        let reserved = self.reserved.map(|it| json!({"ReservedConcurrentExecutions": it}));
+        Ok(ApiResponse::plain(
+            200,
+            reserved.unwrap_or(json!({})).to_string(),
+        ))
+    }
+}
+
+/// The operation of an address, and the function.
+pub fn operation_at(path: &str) -> Option<(&'static str, &str)> {
+    let invoked = path.strip_prefix("/2015-03-31/functions/");
+    let invoked = invoked.and_then(|rest| rest.strip_suffix("/invocations"));
+    let read = path.strip_prefix("/2019-09-30/functions/");
+    let read = read.and_then(|rest| rest.strip_suffix("/concurrency"));
+    let read = read.map(|function| ("GetFunctionConcurrency", function));
+    invoked.map(|function| ("Invoke", function)).or(read)
 }
 
 pub fn answer(
