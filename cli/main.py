@@ -14,8 +14,9 @@ from typing import Any
 
 from cli.environment import samconfig
 from cli.environment.account import Environment, connect
+from cli.environment.questions import OTHER_FORM, of_another_form
 from cli.shell import spelling
-from cli.shell.ending import WrongUse, ended
+from cli.shell.ending import Failure, WrongUse, ended
 from cli.shell.output import Output
 from cli.shell.terminal import write_shown
 
@@ -115,7 +116,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.own_selection = _options(profile=given.profile, region=given.region, config_file=file)
         account = connect(profile, region)
         output.place(account.id, account.region, settings.env_id)
-        return int(module.run(Environment(settings, account), given, output))
+        environment = Environment(settings, account)
+        try:
+            return int(module.run(environment, given, output))
+        except OTHER_FORM as error:
+            if not environment.answered_by:
+                raise
+            failure = of_another_form(environment, environment.answered_by, f"{type(error).__name__}: {error}")
+            raise Failure(failure.problem, output.after_interrupt() if output.has_begun else failure.remedy) from error
 
     try:
         return ended(run, output.after_interrupt, output.failure)

@@ -10,15 +10,24 @@ import re
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ParamValidationError, ReadTimeoutError
 
 from cli.environment import stack_statuses
 from cli.environment.account import Environment
 from cli.shell import machine
 from cli.shell.failure import Failure
 from cli.shell.output import Output
+from cli.shell.terminal import shortened
 
 FORMAT = 1
+# The members that each answer has, by the question. That of `Deployments` about an execution has `Execution` instead of the list.
+_MEMBERS: dict[str, dict[str, type]] = {
+    "Doctor": {"Checks": list, "NotChecked": list}, "Projects": {"Projects": list, "NotRead": list},
+    "Deployments": {"ProjectID": str, "Pipeline": str, "Deployments": list, "Holds": list, "NotRead": list},
+    "Execution": {"ProjectID": str, "Pipeline": str, "Execution": dict, "Holds": list, "NotRead": list}}
+# The errors of Python at a part of another form.
+OTHER_FORM = (AttributeError, IndexError, KeyError, ParamValidationError, TypeError, ValueError)
+_MAX_WHAT = 200
 # Of the answer to a switched-off function: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (Errors)
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
@@ -60,7 +69,7 @@ class Questions:
         text = re.sub(rf"(?<= --env ){self._environment.env_id}\b", self._environment.settings.table, text)
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise NoAnswer(f"the answer of function {self.function} is not JSON", self._log)
@@ -68,6 +77,12 @@ class Questions:
             raise self._failed(answer, name)
         if answer.get("Format") != FORMAT:
             raise self._of_another_version(answer.get("Format"))
+        if answer.get("EnvID") != self._environment.env_id:
+            raise of_another_form(self._environment, self.function, f"its EnvID is {answer.get('EnvID') or 'missing'}")
+        for member, kind in _MEMBERS["Execution" if "ExecutionId" in question[name] else name].items():
+            if not isinstance(answer.get(member), kind):
+                raise of_another_form(self._environment, self.function, f"{member} is missing or of another type")
+        self._environment.answered_by = self.function
         return answer
 
     def _invoked(self, question: dict[str, Any]) -> Any:
@@ -81,10 +96,6 @@ class Questions:
     @property
     def _log(self) -> str:
         return f"Read its log: aws logs tail /aws/lambda/{self.function} --since 1h"
-
-    @property
-    def _deploy(self) -> str:
-        return f"Deploy this version of the environment: sam deploy --config-env {self._environment.settings.table}"
 
     def _unanswered(self, error: Exception) -> Failure:
         """Raises the error if it is a defect."""
@@ -119,7 +130,7 @@ class Questions:
         except Failure as failure:
             return failure
         if status in stack_statuses.COMPLETE:
-            return NoAnswer(f"{problem}. Stack {name} is older than this command", self._deploy, True)
+            return NoAnswer(f"{problem}. Stack {name} is older than this command", _deploy(self._environment), True)
         if stack_statuses.is_in_progress(status):
             return NoAnswer(f"{problem}, and stack {name} is in {status}", "Wait for its end", True)
         return NoAnswer(f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True)
@@ -127,7 +138,8 @@ class Questions:
     def _failed(self, answer: dict[str, Any], name: str) -> NoAnswer:
         kind, message = (str(answer.get(each) or "") for each in ("errorType", "errorMessage"))
         if kind == "UnknownEvent":
-            return NoAnswer(f"function {self.function} is older than this command, and does not know the question {name}", self._deploy, True)
+            return NoAnswer(f"function {self.function} is older than this command, and does not know the question {name}",
+                            _deploy(self._environment), True)
         if kind == "InvalidQuestion":
             return InvalidQuestion(message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True)
         return NoAnswer(f"function {self.function} failed: {message or kind or 'it names no reason'}", self._log)
@@ -135,7 +147,15 @@ class Questions:
     def _of_another_version(self, found: Any) -> NoAnswer:
         if isinstance(found, int) and found > FORMAT:
             return NoAnswer(f"function {self.function} is newer than this command", "Use the cfn-gitops of the release that is deployed", True)
-        return NoAnswer(f"function {self.function} is older than this command, or another one", self._deploy, True)
+        return NoAnswer(f"function {self.function} is older than this command, or another one", _deploy(self._environment), True)
+
+
+def of_another_form(environment: Environment, function: str, what: object) -> NoAnswer:
+    return NoAnswer(f"the answer of function {function} is not that of this version: {shortened(what, _MAX_WHAT)}", _deploy(environment), True)
+
+
+def _deploy(environment: Environment) -> str:
+    return f"Deploy this version of the environment: sam deploy --config-env {environment.settings.table}"
 
 
 def members_of(answer: Any) -> Any:

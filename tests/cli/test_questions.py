@@ -33,6 +33,11 @@ def stacks(status: str) -> bytes:
     (failed("UnknownEvent"), f"function {NAME} is older than this command, and does not know the question Projects. {DEPLOY}"),
     (response({"Format": 2}), f"function {NAME} is newer than this command. Use the cfn-gitops of the release that is deployed"),
     (response({"Doctor": {}}), f"function {NAME} is older than this command, or another one. {DEPLOY}"),
+    (response({"Format": 1, "EnvID": "prd"}), f"the answer of function {NAME} is not that of this version: its EnvID is prd. {DEPLOY}"),
+    (response({"Format": 1, "EnvID": "dev", "Projects": {}}),
+     f"the answer of function {NAME} is not that of this version: Projects is missing or of another type. {DEPLOY}"),
+    (response({"Format": 1, "EnvID": "dev", "Projects": [{"NotRead": []}], "NotRead": []}),
+     f"the answer of function {NAME} is not that of this version: KeyError: 'ProjectID'. {DEPLOY}"),
     (rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason="CallerRateLimitExceeded"), "AWS throttles Invoke. Run this again in a minute"),
     (rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason=RESERVED), f"function {NAME} is switched off, or busy: its reserved "
      f"concurrency is used up. If it is 0, remove it: aws lambda delete-function-concurrency --function-name {NAME}"),
@@ -42,7 +47,8 @@ def stacks(status: str) -> bytes:
      "needs one. If only this service fails, the region may not have it"),
     (failed("Sandbox.Timedout", "Task timed out after 300.00 seconds"), f"function {NAME} failed: Task timed out after 300.00 seconds. {LOG}"),
     (failed("InvalidQuestion", "there is no project shp"), "there is no project shp. See the projects: cfn-gitops status --env dev"),
-    (response(b"<html>"), f"the answer of function {NAME} is not JSON. {LOG}")], ids=range(11))
+    (response(b"<html>"), f"the answer of function {NAME} is not JSON. {LOG}"),
+    (response(b"[" * 100_000), f"the answer of function {NAME} is not JSON. {LOG}")], ids=range(15))
 def test_function_that_does_not_answer_is_one_line(found: Any, line: str, answering: Answering, run: Run) -> None:
     answering.responses["Invoke"] = found
     ended = run("status")
