@@ -102,8 +102,8 @@ class Secret:
     def _failed(self, subject: str, error: Exception, permission: str) -> Finding:
         """Not checked, because of an error of AWS or of this machine."""
         if isinstance(error, ClientError) and machine.is_denied(error):
-            return NotChecked(subject, f"you do not have the permission {permission}",
-                              "Add it, or let the owner of the secret run this")
+            # Not to add it: a token of GitLab, or its key, belongs to its owner alone.
+            return NotChecked(subject, f"you do not have the permission {permission}", "Let the owner of the secret run this")
         return NotChecked.because(subject, error)
 
     def _permissions(self, described: dict[str, Any]) -> list[Finding]:
