@@ -544,6 +544,22 @@ async fn mirror_is_shown_as_gitlab_lists_it() {
     expect![[r#"[{"Problem":"https://gitlab.example.com did not answer in time, so none of its projects was read","Remedy":"Try again. `cfn-gitops check --env dev` shows whether it responds to this machine"}] [{"Problem":"the mirrors of project platform/shop at https://gitlab.example.com are not read","Remedy":"Correct the cause, which is shown for this GitLab or its token, and try again"}]"#]].assert_eq(&format!("{} {}", answer["NotRead"], row["NotRead"]));
 }
 
+/// Its mirror may be of another stack.
+#[tokio::test(start_paused = true)]
+async fn rejected_token_leaves_the_mirrors_unread() {
+    let (fake, _) = shop(&properties()).await;
+    fake.change(|aws| {
+        let tokens = aws.gitlab.tokens.values_mut();
+        tokens.for_each(|token| token.is_revoked = true);
+    });
+    let answer = asked(&fake).await;
+    let unread = [&answer["NotRead"], &answer["Projects"][0]["NotRead"]];
+    let problems = unread.map(|list| list[0]["Problem"].to_string());
+    expect![[r#"
+        "listing the push mirrors of project platform/shop at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token was revoked. You have to re-authorize from the user) from secret gitlab/token, key \"token\""
+        "the mirrors of project platform/shop at https://gitlab.example.com are not read""#]].assert_eq(&problems.join("\n"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn project_that_does_not_respond_delays_no_other() {
     let (fake, _) = shop(&properties()).await;

@@ -58,10 +58,7 @@ impl<'a> GitLabReads<'a> {
         }
         self.checked.pace.wait().await;
         let opened = self.opened(access).await;
-        let secret = &access.token_secret_id;
-        opened
-            .inspect_err(|error| self.add(secret, UnreadPart::All, Some(error.reason())))
-            .ok()
+        opened.inspect_err(|error| self.add_token(access, error)).ok()
     }
 
     async fn opened(&self, access: &Access) -> Opened {
@@ -111,6 +108,12 @@ impl<'a> GitLabReads<'a> {
         };
         self.add(&access.url, unread, Some(error.reason()));
         None
+    }
+
+    /// Notes that the token of `access` is not read, or that its GitLab rejects it.
+    pub fn add_token(&self, access: &Access, error: &GitLabError) {
+        let secret = &access.token_secret_id;
+        self.add(secret, UnreadPart::All, Some(error.reason()));
     }
 
     /// The first reason counts.

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout_at};
 
 use super::gitlab_reads::GitLabReads;
-use crate::clients::gitlab::{GitLab, Mirror, other_project};
+use crate::clients::gitlab::{ErrorKind, GitLab, Mirror, other_project};
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::PROJECT_PROPERTY;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -180,6 +180,14 @@ impl Checker<'_> {
         if has_own {
             match gitlab.mirrors(report.project()).await {
                 Ok(listed) => mirrors = Some(Ok(listed)),
+                // The doctor has a row of the token.
+                Err(error)
+                    if extent == Extent::Mirrors
+                        && matches!(error.kind, ErrorKind::TokenRejected { .. }) =>
+                {
+                    reads.add_token(access, &error);
+                    return rows;
+                }
                 Err(error) => match reads.problem(access, Some(name), &error) {
                     Some(problem) => mirrors = Some(Err(problem)),
                     None => return rows,
