@@ -70,11 +70,14 @@ def test_the_commands_about_approval_rules_do_what_the_page_says(aws: LocalAws, 
 
 def test_people_commands_create_a_member_and_leave_nothing(aws: LocalAws, tmp_path: Path) -> None:
     shell, iam = shell_in(aws, tmp_path), aws.client("iam")
-    make, remove = blocks(PAGES / "people.md")
+    make, remove, observe = blocks(PAGES / "people.md")
     shell.run(make)
-    assert [group["GroupName"] for group in iam.list_groups_for_user(UserName="mary")["Groups"]] == ["group-dev-power-users"]
+    shell.run(observe)
+    groups = {group["GroupName"] for group in iam.list_groups_for_user(UserName="mary")["Groups"]}
+    assert groups == {"group-dev-power-users", "group-dev-observers"}
     # Its groups are not empty.
     assert deleted(aws, "people-dev") == "DELETE_FAILED"
+    iam.remove_user_from_group(GroupName="group-dev-observers", UserName="mary")
     shell.run(remove)
     iam.delete_user(UserName="mary")
     assert not [group for group in iam.list_groups()["Groups"] if group["GroupName"].startswith("group-dev-")]

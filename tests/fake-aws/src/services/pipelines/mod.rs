@@ -108,6 +108,9 @@ fn declaration(pipelines: &Pipelines, call: &Call) -> JsonResult {
     let name = call.needed("name");
     let pipeline = pipelines.get(name).ok_or_else(|| not_found(name))?;
     let mut declaration = renamed(&pipeline.properties);
+    if let Some(members) = declaration.as_object_mut() {
+        members.remove("tags");
+    }
     declaration["name"] = json!(name);
     Ok(json!({"pipeline": declaration}))
 }
