@@ -82,6 +82,9 @@ class Questions:
         for member, kind in _MEMBERS["Execution" if "ExecutionId" in question[name] else name].items():
             if not isinstance(answer.get(member), kind):
                 raise of_another_form(self._environment, self.function, f"{member} is missing or of another type")
+        for each in answer.get("Projects", [answer]) if "ProjectID" in question[name] else ():
+            if each.get("ProjectID") != members["ProjectID"]:
+                raise of_another_form(self._environment, self.function, f"it is about project {each.get('ProjectID')}")
         self._environment.answered_by = self.function
         return answer
 
@@ -97,7 +100,7 @@ class Questions:
     def _log(self) -> str:
         return f"Read its log: aws logs tail /aws/lambda/{self.function} --since 1h"
 
-    def _unanswered(self, error: Exception) -> Failure:
+    def _unanswered(self, error: Exception) -> NoAnswer:
         """Raises the error if it is a defect."""
         function, env_id = self.function, self._environment.env_id
         if isinstance(error, ReadTimeoutError):
@@ -112,13 +115,14 @@ class Questions:
             return self._missing()
         if machine.is_denied(error):
             return NoAnswer(f"you may not ask function {function}: {error.response['Error'].get('Message', '')}",
-                            f"Ask an administrator to add you to group-{env_id}-observers, or name another profile with --profile", True)
+                            f"Ask an administrator for the permission of group-{env_id}-observers (docs/how-to/people.md), or name "
+                            "another profile with --profile", True)
         if error.response.get("Reason") == _RESERVED:
             return NoAnswer(f"function {function} is switched off, or busy: its reserved concurrency is used up", "If it is 0, "
                             f"remove it: aws lambda delete-function-concurrency --function-name {function}", True)
         return NoAnswer(failure.problem, failure.remedy)
 
-    def _missing(self) -> Failure:
+    def _missing(self) -> NoAnswer:
         """The reason is in the environment's stack, if that may be read."""
         name, env = self._environment.settings.stack_name, self._environment.settings.table
         problem = f"function {self.function} does not exist in {self._environment.place}"
@@ -128,11 +132,14 @@ class Questions:
             return NoAnswer(problem, "If that is the wrong place, name another one with --profile or --region. Otherwise deploy "
                             f"this version: sam deploy --config-env {env}", True)
         except Failure as failure:
-            return failure
-        if status in stack_statuses.COMPLETE:
-            return NoAnswer(f"{problem}. Stack {name} is older than this command", _deploy(self._environment), True)
-        if stack_statuses.is_in_progress(status):
-            return NoAnswer(f"{problem}, and stack {name} is in {status}", "Wait for its end", True)
+            return NoAnswer(failure.problem, failure.remedy, True)
+        if status == stack_statuses.REVIEW_IN_PROGRESS:
+            return NoAnswer(f"{problem}. Stack {name} has no template yet", _deploy(self._environment), True)
+        if not stack_statuses.has_failed(status):
+            if status in stack_statuses.COMPLETE:
+                return NoAnswer(f"{problem}. Stack {name} is older than this command", _deploy(self._environment), True)
+            if stack_statuses.is_in_progress(status):
+                return NoAnswer(f"{problem}, and stack {name} is in {status}", "Wait for its end", True)
         return NoAnswer(f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True)
 
     def _failed(self, answer: dict[str, Any], name: str) -> NoAnswer:

@@ -28,8 +28,8 @@ def stacks(status: str) -> bytes:
 
 
 @pytest.mark.parametrize(("found", "line"), [
-    (rejected("AccessDeniedException", DENIED), f"you may not ask function {NAME}: {DENIED}. Ask an administrator to add you to "
-     "group-dev-observers, or name another profile with --profile"),
+    (rejected("AccessDeniedException", DENIED), f"you may not ask function {NAME}: {DENIED}. Ask an administrator for the "
+     "permission of group-dev-observers (docs/how-to/people.md), or name another profile with --profile"),
     (failed("UnknownEvent"), f"function {NAME} is older than this command, and does not know the question Projects. {DEPLOY}"),
     (response({"Format": 2}), f"function {NAME} is newer than this command. Use the cfn-gitops of the release that is deployed"),
     (response({"Doctor": {}}), f"function {NAME} is older than this command, or another one. {DEPLOY}"),
@@ -58,10 +58,13 @@ def test_function_that_does_not_answer_is_one_line(found: Any, line: str, answer
 @pytest.mark.parametrize(("found", "line"), [
     (response(stacks("UPDATE_COMPLETE")), f"{MISSING}. Stack cfn-gitops-dev is older than this command. {DEPLOY}"),
     (response(stacks("UPDATE_IN_PROGRESS")), f"{MISSING}, and stack cfn-gitops-dev is in UPDATE_IN_PROGRESS. Wait for its end"),
-    (response(stacks("ROLLBACK_COMPLETE")), f"{MISSING}, and stack cfn-gitops-dev is in ROLLBACK_COMPLETE. See why: cfn-gitops failures --env dev"),
+    *((response(stacks(status)), f"{MISSING}, and stack cfn-gitops-dev is in {status}. See why: cfn-gitops failures --env dev")
+      # The second one is the first upgrade to a version with this function.
+      for status in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_IN_PROGRESS")),
+    (response(stacks("REVIEW_IN_PROGRESS")), f"{MISSING}. Stack cfn-gitops-dev has no template yet. {DEPLOY}"),
     (response(b"<R><Error><Code>AccessDenied</Code><Message>no</Message></Error></R>", 403),
      f"{MISSING}. If that is the wrong place, name another one with --profile or --region. Otherwise deploy this version: sam deploy "
-     "--config-env dev")], ids=range(4))
+     "--config-env dev")], ids=range(7))
 def test_missing_function_is_explained_by_the_stack(found: Any, line: str, answering: Answering, run: Run) -> None:
     answering.responses |= {"Invoke": rejected("ResourceNotFoundException", "Function not found", 404), "DescribeStacks": found}
     ended = run("status")
