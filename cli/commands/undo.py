@@ -25,10 +25,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli.environment.account import Environment
-from cli.environment.questions import Questions, members_of
+from cli.environment.questions import Questions, members_of, remedy_of
 from cli.project import following
 from cli.project.approvals import execution_page_of, page_of
 from cli.project.following import Following
+from cli.rules import event_rules, name_of
 from cli.shell import machine
 from cli.shell.ending import Failure, WrongUse
 from cli.shell.output import Output, answered, confirm
@@ -89,17 +90,23 @@ class Undo:
         self._environment, self._found, self._output = environment, found, output
         # 1 if a part was not done.
         self.status = 0
-        self._pipeline: str = found["Pipeline"]
+        project, env_id = found["ProjectID"], environment.env_id
+        self._pipeline, image_rule = name_of("pipeline", env_id, project), event_rules(env_id, project)["image"]
         self._deployments: list[dict[str, Any]] = found["Deployments"]
         output.document |= {"project": found["ProjectID"], "pipeline": self._pipeline, "executionMode": found.get("ExecutionMode"),
                             "deployments": members_of(self._deployments), "later": members_of(found.get("Later")),
                             "holds": members_of(found["Holds"]), "unread": members_of(found["NotRead"])}
-        if obstacle := found.get("Obstacle"):
-            raise Failure(obstacle["Problem"], obstacle["Remedy"])
+        # The question chooses the pipeline and the rule, not the answer.
+        if (found["Pipeline"], found.get("ImageRule", image_rule)) != (self._pipeline, image_rule):
+            raise Failure(f"the answer is about pipeline {found['Pipeline']} and event rule {found.get('ImageRule', 'none')}, not about "
+                          f"{self._pipeline} and {image_rule}", f"Nothing was changed. {_REVERT}")
 
     # --- the former deployments, and the obstacles --------------------------------------
 
     def show(self) -> None:
+        if obstacle := self._found.get("Obstacle"):
+            self._show_unread()
+            raise Failure(obstacle["Problem"], obstacle["Remedy"])
         now = datetime.now(timezone.utc)
         rows = [["*" if number == 1 else "", str(number), age(read_time(each.get("At")), now), *_cells(each)]
                 for number, each in enumerate(self._deployments, 1)]
@@ -110,6 +117,9 @@ class Undo:
         self._show_now()
         for each in self._found["Holds"]:
             self._output.write(*self._lines(_MARKS[each["Holds"]], each))
+        self._show_unread()
+
+    def _show_unread(self) -> None:
         for each in self._found["NotRead"]:
             self._output.write(*self._lines("?", each))
 
@@ -130,8 +140,8 @@ class Undo:
 
     def _lines(self, mark: str, found: dict[str, Any]) -> list[str]:
         """A problem, and its remedy if it has one."""
-        remedy = found.get("Remedy")
-        return [f"{mark} {found['Problem']}", *([f"    {self._output.selecting(remedy)}"] if remedy else [])]
+        remedy = [f"    {self._output.selecting(remedy_of(found))}"] if found.get("Remedy") else []
+        return [f"{mark} {found['Problem']}", *remedy]
 
     @property
     def _see_why(self) -> str:
@@ -188,7 +198,7 @@ class Undo:
         problem, branch = found.get("Problem", ""), f"branch {self._found['Branch']} in GitLab"
         if found["Contained"] is None:
             self._output.write_progress(*self._lines("?", {
-                "Problem": f"whether {branch} contains commit {commit} was not checked: {problem}", "Remedy": found.get("Remedy")}))
+                **found, "Problem": f"whether {branch} contains commit {commit} was not checked: {problem}"}))
         elif not found["Contained"]:
             self._output.write_progress(f"! {branch} does not contain commit {commit}: {problem or 'its history was rewritten'}")
 
@@ -198,7 +208,9 @@ class Undo:
         """A failure does not stop the undo, which is urgent."""
         if not (rule := self._found.get("ImageRule")):
             return
+        enable = f"aws events enable-rule --name {rule}"
         self._output.has_begun = True
+        self._output.interrupted = f"Nothing was started. Event rule {rule} may be disabled. To enable it: {enable}"
         try:
             self._environment.account.client("events", config=_OF_CHANGES).disable_rule(Name=rule)
         except Exception as error:
@@ -208,15 +220,16 @@ class Undo:
             if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
                 return
             self.status = 1
-            self._output.write_progress(*self._lines("!", {
-                "Problem": f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image deploys the newest "
-                           "commit", "Remedy": f"Ask an operator to disable it: aws events disable-rule --name {rule}"}))
+            left = {"Problem": f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image deploys the newest commit",
+                    "Remedy": f"Ask an operator to disable it: aws events disable-rule --name {rule}"}
+            self._output.document["left"] = [members_of(left)]
+            self._output.write_progress(*self._lines("!", left))
         else:
             self._output.record_change(f"event rule {rule} is disabled")
             # Before the start, which may fail.
             self._output.write_progress(
                 "        The image's tag keeps its newest image. If you revert in GitLab, first push the former or a corrected image",
-                f"        {self._output.selecting(f'Then end the freeze of the image: aws events enable-rule --name {rule}')}")
+                f"        {self._output.selecting(f'Then end the freeze of the image: {enable}')}")
 
     def start(self, chosen: dict[str, Any]) -> str:
         """Returns the ID of the execution."""

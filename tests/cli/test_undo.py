@@ -14,7 +14,8 @@ from cli import main
 from cli.commands import undo
 from cli.project import following
 from tests.cli.answering import (
-    BAD, CONSOLE, GOOD, PIPELINE, Answering, deployment, deployments, execution, execution_id, failed, rejected, unread)
+    BAD, CONSOLE, GOOD, PIPELINE, Answering, deployment, deployments, execution, execution_id, failed, rejected, response,
+    unread)
 from tests.cli.conftest import Ended, Run
 
 STARTED = execution_id(99)
@@ -140,6 +141,21 @@ def test_deployment_that_cannot_be_repeated_starts_nothing(answer: Any, problem:
     assert (ended.status, shop.started) == (1, []) and problem in ended.err and ended.err.count("\n") == 1
 
 
+def test_reads_before_an_obstacle_are_shown(shop: Undo) -> None:
+    shop.answer = deployments(Obstacle=OBSTACLE, NotRead=[{"Problem": "GetPipeline is denied", "Remedy": "Ask an operator", "Code": "CFG-401"}])
+    assert shop().out.splitlines()[1:] == ["? GetPipeline is denied", "    Ask an operator - CFG-401"]
+
+
+@pytest.mark.parametrize(("others", "said"), [
+    ({"Pipeline": "codepipeline-prd-cfn-pay"}, "the answer is about pipeline codepipeline-prd-cfn-pay and event rule none, not about"),
+    ({"ImageRule": "someone-elses-rule"}, f"the answer is about pipeline {PIPELINE} and event rule someone-elses-rule, not about"),
+    ({"ProjectID": "pay"}, "the answer of function cfn-gitops-dev-read is not that of this version: it is about project pay")])
+def test_answer_about_something_else_changes_nothing(others: Any, said: str, shop: Undo, answering: Answering) -> None:
+    shop.answer |= others
+    ended = shop("--to", GOOD, "--yes")
+    assert ended.status == 1 and ended.err.startswith(said) and {call for call, _ in answering.requests} == {"Invoke"}
+
+
 @pytest.mark.parametrize(("later", "shown"), [
     ("Failed", "failed: execution 9 (commit 9c8b7a6f)\n    See why: cfn-gitops failures shop --env dev\n"),
     ("InProgress", "is in progress: execution 9 (commit 9c8b7a6f)\n"), ("Paused", "is Paused: execution 9 (commit 9c8b7a6f)\n")])
@@ -173,8 +189,8 @@ def test_other_form_of_a_deployment_is_wrong_use(to: str, shop: Undo) -> None:
 @pytest.mark.parametrize(("found", "line"), [
     ({"Contained": True}, ""), ({"Contained": False}, "! branch development in GitLab does not contain commit 600d600d: its history was rewritten\n"),
     ({"Contained": False, "Problem": "the branch does not exist"}, "commit 600d600d: the branch does not exist\n"),
-    ({"Contained": None, "Problem": "GitLab rejects the token", "Remedy": "Replace it"},
-     "? whether branch development in GitLab contains commit 600d600d was not checked: GitLab rejects the token\n    Replace it\n")])
+    ({"Contained": None, "Problem": "GitLab rejects the token", "Remedy": "Replace it", "Code": "CFG-401"},
+     "? whether branch development in GitLab contains commit 600d600d was not checked: GitLab rejects the token\n    Replace it - CFG-401\n")])
 def test_plan_shows_whether_gitlab_contains_the_commit(found: Any, line: str, shop: Undo) -> None:
     shop.answer = deployments(HasApproval=False, Deployments=[deployment(3, BAD, IsDeployedNow=True), deployment(2, GOOD, InBranch=found)])
     ended = shop("--to", GOOD, "--yes")
@@ -214,6 +230,8 @@ def test_rule_of_the_image_does_not_stop_the_undo(found: Any, status: int, shown
     answering.responses["DisableRule"] = found
     ended = shop("--to", GOOD, "--yes")
     assert (ended.status, len(shop.started)) == (status, 1) and shown in ended.out and "Then end the freeze" not in ended.out
+    left = json.loads(shop("--to", GOOD, "--yes", "--json").out).get("left", [])
+    assert [each["problem"].split(":")[0] for each in left] == [f"event rule {IMAGE_RULE} is not disabled"] * status
 
 
 # --- the start and its end ---
@@ -279,7 +297,7 @@ def test_start_without_a_response_is_not_a_failed_one(lost: Any, shop: Undo, ans
     assert ended.status == 1 and UNKNOWN in ended.err and json.loads(ended.out)["result"] == "unknown"
 
 
-def test_lost_look_does_not_end_it(shop: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_look_does_not_end_it(shop: Undo, answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     # A time ends it, not a number, and the same problem is one line.
     hidden = execution() | {"Execution": {"ExecutionId": STARTED, "Actions": [], "IsEnd": False, "HasDeployed": False},
                             "NotRead": unread("CodePipeline does not list it")}
@@ -290,6 +308,10 @@ def test_lost_look_does_not_end_it(shop: Undo, monkeypatch: pytest.MonkeyPatch) 
     assert "... not read: function cfn-gitops-dev-read failed: Task timed out" in ended.out and len(shop.started) == 1
     shop.looks = [DENIED]
     assert f"execution {STARTED} goes on, but is not read: you may not ask function" in shop("--to", GOOD, "--yes").err
+    missing = b"<R><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></R>"
+    answering.responses["DescribeStacks"] = lambda _: response(missing, 400)
+    shop.looks = [rejected("ResourceNotFoundException", "Function not found", 404)]
+    assert f"execution {STARTED} goes on, but is not read: stack cfn-gitops-dev does not exist" in shop("--to", GOOD, "--yes").err
     monkeypatch.setattr(following, "_MAX_LOSS", 0)
     shop.looks = [LOST]
     assert f"execution {STARTED} goes on, but is not read: " in shop("--to", GOOD, "--yes").err
@@ -302,9 +324,11 @@ def interrupted(_: Any) -> Any:
 @pytest.mark.parametrize(("arrange", "text"), [
     (lambda shop, answering: answering.responses.update(Invoke=interrupted), "Interrupted. Nothing was changed"),
     (lambda shop, answering: answering.responses.update(StartPipelineExecution=interrupted), f"Interrupted. {UNKNOWN}"),
+    (lambda shop, answering: (with_images(shop), answering.responses.update(DisableRule=interrupted)),
+     f"Interrupted. Nothing was started. Event rule {IMAGE_RULE} may be disabled. To enable it: aws events enable-rule --name {IMAGE_RULE}"),
     (lambda shop, answering: setattr(shop, "looks", [KeyboardInterrupt()]),
      f"Interrupted. Execution {STARTED} goes on. To stop it: aws codepipeline stop-pipeline-execution --pipeline-name {PIPELINE} "
-     f"--pipeline-execution-id {STARTED} --reason undo")], ids=range(3))
+     f"--pipeline-execution-id {STARTED} --reason undo")], ids=range(4))
 def test_interrupt_says_what_goes_on(arrange: Callable[..., Any], text: str, shop: Undo, answering: Answering) -> None:
     arrange(shop, answering)
     ended = shop("--to", GOOD, "--yes")
