@@ -82,10 +82,10 @@ class Questions:
         for member, kind in _MEMBERS["Execution" if "ExecutionId" in question[name] else name].items():
             if not isinstance(answer.get(member), kind):
                 raise of_another_form(self._environment, self.function, f"{member} is missing or of another type")
+        self._environment.answered_by = self.function
         for each in answer.get("Projects", [answer]) if "ProjectID" in question[name] else ():
             if each.get("ProjectID") != members["ProjectID"]:
                 raise of_another_form(self._environment, self.function, f"it is about project {each.get('ProjectID')}")
-        self._environment.answered_by = self.function
         return answer
 
     def _invoked(self, question: dict[str, Any]) -> Any:

@@ -263,13 +263,14 @@ pub fn part_problem(
 }
 
 /// The problem of a stack that an older function rendered. `None` if this one did.
-pub fn outdated_problem(child: &Child) -> Option<Reason> {
+pub fn outdated_problem(child: &Child, env_id: &str) -> Option<Reason> {
     let version = child.version.filter(|_| child.is_outdated())?;
     let owner = &child.owner.stack_id;
     let problem =
         format!("its rendering has version {version}, and this function's is {RENDERING_VERSION}");
     let remedy = format!(
-        "Set RenderingSerial of its resource in stack {owner} to {RENDERING_VERSION} with `cfn-gitops upgrade`"
+        "Set RenderingSerial of its resource in stack {owner} to {RENDERING_VERSION} with \
+         `cfn-gitops upgrade --env {env_id}`"
     );
     Some(Reason::uncoded(problem, remedy))
 }

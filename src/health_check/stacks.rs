@@ -218,7 +218,7 @@ struct Counts {
 
 impl FoundStacks {
     /// Adds the stack `name` with its findings, and the work that it leaves to do.
-    fn add(&mut self, name: &str, read: ReadStack<'_>, findings: &mut Findings) {
+    fn add(&mut self, name: &str, env_id: &str, read: ReadStack<'_>, findings: &mut Findings) {
         let ReadStack {
             id,
             child,
@@ -255,7 +255,7 @@ impl FoundStacks {
             return findings.checked(subject, Some(orphan_problem(&child, id)));
         }
         let problem = stack_problem(&child.status, id);
-        let problem = problem.or_else(|| outdated_problem(&child));
+        let problem = problem.or_else(|| outdated_problem(&child, env_id));
         if problem.is_some() || is_whole {
             findings.checked(subject, problem);
         }
@@ -298,7 +298,7 @@ impl Checker<'_> {
                 let is_outdated = read.is_owned && read.child.is_outdated();
                 counts.orphans += usize::from(!read.is_owned);
                 counts.outdated += usize::from(is_outdated);
-                found.add(name, *read, &mut findings);
+                found.add(name, &self.environment.id, *read, &mut findings);
             }
             Ok(Read::Untagged) => drop(found.untagged.insert(name.to_owned())),
             Ok(Read::Nothing) => {}

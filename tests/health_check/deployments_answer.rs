@@ -246,8 +246,8 @@ async fn nothing_is_started_in_another_execution_mode() {
         codepipeline-dev-cfn-shop has the ExecutionMode FUTURE, in which CodePipeline may deploy another commit than the named one, so nothing is started
         none
         {"Problem":"codepipeline-dev-cfn-shop has no source action Source that reads a branch","Remedy":"Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"}
-        {"Problem":"CodePipeline lists no deployment of codepipeline-dev-cfn-shop","Remedy":"See what it did: cfn-gitops status --env dev shop"}
-        {"Problem":"pipeline codepipeline-dev-cfn-shop does not exist","Remedy":"See what it did: cfn-gitops status --env dev shop"}"#]].assert_eq(&shown.join("\n"));
+        {"Problem":"CodePipeline lists no deployment of codepipeline-dev-cfn-shop","Remedy":"See what failed: cfn-gitops failures shop --env dev"}
+        {"Problem":"pipeline codepipeline-dev-cfn-shop does not exist","Remedy":"See the projects: cfn-gitops status --env dev"}"#]].assert_eq(&shown.join("\n"));
 }
 
 /// A source action without its revision would read the newest one.

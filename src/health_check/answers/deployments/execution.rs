@@ -8,7 +8,7 @@ use aws_sdk_codepipeline::types::{
 };
 use serde_json::{Value, json};
 
-use super::former::see_status;
+use super::former::see_projects;
 use super::holds::{self, Place};
 use super::{NotRead, ReadLimit};
 use crate::common::one_line::{one_line, shortened};
@@ -81,7 +81,7 @@ impl Checker<'_> {
         let listed = limit.read(format!("execution {id} of {pipeline}"), listing).await;
         let listed = listed.and_then(|listed| {
             let problem = format!("pipeline {pipeline} does not exist");
-            listed.ok_or_else(|| Reason::uncoded(problem, see_status(names)))
+            listed.ok_or_else(|| Reason::uncoded(problem, see_projects(names)))
         });
         let listed = not_read.note(listed)?;
         let found = find(&listed, id).cloned().ok_or_else(|| {

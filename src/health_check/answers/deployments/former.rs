@@ -124,7 +124,10 @@ fn pipeline_obstacle(shown: &ShownPipeline<'_>) -> Option<Value> {
         }
         Some(attempts) if latest(attempts).is_empty() => {
             let problem = format!("CodePipeline lists no deployment of {pipeline}");
-            Some(obstacle(&problem, &see_status(shown.names)))
+            let (project_id, env_id) = (&shown.names.project_id, &shown.names.env_id);
+            let remedy =
+                format!("See what failed: cfn-gitops failures {project_id} --env {env_id}");
+            Some(obstacle(&problem, &remedy))
         }
         Some(_) => None,
     }
@@ -133,7 +136,7 @@ fn pipeline_obstacle(shown: &ShownPipeline<'_>) -> Option<Value> {
 /// The obstacle of a project without a pipeline.
 pub fn absent(names: &ResourceNames) -> Value {
     let problem = format!("pipeline {} does not exist", names.pipeline());
-    obstacle(&problem, &see_status(names))
+    obstacle(&problem, &see_projects(names))
 }
 
 /// The reason why an execution cannot be started.
@@ -141,11 +144,8 @@ fn obstacle(problem: &str, remedy: &str) -> Value {
     json!({"Problem": problem, "Remedy": remedy})
 }
 
-pub fn see_status(names: &ResourceNames) -> String {
-    format!(
-        "See what it did: cfn-gitops status --env {} {}",
-        names.env_id, names.project_id
-    )
+pub fn see_projects(names: &ResourceNames) -> String {
+    format!("See the projects: cfn-gitops status --env {}", names.env_id)
 }
 
 fn shown_attempt(attempt: &DeployAttempt, shown: &ShownPipeline<'_>) -> Value {
