@@ -75,7 +75,8 @@ def _show_stack(environment: Environment, stack: dict[str, Any], output: Output)
     """Writes the failures of its latest operation, and returns the document."""
     name, status = stack["StackName"], stack["StackStatus"]
     # A deleted stack has its ID alone.
-    failures = StackFailures(environment.account.client("cloudformation"), stack["StackId"] if status == DELETE_COMPLETE else name, of_latest=True)
+    is_deleted = status == DELETE_COMPLETE
+    failures = StackFailures(environment.account.client("cloudformation"), stack["StackId"] if is_deleted else name, of_latest=True, is_deleted=is_deleted)
     lines = failures.lines()
     unread = [str(each) for each in (failures.error and explained(failures.error), failures.hint) if each]
     if lines:

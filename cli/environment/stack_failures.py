@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from cli.environment.stack_statuses import BEGINS, COMPLETE, DELETE_IN_PROGRESS, ROLLBACK_IN_PROGRESS, has_failed
+from cli.environment.stack_statuses import BEGINS, COMPLETE, DELETE_COMPLETE, DELETE_IN_PROGRESS, ROLLBACK_IN_PROGRESS, has_failed
 from cli.shell.terminal import visible
 
 _STACK = "AWS::CloudFormation::Stack"
@@ -108,10 +108,10 @@ class _Operation:
 
 class StackFailures:
     """Create it before the operation and read it afterwards: it leaves out an earlier operation. Or create it with
-    `of_latest`, for the latest operation."""
+    `of_latest`, for the latest operation. That of a deleted stack is the one before its deletion."""
 
-    def __init__(self, cloudformation: Any, stack_name: str, of_latest: bool = False) -> None:
-        self._cloudformation, self._stack_name = cloudformation, stack_name
+    def __init__(self, cloudformation: Any, stack_name: str, of_latest: bool = False, is_deleted: bool = False) -> None:
+        self._cloudformation, self._stack_name, self._is_deleted = cloudformation, stack_name, is_deleted
         # The hint if CloudFormation's validation cannot be read. Empty otherwise.
         self.hint = ""
         # The first one, of a list that is not read. Without it, a list without failures proves nothing.
@@ -138,10 +138,13 @@ class StackFailures:
         return change_set["ChangeSetId"], operation, change_set
 
     def _operation(self, stack: str, begins: Sequence[str]) -> _Operation:
-        operation = _Operation()
         events = self._each("describe_stack_events", "StackEvents", StackName=stack)
-        next((event for event in events if operation.add(event, begins)), None)
-        return operation
+        while True:
+            operation = _Operation()
+            begin = next((event for event in events if operation.add(event, begins)), None)
+            first = begin["ResourceStatus"] if begin else ""
+            if not self._is_deleted or (first, operation.status) != (DELETE_IN_PROGRESS, DELETE_COMPLETE):
+                return operation
 
     def _of_change_set(self, change_set: dict[str, Any]) -> list[_Failed]:
         named = {"StackName": change_set["StackName"], "ChangeSetName": change_set["ChangeSetId"]}

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli.environment.stack_failures import StackFailures
-from tests.cli.recorded import CASES, NAME, STACK, Recorded, case_of
+from tests.cli.recorded import CASES, NAME, STACK, Recorded, arn, case_of
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"][:60])
@@ -32,6 +32,17 @@ def test_operation_after_the_former_one_is_read() -> None:
     assert read.lines() == []
     events += reversed(later)
     assert read.lines() == ["Queue (AWS::SQS::Queue): It exists already"]
+
+
+def test_failed_creation_is_read_after_the_deletion() -> None:
+    events = [["", STACK, "CREATE_IN_PROGRESS", "User Initiated"], ["Queue", "AWS::SQS::Queue", "CREATE_FAILED", "It exists already"],
+              ["", STACK, "ROLLBACK_IN_PROGRESS", "failed to create: [Queue]"], ["", STACK, "ROLLBACK_COMPLETE", ""],
+              ["", STACK, "DELETE_IN_PROGRESS", "User Initiated"], ["Queue", "AWS::SQS::Queue", "DELETE_COMPLETE", ""],
+              ["", STACK, "DELETE_COMPLETE", ""]]
+    account: Any = Recorded({"events": {"": events}})
+    assert StackFailures(account, arn(), of_latest=True, is_deleted=True).lines() == ["Queue (AWS::SQS::Queue): It exists already"]
+    del events[1:4]
+    assert StackFailures(account, arn(), of_latest=True, is_deleted=True).lines() == []
 
 
 @pytest.mark.parametrize(("code", "hint"), [
