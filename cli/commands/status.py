@@ -138,16 +138,17 @@ def _unread_notes(name: str, unread: Iterable[dict[str, str]]) -> Iterator[Note]
 
 def _write_notes(notes: list[Note], count: int, output: Output) -> None:
     """`count` is that of all projects."""
-    groups: dict[tuple[str, ...], tuple[str, dict[tuple[str, ...], list[str]]]] = {}
+    groups: dict[tuple[str, ...], tuple[str, dict[tuple[str, ...], dict[str, None]]]] = {}
     for each in notes:
         line = each.mark, each.text, each.cause
         # An equal remedy is written once.
         _, lines = groups.setdefault((each.remedy,) if each.remedy else line, (each.remedy, {}))
-        lines.setdefault(line, []).append(each.name)
+        # The environment has its own line, and a project is named once.
+        lines.setdefault((*line, "" if each.name else "own"), {})[each.name] = None
     for remedy, lines in groups.values():
-        for (mark, text, cause), names in lines.items():
+        for (mark, text, cause, _), names in lines.items():
             more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-            of = "all projects" if len(names) == count > 1 else ", ".join(names[:_MAX_NAMES]) + more
+            of = "all projects" if len(names) == count > 1 else ", ".join([*names][:_MAX_NAMES]) + more
             output.write(f"{mark}{of}{': ' if of else ''}{text}", *([f"    {cause}"] if cause else []))
         output.write(*([f"    {output.selecting(remedy)}"] if remedy else []))
 
