@@ -157,7 +157,8 @@ class Environment:
         question = ""
         # A suggestion must not hide the failure.
         with contextlib.suppress(BotoCoreError, ClientError):
-            question = did_you_mean(name, [each["StackName"] for each in self.account.stacks()])
+            is_own = name == self.settings.stack_name
+            question = did_you_mean(name, [each["StackName"] for each in self.account.stacks() if not is_own or self._is_own(each)])
         return Failure(f"stack {name} does not exist in {self.place}{question}", remedy)
 
     def require_deleted(self) -> None:
