@@ -144,10 +144,10 @@ class Output:
         self.document["checks"] = [finding.members() for finding in findings]
         for finding in findings if not self.as_json else ():
             label = "FOUND" if isinstance(finding, Found) else finding.result
-            write_shown(styled(f"{label:12} ", finding.style) + shown(finding.subject) + "\n")
+            write_shown(styled(f"{label:14} ", finding.style) + shown(finding.subject) + "\n")
             remedy = " - ".join(filter(None, (self.selecting(finding.remedy), finding.code)))
             for line in filter(None, (finding.text, remedy)):
-                write(f"{'':13}  {line}")
+                write(f"{'':15}  {line}")
         results = [finding.result for finding in findings]
         counts = {kind.result: results.count(kind.result) for kind in (Found, Sound, Held, NotLookedAt, NotChecked)
                   if kind in (Found, Sound, NotChecked) or kind.result in results}

@@ -22,18 +22,18 @@ def test_each_kind_of_row_is_shown(answering: Answering, run: Run) -> None:
     answering.responses["Invoke"] = doctor(SOUND, HELD, NOT_LOOKED_AT, FOUND, not_checked=("listing the users: AccessDenied",))
     ended = run("doctor", "--profile", "ops")
     assert (ended.status, ended.out.splitlines()[1:]) == (1, [
-        "sound        stack cfn-gitops-dev",
-        f"held         pipeline {PIPELINE}",
-        "               held by the disabled transition into stage Deploy: sale",
-        f"               To end the freeze: aws --profile ops codepipeline enable-stage-transition --pipeline-name {PIPELINE}",
-        "not looked at the password of user user-dev-mirroring",
-        "               this function reads no secret of a mirror",
-        f"FOUND        event rule {RULE}",
-        "               its state is DISABLED",
-        f"               Enable it: aws --profile ops events enable-rule --name {RULE} - CFG-401",
-        "not checked  a part of the environment",
-        "               listing the users: AccessDenied",
-        "               Run this again",
+        "sound          stack cfn-gitops-dev",
+        f"held           pipeline {PIPELINE}",
+        "                 held by the disabled transition into stage Deploy: sale",
+        f"                 To end the freeze: aws --profile ops codepipeline enable-stage-transition --pipeline-name {PIPELINE}",
+        "not looked at  the password of user user-dev-mirroring",
+        "                 this function reads no secret of a mirror",
+        f"FOUND          event rule {RULE}",
+        "                 its state is DISABLED",
+        f"                 Enable it: aws --profile ops events enable-rule --name {RULE} - CFG-401",
+        "not checked    a part of the environment",
+        "                 listing the users: AccessDenied",
+        "                 Run this again",
         "5 checks: 1 found, 1 sound, 1 held, 1 not looked at, 1 not checked"])
     assert answering.requests == [("Invoke", {"Doctor": {}})]
     document = json.loads(run("doctor", "--json").out)

@@ -16,14 +16,14 @@ def found(output: str) -> list[str]:
 def test_only_a_disabled_rule_is_a_problem_with_its_remedy(aws: LocalAws, production: Production) -> None:
     status, output = production.run("doctor")
     assert (status, found(output)) == (0, []), output
-    for subject in ("sound        stack cfn-gitops-prd", "the credential of user user-prd-",
+    for subject in ("sound          stack cfn-gitops-prd", "the credential of user user-prd-",
                     f"event rule {PIPELINE_RULE}"):
         assert subject in output, output
     events = aws.client("events")
     events.disable_rule(Name=PIPELINE_RULE)
     status, output = production.run("doctor")
     events.enable_rule(Name=PIPELINE_RULE)
-    assert (status, found(output)) == (1, [f"FOUND        event rule {PIPELINE_RULE}"]), output
+    assert (status, found(output)) == (1, [f"FOUND          event rule {PIPELINE_RULE}"]), output
     assert f"aws events enable-rule --name {PIPELINE_RULE}" in output
 
 
@@ -35,7 +35,7 @@ def test_freeze_of_a_project_is_shown_and_is_not_a_problem(aws: LocalAws, produc
     assert (status, found(output)) == (0, []), output
     # The pipeline is named, although there is none before the first push. One freeze is one row.
     held = f"held by the disabled event rule {rule}\n"
-    assert f"held         pipeline codepipeline-prd-cfn-infra\n               {held}" in output, output
+    assert f"held           pipeline codepipeline-prd-cfn-infra\n                 {held}" in output, output
     assert output.count(held) == 1, output
     assert f"To end the freeze: aws events enable-rule --name {rule}" in output
 
@@ -54,7 +54,7 @@ def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, produ
     for subject, problem in ((f"secret {secret}", "it was deleted"), (f"pipeline stack {child}", "it does not exist")):
         assert f'"subject":"{subject}","error":"{problem}' in log, log[-3000:]
     status, output = production.run("doctor")
-    assert status == 1 and {f"FOUND        secret {secret}", f"FOUND        pipeline stack {child}"} <= set(found(output)), output
+    assert status == 1 and {f"FOUND          secret {secret}", f"FOUND          pipeline stack {child}"} <= set(found(output)), output
     # The remedies of both: a new RotationSerial, and another property of the pipeline's resource.
     changed = production.change(RotationSerial="restored", GitLabProjectUrl="https://gitlab.com/platform/infra")
     assert changed == "UPDATE_COMPLETE", production.failures()

@@ -60,7 +60,7 @@ def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop
     shell, upgrade = Folder(aws, ROOT, tmp_path), "python -m cli upgrade --env dev --yes"
     [mirror] = shop.source.mirrors_to(shop.mirrored_url)
     diagnosis = shell.run("python -m cli doctor --env dev", fails=True)
-    assert f"FOUND        pipeline stack {shop.stack_name}" in diagnosis, diagnosis
+    assert f"FOUND          pipeline stack {shop.stack_name}" in diagnosis, diagnosis
     assert "its rendering has version 0" in diagnosis, diagnosis
 
     # An update of the pipeline would cancel this execution.
