@@ -3,8 +3,9 @@
 It changes nothing. Of a project it prints what the function cfn-gitops-<EnvID>-read answers: the action that failed with its
 resources, and then the other problems. If the project's own stack has failed, it reads that stack's failures with your
 permissions. Of another stack, and of the project's stacks if the function does not answer, it prints the resources that failed
-in the latest operation, with CloudFormation's reasons. Without a name, the stack is that of the environment. The exit status
-is 1 if it has failed or if a part was not read. It is 0 if a person rejected the newest execution.
+in the latest operation, with CloudFormation's reasons. Of a deleted stack, it is the operation before the deletion. Without a
+name, the stack is that of the environment. The exit status is 1 if it has failed or if a part was not read. It is 0 if a person
+rejected the newest execution.
 """
 
 from __future__ import annotations
