@@ -10,14 +10,17 @@ use aws_sdk_codepipeline::types::{
 
 use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::executions::actions::{self, list_actions};
-use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus};
+use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus, has_succeeded};
 use crate::gitops_pipeline::holds::{self, DisabledTransition};
 use crate::gitops_pipeline::names;
+
+/// The most ends that are looked at. A failure behind so many rejections is not found.
+const MAX_ENDS: usize = 10;
 
 /// A pipeline's executions and approvals, as CodePipeline shows them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineHealth {
-    /// How its latest finished execution ended. `None` if none has finished.
+    /// How the latest execution that counts ended. `None` if there is none.
     pub end: Option<PipelineEnd>,
     /// The number of pending approvals.
     pub approvals_waiting: usize,
@@ -33,10 +36,8 @@ pub struct PipelineHealth {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PipelineEnd {
     Succeeded,
-    /// In this action. Empty if CodePipeline shows none, as of a failed condition.
-    Failed(String),
-    /// A person rejected its changes. That is a decision, and not a failure.
-    Rejected,
+    /// In this action, if that was read. Empty if CodePipeline shows none: a condition failed.
+    Failed(Result<String, CallError>),
 }
 
 /// The names of the pipelines of the environment `env_id`.
@@ -52,7 +53,7 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
 /// Reads the health of a pipeline. `None` if it does not exist.
 pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, CallError> {
     let listed = executions::list_while(aws, name, |listed| {
-        listed.len() < executions::LATEST || latest_end(listed).is_none()
+        listed.len() < executions::LATEST || ends(listed).next().is_none()
     });
     let Some(mut latest) = listed.await? else {
         return Ok(None);
@@ -60,11 +61,7 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     let Some(state) = executions::state(aws, name).await? else {
         return Ok(None);
     };
-    let end = match latest_end(&latest) {
-        Some((_, true)) => Some(PipelineEnd::Succeeded),
-        Some((failed, false)) => Some(end_of_failed(aws, name, failed).await?),
-        None => None,
-    };
+    let end = latest_end(aws, name, &latest).await;
     latest.truncate(executions::LATEST);
     let waiting = waiting_approvals(&state);
     Ok(Some(PipelineHealth {
@@ -76,30 +73,45 @@ pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, Call
     }))
 }
 
-/// The latest execution that succeeded or failed, and whether it has succeeded. `None` if none has
-/// ended. Stopped and superseded executions do not count as an end.
-fn latest_end(listed: &[PipelineExecutionSummary]) -> Option<(&PipelineExecutionSummary, bool)> {
-    // The latest execution comes first.
-    listed.iter().find_map(|one| match executions::status_of(one) {
-        ExecutionStatus::Succeeded => Some((one, true)),
-        ExecutionStatus::Failed => Some((one, false)),
-        _ => None,
-    })
+/// The executions that succeeded or failed, the latest first. Stopped and superseded executions do
+/// not count as an end, and neither does a rollback that succeeded.
+pub(crate) fn ends(
+    listed: &[PipelineExecutionSummary],
+) -> impl Iterator<Item = &PipelineExecutionSummary> {
+    let is_end = |one: &&PipelineExecutionSummary| {
+        has_succeeded(one) || executions::status_of(one) == ExecutionStatus::Failed
+    };
+    listed.iter().filter(is_end).take(MAX_ENDS)
 }
 
-/// Whether an action failed, or a person rejected the changes. An approval that was not given in
-/// time has failed, too: CodePipeline names no person then.
-async fn end_of_failed(
+/// The latest end that no person has decided: the execution before a rejected one may have failed.
+async fn latest_end(
     aws: &Aws,
     name: &str,
-    failed: &PipelineExecutionSummary,
-) -> Result<PipelineEnd, CallError> {
-    let id = failed.pipeline_execution_id().unwrap_or_default();
+    listed: &[PipelineExecutionSummary],
+) -> Option<PipelineEnd> {
+    for one in ends(listed) {
+        if has_succeeded(one) {
+            return Some(PipelineEnd::Succeeded);
+        }
+        let id = one.pipeline_execution_id().unwrap_or_default();
+        match failed_action(aws, name, id).await.transpose() {
+            None => {}
+            Some(action) => return Some(PipelineEnd::Failed(action)),
+        }
+    }
+    None
+}
+
+/// The action in which the execution `id` failed. `None` if a person rejected its changes, which is
+/// a decision, and not a failure. An approval that was not given in time has failed, too:
+/// CodePipeline names no person then.
+async fn failed_action(aws: &Aws, name: &str, id: &str) -> Result<Option<String>, CallError> {
     let actions = list_actions(aws, name, id).await?;
     let failed = actions.into_iter().find(|action| action.state == actions::ActionState::Failed);
     Ok(match failed {
-        Some(action) if action.name == APPROVAL && !action.by.is_empty() => PipelineEnd::Rejected,
-        action => PipelineEnd::Failed(action.map(|action| action.name).unwrap_or_default()),
+        Some(action) if action.name == APPROVAL && !action.by.is_empty() => None,
+        action => Some(action.map(|action| action.name).unwrap_or_default()),
     })
 }
 

@@ -99,8 +99,8 @@ metrics! {
     CREDENTIAL_AGE "CredentialAge" "None" Some("UserName"), Above(45);
         "days since the credential was issued. `CredentialAgeAlarmDays` is the limit"
     PIPELINE_SUCCEEDED "PipelineSucceeded" "None" Some("PipelineName"), Below(1);
-        "1 or 0: result of the latest execution that succeeded or failed. Stopped and superseded \
-        executions do not count. Not written if a person rejected its changes"
+        "1 or 0: result of the latest execution that succeeded or failed. Executions that were stopped, \
+        superseded or rejected by a person do not count, and neither does a rollback that succeeded"
     APPROVALS_WAITING "ApprovalsWaiting" "Count" Some("PipelineName"), Above(0);
         "number of approvals that wait"
     SECONDS_SINCE_APPROVAL_REQUEST "SecondsSinceApprovalRequest" "Seconds" Some("PipelineName"), Above(86_400);

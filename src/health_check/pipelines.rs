@@ -124,8 +124,12 @@ impl Checker<'_> {
         findings.totals.pipelines += 1;
         let pipeline = &checked.health;
         let problem = match &pipeline.end {
-            Some(PipelineEnd::Failed(action)) => Some(failure(name, action)),
-            Some(PipelineEnd::Succeeded | PipelineEnd::Rejected) | None => None,
+            Some(PipelineEnd::Failed(Ok(action))) => Some(failure(name, action)),
+            Some(PipelineEnd::Failed(Err(error))) => {
+                findings.failed(error.clone());
+                Some(failure(name, ""))
+            }
+            Some(PipelineEnd::Succeeded) | None => None,
         };
         let transitions = pipeline.transitions.iter().cloned();
         for transition in transitions {
@@ -137,7 +141,7 @@ impl Checker<'_> {
         match &pipeline.end {
             Some(PipelineEnd::Succeeded) => metrics.push((metrics::PIPELINE_SUCCEEDED, 1.into())),
             Some(PipelineEnd::Failed(_)) => metrics.push((metrics::PIPELINE_SUCCEEDED, 0.into())),
-            Some(PipelineEnd::Rejected) | None => {}
+            None => {}
         }
         if let Some(requested) = pipeline.approval_requested {
             let waited = self.since(requested).as_secs_f64();
@@ -150,11 +154,11 @@ impl Checker<'_> {
     }
 }
 
-/// That the newest execution of the pipeline `name` failed, in this `action` if it is not empty.
+/// That an execution of the pipeline `name` failed, in this `action` if it is not empty.
 fn failure(name: &str, action: &str) -> Reason {
     let problem = match action {
-        "" => "its newest execution failed".to_owned(),
-        action => format!("its newest execution failed in action {action}"),
+        "" => "an execution has failed since the last success".to_owned(),
+        action => format!("an execution has failed in action {action} since the last success"),
     };
     let remedy = match ResourceNames::from_pipeline_name(name) {
         Some(ResourceNames { env_id, project_id }) => {

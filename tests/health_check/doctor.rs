@@ -19,7 +19,7 @@ const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 async fn each_problem_is_shown_with_its_remedy() {
     let (fake, _) = fake().await;
     pipeline(&fake, PIPELINE, &["Succeeded", "Failed"]);
-    expect!["its newest execution failed. See why: cfn-gitops failures shop --env dev"]
+    expect!["an execution has failed since the last success. See why: cfn-gitops failures shop --env dev"]
         .assert_eq(&problem_of(&fake, PIPELINE).await);
     fake.foreign_credential(USER);
     let foreign = "another credential of user user-dev-mirror";

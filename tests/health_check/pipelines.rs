@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::fixture::{create_pipeline, diagnose, empty_world, look, pipeline};
-use fake_aws::FakeAws;
+use fake_aws::{FakeAws, FaultKind, On};
 
 const NAME: &str = "codepipeline-dev-cfn-infra";
 
@@ -47,6 +47,39 @@ async fn unknown_status_of_the_newest_run_is_not_checked() {
     assert_eq!(unread[0]["Problem"], problem);
     let looked = look(&fake).await;
     assert_eq!(looked.values("PipelineSucceeded", NAME), [1.0]);
+}
+
+/// A rollback deploys the former release again, and a rejection decides about one commit.
+#[tokio::test(start_paused = true)]
+async fn failure_stays_after_a_rollback_and_a_rejection() {
+    for (first, value) in [("Failed", 0.0), ("Succeeded", 1.0)] {
+        let fake = empty_world();
+        pipeline(&fake, NAME, &[first, "Succeeded", "Failed", "Failed"]);
+        fake.arrange(|aws| {
+            let now = aws.now;
+            let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
+            pipeline.executions[1].rolls_back = Some("the first".to_owned());
+            for rejected in &mut pipeline.executions[2..] {
+                rejected.begin("Approval", now);
+                rejected.end("Approval", "Failed", Some("no"), now);
+            }
+        });
+        let looked = look(&fake).await;
+        assert_eq!(looked.values("PipelineSucceeded", NAME), [value]);
+        assert_eq!(looked.unhealthy().is_empty(), first == "Succeeded");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unread_actions_of_a_failed_run_hide_nothing_else() {
+    let fake = empty_world();
+    pipeline(&fake, NAME, &["Failed"]);
+    let operation = On::Operation("ListActionExecutions");
+    fake.break_from_now(operation, FaultKind::Denied);
+    let looked = look(&fake).await;
+    assert!(looked.has_failed());
+    assert_eq!(looked.values("PipelineSucceeded", NAME), [0.0]);
+    assert_eq!(looked.values("ApprovalsWaiting", NAME), [0.0]);
 }
 
 /// Replaces the actions that run, each with the token of an approval or none.

@@ -440,7 +440,7 @@ async fn rejection_of_a_person_is_not_a_failure() {
     expect![[r#"
 
         []
-        its newest execution failed in action Build. See why: cfn-gitops failures infra --env dev
+        an execution has failed in action Build since the last success. See why: cfn-gitops failures infra --env dev
         [0.0]"#]]
     .assert_eq(&shown.join("\n"));
 }

@@ -231,6 +231,11 @@ pub fn is_rollback(execution: &PipelineExecutionSummary) -> bool {
     !is_standard || matches!(trigger_of(execution), AutomatedRollback(_) | ManualRollback)
 }
 
+/// Whether it has succeeded by itself. A rollback that succeeds leaves the failure before it.
+pub fn has_succeeded(execution: &PipelineExecutionSummary) -> bool {
+    status_of(execution) == ExecutionStatus::Succeeded && !is_rollback(execution)
+}
+
 /// The token of a start, if `listed` are the latest executions, the newest first. Deliveries that
 /// list the same executions use the same token, so that one execution starts: assumption
 /// `start-token-outlives-a-delivery`. A later delivery lists the execution, and starts none.
