@@ -124,14 +124,12 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
     named = [each["Subject"].removeprefix("pipeline ") for each in problems]
     failed = [{"StackName": stack, "StackStatus": status} for stack, status in stacks if f"stack {stack}" in named and has_failed(status)]
     if failure:
-        # The function hides values of parameters.
-        by_default = name_of("deployed_stack", environment.env_id, name)
-        deployed = next((each["StackName"] for each in row.get("Drift", []) if each["StackName"] != child.get("Name")), by_default)
         output.write(*_lines_of(failure, name))
         if remedy := failure.get("Remedy"):
             output.write(f"  {output.selecting(remedy)}")
-        if failure.get("Resources") or failure.get("NotListed"):
-            output.write(output.selecting(f"  With CloudFormation's own reasons: cfn-gitops failures {deployed} --env {env}"))
+        # The function hides values of parameters.
+        if "StackName" in failure and (failure.get("Resources") or failure.get("NotListed")):
+            output.write(output.selecting(f"  With CloudFormation's own reasons: cfn-gitops failures {failure['StackName']} --env {env}"))
     elif not problems:
         output.write(f"Project {name} has no failure{_rejected(row.get('Rejection'))}")
     documents = [_show_stack(environment, each, output) for each in failed]

@@ -33,7 +33,7 @@ from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
 from cli.shell.times import age, read_time
 
-EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 120    # with many projects",
+EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 30    # only if the answer is fast",
             "cfn-gitops status --env dev --json")
 
 HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE (AGE)", "FROZEN", "DRIFT (AGE)", "OUTDATED", "MIRROR")
@@ -56,8 +56,8 @@ _MAX_SECONDS = 310
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--wait", type=_seconds, default=60, metavar="SECONDS",
-                        help=f"the time limit of the function's answer, at most {_MAX_SECONDS} (default: 60)")
+    parser.add_argument("--wait", type=_seconds, default=_MAX_SECONDS, metavar="SECONDS",
+                        help="the time limit of the function's answer (default: %(default)s)")
 
 
 def _seconds(text: str) -> float:
@@ -176,7 +176,7 @@ class Row:
         state, since = self.state()
         # SINCE has that of a deployment.
         shown_state = (shortened(state, _MAX_STATE) or "?") + (f" {self._age(since)}" if since and state != "deployed" else "")
-        frozen = "yes" if found.get("Holds") else "no" if self._is_read and "HasPipeline" in found else self._unknown
+        frozen = self._or_unknown("Holds", lambda holds: "yes" if holds else "no")
         outdated = self._or_unknown("IsOutdated", lambda is_outdated: "yes" if is_outdated else "no")
         return ["!" if self.concerns() else "", shortened(self.name, _MAX_NAME),
                 self._or_unknown("Deployed", lambda each: each["Commit"][:7] or "?"), self._age(deployed.get("At")) if deployed else

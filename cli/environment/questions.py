@@ -104,8 +104,7 @@ class Questions:
         """Raises the error if it is a defect."""
         function, env_id = self.function, self._environment.env_id
         if isinstance(error, ReadTimeoutError):
-            return NoAnswer(f"function {function} has not answered for {self._seconds:g} s", "Often GitLab does not answer, which "
-                            f"`cfn-gitops check --env {self._environment.settings.table}` shows in seconds. {self._log}")
+            return NoAnswer(f"function {function} has not answered for {self._seconds:g} s", f"Try again. {self._log}")
         failure = machine.explained(error)
         if failure is None:
             raise error

@@ -36,7 +36,7 @@ def project(name: str, number: int = 1, status: str = "Succeeded", at: str = "20
         "Owner": {"StackName": f"project-dev-{name}", "StackId": owner, "LogicalId": "Pipeline", "Status": "UPDATE_COMPLETE", "Exists": True},
         "Version": 2, "IsOutdated": False, "Branch": "development", "HasPipeline": True,
         "Deployed": {"ExecutionId": execution_id(1), "Commit": COMMIT, "Title": "Add a queue", "At": "2026-11-18T12:00:00Z"},
-        "Newest": {"ExecutionId": execution_id(number), "Status": status, "At": at, **commit}, "Approvals": [], "Problems": [],
+        "Newest": {"ExecutionId": execution_id(number), "Status": status, "At": at, **commit}, "Approvals": [], "Holds": [], "Problems": [],
         "Drift": [{"StackName": f"cfnstack-dev-{name}", "Status": "IN_SYNC", "CheckedAt": "2026-11-27T06:00:00Z"},
                   {"StackName": f"gitops-dev-{name}", "Status": "NOT_CHECKED"}],
         "Mirrors": [{"Subject": f"the mirror of project platform/{name} to repository codecommit-dev-cfn-{name}"}], "NotRead": []}

@@ -75,7 +75,7 @@ def answers(account: FakeAccount, answer: Any) -> None:
 DEPLOYMENT = {"ExecutionId": "e1", "At": "2026-11-27T12:00:00Z", "Commit": "4f2a9c1b0d3e", "Title": "Add a queue", "Stage": "Deploy",
               "Action": "Deploy", "Cause": "Queue: It exists already", "Resources": [
                   {"Path": "Data/Queue", "Type": "AWS::SQS::Queue", "Reason": "It exists already"}], "MoreResources": 2, "Cancelled": 1,
-              "StackStatus": "UPDATE_ROLLBACK_COMPLETE", "Remedy": "Revert it"}
+              "StackName": "tables", "StackStatus": "UPDATE_ROLLBACK_COMPLETE", "Remedy": "Revert it"}
 
 
 def test_deployment_is_shown_with_its_cause_first(account: FakeAccount, aws: Recorded, run: Run) -> None:
@@ -91,12 +91,15 @@ def test_deployment_is_shown_with_its_cause_first(account: FakeAccount, aws: Rec
         "  1 other was cancelled, because one failed",
         "  The stack is in UPDATE_ROLLBACK_COMPLETE",
         "  Revert it",
-        f"  With CloudFormation's own reasons: cfn-gitops failures {NAME} --env dev",
+        f"  With CloudFormation's own reasons: cfn-gitops failures tables --env dev",
         "Project shop: held by the disabled event rule r. See: cfn-gitops status --env dev",
         f"Project shop: stack {NAME} differs from its template. See: cfn-gitops status --env dev",
         "Not everything was read: GitLab is silent. Run this again"])
     document = json.loads(run("failures", "shop", "--json").out)
     assert document["project"] == "shop" and document["row"]["failure"]["resources"][0]["path"] == "Data/Queue"
+    unknown = {name: value for name, value in DEPLOYMENT.items() if name != "StackName"}
+    answers(account, projects(project("shop", 2, "Failed", Failure=unknown)))
+    assert "own reasons" not in run("failures", "shop").out
 
 
 def test_build_is_shown_without_a_stack(account: FakeAccount, aws: Recorded, run: Run) -> None:

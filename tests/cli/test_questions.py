@@ -41,8 +41,7 @@ def stacks(status: str) -> bytes:
     (rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason="CallerRateLimitExceeded"), "AWS throttles Invoke. Run this again in a minute"),
     (rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason=RESERVED), f"function {NAME} is switched off, or busy: its reserved "
      f"concurrency is used up. If it is 0, remove it: aws lambda delete-function-concurrency --function-name {NAME}"),
-    (ReadTimeoutError(endpoint_url=URL), f"function {NAME} has not answered for 60 s. Often GitLab does not answer, which `cfn-gitops check "
-     f"--env dev` shows in seconds. {LOG}"),
+    (ReadTimeoutError(endpoint_url=URL), f"function {NAME} has not answered for 310 s. Try again. {LOG}"),
     (EndpointConnectionError(endpoint_url=URL), "lambda.eu-central-1.amazonaws.com does not answer. Check the network, and HTTPS_PROXY if it "
      "needs one. If only this service fails, the region may not have it"),
     (failed("Sandbox.Timedout", "Task timed out after 300.00 seconds"), f"function {NAME} failed: Task timed out after 300.00 seconds. {LOG}"),
@@ -100,7 +99,7 @@ def test_terminal_shows_that_the_function_is_asked(answering: Answering, run: Ru
     answering.responses["Invoke"] = projects()
     assert run("status").err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert run("status").err == f"asking function {NAME}, up to 60 s\n"
+    assert run("status").err == f"asking function {NAME}, up to 310 s\n"
     assert run("status", "--json").err == ""
 
 

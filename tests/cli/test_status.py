@@ -37,7 +37,7 @@ def every_state() -> dict[str, Any]:
                        "Replaced": 1, "Removed": 0, "PossiblyReplaced": 0, "Undetermined": 0, "Modified": 2, "Added": 0, "Imported": 0}}}
     drift = [{"StackName": "cfnstack-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T08:00:00Z", "ByHealthCheck": True},
              {"StackName": "gitops-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"}]
-    hidden: dict[str, Any] = dict.fromkeys(("Deployed", "Newest", "Approvals", "Mirrors"))
+    hidden: dict[str, Any] = dict.fromkeys(("Deployed", "Newest", "Approvals", "Holds", "Mirrors"))
     hidden |= {"NotRead": unread("reading the state of the pipeline: AccessDenied"), "Drift": [{"StackName": "s", "Status": "NOT_CHECKED"}]}
     own = project("pay")["Owner"] | {"Status": "ROLLBACK_COMPLETE"}
     return projects(
@@ -55,7 +55,7 @@ def every_state() -> dict[str, Any]:
             "Subject": "stack project-dev-pay", "Problem": "its status is ROLLBACK_COMPLETE", "Remedy": "See why: cfn-gitops failures pay --env dev"}]},
         project("refused", 5, "Failed", "2026-11-27T11:00:00Z", Rejection={
             "ExecutionId": execution_id(5), "Commit": PUSHED, "At": "2026-11-27T11:00:00Z", "By": OLIVIA, "Reason": "not today"}),
-        project("shop"), project("vault", **hidden), project("vault2", **hidden), project("web", 6, "InProgress", "2026-11-27T11:56:00Z"))
+        project("shop"), project("vault", **hidden), project("vault2", **hidden | {"Holds": []}), project("web", 6, "InProgress", "2026-11-27T11:56:00Z"))
 
 
 TABLE = f"""\
@@ -64,7 +64,7 @@ Account 111122223333, region eu-central-1, environment dev
 !  api      4f2a9c1   9d     failed 25m   no      no 6h        no        ok
 !  pay      -         -      broken       -       -            -         -
 !  vault    ?         ?      ?            ?       unchecked    no        ?
-!  vault2   ?         ?      ?            ?       unchecked    no        ?
+!  vault2   ?         ?      ?            no      unchecked    no        ?
 !  mail     4f2a9c1   9d     deployed     no      no 6h        no        broken
 !  billing  4f2a9c1   9d     approval 3d  no      no 6h        no        ok
 !  auth     4f2a9c1   9d     deployed     yes     no 6h        no        ok
