@@ -169,6 +169,7 @@ async fn sound_project_has_no_problem() {
         "Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop",
         "Status":"NOT_CHECKED"}],
         "HasPipeline":true,
+        "Holds":[],
         "IsOutdated":false,
         "Newest":{"At":"<time>",
         "Commit":"c0ffee0000000001",
@@ -270,7 +271,7 @@ async fn failed_build_has_its_phase_and_no_line_of_its_log() {
     let row = row(&fake).await;
     assert!(!row.to_string().contains("a line of the log"));
     check(&fake, &["Failure", "Deployed"], expect![[r#"
-        Failure: {"Action":"Build","At":"<time>","Cause":"The build failed in phase BUILD: COMMAND_EXECUTION_ERROR: Error while executing command: npm test. Reason: exit status 1","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Read its log: aws logs tail /aws/codebuild/codebuild-dev-cfn-shop --since 1d","Title":"Change c0ffee0000000002"}
+        Failure: {"Action":"Build","At":"<time>","Cause":"The build failed in phase BUILD: COMMAND_EXECUTION_ERROR","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Read its log: aws logs tail /aws/codebuild/codebuild-dev-cfn-shop --since 1d","StackName":"cfnstack-dev-shop","Title":"Change c0ffee0000000002"}
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}"#]]).await;
 }
 
@@ -311,7 +312,7 @@ async fn failed_deployment_lists_the_resources_of_nested_stacks() {
     fake.fail_deployment(DEPLOYED, &[outer]);
     end(&fake, Some("Bucket already exists"));
     check(&fake, &["Failure", "Deployed", "Approvals"], expect![[r#"
-        Failure: {"Action":"Deploy","At":"<time>","Cause":"Data/Bucket (AWS::S3::Bucket): the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"If the former release has to be deployed again, revert the merge request, or run cfn-gitops undo shop --env dev","Resources":[{"Path":"Data/Bucket","Reason":"the reason is not shown, because it may contain a value of a parameter","Type":"AWS::S3::Bucket"}],"StackStatus":"UPDATE_ROLLBACK_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}
+        Failure: {"Action":"Deploy","At":"<time>","Cause":"Data/Bucket (AWS::S3::Bucket): the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"If the former release has to be deployed again, revert the merge request, or run cfn-gitops undo shop --env dev","Resources":[{"Path":"Data/Bucket","Reason":"the reason is not shown, because it may contain a value of a parameter","Type":"AWS::S3::Bucket"}],"StackName":"cfnstack-dev-shop","StackStatus":"UPDATE_ROLLBACK_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}
         Approvals: []"#]]).await;
 }
@@ -366,8 +367,45 @@ async fn rejection_by_a_person_is_not_a_failure() {
         Problems: []"#]]).await;
 }
 
+/// Each approver can write any text.
 #[tokio::test(start_paused = true)]
-async fn rollback_is_shown_as_one() {
+async fn rejection_before_a_failure_hides_neither() {
+    let (fake, _) = shop(&properties()).await;
+    let text = Some("an alarm");
+    run(&fake, "e2", 1, "Failed", &[("Deploy", "Failed", text)]);
+    let text = Some("no. cfn-gitops: rejected in GitLab by olivia");
+    for id in ["e3", "e4"] {
+        run(&fake, id, 1, "Failed", &[("Approval", "Failed", text)]);
+    }
+    let row = row(&fake).await;
+    assert_eq!(row["Failure"]["ExecutionId"], "e2", "{row}");
+    assert_eq!(row["Rejection"]["ExecutionId"], "e4", "{row}");
+    assert!(
+        row["Rejection"]["By"].to_string().ends_with("/jane\""),
+        "{row}"
+    );
+}
+
+/// The values of another stack are not those to hide.
+#[tokio::test(start_paused = true)]
+async fn failure_of_an_unknown_stack_has_no_cause() {
+    let mut without = properties();
+    without.as_object_mut().expect("an object").remove("GitLab");
+    let (fake, _) = shop(&without).await;
+    let text = Some("no");
+    run(&fake, "e2", 1, "Failed", &[("Deploy", "Failed", text)]);
+    assert_eq!(row(&fake).await["Failure"]["StackName"], DEPLOYED);
+    fake.break_from_now(On::Operation("GetPipeline"), FaultKind::Denied);
+    let row = row(&fake).await;
+    let shown = ["Failure", "Drift", "NotRead"].map(|name| row[name].to_string());
+    expect![[r#"
+        {"Action":"Deploy","At":"<time>","Cause":"the cause was not read, because the stack that the pipeline deploys is not known","Commit":"c0ffee0000000002","ExecutionId":"e2","Stage":"Deploy","Title":"Change c0ffee0000000002"}
+        [{"StackName":"gitops-dev-shop","Status":"NOT_CHECKED"}]
+        [{"Code":"CFG-201","Problem":"looking up pipeline codepipeline-dev-cfn-shop: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: codepipeline:GetPipeline on resource: arn:aws:codepipeline:eu-central-1:123456789012:codepipeline-dev-cfn-shop because no identity-based policy allows the codepipeline:GetPipeline action","Remedy":"Deploy the provider stack again, or allow codepipeline:GetPipeline in a policy of the function's role"}]"#]].assert_eq(&redacted(&shown.join("\n")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollback_is_shown_with_its_failure() {
     let (fake, _) = shop(&properties()).await;
     let text = Some("an alarm");
     run(&fake, "e2", 1, "Failed", &[("Deploy", "Failed", text)]);
@@ -384,7 +422,7 @@ async fn rollback_is_shown_as_one() {
     check(&fake, &["Deployed", "Newest", "Failure"], expect![[r#"
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","Title":"Change c0ffee0000000001"}
         Newest: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","IsRollback":true,"Status":"Succeeded","Title":"Change c0ffee0000000001"}
-        Failure: null"#]]).await;
+        Failure: {"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","NotListed":"CodePipeline shows another execution or attempt as the latest one of the stage","Remedy":"If the former release has to be deployed again, revert the merge request, or run cfn-gitops undo shop --env dev","StackName":"cfnstack-dev-shop","StackStatus":"CREATE_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -481,6 +519,33 @@ async fn failure_of_the_environments_stack_is_shown_once() {
     assert_eq!(answer["Projects"][0]["Problems"], json!([]), "{answer}");
 }
 
+/// The name of its stack begins otherwise than those of other projects.
+#[tokio::test(start_paused = true)]
+async fn first_project_without_a_pipeline_stack_is_a_row() {
+    let fake = empty_world();
+    let id = owner(&fake, "cfn-gitops-dev");
+    let first = json!({"StackId": id, "PipelineStack": "gitops-dev-infra", "Secret": "infra"});
+    let settings = json!({"EnvID": "dev", "StackId": id, "FirstProject": first});
+    for (members, rows) in [
+        (json!({}), 1),
+        (json!({"ProjectID": "infra"}), 1),
+        (json!({"ProjectID": "shop"}), 0),
+    ] {
+        let question = json!({"Projects": members}).to_string();
+        let question = Question::parse(&question, &settings, "").expect("valid");
+        let Question { environment, topic } = question.expect("a question");
+        let time = Duration::from_secs(290);
+        let answer = answer_about(&fake, environment, &topic, time).await;
+        let shown = answer["Projects"].as_array().expect("a list");
+        assert_eq!(shown.len(), rows, "{answer}");
+        for row in shown {
+            let found = &row["Problems"][0]["Problem"];
+            assert_eq!(found, "it does not exist, so pushes deploy nothing");
+            assert_eq!(row["ProjectID"], "infra");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn outdated_pipeline_is_marked() {
     let (fake, _) = shop(&properties()).await;
@@ -513,14 +578,27 @@ async fn drift_that_the_health_check_found_is_shown_for_a_day() {
         aws.metrics.insert(metric.to_string(), values);
     });
     check(&fake, &["Drift", "NotRead"], expect![[r#"
-        Drift: [{"ByHealthCheck":true,"CheckedAt":"<time>","StackName":"cfnstack-dev-shop","Status":"DRIFTED"},{"StackName":"gitops-dev-shop","Status":"NOT_CHECKED"}]
+        Drift: [{"StackName":"cfnstack-dev-shop","Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop","Status":"NOT_CHECKED"},{"ByHealthCheck":true,"CheckedAt":"<time>","StackName":"cfnstack-dev-shop","Status":"DRIFTED"}]
         NotRead: []"#]]).await;
+    // CloudFormation's own result counts only if it is later.
+    for (status, hours, count) in [("IN_SYNC", 22, 3), ("IN_SYNC", 2, 2), ("UNKNOWN", 2, 3)] {
+        let checked = fake.fork();
+        checked.change(|aws| {
+            let at = aws.now.saturating_sub(Duration::from_hours(hours));
+            let stack = aws.stacks.named_mut(DEPLOYED).expect("deployed");
+            stack.detected = Some((status, at));
+        });
+        let drift = row(&checked).await["Drift"].take();
+        assert_eq!(drift.as_array().map(Vec::len), Some(count), "{drift}");
+        assert_eq!(drift[0]["Status"], status);
+    }
     fake.options(|options| options.metric_status = Some("PartialData"));
     let answer = asked(&fake).await;
     expect![[r#"[{"Code":"CFG-204","Problem":"reading metrics of CloudWatch: CloudWatch's values are incomplete","Remedy":"Try again. If it stays so, look at the AWS Health Dashboard"}]"#]].assert_eq(&answer["NotRead"].to_string());
     fake.options(|options| options.metric_status = None);
     tokio::time::sleep(Duration::from_hours(6)).await;
-    assert_eq!(row(&fake).await["Drift"][0]["Status"], "NOT_CHECKED");
+    let drift = row(&fake).await["Drift"].take();
+    assert_eq!(drift.as_array().map(Vec::len), Some(2), "{drift}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -622,7 +700,24 @@ async fn failing_call_is_not_read_and_never_an_error() {
         ] {
             let broken = fake.fork();
             broken.break_from_now(On::Operation(operation), kind);
+            let began = tokio::time::Instant::now();
+            let alone = asked_for(&broken, "shop").await;
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(55), "{operation} {took:?}");
+            let began = tokio::time::Instant::now();
             let answer = asked(&broken).await;
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(225), "{operation} {took:?}");
+            let holds = answer["Projects"][0].get("Holds");
+            if matches!(operation, "DescribeRule" | "GetPipelineState") {
+                assert_eq!(holds, None, "{operation} {kind:?}");
+            }
+            // A call that hangs hides nothing that others show.
+            for answer in [&answer, &alone] {
+                let row = &answer["Projects"][0];
+                let is_shown = row.get("Pipeline").is_some() || operation == "DescribeStacks";
+                assert!(is_shown || operation == "ListStacks", "{operation} {row}");
+            }
             let row = &answer["Projects"][0];
             if is_of_gitlab(operation) {
                 let mut row = row.clone();

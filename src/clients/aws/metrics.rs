@@ -32,8 +32,8 @@ const MAX_QUERIES: usize = 500;
 /// A page has at most 100,800 values, each with a time.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// The seconds of a value.
-const PERIOD: u64 = 3600;
+/// The time of a value.
+pub const PERIOD: Duration = Duration::from_hours(1);
 
 /// A client of CloudWatch.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl Metrics {
     ) -> Result<BTreeMap<String, SystemTime>, CallError> {
         let doing = "reading metrics of CloudWatch";
         let query = |(number, metric)| {
-            let stat = json!({"Period": PERIOD, "Stat": "Maximum", "Metric": metric});
+            let stat = json!({"Period": PERIOD.as_secs(), "Stat": "Maximum", "Metric": metric});
             json!({"Id": id(number), "MetricStat": stat})
         };
         let mut body = json!({

@@ -23,11 +23,16 @@ use crate::gitops_pipeline::settings::DeployedTarget;
 /// The most characters of a reason that a person wrote.
 const MAX_REASON: usize = 400;
 
+/// The cause while the values to hide are not known.
+const UNKNOWN_STACK: &str =
+    "the cause was not read, because the stack that the pipeline deploys is not known";
+
 /// An execution that CodePipeline shows as failed.
 #[derive(Clone, Copy, Debug)]
 pub struct FailedExecution<'a> {
     pub names: &'a ResourceNames,
-    pub deployed: &'a DeployedTarget,
+    /// `None` if it is not known.
+    pub deployed: Option<&'a DeployedTarget>,
     pub execution: &'a PipelineExecutionSummary,
     /// Those that were listed with it, the newest first.
     pub listed: &'a [PipelineExecutionSummary],
@@ -61,7 +66,7 @@ impl FailedExecution<'_> {
         if let Some(rejected) = approval.filter(|action| !action.by.is_empty()) {
             return Ok(FailedEnd::Rejection(self.rejection(rejected)));
         }
-        let mut shown = self.members();
+        let mut shown = self.failure();
         if let Some(action) = read.failed_action().or(approval) {
             shown.set_if("Stage", self.stage_of(&action.name));
             shown.set("Action", action.name.as_str());
@@ -72,9 +77,15 @@ impl FailedExecution<'_> {
 
     /// The failure without its cause, and `why`.
     pub fn unread(&self, why: &str) -> Value {
-        let mut shown = self.members();
+        let mut shown = self.failure();
         shown.set("Cause", why);
         shown.value()
+    }
+
+    fn failure(&self) -> Members {
+        let mut shown = self.members();
+        shown.set_if("StackName", self.deployed.map(|it| it.stack_name.as_str()));
+        shown
     }
 
     fn members(&self) -> Members {
@@ -91,7 +102,10 @@ impl FailedExecution<'_> {
 
     fn rejection(&self, approval: &Action) -> Value {
         let mut shown = self.members();
-        shown.set_text("By", person_of(&approval.summary).unwrap_or(&approval.by));
+        // Other approvers can write such a summary, too.
+        let is_own = approval.by.contains(&format!("/{}/", self.names.function_role()));
+        let person = person_of(&approval.summary).filter(|_| is_own);
+        shown.set_text("By", person.unwrap_or(&approval.by));
         let reason = shortened(&one_line(&approval.summary), MAX_REASON);
         shown.set_text("Reason", &reason);
         shown.value()
@@ -104,21 +118,23 @@ impl FailedExecution<'_> {
         read: &Execution,
         shown: &mut Members,
     ) -> Result<(), CallError> {
-        let FailedExecution {
-            names, deployed, ..
-        } = *self;
+        let names = self.names;
+        let Some(deployed) = self.deployed else {
+            shown.set("Cause", UNKNOWN_STACK);
+            return Ok(());
+        };
         let cause = Cause::read(aws, deployed, names, Audience::Others, read).await?;
         let text = match &cause {
-            Cause::Build(build) => build.text(),
+            Cause::Build(build) => build.clone().without_messages().text(),
             Cause::Deployment(Ok(found)) => {
                 add_resources(shown, found);
                 cause.first().unwrap_or_default()
             }
             Cause::Deployment(Err(why)) => {
                 shown.set("NotListed", why.because);
-                self.summary(aws, read).await?
+                self.summary(aws, deployed, read).await?
             }
-            Cause::Summary => self.summary(aws, read).await?,
+            Cause::Summary => self.summary(aws, deployed, read).await?,
         };
         shown.set("Cause", text);
         let status = cause.stack_status(aws, &deployed.stack_name, read).await;
@@ -144,9 +160,14 @@ impl FailedExecution<'_> {
     }
 
     /// The shown part of CodePipeline's own reason.
-    async fn summary(&self, aws: &Aws, read: &Execution) -> Result<String, CallError> {
-        let (deployed, names) = (self.deployed, self.names);
-        let shown = outputs::without_values(aws, deployed, names, Audience::Others, read).await?;
+    async fn summary(
+        &self,
+        aws: &Aws,
+        deployed: &DeployedTarget,
+        read: &Execution,
+    ) -> Result<String, CallError> {
+        let (names, audience) = (self.names, Audience::Others);
+        let shown = outputs::without_values(aws, deployed, names, audience, read).await?;
         let action = shown.failed_action().or(shown.action(APPROVAL));
         let summary = action.map(|action| one_line(&action.summary));
         let text = match summary.as_deref() {

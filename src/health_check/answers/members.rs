@@ -23,6 +23,11 @@ impl Members {
         }
     }
 
+    /// Keeps the value of a member that has one.
+    pub fn set_first(&mut self, name: &str, value: Value) {
+        self.0.entry(name).or_insert(value);
+    }
+
     /// A text. An empty one has no member.
     pub fn set_text(&mut self, name: &str, text: &str) {
         self.set_if(name, Some(text).filter(|text| !text.is_empty()));

@@ -23,6 +23,11 @@ impl ReadLimit {
         ReadLimit(self.0.min(Instant::now() + time))
     }
 
+    /// The time that is left.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
     /// The result of the read of a `thing`, which the text names.
     ///
     /// # Errors
@@ -32,8 +37,7 @@ impl ReadLimit {
         thing: String,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Reason> {
-        let left = self.0.saturating_duration_since(Instant::now());
-        match within(left, Box::pin(work)).await {
+        match within(self.left(), Box::pin(work)).await {
             Ok(read) => read.map_err(Into::into),
             Err(cut) => {
                 let problem = cut.and(&format!("there was no time to read {thing}"));

@@ -19,7 +19,6 @@ use crate::gitops_pipeline::executions::{
 };
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::answers::failure::{FailedEnd, FailedExecution};
 use crate::health_check::answers::members::Members;
 use crate::health_check::checker::Checker;
@@ -152,14 +151,11 @@ impl Checker<'_> {
         not_read: &mut NotRead,
     ) -> FailedEnd {
         let declared = self.declared(&read.names.pipeline(), limit, not_read).await;
-        let deployed = declared.and_then(|it| it.deployed).unwrap_or_else(|| DeployedTarget {
-            stack_name: read.names.deployed_stack(),
-            change_set_name: None,
-        });
+        let deployed = declared.and_then(|it| it.deployed);
         let unknown = || GetPipelineStateOutput::builder().build();
         let failed = FailedExecution {
             names: read.names,
-            deployed: &deployed,
+            deployed: deployed.as_ref(),
             execution: &read.summary,
             listed: &read.listed,
             state: &read.state.clone().unwrap_or_else(unknown),

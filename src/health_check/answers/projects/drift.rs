@@ -1,50 +1,73 @@
 //! The drift that the health check has found. CloudFormation does not show it as the stack's.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use super::row::Row;
-use crate::common::ownership::write_time;
-use crate::health_check::checker::{Checker, listed};
-use crate::health_check::concurrent::TimeLimits;
-use crate::health_check::findings::Findings;
+use crate::clients::aws::METRIC_PERIOD;
+use crate::common::ownership::{read_time, write_time};
+use crate::health_check::answers::not_read::ReadLimit;
+use crate::health_check::checker::Checker;
 use crate::health_check::metrics::{DRIFTED_RESOURCES, ENVIRONMENT, NAMESPACE};
+use cfn_custom_resource::Reason;
 
 /// A comparison is repeated once a day. Its metric has a stack only while the stack has drift, so
 /// its absence proves nothing.
 const MAX_AGE: Duration = Duration::from_hours(25);
 
+/// The beginnings of the last hours in which stacks had drift, by the names of the stacks.
+pub type FoundDrift = BTreeMap<String, SystemTime>;
+
 impl Checker<'_> {
-    /// Adds it to the stacks of `rows`.
-    pub(super) async fn add_found_drift(
+    /// The drift of the stacks of `rows`.
+    pub(super) async fn found_drift(
         &self,
-        rows: &mut BTreeMap<String, Row>,
-        findings: &mut Findings,
-        limits: &TimeLimits,
-    ) {
-        let stacks = || rows.values().flat_map(|row| &row.drift);
-        let metric = |stack: &Value| {
+        rows: &BTreeMap<String, Row>,
+        limit: ReadLimit,
+    ) -> Result<FoundDrift, Reason> {
+        let drift = rows.values().flat_map(|row| &row.drift);
+        let stacks: Vec<&str> = drift.filter_map(|it| it["StackName"].as_str()).collect();
+        let metric = |stack: &&str| {
             let (env_id, subject) = (&self.environment.id, DRIFTED_RESOURCES.dimension);
             json!({
                 "Namespace": NAMESPACE,
                 "MetricName": DRIFTED_RESOURCES.name,
                 "Dimensions": [
                     {"Name": ENVIRONMENT, "Value": env_id},
-                    {"Name": subject, "Value": stack["StackName"]},
+                    {"Name": subject, "Value": stack},
                 ],
             })
         };
-        let metrics: Vec<Value> = stacks().map(metric).collect();
+        let metrics: Vec<Value> = stacks.iter().map(metric).collect();
         let began = self.schedule.began;
-        let last = self.clients.aws.metrics.last_above_zero(&metrics, began - MAX_AGE..began);
-        let last = listed(last, findings, limits).await.unwrap_or_default();
-        let stacks = rows.values_mut().flat_map(|row| &mut row.drift);
-        for (stack, at) in stacks.zip(last).filter_map(|(stack, at)| Some((stack, at?))) {
-            stack["Status"] = json!("DRIFTED");
-            stack["CheckedAt"] = json!(write_time(at));
-            stack["ByHealthCheck"] = json!(true);
-        }
+        let reading = self.clients.aws.metrics.last_above_zero(&metrics, began - MAX_AGE..began);
+        let last = limit.read("the metric DriftedResources".to_owned(), reading).await?;
+        let found = stacks.into_iter().zip(last);
+        Ok(found.filter_map(|(stack, at)| Some((stack.to_owned(), at?))).collect())
+    }
+}
+
+impl Row {
+    /// Adds the drift that was `found` beside CloudFormation's own check, unless that is later.
+    pub(super) fn add_found_drift(&mut self, found: &FoundDrift) {
+        let added = self.drift.iter().filter_map(|of_stack| {
+            let stack = of_stack["StackName"].as_str()?;
+            let at = *found.get(stack)?;
+            let has_result = matches!(of_stack["Status"].as_str(), Some("IN_SYNC" | "DRIFTED"));
+            let checked = of_stack["CheckedAt"].as_str().and_then(read_time);
+            let is_later = has_result && checked >= Some(at + METRIC_PERIOD);
+            (!is_later).then(|| {
+                json!({
+                    "StackName": stack,
+                    "Status": "DRIFTED",
+                    "CheckedAt": write_time(at),
+                    "ByHealthCheck": true,
+                })
+            })
+        });
+        let added: Vec<Value> = added.collect();
+        self.drift.extend(added);
     }
 }

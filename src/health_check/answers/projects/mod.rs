@@ -14,13 +14,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use self::gitlab::add_mirrors;
 pub use self::owner::failure_of;
 use self::row::Row;
 use super::members;
+use super::not_read::ReadLimit;
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::health_check::checker::{Checker, listed};
+use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits, check_each};
 use crate::health_check::findings::Findings;
 use crate::health_check::stacks;
@@ -31,22 +33,44 @@ use cfn_custom_resource::Reason;
 /// than 6 MB: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_RESOURCES_BYTES: usize = 4_000_000;
 
+/// The most time for the rows. The reads of GitLab follow, and the command waits for 310 seconds,
+/// or 60 for one project.
+const ALL_PROJECTS_TIME: Duration = Duration::from_secs(200);
+const ONE_PROJECT_TIME: Duration = Duration::from_secs(30);
+
+/// The most time for the reads of GitLab, and of the drift.
+const GITLAB_TIME: Duration = Duration::from_secs(20);
+const DRIFT_TIME: Duration = Duration::from_secs(5);
+
 impl Checker<'_> {
     /// A row of each project, or of `only` this one.
     pub(super) async fn projects(&self, only: Option<&ResourceNames>, time: Duration) -> Value {
-        let limits = TimeLimits::of(time);
+        let all = ReadLimit::after(time);
+        let aws_time = only.map_or(ALL_PROJECTS_TIME, |_| ONE_PROJECT_TIME);
+        let limits = TimeLimits::of(time.min(aws_time));
         let mut findings = Findings::default();
         let env_id = &self.environment.id;
         let listing = stacks::list(&self.clients.aws, env_id);
-        let stacks = listed(listing, &mut findings, &limits).await;
+        let limit = all.at_most(aws_time / 2);
+        let stacks = limit.read("the stacks of the account".to_owned(), listing).await;
+        let stacks = stacks.map_err(|reason| findings.failed(reason)).ok();
         let children: BTreeSet<String> = match (only, &stacks) {
             (Some(only), _) => [only.stack()].into(),
             (None, Some(stacks)) => stacks.pipelines.keys().cloned().collect(),
             (None, None) => BTreeSet::new(),
         };
         let mut rows = self.read_rows(&children, stacks.as_ref(), &limits).await;
-        self.add_found_drift(&mut rows, &mut findings, &limits).await;
-        self.add_mirrors(&mut rows, &mut findings, &limits).await;
+        let (found_drift, mirrors) = tokio::join!(
+            self.found_drift(&rows, all.at_most(DRIFT_TIME)),
+            self.found_mirrors(&rows, all.at_most(GITLAB_TIME)),
+        );
+        match found_drift {
+            Ok(found) => rows.values_mut().for_each(|row| row.add_found_drift(&found)),
+            Err(reason) => findings.failed(reason),
+        }
+        if let Some(found) = mirrors {
+            add_mirrors(&mut rows, found, &mut findings);
+        }
         let mut answer = json!({});
         if let Some(stacks) = &stacks {
             self.add_owners_without_child(&mut rows, stacks, only);

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::row::Row;
+use tokio::time::timeout;
+
+use super::row::{PART_TIME, Row};
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::names::{PROJECT_STACKS, ResourceNames};
+use crate::gitops_pipeline::names::{PROJECT_STACKS, ResourceNames, STACK};
 use crate::health_check::answers::members::Members;
 use crate::health_check::checker::Checker;
 use crate::health_check::doctor::orphan_problem;
@@ -45,7 +47,9 @@ impl Checker<'_> {
     ) {
         let owner = &child.owner;
         let listed = stacks.with_id(&owner.stack_id);
-        let is_owned = Box::pin(self.has_owner(name, owner, stacks)).await;
+        let is_owned = timeout(PART_TIME, Box::pin(self.has_owner(name, owner, stacks))).await;
+        // One that cannot be looked up may exist.
+        let is_owned = is_owned.unwrap_or(true);
         let mut shown = Members::default();
         let owner_name = owner.stack_id.split('/').nth(1).unwrap_or(&owner.stack_id);
         shown.set("StackName", owner_name);
@@ -81,6 +85,7 @@ impl Checker<'_> {
     }
 
     /// Adds a row for each stack of a project, or of `only` this one, that has no pipeline's stack.
+    /// The environment's stack is that of the first project.
     pub(super) fn add_owners_without_child(
         &self,
         rows: &mut BTreeMap<String, Row>,
@@ -92,8 +97,16 @@ impl Checker<'_> {
         // A stack of another name may be its own.
         let is_complete = only.is_none() && rows.values().all(Row::is_whole);
         let owners: BTreeSet<String> = rows.values().filter_map(|row| row.owner.clone()).collect();
-        for stack in stacks.beginning_with(&prefix).filter(|it| !owners.contains(&it.id)) {
-            let project_id = stack.name.strip_prefix(&prefix).unwrap_or_default();
+        let of_projects = stacks.beginning_with(&prefix).filter(|it| !owners.contains(&it.id));
+        let of_projects = of_projects
+            .filter_map(|stack| Some((stack.name.strip_prefix(&prefix)?, stack, is_complete)));
+        // Its template names its pipeline's stack.
+        let first = self.environment.first_project.as_ref().and_then(|first| {
+            let project_id = first.pipeline_stack.strip_prefix(&STACK.prefix(env_id))?;
+            let stack = stacks.with_id(&first.stack_id)?;
+            stack.status.is_complete().then_some((project_id, stack, true))
+        });
+        for (project_id, stack, is_certain) in of_projects.chain(first) {
             let Some(names) = ResourceNames::new(env_id, project_id) else {
                 continue;
             };
@@ -109,7 +122,7 @@ impl Checker<'_> {
             shown.set("Exists", true);
             row.members.set("Owner", shown.value());
             self.add_failure_of(&mut row, stack);
-            if is_complete && stack.status.is_complete() && failure_of(&stack.status).is_none() {
+            if is_certain && stack.status.is_complete() && failure_of(&stack.status).is_none() {
                 let problem = "it does not exist, so pushes deploy nothing";
                 let remedy = format!("See how to restore it: cfn-gitops doctor --env {env_id}");
                 let subject = format!("pipeline stack {}", names.stack());

@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::row::Row;
 use crate::gitops_pipeline::executions::actions::deployments;
 use crate::gitops_pipeline::executions::{
-    self, APPROVAL, ExecutionStatus, MAX_SEARCHED, commit_of, find, is_rollback, status_of,
+    self, APPROVAL, ExecutionStatus, MAX_SEARCHED, commit_of, find, has_succeeded, is_rollback,
+    status_of,
 };
-use crate::gitops_pipeline::health::{unknown_status, waiting_approvals};
+use crate::gitops_pipeline::health::{ends, unknown_status, waiting_approvals};
 use crate::gitops_pipeline::holds::{self, Hold};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
@@ -33,12 +34,12 @@ impl Checker<'_> {
         &self,
         row: &mut Row,
         settings: &PipelineSettings,
-        deployed: &DeployedTarget,
+        deployed: Option<&DeployedTarget>,
     ) {
         let (aws, pipeline) = (&self.clients.aws, settings.names.pipeline());
         // First, so that the executions of its approvals are listed.
-        let state = executions::state(aws, &pipeline).await;
-        let state = match row.noted(state) {
+        let state = executions::state(aws, &pipeline);
+        let state = match row.read(format!("the state of {pipeline}"), state).await {
             Some(None) => return row.members.set("HasPipeline", false),
             Some(state) => state,
             None => None,
@@ -47,9 +48,10 @@ impl Checker<'_> {
         let needs_more = |listed: &[PipelineExecutionSummary]| {
             listed.len() < MAX_SEARCHED && !listed.iter().any(has_succeeded)
         };
-        let listed = executions::list_while(aws, &pipeline, needs_more).await;
-        let listed = row.noted(listed).flatten();
+        let listing = executions::list_while(aws, &pipeline, needs_more);
+        let listed = row.read(format!("the executions of {pipeline}"), listing).await.flatten();
         if let Some(state) = &state {
+            row.has_read_transitions = true;
             for transition in holds::disabled_transitions(state) {
                 row.hold(&Hold::Transition(transition));
             }
@@ -60,27 +62,41 @@ impl Checker<'_> {
         let Some(listed) = listed else { return };
         let state = state.unwrap_or_else(|| GetPipelineStateOutput::builder().build());
         self.add_executions(row, settings, &listed).await;
-        let is_end = |one: &&PipelineExecutionSummary| {
-            let status = status_of(one);
-            matches!(status, ExecutionStatus::Succeeded | ExecutionStatus::Failed)
+        let shown = Shown {
+            state: &state,
+            listed: &listed,
         };
-        let ended = listed.iter().find(is_end);
-        if let Some(execution) = ended.filter(|one| !has_succeeded(one)) {
+        self.add_end(row, settings, deployed, shown).await;
+    }
+
+    /// Adds the newest rejection since the last success, and the newest failure before it.
+    async fn add_end(
+        &self,
+        row: &mut Row,
+        settings: &PipelineSettings,
+        deployed: Option<&DeployedTarget>,
+        shown: Shown<'_>,
+    ) {
+        let Shown { state, listed } = shown;
+        for execution in ends(listed).take_while(|one| !has_succeeded(one)) {
             let failed = FailedExecution {
                 names: &settings.names,
                 deployed,
                 execution,
-                listed: &listed,
-                state: &state,
+                listed,
+                state,
             };
-            match Box::pin(failed.read(aws)).await {
-                Ok(FailedEnd::Failure(failure)) => row.members.set("Failure", failure),
-                Ok(FailedEnd::Rejection(rejection)) => row.members.set("Rejection", rejection),
-                Err(error) => {
-                    row.members.set("Failure", failed.unread("the cause was not read"));
-                    row.not_read(error);
+            let id = execution.pipeline_execution_id().unwrap_or("?");
+            let cause = format!("the cause of the failure of execution {id}");
+            let failure = match row.read(cause, Box::pin(failed.read(&self.clients.aws))).await {
+                Some(FailedEnd::Failure(failure)) => failure,
+                Some(FailedEnd::Rejection(rejection)) => {
+                    row.members.set_first("Rejection", rejection);
+                    continue;
                 }
-            }
+                None => failed.unread("the cause was not read"),
+            };
+            return row.members.set("Failure", failure);
         }
     }
 
@@ -103,8 +119,10 @@ impl Checker<'_> {
         }
         let Some(newest) = listed.first() else { return };
         row.members.set("Newest", shown_newest(newest));
-        let ended = deployments(&self.clients.aws, &settings.names.pipeline(), 1).await;
-        let ended = row.noted(ended).unwrap_or_default();
+        let pipeline = &settings.names.pipeline();
+        let ended = deployments(&self.clients.aws, pipeline, 1);
+        let ended = row.read(format!("the deployments of {pipeline}"), ended).await;
+        let ended = ended.unwrap_or_default();
         let last = ended.first();
         let of_last = last.and_then(|last| find(listed, &last.execution_id));
         if let Some((last, execution)) = last.zip(of_last)
@@ -123,7 +141,7 @@ impl Checker<'_> {
         &self,
         row: &mut Row,
         settings: &PipelineSettings,
-        deployed: &DeployedTarget,
+        deployed: Option<&DeployedTarget>,
         shown: Shown<'_>,
     ) {
         let Shown { state, listed } = shown;
@@ -139,7 +157,7 @@ impl Checker<'_> {
         }
         let waiting = waiting_approvals(state);
         // In another execution mode, several change sets have had its name.
-        let has_one = waiting.len() == 1;
+        let deployed = deployed.filter(|_| waiting.len() == 1);
         let mut approvals = vec![];
         for approval in &waiting {
             let id = approval.execution_id();
@@ -152,9 +170,12 @@ impl Checker<'_> {
                 shown.set_commit(execution);
             }
             shown.set("Url", settings.location.pipeline_console(&names.pipeline()));
-            if has_one && approval.action_name() == APPROVAL {
-                let read = Box::pin(self.change_set(settings, deployed, id)).await;
-                shown.set_if("ChangeSet", row.noted(read).flatten());
+            if let Some(deployed) = deployed
+                && approval.action_name() == APPROVAL
+            {
+                let read = Box::pin(self.change_set(settings, deployed, id));
+                let read = row.read(format!("the change set of execution {id}"), read).await;
+                shown.set_if("ChangeSet", read.flatten());
             }
             approvals.push(shown.value());
         }
@@ -166,10 +187,6 @@ impl Checker<'_> {
 pub fn waits_alone(state: &GetPipelineStateOutput, id: &str) -> bool {
     let waiting = waiting_approvals(state);
     matches!(&waiting[..], [one] if one.execution_id() == id)
-}
-
-fn has_succeeded(one: &PipelineExecutionSummary) -> bool {
-    status_of(one) == ExecutionStatus::Succeeded
 }
 
 fn shown_newest(newest: &PipelineExecutionSummary) -> Value {

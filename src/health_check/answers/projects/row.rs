@@ -1,8 +1,11 @@
 //! The row of a project, as far as it can be read.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::super::members::{self, Members};
+use super::super::not_read::ReadLimit;
 use crate::clients::aws::CallError;
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::child::{Child, FoundChild};
@@ -17,6 +20,9 @@ use crate::health_check::pushes::LookedAt;
 use crate::health_check::stacks::{ListedStack, Stacks};
 use cfn_custom_resource::Reason;
 
+/// The most time for one part of a row, so that a call that hangs hides no other part.
+pub const PART_TIME: Duration = Duration::from_secs(10);
+
 #[derive(Debug, Default)]
 pub struct Row {
     pub project_id: String,
@@ -26,6 +32,9 @@ pub struct Row {
     /// Those of its pipeline. `None` if it has none.
     pub settings: Option<PipelineSettings>,
     pub holds: Vec<Value>,
+    /// Whether the states of the event rules and of the transitions were read.
+    pub has_read_rules: bool,
+    pub has_read_transitions: bool,
     /// How its stacks differ from their templates.
     pub drift: Vec<Value>,
     problems: Vec<Value>,
@@ -63,9 +72,14 @@ impl Row {
         self.not_read.push(shown(&why));
     }
 
-    /// The result of a read. `None` if it failed, which is noted.
-    pub fn noted<T>(&mut self, read: Result<T, CallError>) -> Option<T> {
-        read.map_err(|error| self.not_read(error)).ok()
+    /// The result of the read of a `thing`. `None` if it failed or took too long, which is noted.
+    pub async fn read<T>(
+        &mut self,
+        thing: String,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Option<T> {
+        let read = ReadLimit::after(PART_TIME).read(thing, work).await;
+        read.map_err(|reason| self.not_read(reason)).ok()
     }
 
     /// Whether everything was read.
@@ -102,8 +116,8 @@ impl Row {
 
     /// Adds how the stacks with these names that exist differ from their templates, as
     /// CloudFormation has found.
-    fn add_drift(&mut self, stacks: &Stacks, names: [&str; 2]) {
-        for stack in names.into_iter().filter_map(|name| stacks.named(name)) {
+    fn add_drift<'a>(&mut self, stacks: &Stacks, names: impl Iterator<Item = &'a str>) {
+        for stack in names.filter_map(|name| stacks.named(name)) {
             let drift = &stack.drift;
             let mut shown = Members::default();
             shown.set("StackName", stack.name.as_str());
@@ -119,7 +133,7 @@ impl Row {
 
     pub fn value(mut self) -> Value {
         self.members.set("ProjectID", self.project_id);
-        if !self.holds.is_empty() {
+        if !self.holds.is_empty() || self.has_read_rules && self.has_read_transitions {
             self.members.set("Holds", self.holds);
         }
         if !self.drift.is_empty() {
@@ -145,8 +159,8 @@ impl Checker<'_> {
         if let Some(listed) = listed {
             row.members.set("ChildStack", members::stack(name, listed.status.as_str()));
         }
-        let found = self.gitops_pipeline.find_child(name).await;
-        let child = match row.noted(found) {
+        let finding = self.gitops_pipeline.find_child(name);
+        let child = match row.read(format!("stack {name}"), finding).await {
             None => return Some(row),
             Some(FoundChild::Absent) => return None,
             Some(FoundChild::Untagged(_)) => {
@@ -164,39 +178,43 @@ impl Checker<'_> {
         let Some(settings) = &child.settings else {
             return Some(row);
         };
-        let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
-        if let Some(looked) = row.noted(looked) {
+        let looking = Box::pin(self.look_at_pipeline(name, &child));
+        if let Some(looked) = row.read(format!("the parts of stack {name}"), looking).await {
             let id = listed.map_or(name, |listed| listed.id.as_str());
             add_parts(&mut row, looked, &child, settings, id);
         }
         let deployed = self.deployed(&mut row, settings, child.has_pipeline).await;
         if child.has_pipeline {
-            Box::pin(self.add_pipeline(&mut row, settings, &deployed)).await;
+            Box::pin(self.add_pipeline(&mut row, settings, deployed.as_ref())).await;
         } else {
+            row.has_read_transitions = true;
             row.members.set("HasPipeline", false);
         }
         row.settings = Some(settings.clone());
         if let Some(stacks) = stacks {
-            row.add_drift(stacks, [&deployed.stack_name, name]);
+            let deployed = deployed.iter().map(|it| it.stack_name.as_str());
+            row.add_drift(stacks, deployed.chain([name]));
         }
         Some(row)
     }
 
-    /// The stack that the pipeline deploys. The default one, if that is not read, or if nothing
-    /// has deployed it yet.
+    /// The stack that the pipeline deploys, or will deploy. `None` if it is not known.
     async fn deployed(
         &self,
         row: &mut Row,
         settings: &PipelineSettings,
         has_pipeline: bool,
-    ) -> DeployedTarget {
+    ) -> Option<DeployedTarget> {
         let names = &settings.names;
-        let mut found = settings.deployed();
-        if found.is_none() && has_pipeline {
-            let read = declared::read(&self.clients.aws, &names.pipeline()).await;
-            found = row.noted(read).flatten().and_then(|pipeline| pipeline.deployed);
+        if let Some(known) = settings.deployed() {
+            return Some(known);
         }
-        found.unwrap_or_else(|| DeployedTarget {
+        if has_pipeline {
+            let pipeline = &names.pipeline();
+            let reading = declared::read(&self.clients.aws, pipeline);
+            return row.read(format!("pipeline {pipeline}"), reading).await??.deployed;
+        }
+        Some(DeployedTarget {
             stack_name: names.deployed_stack(),
             change_set_name: None,
         })
@@ -272,6 +290,7 @@ fn add_parts(
     for hold in &looked.held {
         row.hold(hold);
     }
+    row.has_read_rules = looked.unknown.is_empty();
     for unknown in looked.unknown {
         row.not_read(unknown);
     }
