@@ -655,7 +655,7 @@ async fn project_that_does_not_respond_delays_no_other() {
     expect![[r#"
         "other": [{"Problem":"the mirrors of project platform/other at https://gitlab.example.com are not read","Remedy":"Correct the cause, which is shown for this GitLab or its token, and try again"}]
         "shop": []
-        [{"Problem":"https://gitlab.example.com: there was no time to read 1 of 2 projects","Remedy":"Ask for one project: cfn-gitops status PROJECT --env dev"}]"#]].assert_eq(&unread.collect::<Vec<_>>().join("\n"));
+        [{"Problem":"https://gitlab.example.com: there was no time to read 1 of 2 projects","Remedy":"Run the doctor, which takes longer: cfn-gitops doctor --env dev"}]"#]].assert_eq(&unread.collect::<Vec<_>>().join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -127,7 +127,8 @@ impl<'a> GitLabReads<'a> {
     pub fn add_late(&self, url: &str, left: usize, all: usize, env_id: &str) {
         if left < all {
             let problem = format!("{url}: there was no time to read {left} of {all} projects");
-            let remedy = format!("Ask for one project: cfn-gitops status PROJECT --env {env_id}");
+            let remedy =
+                format!("Run the doctor, which takes longer: cfn-gitops doctor --env {env_id}");
             let late = Reason::uncoded(problem, remedy);
             return self.add(url, UnreadPart::Late, Some(late));
         }

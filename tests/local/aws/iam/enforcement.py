@@ -53,6 +53,7 @@ def _current() -> _Request:
 
 _ministack_resource_arn = iam_actions.extract_resource_arn
 _ministack_enforce = iam_evaluator.enforce
+_ministack_lambda_action = iam_actions._lambda_action
 _ministack_resolve_principal = iam_evaluator.resolve_principal
 _ministack_denied = iam_actions.access_denied_response
 
@@ -60,12 +61,20 @@ _ministack_denied = iam_actions.access_denied_response
 def install() -> None:
     iam_actions.extract_resource_arn = _resource_arn
     iam_actions.access_denied_response = _denied_response
+    iam_actions._lambda_action = _lambda_action
     iam_evaluator.enforce = _enforce
     iam_evaluator.resolve_principal = _resolve_principal
     # Requests here use loopback without TLS. On AWS they use TLS, so a bucket policy that requires TLS must not deny
     # them.
     ministack_pin = app.pin_request_origin
     app.pin_request_origin = lambda address, _secure: ministack_pin(address, True)
+
+
+def _lambda_action(method: str, path: str) -> str | None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html"""
+    action = _ministack_lambda_action(method, path)
+    of_method = {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}
+    return f"{of_method[method]}FunctionConcurrency" if action == "PutFunctionConcurrency" else action
 
 
 def _resource_arn(service: str, method: str, path: str, headers: dict, body: bytes,
