@@ -41,8 +41,8 @@ def test_packaged_template_differs_only_in_the_zip() -> None:
                if line[0] in "+-"]
     removed = [line[1:].strip() for line in changed if line[0] == "-"]
     added = [line[1:].strip() for line in changed if line[0] == "+"]
-    assert [line for line in removed if not line.startswith("#")] == ["CodeUri: target/lambda/cfn-gitops/"]
-    assert added == ["LicenseUrl: LICENSE", "ReadmeUrl: README.md", f"CodeUri: {dist.zip_name()}"]
+    assert [line for line in removed if not line.startswith("#")] == ["CodeUri: target/lambda/cfn-gitops/"] * 2
+    assert added == ["LicenseUrl: LICENSE", "ReadmeUrl: README.md", *[f"CodeUri: {dist.zip_name()}"] * 2]
 
 
 def test_template_rewritten_elsewhere_is_not_packaged() -> None:

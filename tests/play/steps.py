@@ -239,9 +239,9 @@ def template_with(function: Path, directory: Path) -> Path:
     if function == DEPLOYABLE:
         return TEMPLATE
     text, copy = TEMPLATE.read_text(), directory / "template.yaml"
-    line = "    CodeUri: target/lambda/cfn-gitops/\n"
-    assert text.count(line) == 1, "template.yaml has another CodeUri"
-    copy.write_text(text.replace(line, f"    CodeUri: {function.with_name('function.zip')}\n"))
+    line = "      CodeUri: target/lambda/cfn-gitops/\n"
+    assert text.count(line) == 2, "template.yaml has another CodeUri"
+    copy.write_text(text.replace(line, f"      CodeUri: {function.with_name('function.zip')}\n"))
     return copy
 
 

@@ -58,7 +58,8 @@ def parameters_of_a_project():
 def translated():
     """The template as SAM translates it, with its code uploaded by `sam deploy`."""
     template = source()
-    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
+    for name in ("Function", "ReadFunction"):
+        template["Resources"][name]["Properties"]["CodeUri"] = "s3://bucket/key"
     return transform(template, {}, _NoManagedPolicies())
 
 

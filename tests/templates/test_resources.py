@@ -46,7 +46,9 @@ def test_function_is_a_native_binary_with_the_maximum_timeout(dev):
     assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "bootstrap")
     assert function["Architectures"] == ["x86_64"]
     assert function["Timeout"] == 900
-    assert source()["Globals"]["Function"]["CodeUri"] == "target/lambda/cfn-gitops/"
+    # `sam build` follows the path of a function, and not that of Globals.
+    of_functions = [source()["Resources"][name]["Properties"]["CodeUri"] for name in ("Function", "ReadFunction")]
+    assert of_functions == ["target/lambda/cfn-gitops/"] * 2
 
 
 def test_the_function_logs_json_to_the_group_of_the_stack(dev):

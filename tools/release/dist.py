@@ -56,13 +56,14 @@ def write_zip(bootstrap: Path, destination: Path) -> None:
 def packaged(template: str) -> str:
     """template.yaml with the zip as its CodeUri. Edited as text, like the removal of its comments."""
     replaced = [
-        ("    CodeUri: target/lambda/cfn-gitops/\n", f"    CodeUri: {zip_name()}\n"),
-        (f"    SemanticVersion: {version()}\n",
+        # Of both functions.
+        (2, "      CodeUri: target/lambda/cfn-gitops/\n", f"      CodeUri: {zip_name()}\n"),
+        (1, f"    SemanticVersion: {version()}\n",
          f"    SemanticVersion: {version()}\n    LicenseUrl: LICENSE\n    ReadmeUrl: README.md\n"),
     ]
-    for before, after in replaced:
-        if template.count(before) != 1:
-            sys.exit(f"template.yaml should have this once, and has it {template.count(before)} times:\n{before}")
+    for times, before, after in replaced:
+        if template.count(before) != times:
+            sys.exit(f"template.yaml should have this {times} times, and has it {template.count(before)} times:\n{before}")
         template = template.replace(before, after)
     return template
 
