@@ -372,7 +372,8 @@ async fn each_failing_call_is_named_and_the_rest_is_shown() {
 async fn authors_of_another_account_are_not_read() {
     let fake = world().await;
     change_pipeline(&fake, |it| {
-        it.properties["Stages"][0]["Actions"][0]["RoleArn"] = json!("role");
+        it.properties["Stages"][0]["Actions"][0]["RoleArn"] =
+            json!("arn:aws:iam::444455556666:role/source");
     });
     let answer = ask(&fake, None).await;
     assert_eq!(fake.count("GetCommit"), 0);

