@@ -33,7 +33,7 @@ const MAX_QUERIES: usize = 500;
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// The time of a value.
-pub const PERIOD: Duration = Duration::from_hours(1);
+const PERIOD: Duration = Duration::from_hours(1);
 
 /// A client of CloudWatch.
 #[derive(Clone, Debug)]

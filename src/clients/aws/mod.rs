@@ -35,7 +35,7 @@ pub use crate::clients::aws::propagation::{
 };
 
 pub use crate::clients::aws::logs::{EventRange, LogPage, Logs};
-pub use crate::clients::aws::metrics::{Metrics, PERIOD as METRIC_PERIOD};
+pub use crate::clients::aws::metrics::Metrics;
 pub use crate::clients::aws::s3::{ObjectError, S3, S3Object, object_url};
 pub use crate::clients::aws::signed::dns_suffix;
 

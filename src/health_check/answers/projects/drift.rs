@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::row::Row;
-use crate::clients::aws::METRIC_PERIOD;
-use crate::common::ownership::{read_time, write_time};
+use crate::common::ownership::write_time;
 use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
 use crate::health_check::metrics::{DRIFTED_RESOURCES, ENVIRONMENT, NAMESPACE};
@@ -50,22 +49,18 @@ impl Checker<'_> {
 }
 
 impl Row {
-    /// Adds the drift that was `found` beside CloudFormation's own check, unless that is later.
+    /// Adds the drift that was `found` beside CloudFormation's own check. Which of both is later is
+    /// not known: their times are of two clocks.
     pub(super) fn add_found_drift(&mut self, found: &FoundDrift) {
         let added = self.drift.iter().filter_map(|of_stack| {
             let stack = of_stack["StackName"].as_str()?;
             let at = *found.get(stack)?;
-            let has_result = matches!(of_stack["Status"].as_str(), Some("IN_SYNC" | "DRIFTED"));
-            let checked = of_stack["CheckedAt"].as_str().and_then(read_time);
-            let is_later = has_result && checked >= Some(at + METRIC_PERIOD);
-            (!is_later).then(|| {
-                json!({
-                    "StackName": stack,
-                    "Status": "DRIFTED",
-                    "CheckedAt": write_time(at),
-                    "ByHealthCheck": true,
-                })
-            })
+            Some(json!({
+                "StackName": stack,
+                "Status": "DRIFTED",
+                "CheckedAt": write_time(at),
+                "ByHealthCheck": true,
+            }))
         });
         let added: Vec<Value> = added.collect();
         self.drift.extend(added);

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::members::{self, Members};
-use super::super::not_read::ReadLimit;
 use crate::clients::aws::CallError;
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::child::{Child, FoundChild};
@@ -13,6 +11,8 @@ use crate::gitops_pipeline::executions::declared;
 use crate::gitops_pipeline::holds::Hold;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::health_check::answers::members::{self, Members};
+use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
 use crate::health_check::doctor::{part_problem, stack_problem};
 use crate::health_check::findings::{shown, unknown_value};
