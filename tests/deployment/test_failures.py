@@ -27,7 +27,7 @@ def failures(aws: LocalAws, *arguments: str, **user: str) -> list[str]:
 def test_cause_of_each_failure_is_printed_first(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
     shop, own = Shop(aws, name, tmp_path, source), f"project-dev-{name}"
     given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
-    aws.client("secretsmanager").put_secret_value(SecretId=source.secret_id, SecretString="glpat-of-nobody")
+    aws.client("secretsmanager").put_secret_value(SecretId=source.secret_id, SecretString="glpat-unknown")
     assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "ROLLBACK_COMPLETE"
     problem = f"Project {name}: stack {own}: its status is ROLLBACK_COMPLETE: its creation failed"
     first, resource, *rest = failures(aws, name)
