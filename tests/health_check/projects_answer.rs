@@ -580,7 +580,7 @@ async fn drift_that_the_health_check_found_is_shown_for_a_day() {
     check(&fake, &["Drift", "NotRead"], expect![[r#"
         Drift: [{"StackName":"cfnstack-dev-shop","Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop","Status":"NOT_CHECKED"},{"ByHealthCheck":true,"CheckedAt":"<time>","StackName":"cfnstack-dev-shop","Status":"DRIFTED"}]
         NotRead: []"#]]).await;
-    // CloudFormation's own result does not end it, whatever its time: that is of another clock.
+    // A later result of CloudFormation does not end it: that time is of another clock.
     for (status, hours) in [("IN_SYNC", 22), ("IN_SYNC", 2), ("UNKNOWN", 2)] {
         let checked = fake.fork();
         checked.change(|aws| {
