@@ -61,6 +61,7 @@ fn has(value: &Value, keyword: &str, given: &Value) -> bool {
             one => has_type(value, one),
         },
         "const" => value == given,
+        "enum" => given.as_array().is_some_and(|all| all.contains(value)),
         "minLength" => value.as_str().is_none_or(|text| !text.is_empty()),
         "minimum" => value.as_u64().is_none_or(|it| Some(it) >= given.as_u64()),
         "maxItems" => value.as_array().is_none_or(|it| Some(it.len() as u64) <= given.as_u64()),
