@@ -25,7 +25,7 @@ def execution_rows(reader: Reader, stacks: dict[str, dict[str, Any]]) -> list[Ro
     names = sorted(name for stack in children_of(stacks.values(), env_id)
                    if (name := pipeline_of(stack, env_id)) == outputs(stack).get("PipelineName"))
     reader.client("codepipeline")
-    return [Row(f"pipeline {name}", lambda name=name: _pipeline(reader, name)) for name in names]  # type: ignore[misc]
+    return [Row("executions", f"pipeline {name}", lambda name=name: _pipeline(reader, name)) for name in names]  # type: ignore[misc]
 
 
 def _pipeline(reader: Reader, name: str) -> list[Finding]:

@@ -260,7 +260,7 @@ def name_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, An
 
 
 def _row(subject: str, read: Callable[[list[str]], list[Finding]], names: list[str]) -> Row:
-    return Row(subject, lambda: read(names) or [Sound(subject)])
+    return Row("names", subject, lambda: read(names) or [Sound(subject)])
 
 
 def owned_by(reader: Reader, stack: dict[str, Any] | None) -> dict[str, str]:

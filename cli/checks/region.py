@@ -21,7 +21,7 @@ _KINDS = {"AWS::IAM::Role": "Roles", "AWS::IAM::User": "Users", "AWS::IAM::Manag
 
 
 def service_rows(reader: Reader) -> list[Row]:
-    return [Row(_subject(reader, service), lambda service=service: [_service(reader, service)])  # type: ignore[misc]
+    return [Row("services", _subject(reader, service), lambda service=service: [_service(reader, service)])  # type: ignore[misc]
             for service in _READS if reader.client(service)]
 
 
@@ -63,14 +63,14 @@ def _is_unknown_host(error: Any) -> bool:
 
 def build_quota_rows(reader: Reader) -> list[Row]:
     quotas = reader.client("service-quotas")
-    return [Row("quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
+    return [Row("quotas", "quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
 
 
 def iam_quota_rows(reader: Reader, template: Template, owned: dict[str, str]) -> list[Row]:
     """`owned` are the resources that the environment's stack has created."""
     iam, new = reader.client("iam"), [each for each in template.resources() if each.logical_id not in owned]
     needed = Counter(_KINDS[each.type] for each in new if each.type in _KINDS)
-    return [Row("quotas of IAM", lambda: _iam_quotas(iam, needed))]
+    return [Row("quotas", "quotas of IAM", lambda: _iam_quotas(iam, needed))]
 
 
 def build_quota(quotas: Any) -> Finding:

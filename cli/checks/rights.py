@@ -59,10 +59,10 @@ def right_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, A
     reader.client("iam")
     caller, called, created = reader.account.arn, deploys(reader, stacks, s3_bucket), creates(reader, template)
     if not role_arn:
-        return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, *created]))]
+        return [Row("rights", f"rights of {caller}", lambda: _checks(reader, caller, [*called, *created]))]
     passes = Request(["iam:PassRole"], [role_arn], {"iam:PassedToService": "cloudformation.amazonaws.com"})
-    return [Row(f"rights of {caller}", lambda: _checks(reader, caller, [*called, passes])),
-            Row(f"rights of {role_arn}", lambda: _checks(reader, role_arn, created))]
+    return [Row("rights", f"rights of {caller}", lambda: _checks(reader, caller, [*called, passes])),
+            Row("rights", f"rights of {role_arn}", lambda: _checks(reader, role_arn, created))]
 
 
 def read_creates() -> dict[str, dict[str, Any]]:

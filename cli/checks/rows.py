@@ -25,6 +25,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"
 class Row:
     """`read` returns the findings, and raises an error of AWS or of this machine if it cannot."""
 
+    key: str
     subject: str
     read: Callable[[], list[Finding]]
 
@@ -50,7 +51,11 @@ def findings(rows: Iterable[Finding | Row]) -> list[Finding]:
     started = [(row, Pending(lambda row=row: _read(row), limit) if isinstance(row, Row) else None) for row in rows]  # type: ignore[misc]
     for row, pending in started:
         read = pending.result(_SECONDS) if pending else [row]
-        found += [NotChecked(row.subject, f"no response in {_SECONDS} seconds", "Run this again")] if read is None else read
+        if read is None:
+            read = [NotChecked(row.subject, f"no response in {_SECONDS} seconds", "Run this again", is_failure=True)]
+        for each in read if isinstance(row, Row) else ():
+            each.key = row.key
+        found += read
     return found
 
 

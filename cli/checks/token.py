@@ -34,7 +34,7 @@ _MIRRORS_LIMITED_SINCE = (18, 9)
 
 
 def token_rows(environment: Environment, template: Template | None = None) -> list[Row]:
-    return [Row("GitLab token", lambda: token_findings(environment, template.values if template else None))]
+    return [Row("gitlab", "GitLab token", lambda: token_findings(environment, template.values if template else None))]
 
 
 def token_findings(environment: Environment, given: dict[str, str] | None) -> list[Finding]:

@@ -49,7 +49,7 @@ def values(environment: Environment, document: dict[str, Any], stack: dict[str, 
 
 def unread_parts(template: Template) -> list[Row]:
     """The parts of the template that the checks did not read, also those after this one."""
-    return [Row(templates.NAME, lambda: template.unread)]
+    return [Row("template", templates.NAME, lambda: template.unread)]
 
 
 # In the order of the rows. A check takes its inputs by the names of its parameters, and is left out without one of them.

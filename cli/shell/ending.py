@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 # Passed on to the subcommands, which end here.
-from cli.shell.failure import Failure, Interrupted, WrongUse
+from cli.shell.failure import Failure, Interrupted, NotLooked, WrongUse
 from cli.shell.terminal import shown, write
 
 # Ctrl-C, the end of a CI job, and a closed terminal.

@@ -19,6 +19,12 @@ class WrongUse(Failure):
     status = 2
 
 
+class NotLooked(Failure):
+    """AWS, or this machine's way to it, did not let the command look. The exit status is 3, and 1 once a change has begun."""
+
+    status = 3
+
+
 class Interrupted(Failure):
     """The end by a signal."""
 

@@ -28,6 +28,8 @@ class Finding:
     text: str = ""
     remedy: str = ""
     code: str = ""
+    # That of its row in `check`, for --ignore.
+    key: str = ""
     # The result, its colour, and the name of `text` in the document.
     result: ClassVar[str]
     style: ClassVar[str]
@@ -40,7 +42,7 @@ class Finding:
 
     def members(self) -> dict[str, str]:
         given = {self.member: self.text, "remedy": self.remedy, "code": self.code}
-        return {"subject": self.subject, "result": self.result, **{name: value for name, value in given.items() if value}}
+        return {**({"key": self.key} if self.key else {}), "subject": self.subject, "result": self.result, **{name: value for name, value in given.items() if value}}
 
 
 class Found(Finding):
@@ -66,9 +68,12 @@ class NotLookedAt(Finding):
     result, style, member = "not looked at", DIM, "reason"
 
 
+@dataclass
 class NotChecked(Finding):
     """The reason is an obstacle, and proves nothing about the subject."""
 
+    # Whether this machine should be able to look, so that the exit status is 3.
+    is_failure: bool = False
     result, style, member = "not checked", YELLOW, "reason"
 
     @classmethod
@@ -77,7 +82,7 @@ class NotChecked(Finding):
         failure = error if isinstance(error, Failure) else explained(error)
         if failure is None:
             raise error
-        return cls(subject, failure.problem, failure.remedy)
+        return cls(subject, failure.problem, failure.remedy, is_failure=True)
 
 
 @dataclass

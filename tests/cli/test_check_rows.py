@@ -397,9 +397,9 @@ def failing(raised: Exception) -> Callable[[], list[Finding]]:
 
 
 def test_row_that_fails_stops_no_other() -> None:
-    checks = [Row("denied", failing(error("AccessDenied"))), Row("slow", failing(ConnectTimeoutError(endpoint_url="https://a.example"))),
-            Row("login page", failing(ResponseParserError("not XML"))), Row("other XML", failing(KeyError("Roles"))),
-            Row("sound", lambda: [Sound("sound")])]
+    checks = [Row("key", "denied", failing(error("AccessDenied"))), Row("key", "slow", failing(ConnectTimeoutError(endpoint_url="https://a.example"))),
+            Row("key", "login page", failing(ResponseParserError("not XML"))), Row("key", "other XML", failing(KeyError("Roles"))),
+            Row("key", "sound", lambda: [Sound("sound")])]
     found = findings(checks)
     assert [each.result for each in found] == ["not checked"] * 4 + ["sound"]
     assert all("a proxy, or the page of a login" in each.remedy for each in found[2:4])
@@ -407,7 +407,7 @@ def test_row_that_fails_stops_no_other() -> None:
 
 def test_defect_of_a_row_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        findings([Row("defect", failing(ZeroDivisionError()))])
+        findings([Row("key", "defect", failing(ZeroDivisionError()))])
 
 
 def test_alarms_beyond_a_hundred_and_composite_ones_are_found() -> None:
@@ -452,7 +452,7 @@ def test_rotation_needs_its_right() -> None:
 def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_SECONDS", 0.01)
     released = threading.Event()
-    checks = [Row("hanging", lambda: [Sound("hanging")] if released.wait() else []), Row("sound", lambda: [Sound("sound")])]
+    checks = [Row("key", "hanging", lambda: [Sound("hanging")] if released.wait() else []), Row("key", "sound", lambda: [Sound("sound")])]
     assert [each.result for each in findings(checks)][0] == "not checked"
     released.set()
 
