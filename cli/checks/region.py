@@ -106,7 +106,7 @@ def unknown_checks() -> list[Finding]:
                    "only the first CreateRepository shows whether the account still has the old restriction",
                    "If the deployment fails with this code, ask AWS Support to enable CodeCommit", "CFG-510"),
         NotChecked("service control policies",
-                   "this account cannot read them, and a simulation shows only a part of their effect",
+                   "this account cannot read them",
                    "If the deployment fails with this code, ask the administrator of your organization", "CFG-202"),
         # The error of a pipeline's action has no reason code.
         NotChecked("quota of CodeBuild, as it is applied",

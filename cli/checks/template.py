@@ -92,10 +92,6 @@ class Template:
         """A property that is a name, or the first name of a list. Empty if it is not read."""
         return self._attempt(f"{resource.logical_id}.{member}", lambda: self._name(resource, member))
 
-    def referred(self, resource: Resource, member: str) -> list[str]:
-        """The name of the resource of which a property has an attribute. Empty if it is not read."""
-        return self._attempt(f"{resource.logical_id}.{member}", lambda: self._referred(resource, member))
-
     def exports(self) -> list[str]:
         """The names of the exports."""
         return [each for name, about in (self._document.get("Outputs") or {}).items()
@@ -116,12 +112,6 @@ class Template:
         if "Condition" in about and not self._condition(about["Condition"]):
             return None
         return Resource(logical_id, about["Type"], properties)
-
-    def _referred(self, resource: Resource, member: str) -> str:
-        value = resource.properties.get(member)
-        if not isinstance(value, dict) or "Fn::GetAtt" not in value:
-            raise Unresolved(f"{resource.logical_id}.{member}")
-        return str(self._ref(value["Fn::GetAtt"][0]))
 
     def _name(self, resource: Resource, member: str) -> str:
         value = self._value(resource.properties.get(member))

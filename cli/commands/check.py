@@ -16,12 +16,10 @@ from cli.checks.executions import execution_rows
 from cli.checks.names import name_rows, owned_by
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks
 from cli.checks.region import unknown_checks, build_quota_rows, iam_quota_rows, service_rows
-from cli.checks.rights import type_checks, right_rows
 from cli.checks.rows import Reader, Row, findings
 from cli.checks.stack import stack_checks
 from cli.checks.template import Template
 from cli.checks.token import token_rows
-from cli.environment import samconfig
 from cli.environment.account import Environment, parameters
 from cli.shell.output import Finding, NotChecked, Output
 
@@ -56,19 +54,17 @@ def unread_parts(template: Template) -> list[Row]:
 CHECKS: tuple[Input | Callable[..., Sequence[Finding | Row]], ...] = (
     setting_checks,
     Input("stacks", lambda environment: {each["StackName"]: each for each in environment.account.stacks()},
-          "the environment's stack, its pipelines, rights and names"),
+          "the environment's stack, its pipelines and names"),
     Input("stack", lambda environment, stacks: stacks.get(environment.settings.stack_name)),
     stack_checks,
     Input("owned", owned_by, "names and quotas"),
-    Input("document", templates.read, "parameters, rights and names"),
+    Input("document", templates.read, "parameters and names"),
     parameter_checks,
     Input("template", lambda environment, document, stack: Template(document, values(environment, document, stack))),
     rule_checks,
     tag_checks,
-    type_checks,
     unread_parts,
     service_rows,
-    right_rows,
     name_rows,
     build_quota_rows,
     iam_quota_rows,
@@ -82,7 +78,6 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     settings = SettingsFile(environment, given.config_file)
     known = {"environment": environment, "reader": Reader(environment), "settings": settings,
              "folder": templates.folder(given.config_file)}
-    known |= {name: samconfig.setting(settings.table, name) for name in ("role_arn", "s3_bucket")}
     rows: list[Finding | Row] = []
     for each in CHECKS:
         read = each.read if isinstance(each, Input) else each

@@ -254,64 +254,23 @@ def test_quota_of_zero_builds_is_found(operator: Operator, running: LocalAws) ->
     assert not operator.check().found
 
 
-READS = ["cloudformation:*", "cloudwatch:*", "codebuild:*", "codecommit:*", "codepipeline:*", "events:*", "iam:Get*", "iam:List*",
-         "iam:SimulatePrincipalPolicy", "lambda:*", "logs:*", "s3:*", "secretsmanager:*", "servicequotas:*", "sts:*"]
-CREATES = ["iam:AttachRolePolicy", "iam:CreatePolicy", "iam:CreateRole", "iam:CreateUser", "iam:PassRole", "iam:PutRolePolicy",
-           "iam:PutUserPolicy", "iam:TagRole", "iam:TagUser"]
-
-
-def test_missing_right_is_found(operator: Operator) -> None:
-    operator.use(a_user_with(operator.aws, "reader", allow(READS, "*")))
-    [row] = operator.check().found
-    assert row["subject"] == f"rights of arn:aws:iam::{operator.aws.account_id}:user/reader: iam"
-    assert all(action in row["problem"] for action in CREATES), row
-    operator.aws.client("iam").put_user_policy(UserName="reader", PolicyName="more", PolicyDocument=policy(allow(CREATES, "*")))
-    assert not operator.check().found
-
-
-def test_denied_right_of_a_session_is_found(operator: Operator) -> None:
-    """The role's path is not part of the session's ARN."""
-    iam = operator.aws.client("iam")
-    role = iam.create_role(RoleName="deployer", Path="/team/", AssumeRolePolicyDocument=policy({
-        "Effect": "Allow", "Principal": {"AWS": operator.aws.account_id}, "Action": "sts:AssumeRole"}))["Role"]
-    iam.put_role_policy(RoleName="deployer", PolicyName="own", PolicyDocument=policy(
-        allow("*", "*"), {"Effect": "Deny", "Action": "s3:CreateBucket", "Resource": "*"}))
-    operator.use(operator.aws.client("sts", a_user_with(operator.aws, "person", allow("sts:AssumeRole", "*"))).assume_role(
-        RoleArn=role["Arn"], RoleSessionName="session")["Credentials"])
-    [row] = operator.check().found
-    assert row["problem"].startswith("a policy denies s3:CreateBucket on arn:aws:s3:::s3-dev-codepipeline-artifact-")
-    iam.put_role_policy(RoleName="deployer", PolicyName="own", PolicyDocument=policy(allow("*", "*")))
-    assert not operator.check().found
-
-
-def test_boundary_without_a_right_is_found(operator: Operator) -> None:
-    iam = operator.aws.client("iam")
-    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=policy(allow(READS, "*")))["Policy"]["Arn"]
-    operator.use(a_user_with(operator.aws, "bounded", allow("*", "*")))
-    iam.put_user_permissions_boundary(UserName="bounded", PermissionsBoundary=boundary)
-    [row] = operator.check().found
-    assert row["problem"].startswith("the permissions boundary does not allow iam:AttachRolePolicy")
-    iam.delete_user_permissions_boundary(UserName="bounded")
-    assert not operator.check().found
-
-
 def test_denied_reads_are_not_checked(operator: Operator) -> None:
     operator.use(a_user_with(operator.aws, "reader", allow(["cloudformation:DescribeStacks", "sts:*"], "*")))
     checked = operator.check()
     assert checked.status == 0 and not checked.found, checked.found
     reasons = {row["subject"]: row.get("reason", "") for row in checked.of("not checked")}
-    for subject in ("CodeCommit in eu-central-1", f"rights of arn:aws:iam::{operator.aws.account_id}:user/reader", "quotas of IAM",
+    for subject in ("CodeCommit in eu-central-1", "quotas of IAM",
                     f"secret {SECRET}", "quota of concurrent builds, as Service Quotas shows it"):
         assert "is denied" in reasons[subject], reasons
 
 
-def test_denied_list_of_resources_leaves_rights_checked(operator: Operator) -> None:
+def test_denied_list_of_resources_stops_no_other_row(operator: Operator) -> None:
     create_stack(operator.aws, "cfn-gitops-dev", EMPTY)
     operator.use(a_user_with(operator.aws, "lister", allow("*", "*"), {
         "Effect": "Deny", "Action": "cloudformation:ListStackResources", "Resource": "*"}))
     checked = operator.check()
     assert not checked.found and "is denied" in checked.of("not checked", "names and quotas")[0]["reason"]
-    assert checked.of("sound", "rights of ") and not checked.of("sound", "quotas of IAM") and not checked.of("sound", "names of")
+    assert checked.of("sound", "CodeCommit in ") and not checked.of("sound", "quotas of IAM") and not checked.of("sound", "names of")
 
 
 def test_own_template_and_settings_of_another_form_are_not_checked(operator: Operator) -> None:
@@ -326,9 +285,8 @@ Resources:
     checked = operator.check()
     assert checked.status == 0 and not checked.found, checked.found
     assert {row["subject"] for row in checked.of("not checked")} > {
-        "samconfig.toml, line 5: capabilities", "template.yaml: Fn::ForEach::Topics", "template.yaml: Null",
-        "template.yaml: resources of other types"}
-    assert checked.of("sound", "names of roles") and checked.of("sound", "rights of ")
+        "samconfig.toml, line 5: capabilities", "template.yaml: Fn::ForEach::Topics", "template.yaml: Null"}
+    assert checked.of("sound", "names of roles")
 
 
 def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:
@@ -381,5 +339,5 @@ def test_missing_template_is_not_checked(operator: Operator) -> None:
     (operator.folder.path / "template.yaml").unlink()
     checked = operator.check()
     assert checked.status == 0
-    [row] = checked.of("not checked", "parameters, rights and names")
+    [row] = checked.of("not checked", "parameters and names")
     assert "template.yaml is not read: No such file or directory" in row["reason"]

@@ -1,6 +1,5 @@
 """The rows of `check` for what the local AWS does not have, with the responses that AWS documents."""
 
-import copy
 import functools
 import importlib
 import inspect
@@ -18,9 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from cli.checks import region, rights, rows, template as templates
+from cli.checks import region, rows, template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names
 from cli.checks.rows import Reader, Row, findings
@@ -168,136 +166,9 @@ def test_quota_of_roles_counts_those_not_yet_created(owned: dict[str, str], summ
     assert {each.result for each in found} == {result} and any(text in each.text for each in found)
 
 
-def simulated(**more: Any) -> dict[str, Any]:
-    return {"EvalActionName": "iam:CreateRole", "EvalResourceName": "arn:aws:iam::111122223333:role/r", "EvalDecision": "implicitDeny", **more}
-
-
-def specific(decision: str, *missing: str) -> dict[str, Any]:
-    return {"EvalResourceName": "arn:aws:iam::111122223333:role/r", "EvalResourceDecision": decision, "MissingContextValues": list(missing)}
-
-
-@pytest.mark.parametrize(("results", "result", "text"), [
-    ([simulated()], "found", "no policy allows iam:CreateRole"),
-    ([simulated(EvalDecision="explicitDeny")], "found", "a policy denies iam:CreateRole"),
-    ([simulated(EvalDecision="allowed")], "sound", ""),
-    ([simulated(PermissionsBoundaryDecisionDetail={"AllowedByPermissionsBoundary": False})], "found", "the permissions boundary"),
-    # Its statements may have conditions that the simulation does not know.
-    ([simulated(OrganizationsDecisionDetail={"AllowedByOrganizations": False})], "not checked", "a service control policy decides"),
-    ([simulated(MissingContextValues=["aws:PrincipalTag/team"])], "not checked", "aws:PrincipalTag/team"),
-    ([simulated(ResourceSpecificResults=[specific("implicitDeny", "aws:MultiFactorAuthPresent")])], "not checked", "MultiFactorAuthPresent"),
-    ([simulated(ResourceSpecificResults=[specific("implicitDeny")], EvalDecision="allowed")], "found", "no policy allows"),
-    ([simulated(ResourceSpecificResults=[specific("allowed")])], "sound", ""),
-    # The key may decide the other way in the call.
-    ([simulated(ResourceSpecificResults=[specific("allowed", "aws:SourceVpce")])], "not checked", "conditions on aws:SourceVpce"),
-    ([simulated(EvalDecision="allowed", MissingContextValues=["aws:SourceIp"])], "not checked", "conditions on aws:SourceIp"),
-    ([], "not checked", "IAM did not simulate iam:CreateRole"),
-])
-def test_simulated_decision_is_a_finding_only_if_it_is_proven(results: list[dict[str, Any]], result: str, text: str) -> None:
-    of = reader()
-    with Stubber(of.client("iam")) as iam:
-        iam.add_response("simulate_principal_policy", {"EvaluationResults": results, "IsTruncated": False})
-        request = rights.Request(["iam:CreateRole"], ["arn:aws:iam::111122223333:role/r"])
-        checks = rights._checks(of, CALLER, [request])
-    assert result in {each.result for each in checks} and any(text in each.text for each in checks), checks
-    assert result == "found" or "found" not in {each.result for each in checks}
-
-
-@pytest.mark.parametrize(("arn", "reason"), [
-    (f"arn:aws:iam::{ACCOUNT}:root", "the root user"), (f"arn:aws:sts::{ACCOUNT}:federated-user/f", "a federated user")])
-def test_principal_that_iam_does_not_simulate_is_not_checked(arn: str, reason: str) -> None:
-    of = reader(arn=arn)
-    of.client("iam")
-    [finding] = rights._checks(of, arn, [])
-    assert finding.result == "not checked" and reason in finding.text
-
-
-def test_session_is_simulated_as_its_role_with_its_path() -> None:
-    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Admin_1/olivia@example.com"
-    role = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-central-1/AWSReservedSSO_Admin_1"
-    of = reader(arn=session)
-    asked: dict[str, Any] = {"Path": "/", "RoleName": "AWSReservedSSO_Admin_1", "RoleId": "AROA1234567890123456", "CreateDate": 0, "Arn": role}
-    with Stubber(of.client("iam")) as iam:
-        iam.add_response("get_role", {"Role": asked}, {"RoleName": "AWSReservedSSO_Admin_1"})
-        iam.add_response("simulate_principal_policy", {"EvaluationResults": [simulated(EvalDecision="allowed")], "IsTruncated": False}, {
-            "PolicySourceArn": role, "ActionNames": ["iam:CreateRole"], "ResourceArns": ["arn:aws:iam::111122223333:role/r"],
-            "ContextEntries": [{"ContextKeyName": "aws:SecureTransport", "ContextKeyValues": ["true"], "ContextKeyType": "boolean"}]})
-        [finding] = rights._checks(of, session, [rights.Request(["iam:CreateRole"], ["arn:aws:iam::111122223333:role/r"])])
-    assert finding.result == "sound"
-
-
-def test_role_in_samconfig_is_simulated_for_the_resources() -> None:
-    of = reader()
-    checks = rights.right_rows(of, template(of), {}, "arn:aws:iam::111122223333:role/cloudformation", "code")
-    assert [each.subject for each in checks] == [f"rights of {CALLER}", "rights of arn:aws:iam::111122223333:role/cloudformation"]
-
-
-_READ, _NOT_SET = "a read whose denial is not known to fail a creation", "a property that template.yaml does not set"
-_ELSEWHERE = "another resource, in `creates` and `deploys` of rights.py, or in the row of its own type"
-# The permissions of the create handlers that creates.json leaves out.
-LEFT_OUT = {
-    "AWS::CloudWatch::Dashboard": {_NOT_SET: "cloudwatch:TagResource"},
-    "AWS::Events::Rule": {_NOT_SET: "iam:PassRole"},
-    "AWS::IAM::ManagedPolicy": {_ELSEWHERE: "iam:AttachGroupPolicy iam:AttachRolePolicy iam:AttachUserPolicy"},
-    "AWS::IAM::Policy": {_NOT_SET: "iam:GetGroupPolicy iam:GetRolePolicy iam:PutGroupPolicy iam:PutRolePolicy"},
-    "AWS::IAM::Role": {_NOT_SET: "iam:UntagRole"},
-    "AWS::IAM::User": {_NOT_SET: "iam:AddUserToGroup iam:AttachUserPolicy iam:CreateLoginProfile iam:PutUserPolicy"},
-    "AWS::Lambda::Function": {
-        _ELSEWHERE: "iam:PassRole s3:GetObject s3:GetObjectVersion",
-        "VpcConfig: CloudFormation's error names the permission": "ec2:DescribeSecurityGroups ec2:DescribeSubnets ec2:DescribeVpcs",
-        _NOT_SET: """elasticfilesystem:DescribeMountTargets kms:CreateGrant kms:Decrypt kms:DescribeKey kms:Encrypt kms:GenerateDataKey
-            lambda:AssociateRuntimeAlias lambda:GetLayerVersion lambda:PassCapacityProvider lambda:PutFunctionConcurrency
-            lambda:PutFunctionRecursionConfig lambda:PutFunctionScalingConfig lambda:PutRuntimeManagementConfig s3files:ListMountTargets""",
-        _READ: """lambda:GetCodeSigningConfig lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig
-            lambda:GetRuntimeManagementConfig"""},
-    "AWS::Logs::LogGroup": {
-        _NOT_SET: """firehose:TagDeliveryStream logs:CreateLogDelivery logs:PutBearerTokenAuthentication logs:PutDataProtectionPolicy
-            logs:PutIndexPolicy logs:PutResourcePolicy s3:REST.PUT.OBJECT""",
-        _READ: "logs:DescribeIndexPolicies logs:DescribeLogGroups logs:DescribeResourcePolicies logs:GetDataProtectionPolicy"},
-    "AWS::SecretsManager::RotationSchedule": {_ELSEWHERE: "iam:PassRole lambda:InvokeFunction"},
-    "AWS::S3::Bucket": {
-        _READ: "s3:GetBucketAcl s3:ListBucket", "s3:PutBucketTagging is the action of a new bucket's tags": "s3:TagResource",
-        _NOT_SET: """iam:PassRole s3:CreateBucketMetadataTableConfiguration s3:DeleteObject s3:GetBucketMetadataTableConfiguration
-            s3:PutAccelerateConfiguration s3:PutAnalyticsConfiguration s3:PutBucketAbac s3:PutBucketCORS s3:PutBucketLogging
-            s3:PutBucketNotification s3:PutBucketObjectLockConfiguration s3:PutBucketReplication s3:PutBucketWebsite
-            s3:PutIntelligentTieringConfiguration s3:PutInventoryConfiguration s3:PutMetricsConfiguration s3:PutObjectAcl
-            s3:PutObjectLockConfiguration s3:PutReplicationConfiguration s3tables:CreateNamespace s3tables:CreateTable
-            s3tables:CreateTableBucket s3tables:GetTable s3tables:GetTableMetadataLocation s3tables:PutTableBucketPolicy
-            s3tables:PutTableEncryption s3tables:PutTablePolicy s3tables:UpdateTableMetadataLocation"""},
-}
-CREATES = rights.read_creates()
-
-
-@pytest.mark.parametrize("resource_type", CREATES)
-def test_actions_are_those_of_the_create_handler(resource_type: str) -> None:
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
-    published = set(schema["handlers"]["create"]["permissions"])
-    actions = {*CREATES[resource_type]["actions"], *CREATES[resource_type].get("also", {}).get("actions", [])}
-    left_out = {action for text in LEFT_OUT.get(resource_type, {}).values() for action in text.split()}
-    assert actions | left_out == published and not actions & left_out
-
-
-def test_every_type_of_the_template_has_its_actions() -> None:
-    types = {about["Type"] for about in document_of_the_release()["Resources"].values()}
-    # SAM renders the first. The function implements the others.
-    others = {"AWS::Serverless::Function", "Custom::GitOpsPipeline", "Custom::MirrorCredential"}
-    assert types - others == set(CREATES) - {"AWS::Lambda::Function"}
-
-
-def test_names_are_those_that_the_template_gives() -> None:
-    of = reader()
-    requests = rights.creates(of, template(of, EnvID="tst", BranchName="main"))
-    arns = {arn for request in requests for arn in request.arns}
-    assert {f"arn:aws:iam::{ACCOUNT}:role/role-tst-cfn-gitops", f"arn:aws:s3:::s3-tst-codepipeline-artifact-{ACCOUNT}-eu-central-1",
-            f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:cfn-gitops-tst"} <= arns
-    assert not any("${" in arn for arn in arns)
-    [invoked] = [request.arns for request in requests if request.actions == ["lambda:InvokeFunction"]]
-    assert invoked == [f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:cfn-gitops-tst"]
-
-
 def test_environment_without_a_project_needs_no_user() -> None:
     of = reader()
     without = template(of, ProjectID="")
-    assert not any(":user/" in arn for request in rights.creates(of, without) for arn in request.arns)
     subjects = [row.subject for row in Names(of, without, {}, set()).rows()]
     assert not any(each.startswith(("secret", "stack", "names of users")) for each in subjects)
 
@@ -383,7 +254,7 @@ def test_every_check_is_registered_and_gets_its_inputs() -> None:
     written = {each for module in names
                for name, each in vars(importlib.import_module(module)).items() if name.endswith(("_rows", "_checks")) and not name.startswith("_")}
     assert written - {each for each in check.CHECKS if callable(each)} == set()
-    known = {"environment", "reader", "settings", "folder", "role_arn", "s3_bucket"}
+    known = {"environment", "reader", "settings", "folder"}
     for each in check.CHECKS:
         assert inspect.signature(each.read if isinstance(each, check.Input) else each).parameters.keys() <= known, each
         known |= {each.name} if isinstance(each, check.Input) else set()
@@ -431,22 +302,6 @@ def test_rule_with_a_name_of_another_form_is_found() -> None:
         events.add_response("list_targets_by_rule", {"Targets": [{"Id": "1", "Arn": "arn"}]})
         found = names._rules(["health", "other"])
     assert [each.subject for each in found] == ["event rule health"]
-
-
-def test_types_of_another_template_are_not_checked() -> None:
-    of = reader()
-    document = copy.deepcopy(document_of_the_release())
-    document["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "sns-dev-alarms"}}
-    [row] = rights.type_checks(Template(document, values(of.environment, document, None)))
-    assert row.result == "not checked" and "AWS::SNS::Topic" in row.text
-    assert rights.type_checks(template(of)) == []
-
-
-def test_rotation_needs_its_right() -> None:
-    of = reader()
-    requests = rights.creates(of, template(of, GitLabProject="platform/infra", GitLabTokenSecretId="token"))
-    [rotation] = [each for each in requests if "secretsmanager:RotateSecret" in each.actions]
-    assert rotation.arns[0].endswith(":secret:codecommit-mirror/user-dev-codecommit-mirroring-AbCdEf")
 
 
 def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,6 @@ from cli.checks import template as templates
 from cli.checks.names import Names
 from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks, wrong_value
 from cli.checks.region import iam_quota_rows
-from cli.checks.rights import right_rows
 from cli.checks.rows import Reader
 from cli.checks.template import Template
 from cli.commands.check import values
@@ -137,10 +136,10 @@ def test_part_of_another_form_stops_no_other(folder: Folder, part: str, more: di
     reader = Reader(Environment(environment.settings, Account(boto3.Session("key", "secret", region_name="eu-central-1"), "111122223333",
                                                               environment.account.arn)))
     rule_checks(template, SettingsFile(environment, folder.config))
-    rows = [*right_rows(reader, template, {}, "", ""), *Names(reader, template, {}, set()).rows(), *iam_quota_rows(reader, template, {})]
+    rows = [*Names(reader, template, {}, set()).rows(), *iam_quota_rows(reader, template, {})]
     assert f"template.yaml: {unread}" in [each.subject for each in template.unread]
     assert all(each.result == "not checked" and each.remedy for each in template.unread)
-    assert {"exports of other stacks", "quotas of IAM", f"rights of {environment.account.arn}"} <= {each.subject for each in rows}
+    assert {"exports of other stacks", "quotas of IAM"} <= {each.subject for each in rows}
     assert more is None or "FunctionRole" in [each.logical_id for each in template.resources()]
 
 

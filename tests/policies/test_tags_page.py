@@ -1,6 +1,5 @@
 """The calls that create something, in docs/how-to/tags.md: which of them carry the tags that a policy may require."""
 
-import json
 import re
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from tests.templates.renderings import rendering
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "docs/how-to/tags.md").read_text().partition("\n## Calls that create something\n")[2]
-CREATES = json.loads((ROOT / "cli/checks/creates.json").read_text())["types"]
 # CloudFormation's code for rules passes no tags to PutRule, and the one for log groups passes them to CreateLogGroup:
 # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-events (aws-events-rule, Translator.java)
 # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs (aws-logs-loggroup, Translator.java)
@@ -25,6 +23,9 @@ WITHIN_LAMBDA_OR_CODEBUILD = {"ec2:CreateNetworkInterface", "logs:CreateLogStrea
 # S3 has it since parliament's list: https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging.html
 # CloudWatch too: the schema of AWS::CloudWatch::Dashboard has `tagOnCreate`.
 LATER = {"s3:CreateBucket", "cloudwatch:PutDashboard"}
+# For properties that template.yaml does not set.
+OF_OTHER_PROPERTIES = {"iam:CreateLoginProfile", "kms:CreateGrant", "logs:CreateLogDelivery", "s3:CreateBucketMetadataTableConfiguration",
+                       "s3tables:CreateNamespace", "s3tables:CreateTable", "s3tables:CreateTableBucket"}
 
 
 def rows(number):
@@ -55,9 +56,13 @@ def test_page_has_each_call_of_the_roles_that_creates_something():
 
 
 def test_page_has_each_call_of_a_deployment_that_creates_something():
-    types = {each["Type"].replace("Serverless", "Lambda") for each in source()["Resources"].values()} & CREATES.keys()
-    created = {action for each in types for action in CREATES[each]["actions"] if IS_CREATION.match(action)}
-    assert rows(1).keys() == created | {"cloudformation:CreateChangeSet"}  # The first call of `sam deploy`.
+    types = {each["Type"].replace("Serverless", "Lambda") for each in source()["Resources"].values()}
+    handlers = [PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", each).schema["handlers"]["create"]
+                for each in types if not each.startswith("Custom::")]
+    created = {action for each in handlers for action in each["permissions"] if IS_CREATION.match(action)}
+    assert OF_OTHER_PROPERTIES < created
+    # `sam deploy` calls it first.
+    assert rows(1).keys() == created - OF_OTHER_PROPERTIES | {"cloudformation:CreateChangeSet"}
 
 
 def test_calls_without_tags_are_those_for_which_iam_has_none():

@@ -17,7 +17,6 @@ _ADDITIONS = (
     "iam.user_tags",
     "iam.deletion",
     "iam.group_resource",
-    "iam.simulation",
     "servicequotas.api",
     "secretsmanager.versions",
     "secretsmanager.rotation",
