@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 from cli.environment.account import Environment
 from cli.environment.questions import Questions, members_of, remedy_of
+from cli.project.approvals import counts_of
 from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
 from cli.shell.times import age, read_time
@@ -255,7 +256,7 @@ class Row:
                 yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), remedy_of(each))
         for each in found.get("Approvals", []):
             yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}",
-                       _changes(each.get("ChangeSet", {})), f"Approve or reject it: {each['Url']}")
+                       f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "", f"Approve or reject it: {each['Url']}")
         for each in found.get("Holds", []):
             since = f", for {self._age(each['Since'])}" if "Since" in each else ""
             by = f" by {each['By']}" if "By" in each else ""
@@ -295,11 +296,3 @@ class Row:
         row = members_of({name: value for name, value in self._found.items() if name not in ("ProjectID", "NotRead")})
         return {"project": self.name, "concerns": self.concerns(), "state": state or None, "since": since or None, **row,
                 "unread": members_of(self._found["NotRead"])}
-
-
-def _changes(change_set: dict[str, Any]) -> str:
-    """A change set in one line."""
-    words = {"Replaced": "replaced", "Removed": "removed", "PossiblyReplaced": "possibly replaced", "Undetermined": "undetermined",
-             "Modified": "modified", "Added": "added", "Imported": "imported"}
-    counts = [f"{change_set['Counts'][each]} {word}" for each, word in words.items() if change_set.get("Counts", {}).get(each)]
-    return f"Its change set: {', '.join(counts) or 'no change'}" if change_set else ""

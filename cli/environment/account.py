@@ -23,6 +23,8 @@ from cli.shell.spelling import did_you_mean
 
 # Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
 _CONFIG = Config(connect_timeout=10, read_timeout=60)
+# Of a call that changes something, for which a person waits.
+OF_CHANGES = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
 # A misspelled region has no host, and five attempts take up to 15 s.
 _OF_IDENTITY = Config(retries={"mode": "standard", "total_max_attempts": 2})
 _STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")

@@ -17,6 +17,13 @@ def is_waiting(action: dict[str, Any]) -> bool:
     return latest.get("status") == "InProgress" and (bool(latest.get("token")) or action.get("actionName") == ACTION)
 
 
+def counts_of(change_set: dict[str, Any]) -> str:
+    """A change set of an answer in one line."""
+    words = {"Replaced": "replaced", "Removed": "removed", "PossiblyReplaced": "possibly replaced", "Undetermined": "undetermined",
+             "Modified": "modified", "Added": "added", "Imported": "imported"}
+    return ", ".join(f"{change_set['Counts'][each]} {word}" for each, word in words.items() if change_set["Counts"][each]) or "no change"
+
+
 def page_of(pipeline: str, region: str, partition: str) -> str:
     return f"{_console(pipeline, region, partition)}/view?region={region}"
 

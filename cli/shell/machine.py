@@ -45,6 +45,15 @@ def is_denied(error: aws.ClientError) -> bool:
     return code_of(error) in _DENIED
 
 
+def has_done_nothing(error: Exception) -> bool:
+    """Whether AWS has proved that a call changed nothing. A rejected repetition, as by throttling, proves nothing about a call before
+    it whose response was lost."""
+    if not isinstance(error, aws.ClientError):
+        return False
+    metadata = error.response.get("ResponseMetadata", {})
+    return bool(metadata.get("HTTPStatusCode", 500) < 500 and metadata.get("RetryAttempts") == 0)
+
+
 def code_of(error: aws.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 

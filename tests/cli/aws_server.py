@@ -55,7 +55,7 @@ class Answering(BaseHTTPRequestHandler):
             self.send(200, answer)
         else:
             status, code, message = answer
-            self.send(status, ERROR.format(code, message) if "Action=" in body else json.dumps({"message": message}), code)
+            self.send(status, ERROR.format(code, message) if "Action=" in body else json.dumps({"__type": code, "message": message}), code)
 
     do_GET = do_PUT = do_HEAD = do_POST
 

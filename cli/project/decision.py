@@ -1,0 +1,184 @@
+"""The decision of a person in AWS about a request for an approval: `approve` and `reject`.
+
+The request is read before its change set. Its token names it to CodePipeline, so the answer decides this request, or none:
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html (token)
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from cli.environment.account import OF_CHANGES, Account, Environment
+from cli.environment.questions import Questions, members_of, remedy_of
+from cli.project.approvals import counts_of, execution_page_of, is_waiting, page_of
+from cli.rules import name_of
+from cli.shell import machine
+from cli.shell.ending import Failure
+from cli.shell.output import Output, confirm
+from cli.shell.terminal import hide, shortened
+
+# Within which the function answers.
+_SECONDS = 60
+# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html (summary). It may have every character.
+_MAX_SUMMARY = 512
+_MAX_TITLE = 60
+# A request has its answer already. AWS does not document when it is which of them.
+_ANSWERED = ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException")
+_DECIDED = {"Succeeded": "approved", "Failed": "rejected", "Abandoned": "abandoned"}
+# Seconds before each look at a request whose answer is not known.
+_PAUSES = (0, 2, 5)
+
+
+class Request(NamedTuple):
+    """The request for an approval that waits in a pipeline."""
+
+    pipeline: str
+    stage: str
+    action: str
+    execution: str
+    # The ID of the action's execution. A retried stage has another one.
+    id: str
+    token: str
+
+
+class Decision(NamedTuple):
+    # The answer at the prompt, and the beginning of the summary. Those of the function begin with its name.
+    word: str
+    # In CodePipeline: the answer to the request, and then the status of the action.
+    result: str
+    status: str
+    # The last line. It may name the execution's page.
+    end: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("project", metavar="PROJECT", help="its name, as `cfn-gitops status` shows it")
+        parser.add_argument("--reason", type=self._summary, metavar="TEXT", help="the reason, which CodePipeline records")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def _summary(self, reason: str) -> str:
+        if len(summary := f"{self.word}: {reason}") > _MAX_SUMMARY:
+            raise argparse.ArgumentTypeError(f"it has more than {_MAX_SUMMARY - len(self.word) - 2} characters")
+        return summary
+
+    def run(self, environment: Environment, given: Any, output: Output) -> int:
+        account, pipeline = environment.account, name_of("pipeline", environment.env_id, given.project)
+        client, page = account.client("codepipeline", config=OF_CHANGES), page_of(pipeline, account.region, account.partition)
+        request = _waiting(client, pipeline, page)
+        # Not as a whole: the ID of an execution may have its `-4a1b-`.
+        hide(request.token.split("-"))
+        [row] = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=given.project)["Projects"]
+        shown = next((each for each in row.get("Approvals", [])
+                      if (each["ExecutionId"], each["ActionExecutionId"]) == (request.execution, request.id)), None)
+        output.document |= {"project": given.project, "pipeline": pipeline, "approval": members_of(shown), "unread": members_of(row["NotRead"])}
+        output.write_progress(*(_lines(request, shown) if shown else ()))
+        for mark, each in [*(("!", each) for each in (shown or {}).get("MissingRights", [])), *(("?", each) for each in row["NotRead"])]:
+            output.write_progress(f"{mark} {each['Problem']}", f"    {output.selecting(remedy_of(each))}")
+        if shown is None:
+            raise Failure(f"nothing was changed: another request waits now, or that of execution {request.execution} was not read",
+                          f"Run this again, or decide in the console: {page}")
+        if "ChangeSet" not in shown and self is APPROVE and request.stage != "Approval":
+            raise Failure("nothing was approved, because the change set was not read", f"Run this again, or read it in the console: {page}")
+        if "Resources" not in shown.get("ChangeSet", {"Resources": []}):
+            output.write_progress(f"Its resources are too many for a list. Read them in the console: {page}")
+        if not confirm(output, f"To {self.word} it, type {self.word}:", self.word, given.yes):
+            return 1
+        self._put(client, request, {"status": self.result, "summary": given.reason or self.word}, account, output)
+        return 0
+
+    def _put(self, client: Any, request: Request, result: dict[str, str], account: Account, output: Output) -> None:
+        what, past = f"execution {request.execution} of {request.pipeline}", self.result.lower()
+        page = execution_page_of(request.pipeline, request.execution, account.region, account.partition)
+        output.has_begun, output.interrupted = True, f"Whether {what} is {past} is not known. See it: {page}"
+        # botocore repeats a call whose response was lost. Who decided then: assumption `approval-shows-who-gave-it`.
+        try:
+            client.put_approval_result(
+                pipelineName=request.pipeline, stageName=request.stage, actionName=request.action, token=request.token, result=result)
+        except Exception as error:
+            failure = machine.explained(error)
+            if failure is None or machine.has_done_nothing(error) and machine.code_of(error) not in _ANSWERED:
+                _name_approvers(error)
+                raise
+            found = _look(client, request)
+            if found.get("status") not in _DECIDED:
+                raise Failure(f"PutApprovalResult: {failure.problem}", output.interrupted) from error
+            if (found["status"], found.get("updatedBy")) != (self.status, account.arn):
+                summary = found.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "")
+                raise Failure(f"{what} was {_DECIDED[found['status']]} meanwhile, by {found.get('updatedBy', '?')}: {summary or 'no reason'}",
+                              f"See it: {page}") from error
+        output.document["result"] = past
+        output.record_change(f"{what} is {past}")
+        output.write_progress(self.end.format(page=page))
+
+
+APPROVE = Decision("approve", "Approved", "Succeeded", "It goes on: {page}")
+REJECT = Decision("reject", "Rejected", "Failed", "Nothing of it is deployed. But its commit stays on the branch, so the next push deploys it as well")
+
+
+def _waiting(client: Any, pipeline: str, page: str) -> Request:
+    """The one request that waits."""
+    try:
+        stages = client.get_pipeline_state(name=pipeline)["stageStates"]
+    except ClientError as error:
+        # A name with other characters is invalid.
+        if machine.code_of(error) in ("PipelineNotFoundException", "ValidationException"):
+            raise Failure(f"pipeline {pipeline} does not exist", "Correct the project's name. Before the first push it has no pipeline") from error
+        _name_approvers(error)
+        raise
+    found = [Request(pipeline, stage["stageName"], action["actionName"], stage.get("latestExecution", {}).get("pipelineExecutionId", "?"),
+                     action["latestExecution"].get("actionExecutionId", ""), action["latestExecution"].get("token", ""))
+             for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
+    if not found:
+        running = [f"execution {each['pipelineExecutionId']} is {where} stage {stage['stageName']}" for stage in stages for where, each in
+                   [("in", stage.get("latestExecution", {})), *(("before", each) for each in stage.get("inboundExecutions", []))]
+                   if each.get("status") == "InProgress"]
+        raise Failure(f"no approval waits in {pipeline}: {', '.join(running) or 'no execution is in progress'}", f"See it: {page}")
+    if len(found) > 1 or not found[0].token:
+        # In the mode PARALLEL, which a person has set, there is no token, and a stage shows one execution.
+        raise Failure(f"several approvals may wait in {pipeline}, of change sets with one name: {', '.join(each.execution for each in found)}",
+                      f"Decide in the console: {page}")
+    return found[0]
+
+
+def _lines(request: Request, approval: dict[str, Any]) -> Iterator[str]:
+    """As in the note in GitLab. The function has sorted the resources: replacements and removals are first."""
+    title, change_set = shortened(approval.get("Title", ""), _MAX_TITLE), approval.get("ChangeSet", {})
+    yield f"Execution {request.execution} of {request.pipeline} waits for an approval: commit {approval.get('Commit', '?')[:8]} {title}".rstrip()
+    if request.stage == "Approval":
+        yield f"Pipeline {request.pipeline} has no change set. The commit is all that you can read"
+    else:
+        yield f"Change set {change_set['Name']}: {counts_of(change_set)}" if change_set else "? its change set was not read"
+    for each in change_set.get("Resources", []):
+        causes, others = each.get("ReplacedBecauseOf", []), each["Properties"]
+        details = [f"because of {', '.join(causes)}"] * bool(causes) + [("also " if causes else "") + ", ".join(others)] * bool(others)
+        details += ["the present one is deleted"] * bool(each.get("IsDeleted"))
+        yield f"  {each['Effect']:<20}  {each['LogicalId']} ({each['Type']}){': ' if details else ''}{'; '.join(details)}"
+    if any(each["Type"] == "AWS::CloudFormation::Stack" for each in change_set.get("Resources", [])):
+        yield "Changes inside nested stacks are not listed"
+
+
+def _name_approvers(error: Exception) -> None:
+    """Raises a `Failure` for a denial. Its remedy advises no right by which one can deploy without an approver."""
+    if isinstance(error, ClientError) and machine.is_denied(error) and (failure := machine.explained(error)):
+        raise type(failure)(failure.problem, "Only approvers may decide: ask one of them (docs/how-to/approvers.md)") from error
+
+
+def _look(client: Any, request: Request) -> dict[str, Any]:
+    """The execution of the action. Empty if it cannot be read, or has not ended."""
+    for pause in _PAUSES:
+        time.sleep(pause)
+        try:
+            pages = client.get_paginator("list_action_executions").paginate(
+                pipelineName=request.pipeline, filter={"pipelineExecutionId": request.execution})
+            found = [each for page in pages for each in page["actionExecutionDetails"] if each["actionExecutionId"] == request.id]
+        except Exception as error:
+            if machine.explained(error) is None:
+                raise
+            break
+        if found and found[0]["status"] in _DECIDED:
+            return dict(found[0])
+    return {}
