@@ -18,13 +18,13 @@ from __future__ import annotations
 import argparse
 import re
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli.environment.account import Environment
+from cli.environment.account import OF_CHANGES, Environment
 from cli.environment.questions import Questions, members_of, remedy_of
 from cli.project import following
 from cli.project.approvals import execution_page_of, page_of
@@ -40,7 +40,6 @@ EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --
 
 # Seconds within which the function answers, with up to 20 s for GitLab.
 _SECONDS = 60
-_OF_CHANGES = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
 _EXECUTION = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COMMIT = re.compile("[0-9a-f]{8,40}")
 # The shown characters of a commit, and of an image's digest.
@@ -67,91 +66,105 @@ def _deployment(text: str) -> str:
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    found = Questions(environment, _SECONDS).ask("Deployments", output, ProjectID=given.project)
-    undo = Undo(environment, found, output)
-    undo.show()
-    chosen = undo.choose(given.to or "")
-    undo.show_plan(chosen)
-    if not confirm(output, "To start it, type yes:", "yes", given.yes):
+    found = FormerDeployments.read(environment, given.project, output)
+    found.show()
+    chosen = found.choose(given.to or "")
+    chosen.show_plan()
+    # Another person still decides about the execution of a pipeline with an approval.
+    if not confirm(output, "To start it, type yes:", "yes", given.yes, also="y" if found.answer["HasApproval"] else ""):
         return 1
-    undo.hold_image()
-    execution = undo.start(chosen)
+    is_held = chosen.hold_image()
+    started = chosen.start()
     if given.no_wait:
-        undo.show_execution(execution)
+        started.show()
     else:
-        undo.follow(chosen, execution)
-    undo.show_next_push()
-    return undo.status
+        started.follow()
+    found.show_next_push()
+    return 0 if is_held else 1
 
 
-class Undo:
-    def __init__(self, environment: Environment, found: dict[str, Any], output: Output) -> None:
-        """`found` is the function's answer."""
-        self._environment, self._found, self._output = environment, found, output
-        # 1 if a part was not done.
-        self.status = 0
-        project, env_id = found["ProjectID"], environment.env_id
-        self._pipeline, image_rule = name_of("pipeline", env_id, project), event_rules(env_id, project)["image"]
-        self._deployments: list[dict[str, Any]] = found["Deployments"]
-        output.document |= {"project": found["ProjectID"], "pipeline": self._pipeline, "executionMode": found.get("ExecutionMode"),
-                            "deployments": members_of(self._deployments), "later": members_of(found.get("Later")),
-                            "holds": members_of(found["Holds"]), "unread": members_of(found["NotRead"])}
+@dataclass(frozen=True)
+class FormerDeployments:
+    """The former deployments of a project, and what holds its pipeline, as the function answers."""
+
+    environment: Environment
+    output: Output
+    answer: dict[str, Any]
+
+    @classmethod
+    def read(cls, environment: Environment, project: str, output: Output) -> FormerDeployments:
+        answer = Questions(environment, _SECONDS).ask("Deployments", output, ProjectID=project)
+        found = cls(environment, output, answer)
+        output.document |= {"project": answer["ProjectID"], "pipeline": found.pipeline, "executionMode": answer.get("ExecutionMode"),
+                            "deployments": members_of(answer["Deployments"]), "later": members_of(answer.get("Later")),
+                            "holds": members_of(answer["Holds"]), "unread": members_of(answer["NotRead"])}
         # The question chooses the pipeline and the rule, not the answer.
-        if (found["Pipeline"], found.get("ImageRule", image_rule)) != (self._pipeline, image_rule):
-            raise Failure(f"the answer is about pipeline {found['Pipeline']} and event rule {found.get('ImageRule', 'none')}, not about "
-                          f"{self._pipeline} and {image_rule}", f"Nothing was changed. {_REVERT}")
+        image_rule = event_rules(environment.env_id, answer["ProjectID"])["image"]
+        if (answer["Pipeline"], answer.get("ImageRule", image_rule)) != (found.pipeline, image_rule):
+            raise Failure(f"the answer is about pipeline {answer['Pipeline']} and event rule {answer.get('ImageRule', 'none')}, not about "
+                          f"{found.pipeline} and {image_rule}", f"Nothing was changed. {_REVERT}")
+        return found
 
-    # --- the former deployments, and the obstacles --------------------------------------
+    @property
+    def pipeline(self) -> str:
+        return name_of("pipeline", self.environment.env_id, self.answer["ProjectID"])
+
+    @property
+    def deployments(self) -> list[dict[str, Any]]:
+        return list(self.answer["Deployments"])
+
+    @property
+    def page(self) -> str:
+        """The console's, of the pipeline."""
+        return page_of(self.pipeline, self.environment.account.region, self.environment.account.partition)
+
+    @property
+    def see_why(self) -> str:
+        return f"See why: cfn-gitops failures {self.answer['ProjectID']} --env {self.environment.settings.table}"
+
+    def lines(self, mark: str, found: dict[str, Any]) -> list[str]:
+        """A problem, and its remedy if it has one."""
+        remedy = [f"    {self.output.selecting(remedy_of(found))}"] if found.get("Remedy") else []
+        return [f"{mark} {found['Problem']}", *remedy]
 
     def show(self) -> None:
-        if obstacle := self._found.get("Obstacle"):
+        if obstacle := self.answer.get("Obstacle"):
             self._show_unread()
             raise Failure(obstacle["Problem"], obstacle["Remedy"])
         now = datetime.now(timezone.utc)
         rows = [["*" if number == 1 else "", str(number), age(read_time(each.get("At")), now), *_cells(each)]
-                for number, each in enumerate(self._deployments, 1)]
+                for number, each in enumerate(self.deployments, 1)]
         heads = ["", "NO", "AGE", "COMMIT", "IMAGE", "AUTHOR", "TITLE"]
         if all(row[4] == "-" for row in rows):
             heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]
-        self._output.table(heads, rows)
+        self.output.table(heads, rows)
         self._show_now()
-        for each in self._found["Holds"]:
-            self._output.write(*self._lines(_MARKS[each["Holds"]], each))
+        for each in self.answer["Holds"]:
+            self.output.write(*self.lines(_MARKS[each["Holds"]], each))
         self._show_unread()
 
     def _show_unread(self) -> None:
-        for each in self._found["NotRead"]:
-            self._output.write(*self._lines("?", each))
+        for each in self.answer["NotRead"]:
+            self.output.write(*self.lines("?", each))
 
     def _show_now(self) -> None:
         """Whether the latest deployment is deployed now. A later attempt may have changed the stack, or changes it."""
-        latest, later = self._deployments[0], self._found.get("Later")
-        self._output.write(f'"*" {"is deployed now" if latest["IsDeployedNow"] else "was deployed last"}')
+        latest, later = self.deployments[0], self.answer.get("Later")
+        self.output.write(f'"*" {"is deployed now" if latest["IsDeployedNow"] else "was deployed last"}')
         if later:
             known = {"Failed": "failed", "InProgress": "is in progress"}
-            self._output.write(*self._lines("!", {
+            self.output.write(*self.lines("!", {
                 "Problem": f"a later deployment {known.get(later['Status'], 'is ' + later['Status'])}: execution {later['ExecutionId']} "
                            f"(commit {later.get('Commit', '')[:_COMMIT_DIGITS] or 'not known'})",
-                "Remedy": self._see_why if later["Status"] == "Failed" else ""}))
+                "Remedy": self.see_why if later["Status"] == "Failed" else ""}))
         elif latest.get("HasFailed"):
-            self._output.write(*self._lines("!", {
+            self.output.write(*self.lines("!", {
                 "Problem": f'execution {latest["ExecutionId"]} of "*" failed after its deployment, for example because of an alarm',
-                "Remedy": self._see_why}))
+                "Remedy": self.see_why}))
 
-    def _lines(self, mark: str, found: dict[str, Any]) -> list[str]:
-        """A problem, and its remedy if it has one."""
-        remedy = [f"    {self._output.selecting(remedy_of(found))}"] if found.get("Remedy") else []
-        return [f"{mark} {found['Problem']}", *remedy]
-
-    @property
-    def _see_why(self) -> str:
-        return f"See why: cfn-gitops failures {self._found['ProjectID']} --env {self._environment.settings.table}"
-
-    # --- the choice ---------------------------------------------------------------------
-
-    def choose(self, to: str) -> dict[str, Any]:
+    def choose(self, to: str) -> ChosenDeployment:
         if not to:
-            answer = answered(self._output, "Which one? Its number, or its commit:")
+            answer = answered(self.output, "Which one? Its number, or its commit:")
             if not answer:
                 raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
             to = self._numbered(answer)
@@ -160,131 +173,141 @@ class Undo:
             raise Failure(obstacle["Problem"], obstacle["Remedy"])
         if not self._may_start(chosen):
             raise Failure(f"{_shown(chosen)} is deployed now", "Choose another one")
-        return chosen
+        return ChosenDeployment(self, chosen)
 
     def _may_start(self, deployment: dict[str, Any]) -> bool:
         """After a failure, the stack may have to be deployed again."""
-        return not deployment["IsDeployedNow"] or bool(self._deployments[0].get("HasFailed"))
+        return not deployment["IsDeployedNow"] or bool(self.deployments[0].get("HasFailed"))
 
     def _numbered(self, answer: str) -> str:
-        if re.fullmatch("[0-9]{1,2}", answer) and 1 <= int(answer) <= len(self._deployments):
-            return str(self._deployments[int(answer) - 1]["ExecutionId"])
+        if re.fullmatch("[0-9]{1,2}", answer) and 1 <= int(answer) <= len(self.deployments):
+            return str(self.deployments[int(answer) - 1]["ExecutionId"])
         if _EXECUTION.fullmatch(answer) or _COMMIT.fullmatch(answer):
             return answer
         raise WrongUse(f"{answer} is neither a number of the list nor at least {_COMMIT_DIGITS} characters of a commit",
                        "Run this again")
 
     def _chosen(self, to: str) -> dict[str, Any]:
-        found = [each for each in self._deployments
+        found = [each for each in self.deployments
                  if to == each["ExecutionId"] or _COMMIT.fullmatch(to) and each.get("Commit", "").startswith(to)]
         if not found:
-            known = [each["Commit"][:_COMMIT_DIGITS] for each in self._deployments if "Commit" in each and self._may_start(each)]
-            raise Failure(f"{to} is not one of the last {len(self._deployments)} deployments",
+            known = [each["Commit"][:_COMMIT_DIGITS] for each in self.deployments if "Commit" in each and self._may_start(each)]
+            raise Failure(f"{to} is not one of the last {len(self.deployments)} deployments",
                           f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_REVERT}")
         if any(each["Revisions"] != found[0]["Revisions"] for each in found):
             raise Failure(f"{to} is the beginning of several commits, or its commit was deployed with several images",
                           f"Name the execution: {', '.join(each['ExecutionId'] for each in found)}")
         return found[0]
 
-    def show_plan(self, chosen: dict[str, Any]) -> None:
-        end = "waits for its approval" if self._found["HasApproval"] else "is deployed without an approval"
-        if rule := self._found.get("ImageRule"):
-            self._output.write_progress(f"- Event rule {rule} will be disabled, because a push of the image would deploy "
-                                        "the branch's newest commit")
-        self._output.write_progress(f"- {self._pipeline} will be started with {_shown(chosen)}. It is built again, and {end}")
-        found, commit = chosen["InBranch"], chosen.get("Commit", "")[:_COMMIT_DIGITS]
-        self._output.document |= {"chosen": chosen["ExecutionId"], "sourceRevisions": members_of(chosen["Revisions"]),
-                                  "contained": members_of(found)}
-        problem, branch = found.get("Problem", ""), f"branch {self._found['Branch']} in GitLab"
-        if found["Contained"] is None:
-            self._output.write_progress(*self._lines("?", {
-                **found, "Problem": f"whether {branch} contains commit {commit} was not checked: {problem}"}))
-        elif not found["Contained"]:
-            self._output.write_progress(f"! {branch} does not contain commit {commit}: {problem or 'its history was rewritten'}")
+    def show_next_push(self) -> None:
+        self.output.write_progress(
+            f"Branch {self.answer['Branch']} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
 
-    # --- the start and the end ----------------------------------------------------------
 
-    def hold_image(self) -> None:
-        """A failure does not stop the undo, which is urgent."""
-        if not (rule := self._found.get("ImageRule")):
-            return
-        enable = f"aws events enable-rule --name {rule}"
-        self._output.has_begun = True
-        self._output.interrupted = f"Nothing was started. Event rule {rule} may be disabled. To enable it: {enable}"
+@dataclass(frozen=True)
+class ChosenDeployment:
+    """The deployment whose commit and image are deployed again."""
+
+    found: FormerDeployments
+    deployment: dict[str, Any]
+
+    def show_plan(self) -> None:
+        answer, output = self.found.answer, self.found.output
+        end = "waits for its approval" if answer["HasApproval"] else "is deployed without an approval"
+        if rule := answer.get("ImageRule"):
+            output.write_progress(f"- Event rule {rule} will be disabled, because a push of the image would deploy "
+                                  "the branch's newest commit")
+        output.write_progress(f"- {self.found.pipeline} will be started with {_shown(self.deployment)}. It is built again, and {end}")
+        in_branch, commit = self.deployment["InBranch"], self.deployment.get("Commit", "")[:_COMMIT_DIGITS]
+        output.document |= {"chosen": self.deployment["ExecutionId"], "sourceRevisions": members_of(self.deployment["Revisions"]),
+                            "contained": members_of(in_branch)}
+        problem, branch = in_branch.get("Problem", ""), f"branch {answer['Branch']} in GitLab"
+        if in_branch["Contained"] is None:
+            output.write_progress(*self.found.lines("?", {
+                **in_branch, "Problem": f"whether {branch} contains commit {commit} was not checked: {problem}"}))
+        elif not in_branch["Contained"]:
+            output.write_progress(f"! {branch} does not contain commit {commit}: {problem or 'its history was rewritten'}")
+
+    def hold_image(self) -> bool:
+        """`False` if an image may still start the pipeline. This does not stop the undo, which is urgent."""
+        if not (rule := self.found.answer.get("ImageRule")):
+            return True
+        output, enable = self.found.output, f"aws events enable-rule --name {rule}"
+        output.has_begun = True
+        output.interrupted = f"Nothing was started. Event rule {rule} may be disabled. To enable it: {enable}"
         try:
-            self._environment.account.client("events", config=_OF_CHANGES).disable_rule(Name=rule)
+            self.found.environment.account.client("events", config=OF_CHANGES).disable_rule(Name=rule)
         except Exception as error:
             failure = machine.explained(error)
             if failure is None:
                 raise
             if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
-                return
-            self.status = 1
+                return True
             left = {"Problem": f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image deploys the newest commit",
                     "Remedy": f"Ask an operator to disable it: aws events disable-rule --name {rule}"}
-            self._output.document["left"] = [members_of(left)]
-            self._output.write_progress(*self._lines("!", left))
-        else:
-            self._output.record_change(f"event rule {rule} is disabled")
-            # Before the start, which may fail.
-            self._output.write_progress(
-                "        The image's tag keeps its newest image. If you revert in GitLab, first push the former or a corrected image",
-                f"        {self._output.selecting(f'Then end the freeze of the image: {enable}')}")
+            output.document["left"] = [members_of(left)]
+            output.write_progress(*self.found.lines("!", left))
+            return False
+        output.record_change(f"event rule {rule} is disabled")
+        # Before the start, which may fail.
+        output.write_progress(
+            "        The image's tag keeps its newest image. If you revert in GitLab, first push the former or a corrected image",
+            f"        {output.selecting(f'Then end the freeze of the image: {enable}')}")
+        return True
 
-    def start(self, chosen: dict[str, Any]) -> str:
-        """Returns the ID of the execution."""
-        pipeline = self._pipeline
-        unknown = (f"The execution may have started. Before you run this again, look for one of {_shown(chosen)}: "
+    def start(self) -> StartedExecution:
+        output, pipeline = self.found.output, self.found.pipeline
+        unknown = (f"The execution may have started. Before you run this again, look for one of {_shown(self.deployment)}: "
                    f"aws codepipeline list-pipeline-executions --pipeline-name {pipeline} --max-items 5")
-        client = self._environment.account.client("codepipeline", config=_OF_CHANGES)
-        self._output.has_begun, self._output.interrupted = True, unknown
+        client = self.found.environment.account.client("codepipeline", config=OF_CHANGES)
+        output.has_begun, output.interrupted = True, unknown
         # botocore repeats a call whose response was lost, with this token, so two calls start one execution.
         try:
             execution = str(client.start_pipeline_execution(
-                name=pipeline, sourceRevisions=members_of(chosen["Revisions"]), clientRequestToken=str(uuid.uuid4()))["pipelineExecutionId"])
+                name=pipeline, sourceRevisions=members_of(self.deployment["Revisions"]), clientRequestToken=str(uuid.uuid4()))["pipelineExecutionId"])
         except Exception as error:
             failure = machine.explained(error)
-            if failure is None or _is_rejected(error):
+            if failure is None or machine.has_done_nothing(error):
                 raise
-            self._output.document["result"] = "unknown"
+            output.document["result"] = "unknown"
             raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
-        self._output.interrupted = (
+        output.interrupted = (
             f"Execution {execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
             f"--pipeline-name {pipeline} --pipeline-execution-id {execution} --reason undo")
-        self._output.document["execution"] = execution
-        self._output.record_change(f"execution {execution} of {pipeline} is started")
-        return execution
+        output.document["execution"] = execution
+        output.record_change(f"execution {execution} of {pipeline} is started")
+        return StartedExecution(self, execution)
 
-    def show_execution(self, execution: str) -> None:
+
+@dataclass(frozen=True)
+class StartedExecution:
+    """An execution that was started."""
+
+    chosen: ChosenDeployment
+    id: str
+
+    def show(self) -> None:
         """Instead of following it."""
-        account = self._environment.account
-        self._output.document["result"] = "started"
-        self._output.write_progress(f"It goes on: {execution_page_of(self._pipeline, execution, account.region, account.partition)}")
+        found = self.chosen.found
+        account = found.environment.account
+        found.output.document["result"] = "started"
+        found.output.write_progress(f"It goes on: {execution_page_of(found.pipeline, self.id, account.region, account.partition)}")
 
-    def follow(self, chosen: dict[str, Any], execution: str) -> None:
-        questions = Questions(self._environment, following.SECONDS)
-        end = Following(questions, self._found["ProjectID"], execution, self._output).end()
+    def follow(self) -> None:
+        found, output = self.chosen.found, self.chosen.found.output
+        questions = Questions(found.environment, following.SECONDS)
+        end = Following(questions, found.answer["ProjectID"], self.id, output).end()
         if "WaitsForApproval" in end:
-            self._output.document["result"] = "waits for an approval"
-            self._output.write_progress(f"It waits for an approval, in AWS: {end['WaitsForApproval'].get('Url') or self._page}")
+            output.document["result"] = "waits for an approval"
+            output.write_progress(f"It waits for an approval, in AWS: {end['WaitsForApproval'].get('Url') or found.page}")
             return
-        self._output.document["result"] = end["Status"]
+        output.document["result"] = end["Status"]
         if end["Status"] != "Succeeded":
             raise self._failure(end)
-        self._output.write_progress(f"{_shown(chosen)} is deployed")
-
-    def show_next_push(self) -> None:
-        self._output.write_progress(
-            f"Branch {self._found['Branch']} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
-
-    @property
-    def _page(self) -> str:
-        """The console's, of the pipeline."""
-        account = self._environment.account
-        return page_of(self._pipeline, account.region, account.partition)
+        output.write_progress(f"{_shown(self.chosen.deployment)} is deployed")
 
     def _failure(self, end: dict[str, Any]) -> Failure:
-        execution, see = end["ExecutionId"], f"See the execution: {self._page}"
+        execution, see = end["ExecutionId"], f"See the execution: {self.chosen.found.page}"
         if end["Status"] == "Superseded":
             return Failure(f"a newer execution replaced execution {execution}", see)
         if rejected := end.get("Rejection"):
@@ -292,7 +315,7 @@ class Undo:
         if failure := end.get("Failure"):
             deployed = ", after it had deployed the commit" if end["HasDeployed"] else ""
             return Failure(f"{failure.get('Action') or f'execution {execution}'} failed{deployed}: {shortened(failure['Cause'], _MAX_CAUSE)}",
-                           self._see_why)
+                           self.chosen.found.see_why)
         summary = f": {shortened(end['Summary'], _MAX_CAUSE)}" if end.get("Summary") else ""
         return Failure(f"execution {execution} ended as {end['Status']}{summary}", see)
 
@@ -308,12 +331,3 @@ def _cells(deployment: dict[str, Any]) -> list[str]:
 def _shown(deployment: dict[str, Any]) -> str:
     kind, _, digest = deployment.get("Image", "").partition(":")
     return f"commit {deployment.get('Commit', '')[:_COMMIT_DIGITS] or '?'}" + (f" and image {kind}:{digest[:_IMAGE_DIGITS]}" if digest else "")
-
-
-def _is_rejected(error: Exception) -> bool:
-    """Whether AWS has proved that it did nothing. A rejected repetition, as by throttling, proves nothing about a call before it
-    whose response was lost."""
-    if not isinstance(error, ClientError):
-        return False
-    metadata = error.response.get("ResponseMetadata", {})
-    return bool(metadata.get("HTTPStatusCode", 500) < 500 and metadata.get("RetryAttempts") == 0)

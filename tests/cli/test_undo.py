@@ -180,6 +180,12 @@ def test_without_an_answer_nothing_is_started(answer: str, shop: Undo) -> None:
     assert ended.status in (1, 2) and shop.started == [] and ended.err
 
 
+@pytest.mark.parametrize(("has_approval", "answer", "starts"), [(True, "y", 1), (True, "yes", 1), (False, "yes", 1), (False, "y", 0)])
+def test_short_yes_starts_only_what_waits_for_an_approval(has_approval: bool, answer: str, starts: int, shop: Undo) -> None:
+    shop.answer = deployments(HasApproval=has_approval)
+    assert shop("--no-wait", answer=f"2\n{answer}\n").status == 1 - starts == 1 - len(shop.started)
+
+
 @pytest.mark.parametrize("to", ["2", "600d60", "shop", "", GOOD.upper(), f"{GOOD}0"])
 def test_other_form_of_a_deployment_is_wrong_use(to: str, shop: Undo) -> None:
     ended = shop(f"--to={to}", "--yes")
