@@ -21,7 +21,7 @@ from cli.shell.output import Output
 from cli.shell.terminal import write_shown
 
 # In the order of an environment's life.
-COMMANDS = ("check", "status", "doctor", "failures", "approve", "reject", "undo", "upgrade", "leave", "undeploy")
+COMMANDS = ("check", "status", "doctor", "failures", "approve", "reject", "undo", "freeze", "thaw", "upgrade", "leave", "undeploy")
 _STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 130 after an interrupt."
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
@@ -35,6 +35,8 @@ _HABITS = {
     **dict.fromkeys(("delete", "remove", "destroy", "uninstall"), "undeploy, or leave, which keeps the projects"),
     **dict.fromkeys(("get", "list", "ls", "describe", "show"), "status"),
     **dict.fromkeys(("revert", "rollback", "redeploy"), "undo"),
+    **dict.fromkeys(("stop", "pause"), "freeze"),
+    **dict.fromkeys(("resume", "unfreeze"), "thaw"),
     **dict.fromkeys(("logs", "events", "why", "explain"), "failures"),
 }
 

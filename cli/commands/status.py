@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 from cli.environment.account import Environment
 from cli.environment.questions import Questions, members_of, remedy_of
 from cli.project.approvals import counts_of
+from cli.project.freezing import line_of
 from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
 from cli.shell.times import age, read_time
@@ -258,10 +259,7 @@ class Row:
             yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}",
                        f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "", f"Approve or reject it: {each['Url']}")
         for each in found.get("Holds", []):
-            since = f", for {self._age(each['Since'])}" if "Since" in each else ""
-            by = f" by {each['By']}" if "By" in each else ""
-            reason = "" if each.get("Reason", "") in each["Held"] else shortened(each["Reason"], _MAX_CAUSE)
-            yield Note(name, f"{each['Held']}{since}{by}", reason, each["Remedy"])
+            yield Note(name, line_of(each, self._now), remedy=each["Remedy"])
         yield from self._drift_notes(name)
         if found.get("IsOutdated"):
             yield Note(name, f"its pipeline has version {found.get('Version', '?')}, which is older than the function's",

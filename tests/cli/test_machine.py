@@ -29,7 +29,8 @@ AUTHORITY = Authority.make()
 PASSWORD = "s3cret-of-the-proxy"
 KEY = "wJalrXUtnFEMI-K7MDENG"
 # Those that change something do not ask.
-OPTIONS = {**dict.fromkeys(("approve", "reject"), ["shop", "--yes"]), "undo": ["shop", "--to", "4f2a9c1b", "--yes"], "upgrade": ["--yes"], "leave": ["--yes"], "undeploy": ["--yes", "--delete-bucket"]}
+OPTIONS = {**dict.fromkeys(("approve", "reject"), ["shop", "--yes"]), "undo": ["shop", "--to", "4f2a9c1b", "--yes"], "freeze": ["--all", "--yes", "--reason", "sale"],
+           "thaw": ["shop", "--yes"], "upgrade": ["--yes"], "leave": ["--yes"], "undeploy": ["--yes", "--delete-bucket"]}
 SSO = """[profile work]
 sso_session = company
 sso_account_id = 111122223333

@@ -93,8 +93,7 @@ billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit"
     Approve or reject it: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: held by the disabled event rule {RULE}, so a push starts nothing
     To end the freeze: aws events enable-rule --name {RULE}
-busy: held by the disabled transition into stage Deploy, for 5h by {OLIVIA}
-    sale\\n\\x1b[31m凍結
+busy: held by the disabled transition into stage Deploy, for 5h by {OLIVIA}: sale\\n\\x1b[31m凍結
     To end the freeze: {THAW}
 media: stack cfnstack-dev-media differed from its template 4h ago, as the health check found, which compares once a day
     See the resources: aws logs tail /aws/lambda/cfn-gitops-dev --since 2d --filter-pattern '"stack cfnstack-dev-media"'

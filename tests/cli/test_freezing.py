@@ -1,0 +1,249 @@
+"""`cfn-gitops freeze` and `thaw`: what they list, the calls that they make, and what they say after a failure."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.cli.answering import COMMIT, CONSOLE, PIPELINE, Answering, project, projects, rejected, unread
+from tests.cli.conftest import Ended, Run
+
+OLIVIA = "arn:aws:iam::111122223333:user/olivia"
+PUSH, IMAGE, REVIEW = (f"event-rule-dev-codepipeline-exec-{kind}-shop" for kind in ("cfn", "ecr", "rev"))
+DENIED = rejected("AccessDeniedException", "User: x is not authorized")
+MISSING = rejected("ResourceNotFoundException", "Rule does not exist", 400)
+CALLS = ("DisableStageTransition", "DisableRule", "EnableStageTransition", "EnableRule")
+FROZEN = {"Held": "held by the disabled transition into stage Deploy: sale", "Stage": "Deploy", "By": OLIVIA, "Since": "2026-11-27T07:00:00Z",
+          "Reason": "sale", "Remedy": "To end the freeze: cfn-gitops thaw shop --env dev"}
+
+
+def row(name: str = "shop", rules: tuple[str, ...] = ("cfn",), stage: str = "Deploy", executions: Any = (), **more: Any) -> dict[str, Any]:
+    named = [f"event-rule-dev-codepipeline-exec-{kind}-{name}" for kind in rules]
+    at = {"Stage": stage} if stage else {}
+    return project(name, Freeze={**at, "Rules": named, "Executions": list(executions)}, **more)
+
+
+def held(rule: str) -> dict[str, str]:
+    return {"Held": f"held by the disabled event rule {rule}", "Rule": rule, "Remedy": "To end the freeze: cfn-gitops thaw shop --env dev"}
+
+
+@pytest.fixture
+def act(answering: Answering, run: Run) -> Callable[..., Ended]:
+    """The command, for projects with these rows."""
+    answering.responses |= dict.fromkeys(CALLS, {})
+
+    def acted(command: str, *rows: dict[str, Any], options: tuple[str, ...] = ("shop", "--yes"), answer: str = "", **more: Any) -> Ended:
+        answering.responses["Invoke"] = projects(*rows, **more)
+        reason = ("--reason", "Sale until Monday - olivia") if command == "freeze" else ()
+        ended = run(command, "--env", "dev", *options, *reason, answer=answer)
+        assert "Traceback" not in ended.out + ended.err
+        return ended
+
+    return acted
+
+
+def changes(answering: Answering) -> list[Any]:
+    """The transitions and rules that were changed, in their order."""
+    return [(call, body.get("Name") or (body["pipelineName"], body["stageName"])) for call, body in answering.requests if call in CALLS]
+
+
+def test_freeze_lists_what_it_does_not_hold(act: Callable[..., Ended], answering: Answering) -> None:
+    waits = {"ExecutionId": "e1", "Stage": "Deploy", "Action": "Approval", "Url": f"{CONSOLE}/x", "Commit": COMMIT, "Title": "Add a queue"}
+    ended = act("freeze", row(rules=("cfn", "ecr", "rev"), Approvals=[waits], executions=[
+        {"ExecutionId": "e2", "Commit": COMMIT, "Stage": "Build"}, {"ExecutionId": "e3", "Stage": "Deploy", "IsWaitingBefore": True},
+        {"ExecutionId": "e4", "Stage": "Deploy"}, {"ExecutionId": "e5"}]), options=("shop", "--profile", "ops"), answer="freeze\n")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == f"""\
+Account 111122223333, region eu-central-1, environment dev
+- shop: the transition into stage Deploy of {PIPELINE}, event rule {PUSH}, event rule {IMAGE}, event rule {REVIEW} will be disabled
+    execution e2 (commit 4f2a9c1b) is in stage Build. It will wait before stage Deploy
+    execution e3 (commit not known) waits before stage Deploy. It will wait before stage Deploy
+!   execution e4 (commit not known) is in stage Deploy. The freeze does not hold it
+    execution e5 (commit not known) has begun. It will wait before stage Deploy
+!   execution e1 (commit 4f2a9c1b "Add a queue") waits for its approval. The freeze does not hold it: after an approval it is deployed
+    To reject it: cfn-gitops reject --profile ops shop --env dev
+The freeze does not hold a deployment of a project's own stack, which may end the freeze. An undo and a start by hand build, and \
+then wait before the stage
+To freeze shop, type freeze:\x20
+ok      the transition into stage Deploy of {PIPELINE} is disabled
+ok      event rule {PUSH} is disabled
+ok      event rule {IMAGE} is disabled
+ok      event rule {REVIEW} is disabled
+shop is frozen
+"""
+    assert changes(answering) == [("DisableStageTransition", (PIPELINE, "Deploy")), *(("DisableRule", each) for each in (PUSH, IMAGE, REVIEW))]
+    [asked] = answering.of("DisableStageTransition")
+    assert (asked["transitionType"], asked["reason"]) == ("Inbound", "Sale until Monday - olivia")
+    assert answering.of("Invoke") == [{"Projects": {"ProjectID": "shop"}}]
+
+
+def test_execution_behind_the_approval_stage_is_not_held(act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act("freeze", row(stage="Approval", executions=[{"ExecutionId": each, "Stage": each, "IsWaitingBefore": True} for each in ("Approval", "Deploy")]))
+    assert "    execution Approval (commit not known) waits before stage Approval. It will wait" in ended.out
+    assert "!   execution Deploy (commit not known) waits before stage Deploy. The freeze does not hold it" in ended.out
+    assert changes(answering)[0] == ("DisableStageTransition", (PIPELINE, "Approval"))
+
+
+@pytest.mark.parametrize("command", ["freeze", "thaw"])
+def test_all_projects_without_those_that_are_not_read(command: str, act: Callable[..., Ended], answering: Answering) -> None:
+    holds = {} if command == "freeze" else {"Holds": [FROZEN]}
+    broken = {"Subject": "stack s", "Problem": "its status is ROLLBACK_COMPLETE", "Remedy": "See why: cfn-gitops failures pay --env dev"}
+    ended = act(command, row("api", **holds), project("bad", Problems=[broken]), project("pay", NotRead=unread("GetPipelineState is denied")),
+                project("new"), row("web", **holds, NotRead=unread("GitLab is silent")), options=("--all", "--yes"))
+    assert (ended.status, ended.err) == (3, "") and answering.of("Invoke") == [{"Projects": {}}]
+    lines = ended.out.splitlines()
+    assert lines[1:7] == ["? project bad is not read: its status is ROLLBACK_COMPLETE", "    See why: cfn-gitops failures pay --env dev",
+                          "? project pay is not read: GetPipelineState is denied", "    Run this again",
+                          "? project new is not read: the answer does not show its event rules", "    See its state: cfn-gitops status --env dev"]
+    done = "frozen" if command == "freeze" else "thawed"
+    assert [line for line in lines if line.endswith(done)] == [f"api is {done}", f"web is {done}"]
+    answering.responses |= dict.fromkeys(CALLS, DENIED)
+    assert act(command, row("api", **holds), project("new"), options=("--all", "--yes")).status == 1
+
+
+@pytest.mark.parametrize(("rows", "more", "said", "status"), [
+    ([], {}, "environment dev has no project shop. See the projects: cfn-gitops status --env dev", 1),
+    ([], {"NotRead": unread("DescribeStacks is denied")}, "environment dev is not read: DescribeStacks is denied. Run this again", 3),
+    ([project("shop", NotRead=unread("x is denied"))], {}, "project shop is not read: x is denied. Run this again", 3)])
+def test_project_that_is_not_read_changes_nothing(rows: Any, more: Any, said: str, status: int, act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act("freeze", *rows, **more)
+    assert (ended.status, ended.err, changes(answering)) == (status, f"{said}\n", [])
+
+
+def test_environment_without_a_project_has_nothing_to_freeze(act: Callable[..., Ended]) -> None:
+    assert act("freeze", options=("--all",)).status == 0
+    ended = act("thaw", options=("--all", "--yes"), NotRead=unread("DescribeStacks is denied"))
+    assert (ended.status, ended.err) == (3, "environment dev is not read: DescribeStacks is denied. Run this again\n")
+
+
+@pytest.mark.parametrize(("reason", "said"), [
+    ("Sale: until 5/12, ünlimited", "characters of !@().*?-, but not :/,ü"), ("freeze\n", "but not \\n"),
+    ("x" * 301, "accepts 1 to 300 letters"), (" ", "accepts 1 to 300"), ("", "accepts 1 to 300")])
+def test_other_reason_changes_nothing(reason: str, said: str, answering: Answering, run: Run) -> None:
+    ended = run("freeze", "shop", "--yes", "--reason", reason)
+    assert (ended.status, answering.requests) == (2, []) and f"argument --reason: " in ended.err and said in ended.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("shop", "--all"), ("shop", "pay")])
+def test_one_project_or_all_is_required(arguments: tuple[str, ...], run: Run, answering: Answering) -> None:
+    assert [run("freeze", *arguments, "--reason", "sale").status, run("thaw", *arguments).status, run("freeze", "shop").status] == [2, 2, 2]
+    assert answering.requests == []
+
+
+def test_project_without_a_pipeline_has_rules_alone(act: Callable[..., Ended], answering: Answering) -> None:
+    first = row(stage="", HasPipeline=False, Newest=None, Deployed=None)
+    ended = act("freeze", first)
+    assert ended.status == 0 and changes(answering) == [("DisableRule", PUSH)]
+    assert "    It has no pipeline, and its first push will not create one. No event rule stores the reason\n" in ended.out
+    assert "start-pipeline-execution" not in act("thaw", {**first, "Holds": [held(PUSH)]}).out and changes(answering)[1:] == [("EnableRule", PUSH)]
+
+
+def test_freeze_of_another_person_stays(act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act("freeze", row(rules=("cfn", "ecr"), Holds=[FROZEN, held(PUSH)]))
+    assert ended.status == 0 and changes(answering) == [("DisableRule", IMAGE)]
+    assert f" by {OLIVIA}. This stays as it is\n    held by the disabled event rule {PUSH}. This stays as it is\n" in ended.out
+    ended = act("freeze", row(Holds=[FROZEN, held(PUSH)]), options=("shop",))
+    assert (ended.status, ended.err, len(changes(answering))) == (0, "", 1)
+    assert "- shop: nothing is left to be disabled\n    held by the disabled transition into stage Deploy: sale, for " in ended.out
+
+
+@pytest.mark.parametrize(("failing", "undone", "said"), [
+    ("DisableStageTransition", f"the transition into stage Deploy of {PIPELINE}", "DisableStageTransition is denied: User: x is not authorized"),
+    ("DisableRule", f"event rule {PUSH}", "DisableRule is denied: User: x is not authorized")])
+def test_rest_is_frozen_after_a_denial(failing: str, undone: str, said: str, act: Callable[..., Ended], answering: Answering) -> None:
+    answering.responses[failing] = [DENIED, {}]
+    ended = act("freeze", row(rules=("cfn", "rev")), row("web"), options=("--all", "--yes", "--json"))
+    document = json.loads(ended.out)
+    assert ended.status == 1 and len(changes(answering)) == 5 and len(document["done"]) == 4
+    [left] = document["left"]
+    assert left["problem"] == f"{undone} is not disabled: {said}" and left["remedy"]
+    assert "shop is not completely frozen\n" in ended.err and "web is frozen\n" in ended.err
+    assert [(each["project"], each["freeze"]["stage"], each["holds"]) for each in document["projects"]] == [("shop", "Deploy", []), ("web", "Deploy", [])]
+
+
+def test_pipeline_that_was_deleted_meanwhile_is_reported(act: Callable[..., Ended], answering: Answering) -> None:
+    answering.responses |= {"DisableStageTransition": rejected("PipelineNotFoundException", "no pipeline", 400)}
+    ended = act("freeze", row())
+    assert ended.status == 1 and f"is not disabled: An error occurred (PipelineNotFoundException)" in ended.out
+    assert f"ok      event rule {PUSH} is disabled\nshop is not completely frozen\n" in ended.out
+
+
+def test_event_rule_that_was_deleted_meanwhile_is_skipped(act: Callable[..., Ended], answering: Answering) -> None:
+    answering.responses |= {"DisableRule": [MISSING, {}], "EnableRule": MISSING}
+    ended = act("freeze", row(rules=("cfn", "rev")))
+    assert ended.status == 0 and f"{PUSH} is disabled" not in ended.out and f"ok      event rule {REVIEW} is disabled\nshop is frozen\n" in ended.out
+    assert act("thaw", row(Holds=[held(PUSH)])).status == 0
+
+
+@pytest.mark.parametrize("command", ["freeze", "thaw"])
+@pytest.mark.parametrize("other", [
+    {"Pipeline": "codepipeline-prd-cfn-pay"}, {"Holds": [held("someone-elses-rule"), FROZEN]},
+    {"Freeze": {"Stage": "Deploy", "Rules": [PUSH, "someone-elses-rule"], "Executions": []}}])
+def test_answer_that_names_others_changes_nothing(command: str, other: Any, act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act(command, row("api", Holds=[] if command == "freeze" else [FROZEN]), {**row(), **other}, options=("--all", "--yes"))
+    assert ended.status == 1 and ended.err.startswith("the answer about project shop names ") and changes(answering) == []
+
+
+@pytest.mark.parametrize("command", ["freeze", "thaw"])
+@pytest.mark.parametrize("answer", ["", "\n", "yes\n", "freeze thaw\n"])
+def test_another_answer_changes_nothing(command: str, answer: str, act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act(command, row(Holds=[] if command == "freeze" else [FROZEN]), options=("shop",), answer=answer)
+    assert ended.status == 1 and changes(answering) == [] and "Nothing was changed: the answer is" in ended.err
+
+
+@pytest.mark.parametrize(("command", "past"), [("freeze", "disabled"), ("thaw", "enabled")])
+def test_interrupt_says_that_the_changes_stay(command: str, past: str, act: Callable[..., Ended], answering: Answering) -> None:
+    answering.responses |= {"DisableRule": KeyboardInterrupt(), "EnableStageTransition": KeyboardInterrupt()}
+    ended = act(command, row(Holds=[] if command == "freeze" else [FROZEN, held(PUSH)]))
+    assert ended.status == 130 and f"Interrupted. What is {past} above stays so. Run this again for the rest\n" in ended.err
+    assert ended.out.count(f" is {past}\n") == 1
+
+
+# --- thaw ---
+
+
+def test_thaw_lists_what_starts_then(act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act("thaw", row(rules=("cfn", "ecr", "rev"), Holds=[held(PUSH), held(IMAGE), held(REVIEW), {**FROZEN, "Since": "2126-11-27T07:00:00Z"}], executions=[
+        {"ExecutionId": "e2", "Commit": COMMIT, "Stage": "Build"}, {"ExecutionId": "e3", "Stage": "Deploy", "IsWaitingBefore": True}]),
+                options=("shop", "--region", "eu-west-1"), answer="thaw\n")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == f"""\
+Account 111122223333, region eu-central-1, environment dev
+- shop: event rule {REVIEW}, event rule {IMAGE}, event rule {PUSH}, the transition into stage Deploy of {PIPELINE} will be enabled
+    held by the disabled event rule {PUSH}
+    held by the disabled event rule {IMAGE}
+    held by the disabled event rule {REVIEW}
+    held by the disabled transition into stage Deploy: sale, for 0s by {OLIVIA}
+    execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it
+    The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it
+    It does not after an undo. Then start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
+    A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit
+    The health check starts the missing builds of review branches, within an hour
+To thaw shop, type thaw:\x20
+ok      event rule {REVIEW} is enabled
+ok      event rule {IMAGE} is enabled
+ok      event rule {PUSH} is enabled
+ok      the transition into stage Deploy of {PIPELINE} is enabled
+shop is thawed
+"""
+    assert changes(answering) == [*(("EnableRule", each) for each in (REVIEW, IMAGE, PUSH)), ("EnableStageTransition", (PIPELINE, "Deploy"))]
+
+
+def test_thaw_of_a_project_that_is_not_frozen(act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act("thaw", row(), options=("shop",))
+    assert (ended.status, ended.err, changes(answering)) == (0, "", []) and ended.out.endswith("- shop: nothing is left to be enabled\n")
+
+
+def test_thaw_says_that_it_ends_the_freeze_of_an_undo(act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act("thaw", row(rules=("cfn", "ecr"), Holds=[held(IMAGE)]))
+    assert ended.status == 0 and changes(answering) == [("EnableRule", IMAGE)]
+    assert "!   The pipeline's transition is enabled, so this is a part of a freeze, or the freeze of an image by `cfn-gitops undo`\n" in ended.out
+    assert "After an undo, first revert the bad commit" in ended.out and "The health check starts" not in ended.out
+
+
+def test_both_transitions_that_deploy_are_enabled(act: Callable[..., Ended], answering: Answering) -> None:
+    by_hand = {**FROZEN, "Stage": "Build", "Remedy": "To end the freeze: aws codepipeline x"}
+    ended = act("thaw", row(stage="Approval", Holds=[FROZEN, {**FROZEN, "Stage": "Approval"}, by_hand]))
+    assert changes(answering) == [("EnableStageTransition", (PIPELINE, stage)) for stage in ("Deploy", "Approval")]
+    assert f" by {OLIVIA}. Not ended here. To end the freeze: aws codepipeline x\n" in ended.out
