@@ -1,9 +1,9 @@
 """Stop the deployments of a project, or of all, for some time.
 
-It disables the transition into the stage Deploy of the pipeline, or into Approval if the pipeline has that stage, and then the
-event rules of pushes, of the image and of review branches. A project without a pipeline has event rules alone. What is disabled
-already stays as it is, with its person and reason. It first lists what runs, what waits and what the freeze does not hold, and
-asks. `cfn-gitops thaw` ends the freeze. docs/how-to/freeze-and-thaw.md has the permissions for both. The exit status is 1 if
+It disables the transition into the stage Deploy of the pipeline, or into Approval if the pipeline has that stage. Then it
+disables the event rules of pushes, of the image and of review branches. A project without a pipeline has event rules alone. A
+part that is disabled already stays so, with its person and reason. First it lists the executions and approvals, and the limits of
+the freeze. `cfn-gitops thaw` ends it. The permissions for both are in docs/how-to/freeze-and-thaw.md. The exit status is 1 if
 something is not disabled, and otherwise 3 if a project was not read.
 """
 
@@ -19,8 +19,8 @@ from cli.project import freezing
 from cli.project.freezing import STAGES, Project, line_of, shown_execution
 from cli.shell.output import Output
 
-EXAMPLES = ('cfn-gitops freeze shop --env prd --reason "Sale until Monday - olivia"',
-            'cfn-gitops freeze --all --env prd --reason "Holiday" --yes    # in a script')
+EXAMPLES = ('cfn-gitops freeze --env dev shop --reason "Sale until Monday - olivia"',
+            'cfn-gitops freeze --env prd --all --reason "Holiday" --yes    # in a script')
 
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_DisableStageTransition.html
 _OTHERS, _MAX_REASON = re.compile("[^a-zA-Z0-9!@ ().*?-]"), 300

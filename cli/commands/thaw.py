@@ -1,9 +1,9 @@
 """End the freeze of a project, or of all.
 
 It enables the event rules, and then the transition into the stage Deploy or Approval of the pipeline. Until then nothing is
-deployed, and the person and reason of the freeze stay. It first lists what is disabled, by whom, and what starts then, and asks.
-It ends each freeze of these, even that of an image by `cfn-gitops undo`. docs/how-to/freeze-and-thaw.md has the permissions.
-The exit status is 1 if something is not enabled, and otherwise 3 if a project was not read.
+deployed, and the person and reason of the freeze stay. First it lists the disabled parts, with the person and the reason, and
+then everything that starts. It ends each freeze of these, even that of an image by `cfn-gitops undo`. The permissions are in
+docs/how-to/freeze-and-thaw.md. The exit status is 1 if something is not enabled, and otherwise 3 if a project was not read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cli.project import freezing
 from cli.project.freezing import STAGES, Project, add_arguments as add_arguments, line_of, shown_execution
 from cli.shell.output import Output
 
-EXAMPLES = ("cfn-gitops thaw shop --env prd", "cfn-gitops thaw --all --env prd --yes    # in a script")
+EXAMPLES = ("cfn-gitops thaw --env dev shop", "cfn-gitops thaw --env prd --all --yes    # in a script")
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:

@@ -118,7 +118,7 @@ def _change(project: Project, part: str, clients: dict[str, Any], output: Output
 
 
 def line_of(hold: dict[str, Any], at: datetime | None = None) -> str:
-    """What is disabled, since when, by whom and why."""
+    """The disabled part, since when, by whom and why."""
     since = f", for {age(read_time(hold['Since']), at or datetime.now(timezone.utc))}" if "Since" in hold else ""
     by, reason = f" by {hold['By']}" if "By" in hold else "", hold.get("Reason", "")
     return f"{hold['Held']}{since}{by}" + ("" if reason in hold["Held"] else f": {shortened(reason, _MAX_CAUSE)}")

@@ -1,4 +1,4 @@
-"""`cfn-gitops freeze` and `thaw`: what they list, the calls that they make, and what they say after a failure."""
+"""`cfn-gitops freeze` and `thaw`: their lists, the calls that they make, and their lines after a failure."""
 
 import json
 from collections.abc import Callable

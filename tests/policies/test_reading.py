@@ -1,4 +1,4 @@
-"""The function that only reads changes nothing. And the policy for `cfn-gitops undo`."""
+"""The function that only reads changes nothing. And the policies for `cfn-gitops undo`, `freeze` and `thaw`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tests.policies.vocabulary import changes
 from tests.templates.deployed import REGION
 from tests.templates.named import MADE_INTERFACES
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/undo-a-deployment.md"
+PAGES = Path(__file__).parents[2] / "docs/how-to"
 # Actions that AWS's list has as changes.
 CHANGES = {"logs:CreateLogStream", "logs:PutLogEvents", "kms:Decrypt", *MADE_INTERFACES.split()}
 
@@ -31,21 +31,32 @@ def test_role_has_no_other_action_that_changes_something():
     assert {action for action in allowed if action in changes(action.split(":")[0])} == CHANGES
 
 
-def operator(is_controlled):
-    (policy,) = re.findall("^```json\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+def operator(page, is_controlled):
+    (policy,) = re.findall("^```json\n(.*?)^```", (PAGES / page).read_text(), re.DOTALL | re.MULTILINE)
     for placeholder, value in (("<Region>", REGION), ("<AccountID>", PIPELINES), ("<EnvID>", "dev")):
         policy = policy.replace(placeholder, value)
     levels = ((ADMINISTRATOR,), (ADMINISTRATOR, *scene.world().controls)) if is_controlled else ()
     return Caller(account=PIPELINES, user="operator", identity=(json.loads(policy),), control_policies=levels)
 
 
+CHANGE_A_STAGE = """codepipeline:DisableStageTransition codepipeline:EnableStageTransition codepipeline:OverrideStageCondition
+    codepipeline:RetryStageExecution codepipeline:RollbackStage"""
+RULES = [regional("events", f"rule/event-rule-dev-codepipeline-exec-{kind}-shop") for kind in ("cfn", "ecr", "rev")]
+UNDO = {("lambda:InvokeFunction", READ_FUNCTION), ("codepipeline:StartPipelineExecution", PIPELINE)}
+FREEZE = {
+    ("lambda:InvokeFunction", READ_FUNCTION), *((f"events:{call}", rule) for call in ("DisableRule", "EnableRule") for rule in RULES),
+    *((f"codepipeline:{call}", f"{PIPELINE}/{stage}") for call in ("DisableStageTransition", "EnableStageTransition") for stage in ("Deploy", "Approval"))}
+
+
 @pytest.mark.parametrize("is_controlled", [False, True])
-def test_policy_for_undo_starts_an_execution_and_nothing_else(is_controlled):
-    may = {("lambda:InvokeFunction", READ_FUNCTION), ("codepipeline:StartPipelineExecution", PIPELINE)}
+@pytest.mark.parametrize(("page", "may"), [("undo-a-deployment.md", UNDO), ("freeze-and-thaw.md", FREEZE)])
+def test_policy_of_a_page_allows_its_commands_and_nothing_else(page, may, is_controlled):
     others = [
         (APPROVE, APPROVALS[0]), (READ_A_PIPELINE, PIPELINE), *[(INVOKE, function) for function in FUNCTIONS], *AROUND_AN_APPROVAL,
         *[(" ".join(sorted(changes(service))), resource) for service, resource in (
-            ("lambda", READ_FUNCTION), ("codepipeline", PIPELINE), ("events", regional("events", "rule/event-rule-dev-codepipeline-exec-cfn-shop")))],
+            ("lambda", READ_FUNCTION), ("codepipeline", PIPELINE),
+            *(("events", regional("events", f"rule/event-rule-dev-{name}")) for name in ("codepipeline-exec-cfn-shop", "cfn-gitops-health")))],
+        *[(CHANGE_A_STAGE, f"{PIPELINE}/{stage}") for stage in ("Build", "Deploy")],
         *[(action, resource.replace("-dev-", "-prd-")) for action, resource in may]]
     calls = {*may, *((action, resource) for actions, resource in others for action in actions.split())}
-    assert {call for call in calls if scene.world().may(operator(is_controlled), *call)} == may
+    assert {call for call in calls if scene.world().may(operator(page, is_controlled), *call)} == may

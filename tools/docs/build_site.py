@@ -41,7 +41,8 @@ SEARCHES = {"password leaked": ["docs/runbook/leaked-secret.html"], "remove ever
             **dict.fromkeys(("not authorized to perform", "AccessDenied"),
                             ["docs/how-to/allow-resources.html", "docs/runbook/index.html"]),
             **dict.fromkeys(("permission denied", "403"), ["docs/how-to/branch-protection.html", "docs/how-to/people.html"]),
-            **dict.fromkeys(("undo", "revert", "roll back", "hotfix", "emergency", "freeze", "bad release"), [_UNDO])}
+            **dict.fromkeys(("undo", "revert", "roll back", "hotfix", "emergency", "bad release"), [_UNDO]),
+            **dict.fromkeys(("freeze", "thaw", "holiday", "stop deployments"), ["docs/how-to/freeze-and-thaw.html"])}
 _DECISIONS = "docs/project/decisions/"
 _PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
