@@ -42,6 +42,14 @@ def status(aws: LocalAws, project: str, observer: dict[str, str]) -> dict[str, A
     return dict(found)
 
 
+def decide(aws: LocalAws, word: str, project: str, *arguments: str) -> str:
+    """The output of `approve` or `reject`."""
+    ran = subprocess.run([sys.executable, "-m", "cli", word, project, "--env", "dev", "--yes", *arguments], cwd=ROOT, text=True,
+                         capture_output=True, env={**os.environ, **aws.environment()}, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
 def test_status_follows_a_project(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
     shop = Shop(aws, name, tmp_path, source)
     given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
@@ -56,14 +64,17 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     found = status(aws, name, key)
     assert (found["state"], found["concerns"], found.get("deployed")) == ("approval", ["approval"], None), found
     assert [(each["executionId"], each["commit"]) for each in found["approvals"]] == [(waiting, first)], found
-    shop.decide(waiting)
+    shown = decide(aws, "approve", name, "--reason", "Read")
+    assert f"commit {first[:8]}" in shown and "added  " in shown and f"ok      execution {waiting} of {shop.name} is approved" in shown, shown
     assert shop.ended(waiting) == "Succeeded", shop.said()
+    assert "approve: Read" in str(shop.actions(waiting)), shop.said()
     found = status(aws, name, key)
     assert (found["state"], found["deployed"]["commit"], found["concerns"], found["unread"]) == ("deployed", first, [], []), found
     assert [each for each in found["mirrors"] if "problem" in each] == [] != found["mirrors"], found
 
     second = shop.execution_of(shop.push().commit)
-    shop.decide(second, approves=False, why="not today")
+    shop.waits_for_approval(second)
+    decide(aws, "reject", name, "--reason", "not today")
     assert shop.ended(second) == "Failed", shop.said()
     aws.client("events").disable_rule(Name=shop.event_rule)
     found = status(aws, name, key)

@@ -133,12 +133,6 @@ def test_picture_of_the_approval_note_shows_both_tags():
     assert "tag" not in drawn("docs/tutorial/note.svg")
 
 
-def test_picture_of_the_change_set_has_command_and_output():
-    lines = "\n".join(pictures.change_set()).splitlines()
-    assert lines[0].startswith("$ aws cloudformation describe-change-set ")
-    assert all(f">{escape(line)}</text>" in drawn("docs/how-to/change-set.svg") for line in lines)
-
-
 def test_picture_of_the_dashboard_has_each_widget_alarm_and_metric():
     body, picture = pictures.dashboard_body(), drawn("docs/runbook/dashboard.svg")
     assert "${" not in json.dumps(body)

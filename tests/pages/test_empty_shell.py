@@ -15,7 +15,7 @@ _COMMANDS = blocks(ROOT / "README.md", heading="## Deploy it")
 [_TOKEN] = [block for block in _COMMANDS if "create-secret" in block]
 _ADDRESS = "$GITLAB_URL"
 _STEPS = {step: lines for step, _, lines in shell.steps(_ADDRESS)}
-_READ, _APPROVE = "\n".join(_STEPS["Step 5"][:3]), "\n".join(_STEPS["Step 5"][3:])
+[_APPROVE] = _STEPS["Step 5"]
 
 # Typed by a user: the parameters of the README, and the line of the greeting, into the first table, dev.
 _EDIT = """
@@ -28,11 +28,7 @@ open("samconfig.toml", "w").write(text.replace(former, new, 1))
 
 _LINE = _STEPS["Step 4"][0].strip().replace('"', '\\"')
 _APPROVED = f"""
-token=None
-until [ -n "$token" ] && [ "$token" != None ]; do
-{_READ}
-done
-{_APPROVE}
+until echo approve | {_APPROVE}; do sleep 1; done
 until aws cloudformation describe-stacks --stack-name cfnstack-dev-infra --output text \\
     --query "Stacks[0].StackStatus" | grep -x CREATE_COMPLETE; do :; done
 ./cfn-gitops doctor --env dev

@@ -1,8 +1,8 @@
 """Draws the pictures of the documentation. Their text is recorded, and `python -m tools.docs.reference --write` writes them.
 
 docs/tutorial/local-run.md, the recorded output of `make run`, has an act.
-tests/deployment/recorded.json has what tests record and compare with each run: the note about an approval, the change
-set, and values of health checks. The dashboard is the one of template.yaml.
+tests/deployment/recorded.json has what tests record and compare with each run: the note about an approval, and values
+of health checks. The dashboard is the one of template.yaml.
 """
 
 import functools
@@ -19,7 +19,6 @@ from samcli.yamlhelper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
 LOCAL_RUN, RECORDED = ROOT / "docs/tutorial/local-run.md", ROOT / "tests/deployment/recorded.json"
-APPROVERS = ROOT / "docs/how-to/approvers.md"
 # The act with the whole way from a push to the deployment.
 _ACT = 2
 _MONOSPACE = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
@@ -149,14 +148,6 @@ def coloured(line: str) -> str:
         return f'<tspan class="time">{time}</tspan><tspan class="name">{name}</tspan>{rest}'
     kind = "title" if re.match(r"\d+ of \d+: | {9}\S", line) else "ok" if line.startswith("   ok") else ""
     return f'<tspan class="{kind}">{escape(line)}</tspan>' if kind else escape(line)
-
-
-def change_set() -> list[str]:
-    """The command of the page for approvers, and its recorded output."""
-    found = re.search(r'^aws cloudformation describe-change-set [^"]*"[^"]*"$', APPROVERS.read_text(), re.MULTILINE)
-    if not found:
-        raise SystemExit(f"{APPROVERS.relative_to(ROOT)} reads no change set")
-    return [f"$ {found[0]}", *recorded()["change set"]]
 
 
 def terminal(lines: list[str], title: str) -> str:
@@ -315,6 +306,5 @@ PICTURES = {
         waiting_note(), "on a commit in GitLab", "The recorded note about a change set that waits for an approval in AWS"),
     "docs/how-to/approval-note.svg": lambda: note(
         recorded()["approval note"], "on a commit in GitLab", "The recorded note about a change set that waits for an approval"),
-    "docs/how-to/change-set.svg": lambda: terminal(change_set(), "The recorded change set, as an approver reads it"),
     "docs/runbook/dashboard.svg": dashboard,
 }

@@ -108,13 +108,8 @@ def steps(gitlab_url: str) -> list[tuple[str, str, list[str]]]:
             f"git clone {gitlab_url}/{_PROJECT}.git ../infra && cp examples/project/* ../infra",
             f'git -C ../infra add . && git -C ../infra commit -m "First" && git -C ../infra push origin {_BRANCH}']),
         ("Step 4", "with this line in `parameter_overrides` too:", [f'    "GitLabUrl={gitlab_url}",']),
-        ("Step 5", "there is no console. Olivia reads the token of the approval when it waits, and approves:", [
-            "token=$(aws --profile olivia codepipeline get-pipeline-state --output text \\",
-            "    --name codepipeline-dev-cfn-infra \\",
-            "    --query \"stageStates[].actionStates[?actionName=='Approval'][].latestExecution.token\")",
-            "aws --profile olivia codepipeline put-approval-result --token \"$token\" \\",
-            "    --pipeline-name codepipeline-dev-cfn-infra --stage-name Deploy --action-name Approval \\",
-            "    --result \"status=Approved,summary=read\""])]
+        ("Step 5", "there is no console. Olivia approves, as soon as the approval waits:", [
+            "./cfn-gitops approve infra --env dev --profile olivia"])]
 
 
 def greet_in_empty_account(aws: LocalAws, gitlab: LocalGitLab) -> None:
