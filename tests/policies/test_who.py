@@ -9,11 +9,12 @@ from tests.policies import scene
 from tests.policies.rows_across_accounts import (
     AN_IMAGE, ARTIFACT, A_PUSH, BUCKET as ARTIFACTS, BUILD_ARTIFACT, BUS, CODE, IMAGE_REPOSITORY, KEY, THROUGH_S3, UNDER_THE_KEY)
 from tests.policies.rows_clone import WITH_THE_WORD
+from tests.policies.rows_people import APPROVING, OBSERVING, UNDER_CONTROL
 from tests.policies.rows_watching import REPLICA
 from tests.policies.scene import FOREIGN_REPOSITORY, IMAGE_ROLE, PIPELINES, REPOSITORIES, SOURCE_ROLE
 from tests.policies.tables import (
-    ASSUME, BUCKET, DEPLOYED_STACK, DEPLOY_ROLE, FIRST_REPOSITORY, FUNCTION, FUNCTION_ROLE, MIRROR, OUTPUT_OF_A_REVIEW, PASSWORD,
-    PIPELINE, PIPELINE_ROLE, PIPELINE_STACK, PROVISIONING_ROLE, REPOSITORY, REVIEW_ROLE, WAITING, regional, role, user)
+    ADMINISTRATOR, ASSUME, BUCKET, DEPLOYED_STACK, DEPLOY_ROLE, FIRST_REPOSITORY, FUNCTION, FUNCTION_ROLE, MIRROR, OUTPUT_OF_A_REVIEW, PASSWORD,
+    PIPELINE, PIPELINE_ROLE, PIPELINE_STACK, PROVISIONING_ROLE, REPOSITORY, REVIEW_ROLE, WAITING, group, regional, role, user)
 from tests.templates.deployed import BOUNDARY
 from tests.templates.named import ANOTHER_BUILD, AS_A_BUILD, DRIFT, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set, passed_to
 
@@ -143,3 +144,19 @@ def test_control_policy_leaves_approvals_to_named_approvers(stage):
     named = f"anybody {scene.APPROVER}"
     able = {who for who in [*everybody(), named] if scene.world().may(f"{who} with everything under control", "codepipeline:PutApprovalResult", approval)}
     assert able == {FUNCTION_ROLE, named}
+
+
+# The calls of `cfn-gitops approve` and `reject`: the request, its change set, the decision, and the one who decided if the response was lost.
+DECIDING = [
+    ("codepipeline:GetPipelineState", PIPELINE), ("lambda:InvokeFunction", f"{FUNCTION}-read"), ("codepipeline:ListActionExecutions", PIPELINE),
+    *[("codepipeline:PutApprovalResult", f"{PIPELINE}/{stage}/Approval") for stage in ("Approval", "Deploy")]]
+DECISION, READS = {"codepipeline:PutApprovalResult"}, {"codepipeline:GetPipelineState", "codepipeline:ListActionExecutions"}
+NAMED = f"{scene.APPROVER} in {group('group-dev-approvers')}"
+
+
+# claim: only-named-approvers-approve
+@pytest.mark.parametrize(("who", "denied"), [
+    (NAMED, set()), (f"{NAMED} under control", set()), (APPROVING, set()), (f"{APPROVING} under control", DECISION),
+    (ADMINISTRATOR, set()), (UNDER_CONTROL, DECISION), (OBSERVING, DECISION | READS), (f"{OBSERVING} under control", DECISION | READS)])
+def test_approve_and_reject_need_an_approver(who, denied):
+    assert {action for action, resource in DECIDING if not scene.world().may(who, action, resource)} == denied
