@@ -257,7 +257,9 @@ class Row:
                 yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), remedy_of(each))
         for each in found.get("Approvals", []):
             yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}",
-                       f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "", f"Approve or reject it: {each['Url']}")
+                       f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "",
+                       f"Approve it: cfn-gitops approve {self.name} --env {self._env}; or reject it: cfn-gitops reject {self.name} "
+                       f"--env {self._env}; in the console: {each['Url']}")
         for each in found.get("Holds", []):
             yield Note(name, line_of(each, self._now), remedy=each["Remedy"])
         yield from self._drift_notes(name)

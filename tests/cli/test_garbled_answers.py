@@ -11,6 +11,7 @@ from cli.project import following
 from tests.cli.answering import (
     COMMIT, GOOD, Answering, deployments, execution, execution_id, project, projects, response, unread)
 from tests.cli.conftest import Ended, Run
+from tests.cli.test_decision import REQUEST, approval, state
 from tests.cli.test_doctor import FOUND, HELD, NOT_LOOKED_AT, SOUND, doctor
 from tests.cli.test_freezing import CALLS
 
@@ -33,10 +34,11 @@ PROJECTS = projects(
     NotRead=unread("GitLab is silent"))
 DEPLOYMENTS = deployments(Holds=[{"Holds": True, "Problem": "held", "Remedy": "Enable it"}], NotRead=unread("x"), Later={
     "ExecutionId": execution_id(4), "Status": "Failed", "At": "2026-11-27T11:30:00Z", "Commit": COMMIT}, ImageRule="r")
+WAITING = projects(project("shop", Approvals=[approval(MissingRights=[{"Problem": "x", "Remedy": "Add it"}])], NotRead=unread("x")))
 LOOK = execution("Failed", "Source Succeeded", "Deploy Failed", Stage="Deploy", Failure={**FAILURE, "Resources": []})
 ANSWERS: dict[str, dict[str, Any]] = {
     "doctor": doctor(SOUND, HELD, NOT_LOOKED_AT, FOUND, not_checked=("x",)), "status": PROJECTS, "failures": PROJECTS, "undo": DEPLOYMENTS,
-    "follow": LOOK, "freeze": PROJECTS, "thaw": PROJECTS}
+    "follow": LOOK, "approve": WAITING, "freeze": PROJECTS, "thaw": PROJECTS}
 
 
 def changed(answer: Any, values: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
@@ -81,10 +83,10 @@ def ask(answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch) -> Call
             return looks.pop(0) if "ExecutionId" in question["Deployments"] and len(looks) > 1 else \
                 waits if "ExecutionId" in question["Deployments"] else deployments()
 
-        answering.responses |= {"Invoke": answered, "DescribeStacks": lambda _: response(missing, 400), **dict.fromkeys(CALLS, {}),
-                                "StartPipelineExecution": {"pipelineExecutionId": execution_id(99)}}
+        answering.responses |= {"Invoke": answered, "DescribeStacks": lambda _: response(missing, 400), **dict.fromkeys((*CALLS, "PutApprovalResult"), {}),
+                                "GetPipelineState": state(REQUEST), "StartPipelineExecution": {"pipelineExecutionId": execution_id(99)}}
         name = {"failures": ["shop"], "undo": ["shop", "--yes", "--to", GOOD], "follow": ["shop", "--yes", "--to", GOOD],
-                "freeze": ["shop", "--yes", "--reason", "sale"], "thaw": ["shop", "--yes"]}.get(command, [])
+                "approve": ["shop", "--yes"], "freeze": ["shop", "--yes", "--reason", "sale"], "thaw": ["shop", "--yes"]}.get(command, [])
         return run("undo" if command == "follow" else command, *name)
 
     return asked

@@ -90,7 +90,7 @@ mail: {MIRROR}
     Correct this cause - CFG-401
 billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit"
     Its change set: 1 replaced, 2 modified
-    Approve or reject it: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
+    Approve it: cfn-gitops approve billing --env dev; or reject it: cfn-gitops reject billing --env dev; in the console: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: held by the disabled event rule {RULE}, so a push starts nothing
     To end the freeze: aws events enable-rule --name {RULE}
 busy: held by the disabled transition into stage Deploy, for 5h by {OLIVIA}: sale\\n\\x1b[31m凍結
