@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from cli.checks.rows import Reader, Row
+from cli.checks.rows import Once, Reader, Row
 from cli.environment.account import outputs
 from cli.project.approvals import is_waiting, page_of
 from cli.project.pipelines import children_of, in_progress, pipeline_of
@@ -19,13 +19,17 @@ from cli.shell.output import Finding, Found, NotChecked, Sound
 _CANCELS = "The next deployment cancels it if it changes this pipeline"
 
 
-def execution_rows(reader: Reader, stacks: dict[str, dict[str, Any]]) -> list[Row]:
-    """One for each pipeline of the environment. `stacks` are all of the account, by name."""
+def execution_rows(reader: Reader, stacks: Once) -> list[Row]:
+    """`stacks` are all of the account, by name."""
+    reader.client("codepipeline")
+    return [Row("executions", "executions of the pipelines", lambda: _executions(reader, stacks.get()))]
+
+
+def _executions(reader: Reader, stacks: dict[str, dict[str, Any]]) -> list[Finding]:
     env_id = reader.environment.env_id
     names = sorted(name for stack in children_of(stacks.values(), env_id)
                    if (name := pipeline_of(stack, env_id)) == outputs(stack).get("PipelineName"))
-    reader.client("codepipeline")
-    return [Row("executions", f"pipeline {name}", lambda name=name: _pipeline(reader, name)) for name in names]  # type: ignore[misc]
+    return [finding for name in names for finding in _pipeline(reader, name)] or [Sound("executions of the pipelines")]
 
 
 def _pipeline(reader: Reader, name: str) -> list[Finding]:

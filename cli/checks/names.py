@@ -1,154 +1,121 @@
-"""The names that the next deployment needs.
+"""The names that the next deployment needs, as far as CloudFormation does not compare them before it creates something.
 
-A name is taken if something has it that the environment's stack did not create. CloudFormation then fails to create the
-resource, and rolls the whole deployment back.
+A name is taken if something has it that the environment's stack did not create. The creation then fails, and the stack is
+rolled back. docs/project/decisions/2026-11-29-what-check-keeps.md has the names that CloudFormation itself compares.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from cli.checks.rows import Reader, Row, pages
-from cli.checks.template import Template
+from cli.checks import template as templates
+from cli.checks.rows import Once, Reader, Row, pages
 from cli.environment import stack_statuses
 from cli.environment.account import owner_of, parameters
 from cli.rules import PIPELINES, name_of
 from cli.shell.machine import code_of
-from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.output import Finding, Found, Sound
 
-_ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "ResourceNotFound", "DashboardNotFoundError",
-           "RepositoryDoesNotExistException", "404"}
+_ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "RepositoryDoesNotExistException"}
 _SAME_ENVIRONMENT = "If that stack is the environment, set stack_name in samconfig.toml to it. Otherwise choose another EnvID"
 _LOST_TAGS = "If a stack of the environment declares it, its tags were removed: cfn-gitops doctor has the command that adds them"
-_REGION_OF_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z]+(?:-[a-z]+)+-[0-9]+):")
-# The names of a call. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
-_MAX_ALARMS = 100
-_SERVICES = ("cloudformation", "cloudwatch", "codecommit", "events", "iam", "lambda", "logs", "s3", "secretsmanager")
+# The word for a resource, and its property with the name.
+_KINDS = {
+    "AWS::IAM::Role": ("role", "RoleName"),
+    "AWS::IAM::User": ("user", "UserName"),
+    "AWS::IAM::ManagedPolicy": ("managed policy", "ManagedPolicyName"),
+    "AWS::Events::Rule": ("event rule", "Name"),
+    "AWS::Logs::LogGroup": ("log group", "LogGroupName"),
+}
+_SERVICES = ("cloudformation", "codecommit", "events", "iam", "logs", "secretsmanager")
+
+
+def name_rows(reader: Reader, document: dict[str, Any], stacks: Once, owned: Once, values: Once) -> list[Row]:
+    """`stacks` are all of the account, by name. `owned` are the resources of the environment's stack."""
+    for service in _SERVICES:
+        reader.client(service)
+
+    def names() -> Names:
+        return Names(reader, stacks.get(), values.get())
+
+    environment = reader.environment
+    return [
+        *(Row("names", f"{title} names", lambda kind=kind: names().taken(kind, document, owned.get()))  # type: ignore[misc]
+          for kind, (title, _) in _KINDS.items()),
+        Row("exports", f"exports cfn-gitops-{environment.env_id}-…", lambda: names().exports()),
+        Row("secret", f"secret {environment.first_secret}", lambda: names().secret()),
+        Row("pipeline", "stack and repository of the first project", lambda: names().pipeline()),
+    ]
 
 
 class Names:
-    """The names of the template's resources in this environment."""
+    """The names of one environment."""
 
-    def __init__(self, reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], owned: set[str]) -> None:
-        """`stacks` are all of the account, by name. `owned` are the physical IDs of the environment's stack."""
-        self._reader, self._account, self._template, self._stacks, self._owned = reader, reader.account, template, stacks, owned
-        self._stack_id = str(stacks.get(reader.environment.settings.stack_name, {}).get("StackId", ""))
-        # Environments and projects.
-        self._same_env_id = sorted(
-            name for name, stack in stacks.items()
-            if name != reader.environment.settings.stack_name and parameters(stack).get("EnvID") == reader.environment.env_id)
-        self._env_id, self._partition = reader.environment.env_id, reader.account.arn.split(":")[1]
-        for service in _SERVICES:
-            reader.client(service)
+    def __init__(self, reader: Reader, stacks: dict[str, dict[str, Any]], values: dict[str, str]) -> None:
+        self._reader, self._account, self._stacks, self._values = reader, reader.account, stacks, values
+        self._env_id, self._project_id = reader.environment.env_id, values.get("ProjectID", "")
+        self._stack_name = reader.environment.settings.stack_name
+        self._stack_id = str(stacks.get(self._stack_name, {}).get("StackId", ""))
 
-    def rows(self) -> list[Row]:
-        """One for each kind of resource."""
-        kinds: list[tuple[str, str, str, Callable[[list[str]], list[Finding]]]] = [
-            ("roles", "AWS::IAM::Role", "RoleName", self._roles),
-            ("users", "AWS::IAM::User", "UserName", self._users),
-            ("managed policies", "AWS::IAM::ManagedPolicy", "ManagedPolicyName", self._policies),
-            ("functions", "AWS::Serverless::Function", "FunctionName", self._functions),
-            ("log groups", "AWS::Logs::LogGroup", "LogGroupName", self._log_groups),
-            ("event rules", "AWS::Events::Rule", "Name", self._rules),
-            ("alarms", "AWS::CloudWatch::Alarm", "AlarmName", self._alarms),
-            ("dashboards", "AWS::CloudWatch::Dashboard", "DashboardName", self._dashboards),
-            ("buckets", "AWS::S3::Bucket", "BucketName", self._buckets),
-        ]
-        rows = []
-        for title, resource_type, member, read in kinds:
-            if names := [name for each in self._template.resources() if each.type == resource_type and member in each.properties
-                         for name in self._template.names(each, member)]:
-                more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-                rows.append(_row(f"names of {title}: {names[0]}{more}", read, names))
-        rows.append(_row("exports of other stacks", self._exports, self._template.exports()))
-        if project_id := self._template.values.get("ProjectID"):
-            secret = self._reader.environment.first_secret
-            names = [name_of(each, self._env_id, project_id) for each in ("stack", "repository")]
-            rows.append(_row(f"secret {secret}", self._secrets, [secret]))
-            rows.append(_row(f"stack {names[0]} and repository {names[1]}", self._project, names))
-        return rows
+    def taken(self, kind: str, document: dict[str, Any], owned: dict[str, str]) -> list[Finding]:
+        """The names of resources of this type in the template."""
+        title, member = _KINDS[kind]
+        ids = {name: self._id(kind, name) for name in templates.names(document, kind, member, self._values)}
+        return [self._taken(title, name) for name, each in ids.items()
+                if each not in owned.values() and self._exists(kind, each)] or [Sound(f"{title} names")]
 
-    def _roles(self, names: list[str]) -> list[Finding]:
+    def _id(self, kind: str, name: str) -> str:
+        """The physical ID of the resource with this name."""
+        return f"arn:{self._account.partition}:iam::{self._account.id}:policy/{name}" if kind == "AWS::IAM::ManagedPolicy" else name
+
+    def _exists(self, kind: str, name: str) -> bool:
         iam = self._reader.client("iam")
-        return [self._global("role", name, _regions_of(iam, "role", name))
-                for name in self._foreign(names, lambda name: iam.get_role(RoleName=name))]
+        if kind == "AWS::Logs::LogGroup":
+            listed = pages(self._reader.client("logs"), "describe_log_groups", "logGroups", logGroupNamePrefix=name)
+            return name in [each["logGroupName"] for each in listed]
+        if kind == "AWS::Events::Rule":
+            return _found(self._reader.client("events").describe_rule, Name=name) is not None
+        if kind == "AWS::IAM::ManagedPolicy":
+            return _found(iam.get_policy, PolicyArn=name) is not None
+        read = iam.get_role if kind == "AWS::IAM::Role" else iam.get_user
+        return _found(read, **{_KINDS[kind][1]: name}) is not None
 
-    def _users(self, names: list[str]) -> list[Finding]:
-        iam = self._reader.client("iam")
-        return [self._global("user", name, _regions_of(iam, "user", name))
-                for name in self._foreign(names, lambda name: iam.get_user(UserName=name))]
+    def _taken(self, title: str, name: str) -> Finding:
+        subject, problem = f"{title} {name}", "it exists, and the environment's stack did not create it, so its creation fails"
+        same = sorted(each for each, stack in self._stacks.items()
+                      if each != self._stack_name and parameters(stack).get("EnvID") == self._env_id)
+        if same:
+            return Found(subject, problem, f"Stack {same[0]} has this EnvID, too. If it is the environment, set stack_name in "
+                         "samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
+        if title == "log group":
+            delete = f"aws logs delete-log-group --log-group-name {name}"
+            return Found(subject, problem, f"If nothing needs it, delete it: {delete}. Otherwise choose another EnvID")
+        if title == "event rule":
+            return Found(subject, problem, "If nothing needs it, delete it with its targets. Otherwise choose another EnvID")
+        # IAM has no regions, so it may belong to a working environment in another one.
+        return Found(subject, problem, f"EnvID {self._env_id} may be deployed in another region: name it with --region, or choose "
+                     f"another EnvID. If the {title} is left over, delete it yourself")
 
-    def _policies(self, names: list[str]) -> list[Finding]:
-        iam, prefix = self._reader.client("iam"), f"arn:{self._partition}:iam::{self._account.id}:policy/"
-        # The physical ID of a managed policy is its ARN.
-        return [self._global("managed policy", arn.removeprefix(prefix), set())
-                for arn in self._foreign([prefix + name for name in names], lambda arn: iam.get_policy(PolicyArn=arn))]
+    def exports(self) -> list[Finding]:
+        """The first of them is that of each environment."""
+        name, subject = self._reader.environment.export, f"exports cfn-gitops-{self._env_id}-…"
+        listed = pages(self._reader.client("cloudformation"), "list_exports", "Exports")
+        others = [each["ExportingStackId"] for each in listed
+                  if each["Name"] == name and each["ExportingStackId"] != self._stack_id]
+        remedy = (f"The environment {self._env_id} exists under another stack name: set stack_name in samconfig.toml to it, or "
+                  "choose another EnvID")
+        return [Found(subject, f"stack {others[0]} exports them already", remedy) if others else Sound(subject)]
 
-    def _functions(self, names: list[str]) -> list[Finding]:
-        client = self._reader.client("lambda")
-        return [self._taken("function", name, f"aws lambda delete-function --function-name {name}")
-                for name in self._foreign(names, lambda name: client.get_function(FunctionName=name))]
-
-    def _log_groups(self, names: list[str]) -> list[Finding]:
-        logs = self._reader.client("logs")
-        present = {each["logGroupName"] for name in names
-                   for each in pages(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=name)}
-        return [self._taken("log group", name, f"aws logs delete-log-group --log-group-name {name}")
-                for name in names if name in present - self._owned]
-
-    def _rules(self, names: list[str]) -> list[Finding]:
-        events = self._reader.client("events")
-        return [self._taken("event rule", name, *_targets_of(events, name), f"aws events delete-rule --name {name}")
-                for name in self._foreign(names, lambda name: events.describe_rule(Name=name))]
-
-    def _alarms(self, names: list[str]) -> list[Finding]:
-        present: set[str] = set()
-        for first in range(0, len(names), _MAX_ALARMS):
-            described = self._reader.client("cloudwatch").describe_alarms(
-                AlarmNames=names[first:first + _MAX_ALARMS], AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=_MAX_ALARMS)
-            present |= {each["AlarmName"] for kind in ("MetricAlarms", "CompositeAlarms") for each in described.get(kind, [])}
-        return [self._taken("alarm", name, f"aws cloudwatch delete-alarms --alarm-names {name}")
-                for name in names if name in present - self._owned]
-
-    def _dashboards(self, names: list[str]) -> list[Finding]:
-        client = self._reader.client("cloudwatch")
-        return [self._taken("dashboard", name, f"aws cloudwatch delete-dashboards --dashboard-names {name}")
-                for name in self._foreign(names, lambda name: client.get_dashboard(DashboardName=name))]
-
-    def _buckets(self, names: list[str]) -> list[Finding]:
-        return [finding for name in names for finding in self._bucket(name)]
-
-    def _bucket(self, name: str) -> list[Finding]:
-        s3, subject = self._reader.client("s3"), f"bucket {name}"
-        try:
-            taken = self._foreign([name], lambda name: s3.head_bucket(Bucket=name, ExpectedBucketOwner=self._account.id))
-        except ClientError as error:
-            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 403:
-                raise
-            return [NotChecked(subject, "S3 answers 403: either another account has the name, or you lack s3:ListBucket on it",
-                               "Add the permission. If S3 still answers 403, choose another EnvID")]
-        delete = f"cfn-gitops undeploy --env {self._reader.environment.settings.table} --delete-bucket"
-        return [Found(subject, "it exists, and the environment's stack did not create it, so its creation fails",
-                      f"If nothing needs its artifacts, delete it: {delete}. Otherwise choose another EnvID") for _ in taken]
-
-    def _secrets(self, names: list[str]) -> list[Finding]:
-        return [finding for name in names for finding in self._secret(name)]
-
-    def _secret(self, name: str) -> list[Finding]:
-        try:
-            secret = self._reader.client("secretsmanager").describe_secret(SecretId=name)
-        except ClientError as error:
-            if code_of(error) not in _ABSENT:
-                raise
-            return []
-        owner, subject = owner_of(secret), f"secret {name}"
+    def secret(self) -> list[Finding]:
+        """That of the first project's mirror credential."""
+        name = self._reader.environment.first_secret
+        subject = f"secret {name}"
+        secret = _found(self._reader.client("secretsmanager").describe_secret, SecretId=name) if self._project_id else None
+        if secret is None:
+            return [Sound(subject)]
+        owner = owner_of(secret)
         is_own = bool(self._stack_id) and owner == self._stack_id
         release = ("If its user has no CodeCommit credential any more, you can free the name: aws secretsmanager delete-secret "
                    f"--secret-id {name} --force-delete-without-recovery")
@@ -156,111 +123,48 @@ class Names:
             restore = f"Restore it: aws secretsmanager restore-secret --secret-id {name}"
             return [Found(subject, "it is scheduled for deletion, which reserves its name",
                           restore if is_own else f"{restore}. {release}", "CFG-304")]
-        if is_own:
-            return []
-        if self._has_stack(owner):
-            return [Found(subject, f"it exists, and it belongs to stack {owner}", _SAME_ENVIRONMENT, "CFG-303")]
-        if not owner:
-            return [Found(subject, "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}", "CFG-303")]
-        return [Found(subject, f"it exists, and it belonged to stack {owner}", f"Choose another ProjectID. {release}", "CFG-303")]
+        return [Sound(subject) if is_own else self._foreign(subject, owner, release, "CFG-303")]
 
-    def _has_stack(self, stack_id: str | None) -> bool:
-        return stack_id in [stack["StackId"] for stack in self._stacks.values()]
-
-    def _exports(self, names: list[str]) -> list[Finding]:
-        listed = pages(self._reader.client("cloudformation"), "list_exports", "Exports")
-        others = {each["Name"]: each["ExportingStackId"] for each in listed if each["ExportingStackId"] != self._stack_id}
-        remedy = (f"The environment {self._env_id} exists under another stack name: set stack_name in samconfig.toml to it, or "
-                  "choose another EnvID")
-        return [Found(f"exports cfn-gitops-{self._env_id}-…", f"stack {stack} exports them already", remedy)
-                for stack in sorted({others[name] for name in names if name in others})]
-
-    def _project(self, names: list[str]) -> list[Finding]:
+    def pipeline(self) -> list[Finding]:
         """The first project's child stack, and a repository that such a stack left."""
-        child, repository = names
-        if stack := self._stacks.get(child):
-            owner = owner_of(stack)
-            if owner and owner == self._stack_id:
-                return []
-            if self._has_stack(owner):
-                return [Found(f"stack {child}", f"it exists, and it belongs to stack {owner}",
-                              f"Choose another ProjectID. {_SAME_ENVIRONMENT}", "CFG-502")]
-            if not owner:
-                return [Found(f"stack {child}", "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}",
-                              "CFG-502")]
-            return [Found(f"stack {child}", f"it exists, and it belonged to stack {owner}", "Choose another ProjectID. If GitLab has "
-                          "every commit of its repository, which is deleted with it unless it is retained, you can free the name: "
-                          f"aws cloudformation delete-stack --stack-name {child}", "CFG-502")]
-        codecommit = self._reader.client("codecommit")
-        if not self._foreign([repository], lambda name: codecommit.get_repository(repositoryName=name)):
+        if not self._project_id:
             return []
-        arn = f"arn:{self._partition}:codecommit:{self._account.region}:{self._account.id}:{repository}"
+        child, repository = (name_of(each, self._env_id, self._project_id) for each in ("stack", "repository"))
+        if stack := self._stacks.get(child):
+            owner, subject = owner_of(stack), f"stack {child}"
+            release = ("If GitLab has every commit of its repository, which is deleted with it unless it is retained, you can free "
+                       f"the name: aws cloudformation delete-stack --stack-name {child}")
+            is_own = bool(self._stack_id) and owner == self._stack_id
+            return [Sound(subject) if is_own else self._foreign(subject, owner, release, "CFG-502")]
+        codecommit, subject = self._reader.client("codecommit"), f"repository {repository}"
+        if _found(codecommit.get_repository, repositoryName=repository) is None:
+            return [Sound(f"stack {child} and {subject}")]
+        arn = f"arn:{self._account.partition}:codecommit:{self._account.region}:{self._account.id}:{repository}"
         # docs/concepts/pipelines.md, A retained repository.
         if codecommit.list_tags_for_resource(resourceArn=arn)["tags"].get(PIPELINES["tags"]["stack_name"]) == child:
-            return [Sound(f"repository {repository}, which an earlier pipeline left: the new one adopts it")]
+            return [Sound(f"{subject}, which an earlier pipeline left: the new one adopts it")]
         rename = f"aws codecommit update-repository-name --old-name {repository} --new-name {repository}-former"
-        return [Found(f"repository {repository}", "it exists, and no earlier pipeline of this name left it",
+        return [Found(subject, "it exists, and no earlier pipeline of this name left it",
                       f"Choose another ProjectID, or rename the repository: {rename}", "CFG-504")]
 
-    def _taken(self, kind: str, name: str, *commands: str) -> Finding:
-        subject, problem = f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails"
-        if self._same_env_id:
-            return Found(subject, problem, f"Stack {self._same_env_id[0]} has this EnvID, too. If it is the environment, "
-                         "set stack_name in samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
-        return Found(subject, problem, f"If nothing needs it, delete it: {' && '.join(commands)}. Otherwise choose another EnvID")
-
-    def _global(self, kind: str, name: str, regions: set[str]) -> Finding:
-        """A resource of IAM, which has no region. So it may belong to a working environment in another one."""
-        if self._same_env_id:
-            return self._taken(kind, name)
-        others = sorted(regions - {self._account.region})
-        where = f"in another region ({', '.join(others)})" if others else "in another region"
-        return Found(f"{kind} {name}", "it exists, and the environment's stack did not create it, so its creation fails",
-                     f"EnvID {self._env_id} may be deployed {where}: name it with --region, or choose another EnvID. "
-                     f"If the {kind} is left over, delete it yourself")
-
-    def _foreign(self, names: list[str], read: Callable[[str], Any]) -> list[str]:
-        """Those that exist and are not the stack's."""
-        return [name for name in names if name not in self._owned and _exists(name, read)]
+    def _foreign(self, subject: str, owner: str | None, release: str, code: str) -> Finding:
+        """Something with the tags of the function that the environment's stack does not own. `release` frees its name."""
+        if not owner:
+            return Found(subject, "it exists, and no tags name its owner", f"Choose another ProjectID. {_LOST_TAGS}", code)
+        if owner in [stack["StackId"] for stack in self._stacks.values()]:
+            return Found(subject, f"it exists, and it belongs to stack {owner}", f"Choose another ProjectID. {_SAME_ENVIRONMENT}", code)
+        return Found(subject, f"it exists, and it belonged to stack {owner}", f"Choose another ProjectID. {release}", code)
 
 
-def _exists(name: str, read: Callable[[str], Any]) -> bool:
+def _found(read: Any, **given: str) -> dict[str, Any] | None:
+    """The response. `None` if the resource does not exist."""
     try:
-        read(name)
+        response: dict[str, Any] = read(**given)
     except ClientError as error:
         if code_of(error) not in _ABSENT:
             raise
-        return False
-    return True
-
-
-def _regions_of(iam: Any, kind: str, name: str) -> set[str]:
-    """The regions in which a role was used last, or that its inline policies name. IAM's resources have no tag of their
-    stack: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/277"""
-    given, found = {f"{kind.title()}Name": name}, set()
-    # Proof is missing without the permissions.
-    with contextlib.suppress(BotoCoreError, ClientError):
-        if kind == "role":
-            found = {iam.get_role(**given)["Role"].get("RoleLastUsed", {}).get("Region", "")} - {""}
-        for each in pages(iam, f"list_{kind}_policies", "PolicyNames", **given):
-            document = getattr(iam, f"get_{kind}_policy")(**given, PolicyName=each)["PolicyDocument"]
-            found |= set(_REGION_OF_ARN.findall(json.dumps(document)))
-    return found
-
-
-def _targets_of(events: Any, rule: str) -> Iterator[str]:
-    # Without permission to list them, the remedy lacks them.
-    with contextlib.suppress(BotoCoreError, ClientError, KeyError):
-        if targets := pages(events, "list_targets_by_rule", "Targets", Rule=rule):
-            yield f"aws events remove-targets --rule {rule} --ids {' '.join(each['Id'] for each in targets)}"
-
-
-def name_rows(reader: Reader, template: Template, stacks: dict[str, dict[str, Any]], owned: dict[str, str]) -> list[Row]:
-    return Names(reader, template, stacks, set(owned.values())).rows()
-
-
-def _row(subject: str, read: Callable[[list[str]], list[Finding]], names: list[str]) -> Row:
-    return Row("names", subject, lambda: read(names) or [Sound(subject)])
+        return None
+    return response
 
 
 def owned_by(reader: Reader, stack: dict[str, Any] | None) -> dict[str, str]:

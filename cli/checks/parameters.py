@@ -1,6 +1,6 @@
 """An environment's settings in samconfig.toml, compared with the template that they are for.
 
-The rules are the template's own. sam passes only the parameters that the template has, and drops the others without a word.
+sam passes only the parameters that the template has, and drops the others without a word.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from cli.checks.template import Template, attempt
+from cli.checks.rows import Once, Row
+from cli.checks.template import attempt
 from cli.environment import samconfig
 from cli.environment.account import Environment
 from cli.shell.failure import Failure
@@ -50,6 +51,13 @@ class SettingsFile:
         return f"{self.file.name}, line {lines[-1]}" if lines else f"{self.file.name}, [{self.table_name}]"
 
 
+def setting_rows(settings: SettingsFile, document: dict[str, Any], values: Once) -> list[Row]:
+    name = settings.file.name
+    return [Row("settings", f"{name}: settings of sam deploy", lambda: setting_checks(settings)),
+            Row("parameters", f"{name}: parameters", lambda: parameter_checks(settings, document)),
+            Row("tags", f"{name}: tags and ResourceTags", lambda: tag_checks(settings, values.get(), document))]
+
+
 def setting_checks(settings: SettingsFile) -> list[Finding]:
     """The settings of `sam deploy` that the template needs."""
     found: list[Finding] = []
@@ -70,11 +78,10 @@ def _has_capability(settings: SettingsFile) -> bool:
 
 
 def parameter_checks(settings: SettingsFile, document: dict[str, Any]) -> list[Finding]:
-    """Each parameter in the file, by what the template declares."""
+    """Whether sam passes each parameter in the file to CloudFormation, which compares its value."""
     pairs = samconfig.override_pairs(settings.table, settings.file)
     found, seen, known = [], [], document["Parameters"]
-    unread: list[Finding] = []
-    for name, value in pairs:
+    for name, _ in pairs:
         which = seen.count(name)
         seen.append(name)
         place = settings.parameter_place(name, which)
@@ -84,15 +91,12 @@ def parameter_checks(settings: SettingsFile, document: dict[str, Any]) -> list[F
         if name not in known and not which:
             unknown = f"the template has no parameter {name}, so sam ignores it"
             found.append(Found(place, unknown + did_you_mean(name, known), "Correct the name, or remove the line"))
-        if name in known:
-            reasons = attempt(f"{place}: {name}", lambda: wrong_value(value, known[name]), unread)
-            found += [Found(place, f"{name}: {reason}", "Correct the value") for reason in reasons if reason]
     for text in samconfig.override_texts(settings.table):
         # shlex reads it as empty, and sam ignores the parameter or fails.
         for name in re.findall(r"(?:^|\s)([A-Za-z0-9]+)=(?=\s|$)", text):
             found.append(Found(settings.parameter_place(name), f"{name} is empty without quotation marks, which sam does not accept",
                                f"Write: '{name}=\"\"'"))
-    return [*found, *unread] or [Sound(f"{settings.file.name}: parameters")]
+    return found or [Sound(f"{settings.file.name}: parameters")]
 
 
 def wrong_value(value: str, declared: dict[str, Any]) -> str:
@@ -128,11 +132,10 @@ def _wrong_number(text: str, declared: dict[str, Any]) -> str:
     return "" if low <= number <= high else f"{text} is not between {declared.get('MinValue')} and {declared.get('MaxValue')}"
 
 
-def tag_checks(settings: SettingsFile, template: Template, document: dict[str, Any]) -> list[Finding]:
+def tag_checks(settings: SettingsFile, values: dict[str, str], document: dict[str, Any]) -> list[Finding]:
     """The stack's tags, compared with those of everything that the function creates. `CreatedBy` may differ."""
-    values = template.values
     if not values.get("ProjectID") or "ResourceTags" not in values:
-        return []
+        return [Sound(f"{settings.file.name}: tags and ResourceTags")]
     place, unread = settings.place("tags"), list[Finding]()
     tags, resource_tags, declared = settings.get("tags") or [], values["ResourceTags"], document["Parameters"]["ResourceTags"]
     for found in attempt(f"{place}: tags and ResourceTags", lambda: _wrong_tags(tags, resource_tags, declared), unread):
@@ -176,10 +179,3 @@ def _remedy(of_stack: dict[str, str], declared: dict[str, Any]) -> str:
     if wrong := wrong_value(text, declared):
         return f"The tags of the stack are not possible in ResourceTags: {wrong}"
     return f"For those of the stack, write: \"\"\"ResourceTags='{text}'\"\"\""
-
-
-def rule_checks(template: Template, settings: SettingsFile) -> list[Finding]:
-    """The template's rules, which CloudFormation evaluates before it creates anything."""
-    place, before = settings.place("parameter_overrides"), len(template.unread)
-    found = [Found(place, broken, "Correct parameter_overrides") for broken in template.broken_rules()]
-    return found if found or len(template.unread) > before else [Sound(f"{settings.file.name}: rules of the template")]

@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
 
-from cli.checks.rows import Reader, Row, pages
-from cli.checks.template import Template
+from cli.checks import template as templates
+from cli.checks.rows import Once, Reader, Row, pages
 from cli.shell.output import Finding, Found, NotChecked, Sound
 
 # One read of each service that not every region has. A response proves that it does.
@@ -61,16 +61,16 @@ def _is_unknown_host(error: Any) -> bool:
     return False
 
 
-def build_quota_rows(reader: Reader) -> list[Row]:
-    quotas = reader.client("service-quotas")
-    return [Row("quotas", "quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)])]
-
-
-def iam_quota_rows(reader: Reader, template: Template, owned: dict[str, str]) -> list[Row]:
+def quota_rows(reader: Reader, document: dict[str, Any], owned: Once, values: Once) -> list[Row]:
     """`owned` are the resources that the environment's stack has created."""
-    iam, new = reader.client("iam"), [each for each in template.resources() if each.logical_id not in owned]
-    needed = Counter(_KINDS[each.type] for each in new if each.type in _KINDS)
-    return [Row("quotas", "quotas of IAM", lambda: _iam_quotas(iam, needed))]
+    quotas, iam = reader.client("service-quotas"), reader.client("iam")
+    return [Row("quotas", "quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)]),
+            Row("quotas", "quotas of IAM", lambda: _iam_quotas(iam, _needed(document, owned.get(), values.get())))]
+
+
+def _needed(document: dict[str, Any], owned: dict[str, str], values: dict[str, str]) -> Counter[str]:
+    types = [about.get("Type") for each, about in templates.resources(document, values).items() if each not in owned]
+    return Counter(_KINDS[each] for each in types if each in _KINDS)
 
 
 def build_quota(quotas: Any) -> Finding:
@@ -91,7 +91,7 @@ def _iam_quotas(iam: Any, needed: Counter[str]) -> list[Finding]:
         present, quota = summary.get(kind), summary.get(f"{kind}Quota")
         if present is None or quota is None:
             found.append(NotChecked(f"quota of IAM: {kind}", f"IAM's summary of the account has no {kind} or no {kind}Quota",
-                                    "Compare them yourself: the console's page Service Quotas, IAM"))
+                                    "Compare them yourself: the console's page Service Quotas, IAM", is_failure=True))
         elif present + number > quota:
             found.append(Found(
                 f"quota of IAM: {kind}", f"the account has {present} of {quota}, and the stack creates {number} more",
@@ -99,8 +99,11 @@ def _iam_quotas(iam: Any, needed: Counter[str]) -> list[Finding]:
     return found or [Sound("quotas of IAM")]
 
 
-def unknown_checks() -> list[Finding]:
-    """Obstacles that only a rejected deployment shows."""
+def unknown_rows() -> list[Row]:
+    return [Row("unknown", "obstacles that only a rejected deployment shows", _unknown)]
+
+
+def _unknown() -> list[Finding]:
     return [
         NotChecked("CodeCommit for new customers",
                    "only the first CreateRepository shows whether the account still has the old restriction",

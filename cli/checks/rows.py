@@ -30,6 +30,23 @@ class Row:
     read: Callable[[], list[Finding]]
 
 
+class Once:
+    """A value that several rows need, and that is read before them. If it fails, each of them is not checked."""
+
+    def __init__(self, read: Callable[[], Any]) -> None:
+        # `None` if it failed.
+        self.value, self._error = None, None
+        try:
+            self.value = read()
+        except Exception as error:
+            self._error = error
+
+    def get(self) -> Any:
+        if self._error:
+            raise self._error
+        return self.value
+
+
 class Reader:
     """The clients of an environment, one of each service. A session must not create them in threads:
     https://docs.aws.amazon.com/boto3/latest/guide/clients.html"""
@@ -45,15 +62,15 @@ class Reader:
         return self._clients[service]
 
 
-def findings(rows: Iterable[Finding | Row]) -> list[Finding]:
-    """Those of each row, in the rows' order."""
+def findings(rows: Iterable[Row]) -> list[Finding]:
+    """Those of each row, in the rows' order, with its key."""
     limit, found = threading.Semaphore(_AT_ONCE), []
-    started = [(row, Pending(lambda row=row: _read(row), limit) if isinstance(row, Row) else None) for row in rows]  # type: ignore[misc]
+    started = [(row, Pending(lambda row=row: _read(row), limit)) for row in rows]  # type: ignore[misc]
     for row, pending in started:
-        read = pending.result(_SECONDS) if pending else [row]
+        read = pending.result(_SECONDS)
         if read is None:
             read = [NotChecked(row.subject, f"no response in {_SECONDS} seconds", "Run this again", is_failure=True)]
-        for each in read if isinstance(row, Row) else ():
+        for each in read:
             each.key = row.key
         found += read
     return found

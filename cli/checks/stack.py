@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cli.checks.rows import Once, Row
 from cli.environment import stack_statuses
 from cli.environment.account import Environment, parameters
 from cli.rules import name_of
@@ -13,8 +14,9 @@ _WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete"
             "IMPORT": "stack-import-complete", "UPDATE_ROLLBACK": "stack-rollback-complete"}
 
 
-def stack_checks(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:
-    return [stack_check(environment, stack), *project_findings(environment, stack)]
+def stack_rows(environment: Environment, stack: Once) -> list[Row]:
+    return [Row("stack", f"stack {environment.settings.stack_name}", lambda: [stack_check(environment, stack.get())]),
+            Row("first-project", "first project", lambda: [project_check(environment, stack.get())])]
 
 
 def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
@@ -65,14 +67,14 @@ def _remedy(status: str, environment: Environment) -> str:
     return "" if status in stack_statuses.COMPLETE else f"Read its events: {_failures(environment)}"
 
 
-def project_findings(environment: Environment, stack: dict[str, Any] | None) -> list[Finding]:
+def project_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
     """Another ProjectID replaces the first project, which no change set shows with its consequence."""
     former = parameters(stack or {}).get("ProjectID", "")
     given = environment.settings.parameters.get("ProjectID", former)
     if not former or given == former:
-        return []
+        return Sound("first project")
     env_id = environment.env_id
-    return [Found(f"first project {former}", f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the "
-                  f"pipeline and the repository {name_of('repository', env_id, former)} with its commits, and no pipeline deploys its stack "
-                  "any more", f"Set ProjectID={former}, and add another project with templates/project.yaml: "
-                  "docs/how-to/add-a-project.md")]
+    return Found(f"first project {former}", f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the "
+                 f"pipeline and the repository {name_of('repository', env_id, former)} with its commits, and no pipeline deploys its stack "
+                 "any more", f"Set ProjectID={former}, and add another project with templates/project.yaml: "
+                 "docs/how-to/add-a-project.md")

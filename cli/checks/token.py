@@ -10,9 +10,8 @@ import re
 from typing import Any
 
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
-from cli.checks.rows import Row
+from cli.checks.rows import Once, Row
 from cli.checks.secret import Secret, Settings
-from cli.checks.template import Template
 from cli.environment.account import Environment
 from cli.rules import RULES, name_of
 from cli.shell.output import Finding, Found, NotChecked, Sound
@@ -33,16 +32,14 @@ _OTHER_VISIBILITIES = ("internal", "public")
 _MIRRORS_LIMITED_SINCE = (18, 9)
 
 
-def token_rows(environment: Environment, template: Template | None = None) -> list[Row]:
-    return [Row("gitlab", "GitLab token", lambda: token_findings(environment, template.values if template else None))]
+def token_rows(environment: Environment, values: Once) -> list[Row]:
+    """Without the deployed values, nothing is read: a parameter that samconfig.toml does not name may have any value then, and
+    a token could go to another GitLab."""
+    return [Row("gitlab", "GitLab token", lambda: token_findings(environment, values.get()))]
 
 
-def token_findings(environment: Environment, given: dict[str, str] | None) -> list[Finding]:
-    """The findings about the GitLab token that the parameters name. `given` is `None` if the stack or the template was not
-    read: a parameter that samconfig.toml does not name may have any value then, and a token could go to another GitLab."""
-    if given is None:
-        return [NotChecked("GitLab token", "its settings are not known, because the environment's stack or template.yaml was "
-                           "not read", "Correct the cause, which has its own row, and run this again")]
+def token_findings(environment: Environment, given: dict[str, str]) -> list[Finding]:
+    """The findings about the GitLab token that the parameters name."""
     settings = Settings(given, environment)
     if not settings.secret_id:
         return [NotChecked("GitLab token", "GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",

@@ -1,95 +1,101 @@
 """Check an account and a region before a deployment.
 
 It changes nothing, and takes seconds. Run it before the first deployment, and before the next one. Each row is found,
-sound or not checked, with the reason. Only a finding changes the exit status.
+sound or not checked, with the reason, and the key of those that are not sound. A change set finds more: invalid values of
+parameters, for example, and most names that are in use.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import argparse
+import shlex
 from typing import Any
 
 from cli.checks import template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import name_rows, owned_by
-from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks
-from cli.checks.region import unknown_checks, build_quota_rows, iam_quota_rows, service_rows
-from cli.checks.rows import Reader, Row, findings
-from cli.checks.stack import stack_checks
-from cli.checks.template import Template
+from cli.checks.parameters import SettingsFile, setting_rows
+from cli.checks.region import quota_rows, service_rows, unknown_rows
+from cli.checks.rows import Once, Reader, Row, findings
+from cli.checks.stack import stack_rows
 from cli.checks.token import token_rows
+from cli.environment import samconfig
 from cli.environment.account import Environment, parameters
-from cli.shell.output import Finding, NotChecked, Output
+from cli.shell.output import NotChecked, Output, Sound
 
-EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json")
+EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json",
+            "cfn-gitops check --env dev --ignore quotas --ignore executions")
+
+# Each key of a row, with what the row compares.
+KEYS = {
+    "settings": "the settings of sam deploy in samconfig.toml that the template needs",
+    "parameters": "parameters in samconfig.toml that sam would drop",
+    "tags": "the stack's tags, and those of everything that the function creates",
+    "stack": "whether CloudFormation accepts a deployment of the environment's stack now",
+    "first-project": "whether the deployment would replace the first project",
+    "services": "whether the region has CodeCommit, CodePipeline and CodeBuild",
+    "quotas": "the account's quotas of IAM and of concurrent builds",
+    "names": "names of roles, users, managed policies, event rules and log groups that are in use",
+    "exports": "exports of another stack with the same EnvID",
+    "secret": "the secret of the first project's mirror",
+    "pipeline": "the stack and the repository of the first project's pipeline",
+    "executions": "executions and approvals that the deployment may cancel",
+    "gitlab": "the GitLab token: its secret, and the token and the project in GitLab",
+    "unknown": "obstacles that only a rejected deployment or build shows",
+}
 
 
-@dataclass
-class Input:
-    """A value that checks and later inputs take by its name. Its row has this subject if the value is not read."""
-
-    name: str
-    read: Callable[..., Any]
-    subject: str = ""
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--ignore", action="append", choices=list(KEYS), default=[], metavar="KEY",
+                         help="leave out the rows with this key. It may be repeated")
+    command.add_argument_group("keys", "\n".join(f"{key:14} {meaning}" for key, meaning in KEYS.items()))
 
 
-def values(environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None) -> dict[str, str]:
+def next_values(environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None) -> dict[str, str]:
     """The parameters of the next deployment: one that samconfig.toml does not name keeps its value."""
     account = environment.account
-    kept = parameters(stack) if stack else {}
-    known = {**templates.defaults(document), **kept, **environment.settings.parameters}
+    known = {**templates.defaults(document), **parameters(stack or {}), **environment.settings.parameters}
     return {**{name: value for name, value in known.items() if name in document["Parameters"]},
-            "AWS::Partition": account.arn.split(":")[1], "AWS::Region": account.region, "AWS::AccountId": account.id,
-            "AWS::StackName": environment.settings.stack_name, "AWS::StackId": stack["StackId"] if stack else ""}
-
-
-def unread_parts(template: Template) -> list[Row]:
-    """The parts of the template that the checks did not read, also those after this one."""
-    return [Row("template", templates.NAME, lambda: template.unread)]
-
-
-# In the order of the rows. A check takes its inputs by the names of its parameters, and is left out without one of them.
-CHECKS: tuple[Input | Callable[..., Sequence[Finding | Row]], ...] = (
-    setting_checks,
-    Input("stacks", lambda environment: {each["StackName"]: each for each in environment.account.stacks()},
-          "the environment's stack, its pipelines and names"),
-    Input("stack", lambda environment, stacks: stacks.get(environment.settings.stack_name)),
-    stack_checks,
-    Input("owned", owned_by, "names and quotas"),
-    Input("document", templates.read, "parameters and names"),
-    parameter_checks,
-    Input("template", lambda environment, document, stack: Template(document, values(environment, document, stack))),
-    rule_checks,
-    tag_checks,
-    unread_parts,
-    service_rows,
-    name_rows,
-    build_quota_rows,
-    iam_quota_rows,
-    execution_rows,
-    token_rows,
-    unknown_checks,
-)
+            "AWS::Region": account.region, "AWS::AccountId": account.id, "AWS::StackName": environment.settings.stack_name}
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    settings = SettingsFile(environment, given.config_file)
-    known = {"environment": environment, "reader": Reader(environment), "settings": settings,
-             "folder": templates.folder(given.config_file)}
-    rows: list[Finding | Row] = []
-    for each in CHECKS:
-        read = each.read if isinstance(each, Input) else each
-        names = inspect.signature(read).parameters
-        if any(name not in known and about.default is about.empty for name, about in names.items()):
-            continue
-        inputs = {name: known[name] for name in names if name in known}
-        if not isinstance(each, Input):
-            rows += each(**inputs)
-            continue
-        try:
-            known[each.name] = each.read(**inputs)
-        except Exception as error:
-            rows.append(NotChecked.because(each.subject, error))
-    return output.findings(findings(rows))
+    settings, reader = SettingsFile(environment, given.config_file), Reader(environment)
+    document = templates.read(templates.folder(given.config_file))
+    stacks = Once(lambda: {each["StackName"]: each for each in environment.account.stacks()})
+    stack = Once(lambda: stacks.get().get(environment.settings.stack_name))
+    owned = Once(lambda: owned_by(reader, stack.get()))
+    values = Once(lambda: next_values(environment, document, stack.get()))
+    rows: list[Row] = [
+        *setting_rows(settings, document, values),
+        *stack_rows(environment, stack),
+        *service_rows(reader),
+        *quota_rows(reader, document, owned, values),
+        *name_rows(reader, document, stacks, owned, values),
+        *execution_rows(reader, stacks),
+        *token_rows(environment, values),
+        *unknown_rows(),
+    ]
+    found = findings(row for row in rows if row.key not in given.ignore)
+    # What needs a person stands last.
+    status = output.findings(sorted(found, key=lambda each: 0 if isinstance(each, Sound) else 1 if isinstance(each, NotChecked) else 2))
+    if given.ignore:
+        output.document["ignored"] = given.ignore
+        output.write(f"Ignored: {', '.join(given.ignore)}")
+    if status == 0:
+        output.document["next"] = output.selecting(f"Next: {_deploy(environment, given)}{_without(values.value or {})}")
+        output.write(output.document["next"])
+    return status
+
+
+def _deploy(environment: Environment, given: Any) -> str:
+    file = "" if given.config_file == samconfig.FILE else f" --config-file {shlex.quote(str(given.config_file.resolve()))}"
+    return f"sam deploy --config-env {environment.settings.table}{file}"
+
+
+def _without(values: dict[str, str]) -> str:
+    """What the untouched samconfig.toml lacks for a first project with a mirror."""
+    if not values.get("ProjectID") or values.get("GitLabProject"):
+        return ""
+    return (f". It has the project {values['ProjectID']} without a mirror, because GitLabProject is not set: "
+            "docs/how-to/connect-gitlab.md")

@@ -41,8 +41,8 @@ class Finding:
         return Found(subject, problem, remedy, code) if problem else Sound(subject, remedy)
 
     def members(self) -> dict[str, str]:
-        given = {self.member: self.text, "remedy": self.remedy, "code": self.code}
-        return {**({"key": self.key} if self.key else {}), "subject": self.subject, "result": self.result, **{name: value for name, value in given.items() if value}}
+        given = {self.member: self.text, "remedy": self.remedy, "code": self.code, "key": self.key}
+        return {"subject": self.subject, "result": self.result, **{name: value for name, value in given.items() if value}}
 
 
 class Found(Finding):
@@ -149,7 +149,8 @@ class Output:
         self.document["checks"] = [finding.members() for finding in findings]
         for finding in findings if not self.as_json else ():
             label = "FOUND" if isinstance(finding, Found) else finding.result
-            write_shown(styled(f"{label:14} ", finding.style) + shown(finding.subject) + "\n")
+            key = f"  [{finding.key}]" if finding.key and not isinstance(finding, Sound) else ""
+            write_shown(styled(f"{label:14} ", finding.style) + shown(finding.subject) + key + "\n")
             remedy = " - ".join(filter(None, (self.selecting(finding.remedy), finding.code)))
             for line in filter(None, (finding.text, remedy)):
                 write(f"{'':15}  {line}")
@@ -158,7 +159,8 @@ class Output:
                   if kind in (Found, Sound, NotChecked) or kind.result in results}
         self.document["counts"] = counts
         self.write(f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()), style=BOLD)
-        return 1 if counts[Found.result] else 0
+        is_failure = any(isinstance(each, NotChecked) and each.is_failure for each in findings)
+        return 1 if counts[Found.result] else 3 if is_failure else 0
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their longest cell."""

@@ -76,14 +76,14 @@ class Operator:
         if token := key.get("SessionToken"):
             self.environment["AWS_SESSION_TOKEN"] = token
 
-    def check(self) -> Checked:
+    def check(self, *options: str) -> Checked:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
             self._monkeypatch.delenv(name, raising=False)
         for name, value in self.environment.items():
             if name.startswith("AWS_") or name.lower() == "no_proxy":
                 self._monkeypatch.setenv(name, value)
         self._capsys.readouterr()
-        status = main(["check", "--env", "dev", "--config-file", str(self.folder.config), "--json"])
+        status = main(["check", "--env", "dev", "--config-file", str(self.folder.config), "--json", *options])
         written = self._capsys.readouterr()
         assert written.out, written.err
         return Checked(status, json.loads(written.out))

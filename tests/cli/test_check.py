@@ -1,16 +1,17 @@
 """`check` in accounts of the local AWS. Each precondition is planted, found, corrected by its own remedy, and sound."""
 
-import io
 import itertools
 import json
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.scene import SETTINGS, Folder, Operator
+from cli.commands.check import KEYS
+from cli.main import parser
+from cli.shell.failure import WrongUse
+from tests.cli.scene import SETTINGS, Folder, Operator, with_line
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import OTHER_ACCOUNT, a_user_with, allow, policy, trust
 from tests.play.pipelines import developer_login
@@ -75,12 +76,6 @@ def create_bucket(aws: LocalAws, name: str) -> None:
     aws.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": aws.region})
 
 
-def left_bucket(aws: LocalAws) -> None:
-    name = f"s3-dev-codepipeline-artifact-{aws.account_id}-{aws.region}"
-    create_bucket(aws, name)
-    aws.client("s3").put_object(Bucket=name, Key="artifact", Body=b"old")
-
-
 def left_role(aws: LocalAws) -> None:
     iam = aws.client("iam")
     iam.create_role(RoleName="role-dev-cfn-gitops", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
@@ -100,14 +95,6 @@ def left_policy(aws: LocalAws) -> None:
     aws.client("iam").create_policy(PolicyName="policy-dev-codepipeline-cfn", PolicyDocument=policy(allow("s3:*", "*")))
 
 
-def left_function(aws: LocalAws) -> None:
-    with zipfile.ZipFile(content := io.BytesIO(), "w") as packed:
-        packed.writestr("bootstrap", "")
-    role = aws.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))["Role"]
-    aws.client("lambda").create_function(FunctionName="cfn-gitops-dev", Runtime="provided.al2023", Role=role["Arn"],
-                                         Handler="bootstrap", Code={"ZipFile": content.getvalue()})
-
-
 def left_log_group(aws: LocalAws) -> None:
     aws.client("logs").create_log_group(logGroupName="/aws/lambda/cfn-gitops-dev")
 
@@ -119,16 +106,6 @@ def left_rule(aws: LocalAws) -> None:
         {"Id": "function", "Arn": f"arn:aws:lambda:{aws.region}:{aws.account_id}:function:cfn-gitops-dev"}])
 
 
-def left_alarm(aws: LocalAws) -> None:
-    aws.client("cloudwatch").put_metric_alarm(
-        AlarmName="alarm-dev-cfn-gitops-mirrors", Namespace="CfnGitOps", MetricName="MirrorHealthy", Statistic="Minimum", Period=900,
-        EvaluationPeriods=2, Threshold=1, ComparisonOperator="LessThanThreshold")
-
-
-def left_dashboard(aws: LocalAws) -> None:
-    aws.client("cloudwatch").put_dashboard(DashboardName=f"cfn-gitops-dev-{aws.region}", DashboardBody='{"widgets": []}')
-
-
 def foreign_repository(aws: LocalAws) -> None:
     aws.client("codecommit").create_repository(repositoryName="codecommit-dev-cfn-infra")
 
@@ -137,10 +114,13 @@ def foreign_child(aws: LocalAws) -> None:
     create_stack(aws, "gitops-dev-infra", {"Resources": NOTHING}, Tags=OF_OTHER_STACK)
 
 
-def delete_from_iam(aws: LocalAws, subject: str) -> None:
-    """The remedy of a resource without a region is not a command."""
+def delete_by_hand(aws: LocalAws, subject: str) -> None:
+    """The remedy of a rule, and of a resource without a region, is not a command."""
     iam, name = aws.client("iam"), subject.split()[-1]
-    if subject.startswith("managed policy"):
+    if subject.startswith("event rule"):
+        aws.client("events").remove_targets(Rule=name, Ids=["function"])
+        aws.client("events").delete_rule(Name=name)
+    elif subject.startswith("managed policy"):
         iam.delete_policy(PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{name}")
     elif subject.startswith("role"):
         for each in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
@@ -157,11 +137,10 @@ def delete_from_iam(aws: LocalAws, subject: str) -> None:
 # The two of a name are in different accounts.
 PLANTED: list[list[tuple[Callable[[LocalAws], None], str, str]]] = [
     [(rolled_back_stack, "stack cfn-gitops-dev", ""), (deleted_secret, f"secret {SECRET}", "CFG-304"),
-     (left_bucket, "bucket s3-dev-codepipeline-artifact-", ""), (left_role, "role role-dev-cfn-gitops", ""),
+     (left_role, "role role-dev-cfn-gitops", ""),
      (left_user, "user user-dev-codecommit-mirroring", ""), (left_policy, "managed policy policy-dev-codepipeline-cfn", ""),
-     (left_function, "function cfn-gitops-dev", ""), (left_log_group, "log group /aws/lambda/cfn-gitops-dev", ""),
-     (left_rule, "event rule event-rule-dev-cfn-gitops-health", ""), (left_alarm, "alarm alarm-dev-cfn-gitops-mirrors", ""),
-     (left_dashboard, "dashboard cfn-gitops-dev-", ""), (foreign_repository, "repository codecommit-dev-cfn-infra", "CFG-504")],
+     (left_log_group, "log group /aws/lambda/cfn-gitops-dev", ""),
+     (left_rule, "event rule event-rule-dev-cfn-gitops-health", ""), (foreign_repository, "repository codecommit-dev-cfn-infra", "CFG-504")],
     [(foreign_secret, f"secret {SECRET}", "CFG-303"), (foreign_child, "stack gitops-dev-infra", "CFG-502")],
 ]
 
@@ -176,22 +155,14 @@ def test_taken_names_are_found_and_their_remedies_work(
     for _, subject, code in planted:
         [row] = [row for row in checked.found if row["subject"].startswith(subject)]
         assert row.get("code", "") == code, row
-        if "may be deployed in another region" in row["remedy"]:
+        is_of_iam = "EnvID dev may be deployed in another region: name it with --region" in row["remedy"]
+        assert is_of_iam == subject.startswith(("role", "user", "managed policy"))
+        if is_of_iam or subject.startswith("event rule"):
             assert " aws " not in row["remedy"]
-            delete_from_iam(operator.aws, row["subject"])
+            delete_by_hand(operator.aws, row["subject"])
         else:
             operator.follow(row)
     eventually(lambda: not operator.check().found, "the remedies work")
-
-
-def test_environment_of_another_region_is_not_deleted(operator: Operator) -> None:
-    iam = operator.aws.client("iam")
-    iam.create_role(RoleName="role-dev-cfn-gitops", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
-    iam.put_role_policy(RoleName="role-dev-cfn-gitops", PolicyName="own", PolicyDocument=policy(
-        allow("events:*", f"arn:aws:events:us-east-1:{operator.aws.account_id}:rule/event-rule-dev-*")))
-    [row] = operator.check().found
-    assert "EnvID dev may be deployed in another region (us-east-1): name it with --region" in row["remedy"]
-    assert "aws iam" not in row["remedy"]
 
 
 def test_names_of_another_stack_with_the_env_id_are_kept(operator: Operator) -> None:
@@ -203,14 +174,36 @@ def test_names_of_another_stack_with_the_env_id_are_kept(operator: Operator) -> 
     assert all(row["remedy"].startswith("Stack environment has this EnvID, too") and " aws " not in row["remedy"] for row in found)
 
 
-def test_sound_account_has_no_finding(operator: Operator) -> None:
+def test_full_check_has_each_key_and_ends_with_the_next_command(operator: Operator) -> None:
     checked = operator.check()
     assert checked.status == 0 and not checked.found, checked.found
+    assert {row["key"] for row in checked.rows} == set(KEYS)
     # No account can show these.
     assert [(row["subject"], row.get("code")) for row in checked.of("not checked") if row["subject"] != "GitLab token"] == [
         ("CodeCommit for new customers", "CFG-510"), ("service control policies", "CFG-202"),
         ("quota of CodeBuild, as it is applied", None)]
     assert checked.document["account"] == operator.aws.account_id
+    assert checked.document["next"] == (
+        f"Next: sam deploy --config-env dev --config-file {operator.folder.config}. It has the project infra without a mirror, because "
+        "GitLabProject is not set: docs/how-to/connect-gitlab.md")
+    operator.folder.write(with_line("'ProjectID=\"\"'"))
+    assert operator.check().document["next"].endswith("samconfig.toml")
+
+
+def test_ignored_rows_are_not_read_and_are_named(operator: Operator) -> None:
+    rolled_back_stack(operator.aws)
+    left_log_group(operator.aws)
+    checked = operator.check("--ignore", "stack")
+    assert [row["key"] for row in checked.found] == ["names"] and checked.document["ignored"] == ["stack"]
+    # What needs a person stands last.
+    assert checked.rows[-1] == checked.found[0] and "next" not in checked.document
+    checked = operator.check("--ignore", "stack", "--ignore", "names")
+    assert checked.status == 0 and not {"stack", "names"} & {row["key"] for row in checked.rows}
+
+
+def test_unknown_key_is_wrong_use_with_the_list() -> None:
+    with pytest.raises(WrongUse, match="invalid choice: 'quota' .*executions.*. Did you mean quotas"):
+        parser().parse_args(["check", "--ignore", "quota"])
 
 
 def test_retained_repository_is_adopted(operator: Operator) -> None:
@@ -218,15 +211,6 @@ def test_retained_repository_is_adopted(operator: Operator) -> None:
         repositoryName="codecommit-dev-cfn-infra", tags={"cfn-gitops:stack-name": "gitops-dev-infra"})
     checked = operator.check()
     assert not checked.found and checked.of("sound", "the new one adopts it")
-
-
-def test_bucket_of_another_account_is_not_checked(operator: Operator, running: LocalAws) -> None:
-    name = f"s3-dev-codepipeline-artifact-{operator.aws.account_id}-{operator.aws.region}"
-    create_bucket(running.in_account(OTHER_ACCOUNT), name)
-    checked = operator.check()
-    assert checked.status == 0
-    [row] = checked.of("not checked", "bucket s3-dev")
-    assert "either another account has the name, or you lack s3:ListBucket" in row["reason"]
 
 
 def test_environment_under_another_stack_name_is_found(operator: Operator) -> None:
@@ -257,36 +241,23 @@ def test_quota_of_zero_builds_is_found(operator: Operator, running: LocalAws) ->
 def test_denied_reads_are_not_checked(operator: Operator) -> None:
     operator.use(a_user_with(operator.aws, "reader", allow(["cloudformation:DescribeStacks", "sts:*"], "*")))
     checked = operator.check()
-    assert checked.status == 0 and not checked.found, checked.found
+    assert checked.status == 3 and not checked.found and "next" not in checked.document, checked.found
     reasons = {row["subject"]: row.get("reason", "") for row in checked.of("not checked")}
-    for subject in ("CodeCommit in eu-central-1", "quotas of IAM",
-                    f"secret {SECRET}", "quota of concurrent builds, as Service Quotas shows it"):
+    for subject in ("CodeCommit in eu-central-1", "quotas of IAM", "role names", f"secret {SECRET}",
+                    "quota of concurrent builds, as Service Quotas shows it"):
         assert "is denied" in reasons[subject], reasons
 
 
-def test_denied_list_of_resources_stops_no_other_row(operator: Operator) -> None:
+def test_denied_list_of_stacks_stops_what_needs_it_alone(operator: Operator) -> None:
     create_stack(operator.aws, "cfn-gitops-dev", EMPTY)
+    operator.folder.write(with_line('"GitLabTokenSecretId=gitlab/infra"'))
     operator.use(a_user_with(operator.aws, "lister", allow("*", "*"), {
-        "Effect": "Deny", "Action": "cloudformation:ListStackResources", "Resource": "*"}))
+        "Effect": "Deny", "Action": "cloudformation:DescribeStacks", "Resource": "*"}))
     checked = operator.check()
-    assert not checked.found and "is denied" in checked.of("not checked", "names and quotas")[0]["reason"]
-    assert checked.of("sound", "CodeCommit in ") and not checked.of("sound", "quotas of IAM") and not checked.of("sound", "names of")
-
-
-def test_own_template_and_settings_of_another_form_are_not_checked(operator: Operator) -> None:
-    operator.folder.write(SETTINGS.replace('"CAPABILITY_NAMED_IAM"', "true"))
-    own = operator.folder.path / "template.yaml"
-    own.write_text(own.read_text().replace("\nParameters:\n", "\nParameters:\n  Nothing:\n").replace("\nResources:\n", """
-Resources:
-  Fn::ForEach::Topics: [Name, [a], {"Topic${Name}": {Type: AWS::SNS::Topic}}]
-  Topic: {Type: AWS::SNS::Topic}
-  Null:
-"""))
-    checked = operator.check()
-    assert checked.status == 0 and not checked.found, checked.found
-    assert {row["subject"] for row in checked.of("not checked")} > {
-        "samconfig.toml, line 5: capabilities", "template.yaml: Fn::ForEach::Topics", "template.yaml: Null"}
-    assert checked.of("sound", "names of roles")
+    needing = {"stack", "first-project", "names", "exports", "secret", "pipeline", "executions", "gitlab", "tags"}
+    denied = {row["key"] for row in checked.of("not checked") if "DescribeStacks is denied" in row["reason"]}
+    assert checked.status == 3 and denied == {*needing, "quotas"}, denied
+    assert {row["key"] for row in checked.of("sound")} == {"settings", "parameters", "services", "quotas"}
 
 
 def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:
@@ -335,9 +306,7 @@ def pipeline_that_waits(aws: LocalAws, working: Working) -> None:
     eventually(lambda: "token" in str(aws.client("codepipeline").get_pipeline_state(name=name)), "the approval waits")
 
 
-def test_missing_template_is_not_checked(operator: Operator) -> None:
+def test_missing_template_is_wrong_use(operator: Operator) -> None:
     (operator.folder.path / "template.yaml").unlink()
     checked = operator.check()
-    assert checked.status == 0
-    [row] = checked.of("not checked", "parameters and names")
-    assert "template.yaml is not read: No such file or directory" in row["reason"]
+    assert checked.status == 2 and "template.yaml is not read: No such file or directory" in checked.document["error"]["problem"]

@@ -1,8 +1,6 @@
 """The rows of `check` for what the local AWS does not have, with the responses that AWS documents."""
 
 import functools
-import importlib
-import inspect
 import socket
 import threading
 import sys
@@ -21,11 +19,9 @@ from botocore.stub import Stubber
 from cli.checks import region, rows, template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import Names
-from cli.checks.rows import Reader, Row, findings
-from cli.checks.stack import project_findings, stack_check
-from cli.checks.template import Template
-from cli.commands import check
-from cli.commands.check import values
+from cli.checks.rows import Once, Reader, Row, findings
+from cli.checks.stack import project_check, stack_check
+from cli.commands.check import next_values
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import Settings
 from cli.project.approvals import is_waiting
@@ -48,10 +44,13 @@ def document_of_the_release() -> dict[str, Any]:
     return templates.read(ROOT)
 
 
-def template(of: Reader, **parameters: str) -> Template:
-    document = document_of_the_release()
+def values(of: Reader, **parameters: str) -> dict[str, str]:
     of.environment.settings.parameters |= parameters
-    return Template(document, values(of.environment, document, None))
+    return next_values(of.environment, document_of_the_release(), None)
+
+
+def once(value: Any) -> Once:
+    return Once(lambda: value)
 
 
 def error(code: str, operation: str = "Operation", status: int = 400) -> ClientError:
@@ -91,15 +90,15 @@ def test_stack_of_another_program_is_found() -> None:
     assert finding.text.startswith("it has no parameter EnvID") and "stack_name" in finding.remedy
 
 
-@pytest.mark.parametrize(("given", "former", "count"), [
-    ({}, "infra", 0), ({"ProjectID": "infra"}, "infra", 0), ({"ProjectID": "other"}, "", 0), ({"ProjectID": "other"}, "infra", 1),
-    ({"ProjectID": ""}, "infra", 1)])
-def test_replaced_first_project_is_found(given: dict[str, str], former: str, count: int) -> None:
+@pytest.mark.parametrize(("given", "former", "is_found"), [
+    ({}, "infra", False), ({"ProjectID": "infra"}, "infra", False), ({"ProjectID": "other"}, "", False), ({"ProjectID": "other"}, "infra", True),
+    ({"ProjectID": ""}, "infra", True)])
+def test_replaced_first_project_is_found(given: dict[str, str], former: str, is_found: bool) -> None:
     environment = reader().environment
     environment.settings.parameters |= given
-    found = project_findings(environment, {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]})
-    assert len(found) == count and all("codecommit-dev-cfn-infra with its commits" in each.text for each in found)
-    assert project_findings(environment, None) == []
+    found = project_check(environment, {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]})
+    assert (found.result, "codecommit-dev-cfn-infra with its commits" in found.text) == (("found", True) if is_found else ("sound", False))
+    assert project_check(environment, None).result == "sound"
 
 
 def test_template_of_the_release_counts_for_settings_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,18 +158,23 @@ QUOTAS = {"Roles": 995, "RolesQuota": 1000, "Users": 1, "UsersQuota": 5000, "Pol
 ])
 def test_quota_of_roles_counts_those_not_yet_created(owned: dict[str, str], summary: dict[str, int], result: str, text: str) -> None:
     of = reader()
-    checks = region.iam_quota_rows(of, template(of), owned)
+    checks = region.quota_rows(of, document_of_the_release(), once(owned), once(values(of)))[1:]
     with Stubber(of.client("iam")) as iam:
         iam.add_response("get_account_summary", {"SummaryMap": summary})  # type: ignore[arg-type]
         found = findings(checks)
     assert {each.result for each in found} == {result} and any(text in each.text for each in found)
 
 
-def test_environment_without_a_project_needs_no_user() -> None:
-    of = reader()
-    without = template(of, ProjectID="")
-    subjects = [row.subject for row in Names(of, without, {}, set()).rows()]
-    assert not any(each.startswith(("secret", "stack", "names of users")) for each in subjects)
+def test_names_are_those_that_the_next_deployment_certainly_has() -> None:
+    of, document = reader(), document_of_the_release()
+    document = {**document, "Resources": {**document["Resources"], "Own": {"Type": "AWS::IAM::Role"}, "Null": None, "Unknown": {
+        "Type": "AWS::IAM::Role", "Properties": {"RoleName": {"Fn::Sub": "role-${Own}"}}}}}
+    assert templates.names(document, "AWS::IAM::User", "UserName", values(of)) == ["user-dev-codecommit-mirroring"]
+    assert templates.names(document, "AWS::IAM::User", "UserName", values(of, ProjectID="")) == []
+    roles = templates.names(document, "AWS::IAM::Role", "RoleName", values(of, EnvID="tst"))
+    assert len(roles) == 8 and "role-tst-cfn-gitops-provisioning" in roles
+    policies = templates.names(document, "AWS::IAM::ManagedPolicy", "ManagedPolicyName", values(of))
+    assert "cfn-gitops-dev-eu-central-1-keeps-its-EnvID" in policies and not any("boundary" in each for each in policies)
 
 
 def child(name: str, **more: Any) -> dict[str, Any]:
@@ -184,8 +188,9 @@ def by_name(*stacks: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_execution_in_progress_is_found() -> None:
     of = reader()
-    checks = execution_rows(of, by_name(child("shop"), child("foreign", Tags=[]), {**child("evil"), "Outputs": child("payments")["Outputs"]},
-                                        {**child("other"), "StackName": "gitops-prd-other"}))
+    checks = execution_rows(of, once(by_name(
+        child("shop"), child("foreign", Tags=[]), {**child("evil"), "Outputs": child("payments")["Outputs"]},
+        {**child("other"), "StackName": "gitops-prd-other"})))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_response("get_pipeline_state", {"stageStates": [{"stageName": "Build", "actionStates": [
             {"actionName": "Build", "latestExecution": {"status": "InProgress"}}]}]}, {"name": "codepipeline-dev-cfn-shop"})
@@ -198,7 +203,7 @@ def test_execution_in_progress_is_found() -> None:
 
 def test_old_execution_is_found_in_its_stage_and_not_by_the_whole_history() -> None:
     of = reader()
-    checks = execution_rows(of, by_name(child("shop")))
+    checks = execution_rows(of, once(by_name(child("shop"))))
     with Stubber(of.client("codepipeline")) as codepipeline:
         stage = {"stageName": "Deploy", "inboundExecutions": [{"pipelineExecutionId": "old", "status": "InProgress"}],
                  "latestExecution": {"pipelineExecutionId": "skipped", "status": "Skipped"}}
@@ -214,7 +219,7 @@ def test_old_execution_is_found_in_its_stage_and_not_by_the_whole_history() -> N
 
 def test_execution_beside_a_waiting_approval_is_found() -> None:
     of = reader()
-    checks = execution_rows(of, by_name(child("shop")))
+    checks = execution_rows(of, once(by_name(child("shop"))))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_response("get_pipeline_state", {"stageStates": [
             {"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": "e-1", "status": "InProgress"}, "actionStates": [
@@ -242,22 +247,11 @@ def test_unknown_status_of_an_execution_is_unfinished(status: str, expected: boo
 
 def test_pipeline_that_was_never_pushed_is_sound() -> None:
     of = reader()
-    checks = execution_rows(of, by_name(child("shop")))
+    checks = execution_rows(of, once(by_name(child("shop"))))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_client_error("get_pipeline_state", "PipelineNotFoundException")
         [finding] = findings(checks)
     assert finding.result == "sound"
-
-
-def test_every_check_is_registered_and_gets_its_inputs() -> None:
-    names = [f"cli.checks.{file.stem}" for file in (ROOT / "cli/checks").glob("[a-z]*.py")]
-    written = {each for module in names
-               for name, each in vars(importlib.import_module(module)).items() if name.endswith(("_rows", "_checks")) and not name.startswith("_")}
-    assert written - {each for each in check.CHECKS if callable(each)} == set()
-    known = {"environment", "reader", "settings", "folder"}
-    for each in check.CHECKS:
-        assert inspect.signature(each.read if isinstance(each, check.Input) else each).parameters.keys() <= known, each
-        known |= {each.name} if isinstance(each, check.Input) else set()
 
 
 def failing(raised: Exception) -> Callable[[], list[Finding]]:
@@ -281,29 +275,6 @@ def test_defect_of_a_row_is_not_hidden() -> None:
         findings([Row("key", "defect", failing(ZeroDivisionError()))])
 
 
-def test_alarms_beyond_a_hundred_and_composite_ones_are_found() -> None:
-    of = reader()
-    names = Names(of, template(of), {}, set())
-    wanted = [f"alarm-{number}" for number in range(101)]
-    asked = {"AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": 100}
-    with Stubber(of.client("cloudwatch")) as cloudwatch:
-        cloudwatch.add_response("describe_alarms", {"CompositeAlarms": [{"AlarmName": "alarm-0"}]}, {"AlarmNames": wanted[:100], **asked})
-        cloudwatch.add_response("describe_alarms", {"MetricAlarms": [{"AlarmName": "alarm-100"}]}, {"AlarmNames": wanted[100:], **asked})
-        found = names._alarms(wanted)
-    assert [each.subject for each in found] == ["alarm alarm-0", "alarm alarm-100"]
-
-
-def test_rule_with_a_name_of_another_form_is_found() -> None:
-    of = reader()
-    names = Names(of, template(of), {}, set())
-    with Stubber(of.client("events")) as events:
-        events.add_response("describe_rule", {"Name": "health"}, {"Name": "health"})
-        events.add_client_error("describe_rule", "ResourceNotFoundException")
-        events.add_response("list_targets_by_rule", {"Targets": [{"Id": "1", "Arn": "arn"}]})
-        found = names._rules(["health", "other"])
-    assert [each.subject for each in found] == ["event rule health"]
-
-
 def test_row_without_a_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_SECONDS", 0.01)
     released = threading.Event()
@@ -318,6 +289,5 @@ def test_pipeline_of_an_existing_stack_is_kept() -> None:
     for owners, remedy in (([{"StackName": "environment", "StackId": OWNER}], "If that stack is the environment, set stack_name"),
                            ([], "aws cloudformation delete-stack --stack-name gitops-dev-infra")):
         stacks = by_name({"StackId": "arn", **child("infra")}, *owners)
-        [row] = [each for each in Names(of, template(of), stacks, set()).rows() if each.subject.startswith("stack ")]
-        [finding] = findings([row])
+        [finding] = Names(of, stacks, values(of)).pipeline()
         assert remedy in finding.remedy and ("delete-stack" in finding.remedy) == (not owners)

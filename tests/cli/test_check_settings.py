@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
-import boto3
 import pytest
 from click import BadParameter
 from samcli.cli.types import CfnParameterOverridesType, CfnTags
 from samcli.commands.deploy.deploy_context import DeployContext
 
 from cli.checks import template as templates
-from cli.checks.names import Names
-from cli.checks.parameters import SettingsFile, parameter_checks, rule_checks, setting_checks, tag_checks, wrong_value
-from cli.checks.region import iam_quota_rows
-from cli.checks.rows import Reader
-from cli.checks.template import Template
-from cli.commands.check import values
+from cli.checks.parameters import SettingsFile, parameter_checks, setting_checks, tag_checks, wrong_value
+from cli.commands.check import next_values
 from cli.environment import samconfig
 from cli.environment.account import Account, Environment
 from cli.shell.ending import Failure
@@ -41,9 +36,8 @@ def checked(folder: Folder, content: str) -> list[Finding]:
     folder.write(content)
     environment = environment_of(folder)
     given, document = SettingsFile(environment, folder.config), templates.read(folder.path)
-    template = Template(document, values(environment, document, None))
-    return [*setting_checks(given), *parameter_checks(given, document), *rule_checks(template, given),
-            *tag_checks(given, template, document)]
+    return [*setting_checks(given), *parameter_checks(given, document),
+            *tag_checks(given, next_values(environment, document, None), document)]
 
 
 def test_sound_settings_have_no_finding(folder: Folder) -> None:
@@ -54,14 +48,7 @@ def test_sound_settings_have_no_finding(folder: Folder) -> None:
 SETTINGS_FAULTS = [
     (with_line('"ProjectId=infra"'), "line 9", "the template has no parameter ProjectId, so sam ignores it. Did you mean ProjectID?"),
     (with_line('"EnvID=dev"'), "line 9", "EnvID is there a second time"),
-    (with_line('"ProjectID=my_project"'), "line 9", "ProjectID: my_project is not valid: at most 20 letters"),
-    (with_line('"VpcIpv6=yes"'), "line 9", "VpcIpv6: yes is not one of true, false"),
-    (with_line('"RotationDays=1001"'), "line 9", "RotationDays: 1001 is not between 0 and 1000"),
-    (with_line('"RotationDays=often"'), "line 9", "RotationDays: often is not a number"),
     (with_line('"ProjectID="'), "line 9", "ProjectID is empty without quotation marks"),
-    (SETTINGS.replace("EnvID=dev", "EnvID=development"), "line 8", "EnvID: it has 11 characters, and may have at most 10"),
-    (SETTINGS.replace("EnvID=dev", "EnvID=tst"), "line 7", "BranchName is required in an environment that is neither dev nor prd"),
-    (with_line('"GitLabProject=platform/infra"'), "line 7", "GitLabTokenSecretId is required with GitLabProject"),
     (SETTINGS.replace("CAPABILITY_NAMED_IAM", "CAPABILITY_IAM"), "line 5", "the capabilities lack CAPABILITY_NAMED_IAM"),
     (SETTINGS.replace("resolve_s3 = true\n", ""), "[dev]", "there is neither resolve_s3 nor s3_bucket"),
 ]
@@ -83,14 +70,14 @@ def test_space_outside_of_quotation_marks_ends_the_command(folder: Folder) -> No
 
 
 def test_line_is_not_that_of_a_tag(folder: Folder) -> None:
-    content = with_line('"ProjectID=my_project"').replace("resolve_s3 = true", 'resolve_s3 = true\ntags = "ProjectID=shop"')
+    content = with_line('"ProjectId=shop"').replace("resolve_s3 = true", 'resolve_s3 = true\ntags = "ProjectId=shop"')
     [found, of_tags] = [each for each in checked(folder, content) if each.result == "found"]
     assert (found.subject, of_tags.subject) == ("samconfig.toml, line 10", "samconfig.toml, line 7")
 
 
 def test_all_parameters_in_one_text_have_its_line(folder: Folder) -> None:
     """As `sam deploy --guided` saves them."""
-    content = SETTINGS.split("parameter_overrides")[0] + "parameter_overrides = 'EnvID=\"dev\" EnvID=\"dev\" VpcIpv6=\"yes\"'\n"
+    content = SETTINGS.split("parameter_overrides")[0] + "parameter_overrides = 'EnvID=\"dev\" EnvID=\"dev\" VpcIPv6=\"true\"'\n"
     found = [each for each in checked(folder, content) if each.result == "found"]
     assert [each.subject for each in found] == ["samconfig.toml, line 7"] * 2
 
@@ -111,42 +98,9 @@ def test_sam_drops_what_the_rows_report() -> None:
 def test_deployed_value_of_a_parameter_counts(folder: Folder) -> None:
     """sam keeps the value of a parameter that no line names."""
     environment, document = environment_of(folder), templates.read(folder.path)
-    stack = {"StackId": "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1", "Parameters": [
-        {"ParameterKey": "GitLabProject", "ParameterValue": "platform/infra"}]}
-    broken = Template(document, values(environment, document, stack)).broken_rules()
-    assert broken == ["GitLabTokenSecretId is required with GitLabProject"]
-
-
-OTHER_FORMS = [
-    ("Resources", {"Fn::ForEach::Topics": ["Name", ["a"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}]}, "Fn::ForEach::Topics"),
-    ("Resources", {"Nothing": None}, "Nothing"),
-    ("Resources", {"Unknown": {"Type": "AWS::SNS::Topic", "Condition": "IsUnknown"}}, "Unknown"),
-    ("Resources", {"Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": {"Fn::GetAtt": ["Other", "Name"]}}}}, "Role.RoleName"),
-    ("Outputs", {"Other": {"Export": {"Name": {"Fn::ImportValue": "other"}}}}, "output Other"),
-    ("Rules", {"Other": {"Assertions": [{"Assert": {"Fn::EachMemberIn": [["a"], ["b"]]}}]}}, "rule Other"),
-    ("Conditions", None, "MirrorUser"),
-]
-
-
-@pytest.mark.parametrize(("part", "more", "unread"), OTHER_FORMS, ids=[unread for _, _, unread in OTHER_FORMS])
-def test_part_of_another_form_stops_no_other(folder: Folder, part: str, more: dict[str, Any] | None, unread: str) -> None:
-    environment, document = environment_of(folder), templates.read(folder.path)
-    document[part] = None if more is None else {**document[part], **more}
-    template = Template(document, values(environment, document, None))
-    reader = Reader(Environment(environment.settings, Account(boto3.Session("key", "secret", region_name="eu-central-1"), "111122223333",
-                                                              environment.account.arn)))
-    rule_checks(template, SettingsFile(environment, folder.config))
-    rows = [*Names(reader, template, {}, set()).rows(), *iam_quota_rows(reader, template, {})]
-    assert f"template.yaml: {unread}" in [each.subject for each in template.unread]
-    assert all(each.result == "not checked" and each.remedy for each in template.unread)
-    assert {"exports of other stacks", "quotas of IAM"} <= {each.subject for each in rows}
-    assert more is None or "FunctionRole" in [each.logical_id for each in template.resources()]
-
-
-def test_rule_without_a_description_is_found(folder: Folder) -> None:
-    environment, document = environment_of(folder), templates.read(folder.path)
-    document["Rules"]["Own"] = {"Assertions": [{"Assert": {"Fn::Equals": [{"Ref": "EnvID"}, "prd"]}}]}
-    assert Template(document, values(environment, document, None)).broken_rules() == ["an assertion of rule Own does not hold"]
+    stack = {"Parameters": [{"ParameterKey": name, "ParameterValue": "deployed"} for name in ("EnvID", "GitLabProject", "Removed")]}
+    found = next_values(environment, document, stack)
+    assert (found["EnvID"], found["GitLabProject"], found["ProjectID"]) == ("dev", "deployed", "infra") and "Removed" not in found
 
 
 def test_settings_of_another_form_are_not_checked(folder: Folder) -> None:
@@ -154,13 +108,13 @@ def test_settings_of_another_form_are_not_checked(folder: Folder) -> None:
     assert (found.subject, found.result) == ("samconfig.toml, line 5: capabilities", "not checked")
 
 
-@pytest.mark.parametrize("declared", [None, {"Type": "String", "AllowedPattern": "\\p{Alpha}+"}])
-def test_parameter_of_another_form_is_not_checked(folder: Folder, declared: Any) -> None:
-    environment, document = environment_of(folder), templates.read(folder.path)
-    document["Parameters"]["EnvID"] = declared
-    values(environment, document, None)
-    [found] = parameter_checks(SettingsFile(environment, folder.config), document)
-    assert (found.subject, found.result) == ("samconfig.toml, line 8: EnvID", "not checked")
+@pytest.mark.parametrize(("name", "value", "reason"), [
+    ("ProjectID", "my_project", "my_project is not valid: at most 20 letters, digits and hyphens, no hyphen first, or empty"),
+    ("VpcIpv6", "yes", "yes is not one of true, false"), ("RotationDays", "1001", "1001 is not between 0 and 1000"),
+    ("RotationDays", "often", "often is not a number"), ("EnvID", "development", "it has 11 characters, and may have at most 10"),
+])
+def test_value_that_cloudformation_would_reject(name: str, value: str, reason: str) -> None:
+    assert wrong_value(value, templates.read(ROOT)["Parameters"][name]) == reason
 
 
 def test_every_default_is_a_value_that_the_template_accepts() -> None:
@@ -234,8 +188,8 @@ def test_sole_tag_with_spaces_needs_no_quotation_marks(folder: Folder) -> None:
 def test_tags_that_cloudformation_does_not_return_are_not_checked(folder: Folder) -> None:
     folder.write(with_tags(TAGS))
     document = templates.read(folder.path)
-    template = Template(document, {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'})
-    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), template, document)
+    values = {"ProjectID": "infra", "ResourceTags": '{"??": "??"}'}
+    [row] = tag_checks(SettingsFile(environment_of(folder), folder.config), values, document)
     assert (row.result, row.text) == ("not checked", "CloudFormation does not return the stack's ResourceTags as it is")
 
 

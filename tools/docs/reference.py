@@ -125,9 +125,11 @@ def subcommands() -> list[str]:
         own = [action for group in command._action_groups if group.title in OWN_ARGUMENTS for action in group._group_actions
                if action.dest != "help"]
         rows = [[code(", ".join(action.option_strings) or str(action.metavar or action.dest)), cell(action.help or "")] for action in own]
-        examples = "\n".join(re.sub("^cfn-gitops", "./cfn-gitops", example) for example in
-                             importlib.import_module(f"cli.commands.{name}").EXAMPLES)
+        module = importlib.import_module(f"cli.commands.{name}")
+        examples = "\n".join(re.sub("^cfn-gitops", "./cfn-gitops", example) for example in module.EXAMPLES)
+        keys = getattr(module, "KEYS", {})
         sections += [f"### {name}", command.description, *([table(["Argument", "Meaning"], rows)] if rows else []),
+                     *([table(["Key", "The row"], [[code(key), cell(text)] for key, text in keys.items()])] if keys else []),
                      f"```sh\n{examples}\n```"]
     return sections
 
