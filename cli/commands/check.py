@@ -21,7 +21,7 @@ from cli.checks.stack import stack_rows
 from cli.checks.token import token_rows
 from cli.environment import samconfig
 from cli.environment.account import Environment, parameters
-from cli.shell.output import NotChecked, Output, Sound
+from cli.shell.output import Found, NotChecked, Output, Sound
 
 EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json",
             "cfn-gitops check --env dev --ignore quotas --ignore executions")
@@ -77,8 +77,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         *unknown_rows(),
     ]
     found = findings(row for row in rows if row.key not in given.ignore)
-    # What needs a person stands last.
-    status = output.findings(sorted(found, key=lambda each: 0 if isinstance(each, Sound) else 1 if isinstance(each, NotChecked) else 2))
+    # Findings stand last, where a terminal shows them.
+    status = output.findings(sorted(found, key=lambda each: (Sound, NotChecked, Found).index(type(each))))
     if given.ignore:
         output.document["ignored"] = given.ignore
         output.write(f"Ignored: {', '.join(given.ignore)}")
@@ -94,7 +94,7 @@ def _deploy(environment: Environment, given: Any) -> str:
 
 
 def _without(values: dict[str, str]) -> str:
-    """What the untouched samconfig.toml lacks for a first project with a mirror."""
+    """A sentence about a first project without a mirror, as the untouched samconfig.toml has it."""
     if not values.get("ProjectID") or values.get("GitLabProject"):
         return ""
     return (f". It has the project {values['ProjectID']} without a mirror, because GitLabProject is not set: "

@@ -104,7 +104,8 @@ def environment(account: FakeAccount) -> Environment:
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The current folder, with a samconfig.toml."""
+    """The current folder, with a samconfig.toml and a template."""
+    (tmp_path / "template.yaml").write_text("Parameters: {}\nResources: {}\n")
     (tmp_path / "samconfig.toml").write_text((ROOT / "samconfig.toml").read_text())
     monkeypatch.chdir(tmp_path)
     return tmp_path

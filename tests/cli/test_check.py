@@ -195,7 +195,7 @@ def test_ignored_rows_are_not_read_and_are_named(operator: Operator) -> None:
     left_log_group(operator.aws)
     checked = operator.check("--ignore", "stack")
     assert [row["key"] for row in checked.found] == ["names"] and checked.document["ignored"] == ["stack"]
-    # What needs a person stands last.
+    # Findings stand last.
     assert checked.rows[-1] == checked.found[0] and "next" not in checked.document
     checked = operator.check("--ignore", "stack", "--ignore", "names")
     assert checked.status == 0 and not {"stack", "names"} & {row["key"] for row in checked.rows}

@@ -273,7 +273,7 @@ def test_unread_stack_leaves_the_token_unread(running: LocalAws, tmp_path: Path,
         operator.folder.write(with_line(line))
         checked = operator.check()
         [row] = [row for row in checked.rows if "GitLab" in row["subject"] or SECRET in row["subject"]]
-        assert row["result"] == "not checked" and "stack or template.yaml was not read" in row["reason"]
+        assert row["result"] == "not checked" and "DescribeStacks is denied" in row["reason"]
         assert "tag-resource" not in json.dumps(checked.rows)
 
 
