@@ -22,11 +22,10 @@ from cli.shell.ending import Failure
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import hide, shortened
 
-# Within which the function answers.
-_SECONDS = 60
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html (summary). It may have every character.
 _MAX_SUMMARY = 512
-_MAX_TITLE = 60
+# The seconds within which the function answers, and the characters of a commit's title.
+_SECONDS, _MAX_TITLE = 60, 60
 # A request has its answer already. AWS does not document when it is which of them.
 _ANSWERED = ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException")
 _DECIDED = {"Succeeded": "approved", "Failed": "rejected", "Abandoned": "abandoned"}
@@ -81,7 +80,7 @@ class Decision(NamedTuple):
         if shown is None:
             raise Failure(f"nothing was changed: another request waits now, or that of execution {request.execution} was not read",
                           f"Run this again, or decide in the console: {page}")
-        if "ChangeSet" not in shown and self is APPROVE and request.stage != "Approval":
+        if self is APPROVE and request.stage != "Approval" and "ChangeSet" not in shown:
             raise Failure("nothing was approved, because the change set was not read", f"Run this again, or read it in the console: {page}")
         if "Resources" not in shown.get("ChangeSet", {"Resources": []}):
             output.write_progress(f"Its resources are too many for a list. Read them in the console: {page}")
@@ -157,6 +156,8 @@ def _lines(request: Request, approval: dict[str, Any]) -> Iterator[str]:
         details = [f"because of {', '.join(causes)}"] * bool(causes) + [("also " if causes else "") + ", ".join(others)] * bool(others)
         details += ["the present one is deleted"] * bool(each.get("IsDeleted"))
         yield f"  {each['Effect']:<20}  {each['LogicalId']} ({each['Type']}){': ' if details else ''}{'; '.join(details)}"
+    if change_set and "MissingRights" not in approval:
+        yield "? whether the deployment lacks rights was not compared"
     if any(each["Type"] == "AWS::CloudFormation::Stack" for each in change_set.get("Resources", [])):
         yield "Changes inside nested stacks are not listed"
 
@@ -172,13 +173,13 @@ def _look(client: Any, request: Request) -> dict[str, Any]:
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            pages = client.get_paginator("list_action_executions").paginate(
-                pipelineName=request.pipeline, filter={"pipelineExecutionId": request.execution})
-            found = [each for page in pages for each in page["actionExecutionDetails"] if each["actionExecutionId"] == request.id]
+            # The newest 100. An execution has fewer than ten actions.
+            listed = client.list_action_executions(pipelineName=request.pipeline, filter={"pipelineExecutionId": request.execution})
         except Exception as error:
             if machine.explained(error) is None:
                 raise
             break
-        if found and found[0]["status"] in _DECIDED:
-            return dict(found[0])
+        for each in listed["actionExecutionDetails"]:
+            if each["actionExecutionId"] == request.id and each["status"] in _DECIDED:
+                return dict(each)
     return {}
