@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PACKAGES = ROOT / ".venv/cli"
 # Those that the subcommands call, and those that credentials come from. botocore has data of 400 others.
-SERVICES = ("cloudformation", "cloudwatch", "codebuild", "codecommit", "codepipeline", "events", "iam", "kms", "lambda", "logs", "s3",
-            "secretsmanager", "service-quotas", "signin", "sso", "sso-oidc", "sts")
+SERVICES = ("cloudformation", "codebuild", "codecommit", "codepipeline", "events", "iam", "kms", "lambda", "logs", "s3", "secretsmanager",
+            "service-quotas", "signin", "sso", "sso-oidc", "sts")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 

@@ -15,8 +15,10 @@ DescribeEvents names the resource: "Resource: TestBucket1 (AWS::S3::Bucket), Val
 Reason: Resource of type 'AWS::S3::Bucket' with identifier '...' already exists.", github.com/aws-cloudformation/rain
 pull request 744.
 
-Which types are validated is not documented. Here: those whose handlers can read a resource by a name in the template,
-according to the type's schema in the registry (`primaryIdentifier`). AWS::CodeBuild::Project and
+Which types are validated is uncertain. The page lists types that are not, such as AWS::IAM::Role and AWS::Logs::LogGroup,
+but github.com/aws-samples/sample-notiops (infra/lib/constructs/im-core.ts) reports NAME_CONFLICT_VALIDATION for a log group.
+Here: those whose handlers can read a resource by a name in the template, according to the type's schema in the registry
+(`primaryIdentifier`). AWS::CodeBuild::Project and
 AWS::CodeCommit::Repository have no handlers, so their creation itself fails.
 """
 
