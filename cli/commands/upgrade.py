@@ -223,9 +223,10 @@ def obstacles(environment: Environment, children: list[dict[str, Any]]) -> Itera
     """Freezes and executions in progress, which an update of their stacks may end. CloudFormation updates a rule with the state
     of the template, which is enabled. AWS does not document whether an update of a pipeline keeps a disabled transition."""
     events, codepipeline = (environment.account.client(each) for each in ("events", "codepipeline"))
-    thaw = "and the update may end this freeze. Run this again after it"
     for child in children:
-        for rule in event_rules(environment.env_id, project_of(child, environment.env_id)).values():
+        project = project_of(child, environment.env_id)
+        thaw = f"and the update may end this freeze. First end it: cfn-gitops thaw {project} --env {environment.settings.table}"
+        for rule in event_rules(environment.env_id, project).values():
             if (state := rule_state(events, rule)) not in (*ENABLED, ""):
                 yield f"event rule {rule} is {state.lower()}, {thaw}"
         pipeline = pipeline_of(child, environment.env_id)

@@ -303,4 +303,4 @@ def test_update_ends_no_freeze(rule: str, transition: bool, held: str, stacks: F
     client.get_pipeline_state.return_value = {"stageStates": [{"stageName": "Deploy", "inboundTransitionState": {"enabled": transition}}]}
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and not client.create_change_set.called
-    assert f"LEFT    gitops-dev-shop: {held}, and the update may end this freeze. Run this again after it" in ended.out
+    assert f"LEFT    gitops-dev-shop: {held}, and the update may end this freeze. First end it: cfn-gitops thaw shop --env dev" in ended.out
