@@ -48,7 +48,11 @@ def run(environment: Environment, given: Any, output: Output) -> int:
 def _plan(project: Project) -> Iterator[str]:
     for hold in project.holds:
         yield f"    {line_of(hold)}. This stays as it is"
-    if not project.stage:
+    for update in project.updates:
+        yield f"!   {update}, which may enable an event rule again. Run this again after its end"
+    if project.rules["push"] not in project.parts:
+        yield f"!   Event rule {project.rules['push']} does not exist, so the health check starts a push, which then waits before stage {project.stage}"
+    elif not project.stage:
         yield "    It has no pipeline, and its first push will not create one. No event rule stores the reason"
     for each in project.executions:
         stage, waits = each.get("Stage", ""), "IsWaitingBefore" in each

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cli.environment import stack_statuses
 from cli.environment.account import OF_CHANGES, Environment
 from cli.environment.questions import Questions, members_of, remedy_of
 from cli.rules import event_rules, name_of
@@ -35,6 +36,8 @@ class Project:
         self.name, self.holds, self.approvals, freeze = str(row["ProjectID"]), row.get("Holds", []), row.get("Approvals", []), row["Freeze"]
         self.pipeline, self.rules = name_of("pipeline", env_id, self.name), event_rules(env_id, self.name)
         self.stage, self.executions = freeze.get("Stage", ""), freeze["Executions"]
+        stacks = {each.get("Name") or each["StackName"]: each.get("Status", "") for each in (row.get("ChildStack"), row.get("Owner")) if each}
+        self.updates = [f"stack {name} is in {status}" for name, status in stacks.items() if stack_statuses.is_in_progress(status)]
         held = {each.get("Rule") or each.get("Stage"): each for each in self.holds}
         found = {row["Pipeline"], *freeze["Rules"], *(each["Rule"] for each in self.holds if "Rule" in each)}
         if others := found - {self.pipeline, *self.rules.values()} or {self.stage} - {"", *STAGES}:
@@ -83,13 +86,16 @@ def _read(environment: Environment, only: str, output: Output) -> tuple[list[Pro
     if only and not rows and not answer["NotRead"]:
         raise Failure(f"environment {environment.env_id} has no project {only}", f"See the projects: {status}")
     unknown = {"Problem": "the answer does not show its event rules", "Remedy": f"See its state: {status}"}
-    unread = {f"project {each['ProjectID']}": (each["NotRead"] + each["Problems"] + [unknown])[0] for each in rows if "Freeze" not in each}
+    # Without a pipeline, and if a person has deleted the event rule of pushes, nothing holds the first push.
+    read = [each for each in rows if "Freeze" in each and (
+        "Stage" in each["Freeze"] or event_rules(environment.env_id, each["ProjectID"])["push"] in each["Freeze"]["Rules"])]
+    unread = {f"project {each['ProjectID']}": (each["NotRead"] + each["Problems"] + [unknown])[0] for each in rows if each not in read}
     unread |= {} if rows else {f"environment {environment.env_id}": each for each in answer["NotRead"]}
-    projects = [Project(each, environment) for each in rows if "Freeze" in each]
+    projects = [Project(each, environment) for each in read]
     output.document |= {"unread": [{"subject": subject, **members_of(why)} for subject, why in unread.items()], "projects": [
         {"project": each["ProjectID"], **members_of({name: each.get(name) for name in ("Freeze", "Holds", "Approvals")})} for each in rows]}
     for subject, why in unread.items():
-        failure = NotLooked(f"{subject} is not read: {shortened(why['Problem'], _MAX_CAUSE)}", remedy_of(why))
+        failure = NotLooked(f"{subject} is left: {shortened(why['Problem'], _MAX_CAUSE)}", remedy_of(why))
         if only or not rows:
             raise failure
         output.write_progress(f"? {failure.problem}", f"    {output.selecting(failure.remedy)}")

@@ -93,9 +93,9 @@ def test_all_projects_without_those_that_are_not_read(command: str, act: Callabl
                 project("new"), row("web", **holds, NotRead=unread("GitLab is silent")), options=("--all", "--yes"))
     assert (ended.status, ended.err) == (3, "") and answering.of("Invoke") == [{"Projects": {}}]
     lines = ended.out.splitlines()
-    assert lines[1:7] == ["? project bad is not read: its status is ROLLBACK_COMPLETE", "    See why: cfn-gitops failures pay --env dev",
-                          "? project pay is not read: GetPipelineState is denied", "    Run this again",
-                          "? project new is not read: the answer does not show its event rules", "    See its state: cfn-gitops status --env dev"]
+    assert lines[1:7] == ["? project bad is left: its status is ROLLBACK_COMPLETE", "    See why: cfn-gitops failures pay --env dev",
+                          "? project pay is left: GetPipelineState is denied", "    Run this again",
+                          "? project new is left: the answer does not show its event rules", "    See its state: cfn-gitops status --env dev"]
     done = "frozen" if command == "freeze" else "thawed"
     assert [line for line in lines if line.endswith(done)] == [f"api is {done}", f"web is {done}"]
     answering.responses |= dict.fromkeys(CALLS, DENIED)
@@ -104,8 +104,8 @@ def test_all_projects_without_those_that_are_not_read(command: str, act: Callabl
 
 @pytest.mark.parametrize(("rows", "more", "said", "status"), [
     ([], {}, "environment dev has no project shop. See the projects: cfn-gitops status --env dev", 1),
-    ([], {"NotRead": unread("DescribeStacks is denied")}, "environment dev is not read: DescribeStacks is denied. Run this again", 3),
-    ([project("shop", NotRead=unread("x is denied"))], {}, "project shop is not read: x is denied. Run this again", 3)])
+    ([], {"NotRead": unread("DescribeStacks is denied")}, "environment dev is left: DescribeStacks is denied. Run this again", 3),
+    ([project("shop", NotRead=unread("x is denied"))], {}, "project shop is left: x is denied. Run this again", 3)])
 def test_project_that_is_not_read_changes_nothing(rows: Any, more: Any, said: str, status: int, act: Callable[..., Ended], answering: Answering) -> None:
     ended = act("freeze", *rows, **more)
     assert (ended.status, ended.err, changes(answering)) == (status, f"{said}\n", [])
@@ -114,7 +114,7 @@ def test_project_that_is_not_read_changes_nothing(rows: Any, more: Any, said: st
 def test_environment_without_a_project_has_nothing_to_freeze(act: Callable[..., Ended]) -> None:
     assert act("freeze", options=("--all",)).status == 0
     ended = act("thaw", options=("--all", "--yes"), NotRead=unread("DescribeStacks is denied"))
-    assert (ended.status, ended.err) == (3, "environment dev is not read: DescribeStacks is denied. Run this again\n")
+    assert (ended.status, ended.err) == (3, "environment dev is left: DescribeStacks is denied. Run this again\n")
 
 
 @pytest.mark.parametrize(("reason", "said"), [
@@ -137,6 +137,22 @@ def test_project_without_a_pipeline_has_rules_alone(act: Callable[..., Ended], a
     assert ended.status == 0 and changes(answering) == [("DisableRule", PUSH)]
     assert "    It has no pipeline, and its first push will not create one. No event rule stores the reason\n" in ended.out
     assert "start-pipeline-execution" not in act("thaw", {**first, "Holds": [held(PUSH)]}).out and changes(answering)[1:] == [("EnableRule", PUSH)]
+
+
+def test_operation_that_may_end_the_freeze_is_named(act: Callable[..., Ended]) -> None:
+    own = project("shop")["Owner"]
+    ended = act("freeze", row(ChildStack={"Name": "gitops-dev-shop", "Status": "UPDATE_IN_PROGRESS"}, Owner={**own, "Status": "UPDATE_IN_PROGRESS"}))
+    for stack in ("gitops-dev-shop", "project-dev-shop"):
+        assert f"!   stack {stack} is in UPDATE_IN_PROGRESS, which may enable an event rule again. Run this again after its end\n" in ended.out
+
+
+def test_deleted_event_rule_is_named(act: Callable[..., Ended], answering: Answering) -> None:
+    ended = act("freeze", row(rules=()))
+    assert ended.status == 0 and changes(answering) == [("DisableStageTransition", (PIPELINE, "Deploy"))]
+    assert f"!   Event rule {PUSH} does not exist, so the health check starts a push, which then waits before stage Deploy\n" in ended.out
+    missing = {"Subject": "stack s", "Problem": f"event rule {PUSH} does not exist", "Remedy": "Restore it"}
+    ended = act("freeze", row(rules=(), stage="", Problems=[missing]))
+    assert (ended.status, ended.err) == (3, f"project shop is left: event rule {PUSH} does not exist. Restore it\n")
 
 
 def test_freeze_of_another_person_stays(act: Callable[..., Ended], answering: Answering) -> None:

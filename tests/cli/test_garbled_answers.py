@@ -9,7 +9,7 @@ import pytest
 
 from cli.project import following
 from tests.cli.answering import (
-    COMMIT, GOOD, Answering, deployments, execution, execution_id, project, projects, response, unread)
+    COMMIT, GOOD, PIPELINE, Answering, deployments, execution, execution_id, project, projects, response, unread)
 from tests.cli.conftest import Ended, Run
 from tests.cli.test_decision import REQUEST, approval, state
 from tests.cli.test_doctor import FOUND, HELD, NOT_LOOKED_AT, SOUND, doctor
@@ -28,17 +28,19 @@ PROJECTS = projects(
     project("shop", 2, "Failed", Failure=FAILURE, Holds=[HOLD], Problems=[{"Subject": "stack s", "Problem": "it failed", "Remedy": "See it"}],
             Approvals=[{"ExecutionId": "e", "Stage": "Deploy", "Action": "Approval", "Since": "2026-11-26T06:00:00Z", "Url": "https://x",
                         "Commit": COMMIT, "ChangeSet": CHANGE_SET}],
-            Freeze={"Stage": "Deploy", "Rules": ["event-rule-dev-codepipeline-exec-cfn-shop"], "Executions": [
-                {"ExecutionId": "e", "Commit": COMMIT, "Title": "x", "Stage": "Deploy", "IsWaitingBefore": True}]},
             Drift=[{"StackName": "cfnstack-dev-shop", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"}], NotRead=unread("x")),
     NotRead=unread("GitLab is silent"))
+FREEZE = projects({
+    "ProjectID": "shop", "Pipeline": PIPELINE, "Holds": [HOLD], "Problems": [], "NotRead": [], "Freeze": {
+        "Stage": "Deploy", "Rules": ["event-rule-dev-codepipeline-exec-cfn-shop"], "Executions": [
+            {"ExecutionId": "e", "Commit": COMMIT, "Title": "x", "Stage": "Deploy", "IsWaitingBefore": True}]}})
 DEPLOYMENTS = deployments(Holds=[{"Holds": True, "Problem": "held", "Remedy": "Enable it"}], NotRead=unread("x"), Later={
     "ExecutionId": execution_id(4), "Status": "Failed", "At": "2026-11-27T11:30:00Z", "Commit": COMMIT}, ImageRule="r")
 WAITING = projects(project("shop", Approvals=[approval(MissingRights=[{"Problem": "x", "Remedy": "Add it"}])], NotRead=unread("x")))
 LOOK = execution("Failed", "Source Succeeded", "Deploy Failed", Stage="Deploy", Failure={**FAILURE, "Resources": []})
 ANSWERS: dict[str, dict[str, Any]] = {
     "doctor": doctor(SOUND, HELD, NOT_LOOKED_AT, FOUND, not_checked=("x",)), "status": PROJECTS, "failures": PROJECTS, "undo": DEPLOYMENTS,
-    "follow": LOOK, "approve": WAITING, "freeze": PROJECTS, "thaw": PROJECTS}
+    "follow": LOOK, "approve": WAITING, "freeze": FREEZE, "thaw": FREEZE}
 
 
 def changed(answer: Any, values: Callable[[Any], Any]) -> Iterator[tuple[str, Any]]:
