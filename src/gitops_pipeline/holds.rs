@@ -12,13 +12,15 @@ use crate::clients::aws::{Aws, CallError, optional};
 use crate::common::one_line::{one_line, shortened};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 
+/// The stages with which `cfn-gitops` freezes and thaws a pipeline.
+const FROZEN_STAGES: [&str; 2] = ["Approval", "Deploy"];
+
 /// The most characters of a reason that are shown.
 const MAX_REASON: usize = 120;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// The event rule with this name.
-    Rule(String),
+    Rule(EventRule, ResourceNames),
     Transition(DisabledTransition),
 }
 
@@ -51,26 +53,26 @@ pub struct DisabledTransition {
 impl Hold {
     /// How to end it.
     pub fn remedy(&self) -> String {
-        format!("To end the freeze: {}", self.end_command())
+        let command = match self {
+            Hold::Rule(_, names) => thaw(names),
+            Hold::Transition(transition) => transition.end_command(),
+        };
+        format!("To end the freeze: {command}")
     }
+}
 
-    /// The command that ends it.
-    pub fn end_command(&self) -> String {
-        match self {
-            Hold::Rule(name) => format!("aws events enable-rule --name {name}"),
-            Hold::Transition(transition) => format!(
-                "aws codepipeline enable-stage-transition --pipeline-name {} --stage-name {} \
-                 --transition-type Inbound",
-                transition.pipeline, transition.stage
-            ),
-        }
-    }
+/// The command that ends the freezes of a project.
+fn thaw(ResourceNames { env_id, project_id }: &ResourceNames) -> String {
+    format!("cfn-gitops thaw {project_id} --env {env_id}")
 }
 
 impl fmt::Display for Hold {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Hold::Rule(name) => write!(formatter, "held by the disabled event rule {name}"),
+            Hold::Rule(rule, names) => {
+                let name = rule.name(names);
+                write!(formatter, "held by the disabled event rule {name}")
+            }
             Hold::Transition(transition) => {
                 let DisabledTransition { stage, reason, .. } = transition;
                 write!(
@@ -87,6 +89,22 @@ impl fmt::Display for Hold {
 }
 
 impl DisabledTransition {
+    /// The command that enables it. `cfn-gitops thaw` leaves a transition into another stage.
+    fn end_command(&self) -> String {
+        let DisabledTransition {
+            pipeline, stage, ..
+        } = self;
+        let is_thawed = FROZEN_STAGES.contains(&stage.as_str());
+        let names = ResourceNames::from_pipeline_name(pipeline);
+        let Some(names) = names.filter(|_| is_thawed) else {
+            return format!(
+                "aws codepipeline enable-stage-transition --pipeline-name {pipeline} --stage-name \
+                 {stage} --transition-type Inbound"
+            );
+        };
+        thaw(&names)
+    }
+
     /// Whether the pipeline's newest execution `id` still has to pass it.
     pub fn is_before(&self, id: &str) -> bool {
         self.inside.as_deref() != Some(id)
@@ -186,10 +204,16 @@ mod tests {
         let hold = Hold::Transition(disabled.clone());
         let text = "held by the disabled transition into stage Deploy: freeze /approve now";
         assert_eq!(hold.to_string(), text);
+        let thaw = "To end the freeze: cfn-gitops thaw shop --env dev";
+        assert_eq!(hold.remedy(), thaw);
+        let into_build = DisabledTransition {
+            stage: "Build".to_owned(),
+            ..disabled.clone()
+        };
         assert_eq!(
-            hold.end_command(),
-            "aws codepipeline enable-stage-transition --pipeline-name codepipeline-dev-cfn-shop \
-             --stage-name Deploy --transition-type Inbound"
+            Hold::Transition(into_build).remedy(),
+            "To end the freeze: aws codepipeline enable-stage-transition --pipeline-name \
+             codepipeline-dev-cfn-shop --stage-name Build --transition-type Inbound"
         );
     }
 }

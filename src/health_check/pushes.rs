@@ -165,7 +165,7 @@ impl Checker<'_> {
         for rule in settings.event_rules() {
             match holds::rule_state(aws, &settings.names, rule).await? {
                 RuleState::Missing => looked.missing.push(MissingPart::EventRule(rule)),
-                RuleState::Disabled => looked.held.push(Hold::Rule(rule.name(&settings.names))),
+                RuleState::Disabled => looked.held.push(Hold::Rule(rule, settings.names.clone())),
                 RuleState::Unknown(state) => {
                     let rule = format!("the state of event rule {}", rule.name(&settings.names));
                     looked.unknown.push(unknown_value(&rule, &state));

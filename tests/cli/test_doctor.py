@@ -8,7 +8,7 @@ from tests.cli.conftest import Run
 RULE = "event-rule-dev-cfn-gitops-report"
 SOUND = {"Subject": "stack cfn-gitops-dev"}
 HELD = {"Subject": f"pipeline {PIPELINE}", "Held": "held by the disabled transition into stage Deploy: sale",
-        "Remedy": f"To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {PIPELINE}"}
+        "Remedy": "To end the freeze: cfn-gitops thaw shop --env dev"}
 NOT_LOOKED_AT = {"Subject": "the password of user user-dev-mirroring", "NotLookedAt": "this function reads no secret of a mirror"}
 FOUND = {"Subject": f"event rule {RULE}", "Problem": "its state is DISABLED", "Remedy": f"Enable it: aws events enable-rule --name {RULE}",
          "Code": "CFG-401"}
@@ -25,7 +25,7 @@ def test_each_kind_of_row_is_shown(answering: Answering, run: Run) -> None:
         "sound          stack cfn-gitops-dev",
         f"held           pipeline {PIPELINE}",
         "                 held by the disabled transition into stage Deploy: sale",
-        f"                 To end the freeze: aws --profile ops codepipeline enable-stage-transition --pipeline-name {PIPELINE}",
+        "                 To end the freeze: cfn-gitops thaw --profile ops shop --env dev",
         "not looked at  the password of user user-dev-mirroring",
         "                 this function reads no secret of a mirror",
         f"FOUND          event rule {RULE}",

@@ -21,7 +21,6 @@ from tests.cli.conftest import Run
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 OLIVIA = "arn:aws:iam::111122223333:user/olivia"
 RULE = "event-rule-dev-codepipeline-exec-cfn-auth"
-THAW = "aws codepipeline enable-stage-transition --pipeline-name codepipeline-dev-cfn-busy --stage-name Deploy --transition-type Inbound"
 MIRROR = "the mirror of project platform/mail to repository codecommit-dev-cfn-mail"
 
 
@@ -43,10 +42,10 @@ def every_state() -> dict[str, Any]:
     return projects(
         project("api", 3, "Failed", "2026-11-27T11:35:00Z"),
         project("auth", Holds=[{"Held": f"held by the disabled event rule {RULE}, so a push starts nothing", "Rule": RULE,
-                                "Remedy": f"To end the freeze: aws events enable-rule --name {RULE}"}]),
+                                "Remedy": "To end the freeze: cfn-gitops thaw auth --env dev"}]),
         project("billing", 2, "InProgress", Approvals=[waiting]),
         project("busy", 4, "Stopped", Holds=[{"Held": "held by the disabled transition into stage Deploy", "Stage": "Deploy", "By": OLIVIA,
-                                              "Since": "2026-11-27T07:00:00Z", "Reason": "sale\n\x1b[31m凍結", "Remedy": f"To end the freeze: {THAW}"}]),
+                                              "Since": "2026-11-27T07:00:00Z", "Reason": "sale\n\x1b[31m凍結", "Remedy": "To end the freeze: cfn-gitops thaw busy --env dev"}]),
         project("fresh", HasPipeline=False, Deployed=None, Newest=None, Drift=[]),
         *(project(name, Version=version, IsOutdated=True) for name, version in (("legacy", 1), ("legacy2", 1), ("older", 0))),
         project("mail", Mirrors=[{"Subject": MIRROR, "Problem": "its latest push failed", "Remedy": "Correct this cause", "Code": "CFG-401"}]),
@@ -92,9 +91,9 @@ billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit"
     Its change set: 1 replaced, 2 modified
     Approve it: cfn-gitops approve billing --env dev; or reject it: cfn-gitops reject billing --env dev; in the console: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: held by the disabled event rule {RULE}, so a push starts nothing
-    To end the freeze: aws events enable-rule --name {RULE}
+    To end the freeze: cfn-gitops thaw auth --env dev
 busy: held by the disabled transition into stage Deploy, for 5h by {OLIVIA}: sale\\n\\x1b[31m凍結
-    To end the freeze: {THAW}
+    To end the freeze: cfn-gitops thaw busy --env dev
 media: stack cfnstack-dev-media differed from its template 4h ago, as the health check found, which compares once a day
     See the resources: aws logs tail /aws/lambda/cfn-gitops-dev --since 2d --filter-pattern '"stack cfnstack-dev-media"'
 media: stack gitops-dev-media differed from its template 6h ago
@@ -213,7 +212,7 @@ def test_commands_of_the_document_are_in_remedies(answering: Answering, run: Run
     answering.responses["Invoke"] = every_state()
     found = json.loads(run("status", "--json", "--profile", "ops").out)
     assert not [text for name, text in members(found) if name != "remedy" and output._COMMAND.search(text)]
-    assert "aws --profile ops events enable-rule" in str(found)
+    assert "cfn-gitops thaw --profile ops auth --env dev" in str(found)
 
 
 def members(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def test_freeze_of_a_project_is_shown_and_is_not_a_problem(aws: LocalAws, produc
     held = f"held by the disabled event rule {rule}\n"
     assert f"held           pipeline codepipeline-prd-cfn-infra\n                 {held}" in output, output
     assert output.count(held) == 1, output
-    assert f"To end the freeze: aws events enable-rule --name {rule}" in output
+    assert "To end the freeze: cfn-gitops thaw infra --env prd" in output
 
 
 def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, production: Production) -> None:

@@ -70,7 +70,7 @@ def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment
     undo = Undo(aws, name, "--to", good[:8], "--yes")
     assert f"! execution {newest} (commit " in undo.until("waits for an approval, and this one would wait behind it")
     undo.until("held by the disabled transition into stage Deploy, by arn:aws:iam::123456789012:root (the release is bad)")
-    undo.until("To end the freeze: aws codepipeline enable-stage-transition")
+    undo.until(f"To end the freeze: cfn-gitops thaw {name} --env dev")
     undo.until("Build           Succeeded")
     started = shop.executions()[-1]["pipelineExecutionId"]
     eventually(lambda: started in str(codepipeline.get_pipeline_state(name=shop.name)["stageStates"][-1].get("inboundExecutions")),

@@ -192,21 +192,18 @@ async fn freeze_is_shown_and_is_not_a_problem() {
     let checks = found["Checks"].as_array().expect("a list").iter();
     let held: Vec<_> = checks.filter(|check| check.get("Held").is_some()).collect();
     let subject = format!("pipeline {NAME}");
-    let command = format!(
-        "To end the freeze: aws codepipeline enable-stage-transition --pipeline-name {NAME} \
-         --stage-name Deploy --transition-type Inbound"
-    );
+    let remedy = "To end the freeze: cfn-gitops thaw infra --env dev";
     let of_rule = |rule: &String| {
         json!({
             "Subject": subject,
             "Held": format!("held by the disabled event rule {rule}"),
-            "Remedy": format!("To end the freeze: aws events enable-rule --name {rule}"),
+            "Remedy": remedy,
         })
     };
     let of_transition = json!({
         "Subject": subject,
         "Held": "held by the disabled transition into stage Deploy: sale until Monday",
-        "Remedy": command,
+        "Remedy": remedy,
     });
     let expected = [of_transition, of_rule(&rules[0]), of_rule(&rules[1])];
     assert_eq!(held, expected.iter().collect::<Vec<_>>());

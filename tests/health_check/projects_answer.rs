@@ -433,7 +433,7 @@ async fn each_freeze_is_one_entry() {
         pipeline.disabled = vec![("Deploy", "a freeze")];
     });
     check(&fake, &["Holds", "Problems"], expect![[r#"
-        Holds: [{"Held":"held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-shop","Remedy":"To end the freeze: aws events enable-rule --name event-rule-dev-codepipeline-exec-cfn-shop","Rule":"event-rule-dev-codepipeline-exec-cfn-shop"},{"By":"arn:aws:iam::123456789012:user/jane","Held":"held by the disabled transition into stage Deploy: a freeze","Reason":"a freeze","Remedy":"To end the freeze: aws codepipeline enable-stage-transition --pipeline-name codepipeline-dev-cfn-shop --stage-name Deploy --transition-type Inbound","Since":"<time>","Stage":"Deploy"}]
+        Holds: [{"Held":"held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-shop","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Rule":"event-rule-dev-codepipeline-exec-cfn-shop"},{"By":"arn:aws:iam::123456789012:user/jane","Held":"held by the disabled transition into stage Deploy: a freeze","Reason":"a freeze","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Since":"<time>","Stage":"Deploy"}]
         Problems: []"#]]).await;
 }
 

@@ -58,7 +58,7 @@ fn held(state: &GetPipelineStateOutput) -> String {
 fn stage_holds_what_waits_in_front_of_it_or_in_it() {
     let other = || execution("e1", StageExecutionStatus::InProgress);
     expect![[r#"
-        true held by the disabled transition into stage Deploy, by jane (freeze). To end the freeze: aws codepipeline enable-stage-transition --pipeline-name codepipeline-dev-cfn-shop --stage-name Deploy --transition-type Inbound
+        true held by the disabled transition into stage Deploy, by jane (freeze). To end the freeze: cfn-gitops thaw shop --env dev
         null stage Deploy has the window 0 0 9-17 ? * MON-FRI * in Europe/Berlin: outside of it the execution waits. -"#]].assert_eq(&held(&state(other(), &["e2"])));
     let entered = execution("e2", StageExecutionStatus::InProgress);
     expect!["null stage Deploy has the window 0 0 9-17 ? * MON-FRI * in Europe/Berlin: outside of it the execution waits. To override the window for this execution: aws codepipeline override-stage-condition --pipeline-name codepipeline-dev-cfn-shop --stage-name Deploy --condition-type BEFORE_ENTRY --pipeline-execution-id e2"].assert_eq(&held(&state(entered, &[])));

@@ -14,7 +14,7 @@ use crate::gitops_pipeline::executions::declared::{DeclaredPipeline, PipelineMod
 use crate::gitops_pipeline::executions::{ExecutionStatus, commit_of, find, status_of};
 use crate::gitops_pipeline::health::{WaitingApproval, waiting_approvals};
 use crate::gitops_pipeline::holds::{DisabledTransition, Hold, RuleState, disabled_transitions};
-use crate::gitops_pipeline::names::EventRule;
+use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 
 /// A new execution, which has no ID yet.
 const NEW: &str = "<its ID>";
@@ -49,7 +49,7 @@ pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<Value> {
         of_window(window, Some(&overriding(pipeline, window, NEW, when)))
     }));
     holds.extend(shown.rules.iter().filter_map(|(rule, state)| match state {
-        Some(RuleState::Disabled) => Some(of_rule(*rule, &rule.name(shown.names))),
+        Some(RuleState::Disabled) => Some(of_rule(*rule, shown.names)),
         Some(RuleState::Enabled | RuleState::Missing | RuleState::Unknown(_)) | None => None,
     }));
     holds
@@ -202,14 +202,15 @@ fn overriding(pipeline: &str, window: &StageWindow, execution_id: &str, when: &s
 }
 
 /// A disabled rule does not hold what a person starts.
-fn of_rule(rule: EventRule, name: &str) -> Value {
+fn of_rule(rule: EventRule, names: &ResourceNames) -> Value {
     let effect = match rule {
         EventRule::Push => "a push starts nothing",
         EventRule::Image => "a push of the image starts nothing",
         EventRule::Review => "a push to a review branch starts no build",
     };
+    let name = rule.name(names);
     let problem = format!("event rule {name} is disabled, so {effect}. It does not hold this one");
-    let remedy = Hold::Rule(name.to_owned()).remedy();
+    let remedy = Hold::Rule(rule, names.clone()).remedy();
     json!({"Holds": false, "Problem": problem, "Remedy": remedy})
 }
 

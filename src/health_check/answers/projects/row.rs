@@ -103,7 +103,7 @@ impl Row {
         shown.set("Held", hold.to_string());
         shown.set("Remedy", hold.remedy());
         match hold {
-            Hold::Rule(name) => shown.set("Rule", name.as_str()),
+            Hold::Rule(rule, names) => shown.set("Rule", rule.name(names)),
             Hold::Transition(transition) => {
                 shown.set("Stage", transition.stage.as_str());
                 shown.set_time("Since", transition.since);
