@@ -16,13 +16,13 @@ from cli.environment import samconfig
 from cli.environment.account import Environment, connect
 from cli.environment.questions import OTHER_FORM, of_another_form
 from cli.shell import spelling
-from cli.shell.ending import Failure, WrongUse, ended
+from cli.shell.ending import NotLooked, WrongUse, ended
 from cli.shell.output import Output
 from cli.shell.terminal import write_shown
 
 # In the order of an environment's life.
 COMMANDS = ("check", "status", "doctor", "failures", "approve", "reject", "undo", "freeze", "thaw", "upgrade", "leave", "undeploy")
-_STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 130 after an interrupt."
+_STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 3 if it could not look, 130 after an interrupt."
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
 
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not environment.answered_by:
                 raise
             failure = of_another_form(environment, environment.answered_by, f"{type(error).__name__}: {error}")
-            raise Failure(failure.problem, output.after_interrupt() if output.has_begun else failure.remedy) from error
+            raise NotLooked(failure.problem, output.after_interrupt() if output.has_begun else failure.remedy) from error
 
     try:
         return ended(run, output.after_interrupt, output.failure)

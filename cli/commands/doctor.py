@@ -2,7 +2,7 @@
 
 It changes nothing. The function cfn-gitops-<EnvID>-read checks the stacks, the event rules, the credentials, the tokens, the
 mirrors and the pipelines, and this prints its answer. A part that is held, or that the function has no right to look
-at, is not a finding. The exit status is 1 after a finding, and if a part was not checked.
+at, is not a finding. The exit status is 1 after a finding, and otherwise 3 if a part was not checked.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _NOT_CHECKED = "a part of the environment"
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     answer = Questions(environment, _SECONDS).ask("Doctor", output)
-    findings = [*map(finding, answer["Checks"]), *(finding({"Subject": _NOT_CHECKED, "NotChecked": each["Problem"], **each})
-                                                   for each in answer["NotChecked"])]
-    # Unlike before a deployment, each part exists and can be read.
-    return output.findings(findings) or int(any(isinstance(each, NotChecked) for each in findings))
+    return output.findings([*map(finding, answer["Checks"]), *(finding({"Subject": _NOT_CHECKED, "NotChecked": each["Problem"], **each})
+                                                               for each in answer["NotChecked"])])
 
 
 def finding(row: dict[str, Any]) -> Finding:
     """A row of the answer."""
     subject, remedy, code = row["Subject"], row.get("Remedy", ""), row.get("Code", "")
-    for member, kind in (("NotChecked", NotChecked), ("Held", Held), ("NotLookedAt", NotLookedAt)):
+    if "NotChecked" in row:
+        return NotChecked(subject, row["NotChecked"], remedy, code, is_failure=True)
+    for member, kind in (("Held", Held), ("NotLookedAt", NotLookedAt)):
         if member in row:
             return kind(subject, row[member], remedy, code)
     return Finding.of(subject, row.get("Problem", ""), remedy, code)

@@ -4,8 +4,8 @@ It changes nothing. Of a project it prints what the function cfn-gitops-<EnvID>-
 resources, and then the other problems. If the project's own stack has failed, it reads that stack's failures with your
 permissions. Of another stack, and of the project's stacks if the function does not answer, it prints the resources that failed
 in the latest operation, with CloudFormation's reasons. Of a deleted stack, it is the operation before the deletion. Without a
-name, the stack is that of the environment. The exit status is 1 if it has failed or if a part was not read. It is 0 if a person
-rejected the newest execution.
+name, the stack is that of the environment. The exit status is 1 if it has failed, and otherwise 3 if a part was not read. It is 0
+if a person rejected the newest execution.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
 from cli.rules import name_of
 from cli.shell import machine
-from cli.shell.ending import Failure, explained
+from cli.shell.ending import explained
+from cli.shell.failure import Failure, NotLooked, WrongUse, status_of
 from cli.shell.output import Output
 
 EXAMPLES = ("cfn-gitops failures shop --env dev    # why is this project red?",
@@ -46,7 +47,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if _is_of_stack(environment, name):
         if stack := environment.account.stack(name):
             return _show_alone(environment, stack, output)
-        raise environment.missing(name, _NAME)
+        raise _missing(environment, name, WrongUse)
     try:
         answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=name)
     except InvalidQuestion:
@@ -58,6 +59,11 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         row["NotRead"] += answer["NotRead"]
         return _show_project(environment, row, output)
     return _show_stacks(environment, name, [Failure(each["Problem"], remedy_of(each)) for each in answer["NotRead"]], output)
+
+
+def _missing(environment: Environment, name: str, kind: type[Failure]) -> Failure:
+    failure = environment.missing(name, _NAME)
+    return kind(failure.problem, failure.remedy)
 
 
 def _is_of_stack(environment: Environment, name: str) -> bool:
@@ -90,7 +96,7 @@ def _show_stack(environment: Environment, stack: dict[str, Any], output: Output)
 
 
 def _status_of(document: dict[str, Any]) -> int:
-    return int(bool(document["failures"] or document["unread"] or has_failed(document["status"])))
+    return status_of(document["failures"] or has_failed(document["status"]), document["unread"])
 
 
 def _show_stacks(environment: Environment, name: str, unread: list[Failure], output: Output) -> int:
@@ -102,15 +108,16 @@ def _show_stacks(environment: Environment, name: str, unread: list[Failure], out
     except ClientError as error:
         if not machine.is_denied(error):
             raise
-        raise (unread or [Failure(f"environment {env_id} has no project {name}", f"See the projects: cfn-gitops status --env {env}")])[0] from error
+        raise (unread or [WrongUse(f"environment {env_id} has no project {name}", f"See the projects: cfn-gitops status --env {env}")])[0] from error
     if stacks and stacks[0]["StackName"] == name and not unread:
         return _show_alone(environment, stacks[0], output)
     output.write(*(f"{each.problem}. {output.selecting(each.remedy)}" for each in unread))
     found = [_show_stack(environment, stack, output) for stack in stacks]
     output.document |= {"project": name, "stacks": found, "unread": [{"problem": each.problem, "remedy": each.remedy} for each in unread]}
     if not found:
-        raise environment.missing(name, _NAME)
-    return int(bool(unread) or any(map(_status_of, found)))
+        raise _missing(environment, name, NotLooked if unread else WrongUse)
+    statuses = [_status_of(each) for each in found]
+    return status_of(Failure.status in statuses, unread or any(statuses))
 
 
 def _show_project(environment: Environment, row: dict[str, Any], output: Output) -> int:
@@ -144,7 +151,7 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
     output.write(*(f"Not everything was read: {each['Problem']}. {output.selecting(remedy_of(each))}" for each in row["NotRead"]))
     output.document |= {"project": name, "row": members_of({member: row[member] for member in row if member not in ("ProjectID", "NotRead")}),
                         "stacks": documents, "unread": members_of(row["NotRead"])}
-    return int(bool(failure or problems or row["NotRead"]))
+    return status_of(failure or problems, row["NotRead"])
 
 
 def _lines_of(failure: dict[str, Any], project: str) -> Iterator[str]:

@@ -12,8 +12,8 @@ first. A line below the table has the cause and what to do.
     MIRROR    whether GitLab's mirror works, as IAM and GitLab show it
 
 "?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that ended has failed,
-if something is broken, drifted, outdated or not read, or if the environment's own stack has failed. It is 0 if projects only
-wait for an approval, are frozen, or a person rejected the newest execution. With --json, each project has the members of
+if something is broken, drifted or outdated, or if the environment's own stack has failed. Otherwise it is 3 if something was not
+read. It is 0 if projects only wait for an approval, are frozen, or a person rejected the newest execution. With --json, each project has the members of
 answer-projects.json in docs/schemas, with names such as executionId.
 """
 
@@ -31,6 +31,7 @@ from cli.environment.account import Environment
 from cli.environment.questions import Questions, members_of, remedy_of
 from cli.project.approvals import counts_of
 from cli.project.freezing import line_of
+from cli.shell.failure import status_of
 from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
 from cli.shell.times import age, read_time
@@ -80,14 +81,14 @@ def run(environment: Environment, given: Any, output: Output) -> int:
                         "unread": members_of(answer["NotRead"]), "counts": {concern: counts[concern] for concern in _ORDER}}
     if rows:
         _write_table([[*HEADS], *(row.cells() for row in rows)], output)
-    own = list(_own_notes(answer))
-    _write_notes([*own, *(note for row in rows for note in row.notes())], len(rows), output)
+    _write_notes([*_own_notes(answer), *(note for row in rows for note in row.notes())], len(rows), output)
     needing = ", ".join(f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern])
     if rows:
         output.write(f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}", style=BOLD)
     elif not answer["NotRead"]:
         output.write(f"Environment {environment.env_id} has no project yet")
-    return 1 if own or any(counts[concern] for concern in _ORDER if concern not in _WAITS) else 0
+    return status_of("Problem" in answer.get("Stack", {}) or any(counts[concern] for concern in _ORDER if concern not in (*_WAITS, "unread")),
+                     answer["NotRead"] or counts["unread"])
 
 
 def _write_table(lines: list[list[str]], output: Output) -> None:

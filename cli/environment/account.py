@@ -18,7 +18,7 @@ from cli.environment import stack_statuses
 from cli.environment.samconfig import Settings
 from cli.rules import PIPELINES, name_of
 from cli.shell import machine
-from cli.shell.ending import Failure
+from cli.shell.ending import Failure, NotLooked, WrongUse
 from cli.shell.spelling import did_you_mean
 
 # Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
@@ -215,20 +215,20 @@ def connect(profile: str = "", region: str = "") -> Account:
         core.get_config_variable("max_attempts")
         session = boto3.Session(botocore_session=core, profile_name=profile or None, region_name=region or None)
         if not session.region_name:
-            raise Failure("no region is set", "Name it with --region, or set AWS_REGION")
+            raise machine.no_region()
         caller = session.client("sts", config=_OF_IDENTITY).get_caller_identity()
         identity = caller["Account"], caller["Arn"]
     except EOFError:
-        raise Failure("the profile needs the code of an MFA device, and there is no terminal to type it",
-                      "Run this in a terminal, or name another profile with --profile") from None
+        raise NotLooked("the profile needs the code of an MFA device, and there is no terminal to type it",
+                        "Run this in a terminal, or name another profile with --profile") from None
     except KeyError:
         # Another XML.
-        raise Failure(*machine.NOT_OF_AWS) from None
+        raise NotLooked(*machine.NOT_OF_AWS) from None
     except (Failure, BotoCoreError, ClientError, ResponseParserError):
         raise
     except Exception as error:
         # botocore passes on the errors of its parsers: of a file, a variable, or the output of a credential_process.
-        raise Failure(f"the AWS configuration is not read: {error}",
-                      "Correct the profile in ~/.aws/config, or the variable AWS_…. `aws sts get-caller-identity` shows whether "
-                      "it works") from error
+        raise WrongUse(f"the AWS configuration is not read: {error}",
+                       "Correct the profile in ~/.aws/config, or the variable that begins with AWS_. `aws sts get-caller-identity` shows whether "
+                       "it works") from error
     return Account(session, *identity)

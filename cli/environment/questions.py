@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 from cli.environment import stack_statuses
 from cli.environment.account import Environment
 from cli.shell import machine
-from cli.shell.failure import Failure
+from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output
 from cli.shell.terminal import shortened
 
@@ -32,7 +32,7 @@ _MAX_WHAT = 200
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
-class NoAnswer(Failure):
+class NoAnswer(NotLooked):
     """The function did not answer. `is_final` if it cannot answer a repetition either."""
 
     def __init__(self, problem: str, remedy: str, is_final: bool = False) -> None:
@@ -40,8 +40,16 @@ class NoAnswer(Failure):
         self.is_final = is_final
 
 
+class NoEnvironment(NoAnswer):
+    """Its stack has failed or does not exist, so there is no function. This is a finding."""
+
+    status = Failure.status
+
+
 class InvalidQuestion(NoAnswer):
     """A member of the question has another form, for example a project's name."""
+
+    status = WrongUse.status
 
 
 class Questions:
@@ -131,7 +139,7 @@ class Questions:
             return NoAnswer(problem, "If that is the wrong place, name another one with --profile or --region. Otherwise deploy "
                             f"this version: sam deploy --config-env {env}", True)
         except Failure as failure:
-            return NoAnswer(failure.problem, failure.remedy, True)
+            return NoEnvironment(failure.problem, failure.remedy, True)
         if status == stack_statuses.REVIEW_IN_PROGRESS:
             return NoAnswer(f"{problem}. Stack {name} has no template yet", _deploy(self._environment), True)
         if not stack_statuses.has_failed(status):
@@ -139,7 +147,7 @@ class Questions:
                 return NoAnswer(f"{problem}. Stack {name} is older than this command", _deploy(self._environment), True)
             if stack_statuses.is_in_progress(status):
                 return NoAnswer(f"{problem}, and stack {name} is in {status}", "Wait for its end", True)
-        return NoAnswer(f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True)
+        return NoEnvironment(f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True)
 
     def _failed(self, answer: dict[str, Any], name: str) -> NoAnswer:
         kind, message = (str(answer.get(each) or "") for each in ("errorType", "errorMessage"))

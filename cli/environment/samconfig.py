@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.shell.failure import Failure, WrongUse
+from cli.shell.failure import WrongUse
 from cli.shell.spelling import did_you_mean
 
 try:
@@ -48,11 +48,11 @@ def read(table_name: str, more: list[str] | None = None, file: Path = FILE) -> S
     table = tables[table_name]
     name = setting(table, "stack_name")
     if not name:
-        raise Failure(f"{file}: [{table_name}.global.parameters] lacks stack_name",
+        raise WrongUse(f"{file}: [{table_name}.global.parameters] lacks stack_name",
                       f'Add it, as in stack_name = "cfn-gitops-{table_name}"')
     parameters = parameter_overrides(table, file) | pairs(more or [])
     if not parameters.get("EnvID"):
-        raise Failure(f"{file}: parameter_overrides of [{table_name}.deploy.parameters] lacks EnvID",
+        raise WrongUse(f"{file}: parameter_overrides of [{table_name}.deploy.parameters] lacks EnvID",
                       f'Add it, as in parameter_overrides = ["EnvID={table_name}"]')
     return Settings(table_name, name, parameters, setting(table, "profile"), setting(table, "region"))
 
@@ -61,15 +61,15 @@ def contents(file: Path) -> dict[str, Any]:
     try:
         return dict(tomllib.loads(file.read_text("utf-8")))
     except FileNotFoundError:
-        raise Failure(f"there is no {file} in {Path.cwd()}", "Run this in the folder of your samconfig.toml, or name the "
+        raise WrongUse(f"there is no {file} in {Path.cwd()}", "Run this in the folder of your samconfig.toml, or name the "
                       "file: --config-file") from None
     except UnicodeDecodeError as error:
         *lines, last = error.object[:error.start].split(b"\n")
-        raise Failure(f"{file} is not read: it is not UTF-8 (at line {len(lines) + 1}, column {len(last) + 1})",
+        raise WrongUse(f"{file} is not read: it is not UTF-8 (at line {len(lines) + 1}, column {len(last) + 1})",
                       "Save it as UTF-8") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise Failure(f"{file} is not read: {reason}", "Correct it, or copy that of the release") from error
+        raise WrongUse(f"{file} is not read: {reason}", "Correct it, or copy that of the release") from error
 
 
 def setting(table: dict[str, Any], name: str) -> str:
@@ -100,15 +100,15 @@ def override_pairs(table: dict[str, Any], file: Path = FILE) -> list[tuple[str, 
                 raise _not_a_pair(wrong[0], is_first=wrong[0] is words[0], place=f"{file}{_line_of(text, file)}")
             found += [(name, value) for name, _, value in (word.partition("=") for word in words)]
     except (AttributeError, TypeError, ValueError) as error:
-        raise Failure(f"{file}: parameter_overrides is not a list of texts Name=value: {error}",
+        raise WrongUse(f"{file}: parameter_overrides is not a list of texts Name=value: {error}",
                       'Write it as in parameter_overrides = ["EnvID=dev"]') from error
     return found
 
 
 def _not_a_pair(word: str, is_first: bool, place: str) -> Failure:
     if is_first:
-        return Failure(f"{place}: {word} has no value", "Write it as in 'EnvID=dev'")
-    return Failure(f"{place}: {word} is outside of quotation marks, so sam ignores it",
+        return WrongUse(f"{place}: {word} has no value", "Write it as in 'EnvID=dev'")
+    return WrongUse(f"{place}: {word} is outside of quotation marks, so sam ignores it",
                    "Quote a value with a space or a line break, as in 'Name=\"two words\"'")
 
 

@@ -36,8 +36,8 @@ def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
     return decorated
 
 
-def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Callable[[Failure], None] | None = None) -> int:
-    """The exit status of `run`. `show` writes a failure, by default to standard error. Status 130 is an interrupt."""
+def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Callable[[Failure], int] | None = None) -> int:
+    """The exit status of `run`. `show` writes a failure, by default to standard error, and returns its exit status."""
     sys.excepthook = _show_traceback
     try:
         with _interrupted_by_signals():
@@ -52,12 +52,12 @@ def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Ca
         failure = error if isinstance(error, Failure) else explained(error)
         if failure is None:
             raise
-    (show or _show)(failure)
-    return failure.status
+    return (show or _show)(failure)
 
 
-def _show(failure: Failure) -> None:
+def _show(failure: Failure) -> int:
     write(failure, to=sys.stderr)
+    return failure.status
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Failure(Exception):
     """A problem and its remedy. The exit status is 1."""
@@ -29,3 +31,8 @@ class Interrupted(Failure):
     """The end by a signal."""
 
     status = 130
+
+
+def status_of(found: Any, unread: Any) -> int:
+    """The exit status of a list. `unread` is what this machine should be able to read."""
+    return Failure.status if found else NotLooked.status if unread else 0

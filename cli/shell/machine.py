@@ -16,12 +16,13 @@ import botocore.session
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from cli.shell.failure import Failure
+from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.spelling import did_you_mean
 
 _AGAIN = "Correct the cause, and run this again"
-_LOG_IN = ("Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts get-caller-identity` "
-           "shows whether it works")
+# Where a profile or a region may be set, the first one before the others.
+_PROFILE = "--profile, profile in samconfig.toml, or AWS_PROFILE"
+_REGION = "--region, region in samconfig.toml, AWS_REGION, or the profile's region"
 NOT_OF_AWS = ("the answer is not that of AWS", "Check the network: a proxy, or the page of a login, may answer instead")
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _UNKNOWN_KEY = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken"}
@@ -29,8 +30,10 @@ _WRONG_CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}
 _THROTTLED = {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+# They choose the host.
+_ENDPOINTS = re.compile("AWS_ENDPOINT_URL.*|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT")
 # A label of a host name.
-_REGION = re.compile(r"(?<=[.])[a-z]+(-[a-z]+)*-[0-9]+(?=[.])")
+_REGION_LABEL = re.compile(r"(?<=[.])[a-z]+(-[a-z]+)*-[0-9]+(?=[.])")
 
 
 def explained(error: Exception) -> Failure | None:
@@ -61,17 +64,27 @@ def code_of(error: aws.ClientError) -> str:
 def _profile(error: Any) -> Failure:
     # With an AWS_PROFILE that does not exist, boto3 creates no session.
     known, name = sorted(botocore.session.Session(profile="default").available_profiles), error.kwargs.get("profile", "")
-    return Failure(f"there is no profile {name} in ~/.aws/config" + did_you_mean(name, known),
-                   f"Name one with --profile, or in AWS_PROFILE: {', '.join(known)}" if known else
-                   "Create it: `aws configure sso`")
+    return WrongUse(f"there is no profile {name} in {_file()}" + did_you_mean(name, known),
+                    f"Correct {_PROFILE}: {', '.join(known)}" if known else f"Create one: `aws configure sso`. Or remove it from {_PROFILE}")
+
+
+def _file() -> str:
+    return os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+
+
+def _log_in() -> str:
+    """The credentials of variables come before those of a profile that AWS_PROFILE or nothing names."""
+    variables = ". If it is not a profile's, set AWS_ACCESS_KEY_ID and the variables that belong to it again, or unset them"
+    return ("Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts get-caller-identity` shows whether it works"
+            f"{variables if os.environ.get('AWS_ACCESS_KEY_ID') else ''}")
 
 
 def _credentials(error: Exception) -> Failure:
-    return Failure(f"no AWS credentials: {error}", _LOG_IN)
+    return NotLooked(f"no AWS credentials: {error}", _log_in())
 
 
 def _sso(error: Exception) -> Failure:
-    return Failure(f"the login has expired, or there is none yet: {error}", _LOG_IN)
+    return NotLooked(f"the login has expired, or there is none yet: {error}", _log_in())
 
 
 def _config(error: Any) -> Failure:
@@ -79,31 +92,40 @@ def _config(error: Any) -> Failure:
     # Not its text, which has the line, perhaps with a key.
     lines = [getattr(cause, "lineno", None), *(line for line, _ in getattr(cause, "errors", []))]
     line = next((f" (at line {each})" for each in lines if each), "")
-    return Failure(f"{error.kwargs.get('path', '~/.aws/config')} is not read{line}", "Correct the file")
+    return WrongUse(f"{error.kwargs.get('path', _file())} is not read{line}", "Correct the file")
 
 
 def _wrong_profile(error: Exception) -> Failure:
-    return Failure(f"a profile of ~/.aws/config is wrong: {error}", "Correct it, or name another profile with --profile")
+    return WrongUse(f"a profile of {_file()} is wrong: {error}", "Correct it, or name another profile with --profile")
 
 
-def _missing_part(error: Exception) -> Failure:
-    return Failure(f"this profile needs a part of the AWS SDK that cfn-gitops does not have: {error}",
-                   'Pass its credentials: eval "$(aws configure export-credentials --format env)"')
+def _missing_part(_: Exception) -> Failure:
+    # botocore's text advises to install it. The file of the release cannot use what is installed.
+    return NotLooked("this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have",
+                     'Pass its credentials: eval "$(aws configure export-credentials --format env)". Then run this without --profile, and '
+                     "without profile in samconfig.toml")
 
 
 def _region(error: Exception) -> Failure:
-    return Failure(f"no region is set, or it is not the name of one: {error}", "Name it with --region, or set AWS_REGION")
+    return WrongUse(f"the region is not the name of one: {error}", f"Correct {_REGION}")
+
+
+def no_region(_: Exception | None = None) -> Failure:
+    return WrongUse("no region is set", "Name it with --region, or set AWS_REGION")
 
 
 def _endpoint(error: Any) -> Failure:
     host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
-    found = _REGION.search(host)
+    found = _REGION_LABEL.search(host)
     known = _regions()
     if found and known and found[0] not in known:
-        return Failure(f"{host} does not answer, and {found[0]} is not a region that this version knows"
-                       + did_you_mean(found[0], known), "Correct --region, AWS_REGION or the profile's region")
-    return Failure(f"{host} does not answer",
-                   "Check the network, and HTTPS_PROXY if it needs one. If only this service fails, the region may not have it")
+        return WrongUse(f"{host} does not answer, and {found[0]} is not a region that this version knows"
+                        + did_you_mean(found[0], known), f"Correct {_REGION}")
+    # A profile of ~/.aws/config may have it instead.
+    chosen = [*filter(_ENDPOINTS.fullmatch, sorted(os.environ))] or ["use_fips_endpoint"] * ("fips" in host)
+    by = f"{' and '.join(chosen)} chooses this host. " if chosen else ""
+    return NotLooked(f"{host} does not answer",
+                     f"Check the network, and HTTPS_PROXY if it needs one. {by}If only this service fails, the region may not have it")
 
 
 def _regions() -> set[str]:
@@ -113,7 +135,7 @@ def _regions() -> set[str]:
 
 
 def _proxy(_: Exception) -> Failure:
-    return Failure(f"the proxy does not answer, or rejects the connection: {_proxies() or 'of the AWS configuration'}",
+    return NotLooked(f"the proxy does not answer, or rejects the connection: {_proxies() or 'of the AWS configuration'}",
                    "Correct the address, or unset the variable")
 
 
@@ -132,8 +154,8 @@ def _host(address: str) -> str:
 def _http(error: Any) -> Failure:
     # A text of urllib3 may contain the proxy's address with its password.
     if isinstance(error.kwargs.get("error"), ValueError) and _proxies():
-        return Failure(f"the address of the proxy is not read: {_proxies()}", "Correct it, as in http://proxy.example.com:3128")
-    return Failure(f"the connection failed ({type(error.kwargs.get('error')).__name__})", _network())
+        return NotLooked(f"the address of the proxy is not read: {_proxies()}", "Correct it, as in http://proxy.example.com:3128")
+    return NotLooked(f"the connection failed ({type(error.kwargs.get('error')).__name__})", _network())
 
 
 def _network() -> str:
@@ -142,7 +164,7 @@ def _network() -> str:
 
 def _tls(error: Any) -> Failure:
     host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
-    return Failure(f"the certificate of {host} is not trusted: {_last_part(error)}",
+    return NotLooked(f"the certificate of {host} is not trusted: {_last_part(error)}",
                    "If your network inspects TLS, name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem")
 
 
@@ -153,32 +175,32 @@ def _last_part(error: Any) -> str:
 
 def _time_limit(error: Any) -> Failure:
     host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
-    return Failure(f"{host} did not answer in time, or closed the connection", _network())
+    return NotLooked(f"{host} did not answer in time, or closed the connection", _network())
 
 
 def _rejected(error: Any) -> Failure:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
     if code in _WRONG_CLOCK or "Signature expired" in message or "Signature not yet current" in message:
-        return Failure(f"this machine's clock differs from AWS's: {message}", "Set it: `timedatectl set-ntp true`")
+        return NotLooked(f"this machine's clock differs from AWS's: {message}", "Set it: `timedatectl set-ntp true`")
     if code in _EXPIRED:
-        return Failure(f"the credentials have expired ({code})", _LOG_IN)
+        return NotLooked(f"the credentials have expired ({code})", _log_in())
     if code in _UNKNOWN_KEY:
-        return Failure(f"AWS does not know these credentials in this region ({code}): {message}", _LOG_IN)
+        return NotLooked(f"AWS does not know these credentials in this region ({code}): {message}", _log_in())
     if code == "SignatureDoesNotMatch":
-        return Failure("the secret access key does not belong to the access key", "Correct ~/.aws/credentials, or log in again")
+        return NotLooked("the secret access key does not belong to the access key", "Correct it in ~/.aws/credentials or AWS_SECRET_ACCESS_KEY, or log in again")
     if code in _DENIED:
-        return Failure(f"{error.operation_name} is denied: {message}", "Name another profile with --profile, or ask an administrator of the account")
+        return NotLooked(f"{error.operation_name} is denied: {message}", "Name another profile with --profile, or ask an administrator of the account")
     if code in _THROTTLED:
-        return Failure(f"AWS throttles {error.operation_name}", "Run this again in a minute")
-    return Failure(str(error), _AGAIN)
+        return NotLooked(f"AWS throttles {error.operation_name}", "Run this again in a minute")
+    return NotLooked(str(error), _AGAIN)
 
 
 def _not_of_aws(_: Exception) -> Failure:
-    return Failure(*NOT_OF_AWS)
+    return NotLooked(*NOT_OF_AWS)
 
 
 def _other(error: Exception) -> Failure:
-    return Failure(str(error), _AGAIN)
+    return NotLooked(str(error), _AGAIN)
 
 
 # The first that matches: a class comes before its base class.
@@ -190,7 +212,8 @@ _EXPLANATIONS: list[tuple[Any, Callable[[Any], Failure]]] = [
     (aws.InvalidConfigError, _wrong_profile),
     ((aws.ConfigParseError, aws.ConfigNotFound), _config),
     (aws.MissingDependencyException, _missing_part),
-    ((aws.NoRegionError, aws.InvalidRegionError), _region),
+    (aws.NoRegionError, no_region),
+    (aws.InvalidRegionError, _region),
     (aws.ProxyConnectionError, _proxy),
     (aws.SSLError, _tls),
     (aws.ConnectTimeoutError, _time_limit),

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cli.shell.ending import Failure, explained
+from cli.shell.ending import explained
+from cli.shell.failure import Failure, NotLooked, status_of
 from cli.shell.terminal import shown, without_secrets, write, write_shown
 
 # Where a command begins within a sentence, except that for another account. `aws` has its own options before the service.
@@ -159,8 +160,7 @@ class Output:
                   if kind in (Found, Sound, NotChecked) or kind.result in results}
         self.document["counts"] = counts
         self.write(f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()), style=BOLD)
-        is_failure = any(isinstance(each, NotChecked) and each.is_failure for each in findings)
-        return 1 if counts[Found.result] else 3 if is_failure else 0
+        return status_of(counts[Found.result], any(isinstance(each, NotChecked) and each.is_failure for each in findings))
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their longest cell."""
@@ -171,10 +171,12 @@ class Output:
             if not self.as_json:
                 write_shown(styled(text, "" if number else BOLD) + "\n")
 
-    def failure(self, failure: Failure) -> None:
+    def failure(self, failure: Failure) -> int:
+        """Writes it, and returns the exit status."""
         if self.as_json:
             self.document["error"] = {"problem": failure.problem, "remedy": failure.remedy}
         write(Failure(failure.problem, self.selecting(failure.remedy)), to=sys.stderr)
+        return Failure.status if self.has_begun and failure.status == NotLooked.status else failure.status
 
     def end(self) -> None:
         if self.as_json and self.document:

@@ -189,11 +189,11 @@ def test_only_remedies_select_the_account(account: FakeAccount, aws: Recorded, r
 
 
 @pytest.mark.parametrize(("name", "question"), [("cfn-gitops-dve", ". Did you mean cfn-gitops-dev? "), ("nosuch", ". ")])
-def test_stack_that_does_not_exist_is_status_1(name: str, question: str, account: FakeAccount, run: Run) -> None:
+def test_stack_that_does_not_exist_is_wrong_use(name: str, question: str, account: FakeAccount, run: Run) -> None:
     account.known["cfn-gitops-dev"] = {"StackName": "cfn-gitops-dev"}
     answers(account, projects())
     ended = run("failures", name)
-    assert (ended.status, ended.err) == (1, f"stack {name} does not exist in account 111122223333, region eu-central-1{question}"
+    assert (ended.status, ended.err) == (2, f"stack {name} does not exist in account 111122223333, region eu-central-1{question}"
                                             "Name a project or a stack, or a deleted stack by its ID\n")
 
 

@@ -88,7 +88,7 @@ class Trouble:
 
     arrange: Callable[[Machine], Any]
     line: str
-    status: int = 1
+    status: int = 3
     arguments: tuple[str, ...] = ()
 
 
@@ -145,12 +145,12 @@ TROUBLES: dict[str, Trouble] = {
     # The profile and its credentials.
     "unknown profile": Trouble(
         lambda machine: machine.config("[profile production]\n", "prodution"),
-        "no profile prodution in .* Did you mean production[?] Name one with --profile, or in AWS_PROFILE: production"),
+        "no profile prodution in .* Did you mean production[?] Correct --profile, profile in samconfig.toml, or AWS_PROFILE: production", 2),
     "unknown profile as an option": Trouble(
-        lambda machine: machine.config("[profile production]\n"), "Did you mean production[?]",
+        lambda machine: machine.config("[profile production]\n"), "Did you mean production[?]", 2,
         arguments=("--profile", "prodution")),
     "no profile at all": Trouble(
-        lambda machine: machine.set(AWS_PROFILE="work"), "no profile work in .* Create it: `aws configure sso`"),
+        lambda machine: machine.set(AWS_PROFILE="work"), "no profile work in .* Create one: `aws configure sso`. Or remove it from --profile", 2),
     "no credentials": Trouble(
         lambda machine: machine.config(""), f"no AWS credentials: Unable to locate credentials. {LOG_IN}"),
     "half of the credentials": Trouble(
@@ -160,50 +160,57 @@ TROUBLES: dict[str, Trouble] = {
     "unknown key": Trouble(answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
                            f"AWS does not know these credentials in this region .*{LOG_IN}"),
     "wrong secret key": Trouble(answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
-                                "the secret access key does not belong to the access key. Correct ~/.aws/credentials"),
+                                "the secret access key does not belong to the access key. Correct it in ~/.aws/credentials or AWS_SECRET_ACCESS_KEY"),
     "no SSO login": Trouble(
         lambda machine: machine.config(SSO, "work"), f"the login has expired, or there is none yet: .*{LOG_IN}"),
     "SSO session that does not exist": Trouble(
         lambda machine: machine.config(SSO.replace("[sso-session company", "[sso-session other"), "work"),
-        "a profile of ~/.aws/config is wrong: .*sso-session does not exist.* Correct it"),
+        "a profile of ~/.aws/config is wrong: .*sso-session does not exist.* Correct it", 2),
     "source profile that does not exist": Trouble(
         lambda machine: machine.config("[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = hom\n", "work"),
-        'a profile of ~/.aws/config is wrong: .*"hom".* Correct it'),
+        'a profile of ~/.aws/config is wrong: .*"hom".* Correct it', 2),
     "credential_process that fails": Trouble(
         lambda machine: machine.config("[profile work]\ncredential_process = sh -c 'echo not today; exit 3' \n".replace(
             "echo not today", "printf \"not\\\\ntoday\" >&2"), "work"), f"no AWS credentials: .*not.*today.*{LOG_IN}"),
     **{f"credential_process with {name}": Trouble(
         lambda machine, command=command: machine.config(f"[profile work]\ncredential_process = {command}\n", "work"),
-        f"{line}.* `aws sts get-caller-identity` shows whether it works")
-       for name, command, line in [("no program", "nosuch-program", "the AWS configuration is not read: .*nosuch-program"),
-                                   ("another output", "echo hello", "the AWS configuration is not read: "),
-                                   ("a list", "echo []", "the AWS configuration is not read: "),
-                                   ("no key", "echo {\\\"Version\\\":1}", "no AWS credentials: .*AccessKeyId")]},
+        f"{line}.* `aws sts get-caller-identity` shows whether it works", status)
+       for name, command, line, status in [("no program", "nosuch-program", "the AWS configuration is not read: .*nosuch-program", 2),
+                                           ("another output", "echo hello", "the AWS configuration is not read: ", 2),
+                                           ("a list", "echo []", "the AWS configuration is not read: ", 2),
+                                           ("no key", "echo {\\\"Version\\\":1}", "no AWS credentials: .*AccessKeyId", 3)]},
     "no token of a web identity": Trouble(
         lambda machine: (machine.config(""), machine.set(AWS_WEB_IDENTITY_TOKEN_FILE="/nosuch", AWS_ROLE_ARN="arn:aws:iam::1:role/a")),
-        "the AWS configuration is not read: .*/nosuch"),
+        "the AWS configuration is not read: .*/nosuch", 2),
     "broken config": Trouble(
         lambda machine: machine.config(f"[default]\naws_access_key_id = a\naws_secret_access_key {KEY}\n"),
-        "/.aws/config is not read \\(at line 3\\). Correct the file"),
+        "/.aws/config is not read \\(at line 3\\). Correct the file", 2),
     "config without a section": Trouble(
-        lambda machine: machine.config(f"{KEY}\n"), "/.aws/config is not read \\(at line 1\\). "),
+        lambda machine: machine.config(f"{KEY}\n"), "/.aws/config is not read \\(at line 1\\). ", 2),
     "wrong number in a variable": Trouble(
-        lambda machine: machine.set(AWS_MAX_ATTEMPTS="many"), "the AWS configuration is not read: .*'many'"),
+        lambda machine: machine.set(AWS_MAX_ATTEMPTS="many"), "the AWS configuration is not read: .*'many'", 2),
     "wrong address in a variable": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL="example"),
-                                           "the AWS configuration is not read: Invalid endpoint: example"),
+                                           "the AWS configuration is not read: Invalid endpoint: example", 2),
     # The region.
     "no region": Trouble(
         lambda machine: machine.unset("AWS_REGION", "AWS_DEFAULT_REGION"),
-        "no region is set. Name it with --region, or set AWS_REGION"),
-    "text that is no region": Trouble(lambda machine: None, "not the name of one: .*'eu central'.* Name it with --region",
+        "no region is set. Name it with --region, or set AWS_REGION", 2),
+    "text that is no region": Trouble(lambda machine: None, "not the name of one: .*'eu central'.* Correct --region, region in samconfig.toml", 2,
                                       arguments=("--region", "eu central")),
     "unknown region": Trouble(without_names("eu-centrall-1"), "eu-centrall-1 is not a region that this version knows. "
-                              "Did you mean eu-central-1[?] Correct --region, AWS_REGION or the profile's region"),
+                              "Did you mean eu-central-1[?] Correct --region, region in samconfig.toml, AWS_REGION, or the profile's region", 2),
     # The network.
     "no network": Trouble(
         without_names(), f"sts.eu-central-1.amazonaws.com does not answer. {NETWORK}, and HTTPS_PROXY if it needs one"),
     "connection refused": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL=f"http://127.0.0.1:{machine.closed_port()}"),
-                                  f"127.0.0.1 does not answer. {NETWORK}"),
+                                  f"127.0.0.1 does not answer. {NETWORK}.* AWS_ENDPOINT_URL chooses this host"),
+    "FIPS in a region without it": Trouble(
+        lambda machine: (without_names()(machine), machine.set(AWS_USE_FIPS_ENDPOINT="true")),
+        f"sts-fips.eu-central-1.amazonaws.com does not answer. {NETWORK}.* AWS_USE_FIPS_ENDPOINT chooses this host"),
+    "FIPS of a profile": Trouble(
+        lambda machine: (without_names()(machine), machine.config(f"[profile work]\naws_access_key_id = a\naws_secret_access_key = {KEY}\n"
+                                                                  "use_fips_endpoint = true\n", "work")),
+        "sts-fips.eu-central-1.amazonaws.com does not answer.* use_fips_endpoint chooses this host"),
     "proxy that refuses": Trouble(
         proxy("http://ann:{password}@127.0.0.1:{closed}"),
         "the proxy does not answer, or rejects the connection: HTTPS_PROXY \\(127.0.0.1\\). Correct the address, or unset the variable"),
@@ -235,12 +242,12 @@ TROUBLES: dict[str, Trouble] = {
     "error of AWS": Trouble(answers(500, "InternalFailure", "try later"), "try later.* run this again"),
     # samconfig.toml.
     "no samconfig.toml": Trouble(
-        over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* or name the file: --config-file"),
+        over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* or name the file: --config-file", 2),
     "another file that does not exist": Trouble(
-        lambda machine: None, "there is no other.toml in /", arguments=("--config-file", "other.toml")),
+        lambda machine: None, "there is no other.toml in /", 2, arguments=("--config-file", "other.toml")),
     "broken samconfig.toml": Trouble(
         in_samconfig("[dev.global.parameters]\nstack_name = 'a' 'b'\n"),
-        "samconfig.toml is not read: .*at line 2, column 18.* Correct it, or copy that of the release"),
+        "samconfig.toml is not read: .*at line 2, column 18.* Correct it, or copy that of the release", 2),
     "empty samconfig.toml": Trouble(
         in_samconfig(""), "samconfig.toml has no environment dev. It has none: copy that of the release", 2),
     "samconfig.toml without the table": Trouble(
@@ -249,26 +256,26 @@ TROUBLES: dict[str, Trouble] = {
         ("--env", "dve")),
     "no stack_name": Trouble(
         in_samconfig("[dev.deploy.parameters]\n"),
-        'samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name = "cfn-gitops-dev"'),
+        'samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name = "cfn-gitops-dev"', 2),
     "no EnvID": Trouble(
         in_samconfig(f"{OVERRIDES} ['ProjectID=a']"),
-        'samconfig.toml: .*\\[dev.deploy.parameters\\] lacks EnvID. Add it, as in parameter_overrides = \\["EnvID=dev"\\]'),
-    "empty EnvID": Trouble(in_samconfig(f"{OVERRIDES} ['EnvID=']"), "lacks EnvID. Add it"),
+        'samconfig.toml: .*\\[dev.deploy.parameters\\] lacks EnvID. Add it, as in parameter_overrides = \\["EnvID=dev"\\]', 2),
+    "empty EnvID": Trouble(in_samconfig(f"{OVERRIDES} ['EnvID=']"), "lacks EnvID. Add it", 2),
     "parameter without a value": Trouble(
         in_samconfig(f"{OVERRIDES} ['EnvID']"),
-        "samconfig.toml.* EnvID[ .].* as in "),
+        "samconfig.toml.* EnvID[ .].* as in ", 2),
     "parameters that are no texts": Trouble(
-        in_samconfig(f"{OVERRIDES} [1]"), "samconfig.toml: parameter_overrides is not a list of texts"),
+        in_samconfig(f"{OVERRIDES} [1]"), "samconfig.toml: parameter_overrides is not a list of texts", 2),
     "quote that is not closed": Trouble(
-        in_samconfig(OVERRIDES + "['EnvID=\"dev']"), "parameter_overrides is not a list of texts .*quotation"),
+        in_samconfig(OVERRIDES + "['EnvID=\"dev']"), "parameter_overrides is not a list of texts .*quotation", 2),
     "folder instead of samconfig.toml": Trouble(
-        over("samconfig.toml", Path.mkdir), "samconfig.toml is not read: Is a directory. "),
+        over("samconfig.toml", Path.mkdir), "samconfig.toml is not read: Is a directory. ", 2),
     "samconfig.toml in Latin-1": Trouble(
         in_samconfig("# \n# é".encode("latin-1")),
-        "samconfig.toml is not read: it is not UTF-8 \\(at line 2, column 3\\). Save it as UTF-8"),
-    "unreadable samconfig.toml": Trouble(unreadable, "samconfig.toml is not read: Permission denied. Correct it"),
+        "samconfig.toml is not read: it is not UTF-8 \\(at line 2, column 3\\). Save it as UTF-8", 2),
+    "unreadable samconfig.toml": Trouble(unreadable, "samconfig.toml is not read: Permission denied. Correct it", 2),
     "link to itself": Trouble(
-        over("samconfig.toml", lambda path: path.symlink_to(path)), "samconfig.toml is not read: Too many levels"),
+        over("samconfig.toml", lambda path: path.symlink_to(path)), "samconfig.toml is not read: Too many levels", 2),
 }
 # After the caller's identity.
 LATER: dict[str, Trouble] = {
@@ -384,7 +391,7 @@ def test_closed_pipe_has_no_traceback(arguments: list[str], stream: str, machine
     program = ran(machine, *arguments, **{stream: writing})
     os.close(writing)
     out, err = program.communicate(timeout=60)
-    status = 0 if "--help" in arguments else 2 if arguments[-1] in ("dve", "dctor") else 1
+    status = 0 if "--help" in arguments else 2 if arguments[-1] in ("dve", "dctor") else 3
     assert program.returncode == status and "Traceback" not in f"{out}{err}" and "ignored" not in f"{out}{err}", err
 
 
@@ -447,7 +454,7 @@ def test_expired_login_of_a_profile_is_one_line(machine: Machine) -> None:
         {"accessToken": KEY, "expiresAt": "2026-01-01T00:00:00Z", "region": "eu-central-1", "startUrl": "https://company.awsapps.com/start"}))
     started = ran(machine, "failures", "--profile", "work")
     out, err = started.communicate(timeout=60)
-    assert (started.returncode, out) == (1, "") and KEY not in err and err.count("\n") == 1
+    assert (started.returncode, out) == (3, "") and KEY not in err and err.count("\n") == 1
     assert re.search("the login has expired, or there is none yet: .*Log in, for example with `aws --profile work sso login`", err)
 
 
@@ -456,7 +463,7 @@ def test_code_of_an_mfa_device_needs_a_terminal(machine: Machine) -> None:
                    f"[profile home]\naws_access_key_id = AKIA\naws_secret_access_key = {KEY}\n", "work")
     started = ran(machine, "doctor")
     _, err = started.communicate(timeout=60)
-    assert started.returncode == 1 and "Traceback" not in err and KEY not in err
+    assert started.returncode == 3 and "Traceback" not in err and KEY not in err
     assert "the profile needs the code of an MFA device, and there is no terminal to type it. Run this in a terminal, or" in err
 
 

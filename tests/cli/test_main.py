@@ -7,9 +7,14 @@ import sys
 from typing import Any
 
 import pytest
+from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 from cli import main
+from cli.environment.questions import InvalidQuestion, NoAnswer
 from cli.main import COMMANDS
+from cli.shell.failure import Failure, NotLooked, WrongUse
+from cli.shell.output import Finding, Found, Held, NotChecked, NotLookedAt, Output, Sound
 from tests.cli.aws_server import Machine
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 from tests.cli.test_machine import OPTIONS, aws, machine  # noqa: F401: fixtures
@@ -58,7 +63,7 @@ def test_options_come_before_the_settings_of_samconfig(account: FakeAccount, run
 def test_another_file_is_read_and_named(account: FakeAccount, run: Run, folder: Any) -> None:
     (folder / "other.toml").write_text("[test.global.parameters]\nstack_name = 'a'\n")
     ended = run("doctor", "--env", "test", "--config-file", "other.toml")
-    assert ended.status == 1 and ended.err.startswith("other.toml: parameter_overrides of [test.deploy.parameters] lacks EnvID. ")
+    assert ended.status == 2 and ended.err.startswith("other.toml: parameter_overrides of [test.deploy.parameters] lacks EnvID. ")
 
 
 def test_version_is_one_line(run: Run) -> None:
@@ -70,6 +75,44 @@ def test_help_needs_no_docstring() -> None:
     """PYTHONOPTIMIZE=2 removes them."""
     ran = subprocess.run([sys.executable, "-OO", "-m", "cli", "upgrade", "--help"], cwd=ROOT, text=True, capture_output=True, check=False)
     assert ran.returncode == 0 and "docs/reference/commands.md" in ran.stdout and "cfn-gitops upgrade --env dev --yes" in ran.stdout
+
+
+def rejected(code: str) -> exceptions.ClientError:
+    return exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
+
+
+@pytest.mark.parametrize(("error", "status"), [
+    *((rejected(code), 3) for code in ("AccessDenied", "Throttling", "ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch",
+                                       "RequestTimeTooSkewed", "InternalFailure", "ValidationError", "403")),
+    *((error, 3) for error in (
+        exceptions.NoCredentialsError(), exceptions.SSOTokenLoadError(error_msg="a"), exceptions.MissingDependencyException(msg="a"),
+        exceptions.EndpointConnectionError(endpoint_url="https://a"), exceptions.ReadTimeoutError(endpoint_url="https://a"),
+        exceptions.SSLError(endpoint_url="https://a", error="a"), exceptions.ProxyConnectionError(proxy_url="http://a"), exceptions.HTTPClientError(error="a"),
+        exceptions.ParamValidationError(report="a"), ResponseParserError("a"), OSError(28, "No space left on device"), NotLooked("a", "b"),
+        NoAnswer("a", "b"))),
+    *((error, 2) for error in (exceptions.ProfileNotFound(profile="work"), exceptions.ConfigParseError(path="a"), exceptions.NoRegionError(),
+                               exceptions.InvalidRegionError(region_name="a b"), exceptions.InvalidConfigError(error_msg="a"),
+                               exceptions.EndpointConnectionError(endpoint_url="https://sts.eu-centrall-1.amazonaws.com"), WrongUse("a", "b"),
+                               InvalidQuestion("a", "b"))),
+    (Failure("a", "b"), 1), (KeyboardInterrupt(), 130)], ids=repr)
+def test_status_is_that_of_the_error(error: BaseException, status: int, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ran(_: Any, given: Any, output: Output) -> int:
+        output.has_begun = has_begun
+        raise error
+
+    monkeypatch.setattr("cli.commands.upgrade.run", ran)
+    has_begun = False
+    assert run("upgrade").status == status
+    # Then the command has failed.
+    has_begun = True
+    assert run("upgrade").status == (1 if status == 3 else status)
+
+
+@pytest.mark.parametrize(("findings", "status"), [
+    ([Sound("a"), Held("a"), NotLookedAt("a")], 0), ([Sound("a"), NotChecked("a", "nobody can")], 0),
+    ([Sound("a"), NotChecked.because("a", rejected("Throttling"))], 3), ([Found("a"), NotChecked.because("a", Failure("b", "c"))], 1)])
+def test_finding_goes_before_a_failed_look(findings: list[Finding], status: int) -> None:
+    assert Output().findings(findings) == status
 
 
 def test_program_in_a_remedy_is_quoted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount, run: Run) -> None:

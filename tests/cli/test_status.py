@@ -159,12 +159,13 @@ def test_json_has_every_member_of_the_answer(answering: Answering, run: Run) -> 
     (projects(Stack={"Name": "cfn-gitops-dev", "Status": "ROLLBACK_COMPLETE", "Problem": "its status is ROLLBACK_COMPLETE",
                      "Remedy": "See why: cfn-gitops failures --env dev"}), 1,
      "stack cfn-gitops-dev: its status is ROLLBACK_COMPLETE\n    See why: cfn-gitops failures --env dev\n"),
-    (projects(project("a"), project("b"), NotRead=unread("reading the metrics: AccessDenied")), 1, "? reading the metrics: AccessDenied\n    Run"),
-    (projects(*(project(name, NotRead=unread("GitLab does not answer")) for name in "ab")), 1, "? all projects: GitLab does not answer\n    Run"),
+    (projects(project("a"), project("b"), NotRead=unread("reading the metrics: AccessDenied")), 3, "? reading the metrics: AccessDenied\n    Run"),
+    (projects(*(project(name, NotRead=unread("GitLab does not answer")) for name in "ab")), 3, "? all projects: GitLab does not answer\n    Run"),
     # Neither twice the same project, nor the environment, makes all.
-    (projects(project("a", NotRead=unread("AccessDenied", "AccessDenied")), project("b")), 1, "? a: AccessDenied\n    Run"),
-    (projects(project("a", NotRead=unread("AccessDenied")), project("b"), NotRead=unread("AccessDenied")), 1, "? AccessDenied\n? a: AccessDenied\n    Run"),
-    (projects(project("z"), *(project(name, NotRead=unread("x")) for name in "abcdefg")), 1, "? a, b, c, d, e and 2 more: x\n"),
+    (projects(project("a", NotRead=unread("AccessDenied", "AccessDenied")), project("b")), 3, "? a: AccessDenied\n    Run"),
+    (projects(project("a", NotRead=unread("AccessDenied")), project("b"), NotRead=unread("AccessDenied")), 3, "? AccessDenied\n? a: AccessDenied\n    Run"),
+    (projects(project("z"), *(project(name, NotRead=unread("x")) for name in "abcdefg")), 3, "? a, b, c, d, e and 2 more: x\n"),
+    (projects(project("a", 2, "Failed"), NotRead=unread("AccessDenied")), 1, "? AccessDenied\n"),
     (projects(project("a" * 117)), 0, f"  {'a' * 29}…  4f2a9c1")])
 def test_status_is_that_of_what_needs_a_person(answer: Any, expected: int, shown: str, answering: Answering, run: Run) -> None:
     answering.responses["Invoke"] = answer
