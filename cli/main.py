@@ -113,9 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module = importlib.import_module(f"cli.commands.{given.command}")
         settings = samconfig.read(given.env, file=given.config_file)
         profile, region = given.profile or settings.profile, given.region or settings.region
-        output.selection = _options(profile=profile, region=region)
         file = "" if given.config_file == samconfig.FILE else str(given.config_file)
-        output.own_selection = _options(profile=given.profile, region=given.region, config_file=file)
+        own = _options(profile=given.profile, region=given.region, config_file=file)
+        output.selections = {"aws": _options(profile=profile, region=region), "sam": own, "cfn-gitops": own}
         account = connect(profile, region)
         output.place(account.id, account.region, settings.env_id)
         environment = Environment(settings, account)

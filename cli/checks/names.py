@@ -20,7 +20,7 @@ from cli.shell.output import Finding, Found, Sound
 
 _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "RepositoryDoesNotExistException"}
 _SAME_ENVIRONMENT = "If that stack is the environment, set stack_name in samconfig.toml to it. Otherwise choose another EnvID"
-_LOST_TAGS = "If a stack of the environment declares it, its tags were removed: cfn-gitops doctor has the command that adds them"
+_LOST_TAGS = "If a stack of the environment declares it, its tags were removed: `doctor` has the command that adds them"
 # The word for a resource, and its property with the name.
 _KINDS = {
     "AWS::IAM::Role": ("role", "RoleName"),

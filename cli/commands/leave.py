@@ -248,7 +248,7 @@ def function_of(environment: Environment, stack: dict[str, Any]) -> str:
     arn = environment.function_of(stack)
     if not arn:
         raise Failure(f"stack {stack['StackName']} exports no ServiceToken, and is in {stack['StackStatus']}",
-                      "If it was never complete, there is nothing to keep: cfn-gitops undeploy")
+                      f"If it was never complete, there is nothing to keep: cfn-gitops undeploy --env {environment.settings.table}")
     return arn
 
 

@@ -100,14 +100,14 @@ def _wrong_profile(error: Exception) -> Failure:
 
 
 def _missing_part(_: Exception) -> Failure:
-    # botocore's text advises to install it. The file of the release cannot use what is installed.
+    # The text of botocore advises to install it, which the file of the release does not read.
     return NotLooked("this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have",
                      'Pass its credentials: eval "$(aws configure export-credentials --format env)". Then run this without --profile, and '
                      "without profile in samconfig.toml")
 
 
 def _region(error: Exception) -> Failure:
-    return WrongUse(f"the region is not the name of one: {error}", f"Correct {_REGION}")
+    return WrongUse(f"no region has this name: {error}", f"Correct {_REGION}")
 
 
 def no_region(_: Exception | None = None) -> Failure:

@@ -15,9 +15,10 @@ from cli.shell.ending import explained
 from cli.shell.failure import Failure, NotLooked, status_of
 from cli.shell.terminal import shown, without_secrets, write, write_shown
 
-# Where a command begins within a sentence, except that for another account. `aws` has its own options before the service.
-_COMMAND = re.compile(r"(?:(?<=^)|(?<=[:&;,] )(?<!in its account: )|(?<=[`(])|(?<=[Rr]un ))"
-                      r"(?:aws(?= [a-z0-9]+)|sam deploy|cfn-gitops(?: [a-z]+\b| --help))(?! --(?:profile|region|config-file) )")
+# A command, wherever it stands: its service and operation, or an option, follow. In a sentence, the tool is AWS or `cfn-gitops`
+# without an option. One for another account is not meant.
+_COMMAND = re.compile(r"(?<![\w./-])(?<!in its account: )(?:aws(?= [a-z0-9-]+ [a-z])|sam deploy(?= --)|cfn-gitops(?: [a-z]+(?=(?: [^ -]\S*)? --)| --help))"
+                      r"(?! --(?:profile|region|config-file) )")
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
@@ -89,10 +90,9 @@ class NotChecked(Finding):
 @dataclass
 class Output:
     as_json: bool = False
-    # Options that select the account and region, for the commands in remedies, and those of `cfn-gitops`. Empty if the
-    # environment variables do.
-    selection: str = ""
-    own_selection: str = ""
+    # The options that select account, region and file, by the program of a command in a remedy. The environment variables
+    # select the rest.
+    selections: dict[str, str] = field(default_factory=dict)
     # As the user starts it.
     program: str = "cfn-gitops"
     document: dict[str, Any] = field(default_factory=dict)
@@ -137,11 +137,9 @@ class Output:
     def selecting(self, remedy: str) -> str:
         """The remedy with the account and region of this run in each command: pasted, it must not reach another account."""
         def select(command: re.Match[str]) -> str:
-            if command[0].startswith("cfn-gitops"):
-                own, selection = command[0].replace("cfn-gitops", self.program, 1), self.own_selection
-            else:
-                own, selection = command[0], self.selection
-            return f"{own} {selection}" if selection else own
+            program, *rest = command[0].split()
+            started = self.program if program == "cfn-gitops" else program
+            return " ".join([started, *rest, *filter(None, [self.selections.get(program)])])
 
         return _COMMAND.sub(select, remedy)
 

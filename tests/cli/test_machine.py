@@ -195,7 +195,7 @@ TROUBLES: dict[str, Trouble] = {
     "no region": Trouble(
         lambda machine: machine.unset("AWS_REGION", "AWS_DEFAULT_REGION"),
         "no region is set. Name it with --region, or set AWS_REGION", 2),
-    "text that is no region": Trouble(lambda machine: None, "not the name of one: .*'eu central'.* Correct --region, region in samconfig.toml", 2,
+    "text that is no region": Trouble(lambda machine: None, "no region has this name: .*'eu central'.* Correct --region, region in samconfig.toml", 2,
                                       arguments=("--region", "eu central")),
     "unknown region": Trouble(without_names("eu-centrall-1"), "eu-centrall-1 is not a region that this version knows. "
                               "Did you mean eu-central-1[?] Correct --region, region in samconfig.toml, AWS_REGION, or the profile's region", 2),

@@ -118,4 +118,4 @@ def test_finding_goes_before_a_failed_look(findings: list[Finding], status: int)
 def test_program_in_a_remedy_is_quoted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount, run: Run) -> None:
     monkeypatch.setattr(sys, "argv", ["a b;touch pwn/cfn-gitops"])
     account.known["cfn-gitops-dev"] = environment_stack() | {"Outputs": [], "StackStatus": "CREATE_FAILED"}
-    assert "nothing to keep: 'a b;touch pwn/cfn-gitops' undeploy\n" in run("leave").err
+    assert "nothing to keep: 'a b;touch pwn/cfn-gitops' undeploy --env dev\n" in run("leave").err

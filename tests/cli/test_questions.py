@@ -51,7 +51,7 @@ def stacks(status: str) -> bytes:
 def test_function_that_does_not_answer_is_one_line(found: Any, line: str, answering: Answering, run: Run) -> None:
     answering.responses["Invoke"] = found
     ended = run("status")
-    # Only the user knows the names of projects.
+    # The name of a project is the user's.
     assert (ended.status, ended.err) == (2 if "there is no project" in line else 3, f"{line}\n")
 
 

@@ -1,35 +1,43 @@
-"""The commands in remedies select the account and region of the run: pasted, they must not reach another account."""
+"""The commands in remedies select the account, region and file of the run: pasted, they must not reach another account."""
 
+import ast
 import json
+import re
+from collections.abc import Iterator
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
+from cli.main import COMMANDS
 from cli.shell.failure import Failure
 from cli.shell.output import Found, Output
+from tests.cli.conftest import ROOT
 
+PLACE = "--profile 'my team' --region eu-west-1"
+SELECTIONS = {"aws": PLACE, "sam": "--config-file own.toml", "cfn-gitops": "--config-file own.toml"}
 REMEDIES = [
     ("Restore it: aws secretsmanager restore-secret --secret-id gitlab/infra",
-     "Restore it: aws --profile 'my team' --region eu-west-1 secretsmanager restore-secret --secret-id gitlab/infra"),
-    ("Deploy it: sam deploy --config-env dev", "Deploy it: sam deploy --profile 'my team' --region eu-west-1 --config-env dev"),
+     f"Restore it: aws {PLACE} secretsmanager restore-secret --secret-id gitlab/infra"),
+    ("Deploy it: sam deploy --config-env dev", "Deploy it: sam deploy --config-file own.toml --config-env dev"),
     ("See what failed: cfn-gitops failures cfnstack-dev-infra --env dev",
      "See what failed: cfn-gitops failures --config-file own.toml cfnstack-dev-infra --env dev"),
-    ("Restore it: aws a b --c d and then, when that is created, aws e f",
-     "Restore it: aws --profile 'my team' --region eu-west-1 a b --c d and then, when that is created, aws --profile 'my team' "
-     "--region eu-west-1 e f"),
+    ("Restore it: aws a b --c d and then, when that is created, aws e f or aws g h",
+     f"Restore it: aws {PLACE} a b --c d and then, when that is created, aws {PLACE} e f or aws {PLACE} g h"),
     # The account of a run is another one.
     *[("Create it again in its account: aws codecommit create-repository --repository-name shop",) * 2],
-    ("Delete it if it is not of cfn-gitops or of aws and so on", "Delete it if it is not of cfn-gitops or of aws and so on"),
+    *[("cfn-gitops has no token, and cfn-gitops needs one of AWS. sam deploy ignores it",) * 2],
 ]
 
 
 @pytest.mark.parametrize(("remedy", "selecting"), REMEDIES)
 def test_commands_of_a_remedy_name_profile_and_region(remedy: str, selecting: str, capsys: pytest.CaptureFixture[str]) -> None:
-    output = Output(selection="--profile 'my team' --region eu-west-1", own_selection="--config-file own.toml")
+    output = Output(selections=SELECTIONS)
     output.findings([Found("secret", "its problem is aws s3 sync", remedy)])
     output.failure(Failure("it failed", remedy))
     printed = capsys.readouterr()
     assert selecting in printed.out and selecting in printed.err and "its problem is aws s3 sync" in printed.out
-    as_json = Output(as_json=True, selection=output.selection, own_selection=output.own_selection)
+    as_json = Output(as_json=True, selections=SELECTIONS)
     as_json.findings([Found("secret", "its problem is aws s3 sync", remedy)])
     as_json.end()
     [check] = json.loads(capsys.readouterr().out)["checks"]
@@ -40,3 +48,43 @@ def test_commands_of_a_remedy_name_profile_and_region(remedy: str, selecting: st
 def test_commands_stay_as_they_are_without_options(capsys: pytest.CaptureFixture[str]) -> None:
     Output().findings([Found("secret", "it is missing", REMEDIES[0][0])])
     assert REMEDIES[0][0] in capsys.readouterr().out
+
+
+def texts_of_python() -> Iterator[str]:
+    for path in (ROOT / "cli").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        parts = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node) if part is not node}
+        for node in nodes:
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+                yield node.value
+
+
+def texts_of_rust() -> Iterator[str]:
+    for path in (ROOT / "src").rglob("*.rs"):
+        if not path.stem.endswith("tests"):
+            code = path.read_text().split("#[cfg(test)]")[0]
+            for text in re.findall(r"""//[^\n]*|'(?:\\.|[^\\'])'|"((?:\\.|[^\\"])*)\"""", code, re.DOTALL):
+                yield re.sub(r"(?<!\$)\{[^{}]*\}", "x", re.sub(r"\\\n\s*", "", text).replace('\\"', '"'))
+
+
+# Commands of the AWS CLI v2 that are not operations of a service.
+OF_THE_CLI = {"sso login", "configure sso", "configure export-credentials", "logs tail", "cloudformation package", "cloudformation wait"}
+
+
+def test_every_command_in_a_text_is_found_and_exists() -> None:
+    """Neither a text of this command nor one of the function has a command that is left as it is."""
+    session, output = botocore.session.Session(), Output(selections=dict.fromkeys(SELECTIONS, "--profile p"))
+    commands = 0
+    for text in [*texts_of_python(), *texts_of_rust()]:
+        # In a sentence it is AWS.
+        calls = re.findall(r"(?<![\w./-])aws ([a-z0-9-]+) ([a-z0-9-]+)", text.replace("in its account: aws", ""))
+        own = re.findall(rf"(?<![\w./-])(?:cfn-gitops (?:{'|'.join(COMMANDS)})|sam deploy)\b[^`:(]* --", text)
+        assert output.selecting(text).count("--profile p") == len(calls) + len(own), text
+        for service, operation in calls:
+            # The function inserts the `x`.
+            known = () if operation == "x" or f"{service} {operation}" in OF_THE_CLI else session.get_service_model(service).operation_names
+            assert not known or operation in {xform_name(each, "-") for each in known}, text
+        commands += len(calls) + len(own)
+    assert commands > 100

@@ -153,8 +153,14 @@ def commands() -> str:
         "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`. In a clone, `make doctor ENV=prd` is the\n"
         "same as `./cfn-gitops doctor --env prd`.",
         "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
-        "answers. The exit status is 0, 1 after a finding or a failure, and 2 after wrong use. Ctrl-C, SIGTERM and SIGHUP interrupt\n"
-        "it with status 130. What CloudFormation has begun goes on, and a second run continues with the rest.",
+        "answers. Ctrl-C, SIGTERM and SIGHUP interrupt it. What CloudFormation has begun goes on, and a second run continues with the\n"
+        "rest. The `aws` commands in its output are those of the AWS CLI v2.",
+        table(["Exit status", "Meaning"], [
+            ["0", "Nothing is wrong, or the change is done"],
+            ["1", "A finding, a failure or a refused prompt, even if something else was not read"],
+            ["2", "Wrong use: an argument, a name that no list has, or a file of yours that is missing or not readable"],
+            ["3", "AWS, the network or your login did not let it look, and it has changed nothing"],
+            ["130", "An interrupt"]]),
         "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
         "`\\x1b`, `\\n`. Each start unpacks the file into a folder of its own below `TMPDIR`, and deletes it at the end.",
         table(["Option of each subcommand", "Meaning"], options),
