@@ -105,7 +105,7 @@ def steps(gitlab_url: str) -> list[tuple[str, str, list[str]]]:
             "aws secretsmanager create-secret --name gitlab/infra --secret-string file:///dev/stdin \\",
             f"    --tags Key=cfn-gitops:gitlab-url,Value={gitlab_url} < {_TOKEN_FILE}"]),
         ("Step 3", "git has a login for this project:", [
-            f"git clone {gitlab_url}/{_PROJECT}.git ../infra && cp examples/project/* ../infra",
+            f"git clone {gitlab_url}/{_PROJECT}.git ../infra && cp examples/project/parameter.json examples/project/*.y*ml ../infra",
             f'git -C ../infra add . && git -C ../infra commit -m "First" && git -C ../infra push origin {_BRANCH}']),
         ("Step 4", "with this line in `parameter_overrides` too:", [f'    "GitLabUrl={gitlab_url}",']),
         ("Step 5", "there is no console. Olivia approves, as soon as the approval waits:", [
