@@ -114,8 +114,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = samconfig.read(given.env, file=given.config_file)
         profile, region = given.profile or settings.profile, given.region or settings.region
         file = "" if given.config_file == samconfig.FILE else str(given.config_file)
-        own = _options(profile=given.profile, region=given.region, config_file=file)
-        output.selections = {"aws": _options(profile=profile, region=region), "sam": own, "cfn-gitops": own}
+        # sam runs in the folder of the release.
+        output.selections = {"aws": _options(profile=profile, region=region),
+                             "sam": _options(profile=given.profile, region=given.region, config_file=file and str(given.config_file.resolve())),
+                             "cfn-gitops": _options(profile=given.profile, region=given.region, config_file=file)}
         account = connect(profile, region)
         output.place(account.id, account.region, settings.env_id)
         environment = Environment(settings, account)

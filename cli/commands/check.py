@@ -8,7 +8,6 @@ parameters, for example, and most names that are in use.
 from __future__ import annotations
 
 import argparse
-import shlex
 from typing import Any
 
 from cli.checks import template as templates
@@ -19,7 +18,6 @@ from cli.checks.region import quota_rows, service_rows, unknown_rows
 from cli.checks.rows import Once, Reader, Row, findings
 from cli.checks.stack import stack_rows
 from cli.checks.token import token_rows
-from cli.environment import samconfig
 from cli.environment.account import Environment, parameters
 from cli.shell.output import Found, NotChecked, Output, Sound
 
@@ -83,14 +81,9 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         output.document["ignored"] = given.ignore
         output.write(f"Ignored: {', '.join(given.ignore)}")
     if status == 0:
-        output.document["next"] = output.selecting(f"Next: {_deploy(environment, given)}{_without(values.value or {})}")
+        output.document["next"] = output.selecting(f"Next: sam deploy --config-env {environment.settings.table}{_without(values.value or {})}")
         output.write(output.document["next"])
     return status
-
-
-def _deploy(environment: Environment, given: Any) -> str:
-    file = "" if given.config_file == samconfig.FILE else f" --config-file {shlex.quote(str(given.config_file.resolve()))}"
-    return f"sam deploy --config-env {environment.settings.table}{file}"
 
 
 def _without(values: dict[str, str]) -> str:

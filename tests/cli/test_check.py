@@ -184,10 +184,10 @@ def test_full_check_has_each_key_and_ends_with_the_next_command(operator: Operat
         ("quota of CodeBuild, as it is applied", None)]
     assert checked.document["account"] == operator.aws.account_id
     assert checked.document["next"] == (
-        f"Next: sam deploy --config-env dev --config-file {operator.folder.config}. It has the project infra without a mirror, because "
+        f"Next: sam deploy --config-file {operator.folder.config} --config-env dev. It has the project infra without a mirror, because "
         "GitLabProject is not set: docs/how-to/connect-gitlab.md")
     operator.folder.write(with_line("'ProjectID=\"\"'"))
-    assert operator.check().document["next"].endswith("samconfig.toml")
+    assert operator.check().document["next"].endswith("--config-env dev")
 
 
 def test_ignored_rows_are_not_read_and_are_named(operator: Operator) -> None:
