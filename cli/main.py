@@ -16,9 +16,9 @@ from cli.environment import samconfig
 from cli.environment.account import Environment, connect
 from cli.environment.questions import OTHER_FORM, of_another_form
 from cli.shell import spelling
-from cli.shell.ending import NotLooked, WrongUse, ended
+from cli.shell.ending import Failure, NotLooked, WrongUse, ended
 from cli.shell.output import Output
-from cli.shell.terminal import write_shown
+from cli.shell.terminal import loss, write, write_shown
 
 # In the order of an environment's life.
 COMMANDS = ("check", "status", "doctor", "failures", "approve", "reject", "undo", "freeze", "thaw", "upgrade", "leave", "undeploy")
@@ -130,12 +130,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise NotLooked(failure.problem, output.after_interrupt() if output.has_begun else failure.remedy) from error
 
     try:
-        return ended(run, output.after_interrupt, output.failure)
+        status = ended(run, output.after_interrupt, output.failure)
     except Exception as defect:
         output.document["error"] = {"problem": f"a defect of cfn-gitops: {type(defect).__name__}", "remedy": "Report it"}
         raise
     finally:
         output.end()
+    if reason := loss():
+        write(Failure(f"the output was not written: {reason}", "Correct the cause, and run this again"), to=sys.stderr)
+        return status or Failure.status
+    return status
 
 
 def _options(**values: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import codecs
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -22,6 +23,8 @@ _MASK = "<secret>"
 _PART = 6
 # The characters of a text that is shortened.
 _SEARCHED = 10_000
+# Why a part of the output was lost, unless its reader has ended: a full disk.
+_LOST: list[str] = []
 # Their members may be added later.
 _SECRETS: list[Collection[str]] = []
 # A character, perhaps as an address, JSON or HTML has it.
@@ -106,8 +109,10 @@ def write_shown(text: str, to: TextIO | None = None) -> None:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), end="", file=stream, flush=True)
-    except OSError:
-        # The terminal is closed, or the reader of a pipe has ended. The script goes on, as with a clean-up.
+    except OSError as error:
+        # The terminal is closed, the reader of a pipe has ended, or a disk is full. The script goes on, as with a clean-up.
+        if stream is sys.stdout and error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF):
+            _LOST.append(str(error.strerror))
         nowhere = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
         with contextlib.suppress(OSError, ValueError):
             # Python writes the rest of the buffer at its end, and would report that it cannot.
@@ -116,6 +121,11 @@ def write_shown(text: str, to: TextIO | None = None) -> None:
             sys.stdout = nowhere
         elif stream is sys.stderr:
             sys.stderr = nowhere
+
+
+def loss() -> str:
+    """Why a part of the standard output was lost. Empty if it was not, or if its reader has ended."""
+    return "".join(_LOST[:1])
 
 
 @contextlib.contextmanager

@@ -23,8 +23,9 @@ FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:cfn-gitops"
 
 @pytest.fixture(autouse=True)
 def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret of one test does not mask the output of the next one."""
+    """A secret of one test does not mask the output of the next one, and none has lost output yet."""
     monkeypatch.setattr(terminal, "_SECRETS", [])
+    monkeypatch.setattr(terminal, "_LOST", [])
 
 
 class FakeAccount(Account):

@@ -156,7 +156,7 @@ TROUBLES: dict[str, Trouble] = {
     "half of the credentials": Trouble(
         lambda machine: machine.unset("AWS_SECRET_ACCESS_KEY"), f"missing: AWS_SECRET_ACCESS_KEY. {LOG_IN}"),
     "expired credentials": Trouble(answers(403, "ExpiredToken", "The security token included in the request is expired"),
-                                   f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}"),
+                                   f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}.* set AWS_ACCESS_KEY_ID .* again, or unset"),
     "unknown key": Trouble(answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
                            f"AWS does not know these credentials in this region .*{LOG_IN}"),
     "wrong secret key": Trouble(answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
@@ -332,6 +332,26 @@ def test_interrupt_is_one_line_and_status_130(at: str, by: signal.Signals, comma
     setattr(machine.server, at, interrupts(by))
     document = check(run(command, *OPTIONS.get(command, []), "--json"), Trouble(lambda _: None, r"^\nInterrupted\. [A-Z].*", 130))
     assert document["error"]["problem"] == "Interrupted"
+
+
+@pytest.mark.parametrize("way", ["option", "samconfig.toml", "variable"])
+def test_exported_credentials_replace_a_login_that_needs_awscrt(way: str, machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one file has no awscrt, and a profile that is named comes before the credentials of variables."""
+    monkeypatch.setattr("botocore.credentials.EC", None)
+    machine.config("[profile work]\nlogin_session = arn:aws:iam::111122223333:user/ann\n", "work" if way == "variable" else "")
+    named = f"{TABLE}profile = 'work'\n[dev.deploy.parameters]\nparameter_overrides = ['EnvID=dev']\n"
+    machine.samconfig(named if way == "samconfig.toml" else named.replace("profile = 'work'\n", ""))
+    option = ["--profile", "work"] * (way == "option")
+    found = run("doctor", *option)
+    assert (found.status, found.err) == (3, (
+        "this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have. Pass its credentials: "
+        f'eval "$(aws {"" if way == "variable" else "--profile work "}configure export-credentials --format env)". '
+        "Then run this without --profile, and without profile in samconfig.toml\n"))
+    machine.set(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY=KEY)
+    if way != "variable":
+        assert run("doctor", *option).err == found.err
+    machine.samconfig(named.replace("profile = 'work'\n", ""))
+    assert "no answer is set" in run("doctor").err
 
 
 def test_trust_in_the_ca_is_the_remedy_of_its_certificate(machine: Machine, aws_over_tls: AwsServer, run: Run, tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The arguments that all subcommands have, and the first line."""
 
+import errno
 import importlib
+import io
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -13,8 +16,10 @@ from botocore.parsers import ResponseParserError
 from cli import main
 from cli.environment.questions import InvalidQuestion, NoAnswer
 from cli.main import COMMANDS
+from cli.shell import terminal
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Finding, Found, Held, NotChecked, NotLookedAt, Output, Sound
+from tests.cli.answering import Answering, projects
 from tests.cli.aws_server import Machine
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 from tests.cli.test_machine import OPTIONS, aws, machine  # noqa: F401: fixtures
@@ -113,6 +118,26 @@ def test_status_is_that_of_the_error(error: BaseException, status: int, account:
     ([Sound("a"), NotChecked.because("a", rejected("Throttling"))], 3), ([Found("a"), NotChecked.because("a", Failure("b", "c"))], 1)])
 def test_finding_goes_before_a_failed_look(findings: list[Finding], status: int) -> None:
     assert Output().findings(findings) == status
+
+
+class Failing(io.StringIO):
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def write(self, _: str) -> int:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"]], ids=str)
+def test_full_disk_is_a_failure_and_a_closed_pipe_is_not(arguments: list[str], answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, status, said in ((errno.ENOSPC, 1, "the output was not written: No space left on device. Correct the cause, and run this again\n"),
+                                 (errno.EPIPE, 0, "")):
+        terminal._LOST.clear()
+        answering.responses["Invoke"] = projects()
+        monkeypatch.setattr(sys, "stdout", Failing(number))
+        ended = run(*arguments)
+        assert (ended.status, ended.err) == (status, said)
 
 
 def test_program_in_a_remedy_is_quoted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount, run: Run) -> None:
