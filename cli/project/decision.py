@@ -106,9 +106,10 @@ class Decision(NamedTuple):
             if found.get("status") not in _DECIDED:
                 raise Failure(f"PutApprovalResult: {failure.problem}", output.interrupted) from error
             if (found["status"], found.get("updatedBy")) != (self.status, account.arn):
-                summary = found.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "")
-                raise Failure(f"{what} was {_DECIDED[found['status']]} meanwhile, by {found.get('updatedBy', '?')}: {summary or 'no reason'}",
-                              f"See it: {page}") from error
+                # CodePipeline itself ends a request that has waited for seven days.
+                end = f"{_DECIDED[found['status']]} by {found['updatedBy']}" if "updatedBy" in found else found["status"]
+                summary = found.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "no reason")
+                raise Failure(f"the request of {what} has ended already: {end} ({summary})", f"See it: {page}") from error
         output.document["result"] = past
         output.record_change(f"{what} is {past}")
         output.write_progress(self.end.format(page=page))

@@ -202,12 +202,12 @@ def test_without_one_request_nothing_is_decided(found: Any, line: str, rejects: 
     assert (ended.status, ended.err) == (1, f"{line}\n") and [call for call, _ in answering.requests] == ["GetPipelineState"]
 
 
-@pytest.mark.parametrize("call", ["GetPipelineState", "PutApprovalResult"])
-def test_denial_names_the_approvers_and_no_right(call: str, approves: Decide, answering: Answering) -> None:
+@pytest.mark.parametrize(("call", "status"), [("GetPipelineState", 3), ("PutApprovalResult", 1)])
+def test_denial_names_the_approvers_and_no_right(call: str, status: int, approves: Decide, answering: Answering) -> None:
     answering.responses[call] = DENIED
     ended = approves("--yes")
     assert ended.err == f"{call} is denied: User: x is not authorized. Only approvers may decide: ask one of them (docs/how-to/approvers.md)\n"
-    assert ended.status in (1, 3) and "is approved" not in ended.out
+    assert ended.status == status and "is approved" not in ended.out
 
 
 @pytest.mark.parametrize("answered", [COMPLETED, INVALID], ids=["completed", "invalid"])
@@ -215,10 +215,13 @@ def test_request_that_another_person_decided_is_named(answered: Any, approves: D
     answering.responses |= {"PutApprovalResult": answered, "ListActionExecutions": decided("Failed", PAUL, "not\x1btoday")}
     ended = approves("--yes")
     assert ended.status == 1 and "is approved" not in ended.out
-    assert ended.err == f"execution {EXECUTION} of {PIPELINE} was rejected meanwhile, by {PAUL}: not\\x1btoday. See it: {TIMELINE}\n"
+    assert ended.err == f"the request of execution {EXECUTION} of {PIPELINE} has ended already: rejected by {PAUL} (not\\x1btoday). See it: {TIMELINE}\n"
     # It was approved, but by another person.
-    answering.responses["ListActionExecutions"] = decided("Succeeded", PAUL, "")
-    assert f"was approved meanwhile, by {PAUL}: no reason. See it" in approves("--yes").err
+    answering.responses["ListActionExecutions"] = decided("Succeeded", PAUL, "read")
+    assert f"has ended already: approved by {PAUL} (read). See it" in approves("--yes").err
+    # After seven days CodePipeline fails it.
+    answering.responses["ListActionExecutions"] = {"actionExecutionDetails": [{"actionExecutionId": REQUEST, "status": "Failed"}]}
+    assert "has ended already: Failed (no reason). See it" in approves("--yes").err
 
 
 @pytest.mark.parametrize(("word", "status"), [("approve", "Succeeded"), ("reject", "Failed")])
