@@ -32,7 +32,7 @@ def _plan(project: Project) -> Iterator[str]:
         yield "!   The pipeline's transition is enabled, so this is a part of a freeze, or the freeze of an image by `cfn-gitops undo`"
     for each in project.executions:
         if "IsWaitingBefore" in each and each.get("Stage") in held:
-            yield f"    {shown_execution(each)} goes on into stage {each['Stage']}, unless a newer one replaces it"
+            yield f"    {shown_execution(each)} goes on into stage {each['Stage']}, unless a newer one replaces it or the freeze lasted 30 days"
     if project.rules["push"] in held:
         yield "    The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it"
         if project.stage:

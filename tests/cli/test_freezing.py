@@ -231,7 +231,7 @@ Account 111122223333, region eu-central-1, environment dev
     held by the disabled event rule {IMAGE}
     held by the disabled event rule {REVIEW}
     held by the disabled transition into stage Deploy: sale, for 0s by {OLIVIA}
-    execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it
+    execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it or the freeze lasted 30 days
     The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it
     It does not after an undo. Then start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
     A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit
