@@ -80,7 +80,8 @@ def parser() -> Parser:
         command = commands.add_parser(name, help=" ".join(first.split()).rstrip("."), description=f"{first}\n\n{rest}",
                                       epilog=f"examples:\n{examples}\n\n{_STATUS}")
         common = command.add_argument_group("environment")
-        common.add_argument("--env", default="dev", metavar="NAME", help="a table of samconfig.toml (default: dev)")
+        common.add_argument("--env", default="", metavar="NAME",
+                            help="a table of samconfig.toml (default: dev). Without the file: the EnvID")
         common.add_argument("--profile", default="", metavar="NAME",
                             help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)")
         common.add_argument("--region", default="", metavar="NAME",
@@ -111,15 +112,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise WrongUse(f"{words[0]} stands before the command", "Options follow it, as in `cfn-gitops status --env dev`")
         given = parser().parse_args(words)
         module = importlib.import_module(f"cli.commands.{given.command}")
-        settings = samconfig.read(given.env, file=given.config_file)
-        profile, region = given.profile or settings.profile, given.region or settings.region
+        settings = samconfig.read(given.env, given.config_file)
+        env_id = settings.env_id
+        profile, region = given.profile or settings.text("profile"), given.region or settings.text("region")
         file = "" if given.config_file == samconfig.FILE else str(given.config_file)
         # sam runs in the folder of the release.
         output.selections = {"aws": _options(profile=profile, region=region),
                              "sam": _options(profile=given.profile, region=given.region, config_file=file and str(given.config_file.resolve())),
                              "cfn-gitops": _options(profile=given.profile, region=given.region, config_file=file)}
         account = connect(profile, region)
-        output.place(account.id, account.region, settings.env_id)
+        output.place(account.id, account.region, env_id)
         environment = Environment(settings, account)
         try:
             return int(module.run(environment, given, output))

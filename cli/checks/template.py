@@ -4,32 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cli.environment import yaml_template
-from cli.shell.ending import Failure, WrongUse
-from cli.shell.output import Finding, NotChecked
+from cli.shell.ending import WrongUse
 
 NAME = "template.yaml"
-# The errors of a value with another form, and of a pattern that only Java has.
-_OTHER_FORM = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError, re.error)
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
-
-
-def attempt(what: str, read: Callable[[], Any], unread: list[Finding]) -> list[Any]:
-    """The result for a part of the user's file. Empty if it is not known before a deployment, or if the part has a form
-    that only CloudFormation reads. The part is then one of `unread`, and stops no other part."""
-    try:
-        return [read()]
-    except Failure as failure:
-        row = NotChecked.because(what, failure)
-    except _OTHER_FORM:
-        row = NotChecked(what, "it has a form that this version does not read", "Compare it yourself")
-    if row not in unread:
-        unread.append(row)
-    return []
 
 
 def folder(config_file: Path) -> Path:

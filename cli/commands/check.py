@@ -13,7 +13,7 @@ from typing import Any
 from cli.checks import template as templates
 from cli.checks.executions import execution_rows
 from cli.checks.names import name_rows, owned_by
-from cli.checks.parameters import SettingsFile, setting_rows
+from cli.checks.parameters import setting_rows
 from cli.checks.region import quota_rows, service_rows, unknown_rows
 from cli.checks.rows import Once, Reader, Row, findings
 from cli.checks.stack import stack_rows
@@ -26,7 +26,6 @@ EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region e
 
 # Each key of a row, with what the row compares.
 KEYS = {
-    "settings": "the settings of sam deploy in samconfig.toml that the template needs",
     "parameters": "parameters in samconfig.toml that sam would drop",
     "tags": "the stack's tags, and those of everything that the function creates",
     "stack": "whether CloudFormation accepts a deployment of the environment's stack now",
@@ -58,14 +57,14 @@ def next_values(environment: Environment, document: dict[str, Any], stack: dict[
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    settings, reader = SettingsFile(environment, given.config_file), Reader(environment)
+    reader = Reader(environment)
     document = templates.read(templates.folder(given.config_file))
     stacks = Once(lambda: {each["StackName"]: each for each in environment.account.stacks()})
     stack = Once(lambda: stacks.get().get(environment.settings.stack_name))
     owned = Once(lambda: owned_by(reader, stack.get()))
     values = Once(lambda: next_values(environment, document, stack.get()))
     rows: list[Row] = [
-        *setting_rows(settings, document, values),
+        *setting_rows(environment.settings, document, values),
         *stack_rows(environment, stack),
         *service_rows(reader),
         *quota_rows(reader, document, owned, values),
@@ -80,7 +79,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if given.ignore:
         output.document["ignored"] = given.ignore
         output.write(f"Ignored: {', '.join(given.ignore)}")
-    if status == 0:
+    if status == 0 and environment.settings.file:
         output.document["next"] = output.selecting(f"Next: sam deploy --config-env {environment.settings.table}{_without(values.value or {})}")
         output.write(output.document["next"])
     return status

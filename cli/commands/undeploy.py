@@ -127,7 +127,7 @@ def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
         plan.stacks[child] = f"belongs to {owner}" if is_shown else f"may need the function: {reason}"
     if plan.deletes_bucket and (live := bucket_owners(plan, environment, stacks)):
         plan.obstacle = (f"nothing is deleted, because the bucket {plan.bucket} is that of stack {', '.join(live)}",
-                         f"Correct stack_name in the table {environment.settings.table} of samconfig.toml")
+                         environment.settings.remedy)
     elif others:
         needed = f"the function of {own}" if plan.stack_id else f"the bucket {plan.bucket}"
         plan.obstacle = (

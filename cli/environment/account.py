@@ -140,7 +140,7 @@ class Environment:
         if stack is None or self._is_own(stack):
             return stack
         raise Failure(f"stack {name} does not have EnvID {self.env_id} and the export {self.export}",
-                      f"Correct stack_name, or EnvID, in the table {self.settings.table} of samconfig.toml")
+                      self.settings.remedy)
 
     def function_of(self, stack: dict[str, Any]) -> str:
         """The ARN of the function that the environment's stack exports. Empty if it exports none yet."""
@@ -167,7 +167,7 @@ class Environment:
         """Raises `Failure` without a proof that the environment's stack existed here and was deleted."""
         name = self.settings.stack_name
         if not self.account.was_deleted(name):
-            raise self.missing(name, f"Correct stack_name in the table {self.settings.table} of samconfig.toml, or name another place "
+            raise self.missing(name, f"{self.settings.remedy}, or name another place "
                                "with --profile or --region. If it was deleted more than 90 days ago, nothing is left to do")
 
 

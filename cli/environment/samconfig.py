@@ -1,10 +1,15 @@
-"""An environment's settings in samconfig.toml."""
+"""An environment's settings in samconfig.toml.
+
+sam reads parameters and tags in several forms. This reads one of them, that of the release: a list of texts `Name=value`.
+tests/cli/test_samconfig.py compares it with sam's own reader.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +22,94 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib  # type: ignore[import-not-found, no-redef]
 
 FILE = Path("samconfig.toml")
-# `[dev.deploy.parameters]`, and the first part of it.
-_HEADER = re.compile(r"""\s*\[\s*["']?([A-Za-z0-9_-]+)["']?\s*(?:\.[^=]*)?\]\s*(?:#.*)?$""")
+# sam reads more of each: escapes, several pairs in a text, and `ParameterKey=Name,ParameterValue=value` at any place of it.
+_FORMS = {
+    "parameter_overrides": re.compile(r"""(?![\s\S]*ParameterKey=)([A-Za-z0-9]+)=(?:([^\s"'\\]+)|"([^"\\]*)"|'([^'\\]*)')"""),
+    # sam splits a text with more than one equals sign at its spaces.
+    "tags": re.compile(r"""([^="'\\]+)=([^="'\\]*)|([^\s="'\\]+)="([^\s"'\\]*)\""""),
+}
+_REMEDIES = {
+    "parameter_overrides": """Write it as a list of texts "Name=value". An empty value, and one with a space, has quotation """
+                           """marks of its own: 'Name="two words"'""",
+    "tags": """Write it as a list of texts "Key=value". A value with an equals sign has quotation marks of its own, and no """
+            """space: 'Key="a=b"'""",
+}
 
 
 @dataclass
 class Settings:
-    """One environment's table of samconfig.toml."""
+    """The settings of `sam deploy` in an environment's table. One in another form ends only what needs it."""
 
     table: str
-    stack_name: str
-    parameters: dict[str, str]
-    # As sam reads them. Empty if the file has none.
-    profile: str = ""
-    region: str = ""
+    given: dict[str, Any]
+    # `None` without a file: then the environment has its default names.
+    file: Path | None = None
 
     @property
+    def stack_name(self) -> str:
+        return self.text("stack_name")
+
+    @cached_property
     def env_id(self) -> str:
-        return self.parameters["EnvID"]
+        if value := dict(self.pairs("parameter_overrides", "EnvID")).get("EnvID"):
+            return value
+        raise WrongUse(f"{self.file}: parameter_overrides of [{self.table}.deploy.parameters] lacks EnvID",
+                       f'Add it, as in parameter_overrides = ["EnvID={self.table}"]')
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        return dict(self.pairs("parameter_overrides"))
+
+    @property
+    def remedy(self) -> str:
+        """For a stack that is not the environment's."""
+        return (f"Correct stack_name, or EnvID, in the table {self.table} of {self.file}" if self.file else
+                f"Name another EnvID with --env, or run this in the folder of your {FILE}")
+
+    def text(self, name: str) -> str:
+        """Empty if it does not exist."""
+        value = self.given.get(name, "")
+        if not isinstance(value, str):
+            raise self._unread(name, f'Write it as a text: {name} = "…"')
+        return value
+
+    def pairs(self, name: str, part: str = "") -> list[tuple[str, str]]:
+        """Each name of a list with its value, even if it is there twice. With `part`, only those that may be of this name."""
+        texts, found = self.given.get(name, []), []
+        if not isinstance(texts, list):
+            raise self._unread(name, _REMEDIES[name])
+        for text in texts:
+            pair = _FORMS[name].fullmatch(text) if isinstance(text, str) else None
+            if pair:
+                key, value = (each for each in pair.groups() if each is not None)
+                found.append((key, value))
+            elif part in str(text) or not isinstance(text, str) or text.startswith("file://"):
+                raise self._unread(f"{str(text)[:60]} in {name}", _REMEDIES[name])
+        return found
+
+    def _unread(self, what: str, remedy: str) -> WrongUse:
+        return WrongUse(f"{self.file}: {what} of [{self.table}.deploy.parameters] is not read by this command", remedy)
 
 
-def read(table_name: str, more: list[str] | None = None, file: Path = FILE) -> Settings:
-    """The table of an environment: its parameter_overrides, overridden by `more` (Name=value)."""
-    content = contents(file)
-    tables = {name: table for name, table in content.items() if isinstance(table, dict)}
-    if table_name not in tables:
-        raise WrongUse(f"{file} has no environment {table_name}" + did_you_mean(table_name, tables),
+def read(name: str, file: Path = FILE) -> Settings:
+    """The table of an environment, by default `dev`. Without the file of the current folder, the name is enough."""
+    # Not equal, but the same: the user named no file.
+    if name and file is FILE and not os.path.lexists(file):
+        if not name.isalnum():
+            raise WrongUse(f"there is no {file} in {Path.cwd()}, and {name} is not an EnvID", "Correct --env")
+        return Settings(name, {"stack_name": f"cfn-gitops-{name}", "parameter_overrides": [f"EnvID={name}"]})
+    content, name = contents(file), name or "dev"
+    tables = {each: table for each, table in content.items() if isinstance(table, dict)}
+    if name not in tables:
+        raise WrongUse(f"{file} has no environment {name}" + did_you_mean(name, tables),
                        f"Name one of its tables: {', '.join(sorted(tables))}" if tables else
                        "It has none: copy that of the release")
-    table = tables[table_name]
-    name = setting(table, "stack_name")
-    if not name:
-        raise WrongUse(f"{file}: [{table_name}.global.parameters] lacks stack_name",
-                      f'Add it, as in stack_name = "cfn-gitops-{table_name}"')
-    parameters = parameter_overrides(table, file) | pairs(more or [])
-    if not parameters.get("EnvID"):
-        raise WrongUse(f"{file}: parameter_overrides of [{table_name}.deploy.parameters] lacks EnvID",
-                      f'Add it, as in parameter_overrides = ["EnvID={table_name}"]')
-    return Settings(table_name, name, parameters, setting(table, "profile"), setting(table, "region"))
+    # As in sam, those of the command replace those of all commands.
+    found = [member(tables[name], command, "parameters") for command in ("global", "deploy")]
+    settings = Settings(name, {key: value for each in found if isinstance(each, dict) for key, value in each.items()}, file)
+    if settings.stack_name:
+        return settings
+    raise WrongUse(f"{file}: [{name}.global.parameters] lacks stack_name", f'Add it, as in stack_name = "cfn-gitops-{name}"')
 
 
 def contents(file: Path) -> dict[str, Any]:
@@ -62,20 +117,14 @@ def contents(file: Path) -> dict[str, Any]:
         return dict(tomllib.loads(file.read_text("utf-8")))
     except FileNotFoundError:
         raise WrongUse(f"there is no {file} in {Path.cwd()}", "Run this in the folder of your samconfig.toml, or name the "
-                      "file: --config-file") from None
+                       "file: --config-file. Without a file, name the environment: --env") from None
     except UnicodeDecodeError as error:
         *lines, last = error.object[:error.start].split(b"\n")
         raise WrongUse(f"{file} is not read: it is not UTF-8 (at line {len(lines) + 1}, column {len(last) + 1})",
-                      "Save it as UTF-8") from error
+                       "Save it as UTF-8") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise WrongUse(f"{file} is not read: {reason}", "Correct it, or copy that of the release") from error
-
-
-def setting(table: dict[str, Any], name: str) -> str:
-    """A setting of `sam deploy`, for all commands or for this one. Empty if it does not exist, or is not a text."""
-    found = [member(table, command, "parameters", name) for command in ("deploy", "global")]
-    return next((value for value in found if isinstance(value, str) and value), "")
 
 
 def member(table: Any, *path: str) -> Any:
@@ -83,61 +132,3 @@ def member(table: Any, *path: str) -> Any:
     for name in path:
         table = table.get(name) if isinstance(table, dict) else None
     return table
-
-
-def parameter_overrides(table: dict[str, Any], file: Path = FILE) -> dict[str, str]:
-    """A list of parameters, or one text with all of them, as `sam deploy --guided` saves it."""
-    return dict(override_pairs(table, file))
-
-
-def override_pairs(table: dict[str, Any], file: Path = FILE) -> list[tuple[str, str]]:
-    """The name and the value of each, even if a name is there twice."""
-    found: list[tuple[str, str]] = []
-    try:
-        for text in override_texts(table):
-            words = shlex.split(text)
-            if wrong := [word for word in words if "=" not in word]:
-                raise _not_a_pair(wrong[0], is_first=wrong[0] is words[0], place=f"{file}{_line_of(text, file)}")
-            found += [(name, value) for name, _, value in (word.partition("=") for word in words)]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise WrongUse(f"{file}: parameter_overrides is not a list of texts Name=value: {error}",
-                      'Write it as in parameter_overrides = ["EnvID=dev"]') from error
-    return found
-
-
-def _not_a_pair(word: str, is_first: bool, place: str) -> Failure:
-    if is_first:
-        return WrongUse(f"{place}: {word} has no value", "Write it as in 'EnvID=dev'")
-    return WrongUse(f"{place}: {word} is outside of quotation marks, so sam ignores it",
-                   "Quote a value with a space or a line break, as in 'Name=\"two words\"'")
-
-
-def _line_of(text: str, file: Path) -> str:
-    """The line on which the text begins. Empty if TOML's escapes hide it."""
-    begins = re.compile("""["']""" + re.escape(text.split("\n")[0]))
-    lines = file.read_text("utf-8").split("\n") if file.is_file() else []
-    return next((f", line {number}" for number, line in enumerate(lines, 1) if begins.search(line)), "")
-
-
-def override_texts(table: dict[str, Any]) -> list[str]:
-    given = member(table, "deploy", "parameters", "parameter_overrides") or []
-    return [given] if isinstance(given, str) else given
-
-
-def lines_of(content: str, table_name: str, pattern: str) -> list[int]:
-    """The numbers of the lines in an environment's tables that match. Empty if the file writes them in another form of
-    TOML, such as one line."""
-    is_own, found = False, []
-    for number, line in enumerate(content.split("\n"), 1):
-        if header := _HEADER.match(line):
-            is_own = header[1] == table_name
-        elif is_own and not line.lstrip().startswith("#") and re.search(pattern, line):
-            found.append(number)
-    return found
-
-
-def pairs(given: list[str]) -> dict[str, str]:
-    wrong = [pair for pair in given if "=" not in pair]
-    if wrong:
-        raise WrongUse(f"parameters must be Name=value pairs, not {' '.join(wrong)}", "Correct them")
-    return dict(pair.split("=", 1) for pair in given)

@@ -13,7 +13,7 @@ import pytest
 
 from cli import main as command_line
 from cli.environment.account import Account, Environment
-from cli.environment.samconfig import Settings
+from cli.environment.samconfig import FILE, Settings
 from cli.shell import terminal
 from tests.cli.answering import SESSION, Answering
 
@@ -26,6 +26,12 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret of one test does not mask the output of the next one, and none has lost output yet."""
     monkeypatch.setattr(terminal, "_SECRETS", [])
     monkeypatch.setattr(terminal, "_LOST", [])
+
+
+def settings_of(parameters: dict[str, str]) -> Settings:
+    """Those of the environment dev."""
+    return Settings("dev", {"stack_name": "cfn-gitops-dev",
+                            "parameter_overrides": [f'{name}="{value}"' for name, value in parameters.items()]}, FILE)
 
 
 class FakeAccount(Account):
@@ -100,7 +106,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
 
 @pytest.fixture
 def environment(account: FakeAccount) -> Environment:
-    return Environment(Settings("dev", "cfn-gitops-dev", {"EnvID": "dev"}), account)
+    return Environment(settings_of({"EnvID": "dev"}), account)
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ def test_denied_list_of_stacks_stops_what_needs_it_alone(operator: Operator) -> 
     needing = {"stack", "first-project", "names", "exports", "secret", "pipeline", "executions", "gitlab", "tags"}
     denied = {row["key"] for row in checked.of("not checked") if "DescribeStacks is denied" in row["reason"]}
     assert checked.status == 3 and denied == {*needing, "quotas"}, denied
-    assert {row["key"] for row in checked.of("sound")} == {"settings", "parameters", "services", "quotas"}
+    assert {row["key"] for row in checked.of("sound")} == {"parameters", "services", "quotas"}
 
 
 def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:

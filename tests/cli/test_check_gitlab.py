@@ -26,10 +26,10 @@ from cli.checks.secret import NotAToken, token_in
 from cli.checks.template import defaults, read
 from cli.checks.token import token_findings
 from cli.environment.account import Account, Environment
-from cli.environment.samconfig import Settings
 from cli.shell import terminal
 from cli.shell.output import Finding
 from tests import preloaded
+from tests.cli.conftest import settings_of
 from tests.cli.scene import Folder, Operator, with_line
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
@@ -91,7 +91,7 @@ class Scene:
 
     def checks(self) -> list[Finding]:
         account = Account(self.session(), self.aws.account_id)
-        return token_findings(Environment(Settings("dev", "cfn-gitops-dev", self.parameters), account), self.settings)
+        return token_findings(Environment(settings_of(self.parameters), account), self.settings)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -656,7 +656,7 @@ def run():
     given = json.loads(sys.stdin.read())
     account = Account(boto3.Session(region_name=given["region"]), given["account"])
     known = given["parameters"]
-    return output.findings(token_findings(Environment(Settings("dev", "cfn-gitops-dev", known), account), known))
+    return output.findings(token_findings(Environment(Settings("dev", {"parameter_overrides": ["EnvID=dev"]}), account), known))
 
 output = Output("--json" in sys.argv)
 status = ended(run, "", output.failure)

@@ -23,10 +23,10 @@ from cli.checks.rows import Once, Reader, Row, findings
 from cli.checks.stack import project_check, stack_check
 from cli.commands.check import next_values
 from cli.environment.account import Account, Environment
-from cli.environment.samconfig import Settings
 from cli.project.approvals import is_waiting
 from cli.project.pipelines import is_unfinished
 from cli.shell.output import Finding, Sound
+from tests.cli.conftest import settings_of
 from tests.cli.scene import ROOT
 
 ACCOUNT = "111122223333"
@@ -36,7 +36,7 @@ OWNER = f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack/cfn-gitops-dev/1a2
 
 def reader(region_name: str = "eu-central-1", arn: str = CALLER) -> Reader:
     session = boto3.Session("key", "secret", region_name=region_name)
-    return Reader(Environment(Settings("dev", "cfn-gitops-dev", {"EnvID": "dev"}), Account(session, ACCOUNT, arn)))
+    return Reader(Environment(settings_of({"EnvID": "dev"}), Account(session, ACCOUNT, arn)))
 
 
 @functools.cache

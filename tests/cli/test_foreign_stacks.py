@@ -211,11 +211,10 @@ def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount
     ("dev = {", "samconfig.toml is not read: .*end of document"), ("\ndev = {]", "samconfig.toml is not read: .*line 2, column 8"),
     (b"a\n b\xff", "samconfig.toml is not read: .*line 2, column 3"),
     (None, "there is no samconfig.toml in "), ("[dev]", "lacks stack_name"), ("[dev]\nglobal = 1", "lacks stack_name"),
-    ("[dev.global.parameters]\nstack_name = 1", "lacks stack_name"), ("dev = 1", "has no environment dev"),
+    ("[dev.global.parameters]\nstack_name = 1", "stack_name of .* is not read"), ("dev = 1", "has no environment dev"),
     ("[dev.global.parameters]\nstack_name = 'a'", "lacks EnvID"),
-    *((f"[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = {value}", "is not a list of texts")
-      for value in ("['a=\"b']", "[1]", "1", "true", "[['a=b']]")),
-    ("[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = ['a']", "samconfig.toml.* a[ .]")])
+    *((f"[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = {value}", "is not read by this command")
+      for value in ("['EnvID=\"b']", "[1]", "1", "true", "[['a=b']]", "['EnvID']"))])
 def test_samconfig_that_is_not_read_is_one_sentence(content: str | bytes | None, message: str, folder: Path,
                                                     account: FakeAccount, run: Run) -> None:
     path = folder / "samconfig.toml"
@@ -223,4 +222,4 @@ def test_samconfig_that_is_not_read_is_one_sentence(content: str | bytes | None,
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     ended = run("undeploy")
-    assert ended.status in (1, 2) and re.search(message, ended.err) and ended.err.count("\n") == 1
+    assert ended.status == 2 and re.search(message, ended.err) and ended.err.count("\n") == 1

@@ -1,17 +1,45 @@
-"""The table of samconfig.toml for an environment."""
+"""The table of samconfig.toml for an environment, compared with what sam reads."""
 
+import json
+import random
+import re
 import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-from samcli.cli.types import CfnParameterOverridesType
+import tomlkit
+from samcli.commands.deploy.command import cli as sam_deploy
 
 from cli.environment import samconfig
-from cli.shell.ending import WrongUse
+from cli.environment.samconfig import Settings
+from cli.shell.failure import WrongUse
+from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 from tests.deployment.pages import blocks
-from tests.cli.conftest import ROOT
 
 TABLES = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items() if name != "version"}
+# The options of `sam deploy` that read samconfig.toml, and those compared here. All of them would read a template too.
+SAM = click.Command("deploy", params=[each for each in sam_deploy.params if each.name in (
+    "config_env", "config_file", None, "parameter_overrides", "tags")])
+PAGE = (ROOT / "docs/how-to/tags.md").read_text()
+
+
+def of_sam(folder: Path, name: str, value: Any) -> Any:
+    """As `sam deploy` reads it."""
+    document = {"version": 0.1, "dev": {"deploy": {"parameters": {name: value}}}}
+    (folder / "samconfig.toml").write_text(tomlkit.dumps(document))
+    given = ["--config-file", str(folder / "samconfig.toml"), "--config-env", "dev"]
+    return SAM.make_context("deploy", given).params[name]
+
+
+def of_cli(name: str, value: Any) -> dict[str, str] | None:
+    """`None` if it has another form."""
+    try:
+        return dict(Settings("dev", {name: value}, samconfig.FILE).pairs(name))
+    except WrongUse:
+        return None
 
 
 def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
@@ -20,19 +48,10 @@ def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
     for name, table in TABLES.items():
         assert table["global"]["parameters"]["stack_name"] == f"cfn-gitops-{name}"
     # A later release has the same file: a parameter in it would change every environment that has another value.
-    assert samconfig.read("dev", file=ROOT / "samconfig.toml").parameters == {"EnvID": "dev"}
+    assert samconfig.read("dev", ROOT / "samconfig.toml").parameters == {"EnvID": "dev"}
     assert str(TABLES["dev"]).replace("dev", "prd") == str(TABLES["prd"])
     # `sam deploy` otherwise skips an upload if the key exists. It compares no content.
     assert TABLES["dev"]["deploy"]["parameters"]["force_upload"] is True
-
-
-@pytest.mark.parametrize(("given", "message"), [
-    (("tst",), "samconfig.toml has no environment tst. Name one of its tables: dev, prd"),
-    (("dve",), "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd"),
-    (("dev", ["VpcIpv6"]), "must be Name=value pairs, not VpcIpv6")])
-def test_wrong_environment_or_parameter_is_rejected(given: tuple[Any, ...], message: str) -> None:
-    with pytest.raises(WrongUse, match=message):
-        samconfig.read(*given, file=ROOT / "samconfig.toml")
 
 
 def shown_with_a_certificate() -> list[str]:
@@ -41,17 +60,121 @@ def shown_with_a_certificate() -> list[str]:
     return list(tomllib.loads(f"lines = [\n{block}]")["lines"])
 
 
-@pytest.mark.parametrize(("given", "parameters"), [
-    (["EnvID=dev", 'ProjectID=""'], {"EnvID": "dev", "ProjectID": ""}),
-    (["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"'],
-     {"VpcSubnetIds": "subnet-1,subnet-2", "BuildParameterNames": "/build/dev/*", "Text": "a b"}),
-    (shown_with_a_certificate(), {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/infra",
-                                  "GitLabUrl": "https://gitlab.example.com", "GitLabCaCertificate":
-                                  "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
-    # As `sam deploy --guided` saves them.
-    ('EnvID="dev" VpcIpv6="true"', {"EnvID": "dev", "VpcIpv6": "true"}),
-    ([], {}),
+[OF_THE_PAGE] = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
+[SHIPPED] = re.findall(r'^# *"""(ResourceTags=.*)""",$', (ROOT / "samconfig.toml").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("name", "given", "expected"), [
+    ("parameter_overrides", ["EnvID=dev", 'ProjectID=""'], {"EnvID": "dev", "ProjectID": ""}),
+    ("parameter_overrides", ["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"', "A=b=c"],
+     {"VpcSubnetIds": "subnet-1,subnet-2", "BuildParameterNames": "/build/dev/*", "Text": "a b", "A": "b=c"}),
+    ("parameter_overrides", shown_with_a_certificate(), {
+        "GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/infra", "GitLabUrl": "https://gitlab.example.com",
+        "GitLabCaCertificate": "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
+    ("parameter_overrides", OF_THE_PAGE["parameter_overrides"], {"EnvID": "dev", "ResourceTags": json.dumps(
+        {"CostCenter": "42", "Cost Group": "Team A", "部門": "基盤"}, ensure_ascii=False)}),
+    ("parameter_overrides", [SHIPPED], {"ResourceTags": '{"CostCenter": "42", "Owner": "Team A"}'}),
+    ("tags", OF_THE_PAGE["tags"], {
+        "CreatedBy": "cfn-gitops-dev", "CostCenter": "42", "Cost Group": "Team A", "部門": "基盤"}),
+    ("tags", ["A=", 'Formula="a=b"'], {"A": "", "Formula": "a=b"}),
+    ("parameter_overrides", [], {}),
+], ids=lambda value: str(value)[:20])
+def test_written_form_is_what_sam_reads(name: str, given: list[str], expected: dict[str, str], tmp_path: Path) -> None:
+    assert of_cli(name, given) == expected and (of_sam(tmp_path, name, given) or {}) == expected
+
+
+PARTS = ("EnvID", "Cost Group", "A", "b", "42", "ü", "部門", *"=== \t\n\u00a0\"\"''\\,:/{}@-", "\\\"", "  ", "$include", "file://dev.yaml",
+         "ParameterKey=", "ParameterValue=", "ParameterKey=EnvID,ParameterValue=dev")
+
+
+def texts(seed: int, number: int) -> Iterator[str]:
+    """Parts of parameters and tags in any order, of which each third has a name before them or another pair behind."""
+    drawn = random.Random(seed)
+    for _ in range(number):
+        inner, quote = "".join(drawn.choices(PARTS, k=drawn.randrange(1, 7))), drawn.choice(("", '"', "'"))
+        yield drawn.choice((inner, f"{drawn.choice(('EnvID', 'A1', 'Cost Group'))}={quote}{inner}{quote}", f"A={quote}{inner}{quote} B=c"))
+
+
+@pytest.mark.parametrize("name", ["parameter_overrides", "tags"])
+def test_no_accepted_text_is_another_one_for_sam(name: str, tmp_path: Path) -> None:
+    accepted = {text: pair for text in texts(83, 4000) if (pair := of_cli(name, [text])) is not None}
+    different = {text: pair for text, pair in accepted.items() if of_sam(tmp_path, name, [text]) != pair}
+    assert len(accepted) > 300 and different == {}
+
+
+@pytest.mark.parametrize(("name", "given", "sam"), [
+    ("parameter_overrides", ["ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
+    ("parameter_overrides", "ParameterKey=EnvID,ParameterValue=dev", {"EnvID": "dev"}),
+    ("parameter_overrides", ["A=b,ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
+    ("parameter_overrides", "EnvID=dev", {"EnvID": "dev"}),
+    ("parameter_overrides", {"EnvID": "dev"}, {"EnvID": "dev"}),
+    ("parameter_overrides", [{"EnvID": "dev"}], {"EnvID": "dev"}),
+    ("parameter_overrides", [["EnvID=dev"]], {"EnvID": "dev"}),
+    ("parameter_overrides", ["file://dev.yaml"], None),
+    ("parameter_overrides", ["EnvID="], None),
+    ("parameter_overrides", ["EnvID=a b"], {"EnvID": "a"}),
+    ("parameter_overrides", ['EnvID={"a": "b"}'], {"EnvID": "{"}),
+    ("tags", "CreatedBy=x", {"CreatedBy": "x"}),
+    ("tags", 'CreatedBy=x "Cost Group"=Restack Env=dev', {"CreatedBy": "x", "Cost_Group": "Restack", "Env": "dev"}),
+    ("tags", ["Formula=a=b"], {"Formula=a": "b"}),
+    ("tags", ['Formula="a b=c"'], {"Formula": '"a', "b": 'c"'}),
+    ("tags", ["A=b C=d"], {"A": "b", "C": "d"}),
+], ids=lambda value: str(value)[:30])
+def test_other_form_is_not_read(name: str, given: Any, sam: Any, tmp_path: Path) -> None:
+    assert of_cli(name, given) is None
+    if sam is None:
+        with pytest.raises(click.BadParameter):
+            of_sam(tmp_path, name, given)
+    else:
+        assert of_sam(tmp_path, name, given) == sam
+
+
+NOT_READ = "of [dev.deploy.parameters] is not read by this command"
+
+
+@pytest.mark.parametrize(("overrides", "problem"), [
+    ('"EnvID=dev"', "parameter_overrides"), ('["EnvID=\\"dev"]', 'EnvID="dev in parameter_overrides'), ("{ EnvID = 'dev' }", "parameter_overrides"),
+    ('["EnvID=dev", "file://a.yaml"]', "file://a.yaml in parameter_overrides"), ('["EnvID=dev", 1]', "1 in parameter_overrides"),
+    ('["EnvID=dev", "A=b EnvID=prd"]', "A=b EnvID=prd in parameter_overrides")])
+def test_env_id_of_another_form_ends_each_command(overrides: str, problem: str, account: FakeAccount, run: Run, folder: Path) -> None:
+    (folder / "samconfig.toml").write_text(f"[dev.global.parameters]\nstack_name = 'a'\nparameter_overrides = {overrides}")
+    ended = run("undeploy")
+    assert ended.status == 2 and ended.err.startswith(f"samconfig.toml: {problem} {NOT_READ}. Write it as a list of texts \"Name=value\". ")
+
+
+def test_other_form_ends_only_what_needs_it(account: FakeAccount, run: Run, folder: Path) -> None:
+    account.known["cfn-gitops-dev"] = environment_stack()
+    path = folder / "samconfig.toml"
+    path.write_text(path.read_text().replace('"EnvID=dev",', '"EnvID=dev", "VpcSubnetIds=a b"', 1).replace("[dev.global.parameters]", (
+        "[dev.global.parameters]\nprofile = 1\nrole_arn = ['a']")))
+    assert "profile of [dev.deploy.parameters] is not read by this command. Write it as a text" in run("undeploy").err
+    assert "type cfn-gitops-dev" in run("undeploy", "--profile", "b").out
+    settings = samconfig.read("dev", path)
+    with pytest.raises(WrongUse, match=r"VpcSubnetIds=a b in parameter_overrides"):
+        print(settings.parameters)
+    with pytest.raises(WrongUse, match="role_arn of"):
+        settings.text("role_arn")
+
+
+def test_setting_of_the_command_replaces_that_of_all(tmp_path: Path) -> None:
+    table = "[dev.global.parameters]\nstack_name = 'a'\ntags = ['A=b']\n[dev.deploy.parameters]\nstack_name = 'b'\n"
+    (tmp_path / "own.toml").write_text(f"version = 0.1\n{table}")
+    settings = samconfig.read("dev", tmp_path / "own.toml")
+    assert (settings.stack_name, settings.pairs("tags")) == ("b", [("A", "b")])
+    given = SAM.make_context("deploy", ["--config-file", str(tmp_path / "own.toml"), "--config-env", "dev"])
+    assert given.params["tags"] == {"A": "b"} and given.default_map and given.default_map["stack_name"] == "b"
+
+
+@pytest.mark.parametrize(("given", "status", "line"), [
+    (["--env", "dev"], 1, "Account 111122223333, region eu-central-1, environment dev\n"),
+    (["--env", "tst"], 1, "stack cfn-gitops-tst does not exist in .* Name another EnvID with --env, or"),
+    ([], 2, "there is no samconfig.toml in /.* or name the file: --config-file. Without a file, name the environment: --env"),
+    (["--env", "dev", "--config-file", "samconfig.toml"], 2, "there is no samconfig.toml in /"),
+    (["--env", "a b"], 2, "there is no samconfig.toml in /.*, and a b is not an EnvID. Correct --env"),
 ])
-def test_scripts_and_sam_read_the_same_parameters(given: list[str] | str, parameters: dict[str, str]) -> None:
-    assert samconfig.parameter_overrides({"deploy": {"parameters": {"parameter_overrides": given}}}) == parameters
-    assert CfnParameterOverridesType().convert(given, None, None) == parameters
+def test_command_without_the_file_needs_the_environments_name(
+        given: list[str], status: int, line: str, account: FakeAccount, run: Run, folder: Path) -> None:
+    (folder / "samconfig.toml").unlink()
+    account.known["cfn-gitops-dev"] = environment_stack()
+    ended = run("undeploy", *given)
+    assert ended.status == status and re.search(line, ended.out + ended.err), ended

@@ -208,7 +208,7 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     folder.write_parameters("prd", shown.replace("]\n", f"{tags}\n]\n"), ReviewBranches="main", **scene.of_gitlab)
     assert "Successfully created/updated stack - cfn-gitops-prd" in folder.run(deploy, typed="y\n")
     secret = aws.client("secretsmanager").describe_secret(SecretId="codecommit-mirror/user-prd-codecommit-mirroring")
-    assert {"CreatedBy": "cfn-gitops-prd", "CostCenter": "42", "Owner": "Team A", "部門": "基盤", "key36": "v"}.items() <= {
+    assert {"CreatedBy": "cfn-gitops-prd", "CostCenter": "42", "Cost Group": "Team A", "部門": "基盤", "key36": "v"}.items() <= {
         tag["Key"]: tag["Value"] for tag in secret["Tags"]}.items()
 
     prd = MirroredProject(aws, "prd", "infra", tmp_path / "prd", scene.source, "production")

@@ -163,7 +163,7 @@ def test_stack_has_the_tag_created_by():
     tables = tomllib.loads((TEMPLATE.parent / "samconfig.toml").read_text())
     for name, table in tables.items():
         if name != "version":
-            assert table["deploy"]["parameters"]["tags"] == f"CreatedBy={table['global']['parameters']['stack_name']}", name
+            assert table["deploy"]["parameters"]["tags"] == [f"CreatedBy={table['global']['parameters']['stack_name']}"], name
 
 
 def test_no_resource_repeats_the_tags_of_the_stack(dev):

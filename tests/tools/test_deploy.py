@@ -20,12 +20,12 @@ def test_template_and_parameters_of_both_sources_are_passed(
     monkeypatch.setattr(deploy, "StackFailures", MagicMock())
     monkeypatch.setattr(sys, "argv", ["deploy.py", "--", "RotationSerial=2"])
     path = repository / "samconfig.toml"
-    path.write_text(path.read_text().replace('    # "ProjectID=infra"', '    "ProjectID=shop"', 1))
+    path.write_text(path.read_text().replace('    # "ProjectID=infra"', "    '''ResourceTags='{\"a\": \"b\"}'''', 'ProjectID=shop'", 1))
     assert deploy.main() == 0
     # Without the template, sam prefers .aws-sam/build/template.yaml of an earlier `sam build`.
     assert [call.args for call in run.call_args_list] == [([
         "sam", "deploy", "--config-env", "dev", "--template-file", "template.yaml", "--parameter-overrides",
-        'EnvID="dev"', 'ProjectID="shop"', 'RotationSerial="2"'],)]
+        'EnvID="dev"', "ResourceTags='{\"a\": \"b\"}'", 'ProjectID="shop"', 'RotationSerial="2"'],)]
 
 
 @pytest.mark.parametrize(("error", "line"), [

@@ -16,7 +16,6 @@ from typing import Any
 
 import yaml
 
-from cli.checks.parameters import wrong_value
 from cli.environment import samconfig
 from cli.environment.account import connect
 from cli.environment.stack_failures import StackFailures, heading
@@ -36,14 +35,16 @@ def declared() -> dict[str, dict[str, Any]]:
     return dict(yaml.safe_load(section))
 
 
-def reject_wrong(parameters: dict[str, str], table: str) -> None:
-    """sam ignores a parameter that the template does not have. CloudFormation rejects a wrong value, but after the build."""
+def overridden(settings: samconfig.Settings, more: list[str]) -> dict[str, str]:
+    """The parameters of the file, and of the command line: Name=value. sam ignores one that the template does not have."""
+    if wrong := [pair for pair in more if "=" not in pair]:
+        raise WrongUse(f"parameters must be Name=value pairs, not {' '.join(wrong)}", "Correct PARAMETERS")
     known = declared()
-    for name, value in parameters.items():
-        problem = (wrong_value(value, known[name]) if name in known else
-                   f"template.yaml has no such parameter{spelling.did_you_mean(name, known)}")
-        if problem:
-            raise WrongUse(f"{name}: {problem}", f"Correct PARAMETERS, or parameter_overrides of [{table}] in samconfig.toml")
+    parameters = {"EnvID": settings.env_id, **settings.parameters, **dict(pair.split("=", 1) for pair in more)}
+    if unknown := [name for name in parameters if name not in known]:
+        raise WrongUse(f"{unknown[0]}: template.yaml has no such parameter{spelling.did_you_mean(unknown[0], known)}",
+                       f"Correct PARAMETERS, or parameter_overrides of [{settings.table}] in samconfig.toml")
+    return parameters
 
 
 @entry("CloudFormation goes on with a deployment that has begun")
@@ -54,12 +55,12 @@ def main() -> int:
     arguments.add_argument("--check", action="store_true", help="end before sam")
     arguments.add_argument("parameters", nargs="*")
     given = arguments.parse_args()
-    settings = samconfig.read(given.env, given.parameters, ROOT / samconfig.FILE)
-    reject_wrong(settings.parameters, settings.table)
-    account = connect(settings.profile, settings.region)
+    settings = samconfig.read(given.env, ROOT / samconfig.FILE)
+    parameters = overridden(settings, given.parameters)
+    account = connect(settings.text("profile"), settings.text("region"))
     write(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
-          + " ".join(f"{key}={value}" for key, value in settings.parameters.items()))
-    bucket = account.bucket_of(settings.env_id)
+          + " ".join(f"{key}={value}" for key, value in parameters.items()))
+    bucket = account.bucket_of(parameters["EnvID"])
     stack = account.stack(settings.stack_name) or {}
     if stack.get("StackStatus") in _FIRST and account.has_bucket(bucket):
         write(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.",
@@ -69,10 +70,10 @@ def main() -> int:
     if given.check:
         return 0
     # With the template: without it, sam would take that of an earlier `sam build`, which may be older. The parameters of
-    # the file too, because sam ignores them if the command line has any. Quoted, because sam rejects an empty value
-    # otherwise.
+    # the file too, because sam ignores them if the command line has any. Quoted, because sam otherwise rejects an empty
+    # value, and cuts ResourceTags at a quotation mark of its JSON.
     command = ["sam", "deploy", "--config-env", settings.table, "--template-file", "template.yaml",
-               "--parameter-overrides", *(f'{key}="{value}"' for key, value in settings.parameters.items())]
+               "--parameter-overrides", *(f"{key}='{value}'" if '"' in value else f'{key}="{value}"' for key, value in parameters.items())]
     if given.yes:
         command.append("--no-confirm-changeset")
     failures = StackFailures(account.session.client("cloudformation"), settings.stack_name)
