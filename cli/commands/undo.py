@@ -192,11 +192,11 @@ class FormerDeployments:
                  if to == each["ExecutionId"] or _COMMIT.fullmatch(to) and each.get("Commit", "").startswith(to)]
         if not found:
             known = [each["Commit"][:_COMMIT_DIGITS] for each in self.deployments if "Commit" in each and self._may_start(each)]
-            raise Failure(f"{to} is not one of the last {len(self.deployments)} deployments",
-                          f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_REVERT}")
+            raise WrongUse(f"{to} is not one of the last {len(self.deployments)} deployments",
+                           f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_REVERT}")
         if any(each["Revisions"] != found[0]["Revisions"] for each in found):
-            raise Failure(f"{to} is the beginning of several commits, or its commit was deployed with several images",
-                          f"Name the execution: {', '.join(each['ExecutionId'] for each in found)}")
+            raise WrongUse(f"{to} is the beginning of several commits, or its commit was deployed with several images",
+                           f"Name the execution: {', '.join(each['ExecutionId'] for each in found)}")
         return found[0]
 
     def show_next_push(self) -> None:

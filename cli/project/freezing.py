@@ -17,7 +17,7 @@ from cli.environment.account import OF_CHANGES, Environment
 from cli.environment.questions import Questions, members_of, remedy_of
 from cli.rules import event_rules, name_of
 from cli.shell import machine
-from cli.shell.failure import Failure, NotLooked
+from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import shortened
 from cli.shell.times import age, read_time
@@ -84,7 +84,7 @@ def _read(environment: Environment, only: str, output: Output) -> tuple[list[Pro
     answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=only)
     rows, status = answer["Projects"], f"cfn-gitops status --env {environment.settings.table}"
     if only and not rows and not answer["NotRead"]:
-        raise Failure(f"environment {environment.env_id} has no project {only}", f"See the projects: {status}")
+        raise WrongUse(f"environment {environment.env_id} has no project {only}", f"See the projects: {status}")
     unknown = {"Problem": "the answer does not show its event rules", "Remedy": f"See its state: {status}"}
     # Without a pipeline, and if a person has deleted the event rule of pushes, nothing holds the first push.
     read = [each for each in rows if "Freeze" in each and (

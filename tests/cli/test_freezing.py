@@ -103,7 +103,7 @@ def test_all_projects_without_those_that_are_not_read(command: str, act: Callabl
 
 
 @pytest.mark.parametrize(("rows", "more", "said", "status"), [
-    ([], {}, "environment dev has no project shop. See the projects: cfn-gitops status --env dev", 1),
+    ([], {}, "environment dev has no project shop. See the projects: cfn-gitops status --env dev", 2),
     ([], {"NotRead": unread("DescribeStacks is denied")}, "environment dev is left: DescribeStacks is denied. Run this again", 3),
     ([project("shop", NotRead=unread("x is denied"))], {}, "project shop is left: x is denied. Run this again", 3)])
 def test_project_that_is_not_read_changes_nothing(rows: Any, more: Any, said: str, status: int, act: Callable[..., Ended], answering: Answering) -> None:
