@@ -28,18 +28,18 @@ def test_template_and_parameters_of_both_sources_are_passed(
         'EnvID="dev"', "ResourceTags='{\"a\": \"b\"}'", 'ProjectID="shop"', 'RotationSerial="2"'],)]
 
 
-@pytest.mark.parametrize(("error", "line"), [
-    (EndpointConnectionError(endpoint_url="https://sts.eu-central-1.amazonaws.com"), "sts.eu-central-1.amazonaws.com does not answer. "),
-    (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks"), "DescribeStacks is denied: no. Name another profile"),
-    (ProfileNotFound(profile="work"), "there is no profile work in "), (FileNotFoundError(2, "No such file", "sam"), "[Errno 2] No such file: 'sam'. ")])
-def test_error_of_aws_or_of_the_machine_is_one_line(error: Exception, line: str, account: FakeAccount, repository: Path,
+@pytest.mark.parametrize(("error", "status", "line"), [
+    (EndpointConnectionError(endpoint_url="https://sts.eu-central-1.amazonaws.com"), 3, "sts.eu-central-1.amazonaws.com does not answer. "),
+    (ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks"), 3, "DescribeStacks is denied: no. Name another profile"),
+    (ProfileNotFound(profile="work"), 2, "there is no profile work in "), (FileNotFoundError(2, "No such file", "sam"), 3, "[Errno 2] No such file: 'sam'. ")])
+def test_error_of_aws_or_of_the_machine_is_one_line(error: Exception, status: int, line: str, account: FakeAccount, repository: Path,
                                                     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def fails(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(account, "stack", fails)
     monkeypatch.setattr(sys, "argv", ["deploy.py"])
-    assert deploy.main() == 1
+    assert deploy.main() == status
     written = capsys.readouterr().err
     assert written.startswith(line) and written.count("\n") == 1
 

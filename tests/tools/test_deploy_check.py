@@ -64,5 +64,5 @@ def test_misspelled_region_is_rejected_within_seconds(monkeypatch: pytest.Monkey
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     slept = MagicMock()
     monkeypatch.setattr("botocore.endpoint.time.sleep", slept)
-    assert run(monkeypatch) == 1
+    assert run(monkeypatch) == 3
     assert slept.call_count == 1 and "does not answer" in capsys.readouterr().err
