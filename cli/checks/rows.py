@@ -79,8 +79,8 @@ def findings(rows: Iterable[Row]) -> list[Finding]:
 def _read(row: Row) -> list[Finding]:
     try:
         return row.read()
-    except KeyError:
-        # A response without the member, as of the page of a login.
+    except (KeyError, UnicodeDecodeError):
+        # A response without the member, or in another encoding, as of the page of a login.
         return [NotChecked.because(row.subject, Failure(*machine.NOT_OF_AWS))]
     except Exception as error:
         return [NotChecked.because(row.subject, error)]

@@ -1,314 +1,303 @@
-"""The GitLab token before the first deployment: its secret, and the token and the project in GitLab.
+"""The GitLab token before a deployment: its secret, and the token and the project in GitLab.
 
-GitLab is read from this machine. In a VPC the function has another path to it.
+These rows find what would fail the first deployment of the project, and with it the environment's stack. The function finds
+everything else about GitLab by itself.
 """
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
-from cli.checks.rows import Once, Row
+from cli.checks.rows import Once, Reader, Row
 from cli.checks.secret import Secret, Settings
-from cli.environment.account import Environment
-from cli.rules import RULES, name_of
+from cli.rules import RULES
 from cli.shell.output import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import shortened
 
 _RULES = RULES["gitlab"]
-_HERE = "from this machine"
-_FEATURES = "in the project's Settings, General, Visibility, project features, permissions"
-# The bots of these tokens, by their user names:
-# https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
-# https://docs.gitlab.com/user/group/settings/group_access_tokens/#bot-users-for-groups
-_KINDS = {"project": "project access token", "group": "group access token"}
-# https://docs.gitlab.com/api/projects/ (repository_access_level and its kin)
-_SWITCHED_ON = ("enabled", "private")
-# Besides `private`: https://docs.gitlab.com/user/public_access/
-_OTHER_VISIBILITIES = ("internal", "public")
-# https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965
-_MIRRORS_LIMITED_SINCE = (18, 9)
+_MAINTAINER, _SCOPES, _MOST = _RULES["least_access_level"], _RULES["sufficient_scopes"], _RULES["max_enabled_mirrors"]
+_FEATURES = "Settings, General, Visibility, project features, permissions"
+# Of an entry of a protected tag: src/clients/gitlab/tags.rs. A level of 0 admits no user, 50 Owners, 60 administrators.
+_KNOWN_MEMBERS = {"id", "access_level", "access_level_description", "user_id", "group_id"}
+_LIMITED = (0, _MAINTAINER, 50, 60)
 
 
-def token_rows(environment: Environment, values: Once) -> list[Row]:
+# Each key of a row, with what the row compares.
+KEYS = {
+    "token-secret": "the secret of the GitLab token: its tags, its key and its value",
+    "gitlab": "whether this machine reaches GitLab by the function's rules of TLS",
+    "token": "whether GitLab accepts the token, and its scope",
+    "project": "whether the token's user sees the project, and whether it is archived or marked for deletion",
+    "repository-format": "the format of the repository's objects",
+    "branch": "whether the project protects the environment's branch",
+    "mirrors": "whether the token's user may create a push mirror, and the project's limit of them",
+    "protected-tags": "with ApprovalFromGitLab, whether only Maintainers can create the tags that approve",
+}
+
+
+def token_rows(reader: Reader, values: Once) -> list[Row]:
     """Without the deployed values, nothing is read: a parameter that samconfig.toml does not name may have any value then, and
     a token could go to another GitLab."""
-    return [Row("gitlab", "GitLab token", lambda: token_findings(environment, values.get()))]
-
-
-def token_findings(environment: Environment, given: dict[str, str]) -> list[Finding]:
-    """The findings about the GitLab token that the parameters name."""
-    settings = Settings(given, environment)
-    if not settings.secret_id:
+    def by_hand() -> list[Finding]:
+        values.get()
         return [NotChecked("GitLab token", "GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
                            "docs/how-to/connect-gitlab.md, Without a token, shows how")]
-    secret = Secret(environment, settings)
-    found = secret.checks()
-    if secret.token is None:
-        return [*found, not_read(settings, "no token was sent")]
-    gitlab = GitLab(settings.url, secret.token, settings.certificates)
-    return [*found, *InGitLab(settings, gitlab).checks()]
+
+    settings = Settings(values.value or {}, reader.environment.env_id)
+    if not settings.secret_id:
+        return [Row("token-secret", "GitLab token", by_hand)]
+    return InGitLab(settings, Secret(reader, settings), reader.environment.settings.table).rows()
 
 
-def not_read(settings: Settings, reason: str) -> Finding:
-    project = f"project {settings.project} at {settings.url}" if settings.project else settings.url
-    return NotChecked(f"GitLab token and {project}, {_HERE}", reason)
+class NotRead(Exception):
+    """Another row, which this one needs, was not read."""
+
+
+def shared(read: Callable[[], Any]) -> Callable[[], Any]:
+    """A read that the first of several rows begins. Each of them gets its result or its error."""
+    lock, result = threading.Lock(), Future[Any]()
+
+    def get() -> Any:
+        with lock:
+            if not result.done():
+                try:
+                    result.set_result(read())
+                except Exception as error:
+                    result.set_exception(error)
+        return result.result()
+
+    return get
+
+
+def needed(read: Callable[[], Any], unread: str, denied: str = "") -> Any:
+    """The result of `read`. If GitLab was not read, or denies it, another row shows that."""
+    try:
+        return read()
+    except Unread:
+        raise NotRead(unread) from None
+    except Denied:
+        if denied:
+            raise NotRead(denied) from None
+        raise
 
 
 class InGitLab:
-    """The rows that are read from GitLab."""
+    """The rows about a token and its project."""
 
-    def __init__(self, settings: Settings, gitlab: GitLab) -> None:
-        self.settings, self.gitlab = settings, gitlab
-        self.project: dict[str, Any] = {}
+    def __init__(self, settings: Settings, secret: Secret, table: str) -> None:
+        self._settings, self._secret, self._table = settings, secret, table
+        self._path = project_path(settings.project)
+        self._read_secret, self._token, self._project = shared(secret.findings), shared(self._read_token), shared(self._read_project)
 
-    @property
-    def _doctor(self) -> str:
-        return f"After the deployment, let the doctor try the function's path: cfn-gitops doctor --env {self.settings.table}"
+    def rows(self) -> list[Row]:
+        settings, project = self._settings, f"project {self._settings.project}"
+        rows = [Row("token-secret", f"secret {settings.secret_id}", self._read_secret),
+                self._row("gitlab", f"GitLab at {settings.url}, from this machine", self._reach),
+                self._row("token", "GitLab token", self._check_token),
+                self._row("project", project, self._check_project),
+                self._row("repository-format", f"repository of {project}", self._check_format),
+                self._row("branch", f"protection of branch {settings.branch} in {project}", self._check_branch),
+                self._row("mirrors", f"push mirrors of {project}", self._check_mirrors)]
+        if settings.approves:
+            rows.append(self._row("protected-tags", f"tags that approve in {project}", self._check_tags))
+        return rows
 
-    def checks(self) -> list[Finding]:
-        settings = self.settings
-        subject = f"GitLab at {settings.url}, {_HERE}"
-        try:
-            token = self.gitlab.read("/personal_access_tokens/self")
-            if not isinstance(token, dict) or not _is_number(token.get("id")):
-                raise self.gitlab.unexpected()
-            found = [Sound(subject), self._row("kind of the token", lambda name: self._kind(name, token)), self._scope(token),
-                     self._expiry(token), *self._project()]
-        except Unread as error:
-            found = [self._unread(subject, error), not_read(settings, "GitLab was not read")]
-        except Denied as error:
-            found = [self._denied(f"GitLab token, {_HERE}", error), not_read(settings, "GitLab rejects the token")]
-        if settings.in_vpc:
-            found.append(NotChecked("path of the function to GitLab, through its VPC", "only the function can try it",
-                                    self._doctor))
-        return found
+    def _row(self, key: str, subject: str, check: Callable[[str], Finding]) -> Row:
+        def read() -> list[Finding]:
+            try:
+                return [check(subject)]
+            except NotRead as error:
+                return [NotChecked(subject, str(error))]
+            except Unread as error:
+                return [self._unread(subject, error)]
+            except Denied as error:
+                return [Found(subject, error.problem, self._remedy(error), CODES[error.code])]
 
-    def _row(self, what: str, read: Any) -> Finding:
-        """The finding that `read` returns for a subject, or the reason why there is none."""
-        subject = f"{what}, {_HERE}"
-        try:
-            finding: Finding = read(subject)
-        except Unread as error:
-            return self._unread(subject, error)
-        except Denied as error:
-            return self._denied(subject, error)
-        return finding
+        return Row(key, subject, read)
 
     def _unread(self, subject: str, error: Unread) -> Finding:
-        if self.settings.in_vpc:
-            return NotChecked(subject, f"{error.problem}. But the function reaches GitLab through its VPC", self._doctor, error.code)
-        return (NotChecked if error.is_passing else Found)(subject, error.problem, error.remedy, error.code)
+        if self._settings.in_vpc:
+            return NotChecked(subject, f"{error.problem}. But the function reaches GitLab through its VPC", "After the deployment, "
+                              f"let the doctor try the function's path: cfn-gitops doctor --env {self._table}", error.code)
+        if error.is_passing:
+            return NotChecked(subject, error.problem, error.remedy, error.code, is_failure=True)
+        return Found(subject, error.problem, error.remedy, error.code)
 
-    def _denied(self, subject: str, error: Denied) -> Finding:
-        settings, code = self.settings, CODES[error.kind]
-        if error.kind == "rejected":
-            return Found(subject, f"GitLab rejects it (HTTP {error.status}): it is expired, revoked or not of {settings.url}",
-                         f"Store a valid token: {settings.store}", code)
-        if error.kind == "project_missing":
-            return Found(subject, f"GitLab does not show it (HTTP {error.status}): it has another path, or the token's user may "
-                         "not see it", "Set GitLabProject to its full path, with all groups, or to its number. If it is right, "
-                         "make the token's user a Maintainer of it", code)
-        return Found(subject, f"GitLab denies it to the token (HTTP {error.status})",
-                     f"Store a token with the scope {_RULES['sufficient_scopes'][0]} of a Maintainer: {settings.store}", code)
+    def _remedy(self, error: Denied) -> str:
+        store = self._secret.store
+        return {
+            "rejected": f"If the token is expired, revoked or of another GitLab, store a valid one: {store}",
+            "lacks_access": f"Store a token with the scope {_SCOPES[0]} of a Maintainer: {store}",
+            "project_missing": "Set GitLabProject to its full path, with all groups, or to its number. If it is right, make the "
+                               "token's user a Maintainer of it",
+        }.get(error.code, "GitLab's message is all that is known")
 
-    # --- the token -----------------------------------------------------------------------------
+    # --- GitLab and the token ------------------------------------------------------------------
 
-    def _kind(self, subject: str, token: dict[str, Any]) -> Finding:
-        if not _is_number(token.get("user_id")):
-            raise self.gitlab.unexpected()
-        user = self.gitlab.read(f"/users/{token['user_id']}")
-        if not isinstance(user, dict) or user.get("id") != token["user_id"]:
-            raise self.gitlab.unexpected()
-        bot = re.match("(project|group)_[0-9]+_bot", str(user.get("username")))
-        if user.get("bot") is True:
-            return Sound(f"{subject}: {_KINDS[bot[1]] if bot else 'token of a bot or a service account'}")
-        if user.get("bot") is False:
-            return Sound(f"{subject}: personal access token")
-        return NotChecked(subject, "GitLab does not show whether its user is a bot")
+    def _read_token(self) -> dict[str, Any]:
+        # An error is that of the secret's row.
+        with contextlib.suppress(Exception):
+            self._read_secret()
+        if self._secret.token is None:
+            raise NotRead("no token was sent")
+        self._gitlab = GitLab(self._settings.url, self._secret.token, self._secret.certificates)
+        return self._gitlab.read("/personal_access_tokens/self")
 
-    def _scope(self, token: dict[str, Any]) -> Finding:
+    def _reach(self, subject: str) -> Finding:
+        with contextlib.suppress(Denied):
+            self._token()
+        return Sound(subject)
+
+    def _check_token(self, subject: str) -> Finding:
+        """Whether it is active, and its scope. The alarm of the function watches its expiry."""
+        token = needed(self._token, "GitLab was not read")
         listed = token.get("scopes")
         scopes = [str(each) for each in listed] if isinstance(listed, list) else []
-        subject, sufficient = f"scope of the token, {_HERE}", _RULES["sufficient_scopes"]
-        if not scopes:
-            return NotChecked(subject, "GitLab does not show it")
-        if not set(scopes) & set(sufficient):
-            return Found(subject, f"it is {shortened(', '.join(scopes), 100)}, and cfn-gitops needs {sufficient[0]}",
-                         f"Create a token with this scope, and store it: {self.settings.store}", CODES["lacks_access"])
-        if sufficient[0] not in scopes:
-            return NotChecked(subject, "it is a fine-grained token, whose permissions GitLab does not show")
-        return Sound(f"{subject}: {shortened(', '.join(scopes), 100)}")
-
-    def _expiry(self, token: dict[str, Any]) -> Finding:
-        """https://docs.gitlab.com/user/profile/personal_access_tokens/#access-token-expiration"""
-        subject, given = f"expiry of the token, {_HERE}", token.get("expires_at")
-        if given is None:
-            return Sound(f"{subject}: never")
-        try:
-            day = datetime.date.fromisoformat(str(given).strip())
-        except ValueError:
-            return NotChecked(subject, "GitLab shows it in another form")
-        end = datetime.datetime.combine(day, datetime.time(), datetime.timezone.utc)
-        left = (end - datetime.datetime.now(datetime.timezone.utc)) / datetime.timedelta(days=1)
-        if left < RULES["least_token_days"]:
-            return Found(subject, f"it expires in {max(int(left), 0)} days, on {day}. Then rotations and changes fail",
-                         f"Create a token that lasts longer, and store it: {self.settings.store}")
-        return Sound(f"{subject}: in {int(left)} days")
+        shown = shortened(", ".join(scopes), 100)
+        if _SCOPES[0] in scopes:
+            return Sound(f"{subject}: {shown}, {shortened(token.get('expires_at') or 'without an expiry', 20)}")
+        if not scopes or set(scopes) & set(_SCOPES):
+            return NotChecked(subject, f"it has the scope {shown}, and GitLab does not show its permissions" if scopes else
+                              "GitLab does not show its scope")
+        return Found(subject, f"it has the scope {shown}, and cfn-gitops needs {_SCOPES[0]}",
+                     f"Create a token with this scope, and store it: {self._secret.store}", CODES["lacks_access"])
 
     # --- the project ---------------------------------------------------------------------------
 
-    def _project(self) -> list[Finding]:
-        settings, name = self.settings, self.settings.project
-        if not name:
-            return [NotChecked(f"project in GitLab, {_HERE}", "GitLabProject is not set",
-                               "Set it, as in platform/infra")]
-        shown = self._row(f"project {name}", self._show)
-        if not self.project:
-            others = f"role, features, branch and mirrors of project {name}, {_HERE}"
-            return [shown, NotChecked(others, "the project was not read")]
-        return [shown, self._role(), *self._visibility(), *self._features(),
-                self._row(f"protection of branch {settings.branch} in project {name}", self._branch),
-                self._row(f"push mirrors in project {name}", self._mirrors)]
+    def _read_project(self) -> dict[str, Any]:
+        needed(self._token, "GitLab was not read", "GitLab rejects the token")
+        if not self._settings.project:
+            raise NotRead("GitLabProject is not set")
+        return self._gitlab.read(self._path)
 
-    def _show(self, subject: str) -> Finding:
-        project = self.gitlab.read(project_path(self.settings.project))
-        if not isinstance(project, dict) or not _is_number(project.get("id")):
-            raise self.gitlab.unexpected()
-        self.project = project
-        return Sound(subject)
+    def _shown(self) -> dict[str, Any]:
+        """The project, for a row that is not the project's own."""
+        project: dict[str, Any] = needed(self._project, "the project was not read", "the project was not read")
+        return project
 
-    @property
-    def _level(self) -> int | None:
-        """None for an administrator, and for a member of an invited group."""
-        shown = _object(self.project.get("permissions"))
-        levels = [_object(shown.get(part)).get("access_level") for part in ("project_access", "group_access")]
-        return max((level for level in levels if _is_number(level)), default=None)
+    def _page(self, part: str, **members: type) -> tuple[list[dict[str, Any]], bool]:
+        self._shown()
+        return self._gitlab.page(f"{self._path}/{part}", **members)
 
-    def _role(self) -> Finding:
-        subject, level, least = f"role in project {self.settings.project}, {_HERE}", self._level, _RULES["least_access_level"]
-        if level is None:
-            return NotChecked(subject, "GitLab does not show the role of the token's user")
-        if level < least:
-            return Found(subject, f"the token's user has the access level {level}, and push mirrors need a Maintainer ({least})",
-                         f"Make the user a Maintainer, or store a Maintainer's token: {self.settings.store}",
-                         CODES["lacks_access"])
-        return Sound(f"{subject}: access level {level}")
+    def _check_project(self, subject: str) -> Finding:
+        project = self._project()
+        if project.get("archived") is True:
+            return Found(subject, "it is archived, so GitLab accepts neither a push nor a status",
+                         "Unarchive it in its Settings, General, Advanced", CODES["report_denied"])
+        # The first one is deprecated: https://docs.gitlab.com/api/projects/#deprecated-attributes
+        if marked := project.get("marked_for_deletion_at") or project.get("marked_for_deletion_on"):
+            return Found(subject, f"it is marked for deletion since {shortened(marked, 20)}",
+                         "Restore it in its Settings, General, Advanced", CODES["mirrors_disabled"])
+        return Sound(f"{subject}, number {project['id']}")
 
-    def _visibility(self) -> list[Finding]:
-        """Whether only members see the project, if logs of failed builds are posted there."""
-        settings, level = self.settings, self.project.get("visibility")
-        if not settings.reports_build_logs:
-            return []
-        subject = f"visibility of project {settings.project}, {_HERE}"
-        if level == "private":
-            return [Sound(subject)]
-        cause = f"it is {level}" if level in _OTHER_VISIBILITIES else "GitLab does not show it"
-        return [Found(subject, f"{cause}, so the logs of failed builds are not posted",
-                      f"Make it private {_FEATURES}, or set ReportToGitLab to true")]
+    def _check_format(self, subject: str) -> Finding:
+        # Versions without the member (https://docs.gitlab.com/api/projects/) have no other format.
+        shown = self._shown().get("repository_object_format") or "sha1"
+        if shown == "sha1":
+            return Sound(subject)
+        return Found(subject, f"its objects are {shortened(shown, 20)}, and CodeCommit accepts SHA-1 only",
+                     "Push the branch to a new project with SHA-1, and set GitLabProject to it", CODES["push_failed"])
 
     def _is_off(self, part: str) -> bool:
-        return self.project.get(part) == "disabled"
+        return self._shown().get(f"{part}_access_level") == "disabled"
 
-    def _features(self) -> list[Finding]:
-        """The parts of the project that the settings need. Each is named once, with its first consequence."""
-        settings, closed_by = self.settings, _RULES["closed_by"]
-        consequences = {"mirrors": "there is nothing to mirror"}
-        if settings.needs_merge_requests:
-            consequences["notes"] = "no branch is reviewed, and no tag approves"
-        if settings.reports:
-            consequences["deployments"] = "reports have no deployments"
-        found: dict[str, Finding] = {}
-        for use, consequence in consequences.items():
-            for part in closed_by[use]:
-                subject = f"{_RULES['parts'][part].rpartition(' ')[0]} of project {settings.project}, {_HERE}"
-                problem = f"{_RULES['parts'][part]} switched off in the project, so {consequence}"
-                remedy = f"Switch it on {_FEATURES}" + (", or set ReportToGitLab to false" if use == "deployments" else "")
-                if self._is_off(part):
-                    finding = Found(subject, problem, remedy, CODES["part_switched_off"])
-                elif self.project.get(part) in _SWITCHED_ON:
-                    finding = Sound(subject)
-                else:
-                    finding = NotChecked(subject, f"GitLab shows {self.project.get(part)} as its access level")
-                found.setdefault(part, finding)
-        return list(found.values())
-
-    def _branch(self, subject: str) -> Finding:
-        settings, branch = self.settings, self.settings.branch
-        if not branch:
-            return NotChecked(subject, "BranchName is not set", "Set it to the branch that the pipeline deploys")
-        if self._is_off("repository_access_level"):
-            return NotChecked(subject, "the repository is switched off in the project")
-        listed = self.gitlab.list(f"{project_path(settings.project)}/protected_branches")
-        if not all(isinstance(each.get("name"), str) for each in listed):
-            raise self.gitlab.unexpected()
+    def _check_branch(self, subject: str) -> Finding:
+        branch, project = self._settings.branch, self._shown()
+        if self._is_off("repository"):
+            return Found(subject, "the repository is switched off in the project", f"Switch it on in the project's {_FEATURES}",
+                         CODES["part_switched_off"])
+        listed, is_whole = self._page("protected_branches", name=str)
         # https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
-        is_protected = {each.get("inherited") is True for each in listed if _matches(each["name"], branch)}
-        if False in is_protected:
+        is_own = {each.get("inherited") is not True for each in listed if _matches(each["name"], branch)}
+        if True in is_own:
             return Sound(subject)
-        if self.project.get("empty_repo") is True and self.project.get("default_branch") == branch:
-            return Sound(f"{subject}: GitLab protects it with the first push")
-        if len(listed) >= _RULES["max_listed_protected_branches"]:
-            return NotChecked(subject, f"GitLab lists {len(listed)} protected branches at most, and not this one")
-        cause = "only a group of the project protects it, which does not count" if is_protected else \
-            "the project does not protect it"
-        return Found(subject, f"{cause}, so GitLab would not mirror it",
+        if project.get("empty_repo") is True and project.get("default_branch") == branch:
+            return NotChecked(subject, "the project is empty. GitLab protects its default branch with the first push, unless its "
+                              "default branch protection is switched off")
+        if not is_whole:
+            return NotChecked(subject, f"GitLab lists {len(listed)} protected branches, and not this one")
+        return Found(subject, f"{'only a group protects it' if is_own else 'it is not protected'}, so GitLab would not mirror it",
                      "Protect it in the project itself: Settings, Repository, Protected branches", CODES["branch_not_mirrored"])
 
-    def _mirrors(self, subject: str) -> Finding:
-        most, level = _RULES["max_enabled_mirrors"], self._level
+    def _check_mirrors(self, subject: str) -> Finding:
+        """Whether the token's user may create one, as only a Maintainer may, and whether the project takes one more."""
         try:
-            listed = self.gitlab.list(f"{project_path(self.settings.project)}/remote_mirrors")
+            listed, _ = self._page("remote_mirrors", id=int)
         except Denied as error:
-            if level is None or level < _RULES["least_access_level"]:
-                return NotChecked(subject, f"GitLab shows them to a Maintainer only (HTTP {error.status})")
-            return Found(subject, "GitLab denies them, although the token's user is a Maintainer",
-                         "Check whether push mirrors are switched off for the instance. An administrator of a self-managed "
-                         "GitLab allows them in Admin, Settings, Repository, Repository mirroring", CODES["mirrors_disabled"])
-        left = most - sum(each.get("enabled") is not False for each in listed)
-        needed = 1 if any(self._is_own(str(each.get("url"))) for each in listed) else 2
-        if left >= needed:
-            return Sound(f"{subject}: {left} of {most} are left")
-        version = self._version()
-        if version and version < _MIRRORS_LIMITED_SINCE:
-            return Sound(f"{subject}: this version of GitLab has no limit")
-        problem = (f"{max(left, 0)} of {most} are left, and this mirror needs {needed}: while its password changes, there is a "
-                   "second one")
-        remedy = "Disable or remove a mirror in the project's Settings, Repository, Mirroring repositories"
-        if not version:
-            limited = ".".join(map(str, _MIRRORS_LIMITED_SINCE))
-            return NotChecked(subject, f"{problem}. GitLab before {limited} has no limit, and its version was not read",
-                              f"If it is {limited} or later: {remedy[0].lower()}{remedy[1:]}")
-        return Found(subject, problem, remedy, CODES["mirror_limit"])
+            if not error.is_bare:
+                raise
+            level = self._level()
+            if level < _MAINTAINER:
+                return Found(subject, f"{error.problem}. They need a Maintainer ({_MAINTAINER}), and the token's user has the access "
+                             f"level {level or 'that GitLab does not show'}", "Make the user a Maintainer, or store a Maintainer's "
+                             f"token: {self._secret.store}", CODES["lacks_access"])
+            return Found(subject, f"{error.problem}. The token's user is a Maintainer", "Check whether push mirrors are switched off "
+                         "for the instance. An administrator of a self-managed GitLab allows them in Admin, Settings, Repository, "
+                         "Repository mirroring", CODES["mirrors_disabled"])
+        enabled = sum(each.get("enabled") is not False for each in listed)
+        if enabled < _MOST:
+            return Sound(subject)
+        # https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965
+        return Found(subject, f"{enabled} are enabled. GitLab 18.9 and later enables {_MOST} at most, and a new password needs one "
+                     "more", "Disable or remove one in the project's Settings, Repository, Mirroring repositories. For an older "
+                     "GitLab, leave this row out with --ignore mirrors", CODES["mirror_limit"])
 
-    def _is_own(self, url: str) -> bool:
-        """Whether it is the mirror of the first project, as after a deployment."""
-        settings = self.settings
-        host = rf"git-codecommit\.{re.escape(settings.region)}\.amazonaws\.com(\.cn)?(:443)?"
-        name = re.escape(name_of("repository", settings.env_id, settings.project_id))
-        return re.fullmatch(rf"https://([^/@]*@)?{host}/v1/repos/{name}/?", url) is not None
+    def _level(self) -> int:
+        """That of the token's user. 0 if GitLab shows none, as of a member of an invited group."""
+        shown = self._shown().get("permissions")
+        access = [each.get("access_level") for each in shown.values() if isinstance(each, dict)] if isinstance(shown, dict) else []
+        return max((level for level in access if isinstance(level, int)), default=0)
 
-    def _version(self) -> tuple[int, int] | None:
-        """`None` if GitLab does not show it. https://docs.gitlab.com/api/metadata/"""
-        try:
-            metadata = self.gitlab.read("/metadata")
-        except (Denied, Unread):
-            return None
-        version = re.match(r"([0-9]{1,4})\.([0-9]{1,4})", str(_object(metadata).get("version")))
-        return (int(version[1]), int(version[2])) if version else None
+    def _check_tags(self, subject: str) -> Finding:
+        fault = next(self._faults_of_tags(), None)
+        return Found(subject, *fault, CODES["invalid"]) if fault else Sound(subject)
+
+    def _faults_of_tags(self) -> Iterator[tuple[str, str]]:
+        """Why others than Maintainers can create the tags, or why a tag proves nothing, each with a remedy. The rules of
+        src/gitops_pipeline/settings/approval_tags.rs."""
+        project = self._shown()
+        if project.get("mirror"):
+            yield "the project is a pull mirror, so others can create its tags", "End the mirroring"
+        if self._is_off("merge_requests") or self._is_off("repository"):
+            yield ("merge requests are switched off in the project, so GitLab does not show who wrote and merged a change",
+                   f"Switch them on in the project's {_FEATURES}")
+        if any(each["can_push"] for each in self._whole("deploy_keys", can_push=bool)):
+            yield "a deploy key of the project has write access, and acts as its owner", "Remove its write access"
+        if project.get("ci_push_repository_for_job_token_allowed"):
+            yield ("the project allows CI jobs to push, and they act as the users who started them",
+                   'Switch off "Allow Git push requests to the repository" in Settings > CI/CD > Job token permissions')
+        rules = self._whole("protected_tags", name=str, create_access_levels=list)
+        for decision in ("deploy", "reject"):
+            tags = f"{decision}/{self._settings.env_id}/{self._settings.project_id}/"
+            # A key of sixteen digits follows.
+            matching = [rule for rule in rules if _matches(rule["name"], tags + "0" * 16)]
+            if not matching:
+                yield f"no protected tag matches {tags}… in the project", f"Protect {decision}/* for Maintainers"
+            for rule in matching:
+                for whom in filter(None, map(_also_admitted, rule["create_access_levels"])):
+                    yield (f"the protected tag {shortened(rule['name'], 60)} matches {tags}… and admits {whom}",
+                           f"Remove that entry, or replace the rule by one that does not match {tags}…")
+
+    def _whole(self, part: str, **members: type) -> list[dict[str, Any]]:
+        listed, is_whole = self._page(part, **members)
+        if not is_whole:
+            raise NotRead(f"the project has more {part.replace('_', ' ')} than this reads")
+        return listed
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Empty if it is not a JSON object."""
-    return value if isinstance(value, dict) else {}
+def _also_admitted(entry: Any) -> str:
+    """Whom an entry of a protected tag admits beside Maintainers, in GitLab's words. Empty if Maintainers alone."""
+    given = {name: value for name, value in entry.items() if value is not None} if isinstance(entry, dict) else {}
+    is_limited = given.get("access_level") in _LIMITED or given.keys() & {"user_id", "group_id"}
+    return "" if is_limited and given.keys() <= _KNOWN_MEMBERS else shortened(given.get("access_level_description") or "others", 60)
 
 
 def _matches(pattern: str, name: str) -> bool:
-    """`*` of a protected branch matches slashes, too: GitLab's app/models/ref_matcher.rb."""
+    """`*` of a protected branch or tag matches slashes, too: GitLab's app/models/ref_matcher.rb."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None

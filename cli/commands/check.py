@@ -17,6 +17,7 @@ from cli.checks.parameters import setting_rows
 from cli.checks.region import quota_rows, service_rows, unknown_rows
 from cli.checks.rows import Once, Reader, Row, findings
 from cli.checks.stack import stack_rows
+from cli.checks.token import KEYS as TOKEN_KEYS
 from cli.checks.token import token_rows
 from cli.environment.account import Environment, parameters
 from cli.shell.output import Found, NotChecked, Output, Sound
@@ -37,7 +38,7 @@ KEYS = {
     "secret": "the secret of the first project's mirror",
     "pipeline": "the stack and the repository of the first project's pipeline",
     "executions": "executions and approvals that the deployment may cancel",
-    "gitlab": "the GitLab token: its secret, and the token and the project in GitLab",
+    **TOKEN_KEYS,
     "unknown": "obstacles that only a rejected deployment or build shows",
 }
 
@@ -45,7 +46,7 @@ KEYS = {
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ignore", action="append", choices=list(KEYS), default=[], metavar="KEY",
                          help="leave out the rows with this key. It may be repeated")
-    command.add_argument_group("keys", "\n".join(f"{key:14} {meaning}" for key, meaning in KEYS.items()))
+    command.add_argument_group("keys", "\n".join(f"{key:17} {meaning}" for key, meaning in KEYS.items()))
 
 
 def next_values(environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None) -> dict[str, str]:
@@ -70,7 +71,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         *quota_rows(reader, document, owned, values),
         *name_rows(reader, document, stacks, owned, values),
         *execution_rows(reader, stacks),
-        *token_rows(environment, values),
+        *token_rows(reader, values),
         *unknown_rows(),
     ]
     found = findings(row for row in rows if row.key not in given.ignore)

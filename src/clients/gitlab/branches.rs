@@ -17,7 +17,7 @@ use crate::common::iam_wildcard::NamePattern;
 
 /// GitLab lists this many protected branches of a project, over all pages (`LIMIT` in its
 /// `app/finders/protected_branches_finder.rb`).
-pub(super) const MAX_LISTED: usize = 100;
+const MAX_LISTED: usize = 100;
 
 /// The longest regular expression that is sent. GitLab's nginx accepts 8 kB in the first line of a
 /// request, and an escaped character has three bytes:
