@@ -18,7 +18,7 @@ from cli.environment.questions import Questions, members_of, remedy_of
 from cli.project.approvals import counts_of, execution_page_of, is_waiting, page_of
 from cli.rules import name_of
 from cli.shell import machine
-from cli.shell.ending import Failure
+from cli.shell.ending import Failure, WrongUse
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import hide, shortened
 
@@ -70,12 +70,13 @@ class Decision(NamedTuple):
         request = _waiting(client, pipeline, page)
         # Not as a whole: the ID of an execution may have its `-4a1b-`.
         hide(request.token.split("-"))
-        [row] = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=given.project)["Projects"]
-        shown = next((each for each in row.get("Approvals", [])
+        answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=given.project)
+        unread = [each for part in (*answer["Projects"], answer) for each in part["NotRead"]]
+        shown = next((each for row in answer["Projects"] for each in row.get("Approvals", [])
                       if (each["ExecutionId"], each["ActionExecutionId"]) == (request.execution, request.id)), None)
-        output.document |= {"project": given.project, "pipeline": pipeline, "approval": members_of(shown), "unread": members_of(row["NotRead"])}
+        output.document |= {"project": given.project, "pipeline": pipeline, "approval": members_of(shown), "unread": members_of(unread)}
         output.write_progress(*(_lines(request, shown) if shown else ()))
-        for mark, each in [*(("!", each) for each in (shown or {}).get("MissingRights", [])), *(("?", each) for each in row["NotRead"])]:
+        for mark, each in [*(("!", each) for each in (shown or {}).get("MissingRights", [])), *(("?", each) for each in unread)]:
             output.write_progress(f"{mark} {each['Problem']}", f"    {output.selecting(remedy_of(each))}")
         if shown is None:
             raise Failure(f"nothing was changed: another request waits now, or that of execution {request.execution} was not read",
@@ -126,7 +127,7 @@ def _waiting(client: Any, pipeline: str, page: str) -> Request:
     except ClientError as error:
         # A name with other characters is invalid.
         if machine.code_of(error) in ("PipelineNotFoundException", "ValidationException"):
-            raise Failure(f"pipeline {pipeline} does not exist", "Correct the project's name. Before the first push it has no pipeline") from error
+            raise WrongUse(f"pipeline {pipeline} does not exist", "Correct the project's name. Before the first push it has no pipeline") from error
         _name_approvers(error)
         raise
     found = [Request(pipeline, stage["stageName"], action["actionName"], stage.get("latestExecution", {}).get("pipelineExecutionId", "?"),

@@ -154,6 +154,12 @@ def test_request_that_changed_meanwhile_is_not_decided(now: Any, approves: Decid
                              f"Run this again, or decide in the console: {PAGE}\n")
 
 
+def test_pipeline_that_the_function_does_not_know_is_not_decided(rejects: Decide, answering: Answering) -> None:
+    answering.responses["Invoke"] = projects(NotRead=unread("listing the stacks: AccessDenied"))
+    ended = rejects("--yes")
+    assert (ended.status, rejects.put) == (1, []) and "? listing the stacks: AccessDenied\n    Run this again\n" in ended.out
+
+
 def test_answer_of_an_older_function_decides_nothing(approves: Decide) -> None:
     approves.answer(approval(ActionExecutionId=None))
     ended = approves("--yes")
@@ -199,7 +205,8 @@ def test_more_resources_than_a_list_has_are_counted(approves: Decide) -> None:
 def test_without_one_request_nothing_is_decided(found: Any, line: str, rejects: Decide, answering: Answering) -> None:
     answering.responses["GetPipelineState"] = found
     ended = rejects("--yes")
-    assert (ended.status, ended.err) == (1, f"{line}\n") and [call for call, _ in answering.requests] == ["GetPipelineState"]
+    assert (ended.status, ended.err) == (2 if "does not exist" in line else 1, f"{line}\n")
+    assert [call for call, _ in answering.requests] == ["GetPipelineState"]
 
 
 @pytest.mark.parametrize(("call", "status"), [("GetPipelineState", 3), ("PutApprovalResult", 1)])
