@@ -10,7 +10,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from cli.checks.rows import Once, Reader, Row
-from cli.environment.account import outputs
+from cli.environment.account import owner_of
+from cli.environment.owners import Owners
 from cli.project.approvals import is_waiting, page_of
 from cli.project.pipelines import children_of, in_progress, pipeline_of
 from cli.shell.output import Finding, Found, NotChecked, Sound
@@ -21,14 +22,16 @@ _CANCELS = "The next deployment cancels it if it changes this pipeline"
 
 def execution_rows(reader: Reader, stacks: Once) -> list[Row]:
     """`stacks` are all of the account, by name."""
-    reader.client("codepipeline")
+    reader.client("codepipeline"), reader.client("cloudformation")
     return [Row("executions", "executions of the pipelines", lambda: _executions(reader, stacks.get()))]
 
 
 def _executions(reader: Reader, stacks: dict[str, dict[str, Any]]) -> list[Finding]:
-    env_id = reader.environment.env_id
-    names = sorted(name for stack in children_of(stacks.values(), env_id)
-                   if (name := pipeline_of(stack, env_id)) == outputs(stack).get("PipelineName"))
+    """Those of the environment's own stack, because its deployment changes no other pipeline. A tag proves nothing."""
+    environment, own = reader.environment, stacks.get(reader.environment.settings.stack_name, {})
+    owners = Owners(environment, [*stacks.values()], reader.client("cloudformation"))
+    names = sorted(pipeline_of(child, environment.env_id) for child in children_of(stacks.values(), environment.env_id)
+                   if owner_of(child) == own.get("StackId") and owners.of(child).is_shown)
     return [finding for name in names for finding in _pipeline(reader, name)] or [Sound("executions of the pipelines")]
 
 

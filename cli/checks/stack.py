@@ -10,9 +10,6 @@ from cli.environment.account import Environment, parameters
 from cli.rules import name_of
 from cli.shell.output import Finding, Found, Sound
 
-_WAITERS = {"CREATE": "stack-create-complete", "UPDATE": "stack-update-complete", "DELETE": "stack-delete-complete",
-            "IMPORT": "stack-import-complete", "UPDATE_ROLLBACK": "stack-rollback-complete"}
-
 
 def stack_rows(environment: Environment, stack: Once) -> list[Row]:
     return [Row("stack", f"stack {environment.settings.stack_name}", lambda: [stack_check(environment, stack.get())]),
@@ -55,8 +52,7 @@ def _remedy(status: str, environment: Environment) -> str:
     if status == stack_statuses.ROLLBACK_IN_PROGRESS:
         return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {delete}"
     if stack_statuses.is_in_progress(status):
-        waiter = _WAITERS.get(status.replace("_COMPLETE_CLEANUP", "").replace("_IN_PROGRESS", ""))
-        return f"Wait for its end: aws cloudformation wait {waiter} --stack-name {name}" if waiter else "Wait for its end"
+        return "Wait for its end, and run this again"
     if status in stack_statuses.ONLY_DELETABLE:
         return f"Delete it, and wait for that: {delete}"
     if status == stack_statuses.UPDATE_ROLLBACK_FAILED:

@@ -1,9 +1,9 @@
 """Delete the function of an environment, and keep everything that it created: docs/how-to/leave.md.
 
 It updates each stack that uses the function, so that CloudFormation retains its resources, and then deletes the stack.
-The environment's own stack is the last one. It lists all of this, and does it only after you type the name of that stack,
-or with --yes. After an interruption, run it again: it continues from the deployed templates. The exit status is 1 if a
-stack is left.
+The environment's own stack is the last one. It lists all of this, and does it only after you type the name of the last
+stack in the list, or with --yes. After an interruption, run it again: it continues from the deployed templates. The exit
+status is 1 if a stack is left.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.environment import change_set, owners, samconfig, stack_statuses, yaml_template
-from cli.environment.account import Account, Environment
-from cli.environment.stack_deletion import delete_stack
+from cli.environment.account import Account, Environment, manager_of
+from cli.environment.stack_deletion import delete_stack, unprotecting
 from cli.project import pipelines
 from cli.shell import spelling
 from cli.shell.ending import Failure, uninterrupted
@@ -163,8 +163,10 @@ class Leaving:
         if status not in _READABLE:
             raise NotDeleted(f"it is in {status}. Wait for the end of its change, or continue or correct a failed one. When "
                              "its status ends with _COMPLETE, run this again")
-        if "ParentId" in self._stack:
-            raise NotDeleted(f"it is nested in {self._stack['ParentId']}. Deploy it as a stack of its own first")
+        if manager := manager_of(self._stack):
+            raise NotDeleted(f"it belongs to {manager}. Deploy it as a stack of its own first")
+        if self._stack.get("EnableTerminationProtection"):
+            raise NotDeleted(f"it has termination protection. Remove that first: {unprotecting(self.name)}")
         template = self._template()
         if missing := sorted(self._kept - template.policies.keys()):
             raise NotDeleted(f"its template does not have {', '.join(missing)}, so nothing retains them. Delete the stack "
@@ -252,19 +254,6 @@ def function_of(environment: Environment, stack: dict[str, Any]) -> str:
     return arn
 
 
-def users(environment: Environment) -> list[str]:
-    """The stacks that use the environment's function."""
-    pages = environment.account.client("cloudformation").get_paginator("list_imports").paginate(
-        ExportName=environment.export)
-    try:
-        return [name for page in pages for name in page["Imports"]]
-    except ClientError as error:
-        # Untyped, so only its text identifies it.
-        if "not imported by any stack" in str(error):
-            return []
-        raise
-
-
 def hidden_users(environment: Environment, known: list[str]) -> dict[str, str]:
     """The other stacks that own a pipeline of the environment, or may own one, each with the reason why it is left. A stack
     that contains the function's ARN does not import it."""
@@ -292,49 +281,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
-    account, name_of_environment = environment.account, environment.settings.stack_name
+    account, own_name = environment.account, environment.settings.stack_name
+    output.document |= {"stacks": [], "left": output.left}
     own = environment.found_stack()
     if own is None:
         environment.require_deleted()
-        output.write_progress(f"stack {name_of_environment} is deleted, in {environment.place}")
-        output.document |= {"stacks": [], "left": []}
+        output.write_progress(f"stack {own_name} is deleted, in {environment.place}")
         return 1 if given.stacks else 0
     function_arn = function_of(environment, own)
-    using = users(environment)
-    names = [*using, name_of_environment]
+    names = [*environment.users(), own_name]
     if unknown := next((name for name in given.stacks if name not in names), None):
         problem = (f"does not exist in {environment.place}, and may be deleted already" if account.stack(unknown) is None else
                    f"does not use the function of environment {environment.env_id}")
         raise Failure(f"stack {unknown} {problem}" + spelling.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
+    chosen = [each for each in names if each in (given.stacks or names)]
+    hidden = hidden_users(environment, names) if own_name in chosen else {}
+    for name, reason in sorted(hidden.items()):
+        output.record_left(f"{name}: {reason}")
     plan: list[Leaving] = []
-    planned: list[dict[str, Any]] = []
-    hidden = hidden_users(environment, names)
-    left, failed = {*using, *hidden}, []
-    for name, reason in sorted(hidden.items()) if name_of_environment in (given.stacks or names) else ():
-        failed.append(f"{name}: {reason}")
-        output.write_progress(output.selecting(f"LEFT    {failed[-1]}"))
-    for name in [each for each in names if each in given.stacks or not given.stacks]:
-        try:
-            is_environment = name == name_of_environment
-            stack = Leaving(account, name, _WITH_ENVIRONMENT if is_environment else _WITH_PROJECT, function_arn, output)
+    for name in chosen:
+        with _left_if_it_fails(name, output):
+            stack = Leaving(account, name, _WITH_ENVIRONMENT if name == own_name else _WITH_PROJECT, function_arn, output)
             stack.show()
-            planned.append(stack.members())
-            if not is_environment and name not in given.stacks:
+            output.document["stacks"].append(stack.members())
+            if name == own_name:
+                require_unused({*names, *hidden} - {own_name, *(each.name for each in plan)})
+            elif name not in given.stacks:
                 stack.require_project(environment)
             plan.append(stack)
-        except (NotDeleted, BotoCoreError, ClientError) as reason:
-            failed.append(f"{name}: {reason}")
-            output.write_progress(output.selecting(f"LEFT    {failed[-1]}"))
-    output.document |= {"stacks": planned, "left": failed}
-    if plan and not confirm(output, f"To do this, type {name_of_environment}:", name_of_environment, given.yes):
+    if plan and not confirm(output, f"To do this, type {plan[-1].name}:", plan[-1].name, given.yes):
         return 1
+    users = {each.name for each in plan} - {own_name}
     for stack in plan:
-        try:
-            if stack.name == name_of_environment and left:
-                raise NotDeleted(f"its function is needed by {', '.join(sorted(left))}")
+        with _left_if_it_fails(stack.name, output):
+            if stack.name == own_name:
+                require_unused(users)
             stack.apply()
-            left.discard(stack.name)
-        except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
-            failed.append(f"{stack.name}: {reason}")
-            output.write_progress(output.selecting(f"LEFT    {failed[-1]}"))
-    return 1 if failed else 0
+            users.discard(stack.name)
+    return 1 if output.left else 0
+
+
+def require_unused(users: set[str]) -> None:
+    """Raises `NotDeleted` if these stacks need the environment's function."""
+    if users:
+        raise NotDeleted(f"its function is needed by {', '.join(sorted(users))}")
+
+
+@contextlib.contextmanager
+def _left_if_it_fails(name: str, output: Output) -> Iterator[None]:
+    try:
+        yield
+    except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
+        output.record_left(f"{name}: {reason}")

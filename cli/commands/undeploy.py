@@ -2,8 +2,9 @@
 
 It shows what will be deleted, and deletes it only after you type the stack's name, or with --yes. It never deletes stacks
 that the environment's pipelines deployed. While such a stack exists it deletes nothing, because CloudFormation changes and
-deletes it with a role of this stack, and its code may be in the bucket. --keep-stacks leaves it without them. The exit
-status is 1 if the stack does not exist, unless CloudFormation lists it as deleted.
+deletes it with a role of this stack, and its code may be in the bucket. --keep-stacks leaves it without them. While another
+stack uses the function, it also deletes nothing. The exit status is 1 if the stack does not exist, unless CloudFormation
+lists it as deleted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 from cli.environment.account import Environment, exports, parameters
 from cli.environment.owners import Owners
-from cli.environment.stack_deletion import delete_stack
+from cli.environment.stack_deletion import delete_stack, unprotecting
 from cli.project.pipelines import children_of
 from cli.rules import name_of
 from cli.shell.ending import Failure
@@ -60,7 +61,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     plan = planned(environment, given)
     plan.show(output)
     if plan.obstacle:
-        raise Failure(*plan.obstacle)
+        problem, remedy = plan.obstacle
+        raise Failure(f"nothing is deleted, because {problem}", remedy)
     if not plan.deletes:
         environment.require_deleted()
         return 0
@@ -81,15 +83,17 @@ def run(environment: Environment, given: Any, output: Output) -> int:
 
 def planned(environment: Environment, given: Any) -> Plan:
     account, name = environment.account, environment.settings.stack_name
-    bucket = account.bucket_of(environment.env_id)
-    stack, has_bucket = environment.found_stack(), account.has_bucket(bucket)
-    deletes_bucket = has_bucket and given.delete_bucket
+    bucket, stack = account.bucket_of(environment.env_id), environment.found_stack()
+    deletes_bucket = given.delete_bucket and account.has_bucket(bucket)
     plan = Plan(
         stack["StackId"] if stack else "", bucket,
-        "does not exist" if not has_bucket else "will be deleted, with every version of every object" if deletes_bucket else
-        "stays (--delete-bucket deletes it too)", deletes_bucket, {name: what_happens(stack)})
+        "stays if it exists (--delete-bucket deletes it too)" if not given.delete_bucket else
+        "will be deleted, with every version of every object" if deletes_bucket else "does not exist",
+        deletes_bucket, {name: what_happens(stack)})
     if plan.deletes:
-        add_others(plan, environment, given.keep_stacks)
+        others = Others(environment, stack, plan.bucket)
+        plan.stacks |= others.plan()
+        plan.obstacle = next(others.obstacles(plan, given.keep_stacks), None)
     return plan
 
 
@@ -101,59 +105,66 @@ def what_happens(stack: dict[str, Any] | None) -> str:
                                 if parameters(stack).get("ProjectID", "") else "")
 
 
-def add_others(plan: Plan, environment: Environment, keeps: bool) -> None:
-    """Adds the stacks that need this one or the bucket, and those that are deleted with it."""
-    account, own, env_id = environment.account, environment.settings.stack_name, environment.env_id
-    stacks, children = account.stacks(), name_of("stack", env_id)
-    owners = Owners(environment, stacks)
-    owned = {}
-    for child in children_of(stacks, env_id):
-        owner, (is_shown, reason) = owners.named_by(child), owners.of(child)
-        # Without a resource that owns it, no stack needs the function for it.
-        if owner and is_shown is not False:
-            owned[child["StackName"]] = (owner["StackName"], is_shown, reason)
-    others = {child: found for child, found in sorted(owned.items()) if found[0] != own}
-    role = name_of("deploy_role", env_id)
-    roles = tuple(f":iam::{account.id}:role/{each}" for each in (role, name_of("provisioning_role", env_id)))
-    deployed = sorted(stack["StackName"] for stack in stacks if stack["StackName"] not in owned and "RootId" not in stack and (
-        stack["StackName"].startswith(name_of("deployed_stack", env_id)) or stack.get("RoleARN", "").endswith(roles)))
-    for stack in stacks:
-        if stack["StackName"] in owned.keys() - others.keys():
-            plan.stacks[stack["StackName"]] = "will be deleted with it" + "".join(
-                f", and repository {name} with all its commits" for name in account.repositories(stack))
-    for name in deployed:
-        plan.stacks[name] = f"stays, {'no stack owns it' if name.startswith(children) else 'a pipeline deployed it'}"
-    for child, (owner, is_shown, reason) in others.items():
-        plan.stacks[child] = f"belongs to {owner}" if is_shown else f"may need the function: {reason}"
-    if plan.deletes_bucket and (live := bucket_owners(plan, environment, stacks)):
-        plan.obstacle = (f"nothing is deleted, because the bucket {plan.bucket} is that of stack {', '.join(live)}",
-                         environment.settings.remedy)
-    elif others:
-        needed = f"the function of {own}" if plan.stack_id else f"the bucket {plan.bucket}"
-        plan.obstacle = (
-            f"nothing is deleted, because {', '.join(sorted(others))} may need {needed}",
-            " ".join(_remedies(others)))
-    elif deployed and not keeps and plan.stack_id:
-        plan.obstacle = (
-            f"nothing is deleted, because CloudFormation deletes {', '.join(deployed)} with {role}, or another role of {own}, which "
-            "would not exist any more", "Delete them first, with `aws cloudformation delete-stack --stack-name …`. Or use "
-            "--keep-stacks, and give each of them another role later (--role-arn)")
-    elif deployed and not keeps:
-        # Pipelines continue after `leave`. A rollback reads the code of the former template again.
-        plan.obstacle = (
-            f"nothing is deleted, because {', '.join(deployed)} may need the bucket {plan.bucket}, for a pipeline's artifacts, or for "
-            "code to which CloudFormation rolls back", "Delete them first, with `aws cloudformation delete-stack --stack-name …`. "
-            "Or use --keep-stacks")
+class Others:
+    """The stacks that need the environment's one or its bucket, and those that are deleted with it."""
+
+    def __init__(self, environment: Environment, own: dict[str, Any] | None, bucket: str) -> None:
+        self._environment, self._account, self._own, self._bucket = environment, environment.account, own or {}, bucket
+        self._stacks, env_id = self._account.stacks(), environment.env_id
+        owners = Owners(environment, self._stacks)
+        # The owner of each pipeline's stack. Without a resource that owns it, no stack needs the function for it.
+        owned = {child["StackName"]: (owner["StackName"], *owners.of(child)) for child in children_of(self._stacks, env_id)
+                 if (owner := owners.named_by(child)) and owners.of(child).is_shown is not False}
+        self._with_own = {child for child, (owner, *_) in owned.items() if owner == environment.settings.stack_name}
+        self._owned = {child: found for child, found in sorted(owned.items()) if child not in self._with_own}
+        self._importing = environment.users() if environment.export in exports(self._own) else []
+        roles = tuple(f":iam::{self._account.id}:role/{name_of(each, env_id)}" for each in ("deploy_role", "provisioning_role"))
+        self._deployed = sorted(stack["StackName"] for stack in self._stacks if stack["StackName"] not in owned and "RootId" not in stack and (
+            stack["StackName"].startswith(name_of("deployed_stack", env_id)) or stack.get("RoleARN", "").endswith(roles)))
+
+    def plan(self) -> dict[str, str]:
+        """The consequence for each."""
+        children = name_of("stack", self._environment.env_id)
+        return {
+            **{stack["StackName"]: "will be deleted with it" + "".join(
+                f", and repository {name} with all its commits" for name in self._account.repositories(stack))
+               for stack in self._stacks if stack["StackName"] in self._with_own},
+            **{name: f"stays, {'no stack owns it' if name.startswith(children) else 'a pipeline deployed it'}" for name in self._deployed},
+            **{name: "imports the function" for name in self._importing},
+            **{child: f"belongs to {owner}" if is_shown else f"may need the function: {reason}"
+               for child, (owner, is_shown, reason) in self._owned.items()}}
+
+    def obstacles(self, plan: Plan, keeps: bool) -> Iterator[tuple[str, str]]:
+        """Why nothing may be deleted, and the remedy of each reason."""
+        own = self._environment.settings.stack_name
+        if self._own.get("EnableTerminationProtection"):
+            yield f"stack {own} has termination protection", f"Remove it: {unprotecting(own)}"
+        if plan.deletes_bucket and (live := bucket_owners(plan, self._environment, self._stacks)):
+            yield (f"the bucket {self._bucket} is that of stack {', '.join(live)}",
+                   self._environment.settings.remedy)
+        users = sorted({*self._importing, *(owner for owner, is_shown, _ in self._owned.values() if is_shown)})
+        unproven = [child for child, (_, is_shown, _) in self._owned.items() if not is_shown]
+        if users or unproven:
+            yield (f"{', '.join([*users, *unproven])} may need " + (f"the function of {own}" if self._own else f"the bucket {self._bucket}"),
+                   " ".join(_remedies(users, unproven)))
+        if self._deployed and not keeps:
+            # Pipelines continue after `leave`. A rollback reads the code of the former template again.
+            yield (f"{', '.join(self._deployed)} may need " + (
+                       f"{name_of('deploy_role', self._environment.env_id)} or another role of {own}, with which CloudFormation deletes them"
+                       if self._own else f"the bucket {self._bucket}, for a pipeline's artifacts or for code to which it rolls back"),
+                   f"Delete them first: {_deleting(self._deployed)}. Or use --keep-stacks, and give each of them another role later (--role-arn)")
 
 
-def _remedies(others: dict[str, tuple[str, bool | None, str]]) -> Iterator[str]:
-    """The next step for the owners of these stacks."""
-    if proven := sorted({owner for owner, is_shown, _ in others.values() if is_shown}):
-        delete = " && ".join(f"aws cloudformation delete-stack --stack-name {owner}" for owner in proven)
-        yield f"First delete their owners, or remove the resources Custom::GitOpsPipeline from these: {delete}."
-    if unproven := [child for child, (_, is_shown, _) in others.items() if not is_shown]:
+def _remedies(users: list[str], unproven: list[str]) -> Iterator[str]:
+    if users:
+        yield f"First delete these stacks, or remove their resources Custom::GitOpsPipeline and Custom::MirrorCredential: {_deleting(users)}."
+    if unproven:
         yield (f"See the ServiceToken of each resource that {', '.join(unproven)} names. If it is the ARN of this function, delete that "
                "resource first. Otherwise remove the tags of the stack that names it")
+
+
+def _deleting(names: list[str]) -> str:
+    return " && ".join(f"aws cloudformation delete-stack --stack-name {name}" for name in names)
 
 
 def bucket_owners(plan: Plan, environment: Environment, stacks: list[dict[str, Any]]) -> list[str]:

@@ -2,9 +2,9 @@
 
 A child stack is outdated if its output RenderingVersion is less than that of the environment's stack. Its owner is
 updated with the parameter RenderingSerial, one stack at a time, and only while no execution of its pipelines is in
-progress, and none of them is frozen: the update may enable a disabled event rule. The update has the rights of the person who runs this. So it may change only these pipelines, and the resources that
-refer to them, as CloudFormation shows both. Everything else is listed with what to do. The exit status is 1 if a
-stack is left.
+progress, and none of them is frozen: the update may enable a disabled event rule. The update has the rights of the person
+who runs this. So it may change only these pipelines, and the resources that refer to them, as CloudFormation shows both.
+Everything else is listed with what to do. The exit status is 1 if a stack is left.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.environment import change_set
-from cli.environment.account import Environment, logical_id_of, owner_of, parameters as parameters_of
+from cli.environment.account import Environment, logical_id_of, manager_of, owner_of, parameters as parameters_of
 from cli.environment.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
 from cli.project.pipelines import ENABLED, children_of, in_progress, pipeline_of, project_of, rule_state, unreadable, version_of
 from cli.rules import event_rules
@@ -40,20 +40,22 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         raise Failure(f"stack {environment.settings.stack_name} has no output RenderingVersion",
                       f"Deploy this version of it first: sam deploy --config-env {environment.settings.table}")
     stacks = {stack["StackId"]: stack for stack in environment.account.stacks()}
-    left = [f"{child['StackName']}: {problem}. Delete it if it is not of cfn-gitops"
-            for child in children_of(stacks.values(), env_id) if (problem := unreadable(child))]
+    output.document["left"] = output.left
+    for child in children_of(stacks.values(), env_id):
+        if problem := unreadable(child):
+            output.record_left(f"{child['StackName']}: {problem}. Delete it if it is not of cfn-gitops")
     plan: dict[str, list[dict[str, Any]]] = {}
     owners = Owners(environment, list(stacks.values()))
     for owner_id, children in outdated(stacks.values(), env_id, version).items():
         unproven = {child["StackName"]: reason for child in children if (reason := doubt(owners, child, version))}
-        left += [f"{name}: {reason}" for name, reason in unproven.items()]
+        for name, reason in unproven.items():
+            output.record_left(f"{name}: {reason}")
         if not (proven := [child for child in children if child["StackName"] not in unproven]):
             continue
-        if reason := obstacle(environment, stacks[owner_id], proven, version):
-            left.append(f"{named(proven)}: {reason}")
+        if obstructing := obstacle(environment, stacks[owner_id], proven, version):
+            output.record_left(f"{named(proven)}: {obstructing}")
         else:
             plan[owner_id] = proven
-    output.write_progress(*(output.selecting(f"LEFT    {each}") for each in left))
     for owner_id, children in plan.items():
         output.write_progress(f"- stack {stacks[owner_id]['StackName']}: will be updated, and with it {named(children)}")
     if plan and not confirm(output, "To update them, type yes:", "yes", given.yes):
@@ -61,15 +63,13 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     for owner_id, children in plan.items():
         # Another execution may have begun meanwhile.
         owner = stacks[owner_id]
-        if reason := obstacle(environment, owner, children, version) or update(
+        if obstructing := obstacle(environment, owner, children, version) or update(
                 environment, owners, owner, children, version, output):
-            left.append(f"{named(children)}: {reason}")
-            output.write_progress(output.selecting(f"LEFT    {left[-1]}"))
+            output.record_left(f"{named(children)}: {obstructing}")
         else:
             output.record_change(f"{named(children)}: version {version}")
-    output.document["left"] = left
-    output.write_progress(conclusion(environment, version, left))
-    return 1 if left else 0
+    output.write_progress(conclusion(environment, version, output.left))
+    return 1 if output.left else 0
 
 
 def conclusion(environment: Environment, version: int, left: list[str]) -> str:
@@ -112,6 +112,8 @@ def doubt(owners: Owners, child: dict[str, Any], version: int) -> str | None:
 
 def obstacle(environment: Environment, owner: dict[str, Any], children: list[dict[str, Any]], version: int) -> str | None:
     """Why the owner is not updated now. `None` if it can be."""
+    if manager := manager_of(owner):
+        return f"its owner, stack {owner['StackName']}, belongs to {manager}. Set {SERIAL} to {version} there"
     if SERIAL not in parameters_of(owner):
         return (f"its owner, stack {owner['StackName']}, has no parameter {SERIAL}. Set the property {SERIAL} of its "
                 f"Custom::GitOpsPipeline to {version}")

@@ -52,13 +52,18 @@ class Account:
         return name_of("artifact_bucket", env_id).replace("${AWS::AccountId}", self.id).replace("${AWS::Region}", self.region)
 
     def has_bucket(self, name: str) -> bool:
+        status = 200
         try:
             self.session.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.id)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
-            raise
-        return True
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 403:
+                # Without a body, so without a reason.
+                raise Failure(f"bucket {name} is not read: you do not have the permission s3:ListBucket on it, or it belongs to another "
+                              f"account than {self.id}", "Ask its owner") from None
+            if status != 404:
+                raise
+        return status != 404
 
     def stacks(self) -> list[dict[str, Any]]:
         """All existing stacks, with tags and roles."""
@@ -146,6 +151,17 @@ class Environment:
         """The ARN of the function that the environment's stack exports. Empty if it exports none yet."""
         return next((each["OutputValue"] for each in stack.get("Outputs", []) if each.get("ExportName") == self.export), "")
 
+    def users(self) -> list[str]:
+        """The stacks that import the function."""
+        pages = self.account.client("cloudformation").get_paginator("list_imports").paginate(ExportName=self.export)
+        try:
+            return [name for page in pages for name in page["Imports"]]
+        except ClientError as error:
+            # Untyped, so only its text identifies it.
+            if "not imported by any stack" in str(error):
+                return []
+            raise
+
     def _is_own(self, stack: dict[str, Any]) -> bool:
         status, env_id = stack.get("StackStatus", ""), parameters(stack).get("EnvID")
         # It has no template yet, so nothing can be lost with it.
@@ -188,6 +204,15 @@ def owner_of(stack: dict[str, Any]) -> str | None:
     stacks chooses their tags, so `cli.environment.owners` has the proof."""
     value = _tag(stack, PIPELINES["tags"]["stack_id"])
     return value if _STACK_ID.fullmatch(value) else None
+
+
+def manager_of(stack: dict[str, Any]) -> str:
+    """The root stack or the StackSet that updates the stack, and would fail or change it again after another update. Empty if a
+    person updates it. CloudFormation shows a StackSet only in its own account. So an instance has no other sign than the name that
+    it gets, `StackSet-<name>-<ID>`, and another stack with such a name counts as one."""
+    if "ParentId" in stack:
+        return f"stack {stack.get('RootId', stack['ParentId']).split('/')[1]}, in which it is nested"
+    return "its StackSet, of which its name shows an instance" if stack["StackName"].startswith("StackSet-") else ""
 
 
 def logical_id_of(stack: dict[str, Any]) -> str:

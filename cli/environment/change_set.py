@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.environment import stack_statuses, waiting
 from cli.environment.stack_failures import StackFailures, has_no_changes
 from cli.shell.ending import uninterrupted
 from cli.shell.output import Output
-
-_WAITER = {"Delay": 3, "MaxAttempts": 1200}
 
 
 class NotUpdated(Exception):
@@ -43,34 +42,51 @@ class ChangeSet:
 def update(cloudformation: Any, stack: dict[str, Any], name: str, request: contextlib.AbstractContextManager[dict[str, Any]],
            others: Callable[[ChangeSet], list[str]], output: Output) -> None:
     """Updates the stack, unless `others` finds changes that it should not make. `request` is open until CloudFormation has
-    read the template. No change set is left, unless the command is killed."""
-    failures = StackFailures(cloudformation, stack["StackName"])
+    read the template. No change set is left, unless the command is killed. Raises `Failure` if the update goes on."""
+    failures, what = StackFailures(cloudformation, stack["StackName"]), f"the update of stack {stack['StackName']}"
     named, is_executed = {"StackName": stack["StackId"], "ChangeSetName": name}, False
     # botocore sends a request again if its response is lost. With a token, CloudFormation does it once.
     token = f"cfn-gitops-{uuid.uuid4()}"
+
+    def shown() -> list[dict[str, Any]]:
+        """The pages of the change set. Empty while CloudFormation creates it."""
+        pages = list(cloudformation.get_paginator("describe_change_set").paginate(**named))
+        status = pages[0]["Status"]
+        return [] if status == "CREATE_PENDING" or stack_statuses.is_in_progress(status) else pages
+
+    def not_updated(problem: str) -> NotUpdated:
+        return NotUpdated("; ".join([*(failures.lines() or [problem]), *filter(None, [failures.hint])]))
+
     # That of a killed run.
     cloudformation.delete_change_set(**named)
     try:
         with request as more:
             # From here on by its ID: another run may delete it, and create one of this name.
             named["ChangeSetName"] = cloudformation.create_change_set(**named, **more, ClientToken=token)["Id"]
-            cloudformation.get_waiter("change_set_create_complete").wait(**named, WaiterConfig=_WAITER)
-        pages = list(cloudformation.get_paginator("describe_change_set").paginate(**named))
+            pages = waiting.ended(shown, f"the change set of stack {stack['StackName']}", output)
+        if pages[0]["ExecutionStatus"] != "AVAILABLE":
+            reason = pages[0].get("StatusReason", "")
+            if has_no_changes(reason):
+                raise NothingToUpdate("CloudFormation found nothing to change")
+            raise not_updated(reason or f"its change set is {pages[0]['Status']}")
         planned = ChangeSet(named, [each.get("ResourceChange", {}) for page in pages for each in page["Changes"]],
-                            pages[0].get("Parameters", []) if pages else [])
+                            pages[0].get("Parameters", []))
         if foreign := others(planned):
             raise OtherChanges(", ".join(foreign))
+        operation = waiting.Operation(cloudformation, stack["StackId"])
         output.has_begun = True
-        cloudformation.execute_change_set(**named, ClientRequestToken=token)
+        try:
+            cloudformation.execute_change_set(**named, ClientRequestToken=token)
+        except (BotoCoreError, ClientError):
+            # Its response may be lost.
+            if not waiting.ended(shown, what, output)[0]["ExecutionStatus"].startswith("EXECUTE_"):
+                raise
         is_executed = True
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=stack["StackId"], WaiterConfig=_WAITER)
-    except WaiterError as error:
-        reasons = failures.lines() or [str(error)]
-        if has_no_changes(str(error.last_response.get("StatusReason", ""))):
-            raise NothingToUpdate("CloudFormation found nothing to change") from error
-        raise NotUpdated("; ".join([*reasons, *filter(None, [failures.hint])])) from error
+        status = operation.end(what, output)
+        if status != stack_statuses.UPDATE_COMPLETE:
+            raise not_updated(f"its status is {status}")
     finally:
         if not is_executed:
-            # Without effect after an execution whose response is lost.
+            # Without effect after an execution that is not known.
             with uninterrupted(), contextlib.suppress(BotoCoreError, ClientError):
                 cloudformation.delete_change_set(**named)

@@ -149,9 +149,9 @@ class Ownership(NamedTuple):
 class Owners:
     """The owners of pipelines' stacks. Each is read once."""
 
-    def __init__(self, environment: Environment, stacks: list[dict[str, Any]]) -> None:
+    def __init__(self, environment: Environment, stacks: list[dict[str, Any]], client: Any = None) -> None:
         """`stacks` are all of the account."""
-        self._environment, self._client = environment, environment.account.client("cloudformation")
+        self._environment, self._client = environment, client or environment.account.client("cloudformation")
         self._stacks = {stack["StackId"]: stack for stack in stacks}
         own = next((each for each in stacks if each["StackName"] == environment.settings.stack_name), {})
         self.function, self._own_id = environment.function_of(own), own.get("StackId")

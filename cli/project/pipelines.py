@@ -13,8 +13,6 @@ from cli.shell.machine import code_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
 ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
-# As many as the function searches, three pages. A busy pipeline has thousands in a year.
-MAX_EXECUTIONS: int = PIPELINES["max_searched"]
 
 
 def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
@@ -60,11 +58,10 @@ def is_unfinished(execution: dict[str, Any]) -> bool:
 
 
 def in_progress(client: Any, pipeline: str, stages: list[dict[str, Any]]) -> list[str]:
-    """The executions that an update of the pipeline may cancel: of the newest ones, and any that is in a stage or in front of
-    one, because an approval waits for days. `stages` are those of GetPipelineState."""
-    pages = client.get_paginator("list_pipeline_executions").paginate(
-        pipelineName=pipeline, PaginationConfig={"MaxItems": MAX_EXECUTIONS})
-    found = [each for page in pages for each in page["pipelineExecutionSummaries"] if is_unfinished(each)]
+    """The executions that an update of the pipeline may cancel: any that is in a stage or in front of one, and of the newest page
+    those that begin or run beside them. `stages` are those of GetPipelineState."""
+    newest = client.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
+    found = [each for each in newest if is_unfinished(each)]
     for stage in stages:
         found += [each for each in (stage.get("latestExecution"), stage.get("inboundExecution"), *stage.get("inboundExecutions", []))
                   if each and each.get("status") in ("InProgress", "Stopping")]

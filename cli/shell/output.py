@@ -98,6 +98,7 @@ class Output:
     document: dict[str, Any] = field(default_factory=dict)
     # The changes so far, and whether the first one has begun.
     done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     has_begun: bool = False
     # The sentence after an interrupt, if another change goes on than CloudFormation's.
     interrupted: str = ""
@@ -121,6 +122,11 @@ class Output:
         self.done.append(change)
         self.document["done"] = self.done
         self.write_progress(f"ok      {change}")
+
+    def record_left(self, reason: str) -> None:
+        """Of a change that is not made."""
+        self.left.append(reason)
+        self.write_progress(self.selecting(f"LEFT    {reason}"))
 
     def after_interrupt(self) -> str:
         if not self.has_begun:

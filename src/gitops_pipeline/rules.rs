@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::types::StackStatus as SdkStatus;
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 use serde_json::{Value, json};
 
-use super::executions::{APPROVAL, MAX_SEARCHED, status_of};
+use super::executions::{APPROVAL, status_of};
 use super::names::{self, EventRule};
 use super::template::STACK_NAME_TAG;
 use crate::clients::cloudformation::StackStatus;
@@ -41,7 +41,6 @@ pub fn rules() -> Value {
             "stack_name": STACK_NAME_TAG,
         },
         "ended": ended(),
-        "max_searched": MAX_SEARCHED,
         "stack_statuses": stack_statuses(),
     })
 }

@@ -1,17 +1,21 @@
 """The subcommands without AWS: `cli.main.main` with a fake account, in a folder with the repository's samconfig.toml."""
 
 import io
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import DEFAULT, MagicMock
 
 import pytest
 
 from cli import main as command_line
+from cli.environment import waiting
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import FILE, Settings
 from cli.shell import terminal
@@ -19,6 +23,13 @@ from tests.cli.answering import SESSION, Answering
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:cfn-gitops"
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look follows the former one at once, and ten failed looks are too many."""
+    clock = itertools.count(step=waiting.MAX_LOSS / 10)
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock)))
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +45,16 @@ def settings_of(parameters: dict[str, str]) -> Settings:
                             "parameter_overrides": [f'{name}="{value}"' for name, value in parameters.items()]}, FILE)
 
 
+# A page of every list, such as that of a change set without changes.
+EMPTY: dict[str, Any] = {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "Changes": [], "StackEvents": [], "Summaries": [], "Imports": []}
+
+
+def event(stack_id: str, number: int, status: str) -> dict[str, Any]:
+    """The stack's own."""
+    return {"StackId": stack_id, "PhysicalResourceId": stack_id, "LogicalResourceId": stack_id, "EventId": number, "ResourceStatus": status,
+            "Timestamp": datetime(2026, 11, 20, tzinfo=timezone.utc)}
+
+
 class FakeAccount(Account):
     """An account with given stacks and buckets."""
 
@@ -47,6 +68,13 @@ class FakeAccount(Account):
         self.templates: dict[str, Any] = {}
         client = self.session.client.return_value
         client.describe_rule.return_value = {"State": "ENABLED"}
+        client.list_pipeline_executions.return_value = {"pipelineExecutionSummaries": []}
+        # Each stack ends an operation with it at once.
+        self.status, events = "UPDATE_COMPLETE", itertools.count()
+        client.describe_stacks.side_effect = lambda *, StackName: {"Stacks": [{"StackId": StackName, "StackStatus": self.status}]}
+        client.describe_stack_events.side_effect = lambda *, StackName: {"StackEvents": [
+            event(StackName, next(events), self.status)]}
+        client.delete_stack.side_effect = lambda *, StackName: setattr(self, "status", "DELETE_COMPLETE")
         client.get_paginator.side_effect = lambda operation: MagicMock(
             paginate=self._listed) if operation == "list_stack_resources" else DEFAULT
         client.get_template.side_effect = lambda *, StackName, **_: {"TemplateBody": self.templates[StackName]}

@@ -10,6 +10,7 @@ import pytest
 
 from cli.checks.token import KEYS as TOKEN_KEYS
 from cli.commands.check import KEYS
+from cli.environment.owners import Owners
 from cli.main import parser
 from cli.shell.failure import WrongUse
 from tests.cli.scene import SETTINGS, Folder, Operator, with_line
@@ -262,8 +263,12 @@ def test_denied_list_of_stacks_stops_what_needs_it_alone(operator: Operator) -> 
     assert {row["key"] for row in checked.of("sound")} == {"parameters", "services", "quotas"}
 
 
-def test_waiting_approval_is_found(operator: Operator, tmp_path: Path) -> None:
+def test_waiting_approval_is_found(operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline_that_waits(operator.aws, Working(tmp_path / "work"))
+    # Only a tag names it as one of the environment's stack.
+    assert not operator.check().found
+    monkeypatch.setattr(Owners, "_resources_of", lambda *_: {"Pipeline": {
+        "ResourceType": "Custom::GitOpsPipeline", "PhysicalResourceId": "gitops-dev-shop"}})
     [row] = operator.check().found
     assert row["subject"] == "pipeline codepipeline-dev-cfn-shop" and row["problem"].startswith("an approval waits since ")
     assert "cancels it if it changes this pipeline" in row["problem"]
@@ -304,7 +309,7 @@ def pipeline_that_waits(aws: LocalAws, working: Working) -> None:
         "stages": [{"name": "Source", "actions": [source]}, {"name": "Deploy", "actions": [approval]}]})
     owner = create_stack(aws, "cfn-gitops-dev", EMPTY)
     create_stack(aws, "gitops-dev-shop", {"Resources": NOTHING, "Outputs": {"PipelineName": {"Value": name}}},
-                 Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner}])
+                 Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner}, {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}])
     eventually(lambda: "token" in str(aws.client("codepipeline").get_pipeline_state(name=name)), "the approval waits")
 
 

@@ -23,6 +23,7 @@ from cli.checks.rows import Once, Reader, Row, findings
 from cli.checks.stack import project_check, stack_check
 from cli.commands.check import next_values
 from cli.environment.account import Account, Environment
+from cli.environment.owners import Owners
 from cli.project.approvals import is_waiting
 from cli.project.pipelines import is_unfinished
 from cli.shell.output import Finding, Sound
@@ -60,9 +61,8 @@ def error(code: str, operation: str = "Operation", status: int = 400) -> ClientE
 # Every status of CloudFormation's API reference. https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html
 STATUSES = {
     "sound": "CREATE_COMPLETE UPDATE_COMPLETE UPDATE_ROLLBACK_COMPLETE IMPORT_COMPLETE IMPORT_ROLLBACK_COMPLETE REVIEW_IN_PROGRESS",
-    "cloudformation wait": "CREATE_IN_PROGRESS UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS "
-                           "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS DELETE_IN_PROGRESS IMPORT_IN_PROGRESS",
-    "Wait for its end": "IMPORT_ROLLBACK_IN_PROGRESS",
+    "Wait for its end": "CREATE_IN_PROGRESS UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_ROLLBACK_IN_PROGRESS "
+                        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS DELETE_IN_PROGRESS IMPORT_IN_PROGRESS IMPORT_ROLLBACK_IN_PROGRESS",
     "cloudformation delete-stack": "ROLLBACK_COMPLETE ROLLBACK_FAILED CREATE_FAILED DELETE_FAILED ROLLBACK_IN_PROGRESS",
     "cloudformation continue-update-rollback": "UPDATE_ROLLBACK_FAILED",
     "cloudformation rollback-stack": "UPDATE_FAILED",
@@ -178,19 +178,27 @@ def test_names_are_those_that_the_next_deployment_certainly_has() -> None:
 
 
 def child(name: str, **more: Any) -> dict[str, Any]:
-    return {"StackName": f"gitops-dev-{name}", "Outputs": [{"OutputKey": "PipelineName", "OutputValue": f"codepipeline-dev-cfn-{name}"}],
-            "Tags": [{"Key": "cfn-gitops:stack-id", "Value": OWNER}], **more}
+    return {"StackName": f"gitops-dev-{name}", "StackId": f"arn:of/{name}", "Outputs": [{"OutputKey": "PipelineName", "OutputValue": f"codepipeline-dev-cfn-{name}"}],
+            "Tags": [{"Key": "cfn-gitops:stack-id", "Value": OWNER}, {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}], **more}
 
 
 def by_name(*stacks: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {stack["StackName"]: stack for stack in stacks}
 
 
-def test_execution_in_progress_is_found() -> None:
-    of = reader()
-    checks = execution_rows(of, once(by_name(
-        child("shop"), child("foreign", Tags=[]), {**child("evil"), "Outputs": child("payments")["Outputs"]},
-        {**child("other"), "StackName": "gitops-prd-other"})))
+def executions_of(of: Reader, monkeypatch: pytest.MonkeyPatch, *children: dict[str, Any]) -> list[Row]:
+    """The rows, in an account where the environment's own stack shows `shop` as its pipeline."""
+    stacks = [{"StackName": "cfn-gitops-dev", "StackId": OWNER, "StackStatus": "UPDATE_COMPLETE"}, *children]
+    monkeypatch.setattr(Owners, "_resources_of", lambda *_: {"Pipeline": {
+        "ResourceType": "Custom::GitOpsPipeline", "PhysicalResourceId": "gitops-dev-shop"}})
+    return execution_rows(of, once(by_name(*stacks)))
+
+
+def test_execution_in_progress_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only of a pipeline that the deployment of this stack can change. A tag names another one, and proves nothing."""
+    of, elsewhere = reader(), child("other", Tags=[{"Key": "cfn-gitops:stack-id", "Value": OWNER.replace("cfn-gitops-dev", "project-dev-other")}])
+    checks = executions_of(of, monkeypatch, child("evil"), elsewhere, child("foreign", Tags=[]), child("shop"),
+                           {**child("shop"), "StackName": "gitops-prd-shop"})
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_response("get_pipeline_state", {"stageStates": [{"stageName": "Build", "actionStates": [
             {"actionName": "Build", "latestExecution": {"status": "InProgress"}}]}]}, {"name": "codepipeline-dev-cfn-shop"})
@@ -201,25 +209,23 @@ def test_execution_in_progress_is_found() -> None:
                                                                               "deployment cancels it if it changes this pipeline")
 
 
-def test_old_execution_is_found_in_its_stage_and_not_by_the_whole_history() -> None:
+def test_old_execution_is_found_in_its_stage_and_not_by_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
     of = reader()
-    checks = execution_rows(of, once(by_name(child("shop"))))
+    checks = executions_of(of, monkeypatch, child("shop"))
     with Stubber(of.client("codepipeline")) as codepipeline:
         stage = {"stageName": "Deploy", "inboundExecutions": [{"pipelineExecutionId": "old", "status": "InProgress"}],
                  "latestExecution": {"pipelineExecutionId": "skipped", "status": "Skipped"}}
         codepipeline.add_response("get_pipeline_state", {"stageStates": [stage]})
-        # A year has 75 pages.
-        for page in range(3):
-            codepipeline.add_response("list_pipeline_executions", {"nextToken": str(page), "pipelineExecutionSummaries": [
-                {"pipelineExecutionId": f"{page}-{number}", "status": "Succeeded"} for number in range(100)]})
+        # The first of 75 pages of a year.
+        codepipeline.add_response("list_pipeline_executions", {"nextToken": "1", "pipelineExecutionSummaries": [
+            {"pipelineExecutionId": str(number), "status": "Succeeded"} for number in range(100)]})
         [finding] = findings(checks)
-        codepipeline.assert_no_pending_responses()
     assert finding.text.startswith("execution old is in progress. ")
 
 
-def test_execution_beside_a_waiting_approval_is_found() -> None:
+def test_execution_beside_a_waiting_approval_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     of = reader()
-    checks = execution_rows(of, once(by_name(child("shop"))))
+    checks = executions_of(of, monkeypatch, child("shop"))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_response("get_pipeline_state", {"stageStates": [
             {"stageName": "Deploy", "latestExecution": {"pipelineExecutionId": "e-1", "status": "InProgress"}, "actionStates": [
@@ -245,9 +251,9 @@ def test_unknown_status_of_an_execution_is_unfinished(status: str, expected: boo
     assert is_unfinished({"status": status}) is expected
 
 
-def test_pipeline_that_was_never_pushed_is_sound() -> None:
+def test_pipeline_that_was_never_pushed_is_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     of = reader()
-    checks = execution_rows(of, once(by_name(child("shop"))))
+    checks = executions_of(of, monkeypatch, child("shop"))
     with Stubber(of.client("codepipeline")) as codepipeline:
         codepipeline.add_client_error("get_pipeline_state", "PipelineNotFoundException")
         [finding] = findings(checks)

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from cli.commands import leave, undeploy, upgrade
 from cli.main import COMMANDS
 from cli.shell import ending
-from tests.cli.conftest import FakeAccount, Run, environment_stack, identity, run_program
+from tests.cli.conftest import EMPTY, FakeAccount, Run, environment_stack, identity, run_program
 from tests.cli.test_machine import OPTIONS
 from tests.cli.test_leave import FakeAws
 
@@ -60,18 +60,18 @@ def test_signal_is_one_line_and_status_130(command: str, by: signal.Signals, acc
 def test_signal_during_a_deletion_or_an_update_is_one_line(by: signal.Signals, account: FakeAccount, run: Run) -> None:
     stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1"
     account.known["cfn-gitops-dev"] = environment_stack(StackId=stack_id) | identity("dev", ("RenderingSerial", ""), RenderingVersion="1")
-    account.session.client.return_value.get_waiter.return_value.wait = sends(by)
+    client = account.session.client.return_value
+    client.delete_stack.side_effect = client.execute_change_set.side_effect = lambda **_: client.configure_mock(
+        **{"describe_stacks.side_effect": sends(by)})
     ended = run("undeploy", "--yes")
     assert ended.status == 130
     assert ended.err == "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n"
     account.known["gitops-dev-a"] = {"StackName": "gitops-dev-a", "StackId": "2", "Tags": [
         {"Key": "cfn-gitops:stack-id", "Value": stack_id}], "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}
     account.show(account.known["gitops-dev-a"])
-    client = account.session.client.return_value
-    client.exceptions.PipelineNotFoundException, client.get_paginator.return_value.paginate.return_value = KeyError, []
-    # Not while its change set is created, because that is deleted again.
-    waiter = client.get_waiter.return_value
-    client.get_waiter.side_effect = lambda name: waiter if name == "stack_update_complete" else MagicMock()
+    client.exceptions.PipelineNotFoundException = KeyError
+    client.get_paginator.return_value.paginate.return_value = [EMPTY]
+    client.describe_stacks.side_effect = None
     assert run("upgrade", "--yes").err == ended.err
 
 
@@ -104,7 +104,7 @@ def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 
 
 @by_each
-@pytest.mark.parametrize("during", ["put_object", "create_change_set", "wait", "delete_object"])
+@pytest.mark.parametrize("during", ["put_object", "create_change_set", "describe_change_set", "delete_object"])
 def test_signal_leaves_neither_template_nor_change_set(during: str, by: signal.Signals, aws: FakeAws, run: Run,
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
     call = getattr(aws, during)
@@ -135,6 +135,7 @@ def test_signal_at_the_prompt_has_changed_nothing(module: Any, by: signal.Signal
     monkeypatch.setattr(aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False)
     monkeypatch.setattr(aws, "describe_rule", lambda **_: {"State": "ENABLED"}, raising=False)
     monkeypatch.setattr(aws, "get_pipeline_state", lambda **_: {}, raising=False)
+    monkeypatch.setattr(aws, "list_pipeline_executions", lambda **_: {"pipelineExecutionSummaries": []}, raising=False)
     monkeypatch.setattr(module, "confirm", sends(by))
     ended = run(module.__name__.rpartition(".")[2], "--env", "prd")
     assert (ended.status, ended.err, aws.calls) == (130, "\nInterrupted. Nothing was changed\n", [])

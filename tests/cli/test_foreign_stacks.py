@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from cli.commands import leave, undeploy, upgrade
 from cli.environment.account import Environment, owner_of
 from cli.shell.output import Output
-from tests.cli.conftest import FUNCTION, FakeAccount, Run, environment_stack, identity
+from tests.cli.conftest import EMPTY, FUNCTION, FakeAccount, Run, environment_stack, identity
 
 OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"
 PROJECT = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-shop/1a2b"
@@ -40,7 +40,7 @@ def stacks(account: FakeAccount) -> FakeAccount:
     account.show(account.known["gitops-dev-shop"])
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException = KeyError
-    client.get_paginator.return_value.paginate.return_value = []
+    client.get_paginator.return_value.paginate.return_value = [EMPTY]
 
     client.create_change_set.side_effect = lambda *, StackName, **_: {"Id": f"{StackName}/change-set", "StackId": StackName}
 
@@ -64,7 +64,7 @@ def refusal(environment: Environment, keeps: bool = False) -> str:
     """Why undeploy deletes nothing, after the list that it writes. Empty if it would."""
     plan = undeploy.planned(environment, argparse.Namespace(delete_bucket=False, keep_stacks=keeps))
     plan.show(Output())
-    return ". ".join(plan.obstacle or ())
+    return "nothing is deleted, because " + ". ".join(plan.obstacle) if plan.obstacle else ""
 
 
 @pytest.mark.parametrize("tag", NOT_IDS, ids=lambda tag: tag[:20])
@@ -106,16 +106,22 @@ def test_environment_without_a_version_is_named(version: str | None, stacks: Fak
 
 
 @pytest.mark.parametrize("error", [NETWORK, DENIED])
-@pytest.mark.parametrize("call", ["delete_change_set", "create_change_set", "get_waiter"])
+@pytest.mark.parametrize("call", ["delete_change_set", "create_change_set", "execute_change_set"])
 def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, error: Exception, stacks: FakeAccount,
                                                                  run: Run) -> None:
     second = PROJECT.replace("shop", "other")
     stacks.known |= {"project-dev-other": stack("project-dev-other", second),
                      "gitops-dev-other": stack("gitops-dev-other", owner=second, PipelineName="other")}
     stacks.show(stacks.known["gitops-dev-other"])
-    client = stacks.session.client.return_value
-    created = {"Id": f"{second}/change-set"} if call == "create_change_set" else getattr(client, call).return_value
-    getattr(client, call).side_effect = [error, *[created] * 5]
+    called = getattr(stacks.session.client.return_value, call)
+    errors, answer = [error], called.side_effect or (lambda **_: None)
+
+    def fails_once(**given: str) -> Any:
+        if errors:
+            raise errors.pop()
+        return answer(**given)
+
+    called.side_effect = fails_once
     ended = run("upgrade", "--yes")
     printed = ended.out
     assert ended.status == 1
@@ -132,7 +138,7 @@ def test_stack_that_no_resource_owns_blocks_only_with_a_role(owner: str, stacks:
         assert refusal(environment) == "" and "shop" not in capsys.readouterr().out
     # No stack can be deleted first.
     child["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-cfn-gitops-provisioning"
-    assert "nothing is deleted, because CloudFormation deletes gitops-dev-shop with role-dev-codedeploy-cfn" in refusal(environment)
+    assert "nothing is deleted, because gitops-dev-shop may need role-dev-codedeploy-cfn or another role" in refusal(environment)
     assert "- stack gitops-dev-shop: stays, no stack owns it" in capsys.readouterr().out
     assert refusal(environment, keeps=True) == ""
 
@@ -193,8 +199,9 @@ def test_owner_that_needs_the_function_is_named_with_its_command(stacks: FakeAcc
     reason = refusal(environment, keeps=True)
     assert ("- stack gitops-dev-infra: will be deleted with it\n- stack gitops-dev-shop: belongs to project-dev-shop\n"
             ) in capsys.readouterr().out
-    assert reason.endswith("First delete their owners, or remove the resources Custom::GitOpsPipeline from these: aws cloudformation "
-                           "delete-stack --stack-name project-dev-shop.")
+    assert reason == ("nothing is deleted, because project-dev-shop may need the function of cfn-gitops-dev. First delete these stacks, or "
+                      "remove their resources Custom::GitOpsPipeline and Custom::MirrorCredential: aws cloudformation delete-stack "
+                      "--stack-name project-dev-shop.")
 
 
 def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount, environment: Environment) -> None:

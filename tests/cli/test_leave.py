@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, WaiterError
+from botocore.exceptions import EndpointConnectionError
 from samcli.yamlhelper import yaml_parse
 
 from cli.commands import leave
@@ -113,15 +113,17 @@ class FakeAws:
             self.imports.append(name)
 
     def get_paginator(self, operation: str) -> Any:
-        return type("Paginator", (), {"paginate": staticmethod(getattr(self, operation, lambda **_: []))})
+        def paginate(**given: Any) -> Any:
+            listed = getattr(self, operation, lambda **_: [])(**given)
+            return [listed] if isinstance(listed, dict) else listed
 
-    def get_waiter(self, name: str) -> Any:
-        return type("Waiter", (), {"wait": staticmethod(lambda **_: self.wait(name))})
+        return type("Paginator", (), {"paginate": staticmethod(paginate)})
 
-    def wait(self, name: str) -> None:
-        self.calls.append(name)
-        if name == "change_set_create_complete" and not self.is_validated:
-            raise WaiterError(name, "Status is FAILED", {})
+    def describe_stacks(self, **_: Any) -> Any:
+        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
+
+    def describe_stack_events(self, *, StackName: str) -> Any:
+        return {"StackEvents": [conftest.event(StackName, len(self.calls), "UPDATE_COMPLETE")]}
 
     def list_imports(self, **_: Any) -> Any:
         return [{"Imports": self.imports}]
@@ -157,8 +159,10 @@ class FakeAws:
         return {"Id": f"{StackName}/{given['ChangeSetName']}"}
 
     def describe_change_set(self, **_: Any) -> Any:
-        return [{"Changes": [{"Type": "Resource", "ResourceChange": each} for each in page]}
-                for page in self.pages_of_changes]
+        self.calls.append("look at change set")
+        status = {"ExecutionStatus": "AVAILABLE"} if self.is_validated else {"Status": "FAILED", "ExecutionStatus": "UNAVAILABLE"}
+        return [{"Status": "CREATE_COMPLETE", **status,
+                 "Changes": [{"Type": "Resource", "ResourceChange": each} for each in page]} for page in self.pages_of_changes]
 
     def execute_change_set(self, *, StackName: str, ChangeSetName: str, ClientRequestToken: str) -> None:
         assert ChangeSetName == f"{StackName}/{leave._ADDED}"
@@ -248,7 +252,7 @@ def test_policy_in_any_notation_is_replaced_before_the_deletion(form: str, begin
     aws.templates["project-prd-shop"] = text
     assert run("--yes", "project-prd-shop")[0] == 0
     assert aws.stacks["project-prd-shop"]["A"]["DeletionPolicy"] == "Retain"
-    assert aws.calls[-2:] == ["stack_update_complete", "delete project-prd-shop: A"]
+    assert aws.calls[-2:] == ["execute", "delete project-prd-shop: A"]
 
 
 def test_text_never_shows_that_resources_are_retained(aws: FakeAws, run: Run) -> None:
@@ -332,7 +336,7 @@ def test_other_change_or_failure_leaves_the_stack(change: dict[str, Any] | None,
     aws.pages_of_changes.append([change] if change else [])
     status, printed = run("--yes", "project-prd-shop")
     assert status == 1
-    assert aws.calls[2:] == ["change_set_create_complete", "delete change set"]
+    assert aws.calls[2:] == ["look at change set", "delete change set"]
     reason = f"its update would also change {change['LogicalResourceId']}," if change else "its update failed; "
     assert f"LEFT    project-prd-shop: {reason}" in printed
 
@@ -437,15 +441,17 @@ def test_large_template_is_stored_if_the_bucket_has_a_name(aws: FakeAws, run: Ru
     aws.code, aws.calls = {"S3Bucket": "code", "S3Key": "function.zip"}, []
     run("--yes")
     assert aws.calls[:5] == ["delete change set", "put code/cfn-gitops-prd/leave.template", "create with TemplateURL",
-                             "change_set_create_complete", "delete code/cfn-gitops-prd/leave.template 1"]
+                             "look at change set", "delete code/cfn-gitops-prd/leave.template 1"]
 
 
-@pytest.mark.parametrize(("answer", "status"), [("cfn-gitops-prd\n", 0), ("project-prd-shop\n", 1), ("yes\n", 1), ("", 1)])
-def test_only_the_typed_name_of_the_environment_changes_anything(answer: str, status: int, aws: FakeAws, run: Run) -> None:
+@pytest.mark.parametrize(("stacks", "last"), [([], "cfn-gitops-prd"), (["project-prd-shop"], "project-prd-shop")])
+@pytest.mark.parametrize("answer", ["cfn-gitops-prd\n", "project-prd-shop\n", "yes\n", ""])
+def test_only_the_typed_name_of_the_last_stack_changes_anything(answer: str, stacks: list[str], last: str, aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR])
-    ended, printed = run("project-prd-shop", answer=answer)
+    ended, printed = run(*stacks, answer=answer)
+    status = int(answer.strip() != last)
     assert ended == status and bool(aws.calls) == (status == 0)
-    assert printed.index("update it to keep: MirrorCredential") < printed.index("To do this, type cfn-gitops-prd:")
+    assert printed.index("update it to keep: MirrorCredential") < printed.index(f"To do this, type {last}:")
     assert ("Nothing was changed: the answer is" in printed) == (status == 1)
 
 
@@ -517,3 +523,12 @@ def test_document_has_what_is_kept_and_deleted(aws: FakeAws, run: Run) -> None:
     assert document["stacks"] == [{"stack": "project-prd-shop", "status": "CREATE_COMPLETE", "kept": ["MirrorCredential"],
                                    "deleted": ["MirrorRotation"]}] and document["left"] == []
 
+
+@pytest.mark.parametrize(("more", "reason"), [
+    ({"ParentId": SHOP, "RootId": SHOP}, "it belongs to stack shop, in which it is nested. Deploy it"),
+    ({"EnableTerminationProtection": True}, "it has termination protection. Remove that first: aws cloudformation update-")], ids=str)
+def test_stack_that_cannot_be_deleted_is_left_before_the_prompt(more: dict[str, Any], reason: str, aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR], **more)
+    status, out = run()
+    assert status == 1 and aws.calls == [] and "type " not in out
+    assert f"LEFT    project-prd-shop: {reason}" in out and "LEFT    cfn-gitops-prd: its function is needed by project-prd-shop\n" in out

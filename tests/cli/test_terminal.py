@@ -16,14 +16,15 @@ from unittest.mock import MagicMock
 from urllib.parse import quote, unquote
 
 import pytest
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 from cli.commands import leave
+from cli.environment.account import Environment
 from cli.environment.stack_deletion import delete_stack
 from cli.shell import terminal
 from cli.shell.ending import Failure
 from cli.shell.output import Output
-from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack, identity, run_program
+from tests.cli.conftest import EMPTY, ROOT, FakeAccount, Run, environment_stack, identity, run_program
 
 # A title, a cleared screen, a line that is written over, a forged line, colours of C1, directions of text, line ends.
 HOSTILE = ("a\x1b]0;pwn\x07\x1b[2J\x1b[1A\rok      forged\nok      forged\x0bok\x0cok\t\x08\x7f\x9b31m\x90\x9d0;pwn\x9c\x85ok\u061c\u200b"
@@ -73,7 +74,8 @@ def events(**more: Any) -> MagicMock:
     pages = client.get_paginator.return_value.paginate
     pages.return_value = MagicMock(build_full_result=lambda: {"StackEvents": [event]})
     pages.return_value.__iter__.side_effect = lambda: iter([{"StackEvents": [event], "Summaries": [], "OperationEvents": []}])
-    client.get_waiter.return_value.wait.side_effect = WaiterError("stack", HOSTILE, {})
+    client.describe_stacks.return_value = {"Stacks": [{"StackId": "id", "StackStatus": "DELETE_FAILED"}]}
+    client.describe_stack_events.side_effect = [{"StackEvents": []}, {"StackEvents": [event | {"PhysicalResourceId": "id"}]}]
     return client
 
 
@@ -95,7 +97,7 @@ def test_reason_that_leaves_a_stack_is_harmless(account: FakeAccount, run: Run, 
 
     account.known["cfn-gitops-dev"] = environment_stack()
     monkeypatch.setattr(leave, "function_of", lambda *_: "arn")
-    monkeypatch.setattr(leave, "users", lambda *_: ["a"])
+    monkeypatch.setattr(Environment, "users", lambda _: ["a"])
     monkeypatch.setattr(leave, "Leaving", denied)
     ended = run("leave", "--yes")
     assert ended.status == 1
@@ -113,8 +115,8 @@ def test_findings_and_outputs_are_harmless(account: FakeAccount, run: Run) -> No
     account.show(child, logical_id=HOSTILE)
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException = KeyError
-    client.get_paginator.return_value.paginate.return_value = [
-        {"Rules": [], "pipelineExecutionSummaries": [{"status": "InProgress", "pipelineExecutionId": HOSTILE}]}]
+    client.get_paginator.return_value.paginate.return_value = [EMPTY]
+    client.list_pipeline_executions.return_value = {"pipelineExecutionSummaries": [{"status": "InProgress", "pipelineExecutionId": HOSTILE}]}
     reason = {"Problem": HOSTILE, "Remedy": HOSTILE, "Code": HOSTILE}
     result = {"Format": 1, "EnvID": "dev", "Checks": [{"Subject": HOSTILE, **reason}], "NotChecked": [reason]}
     for arguments in (["doctor"], ["doctor", "--json"]):
@@ -128,11 +130,11 @@ def test_findings_and_outputs_are_harmless(account: FakeAccount, run: Run) -> No
     assert_harmless(ended.out)
 
 
-@pytest.mark.parametrize("method", ["write", "write_progress", "table", "place", "record_change"])
+@pytest.mark.parametrize("method", ["write", "write_progress", "table", "place", "record_change", "record_left"])
 def test_each_way_to_write_a_text_is_harmless(method: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = {"table": ([HOSTILE], [[HOSTILE]]), "place": (HOSTILE, HOSTILE, HOSTILE)}.get(method, (HOSTILE,))
     getattr(Output(), method)(*given)
-    assert_harmless(capsys.readouterr().out.removeprefix("ok      "))
+    assert_harmless(capsys.readouterr().out.removeprefix("ok      ").removeprefix("LEFT    "))
 
 
 @pytest.mark.parametrize("ends", ["sys.exit(text)", "raise ValueError(text)"])

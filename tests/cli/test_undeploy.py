@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cli.commands import undeploy
 from cli.environment.account import Account
@@ -120,10 +121,43 @@ def test_bucket_of_a_live_environment_is_not_deleted(own: str | None, owns: str,
     assert f"nothing is deleted, because the bucket {account.bucket_of('prd')} is that of stack gitops. Correct stack_name" in ended.err
 
 
+def test_importing_stacks_are_named_and_nothing_is_deleted(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
+    """CloudFormation accepts the deletion, and ends it in the former status after the first look."""
+    paginate = account.session.client.return_value.get_paginator.return_value.paginate
+    paginate.return_value = [{"Imports": ["mirror-only"]}, {"Imports": ["project-prd-shop"]}]
+    ended = undeploys("--keep-stacks", "--yes")
+    assert (ended.status, deleted) == (1, []) and paginate.call_args.kwargs == {"ExportName": "cfn-gitops-prd-ServiceToken"}
+    assert "- stack mirror-only: imports the function\n- stack project-prd-shop: imports the function\n" in ended.out
+    assert ended.err == (
+        "nothing is deleted, because mirror-only, project-prd-shop may need the function of cfn-gitops-prd. First delete these stacks, or "
+        "remove their resources Custom::GitOpsPipeline and Custom::MirrorCredential: aws cloudformation delete-stack --stack-name "
+        "mirror-only && aws cloudformation delete-stack --stack-name project-prd-shop.\n")
+
+
+def test_protected_stack_is_named_before_the_prompt(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
+    account.known["cfn-gitops-prd"]["EnableTerminationProtection"] = True
+    ended = undeploys()
+    assert (ended.status, deleted) == (1, []) and "type " not in ended.out
+    assert ended.err == ("nothing is deleted, because stack cfn-gitops-prd has termination protection. Remove it: aws cloudformation "
+                         "update-termination-protection --no-enable-termination-protection --stack-name cfn-gitops-prd\n")
+
+
+def test_bucket_is_only_read_if_it_is_deleted(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    response = {"Error": {"Code": "403", "Message": "Forbidden"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    account.session.client.return_value.head_bucket.side_effect = ClientError(response, "HeadBucket")
+    monkeypatch.delattr(FakeAccount, "has_bucket")
+    assert undeploys("--yes").status == 0 and deleted == ["cfn-gitops-prd"]
+    ended = undeploys("--delete-bucket", "--yes")
+    assert (ended.status, deleted) == (1, ["cfn-gitops-prd"])
+    assert ended.err.startswith(f"bucket {account.bucket_of('prd')} is not read: you do not have the permission s3:ListBucket on it, or it ")
+
+
 def test_bucket_that_deployed_stacks_may_need_stays(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
     account.known = {"cfnstack-prd-infra": {"StackName": "cfnstack-prd-infra", "StackId": "3", "StackStatus": "CREATE_COMPLETE"}}
     ended = undeploys("--delete-bucket", "--yes")
     assert (ended.status, deleted) == (1, []) and "because cfnstack-prd-infra may need the bucket " in ended.err
+    assert "Delete them first: aws cloudformation delete-stack --stack-name cfnstack-prd-infra. " in ended.err
     assert undeploys("--delete-bucket", "--keep-stacks", "--yes").status == 0 and deleted == [account.bucket_of("prd")]
 
 
@@ -138,7 +172,7 @@ def test_stack_deployed_during_the_prompt_stops_the_deletion(undeploys: Callable
     assert (ended.status, deleted) == (1, []) and "nothing is deleted, because the list has changed" in ended.err
     document = json.loads(undeploys("--keep-stacks", "--json").out)
     assert document["stacks"][2] == {"stack": "cfnstack-prd-infra", "plan": "stays, a pipeline deployed it"}
-    assert document["bucket"] == {"bucket": account.bucket_of("prd"), "plan": "stays (--delete-bucket deletes it too)"}
+    assert document["bucket"] == {"bucket": account.bucket_of("prd"), "plan": "stays if it exists (--delete-bucket deletes it too)"}
 
 
 @pytest.mark.parametrize(("project", "deletes"), [([], False), ([("ProjectID", "")], False), ([("ProjectID", "infra")], True)])

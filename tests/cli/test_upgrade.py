@@ -4,11 +4,11 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from botocore.exceptions import WaiterError
+from botocore.exceptions import ClientError
 from samcli.yamlhelper import yaml_parse
 
-from tests.cli.conftest import FUNCTION, ROOT, FakeAccount, Run
-from tests.cli.test_foreign_stacks import PROJECT, TOPIC, stack, stacks  # noqa: F401: a fixture
+from tests.cli.conftest import EMPTY, FUNCTION, ROOT, FakeAccount, Run
+from tests.cli.test_foreign_stacks import OWN, PROJECT, TOPIC, stack, stacks  # noqa: F401: a fixture
 
 EXPORT = {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken"}
 
@@ -51,7 +51,7 @@ def plans(stacks: FakeAccount, *changes: dict[str, Any], body: Any = None, param
     """The client whose change sets have these changes, in pages of one, and this template."""
     client = stacks.session.client.return_value
     listed = client.get_paginator.side_effect
-    pages = [{"Changes": [each], "Parameters": [
+    pages = [EMPTY | {"Changes": [each], "Parameters": [
         {"ParameterKey": "RenderingSerial", "ParameterValue": "2"}, *parameters]} for each in changes]
     client.get_paginator.side_effect = lambda operation: MagicMock(
         paginate=lambda **_: pages) if operation == "describe_change_set" else listed(operation)
@@ -261,9 +261,8 @@ def test_shipped_project_is_updated(stacks: FakeAccount, run: Run) -> None:  # n
     ("1", "the template of stack project-dev-shop does not use RenderingSerial. ")])
 def test_update_without_a_change_is_explained(serial: str, reason: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
     stacks.known["project-dev-shop"]["Parameters"] = [{"ParameterKey": "RenderingSerial", "ParameterValue": serial}]
-    response = {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes. Submit different information"}
-    client = plans(stacks)
-    client.get_waiter.return_value.wait.side_effect = WaiterError("ChangeSetCreateComplete", "FAILED", response)
+    stacks.session.client.return_value.get_paginator.return_value.paginate.return_value = [EMPTY | {
+        "Status": "FAILED", "ExecutionStatus": "UNAVAILABLE", "StatusReason": "The submitted information didn't contain changes. Submit different information"}]
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and f"LEFT    gitops-dev-shop: {reason}" in ended.out
 
@@ -304,3 +303,26 @@ def test_update_ends_no_freeze(rule: str, transition: bool, held: str, stacks: F
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and not client.create_change_set.called
     assert f"LEFT    gitops-dev-shop: {held}, and the update may end this freeze. First end it: cfn-gitops thaw shop --env dev" in ended.out
+
+
+@pytest.mark.parametrize(("more", "manager"), [
+    ({"ParentId": OWN.replace("cfn-gitops-dev", "nested"), "RootId": OWN.replace("cfn-gitops-dev", "platform")},
+     "stack platform, in which it is nested"),
+    ({"StackName": "StackSet-shop-1a2b"}, "its StackSet, of which its name shows an instance")], ids=str)
+def test_owner_that_another_stack_or_a_stack_set_updates_is_left(more: dict[str, str], manager: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    owner = stacks.known["project-dev-shop"]
+    owner |= more
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1 and not plans(stacks).create_change_set.called
+    assert (f"LEFT    gitops-dev-shop: its owner, stack {owner['StackName']}, belongs to {manager}. Set RenderingSerial to 2 there\n") in ended.out
+
+
+def test_no_other_stack_is_updated_while_an_update_is_not_read(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    second = PROJECT.replace("shop", "web")
+    stacks.known |= {"project-dev-web": stack("project-dev-web", second), "gitops-dev-web": stack("gitops-dev-web", owner=second, PipelineName="web")}
+    stacks.show(stacks.known["gitops-dev-web"])
+    client = plans(stacks, PIPELINE)
+    client.describe_stacks.side_effect = ClientError({"Error": {"Code": "ExpiredToken", "Message": "m"}}, "DescribeStacks")
+    ended = run("upgrade", "--yes")
+    assert ended.status == 1 and client.execute_change_set.call_count == 1
+    assert ended.err.startswith("the update of stack project-dev-shop, which goes on in CloudFormation, is not read: the credentials have expired")

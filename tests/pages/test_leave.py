@@ -77,7 +77,6 @@ def test_only_the_function_is_deleted_without_first_project(account: LocalAws, f
     assert "LEFT    cfn-gitops-dev: its function is needed by website" in printed
     assert deleted(before, account) == {"project-dev-shop"}
     assert "stack project-dev-shop does not exist in account" in reader.run(f"{leave.strip()} project-dev-shop", fails=True)
-    # It is interrupted after an update: the next run deletes the stack.
     (folder / "website.yaml").write_text(website)
     protect = "aws cloudformation update-termination-protection --stack-name website"
     reader.run(f"{deploy} website --template-file website.yaml\n{protect} --enable-termination-protection")

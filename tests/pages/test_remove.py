@@ -16,7 +16,7 @@ PAGE = ROOT / "docs/how-to/remove.md"
 def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader: Folder, tmp_path: Path) -> None:
     look, deployed, projects, environment, uploads, shared, token = blocks(PAGE)
     before = steps.deletion_marks(aws)  # of other pages' projects
-    functions = look[:look.index("aws cloudformation")]
+    functions = look[:look.rindex("aws cloudformation")]
     reader.run("aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-shop "
                "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev ProjectID=shop BranchName=main")
     shop = Project(aws, "dev", "shop", tmp_path, lambda: steps.login(aws, "codecommit-mirror/user-dev-shop-mirror"), "main")
@@ -26,7 +26,7 @@ def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader
         assert f"{name}\t" in stacks, stacks
 
     assert "FAILED" not in reader.run(functions + deployed)
-    assert "project-dev-shop" in reader.run(projects)
+    assert "project-dev-shop" in reader.run(functions + projects)
     reader.run(environment, typed="cfn-gitops-dev\n")
     assert infra.source.project.mirrors() == []
     reader.run(functions + uploads + shared)
