@@ -37,21 +37,24 @@ _BARE = re.compile(r"(40[134])? ?(unauthorized|forbidden|not found|project not f
 _CHECK_URL = "Check that GitLabUrl leads to GitLab, and not to a proxy or a login page"
 
 
+@dataclass(eq=False)
 class Unread(Exception):
-    """GitLab was not read. If the cause `is_passing`, it proves nothing about the settings."""
+    """GitLab was not read, for the reason with this name in `CODES`. If it `is_passing`, it proves nothing about the settings."""
 
-    def __init__(self, problem: str, remedy: str, code: str, is_passing: bool = False) -> None:
-        super().__init__(problem)
-        self.problem, self.remedy, self.code, self.is_passing = problem, remedy, CODES[code], is_passing
+    problem: str
+    remedy: str
+    code: str
+    is_passing: bool = False
 
 
+@dataclass(eq=False)
 class Denied(Exception):
     """GitLab itself rejects the request, for the reason with this name in `CODES`."""
 
-    def __init__(self, code: str, problem: str, is_bare: bool = False) -> None:
-        super().__init__(problem)
-        # `is_bare`: GitLab's message has no cause.
-        self.code, self.problem, self.is_bare = code, problem, is_bare
+    code: str
+    problem: str
+    # Whether GitLab's message has no cause.
+    is_bare: bool = False
 
 
 @dataclass
@@ -99,23 +102,22 @@ def is_of_a_ca(certificate: Any) -> bool:
 
 def is_usable(url: str) -> bool:
     """Whether the token may be sent there: by https, or to this machine."""
-    try:
-        return re.fullmatch(_RULES["url"]["pattern"], url) is not None and bool(_parts(url)[1].encode("idna"))
-    except ValueError:
-        return False
+    return re.fullmatch(_RULES["url"]["pattern"], url) is not None and _parts(url) is not None
 
 
 def is_same(tagged: str, url: str) -> bool:
     """Whether two addresses are equal, except for slashes at the end and the spelling of the host."""
-    try:
-        return _parts(tagged) == _parts(url)
-    except ValueError:
-        return False
+    return _parts(tagged) is not None and _parts(tagged) == _parts(url)
 
 
-def _parts(url: str) -> tuple[str, str, int, str]:
+def _parts(url: str) -> tuple[str, str, int, str] | None:
+    """`None` if the host or the port is not valid."""
     parts = urlsplit(url.strip().rstrip("/"))
-    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), parts.path
+    try:
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    return parts.scheme, host, port, parts.path
 
 
 class GitLab:
@@ -123,7 +125,7 @@ class GitLab:
 
     def __init__(self, url: str, token: str, certificates: list[bytes]) -> None:
         self.url, self._token, self._certificates = url.rstrip("/"), token, certificates
-        self._scheme, self._host, self._port, self._prefix = _parts(url)
+        self._scheme, self._host, self._port, self._prefix = _parts(url) or ("", "", 0, "")
 
     def read(self, path: str) -> dict[str, Any]:
         """The object with a number in a successful response. Raises `Unread`, and `Denied` if GitLab itself rejects the

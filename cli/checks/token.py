@@ -124,10 +124,10 @@ class InGitLab:
     def _unread(self, subject: str, error: Unread) -> Finding:
         if self._settings.in_vpc:
             return NotChecked(subject, f"{error.problem}. But the function reaches GitLab through its VPC", "After the deployment, "
-                              f"let the doctor try the function's path: cfn-gitops doctor --env {self._table}", error.code)
+                              f"let the doctor try the function's path: cfn-gitops doctor --env {self._table}", CODES[error.code])
         if error.is_passing:
-            return NotChecked(subject, error.problem, error.remedy, error.code, is_failure=True)
-        return Found(subject, error.problem, error.remedy, error.code)
+            return NotChecked(subject, error.problem, error.remedy, CODES[error.code], is_failure=True)
+        return Found(subject, error.problem, error.remedy, CODES[error.code])
 
     def _remedy(self, error: Denied) -> str:
         store = self._secret.store
