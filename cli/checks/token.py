@@ -133,7 +133,7 @@ class InGitLab:
         store = self._secret.store
         return {
             "rejected": f"If the token is expired, revoked or of another GitLab, store a valid one: {store}",
-            "lacks_access": f"Store a token with the scope {_SCOPES[0]} of a Maintainer: {store}",
+            "lacks_access": f"Store a Maintainer's token with the scope {_SCOPES[0]}, or with the permission that GitLab names: {store}",
             "project_missing": "Set GitLabProject to its full path, with all groups, or to its number. If it is right, make the "
                                "token's user a Maintainer of it",
         }.get(error.code, "GitLab's message is all that is known")

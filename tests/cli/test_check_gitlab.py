@@ -85,9 +85,7 @@ class Scene:
     def session(self) -> boto3.Session:
         given = self.key or {"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}
         key = given["AccessKeyId"]
-        if key not in self._sessions:
-            self._sessions[key] = boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region)
-        return self._sessions[key]
+        return self._sessions.setdefault(key, boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region))
 
     def checks(self) -> list[Finding]:
         account = Account(self.session(), self.aws.account_id)
@@ -279,6 +277,14 @@ def test_rejected_token_is_replaced_by_its_remedy(scene: Scene, is_object: bool)
     else:
         scene.run(finding.remedy, new)
     assert scene.found() == []
+
+
+def test_missing_permission_is_named_by_gitlab(scene: Scene) -> None:
+    message = "Access denied: this operation requires the permission Read Remote Mirror."
+    denied = {"error": "insufficient_granular_scope", "error_description": message}
+    scene.gitlab.answers_instead(403, body=json.dumps(denied), path="/remote_mirrors$")
+    finding = the_only(scene)
+    assert message.rstrip(".") in finding.text and finding.code == "CFG-407" and "permission that GitLab names" in finding.remedy
 
 
 @pytest.mark.parametrize("message", [
