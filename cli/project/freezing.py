@@ -71,12 +71,11 @@ def run(environment: Environment, given: Any, output: Output, plan: Callable[[Pr
         return 1
     clients = {each: environment.account.client(each, config=OF_CHANGES) for each in ("codepipeline", "events")}
     output.has_begun, output.interrupted = bool(changes), f"What is {past} above stays so. Run this again for the rest"
-    left = output.document["left"] = []
+    output.document["left"] = output.left
     for project, parts in changes.items():
-        failures = [failure for part in parts if (failure := _change(project, part, clients, output, reason))]
-        output.write_progress(f"{project.name} is {'not completely ' if failures else ''}{done}")
-        left += failures
-    return 1 if left else 0 if is_whole else 3
+        is_done = all([_change(project, part, clients, output, reason) for part in parts])
+        output.write_progress(f"{project.name} is {'' if is_done else 'not completely '}{done}")
+    return 1 if output.left else 0 if is_whole else 3
 
 
 def _read(environment: Environment, only: str, output: Output) -> tuple[list[Project], bool]:
@@ -102,9 +101,9 @@ def _read(environment: Environment, only: str, output: Output) -> tuple[list[Pro
     return projects, not unread
 
 
-def _change(project: Project, part: str, clients: dict[str, Any], output: Output, reason: str) -> dict[str, str]:
-    """Returns the problem, and shows it. Empty if there is none."""
-    verb, subject, why = "disable" if reason else "enable", project.named(part), {"reason": reason} if reason else {}
+def _change(project: Project, part: str, clients: dict[str, Any], output: Output, reason: str) -> bool:
+    """Whether it is changed. A failure is shown."""
+    verb, why = "disable" if reason else "enable", {"reason": reason} if reason else {}
     try:
         if part in STAGES:
             getattr(clients["codepipeline"], f"{verb}_stage_transition")(pipelineName=project.pipeline, stageName=part, transitionType="Inbound", **why)
@@ -116,11 +115,11 @@ def _change(project: Project, part: str, clients: dict[str, Any], output: Output
             raise
         if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
             # An event rule that was deleted meanwhile starts nothing.
-            return {}
-        output.write_progress(f"!       {subject} is not {verb}d: {failure.problem}", f"        {output.selecting(failure.remedy)}")
-        return {"problem": f"{subject} is not {verb}d: {failure.problem}", "remedy": failure.remedy}
-    output.record_change(f"{subject} is {verb}d")
-    return {}
+            return True
+        output.record_left(f"{project.named(part)} is not {verb}d: {failure}")
+        return False
+    output.record_change(f"{project.named(part)} is {verb}d")
+    return True
 
 
 def line_of(hold: dict[str, Any], at: datetime | None = None) -> str:
