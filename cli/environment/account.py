@@ -136,7 +136,7 @@ class Environment:
         if stack := self.found_stack(known):
             return stack
         raise self.missing(self.settings.stack_name, "If that is the wrong place, name another one with --profile or --region. "
-                           f"Otherwise deploy it: sam deploy --config-env {self.settings.table}")
+                           f"Otherwise check and deploy it: cfn-gitops check --env {self.settings.table} && sam deploy --config-env {self.settings.table}")
 
     def found_stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any] | None:
         """`None` if it does not exist. Raises `Failure` if the stack of that name is not the environment's."""

@@ -49,8 +49,8 @@ def test_first_line_names_account_region_and_environment(command: str, machine: 
 def test_missing_stack_is_named_with_its_place(account: FakeAccount, run: Run) -> None:
     ended = run("upgrade")
     assert (ended.status, ended.err) == (1, "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the "
-                                            "wrong place, name another one with --profile or --region. Otherwise deploy it: sam deploy "
-                                            "--config-env dev\n")
+                                            "wrong place, name another one with --profile or --region. Otherwise check and deploy it: "
+                                            "cfn-gitops check --env dev && sam deploy --config-env dev\n")
 
 
 def test_options_come_before_the_settings_of_samconfig(account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch,
