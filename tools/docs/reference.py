@@ -150,8 +150,9 @@ def commands() -> str:
         "# Commands", _GENERATED,
         "## cfn-gitops",
         "The file `cfn-gitops` of the release folder checks, shows and changes environments. It needs Python 3.9 or newer, and\n"
-        "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`. In a clone, `make doctor ENV=prd` is the\n"
-        "same as `./cfn-gitops doctor --env prd`.",
+        "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`, of which it reads\n"
+        "only the form of the release. In a folder without that file, `--env` with the EnvID is enough. In a clone,\n"
+        "`make doctor ENV=prd` is the same as `./cfn-gitops doctor --env prd`.",
         "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
         "answers. Ctrl-C, SIGTERM and SIGHUP interrupt it. What CloudFormation has begun goes on, and a second run continues with the\n"
         "rest. The `aws` commands in its output are those of the AWS CLI v2.",
