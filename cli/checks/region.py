@@ -37,7 +37,7 @@ def _service(reader: Reader, service: str) -> Finding:
         # STS has just answered, so the network and the credentials work.
         if _is_unknown_host(error) and not _is_listed(reader, service):
             return Found(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
-                         "Choose another region, with --region or AWS_REGION. docs/concepts/alternatives.md lists them")
+                         "Choose another region: docs/concepts/alternatives.md lists them")
         return NotChecked.because(subject, error)
     return Sound(subject)
 

@@ -104,6 +104,9 @@ def read(name: str, file: Path = FILE) -> Settings:
         raise WrongUse(f"{file} has no environment {name}" + did_you_mean(name, tables),
                        f"Name one of its tables: {', '.join(sorted(tables))}" if tables else
                        "It has none: copy that of the release")
+    if not re.fullmatch(r"[\w-]+", name):
+        # A command in a remedy has it as it is.
+        raise WrongUse(f"{file}: the name of table [{name}] is not letters, digits, _ and - alone", "Rename the table")
     # As in sam, those of the command replace those of all commands.
     found = [member(tables[name], command, "parameters") for command in ("global", "deploy")]
     settings = Settings(name, {key: value for each in found if isinstance(each, dict) for key, value in each.items()}, file)

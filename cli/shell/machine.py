@@ -22,7 +22,7 @@ from cli.shell.spelling import did_you_mean
 _AGAIN = "Correct the cause, and run this again"
 # Where a profile or a region may be set, the first one before the others.
 _PROFILE = "--profile, profile in samconfig.toml, or AWS_PROFILE"
-_REGION = "--region, region in samconfig.toml, AWS_REGION, or the profile's region"
+REGION = "--region, region in samconfig.toml, AWS_REGION, or the profile's region"
 NOT_OF_AWS = ("the answer is not that of AWS", "Check the network: a proxy, or the page of a login, may answer instead")
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _UNKNOWN_KEY = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken"}
@@ -74,7 +74,7 @@ def _file() -> str:
 
 def _log_in() -> str:
     """The credentials of variables come before those of a profile that AWS_PROFILE or nothing names."""
-    variables = ". If it is not a profile's, set AWS_ACCESS_KEY_ID and the variables that belong to it again, or unset them"
+    variables = ". If the credentials are those of AWS_ACCESS_KEY_ID, set that and its other variables again, or unset them"
     return ("Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts get-caller-identity` shows whether it works"
             f"{variables if os.environ.get('AWS_ACCESS_KEY_ID') else ''}")
 
@@ -107,7 +107,7 @@ def _missing_part(_: Exception) -> Failure:
 
 
 def _region(error: Exception) -> Failure:
-    return WrongUse(f"no region has this name: {error}", f"Correct {_REGION}")
+    return WrongUse(f"no region has this name: {error}", f"Correct {REGION}")
 
 
 def no_region(_: Exception | None = None) -> Failure:
@@ -120,7 +120,7 @@ def _endpoint(error: Any) -> Failure:
     known = _regions()
     if found and known and found[0] not in known:
         return WrongUse(f"{host} does not answer, and {found[0]} is not a region that this version knows"
-                        + did_you_mean(found[0], known), f"Correct {_REGION}")
+                        + did_you_mean(found[0], known), f"Correct {REGION}")
     # A profile of ~/.aws/config may have it instead.
     chosen = [*filter(_ENDPOINTS.fullmatch, sorted(os.environ))] or ["use_fips_endpoint"] * ("fips" in host)
     by = f"{' and '.join(chosen)} chooses this host. " if chosen else ""

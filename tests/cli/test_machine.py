@@ -156,7 +156,7 @@ TROUBLES: dict[str, Trouble] = {
     "half of the credentials": Trouble(
         lambda machine: machine.unset("AWS_SECRET_ACCESS_KEY"), f"missing: AWS_SECRET_ACCESS_KEY. {LOG_IN}"),
     "expired credentials": Trouble(answers(403, "ExpiredToken", "The security token included in the request is expired"),
-                                   f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}.* set AWS_ACCESS_KEY_ID .* again, or unset"),
+                                   f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}.* those of AWS_ACCESS_KEY_ID, set that .* again, or unset"),
     "unknown key": Trouble(answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
                            f"AWS does not know these credentials in this region .*{LOG_IN}"),
     "wrong secret key": Trouble(answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
@@ -254,6 +254,8 @@ TROUBLES: dict[str, Trouble] = {
         lambda machine: None,
         "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd", 2,
         ("--env", "dve")),
+    "name of a table with a space": Trouble(in_samconfig('["my env".global.parameters]\nstack_name = "a"\n'), "table \\[my env\\] is not letters, .* Rename", 2,
+                                            arguments=("--env", "my env")),
     "no stack_name": Trouble(
         in_samconfig("[dev.deploy.parameters]\n"),
         'samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name = "cfn-gitops-dev"', 2),
