@@ -1,7 +1,9 @@
-"""`cfn-gitops status` of a deployed project with its mirror, from its first push to a rejected approval, for an observer."""
+"""`cfn-gitops status` of a deployed project with its mirror, from its first push to a rejected approval and a freeze, for an
+observer."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from tests.local.aws import LocalAws
 from tests.local.aws.testing import a_user_with, allow
 from tests.play.mirroring import MirroredProject, Source
 from tests.play.steps import ROOT, Environment, Login, Stack, login
+from tests.play.waiting import eventually
 
 
 class Shop(MirroredProject):
@@ -27,15 +30,31 @@ class Shop(MirroredProject):
 def observer(aws: LocalAws, name: str) -> dict[str, str]:
     """The variables of a user who may invoke the function that only reads, and nothing else."""
     function = f"arn:aws:lambda:{aws.region}:{aws.account_id}:function:cfn-gitops-dev-read"
-    key = a_user_with(aws, f"observer-{name}", allow("lambda:InvokeFunction", function))
+    return _variables(aws, f"observer-{name}", allow("lambda:InvokeFunction", function))
+
+
+def operator(aws: LocalAws, name: str, page: str) -> dict[str, str]:
+    """Those of a user with the policy of a page."""
+    [policy] = re.findall("^```json\n(.*?)^```", (ROOT / "docs/how-to" / page).read_text(), re.DOTALL | re.MULTILINE)
+    for placeholder, value in (("<Region>", aws.region), ("<AccountID>", aws.account_id), ("<EnvID>", "dev")):
+        policy = policy.replace(placeholder, value)
+    return _variables(aws, f"operator-{name}", *json.loads(policy)["Statement"])
+
+
+def _variables(aws: LocalAws, user: str, *statements: Any) -> dict[str, str]:
+    key = a_user_with(aws, user, *statements)
     aws.put_iam_into_effect()
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
+def cfn_gitops(aws: LocalAws, key: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "cli", *arguments, "--env", "dev"], cwd=ROOT, text=True, capture_output=True,
+                          env={**os.environ, **aws.environment(), **key}, check=False)
+
+
 def status(aws: LocalAws, project: str, observer: dict[str, str]) -> dict[str, Any]:
     """The project as the command shows it."""
-    ran = subprocess.run([sys.executable, "-m", "cli", "status", "--env", "dev", "--json"], cwd=ROOT, text=True, capture_output=True,
-                         env={**os.environ, **aws.environment(), **observer}, check=False)
+    ran = cfn_gitops(aws, observer, "status", "--json")
     assert ran.stderr == "", ran.stderr
     [found] = [each for each in json.loads(ran.stdout)["projects"] if each["project"] == project]
     assert ran.returncode or not {"failed", "broken", "unread", "mirror"} & set(found["concerns"]), ran.stdout
@@ -76,10 +95,27 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     shop.waits_for_approval(second)
     decide(aws, "reject", name, "--reason", "not today")
     assert shop.ended(second) == "Failed", shop.said()
-    aws.client("events").disable_rule(Name=shop.event_rule)
+    freezer = operator(aws, name, "freeze-and-thaw.md")
+    frozen = cfn_gitops(aws, freezer, "freeze", name, "--reason", "sale (until Monday)", "--yes")
+    assert frozen.returncode == 0 and f"{name} is frozen\n" in frozen.stdout, frozen
     found = status(aws, name, key)
     assert (found["deployed"]["commit"], found["state"], found["concerns"]) == (first, "rejected", ["frozen"]), found
-    assert [each["rule"] for each in found["holds"]] == [shop.event_rule], found
+    assert [(each.get("rule"), each.get("stage"), each.get("reason")) for each in found["holds"]] == [
+        (shop.event_rule, None, None), (None, "Deploy", "sale (until Monday)")], found
+    assert found["holds"][1]["by"].endswith(f"user/operator-{name}"), found
     assert found["rejection"]["executionId"] == second and "not today" in found["rejection"]["reason"], found
+
+    # A push starts nothing. A start by hand waits before the stage, until the thaw.
+    third = shop.push().commit
+    started = aws.client("codepipeline").start_pipeline_execution(name=shop.name)["pipelineExecutionId"]
+    waiting = {"executionId": started, "stage": "Deploy", "isWaitingBefore": True}
+    eventually(lambda: waiting.items() <= (status(aws, name, key)["freeze"]["executions"] or [{}])[0].items(), "it waits before the stage")
+    assert shop.execution_of(third) == started and len(shop.executions()) == 3, shop.said()
+    thawed = cfn_gitops(aws, freezer, "thaw", name, "--yes")
+    assert thawed.returncode == 0 and f"execution {started} (commit {third[:8]}" in thawed.stdout, thawed
+    assert "goes on into stage Deploy" in thawed.stdout and f"{name} is thawed\n" in thawed.stdout, thawed
+    shop.decide(started)
+    assert shop.ended(started) == "Succeeded" and shop.deployed_commit() == third, shop.said()
+    assert cfn_gitops(aws, freezer, "thaw", name).stdout.endswith(f"- {name}: nothing is left to be enabled\n")
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()

@@ -1,15 +1,12 @@
 """`cfn-gitops undo` of deployed projects: one with GitLab, whose stage is held, and one in each other mode."""
 
-import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.deployment.test_status import Shop
+from tests.deployment.test_status import Shop, operator
 from tests.local.aws import LocalAws
-from tests.local.aws.testing import a_user_with
 from tests.play.mirroring import Source
 from tests.play.pipelines import ProjectStack
 from tests.play.steps import ROOT, Environment
@@ -20,10 +17,9 @@ class Undo:
     """The command while it runs. Its lines are read as it writes them."""
 
     def __init__(self, aws: LocalAws, *arguments: str, key: dict[str, str] | None = None) -> None:
-        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]} if key else {}
         self._program = subprocess.Popen(
             [sys.executable, "-m", "cli", "undo", "--env", "dev", *arguments], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **aws.environment(), **keys})
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **aws.environment(), **(key or {})})
         self.lines: list[str] = []
 
     def until(self, text: str) -> str:
@@ -38,17 +34,6 @@ class Undo:
         assert self._program.stdout
         self.lines += [line.rstrip() for line in self._program.stdout]
         return self._program.wait(120), "\n".join(self.lines)
-
-
-def operator(aws: LocalAws, name: str) -> dict[str, str]:
-    """The key of a user with the policy of docs/how-to/undo-a-deployment.md."""
-    page = (ROOT / "docs/how-to/undo-a-deployment.md").read_text()
-    [policy] = re.findall("^```json\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    for placeholder, value in (("<Region>", aws.region), ("<AccountID>", aws.account_id), ("<EnvID>", "dev")):
-        policy = policy.replace(placeholder, value)
-    key = a_user_with(aws, f"operator-{name}", *json.loads(policy)["Statement"])
-    aws.put_iam_into_effect()
-    return key
 
 
 def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
@@ -106,7 +91,7 @@ def test_undo_replaces_an_execution_that_waits_for_the_stage(aws: LocalAws, envi
     holder = project.execution_of(project.push().commit)
     project.waits_for_approval(holder)
     waiting = project.execution_of(project.push().commit)
-    undo = Undo(aws, project.project_id, "--to", good, "--yes", key=operator(aws, project.project_id))
+    undo = Undo(aws, project.project_id, "--to", good, "--yes", key=operator(aws, project.project_id, "undo-a-deployment.md"))
     assert f"! execution {waiting} (commit " in undo.until("This one replaces it if it still waits before a stage")
     undo.until(f"of {project.name} is started")
     # The page's policy suffices. This pipeline does not report to GitLab.
