@@ -23,7 +23,7 @@ from cli.environment.account import Account, Environment, manager_of
 from cli.environment.stack_deletion import delete_stack, unprotecting
 from cli.project import pipelines
 from cli.shell import spelling
-from cli.shell.ending import Failure, uninterrupted
+from cli.shell.ending import Failure, WrongUse, uninterrupted
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import visible
 
@@ -293,7 +293,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if unknown := next((name for name in given.stacks if name not in names), None):
         problem = (f"does not exist in {environment.place}, and may be deleted already" if account.stack(unknown) is None else
                    f"does not use the function of environment {environment.env_id}")
-        raise Failure(f"stack {unknown} {problem}" + spelling.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
+        raise WrongUse(f"stack {unknown} {problem}" + spelling.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
     chosen = [each for each in names if each in (given.stacks or names)]
     hidden = hidden_users(environment, names) if own_name in chosen else {}
     for name, reason in sorted(hidden.items()):

@@ -59,8 +59,8 @@ class Account:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 403:
                 # Without a body, so without a reason.
-                raise Failure(f"bucket {name} is not read: you do not have the permission s3:ListBucket on it, or it belongs to another "
-                              f"account than {self.id}", "Ask its owner") from None
+                raise NotLooked(f"bucket {name} is not read: you do not have the permission s3:ListBucket on it, or it belongs to another "
+                                f"account than {self.id}", "Ask its owner") from None
             if status != 404:
                 raise
         return status != 404

@@ -350,7 +350,7 @@ def test_stack_of_another_environment_is_refused(wrong: dict[str, Any] | None, a
     aws.account.known["cfn-gitops-prd"] |= wrong or {}
     message = "stack cfn-gitops-prd does not have EnvID prd" if wrong else "stack other does not use the function of environment prd. "
     status, printed = run("--yes", "other")
-    assert status == 1 and message in printed
+    assert status == (1 if wrong else 2) and message in printed
     assert aws.calls == []
 
 
@@ -458,7 +458,7 @@ def test_only_the_typed_name_of_the_last_stack_changes_anything(answer: str, sta
 def test_misspelled_stack_is_named_with_the_closest_one(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR])
     status, printed = run("projct-prd-shop", "--yes")
-    assert status == 1 and aws.calls == []
+    assert status == 2 and aws.calls == []
     assert ", and may be deleted already. Did you mean project-prd-shop? Name some of: project-prd-shop, " in printed
     # Even if the environment's stack does not exist any more.
     del aws.account.known["cfn-gitops-prd"]

@@ -80,7 +80,7 @@ def test_every_command_in_a_text_is_found_and_exists() -> None:
     for text in [*texts_of_python(), *texts_of_rust()]:
         # In a sentence it is AWS.
         calls = re.findall(r"(?<![\w./-])aws ([a-z0-9-]+) ([a-z0-9-]+)", text.replace("in its account: aws", ""))
-        own = re.findall(rf"(?<![\w./-])(?:cfn-gitops (?:{'|'.join(COMMANDS)})|sam deploy)\b[^`:(]* --", text)
+        own = re.findall(rf"(?<![\w./-])(?:cfn-gitops (?:{'|'.join(COMMANDS)})|sam deploy)\b[^`:(]*? --", text)
         assert output.selecting(text).count("--profile p") == len(calls) + len(own), text
         for service, operation in calls:
             # The function inserts the `x`.

@@ -149,7 +149,7 @@ def test_bucket_is_only_read_if_it_is_deleted(undeploys: Callable[..., Ended], d
     monkeypatch.delattr(FakeAccount, "has_bucket")
     assert undeploys("--yes").status == 0 and deleted == ["cfn-gitops-prd"]
     ended = undeploys("--delete-bucket", "--yes")
-    assert (ended.status, deleted) == (1, ["cfn-gitops-prd"])
+    assert (ended.status, deleted) == (3, ["cfn-gitops-prd"])
     assert ended.err.startswith(f"bucket {account.bucket_of('prd')} is not read: you do not have the permission s3:ListBucket on it, or it ")
 
 
