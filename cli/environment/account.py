@@ -6,7 +6,9 @@ import contextlib
 import os
 import re
 from dataclasses import dataclass
+from getpass import GetPassWarning
 from typing import Any
+from warnings import simplefilter
 
 import boto3
 import botocore.session
@@ -233,6 +235,8 @@ def name_the_region_for_all() -> None:
 def connect(profile: str = "", region: str = "") -> Account:
     """The account of a profile and a region. If one is empty, it is that of the environment variables."""
     name_the_region_for_all()
+    # Instead of a prompt without a terminal.
+    simplefilter("error", GetPassWarning)
     try:
         core = botocore.session.Session()
         core.set_default_client_config(_CONFIG)
@@ -243,13 +247,10 @@ def connect(profile: str = "", region: str = "") -> Account:
             raise machine.no_region()
         caller = session.client("sts", config=_OF_IDENTITY).get_caller_identity()
         identity = caller["Account"], caller["Arn"]
-    except EOFError:
-        raise NotLooked("the profile needs the code of an MFA device, and there is no terminal to type it",
-                        "Run this in a terminal, or name another profile with --profile") from None
     except KeyError:
         # Another XML.
         raise NotLooked(*machine.NOT_OF_AWS) from None
-    except (Failure, BotoCoreError, ClientError, ResponseParserError):
+    except (Failure, BotoCoreError, ClientError, ResponseParserError, *machine.WITHOUT_TERMINAL):
         raise
     except Exception as error:
         # botocore passes on the errors of its parsers: of a file, a variable, or the output of a credential_process.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from getpass import GetPassWarning
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ _AGAIN = "Correct the cause, and run this again"
 # Where a profile or a region may be set, the first one before the others.
 _PROFILE = "--profile, profile in samconfig.toml, or AWS_PROFILE"
 REGION = "--region, region in samconfig.toml, AWS_REGION, or the profile's region"
+# Of the prompt for the code of an MFA device.
+WITHOUT_TERMINAL = (EOFError, GetPassWarning)
 NOT_OF_AWS = ("the answer is not that of AWS", "Check the network: a proxy, or the page of a login, may answer instead")
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _UNKNOWN_KEY = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken"}
@@ -104,6 +107,11 @@ def _missing_part(_: Exception) -> Failure:
     return NotLooked("this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have",
                      'Pass its credentials: eval "$(aws configure export-credentials --format env)". Then run this without --profile, and '
                      "without profile in samconfig.toml")
+
+
+def _mfa(_: Exception) -> Failure:
+    return NotLooked("the profile needs the code of an MFA device, and there is no terminal to type it",
+                     "Run this in a terminal, or name another profile with --profile")
 
 
 def _region(error: Exception) -> Failure:
@@ -209,6 +217,7 @@ _EXPLANATIONS: list[tuple[Any, Callable[[Any], Failure]]] = [
     # LoginError, that of `aws login`, is newer.
     ((aws.SSOError, aws.TokenRetrievalError, getattr(aws, "LoginError", aws.SSOError)), _sso),
     ((aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.MetadataRetrievalError), _credentials),
+    (WITHOUT_TERMINAL, _mfa),
     (aws.InvalidConfigError, _wrong_profile),
     ((aws.ConfigParseError, aws.ConfigNotFound), _config),
     (aws.MissingDependencyException, _missing_part),

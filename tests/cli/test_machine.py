@@ -481,7 +481,8 @@ def test_code_of_an_mfa_device_needs_a_terminal(machine: Machine) -> None:
     started = ran(machine, "doctor")
     _, err = started.communicate(timeout=60)
     assert started.returncode == 3 and "Traceback" not in err and KEY not in err
-    assert "the profile needs the code of an MFA device, and there is no terminal to type it. Run this in a terminal, or" in err
+    assert err.startswith("the profile needs the code of an MFA device, and there is no terminal to type it. Run this in a terminal, or")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("arguments", "line"), [
