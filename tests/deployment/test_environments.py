@@ -150,7 +150,7 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     dev.waits_for_approval(dev.execution_of(denied))
     project, missing = dev.source.project, (
         "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`) in `dev`.**\n\nAdd a policy",
-        "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**\n\nSet DeployedRoles=Bounded")
+        "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**\n\nSet `DeployedRoles=Bounded`")
     [note] = eventually(lambda: project.commit_notes(denied), "the note")
     assert all(line in note.body for line in missing), note
     assert dev.deploy(denied) == "Failed"

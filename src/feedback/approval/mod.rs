@@ -15,12 +15,12 @@ mod request;
 mod tags;
 
 pub use self::gitlab::{Decided, Inquiry, Verdict};
-pub use self::plan::{Doubt, SUMMARY, person_of};
+pub use self::plan::{Doubt, is_unchanged, person_of, reason_of};
 pub use self::request::ApprovalRequest;
 
 use aws_sdk_codepipeline::types::{ApprovalResult, ApprovalStatus};
 
-use self::plan::BY_PERSON;
+use self::plan::{BY_PERSON, SUMMARY};
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::feedback::change_sets::Creation;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};

@@ -8,6 +8,7 @@ use crate::clients::gitlab::{
     Commit, GitLabUser, MAINTAINER, ProjectPush, RefChange, RequestedMerge, Tag,
 };
 use crate::gitops_pipeline::executions::actions::{Action, ActionState};
+use crate::gitops_pipeline::executions::cause::is_function;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::approval_tags::Exposure;
 use cfn_custom_resource::Remedy;
@@ -185,8 +186,27 @@ pub struct Authorship {
 }
 
 /// Who decided in GitLab, and by which tag, according to the summary of an approval.
-pub fn person_of(summary: &str) -> Option<&str> {
+pub fn person_of<'a>(approval: &'a Action, names: &ResourceNames) -> Option<&'a str> {
+    let summary = own_summary(approval, names)?;
     BY_PERSON.iter().find_map(|text| Some(summary.split_once(text)?.1))
+}
+
+/// Whether the function has approved it, because there are no changes.
+pub fn is_unchanged(approval: &Action, names: &ResourceNames) -> bool {
+    own_summary(approval, names).is_some_and(|summary| summary.contains(SUMMARY))
+}
+
+/// The summary that the function wrote. `None` if another approver has decided, who can write the
+/// same words.
+fn own_summary<'a>(approval: &'a Action, names: &ResourceNames) -> Option<&'a str> {
+    is_function(&approval.by, names).then_some(&approval.summary)
+}
+
+/// The summary that a person in AWS wrote. Empty if it has the function's words, which would name
+/// another person.
+pub fn reason_of(approval: &Action) -> &str {
+    let has_words = BY_PERSON.iter().any(|text| approval.summary.contains(text));
+    if has_words { "" } else { &approval.summary }
 }
 
 /// Whether a person has given an approval: CodePipeline shows their principal, or the function's
@@ -194,22 +214,20 @@ pub fn person_of(summary: &str) -> Option<&str> {
 pub fn is_by_person(approval: &Action, names: &ResourceNames) -> bool {
     let [approved, _] = BY_PERSON;
     let is_named = approval.summary.starts_with(approved)
-        || is_principal(&approval.by, &names.function_role());
+        || is_principal(&approval.by) && !is_function(&approval.by, names);
     approval.state == ActionState::Succeeded && is_named && !approval.summary.contains(SUMMARY)
 }
 
-/// Whether `arn` is that of a principal who can call an API, other than a session of `own_role`:
+/// Whether `arn` is that of a principal who can call an API:
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>.
-fn is_principal(arn: &str, own_role: &str) -> bool {
+fn is_principal(arn: &str) -> bool {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let ["arn", _, "iam" | "sts", _, _, resource] = parts[..] else {
         return false;
     };
     match resource.split_once('/') {
         Some(("user" | "federated-user", _)) => true,
-        Some(("assumed-role", session)) => {
-            session.split_once('/').is_some_and(|(role, _)| role != own_role)
-        }
+        Some(("assumed-role", session)) => session.contains('/'),
         _ => resource == "root",
     }
 }

@@ -107,6 +107,12 @@ pub fn short_commit(sha: &str) -> String {
     code(sha.get(..8).unwrap_or(sha))
 }
 
+/// The sentence `text`. A full stop behind code would be copied with it.
+pub fn sentence(text: &str) -> String {
+    let end = if text.ends_with('`') { "" } else { "." };
+    format!("{text}{end}")
+}
+
 /// `text` as Markdown code, which GitLab does not interpret. It has no line breaks, also none of
 /// Unicode: GitLab executes a line of a note that begins with a slash as a quick action of the
 /// token's user. <https://docs.gitlab.com/user/project/quick_actions/>

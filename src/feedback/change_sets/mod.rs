@@ -17,7 +17,9 @@ pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, list};
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::DenialRemedy;
-pub use self::markdown::{MAX_RESOURCES, code, counts, short_commit, shown_names, write_table};
+pub use self::markdown::{
+    MAX_RESOURCES, code, counts, sentence, short_commit, shown_names, write_table,
+};
 pub use self::reason::{Audience, HIDDEN_REASON, Template, is_gone, shown_reason};
 pub use self::values::{Values, with_ranges_replaced, without_accounts};
 

@@ -100,7 +100,7 @@ impl BuildEnd {
                 "\nThe commit may be sound. Start the build again.\n"
             }
             BuildEnd::TimedOut => {
-                "\nStart the build again, or set another `Build.TimeoutInMinutes`.\n"
+                "\nStart the build again, or set another `Build.TimeoutInMinutes`\n"
             }
         }
     }

@@ -148,13 +148,13 @@ pub fn stack_obstacle(status: &StackStatus, stack_name: &str) -> Option<String> 
         status if status.was_never_complete() => {
             let delete = command("delete-stack");
             Some(format!(
-                "\nBefore the next deployment, an administrator has to delete the stack: {delete}.\n"
+                "\nBefore the next deployment, an administrator has to delete the stack: {delete}\n"
             ))
         }
         StackStatus::UpdateRollbackFailed => {
             let repair = command("continue-update-rollback");
             Some(format!(
-                "\nAn administrator has to repair the stack first, also before a revert or an undo: {repair}.\n"
+                "\nAn administrator has to repair the stack first, also before a revert or an undo: {repair}\n"
             ))
         }
         _ => None,

@@ -16,9 +16,8 @@
 use std::fmt::Write;
 
 use crate::clients::gitlab::ProjectDetails;
-use crate::feedback::approval;
-use crate::feedback::approval::{Doubt, person_of};
-use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
+use crate::feedback::approval::{Doubt, is_unchanged, person_of};
+use crate::feedback::change_sets::{Change, code, counts, sentence, short_commit, write_table};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note_content::{CHANGE_SET, plain};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
@@ -69,13 +68,15 @@ pub enum ApprovalEnd {
 
 impl ApprovalEnd {
     /// How `approval` ended in an execution. `None` if it waits, or was not reached.
-    pub fn of(approval: Option<&Action>, state: ExecutionState) -> Option<Self> {
+    pub fn of(
+        approval: Option<&Action>,
+        names: &ResourceNames,
+        state: ExecutionState,
+    ) -> Option<Self> {
         let approval = approval?;
-        let person = person_of(&approval.summary).map(ToOwned::to_owned);
+        let person = person_of(approval, names).map(ToOwned::to_owned);
         match approval.state {
-            ActionState::Succeeded if approval.summary.contains(approval::SUMMARY) => {
-                Some(ApprovalEnd::Unchanged)
-            }
+            ActionState::Succeeded if is_unchanged(approval, names) => Some(ApprovalEnd::Unchanged),
             ActionState::Succeeded => Some(ApprovalEnd::Approved(person)),
             ActionState::Failed => Some(ApprovalEnd::Rejected(person)),
             ActionState::Running if state == ExecutionState::Running => None,
@@ -105,8 +106,8 @@ pub struct NoteState {
 }
 
 impl NoteState {
-    pub fn of(execution: &Execution) -> Self {
-        let approval = ApprovalEnd::of(execution.action(APPROVAL), execution.state);
+    pub fn of(execution: &Execution, names: &ResourceNames) -> Self {
+        let approval = ApprovalEnd::of(execution.action(APPROVAL), names, execution.state);
         let is_over = matches!(
             approval,
             Some(ApprovalEnd::Rejected(_) | ApprovalEnd::Unneeded)
@@ -367,25 +368,22 @@ pub fn short(note: &str) -> String {
 pub fn way_back(condition: &str, names: &ResourceNames) -> String {
     let ResourceNames { env_id, project_id } = names;
     let undo = code(&format!("cfn-gitops undo {project_id} --env {env_id}"));
-    format!("\n{condition}, revert the merge request, or run {undo}.\n")
+    format!("\n{condition}, revert the merge request, or run {undo}\n")
 }
 
 /// The part of the note about why no tag approves.
 pub fn obstacle(doubt: &Doubt) -> String {
-    let (problem, remedy) = (
-        plain(&doubt.to_string()),
-        plain(&doubt.remedy().to_string()),
-    );
-    format!("\n{NO_TAGS}: {problem}.\n\n{remedy}.\n")
+    let remedy = sentence(&doubt.remedy().to_string());
+    format!("\n{NO_TAGS}: {}.\n\n{remedy}\n", plain(&doubt.to_string()))
 }
 
 /// The part of the note about the tags that decide nothing.
 pub fn doubts(doubts: &[(String, Doubt)]) -> String {
     let mut text = String::new();
     for (tag, doubt) in doubts {
-        let (tag, remedy) = (code(tag), plain(&doubt.remedy().to_string()));
+        let (tag, remedy) = (code(tag), sentence(&doubt.remedy().to_string()));
         let problem = plain(&doubt.to_string());
-        let _ = writeln!(text, "\n{tag} decides nothing: {problem}.\n\n{remedy}.");
+        let _ = writeln!(text, "\n{tag} decides nothing: {problem}.\n\n{remedy}");
     }
     text
 }

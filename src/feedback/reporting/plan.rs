@@ -4,7 +4,7 @@ use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, StatusState, guessed_tier,
 };
 use crate::common::one_line::{one_line, shortened};
-use crate::feedback::approval;
+use crate::feedback::approval::{is_unchanged, person_of, reason_of};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::statuses::Statuses;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
@@ -151,7 +151,7 @@ pub fn execution_status(
     settings: &ReportSettings,
     url: &str,
 ) -> Option<CommitStatus> {
-    let (state, text) = execution_state(execution, &settings.environment_name);
+    let (state, text) = execution_state(execution, names, &settings.environment_name);
     let url = of_attempt(url, ending_action(execution));
     settings.commit_status.then(|| commit_status(names, "", state, &text, &url))
 }
@@ -164,7 +164,7 @@ pub fn approval_status(
     url: &str,
 ) -> Option<CommitStatus> {
     let approval = execution.action(APPROVAL)?;
-    let (state, text) = approval_state(execution.state, approval);
+    let (state, text) = approval_state(execution.state, approval, names);
     let url = of_attempt(url, Some(approval));
     let status = || commit_status(names, APPROVAL_SUFFIX, state, &text, &url);
     settings.commit_status.then(status)
@@ -192,7 +192,11 @@ fn ending_action(execution: &Execution) -> Option<&Action> {
 }
 
 /// The state of an execution with its description.
-fn execution_state(execution: &Execution, environment: &str) -> (StatusState, String) {
+fn execution_state(
+    execution: &Execution,
+    names: &ResourceNames,
+    environment: &str,
+) -> (StatusState, String) {
     let approval = execution.action(APPROVAL);
     let ended = approval.filter(|action| action.state == ActionState::Failed);
     match (execution.state, ended) {
@@ -209,7 +213,7 @@ fn execution_state(execution: &Execution, environment: &str) -> (StatusState, St
         }
         (ExecutionState::Failed | ExecutionState::RolledBack, Some(action)) => (
             StatusState::Canceled,
-            rejected("The approval was rejected", action),
+            rejected("The approval was rejected", action, names),
         ),
         (ExecutionState::RolledBack, None) => (
             StatusState::Failed,
@@ -224,17 +228,20 @@ fn execution_state(execution: &Execution, environment: &str) -> (StatusState, St
 }
 
 /// The state of an approval with its description.
-fn approval_state(execution: ExecutionState, action: &Action) -> (StatusState, String) {
+fn approval_state(
+    execution: ExecutionState,
+    action: &Action,
+    names: &ResourceNames,
+) -> (StatusState, String) {
     match action.state {
-        // Other summaries are those of people.
-        ActionState::Succeeded if action.summary.contains(approval::SUMMARY) => {
+        ActionState::Succeeded if is_unchanged(action, names) => {
             (StatusState::Success, "Approved: no changes".to_owned())
         }
         ActionState::Succeeded => (
             StatusState::Success,
-            by_person("Approved", action).unwrap_or_else(|| "Approved".to_owned()),
+            by_person("Approved", action, names).unwrap_or_else(|| "Approved".to_owned()),
         ),
-        ActionState::Failed => (StatusState::Canceled, rejected("Rejected", action)),
+        ActionState::Failed => (StatusState::Canceled, rejected("Rejected", action, names)),
         ActionState::Running if execution == ExecutionState::Running => {
             (StatusState::Pending, "Waits for an approval".to_owned())
         }
@@ -336,22 +343,22 @@ pub fn is_shown(desired: &CommitStatus, shown: &Statuses) -> bool {
 /// failed: an alarm or the deployment window.
 fn failure(execution: &Execution) -> String {
     match execution.failed_action() {
-        Some(action) => with_summary(&format!("{} failed", action.name), action),
+        Some(action) => with_summary(&format!("{} failed", action.name), &action.summary),
         None => "A condition of the stage failed".to_owned(),
     }
 }
 
-fn by_person(text: &str, action: &Action) -> Option<String> {
-    let person = approval::person_of(&action.summary)?;
+fn by_person(text: &str, action: &Action, names: &ResourceNames) -> Option<String> {
+    let person = person_of(action, names)?;
     Some(format!("{text} in GitLab by {person}"))
 }
 
-fn rejected(text: &str, action: &Action) -> String {
-    by_person(text, action).unwrap_or_else(|| with_summary(text, action))
+fn rejected(text: &str, action: &Action, names: &ResourceNames) -> String {
+    by_person(text, action, names).unwrap_or_else(|| with_summary(text, reason_of(action)))
 }
 
-fn with_summary(text: &str, action: &Action) -> String {
-    let summary: Vec<&str> = action.summary.split_whitespace().collect();
+fn with_summary(text: &str, summary: &str) -> String {
+    let summary: Vec<&str> = summary.split_whitespace().collect();
     if summary.is_empty() {
         return text.to_owned();
     }

@@ -12,6 +12,7 @@ use crate::feedback::reporting::note_content::shows_the_same;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::{changes, execution};
 use crate::gitops_pipeline::executions::APPROVAL;
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// CodePipeline's error codes for an ID that is not one of an execution.
@@ -167,13 +168,13 @@ impl WrittenNotes {
     pub async fn one_still_waits(
         &self,
         aws: &Aws,
-        pipeline: &str,
+        names: &ResourceNames,
         execution: &Execution,
     ) -> Result<bool, ReportError> {
         for note in self.all() {
             let written = Written::parse(&note.body);
             let is_other = written.waits && written.execution_id != execution.id;
-            if is_other && ending(aws, pipeline, written.execution_id).await? == Some(None) {
+            if is_other && ending(aws, names, written.execution_id).await? == Some(None) {
                 return Ok(true);
             }
         }
@@ -192,8 +193,8 @@ impl WrittenNotes {
         of: NoteOf<'_>,
         execution: &Execution,
     ) -> (Vec<NotePost>, Option<ReportError>) {
-        let (names, name) = (&pipeline.names, pipeline.names.pipeline());
-        let own = NoteState::of(execution);
+        let names = &pipeline.names;
+        let own = NoteState::of(execution, names);
         let (mut outdated, mut failure, mut changes) = (vec![], self.unread.clone(), None);
         for note in self.all().chain(self.left_by_others(of, &own)) {
             let written = Written::parse(&note.body);
@@ -202,14 +203,15 @@ impl WrittenNotes {
             let (state, url) = if is_about_own || own.end == ExecutionEnd::Deployed {
                 (own.clone(), of.url.to_owned())
             } else if written.waits {
-                let state = match ending(aws, &name, id).await {
+                let state = match ending(aws, names, id).await {
                     Ok(ended) => NoteState::ended(ended.flatten()),
                     Err(error) => {
                         failure.get_or_insert(error);
                         continue;
                     }
                 };
-                (state, pipeline.location.reported_execution(&name, id))
+                let url = pipeline.location.reported_execution(&names.pipeline(), id);
+                (state, url)
             } else {
                 continue;
             };
@@ -253,13 +255,13 @@ fn edited<'a>(notes: impl Iterator<Item = &'a Note>, body: &str) -> Vec<NotePost
 /// no such execution: a person may have edited the note.
 async fn ending(
     aws: &Aws,
-    pipeline: &str,
+    names: &ResourceNames,
     id: &str,
 ) -> Result<Option<Option<ApprovalEnd>>, ReportError> {
-    match execution::list_actions(aws, pipeline, id).await {
+    match execution::list_actions(aws, &names.pipeline(), id).await {
         Ok(actions) => {
             let approval = actions.iter().find(|action| action.name == APPROVAL);
-            let ended = ApprovalEnd::of(approval, ExecutionState::Running);
+            let ended = ApprovalEnd::of(approval, names, ExecutionState::Running);
             Ok(approval.map(|_| ended))
         }
         Err(error) if error.has_code(&NO_EXECUTION) => Ok(None),

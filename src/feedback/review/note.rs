@@ -10,7 +10,7 @@ use super::target::ReviewTarget;
 use super::template::Scan;
 use crate::clients::gitlab::StatusState;
 use crate::common::one_line::shortened;
-use crate::feedback::change_sets::{code, counts, short_commit, write_table};
+use crate::feedback::change_sets::{code, counts, sentence, short_commit, write_table};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use cfn_custom_resource::Reason;
 
@@ -161,7 +161,7 @@ fn missing_values(missing: &MissingValues) -> Reason {
 }
 
 fn write_remedy(note: &mut String, reason: &Reason) {
-    let _ = writeln!(note, "\n{}.", reason.remedy);
+    let _ = writeln!(note, "\n{}", sentence(&reason.remedy.to_string()));
 }
 
 /// The build has the branch's commits. So it lacks those that others have merged since.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use self::policies::Policies;
 use crate::clients::aws::{Aws, CallError, required};
 use crate::clients::failing_calls::within;
-use crate::feedback::change_sets::{Change, DenialRemedy, Effect, code};
+use crate::feedback::change_sets::{Change, DenialRemedy, Effect, code, sentence};
 use crate::gitops_pipeline::names::ResourceNames;
 
 /// The time for the comparison. Afterwards the note is written without it.
@@ -181,9 +181,9 @@ fn lines(
     names: &ResourceNames,
 ) -> String {
     let line = |(remedy, rights): (&DenialRemedy, &Vec<String>)| {
-        let (rights, remedy) = (rights.join(", "), remedy.text(&names.env_id));
+        let (rights, remedy) = (rights.join(", "), sentence(&remedy.text(&names.env_id)));
         format!(
-            "\n**Pipelines may not {rights} in {}.**\n\n{remedy}.\n",
+            "\n**Pipelines may not {rights} in {}.**\n\n{remedy}\n",
             code(&names.env_id)
         )
     };

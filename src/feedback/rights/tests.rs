@@ -176,11 +176,11 @@ fn line_names_types_actions_and_remedy() {
 
         **Pipelines may not create `AWS::SNS::Topic` (`sns:CreateTopic`), create `AWS::SQS::Queue` (`sqs:CreateQueue`) in `dev`.**
 
-        Add a policy that allows it to DeployPolicyArns of the environment's stack.
+        Add a policy that allows it to `DeployPolicyArns` of the environment's stack.
 
         **Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**
 
-        Set DeployedRoles=Bounded in the environment's stack, and in the role PermissionsBoundary: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/policy-dev-deployed-roles.
+        Set `DeployedRoles=Bounded` in the environment's stack, and in the role `PermissionsBoundary: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/policy-dev-deployed-roles`
 
         The rights of pipelines were compared for 30 resource types, and not for 470 more.
     "#]].assert_eq(&lines(&missing, 470, &names));

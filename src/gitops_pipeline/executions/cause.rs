@@ -28,11 +28,13 @@ pub fn is_started_for_push(execution: &PipelineExecutionSummary, names: &Resourc
 fn is_own_start(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
     // The detail is "the user ARN":
     // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
-    // That of a role is its own or its session's. The path of another user may contain either.
-    let Trigger::Start(caller) = trigger_of(execution) else {
-        return false;
-    };
-    let resource = caller.splitn(6, ':').last().unwrap_or_default();
+    matches!(trigger_of(execution), Trigger::Start(caller) if is_function(caller, names))
+}
+
+/// Whether `arn` is that of the function's role, or of its session. The path of another user may
+/// contain either.
+pub fn is_function(arn: &str, names: &ResourceNames) -> bool {
+    let resource = arn.splitn(6, ':').last().unwrap_or_default();
     let role = names.function_role();
     resource == format!("role/{role}") || resource.starts_with(&format!("assumed-role/{role}/"))
 }

@@ -82,14 +82,14 @@ impl Exposure {
             ),
             Exposure::Unprotected(tags, decision) => (
                 &*format!("no protected tag matches {tags} in the project"),
-                &*format!("Protect {}/* for Maintainers", decision.name()),
+                &*format!("Protect `{}/*` for Maintainers", decision.name()),
             ),
             Exposure::Admits(pattern, whom, decision) => {
                 let tags = format!("{}/…", decision.name());
                 (
                     &*format!("the protected tag {pattern:?} matches {tags} and admits {whom}"),
                     &*format!(
-                        "Remove that entry, or replace the rule by one that does not match {tags}"
+                        "Remove that entry, or replace the rule by one that does not match `{tags}`"
                     ),
                 )
             }

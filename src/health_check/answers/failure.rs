@@ -102,9 +102,7 @@ impl FailedExecution<'_> {
 
     fn rejection(&self, approval: &Action) -> Value {
         let mut shown = self.members();
-        // Other approvers can write such a summary, too.
-        let is_own = approval.by.contains(&format!("/{}/", self.names.function_role()));
-        let person = person_of(&approval.summary).filter(|_| is_own);
+        let person = person_of(approval, self.names);
         shown.set_text("By", person.unwrap_or(&approval.by));
         let reason = shortened(&one_line(&approval.summary), MAX_REASON);
         shown.set_text("Reason", &reason);
@@ -155,7 +153,7 @@ impl FailedExecution<'_> {
             }
             None => String::new(),
         };
-        shown.set_text("Remedy", one_line(&remedy).trim_end_matches('.'));
+        shown.set_text("Remedy", &one_line(&remedy));
         Ok(())
     }
 

@@ -68,12 +68,12 @@ fn create_needs_protected_tags_before_it_changes_anything() {
         project(fake);
         protect(fake, &["deploy/*"]);
         let outcome = stack.create(&tagged()).await;
-        expect!["Approval.FromGitLab: no protected tag matches reject/dev/shop/… in the project. Protect reject/* for Maintainers - CFG-102"].assert_eq(&redacted(outcome.reason()));
+        expect!["Approval.FromGitLab: no protected tag matches reject/dev/shop/… in the project. Protect `reject/*` for Maintainers - CFG-102"].assert_eq(&redacted(outcome.reason()));
         assert!(fake.look(|aws| aws.stacks.named(CHILD).is_none()));
         protect(fake, &["reject/*"]);
         expose(fake);
         let outcome = stack.create(&tagged()).await;
-        expect![[r#"Approval.FromGitLab: the protected tag "*" matches deploy/… and admits Developers. Remove that entry, or replace the rule by one that does not match deploy/… - CFG-102"#]].assert_eq(&redacted(outcome.reason()));
+        expect![[r#"Approval.FromGitLab: the protected tag "*" matches deploy/… and admits Developers. Remove that entry, or replace the rule by one that does not match `deploy/…` - CFG-102"#]].assert_eq(&redacted(outcome.reason()));
         fake.arrange(|aws| {
             let tags = &mut aws.gitlab.project_mut(PROJECT).records.tags;
             tags.protected.pop();
@@ -167,7 +167,7 @@ fn doctor_names_a_rule_that_admits_others() {
         expect![[r#"
             {
               "Problem": "the tags that approve in GitLab: the protected tag \"*\" matches deploy/… and admits Developers",
-              "Remedy": "Remove that entry, or replace the rule by one that does not match deploy/…",
+              "Remedy": "Remove that entry, or replace the rule by one that does not match `deploy/…`",
               "Subject": "pipeline codepipeline-dev-cfn-shop in GitLab"
             }
         "#]].assert_eq(&diagnosis(fake, "exposed", by_gitlab).await);

@@ -472,7 +472,7 @@ fn corrected_rule_needs_the_next_tag() {
 
             `deploy/dev/shop/b13826af0ab84046` decides nothing: no protected tag matches deploy/dev/shop/… in the project.
 
-            Protect deploy/* for Maintainers.
+            Protect `deploy/*` for Maintainers.
         "#]].assert_eq(&redacted(&shown(fake)));
         protect(rules);
         check_health(fake).await;

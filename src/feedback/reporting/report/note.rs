@@ -134,7 +134,7 @@ async fn asked(facts: &Facts<'_>) -> Result<Option<(Vec<Change>, String)>, Repor
 /// The end that the commit's notes have to show. `None` if nothing has changed since the change set
 /// was listed, or if there are no notes.
 async fn ended(facts: &Facts<'_>) -> Result<Option<NoteState>, GitLabError> {
-    let state = NoteState::of(&facts.execution);
+    let state = NoteState::of(&facts.execution, facts.context.names());
     let is_noted = if state.is_failure() {
         has_notes(facts.context).await?
     } else {
@@ -212,8 +212,8 @@ async fn of_failure(
     let (shown, is_everywhere) = (notes.failure_of(&attempt), notes.show_failure(&attempt));
     let is_unreported = facts.unreported.get().is_some();
     let need = NoteNeed::of(context.occasion, shown, is_everywhere, is_unreported);
-    let name = context.names().pipeline();
-    if need == NoteNeed::Nothing || notes.one_still_waits(context.aws(), &name, execution).await? {
+    let names = context.names();
+    if need == NoteNeed::Nothing || notes.one_still_waits(context.aws(), names, execution).await? {
         return Ok(vec![]);
     }
     let body = match need {
