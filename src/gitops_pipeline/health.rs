@@ -136,6 +136,12 @@ impl WaitingApproval<'_> {
         self.action.action_name().unwrap_or("?")
     }
 
+    /// That of this request. Empty if CodePipeline shows none.
+    pub fn action_execution_id(&self) -> &str {
+        let waiting = self.action.latest_execution();
+        waiting.and_then(|it| it.action_execution_id()).unwrap_or_default()
+    }
+
     /// When it was requested: its status last changed then.
     pub fn requested_at(&self) -> Option<SystemTime> {
         let changed = self.action.latest_execution()?.last_status_change()?;

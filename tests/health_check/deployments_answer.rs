@@ -501,7 +501,7 @@ async fn state_of_an_execution_is_shown_until_its_end() {
     });
     shown.push(followed(&fake).await);
     expect![[r#"
-        {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Status":"InProgress"}
+        {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Stage":"Deploy","Status":"InProgress"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Approval","Stage":"Approval","Status":"InProgress"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Stage":"Deploy","Status":"InProgress","WaitsForApproval":{"Action":"Approval","Stage":"Deploy","Url":"https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/view?region=eu-central-1"}}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Approval","Stage":"Approval","Status":"Succeeded"},{"Action":"Deploy","Stage":"Deploy","Status":"InProgress"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Stage":"Deploy","Status":"InProgress"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Approval","Stage":"Approval","Status":"Succeeded"},{"Action":"Deploy","Stage":"Deploy","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":true,"IsEnd":true,"Status":"Succeeded"}"#]].assert_eq(&shown.join("\n"));
@@ -564,6 +564,6 @@ async fn each_failing_call_about_an_execution_is_named() {
     }
     expect![[r#"
         {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false}  listing the executions of pipeline codepipeline-dev-cfn-shop
-        {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Status":"InProgress"}  listing the actions of execution <uuid> of pipeline codepipeline-dev-cfn-shop
+        {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Stage":"Deploy","Status":"InProgress"}  listing the actions of execution <uuid> of pipeline codepipeline-dev-cfn-shop
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Status":"InProgress"}  looking up the state of pipeline codepipeline-dev-cfn-shop"#]].assert_eq(&shown.join("\n"));
 }

@@ -168,6 +168,9 @@ async fn sound_project_has_no_problem() {
         "Drift":[{"StackName":"cfnstack-dev-shop",
         "Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop",
         "Status":"NOT_CHECKED"}],
+        "Freeze":{"Executions":[],
+        "Rules":["event-rule-dev-codepipeline-exec-cfn-shop"],
+        "Stage":"Deploy"},
         "HasPipeline":true,
         "Holds":[],
         "IsOutdated":false,
@@ -195,11 +198,19 @@ async fn project_without_a_push_has_no_pipeline() {
     create_pipeline(&fake, &json!({"EnvID": "dev", "ProjectID": "shop"})).await;
     check(
         &fake,
-        &["HasPipeline", "Branch", "Newest", "Problems", "NotRead"],
+        &[
+            "HasPipeline",
+            "Branch",
+            "Newest",
+            "Freeze",
+            "Problems",
+            "NotRead",
+        ],
         expect![[r#"
             HasPipeline: false
             Branch: "development"
             Newest: null
+            Freeze: {"Executions":[],"Rules":["event-rule-dev-codepipeline-exec-cfn-shop"]}
             Problems: []
             NotRead: []"#]],
     )
@@ -219,10 +230,124 @@ async fn waiting_approval_has_its_change_set() {
         expect![[r#"
             Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}
             Newest: {"At":"<time>","Commit":"c0ffee0000000002","ExecutionId":"e2","Status":"InProgress","Title":"Change c0ffee0000000002"}
-            Approvals: [{"Action":"Approval","ChangeSet":{"Counts":{"Added":1,"Imported":0,"Modified":0,"PossiblyReplaced":0,"Removed":0,"Replaced":1,"Undetermined":0},"Name":"changeset-dev-shop","Resources":[{"Effect":"replaced","IsDeleted":true,"LogicalId":"Orders","Properties":[],"ReplacedBecauseOf":["TableName"],"Type":"AWS::DynamoDB::Table"},{"Effect":"added","LogicalId":"Carts","Properties":[],"Type":"AWS::DynamoDB::Table"}]},"Commit":"c0ffee0000000002","ExecutionId":"e2","Stage":"Deploy","Title":"Change c0ffee0000000002","Url":"https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/view?region=eu-central-1"}]
+            Approvals: [{"Action":"Approval","ActionExecutionId":"e2-attempt-0","ChangeSet":{"Counts":{"Added":1,"Imported":0,"Modified":0,"PossiblyReplaced":0,"Removed":0,"Replaced":1,"Undetermined":0},"Name":"changeset-dev-shop","Resources":[{"Effect":"replaced","IsDeleted":true,"LogicalId":"Orders","Properties":[],"ReplacedBecauseOf":["TableName"],"Type":"AWS::DynamoDB::Table"},{"Effect":"added","LogicalId":"Carts","Properties":[],"Type":"AWS::DynamoDB::Table"}]},"Commit":"c0ffee0000000002","ExecutionId":"e2","Stage":"Deploy","Title":"Change c0ffee0000000002","Url":"https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/view?region=eu-central-1"}]
             Failure: null"#]],
     )
     .await;
+}
+
+/// The waiting approval in the answer about this project alone.
+async fn asked_approval(fake: &FakeAws) -> (Value, Value) {
+    let answer = asked_for(fake, "shop").await;
+    let row = &answer["Projects"][0];
+    (row["Approvals"][0].clone(), row["NotRead"].clone())
+}
+
+/// The deploy role's policies allow this action alone.
+fn allow_only(fake: &FakeAws, action: &str) {
+    let statement = json!({"Effect": "Allow", "Action": action, "Resource": "*"});
+    let policy = json!({"Statement": statement}).to_string();
+    fake.change(|aws| {
+        let now = aws.now;
+        aws.iam.change(now, |iam| iam.role_policies.attached = policy);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_about_one_project_has_the_missing_rights() {
+    let mut without = properties();
+    without.as_object_mut().expect("an object").remove("GitLab");
+    for properties in [properties(), without] {
+        let (fake, _) = shop(&properties).await;
+        wait(&fake, vec![change("Carts", None)]);
+        let (approval, not_read) = asked_approval(&fake).await;
+        assert_eq!(approval["MissingRights"], json!([]), "{not_read}");
+        allow_only(&fake, "sns:*");
+        let (approval, not_read) = asked_approval(&fake).await;
+        assert_eq!(not_read, json!([]));
+        expect![[r#"[{"Problem":"Pipelines may not create AWS::DynamoDB::Table (dynamodb:CreateTable) in dev","Remedy":"Add a policy that allows it to DeployPolicyArns of the environment's stack"}]"#]].assert_eq(&approval["MissingRights"].to_string());
+        let of_all = row(&fake).await;
+        assert_eq!(of_all["Approvals"][0].get("MissingRights"), None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_are_not_compared_hide_nothing_else() {
+    let (fake, _) = shop(&properties()).await;
+    wait(&fake, vec![change("Carts", None)]);
+    allow_only(&fake, "sns:*");
+    let read = "GetPipeline ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy GetPolicyVersion DescribeType";
+    for operation in read.split(' ') {
+        for kind in [FaultKind::Denied, FaultKind::RequestHangs] {
+            let broken = fake.fork();
+            broken.break_from_now(On::Operation(operation), kind);
+            let began = tokio::time::Instant::now();
+            let (approval, not_read) = asked_approval(&broken).await;
+            assert!(began.elapsed() < Duration::from_secs(55), "{operation}");
+            assert_eq!(approval["ChangeSet"]["Counts"]["Added"], 1, "{approval}");
+            let is_cut = kind == FaultKind::RequestHangs;
+            // The other types are compared.
+            let is_partial = operation == "DescribeType" && !is_cut;
+            let rights = approval.get("MissingRights");
+            assert_eq!(rights.is_some(), is_partial, "{operation}");
+            let problem = not_read[0]["Problem"].as_str().expect("a problem");
+            let expected = if is_cut {
+                "the rights of role"
+            } else {
+                "AccessDenied"
+            };
+            assert!(problem.contains(expected), "{operation}: {problem}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn types_beyond_the_limit_are_not_read() {
+    let (fake, _) = shop(&properties()).await;
+    let of_type = |number| ResourceChange {
+        resource_type: format!("AWS::Test::Type{number}").leak(),
+        ..change("Carts", None)
+    };
+    wait(&fake, (0..31).map(of_type).collect());
+    let (approval, not_read) = asked_approval(&fake).await;
+    assert_eq!(approval["MissingRights"], json!([]));
+    let text = "compared for 30 resource types, and not for 1 more";
+    assert!(not_read.to_string().contains(text), "{not_read}");
+}
+
+/// The function may not read the policies of another role.
+#[tokio::test(start_paused = true)]
+async fn rights_of_another_deploy_role_are_not_compared() {
+    let mut other = properties();
+    other["Deploy"]["RoleArn"] = json!("arn:aws:iam::123456789012:role/role-dev-own");
+    let (fake, _) = shop(&other).await;
+    wait(&fake, vec![change("Carts", None)]);
+    allow_only(&fake, "sns:*");
+    let (approval, not_read) = asked_approval(&fake).await;
+    assert_eq!(approval["ChangeSet"]["Counts"]["Added"], 1, "{approval}");
+    assert_eq!((approval.get("MissingRights"), not_read), (None, json!([])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn freeze_has_what_runs_and_waits_before_its_stage() {
+    let (fake, _) = shop(&properties()).await;
+    wait(&fake, vec![change("Carts", None)]);
+    let built = ("Build", "Succeeded", None);
+    run(&fake, "e3", 1, "InProgress", &[built]);
+    run(
+        &fake,
+        "e4",
+        1,
+        "InProgress",
+        &[("Build", "InProgress", None)],
+    );
+    let rule = "event-rule-dev-codepipeline-exec-cfn-shop";
+    check(&fake, &["Freeze"], expect![[r#"Freeze: {"Executions":[{"Commit":"c0ffee0000000002","ExecutionId":"e4","Title":"Change c0ffee0000000002"},{"Commit":"c0ffee0000000002","ExecutionId":"e3","IsWaitingBefore":true,"Stage":"Deploy","Title":"Change c0ffee0000000002"}],"Rules":["event-rule-dev-codepipeline-exec-cfn-shop"],"Stage":"Deploy"}"#]]).await;
+    let key = ("AWS::Events::Rule".to_owned(), rule.to_owned());
+    fake.change(|aws| drop(aws.made.remove(&key)));
+    assert_eq!(row(&fake).await["Freeze"]["Rules"], json!([]));
+    fake.break_from_now(On::Operation("GetPipelineState"), FaultKind::Denied);
+    assert_eq!(row(&fake).await.get("Freeze"), None);
 }
 
 /// The pipeline itself names its stack and its change set.

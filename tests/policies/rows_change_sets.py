@@ -10,6 +10,7 @@ CREATE, DELETE, DESCRIBE, EXECUTE = [f"cloudformation:{verb}ChangeSet" for verb 
 DEPLOY = role("role-dev-codedeploy-cfn")
 DEPLOY_POLICY = f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-codedeploy-cfn"
 POLICIES_OF_A_ROLE, POLICIES = "iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies", "iam:GetPolicy iam:GetPolicyVersion"
+READERS = ("FunctionRole", "ReadFunctionRole")
 WITH_ANOTHER = {"cloudformation:RoleArn": role("administrator")}
 # Names that only begin or end like the function's own.
 OTHER_NAMES = (OF_THE_PIPELINE, "anything", "plan", "drift", f"a-{PLAN}", f"a-{DRIFT}", "Plan-a", "DRIFT-a", "")
@@ -21,17 +22,17 @@ CHANGE_SETS_MAY = [
     ("FunctionRole", f"cloudformation:ListChangeSets cloudformation:DescribeEvents {STACK_TAGS}", DEPLOYED_STACK, {}),
     ("FunctionRole", CREATE, SERVERLESS, {}),
     ("FunctionRole", "iam:PassRole", DEPLOY, passed_to("cloudformation.amazonaws.com")),
-    ("FunctionRole", POLICIES_OF_A_ROLE, DEPLOY, {}),
-    ("FunctionRole", POLICIES, DEPLOY_POLICY, {}),
-    ("FunctionRole", "cloudformation:DescribeType", "*", {}),
+    *[(reader, POLICIES_OF_A_ROLE, DEPLOY, {}) for reader in READERS],
+    *[(reader, POLICIES, DEPLOY_POLICY, {}) for reader in READERS],
+    *[(reader, "cloudformation:DescribeType", "*", {}) for reader in READERS],
     ("FunctionRole", CREATE, PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING)),
     ("FunctionRole", f"{DELETE} {DESCRIBE}", PIPELINE_STACK, change_set(DRIFT)),
     ("FunctionRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/review/infra/0a1b/template.yaml", {}),
 ]
 
 CHANGE_SETS_MAY_NOT = [
-    *[("FunctionRole", POLICIES_OF_A_ROLE, role(name), {}) for name in ("role-dev-cfn-gitops", "administrator")],
-    ("FunctionRole", POLICIES, DEPLOY_POLICY.replace("policy-dev-codedeploy-cfn", "another"), {}),
+    *[(reader, POLICIES_OF_A_ROLE, role(name), {}) for reader in READERS for name in ("role-dev-cfn-gitops", "administrator")],
+    *[(reader, POLICIES, DEPLOY_POLICY.replace("policy-dev-codedeploy-cfn", "another"), {}) for reader in READERS],
     ("FunctionRole", f"{CREATE} {DESCRIBE} {EXECUTE} {DELETE} cloudformation:SetStackPolicy", PIPELINE_STACK, {}),
     ("FunctionRole", "cloudformation:CreateChangeSet cloudformation:ExecuteChangeSet cloudformation:DeleteChangeSet", DEPLOYED_STACK, WITH_PROVISIONING),
     # No change set is executed: neither the function's own nor the pipeline's, with any role.

@@ -1,6 +1,5 @@
 """The function that only reads: what its role may read, and that it changes nothing."""
 
-from tests.policies.rows_change_sets import DEPLOY, POLICIES_OF_A_ROLE
 from tests.policies.vocabulary import changes
 from tests.templates.deployed import PROVIDER_STACK
 from tests.templates.named import *  # noqa: F403: the vocabulary of these tables
@@ -62,7 +61,6 @@ READING_MAY_NOT = [
     *[("ReadFunctionRole", "cloudformation:DescribeStacks cloudformation:GetTemplate", stack, {}) for stack in (PROVIDER_STACK, stack_arn("anything"))],
     # The role in the account of a source may write artifacts.
     *[("ReadFunctionRole", "sts:AssumeRole", each, {}) for each in SOURCE_ROLES],
-    *[("ReadFunctionRole", POLICIES_OF_A_ROLE, each, {}) for each in (role("role-dev-cfn-gitops"), DEPLOY)],
     ("ReadFunctionRole", "events:DescribeRule", rule("event-rule-dev-nightly"), {}),
     ("ReadFunctionRole", "lambda:GetFunctionConcurrency", function("cfn-gitops-prd"), {}),
     ("ReadFunctionRole", "lambda:GetFunction lambda:GetFunctionConfiguration lambda:InvokeFunction", function("cfn-gitops-dev"), {}),

@@ -296,7 +296,7 @@ impl Reviewer<'_> {
         let marker = note::marker(&target.names, &target.location);
         let mut body = note::render(target, self.build, behind, finding, has_ended);
         if let ReviewFinding::Changes(changes, _) = finding {
-            body += &rights::missing(self.aws, &target.names, changes).await;
+            body += &rights::lines(self.aws, &target.names, changes).await;
         }
         let short = short_note(&body);
         let text = NoteText {

@@ -18,6 +18,7 @@ use crate::clients::aws::{Aws, CallError, required};
 use crate::clients::failing_calls::within;
 use crate::feedback::change_sets::{Change, DenialRemedy, Effect, code, sentence};
 use crate::gitops_pipeline::names::ResourceNames;
+use cfn_custom_resource::Reason;
 
 /// The time for the comparison. Afterwards the note is written without it.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,15 +43,23 @@ const READS: [&str; 7] = [
     "Get", "GET", "List", "Describe", "Head", "BatchGet", "Search",
 ];
 
+/// The rights that the deploy role lacks, as far as they were compared.
+#[derive(Debug, Default)]
+pub struct ComparedRights {
+    /// Each remedy with what it ends, as Markdown.
+    pub missing: Vec<Reason>,
+    /// The resource types that were left out. `None` if all were looked up.
+    pub left_out: Option<String>,
+    /// Why a type was not compared.
+    pub failed: Option<CallError>,
+}
+
 /// The lines of a note about the rights that the deploy role lacks. Empty if it lacks none, or if
 /// that cannot be decided: a note without these lines is better than none.
-pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> String {
-    let uses: BTreeSet<_> = changes.iter().flat_map(uses).collect();
-    let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
-    let left_out = types.len().saturating_sub(MAX_TYPES);
-    let compared = within(TIMEOUT, Box::pin(compare(aws, names, &uses, types))).await;
+pub async fn lines(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> String {
+    let compared = within(TIMEOUT, Box::pin(compare(aws, names, changes))).await;
     match compared {
-        Ok(Ok(missing)) => return lines(&missing, left_out, names),
+        Ok(Ok(compared)) => return compared.lines(),
         Ok(Err(error)) => {
             warn!(error.reason(), "rights are not compared");
         }
@@ -59,25 +68,32 @@ pub async fn missing(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> St
     String::new()
 }
 
-/// The missing rights, by their remedies, for the first `types` of `uses`.
-async fn compare(
+/// Compares `changes` with the policies of the deploy role.
+pub async fn compare(
     aws: &Aws,
     names: &ResourceNames,
-    uses: &BTreeSet<(&str, TypeHandler)>,
-    types: BTreeSet<&str>,
-) -> Result<BTreeMap<DenialRemedy, Vec<String>>, CallError> {
-    let mut missing = BTreeMap::<_, Vec<_>>::new();
+    changes: &[Change],
+) -> Result<ComparedRights, CallError> {
+    let uses: BTreeSet<_> = changes.iter().flat_map(uses).collect();
+    let types: BTreeSet<&str> = uses.iter().map(|(of_type, _)| *of_type).collect();
+    let left_out = types.len().saturating_sub(MAX_TYPES);
+    let left_out =
+        (left_out > 0).then(|| format!("{MAX_TYPES} resource types, and not for {left_out} more"));
+    let (mut missing, mut failed) = (BTreeMap::<_, Vec<_>>::new(), None);
     if types.is_empty() {
-        return Ok(missing);
+        return Ok(ComparedRights::default());
     }
     let policies = Policies::read(aws, &names.deploy_role()).await?;
     for of_type in types.into_iter().take(MAX_TYPES) {
-        let schema = schema(aws, of_type).await;
-        // The other types can be compared.
-        let schema = schema.inspect_err(|error| {
-            warn!(error.reason(), "the rights for a type are not compared");
-        });
-        let handlers = schema.unwrap_or_default().handlers;
+        let handlers = match schema(aws, of_type).await {
+            Ok(schema) => schema.handlers,
+            // The other types can be compared.
+            Err(error) => {
+                warn!(error.reason(), "the rights for a type are not compared");
+                failed.get_or_insert(error);
+                continue;
+            }
+        };
         for (_, handler) in uses.iter().filter(|(it, _)| *it == of_type) {
             let published = handlers.get(handler.0).map(|it| &it.permissions[..]);
             let published: Vec<_> = published.iter().copied().flatten().map(|it| &**it).collect();
@@ -88,7 +104,35 @@ async fn compare(
             }
         }
     }
-    Ok(missing)
+    Ok(ComparedRights {
+        missing: reasons(&missing, &names.env_id),
+        left_out,
+        failed,
+    })
+}
+
+/// Each remedy with the rights that are missing.
+fn reasons(missing: &BTreeMap<DenialRemedy, Vec<String>>, env_id: &str) -> Vec<Reason> {
+    let reason = |(remedy, rights): (&DenialRemedy, &Vec<String>)| {
+        let rights = rights.join(", ");
+        let problem = format!("Pipelines may not {rights} in {}", code(env_id));
+        Reason::uncoded(problem, remedy.text(env_id))
+    };
+    missing.iter().map(reason).collect()
+}
+
+impl ComparedRights {
+    /// A line for each remedy, and one for the types that were not looked up.
+    fn lines(&self) -> String {
+        let line = |reason: &Reason| {
+            let remedy = sentence(&reason.remedy.to_string());
+            format!("\n**{}.**\n\n{remedy}\n", reason.problem)
+        };
+        let rest = self.left_out.iter();
+        let rest =
+            rest.map(|types| format!("\nThe rights of pipelines were compared for {types}.\n"));
+        self.missing.iter().map(line).chain(rest).collect()
+    }
 }
 
 /// The part of a type's schema that is read. A schema can have 16 MB, which would need many times
@@ -172,27 +216,6 @@ fn remedy_of(actions: &[&str]) -> Option<(DenialRemedy, String)> {
     let listed: Vec<String> = of_remedy.take(MAX_ACTIONS).map(|it| code(it)).collect();
     let one_of = if listed.len() > 1 { "one of " } else { "" };
     Some((remedy, one_of.to_owned() + &listed.join(", ")))
-}
-
-/// A line for each remedy, and one for the types that were not looked up.
-fn lines(
-    missing: &BTreeMap<DenialRemedy, Vec<String>>,
-    left_out: usize,
-    names: &ResourceNames,
-) -> String {
-    let line = |(remedy, rights): (&DenialRemedy, &Vec<String>)| {
-        let (rights, remedy) = (rights.join(", "), sentence(&remedy.text(&names.env_id)));
-        format!(
-            "\n**Pipelines may not {rights} in {}.**\n\n{remedy}\n",
-            code(&names.env_id)
-        )
-    };
-    let rest = (left_out > 0).then(|| {
-        format!(
-            "\nThe rights of pipelines were compared for {MAX_TYPES} resource types, and not for {left_out} more.\n"
-        )
-    });
-    missing.iter().map(line).chain(rest).collect()
 }
 
 #[cfg(test)]

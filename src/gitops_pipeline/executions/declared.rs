@@ -16,6 +16,8 @@ pub struct DeclaredPipeline {
     pub has_approval: bool,
     /// The stack that the action Deploy changes. `None` if it names none.
     pub deployed: Option<DeployedTarget>,
+    /// The ARN of the role with which CloudFormation changes it. `None` if no action names one.
+    pub deploy_role: Option<String>,
     pub windows: Vec<StageWindow>,
 }
 
@@ -91,6 +93,7 @@ fn declared(pipeline: &PipelineDeclaration) -> DeclaredPipeline {
         sources: sources.map(source).collect(),
         has_approval: actions().any(|action| is_of(action, &ActionCategory::Approval)),
         deployed: actions().find(|action| action.name() == DEPLOY).and_then(target),
+        deploy_role: actions().find_map(|action| action.configuration()?.get("RoleArn").cloned()),
         windows: pipeline.stages().iter().filter_map(window).collect(),
     }
 }

@@ -90,7 +90,7 @@ async fn waiting(facts: &Facts<'_>) -> Result<Option<String>, ReportError> {
     let rights = if settings.deploy_role_arn.is_some() {
         String::new()
     } else {
-        rights::missing(aws, &pipeline.names, &changes).await
+        rights::lines(aws, &pipeline.names, &changes).await
     };
     let url = facts.url();
     let note = note_of(context, &url).waiting(&changes) + &rights + &tags;

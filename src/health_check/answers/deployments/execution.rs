@@ -220,7 +220,11 @@ impl ShownExecution<'_> {
 
 /// The stage that the execution is in, or in front of which it waits. `None` if CodePipeline shows
 /// none.
-fn place<'a>(pipeline: &'a str, id: &'a str, state: &GetPipelineStateOutput) -> Option<Place<'a>> {
+pub fn place<'a>(
+    pipeline: &'a str,
+    id: &'a str,
+    state: &GetPipelineStateOutput,
+) -> Option<Place<'a>> {
     let is_it = |one: &StageExecution| one.pipeline_execution_id() == id;
     let is_inside = |stage: &StageState| {
         stage

@@ -14,6 +14,7 @@ use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+pub use self::execution::place;
 use self::former::MAX_DEPLOYMENTS;
 use self::shown::ShownPipeline;
 use super::not_read::{NotRead, ReadLimit};

@@ -1,28 +1,29 @@
 //! The change set that waits for an approval, as the note in GitLab shows it.
 
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use serde_json::{Value, json};
 
-use super::pipeline::waits_alone;
 use crate::clients::aws::CallError;
 use crate::common::one_line::one_line;
 use crate::feedback::change_sets::{
     Change, Creation, Effect, MAX_RESOURCES, describe, shown_names,
 };
 use crate::gitops_pipeline::executions;
+use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::answers::members::Members;
 use crate::health_check::checker::Checker;
 
 impl Checker<'_> {
-    /// The change set of the execution `id`, whose approval waits. `None` if the pipeline creates
+    /// The changes of the execution `id`, whose approval waits. `None` if the pipeline creates
     /// none, or if another execution has created one since: each has the same name.
     pub(super) async fn change_set(
         &self,
         settings: &PipelineSettings,
         deployed: &DeployedTarget,
         id: &str,
-    ) -> Result<Option<Value>, CallError> {
+    ) -> Result<Option<Vec<Change>>, CallError> {
         let Some(name) = &deployed.change_set_name else {
             return Ok(None);
         };
@@ -33,12 +34,18 @@ impl Checker<'_> {
         let found = found.filter(|found| {
             is_of_execution && matches!(found.creation, Creation::Complete | Creation::Empty)
         });
-        Ok(found.map(|found| shown(name, &found.changes)))
+        Ok(found.map(|found| found.changes))
     }
 }
 
-/// A change set with the sorted `changes`.
-fn shown(name: &str, changes: &[Change]) -> Value {
+/// Whether the approval of the execution `id` waits in a pipeline of this `state`, and no other.
+fn waits_alone(state: &GetPipelineStateOutput, id: &str) -> bool {
+    let waiting = waiting_approvals(state);
+    matches!(&waiting[..], [one] if one.execution_id() == id)
+}
+
+/// The change set `name` with the sorted `changes`.
+pub fn shown_change_set(name: &str, changes: &[Change]) -> Value {
     let count = |effect| changes.iter().filter(|change| change.effect == effect).count();
     let mut shown = Members::default();
     shown.set("Name", name);

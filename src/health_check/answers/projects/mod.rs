@@ -4,9 +4,11 @@
 
 mod change_set;
 mod drift;
+mod freeze;
 mod gitlab;
 mod owner;
 mod pipeline;
+mod rights;
 mod row;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,8 +40,9 @@ const MAX_RESOURCES_BYTES: usize = 4_000_000;
 const ALL_PROJECTS_TIME: Duration = Duration::from_secs(200);
 const ONE_PROJECT_TIME: Duration = Duration::from_secs(30);
 
-/// The most time for the reads of GitLab, and of the drift.
+/// The most time for the reads of GitLab, of the rights, and of the drift.
 const GITLAB_TIME: Duration = Duration::from_secs(20);
+const RIGHTS_TIME: Duration = GITLAB_TIME;
 const DRIFT_TIME: Duration = Duration::from_secs(5);
 
 impl Checker<'_> {
@@ -60,10 +63,15 @@ impl Checker<'_> {
             (None, None) => BTreeSet::new(),
         };
         let mut rows = self.read_rows(&children, stacks.as_ref(), &limits).await;
-        let (found_drift, mirrors) = tokio::join!(
+        let asked = only.and_then(|_| rows.values().next());
+        let (found_drift, mirrors, rights) = tokio::join!(
             self.found_drift(&rows, all.at_most(DRIFT_TIME)),
             self.found_mirrors(&rows, all.at_most(GITLAB_TIME)),
+            self.compared_rights(asked, all.at_most(RIGHTS_TIME)),
         );
+        if let Some(row) = rows.values_mut().next() {
+            row.add_rights(rights);
+        }
         match found_drift {
             Ok(found) => rows.values_mut().for_each(|row| row.add_found_drift(&found)),
             Err(reason) => findings.failed(reason),

@@ -6,6 +6,7 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
 use serde_json::Value;
 
+use super::change_set::shown_change_set;
 use super::row::Row;
 use crate::gitops_pipeline::executions::actions::deployments;
 use crate::gitops_pipeline::executions::{
@@ -23,9 +24,9 @@ use crate::health_check::findings::unknown_value;
 
 /// The state of a pipeline, and the executions that were listed after it.
 #[derive(Clone, Copy)]
-struct Shown<'a> {
-    state: &'a GetPipelineStateOutput,
-    listed: &'a [PipelineExecutionSummary],
+pub struct Shown<'a> {
+    pub state: &'a GetPipelineStateOutput,
+    pub listed: &'a [PipelineExecutionSummary],
 }
 
 impl Checker<'_> {
@@ -40,7 +41,7 @@ impl Checker<'_> {
         // First, so that the executions of its approvals are listed.
         let state = executions::state(aws, &pipeline);
         let state = match row.read(format!("the state of {pipeline}"), state).await {
-            Some(None) => return row.members.set("HasPipeline", false),
+            Some(None) => return row.has_no_pipeline(),
             Some(state) => state,
             None => None,
         };
@@ -60,6 +61,10 @@ impl Checker<'_> {
             self.add_approvals(row, settings, deployed, shown).await;
         }
         let Some(listed) = listed else { return };
+        if let Some(state) = &state {
+            let listed = &listed;
+            row.add_freeze(Some(Shown { state, listed }));
+        }
         let state = state.unwrap_or_else(|| GetPipelineStateOutput::builder().build());
         self.add_executions(row, settings, &listed).await;
         let shown = Shown {
@@ -163,6 +168,7 @@ impl Checker<'_> {
             let id = approval.execution_id();
             let mut shown = Members::default();
             shown.set("ExecutionId", id);
+            shown.set_text("ActionExecutionId", approval.action_execution_id());
             shown.set("Stage", approval.stage_name());
             shown.set("Action", approval.action_name());
             shown.set_time("Since", approval.requested_at());
@@ -175,18 +181,16 @@ impl Checker<'_> {
             {
                 let read = Box::pin(self.change_set(settings, deployed, id));
                 let read = row.read(format!("the change set of execution {id}"), read).await;
-                shown.set_if("ChangeSet", read.flatten());
+                if let Some((name, changes)) = deployed.change_set_name.as_ref().zip(read.flatten())
+                {
+                    shown.set("ChangeSet", shown_change_set(name, &changes));
+                    row.waiting = Some(changes);
+                }
             }
             approvals.push(shown.value());
         }
-        row.members.set("Approvals", approvals);
+        row.approvals = Some(approvals);
     }
-}
-
-/// Whether the approval of the execution `id` waits in a pipeline of this `state`, and no other.
-pub fn waits_alone(state: &GetPipelineStateOutput, id: &str) -> bool {
-    let waiting = waiting_approvals(state);
-    matches!(&waiting[..], [one] if one.execution_id() == id)
 }
 
 fn shown_newest(newest: &PipelineExecutionSummary) -> Value {

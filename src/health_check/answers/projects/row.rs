@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 
 use crate::clients::aws::CallError;
 use crate::clients::cloudformation::StackStatus;
+use crate::feedback::change_sets::Change;
 use crate::gitops_pipeline::child::{Child, FoundChild};
 use crate::gitops_pipeline::executions::declared;
 use crate::gitops_pipeline::holds::Hold;
+use crate::gitops_pipeline::names::EventRule;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
+use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::answers::members::{self, Members};
 use crate::health_check::answers::not_read::ReadLimit;
@@ -31,6 +34,12 @@ pub struct Row {
     pub owner: Option<String>,
     /// Those of its pipeline. `None` if it has none.
     pub settings: Option<PipelineSettings>,
+    /// The approvals that wait. `None` if they were not read.
+    pub approvals: Option<Vec<Value>>,
+    /// The changes of the one with a change set. `None` if there is none.
+    pub waiting: Option<Vec<Change>>,
+    /// The names of the event rules that exist. `None` if they were not read.
+    pub rules: Option<Vec<String>>,
     pub holds: Vec<Value>,
     /// Whether the states of the event rules and of the transitions were read.
     pub has_read_rules: bool,
@@ -80,6 +89,12 @@ impl Row {
     ) -> Option<T> {
         let read = ReadLimit::after(PART_TIME).read(thing, work).await;
         read.map_err(|reason| self.not_read(reason)).ok()
+    }
+
+    /// Notes that the pipeline does not exist.
+    pub fn has_no_pipeline(&mut self) {
+        self.members.set("HasPipeline", false);
+        self.add_freeze(None);
     }
 
     /// Whether everything was read.
@@ -133,6 +148,7 @@ impl Row {
 
     pub fn value(mut self) -> Value {
         self.members.set("ProjectID", self.project_id);
+        self.members.set_if("Approvals", self.approvals);
         if !self.holds.is_empty() || self.has_read_rules && self.has_read_transitions {
             self.members.set("Holds", self.holds);
         }
@@ -188,7 +204,7 @@ impl Checker<'_> {
             Box::pin(self.add_pipeline(&mut row, settings, deployed.as_ref())).await;
         } else {
             row.has_read_transitions = true;
-            row.members.set("HasPipeline", false);
+            row.has_no_pipeline();
         }
         row.settings = Some(settings.clone());
         if let Some(stacks) = stacks {
@@ -283,6 +299,9 @@ fn add_parts(
     settings: &PipelineSettings,
     id: &str,
 ) {
+    let is_missing = |rule: &EventRule| looked.missing.contains(&MissingPart::EventRule(*rule));
+    let rules = settings.event_rules().filter(|rule| !is_missing(rule));
+    row.rules = Some(rules.map(|rule| rule.name(&settings.names)).collect());
     for part in looked.missing {
         let problem = part_problem(part, child, settings, id);
         row.problem(&subject(&settings.names.stack()), &problem);

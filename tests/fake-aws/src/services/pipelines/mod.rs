@@ -180,6 +180,15 @@ fn state(pipelines: &Pipelines, call: &Call) -> JsonResult {
         let latest = json!({"pipelineExecutionId": execution.id, "status": execution.status});
         stage["latestExecution"] = latest;
     }
+    // "The inbound executions for a stage", API Reference, `StageState`.
+    let is_built = |one: &&Execution| {
+        let mut actions = one.actions.iter();
+        let has_built = actions.any(|run| run.name == "Build" && run.status == "Succeeded");
+        has_built && one.status == "InProgress" && !reached(one)
+    };
+    let inbound = pipeline.executions.iter().filter(is_built);
+    let inbound = inbound.map(|one| json!({"pipelineExecutionId": one.id, "status": one.status}));
+    stage["inboundExecutions"] = inbound.collect();
     let source = json!({"stageName": "Source"});
     let build = json!({"stageName": "Build", "inboundTransitionState": transition("Build")});
     Ok(json!({"pipelineName": name, "stageStates": [source, build, stage]}))

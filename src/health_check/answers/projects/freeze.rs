@@ -1,0 +1,72 @@
+//! The effect of a freeze: it holds executions before a stage, and what the event rules start.
+
+use aws_sdk_codepipeline::types::StageState;
+use serde_json::Value;
+
+use super::pipeline::Shown;
+use super::row::Row;
+use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, status_of};
+use crate::gitops_pipeline::health::waiting_approvals;
+use crate::health_check::answers::deployments::place;
+use crate::health_check::answers::members::Members;
+
+impl Row {
+    /// Adds what a freeze holds, if the event rules were read. `shown` is `None` without a
+    /// pipeline.
+    pub fn add_freeze(&mut self, shown: Option<Shown<'_>>) {
+        let Some(rules) = self.rules.clone() else {
+            return;
+        };
+        let mut freeze = Members::default();
+        freeze.set_if(
+            "Stage",
+            shown.map(|shown| stage(shown.state.stage_states())),
+        );
+        freeze.set("Rules", rules);
+        freeze.set("Executions", shown.map(executions).unwrap_or_default());
+        self.members.set("Freeze", freeze.value());
+    }
+}
+
+/// The stage before which no execution has changed the stack. With a change set, the approval is in
+/// the stage Deploy.
+fn stage(stages: &[StageState]) -> &'static str {
+    let has_approval = stages.iter().any(|stage| stage.stage_name() == Some(APPROVAL));
+    if has_approval { APPROVAL } else { DEPLOY }
+}
+
+/// The executions in progress, except those whose approval waits.
+fn executions(shown: Shown<'_>) -> Vec<Value> {
+    let waiting = waiting_approvals(shown.state);
+    let open = shown.listed.iter().filter(|one| !status_of(one).is_end());
+    let running = open.filter_map(|one| {
+        let id = one.pipeline_execution_id()?;
+        if waiting.iter().any(|approval| approval.execution_id() == id) {
+            return None;
+        }
+        let mut execution = Members::default();
+        execution.set("ExecutionId", id);
+        execution.set_commit(one);
+        if let Some(place) = place("", id, shown.state) {
+            execution.set_if("IsWaitingBefore", (!place.has_entered).then_some(true));
+            execution.set("Stage", place.stage);
+        }
+        Some(execution.value())
+    });
+    running.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn approval_without_a_change_set_has_a_stage_of_its_own() {
+        let stages = |names: &[&str]| {
+            let stages = names.iter().map(|name| StageState::builder().stage_name(*name).build());
+            stages.collect::<Vec<_>>()
+        };
+        assert_eq!(stage(&stages(&["Build", "Approval", "Deploy"])), "Approval");
+        assert_eq!(stage(&stages(&["Build", "Deploy"])), "Deploy");
+    }
+}

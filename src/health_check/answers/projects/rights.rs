@@ -1,0 +1,67 @@
+//! The rights that the deploy role lacks for the change set that waits for an approval.
+
+use serde_json::{Value, json};
+
+use super::row::Row;
+use crate::clients::aws::CallError;
+use crate::common::one_line::one_line;
+use crate::feedback::rights;
+use crate::feedback::rights::ComparedRights;
+use crate::gitops_pipeline::executions::declared;
+use crate::health_check::answers::not_read::ReadLimit;
+use crate::health_check::checker::Checker;
+use cfn_custom_resource::Reason;
+
+impl Checker<'_> {
+    /// Compares the rights for the change set of `row`. `None` if none waits, or if the pipeline
+    /// deploys with a role of its own, whose policies the function may not read.
+    pub(super) async fn compared_rights(
+        &self,
+        row: Option<&Row>,
+        limit: ReadLimit,
+    ) -> Result<Option<ComparedRights>, Reason> {
+        let waiting = row.and_then(|row| row.settings.as_ref().zip(row.waiting.as_ref()));
+        let Some((settings, changes)) = waiting else {
+            return Ok(None);
+        };
+        let (aws, names) = (&self.clients.aws, &settings.names);
+        let own_role = settings.location.role(&names.deploy_role());
+        let comparing = async {
+            let declared = declared::read(aws, &names.pipeline()).await?;
+            if declared.and_then(|it| it.deploy_role).as_ref() != Some(&own_role) {
+                return Ok(None);
+            }
+            rights::compare(aws, names, changes).await.map(Some)
+        };
+        let thing = format!("the rights of role {}", names.deploy_role());
+        limit.read::<_, CallError>(thing, comparing).await
+    }
+}
+
+impl Row {
+    /// Adds the rights that are missing for the change set, if they were `compared`.
+    pub(super) fn add_rights(&mut self, compared: Result<Option<ComparedRights>, Reason>) {
+        let compared = match compared {
+            Ok(None) => return,
+            Ok(Some(compared)) => compared,
+            Err(reason) => return self.not_read(reason),
+        };
+        let missing = compared.missing.iter().map(|reason| {
+            let remedy = one_line(&reason.remedy.to_string());
+            json!({"Problem": one_line(&reason.problem), "Remedy": remedy})
+        });
+        let missing: Value = missing.collect();
+        let approvals = self.approvals.iter_mut().flatten();
+        for approval in approvals.filter(|it| it.get("ChangeSet").is_some()) {
+            approval["MissingRights"] = missing.clone();
+        }
+        if let Some(error) = compared.failed {
+            self.not_read(error);
+        }
+        if let Some(types) = compared.left_out {
+            let problem = format!("the rights of pipelines were compared for {types}");
+            let remedy = "Compare the policies of the deploy role with them yourself";
+            self.not_read(Reason::uncoded(problem, remedy));
+        }
+    }
+}
