@@ -63,7 +63,7 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
         with request as more:
             # From here on by its ID: another run may delete it, and create one of this name.
             named["ChangeSetName"] = cloudformation.create_change_set(**named, **more, ClientToken=token)["Id"]
-            pages = waiting.ended(shown, f"the change set of stack {stack['StackName']}", output)
+            pages = waiting.ended(shown, f"the change set of stack {stack['StackName']}", output.write_progress)
         if pages[0]["ExecutionStatus"] != "AVAILABLE":
             reason = pages[0].get("StatusReason", "")
             if has_no_changes(reason):
@@ -79,7 +79,7 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
             cloudformation.execute_change_set(**named, ClientRequestToken=token)
         except (BotoCoreError, ClientError):
             # Its response may be lost.
-            if not waiting.ended(shown, what, output)[0]["ExecutionStatus"].startswith("EXECUTE_"):
+            if not waiting.ended(shown, what, output.write_progress)[0]["ExecutionStatus"].startswith("EXECUTE_"):
                 raise
         is_executed = True
         status = operation.end(what, output)

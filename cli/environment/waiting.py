@@ -1,4 +1,4 @@
-"""Waits for the end of what CloudFormation does: every status that is not in progress.
+"""Waits for the end of what AWS does. That of CloudFormation is every status that is not in progress.
 
 A waiter of the SDK does not know each of them, such as that of a stack whose export is in use, and ends with a failed look:
 https://github.com/boto/botocore/issues/2590, https://github.com/aws/aws-sdk/issues/714.
@@ -16,30 +16,34 @@ from cli.shell.ending import explained
 from cli.shell.failure import Failure
 from cli.shell.output import Output
 
-# Seconds between two looks.
-PAUSE = 3.0
+# Seconds between two looks, at most.
+PAUSE = 5.0
+# Seconds without a line, after which a look ends with one.
+REMINDER = 15.0
 # Seconds in which no look succeeds.
 MAX_LOSS = 120.0
 
 
-def ended(look: Callable[[], Any], what: str, output: Output) -> Any:
+def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> Any:
     """The first result of `look` that is not empty. A failed look does not end `what`, so it is repeated for a while."""
-    read_at, loss = time.monotonic(), ""
+    begun = read_at = written = time.monotonic()
+    loss = ""
     while True:
-        time.sleep(PAUSE)
+        # The first steps take seconds.
+        time.sleep(min(PAUSE, 1 + (time.monotonic() - begun) / 10))
         try:
             if found := look():
                 return found
             read_at, loss = time.monotonic(), ""
         except Exception as error:
-            failure = error if isinstance(error, Failure) else explained(error)
+            failure, now = error if isinstance(error, Failure) else explained(error), time.monotonic()
             if failure is None:
                 raise
-            if time.monotonic() - read_at >= MAX_LOSS:
+            if getattr(failure, "is_final", False) or now - read_at >= MAX_LOSS:
                 raise Failure(f"{what} is not read: {failure.problem}", failure.remedy) from error
-            if failure.problem != loss:
-                loss = failure.problem
-                output.write_progress(f"... not read: {loss}")
+            if failure.problem != loss or now - written >= REMINDER:
+                loss, written = failure.problem, now
+                write(f"... not read: {loss}")
 
 
 class Operation:
@@ -52,7 +56,7 @@ class Operation:
 
     def end(self, what: str, output: Output) -> str:
         """Its last status."""
-        return str(ended(self._status, f"{what}, which goes on in CloudFormation,", output))
+        return str(ended(self._status, f"{what}, which goes on in CloudFormation,", output.write_progress))
 
     def _status(self) -> str:
         """Empty while it goes on."""

@@ -5,18 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from cli.environment import waiting
 from cli.environment.questions import NoAnswer, Questions
-from cli.shell.failure import Failure
 from cli.shell.output import Output
 
 # Within which the function answers. It reads nothing from GitLab for this.
 SECONDS = 15.0
-# Seconds between two looks, at most.
-PAUSE = 5.0
-# Seconds without a line, after which a look ends with one.
-_REMINDER = 15.0
-# Seconds in which no look succeeds.
-_MAX_LOSS = 120.0
 # Actions in these do not change any more.
 _ENDED = ("Succeeded", "Failed", "Abandoned")
 
@@ -24,30 +18,21 @@ _ENDED = ("Succeeded", "Failed", "Abandoned")
 class Following:
     def __init__(self, questions: Questions, project: str, execution: str, output: Output) -> None:
         self._questions, self._project, self._execution, self._output = questions, project, execution, output
-        self._begun = self._written = self._read_at = time.monotonic()
+        self._begun = self._written = time.monotonic()
         self._shown: dict[str, str] = {}
         self._shown_remedies: set[str] = set()
-        # The problem of the last look. Empty if it succeeded.
-        self._loss = ""
-
     def end(self) -> dict[str, Any]:
         """Waits. Returns the execution, which waits for an approval or has ended."""
-        while not (execution := self._look()):
-            # The first actions take seconds.
-            time.sleep(min(PAUSE, 1 + (time.monotonic() - self._begun) / 10))
+        execution: dict[str, Any] = waiting.ended(self._look, f"execution {self._execution} goes on, but", self._write)
         return execution
 
     def _look(self) -> dict[str, Any]:
         """Empty while it goes on."""
-        try:
-            answer = self._questions.ask("Deployments", ProjectID=self._project, ExecutionId=self._execution)
-            execution: dict[str, Any] = answer["Execution"]
-            if "Status" not in execution:
-                raise NoAnswer(answer["NotRead"][0]["Problem"], answer["NotRead"][0]["Remedy"])
-        except NoAnswer as failure:
-            self._note_loss(failure)
-            return {}
-        self._loss, self._read_at = "", time.monotonic()
+        answer = self._questions.ask("Deployments", ProjectID=self._project, ExecutionId=self._execution)
+        execution: dict[str, Any] = answer["Execution"]
+        if "Status" not in execution:
+            # CodePipeline shows it late.
+            raise NoAnswer(answer["NotRead"][0]["Problem"], answer["NotRead"][0]["Remedy"])
         for each in execution["Actions"]:
             name, status = each["Action"], each["Status"]
             if self._shown.get(name) != status:
@@ -55,18 +40,9 @@ class Following:
                 self._write(f"{name:<16}{status}")
         if execution["IsEnd"] or "WaitsForApproval" in execution:
             return execution
-        if time.monotonic() - self._written >= _REMINDER:
+        if time.monotonic() - self._written >= waiting.REMINDER:
             self._remind(execution, answer["Holds"] + answer["NotRead"])
         return {}
-
-    def _note_loss(self, failure: NoAnswer) -> None:
-        """A lost connection does not end the execution. Neither does one that CodePipeline shows late."""
-        now = time.monotonic()
-        if failure.is_final or now - self._read_at >= _MAX_LOSS:
-            raise Failure(f"execution {self._execution} goes on, but is not read: {failure.problem}", failure.remedy)
-        if failure.problem != self._loss or now - self._written >= _REMINDER:
-            self._loss = failure.problem
-            self._write(f"... not read: {failure.problem}")
 
     def _remind(self, execution: dict[str, Any], holds: list[dict[str, Any]]) -> None:
         """Writes what it waits for, and each remedy once."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cli.project import following
 from tests.cli.answering import (
     COMMIT, GOOD, PIPELINE, Answering, deployments, execution, execution_id, project, projects, response, unread)
 from tests.cli.conftest import Ended, Run
@@ -70,10 +69,9 @@ def changed(answer: Any, values: Callable[[Any], Any]) -> Iterator[tuple[str, An
 
 
 @pytest.fixture
-def ask(answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Any], Ended]:
+def ask(answering: Answering, run: Run) -> Callable[[str, Any], Ended]:
     """The command with this answer."""
     missing = b"<R><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></R>"
-    monkeypatch.setattr(following, "PAUSE", 0)
 
     def asked(command: str, answer: Any) -> Ended:
         garbled, waits = response(answer), execution("InProgress", WaitsForApproval={"Stage": "Deploy", "Action": "Approval", "Url": "https://x"})

@@ -12,7 +12,6 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from cli import main
 from cli.commands import undo
-from cli.project import following
 from tests.cli.answering import (
     BAD, CONSOLE, GOOD, PIPELINE, Answering, deployment, deployments, execution, execution_id, failed, rejected, response,
     unread)
@@ -62,7 +61,6 @@ class Undo:
 
 @pytest.fixture
 def shop(answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch) -> Undo:
-    monkeypatch.setattr(following, "PAUSE", 0)
     monkeypatch.setattr(undo, "datetime", Noon)
     return Undo(answering, run)
 
@@ -269,7 +267,7 @@ def test_without_waiting_it_ends_after_the_start(shop: Undo, answering: Answerin
 
 
 def test_it_never_waits_silently(shop: Undo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "_REMINDER", 0)
+    monkeypatch.setattr("cli.environment.waiting.REMINDER", 0)
     held = {"Holds": True, "Problem": "held by the disabled transition into stage Deploy", "Remedy": "To end the freeze: aws codepipeline x"}
     waiting = execution("InProgress", "Build Succeeded", holds=[held], Stage="Deploy")
     shop.looks = [execution(), execution("InProgress", "Build InProgress"), waiting, waiting, WAITS]
@@ -319,7 +317,7 @@ def test_lost_look_does_not_end_it(shop: Undo, answering: Answering, monkeypatch
     answering.responses["DescribeStacks"] = lambda _: response(missing, 400)
     shop.looks = [rejected("ResourceNotFoundException", "Function not found", 404)]
     assert f"execution {STARTED} goes on, but is not read: stack cfn-gitops-dev does not exist" in shop("--to", GOOD, "--yes").err
-    monkeypatch.setattr(following, "_MAX_LOSS", 0)
+    monkeypatch.setattr("cli.environment.waiting.MAX_LOSS", 0)
     shop.looks = [LOST]
     assert f"execution {STARTED} goes on, but is not read: " in shop("--to", GOOD, "--yes").err
 

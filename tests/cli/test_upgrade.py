@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from samcli.yamlhelper import yaml_parse
 
+from cli.environment import waiting
 from tests.cli.conftest import EMPTY, FUNCTION, ROOT, FakeAccount, Run
 from tests.cli.test_foreign_stacks import OWN, PROJECT, TOPIC, stack, stacks  # noqa: F401: a fixture
 
@@ -317,7 +318,9 @@ def test_owner_that_another_stack_or_a_stack_set_updates_is_left(more: dict[str,
     assert (f"LEFT    gitops-dev-shop: its owner, stack {owner['StackName']}, belongs to {manager}. Set RenderingSerial to 2 there\n") in ended.out
 
 
-def test_no_other_stack_is_updated_while_an_update_is_not_read(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+def test_no_other_stack_is_updated_while_an_update_is_not_read(stacks: FakeAccount, run: Run,  # noqa: F811
+                                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MAX_LOSS", 0)
     second = PROJECT.replace("shop", "web")
     stacks.known |= {"project-dev-web": stack("project-dev-web", second), "gitops-dev-web": stack("gitops-dev-web", owner=second, PipelineName="web")}
     stacks.show(stacks.known["gitops-dev-web"])

@@ -1,6 +1,8 @@
 """The end of what CloudFormation does: its statuses, looks that fail, and looks that show the former status."""
 
+import itertools
 import re
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -8,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
+from cli.environment import waiting
 from cli.environment.stack_deletion import delete_stack
 from cli.environment.waiting import Operation
 from cli.shell.failure import Failure
@@ -78,7 +81,9 @@ def test_failed_looks_do_not_end_an_operation(error: Exception, capsys: pytest.C
 @pytest.mark.parametrize(("look", "problem"), [
     (THROTTLED, "AWS throttles DescribeStacks"), (EXPIRED, "the credentials have expired (ExpiredToken)"),
     (["UPDATE_COMPLETE"], "CloudFormation still shows the former status UPDATE_COMPLETE")], ids=str)
-def test_operation_that_is_not_read_for_two_minutes_goes_on(look: Any, problem: str) -> None:
+def test_operation_that_is_not_read_for_two_minutes_goes_on(look: Any, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(step=waiting.MAX_LOSS / 10)
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock)))
     with pytest.raises(Failure) as raised:
         ended(["DELETE_IN_PROGRESS"], *[look] * 50)
     assert raised.value.problem == f"the deletion of stack a, which goes on in CloudFormation, is not read: {problem}"
