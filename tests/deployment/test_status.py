@@ -66,6 +66,8 @@ def decide(aws: LocalAws, word: str, project: str, *arguments: str) -> str:
     ran = subprocess.run([sys.executable, "-m", "cli", word, project, "--env", "dev", "--yes", *arguments], cwd=ROOT, text=True,
                          capture_output=True, env={**os.environ, **aws.environment()}, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    # The function has read everything, and the deployment lacks no right.
+    assert not re.search("^[?!] ", ran.stdout, re.MULTILINE), ran.stdout
     return ran.stdout
 
 
