@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.environment.account import Environment, exports, parameters
+from cli.environment.account import Environment, exports, parameters, root_of
 from cli.environment.owners import Owners
 from cli.environment.stack_deletion import delete_stack, unprotecting
 from cli.project.pipelines import children_of
@@ -113,11 +113,12 @@ class Others:
         self._stacks, env_id = self._account.stacks(), environment.env_id
         owners = Owners(environment, self._stacks)
         # The owner of each pipeline's stack. Without a resource that owns it, no stack needs the function for it.
-        owned = {child["StackName"]: (owner["StackName"], *owners.of(child)) for child in children_of(self._stacks, env_id)
+        owned = {child["StackName"]: (root_of(owner), *owners.of(child)) for child in children_of(self._stacks, env_id)
                  if (owner := owners.named_by(child)) and owners.of(child).is_shown is not False}
         self._with_own = {child for child, (owner, *_) in owned.items() if owner == environment.settings.stack_name}
         self._owned = {child: found for child, found in sorted(owned.items()) if child not in self._with_own}
-        self._importing = environment.users() if environment.export in exports(self._own) else []
+        importing = environment.users() if environment.export in exports(self._own) else []
+        self._importing = sorted({root_of(stack) for stack in self._stacks if stack["StackName"] in importing})
         roles = tuple(f":iam::{self._account.id}:role/{name_of(each, env_id)}" for each in ("deploy_role", "provisioning_role"))
         self._deployed = sorted(stack["StackName"] for stack in self._stacks if stack["StackName"] not in owned and "RootId" not in stack and (
             stack["StackName"].startswith(name_of("deployed_stack", env_id)) or stack.get("RoleARN", "").endswith(roles)))

@@ -208,12 +208,17 @@ def owner_of(stack: dict[str, Any]) -> str | None:
     return value if _STACK_ID.fullmatch(value) else None
 
 
+def root_of(stack: dict[str, Any]) -> str:
+    """The name of the stack that a person updates and deletes: the root of a nested one."""
+    return str(stack["RootId"].split("/")[1] if "RootId" in stack else stack["StackName"])
+
+
 def manager_of(stack: dict[str, Any]) -> str:
     """The root stack or the StackSet that updates the stack, and would fail or change it again after another update. Empty if a
     person updates it. CloudFormation shows a StackSet only in its own account. So an instance has no other sign than the name that
     it gets, `StackSet-<name>-<ID>`, and another stack with such a name counts as one."""
     if "ParentId" in stack:
-        return f"stack {stack.get('RootId', stack['ParentId']).split('/')[1]}, in which it is nested"
+        return f"stack {root_of(stack)}, in which it is nested"
     return "its StackSet, of which its name shows an instance" if stack["StackName"].startswith("StackSet-") else ""
 
 

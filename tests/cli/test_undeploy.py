@@ -124,7 +124,9 @@ def test_bucket_of_a_live_environment_is_not_deleted(own: str | None, owns: str,
 def test_importing_stacks_are_named_and_nothing_is_deleted(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
     """CloudFormation accepts the deletion, and ends it in the former status after the first look."""
     paginate = account.session.client.return_value.get_paginator.return_value.paginate
-    paginate.return_value = [{"Imports": ["mirror-only"]}, {"Imports": ["project-prd-shop"]}]
+    paginate.return_value = [{"Imports": ["mirror-only"]}, {"Imports": ["project-prd-shop-Mirror-1A2B"]}]
+    for name, more in (("mirror-only", {}), ("project-prd-shop-Mirror-1A2B", {"RootId": "arn:aws:cloudformation:a:1:stack/project-prd-shop/1"})):
+        account.known[name] = {"StackName": name, "StackId": name, "StackStatus": "CREATE_COMPLETE", **more}
     ended = undeploys("--keep-stacks", "--yes")
     assert (ended.status, deleted) == (1, []) and paginate.call_args.kwargs == {"ExportName": "cfn-gitops-prd-ServiceToken"}
     assert "- stack mirror-only: imports the function\n- stack project-prd-shop: imports the function\n" in ended.out
