@@ -13,7 +13,7 @@ from typing import Any
 
 from cli.environment.stack_statuses import DELETE_COMPLETE, is_in_progress
 from cli.shell.ending import explained
-from cli.shell.failure import Failure
+from cli.shell.failure import Failure, NotLooked
 from cli.shell.output import Output
 
 # Seconds between two looks, at most.
@@ -40,7 +40,7 @@ def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> A
             if failure is None:
                 raise
             if getattr(failure, "is_final", False) or now - read_at >= MAX_LOSS:
-                raise Failure(f"{what} is not read: {failure.problem}", failure.remedy) from error
+                raise NotLooked(f"{what} is not read: {failure.problem}", failure.remedy) from error
             if failure.problem != loss or now - written >= REMINDER:
                 loss, written = failure.problem, now
                 write(f"... not read: {loss}")
