@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import argparse
 import time
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from cli.environment.account import OF_CHANGES, Account, Environment
-from cli.environment.questions import Questions, members_of, remedy_of
+from cli.environment.questions import OTHER_FORM, NoAnswer, Questions, members_of, of_another_form, remedy_of
+from cli.project import pipelines
 from cli.project.approvals import counts_of, execution_page_of, is_waiting, page_of
+from cli.project.freezing import line_of
 from cli.rules import name_of
 from cli.shell import machine
-from cli.shell.ending import Failure, WrongUse
+from cli.shell.ending import Failure, NotLooked, WrongUse
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import hide, shortened
 
@@ -45,6 +48,16 @@ class Request(NamedTuple):
     token: str
 
 
+class Found(NamedTuple):
+    """The answer of the function about the request."""
+
+    # `None` if it was not read.
+    approval: dict[str, Any] | None
+    lines: list[str]
+    row: dict[str, Any]
+    unread: list[dict[str, str]]
+
+
 class Decision(NamedTuple):
     # The answer at the prompt, and the beginning of the summary. Those of the function begin with its name.
     word: str
@@ -60,30 +73,33 @@ class Decision(NamedTuple):
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def _summary(self, reason: str) -> str:
-        if len(summary := f"{self.word}: {reason}") > _MAX_SUMMARY:
-            raise argparse.ArgumentTypeError(f"it has more than {_MAX_SUMMARY - len(self.word) - 2} characters")
-        return summary
+        limit = _MAX_SUMMARY - len(self.word) - 2
+        if not reason.strip() or any(unicodedata.category(each) in ("Cc", "Cs") for each in reason):
+            raise argparse.ArgumentTypeError("it is empty, or has a control character")
+        if len(reason) > limit:
+            raise argparse.ArgumentTypeError(f"it has {len(reason)} characters, and at most {limit} are possible")
+        return f"{self.word}: {reason}"
 
     def run(self, environment: Environment, given: Any, output: Output) -> int:
         account, pipeline = environment.account, name_of("pipeline", environment.env_id, given.project)
         client, page = account.client("codepipeline", config=OF_CHANGES), page_of(pipeline, account.region, account.partition)
-        request = _waiting(client, pipeline, page)
+        request = _waiting(client, pipeline, page, environment)
         # Not as a whole: the ID of an execution may have its `-4a1b-`.
         hide(request.token.split("-"))
-        answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=given.project)
-        unread = [each for part in (*answer["Projects"], answer) for each in part["NotRead"]]
-        shown = next((each for row in answer["Projects"] for each in row.get("Approvals", [])
-                      if (each["ExecutionId"], each["ActionExecutionId"]) == (request.execution, request.id)), None)
-        output.document |= {"project": given.project, "pipeline": pipeline, "approval": members_of(shown), "unread": members_of(unread)}
-        output.write_progress(*(_lines(request, shown) if shown else ()))
-        for mark, each in [*(("!", each) for each in (shown or {}).get("MissingRights", [])), *(("?", each) for each in unread)]:
+        found = _read(environment, request, given.project, output)
+        output.document |= {"project": given.project, "pipeline": pipeline, "approval": members_of(found.approval), "unread": members_of(found.unread)}
+        output.write_progress(*found.lines, *(f"! {line_of(each)}" for each in found.row.get("Holds", [])))
+        missing = (found.approval or {}).get("MissingRights", [])
+        problems = [{**each, "Problem": f"{each['Subject']}: {each['Problem']}"} for each in found.row.get("Problems", [])]
+        for mark, each in [*(("!", each) for each in (*problems, *missing)), *(("?", each) for each in found.unread)]:
             output.write_progress(f"{mark} {each['Problem']}", f"    {output.selecting(remedy_of(each))}")
-        if shown is None:
-            raise Failure(f"nothing was changed: another request waits now, or that of execution {request.execution} was not read",
-                          f"Run this again, or decide in the console: {page}")
-        if self is APPROVE and request.stage != "Approval" and "ChangeSet" not in shown:
-            raise Failure("nothing was approved, because the change set was not read", f"Run this again, or read it in the console: {page}")
-        if "Resources" not in shown.get("ChangeSet", {"Resources": []}):
+        change_set = (found.approval or {}).get("ChangeSet")
+        if self is APPROVE and (found.approval is None or change_set is None and request.stage != "Approval"):
+            raise NotLooked("nothing was approved, because the change set was not read", f"Run this again, or decide in the console: {page}")
+        if change_set and "Resources" not in change_set:
+            if self is APPROVE and given.yes:
+                raise Failure("nothing was approved, because --yes approves only what was shown, and its resources are too many for a list",
+                              f"Read them in the console, and run this without --yes: {page}")
             output.write_progress(f"Its resources are too many for a list. Read them in the console: {page}")
         if not confirm(output, f"To {self.word} it, type {self.word}:", self.word, given.yes):
             return 1
@@ -99,17 +115,19 @@ class Decision(NamedTuple):
             client.put_approval_result(
                 pipelineName=request.pipeline, stageName=request.stage, actionName=request.action, token=request.token, result=result)
         except Exception as error:
-            failure = machine.explained(error)
-            if failure is None or machine.has_done_nothing(error) and machine.code_of(error) not in _ANSWERED:
+            failure, is_of_another = machine.explained(error), machine.has_done_nothing(error)
+            if failure is None or is_of_another and machine.code_of(error) not in _ANSWERED:
                 _name_approvers(error)
-                raise
-            found = _look(client, request)
-            if found.get("status") not in _DECIDED:
+                raise pipelines.changed(error) or error
+            decided = _look(client, request)
+            if not decided and is_of_another:
+                raise Failure(f"the request of {what} has ended already, and this call decided nothing", f"See it: {page}") from error
+            if not decided:
                 raise Failure(f"PutApprovalResult: {failure.problem}", output.interrupted) from error
-            if (found["status"], found.get("updatedBy")) != (self.status, account.arn):
+            if is_of_another or (decided["status"], decided.get("updatedBy")) != (self.status, account.arn):
                 # CodePipeline itself ends a request that has waited for seven days.
-                end = f"{_DECIDED[found['status']]} by {found['updatedBy']}" if "updatedBy" in found else found["status"]
-                summary = found.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "no reason")
+                end = f"{_DECIDED[decided['status']]} by {decided['updatedBy']}" if "updatedBy" in decided else decided["status"]
+                summary = decided.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "no reason")
                 raise Failure(f"the request of {what} has ended already: {end} ({summary})", f"See it: {page}") from error
         output.document["result"] = past
         output.record_change(f"{what} is {past}")
@@ -120,14 +138,15 @@ APPROVE = Decision("approve", "Approved", "Succeeded", "It goes on: {page}")
 REJECT = Decision("reject", "Rejected", "Failed", "Nothing of it is deployed. But its commit stays on the branch, so the next push deploys it as well")
 
 
-def _waiting(client: Any, pipeline: str, page: str) -> Request:
+def _waiting(client: Any, pipeline: str, page: str, environment: Environment) -> Request:
     """The one request that waits."""
     try:
         stages = client.get_pipeline_state(name=pipeline)["stageStates"]
     except ClientError as error:
         # A name with other characters is invalid.
         if machine.code_of(error) in ("PipelineNotFoundException", "ValidationException"):
-            raise WrongUse(f"pipeline {pipeline} does not exist", "Correct the project's name. Before the first push it has no pipeline") from error
+            raise WrongUse(f"pipeline {pipeline} does not exist in {environment.place}", "Correct the project's name, or name another place with "
+                           "--profile or --region. Before the first push, a project has no pipeline") from error
         _name_approvers(error)
         raise
     found = [Request(pipeline, stage["stageName"], action["actionName"], stage.get("latestExecution", {}).get("pipelineExecutionId", "?"),
@@ -145,10 +164,37 @@ def _waiting(client: Any, pipeline: str, page: str) -> Request:
     return found[0]
 
 
-def _lines(request: Request, approval: dict[str, Any]) -> Iterator[str]:
+def _read(environment: Environment, request: Request, project: str, output: Output) -> Found:
+    """Raises `Failure` if the request does not wait any more. Without an answer, the request can still be rejected."""
+    questions = Questions(environment, _SECONDS)
+    try:
+        answer = questions.ask("Projects", output, ProjectID=project)
+        row = (*answer["Projects"], {"NotRead": []})[0]
+        approvals = row.get("Approvals")
+        shown = next((each for each in approvals or [] if (each["ExecutionId"], each.get("ActionExecutionId")) == (request.execution, request.id)), None)
+        if shown is None and approvals is not None and request.id and all("ActionExecutionId" in each for each in approvals):
+            raise Failure(f"nothing was changed: another request waits now, not that of execution {request.execution}" if approvals else
+                          f"nothing was changed: the request of execution {request.execution} has ended meanwhile", "Run this again")
+        return Found(shown, [*_lines(request, shown, row["NotRead"])], row, [*row["NotRead"], *answer["NotRead"]])
+    except NoAnswer as failure:
+        why = failure
+    except OTHER_FORM as error:
+        if not environment.answered_by:
+            raise
+        why = of_another_form(environment, questions.function, f"{type(error).__name__}: {error}")
+    return Found(None, [*_lines(request, None, [])], {}, [{"Problem": why.problem, "Remedy": why.remedy}])
+
+
+def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any]) -> Iterator[str]:
     """As in the note in GitLab. The function has sorted the resources: replacements and removals are first."""
+    waits = f"Execution {request.execution} of {request.pipeline} waits for an approval"
+    if approval is None:
+        # As GetPipelineState shows it.
+        yield f"{waits}: action {request.action} in stage {request.stage}"
+        yield "? its commit and its change set were not read"
+        return
     title, change_set = shortened(approval.get("Title", ""), _MAX_TITLE), approval.get("ChangeSet", {})
-    yield f"Execution {request.execution} of {request.pipeline} waits for an approval: commit {approval.get('Commit', '?')[:8]} {title}".rstrip()
+    yield f"{waits}: commit {approval.get('Commit', '?')[:8]} {title}".rstrip()
     if request.stage == "Approval":
         yield f"Pipeline {request.pipeline} has no change set. The commit is all that you can read"
     else:
@@ -158,8 +204,8 @@ def _lines(request: Request, approval: dict[str, Any]) -> Iterator[str]:
         details = [f"because of {', '.join(causes)}"] * bool(causes) + [("also " if causes else "") + ", ".join(others)] * bool(others)
         details += ["the present one is deleted"] * bool(each.get("IsDeleted"))
         yield f"  {each['Effect']:<20}  {each['LogicalId']} ({each['Type']}){': ' if details else ''}{'; '.join(details)}"
-    if change_set and "MissingRights" not in approval:
-        yield "? whether the deployment lacks rights was not compared"
+    if change_set and "MissingRights" not in approval and not unread:
+        yield "? whether the deployment lacks rights was not compared, because it has a role of its own"
     if any(each["Type"] == "AWS::CloudFormation::Stack" for each in change_set.get("Resources", [])):
         yield "Changes inside nested stacks are not listed"
 

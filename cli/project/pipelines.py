@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from cli.environment.account import outputs, owner_of
 from cli.rules import PIPELINES, name_of
+from cli.shell.failure import Failure
 from cli.shell.machine import code_of
 
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html (State)
@@ -40,6 +41,13 @@ def unreadable(child: dict[str, Any]) -> str | None:
     if version_of(child) is None:
         return f"its output RenderingVersion is {outputs(child)['RenderingVersion']}, not a number"
     return None if outputs(child).get("PipelineName") else "it has no output PipelineName"
+
+
+def changed(error: Exception) -> Failure | None:
+    """That a pipeline or its stage does not exist any more. `None` for another error."""
+    if isinstance(error, ClientError) and code_of(error) in ("PipelineNotFoundException", "StageNotFoundException", "ActionNotFoundException"):
+        return Failure("the pipeline has changed since the list", "Run this again")
+    return None
 
 
 def rule_state(client: Any, name: str) -> str:

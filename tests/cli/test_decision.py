@@ -11,7 +11,7 @@ from cli import main
 from cli.commands import approve, reject
 from cli.environment.account import Account
 from cli.project import decision
-from tests.cli.answering import COMMIT, CONSOLE, PIPELINE, SESSION, Answering, execution_id, project, projects, rejected, unread
+from tests.cli.answering import COMMIT, CONSOLE, PIPELINE, SESSION, Answering, execution_id, failed, project, projects, rejected, response, unread
 from tests.cli.conftest import Ended, Run
 
 EXECUTION, REQUEST, OTHER_REQUEST = execution_id(7), "a7c1e0d2-0000-4000-8000-000000000071", "b8d2f1e3-0000-4000-8000-000000000072"
@@ -144,26 +144,50 @@ def test_another_answer_at_the_prompt_approves_nothing(answer: str, approves: De
     assert (ended.status, approves.put) == (1, []) and ended.err.startswith("Nothing was changed: the answer is ")
 
 
-@pytest.mark.parametrize("now", [[], [approval(ActionExecutionId=OTHER_REQUEST)], [approval(ExecutionId=execution_id(8))]], ids=range(3))
-def test_request_that_changed_meanwhile_is_not_decided(now: Any, approves: Decide, rejects: Decide) -> None:
+@pytest.mark.parametrize(("now", "said"), [
+    ([], f"the request of execution {EXECUTION} has ended meanwhile"),
+    ([approval(ActionExecutionId=OTHER_REQUEST)], f"another request waits now, not that of execution {EXECUTION}"),
+    ([approval(ExecutionId=execution_id(8))], f"another request waits now, not that of execution {EXECUTION}")], ids=range(3))
+def test_request_that_changed_meanwhile_is_not_decided(now: Any, said: str, approves: Decide, rejects: Decide) -> None:
     for command in (approves, rejects):
         command.answer(*now)
         ended = command("--yes")
         assert (ended.status, command.put, "Orders" in ended.out) == (1, [], False)
-        assert ended.err == (f"nothing was changed: another request waits now, or that of execution {EXECUTION} was not read. "
-                             f"Run this again, or decide in the console: {PAGE}\n")
+        assert ended.err == f"nothing was changed: {said}. Run this again\n"
 
 
-def test_pipeline_that_the_function_does_not_know_is_not_decided(rejects: Decide, answering: Answering) -> None:
-    answering.responses["Invoke"] = projects(NotRead=unread("listing the stacks: AccessDenied"))
-    ended = rejects("--yes")
-    assert (ended.status, rejects.put) == (1, []) and "? listing the stacks: AccessDenied\n    Run this again\n" in ended.out
+NOT_JSON = response(b"<html>")
+BAD_FORM = {"Format": 1, "EnvID": "dev", "Projects": [{"ProjectID": "shop", "NotRead": [], "Approvals": [{"ActionExecutionId": REQUEST}]}], "NotRead": []}
 
 
-def test_answer_of_an_older_function_decides_nothing(approves: Decide) -> None:
-    approves.answer(approval(ActionExecutionId=None))
+@pytest.mark.parametrize(("answered", "said"), [
+    (DENIED, "you may not ask function cfn-gitops-dev-read: User: x is not authorized"),
+    (rejected("TooManyRequestsException", status=429), "AWS throttles Invoke"), (LOST, "codepipeline.eu-central-1.amazonaws.com did not answer in time"),
+    (failed("UnknownEvent"), "function cfn-gitops-dev-read is older than this command"),
+    (failed("Unhandled", "out of memory"), "function cfn-gitops-dev-read failed: out of memory"),
+    (NOT_JSON, "the answer of function cfn-gitops-dev-read is not JSON"), (response(BAD_FORM), "is not that of this version: KeyError: 'ExecutionId'"),
+    (response({**projects(), "EnvID": "prd"}), "its EnvID is prd"), (projects(NotRead=unread("listing the stacks: denied")), "listing the stacks: denied"),
+    (projects(project("shop", 7, "InProgress", Approvals=[approval(ActionExecutionId=None)])), "its commit and its change set were not read"),
+], ids=range(10))
+def test_request_is_rejected_while_the_function_is_broken(answered: Any, said: str, approves: Decide, rejects: Decide, answering: Answering) -> None:
+    answering.responses["Invoke"] = answered
     ended = approves("--yes")
-    assert (ended.status != 0, approves.put) == (True, []) and "Deploy this version of the environment" in ended.err
+    assert (ended.status, approves.put) == (3, [])
+    assert ended.err == f"nothing was approved, because the change set was not read. Run this again, or decide in the console: {PAGE}\n"
+    assert rejects().status == 1 and rejects.put == []
+    ended = rejects(answer="reject\n")
+    assert (ended.status, ended.err, [each["token"] for each in rejects.put]) == (0, "", [TOKEN]) and said in ended.out
+    assert f"Execution {EXECUTION} of {PIPELINE} waits for an approval: action Approval in stage Deploy\n? its commit" in ended.out
+
+
+def test_freeze_and_problem_are_shown_before_the_prompt(approves: Decide) -> None:
+    hold = {"Held": "held by the disabled transition into stage Deploy: sale", "Stage": "Deploy", "By": PAUL, "Since": "2126-11-27T06:00:00Z",
+            "Reason": "sale", "Remedy": "To end the freeze: cfn-gitops thaw shop --env dev"}
+    broken = {"Subject": "stack cfnstack-dev-shop", "Problem": "its status is UPDATE_ROLLBACK_FAILED", "Remedy": "Continue: aws cloudformation continue-x"}
+    approves.answer(approval(), Holds=[hold], Problems=[broken])
+    shown = approves("--region", "eu-west-1").out
+    assert (f"! held by the disabled transition into stage Deploy: sale, for 0s by {PAUL}\n! stack cfnstack-dev-shop: its status is "
+            "UPDATE_ROLLBACK_FAILED\n    Continue: aws --region eu-west-1 cloudformation continue-x\nTo approve it") in shown
 
 
 def test_unread_change_set_is_rejected_but_not_approved(approves: Decide, rejects: Decide) -> None:
@@ -171,8 +195,8 @@ def test_unread_change_set_is_rejected_but_not_approved(approves: Decide, reject
         command.answer(approval(ChangeSet=None, MissingRights=None), NotRead=unread("the change set of execution 7 was not read: Throttling"))
         ended = command("--yes")
         assert "? its change set was not read\n? the change set of execution 7 was not read: Throttling\n    Run this again\n" in ended.out
-        assert ended.status == (1 if command is approves else 0)
-    assert f"nothing was approved, because the change set was not read. Run this again, or read it in the console: {PAGE}\n" in approves("--yes").err
+        assert ended.status == (3 if command is approves else 0)
+    assert f"nothing was approved, because the change set was not read. Run this again, or decide in the console: {PAGE}\n" in approves("--yes").err
     assert [each["result"]["status"] for each in approves.put] == ["Rejected"]
 
 
@@ -184,12 +208,21 @@ def test_pipeline_without_a_change_set_has_only_a_commit(approves: Decide, answe
     assert [(each["stageName"], each["token"]) for each in approves.put] == [("Approval", TOKEN)]
 
 
-def test_more_resources_than_a_list_has_are_counted(approves: Decide) -> None:
+def test_more_resources_than_a_list_has_are_counted(approves: Decide, answering: Answering) -> None:
     counts = {**CHANGE_SET["Counts"], "Added": 170}  # type: ignore[dict-item]
     approves.answer(approval(ChangeSet={"Name": "changeset-dev-shop", "Counts": counts}, MissingRights=None))
     ended = approves(answer="approve\n")
-    assert ended.status == 0 and "? whether the deployment lacks rights was not compared\n" in ended.out and "1 replaced, 1 removed, 1 modified, 170 added\n" in ended.out
+    assert ended.status == 0 and "? whether the deployment lacks rights was not compared, because it has a role of its own\n" in ended.out and "1 replaced, 1 removed, 1 modified, 170 added\n" in ended.out
     assert f"Its resources are too many for a list. Read them in the console: {PAGE}\nTo approve it" in ended.out
+    answering.requests.clear()
+    ended = approves("--yes")
+    assert (ended.status, approves.put) == (1, []) and "--yes approves only what was shown" in ended.err
+
+
+def test_rights_that_were_not_read_have_their_own_reason(approves: Decide) -> None:
+    approves.answer(approval(MissingRights=None), NotRead=unread("the rights of role r: Throttling"))
+    ended = approves("--yes")
+    assert ended.status == 0 and "? the rights of role r: Throttling\n" in ended.out and "not compared" not in ended.out
 
 
 @pytest.mark.parametrize(("found", "line"), [
@@ -201,7 +234,8 @@ def test_more_resources_than_a_list_has_are_counted(approves: Decide) -> None:
     (state(REQUEST, OTHER_REQUEST), f"several approvals may wait in {PIPELINE}, of change sets with one name: {EXECUTION}, {EXECUTION}. Decide in the console: {PAGE}"),
     (state(REQUEST, token=""), f"several approvals may wait in {PIPELINE}, of change sets with one name: {EXECUTION}. Decide in the console: {PAGE}"),
     (rejected("PipelineNotFoundException", status=400),
-     f"pipeline {PIPELINE} does not exist. Correct the project's name. Before the first push it has no pipeline")], ids=range(6))
+     f"pipeline {PIPELINE} does not exist in account 111122223333, region eu-central-1. Correct the project's name, or name another place with "
+     "--profile or --region. Before the first push, a project has no pipeline")], ids=range(6))
 def test_without_one_request_nothing_is_decided(found: Any, line: str, rejects: Decide, answering: Answering) -> None:
     answering.responses["GetPipelineState"] = found
     ended = rejects("--yes")
@@ -223,12 +257,23 @@ def test_request_that_another_person_decided_is_named(answered: Any, approves: D
     ended = approves("--yes")
     assert ended.status == 1 and "is approved" not in ended.out
     assert ended.err == f"the request of execution {EXECUTION} of {PIPELINE} has ended already: rejected by {PAUL} (not\\x1btoday). See it: {TIMELINE}\n"
-    # It was approved, but by another person.
-    answering.responses["ListActionExecutions"] = decided("Succeeded", PAUL, "read")
-    assert f"has ended already: approved by {PAUL} (read). See it" in approves("--yes").err
+    # It was approved, but not by this call.
+    for by in (PAUL, OLIVIA):
+        answering.responses["ListActionExecutions"] = decided("Succeeded", by, "read")
+        ended = approves("--yes")
+        assert ended.status == 1 and f"has ended already: approved by {by} (read). See it" in ended.err and "ok " not in ended.out
+    answering.responses["ListActionExecutions"] = DENIED
+    assert f"the request of execution {EXECUTION} of {PIPELINE} has ended already, and this call decided nothing. See it: {TIMELINE}\n" == approves("--yes").err
     # After seven days CodePipeline fails it.
     answering.responses["ListActionExecutions"] = {"actionExecutionDetails": [{"actionExecutionId": REQUEST, "status": "Failed"}]}
     assert "has ended already: Failed (no reason). See it" in approves("--yes").err
+
+
+@pytest.mark.parametrize("gone", ["Pipeline", "Stage"])
+def test_pipeline_that_changed_meanwhile_is_named(gone: str, approves: Decide, answering: Answering) -> None:
+    answering.responses["PutApprovalResult"] = rejected(f"{gone}NotFoundException", status=400)
+    ended = approves("--yes")
+    assert (ended.status, ended.err) == (1, "the pipeline has changed since the list. Run this again\n")
 
 
 @pytest.mark.parametrize(("word", "status"), [("approve", "Succeeded"), ("reject", "Failed")])
@@ -264,7 +309,14 @@ def test_reason_has_the_length_that_codepipeline_takes(approves: Decide, answeri
     assert approves("--yes", "--reason", "ä" * 503).status == 0 and len(approves.put[0]["result"]["summary"]) == 512
     answering.requests.clear()
     ended = approves("--yes", "--reason", "ä" * 504)
-    assert (ended.status, answering.requests) == (2, []) and "argument --reason: it has more than 503 characters" in ended.err
+    assert (ended.status, answering.requests) == (2, []) and "argument --reason: it has 504 characters, and at most 503 are" in ended.err
+
+
+@pytest.mark.parametrize("reason", ["", " ", "two\nlines", "\x1b[2J", "\udce4"])
+def test_reason_without_plain_text_is_wrong_use(reason: str, approves: Decide, rejects: Decide, answering: Answering) -> None:
+    for command in (approves, rejects):
+        ended = command("--yes", "--reason", reason)
+        assert (ended.status, answering.requests) == (2, []) and "argument --reason: it is empty, or has a control character" in ended.err
 
 
 @pytest.mark.parametrize("module", [approve, reject])
