@@ -22,7 +22,7 @@ from cli.shell.terminal import loss, write, write_shown
 
 # In the order of an environment's life.
 COMMANDS = ("check", "status", "doctor", "failures", "approve", "reject", "undo", "freeze", "thaw", "upgrade", "leave", "undeploy")
-_STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 3 if it could not look, 130 after an interrupt."
+_STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 3 if it could not look at something, 130 after an interrupt."
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
 

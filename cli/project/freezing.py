@@ -1,4 +1,4 @@
-"""Freezes and thaws projects: the transition into a stage of each pipeline, and its event rules.
+"""Freezes and thaws projects: the transition into a stage of each pipeline, and its event rules, as of the function's list.
 
 The question and cli/rules.json choose the names of all that is changed, not the answer.
 """
@@ -8,16 +8,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
 from cli.environment import stack_statuses
 from cli.environment.account import OF_CHANGES, Environment
 from cli.environment.questions import Questions, members_of, remedy_of
+from cli.project import pipelines
 from cli.rules import event_rules, name_of
 from cli.shell import machine
-from cli.shell.failure import Failure, NotLooked, WrongUse
+from cli.shell.failure import Failure, NotLooked, WrongUse, status_of
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import shortened
 from cli.shell.times import age, read_time
@@ -29,25 +30,57 @@ _SECONDS, _MAX_TITLE, _MAX_CAUSE = 310, 60, 400
 
 
 class Project:
-    """A project whose transition and event rules were read. Raises `Failure` if the answer names others."""
+    """A project whose transition and event rules are read. Raises `Failure` if the answer names others."""
 
     def __init__(self, row: dict[str, Any], environment: Environment) -> None:
         self.option, env_id = f"--env {environment.settings.table}", environment.env_id
-        self.name, self.holds, self.approvals, freeze = str(row["ProjectID"]), row.get("Holds", []), row.get("Approvals", []), row["Freeze"]
-        self.pipeline, self.rules = name_of("pipeline", env_id, self.name), event_rules(env_id, self.name)
-        self.stage, self.executions = freeze.get("Stage", ""), freeze["Executions"]
-        stacks = {each.get("Name") or each["StackName"]: each.get("Status", "") for each in (row.get("ChildStack"), row.get("Owner")) if each}
-        self.updates = [f"stack {name} is in {status}" for name, status in stacks.items() if stack_statuses.is_in_progress(status)]
-        held = {each.get("Rule") or each.get("Stage"): each for each in self.holds}
-        found = {row["Pipeline"], *freeze["Rules"], *(each["Rule"] for each in self.holds if "Rule" in each)}
-        if others := found - {self.pipeline, *self.rules.values()} or {self.stage} - {"", *STAGES}:
+        self.name, self.approvals, self.problems, self.unread = str(row["ProjectID"]), row.get("Approvals", []), row["Problems"], row["NotRead"]
+        self.pipeline, self.kinds, freeze = name_of("pipeline", env_id, self.name), event_rules(env_id, self.name), row["Freeze"]
+        self.stage, self.rules, self.executions = freeze.get("Stage", ""), freeze["Rules"], freeze["Executions"]
+        # `None` if it is not known.
+        self.has_approval = freeze.get("HasApproval", self.stage == "Approval" or None)
+        self.updates, self.holds = _updates(row), row.get("Holds", [])
+        # By the stage of a transition, or the name of an event rule.
+        self.held = {each.get("Rule") or each["Stage"]: each for each in self.holds}
+        # An event rule that was not read may be disabled.
+        self.has_read_rules = "Holds" in row and not (self.holds and self.unread)
+        found = {row["Pipeline"], *self.rules, *(each["Rule"] for each in self.holds if "Rule" in each)}
+        if others := found - {self.pipeline, *self.kinds.values()} or {self.stage} - {"", *STAGES}:
             raise Failure(f"the answer about project {self.name} names {', '.join(sorted(others))}",
                           "Nothing was changed. Deploy this version of the environment, and run this again")
-        # By the stage of a transition, or the name of an event rule: what disables it. The transition is first.
-        self.parts = {each: held.get(each) for each in (*(each for each in STAGES if each == self.stage or each in held), *freeze["Rules"])}
 
-    def named(self, part: str) -> str:
-        return f"the transition into stage {part} of {self.pipeline}" if part in STAGES else f"event rule {part}"
+    def transition(self, stage: str) -> str:
+        return f"the transition into stage {stage} of {self.pipeline}"
+
+    def lines(self, selecting: Callable[[str], str]) -> Iterator[str]:
+        for each in self.unread:
+            yield from (f"?   {shortened(each['Problem'], _MAX_CAUSE)}", f"    {selecting(remedy_of(each))}")
+        for each in self.problems if not self.stage else ():
+            yield from (f"!   {each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", f"    {selecting(remedy_of(each))}")
+        for update in self.updates:
+            yield f"!   {update}, which may enable or replace an event rule. Run this again after its end"
+
+
+class Change(NamedTuple):
+    """A call that changes a transition or an event rule."""
+
+    project: Project
+    part: str
+    call: Callable[..., Any]
+    arguments: dict[str, str]
+
+
+class Act(NamedTuple):
+    """A command: its name, and the words for a changed part and for a project."""
+
+    verb: str
+    past: str
+    done: str
+    # In the order of the calls. With --all, these are those of all projects.
+    changes: Callable[[list[Project], Any, Any], list[Change]]
+    # The lines about a project, with a function for the remedies.
+    plan: Callable[[Project, Callable[[str], str]], Iterator[str]]
+    hint: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,69 +90,105 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def run(environment: Environment, given: Any, output: Output, plan: Callable[[Project], Iterator[str]], reason: str = "", hint: str = "") -> int:
-    """Freezes for a reason, and thaws without one. `plan` are the lines about a project, before the `hint`."""
-    projects, is_whole = _read(environment, given.project, output)
-    verb, past, done = ("freeze", "disabled", "frozen") if reason else ("thaw", "enabled", "thawed")
-    changes = {each: [part for part, hold in each.parts.items() if bool(hold) != bool(reason)][::1 if reason else -1] for each in projects}
-    for project, parts in changes.items():
-        what = f"{', '.join(map(project.named, parts))} will be {past}" if parts else f"nothing is left to be {past}"
-        output.write_progress(*map(output.selecting, (f"- {project.name}: {what}", *plan(project))))
-    changes = {project: parts for project, parts in changes.items() if parts}
-    output.write_progress(*([hint] if changes and hint else []))
-    if changes and not confirm(output, f"To {verb} {', '.join(each.name for each in changes)}, type {verb}:", verb, given.yes):
+def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
+    projects, unread = _read(environment, given.project, output)
+    changes = act.changes(projects, *(environment.account.client(each, config=OF_CHANGES) for each in ("codepipeline", "events")))
+    unchanged = 0
+    for project in projects:
+        parts, lines = [each.part for each in changes if each.project is project], [*project.lines(output.selecting), *act.plan(project, output.selecting)]
+        if given.all and not parts and not lines:
+            unchanged += 1
+            continue
+        what = f"{', '.join(parts)} will" if parts else f"nothing {'that was read ' if project.unread else ''}is left to"
+        output.write_progress(f"- {project.name}: {what} be {act.past}", *lines)
+    output.write_progress(*([f"- {unchanged} of {len(projects)} projects: nothing is left to be {act.past}"] if unchanged else []))
+    changed = [each for each in projects if each in {change.project for change in changes}]
+    output.write_progress(*([act.hint] if changed and act.hint else []))
+    if changed and not confirm(output, f"To {act.verb} {', '.join(each.name for each in changed)}, type {act.verb}:", act.verb, given.yes):
         return 1
-    clients = {each: environment.account.client(each, config=OF_CHANGES) for each in ("codepipeline", "events")}
-    output.has_begun, output.interrupted = bool(changes), f"What is {past} above stays so. Run this again for the rest"
-    output.document["left"] = output.left
-    for project, parts in changes.items():
-        is_done = all([_change(project, part, clients, output, reason) for part in parts])
-        output.write_progress(f"{project.name} is {'' if is_done else 'not completely '}{done}")
-    return 1 if output.left else 0 if is_whole else 3
+    output.has_begun, output.interrupted = bool(changed), f"What is {act.past} above stays so. Run this again for the rest"
+    failed, end = _make(changes, act, output)
+    for word, names in ((act.done, [each.name for each in changed if each not in failed]),
+                        (f"not completely {act.done}", [each.name for each in changed if each in failed]), ("not read", dict.fromkeys(subject for subject, _ in unread))):
+        output.write_progress(*([f"{word.capitalize()}: {', '.join(names)}"] if names else []))
+    if end:
+        raise end
+    return status_of(failed, unread)
 
 
-def _read(environment: Environment, only: str, output: Output) -> tuple[list[Project], bool]:
-    """The projects that were read, and whether these are all. The others are shown."""
+def _read(environment: Environment, only: str, output: Output) -> tuple[list[Project], list[tuple[str, dict[str, str]]]]:
+    """The projects that were read, and why others were not, which is shown."""
     answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=only)
-    rows, status = answer["Projects"], f"cfn-gitops status --env {environment.settings.table}"
+    rows = answer["Projects"]
     if only and not rows and not answer["NotRead"]:
-        raise WrongUse(f"environment {environment.env_id} has no project {only}", f"See the projects: {status}")
-    unknown = {"Problem": "the answer does not show its event rules", "Remedy": f"See its state: {status}"}
-    # Without a pipeline, and if a person has deleted the event rule of pushes, nothing holds the first push.
-    read = [each for each in rows if "Freeze" in each and (
-        "Stage" in each["Freeze"] or event_rules(environment.env_id, each["ProjectID"])["push"] in each["Freeze"]["Rules"])]
-    unread = {f"project {each['ProjectID']}": (each["NotRead"] + each["Problems"] + [unknown])[0] for each in rows if each not in read}
-    unread |= {} if rows else {f"environment {environment.env_id}": each for each in answer["NotRead"]}
-    projects = [Project(each, environment) for each in read]
-    output.document |= {"unread": [{"subject": subject, **members_of(why)} for subject, why in unread.items()], "projects": [
+        raise WrongUse(f"environment {environment.env_id} has no project {only}", f"See the projects: cfn-gitops status --env {environment.settings.table}")
+    causes = [(each, _cause(each, environment)) for each in rows]
+    unread = [(f"project {row['ProjectID']}", cause) for row, cause in causes if cause]
+    more = [each for row, cause in causes if cause for each in row["NotRead"] if each is not cause]
+    if only and rows:
+        more += answer["NotRead"]
+    else:
+        unread += [(f"environment {environment.env_id}", each) for each in answer["NotRead"]]
+    projects = [Project(row, environment) for row, cause in causes if not cause]
+    output.document |= {"unread": [{"subject": subject, **members_of(why)} for subject, why in unread], "projects": [
         {"project": each["ProjectID"], **members_of({name: each.get(name) for name in ("Freeze", "Holds", "Approvals")})} for each in rows]}
-    for subject, why in unread.items():
+    output.left += [f"{subject} is left: {why['Problem']}" for subject, why in unread]
+    output.document["left"] = output.left
+    for each in more:
+        output.write_progress(f"? {shortened(each['Problem'], _MAX_CAUSE)}", f"    {output.selecting(remedy_of(each))}")
+    for subject, why in unread:
         failure = NotLooked(f"{subject} is left: {shortened(why['Problem'], _MAX_CAUSE)}", remedy_of(why))
         if only or not rows:
             raise failure
         output.write_progress(f"? {failure.problem}", f"    {output.selecting(failure.remedy)}")
-    return projects, not unread
+    return projects, unread
 
 
-def _change(project: Project, part: str, clients: dict[str, Any], output: Output, reason: str) -> bool:
-    """Whether it is changed. A failure is shown."""
-    verb, why = "disable" if reason else "enable", {"reason": reason} if reason else {}
-    try:
-        if part in STAGES:
-            getattr(clients["codepipeline"], f"{verb}_stage_transition")(pipelineName=project.pipeline, stageName=part, transitionType="Inbound", **why)
+def _updates(row: dict[str, Any]) -> list[str]:
+    stacks = {each.get("Name") or each["StackName"]: each.get("Status", "") for each in (row.get("ChildStack"), row.get("Owner")) if each}
+    return [f"stack {name} is in {status}" for name, status in stacks.items() if stack_statuses.is_in_progress(status)]
+
+
+def _cause(row: dict[str, Any], environment: Environment) -> dict[str, str] | None:
+    """Why the project is left. `None` if it is not."""
+    env_id, name = environment.env_id, row["ProjectID"]
+    rules, freeze, updates = event_rules(env_id, name), row.get("Freeze"), _updates(row)
+    # Without a pipeline, its creation may be in progress. If a person has deleted the event rule of pushes, nothing holds the first push.
+    if freeze and ("Stage" in freeze or rules["push"] in freeze["Rules"] and not updates):
+        return None
+    if updates:
+        return {"Problem": f"{updates[0]}, which may create or change its pipeline", "Remedy": "Run this again after its end"}
+    unknown = {"Problem": "the answer does not show its event rules", "Remedy": f"See its state: cfn-gitops status --env {environment.settings.table}"}
+    causes, names = [*row["NotRead"], *row["Problems"]], (name_of("pipeline", env_id, name), name_of("stack", env_id, name), *rules.values())
+    own = [each for each in causes if any(name in f"{each.get('Subject', '')} {each['Problem']}" for name in names)]
+    cause: dict[str, str] = [*own, *causes, unknown][0]
+    return cause
+
+
+def _make(changes: list[Change], act: Act, output: Output) -> tuple[set[Project], Failure | None]:
+    """The projects with a change that is not made. A failure that each further call would have is the second."""
+    failed: set[Project] = set()
+    for number, each in enumerate(changes):
+        try:
+            each.call(**each.arguments)
+        except Exception as error:
+            failure = pipelines.changed(error) or machine.explained(error)
+            if failure is None:
+                raise
+            if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
+                # An event rule that was deleted meanwhile starts nothing.
+                continue
+            state = f"{'' if machine.has_done_nothing(error) else 'perhaps '}not {act.past}"
+            if machine.ends_all(error):
+                output.left += [f"{each.part} is {state}", *(f"{later.part} is not {act.past}" for later in changes[number + 1:])]
+                end = Failure(f"{each.part} is {state}: {failure.problem}. {len(changes) - number} of {len(changes)} changes are left",
+                              f"{failure.remedy}. Run this again for the rest")
+                return failed | {later.project for later in changes[number:]}, end
+            output.record_left(f"{each.part} is {state}: {failure}")
+            failed.add(each.project)
         else:
-            getattr(clients["events"], f"{verb}_rule")(Name=part)
-    except Exception as error:
-        failure = machine.explained(error)
-        if failure is None:
-            raise
-        if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
-            # An event rule that was deleted meanwhile starts nothing.
-            return True
-        output.record_left(f"{project.named(part)} is not {verb}d: {failure}")
-        return False
-    output.record_change(f"{project.named(part)} is {verb}d")
-    return True
+            output.record_change(f"{each.part} is {act.past}")
+    return failed, None
 
 
 def line_of(hold: dict[str, Any], at: datetime | None = None) -> str:
@@ -132,3 +201,8 @@ def line_of(hold: dict[str, Any], at: datetime | None = None) -> str:
 def shown_execution(found: dict[str, Any]) -> str:
     title = shortened(found.get("Title", ""), _MAX_TITLE)
     return f"execution {found['ExecutionId']} (commit {found.get('Commit', '')[:8] or 'not known'}" + (f' "{title}")' if title else ")")
+
+
+def place_of(execution: dict[str, Any]) -> str:
+    waits = "waits before" if "IsWaitingBefore" in execution else "is in"
+    return f"{waits} stage {execution['Stage']}" if "Stage" in execution else "has begun"

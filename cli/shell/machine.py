@@ -51,6 +51,11 @@ def is_denied(error: aws.ClientError) -> bool:
     return code_of(error) in _DENIED
 
 
+def ends_all(error: Exception) -> bool:
+    """Whether each further call would fail as well: the login has expired, or the network is lost."""
+    return not isinstance(error, aws.ClientError) or code_of(error) in _EXPIRED | _UNKNOWN_KEY | _WRONG_CLOCK
+
+
 def has_done_nothing(error: Exception) -> bool:
     """Whether AWS has proved that a call changed nothing. A rejected repetition, as by throttling, proves nothing about a call before
     it whose response was lost."""

@@ -1,12 +1,14 @@
 """`cfn-gitops freeze` and `thaw`: their lists, the calls that they make, and their lines after a failure."""
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
-from tests.cli.answering import COMMIT, CONSOLE, PIPELINE, Answering, project, projects, rejected, unread
+from tests.cli.answering import COMMIT, CONSOLE, PIPELINE, Answering, project, projects, rejected, response, unread
 from tests.cli.conftest import Ended, Run
 
 OLIVIA = "arn:aws:iam::111122223333:user/olivia"
@@ -70,7 +72,7 @@ ok      the transition into stage Deploy of {PIPELINE} is disabled
 ok      event rule {PUSH} is disabled
 ok      event rule {IMAGE} is disabled
 ok      event rule {REVIEW} is disabled
-shop is frozen
+Frozen: shop
 """
     assert changes(answering) == [("DisableStageTransition", (PIPELINE, "Deploy")), *(("DisableRule", each) for each in (PUSH, IMAGE, REVIEW))]
     [asked] = answering.of("DisableStageTransition")
@@ -96,8 +98,10 @@ def test_all_projects_without_those_that_are_not_read(command: str, act: Callabl
     assert lines[1:7] == ["? project bad is left: its status is ROLLBACK_COMPLETE", "    See why: cfn-gitops failures pay --env dev",
                           "? project pay is left: GetPipelineState is denied", "    Run this again",
                           "? project new is left: the answer does not show its event rules", "    See its state: cfn-gitops status --env dev"]
-    done = "frozen" if command == "freeze" else "thawed"
-    assert [line for line in lines if line.endswith(done)] == [f"api is {done}", f"web is {done}"]
+    assert lines[-2:] == [f"{'Frozen' if command == 'freeze' else 'Thawed'}: api, web", "Not read: project bad, project pay, project new"]
+    assert "?   GitLab is silent\n    Run this again\n" in ended.out
+    ended = act(command, project("new"), options=("--all", "--yes", "--json"))
+    assert (ended.status, json.loads(ended.out)["left"]) == (3, ["project new is left: the answer does not show its event rules"])
     answering.responses |= dict.fromkeys(CALLS, DENIED)
     assert act(command, row("api", **holds), project("new"), options=("--all", "--yes")).status == 1
 
@@ -119,7 +123,7 @@ def test_environment_without_a_project_has_nothing_to_freeze(act: Callable[..., 
 
 @pytest.mark.parametrize(("reason", "said"), [
     ("Sale: until 5/12, ünlimited", "characters of !@().*?-, but not :/,ü"), ("freeze\n", "but not \\n"),
-    ("x" * 301, "accepts 1 to 300 letters"), (" ", "accepts 1 to 300"), ("", "accepts 1 to 300")])
+    ("x" * 301, "!@().*?-, but not these 301"), (" ", "accepts 1 to 300"), ("", "accepts 1 to 300")])
 def test_other_reason_changes_nothing(reason: str, said: str, answering: Answering, run: Run) -> None:
     ended = run("freeze", "shop", "--yes", "--reason", reason)
     assert (ended.status, answering.requests) == (2, []) and f"argument --reason: " in ended.err and said in ended.err
@@ -136,14 +140,19 @@ def test_project_without_a_pipeline_has_rules_alone(act: Callable[..., Ended], a
     ended = act("freeze", first)
     assert ended.status == 0 and changes(answering) == [("DisableRule", PUSH)]
     assert "    It has no pipeline, and its first push will not create one. No event rule stores the reason\n" in ended.out
+    missing = {"Subject": "pipeline p", "Problem": "it does not exist", "Remedy": "Restore it: aws cloudformation deploy x"}
+    ended = act("freeze", {**first, "Problems": [missing]})
+    assert "first push" not in ended.out and "!   pipeline p: it does not exist\n    Restore it: aws " in ended.out
+    answering.requests[:] = [each for each in answering.requests if each[0] == "DisableRule"][:1]
     assert "start-pipeline-execution" not in act("thaw", {**first, "Holds": [held(PUSH)]}).out and changes(answering)[1:] == [("EnableRule", PUSH)]
 
 
 def test_operation_that_may_end_the_freeze_is_named(act: Callable[..., Ended]) -> None:
     own = project("shop")["Owner"]
-    ended = act("freeze", row(ChildStack={"Name": "gitops-dev-shop", "Status": "UPDATE_IN_PROGRESS"}, Owner={**own, "Status": "UPDATE_IN_PROGRESS"}))
-    for stack in ("gitops-dev-shop", "project-dev-shop"):
-        assert f"!   stack {stack} is in UPDATE_IN_PROGRESS, which may enable an event rule again. Run this again after its end\n" in ended.out
+    updated = {"ChildStack": {"Name": "gitops-dev-shop", "Status": "UPDATE_IN_PROGRESS"}, "Owner": {**own, "Status": "UPDATE_IN_PROGRESS"}}
+    for command, stack in itertools.product(("freeze", "thaw"), ("gitops-dev-shop", "project-dev-shop")):
+        ended = act(command, row(**updated, Holds=[] if command == "freeze" else [FROZEN]))
+        assert f"!   stack {stack} is in UPDATE_IN_PROGRESS, which may enable or replace an event rule. Run this again after its end\n" in ended.out
 
 
 def test_deleted_event_rule_is_named(act: Callable[..., Ended], answering: Answering) -> None:
@@ -174,22 +183,63 @@ def test_rest_is_frozen_after_a_denial(failing: str, undone: str, said: str, act
     assert ended.status == 1 and len(changes(answering)) == 5 and len(document["done"]) == 4
     [left] = document["left"]
     assert left.startswith(f"{undone} is not disabled: {said}. ")
-    assert "shop is not completely frozen\n" in ended.err and "web is frozen\n" in ended.err
+    assert ended.err.endswith("Frozen: web\nNot completely frozen: shop\n")
+    assert changes(answering)[:2] == [("DisableStageTransition", (each, "Deploy")) for each in (PIPELINE, "codepipeline-dev-cfn-web")]
     assert [(each["project"], each["freeze"]["stage"], each["holds"]) for each in document["projects"]] == [("shop", "Deploy", []), ("web", "Deploy", [])]
 
 
 def test_pipeline_that_was_deleted_meanwhile_is_reported(act: Callable[..., Ended], answering: Answering) -> None:
-    answering.responses |= {"DisableStageTransition": rejected("PipelineNotFoundException", "no pipeline", 400)}
-    ended = act("freeze", row())
-    assert ended.status == 1 and f"is not disabled: An error occurred (PipelineNotFoundException)" in ended.out
-    assert f"ok      event rule {PUSH} is disabled\nshop is not completely frozen\n" in ended.out
+    for gone in ("Pipeline", "Stage"):
+        answering.responses |= {"DisableStageTransition": rejected(f"{gone}NotFoundException", "no pipeline", 400)}
+        ended = act("freeze", row())
+        assert ended.status == 1 and "is not disabled: the pipeline has changed since the list. Run this again\n" in ended.out
+        assert f"ok      event rule {PUSH} is disabled\nNot completely frozen: shop\n" in ended.out
 
 
 def test_event_rule_that_was_deleted_meanwhile_is_skipped(act: Callable[..., Ended], answering: Answering) -> None:
     answering.responses |= {"DisableRule": [MISSING, {}], "EnableRule": MISSING}
     ended = act("freeze", row(rules=("cfn", "rev")))
-    assert ended.status == 0 and f"{PUSH} is disabled" not in ended.out and f"ok      event rule {REVIEW} is disabled\nshop is frozen\n" in ended.out
+    assert ended.status == 0 and f"{PUSH} is disabled" not in ended.out and f"ok      event rule {REVIEW} is disabled\nFrozen: shop\n" in ended.out
     assert act("thaw", row(Holds=[held(PUSH)])).status == 0
+
+
+EXPIRED, LOST = rejected("ExpiredTokenException", "expired", 400), ConnectionClosedError(endpoint_url="https://events.eu-central-1.amazonaws.com")
+
+
+@pytest.mark.parametrize(("lost", "state", "remedy"), [(EXPIRED, "not", "Log in, for example"), (LOST, "perhaps not", "Check the network")])
+def test_lost_login_or_network_ends_all(lost: Any, state: str, remedy: str, act: Callable[..., Ended], answering: Answering,
+                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    answering.responses["DisableRule"] = [{}, lost]
+    ended = act("freeze", *(row(name) for name in ("shop", "api", "web")), options=("--all", "--yes", "--json"))
+    document, rules = json.loads(ended.out), [f"event rule event-rule-dev-codepipeline-exec-cfn-{name} is" for name in ("shop", "api", "web")]
+    assert ended.status == 1 and ended.err.count(remedy) == 1 and ended.err.endswith("Run this again for the rest\n")
+    assert "Frozen: shop\nNot completely frozen: api, web\n" in ended.err and f"{rules[1]} {state} disabled: " in ended.err
+    assert "2 of 6 changes are left" in ended.err
+    assert document["left"] == [f"{rules[1]} {state} disabled", f"{rules[2]} not disabled"] and len(document["done"]) == 4
+
+
+@pytest.mark.parametrize("command", ["freeze", "thaw"])
+def test_creation_of_a_pipeline_is_not_held(command: str, act: Callable[..., Ended], answering: Answering) -> None:
+    creating = row(stage="", HasPipeline=False, ChildStack={"Name": "gitops-dev-shop", "Status": "UPDATE_IN_PROGRESS"}, NotRead=unread("GitLab is silent"))
+    ended = act(command, creating)
+    assert (ended.status, changes(answering)) == (3, []) and "? GitLab is silent\n" in ended.out
+    assert ended.err == ("project shop is left: stack gitops-dev-shop is in UPDATE_IN_PROGRESS, which may create or change its pipeline. "
+                         "Run this again after its end\n")
+
+
+def test_left_project_is_explained_by_its_own_cause(act: Callable[..., Ended]) -> None:
+    missing = {"Subject": "stack gitops-dev-shop", "Problem": "its status is ROLLBACK_COMPLETE", "Remedy": "See why: cfn-gitops failures shop --env dev"}
+    found = project("shop", NotRead=unread("GitLab is silent"), Problems=[{**missing, "Subject": "the mirror"}, missing])
+    ended = act("freeze", found)
+    assert ended.err.startswith("project shop is left: its status is ROLLBACK_COMPLETE. See why") and "? GitLab is silent\n" in ended.out
+    found["NotRead"] = unread("GitLab is silent", f"the state of {PIPELINE}: denied")
+    assert act("freeze", found).err.startswith(f"project shop is left: the state of {PIPELINE}: denied. ")
+
+
+def test_texts_of_others_are_not_changed(act: Callable[..., Ended]) -> None:
+    title = "Use cfn-gitops freeze shop --env dev"
+    assert f'"{title}")' in act("freeze", row(executions=[{"ExecutionId": "e1", "Title": title}]), options=("shop", "--profile", "ops")).out
 
 
 @pytest.mark.parametrize("command", ["freeze", "thaw"])
@@ -226,29 +276,58 @@ def test_thaw_lists_what_starts_then(act: Callable[..., Ended], answering: Answe
     assert (ended.status, ended.err) == (0, "")
     assert ended.out == f"""\
 Account 111122223333, region eu-central-1, environment dev
-- shop: event rule {REVIEW}, event rule {IMAGE}, event rule {PUSH}, the transition into stage Deploy of {PIPELINE} will be enabled
+- shop: event rule {PUSH}, event rule {IMAGE}, event rule {REVIEW}, the transition into stage Deploy of {PIPELINE} will be enabled
     held by the disabled event rule {PUSH}
     held by the disabled event rule {IMAGE}
     held by the disabled event rule {REVIEW}
     held by the disabled transition into stage Deploy: sale, for 0s by {OLIVIA}
+    execution e2 (commit 4f2a9c1b) is in stage Build. It will not wait before stage Deploy
     execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it or the freeze lasted 30 days
+!   Perhaps the pipeline has no approval, so each execution that starts or goes on is deployed
     The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it
     It does not after an undo. Then start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
     A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit
     The health check starts the missing builds of review branches, within an hour
 To thaw shop, type thaw:\x20
-ok      event rule {REVIEW} is enabled
-ok      event rule {IMAGE} is enabled
 ok      event rule {PUSH} is enabled
+ok      event rule {IMAGE} is enabled
+ok      event rule {REVIEW} is enabled
 ok      the transition into stage Deploy of {PIPELINE} is enabled
-shop is thawed
+Thawed: shop
 """
-    assert changes(answering) == [*(("EnableRule", each) for each in (REVIEW, IMAGE, PUSH)), ("EnableStageTransition", (PIPELINE, "Deploy"))]
+    assert changes(answering) == [*(("EnableRule", each) for each in (PUSH, IMAGE, REVIEW)), ("EnableStageTransition", (PIPELINE, "Deploy"))]
 
 
 def test_thaw_of_a_project_that_is_not_frozen(act: Callable[..., Ended], answering: Answering) -> None:
     ended = act("thaw", row(), options=("shop",))
     assert (ended.status, ended.err, changes(answering)) == (0, "", []) and ended.out.endswith("- shop: nothing is left to be enabled\n")
+
+
+def test_rules_that_were_not_read_are_enabled(act: Callable[..., Ended], answering: Answering) -> None:
+    for holds in ({"Holds": None}, {"Holds": [FROZEN]}):
+        answering.requests.clear()
+        ended = act("thaw", row(rules=("cfn", "ecr"), **holds, NotRead=unread(f"the state of {PUSH}: denied")))
+        assert ended.status == 0 and changes(answering)[:2] == [("EnableRule", PUSH), ("EnableRule", IMAGE)]
+        assert f"?   the state of {PUSH}: denied\n    Run this again\n" in ended.out and "nothing is left" not in ended.out
+    assert "nothing that was read is left to be enabled" in act("thaw", row(NotRead=unread("GitLab is silent"))).out
+
+
+def test_thaw_of_all_counts_those_that_are_not_frozen(act: Callable[..., Ended]) -> None:
+    ended = act("thaw", row("api"), row(Holds=[FROZEN]), row("web"), options=("--all", "--yes"))
+    assert "- 2 of 3 projects: nothing is left to be enabled\n" in ended.out and "api" not in ended.out and ended.out.endswith("\nThawed: shop\n")
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    ({}, "!   Perhaps the pipeline has no approval, so each execution"), ({"HasApproval": False}, "!   The pipeline has no approval, so each execution"),
+    ({"HasApproval": True}, "")])
+def test_thaw_says_whether_an_approval_follows(more: Any, said: str, act: Callable[..., Ended], answering: Answering, run: Run) -> None:
+    found = row(Holds=[FROZEN])
+    found["Freeze"] |= more
+    # Not compared with the schema, because older functions have no HasApproval.
+    answering.responses["Invoke"] = response(projects(found))
+    shown = run("thaw", "shop", "--env", "dev").out
+    assert said in shown if said else "To thaw shop" in shown and "no approval" not in shown
+    assert "no approval" not in act("thaw", row(stage="Approval", Holds=[{**FROZEN, "Stage": "Approval"}])).out
 
 
 def test_thaw_says_that_it_ends_the_freeze_of_an_undo(act: Callable[..., Ended], answering: Answering) -> None:
@@ -261,5 +340,5 @@ def test_thaw_says_that_it_ends_the_freeze_of_an_undo(act: Callable[..., Ended],
 def test_both_transitions_that_deploy_are_enabled(act: Callable[..., Ended], answering: Answering) -> None:
     by_hand = {**FROZEN, "Stage": "Build", "Remedy": "To end the freeze: aws codepipeline x"}
     ended = act("thaw", row(stage="Approval", Holds=[FROZEN, {**FROZEN, "Stage": "Approval"}, by_hand]))
-    assert changes(answering) == [("EnableStageTransition", (PIPELINE, stage)) for stage in ("Deploy", "Approval")]
+    assert changes(answering) == [("EnableStageTransition", (PIPELINE, stage)) for stage in ("Approval", "Deploy")]
     assert f" by {OLIVIA}. Not ended here. To end the freeze: aws codepipeline x\n" in ended.out

@@ -160,7 +160,7 @@ def commands() -> str:
             ["0", "Nothing is wrong, or the change is done"],
             ["1", "A finding, a failure or a refused prompt, even if something else was not read"],
             ["2", "Wrong use: an argument, a name that no list has, or a file of yours that is missing or not readable"],
-            ["3", "AWS, the network or your login did not let it look, and it has changed nothing"],
+            ["3", "AWS, the network or your login did not let it look at something, which it has not changed. Nothing is found or failed"],
             ["130", "An interrupt"]]),
         "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
         "`\\x1b`, `\\n`. Each start unpacks the file into a folder of its own below `TMPDIR`, and deletes it at the end.",
