@@ -4,6 +4,7 @@ it creates something."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from cli.checks.rows import Once, Row
@@ -45,17 +46,30 @@ def _tags(settings: Settings, subject: str, values: dict[str, str]) -> Finding:
     if "?" in resource_tags:
         return NotChecked(subject, "CloudFormation does not return the stack's ResourceTags as it is",
                           "Write ResourceTags in this file")
-    of_stack = {key: value for key, value in settings.pairs("tags") if key != "CreatedBy"}
+    tags = settings.pairs("tags")
+    if twice := _twice(tags):
+        return Found(subject, f"tags has {twice} twice, and sam takes the last value", "Remove one of them")
+    of_stack = {key: value for key, value in tags if key != "CreatedBy"}
     shown = json.dumps(of_stack, ensure_ascii=False) if of_stack else ""
     remedy = f"For those of the stack, write: \"\"\"ResourceTags='{shown}'\"\"\""
     try:
-        pairs = json.loads(resource_tags or "{}", object_pairs_hook=list)
+        # Of JSON's types, only an object becomes a tuple.
+        pairs = json.loads(resource_tags or "{}", object_pairs_hook=tuple)
     except json.JSONDecodeError as error:
         return Found(subject, f"ResourceTags is not JSON (line {error.lineno}, column {error.colno})", remedy)
-    keys = [key for key, _ in pairs]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        return Found(subject, f"ResourceTags has {', '.join(twice)} twice", "Remove one of them")
+    except (RecursionError, ValueError):
+        pairs = None
+    if not isinstance(pairs, tuple) or not all(isinstance(value, str) for _, value in pairs):
+        return Found(subject, "ResourceTags is not a JSON object of texts", remedy)
+    if twice := _twice(pairs):
+        return Found(subject, f"ResourceTags has {twice} twice", "Remove one of them")
     of_resources = {key: value for key, value in pairs if key != "CreatedBy"}
     different = sorted(key for key in {*of_stack, *of_resources} if of_stack.get(key) != of_resources.get(key))
     return Found(subject, f"tags and ResourceTags differ in {', '.join(different)}. The secrets and stacks that the function creates "
                  "do not have those of the stack", f"Set both to the same tags. {remedy}") if different else Sound(subject)
+
+
+def _twice(pairs: Sequence[tuple[str, str]]) -> str:
+    """The names that are there more than once. Empty if there are none."""
+    keys = [key for key, _ in pairs]
+    return ", ".join(sorted({key for key in keys if keys.count(key) > 1}))

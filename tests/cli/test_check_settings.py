@@ -102,6 +102,9 @@ def test_tags_of_the_page_are_sound() -> None:
     (["a=1", "b=2"], '{"a": "1"}', "tags and ResourceTags differ in b.", """ResourceTags='{"a": "1", "b": "2"}'"""),
     (["Cost Group=x"], '{"Cost_Group": "x"}', "tags and ResourceTags differ in Cost Group, Cost_Group.", "Set both"),
     ([], '{"a": "1", "a": "2"}', "ResourceTags has a twice", "Remove one"),
+    (["a=1", "a=2"], '{"a": "2"}', "tags has a twice, and sam takes the last value", "Remove one"),
+    *((["a=1"], other, "ResourceTags is not a JSON object of texts", """='{"a": "1"}'""") for other in (
+        '["a"]', '[["a", "1"]]', '"a"', "7", "null", "[" * 3000, '{"a": 1}', '{"a": {"b": "c"}}', "9" * 5000)),
     (["a=1"], "{a:1}", "ResourceTags is not JSON (line 1, column 2)", """='{"a": "1"}'"""),
 ], ids=lambda value: str(value)[:25])
 def test_different_tags_are_found(tags: list[str], resource_tags: str, problem: str, remedy: str) -> None:
