@@ -160,12 +160,15 @@ class GitLab:
         is_bare = _BARE.fullmatch(message) is not None
         # A gateway writes no status into its message, and gives no cause: `unauthorized!` and its kin in GitLab's
         # lib/api/helpers.rb. GitLab's lib/api/api_guard.rb describes a token by RFC 6750, section 3.1.
-        if response.member("message").startswith(f"{status} ") or (status in (401, 403) and not is_bare):
+        is_of_token = status == 401 and response.member("error_description")
+        if response.member("message").startswith(f"{status} ") or is_of_token or (status in (400, 403) and not is_bare):
             codes = {401: "rejected", 403: "lacks_access" if is_bare else "said_by_gitlab", 404: "project_missing"}
             raise Denied(codes.get(status, "said_by_gitlab"), answer, is_bare)
         raise Unread(f"the response of {self.url} is not that of GitLab's API (HTTP {status})", _CHECK_URL, "not_gitlab")
 
     def _redirected(self, response: Response) -> Exception:
+        if not response.headers.get("location"):
+            return self._unexpected()
         address = re.sub("//[^/]*@", "//", response.headers.get("location", "").partition("?")[0])
         base, _, path = address.partition("/api/v4")
         # GitLab redirects from the path of a moved project to its number (`url_with_project_id` in lib/api/helpers.rb).
@@ -230,7 +233,7 @@ class GitLab:
         needs_proxy = self._scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(self._host)
         without = " without this machine's proxy, through which the token is not sent" if needs_proxy else ""
         return Unread(f"there is no connection to {self.url}{without}: {shortened(getattr(error, 'strerror', '') or error, 100)}",
-                      "Check GitLabUrl, and this machine's network path to it", "unreachable", is_passing=needs_proxy)
+                      "Check GitLabUrl, and this machine's network path to it", "unreachable", is_passing=True)
 
 
 def project_path(project: str) -> str:

@@ -22,6 +22,7 @@ from cli.shell.terminal import shortened
 
 _RULES = RULES["gitlab"]
 _MAINTAINER, _SCOPES, _MOST = _RULES["least_access_level"], _RULES["sufficient_scopes"], _RULES["max_enabled_mirrors"]
+_FIRST = "Reject requests that wait in AWS"
 _FEATURES = "Settings, General, Visibility, project features, permissions"
 # Of an entry of a protected tag: src/clients/gitlab/tags.rs. A level of 0 admits no user, 50 Owners, 60 administrators.
 _KNOWN_MEMBERS = {"id", "access_level", "access_level_description", "user_id", "group_id"}
@@ -122,8 +123,8 @@ class InGitLab:
         return Row(key, subject, read)
 
     def _unread(self, subject: str, error: Unread) -> Finding:
-        if self._settings.in_vpc:
-            return NotChecked(subject, f"{error.problem}. But the function reaches GitLab through its VPC", "After the deployment, "
+        if path := self._settings.path:
+            return NotChecked(subject, f"{error.problem}. But the function reaches GitLab through its {path}", "After the deployment, "
                               f"let the doctor try the function's path: cfn-gitops doctor --env {self._table}", CODES[error.code])
         if error.is_passing:
             return NotChecked(subject, error.problem, error.remedy, CODES[error.code], is_failure=True)
@@ -183,7 +184,11 @@ class InGitLab:
 
     def _page(self, part: str, **members: type) -> tuple[list[dict[str, Any]], bool]:
         self._shown()
-        return self._gitlab.page(f"{self._path}/{part}", **members)
+        try:
+            return self._gitlab.page(f"{self._path}/{part}", **members)
+        except Denied as error:
+            # The project was read. Only the function finds out what a 404 of a part of it means.
+            raise Denied("said_by_gitlab", error.problem) if error.code == "project_missing" else error from None
 
     def _check_project(self, subject: str) -> Finding:
         project = self._project()
@@ -263,22 +268,22 @@ class InGitLab:
         src/gitops_pipeline/settings/approval_tags.rs."""
         project = self._shown()
         if project.get("mirror"):
-            yield "the project is a pull mirror, so others can create its tags", "End the mirroring"
+            yield "the project is a pull mirror, so others can create its tags", f"{_FIRST}, then end the mirroring"
         if self._is_off("merge_requests") or self._is_off("repository"):
             yield ("merge requests are switched off in the project, so GitLab does not show who wrote and merged a change",
-                   f"Switch them on in the project's {_FEATURES}")
+                   f"{_FIRST}, then switch merge requests on in {_FEATURES}")
         if any(each["can_push"] for each in self._whole("deploy_keys", can_push=bool)):
-            yield "a deploy key of the project has write access, and acts as its owner", "Remove its write access"
+            yield "a deploy key of the project has write access, and acts as its owner", f"{_FIRST}, then remove its write access"
         if project.get("ci_push_repository_for_job_token_allowed"):
             yield ("the project allows CI jobs to push, and they act as the users who started them",
-                   'Switch off "Allow Git push requests to the repository" in Settings > CI/CD > Job token permissions')
+                   f'{_FIRST}, then switch off "Allow Git push requests to the repository" in Settings > CI/CD > Job token permissions')
         rules = self._whole("protected_tags", name=str, create_access_levels=list)
         for decision in ("deploy", "reject"):
             tags = f"{decision}/{self._settings.env_id}/{self._settings.project_id}/"
             # A key of sixteen digits follows.
             matching = [rule for rule in rules if _matches(rule["name"], tags + "0" * 16)]
             if not matching:
-                yield f"no protected tag matches {tags}… in the project", f"Protect {decision}/* for Maintainers"
+                yield f"no protected tag matches {tags}… in the project", f"Protect `{decision}/*` for Maintainers"
             for rule in matching:
                 for whom in filter(None, map(_also_admitted, rule["create_access_levels"])):
                     yield (f"the protected tag {shortened(rule['name'], 60)} matches {tags}… and admits {whom}",

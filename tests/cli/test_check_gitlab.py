@@ -314,12 +314,16 @@ def test_weak_token_is_replaced_by_its_remedy(scene: Scene, more: dict[str, Any]
     assert scene.found() == []
 
 
-def test_vpc_makes_a_network_failure_not_checked(scene: Scene) -> None:
+@pytest.mark.parametrize(("name", "path"), [("VpcSubnetIds", "VPC"), ("HttpsProxy", "proxy")])
+def test_failed_connection_is_a_failed_look(scene: Scene, name: str, path: str) -> None:
+    """This machine's, which proves nothing, and none if the function has another path."""
     scene.use_url("https://127.0.0.1:1")
-    assert "no connection to https://127.0.0.1:1: Connection refused" in the_only(scene).text
-    scene.parameters["VpcSubnetIds"] = "subnet-0123456789abcdef0"
+    [failed] = failures(scene.checks())
+    assert "no connection to https://127.0.0.1:1: Connection refused" in failed.text and scene.found() == []
+    assert (failed.key, failed.code) == ("gitlab", "CFG-401")
+    scene.parameters[name] = "given"
     finding = scene.of("gitlab")
-    assert "reaches GitLab through its VPC" in finding.text and "cfn-gitops doctor --env dev" in finding.remedy
+    assert f"reaches GitLab through its {path}" in finding.text and "cfn-gitops doctor --env dev" in finding.remedy
     assert scene.found() == failures(scene.checks()) == []
 
 
@@ -411,6 +415,12 @@ FAULTS: list[tuple[Callable[[Scene], None], str, str, str]] = [
     (listing("protected_branches"), "branch", "CFG-414", "it is not protected"),
     (listing("protected_branches", {"name": "*", "inherited": True}), "branch", "CFG-414", "only a group protects it"),
     (listing("remote_mirrors", *({"id": number, "enabled": True} for number in range(10))), "mirrors", "CFG-410", "10 are enabled"),
+    *((lambda scene, part=part, status=status, body=body: scene.gitlab.answers_instead(  # type: ignore[misc]
+        status, body=body, path=f"/{part}$"), row, "CFG-412", f"GitLab answers HTTP {status}: {words}")
+      for part, row, status, body, words in (
+        ("protected_branches", "branch", 404, '{"message": "404 Repository Not Found"}', "Repository Not Found"),
+        ("remote_mirrors", "mirrors", 404, '{"message": "404 Not Found"}', "Not Found"),
+        ("remote_mirrors", "mirrors", 400, '{"error": "per_page is invalid"}', "per_page is invalid"))),
     (lambda scene: deny_mirrors(scene), "mirrors", "CFG-409", "HTTP 401: Unauthorized. The token's user is a Maintainer"),
 ]
 OF_APPROVALS: list[tuple[Callable[[Scene], None], str]] = [
@@ -425,6 +435,8 @@ OF_APPROVALS: list[tuple[Callable[[Scene], None], str]] = [
     (listing("protected_tags", rule("*", {"access_level": 40, "deploy_key_id": 1, "access_level_description": "key"})), "admits key"),
     (listing("protected_tags", rule("*", 7)), "admits others"),
 ]
+# The texts of a Rust file, in one line each.
+OF_THE_FUNCTION = re.sub(r"\\\n *", "", (ROOT / "src/gitops_pipeline/settings/approval_tags.rs").read_text()).replace('\\"', '"')
 NOT_CHECKED: list[tuple[Callable[[Scene], None], str, str]] = [
     (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": ["granular"]}', path="/self$"), "token", "does not show its"),
     (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": 7}', path="/self$"), "token", "does not show its scope"),
@@ -455,6 +467,9 @@ def test_tags_that_others_can_create_are_found(scene: Scene, plant: Callable[[Sc
     plant(scene)
     finding = the_only(scene)
     assert problem in finding.text and (finding.key, finding.code) == ("protected-tags", "CFG-102")
+    if "protected tag" not in problem:
+        # The function's own words, with the step that comes before the correction.
+        assert finding.remedy.startswith("Reject requests that wait in AWS, then ") and finding.remedy in OF_THE_FUNCTION
 
 
 @pytest.mark.parametrize(("plant", "key", "reason"), NOT_CHECKED)
@@ -541,6 +556,8 @@ ANSWERS: dict[str, tuple[Answer, str]] = {
     "huge": (lambda _: (200, {}, b"[" + b" " * 400_000 + b"]"), "larger than"),
     "nested": (lambda _: (200, {}, b"[" * 200_000), "not that of GitLab's API"),
     "not HTTP": (lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n") and None, "not HTTP"),
+    "gateway's words": (lambda _: (401, {}, b'{"message": "token missing at the gateway"}'), "not that of GitLab's API (HTTP 401)"),
+    "no address": (lambda _: (302, {}, b""), "not as GitLab's API documents it"),
     "closed": (lambda handler: handler.connection.close(), "no connection"),
     "silent": (lambda handler: time.sleep(1), "timed out"),
     "redirect": (lambda _: (302, {"Location": "https://[::1"}, b""), "redirects to https://[::1, and the token is not sent there"),
@@ -553,8 +570,8 @@ def test_other_answer_is_not_gitlab(scene: Scene, monkeypatch: pytest.MonkeyPatc
     answer, problem = ANSWERS[name]
     with Hostile(answer) as server:
         scene.use_url(server.url)
-        finding = the_only(scene)
-        assert problem in finding.text, finding
+        [finding] = [each for each in scene.checks() if problem in each.text]
+        assert finding.key == "gitlab" and finding.result == ("not checked" if name in ("closed", "silent") else "found")
         assert len(server.received) == 1
 
 
