@@ -81,17 +81,23 @@ def parser() -> Parser:
                                       epilog=f"examples:\n{examples}\n\n{_STATUS}")
         common = command.add_argument_group("environment")
         common.add_argument("--env", default="", metavar="NAME",
-                            help="a table of samconfig.toml (default: dev). Without the file: the EnvID")
+                            help="a table of samconfig.toml (default: dev). Without the file, the EnvID, with --region")
         common.add_argument("--profile", default="", metavar="NAME",
                             help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)")
         common.add_argument("--region", default="", metavar="NAME",
                             help="an AWS region (default: that of samconfig.toml, AWS_REGION, or the profile's)")
-        common.add_argument("--config-file", type=Path, default=samconfig.FILE, metavar="FILE",
+        common.add_argument("--config-file", type=_file, default=samconfig.FILE, metavar="FILE",
                             help="default: samconfig.toml in this folder")
         common.add_argument("--json", action="store_true", help="write one JSON document instead of text")
         if hasattr(module, "add_arguments"):
             module.add_arguments(command)
     return whole
+
+
+def _file(given: str) -> Path:
+    if not given:
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(given)
 
 
 def version() -> str:
@@ -112,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise WrongUse(f"{words[0]} stands before the command", "Options follow it, as in `cfn-gitops status --env dev`")
         given = parser().parse_args(words)
         module = importlib.import_module(f"cli.commands.{given.command}")
-        settings = samconfig.read(given.env, given.config_file)
+        settings = samconfig.read(given.env, given.config_file, given.region)
         env_id = settings.env_id
         profile, region = given.profile or settings.text("profile"), given.region or settings.text("region")
         file = "" if given.config_file == samconfig.FILE else str(given.config_file)

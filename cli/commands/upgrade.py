@@ -38,7 +38,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     version, env_id = version_of(environment.stack()), environment.env_id
     if not version:
         raise Failure(f"stack {environment.settings.stack_name} has no output RenderingVersion",
-                      f"Deploy this version of it first: sam deploy --config-env {environment.settings.table}")
+                      f"Deploy this version of it first{environment.settings.deployment}")
     stacks = {stack["StackId"]: stack for stack in environment.account.stacks()}
     output.document["left"] = output.left
     for child in children_of(stacks.values(), env_id):

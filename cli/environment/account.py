@@ -137,8 +137,10 @@ class Environment:
         """The environment's stack. Raises `Failure` if it does not exist. `known` are all stacks, if they are read already."""
         if stack := self.found_stack(known):
             return stack
+        table = self.settings.table
+        deploy = f"Otherwise check and deploy it: cfn-gitops check --env {table} && sam deploy --config-env {table}"
         raise self.missing(self.settings.stack_name, "If that is the wrong place, name another one with --profile or --region. "
-                           f"Otherwise check and deploy it: cfn-gitops check --env {self.settings.table} && sam deploy --config-env {self.settings.table}")
+                           f"{deploy if self.settings.file else self.settings.remedy}")
 
     def found_stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any] | None:
         """`None` if it does not exist. Raises `Failure` if the stack of that name is not the environment's."""

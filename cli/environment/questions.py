@@ -137,7 +137,7 @@ class Questions:
             status = self._environment.stack()["StackStatus"]
         except (BotoCoreError, ClientError):
             return NoAnswer(problem, "If that is the wrong place, name another one with --profile or --region. Otherwise deploy "
-                            f"this version: sam deploy --config-env {env}", True)
+                            f"this version{self._environment.settings.deployment}", True)
         except Failure as failure:
             return NoEnvironment(failure.problem, failure.remedy, True)
         if status == stack_statuses.REVIEW_IN_PROGRESS:
@@ -169,7 +169,7 @@ def of_another_form(environment: Environment, function: str, what: object) -> No
 
 
 def _deploy(environment: Environment) -> str:
-    return f"Deploy this version of the environment: sam deploy --config-env {environment.settings.table}"
+    return f"Deploy this version of the environment{environment.settings.deployment}"
 
 
 def members_of(answer: Any) -> Any:

@@ -22,6 +22,8 @@ except ImportError:  # before Python 3.11
     import tomli as tomllib  # type: ignore[import-not-found, no-redef]
 
 FILE = Path("samconfig.toml")
+# As template.yaml has it.
+_ENV_ID = re.compile("[a-z][a-z0-9]{0,9}")
 # sam reads more of each: escapes, several pairs in a text, and `ParameterKey=Name,ParameterValue=value` at any place of it.
 _FORMS = {
     "parameter_overrides": re.compile(r"""(?![\s\S]*ParameterKey=)([A-Za-z0-9]+)=(?:([^\s"'\\]+)|"([^"\\]*)"|'([^'\\]*)')"""),
@@ -66,6 +68,11 @@ class Settings:
         return (f"Correct stack_name, or EnvID, in the table {self.table} of {self.file}" if self.file else
                 f"Name another EnvID with --env, or run this in the folder of your {FILE}")
 
+    @property
+    def deployment(self) -> str:
+        """The end of a remedy that deploys the environment."""
+        return f": sam deploy --config-env {self.table}" if self.file else f" in the folder of your {FILE}"
+
     def text(self, name: str) -> str:
         """Empty if it does not exist."""
         value = self.given.get(name, "")
@@ -91,11 +98,17 @@ class Settings:
         return WrongUse(f"{self.file}: {what} of [{self.table}.deploy.parameters] is not read by this command", remedy)
 
 
-def read(name: str, file: Path = FILE) -> Settings:
-    """The table of an environment, by default `dev`. Without the file of the current folder, the name is enough."""
+def read(name: str, file: Path = FILE, region: str = "") -> Settings:
+    """The table of an environment, by default `dev`. Without the file of the current folder, the user names EnvID and region: a
+    variable may have that of another environment."""
     # Not equal, but the same: the user named no file.
-    if name and file is FILE and not os.path.lexists(file):
-        if not name.isalnum():
+    if file is FILE and not os.path.lexists(file):
+        if other := next(filter(os.path.lexists, ("samconfig.yaml", "samconfig.yml")), ""):
+            raise WrongUse(f"there is no {file} in {Path.cwd()}, but {other}, and this command reads {file} only",
+                           f"Write its settings in the form of the release's {file}")
+        if not name or not region:
+            raise _missing(file)
+        if not _ENV_ID.fullmatch(name):
             raise WrongUse(f"there is no {file} in {Path.cwd()}, and {name} is not an EnvID", "Correct --env")
         return Settings(name, {"stack_name": f"cfn-gitops-{name}", "parameter_overrides": [f"EnvID={name}"]})
     content, name = contents(file), name or "dev"
@@ -119,8 +132,7 @@ def contents(file: Path) -> dict[str, Any]:
     try:
         return dict(tomllib.loads(file.read_text("utf-8")))
     except FileNotFoundError:
-        raise WrongUse(f"there is no {file} in {Path.cwd()}", "Run this in the folder of your samconfig.toml, or name the "
-                       "file: --config-file. Without a file, name the environment: --env") from None
+        raise _missing(file) from None
     except UnicodeDecodeError as error:
         *lines, last = error.object[:error.start].split(b"\n")
         raise WrongUse(f"{file} is not read: it is not UTF-8 (at line {len(lines) + 1}, column {len(last) + 1})",
@@ -128,6 +140,11 @@ def contents(file: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise WrongUse(f"{file} is not read: {reason}", "Correct it, or copy that of the release") from error
+
+
+def _missing(file: Path) -> WrongUse:
+    return WrongUse(f"there is no {file} in {Path.cwd()}",
+                    f"Run this in the folder of your {FILE}, name the file with --config-file, or name --env and --region")
 
 
 def member(table: Any, *path: str) -> Any:

@@ -166,11 +166,14 @@ def test_setting_of_the_command_replaces_that_of_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "status", "line"), [
-    (["--env", "dev"], 1, "Account 111122223333, region eu-central-1, environment dev\n"),
-    (["--env", "tst"], 1, "stack cfn-gitops-tst does not exist in .* Name another EnvID with --env, or"),
-    ([], 2, "there is no samconfig.toml in /.* or name the file: --config-file. Without a file, name the environment: --env"),
+    (["--env", "dev", "--region", "eu-central-1"], 1, "Account 111122223333, region eu-central-1, environment dev\n"),
+    (["--env", "tst", "--region", "eu-central-1"], 1, "stack cfn-gitops-tst does not exist in .* Name another EnvID with --env, or"),
+    *((given, 2, "there is no samconfig.toml in /.* name the file with --config-file, or name --env and --region") for given in (
+        [], ["--env", "dev"], ["--region", "eu-central-1"])),
     (["--env", "dev", "--config-file", "samconfig.toml"], 2, "there is no samconfig.toml in /"),
-    (["--env", "a b"], 2, "there is no samconfig.toml in /.*, and a b is not an EnvID. Correct --env"),
+    (["--env", "dev", "--config-file", ""], 2, "argument --config-file: it is empty"),
+    *((["--env", name, "--region", "eu-central-1"], 2, f"there is no samconfig.toml in /.*, and {name} is not an EnvID. Correct --env")
+      for name in ("a b", "Dev", "1dev", "d-v", "development")),
 ])
 def test_command_without_the_file_needs_the_environments_name(
         given: list[str], status: int, line: str, account: FakeAccount, run: Run, folder: Path) -> None:
@@ -178,3 +181,19 @@ def test_command_without_the_file_needs_the_environments_name(
     account.known["cfn-gitops-dev"] = environment_stack()
     ended = run("undeploy", *given)
     assert ended.status == status and re.search(line, ended.out + ended.err), ended
+
+
+def test_file_of_another_type_is_named(account: FakeAccount, run: Run, folder: Path) -> None:
+    (folder / "samconfig.toml").rename(folder / "samconfig.yaml")
+    for given in ([], ["--env", "dev", "--region", "eu-central-1"]):
+        ended = run("status", *given)
+        assert ended.status == 2 and "but samconfig.yaml, and this command reads samconfig.toml only" in ended.err
+
+
+def test_remedies_without_the_file_name_no_table(account: FakeAccount, run: Run, folder: Path) -> None:
+    (folder / "samconfig.toml").unlink()
+    ended = run("upgrade", "--env", "tst", "--region", "eu-central-1")
+    assert ended.status == 1 and "Name another EnvID with --env, or run this in the folder of your samconfig.toml" in ended.err
+    account.known["cfn-gitops-dev"] = environment_stack()
+    ended = run("upgrade", "--env", "dev", "--region", "eu-central-1")
+    assert "Deploy this version of it first in the folder of your samconfig.toml" in ended.err

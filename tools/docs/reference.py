@@ -151,7 +151,7 @@ def commands() -> str:
         "## cfn-gitops",
         "The file `cfn-gitops` of the release folder checks, shows and changes environments. It needs Python 3.9 or newer, and\n"
         "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`, of which it reads\n"
-        "only the form of the release. In a folder without that file, `--env` with the EnvID is enough. In a clone,\n"
+        "only the form of the release. In a folder without that file, name `--env` with the EnvID, and `--region`. In a clone,\n"
         "`make doctor ENV=prd` is the same as `./cfn-gitops doctor --env prd`.",
         "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
         "answers. Ctrl-C, SIGTERM and SIGHUP interrupt it. What CloudFormation has begun goes on, and a second run continues with the\n"
@@ -160,7 +160,8 @@ def commands() -> str:
             ["0", "Nothing is wrong, or the change is done"],
             ["1", "A finding, a failure or a refused prompt, even if something else was not read"],
             ["2", "Wrong use: an argument, a name that no list has, or a file of yours that is missing or not readable"],
-            ["3", "AWS, the network or your login did not let it look at something, which it has not changed. Nothing is found or failed"],
+            ["3", "AWS, the network or your login did not let it look at something, or a setting of yours in a form that it does not "
+             "read. It has not changed that, and nothing is found or failed"],
             ["130", "An interrupt"]]),
         "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
         "`\\x1b`, `\\n`. Each start unpacks the file into a folder of its own below `TMPDIR`, and deletes it at the end.",
