@@ -3,7 +3,7 @@
 It enables the event rules, and then the transition into the stage Deploy or Approval of the pipeline. Until then nothing is
 deployed, and the person and reason of the freeze stay. With --all, the event rules of all projects are first. First it lists the disabled parts,
 with the person and the reason, and then everything that starts, as of the list. It ends each freeze of these, even that of an image
-by `cfn-gitops undo`. An event rule whose state was not read is enabled as well. The permissions are in
+by `cfn-gitops undo`. A part whose state was not read is enabled as well. The permissions are in
 docs/how-to/freeze-and-thaw.md. The exit status is 1 if something is not enabled, and otherwise 3 if a project was not read.
 """
 
@@ -30,12 +30,12 @@ def _changes(projects: list[Project], codepipeline: Any, events: Any) -> list[Ch
              for project in projects for rule in project.rules if rule in _held(project)]
     return rules + [Change(project, project.transition(stage), codepipeline.enable_stage_transition, {
         "pipelineName": project.pipeline, "stageName": stage, "transitionType": "Inbound"})
-        for project in projects for stage in STAGES if stage in project.held]
+        for project in projects for stage in STAGES if stage in _held(project)]
 
 
 def _held(project: Project) -> set[str]:
-    """The disabled parts. To enable an event rule that is enabled changes nothing, so those that were not read are among these."""
-    return {*project.held, *(project.rules if not project.has_read_rules else ())}
+    """The disabled parts. To enable a part that is enabled changes nothing, so those that were not read are among these."""
+    return {*project.held, *(() if project.has_read_states else (project.stage, *project.rules))}
 
 
 def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
@@ -43,8 +43,8 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
     for hold in project.holds:
         # A person has disabled another transition, for example that into Build.
         yield f"    {line_of(hold)}" if "Rule" in hold or hold["Stage"] in STAGES else f"!   {line_of(hold)}. Not ended here. {selecting(hold['Remedy'])}"
-    if not project.has_read_rules:
-        yield "?   Whether each event rule is disabled was not read, so all are enabled"
+    if not project.has_read_states:
+        yield "?   Whether each part is disabled was not read, so all are enabled"
     if project.held and project.stage and not held & {*STAGES}:
         yield "!   The pipeline's transition is enabled, so this is a part of a freeze, or the freeze of an image by `cfn-gitops undo`"
     for each in project.executions if project.stage in held else ():

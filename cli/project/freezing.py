@@ -36,14 +36,14 @@ class Project:
         self.option, env_id = f"--env {environment.settings.table}", environment.env_id
         self.name, self.approvals, self.problems, self.unread = str(row["ProjectID"]), row.get("Approvals", []), row["Problems"], row["NotRead"]
         self.pipeline, self.kinds, freeze = name_of("pipeline", env_id, self.name), event_rules(env_id, self.name), row["Freeze"]
-        self.stage, self.rules, self.executions = freeze.get("Stage", ""), freeze["Rules"], freeze["Executions"]
+        self.stage, self.rules, self.executions = freeze.get("Stage", ""), freeze["Rules"], freeze.get("Executions", [])
         # `None` if it is not known.
         self.has_approval = freeze.get("HasApproval", self.stage == "Approval" or None)
         self.updates, self.holds = _updates(row), row.get("Holds", [])
         # By the stage of a transition, or the name of an event rule.
         self.held = {each.get("Rule") or each["Stage"]: each for each in self.holds}
-        # An event rule that was not read may be disabled.
-        self.has_read_rules = "Holds" in row and not (self.holds and self.unread)
+        # A part that was not read may be disabled.
+        self.has_read_states = "Holds" in row and not (self.holds and self.unread)
         found = {row["Pipeline"], *self.rules, *(each["Rule"] for each in self.holds if "Rule" in each)}
         if others := found - {self.pipeline, *self.kinds.values()} or {self.stage} - {"", *STAGES}:
             raise Failure(f"the answer about project {self.name} names {', '.join(sorted(others))}",
@@ -107,12 +107,12 @@ def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
     if changed and not confirm(output, f"To {act.verb} {', '.join(each.name for each in changed)}, type {act.verb}:", act.verb, given.yes):
         return 1
     output.has_begun, output.interrupted = bool(changed), f"What is {act.past} above stays so. Run this again for the rest"
-    failed, end = _make(changes, act, output)
-    for word, names in ((act.done, [each.name for each in changed if each not in failed]),
-                        (f"not completely {act.done}", [each.name for each in changed if each in failed]), ("not read", dict.fromkeys(subject for subject, _ in unread))):
-        output.write_progress(*([f"{word.capitalize()}: {', '.join(names)}"] if names else []))
-    if end:
-        raise end
+    failed, loss = _make(changes, act, output)
+    ends = {act.done: [each.name for each in changed if each not in failed], f"not completely {act.done}": [each.name for each in changed if each in failed],
+            "not read": dict.fromkeys(subject for subject, _ in unread)}
+    output.write_progress(*(f"{end.capitalize()}: {', '.join(names)}" for end, names in ends.items() if names))
+    if loss:
+        raise loss
     return status_of(failed, unread)
 
 
@@ -195,7 +195,7 @@ def line_of(hold: dict[str, Any], at: datetime | None = None) -> str:
     """The disabled part, since when, by whom and why."""
     since = f", for {age(read_time(hold['Since']), at or datetime.now(timezone.utc))}" if "Since" in hold else ""
     by, reason = f" by {hold['By']}" if "By" in hold else "", hold.get("Reason", "")
-    return f"{hold['Held']}{since}{by}" + ("" if reason in hold["Held"] else f": {shortened(reason, _MAX_CAUSE)}")
+    return f"{hold['Held']}{since}{by}" + (f": {shortened(reason, _MAX_CAUSE)}" if reason and not hold["Held"].endswith(f": {reason}") else "")
 
 
 def shown_execution(found: dict[str, Any]) -> str:

@@ -303,13 +303,20 @@ def test_thaw_of_a_project_that_is_not_frozen(act: Callable[..., Ended], answeri
     assert (ended.status, ended.err, changes(answering)) == (0, "", []) and ended.out.endswith("- shop: nothing is left to be enabled\n")
 
 
-def test_rules_that_were_not_read_are_enabled(act: Callable[..., Ended], answering: Answering) -> None:
+def test_parts_that_were_not_read_are_enabled(act: Callable[..., Ended], answering: Answering) -> None:
     for holds in ({"Holds": None}, {"Holds": [FROZEN]}):
         answering.requests.clear()
         ended = act("thaw", row(rules=("cfn", "ecr"), **holds, NotRead=unread(f"the state of {PUSH}: denied")))
-        assert ended.status == 0 and changes(answering)[:2] == [("EnableRule", PUSH), ("EnableRule", IMAGE)]
+        assert ended.status == 0 and changes(answering) == [
+            ("EnableRule", PUSH), ("EnableRule", IMAGE), ("EnableStageTransition", (PIPELINE, "Deploy"))]
         assert f"?   the state of {PUSH}: denied\n    Run this again\n" in ended.out and "nothing is left" not in ended.out
     assert "nothing that was read is left to be enabled" in act("thaw", row(NotRead=unread("GitLab is silent"))).out
+
+
+def test_reason_is_shown_once(act: Callable[..., Ended]) -> None:
+    held_by = {**FROZEN, "Held": "held by the disabled transition into stage Deploy", "Reason": "stage", "Since": "2126-11-27T07:00:00Z"}
+    assert f"    held by the disabled transition into stage Deploy, for 0s by {OLIVIA}: stage\n" in act("thaw", row(Holds=[held_by])).out
+    assert act("thaw", row(Holds=[FROZEN])).out.count("sale") == 1
 
 
 def test_thaw_of_all_counts_those_that_are_not_frozen(act: Callable[..., Ended]) -> None:
