@@ -53,8 +53,8 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
         elif each.get("Stage") not in STAGES:
             yield f"    {shown_execution(each)} {place_of(each)}. It will not wait before stage {project.stage}"
     if project.stage and held and not project.has_approval:
-        without = "The" if project.has_approval is False else "Perhaps the"
-        yield f"!   {without} pipeline has no approval, so each execution that starts or goes on is deployed"
+        perhaps = " without" if project.has_approval is False else ", perhaps without"
+        yield f"!   Each execution that starts or goes on is deployed{perhaps} an approval"
     if project.kinds["push"] in held:
         yield "    The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it"
         if project.stage:

@@ -10,6 +10,7 @@ import argparse
 import time
 import unicodedata
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
@@ -24,6 +25,7 @@ from cli.shell import machine
 from cli.shell.ending import Failure, NotLooked, WrongUse
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import hide, shortened
+from cli.shell.times import age
 
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html (summary). It may have every character.
 _MAX_SUMMARY = 512
@@ -46,6 +48,7 @@ class Request(NamedTuple):
     # The ID of the action's execution. A retried stage has another one.
     id: str
     token: str
+    since: datetime | None
 
 
 class Found(NamedTuple):
@@ -150,7 +153,7 @@ def _waiting(client: Any, pipeline: str, page: str, environment: Environment) ->
         _name_approvers(error)
         raise
     found = [Request(pipeline, stage["stageName"], action["actionName"], stage.get("latestExecution", {}).get("pipelineExecutionId", "?"),
-                     action["latestExecution"].get("actionExecutionId", ""), action["latestExecution"].get("token", ""))
+                     action["latestExecution"].get("actionExecutionId", ""), action["latestExecution"].get("token", ""), action["latestExecution"].get("lastStatusChange"))
              for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
     if not found:
         running = [f"execution {each['pipelineExecutionId']} is {where} stage {stage['stageName']}" for stage in stages for where, each in
@@ -190,7 +193,8 @@ def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any])
     waits = f"Execution {request.execution} of {request.pipeline} waits for an approval"
     if approval is None:
         # As GetPipelineState shows it.
-        yield f"{waits}: action {request.action} in stage {request.stage}"
+        since = f", for {age(request.since, datetime.now(timezone.utc))}" if request.since else ""
+        yield f"{waits}: action {request.action} in stage {request.stage}{since}"
         yield "? its commit and its change set were not read"
         return
     title, change_set = shortened(approval.get("Title", ""), _MAX_TITLE), approval.get("ChangeSet", {})

@@ -124,18 +124,19 @@ def _read(environment: Environment, only: str, output: Output) -> tuple[list[Pro
         raise WrongUse(f"environment {environment.env_id} has no project {only}", f"See the projects: cfn-gitops status --env {environment.settings.table}")
     causes = [(each, _cause(each, environment)) for each in rows]
     unread = [(f"project {row['ProjectID']}", cause) for row, cause in causes if cause]
-    more = [each for row, cause in causes if cause for each in row["NotRead"] if each is not cause]
+    more = [(f"project {row['ProjectID']}", each) for row, cause in causes if cause for each in row["NotRead"] if each is not cause]
+    of_all = [(f"environment {environment.env_id}", each) for each in answer["NotRead"]]
     if only and rows:
-        more += answer["NotRead"]
+        more += of_all
     else:
-        unread += [(f"environment {environment.env_id}", each) for each in answer["NotRead"]]
+        unread += of_all
     projects = [Project(row, environment) for row, cause in causes if not cause]
     output.document |= {"unread": [{"subject": subject, **members_of(why)} for subject, why in unread], "projects": [
         {"project": each["ProjectID"], **members_of({name: each.get(name) for name in ("Freeze", "Holds", "Approvals")})} for each in rows]}
     output.left += [f"{subject} is left: {why['Problem']}" for subject, why in unread]
     output.document["left"] = output.left
-    for each in more:
-        output.write_progress(f"? {shortened(each['Problem'], _MAX_CAUSE)}", f"    {output.selecting(remedy_of(each))}")
+    for subject, each in more:
+        output.write_progress(f"? {subject}: {shortened(each['Problem'], _MAX_CAUSE)}", f"    {output.selecting(remedy_of(each))}")
     for subject, why in unread:
         failure = NotLooked(f"{subject} is left: {shortened(why['Problem'], _MAX_CAUSE)}", remedy_of(why))
         if only or not rows:

@@ -32,7 +32,7 @@ CHANGE_SET = {"Name": "changeset-dev-shop", "Counts": {
 def state(*waiting: str, stage: str = "Deploy", token: str = TOKEN, running: str = "Build") -> dict[str, Any]:
     """That of a pipeline in which these requests wait in the stage. Without one, an execution is in another stage."""
     latest = {"pipelineExecutionId": EXECUTION, "status": "InProgress"}
-    asked = [{"actionName": "Approval", "latestExecution": {"actionExecutionId": each, "status": "InProgress", **({"token": token} if token else {})}}
+    asked = [{"actionName": "Approval", "latestExecution": {"actionExecutionId": each, "status": "InProgress", "lastStatusChange": 4950000000.5, **({"token": token} if token else {})}}
              for each in waiting]
     stages = [{"stageName": running, "latestExecution": latest, "actionStates": [{"actionName": running, "latestExecution": {"status": "InProgress"}}]}]
     return {"pipelineName": PIPELINE, "stageStates": stages if not waiting else [
@@ -177,7 +177,7 @@ def test_request_is_rejected_while_the_function_is_broken(answered: Any, said: s
     assert rejects().status == 1 and rejects.put == []
     ended = rejects(answer="reject\n")
     assert (ended.status, ended.err, [each["token"] for each in rejects.put]) == (0, "", [TOKEN]) and said in ended.out
-    assert f"Execution {EXECUTION} of {PIPELINE} waits for an approval: action Approval in stage Deploy\n? its commit" in ended.out
+    assert f"Execution {EXECUTION} of {PIPELINE} waits for an approval: action Approval in stage Deploy, for 0s\n? its commit" in ended.out
 
 
 def test_freeze_and_problem_are_shown_before_the_prompt(approves: Decide) -> None:

@@ -223,7 +223,7 @@ def test_lost_login_or_network_ends_all(lost: Any, state: str, remedy: str, act:
 def test_creation_of_a_pipeline_is_not_held(command: str, act: Callable[..., Ended], answering: Answering) -> None:
     creating = row(stage="", HasPipeline=False, ChildStack={"Name": "gitops-dev-shop", "Status": "UPDATE_IN_PROGRESS"}, NotRead=unread("GitLab is silent"))
     ended = act(command, creating)
-    assert (ended.status, changes(answering)) == (3, []) and "? GitLab is silent\n" in ended.out
+    assert (ended.status, changes(answering)) == (3, []) and "? project shop: GitLab is silent\n" in ended.out
     assert ended.err == ("project shop is left: stack gitops-dev-shop is in UPDATE_IN_PROGRESS, which may create or change its pipeline. "
                          "Run this again after its end\n")
 
@@ -232,7 +232,7 @@ def test_left_project_is_explained_by_its_own_cause(act: Callable[..., Ended]) -
     missing = {"Subject": "stack gitops-dev-shop", "Problem": "its status is ROLLBACK_COMPLETE", "Remedy": "See why: cfn-gitops failures shop --env dev"}
     found = project("shop", NotRead=unread("GitLab is silent"), Problems=[{**missing, "Subject": "the mirror"}, missing])
     ended = act("freeze", found)
-    assert ended.err.startswith("project shop is left: its status is ROLLBACK_COMPLETE. See why") and "? GitLab is silent\n" in ended.out
+    assert ended.err.startswith("project shop is left: its status is ROLLBACK_COMPLETE. See why") and "? project shop: GitLab is silent\n" in ended.out
     found["NotRead"] = unread("GitLab is silent", f"the state of {PIPELINE}: denied")
     assert act("freeze", found).err.startswith(f"project shop is left: the state of {PIPELINE}: denied. ")
 
@@ -283,7 +283,7 @@ Account 111122223333, region eu-central-1, environment dev
     held by the disabled transition into stage Deploy: sale, for 0s by {OLIVIA}
     execution e2 (commit 4f2a9c1b) is in stage Build. It will not wait before stage Deploy
     execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it or the freeze lasted 30 days
-!   Perhaps the pipeline has no approval, so each execution that starts or goes on is deployed
+!   Each execution that starts or goes on is deployed, perhaps without an approval
     The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it
     It does not after an undo. Then start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
     A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit
@@ -325,7 +325,7 @@ def test_thaw_of_all_counts_those_that_are_not_frozen(act: Callable[..., Ended])
 
 
 @pytest.mark.parametrize(("more", "said"), [
-    ({}, "!   Perhaps the pipeline has no approval, so each execution"), ({"HasApproval": False}, "!   The pipeline has no approval, so each execution"),
+    ({}, "is deployed, perhaps without an approval"), ({"HasApproval": False}, "!   Each execution that starts or goes on is deployed without an approval"),
     ({"HasApproval": True}, "")])
 def test_thaw_says_whether_an_approval_follows(more: Any, said: str, act: Callable[..., Ended], answering: Answering, run: Run) -> None:
     found = row(Holds=[FROZEN])
@@ -333,8 +333,8 @@ def test_thaw_says_whether_an_approval_follows(more: Any, said: str, act: Callab
     # Not compared with the schema, because older functions have no HasApproval.
     answering.responses["Invoke"] = response(projects(found))
     shown = run("thaw", "shop", "--env", "dev").out
-    assert said in shown if said else "To thaw shop" in shown and "no approval" not in shown
-    assert "no approval" not in act("thaw", row(stage="Approval", Holds=[{**FROZEN, "Stage": "Approval"}])).out
+    assert said in shown if said else "To thaw shop" in shown and "without an" not in shown
+    assert "without an" not in act("thaw", row(stage="Approval", Holds=[{**FROZEN, "Stage": "Approval"}])).out
 
 
 def test_thaw_says_that_it_ends_the_freeze_of_an_undo(act: Callable[..., Ended], answering: Answering) -> None:
