@@ -19,7 +19,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.environment import change_set, owners, samconfig, stack_statuses, yaml_template
-from cli.environment.account import Account, Environment, manager_of
+from cli.environment.account import Account, Environment, exports, if_ordinary, manager_of
 from cli.environment.stack_deletion import delete_stack, unprotecting
 from cli.project import pipelines
 from cli.shell import spelling
@@ -42,9 +42,6 @@ _OF_FUNCTION = """
     MissingResourcesAlarm HealthCheckAlarm DriftAlarm FunctionAlarm DroppedEventsAlarm SilenceAlarm Dashboard
 """
 _WITH_ENVIRONMENT = rf"^({'|'.join(_OF_FUNCTION.split())}) |{_WITH_PROJECT}"
-# The types of a project's stack. A stack with others is more than a project, so only its name deletes it.
-_OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
-               r"AWS::(CodeCommit::Repository|IAM::User|IAM::Policy|SecretsManager::RotationSchedule)")
 # CloudFormation ignores an update of policies alone, so the update also adds this resource. It is empty and free.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
 _ADDED, _ADDED_TYPE = "LeavesCfnGitOps", "AWS::CloudFormation::WaitConditionHandle"
@@ -117,17 +114,21 @@ class Leaving:
     def require_project(self, environment: Environment) -> None:
         """Raises `NotDeleted` if the stack is more than a project."""
         kinds = {self._types[name] for name in self._kept}
-        if others := sorted(kind for kind in kinds if not re.fullmatch(_OF_PROJECT, kind)):
+        if others := sorted(kind for kind in kinds if not re.fullmatch(owners.OF_PROJECT, kind)):
             raise NotDeleted(f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
                              "resources Custom::…, deploy it, and deploy it again without them. "
-                             f"Or name it, to delete the stack and keep its resources: leave {self.name}")
+                             f"Or name it, to delete the stack and keep its resources: {self._named(environment)}")
         # The update changes no value, unless CloudFormation reads one again, such as that of a dynamic reference. If it reads the
         # template's YAML differently, the update has other changes.
         template = owners.Template(json.loads(self._template().text), self._stack.get("Parameters", []), environment, self._function_arn)
         own = {name for name in self._types if template.is_own(name)}
         if read := sorted(name for name in self._kept - own if not template.reads_only(name, own)):
             raise NotDeleted(f"its update, which has your permissions, may change {', '.join(read)} to a value that CloudFormation reads "
-                             f"again. See the template, and then name the stack: leave {self.name}")
+                             f"again. See the template, and then name the stack: {self._named(environment)}")
+
+    def _named(self, environment: Environment) -> str:
+        """The command for this stack alone."""
+        return f"cfn-gitops leave {self.name} --env {environment.settings.table}"
 
     def show(self) -> None:
         self._output.write_progress(f"{self.name} ({self._stack['StackStatus']}):")
@@ -164,7 +165,8 @@ class Leaving:
             raise NotDeleted(f"it is in {status}. Wait for the end of its change, or continue or correct a failed one. When "
                              "its status ends with _COMPLETE, run this again")
         if manager := manager_of(self._stack):
-            raise NotDeleted(f"it belongs to {manager}. Deploy it as a stack of its own first")
+            raise NotDeleted(f"it belongs to {manager}. Deploy it as a stack of its own first"
+                             + if_ordinary(self._stack, f"{_BY_HAND[0].lower()}{_BY_HAND[1:]}"))
         if self._stack.get("EnableTerminationProtection"):
             raise NotDeleted(f"it has termination protection. Remove that first: {unprotecting(self.name)}")
         template = self._template()
@@ -266,13 +268,25 @@ def hidden_users(environment: Environment, known: list[str]) -> dict[str, str]:
         root = by_id.get(owner.get("RootId", ""), owner)
         if {owner["StackName"], root["StackName"]} & set(known):
             continue
-        is_shown, reason = known_owners.of(child)
+        is_shown, reason, is_later = known_owners.of(child)
         if is_shown:
             left[root["StackName"]] = f"it owns {child['StackName']}, and contains the function's ARN instead of an import. {_BY_HAND}"
+        elif is_later:
+            left[root["StackName"]] = f"it may need the function. Of {child['StackName']}: {reason}. Wait for its end, and run this again"
         elif is_shown is None:
             left[root["StackName"]] = (f"it may need the function. Of {child['StackName']}: {reason}. If its ServiceToken is the function's "
                                        f"ARN, {_BY_HAND[0].lower()}{_BY_HAND[1:]}. Otherwise remove the tags of {child['StackName']}")
     return left
+
+
+def other_importers(environment: Environment, own: dict[str, Any], known: list[str]) -> dict[str, str]:
+    """The other stacks that import a value of the environment's stack, each with the reason why it is left."""
+    found: dict[str, list[str]] = {}
+    for export in sorted(exports(own) - {environment.export}):
+        for name in environment.importers(export):
+            found.setdefault(name, []).append(export)
+    return {name: f"it imports {', '.join(imported)}. Replace the import by its value, deploy that, and run this again"
+            for name, imported in found.items() if name not in known}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -289,13 +303,13 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         output.write_progress(f"stack {own_name} is deleted, in {environment.place}")
         return 1 if given.stacks else 0
     function_arn = function_of(environment, own)
-    names = [*environment.users(), own_name]
+    names = [*environment.importers(environment.export), own_name]
     if unknown := next((name for name in given.stacks if name not in names), None):
         problem = (f"does not exist in {environment.place}, and may be deleted already" if account.stack(unknown) is None else
                    f"does not use the function of environment {environment.env_id}")
         raise WrongUse(f"stack {unknown} {problem}" + spelling.did_you_mean(unknown, names), f"Name some of: {', '.join(names)}")
     chosen = [each for each in names if each in (given.stacks or names)]
-    hidden = hidden_users(environment, names) if own_name in chosen else {}
+    hidden = hidden_users(environment, names) | other_importers(environment, own, names) if own_name in chosen else {}
     for name, reason in sorted(hidden.items()):
         output.record_left(f"{name}: {reason}")
     plan: list[Leaving] = []
@@ -324,7 +338,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
 def require_unused(users: set[str]) -> None:
     """Raises `NotDeleted` if these stacks need the environment's function."""
     if users:
-        raise NotDeleted(f"its function is needed by {', '.join(sorted(users))}")
+        raise NotDeleted(f"it is needed by {', '.join(sorted(users))}")
 
 
 @contextlib.contextmanager

@@ -3,19 +3,21 @@
 It shows what will be deleted, and deletes it only after you type the stack's name, or with --yes. It never deletes stacks
 that the environment's pipelines deployed. While such a stack exists it deletes nothing, because CloudFormation changes and
 deletes it with a role of this stack, and its code may be in the bucket. --keep-stacks leaves it without them. While another
-stack uses the function, it also deletes nothing. The exit status is 1 if the stack does not exist, unless CloudFormation
+stack uses the function, or imports another value of this stack, it also deletes nothing. The exit status is 1 if the stack does not exist, unless CloudFormation
 lists it as deleted.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.environment.account import Environment, exports, parameters, root_of
-from cli.environment.owners import Owners
+from cli.environment import stack_statuses
+from cli.environment.account import Environment, exports, if_ordinary, manager_of, parameters, root_of
+from cli.environment.owners import OF_PROJECT, Owners
 from cli.environment.stack_deletion import delete_stack, unprotecting
 from cli.project.pipelines import children_of
 from cli.rules import name_of
@@ -113,12 +115,16 @@ class Others:
         self._stacks, env_id = self._account.stacks(), environment.env_id
         owners = Owners(environment, self._stacks)
         # The owner of each pipeline's stack. Without a resource that owns it, no stack needs the function for it.
-        owned = {child["StackName"]: (root_of(owner), *owners.of(child)) for child in children_of(self._stacks, env_id)
+        owned = {child["StackName"]: (root_of(owner), owners.of(child)) for child in children_of(self._stacks, env_id)
                  if (owner := owners.named_by(child)) and owners.of(child).is_shown is not False}
         self._with_own = {child for child, (owner, *_) in owned.items() if owner == environment.settings.stack_name}
         self._owned = {child: found for child, found in sorted(owned.items()) if child not in self._with_own}
-        importing = environment.users() if environment.export in exports(self._own) else []
-        self._importing = sorted({root_of(stack) for stack in self._stacks if stack["StackName"] in importing})
+        roots = {stack["StackName"]: root_of(stack) for stack in self._stacks}
+        # The exports that each stack imports.
+        self._importing: dict[str, list[str]] = {}
+        for export in sorted(exports(self._own)):
+            for root in sorted({roots.get(name, name) for name in environment.importers(export)}):
+                self._importing.setdefault(root, []).append(export)
         roles = tuple(f":iam::{self._account.id}:role/{name_of(each, env_id)}" for each in ("deploy_role", "provisioning_role"))
         self._deployed = sorted(stack["StackName"] for stack in self._stacks if stack["StackName"] not in owned and "RootId" not in stack and (
             stack["StackName"].startswith(name_of("deployed_stack", env_id)) or stack.get("RoleARN", "").endswith(roles)))
@@ -131,37 +137,54 @@ class Others:
                 f", and repository {name} with all its commits" for name in self._account.repositories(stack))
                for stack in self._stacks if stack["StackName"] in self._with_own},
             **{name: f"stays, {'no stack owns it' if name.startswith(children) else 'a pipeline deployed it'}" for name in self._deployed},
-            **{name: "imports the function" for name in self._importing},
-            **{child: f"belongs to {owner}" if is_shown else f"may need the function: {reason}"
-               for child, (owner, is_shown, reason) in self._owned.items()}}
+            **{name: f"imports {', '.join(imported)}" for name, imported in sorted(self._importing.items())},
+            **{child: f"belongs to {owner}" if found.is_shown else f"may need the function: {found.reason}"
+               for child, (owner, found) in self._owned.items()}}
 
     def obstacles(self, plan: Plan, keeps: bool) -> Iterator[tuple[str, str]]:
         """Why nothing may be deleted, and the remedy of each reason."""
-        own = self._environment.settings.stack_name
+        own, status = self._environment.settings.stack_name, self._own.get("StackStatus", "")
+        if self._own and (manager := manager_of(self._own)):
+            yield f"stack {own} belongs to {manager}", f"Remove it there{if_ordinary(self._own, f'delete it: {_deleting([own])}')}"
+        if stack_statuses.is_in_progress(status) and status != stack_statuses.REVIEW_IN_PROGRESS:
+            yield f"stack {own} is in {status}", "Wait for its end, and run this again"
         if self._own.get("EnableTerminationProtection"):
             yield f"stack {own} has termination protection", f"Remove it: {unprotecting(own)}"
         if plan.deletes_bucket and (live := bucket_owners(plan, self._environment, self._stacks)):
             yield (f"the bucket {self._bucket} is that of stack {', '.join(live)}",
                    self._environment.settings.remedy)
-        users = sorted({*self._importing, *(owner for owner, is_shown, _ in self._owned.values() if is_shown)})
-        unproven = [child for child, (_, is_shown, _) in self._owned.items() if not is_shown]
+        users = sorted({*self._importing, *(owner for owner, found in self._owned.values() if found.is_shown)})
+        unproven = {child: found.is_later for child, (_, found) in self._owned.items() if not found.is_shown}
         if users or unproven:
-            yield (f"{', '.join([*users, *unproven])} may need " + (f"the function of {own}" if self._own else f"the bucket {self._bucket}"),
-                   " ".join(_remedies(users, unproven)))
+            yield (f"{', '.join([*users, *unproven])} may need " + (f"stack {own}" if self._own else f"the bucket {self._bucket}"),
+                   ". ".join(self._remedies(users, unproven)))
         if self._deployed and not keeps:
             # Pipelines continue after `leave`. A rollback reads the code of the former template again.
             yield (f"{', '.join(self._deployed)} may need " + (
                        f"{name_of('deploy_role', self._environment.env_id)} or another role of {own}, with which CloudFormation deletes them"
                        if self._own else f"the bucket {self._bucket}, for a pipeline's artifacts or for code to which it rolls back"),
-                   f"Delete them first: {_deleting(self._deployed)}. Or use --keep-stacks, and give each of them another role later (--role-arn)")
+                   "Use --keep-stacks, and give each of them another role later (--role-arn). Or delete them first: "
+                   f"{_deleting(self._deployed)}")
 
-
-def _remedies(users: list[str], unproven: list[str]) -> Iterator[str]:
-    if users:
-        yield f"First delete these stacks, or remove their resources Custom::GitOpsPipeline and Custom::MirrorCredential: {_deleting(users)}."
-    if unproven:
-        yield (f"See the ServiceToken of each resource that {', '.join(unproven)} names. If it is the ARN of this function, delete that "
-               "resource first. Otherwise remove the tags of the stack that names it")
+    def _remedies(self, users: list[str], unproven: dict[str, bool]) -> Iterator[str]:
+        """The command is the last one. It is offered only for a stack that is a project's."""
+        if any(unproven.values()):
+            yield f"Wait for the end of the operation that changes {', '.join(filter(unproven.get, unproven))}, and run this again"
+        if unclear := [child for child, is_later in unproven.items() if not is_later]:
+            yield (f"See the ServiceToken of each resource that {', '.join(unclear)} names. If it is the ARN of this function, delete that "
+                   "resource first. Otherwise remove the tags of the stack that names it")
+        stacks = {stack["StackName"]: stack for stack in self._stacks}
+        projects = [name for name in users if name in stacks and not manager_of(stacks[name]) and all(
+            re.fullmatch(OF_PROJECT, each["ResourceType"]) for each in self._account.resources_of(stacks[name]))]
+        for name in users:
+            if name not in projects:
+                imported = self._importing.get(name, [self._environment.export])
+                uses = ["the resources Custom::GitOpsPipeline and Custom::MirrorCredential" if each == self._environment.export
+                        else f"the import of {each}" for each in imported]
+                manager = manager_of(stacks[name]) if name in stacks else ""
+                yield f"Remove {', '.join(uses)} from stack {name}{f', in {manager}' if manager else ''}"
+        if projects:
+            yield f"Delete the stacks of projects: {_deleting(projects)}"
 
 
 def _deleting(names: list[str]) -> str:
@@ -172,7 +195,8 @@ def bucket_owners(plan: Plan, environment: Environment, stacks: list[dict[str, A
     """The other stacks that are this environment, or have the bucket as a resource."""
     return [stack["StackName"] for stack in stacks if stack["StackId"] != plan.stack_id and (
         environment.export in exports(stack) or (
-            parameters(stack).get("EnvID") == environment.env_id and environment.account.has_resource(stack, plan.bucket)))]
+            parameters(stack).get("EnvID") == environment.env_id and any(
+                each.get("PhysicalResourceId") == plan.bucket for each in environment.account.resources_of(stack))))]
 
 
 def delete_bucket(session: Any, name: str) -> int:

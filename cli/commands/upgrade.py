@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.environment import change_set
-from cli.environment.account import Environment, logical_id_of, manager_of, owner_of, parameters as parameters_of
+from cli.environment.account import Environment, if_ordinary, logical_id_of, manager_of, owner_of, parameters as parameters_of
 from cli.environment.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
 from cli.project.pipelines import ENABLED, children_of, in_progress, pipeline_of, project_of, rule_state, unreadable, version_of
 from cli.rules import event_rules
@@ -100,11 +100,13 @@ def outdated(stacks: Any, env_id: str, version: int) -> dict[str, list[dict[str,
 def doubt(owners: Owners, child: dict[str, Any], version: int) -> str | None:
     """Why CloudFormation does not show the child stack as a pipeline of the environment. `None` if it does."""
     try:
-        is_shown, reason = owners.of(child)
+        is_shown, reason, is_later = owners.of(child)
     except (BotoCoreError, ClientError) as error:
         return f"its owner is not read: {error}. Run this again"
     if owners.named_by(child) is None:
         return f"{reason}. Delete it if it is not needed"
+    if is_later:
+        return f"{reason}. Wait for its end, and run this again"
     if is_shown is None:
         return f"{reason}. If it is of cfn-gitops, let its owner deploy it with {SERIAL}={version}"
     return None if is_shown else f"{reason}. Delete it if it is not of cfn-gitops"
@@ -113,7 +115,8 @@ def doubt(owners: Owners, child: dict[str, Any], version: int) -> str | None:
 def obstacle(environment: Environment, owner: dict[str, Any], children: list[dict[str, Any]], version: int) -> str | None:
     """Why the owner is not updated now. `None` if it can be."""
     if manager := manager_of(owner):
-        return f"its owner, stack {owner['StackName']}, belongs to {manager}. Set {SERIAL} to {version} there"
+        return (f"its owner, stack {owner['StackName']}, belongs to {manager}. Set {SERIAL} to {version} there"
+                + if_ordinary(owner, f"deploy the stack with {SERIAL}={version}"))
     if SERIAL not in parameters_of(owner):
         return (f"its owner, stack {owner['StackName']}, has no parameter {SERIAL}. Set the property {SERIAL} of its "
                 f"Custom::GitOpsPipeline to {version}")
@@ -148,7 +151,7 @@ def update(environment: Environment, owners: Owners, owner: dict[str, Any], chil
         if parameters_of(owner)[SERIAL] != str(version):
             return f"the template of stack {name} does not use {SERIAL}. Set the property {SERIAL} of its Custom::GitOpsPipeline to it"
         return (f"stack {name} has {SERIAL} {version} already, but its pipeline was rendered by an older function, or not rendered. "
-                f"See what failed: {failures(children[0]['StackName'])}. Then deploy it with {SERIAL}={version}-again")
+                f"Deploy it with {SERIAL}={version}-again, after you have seen what failed: {failures(children[0]['StackName'])}")
     except (change_set.NotUpdated, BotoCoreError, ClientError) as error:
         return f"updating stack {name}: {error}. See what failed: {failures(name)}"
     older = [child for child in children if (version_of(stacks.get(child["StackId"], {})) or 0) < version]

@@ -100,10 +100,10 @@ class Account:
         pages = self.session.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=[stack_statuses.DELETE_COMPLETE])
         return any(each["StackName"] == name for page in pages for each in page["StackSummaries"])
 
-    def has_resource(self, stack: dict[str, Any], physical_id: str) -> bool:
+    def resources_of(self, stack: dict[str, Any]) -> list[dict[str, Any]]:
+        """Those that the stack has now."""
         pages = self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack["StackId"])
-        return any(each.get("PhysicalResourceId") == physical_id and each["ResourceStatus"] not in stack_statuses.GONE
-                   for page in pages for each in page["StackResourceSummaries"])
+        return [each for page in pages for each in page["StackResourceSummaries"] if each["ResourceStatus"] not in stack_statuses.GONE]
 
 
 @dataclass
@@ -155,9 +155,9 @@ class Environment:
         """The ARN of the function that the environment's stack exports. Empty if it exports none yet."""
         return next((each["OutputValue"] for each in stack.get("Outputs", []) if each.get("ExportName") == self.export), "")
 
-    def users(self) -> list[str]:
-        """The stacks that import the function."""
-        pages = self.account.client("cloudformation").get_paginator("list_imports").paginate(ExportName=self.export)
+    def importers(self, export: str) -> list[str]:
+        """The stacks that import the export. While there is one, CloudFormation deletes no stack that exports it."""
+        pages = self.account.client("cloudformation").get_paginator("list_imports").paginate(ExportName=export)
         try:
             return [name for page in pages for name in page["Imports"]]
         except ClientError as error:
@@ -222,6 +222,11 @@ def manager_of(stack: dict[str, Any]) -> str:
     if "ParentId" in stack:
         return f"stack {root_of(stack)}, in which it is nested"
     return "its StackSet, of which its name shows an instance" if stack["StackName"].startswith("StackSet-") else ""
+
+
+def if_ordinary(stack: dict[str, Any], remedy: str) -> str:
+    """The remedy for a stack that `manager_of` may take for an instance of a StackSet. Empty for a nested one."""
+    return "" if "ParentId" in stack else f". If there is no such StackSet, {remedy}"
 
 
 def logical_id_of(stack: dict[str, Any]) -> str:

@@ -14,6 +14,9 @@ from cli.environment import stack_statuses, yaml_template
 from cli.environment.account import Environment, logical_id_of, owner_of
 
 PIPELINE, CREDENTIAL = "Custom::GitOpsPipeline", "Custom::MirrorCredential"
+# The types of a project's stack. A stack with others is more than a project.
+OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
+              r"AWS::(CodeCommit::Repository|IAM::User|IAM::Policy|SecretsManager::RotationSchedule)")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -144,6 +147,8 @@ class Ownership(NamedTuple):
 
     is_shown: bool | None
     reason: str = ""
+    # Whether it is known at the end of the owner's operation.
+    is_later: bool = False
 
 
 class Owners:
@@ -172,7 +177,7 @@ class Owners:
         if resource.get("ResourceType") != PIPELINE or resource.get("PhysicalResourceId") != child["StackName"]:
             # A resource gets its physical ID, and a replacement the new one, at the end of its operation.
             if stack_statuses.is_in_progress(owner.get("StackStatus", "")):
-                return Ownership(None, f"its tags name resource {logical_id} of stack {name}, which is changed now")
+                return Ownership(None, f"its tags name resource {logical_id} of stack {name}, which is changed now", True)
             return Ownership(False, f"its tags name resource {logical_id} of stack {name}, which has no such pipeline")
         # Its own template refers to its function.
         if owner["StackId"] == self._own_id:

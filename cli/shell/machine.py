@@ -110,8 +110,8 @@ def _wrong_profile(error: Exception) -> Failure:
 def _missing_part(_: Exception) -> Failure:
     # The text of botocore advises to install it, which the file of the release does not read.
     return NotLooked("this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have",
-                     'Pass its credentials: eval "$(aws configure export-credentials --format env)". Then run this without --profile, and '
-                     "without profile in samconfig.toml")
+                     'Run this with --region, without --profile and without profile in samconfig.toml, after you have passed its credentials: '
+                     'eval "$(aws configure export-credentials --format env)"')
 
 
 def _mfa(_: Exception) -> Failure:

@@ -176,7 +176,7 @@ def test_owner_whose_token_is_not_known_may_need_the_function(token: Any, stacks
     # CloudFormation shows the value of a parameter with NoEcho so.
     stacks.known["project-dev-shop"]["Parameters"].append({"ParameterKey": "Token", "ParameterValue": "****"})
     stacks.show(stacks.known["gitops-dev-shop"], token)
-    assert "nothing is deleted, because gitops-dev-shop may need the function of cfn-gitops-dev" in refusal(environment, keeps=True)
+    assert "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev" in refusal(environment, keeps=True)
     assert "Otherwise remove the tags of the stack that names it" in refusal(environment, keeps=True)
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and "LEFT    gitops-dev-shop: it is resource Pipeline of stack project-dev-shop: its ServiceToken" in ended.out
@@ -184,11 +184,15 @@ def test_owner_whose_token_is_not_known_may_need_the_function(token: Any, stacks
     assert not stacks.session.client.return_value.create_change_set.called
 
 
-def test_owner_in_progress_may_need_the_function(stacks: FakeAccount, environment: Environment) -> None:
+def test_owner_in_progress_is_waited_for(stacks: FakeAccount, environment: Environment, run: Run) -> None:
     stacks.resources.clear()
     assert refusal(environment, keeps=True) == ""
     stacks.known["project-dev-shop"]["StackStatus"] = "CREATE_IN_PROGRESS"
-    assert "because gitops-dev-shop may need the function" in refusal(environment, keeps=True)
+    assert refusal(environment, keeps=True) == (
+        "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev. Wait for the end of the operation that changes "
+        "gitops-dev-shop, and run this again")
+    assert "which is changed now. Wait for its end, and run this again\n" in run("upgrade", "--yes").out
+    assert leave.hidden_users(environment, [])["project-dev-shop"].endswith("changed now. Wait for its end, and run this again")
 
 
 def test_owner_that_needs_the_function_is_named_with_its_command(stacks: FakeAccount, environment: Environment,
@@ -199,9 +203,8 @@ def test_owner_that_needs_the_function_is_named_with_its_command(stacks: FakeAcc
     reason = refusal(environment, keeps=True)
     assert ("- stack gitops-dev-infra: will be deleted with it\n- stack gitops-dev-shop: belongs to project-dev-shop\n"
             ) in capsys.readouterr().out
-    assert reason == ("nothing is deleted, because project-dev-shop may need the function of cfn-gitops-dev. First delete these stacks, or "
-                      "remove their resources Custom::GitOpsPipeline and Custom::MirrorCredential: aws cloudformation delete-stack "
-                      "--stack-name project-dev-shop.")
+    assert reason == ("nothing is deleted, because project-dev-shop may need stack cfn-gitops-dev. Delete the stacks of projects: "
+                      "aws cloudformation delete-stack --stack-name project-dev-shop")
 
 
 def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount, environment: Environment) -> None:

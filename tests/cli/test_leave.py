@@ -125,8 +125,8 @@ class FakeAws:
     def describe_stack_events(self, *, StackName: str) -> Any:
         return {"StackEvents": [conftest.event(StackName, len(self.calls), "UPDATE_COMPLETE")]}
 
-    def list_imports(self, **_: Any) -> Any:
-        return [{"Imports": self.imports}]
+    def list_imports(self, *, ExportName: str) -> Any:
+        return [{"Imports": self.imports if ExportName == EXPORT else ["orders"]}]
 
     def list_stack_resources(self, *, StackName: str) -> Any:
         StackName = self.name_of(StackName)
@@ -381,7 +381,7 @@ def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None
     aws.add("orders", [MIRROR, ("Orders", "AWS::DynamoDB::Table")])
     status, printed = run("--yes")
     assert status == 1
-    assert "LEFT    orders: it also has AWS::DynamoDB::Table." in printed and ": leave orders\n" in printed
+    assert "LEFT    orders: it also has AWS::DynamoDB::Table." in printed and ": cfn-gitops leave orders --env prd\n" in printed
     assert aws.calls == []
     assert run("--yes", "orders")[0] == 0
     assert aws.calls[-1] == "delete orders: MirrorCredential, Orders"
@@ -406,7 +406,7 @@ def test_policy_that_an_update_reads_again_needs_the_stacks_name(document: Any, 
     ROOT / "templates/project.yaml", ROOT / "examples/mirror/mirror.yaml", ROOT / "docs/reference/smallest-examples.md"], ids=lambda path: path.name)
 def test_shipped_projects_need_no_name(page: Path) -> None:
     kinds = set(re.findall(r"^    Type: (\w+::\S+)$", page.read_text(), re.MULTILINE))
-    assert kinds and all(re.fullmatch(leave._OF_PROJECT, kind) for kind in kinds)
+    assert kinds and all(re.fullmatch(owners.OF_PROJECT, kind) for kind in kinds)
 
 
 @pytest.mark.parametrize("page", ["templates/project.yaml", "examples/mirror/mirror.yaml"])
@@ -473,6 +473,16 @@ def test_environment_is_only_deleted_with_proof(aws: FakeAws, run: Run) -> None:
     assert "stack cfn-gitops-prd does not exist in account 111122223333, region eu-central-1. Did you mean cfn-gitops-prod? " in printed
 
 
+def test_importer_of_another_value_keeps_the_environment(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR])
+    aws.account.known["cfn-gitops-prd"]["Outputs"] = [*ENVIRONMENT["Outputs"], {
+        "OutputKey": "Bucket", "OutputValue": "b", "ExportName": "cfn-gitops-prd-Bucket"}]
+    status, printed = run("--yes")
+    assert status == 1 and "Function" not in aws.calls[-1]
+    assert printed.index("LEFT    orders: it imports cfn-gitops-prd-Bucket. Replace the import by its value") < printed.index("keep: MirrorCredential")
+    assert "LEFT    cfn-gitops-prd: it is needed by orders\n" in printed
+
+
 SHOP = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
 
 
@@ -490,7 +500,7 @@ def test_owner_of_a_pipeline_that_imports_nothing_keeps_the_function(aws: FakeAw
     status, out = run("--yes")
     assert status == 1 and aws.calls == []
     assert "LEFT    shop: it owns gitops-prd-shop, and contains the function's ARN" in out
-    assert "LEFT    cfn-gitops-prd: its function is needed by shop" in out
+    assert "LEFT    cfn-gitops-prd: it is needed by shop" in out
     # A nested stack is deleted with its root.
     aws.account.known["shop"]["RootId"] = aws.account.known["cfn-gitops-prd"]["StackId"]
     assert run("--yes")[0] == 0
@@ -531,4 +541,4 @@ def test_stack_that_cannot_be_deleted_is_left_before_the_prompt(more: dict[str, 
     aws.add("project-prd-shop", [MIRROR], **more)
     status, out = run()
     assert status == 1 and aws.calls == [] and "type " not in out
-    assert f"LEFT    project-prd-shop: {reason}" in out and "LEFT    cfn-gitops-prd: its function is needed by project-prd-shop\n" in out
+    assert f"LEFT    project-prd-shop: {reason}" in out and "LEFT    cfn-gitops-prd: it is needed by project-prd-shop\n" in out

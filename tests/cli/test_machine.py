@@ -341,9 +341,9 @@ def test_exported_credentials_replace_a_login_that_needs_awscrt(way: str, machin
     option = ["--profile", "work"] * (way == "option")
     found = run("doctor", *option)
     assert (found.status, found.err) == (3, (
-        "this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have. Pass its credentials: "
-        f'eval "$(aws {"" if way == "variable" else "--profile work "}configure export-credentials --format env)". '
-        "Then run this without --profile, and without profile in samconfig.toml\n"))
+        "this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have. Run this with --region, without --profile and without "
+        "profile in samconfig.toml, after you have passed its credentials: "
+        f'eval "$(aws {"" if way == "variable" else "--profile work "}configure export-credentials --format env)"\n'))
     machine.set(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY=KEY)
     if way != "variable":
         assert run("doctor", *option).err == found.err

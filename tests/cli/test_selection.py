@@ -11,7 +11,7 @@ from botocore import xform_name
 
 from cli.main import COMMANDS
 from cli.shell.failure import Failure
-from cli.shell.output import Found, Output
+from cli.shell.output import _COMMAND, Found, Output
 from tests.cli.conftest import ROOT
 
 PLACE = "--profile 'my team' --region eu-west-1"
@@ -67,6 +67,14 @@ def texts_of_rust() -> Iterator[str]:
             code = path.read_text().split("#[cfg(test)]")[0]
             for text in re.findall(r"""//[^\n]*|'(?:\\.|[^\\'])'|"((?:\\.|[^\\"])*)\"""", code, re.DOTALL):
                 yield re.sub(r"(?<!\$)\{[^{}]*\}", "x", re.sub(r"\\\n\s*", "", text).replace('\\"', '"'))
+
+
+def test_no_full_stop_is_glued_to_a_command() -> None:
+    """Pasted, it would be a part of the command. One that no backticks enclose is the last one in its text."""
+    for text in texts_of_python():
+        outside = re.sub("`[^`]*`", "", text)
+        found = _COMMAND.search(outside)
+        assert not found or not re.search(r"[.](?= |$)", outside[found.start():].removesuffix("...")), text
 
 
 # Commands of the AWS CLI v2 that are not operations of a service.

@@ -95,6 +95,17 @@ def test_stack_of_another_environment_is_not_deleted(more: dict[str, Any], undep
                "in the table prd of samconfig.toml\n")
 
 
+@pytest.mark.parametrize(("more", "reason"), [
+    ({"StackStatus": "UPDATE_IN_PROGRESS"}, "is in UPDATE_IN_PROGRESS. Wait for its end, and run this again"),
+    ({"ParentId": "a", "RootId": "arn:aws:cloudformation:a:1:stack/platform/1"},
+     "belongs to stack platform, in which it is nested. Remove it there")], ids=str)
+def test_stack_that_nobody_can_delete_now_is_refused(more: dict[str, str], reason: str, undeploys: Callable[..., Ended], deleted: list[str],
+                                                     account: FakeAccount) -> None:
+    account.known["cfn-gitops-prd"] |= more
+    ended = undeploys("--yes")
+    assert (ended.status, deleted, ended.err) == (1, [], f"nothing is deleted, because stack cfn-gitops-prd {reason}\n")
+
+
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED", "UPDATE_FAILED"])
 def test_stack_that_was_never_complete_is_deleted(status: str, undeploys: Callable[..., Ended], deleted: list[str],
                                                   account: FakeAccount) -> None:
@@ -115,25 +126,34 @@ def test_bucket_of_a_live_environment_is_not_deleted(own: str | None, owns: str,
         account.known["cfn-gitops-prd"] = environment_stack("prd", StackStatus=own) | {"StackStatus": own, "Outputs": []}
     if owns == "resource":
         live |= {"Outputs": [], "StackStatus": "CREATE_IN_PROGRESS"}
-        monkeypatch.setattr(account, "has_resource", lambda stack, name: (stack["StackName"], name) == ("gitops", account.bucket_of("prd")))
+        monkeypatch.setattr(account, "resources_of", lambda stack: [{"PhysicalResourceId": account.bucket_of("prd")}] if stack is live else [])
     ended = undeploys("--delete-bucket", "--keep-stacks", "--yes")
     assert (ended.status, deleted) == (1, [])
     assert f"nothing is deleted, because the bucket {account.bucket_of('prd')} is that of stack gitops. Correct stack_name" in ended.err
 
 
-def test_importing_stacks_are_named_and_nothing_is_deleted(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
-    """CloudFormation accepts the deletion, and ends it in the former status after the first look."""
-    paginate = account.session.client.return_value.get_paginator.return_value.paginate
-    paginate.return_value = [{"Imports": ["mirror-only"]}, {"Imports": ["project-prd-shop-Mirror-1A2B"]}]
-    for name, more in (("mirror-only", {}), ("project-prd-shop-Mirror-1A2B", {"RootId": "arn:aws:cloudformation:a:1:stack/project-prd-shop/1"})):
+def test_importing_stacks_are_named_and_nothing_is_deleted(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount,
+                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    """CloudFormation accepts the deletion, and ends it in the former status after the first look. A stack with a table is not a project's."""
+    nested, token, other = "project-prd-shop-Mirror-1A2B", "cfn-gitops-prd-ServiceToken", "cfn-gitops-prd-Bucket"
+    pages = {token: [{"Imports": ["mirror-only"]}, {"Imports": ["StackSet-a-1", nested]}], other: [{"Imports": ["mirror-only", "orders"]}]}
+    monkeypatch.setattr(account.session.client.return_value, "get_paginator", lambda _: MagicMock(paginate=lambda ExportName: pages[ExportName]))
+    account.known["cfn-gitops-prd"]["Outputs"].append({"OutputKey": "Bucket", "OutputValue": "b", "ExportName": other})
+    for name, more in (("mirror-only", {}), ("StackSet-a-1", {}), (nested, {"RootId": "arn:aws:cloudformation:a:1:stack/project-prd-shop/1"}),
+                       ("project-prd-shop", {}), ("orders", {})):
         account.known[name] = {"StackName": name, "StackId": name, "StackStatus": "CREATE_COMPLETE", **more}
+    kinds = {"mirror-only": "Custom::MirrorCredential", "project-prd-shop": "AWS::CloudFormation::Stack", "orders": "AWS::DynamoDB::Table"}
+    monkeypatch.setattr(account, "resources_of", lambda stack: [{"ResourceType": kinds.get(stack["StackName"], "Custom::GitOpsPipeline")}])
+    del account.known[PIPELINE["StackName"]]
     ended = undeploys("--keep-stacks", "--yes")
-    assert (ended.status, deleted) == (1, []) and paginate.call_args.kwargs == {"ExportName": "cfn-gitops-prd-ServiceToken"}
-    assert "- stack mirror-only: imports the function\n- stack project-prd-shop: imports the function\n" in ended.out
+    assert (ended.status, deleted) == (1, [])
+    assert f"- stack mirror-only: imports {other}, {token}\n- stack orders: imports {other}\n- stack project-prd-shop: imports {token}\n" in ended.out
+    custom = "Remove the resources Custom::GitOpsPipeline and Custom::MirrorCredential"
     assert ended.err == (
-        "nothing is deleted, because mirror-only, project-prd-shop may need the function of cfn-gitops-prd. First delete these stacks, or "
-        "remove their resources Custom::GitOpsPipeline and Custom::MirrorCredential: aws cloudformation delete-stack --stack-name "
-        "mirror-only && aws cloudformation delete-stack --stack-name project-prd-shop.\n")
+        "nothing is deleted, because StackSet-a-1, mirror-only, orders, project-prd-shop may need stack cfn-gitops-prd. "
+        f"{custom} from stack StackSet-a-1, in its StackSet, of which its name shows an instance. "
+        f"Remove the import of {other} from stack orders. {custom} from stack project-prd-shop. "
+        "Delete the stacks of projects: aws cloudformation delete-stack --stack-name mirror-only\n")
 
 
 def test_protected_stack_is_named_before_the_prompt(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
@@ -159,7 +179,7 @@ def test_bucket_that_deployed_stacks_may_need_stays(undeploys: Callable[..., End
     account.known = {"cfnstack-prd-infra": {"StackName": "cfnstack-prd-infra", "StackId": "3", "StackStatus": "CREATE_COMPLETE"}}
     ended = undeploys("--delete-bucket", "--yes")
     assert (ended.status, deleted) == (1, []) and "because cfnstack-prd-infra may need the bucket " in ended.err
-    assert "Delete them first: aws cloudformation delete-stack --stack-name cfnstack-prd-infra. " in ended.err
+    assert "Or delete them first: aws cloudformation delete-stack --stack-name cfnstack-prd-infra\n" in ended.err
     assert undeploys("--delete-bucket", "--keep-stacks", "--yes").status == 0 and deleted == [account.bucket_of("prd")]
 
 
@@ -200,4 +220,4 @@ def test_lists_of_stacks_and_resources_are_read_to_the_end() -> None:
     assert paginate.call_args.kwargs == {"StackStatusFilter": ["DELETE_COMPLETE"]}
     paginate.return_value = [{"StackResourceSummaries": [{"ResourceStatus": "CREATE_IN_PROGRESS"}]}, {"StackResourceSummaries": [
         {"PhysicalResourceId": "bucket", "ResourceStatus": "CREATE_COMPLETE"}, {"PhysicalResourceId": "left", "ResourceStatus": "DELETE_SKIPPED"}]}]
-    assert account.has_resource({"StackId": "1"}, "bucket") and not account.has_resource({"StackId": "1"}, "left")
+    assert [each.get("PhysicalResourceId") for each in account.resources_of({"StackId": "1"})] == [None, "bucket"]

@@ -258,7 +258,7 @@ def test_shipped_project_is_updated(stacks: FakeAccount, run: Run) -> None:  # n
 
 @pytest.mark.parametrize(("serial", "reason"), [
     ("2", "stack project-dev-shop has RenderingSerial 2 already, but its pipeline was rendered by an older function, or not rendered. "
-          "See what failed: cfn-gitops failures gitops-dev-shop --env dev. Then deploy it with RenderingSerial=2-again"),
+          "Deploy it with RenderingSerial=2-again, after you have seen what failed: cfn-gitops failures gitops-dev-shop --env dev\n"),
     ("1", "the template of stack project-dev-shop does not use RenderingSerial. ")])
 def test_update_without_a_change_is_explained(serial: str, reason: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
     stacks.known["project-dev-shop"]["Parameters"] = [{"ParameterKey": "RenderingSerial", "ParameterValue": serial}]
@@ -315,7 +315,8 @@ def test_owner_that_another_stack_or_a_stack_set_updates_is_left(more: dict[str,
     owner |= more
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and not plans(stacks).create_change_set.called
-    assert (f"LEFT    gitops-dev-shop: its owner, stack {owner['StackName']}, belongs to {manager}. Set RenderingSerial to 2 there\n") in ended.out
+    assert (f"LEFT    gitops-dev-shop: its owner, stack {owner['StackName']}, belongs to {manager}. Set RenderingSerial to 2 there"
+            f"{'' if 'ParentId' in more else '. If there is no such StackSet, deploy the stack with RenderingSerial=2'}\n") in ended.out
 
 
 def test_no_other_stack_is_updated_while_an_update_is_not_read(stacks: FakeAccount, run: Run,  # noqa: F811

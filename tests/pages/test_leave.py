@@ -74,7 +74,7 @@ def test_only_the_function_is_deleted_without_first_project(account: LocalAws, f
     assert steps.what_is_there(account) == before
     printed = reader.run(leave, typed="cfn-gitops-dev\n", fails=True)
     assert "LEFT    website: its update would also change Repository, " in printed
-    assert "LEFT    cfn-gitops-dev: its function is needed by website" in printed
+    assert "LEFT    cfn-gitops-dev: it is needed by website" in printed
     assert deleted(before, account) == {"project-dev-shop"}
     assert "stack project-dev-shop does not exist in account" in reader.run(f"{leave.strip()} project-dev-shop", fails=True)
     (folder / "website.yaml").write_text(website)
