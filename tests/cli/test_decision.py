@@ -168,9 +168,10 @@ BAD_FORM = {"Format": 1, "EnvID": "dev", "Projects": [{"ProjectID": "shop", "Not
     (NOT_JSON, "the answer of function cfn-gitops-dev-read is not JSON"), (response(BAD_FORM), "is not that of this version: KeyError: 'ExecutionId'"),
     (response({**projects(), "EnvID": "prd"}), "its EnvID is prd"), (projects(NotRead=unread("listing the stacks: denied")), "listing the stacks: denied"),
     (projects(project("shop", 7, "InProgress", Approvals=[approval(ActionExecutionId=None)])), "its commit and its change set were not read"),
-], ids=range(10))
+    (rejected("ResourceNotFoundException", status=404), "function cfn-gitops-dev-read does not exist in account 111122223333"),
+], ids=range(11))
 def test_request_is_rejected_while_the_function_is_broken(answered: Any, said: str, approves: Decide, rejects: Decide, answering: Answering) -> None:
-    answering.responses["Invoke"] = answered
+    answering.responses |= {"Invoke": answered, "DescribeStacks": LOST}
     ended = approves("--yes")
     assert (ended.status, approves.put) == (3, [])
     assert ended.err == f"nothing was approved, because the change set was not read. Run this again, or decide in the console: {PAGE}\n"
@@ -284,6 +285,13 @@ def test_lost_response_is_found_by_the_request(word: str, status: str, olivia: N
     assert (ended.status, ended.err) == (0, "") and f"ok      execution {EXECUTION} of {PIPELINE} is {word}" in ended.out
     assert [each["token"] for each in command.put] == [TOKEN] * 2
     assert answering.of("ListActionExecutions")[0]["filter"] == {"pipelineExecutionId": EXECUTION}
+
+
+@pytest.mark.parametrize(("status", "by"), [("Succeeded", PAUL), ("Failed", OLIVIA)])
+def test_lost_response_may_be_anothers_decision(status: str, by: str, approves: Decide, answering: Answering) -> None:
+    answering.responses |= {"PutApprovalResult": [LOST, COMPLETED], "ListActionExecutions": decided(status, by)}
+    ended = approves("--yes")
+    assert ended.status == 1 and f"has ended already: {'approved' if by == PAUL else 'rejected'} by {by} (read)" in ended.err and "ok " not in ended.out
 
 
 @pytest.mark.parametrize("look", [decided("InProgress", ""), {"actionExecutionDetails": []}, DENIED, LOST], ids=range(4))
