@@ -19,6 +19,7 @@ from cli.environment.account import Environment
 from cli.environment.questions import InvalidQuestion, Questions, members_of, remedy_of
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
+from cli.project.freezing import line_of
 from cli.rules import name_of
 from cli.shell import machine
 from cli.shell.ending import explained
@@ -145,7 +146,7 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
         # Its remedy may be this command.
         if f"cfn-gitops failures {name} " not in f"{each['Remedy']} ":
             output.write(f"  {output.selecting(remedy_of(each))}")
-    rest = [each["Held"] for each in row.get("Holds", [])]
+    rest = [line_of(each) for each in row.get("Holds", [])]
     rest += [f"stack {each['StackName']} differs from its template" for each in row.get("Drift", []) if each["Status"] == "DRIFTED"]
     output.write(*(f"Project {name}: {each}. {output.selecting(f'See: cfn-gitops status --env {env}')}" for each in rest))
     output.write(*(f"Not everything was read: {each['Problem']}. {output.selecting(remedy_of(each))}" for each in row["NotRead"]))

@@ -15,8 +15,9 @@ use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 /// The stages with which `cfn-gitops` freezes and thaws a pipeline.
 const FROZEN_STAGES: [&str; 2] = ["Approval", "Deploy"];
 
-/// The most characters of a reason that are shown.
-const MAX_REASON: usize = 120;
+/// The most characters of a reason that are shown. CodePipeline stores no longer one:
+/// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_DisableStageTransition.html>.
+const MAX_REASON: usize = 300;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
@@ -36,6 +37,13 @@ pub enum RuleState {
     Unknown(String),
 }
 
+/// The state of an event rule that a stack declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredRule {
+    pub rule: EventRule,
+    pub state: RuleState,
+}
+
 /// A disabled transition into a stage of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisabledTransition {
@@ -51,13 +59,28 @@ pub struct DisabledTransition {
 }
 
 impl Hold {
-    /// How to end it.
+    /// How to end it alone: `cfn-gitops thaw` enables every event rule of the project.
     pub fn remedy(&self) -> String {
         let command = match self {
-            Hold::Rule(_, names) => thaw(names),
+            Hold::Rule(EventRule::Push, names) => thaw(names),
+            Hold::Rule(rule, names) => {
+                format!("aws events enable-rule --name {}", rule.name(names))
+            }
             Hold::Transition(transition) => transition.end_command(),
         };
         format!("To end the freeze: {command}")
+    }
+
+    /// The disabled part.
+    pub fn part(&self) -> String {
+        match self {
+            Hold::Rule(rule, names) => {
+                format!("held by the disabled event rule {}", rule.name(names))
+            }
+            Hold::Transition(DisabledTransition { stage, .. }) => {
+                format!("held by the disabled transition into stage {stage}")
+            }
+        }
     }
 }
 
@@ -68,22 +91,12 @@ fn thaw(ResourceNames { env_id, project_id }: &ResourceNames) -> String {
 
 impl fmt::Display for Hold {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = self.part();
         match self {
-            Hold::Rule(rule, names) => {
-                let name = rule.name(names);
-                write!(formatter, "held by the disabled event rule {name}")
+            Hold::Transition(DisabledTransition { reason, .. }) if !reason.is_empty() => {
+                write!(formatter, "{part}: {reason}")
             }
-            Hold::Transition(transition) => {
-                let DisabledTransition { stage, reason, .. } = transition;
-                write!(
-                    formatter,
-                    "held by the disabled transition into stage {stage}"
-                )?;
-                if reason.is_empty() {
-                    return Ok(());
-                }
-                write!(formatter, ": {reason}")
-            }
+            Hold::Rule(..) | Hold::Transition(_) => formatter.write_str(&part),
         }
     }
 }
@@ -187,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn longest_reason_of_a_transition_is_whole() {
+        let reason = "x".repeat(300);
+        let state = GetPipelineStateOutput::builder()
+            .stage_states(stage("Deploy", Some(transition(false, &reason))))
+            .build();
+        assert_eq!(disabled_transitions(&state)[0].reason, reason);
+    }
+
+    #[test]
     fn only_disabled_transitions_hold_what_has_not_passed_them() {
         let state = GetPipelineStateOutput::builder()
             .pipeline_name("codepipeline-dev-cfn-shop")
@@ -206,6 +228,12 @@ mod tests {
         assert_eq!(hold.to_string(), text);
         let thaw = "To end the freeze: cfn-gitops thaw shop --env dev";
         assert_eq!(hold.remedy(), thaw);
+        let image = Hold::Rule(
+            EventRule::Image,
+            ResourceNames::new("dev", "shop").expect("names"),
+        );
+        let enable = "To end the freeze: aws events enable-rule --name event-rule-dev-codepipeline-exec-ecr-shop";
+        assert_eq!(image.remedy(), enable);
         let into_build = DisabledTransition {
             stage: "Build".to_owned(),
             ..disabled.clone()

@@ -9,7 +9,7 @@ use super::checker::Checker;
 use super::concurrent::{
     Checking, PIPELINES_PER_SECOND, SECOND_LOOK_DELAY, TimeLimits, check_each,
 };
-use super::findings::{Findings, ForeignPush, unknown_value};
+use super::findings::{Findings, ForeignPush};
 use super::metrics;
 use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
@@ -17,7 +17,7 @@ use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::holds::{self, Hold, RuleState};
+use crate::gitops_pipeline::holds::{self, DeclaredRule, RuleState};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::{
     self, DeployedBranch, MissedPush, MissingPart, Outcome, PipelineLook,
@@ -87,10 +87,6 @@ pub struct LookedAt {
     pub missed: Option<SuspectedPush>,
     /// The parts of the stack that a person has deleted.
     pub missing: Vec<MissingPart>,
-    /// The event rules that a person has disabled.
-    pub held: Vec<Hold>,
-    /// The event rules whose state is unknown.
-    pub unknown: Vec<Reason>,
     /// The subject of a branch of another account, if only the health check looks at it.
     pub unread_branch: Option<String>,
 }
@@ -118,15 +114,37 @@ fn suspected(
 }
 
 impl Checker<'_> {
-    /// Looks for a missed push to the branch of `child`, the stack `name`, for missing parts of the
-    /// stack, and for event rules that are disabled.
-    pub async fn look_at_pipeline(&self, name: &str, child: &Child) -> Result<LookedAt, CallError> {
-        let mut looked = self.look_at_parts(child).await?;
+    /// Looks up the event rules of `child`. It does so while an operation runs, too: people freeze
+    /// then.
+    pub async fn look_at_rules(&self, child: &Child) -> Result<Vec<DeclaredRule>, CallError> {
+        let (aws, mut found) = (&self.clients.aws, vec![]);
+        let Some(settings) = &child.settings else {
+            return Ok(found);
+        };
+        for rule in settings.event_rules() {
+            let state = holds::rule_state(aws, &settings.names, rule).await?;
+            found.push(DeclaredRule { rule, state });
+        }
+        Ok(found)
+    }
+
+    /// Looks for a missed push to the branch of `child`, the stack `name`, and for missing parts of
+    /// the stack, whose event rules are `rules`.
+    pub async fn look_at_pipeline(
+        &self,
+        name: &str,
+        child: &Child,
+        rules: &[DeclaredRule],
+    ) -> Result<LookedAt, CallError> {
+        let mut looked = self.look_at_parts(child, rules).await?;
         if !looked.missing.is_empty() {
             // The stack may have been updated or deleted since it was read, and one answer that
             // something does not exist may be wrong.
             let shown = match self.gitops_pipeline.look_up_child(name).await? {
-                Some(now) => self.look_at_parts(&now).await?.missing,
+                Some(now) => {
+                    let rules = self.look_at_rules(&now).await?;
+                    self.look_at_parts(&now, &rules).await?.missing
+                }
                 None => vec![],
             };
             looked.missing.retain(|part| shown.contains(part));
@@ -135,7 +153,11 @@ impl Checker<'_> {
     }
 
     /// One look. It finds nothing while an operation runs.
-    async fn look_at_parts(&self, child: &Child) -> Result<LookedAt, CallError> {
+    async fn look_at_parts(
+        &self,
+        child: &Child,
+        rules: &[DeclaredRule],
+    ) -> Result<LookedAt, CallError> {
         let (aws, mut looked) = (&self.clients.aws, LookedAt::default());
         let Some(settings) = &child.settings else {
             return Ok(looked);
@@ -162,17 +184,8 @@ impl Checker<'_> {
         } else if child.waits_for.is_none() {
             return Ok(looked);
         }
-        for rule in settings.event_rules() {
-            match holds::rule_state(aws, &settings.names, rule).await? {
-                RuleState::Missing => looked.missing.push(MissingPart::EventRule(rule)),
-                RuleState::Disabled => looked.held.push(Hold::Rule(rule, settings.names.clone())),
-                RuleState::Unknown(state) => {
-                    let rule = format!("the state of event rule {}", rule.name(&settings.names));
-                    looked.unknown.push(unknown_value(&rule, &state));
-                }
-                RuleState::Enabled => {}
-            }
-        }
+        let missing = rules.iter().filter(|it| it.state == RuleState::Missing);
+        looked.missing.extend(missing.map(|it| MissingPart::EventRule(it.rule)));
         Ok(looked)
     }
 

@@ -17,7 +17,7 @@ use super::doctor::{
     orphan_problem, outdated_problem, part_problem, shared_environments, stack_problem,
 };
 use super::drift::ComparedStack;
-use super::findings::Findings;
+use super::findings::{Findings, unknown_value};
 use super::metrics;
 use super::pushes::{LookedAt, SuspectedPush};
 use super::schedule::DAY;
@@ -30,7 +30,9 @@ use crate::common::pace::Pace;
 use crate::common::stop::Stop;
 use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::child::{Child, FoundChild};
+use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
 use crate::gitops_pipeline::names;
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
 use cfn_custom_resource::Failure;
@@ -116,6 +118,7 @@ struct ReadStack<'a> {
     child: Child,
     /// Whether its owner exists.
     is_owned: bool,
+    rules: Result<Vec<DeclaredRule>, CallError>,
     looked: Result<LookedAt, CallError>,
     drift: Vec<ComparedStack>,
 }
@@ -223,6 +226,7 @@ impl FoundStacks {
             id,
             child,
             is_owned,
+            rules,
             looked,
             ..
         } = read;
@@ -236,18 +240,18 @@ impl FoundStacks {
                     let because = "only the health check reads a repository of another account";
                     findings.not_looked_at(branch, because.to_owned());
                 }
-                looked.unknown.into_iter().for_each(|unknown| findings.failed(unknown));
                 if let Some(settings) = &child.settings {
-                    for held in looked.held {
-                        let pipeline = settings.names.pipeline();
-                        findings.held(format!("pipeline {pipeline}"), held);
-                    }
                     for part in looked.missing {
                         findings.missing(subject.clone(), part_problem(part, &child, settings, id));
                     }
                 }
             }
             Err(error) => findings.failed(error),
+        }
+        match (rules, &child.settings) {
+            (Ok(rules), Some(settings)) => report_rules(rules, &settings.names, findings),
+            (Ok(_), None) => {}
+            (Err(error), _) => findings.failed(error),
         }
         self.accesses.extend(child.access().cloned());
         self.owners.insert(child.owner.stack_id.clone());
@@ -266,6 +270,25 @@ impl FoundStacks {
             self.settings.insert(pipeline, settings);
         }
         self.missed.extend(child.waits_for);
+    }
+}
+
+/// Reports the event rules that a person has disabled, and those whose state is unknown.
+fn report_rules(rules: Vec<DeclaredRule>, names: &ResourceNames, findings: &mut Findings) {
+    for DeclaredRule { rule, state } in rules {
+        match state {
+            RuleState::Disabled => {
+                let subject = format!("pipeline {}", names.pipeline());
+                findings.held(subject, Hold::Rule(rule, names.clone()));
+            }
+            RuleState::Unknown(state) => {
+                findings.failed(unknown_value(
+                    &format!("the state of event rule {}", rule.name(names)),
+                    &state,
+                ));
+            }
+            RuleState::Enabled | RuleState::Missing => {}
+        }
     }
 }
 
@@ -335,12 +358,15 @@ impl Checker<'_> {
             FoundChild::Absent => return Ok(Read::Nothing),
         };
         let is_owned = self.has_owner(name, &child.owner, stacks).await;
-        let looked = Box::pin(self.look_at_pipeline(name, &child)).await;
+        let rules = self.look_at_rules(&child).await;
+        let found = rules.as_deref().unwrap_or_default();
+        let looked = Box::pin(self.look_at_pipeline(name, &child, found)).await;
         let drift = self.compare(name, &child).await;
         Ok(Read::Stack(Box::new(ReadStack {
             id,
             child,
             is_owned,
+            rules,
             looked,
             drift,
         })))

@@ -73,7 +73,7 @@ def with_images(shop: Undo) -> None:
 def test_chosen_deployment_is_started_after_a_prompt(shop: Undo, answering: Answering) -> None:
     rule = "event-rule-dev-codepipeline-exec-cfn-shop"
     shop.answer = deployments(NotRead=unread("titles were not read: AccessDenied"), Holds=[
-        {"Holds": True, "Problem": "execution 4 waits for an approval, and this one would wait behind it", "Remedy": "Reject it first: aws codepipeline x"},
+        {"Holds": True, "Problem": "execution 4 waits for an approval, and this one would wait behind it", "Remedy": "Reject it first: cfn-gitops reject shop --env dev"},
         {"Holds": None, "Problem": "stage Deploy has the window * * 9-17 ? * MON-FRI in UTC: outside of it the execution waits"},
         {"Holds": False, "Problem": f"event rule {rule} is disabled. It does not hold this one", "Remedy": f"aws events enable-rule --name {rule}"}])
     ended = shop("--profile", "ops", answer="2\nyes\n")
@@ -90,7 +90,7 @@ Account 111122223333, region eu-central-1, environment dev
    2   30h  600d600d  Ann     Add a queue
 "*" is deployed now
 ! execution 4 waits for an approval, and this one would wait behind it
-    Reject it first: aws --profile ops codepipeline x
+    Reject it first: cfn-gitops reject --profile ops shop --env dev
 ? stage Deploy has the window * * 9-17 ? * MON-FRI in UTC: outside of it the execution waits
   event rule {rule} is disabled. It does not hold this one
     aws --profile ops events enable-rule --name {rule}

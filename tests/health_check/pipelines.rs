@@ -193,18 +193,26 @@ async fn freeze_is_shown_and_is_not_a_problem() {
     let held: Vec<_> = checks.filter(|check| check.get("Held").is_some()).collect();
     let subject = format!("pipeline {NAME}");
     let remedy = "To end the freeze: cfn-gitops thaw infra --env dev";
-    let of_rule = |rule: &String| {
+    let of_rule = |rule: &String, remedy: &str| {
         json!({
             "Subject": subject,
             "Held": format!("held by the disabled event rule {rule}"),
             "Remedy": remedy,
         })
     };
+    let of_image = format!(
+        "To end the freeze: aws events enable-rule --name {}",
+        rules[1]
+    );
     let of_transition = json!({
         "Subject": subject,
         "Held": "held by the disabled transition into stage Deploy: sale until Monday",
         "Remedy": remedy,
     });
-    let expected = [of_transition, of_rule(&rules[0]), of_rule(&rules[1])];
+    let expected = [
+        of_transition,
+        of_rule(&rules[0], remedy),
+        of_rule(&rules[1], &of_image),
+    ];
     assert_eq!(held, expected.iter().collect::<Vec<_>>());
 }

@@ -21,6 +21,7 @@ const CHILD: &str = "gitops-dev-shop";
 const PIPELINE: &str = "codepipeline-dev-cfn-shop";
 const DEPLOYED: &str = "cfnstack-dev-shop";
 const CHANGE_SET: &str = "changeset-dev-shop";
+const RULE: &str = "event-rule-dev-codepipeline-exec-cfn-shop";
 const REPOSITORY: &str = "codecommit-dev-cfn-shop";
 const BRANCH: &str = "development";
 const COMMITS: [&str; 2] = ["c0ffee0000000001", "c0ffee0000000002"];
@@ -169,6 +170,7 @@ async fn sound_project_has_no_problem() {
         "Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop",
         "Status":"NOT_CHECKED"}],
         "Freeze":{"Executions":[],
+        "HasApproval":true,
         "Rules":["event-rule-dev-codepipeline-exec-cfn-shop"],
         "Stage":"Deploy"},
         "HasPipeline":true,
@@ -341,13 +343,64 @@ async fn freeze_has_what_runs_and_waits_before_its_stage() {
         "InProgress",
         &[("Build", "InProgress", None)],
     );
-    let rule = "event-rule-dev-codepipeline-exec-cfn-shop";
-    check(&fake, &["Freeze"], expect![[r#"Freeze: {"Executions":[{"Commit":"c0ffee0000000002","ExecutionId":"e4","Title":"Change c0ffee0000000002"},{"Commit":"c0ffee0000000002","ExecutionId":"e3","IsWaitingBefore":true,"Stage":"Deploy","Title":"Change c0ffee0000000002"}],"Rules":["event-rule-dev-codepipeline-exec-cfn-shop"],"Stage":"Deploy"}"#]]).await;
-    let key = ("AWS::Events::Rule".to_owned(), rule.to_owned());
+    check(&fake, &["Freeze"], expect![[r#"Freeze: {"Executions":[{"Commit":"c0ffee0000000002","ExecutionId":"e4","Title":"Change c0ffee0000000002"},{"Commit":"c0ffee0000000002","ExecutionId":"e3","IsWaitingBefore":true,"Stage":"Deploy","Title":"Change c0ffee0000000002"}],"HasApproval":true,"Rules":["event-rule-dev-codepipeline-exec-cfn-shop"],"Stage":"Deploy"}"#]]).await;
+    let key = ("AWS::Events::Rule".to_owned(), RULE.to_owned());
     fake.change(|aws| drop(aws.made.remove(&key)));
     assert_eq!(row(&fake).await["Freeze"]["Rules"], json!([]));
     fake.break_from_now(On::Operation("GetPipelineState"), FaultKind::Denied);
     assert_eq!(row(&fake).await.get("Freeze"), None);
+}
+
+/// People freeze during an incident: an update of the stack runs, or a part of it is gone.
+#[tokio::test(start_paused = true)]
+async fn rules_are_read_while_an_operation_runs_or_a_part_is_gone() {
+    let (fake, _) = shop(&properties()).await;
+    set_rule(&fake, "DISABLED");
+    let frozen = |row: &Value| {
+        let holds: Vec<_> = row["Holds"].as_array().expect("a list").iter().collect();
+        assert_eq!(holds[0]["Rule"], RULE, "{row}");
+        assert_eq!(row["Freeze"]["Rules"], json!([RULE]), "{row}");
+    };
+    for status in ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"] {
+        let updating = fake.fork();
+        updating.change(|aws| aws.stacks.named_mut(CHILD).expect("it").status = status);
+        frozen(&row(&updating).await);
+    }
+    let without = fake.fork();
+    without.change(|aws| drop(aws.pipelines.remove(PIPELINE)));
+    let shown = row(&without).await;
+    frozen(&shown);
+    assert_eq!(shown["Freeze"].get("Stage"), None, "{shown}");
+    set_rule(&without, "ENABLED");
+    let shown = row(&without).await;
+    assert_eq!(
+        (&shown["Holds"], &shown["NotRead"]),
+        (&json!([]), &json!([]))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_call_about_executions_leaves_the_freeze() {
+    let (fake, _) = shop(&properties()).await;
+    set_rule(&fake, "DISABLED");
+    for operation in ["GetBranch", "ListPipelineExecutions"] {
+        for kind in [FaultKind::Denied, FaultKind::RequestHangs] {
+            let broken = fake.fork();
+            broken.break_from_now(On::Operation(operation), kind);
+            let row = row(&broken).await;
+            let freeze = &row["Freeze"];
+            assert_eq!(freeze["Rules"], json!([RULE]), "{operation}: {row}");
+            assert_eq!(freeze["Stage"], "Deploy", "{operation}: {row}");
+            let is_listed = operation != "ListPipelineExecutions";
+            assert_eq!(freeze.get("Executions").is_some(), is_listed, "{row}");
+            assert_eq!(row["Holds"][0]["Rule"], RULE, "{row}");
+            assert_ne!(row["NotRead"], json!([]), "{operation}");
+        }
+    }
+    fake.break_from_now(On::Operation("DescribeRule"), FaultKind::Denied);
+    let row = row(&fake).await;
+    assert_eq!((row.get("Freeze"), row.get("Holds")), (None, None), "{row}");
+    assert_ne!(row["NotRead"], json!([]), "{row}");
 }
 
 /// The pipeline itself names its stack and its change set.
@@ -558,14 +611,13 @@ async fn each_freeze_is_one_entry() {
         pipeline.disabled = vec![("Deploy", "a freeze")];
     });
     check(&fake, &["Holds", "Problems"], expect![[r#"
-        Holds: [{"Held":"held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-shop","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Rule":"event-rule-dev-codepipeline-exec-cfn-shop"},{"By":"arn:aws:iam::123456789012:user/jane","Held":"held by the disabled transition into stage Deploy: a freeze","Reason":"a freeze","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Since":"<time>","Stage":"Deploy"}]
+        Holds: [{"Held":"held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-shop","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Rule":"event-rule-dev-codepipeline-exec-cfn-shop"},{"By":"arn:aws:iam::123456789012:user/jane","Held":"held by the disabled transition into stage Deploy","Reason":"a freeze","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Since":"<time>","Stage":"Deploy"}]
         Problems: []"#]]).await;
 }
 
 fn set_rule(fake: &FakeAws, state: &str) {
-    let name = "event-rule-dev-codepipeline-exec-cfn-shop";
     fake.change(|aws| {
-        let key = ("AWS::Events::Rule".to_owned(), name.to_owned());
+        let key = ("AWS::Events::Rule".to_owned(), RULE.to_owned());
         aws.made.get_mut(&key).expect("the rule").properties["State"] = json!(state);
     });
 }

@@ -137,11 +137,11 @@ impl Checker<'_> {
         }
         let is_running = read.actions.iter().any(|it| it.state == ActionState::Running);
         let pipeline = &read.names.pipeline();
-        let Some(place) = place(pipeline, read.id, state).filter(|_| !is_running) else {
+        let Some(place) = place(read.id, state).filter(|_| !is_running) else {
             return vec![];
         };
         let declared = self.declared(pipeline, limit, not_read).await;
-        holds::at(&place, state, declared.as_ref())
+        holds::at(&place, read.names, state, declared.as_ref())
     }
 
     async fn failed_end(
@@ -202,7 +202,7 @@ impl ShownExecution<'_> {
         );
         let mut deploys = self.actions.iter().filter(|action| action.name == DEPLOY);
         let has_deployed = deploys.any(|action| action.state == ActionState::Succeeded);
-        let place = self.state.as_ref().and_then(|state| place("", self.id, state));
+        let place = self.state.as_ref().and_then(|state| place(self.id, state));
         let mut shown = Members::default();
         shown.set("ExecutionId", self.id);
         shown.set_if("Status", self.summary.status().map(|it| it.as_str()));
@@ -220,16 +220,15 @@ impl ShownExecution<'_> {
 
 /// The stage that the execution is in, or in front of which it waits. `None` if CodePipeline shows
 /// none.
-pub fn place<'a>(
-    pipeline: &'a str,
-    id: &'a str,
-    state: &GetPipelineStateOutput,
-) -> Option<Place<'a>> {
+pub fn place<'a>(id: &'a str, state: &GetPipelineStateOutput) -> Option<Place<'a>> {
+    use StageExecutionStatus::{InProgress, Stopping};
+
     let is_it = |one: &StageExecution| one.pipeline_execution_id() == id;
+    // One that is stopped without --abandon completes its actions in progress.
     let is_inside = |stage: &StageState| {
         stage
             .latest_execution()
-            .is_some_and(|one| is_it(one) && *one.status() == StageExecutionStatus::InProgress)
+            .is_some_and(|one| is_it(one) && matches!(one.status(), InProgress | Stopping))
     };
     let is_in_front = |stage: &StageState| {
         let mut waiting = stage.inbound_executions().iter().chain(stage.inbound_execution());
@@ -238,7 +237,6 @@ pub fn place<'a>(
     let mut stages = state.stage_states().iter();
     let found = stages.find(|stage| is_inside(stage) || is_in_front(stage))?;
     Some(Place {
-        pipeline,
         execution_id: id,
         stage: found.stage_name().unwrap_or_default().to_owned(),
         has_entered: is_inside(found),

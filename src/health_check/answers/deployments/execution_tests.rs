@@ -4,8 +4,6 @@ use expect_test::expect;
 use super::*;
 use crate::gitops_pipeline::executions::declared::{PipelineMode, StageWindow};
 
-const NAME: &str = "codepipeline-dev-cfn-shop";
-
 fn execution(id: &str, status: StageExecutionStatus) -> StageExecution {
     let execution = StageExecution::builder().pipeline_execution_id(id).status(status);
     execution.build().expect("an execution")
@@ -22,7 +20,7 @@ fn state(inside: StageExecution, in_front: &[&str]) -> GetPipelineStateOutput {
         .set_inbound_executions(Some(in_front.collect()))
         .inbound_transition_state(transition);
     let source = StageState::builder().stage_name("Source").build();
-    let pipeline = GetPipelineStateOutput::builder().pipeline_name(NAME);
+    let pipeline = GetPipelineStateOutput::builder().pipeline_name("codepipeline-dev-cfn-shop");
     pipeline.stage_states(source).stage_states(stage.build()).build()
 }
 
@@ -44,10 +42,11 @@ fn declared() -> DeclaredPipeline {
 
 /// The obstacles of the execution `e2`.
 fn held(state: &GetPipelineStateOutput) -> String {
-    let Some(place) = place(NAME, "e2", state) else {
+    let Some(place) = place("e2", state) else {
         return "nothing".to_owned();
     };
-    let holds = holds::at(&place, state, Some(&declared()));
+    let names = ResourceNames::new("dev", "shop").expect("names");
+    let holds = holds::at(&place, &names, state, Some(&declared()));
     let lines = holds.iter().map(|hold| {
         let text = |name: &str| hold[name].as_str().unwrap_or("-").to_owned();
         format!("{} {}. {}", hold["Holds"], text("Problem"), text("Remedy"))
@@ -63,6 +62,8 @@ fn stage_holds_what_waits_in_front_of_it_or_in_it() {
         null stage Deploy has the window 0 0 9-17 ? * MON-FRI * in Europe/Berlin: outside of it the execution waits. -"#]].assert_eq(&held(&state(other(), &["e2"])));
     let entered = execution("e2", StageExecutionStatus::InProgress);
     expect!["null stage Deploy has the window 0 0 9-17 ? * MON-FRI * in Europe/Berlin: outside of it the execution waits. To override the window for this execution: aws codepipeline override-stage-condition --pipeline-name codepipeline-dev-cfn-shop --stage-name Deploy --condition-type BEFORE_ENTRY --pipeline-execution-id e2"].assert_eq(&held(&state(entered, &[])));
+    let stopping = state(execution("e2", StageExecutionStatus::Stopping), &[]);
+    assert!(place("e2", &stopping).is_some_and(|place| place.has_entered));
     assert_eq!(held(&state(other(), &["e3"])), "nothing");
     let left = execution("e2", StageExecutionStatus::Succeeded);
     assert_eq!(held(&state(left, &[])), "nothing");

@@ -39,7 +39,7 @@ pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<Value> {
         let problem = format!(
             "execution {id} (commit {commit}) waits for an approval, and this one would wait behind it"
         );
-        of_approval(pipeline, approval, &problem)
+        of_approval(shown.names, approval, &problem)
     }));
     let transitions = state.map(disabled_transitions).unwrap_or_default();
     holds.extend(transitions.iter().map(of_transition));
@@ -57,7 +57,6 @@ pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<Value> {
 
 /// An execution, and the stage that it waits to enter, or is in, as with a closed window.
 pub struct Place<'a> {
-    pub pipeline: &'a str,
     pub execution_id: &'a str,
     pub stage: String,
     pub has_entered: bool,
@@ -66,11 +65,11 @@ pub struct Place<'a> {
 /// The obstacles at this place. `declared` is the pipeline, if it is read.
 pub fn at(
     place: &Place<'_>,
+    names: &ResourceNames,
     state: &GetPipelineStateOutput,
     declared: Option<&DeclaredPipeline>,
 ) -> Vec<Value> {
     let Place {
-        pipeline,
         execution_id,
         stage,
         has_entered,
@@ -85,13 +84,13 @@ pub fn at(
     holds.extend(others.map(|approval| {
         let id = approval.execution_id();
         let problem = format!("execution {id} waits for an approval there");
-        of_approval(pipeline, approval, &problem)
+        of_approval(names, approval, &problem)
     }));
     let windows = declared.into_iter().flat_map(|it| &it.windows);
     holds.extend(
         windows.filter(|window| window.stage == *stage).map(|window| {
             let when = "To override the window for this execution";
-            let remedy = overriding(pipeline, window, execution_id, when);
+            let remedy = overriding(&names.pipeline(), window, execution_id, when);
             of_window(window, has_entered.then_some(&*remedy))
         }),
     );
@@ -134,23 +133,14 @@ fn before_it(
     hold
 }
 
-fn of_approval(pipeline: &str, waiting: &WaitingApproval, problem: &str) -> Value {
-    let (stage, action) = (waiting.stage_name(), waiting.action_name());
-    let execution_id = waiting.execution_id();
-    // It reads the token of this execution alone.
-    let query = format!(
-        "stageStates[?latestExecution.pipelineExecutionId=='{execution_id}']\
-         .actionStates[].latestExecution.token"
-    );
-    let remedy = format!(
-        "Reject it first: aws codepipeline put-approval-result --pipeline-name {pipeline} \
-         --stage-name {stage} --action-name {action} --result \"status=Rejected,summary=undo\" \
-         --token \"$(aws codepipeline get-pipeline-state --name {pipeline} --query \"{query}\" \
-         --output text)\""
-    );
+fn of_approval(names: &ResourceNames, waiting: &WaitingApproval, problem: &str) -> Value {
+    let ResourceNames { env_id, project_id } = names;
     json!({
-        "Holds": true, "Problem": problem, "Remedy": remedy, "Stage": stage,
-        "ExecutionId": execution_id,
+        "Holds": true,
+        "Problem": problem,
+        "Remedy": format!("Reject it first: cfn-gitops reject {project_id} --env {env_id}"),
+        "Stage": waiting.stage_name(),
+        "ExecutionId": waiting.execution_id(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! The effect of a freeze: it holds executions before a stage, and what the event rules start.
 
-use aws_sdk_codepipeline::types::StageState;
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
 use serde_json::Value;
 
 use super::pipeline::Shown;
@@ -11,19 +12,26 @@ use crate::health_check::answers::deployments::place;
 use crate::health_check::answers::members::Members;
 
 impl Row {
-    /// Adds what a freeze holds, if the event rules were read. `shown` is `None` without a
-    /// pipeline.
-    pub fn add_freeze(&mut self, shown: Option<Shown<'_>>) {
+    /// Adds what a freeze holds, if the event rules were read. `state` is `None` without a
+    /// pipeline, and `listed` if its executions were not read.
+    pub fn add_freeze(
+        &mut self,
+        state: Option<&GetPipelineStateOutput>,
+        listed: Option<&[PipelineExecutionSummary]>,
+    ) {
         let Some(rules) = self.rules.clone() else {
             return;
         };
         let mut freeze = Members::default();
-        freeze.set_if(
-            "Stage",
-            shown.map(|shown| stage(shown.state.stage_states())),
-        );
+        let stages = state.map(GetPipelineStateOutput::stage_states);
+        freeze.set_if("Stage", stages.map(stage));
+        freeze.set_if("HasApproval", stages.map(has_approval));
         freeze.set("Rules", rules);
-        freeze.set("Executions", shown.map(executions).unwrap_or_default());
+        let found = listed.map(|listed| {
+            let shown = state.map(|state| Shown { state, listed });
+            shown.map(executions).unwrap_or_default()
+        });
+        freeze.set_if("Executions", found);
         self.members.set("Freeze", freeze.value());
     }
 }
@@ -33,6 +41,11 @@ impl Row {
 fn stage(stages: &[StageState]) -> &'static str {
     let has_approval = stages.iter().any(|stage| stage.stage_name() == Some(APPROVAL));
     if has_approval { APPROVAL } else { DEPLOY }
+}
+
+fn has_approval(stages: &[StageState]) -> bool {
+    let mut actions = stages.iter().flat_map(StageState::action_states);
+    actions.any(|action| action.action_name() == Some(APPROVAL))
 }
 
 /// The executions in progress, except those whose approval waits.
@@ -47,7 +60,7 @@ fn executions(shown: Shown<'_>) -> Vec<Value> {
         let mut execution = Members::default();
         execution.set("ExecutionId", id);
         execution.set_commit(one);
-        if let Some(place) = place("", id, shown.state) {
+        if let Some(place) = place(id, shown.state) {
             execution.set_if("IsWaitingBefore", (!place.has_entered).then_some(true));
             execution.set("Stage", place.stage);
         }
@@ -58,7 +71,24 @@ fn executions(shown: Shown<'_>) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_codepipeline::types::ActionState;
+
     use super::*;
+
+    #[test]
+    fn approval_is_an_action_of_that_name() {
+        let stages = |names: &[&str]| {
+            let actions =
+                names.iter().map(|name| ActionState::builder().action_name(*name).build());
+            [StageState::builder().set_action_states(Some(actions.collect())).build()]
+        };
+        assert!(has_approval(&stages(&[
+            "CreateChangeSet",
+            "Approval",
+            "Deploy"
+        ])));
+        assert!(!has_approval(&stages(&["Deploy"])));
+    }
 
     #[test]
     fn approval_without_a_change_set_has_a_stage_of_its_own() {

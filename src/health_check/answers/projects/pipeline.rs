@@ -50,21 +50,22 @@ impl Checker<'_> {
             listed.len() < MAX_SEARCHED && !listed.iter().any(has_succeeded)
         };
         let listing = executions::list_while(aws, &pipeline, needs_more);
-        let listed = row.read(format!("the executions of {pipeline}"), listing).await.flatten();
+        let listed = match row.read(format!("the executions of {pipeline}"), listing).await {
+            Some(None) => return row.has_no_pipeline(),
+            Some(listed) => listed,
+            None => None,
+        };
         if let Some(state) = &state {
             row.has_read_transitions = true;
             for transition in holds::disabled_transitions(state) {
                 row.hold(&Hold::Transition(transition));
             }
+            row.add_freeze(Some(state), listed.as_deref());
             let listed = listed.as_deref().unwrap_or_default();
             let shown = Shown { state, listed };
             self.add_approvals(row, settings, deployed, shown).await;
         }
         let Some(listed) = listed else { return };
-        if let Some(state) = &state {
-            let listed = &listed;
-            row.add_freeze(Some(Shown { state, listed }));
-        }
         let state = state.unwrap_or_else(|| GetPipelineStateOutput::builder().build());
         self.add_executions(row, settings, &listed).await;
         let shown = Shown {

@@ -9,10 +9,9 @@ use crate::clients::cloudformation::StackStatus;
 use crate::feedback::change_sets::Change;
 use crate::gitops_pipeline::child::{Child, FoundChild};
 use crate::gitops_pipeline::executions::declared;
-use crate::gitops_pipeline::holds::Hold;
-use crate::gitops_pipeline::names::EventRule;
+use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
+use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::answers::members::{self, Members};
 use crate::health_check::answers::not_read::ReadLimit;
@@ -42,7 +41,7 @@ pub struct Row {
     pub rules: Option<Vec<String>>,
     pub holds: Vec<Value>,
     /// Whether the states of the event rules and of the transitions were read.
-    pub has_read_rules: bool,
+    has_read_rules: bool,
     pub has_read_transitions: bool,
     /// How its stacks differ from their templates.
     pub drift: Vec<Value>,
@@ -94,7 +93,8 @@ impl Row {
     /// Notes that the pipeline does not exist.
     pub fn has_no_pipeline(&mut self) {
         self.members.set("HasPipeline", false);
-        self.add_freeze(None);
+        self.has_read_transitions = true;
+        self.add_freeze(None, Some(&[]));
     }
 
     /// Whether everything was read.
@@ -112,10 +112,30 @@ impl Row {
         }
     }
 
+    /// Adds the event rules that were `found`, and those that a person has disabled.
+    fn add_rules(&mut self, found: &[DeclaredRule], names: &ResourceNames) {
+        self.has_read_rules = true;
+        for DeclaredRule { rule, state } in found {
+            match state {
+                RuleState::Disabled => self.hold(&Hold::Rule(*rule, names.clone())),
+                RuleState::Unknown(text) => {
+                    self.has_read_rules = false;
+                    self.not_read(unknown_value(
+                        &format!("the state of event rule {}", rule.name(names)),
+                        text,
+                    ));
+                }
+                RuleState::Enabled | RuleState::Missing => {}
+            }
+        }
+        let existing = found.iter().filter(|it| it.state != RuleState::Missing);
+        self.rules = Some(existing.map(|it| it.rule.name(names)).collect());
+    }
+
     /// Adds a freeze. One of an event rule has no time and no person.
     pub fn hold(&mut self, hold: &Hold) {
         let mut shown = Members::default();
-        shown.set("Held", hold.to_string());
+        shown.set("Held", hold.part());
         shown.set("Remedy", hold.remedy());
         match hold {
             Hold::Rule(rule, names) => shown.set("Rule", rule.name(names)),
@@ -194,7 +214,14 @@ impl Checker<'_> {
         let Some(settings) = &child.settings else {
             return Some(row);
         };
-        let looking = Box::pin(self.look_at_pipeline(name, &child));
+        // First, so that the failure of another part does not hide what a person froze.
+        let rules = self.look_at_rules(&child);
+        let rules = row.read(format!("the event rules of stack {name}"), rules).await;
+        if let Some(rules) = &rules {
+            row.add_rules(rules, &settings.names);
+        }
+        let rules = rules.unwrap_or_default();
+        let looking = Box::pin(self.look_at_pipeline(name, &child, &rules));
         if let Some(looked) = row.read(format!("the parts of stack {name}"), looking).await {
             let id = listed.map_or(name, |listed| listed.id.as_str());
             add_parts(&mut row, looked, &child, settings, id);
@@ -203,7 +230,6 @@ impl Checker<'_> {
         if child.has_pipeline {
             Box::pin(self.add_pipeline(&mut row, settings, deployed.as_ref())).await;
         } else {
-            row.has_read_transitions = true;
             row.has_no_pipeline();
         }
         row.settings = Some(settings.clone());
@@ -291,7 +317,7 @@ fn subject(name: &str) -> String {
     format!("pipeline stack {name}")
 }
 
-/// Adds the parts of the stack `id` that a person has deleted or disabled.
+/// Adds the parts of the stack `id` that a person has deleted.
 fn add_parts(
     row: &mut Row,
     looked: LookedAt,
@@ -299,18 +325,8 @@ fn add_parts(
     settings: &PipelineSettings,
     id: &str,
 ) {
-    let is_missing = |rule: &EventRule| looked.missing.contains(&MissingPart::EventRule(*rule));
-    let rules = settings.event_rules().filter(|rule| !is_missing(rule));
-    row.rules = Some(rules.map(|rule| rule.name(&settings.names)).collect());
     for part in looked.missing {
         let problem = part_problem(part, child, settings, id);
         row.problem(&subject(&settings.names.stack()), &problem);
-    }
-    for hold in &looked.held {
-        row.hold(hold);
-    }
-    row.has_read_rules = looked.unknown.is_empty();
-    for unknown in looked.unknown {
-        row.not_read(unknown);
     }
 }
