@@ -44,7 +44,7 @@ def name_rows(reader: Reader, document: dict[str, Any], stacks: Once, owned: Onc
     return [
         *(Row("names", f"{title} names", lambda kind=kind: names().taken(kind, document, owned.get()))  # type: ignore[misc]
           for kind, (title, _) in _KINDS.items()),
-        Row("exports", f"exports cfn-gitops-{environment.env_id}-…", lambda: names().exports()),
+        Row("exports", f"exports cfn-gitops-{environment.env_id}-…", lambda: Names(reader, stacks.get(), {}).exports()),
         Row("secret", f"secret {environment.first_secret}", lambda: names().secret()),
         Row("pipeline", "stack and repository of the first project", lambda: names().pipeline()),
     ]

@@ -65,18 +65,19 @@ class Reader:
 def findings(rows: Iterable[Row]) -> list[Finding]:
     """Those of each row, in the rows' order, with its key."""
     limit, found = threading.Semaphore(_AT_ONCE), []
-    started = [(row, Pending(lambda row=row: _read(row), limit)) for row in rows]  # type: ignore[misc]
+    started = [(row, Pending(lambda row=row: read_row(row), limit)) for row in rows]  # type: ignore[misc]
     for row, pending in started:
-        read = pending.result(_SECONDS)
-        if read is None:
-            read = [NotChecked(row.subject, f"no response in {_SECONDS} seconds", "Run this again", is_failure=True)]
-        for each in read:
+        result = pending.result(_SECONDS)
+        if result is None:
+            result = [NotChecked(row.subject, f"no response in {_SECONDS} seconds", "Run this again", is_failure=True)]
+        for each in result:
             each.key = row.key
-        found += read
+        found += result
     return found
 
 
-def _read(row: Row) -> list[Finding]:
+def read_row(row: Row) -> list[Finding]:
+    """Its findings. A failed read is one."""
     try:
         return row.read()
     except (KeyError, UnicodeDecodeError):

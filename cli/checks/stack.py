@@ -11,9 +11,9 @@ from cli.rules import name_of
 from cli.shell.output import Finding, Found, Sound
 
 
-def stack_rows(environment: Environment, stack: Once) -> list[Row]:
+def stack_rows(environment: Environment, stack: Once, values: Once) -> list[Row]:
     return [Row("stack", f"stack {environment.settings.stack_name}", lambda: [stack_check(environment, stack.get())]),
-            Row("first-project", "first project", lambda: [project_check(environment, stack.get())])]
+            Row("first-project", "first project", lambda: [project_check(environment, stack.get(), values.get())])]
 
 
 def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
@@ -63,10 +63,10 @@ def _remedy(status: str, environment: Environment) -> str:
     return "" if status in stack_statuses.COMPLETE else f"Read its events: {_failures(environment)}"
 
 
-def project_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
-    """Another ProjectID replaces the first project, which no change set shows with its consequence."""
+def project_check(environment: Environment, stack: dict[str, Any] | None, values: dict[str, str]) -> Finding:
+    """`values` are those of the next deployment. Another ProjectID replaces the first project, which no change set shows with its consequence."""
     former = parameters(stack or {}).get("ProjectID", "")
-    given = environment.settings.parameters.get("ProjectID", former)
+    given = values.get("ProjectID", former)
     if not former or given == former:
         return Sound("first project")
     env_id = environment.env_id

@@ -14,10 +14,14 @@ NAME = "template.yaml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
 
 
+def is_of_release() -> bool:
+    """Whether this is the file beside the template, and not the one of a clone."""
+    return (Path(sys.argv[0]).parent / NAME).is_file()
+
+
 def folder(config_file: Path) -> Path:
     """The release folder, or in a clone that of samconfig.toml, which may be kept elsewhere."""
-    of_release = Path(sys.argv[0]).parent
-    return of_release if (of_release / NAME).is_file() else config_file.parent
+    return Path(sys.argv[0]).parent if is_of_release() else config_file.parent
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
-from cli.checks.rows import Once, Reader, Row
+from cli.checks.rows import Once, Reader, Row, read_row
 from cli.checks.secret import Secret, Settings
 from cli.rules import RULES
 from cli.shell.output import Finding, Found, NotChecked, Sound
@@ -80,11 +80,11 @@ def needed(read: Callable[[], Any], unread: str, denied: str = "") -> Any:
     """The result of `read`. If GitLab was not read, or denies it, another row shows that."""
     try:
         return read()
-    except Unread:
-        raise NotRead(unread) from None
-    except Denied:
+    except Unread as error:
+        raise NotRead(f"{unread}: {error.problem}") from None
+    except Denied as error:
         if denied:
-            raise NotRead(denied) from None
+            raise NotRead(f"{denied}: {error.problem}") from None
         raise
 
 
@@ -103,7 +103,7 @@ class InGitLab:
                 self._row("token", "GitLab token", self._check_token),
                 self._row("project", project, self._check_project),
                 self._row("repository-format", f"repository of {project}", self._check_format),
-                self._row("branch", f"protection of branch {settings.branch} in {project}", self._check_branch),
+                self._row("branch", f"protection of {f'branch {settings.branch}' if settings.branch else 'the branch'} in {project}", self._check_branch),
                 self._row("mirrors", f"push mirrors of {project}", self._check_mirrors)]
         if settings.approves:
             rows.append(self._row("protected-tags", f"tags that approve in {project}", self._check_tags))
@@ -142,11 +142,9 @@ class InGitLab:
     # --- GitLab and the token ------------------------------------------------------------------
 
     def _read_token(self) -> dict[str, Any]:
-        # An error is that of the secret's row.
-        with contextlib.suppress(Exception):
-            self._read_secret()
+        found = read_row(Row("token-secret", "", self._read_secret))
         if self._secret.token is None:
-            raise NotRead("no token was sent")
+            raise NotRead(f"no token was sent: {next(each.text for each in found if not isinstance(each, Sound))}")
         self._gitlab = GitLab(self._settings.url, self._secret.token, self._secret.certificates)
         return self._gitlab.read("/personal_access_tokens/self")
 
@@ -214,6 +212,9 @@ class InGitLab:
 
     def _check_branch(self, subject: str) -> Finding:
         branch, project = self._settings.branch, self._shown()
+        if not branch:
+            # CloudFormation rejects the change set, by the template's rule.
+            raise NotRead("BranchName is not set")
         if self._is_off("repository"):
             return Found(subject, "the repository is switched off in the project", f"Switch it on in the project's {_FEATURES}",
                          CODES["part_switched_off"])

@@ -20,6 +20,7 @@ from cli.checks.stack import stack_rows
 from cli.checks.token import KEYS as TOKEN_KEYS
 from cli.checks.token import token_rows
 from cli.environment.account import Environment, parameters
+from cli.shell.failure import WrongUse
 from cli.shell.output import Found, NotChecked, Output, Sound
 
 EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json",
@@ -45,14 +46,18 @@ KEYS = {
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ignore", action="append", choices=list(KEYS), default=[], metavar="KEY",
-                         help="leave out the rows with this key. It may be repeated")
+                         help="the rows with this key are not shown, and not read for themselves. It may be repeated")
     command.add_argument_group("keys", "\n".join(f"{key:17} {meaning}" for key, meaning in KEYS.items()))
 
 
 def next_values(environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None) -> dict[str, str]:
     """The parameters of the next deployment: one that samconfig.toml does not name keeps its value."""
     account = environment.account
-    known = {**templates.defaults(document), **parameters(stack or {}), **environment.settings.parameters}
+    try:
+        given = environment.settings.parameters
+    except WrongUse:
+        raise WrongUse("the values of the parameters are not known", "See the row `parameters`") from None
+    known = {**templates.defaults(document), **parameters(stack or {}), **given}
     return {**{name: value for name, value in known.items() if name in document["Parameters"]},
             "AWS::Region": account.region, "AWS::AccountId": account.id, "AWS::StackName": environment.settings.stack_name}
 
@@ -66,7 +71,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     values = Once(lambda: next_values(environment, document, stack.get()))
     rows: list[Row] = [
         *setting_rows(environment.settings, document, values),
-        *stack_rows(environment, stack),
+        *stack_rows(environment, stack, values),
         *service_rows(reader),
         *quota_rows(reader, document, owned, values),
         *name_rows(reader, document, stacks, owned, values),
@@ -80,10 +85,18 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if given.ignore:
         output.document["ignored"] = given.ignore
         output.write(f"Ignored: {', '.join(given.ignore)}")
-    if status == 0 and environment.settings.file:
-        output.document["next"] = output.selecting(f"Next: sam deploy --config-env {environment.settings.table}{_without(values.value or {})}")
+    if status == 0 and found and environment.settings.file:
+        output.document["next"] = f"Next: {next_command(environment.settings.table, output)}{_without(values.value or {})}"
         output.write(output.document["next"])
     return status
+
+
+def next_command(table: str, output: Output) -> str:
+    """In a clone, the function has to be built first. `make` takes account and region of the environment variables."""
+    deploy = output.selecting(f"sam deploy --config-env {table}")
+    if templates.is_of_release():
+        return deploy
+    return f"make build && {deploy}" if output.selections.get("sam") else f"make deploy ENV={table}"
 
 
 def _without(values: dict[str, str]) -> str:

@@ -91,7 +91,8 @@ class Settings:
                 key, value = (each for each in pair.groups() if each is not None)
                 found.append((key, value))
             elif part in str(text) or not isinstance(text, str) or text.startswith("file://"):
-                raise self._unread(f"{str(text)[:60]} in {name}", _REMEDIES[name])
+                is_empty = name == "parameter_overrides" and re.fullmatch("[A-Za-z0-9]+=", str(text))
+                raise self._unread(f"{str(text)[:60]} in {name}", f"Write it as '{text}\"\"'" if is_empty else _REMEDIES[name])
         return found
 
     def _unread(self, what: str, remedy: str) -> WrongUse:

@@ -2,18 +2,23 @@
 
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from cli.checks import region
+from cli.checks.names import Names
 from cli.checks.token import KEYS as TOKEN_KEYS
-from cli.commands.check import KEYS
+from cli.commands.check import KEYS, next_command
 from cli.environment.owners import Owners
 from cli.main import parser
 from cli.shell.failure import WrongUse
-from tests.cli.scene import SETTINGS, Folder, Operator, with_line
+from cli.shell.output import Output
+from tests.cli.scene import ROOT, SETTINGS, Folder, Operator, with_line
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import OTHER_ACCOUNT, a_user_with, allow, policy, trust
 from tests.play.pipelines import developer_login
@@ -187,20 +192,40 @@ def test_full_check_has_each_key_and_ends_with_the_next_command(operator: Operat
         ("quota of CodeBuild, as it is applied", None)]
     assert checked.document["account"] == operator.aws.account_id
     assert checked.document["next"] == (
-        f"Next: sam deploy --config-file {operator.folder.config} --config-env dev. It has the project infra without a mirror, because "
-        "GitLabProject is not set: docs/how-to/connect-gitlab.md")
+        f"Next: make build && sam deploy --config-file {operator.folder.config} --config-env dev. It has the project infra without a "
+        "mirror, because GitLabProject is not set: docs/how-to/connect-gitlab.md")
     operator.folder.write(with_line("'ProjectID=\"\"'"))
     assert operator.check().document["next"].endswith("--config-env dev")
+    assert "next" not in operator.check(*(f"--ignore={key}" for key in KEYS)).document
 
 
-def test_ignored_rows_are_not_read_and_are_named(operator: Operator) -> None:
+def test_next_command_is_that_of_the_release_or_of_a_clone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert next_command("prd", Output()) == "make deploy ENV=prd"
+    assert next_command("prd", Output(selections={"sam": "--profile a"})) == "make build && sam deploy --profile a --config-env prd"
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "cfn-gitops")])
+    assert next_command("prd", Output()) == "sam deploy --config-env prd"
+
+
+def test_values_that_are_not_read_stop_what_needs_them_alone(operator: Operator) -> None:
+    operator.folder.write(with_line('"ProjectID="'))
+    checked = operator.check()
+    reasons = {row["key"]: row["reason"] for row in checked.of("not checked") if row["key"] != "unknown"}
+    assert checked.status == 3 and "ProjectID= in parameter_overrides of" in reasons.pop("parameters")
+    assert {*reasons.values()} == {"the values of the parameters are not known"}
+    assert {"stack", "exports", "services", "executions"} <= {row["key"] for row in checked.of("sound")}
+
+
+def test_ignored_rows_are_not_read_for_themselves(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     rolled_back_stack(operator.aws)
     left_log_group(operator.aws)
     checked = operator.check("--ignore", "stack")
     assert [row["key"] for row in checked.found] == ["names"] and checked.document["ignored"] == ["stack"]
     # Findings stand last.
     assert checked.rows[-1] == checked.found[0] and "next" not in checked.document
-    checked = operator.check("--ignore", "stack", "--ignore", "names")
+    for part, name in ((Names, "_exists"), (region, "build_quota"), (Names, "secret")):
+        monkeypatch.setattr(part, name, MagicMock(side_effect=AssertionError))
+    ignored = [f"--ignore={key}" for key in ("names", "quotas", "secret")]
+    checked = operator.check("--ignore", "stack", *ignored)
     assert checked.status == 0 and not {"stack", "names"} & {row["key"] for row in checked.rows}
 
 

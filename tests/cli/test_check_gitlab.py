@@ -26,6 +26,7 @@ from cli.checks.rows import Once, Reader, findings
 from cli.checks.secret import token_in
 from cli.checks.token import KEYS, token_rows
 from cli.environment.account import Account, Environment
+from cli.rules import RULES
 from cli.shell import terminal
 from cli.shell.output import Finding, NotChecked
 from tests import preloaded
@@ -158,7 +159,7 @@ def failures(checks: list[Finding]) -> list[Finding]:
 
 
 def assert_unsent(scene: Scene) -> None:
-    assert scene.gitlab.requests == [] and [each.text for each in scene.checks() if each.key == "gitlab"] == ["no token was sent"]
+    assert scene.gitlab.requests == [] and [each.text.partition(":")[0] for each in scene.checks() if each.key == "gitlab"] == ["no token was sent"]
 
 
 def tagged(**tags: str) -> Callable[[Scene], None]:
@@ -440,6 +441,7 @@ OF_THE_FUNCTION = re.sub(r"\\\n *", "", (ROOT / "src/gitops_pipeline/settings/ap
 NOT_CHECKED: list[tuple[Callable[[Scene], None], str, str]] = [
     (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": ["granular"]}', path="/self$"), "token", "does not show its"),
     (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": 7}', path="/self$"), "token", "does not show its scope"),
+    (lambda scene: scene.secrets.delete_secret(SecretId=scene.name), "gitlab", "no token was sent: it is scheduled for deletion"),
     (lambda scene: scene.parameters.update(GitLabProject=""), "project", "GitLabProject is not set"),
     (lambda scene: scene.gitlab.answers_instead(403, path="/self$"), "project", "GitLab was not read"),
     (listing("protected_branches", *({"name": f"b{number}"} for number in range(100))), "branch", "GitLab lists 100 protected branches"),
@@ -467,7 +469,7 @@ def test_tags_that_others_can_create_are_found(scene: Scene, plant: Callable[[Sc
     plant(scene)
     finding = the_only(scene)
     assert problem in finding.text and (finding.key, finding.code) == ("protected-tags", "CFG-102")
-    if "protected tag" not in problem:
+    if "protected tag" not in finding.text:
         # The function's own words, with the step that comes before the correction.
         assert finding.remedy.startswith("Reject requests that wait in AWS, then ") and finding.remedy in OF_THE_FUNCTION
 
@@ -478,6 +480,13 @@ def test_unproved_fault_is_not_checked(scene: Scene, plant: Callable[[Scene], No
     plant(scene)
     finding = scene.of(key)
     assert finding.result == "not checked" and reason in finding.text
+
+
+def test_branch_without_a_name_is_not_checked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CloudFormation rejects the change set."""
+    monkeypatch.setitem(RULES["default_branches"], "dev", "")
+    assert (scene.of("branch").subject, scene.of("branch").text) == ("protection of the branch in project platform/infra", "BranchName is not set")
+    assert scene.found() == []
 
 
 def test_empty_project_may_get_a_protected_branch(scene: Scene) -> None:
@@ -570,8 +579,8 @@ def test_other_answer_is_not_gitlab(scene: Scene, monkeypatch: pytest.MonkeyPatc
     answer, problem = ANSWERS[name]
     with Hostile(answer) as server:
         scene.use_url(server.url)
-        [finding] = [each for each in scene.checks() if problem in each.text]
-        assert finding.key == "gitlab" and finding.result == ("not checked" if name in ("closed", "silent") else "found")
+        finding = scene.of("gitlab")
+        assert problem in finding.text and finding.result == ("not checked" if name in ("closed", "silent") else "found")
         assert len(server.received) == 1
 
 

@@ -96,9 +96,10 @@ def test_stack_of_another_program_is_found() -> None:
 def test_replaced_first_project_is_found(given: dict[str, str], former: str, is_found: bool) -> None:
     environment = reader().environment
     environment.settings.parameters |= given
-    found = project_check(environment, {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]})
+    stack = {"Parameters": [{"ParameterKey": "ProjectID", "ParameterValue": former}]}
+    found = project_check(environment, stack, next_values(environment, document_of_the_release(), stack))
     assert (found.result, "codecommit-dev-cfn-infra with its commits" in found.text) == (("found", True) if is_found else ("sound", False))
-    assert project_check(environment, None).result == "sound"
+    assert project_check(environment, None, {"ProjectID": "other"}).result == "sound"
 
 
 def test_template_of_the_release_counts_for_settings_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,9 +54,11 @@ def test_wrong_parameter_is_found(line: str, name: str, problem: str, remedy: st
 
 def test_rows_need_only_what_is_read() -> None:
     given = {"stack_name": "a", "parameter_overrides": ["EnvID=dev", "ProjectID="]}
-    for row in checked(Settings("dev", given, samconfig.FILE)):
-        assert (row.result, row.text) == ("not checked", (
-            "samconfig.toml: ProjectID= in parameter_overrides of [dev.deploy.parameters] is not read by this command"))
+    rows = checked(Settings("dev", given, samconfig.FILE))
+    assert [(row.result, row.text, row.remedy) for row in rows] == [("not checked", *texts) for texts in (
+        ("samconfig.toml: ProjectID= in parameter_overrides of [dev.deploy.parameters] is not read by this command",
+         "Write it as 'ProjectID=\"\"'"),
+        ("the values of the parameters are not known", "See the row `parameters`"))]
     given |= {"parameter_overrides": ["EnvID=dev"], "tags": "CreatedBy=x 'Cost Group'=a"}
     [parameters, tags] = checked(Settings("dev", given, samconfig.FILE))
     assert (parameters.result, tags.result) == ("sound", "not checked") and "tags of [dev.deploy.parameters] is not read" in tags.text

@@ -102,6 +102,13 @@ def test_no_accepted_text_is_another_one_for_sam(name: str, tmp_path: Path) -> N
     assert len(accepted) > 300 and different == {}
 
 
+@pytest.mark.parametrize("name", ["parameter_overrides", "tags"])
+def test_no_accepted_list_is_another_one_for_sam(name: str, tmp_path: Path) -> None:
+    accepted, drawn = [text for text in texts(84, 4000) if of_cli(name, [text]) is not None], random.Random(85)
+    lists = [drawn.sample(accepted, drawn.randrange(2, 5)) for _ in range(400)]
+    assert [each for each in lists if of_sam(tmp_path, name, each) != of_cli(name, each)] == []
+
+
 @pytest.mark.parametrize(("name", "given", "sam"), [
     ("parameter_overrides", ["ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
     ("parameter_overrides", "ParameterKey=EnvID,ParameterValue=dev", {"EnvID": "dev"}),
