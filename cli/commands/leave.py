@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.environment import change_set, owners, samconfig, stack_statuses, yaml_template
 from cli.environment.account import Account, Environment, exports, if_ordinary, manager_of
 from cli.environment.stack_deletion import delete_stack, unprotecting
+from cli.environment.waiting import GivenUp
 from cli.project import pipelines
 from cli.shell import spelling
 from cli.shell.ending import Failure, WrongUse, uninterrupted
@@ -152,7 +153,7 @@ class Leaving:
             self._look()
         if not self._is_ready():
             raise NotDeleted("its deployed template does not retain all resources. Run this again")
-        delete_stack(self._account.session, self.name, self._output)
+        delete_stack(self._account.session, self.name, self._stack["StackId"], self._output)
 
     def _template(self) -> Template:
         deployed = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]
@@ -240,10 +241,10 @@ class Leaving:
 def _is_own(change: dict[str, Any]) -> bool:
     """Whether `Template` makes it. A reference to a resource with a new policy is also a change, but without effect."""
     if change.get("LogicalResourceId") == _ADDED:
-        return bool(change["Action"] == "Add")
+        return bool(change.get("Action") == "Add")
     details = change.get("Details", [])
     return change.get("Action") == "Modify" and details != [] and all(
-        each["Target"]["Attribute"] == "DeletionPolicy"
+        each.get("Target", {}).get("Attribute") == "DeletionPolicy"
         or each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference") for each in details)
 
 
@@ -345,5 +346,8 @@ def require_unused(users: set[str]) -> None:
 def _left_if_it_fails(name: str, output: Output) -> Iterator[None]:
     try:
         yield
+    except GivenUp:
+        # A change that has begun may go on.
+        raise
     except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
         output.record_left(f"{name}: {reason}")

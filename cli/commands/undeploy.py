@@ -75,9 +75,9 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         raise Failure("nothing is deleted, because the list has changed since it was shown", "Run this again")
 
     if plan.stack_id:
-        delete_stack(session, name, output)
+        delete_stack(session, name, plan.stack_id, output)
     if plan.deletes_bucket:
-        output.has_begun = True
+        output.has_begun, output.ongoing = True, f"Bucket {plan.bucket} may have lost objects"
         count = delete_bucket(session, plan.bucket)
         output.record_change(f"bucket {plan.bucket} is deleted, with {count} versions and delete markers")
     return 0

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.environment import stack_statuses, waiting
 from cli.environment.stack_failures import StackFailures, has_no_changes
 from cli.shell.ending import uninterrupted
+from cli.shell.machine import has_done_nothing
 from cli.shell.output import Output
 
 
@@ -42,7 +43,7 @@ class ChangeSet:
 def update(cloudformation: Any, stack: dict[str, Any], name: str, request: contextlib.AbstractContextManager[dict[str, Any]],
            others: Callable[[ChangeSet], list[str]], output: Output) -> None:
     """Updates the stack, unless `others` finds changes that it should not make. `request` is open until CloudFormation has
-    read the template. No change set is left, unless the command is killed. Raises `Failure` if the update goes on."""
+    read the template. No change set is left, unless the command is killed. Raises `GivenUp` if the update goes on."""
     failures, what = StackFailures(cloudformation, stack["StackName"]), f"the update of stack {stack['StackName']}"
     named, is_executed = {"StackName": stack["StackId"], "ChangeSetName": name}, False
     # botocore sends a request again if its response is lost. With a token, CloudFormation does it once.
@@ -51,8 +52,18 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
     def shown() -> list[dict[str, Any]]:
         """The pages of the change set. Empty while CloudFormation creates it."""
         pages = list(cloudformation.get_paginator("describe_change_set").paginate(**named))
-        status = pages[0]["Status"]
+        status = pages[0].get("Status", "")
         return [] if status == "CREATE_PENDING" or stack_statuses.is_in_progress(status) else pages
+
+    def execute() -> None:
+        nonlocal is_executed
+        try:
+            cloudformation.execute_change_set(**named, ClientRequestToken=token)
+        except (BotoCoreError, ClientError) as error:
+            # Its response may be lost.
+            if has_done_nothing(error) or not waiting.ended(shown, what, output.write_progress)[0].get("ExecutionStatus", "").startswith("EXECUTE_"):
+                raise
+        is_executed = True
 
     def not_updated(problem: str) -> NotUpdated:
         return NotUpdated("; ".join([*(failures.lines() or [problem]), *filter(None, [failures.hint])]))
@@ -64,29 +75,23 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
             # From here on by its ID: another run may delete it, and create one of this name.
             named["ChangeSetName"] = cloudformation.create_change_set(**named, **more, ClientToken=token)["Id"]
             pages = waiting.ended(shown, f"the change set of stack {stack['StackName']}", output.write_progress)
-        if pages[0]["ExecutionStatus"] != "AVAILABLE":
+        if pages[0].get("ExecutionStatus") != "AVAILABLE":
             reason = pages[0].get("StatusReason", "")
             if has_no_changes(reason):
                 raise NothingToUpdate("CloudFormation found nothing to change")
-            raise not_updated(reason or f"its change set is {pages[0]['Status']}")
-        planned = ChangeSet(named, [each.get("ResourceChange", {}) for page in pages for each in page["Changes"]],
+            raise not_updated(reason or f"its change set is {pages[0].get('Status')}")
+        planned = ChangeSet(named, [each.get("ResourceChange", {}) for page in pages for each in page.get("Changes", [])],
                             pages[0].get("Parameters", []))
         if foreign := others(planned):
             raise OtherChanges(", ".join(foreign))
-        operation = waiting.Operation(cloudformation, stack["StackId"])
-        output.has_begun = True
-        try:
-            cloudformation.execute_change_set(**named, ClientRequestToken=token)
-        except (BotoCoreError, ClientError):
-            # Its response may be lost.
-            if not waiting.ended(shown, what, output.write_progress)[0]["ExecutionStatus"].startswith("EXECUTE_"):
-                raise
-        is_executed = True
-        status = operation.end(what, output)
+        status = waiting.operated(execute, cloudformation, stack["StackId"], token, what, output)
         if status != stack_statuses.UPDATE_COMPLETE:
             raise not_updated(f"its status is {status}")
     finally:
         if not is_executed:
             # Without effect after an execution that is not known.
-            with uninterrupted(), contextlib.suppress(BotoCoreError, ClientError):
-                cloudformation.delete_change_set(**named)
+            with uninterrupted():
+                try:
+                    cloudformation.delete_change_set(**named)
+                except (BotoCoreError, ClientError) as error:
+                    output.write_progress(f"Change set {named['ChangeSetName']} of stack {stack['StackName']} may be left: {error}")

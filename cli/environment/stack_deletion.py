@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.environment import stack_statuses
 from cli.environment.stack_failures import StackFailures
-from cli.environment.waiting import Operation
+from cli.environment.waiting import operated
 from cli.shell.ending import Failure
+from cli.shell.machine import has_done_nothing
 from cli.shell.output import Output
 
 
@@ -16,14 +20,19 @@ def unprotecting(name: str) -> str:
     return f"aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {name}"
 
 
-def delete_stack(session: Any, name: str, output: Output) -> None:
+def delete_stack(session: Any, name: str, stack_id: str, output: Output) -> None:
     """Raises `Failure` with the resources that are left."""
-    cloudformation = session.client("cloudformation")
-    stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
-    deletion = Operation(cloudformation, stack_id)
-    output.has_begun = True
-    cloudformation.delete_stack(StackName=stack_id)
-    status = deletion.end(f"the deletion of stack {name}", output)
+    cloudformation, token = session.client("cloudformation"), f"cfn-gitops-{uuid.uuid4()}"
+
+    def begin() -> None:
+        try:
+            cloudformation.delete_stack(StackName=stack_id, ClientRequestToken=token)
+        except (BotoCoreError, ClientError) as error:
+            # Its response may be lost.
+            if has_done_nothing(error):
+                raise
+
+    status = operated(begin, cloudformation, stack_id, token, f"the deletion of stack {name}", output)
     if status != stack_statuses.DELETE_COMPLETE:
         reasons = " - ".join(StackFailures(cloudformation, stack_id, of_latest=True).lines()) or f"its status is {status}"
         raise Failure(f"stack {name} is not deleted: {reasons}", "Correct the cause, and run this again")

@@ -6,26 +6,37 @@ https://github.com/boto/botocore/issues/2590, https://github.com/aws/aws-sdk/iss
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cli.environment.stack_statuses import DELETE_COMPLETE, is_in_progress
 from cli.shell.ending import explained
-from cli.shell.failure import Failure, NotLooked
+from cli.shell.failure import Failure
+from cli.shell.machine import is_passing
 from cli.shell.output import Output
 
 # Seconds between two looks, at most.
 PAUSE = 5.0
-# Seconds without a line, after which a look ends with one.
-REMINDER = 15.0
+# Seconds without a line, after which a look ends with one: a failed look, and any other one.
+REMINDER, MINUTE = 15.0, 60.0
 # Seconds in which no look succeeds.
 MAX_LOSS = 120.0
 
 
+class GivenUp(Failure):
+    """The operation that a command waits for may go on. The exit status is that of the cause."""
+
+    def __init__(self, what: str, cause: Failure) -> None:
+        super().__init__(f"{what} is not read: {cause.problem}", cause.remedy)
+        self.status = cause.status
+
+
 def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> Any:
-    """The first result of `look` that is not empty. A failed look does not end `what`, so it is repeated for a while."""
+    """The first result of `look` that is not empty. A failed look does not end `what`, so it is repeated for a while, unless
+    its cause stays."""
     begun = read_at = written = time.monotonic()
     loss = ""
     while True:
@@ -39,38 +50,52 @@ def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> A
             failure, now = error if isinstance(error, Failure) else explained(error), time.monotonic()
             if failure is None:
                 raise
-            if getattr(failure, "is_final", False) or now - read_at >= MAX_LOSS:
-                raise NotLooked(f"{what} is not read: {failure.problem}", failure.remedy) from error
+            if getattr(failure, "is_final", False) or not is_passing(error) or now - read_at >= MAX_LOSS:
+                raise GivenUp(what, failure) from error
             if failure.problem != loss or now - written >= REMINDER:
                 loss, written = failure.problem, now
                 write(f"... not read: {loss}")
 
 
-class Operation:
-    """The next one on a stack. Create it before the call that begins the operation. The first looks afterwards may show the
-    former status, so another event of the stack has to prove that a status is the new one."""
+def operated(begin: Callable[[], Any], cloudformation: Any, stack_id: str, token: str, what: str, output: Output) -> str:
+    """Begins an operation on a stack with this ClientRequestToken, and returns its last status. Its events have the token. So no
+    other operation counts as this one, and no look that still shows the former status."""
+    output.has_begun, output.ongoing = True, "CloudFormation goes on with a change that has begun"
+    begun = written = time.monotonic()
 
-    def __init__(self, cloudformation: Any, stack_id: str) -> None:
-        self._cloudformation, self._stack_id = cloudformation, stack_id
-        self._former = [each["EventId"] for each in self._events()[:1]]
-
-    def end(self, what: str, output: Output) -> str:
-        """Its last status."""
-        return str(ended(self._status, f"{what}, which goes on in CloudFormation,", output.write_progress))
-
-    def _status(self) -> str:
+    def look() -> str:
         """Empty while it goes on."""
-        status: str = self._cloudformation.describe_stacks(StackName=self._stack_id)["Stacks"][0]["StackStatus"]
-        if is_in_progress(status):
-            return ""
-        if status == DELETE_COMPLETE:
-            return status
-        new = itertools.takewhile(lambda each: each["EventId"] not in self._former, self._events())
-        shown = next((str(each["ResourceStatus"]) for each in new if each["PhysicalResourceId"] == self._stack_id), "")
+        nonlocal written
+        if (now := time.monotonic()) - written >= MINUTE:
+            written = now
+            output.write_progress(f"... {what} goes on after {(now - begun) / 60:.0f} min")
+        status = _status(cloudformation, stack_id)
+        if status == DELETE_COMPLETE or is_in_progress(status):
+            return "" if is_in_progress(status) else status
+        # The latest ones, the last one first.
+        events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
+        shown = next((str(each.get("ResourceStatus", "")) for each in events if each.get("ClientRequestToken") == token
+                      and each.get("PhysicalResourceId") == stack_id), "")
         if not shown:
-            raise Failure(f"CloudFormation still shows the former status {status}", "Run this again later")
+            raise Failure(f"its events are not shown, and the stack's status is {status}",
+                          "Look at the stack's events, because another operation may have changed it meanwhile. Then run this again")
         return "" if is_in_progress(shown) else shown
 
-    def _events(self) -> Any:
-        """The latest ones, the last one first. The end of an operation is among them."""
-        return self._cloudformation.describe_stack_events(StackName=self._stack_id)["StackEvents"]
+    try:
+        begin()
+        status: str = ended(look, f"{what}, which goes on in CloudFormation,", output.write_progress)
+    except Exception:
+        output.ongoing = ""
+        raise
+    output.ongoing = ""
+    return status
+
+
+def _status(cloudformation: Any, stack_id: str) -> str:
+    try:
+        return str(cloudformation.describe_stacks(StackName=stack_id)["Stacks"][0]["StackStatus"])
+    except ClientError as error:
+        # Untyped, so only its text identifies it.
+        if "does not exist" in str(error):
+            return DELETE_COMPLETE
+        raise

@@ -65,6 +65,14 @@ def has_done_nothing(error: Exception) -> bool:
     return bool(metadata.get("HTTPStatusCode", 500) < 500 and metadata.get("RetryAttempts") == 0)
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether a repeated look may succeed: without throttling, with the network, after a new login, or after a failure of AWS."""
+    if not isinstance(error, aws.ClientError):
+        return True
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or code_of(error) in _THROTTLED | _EXPIRED | _UNKNOWN_KEY
+
+
 def code_of(error: aws.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 

@@ -100,7 +100,8 @@ class Output:
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     has_begun: bool = False
-    # The sentence after an interrupt, if another change goes on than CloudFormation's.
+    # The change that goes on or is incomplete now, and the sentence after an interrupt if it is a whole one.
+    ongoing: str = ""
     interrupted: str = ""
 
     def write(self, *lines: object, style: str = "") -> None:
@@ -133,8 +134,8 @@ class Output:
             return "Nothing was changed"
         if self.interrupted:
             return self.interrupted
-        done = f"Done: {'; '.join(self.done)}. " if self.done else ""
-        return f"{done}CloudFormation goes on with a change that has begun. Run this again for the rest"
+        done = f"Done: {'; '.join(self.done)}" if self.done else ""
+        return ". ".join(filter(None, (done, self.ongoing, "Run this again for the rest")))
 
     def place(self, account: str, region: str, environment: str) -> None:
         self.document |= {"account": account, "region": region, "environment": environment}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import DEFAULT, MagicMock
 
@@ -26,8 +27,9 @@ FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:cfn-gitops"
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look follows the former one at once."""
-    monkeypatch.setattr(waiting, "PAUSE", 0)
+    """A look follows the former one at once, and the clock of the waits shows the seconds of their pauses."""
+    clock = [0.0]
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.append(clock.pop() + seconds)))
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +49,9 @@ def settings_of(parameters: dict[str, str]) -> Settings:
 EMPTY: dict[str, Any] = {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "Changes": [], "StackEvents": [], "Summaries": [], "Imports": []}
 
 
-def event(stack_id: str, number: int, status: str) -> dict[str, Any]:
-    """The stack's own."""
-    return {"StackId": stack_id, "PhysicalResourceId": stack_id, "LogicalResourceId": stack_id, "EventId": number, "ResourceStatus": status,
+def event(stack_id: str, number: int, status: str, token: str = "") -> dict[str, Any]:
+    """The stack's own, of the operation with this token."""
+    return {"StackId": stack_id, "ClientRequestToken": token, "PhysicalResourceId": stack_id, "LogicalResourceId": stack_id, "EventId": number, "ResourceStatus": status,
             "Timestamp": datetime(2026, 11, 20, tzinfo=timezone.utc)}
 
 
@@ -71,8 +73,9 @@ class FakeAccount(Account):
         self.status, events = "UPDATE_COMPLETE", itertools.count()
         client.describe_stacks.side_effect = lambda *, StackName: {"Stacks": [{"StackId": StackName, "StackStatus": self.status}]}
         client.describe_stack_events.side_effect = lambda *, StackName: {"StackEvents": [
-            event(StackName, next(events), self.status)]}
-        client.delete_stack.side_effect = lambda *, StackName: setattr(self, "status", "DELETE_COMPLETE")
+            event(StackName, next(events), self.status, (client.delete_stack.call_args or client.execute_change_set.call_args).kwargs[
+                "ClientRequestToken"])]}
+        client.delete_stack.side_effect = lambda **_: setattr(self, "status", "DELETE_COMPLETE")
         client.get_paginator.side_effect = lambda operation: MagicMock(
             paginate=self._listed) if operation == "list_stack_resources" else DEFAULT
         client.get_template.side_effect = lambda *, StackName, **_: {"TemplateBody": self.templates[StackName]}

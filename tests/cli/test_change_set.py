@@ -39,14 +39,14 @@ class CloudFormation:
             handler.close_connection = True
             return None
         # The update begins with its execution.
-        result = RESULTS.get(action, "").format(len(self.tokens), "EXECUTE_IN_PROGRESS" if "ExecuteChangeSet" in self.tokens else "AVAILABLE")
+        result = RESULTS.get(action, "").format(self.tokens.get("ExecuteChangeSet"), "EXECUTE_IN_PROGRESS" if "ExecuteChangeSet" in self.tokens else "AVAILABLE")
         return handler.send(200, f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>")
 
 
 RESULTS = {
     "CreateChangeSet": f"<Id>{ID}</Id>", "DescribeChangeSet": f"<Status>CREATE_COMPLETE</Status><ExecutionStatus>{{1}}</ExecutionStatus>"
     f"<Changes>{CHANGE}</Changes>",
-    "DescribeStackEvents": f"<StackEvents><member><EventId>{{0}}</EventId><StackId>{STACK['StackId']}</StackId><PhysicalResourceId>{STACK['StackId']}"
+    "DescribeStackEvents": f"<StackEvents><member><EventId>1</EventId><ClientRequestToken>{{0}}</ClientRequestToken><StackId>{STACK['StackId']}</StackId><PhysicalResourceId>{STACK['StackId']}"
                            "</PhysicalResourceId><LogicalResourceId>shop</LogicalResourceId><ResourceStatus>UPDATE_COMPLETE</ResourceStatus>"
                            "<Timestamp>2026-11-20T00:00:00Z</Timestamp></member></StackEvents>", "ListChangeSets": "<Summaries></Summaries>",
     "DescribeEvents": "<OperationEvents></OperationEvents>", "DescribeStacks": "<Stacks><member><StackStatus>UPDATE_COMPLETE</StackStatus></member></Stacks>"}
@@ -100,6 +100,24 @@ def test_change_set_is_deleted_in_every_end_but_its_execution(error: str, client
         return fake(handler)
 
     server.other = rejected
+    fake.calls = []
     with pytest.raises((ClientError, Failure), match="no$|is not read"):
         update(cloudformation, lambda _: [cloudformation.get_template(StackName="shop")["TemplateBody"]] if error == "GetTemplate" else [])
     assert fake.calls[-1] == ("DeleteChangeSet", "Updates" if error == "CreateChangeSet" else ID)
+    # A rejected call or look is not repeated.
+    assert [action for action, _ in fake.calls].count("DescribeChangeSet") == (error != "CreateChangeSet")
+
+
+def test_change_set_that_is_not_deleted_is_named(client: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    cloudformation, server = client
+    fake = CloudFormation()
+
+    def denied(handler: Answering) -> None:
+        if fake.calls and "Action=DeleteChangeSet&" in handler.body and "Updates%2F1" in handler.body:
+            return handler.send(403, ERROR.format("AccessDenied", "no"))
+        return fake(handler)
+
+    server.other = denied
+    with pytest.raises(change_set.OtherChanges):
+        update(cloudformation, lambda _: ["A"])
+    assert f"Change set {ID} of stack shop may be left: An error occurred (AccessDenied)" in capsys.readouterr().out

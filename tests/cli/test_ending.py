@@ -84,8 +84,8 @@ def test_undeploy_interrupted_at_the_bucket_names_what_is_done(by: signal.Signal
     bucket.delete.side_effect = sends(by)
     ended = run("undeploy", "--delete-bucket", "--yes")
     assert ended.status == 130
-    assert ended.err == ("\nInterrupted. Done: stack cfn-gitops-dev is deleted. CloudFormation goes on with a change that has begun. "
-                         "Run this again for the rest\n")
+    assert ended.err == ("\nInterrupted. Done: stack cfn-gitops-dev is deleted. "
+                         f"Bucket {account.bucket_of('dev')} may have lost objects. Run this again for the rest\n")
     del account.known["cfn-gitops-dev"]
     bucket.delete.side_effect = None
     ended = run("undeploy", "--delete-bucket", "--yes")
@@ -149,8 +149,8 @@ def test_leave_interrupted_later_names_what_is_done(by: signal.Signals, aws: Fak
     delete = leave.delete_stack
     monkeypatch.setattr(leave, "delete_stack", sends(by))
     ended = run("leave", "--env", "prd", "--yes", "project-prd-shop")
-    assert (ended.status, ended.err) == (130, "\nInterrupted. Done: stack project-prd-shop retains its resources. CloudFormation goes "
-                                              "on with a change that has begun. Run this again for the rest\n")
+    assert (ended.status, ended.err) == (130, "\nInterrupted. Done: stack project-prd-shop retains its resources. "
+                                              "Run this again for the rest\n")
     monkeypatch.setattr(leave, "delete_stack", delete)
     aws.calls = []
     ended = run("leave", "--env", "prd", "--yes", "project-prd-shop")

@@ -94,6 +94,7 @@ class FakeAws:
     def __init__(self, account: FakeAccount) -> None:
         self.account, self.stacks, self.imports = account, {}, []
         self.calls: list[str] = []
+        self.token = ""
         self.pages_of_changes: list[list[dict[str, Any]]] = [[ADDED], [modified(POLICY)], [
             modified(POLICY, ("Properties", "ResourceAttribute")), modified(("Properties", "ResourceReference"))]]
         self.rotation_lambda_arn, self.is_validated, self.unreachable = FUNCTION, True, ""
@@ -123,7 +124,7 @@ class FakeAws:
         return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
 
     def describe_stack_events(self, *, StackName: str) -> Any:
-        return {"StackEvents": [conftest.event(StackName, len(self.calls), "UPDATE_COMPLETE")]}
+        return {"StackEvents": [conftest.event(StackName, len(self.calls), "UPDATE_COMPLETE", self.token)]}
 
     def list_imports(self, *, ExportName: str) -> Any:
         return [{"Imports": self.imports if ExportName == EXPORT else ["orders"]}]
@@ -166,6 +167,7 @@ class FakeAws:
 
     def execute_change_set(self, *, StackName: str, ChangeSetName: str, ClientRequestToken: str) -> None:
         assert ChangeSetName == f"{StackName}/{leave._ADDED}"
+        self.token = ClientRequestToken
         StackName = self.name_of(StackName)
         self.calls.append("execute")
         self.stacks[StackName] = self.deployed
@@ -186,7 +188,8 @@ class FakeAws:
 def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws(account)
 
-    def delete_stack(_session: Any, name: str, _output: Any) -> None:
+    def delete_stack(_session: Any, name: str, stack_id: str, _output: Any) -> None:
+        assert stack_id == account.known[name]["StackId"]
         fake.calls.append(f"delete {name}: {', '.join(sorted(fake.stacks[name].keys() - {leave._ADDED}))}")
 
     monkeypatch.setattr(leave, "delete_stack", delete_stack)

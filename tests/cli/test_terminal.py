@@ -75,14 +75,15 @@ def events(**more: Any) -> MagicMock:
     pages.return_value = MagicMock(build_full_result=lambda: {"StackEvents": [event]})
     pages.return_value.__iter__.side_effect = lambda: iter([{"StackEvents": [event], "Summaries": [], "OperationEvents": []}])
     client.describe_stacks.return_value = {"Stacks": [{"StackId": "id", "StackStatus": "DELETE_FAILED"}]}
-    client.describe_stack_events.side_effect = [{"StackEvents": []}, {"StackEvents": [event | {"PhysicalResourceId": "id"}]}]
+    client.describe_stack_events.side_effect = lambda **_: {"StackEvents": [
+        event | {"PhysicalResourceId": "id", **client.delete_stack.call_args.kwargs}]}
     return client
 
 
 def test_reasons_of_a_stack_are_harmless(account: FakeAccount, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     client, output = events(), Output()
     with pytest.raises(Failure) as raised:
-        delete_stack(SimpleNamespace(client=lambda _: client), "a", output)
+        delete_stack(SimpleNamespace(client=lambda _: client), "a", "id", output)
     output.failure(raised.value)
     assert_harmless(capsys.readouterr().err)
     assert output.done == []
@@ -97,7 +98,7 @@ def test_reason_that_leaves_a_stack_is_harmless(account: FakeAccount, run: Run, 
 
     account.known["cfn-gitops-dev"] = environment_stack()
     monkeypatch.setattr(leave, "function_of", lambda *_: "arn")
-    monkeypatch.setattr(Environment, "users", lambda _: ["a"])
+    monkeypatch.setattr(Environment, "importers", lambda *_: ["a"])
     monkeypatch.setattr(leave, "Leaving", denied)
     ended = run("leave", "--yes")
     assert ended.status == 1

@@ -306,6 +306,7 @@ def test_lost_look_does_not_end_it(shop: Undo, answering: Answering, monkeypatch
     # A time ends it, not a number, and the same problem is one line.
     hidden = execution() | {"Execution": {"ExecutionId": STARTED, "Actions": [], "IsEnd": False, "HasDeployed": False},
                             "NotRead": unread("CodePipeline does not list it")}
+    monkeypatch.setattr("cli.environment.waiting.REMINDER", 1000)
     shop.looks = [*[LOST] * 50, failed("Sandbox.Timedout", "Task timed out"), hidden, WAITS]
     ended = shop("--to", GOOD, "--yes")
     assert "... not read: CodePipeline does not list it" in ended.out
