@@ -33,12 +33,14 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
     deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
     if deployed is None:
         return Found(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
-                     "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]")
+                     "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]" if environment.settings.file
+                     else environment.settings.remedy)
     if deployed == env_id:
         is_former = status == stack_statuses.UPDATE_ROLLBACK_COMPLETE
         return Sound(subject, f"Its last update was rolled back. Read why: {_failures(environment)}" if is_former else "")
-    return Found(subject, f"it has EnvID {deployed}, and samconfig.toml has {env_id}. EnvID is part of every name, so this "
-                 "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}")
+    return Found(subject, f"it has EnvID {deployed}, and the environment has {env_id}. EnvID is part of every name, so this "
+                 "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}" if environment.settings.file
+                 else environment.settings.remedy)
 
 
 def _failures(environment: Environment) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -42,8 +42,8 @@ KEYS = {
 }
 
 
-def token_rows(reader: Reader, values: Once) -> list[Row]:
-    """Without the deployed values, nothing is read: a parameter that samconfig.toml does not name may have any value then, and
+def token_rows(reader: Reader, values: Once, ignored: Sequence[str] = ()) -> list[Row]:
+    """`ignored` are the keys of rows that are not shown. Without the deployed values, nothing is read: a parameter that samconfig.toml does not name may have any value then, and
     a token could go to another GitLab."""
     def by_hand() -> list[Finding]:
         values.get()
@@ -53,11 +53,15 @@ def token_rows(reader: Reader, values: Once) -> list[Row]:
     settings = Settings(values.value or {}, reader.environment.env_id)
     if not settings.secret_id:
         return [Row("token-secret", "GitLab token", by_hand)]
-    return InGitLab(settings, Secret(reader, settings), reader.environment.settings.table).rows()
+    return InGitLab(settings, Secret(reader, settings), reader.environment.settings.table, ignored).rows()
 
 
 class NotRead(Exception):
-    """Another row, which this one needs, was not read."""
+    """Another row, which this one needs, was not read. That one, with this key, shows why."""
+
+    def __init__(self, problem: str, key: str = "", why: str = "") -> None:
+        super().__init__(problem)
+        self.key, self.why = key, why
 
 
 def shared(read: Callable[[], Any]) -> Callable[[], Any]:
@@ -76,23 +80,21 @@ def shared(read: Callable[[], Any]) -> Callable[[], Any]:
     return get
 
 
-def needed(read: Callable[[], Any], unread: str, denied: str = "") -> Any:
+def needed(read: Callable[[], Any], unread: NotRead, denied: NotRead | None = None) -> Any:
     """The result of `read`. If GitLab was not read, or denies it, another row shows that."""
     try:
         return read()
-    except Unread as error:
-        raise NotRead(f"{unread}: {error.problem}") from None
-    except Denied as error:
-        if denied:
-            raise NotRead(f"{denied}: {error.problem}") from None
+    except (Unread, Denied) as error:
+        if other := unread if isinstance(error, Unread) else denied:
+            raise NotRead(str(other), other.key, error.problem) from None
         raise
 
 
 class InGitLab:
     """The rows about a token and its project."""
 
-    def __init__(self, settings: Settings, secret: Secret, table: str) -> None:
-        self._settings, self._secret, self._table = settings, secret, table
+    def __init__(self, settings: Settings, secret: Secret, table: str, ignored: Sequence[str]) -> None:
+        self._settings, self._secret, self._table, self._ignored = settings, secret, table, ignored
         self._path = project_path(settings.project)
         self._read_secret, self._token, self._project = shared(secret.findings), shared(self._read_token), shared(self._read_project)
 
@@ -114,7 +116,7 @@ class InGitLab:
             try:
                 return [check(subject)]
             except NotRead as error:
-                return [NotChecked(subject, str(error))]
+                return [NotChecked(subject, f"{error}: {error.why}" if error.key in self._ignored else str(error))]
             except Unread as error:
                 return [self._unread(subject, error)]
             except Denied as error:
@@ -144,7 +146,7 @@ class InGitLab:
     def _read_token(self) -> dict[str, Any]:
         found = read_row(Row("token-secret", "", self._read_secret))
         if self._secret.token is None:
-            raise NotRead(f"no token was sent: {next(each.text for each in found if not isinstance(each, Sound))}")
+            raise NotRead("no token was sent", "token-secret", next(each.text for each in found if not isinstance(each, Sound)))
         self._gitlab = GitLab(self._settings.url, self._secret.token, self._secret.certificates)
         return self._gitlab.read("/personal_access_tokens/self")
 
@@ -155,7 +157,7 @@ class InGitLab:
 
     def _check_token(self, subject: str) -> Finding:
         """Whether it is active, and its scope. The alarm of the function watches its expiry."""
-        token = needed(self._token, "GitLab was not read")
+        token = needed(self._token, NotRead("GitLab was not read", "gitlab"))
         listed = token.get("scopes")
         scopes = [str(each) for each in listed] if isinstance(listed, list) else []
         shown = shortened(", ".join(scopes), 100)
@@ -170,14 +172,15 @@ class InGitLab:
     # --- the project ---------------------------------------------------------------------------
 
     def _read_project(self) -> dict[str, Any]:
-        needed(self._token, "GitLab was not read", "GitLab rejects the token")
+        needed(self._token, NotRead("GitLab was not read", "gitlab"), NotRead("GitLab rejects the token", "token"))
         if not self._settings.project:
             raise NotRead("GitLabProject is not set")
         return self._gitlab.read(self._path)
 
     def _shown(self) -> dict[str, Any]:
         """The project, for a row that is not the project's own."""
-        project: dict[str, Any] = needed(self._project, "the project was not read", "the project was not read")
+        unread = NotRead("the project was not read", "project")
+        project: dict[str, Any] = needed(self._project, unread, unread)
         return project
 
     def _page(self, part: str, **members: type) -> tuple[list[dict[str, Any]], bool]:

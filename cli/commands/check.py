@@ -76,7 +76,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         *quota_rows(reader, document, owned, values),
         *name_rows(reader, document, stacks, owned, values),
         *execution_rows(reader, stacks),
-        *token_rows(reader, values),
+        *token_rows(reader, values, given.ignore),
         *unknown_rows(),
     ]
     found = findings(row for row in rows if row.key not in given.ignore)

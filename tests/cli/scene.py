@@ -83,7 +83,8 @@ class Operator:
             if name.startswith("AWS_") or name.lower() == "no_proxy":
                 self._monkeypatch.setenv(name, value)
         self._capsys.readouterr()
-        status = main(["check", "--env", "dev", "--config-file", str(self.folder.config), "--json", *options])
+        file = ["--config-file", str(self.folder.config)] if self.folder.config.exists() else []
+        status = main(["check", "--env", "dev", *file, "--json", *options])
         written = self._capsys.readouterr()
         assert written.out, written.err
         return Checked(status, json.loads(written.out))

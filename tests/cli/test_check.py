@@ -199,6 +199,15 @@ def test_full_check_has_each_key_and_ends_with_the_next_command(operator: Operat
     assert "next" not in operator.check(*(f"--ignore={key}" for key in KEYS)).document
 
 
+def test_settings_without_the_file_have_one_row(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator.folder.config.unlink()
+    monkeypatch.chdir(operator.folder.path)
+    checked = operator.check("--region", operator.aws.region)
+    assert checked.status == 0 and "next" not in checked.document, checked.rows
+    [row] = [row for row in checked.rows if row["subject"].startswith("samconfig.toml")]
+    assert row["result"] == "not checked" and row["reason"].startswith("there is no such file in this folder")
+
+
 def test_next_command_is_that_of_the_release_or_of_a_clone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next_command("prd", Output()) == "make deploy ENV=prd"
     assert next_command("prd", Output(selections={"sam": "--profile a"})) == "make build && sam deploy --profile a --config-env prd"

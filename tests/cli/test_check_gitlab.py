@@ -88,10 +88,10 @@ class Scene:
         key = given["AccessKeyId"]
         return self._sessions.setdefault(key, boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region))
 
-    def checks(self) -> list[Finding]:
+    def checks(self, *ignored: str) -> list[Finding]:
         account = Account(self.session(), self.aws.account_id)
         reader = Reader(Environment(settings_of({"EnvID": "dev"}), account))
-        return findings(token_rows(reader, Once(lambda: self.parameters)))
+        return findings(token_rows(reader, Once(lambda: self.parameters), ignored))
 
     def of(self, key: str) -> Finding:
         [finding] = [each for each in self.checks() if each.key == key]
@@ -159,7 +159,7 @@ def failures(checks: list[Finding]) -> list[Finding]:
 
 
 def assert_unsent(scene: Scene) -> None:
-    assert scene.gitlab.requests == [] and [each.text.partition(":")[0] for each in scene.checks() if each.key == "gitlab"] == ["no token was sent"]
+    assert scene.gitlab.requests == [] and [each.text for each in scene.checks() if each.key == "gitlab"] == ["no token was sent"]
 
 
 def tagged(**tags: str) -> Callable[[Scene], None]:
@@ -441,7 +441,6 @@ OF_THE_FUNCTION = re.sub(r"\\\n *", "", (ROOT / "src/gitops_pipeline/settings/ap
 NOT_CHECKED: list[tuple[Callable[[Scene], None], str, str]] = [
     (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": ["granular"]}', path="/self$"), "token", "does not show its"),
     (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": 7}', path="/self$"), "token", "does not show its scope"),
-    (lambda scene: scene.secrets.delete_secret(SecretId=scene.name), "gitlab", "no token was sent: it is scheduled for deletion"),
     (lambda scene: scene.parameters.update(GitLabProject=""), "project", "GitLabProject is not set"),
     (lambda scene: scene.gitlab.answers_instead(403, path="/self$"), "project", "GitLab was not read"),
     (listing("protected_branches", *({"name": f"b{number}"} for number in range(100))), "branch", "GitLab lists 100 protected branches"),
@@ -480,6 +479,22 @@ def test_unproved_fault_is_not_checked(scene: Scene, plant: Callable[[Scene], No
     plant(scene)
     finding = scene.of(key)
     assert finding.result == "not checked" and reason in finding.text
+
+
+def test_reason_of_an_ignored_row_is_in_the_next_one(scene: Scene) -> None:
+    def shown(*ignored: str) -> list[str]:
+        rows = [each.text for each in scene.checks(*ignored) if each.result == "not checked" and each.key not in ignored]
+        return sorted({*rows})
+
+    scene.parameters["GitLabProject"] = "infra"
+    assert shown() == ["the project was not read"]
+    assert shown("project") == ["the project was not read: GitLab answers HTTP 404: Project Not Found"]
+    scene.gitlab.answers_instead(503, path="/self$")
+    assert "GitLab was not read: " in shown("gitlab")[0]
+    scene.secrets.delete_secret(SecretId=scene.name)
+    [reason] = shown("token-secret")
+    assert reason.startswith("no token was sent: it is scheduled for deletion")
+    assert shown() == ["no token was sent"]
 
 
 def test_branch_without_a_name_is_not_checked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

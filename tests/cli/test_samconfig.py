@@ -15,6 +15,7 @@ from samcli.commands.deploy.command import cli as sam_deploy
 
 from cli.environment import samconfig
 from cli.environment.samconfig import Settings
+from cli.environment.yaml_template import parsed
 from cli.shell.failure import WrongUse
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 from tests.deployment.pages import blocks
@@ -188,6 +189,11 @@ def test_command_without_the_file_needs_the_environments_name(
     account.known["cfn-gitops-dev"] = environment_stack()
     ended = run("undeploy", *given)
     assert ended.status == status and re.search(line, ended.out + ended.err), ended
+
+
+def test_env_id_without_the_file_is_that_of_the_template() -> None:
+    about = parsed((ROOT / "template.yaml").read_text())["Parameters"]["EnvID"]
+    assert samconfig._ENV_ID.pattern == about["AllowedPattern"].replace("*", f"{{0,{about['MaxLength'] - 1}}}")
 
 
 def test_file_of_another_type_is_named(account: FakeAccount, run: Run, folder: Path) -> None:
