@@ -142,6 +142,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as defect:
         output.document["error"] = {"problem": f"a defect of cfn-gitops: {type(defect).__name__}", "remedy": "Report it"}
         raise
+    except SystemExit:
+        # After --help or --version.
+        if not loss():
+            raise
+        status = 0
     finally:
         output.end()
     if reason := loss():

@@ -333,7 +333,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
                 require_unused(users)
             stack.apply()
             users.discard(stack.name)
-    return 1 if output.left else 0
+    return output.status_of_left()
 
 
 def require_unused(users: set[str]) -> None:
@@ -349,5 +349,7 @@ def _left_if_it_fails(name: str, output: Output) -> Iterator[None]:
     except GivenUp:
         # A change that has begun may go on.
         raise
-    except (NotDeleted, Failure, BotoCoreError, ClientError) as reason:
+    except NotDeleted as reason:
         output.record_left(f"{name}: {reason}")
+    except (Failure, BotoCoreError, ClientError) as error:
+        output.record_unread(name, error)

@@ -47,15 +47,16 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     plan: dict[str, list[dict[str, Any]]] = {}
     owners = Owners(environment, list(stacks.values()))
     for owner_id, children in outdated(stacks.values(), env_id, version).items():
-        unproven = {child["StackName"]: reason for child in children if (reason := doubt(owners, child, version))}
-        for name, reason in unproven.items():
-            output.record_left(f"{name}: {reason}")
-        if not (proven := [child for child in children if child["StackName"] not in unproven]):
-            continue
-        if obstructing := obstacle(environment, stacks[owner_id], proven, version):
-            output.record_left(f"{named(proven)}: {obstructing}")
-        else:
-            plan[owner_id] = proven
+        with unread(children, output):
+            unproven = {child["StackName"]: reason for child in children if (reason := doubt(owners, child, version))}
+            for name, reason in unproven.items():
+                output.record_left(f"{name}: {reason}")
+            if not (proven := [child for child in children if child["StackName"] not in unproven]):
+                continue
+            if obstructing := obstacle(environment, stacks[owner_id], proven, version):
+                output.record_left(f"{named(proven)}: {obstructing}")
+            else:
+                plan[owner_id] = proven
     for owner_id, children in plan.items():
         output.write_progress(f"- stack {stacks[owner_id]['StackName']}: will be updated, and with it {named(children)}")
     if plan and not confirm(output, "To update them, type yes:", "yes", given.yes):
@@ -63,13 +64,23 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     for owner_id, children in plan.items():
         # Another execution may have begun meanwhile.
         owner = stacks[owner_id]
-        if obstructing := obstacle(environment, owner, children, version) or update(
-                environment, owners, owner, children, version, output):
-            output.record_left(f"{named(children)}: {obstructing}")
-        else:
-            output.record_change(f"{named(children)}: version {version}")
+        with unread(children, output):
+            if obstructing := obstacle(environment, owner, children, version) or update(
+                    environment, owners, owner, children, version, output):
+                output.record_left(f"{named(children)}: {obstructing}")
+            else:
+                output.record_change(f"{named(children)}: version {version}")
     output.write_progress(conclusion(environment, version, output.left))
-    return 1 if output.left else 0
+    return output.status_of_left()
+
+
+@contextlib.contextmanager
+def unread(children: list[dict[str, Any]], output: Output) -> Iterator[None]:
+    """Leaves the child stacks after an error of AWS or of this machine."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        output.record_unread(named(children), error)
 
 
 def conclusion(environment: Environment, version: int, left: list[str]) -> str:
@@ -99,10 +110,7 @@ def outdated(stacks: Any, env_id: str, version: int) -> dict[str, list[dict[str,
 
 def doubt(owners: Owners, child: dict[str, Any], version: int) -> str | None:
     """Why CloudFormation does not show the child stack as a pipeline of the environment. `None` if it does."""
-    try:
-        is_shown, reason, is_later = owners.of(child)
-    except (BotoCoreError, ClientError) as error:
-        return f"its owner is not read: {error}. Run this again"
+    is_shown, reason, is_later = owners.of(child)
     if owners.named_by(child) is None:
         return f"{reason}. Delete it if it is not needed"
     if is_later:
@@ -120,10 +128,7 @@ def obstacle(environment: Environment, owner: dict[str, Any], children: list[dic
     if SERIAL not in parameters_of(owner):
         return (f"its owner, stack {owner['StackName']}, has no parameter {SERIAL}. Set the property {SERIAL} of its "
                 f"Custom::GitOpsPipeline to {version}")
-    try:
-        return next(obstacles(environment, children), None)
-    except (BotoCoreError, ClientError) as error:
-        return f"its event rules and executions are not read: {error}. Run this again"
+    return next(obstacles(environment, children), None)
 
 
 def update(environment: Environment, owners: Owners, owner: dict[str, Any], children: list[dict[str, Any]], version: int,
@@ -152,7 +157,7 @@ def update(environment: Environment, owners: Owners, owner: dict[str, Any], chil
             return f"the template of stack {name} does not use {SERIAL}. Set the property {SERIAL} of its Custom::GitOpsPipeline to it"
         return (f"stack {name} has {SERIAL} {version} already, but its pipeline was rendered by an older function, or not rendered. "
                 f"Deploy it with {SERIAL}={version}-again, after you have seen what failed: {failures(children[0]['StackName'])}")
-    except (change_set.NotUpdated, BotoCoreError, ClientError) as error:
+    except change_set.NotUpdated as error:
         return f"updating stack {name}: {error}. See what failed: {failures(name)}"
     older = [child for child in children if (version_of(stacks.get(child["StackId"], {})) or 0) < version]
     return (f"stack {name} is updated, but {named(older)} does not have version {version}. See what failed: "

@@ -63,6 +63,9 @@ class Account:
                 # Without a body, so without a reason.
                 raise NotLooked(f"bucket {name} is not read: you do not have the permission s3:ListBucket on it, or it belongs to another "
                                 f"account than {self.id}", "Ask its owner") from None
+            if status in (301, 400):
+                raise NotLooked(f"bucket {name} is not read: HeadBucket has the status {status} without a reason", "See whether it is in another "
+                                "region, or the login has expired: `aws sts get-caller-identity`") from None
             if status != 404:
                 raise
         return status != 404

@@ -70,7 +70,8 @@ def in_progress(client: Any, pipeline: str, stages: list[dict[str, Any]]) -> lis
     those that begin or run beside them. `stages` are those of GetPipelineState."""
     newest = client.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
     found = [each for each in newest if is_unfinished(each)]
+    # A skipped stage has ended, too. https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageExecution.html (status)
     for stage in stages:
         found += [each for each in (stage.get("latestExecution"), stage.get("inboundExecution"), *stage.get("inboundExecutions", []))
-                  if each and each.get("status") in ("InProgress", "Stopping")]
+                  if each and is_unfinished(each) and each.get("status") != "Skipped"]
     return list(dict.fromkeys(each["pipelineExecutionId"] for each in found))

@@ -99,6 +99,8 @@ class Output:
     # The changes so far, and whether the first one has begun.
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    # How many of these were only not read.
+    unread: int = 0
     has_begun: bool = False
     # The change that goes on or is incomplete now, and the sentence after an interrupt if it is a whole one.
     ongoing: str = ""
@@ -128,6 +130,17 @@ class Output:
         """Of a change that is not made."""
         self.left.append(reason)
         self.write_progress(self.selecting(f"LEFT    {reason}"))
+
+    def record_unread(self, name: str, error: Exception) -> None:
+        """Of a change that is not made because of an error of AWS or of this machine. Raises any other one, which is a defect."""
+        failure = error if isinstance(error, Failure) else explained(error)
+        if failure is None:
+            raise error
+        self.unread += failure.status == NotLooked.status
+        self.record_left(f"{name}: {failure}")
+
+    def status_of_left(self) -> int:
+        return status_of(len(self.left) > (0 if self.has_begun else self.unread), self.left)
 
     def after_interrupt(self) -> str:
         if not self.has_begun:
@@ -192,7 +205,7 @@ class Output:
             return {name: self._selecting_in(each, name) for name, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._selecting_in(each, key) for each in value]
-        return self.selecting(value) if isinstance(value, str) and key in ("remedy", "left") else value
+        return self.selecting(value) if isinstance(value, str) and key in ("remedy", "left", "unread") else value
 
 
 def shown_json(document: Any) -> str:

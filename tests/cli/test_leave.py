@@ -429,7 +429,7 @@ def test_connection_error_leaves_only_its_stack(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-b", [MIRROR])
     aws.unreachable = "project-prd-a"
     status, printed = run("--yes")
-    assert status == 1 and "LEFT    project-prd-a: Could not connect to the endpoint URL" in printed
+    assert status == 1 and "LEFT    project-prd-a: cloudformation.eu-central-1.amazonaws.com does not answer. Check the network" in printed
     assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
 
 

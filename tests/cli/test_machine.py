@@ -412,6 +412,14 @@ def test_closed_pipe_has_no_traceback(arguments: list[str], stream: str, machine
     assert program.returncode == status and "Traceback" not in f"{out}{err}" and "ignored" not in f"{out}{err}", err
 
 
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_is_not_written_is_a_failure(option: str, machine: Machine) -> None:
+    with open("/dev/full", "w") as full:
+        program = ran(machine, option, stdout=full)
+        _, err = program.communicate(timeout=60)
+    assert (program.returncode, err) == (1, "the output was not written: No space left on device. Correct the cause, and run this again\n")
+
+
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
 def test_closed_file_has_no_traceback(stream: str, machine: Machine) -> None:
     machine.server.other = has_stack

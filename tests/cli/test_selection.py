@@ -45,6 +45,11 @@ def test_commands_of_a_remedy_name_profile_and_region(remedy: str, selecting: st
     assert output.selecting(selecting) == selecting
 
 
+def test_commands_of_what_was_not_read_name_the_place(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True, selections=SELECTIONS, document={"unread": [REMEDIES[0][0]]}).end()
+    assert json.loads(capsys.readouterr().out)["unread"] == [REMEDIES[0][1]]
+
+
 def test_commands_stay_as_they_are_without_options(capsys: pytest.CaptureFixture[str]) -> None:
     Output().findings([Found("secret", "it is missing", REMEDIES[0][0])])
     assert REMEDIES[0][0] in capsys.readouterr().out

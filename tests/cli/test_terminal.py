@@ -101,7 +101,7 @@ def test_reason_that_leaves_a_stack_is_harmless(account: FakeAccount, run: Run, 
     monkeypatch.setattr(Environment, "importers", lambda *_: ["a"])
     monkeypatch.setattr(leave, "Leaving", denied)
     ended = run("leave", "--yes")
-    assert ended.status == 1
+    assert ended.status == 3
     assert_harmless(ended.out)
 
 

@@ -175,6 +175,15 @@ def test_bucket_is_only_read_if_it_is_deleted(undeploys: Callable[..., Ended], d
     assert ended.err.startswith(f"bucket {account.bucket_of('prd')} is not read: you do not have the permission s3:ListBucket on it, or it ")
 
 
+@pytest.mark.parametrize("status", [301, 400])
+def test_answer_without_a_reason_is_explained(status: int) -> None:
+    session = MagicMock()
+    session.client.return_value.head_bucket.side_effect = ClientError(
+        {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}, "HeadBucket")
+    with pytest.raises(Failure, match=f"bucket b is not read: HeadBucket has the status {status} without a reason. See whether it is in another "):
+        Account(session, "1").has_bucket("b")
+
+
 def test_bucket_that_deployed_stacks_may_need_stays(undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount) -> None:
     account.known = {"cfnstack-prd-infra": {"StackName": "cfnstack-prd-infra", "StackId": "3", "StackStatus": "CREATE_COMPLETE"}}
     ended = undeploys("--delete-bucket", "--yes")

@@ -283,11 +283,23 @@ def test_last_line_claims_no_version_without_proof(stacks: FakeAccount, run: Run
     assert ended.status == 0 and ended.out.endswith("1 of 2 pipeline stacks have version 2. Another one: gitops-dev-new\n")
 
 
-def test_execution_in_a_stage_is_not_canceled(stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+@pytest.mark.parametrize("call", ["describe_rule", "get_pipeline_state", "list_pipeline_executions"])
+def test_stack_that_is_only_not_read_is_status_3(call: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
+    getattr(plans(stacks, PIPELINE), call).side_effect = ClientError({"Error": {"Code": "Throttling", "Message": "m"}}, "Look")
+    ended = run("upgrade", "--yes")
+    assert ended.status == 3 and "LEFT    gitops-dev-shop: AWS throttles Look. Run this again in a minute\n1 left\n" in ended.out
+    # Another one is left for a reason of its own.
+    stacks.known["gitops-dev-new"] = stack("gitops-dev-new", owner=PROJECT, RenderingVersion="x", PipelineName="new")
+    assert run("upgrade", "--yes").status == 1
+
+
+@pytest.mark.parametrize("status", ["InProgress", "Stopping", "NEW"])
+def test_execution_in_a_stage_is_not_canceled(status: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
     """Hundreds of newer ones may have been replaced behind its approval."""
     client = plans(stacks, PIPELINE)
     client.get_pipeline_state.return_value = {"stageStates": [
-        {"latestExecution": {"pipelineExecutionId": "old", "status": "InProgress"}}]}
+        {"latestExecution": {"pipelineExecutionId": "past", "status": "Skipped"}},
+        {"latestExecution": {"pipelineExecutionId": "old", "status": status}}]}
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and not client.create_change_set.called
     assert "LEFT    gitops-dev-shop: execution old of codepipeline-dev-cfn-shop is in progress. Wait for its end" in ended.out
