@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from samcli.yamlhelper import yaml_parse
 
 from cli.commands import leave
@@ -431,6 +431,19 @@ def test_connection_error_leaves_only_its_stack(aws: FakeAws, run: Run) -> None:
     status, printed = run("--yes")
     assert status == 1 and "LEFT    project-prd-a: cloudformation.eu-central-1.amazonaws.com does not answer. Check the network" in printed
     assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
+
+
+def test_wait_that_was_given_up_ends_the_command(aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.add("project-prd-a", [MIRROR])
+    aws.add("project-prd-b", [MIRROR])
+
+    def denied(**_: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
+
+    monkeypatch.setattr(aws, "describe_stacks", denied)
+    status, printed = run("--yes")
+    assert status == 1 and aws.calls.count("execute") == 1 and "LEFT" not in printed
+    assert "the update of stack project-prd-a, which goes on in CloudFormation, is not read: DescribeStacks is denied: no. " in printed
 
 
 def test_large_template_is_stored_if_the_bucket_has_a_name(aws: FakeAws, run: Run,
