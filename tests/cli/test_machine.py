@@ -242,7 +242,7 @@ TROUBLES: dict[str, Trouble] = {
     "error of AWS": Trouble(answers(500, "InternalFailure", "try later"), "try later.* run this again"),
     # samconfig.toml.
     "no samconfig.toml": Trouble(
-        over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* or name the file: --config-file", 2),
+        over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* name the file with --config-file, or name --env", 2),
     "another file that does not exist": Trouble(
         lambda machine: None, "there is no other.toml in /", 2, ("--config-file", "other.toml")),
     "broken samconfig.toml": Trouble(
