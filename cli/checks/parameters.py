@@ -43,7 +43,7 @@ def _tags(settings: Settings, subject: str, values: dict[str, str]) -> Finding:
     if not values.get("ProjectID"):
         return Sound(subject)
     # No tag has one, but CloudFormation returns it for each letter beyond ASCII.
-    if "?" in resource_tags:
+    if "?" in resource_tags and settings.parameters.get("ResourceTags") != resource_tags:
         return NotChecked(subject, "CloudFormation does not return the stack's ResourceTags as it is",
                           "Write ResourceTags in this file")
     tags = settings.pairs("tags")

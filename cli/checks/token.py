@@ -230,7 +230,7 @@ class InGitLab:
             return NotChecked(subject, "the project is empty. GitLab protects its default branch with the first push, unless its "
                               "default branch protection is switched off")
         if not is_whole:
-            return NotChecked(subject, f"GitLab lists {len(listed)} protected branches, and not this one")
+            return NotChecked(subject, f"none of the first {len(listed)} protected branches is this one in the project itself")
         return Found(subject, f"{'only a group protects it' if is_own else 'it is not protected'}, so GitLab would not mirror it",
                      "Protect it in the project itself: Settings, Repository, Protected branches", CODES["branch_not_mirrored"])
 

@@ -38,7 +38,7 @@ KEYS = {
     "exports": "exports of another stack with the same EnvID",
     "secret": "the secret of the first project's mirror",
     "pipeline": "the stack and the repository of the first project's pipeline",
-    "executions": "executions and approvals that the deployment may cancel",
+    "executions": "executions and approvals that the deployment may cancel, and freezes that it may end",
     **TOKEN_KEYS,
     "unknown": "obstacles that only a rejected deployment or build shows",
 }
@@ -83,8 +83,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     # Findings stand last, where a terminal shows them.
     status = output.findings(sorted(found, key=lambda each: (Sound, NotChecked, Found).index(type(each))))
     if given.ignore:
-        output.document["ignored"] = given.ignore
-        output.write(f"Ignored: {', '.join(given.ignore)}")
+        output.document["ignored"] = ignored = list(dict.fromkeys(given.ignore))
+        output.write(f"Ignored: {', '.join(ignored)}")
     if status == 0 and found and environment.settings.file:
         output.document["next"] = f"Next: {next_command(environment.settings.table, output)}{_without(values.value or {})}"
         output.write(output.document["next"])

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.environment import change_set
 from cli.environment.account import Environment, if_ordinary, logical_id_of, manager_of, owner_of, parameters as parameters_of
 from cli.environment.owners import CREDENTIAL, PIPELINE, Owners, Template, Unknown
-from cli.project.pipelines import ENABLED, children_of, in_progress, pipeline_of, project_of, rule_state, unreadable, version_of
+from cli.project.pipelines import children_of, freezes, in_progress, pipeline_of, project_of, unreadable, version_of
 from cli.rules import event_rules
 from cli.shell.ending import Failure
 from cli.shell.output import Output, confirm
@@ -230,24 +230,18 @@ def property_of(detail: dict[str, Any]) -> tuple[str | None, str | None]:
 
 
 def obstacles(environment: Environment, children: list[dict[str, Any]]) -> Iterator[str]:
-    """Freezes and executions in progress, which an update of their stacks may end. CloudFormation updates a rule with the state
-    of the template, which is enabled. AWS does not document whether an update of a pipeline keeps a disabled transition."""
+    """Freezes and executions in progress, which an update of their stacks may end."""
     events, codepipeline = (environment.account.client(each) for each in ("events", "codepipeline"))
     for child in children:
-        project = project_of(child, environment.env_id)
-        thaw = f"and the update may end this freeze. First end it: cfn-gitops thaw {project} --env {environment.settings.table}"
-        for rule in event_rules(environment.env_id, project).values():
-            if (state := rule_state(events, rule)) not in (*ENABLED, ""):
-                yield f"event rule {rule} is {state.lower()}, {thaw}"
-        pipeline = pipeline_of(child, environment.env_id)
+        project, pipeline = project_of(child, environment.env_id), pipeline_of(child, environment.env_id)
         try:
             stages = codepipeline.get_pipeline_state(name=pipeline).get("stageStates", [])
         except codepipeline.exceptions.PipelineNotFoundException:
             # Its branch was never pushed.
-            continue
-        for stage in stages:
-            if not stage.get("inboundTransitionState", {}).get("enabled", True):
-                yield f"the transition into stage {stage['stageName']} of {pipeline} is disabled, {thaw}"
-        for execution in in_progress(codepipeline, pipeline, stages):
+            stages = None
+        for held in freezes(events, event_rules(environment.env_id, project).values(), stages or []):
+            yield (f"{held}, and the update may end this freeze. First end it: cfn-gitops thaw {project} --env "
+                   f"{environment.settings.table}")
+        for execution in in_progress(codepipeline, pipeline, stages) if stages is not None else ():
             yield (f"execution {execution} of {pipeline} is in progress. Wait for its end, or approve or reject it, and run this "
                    "again")

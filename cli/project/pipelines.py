@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -58,6 +59,17 @@ def rule_state(client: Any, name: str) -> str:
         if code_of(error) == "ResourceNotFoundException":
             return ""
         raise
+
+
+def freezes(events: Any, rules: Iterable[str], stages: list[dict[str, Any]]) -> Iterator[str]:
+    """The disabled event rules and transitions of a pipeline. An update of its stack may end this freeze: CloudFormation updates a
+    rule with the state of the template, which is enabled. AWS does not document whether a pipeline keeps a disabled transition."""
+    for rule in rules:
+        if (state := rule_state(events, rule)) not in (*ENABLED, ""):
+            yield f"event rule {rule} is {state.lower()}"
+    for stage in stages:
+        if not stage.get("inboundTransitionState", {}).get("enabled", True):
+            yield f"the transition into stage {stage['stageName']} is disabled"
 
 
 def is_unfinished(execution: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -306,10 +307,9 @@ def test_waiting_approval_is_found(operator: Operator, tmp_path: Path, monkeypat
     [row] = operator.check().found
     assert row["subject"] == "pipeline codepipeline-dev-cfn-shop" and row["problem"].startswith("an approval waits since ")
     assert "cancels it if it changes this pipeline" in row["problem"]
-    # The page of a production approval, and no command that rejects it.
-    region = operator.aws.region
-    assert row["remedy"] == (f"Approve or reject it first: https://{region}.console.aws.amazon.com/codesuite/codepipeline/pipelines/"
-                             f"codepipeline-dev-cfn-shop/view?region={region}")
+    # Both commands show the change set, and ask.
+    assert re.sub(" --(profile|region|config-file) [^ ,]+", "", row["remedy"]) == (
+        "Approve or reject it first: cfn-gitops approve shop --env dev, or cfn-gitops reject shop --env dev")
     reject(operator.aws, "codepipeline-dev-cfn-shop")
     eventually(lambda: not operator.check().found, "the rejected execution has ended")
 

@@ -443,7 +443,7 @@ NOT_CHECKED: list[tuple[Callable[[Scene], None], str, str]] = [
     (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": 7}', path="/self$"), "token", "does not show its scope"),
     (lambda scene: scene.parameters.update(GitLabProject=""), "project", "GitLabProject is not set"),
     (lambda scene: scene.gitlab.answers_instead(403, path="/self$"), "project", "GitLab was not read"),
-    (listing("protected_branches", *({"name": f"b{number}"} for number in range(100))), "branch", "GitLab lists 100 protected branches"),
+    (listing("protected_branches", *({"name": f"b{number}"} for number in range(100))), "branch", "none of the first 100 protected branches"),
     (listing("deploy_keys", *[{"can_push": False}] * 100), "protected-tags", "more deploy keys than this reads"),
 ]
 

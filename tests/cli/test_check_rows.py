@@ -187,8 +187,9 @@ def by_name(*stacks: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {stack["StackName"]: stack for stack in stacks}
 
 
-def executions_of(of: Reader, monkeypatch: pytest.MonkeyPatch, *children: dict[str, Any]) -> list[Row]:
-    """The rows, in an account where the environment's own stack shows `shop` as its pipeline."""
+def executions_of(of: Reader, monkeypatch: pytest.MonkeyPatch, *children: dict[str, Any], disabled: str = "") -> list[Row]:
+    """The rows, in an account where the environment's own stack shows `shop` as its pipeline. `disabled` is an event rule."""
+    of.client("events").describe_rule = lambda Name: {"State": "DISABLED" if Name == disabled else "ENABLED"}
     stacks = [{"StackName": "cfn-gitops-dev", "StackId": OWNER, "StackStatus": "UPDATE_COMPLETE"}, *children]
     monkeypatch.setattr(Owners, "_resources_of", lambda *_: {"Pipeline": {
         "ResourceType": "Custom::GitOpsPipeline", "PhysicalResourceId": "gitops-dev-shop"}})
@@ -235,6 +236,19 @@ def test_execution_beside_a_waiting_approval_is_found(monkeypatch: pytest.Monkey
             {"pipelineExecutionId": "e-2", "status": "InProgress"}, {"pipelineExecutionId": "e-1", "status": "InProgress"}]})
         found = findings(checks)
     assert [each.text.split(".")[0].split(" is")[0] for each in found] == ["an approval waits", "execution e-2"]
+
+
+def test_freeze_that_the_deployment_may_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, rule = reader(), "event-rule-dev-codepipeline-exec-cfn-shop"
+    checks = executions_of(of, monkeypatch, child("shop"), disabled=rule)
+    with Stubber(of.client("codepipeline")) as codepipeline:
+        stage = {"stageName": "Deploy", "inboundTransitionState": {"enabled": False}}
+        codepipeline.add_response("get_pipeline_state", {"stageStates": [stage]})
+        codepipeline.add_response("list_pipeline_executions", {"pipelineExecutionSummaries": []})
+        found = findings(checks)
+    assert [(each.result, each.text.partition(".")[0]) for each in found] == [
+        ("found", f"event rule {rule} is disabled"), ("found", "the transition into stage Deploy is disabled")]
+    assert found[0].remedy == "Deploy after the freeze. To end it: cfn-gitops thaw shop --env dev"
 
 
 @pytest.mark.parametrize(("action", "expected"), [

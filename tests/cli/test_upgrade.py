@@ -308,7 +308,7 @@ def test_execution_in_a_stage_is_not_canceled(status: str, stacks: FakeAccount, 
 @pytest.mark.parametrize(("rule", "transition", "held"), [
     ("DISABLED", True, "event rule event-rule-dev-codepipeline-exec-ecr-shop is disabled"),
     ("PAUSED", True, "event rule event-rule-dev-codepipeline-exec-ecr-shop is paused"),
-    ("ENABLED", False, "the transition into stage Deploy of codepipeline-dev-cfn-shop is disabled")])
+    ("ENABLED", False, "the transition into stage Deploy is disabled")])
 def test_update_ends_no_freeze(rule: str, transition: bool, held: str, stacks: FakeAccount, run: Run) -> None:  # noqa: F811
     client = plans(stacks, PIPELINE)
     client.describe_rule.side_effect = lambda *, Name: {"State": rule if "-ecr-" in Name else "ENABLED"}
