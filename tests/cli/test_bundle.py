@@ -60,6 +60,15 @@ def test_full_disk_is_one_line_and_leaves_nothing(file: Path, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+def test_interrupt_of_the_deletion_is_silent_and_leaves_nothing(file: Path, tmp_path: Path) -> None:
+    interrupted = ("import os, runpy, shutil, signal, sys; delete = shutil.rmtree; sys.argv = sys.argv[1:]\n"
+                   "shutil.rmtree = lambda *given: (os.kill(os.getpid(), signal.SIGINT), delete(*given))\n"
+                   "runpy.run_path(sys.argv[0], run_name='__main__')")
+    ran = start(sys.executable, Path("-c"), interrupted, str(file), "--version", temporary=tmp_path)
+    assert (ran.returncode, ran.stdout.count("\n")) == (0, 1) and ran.stdout.startswith("cfn-gitops "), ran.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_damaged_file_is_one_line(file: Path, tmp_path: Path) -> None:
     damaged, content = tmp_path / "cfn-gitops", bytearray(file.read_bytes())
     place = content.index(b"cli/main.py") + 2000

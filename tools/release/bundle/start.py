@@ -12,6 +12,7 @@ if sys.version_info < (3, 9):
 
 import atexit
 import shutil
+import signal
 import tempfile
 import zipfile
 import zlib
@@ -20,10 +21,16 @@ import zlib
 def unpacked(archive):
     """The folder with the packages of this file, which only this user can read."""
     folder = tempfile.mkdtemp(prefix="cfn-gitops-")
-    atexit.register(shutil.rmtree, folder, True)
+    atexit.register(delete, folder)
     with zipfile.ZipFile(archive) as content:
         content.extractall(folder)
     return folder
+
+
+def delete(folder):
+    """Ctrl-C meanwhile would print a traceback, and leave a part of the folder."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    shutil.rmtree(folder, True)
 
 
 if __name__ == "__main__":
