@@ -60,7 +60,8 @@ class Parser(argparse.ArgumentParser):
         found = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
         given = found[1] if found else ""
         hint = f". Did you mean {_HABITS[given]}?" if given in _HABITS else spelling.did_you_mean(given, words)
-        raise WrongUse(f"{self.prog}: {message}{hint}", f"Its arguments and examples: `{self.prog} --help`")
+        usage = f"Usage: {self.usage % {'prog': self.prog}}. " if self.usage and "required" in message else ""
+        raise WrongUse(f"{self.prog}: {message}{hint}", f"{usage}Its arguments and examples: `{self.prog} --help`")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # The reader of a pipe may have ended.

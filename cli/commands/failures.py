@@ -19,6 +19,7 @@ from cli.environment.account import Environment
 from cli.environment.questions import InvalidQuestion, Questions, members_of, remedy_of
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
+from cli.project.approvals import reason_of
 from cli.project.freezing import line_of
 from cli.rules import name_of
 from cli.shell import machine
@@ -171,7 +172,7 @@ def _lines_of(failure: dict[str, Any], project: str) -> Iterator[str]:
 
 def _execution(found: dict[str, Any]) -> str:
     title = f' "{found["Title"]}"' if "Title" in found else ""
-    commit = f"commit {found['Commit'][:7]}{title}" if "Commit" in found else "its commit is not known"
+    commit = f"commit {found['Commit'][:8]}{title}" if "Commit" in found else "its commit is not known"
     return ", ".join([commit, f"execution {found['ExecutionId']}", *([found["At"]] if "At" in found else [])])
 
 
@@ -179,5 +180,5 @@ def _rejected(rejection: dict[str, Any] | None) -> str:
     if rejection is None:
         return ""
     by = f" by {rejection['By']}" if "By" in rejection else ""
-    reason = f": {rejection['Reason']}" if rejection.get("Reason") else ""
-    return f". Its newest execution was rejected{by}{reason} ({_execution(rejection)})"
+    reason = reason_of(rejection)
+    return f". Its newest execution was rejected{by}{': ' if reason else ''}{reason} ({_execution(rejection)})"

@@ -32,6 +32,7 @@ _HINT = ("The freeze does not hold a deployment of a project's own stack, which 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     freezing.add_arguments(parser)
+    parser.usage = "%(prog)s (PROJECT | --all) --reason TEXT [OPTIONS]"
     parser.add_argument("--reason", required=True, metavar="TEXT", type=_reason, help=f"{_ALPHABET}, which CodePipeline stores with the transition")
 
 
@@ -64,8 +65,8 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
     for each in project.executions:
         stage, waits = each.get("Stage", ""), "IsWaitingBefore" in each
         is_held = stage not in STAGES or waits and stage == project.stage
-        yield f"{' ' if is_held else '!'}   {shown_execution(each)} {place_of(each)}. " + (
-            f"It will wait before stage {project.stage}" if is_held else "The freeze does not hold it")
+        end = f"It {'stays there' if waits else f'will wait before stage {project.stage}'}" if is_held else "The freeze does not hold it"
+        yield f"{' ' if is_held else '!'}   {shown_execution(each)} {place_of(each)}. {end}"
     for each in project.approvals:
         yield f"!   {shown_execution(each)} waits for its approval. The freeze does not hold it: after an approval it is deployed"
         yield f"    {selecting(f'To reject it: cfn-gitops reject {project.name} {project.option}')}"

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 from cli.environment.account import Environment
 from cli.environment.questions import Questions, members_of, remedy_of
-from cli.project.approvals import counts_of
+from cli.project.approvals import counts_of, reason_of
 from cli.project.freezing import line_of
 from cli.shell.failure import status_of
 from cli.shell.output import BOLD, Output, width
@@ -182,7 +182,7 @@ class Row:
         frozen = self._or_unknown("Holds", lambda holds: "yes" if holds else "no")
         outdated = self._or_unknown("IsOutdated", lambda is_outdated: "yes" if is_outdated else "no")
         return ["!" if self.concerns() else "", shortened(self.name, _MAX_NAME),
-                self._or_unknown("Deployed", lambda each: each["Commit"][:7] or "?"), self._age(deployed.get("At")) if deployed else
+                self._or_unknown("Deployed", lambda each: each["Commit"][:8] or "?"), self._age(deployed.get("At")) if deployed else
                 self._unknown, shown_state, frozen, self._drift(), outdated, self._mirror()]
 
     @property
@@ -245,7 +245,7 @@ class Row:
         if not found.get("Commit"):
             return "its commit is not known"
         title = shortened(found.get("Title", ""), _MAX_TITLE)
-        return f"commit {found['Commit'][:7]}" + (f' "{title}"' if title else "")
+        return f"commit {found['Commit'][:8]}" + (f' "{title}"' if title else "")
 
     def notes(self) -> Iterator[Note]:
         """One for each concern, with its cause and remedy."""
@@ -261,8 +261,10 @@ class Row:
                        f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "",
                        f"Approve it: cfn-gitops approve {self.name} --env {self._env}; or reject it: cfn-gitops reject {self.name} "
                        f"--env {self._env}; in the console: {each['Url']}")
+        # It enables every event rule of the project.
+        thaw = next((each["Remedy"] for each in found.get("Holds", []) if "cfn-gitops thaw " in each["Remedy"]), "")
         for each in found.get("Holds", []):
-            yield Note(name, line_of(each, self._now), remedy=each["Remedy"])
+            yield Note(name, line_of(each, self._now), remedy=thaw if thaw and "Rule" in each else each["Remedy"])
         yield from self._drift_notes(name)
         if found.get("IsOutdated"):
             yield Note(name, f"its pipeline has version {found.get('Version', '?')}, which is older than the function's",
@@ -277,7 +279,7 @@ class Row:
         if rejected := self._found.get("Rejection"):
             by = f" by {rejected['By']}" if "By" in rejected else ""
             yield Note(name, f"rejected {self._age(rejected.get('At'))} ago{by}, {self._commit(rejected)}",
-                       shortened(rejected.get("Reason", ""), _MAX_CAUSE))
+                       shortened(reason_of(rejected), _MAX_CAUSE))
 
     def _drift_notes(self, name: str) -> Iterator[Note]:
         for each in self._drifted():

@@ -58,7 +58,7 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
     if project.kinds["push"] in held:
         yield "    The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it"
         if project.stage:
-            yield f"    {selecting(f'It does not after an undo. Then start it: aws codepipeline start-pipeline-execution --name {project.pipeline}')}"
+            yield f"    {selecting(f'It does not after an undo. If the bad commit is reverted then, start it: aws codepipeline start-pipeline-execution --name {project.pipeline}')}"
     if project.kinds["image"] in held:
         yield "    A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit"
     if project.kinds["review"] in held:

@@ -41,7 +41,9 @@ EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --
 # Seconds within which the function answers, with up to 20 s for GitLab.
 _SECONDS = 60
 _EXECUTION = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_COMMIT = re.compile("[0-9a-f]{8,40}")
+_COMMIT = re.compile("[0-9a-f]{7,40}")
+# git shows as many characters of a commit, and GitLab 8.
+_MIN_COMMIT_DIGITS = 7
 # The shown characters of a commit, and of an image's digest.
 _COMMIT_DIGITS, _IMAGE_DIGITS = 8, 12
 _MAX_TITLE, _MAX_AUTHOR, _MAX_CAUSE = 40, 16, 400
@@ -52,7 +54,7 @@ _REVERT = "Revert the bad commit in GitLab instead: git revert <commit>, and mer
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", metavar="PROJECT", help="its name, as `cfn-gitops status` shows it")
     parser.add_argument("--to", metavar="DEPLOYMENT", type=_deployment,
-                        help=f"the commit of a former deployment, at least {_COMMIT_DIGITS} characters, or its execution's ID "
+                        help=f"the commit of a former deployment, at least {_MIN_COMMIT_DIGITS} characters, or its execution's ID "
                              "(default: ask)")
     parser.add_argument("--yes", action="store_true", help="do not ask before the start")
     parser.add_argument("--no-wait", action="store_true", help="end after the start, with a link to the execution")
@@ -61,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _deployment(text: str) -> str:
     if not _EXECUTION.fullmatch(text) and not _COMMIT.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text or 'an empty text'} is neither the ID of an execution nor at least "
-                                         f"{_COMMIT_DIGITS} characters of a commit")
+                                         f"{_MIN_COMMIT_DIGITS} characters of a commit")
     return text
 
 
@@ -130,7 +132,8 @@ class FormerDeployments:
     def show(self) -> None:
         if obstacle := self.answer.get("Obstacle"):
             self._show_unread()
-            raise Failure(obstacle["Problem"], obstacle["Remedy"])
+            # An answer without the mode, which was read, is that about a pipeline that does not exist.
+            raise (Failure if "ExecutionMode" in self.answer or self.answer["NotRead"] else WrongUse)(obstacle["Problem"], obstacle["Remedy"])
         now = datetime.now(timezone.utc)
         rows = [["*" if number == 1 else "", str(number), age(read_time(each.get("At")), now), *_cells(each)]
                 for number, each in enumerate(self.deployments, 1)]
@@ -184,7 +187,7 @@ class FormerDeployments:
             return str(self.deployments[int(answer) - 1]["ExecutionId"])
         if _EXECUTION.fullmatch(answer) or _COMMIT.fullmatch(answer):
             return answer
-        raise WrongUse(f"{answer} is neither a number of the list nor at least {_COMMIT_DIGITS} characters of a commit",
+        raise WrongUse(f"{answer} is neither a number of the list nor at least {_MIN_COMMIT_DIGITS} characters of a commit",
                        "Run this again")
 
     def _chosen(self, to: str) -> dict[str, Any]:

@@ -152,8 +152,7 @@ class Questions:
     def _failed(self, answer: dict[str, Any], name: str) -> NoAnswer:
         kind, message = (str(answer.get(each) or "") for each in ("errorType", "errorMessage"))
         if kind == "UnknownEvent":
-            return NoAnswer(f"function {self.function} is older than this command, and does not know the question {name}",
-                            _deploy(self._environment), True)
+            return of_older_function(self._environment, f"and does not know the question {name}")
         if kind == "InvalidQuestion":
             return InvalidQuestion(message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True)
         return NoAnswer(f"function {self.function} failed: {message or kind or 'it names no reason'}", self._log)
@@ -161,7 +160,11 @@ class Questions:
     def _of_another_version(self, found: Any) -> NoAnswer:
         if isinstance(found, int) and found > FORMAT:
             return NoAnswer(f"function {self.function} is newer than this command", "Use the cfn-gitops of the release that is deployed", True)
-        return NoAnswer(f"function {self.function} is older than this command, or another one", _deploy(self._environment), True)
+        return of_older_function(self._environment, "or another one")
+
+
+def of_older_function(environment: Environment, what: str) -> NoAnswer:
+    return NoAnswer(f"function cfn-gitops-{environment.env_id}-read is older than this command, {what}", _deploy(environment), True)
 
 
 def of_another_form(environment: Environment, function: str, what: object) -> NoAnswer:

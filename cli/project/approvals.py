@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cli.rules import PIPELINES
@@ -22,6 +23,12 @@ def counts_of(change_set: dict[str, Any]) -> str:
     words = {"Replaced": "replaced", "Removed": "removed", "PossiblyReplaced": "possibly replaced", "Undetermined": "undetermined",
              "Modified": "modified", "Added": "added", "Imported": "imported"}
     return ", ".join(f"{change_set['Counts'][each]} {word}" for each, word in words.items() if change_set["Counts"][each]) or "no change"
+
+
+def reason_of(rejection: dict[str, Any]) -> str:
+    """Of an answer, without the person and the beginning that `cfn-gitops reject` writes."""
+    by, reason = re.escape(rejection.get("By", "")), str(rejection.get("Reason", ""))
+    return re.sub(f"^((Rejected|cfn-gitops: rejected in GitLab) by {by}(: |$))?(reject(: |$))?", "", reason)
 
 
 def page_of(pipeline: str, region: str, partition: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from cli.environment.account import OF_CHANGES, Account, Environment
-from cli.environment.questions import OTHER_FORM, NoAnswer, Questions, members_of, of_another_form, remedy_of
+from cli.environment.questions import OTHER_FORM, NoAnswer, Questions, members_of, of_another_form, of_older_function, remedy_of
 from cli.project import pipelines
 from cli.project.approvals import counts_of, execution_page_of, is_waiting, page_of
 from cli.project.freezing import line_of
@@ -60,7 +60,6 @@ class Found(NamedTuple):
     row: dict[str, Any]
     unread: list[dict[str, str]]
 
-
 class Decision(NamedTuple):
     # The answer at the prompt, and the beginning of the summary. Those of the function begin with its name.
     word: str
@@ -98,7 +97,7 @@ class Decision(NamedTuple):
             output.write_progress(f"{mark} {each['Problem']}", f"    {output.selecting(remedy_of(each))}")
         change_set = (found.approval or {}).get("ChangeSet")
         if self is APPROVE and (found.approval is None or change_set is None and request.stage != "Approval"):
-            raise NotLooked("nothing was approved, because the change set was not read", f"Run this again, or decide in the console: {page}")
+            raise NotLooked("nothing was approved, because the change set was not read", f"Correct the cause above and run this again, or decide in the console: {page}")
         if change_set and "Resources" not in change_set:
             if self is APPROVE and given.yes:
                 raise Failure("nothing was approved, because --yes approves only what was shown, and its resources are too many for a list",
@@ -148,7 +147,7 @@ def _waiting(client: Any, pipeline: str, page: str, environment: Environment) ->
     except ClientError as error:
         # A name with other characters is invalid.
         if machine.code_of(error) in ("PipelineNotFoundException", "ValidationException"):
-            raise WrongUse(f"pipeline {pipeline} does not exist in {environment.place}", "Correct the project's name, or name another place with "
+            raise WrongUse(f"pipeline {pipeline} does not exist in {environment.place}", "Correct the project's name or --env, or name another place with "
                            "--profile or --region. Before the first push, a project has no pipeline") from error
         _name_approvers(error)
         raise
@@ -178,6 +177,8 @@ def _read(environment: Environment, request: Request, project: str, output: Outp
         if shown is None and approvals is not None and request.id and all("ActionExecutionId" in each for each in approvals):
             raise Failure(f"nothing was changed: another request waits now, not that of execution {request.execution}" if approvals else
                           f"nothing was changed: the request of execution {request.execution} has ended meanwhile", "Run this again")
+        if shown is None and request.id and approvals:
+            raise of_older_function(environment, "and does not name the request in its answer")
         return Found(shown, [*_lines(request, shown, row["NotRead"])], row, [*row["NotRead"], *answer["NotRead"]])
     except NoAnswer as failure:
         why = failure
@@ -198,7 +199,7 @@ def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any])
         yield "? its commit and its change set were not read"
         return
     title, change_set = shortened(approval.get("Title", ""), _MAX_TITLE), approval.get("ChangeSet", {})
-    yield f"{waits}: commit {approval.get('Commit', '?')[:8]} {title}".rstrip()
+    yield f"{waits}: commit {approval.get('Commit', '?')[:8]}" + (f' "{title}"' if title else "")
     if request.stage == "Approval":
         yield f"Pipeline {request.pipeline} has no change set. The commit is all that you can read"
     else:

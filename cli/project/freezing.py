@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from cli.environment import stack_statuses
 from cli.environment.account import OF_CHANGES, Environment
-from cli.environment.questions import Questions, members_of, remedy_of
+from cli.environment.questions import InvalidQuestion, NoAnswer, Questions, members_of, of_older_function, remedy_of
 from cli.project import pipelines
 from cli.rules import event_rules, name_of
 from cli.shell import machine
@@ -27,6 +27,7 @@ from cli.shell.times import age, read_time
 STAGES = ("Approval", "Deploy")
 # The time limit of the function's answer about all projects.
 _SECONDS, _MAX_TITLE, _MAX_CAUSE = 310, 60, 400
+_PAGE = "docs/how-to/freeze-and-thaw.md"
 
 
 class Project:
@@ -118,7 +119,12 @@ def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
 
 def _read(environment: Environment, only: str, output: Output) -> tuple[list[Project], list[tuple[str, dict[str, str]]]]:
     """The projects that were read, and why others were not, which is shown."""
-    answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=only)
+    try:
+        answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=only)
+    except InvalidQuestion:
+        raise
+    except NoAnswer as failure:
+        raise type(failure)(failure.problem, f"To do without it: {_PAGE}. {failure.remedy}", failure.is_final) from failure
     rows = answer["Projects"]
     if only and not rows and not answer["NotRead"]:
         raise WrongUse(f"environment {environment.env_id} has no project {only}", f"See the projects: cfn-gitops status --env {environment.settings.table}")
@@ -159,7 +165,8 @@ def _cause(row: dict[str, Any], environment: Environment) -> dict[str, str] | No
         return None
     if updates:
         return {"Problem": f"{updates[0]}, which may create or change its pipeline", "Remedy": "Run this again after its end"}
-    unknown = {"Problem": "the answer does not show its event rules", "Remedy": f"See its state: cfn-gitops status --env {environment.settings.table}"}
+    older = of_older_function(environment, "and does not show the event rules")
+    unknown = {"Problem": older.problem, "Remedy": f"To do without it: {_PAGE}. {older.remedy}"}
     causes, names = [*row["NotRead"], *row["Problems"]], (name_of("pipeline", env_id, name), name_of("stack", env_id, name), *rules.values())
     own = [each for each in causes if any(name in f"{each.get('Subject', '')} {each['Problem']}" for name in names)]
     cause: dict[str, str] = [*own, *causes, unknown][0]

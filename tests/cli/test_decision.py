@@ -104,7 +104,7 @@ def test_shown_change_set_is_approved_after_a_prompt(approves: Decide, answering
                              "result": {"status": "Approved", "summary": "approve: Read with Ann"}}]
     assert ended.out == f"""\
 Account 111122223333, region eu-central-1, environment dev
-Execution {EXECUTION} of {PIPELINE} waits for an approval: commit {COMMIT[:8]} Add a queue
+Execution {EXECUTION} of {PIPELINE} waits for an approval: commit {COMMIT[:8]} "Add a queue"
 Change set changeset-dev-shop: 1 replaced, 1 removed, 1 modified, 1 added
   replaced              Orders (AWS::SQS::Queue): because of QueueName; also Tags; the present one is deleted
   removed               Old\\x1b[2J (AWS::SNS::Topic): the present one is deleted
@@ -167,14 +167,15 @@ BAD_FORM = {"Format": 1, "EnvID": "dev", "Projects": [{"ProjectID": "shop", "Not
     (failed("Unhandled", "out of memory"), "function cfn-gitops-dev-read failed: out of memory"),
     (NOT_JSON, "the answer of function cfn-gitops-dev-read is not JSON"), (response(BAD_FORM), "is not that of this version: KeyError: 'ExecutionId'"),
     (response({**projects(), "EnvID": "prd"}), "its EnvID is prd"), (projects(NotRead=unread("listing the stacks: denied")), "listing the stacks: denied"),
-    (projects(project("shop", 7, "InProgress", Approvals=[approval(ActionExecutionId=None)])), "its commit and its change set were not read"),
+    (projects(project("shop", 7, "InProgress", Approvals=[approval(ActionExecutionId=None)])),
+     "? function cfn-gitops-dev-read is older than this command, and does not name the request in its answer\n    Deploy this version of the environment: sam deploy"),
     (rejected("ResourceNotFoundException", status=404), "function cfn-gitops-dev-read does not exist in account 111122223333"),
 ], ids=range(11))
 def test_request_is_rejected_while_the_function_is_broken(answered: Any, said: str, approves: Decide, rejects: Decide, answering: Answering) -> None:
     answering.responses |= {"Invoke": answered, "DescribeStacks": LOST}
     ended = approves("--yes")
     assert (ended.status, approves.put) == (3, [])
-    assert ended.err == f"nothing was approved, because the change set was not read. Run this again, or decide in the console: {PAGE}\n"
+    assert ended.err == f"nothing was approved, because the change set was not read. Correct the cause above and run this again, or decide in the console: {PAGE}\n"
     assert rejects().status == 1 and rejects.put == []
     ended = rejects(answer="reject\n")
     assert (ended.status, ended.err, [each["token"] for each in rejects.put]) == (0, "", [TOKEN]) and said in ended.out
@@ -197,7 +198,7 @@ def test_unread_change_set_is_rejected_but_not_approved(approves: Decide, reject
         ended = command("--yes")
         assert "? its change set was not read\n? the change set of execution 7 was not read: Throttling\n    Run this again\n" in ended.out
         assert ended.status == (3 if command is approves else 0)
-    assert f"nothing was approved, because the change set was not read. Run this again, or decide in the console: {PAGE}\n" in approves("--yes").err
+    assert f"nothing was approved, because the change set was not read. Correct the cause above and run this again, or decide in the console: {PAGE}\n" in approves("--yes").err
     assert [each["result"]["status"] for each in approves.put] == ["Rejected"]
 
 
@@ -235,7 +236,7 @@ def test_rights_that_were_not_read_have_their_own_reason(approves: Decide) -> No
     (state(REQUEST, OTHER_REQUEST), f"several approvals may wait in {PIPELINE}, of change sets with one name: {EXECUTION}, {EXECUTION}. Decide in the console: {PAGE}"),
     (state(REQUEST, token=""), f"several approvals may wait in {PIPELINE}, of change sets with one name: {EXECUTION}. Decide in the console: {PAGE}"),
     (rejected("PipelineNotFoundException", status=400),
-     f"pipeline {PIPELINE} does not exist in account 111122223333, region eu-central-1. Correct the project's name, or name another place with "
+     f"pipeline {PIPELINE} does not exist in account 111122223333, region eu-central-1. Correct the project's name or --env, or name another place with "
      "--profile or --region. Before the first push, a project has no pipeline")], ids=range(6))
 def test_without_one_request_nothing_is_decided(found: Any, line: str, rejects: Decide, answering: Answering) -> None:
     answering.responses["GetPipelineState"] = found

@@ -85,7 +85,7 @@ def test_deployment_is_shown_with_its_cause_first(account: FakeAccount, aws: Rec
     ended = run("failures", "shop")
     assert (ended.status, ended.out.splitlines()[1:]) == (1, [
         "Project shop: Deploy failed: Queue: It exists already",
-        '  commit 4f2a9c1 "Add a queue", execution e1, 2026-11-27T12:00:00Z',
+        '  commit 4f2a9c1b "Add a queue", execution e1, 2026-11-27T12:00:00Z',
         "  Data/Queue (AWS::SQS::Queue): It exists already",
         "  2 more failed",
         "  1 other was cancelled, because one failed",
@@ -128,7 +128,7 @@ def test_rejection_is_not_a_failure(account: FakeAccount, aws: Recorded, run: Ru
     answers(account, projects(project("shop", 2, "Failed", Rejection=rejection)))
     ended = run("failures", "shop")
     assert (ended.status, ended.out.splitlines()[1:]) == (
-        0, ["Project shop has no failure. Its newest execution was rejected by Ann: too early (commit 9c8b7a6, execution e2)"])
+        0, ["Project shop has no failure. Its newest execution was rejected by Ann: too early (commit 9c8b7a6f, execution e2)"])
 
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "Invoke")

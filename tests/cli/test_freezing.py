@@ -60,7 +60,7 @@ def test_freeze_lists_what_it_does_not_hold(act: Callable[..., Ended], answering
 Account 111122223333, region eu-central-1, environment dev
 - shop: the transition into stage Deploy of {PIPELINE}, event rule {PUSH}, event rule {IMAGE}, event rule {REVIEW} will be disabled
     execution e2 (commit 4f2a9c1b) is in stage Build. It will wait before stage Deploy
-    execution e3 (commit not known) waits before stage Deploy. It will wait before stage Deploy
+    execution e3 (commit not known) waits before stage Deploy. It stays there
 !   execution e4 (commit not known) is in stage Deploy. The freeze does not hold it
     execution e5 (commit not known) has begun. It will wait before stage Deploy
 !   execution e1 (commit 4f2a9c1b "Add a queue") waits for its approval. The freeze does not hold it: after an approval it is deployed
@@ -82,7 +82,7 @@ Frozen: shop
 
 def test_execution_behind_the_approval_stage_is_not_held(act: Callable[..., Ended], answering: Answering) -> None:
     ended = act("freeze", row(stage="Approval", executions=[{"ExecutionId": each, "Stage": each, "IsWaitingBefore": True} for each in ("Approval", "Deploy")]))
-    assert "    execution Approval (commit not known) waits before stage Approval. It will wait" in ended.out
+    assert "    execution Approval (commit not known) waits before stage Approval. It stays there\n" in ended.out
     assert "!   execution Deploy (commit not known) waits before stage Deploy. The freeze does not hold it" in ended.out
     assert changes(answering)[0] == ("DisableStageTransition", (PIPELINE, "Approval"))
 
@@ -97,11 +97,12 @@ def test_all_projects_without_those_that_are_not_read(command: str, act: Callabl
     lines = ended.out.splitlines()
     assert lines[1:7] == ["? project bad is left: its status is ROLLBACK_COMPLETE", "    See why: cfn-gitops failures pay --env dev",
                           "? project pay is left: GetPipelineState is denied", "    Run this again",
-                          "? project new is left: the answer does not show its event rules", "    See its state: cfn-gitops status --env dev"]
+                          "? project new is left: function cfn-gitops-dev-read is older than this command, and does not show the event rules",
+                          "    To do without it: docs/how-to/freeze-and-thaw.md. Deploy this version of the environment: sam deploy --config-env dev"]
     assert lines[-2:] == [f"{'Frozen' if command == 'freeze' else 'Thawed'}: api, web", "Not read: project bad, project pay, project new"]
     assert "?   GitLab is silent\n    Run this again\n" in ended.out
     ended = act(command, project("new"), options=("--all", "--yes", "--json"))
-    assert (ended.status, json.loads(ended.out)["left"]) == (3, ["project new is left: the answer does not show its event rules"])
+    assert (ended.status, json.loads(ended.out)["left"]) == (3, ["project new is left: function cfn-gitops-dev-read is older than this command, and does not show the event rules"])
     answering.responses |= dict.fromkeys(CALLS, DENIED)
     assert act(command, row("api", **holds), project("new"), options=("--all", "--yes")).status == 1
 
@@ -133,6 +134,15 @@ def test_other_reason_changes_nothing(reason: str, said: str, answering: Answeri
 def test_one_project_or_all_is_required(arguments: tuple[str, ...], run: Run, answering: Answering) -> None:
     assert [run("freeze", *arguments, "--reason", "sale").status, run("thaw", *arguments).status, run("freeze", "shop").status] == [2, 2, 2]
     assert answering.requests == []
+    assert "is required. Usage: cfn-gitops freeze (PROJECT | --all) --reason TEXT [OPTIONS]. Its arguments" in run("freeze", "--reason", "sale").err
+    assert "--reason. Usage: cfn-gitops freeze (PROJECT | --all) --reason TEXT [OPTIONS]. Its arguments" in run("freeze").err
+
+
+@pytest.mark.parametrize("command", ["freeze", "thaw"])
+def test_manual_commands_are_named_without_an_answer(command: str, act: Callable[..., Ended], answering: Answering, run: Run) -> None:
+    answering.responses["Invoke"] = rejected("TooManyRequestsException", status=429)
+    ended = run(command, "shop", "--yes", *(["--reason", "sale"] if command == "freeze" else []))
+    assert ended.status == 3 and "AWS throttles Invoke. To do without it: docs/how-to/freeze-and-thaw.md. " in ended.err
 
 
 def test_project_without_a_pipeline_has_rules_alone(act: Callable[..., Ended], answering: Answering) -> None:
@@ -285,7 +295,7 @@ Account 111122223333, region eu-central-1, environment dev
     execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it or the freeze lasted 30 days
 !   Each execution that starts or goes on is deployed, perhaps without an approval
     The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it
-    It does not after an undo. Then start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
+    It does not after an undo. If the bad commit is reverted then, start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
     A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit
     The health check starts the missing builds of review branches, within an hour
 To thaw shop, type thaw:\x20

@@ -21,6 +21,7 @@ from tests.cli.conftest import Run
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 OLIVIA = "arn:aws:iam::111122223333:user/olivia"
 RULE = "event-rule-dev-codepipeline-exec-cfn-auth"
+IMAGE_RULE = "event-rule-dev-codepipeline-exec-ecr-auth"
 MIRROR = "the mirror of project platform/mail to repository codecommit-dev-cfn-mail"
 
 
@@ -42,7 +43,8 @@ def every_state() -> dict[str, Any]:
     return projects(
         project("api", 3, "Failed", "2026-11-27T11:35:00Z"),
         project("auth", Holds=[{"Held": f"held by the disabled event rule {RULE}, so a push starts nothing", "Rule": RULE,
-                                "Remedy": "To end the freeze: cfn-gitops thaw auth --env dev"}]),
+                                "Remedy": "To end the freeze: cfn-gitops thaw auth --env dev"},
+                               {"Held": f"held by the disabled event rule {IMAGE_RULE}", "Rule": IMAGE_RULE, "Remedy": f"aws events enable-rule --name {IMAGE_RULE}"}]),
         project("billing", 2, "InProgress", Approvals=[waiting]),
         project("busy", 4, "Stopped", Holds=[{"Held": "held by the disabled transition into stage Deploy", "Stage": "Deploy", "By": OLIVIA,
                                               "Since": "2026-11-27T07:00:00Z", "Reason": "sale\n\x1b[31m凍結", "Remedy": "To end the freeze: cfn-gitops thaw busy --env dev"}]),
@@ -53,31 +55,31 @@ def every_state() -> dict[str, Any]:
         {"ProjectID": "pay", "Owner": own, "Drift": [], "NotRead": [], "Problems": [{
             "Subject": "stack project-dev-pay", "Problem": "its status is ROLLBACK_COMPLETE", "Remedy": "See why: cfn-gitops failures pay --env dev"}]},
         project("refused", 5, "Failed", "2026-11-27T11:00:00Z", Rejection={
-            "ExecutionId": execution_id(5), "Commit": PUSHED, "At": "2026-11-27T11:00:00Z", "By": OLIVIA, "Reason": "not today"}),
+            "ExecutionId": execution_id(5), "Commit": PUSHED, "At": "2026-11-27T11:00:00Z", "By": OLIVIA, "Reason": f"Rejected by {OLIVIA}: reject: not today"}),
         project("shop"), project("vault", **hidden), project("vault2", **hidden | {"Holds": []}), project("web", 6, "InProgress", "2026-11-27T11:56:00Z"))
 
 
 TABLE = f"""\
 Account 111122223333, region eu-central-1, environment dev
    PROJECT  DEPLOYED  SINCE  STATE (AGE)  FROZEN  DRIFT (AGE)  OUTDATED  MIRROR
-!  api      4f2a9c1   9d     failed 25m   no      no 6h        no        ok
+!  api      4f2a9c1b  9d     failed 25m   no      no 6h        no        ok
 !  pay      -         -      broken       -       -            -         -
 !  vault    ?         ?      ?            ?       unchecked    no        ?
 !  vault2   ?         ?      ?            no      unchecked    no        ?
-!  mail     4f2a9c1   9d     deployed     no      no 6h        no        broken
-!  billing  4f2a9c1   9d     approval 3d  no      no 6h        no        ok
-!  auth     4f2a9c1   9d     deployed     yes     no 6h        no        ok
-!  busy     4f2a9c1   9d     stopped 9d   yes     no 6h        no        ok
-!  media    4f2a9c1   9d     deployed     no      yes 4h       no        ok
-!  legacy   4f2a9c1   9d     deployed     no      no 6h        yes       ok
-!  legacy2  4f2a9c1   9d     deployed     no      no 6h        yes       ok
-!  older    4f2a9c1   9d     deployed     no      no 6h        yes       ok
+!  mail     4f2a9c1b  9d     deployed     no      no 6h        no        broken
+!  billing  4f2a9c1b  9d     approval 3d  no      no 6h        no        ok
+!  auth     4f2a9c1b  9d     deployed     yes     no 6h        no        ok
+!  busy     4f2a9c1b  9d     stopped 9d   yes     no 6h        no        ok
+!  media    4f2a9c1b  9d     deployed     no      yes 4h       no        ok
+!  legacy   4f2a9c1b  9d     deployed     no      no 6h        yes       ok
+!  legacy2  4f2a9c1b  9d     deployed     no      no 6h        yes       ok
+!  older    4f2a9c1b  9d     deployed     no      no 6h        yes       ok
    fresh    -         -      no push yet  no      -            no        ok
-   refused  4f2a9c1   9d     rejected 1h  no      no 6h        no        ok
-   shop     4f2a9c1   9d     deployed     no      no 6h        no        ok
-   web      4f2a9c1   9d     running 4m   no      no 6h        no        ok
+   refused  4f2a9c1b  9d     rejected 1h  no      no 6h        no        ok
+   shop     4f2a9c1b  9d     deployed     no      no 6h        no        ok
+   web      4f2a9c1b  9d     running 4m   no      no 6h        no        ok
 
-api: Build failed 25m ago, commit 9c8b7a6 "請求書を追加"
+api: Build failed 25m ago, commit 9c8b7a6f "請求書を追加"
     Error while executing command: make package. Reason: exit status 2\\n\\x1b[2Jforged
     See why: cfn-gitops failures api --env dev
 pay: stack project-dev-pay: its status is ROLLBACK_COMPLETE
@@ -87,10 +89,11 @@ pay: stack project-dev-pay: its status is ROLLBACK_COMPLETE
 mail: {MIRROR}
     its latest push failed
     Correct this cause - CFG-401
-billing: Approval has waited for 3d, commit 9c8b7a6 "Raise the limit"
+billing: Approval has waited for 3d, commit 9c8b7a6f "Raise the limit"
     Its change set: 1 replaced, 2 modified
     Approve it: cfn-gitops approve billing --env dev; or reject it: cfn-gitops reject billing --env dev; in the console: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: held by the disabled event rule {RULE}, so a push starts nothing
+auth: held by the disabled event rule {IMAGE_RULE}
     To end the freeze: cfn-gitops thaw auth --env dev
 busy: held by the disabled transition into stage Deploy, for 5h by {OLIVIA}: sale\\n\\x1b[31m凍結
     To end the freeze: cfn-gitops thaw busy --env dev
@@ -101,7 +104,7 @@ media: stack gitops-dev-media differed from its template 6h ago
 legacy, legacy2: its pipeline has version 1, which is older than the function's
 older: its pipeline has version 0, which is older than the function's
     Upgrade it: cfn-gitops upgrade --env dev
-refused: rejected 1h ago by {OLIVIA}, commit 9c8b7a6
+refused: rejected 1h ago by {OLIVIA}, commit 9c8b7a6f
     not today
 16 projects: 1 failed, 1 broken, 2 not read, 1 with a broken mirror, 1 waiting for approval, 2 frozen, 1 drifted, 3 outdated
 """

@@ -109,7 +109,7 @@ Branch development in GitLab keeps its newest commit, and the next push deploys 
 """.splitlines()
 
 
-@pytest.mark.parametrize("to", [execution_id(2), GOOD[:8], GOOD])
+@pytest.mark.parametrize("to", [execution_id(2), GOOD[:7], GOOD[:8], GOOD])
 def test_every_source_revision_is_passed(to: str, shop: Undo) -> None:
     with_images(shop)
     ended = shop("--to", to, "--yes", "--json")
@@ -120,13 +120,14 @@ def test_every_source_revision_is_passed(to: str, shop: Undo) -> None:
     assert "1f1f1f1f1f1f  Ann" in shop("--to", to).out
 
 
+ABSENT = {"Problem": "pipeline p does not exist", "Remedy": "See the projects: cfn-gitops status --env dev"}
 OBSTACLE = {"Problem": "its mode is PARALLEL", "Remedy": "Revert it in GitLab"}
 
 
 @pytest.mark.parametrize(("answer", "problem"), [
     (deployments(Obstacle=OBSTACLE), "its mode is PARALLEL. Revert it in GitLab"),
-    ({"Format": 1, "EnvID": "dev", "ProjectID": "shop", "Pipeline": PIPELINE, "Obstacle": OBSTACLE, "Deployments": [], "Holds": [], "NotRead": []},
-     "its mode is PARALLEL. Revert it in GitLab"),
+    ({"Format": 1, "EnvID": "dev", "ProjectID": "shop", "Pipeline": PIPELINE, "Obstacle": ABSENT, "Deployments": [], "Holds": [], "NotRead": []},
+     "pipeline p does not exist. See the projects"),
     (deployments(Deployments=[deployment(3, BAD, IsDeployedNow=True), deployment(2, GOOD, Obstacle=OBSTACLE)]), "its mode is PARALLEL"),
     (deployments(Deployments=[deployment(3, BAD, IsDeployedNow=True)]), "600d600d is not one of the last 1 deployments. Revert the bad commit in GitLab"),
     (deployments(Deployments=[deployment(3, BAD, IsDeployedNow=None), deployment(1, "01d0" * 10)]), "Choose one of: bad0bad0, 01d001d0. Revert"),
