@@ -6,6 +6,7 @@ from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
+from tests.local.gitlab.emulator import PROGRAM as GITLAB_PROGRAM
 from tests.local.gitlab.project import ApiClient, ApiProject, Mirror
 
-__all__ = ["IAM_IS_LATE", "ApiClient", "ApiProject", "Authority", "LocalAws", "LocalGitLab", "Mirror", "gitlab"]
+__all__ = ["GITLAB_PROGRAM", "IAM_IS_LATE", "ApiClient", "ApiProject", "Authority", "LocalAws", "LocalGitLab", "Mirror", "gitlab"]

@@ -91,6 +91,13 @@ def test_shell_sends_no_event_to_another_function(monkeypatch: pytest.MonkeyPatc
             shell.with_examples()
 
 
+def test_missing_program_of_the_empty_account_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CFN_GITOPS_BINARY", __file__)
+    monkeypatch.setattr(shell, "GITLAB_PROGRAM", tmp_path / "fake-aws")
+    with pytest.raises(Failure, match="fake-aws is missing. Compile it: make run-function$"):
+        shell.in_empty_account()
+
+
 def test_commands_of_the_greeting_work(aws: LocalAws) -> None:
     environment = aws.environment()
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"

@@ -25,7 +25,7 @@ from samcli.yamlhelper import yaml_parse
 
 from cli.shell.ending import Failure, entry
 from cli.shell.output import BOLD
-from tests.play.local import LocalAws, LocalGitLab, gitlab as local_gitlab
+from tests.play.local import GITLAB_PROGRAM, LocalAws, LocalGitLab, gitlab as local_gitlab
 from tools.release import dist
 from tools.run.approval import AwsApprover
 from tools.run.console import ending_at_interrupt, table, write
@@ -105,7 +105,8 @@ def steps(gitlab_url: str) -> list[tuple[str, str, list[str]]]:
             "aws secretsmanager create-secret --name gitlab/infra --secret-string file:///dev/stdin \\",
             f"    --tags Key=cfn-gitops:gitlab-url,Value={gitlab_url} < {_TOKEN_FILE}"]),
         ("Step 3", "git has a login for this project:", [
-            f"git clone {gitlab_url}/{_PROJECT}.git ../infra && cp examples/project/parameter.json examples/project/*.y*ml ../infra",
+            f"git clone {gitlab_url}/{_PROJECT}.git ../infra",
+            "cp examples/project/parameter.json examples/project/*.y*ml ../infra",
             f'git -C ../infra add . && git -C ../infra commit -m "First" && git -C ../infra push origin {_BRANCH}']),
         ("Step 4", "with this line in `parameter_overrides` too:", [f'    "GitLabUrl={gitlab_url}",']),
         ("Step 5", "there is no console. Olivia approves, as soon as the approval waits:", [
@@ -169,14 +170,23 @@ def serving(environment: dict[str, str], *options: str) -> Iterator[None]:
         watch.wait()
 
 
+def require_programs(*programs: Path) -> None:
+    """`make` compiles them before. If this file is started by hand, they may be missing."""
+    for each in programs:
+        if not each.exists():
+            raise Failure(f"{each} is missing", "Compile it: make run-function")
+
+
 def in_empty_account() -> int:
+    bootstrap = Path(os.environ.get("CFN_GITOPS_BINARY", ROOT / "target/local/bootstrap"))
+    require_programs(bootstrap, GITLAB_PROGRAM)
     # GitLab delays a mirror's next run by a minute, the local one by a second. It ends last, because functions still send
     # requests to it.
     with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory,
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab, LocalAws() as aws):
         folder = Path(directory, "release")
         folder.mkdir()
-        dist.write_for_local_aws(folder, Path(os.environ.get("CFN_GITOPS_BINARY", ROOT / "target/local/bootstrap")))
+        dist.write_for_local_aws(folder, bootstrap)
         gitlab.project(_PROJECT, default_branch=_BRANCH)
         olivia = AwsApprover(aws, "dev")
         olivia.join()
