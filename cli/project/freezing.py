@@ -124,7 +124,7 @@ def _read(environment: Environment, only: str, output: Output) -> tuple[list[Pro
     except InvalidQuestion:
         raise
     except NoAnswer as failure:
-        raise type(failure)(failure.problem, f"To do without it: {_PAGE}. {failure.remedy}", failure.is_final) from failure
+        raise type(failure)(failure.problem, f"Without the function: {_PAGE}. {failure.remedy}", failure.is_final) from failure
     rows = answer["Projects"]
     if only and not rows and not answer["NotRead"]:
         raise WrongUse(f"environment {environment.env_id} has no project {only}", f"See the projects: cfn-gitops status --env {environment.settings.table}")
@@ -166,7 +166,7 @@ def _cause(row: dict[str, Any], environment: Environment) -> dict[str, str] | No
     if updates:
         return {"Problem": f"{updates[0]}, which may create or change its pipeline", "Remedy": "Run this again after its end"}
     older = of_older_function(environment, "and does not show the event rules")
-    unknown = {"Problem": older.problem, "Remedy": f"To do without it: {_PAGE}. {older.remedy}"}
+    unknown = {"Problem": older.problem, "Remedy": f"Without the function: {_PAGE}. {older.remedy}"}
     causes, names = [*row["NotRead"], *row["Problems"]], (name_of("pipeline", env_id, name), name_of("stack", env_id, name), *rules.values())
     own = [each for each in causes if any(name in f"{each.get('Subject', '')} {each['Problem']}" for name in names)]
     cause: dict[str, str] = [*own, *causes, unknown][0]

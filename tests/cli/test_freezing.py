@@ -98,7 +98,7 @@ def test_all_projects_without_those_that_are_not_read(command: str, act: Callabl
     assert lines[1:7] == ["? project bad is left: its status is ROLLBACK_COMPLETE", "    See why: cfn-gitops failures pay --env dev",
                           "? project pay is left: GetPipelineState is denied", "    Run this again",
                           "? project new is left: function cfn-gitops-dev-read is older than this command, and does not show the event rules",
-                          "    To do without it: docs/how-to/freeze-and-thaw.md. Deploy this version of the environment: sam deploy --config-env dev"]
+                          "    Without the function: docs/how-to/freeze-and-thaw.md. Deploy this version of the environment: sam deploy --config-env dev"]
     assert lines[-2:] == [f"{'Frozen' if command == 'freeze' else 'Thawed'}: api, web", "Not read: project bad, project pay, project new"]
     assert "?   GitLab is silent\n    Run this again\n" in ended.out
     ended = act(command, project("new"), options=("--all", "--yes", "--json"))
@@ -142,7 +142,7 @@ def test_one_project_or_all_is_required(arguments: tuple[str, ...], run: Run, an
 def test_manual_commands_are_named_without_an_answer(command: str, act: Callable[..., Ended], answering: Answering, run: Run) -> None:
     answering.responses["Invoke"] = rejected("TooManyRequestsException", status=429)
     ended = run(command, "shop", "--yes", *(["--reason", "sale"] if command == "freeze" else []))
-    assert ended.status == 3 and "AWS throttles Invoke. To do without it: docs/how-to/freeze-and-thaw.md. " in ended.err
+    assert ended.status == 3 and "AWS throttles Invoke. Without the function: docs/how-to/freeze-and-thaw.md. " in ended.err
 
 
 def test_project_without_a_pipeline_has_rules_alone(act: Callable[..., Ended], answering: Answering) -> None:
