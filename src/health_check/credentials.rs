@@ -241,7 +241,7 @@ impl Checker<'_> {
             let user_name = &health.user_name;
             let problem = "it does not exist, so its mirrors cannot push";
             let remedy = format!(
-                "Create it again, with its policies: aws iam create-user --user-name {user_name}. Then update \
+                "Create it again, with its policies: `aws iam create-user --user-name {user_name}`. Then update \
                  the stack of its secret with a new RotationSerial"
             );
             let problem = Reason::uncoded(problem, remedy);

@@ -232,8 +232,8 @@ pub fn part_problem(
             let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
             let problem = "its repository does not exist, and CloudFormation does not restore it";
             let remedy = format!(
-                "Delete the stack, which deletes nothing that it deployed: aws cloudformation delete-stack \
-                 --stack-name {id}. Then update resource {logical_id} of stack {owner} with \
+                "Delete the stack, which deletes nothing that it deployed: `aws cloudformation delete-stack \
+                 --stack-name {id}`. Then update resource {logical_id} of stack {owner} with \
                  {CHANGED_PROPERTY}, and push to the branch again"
             );
             return reason(problem, remedy);

@@ -60,7 +60,7 @@ impl SuspectedPush {
                  newest execution with another commit"
             );
             let remedy = format!(
-                "Deploy the latest commit: aws codepipeline start-pipeline-execution --name {}. Or revert \
+                "Deploy the latest commit: `aws codepipeline start-pipeline-execution --name {}`. Or revert \
                  it in GitLab",
                 self.pipeline
             );

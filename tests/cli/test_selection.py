@@ -76,7 +76,7 @@ def texts_of_rust() -> Iterator[str]:
 
 def test_no_full_stop_is_glued_to_a_command() -> None:
     """Pasted, it would be a part of the command. One that no backticks enclose is the last one in its text."""
-    for text in texts_of_python():
+    for text in [*texts_of_python(), *texts_of_rust()]:
         outside = re.sub("`[^`]*`", "", text)
         found = _COMMAND.search(outside)
         assert not found or not re.search(r"[.](?= |$)", outside[found.start():].removesuffix("...")), text

@@ -168,7 +168,7 @@ async fn missed_push_after_an_undo_is_only_reported() {
         assert!(looked.texts("Started").is_empty());
         tokio::time::sleep(Duration::from_mins(15)).await;
     }
-    expect!["no execution has its latest commit c2, and none is started: a person started the newest execution with another commit. Deploy the latest commit: aws codepipeline start-pipeline-execution --name codepipeline-dev-cfn-shop. Or revert it in GitLab"].assert_eq(&problem_of(&fake, "branch").await);
+    expect!["no execution has its latest commit c2, and none is started: a person started the newest execution with another commit. Deploy the latest commit: `aws codepipeline start-pipeline-execution --name codepipeline-dev-cfn-shop`. Or revert it in GitLab"].assert_eq(&problem_of(&fake, "branch").await);
     // The operator starts the latest commit.
     change_executions(&fake, |executions| {
         let mut started = executions[1].clone();

@@ -266,7 +266,7 @@ impl Checker<'_> {
         let problem = "no tags name the resource that owns it, so nothing is reported to GitLab, no lost push is \
             started, and every update and deletion fails";
         let remedy = format!(
-            "If a resource of the environment declares it, see how to set its tags: cfn-gitops doctor --env {}. \
+            "If a resource of the environment declares it, see how to set its tags: `cfn-gitops doctor --env {}`. \
              Otherwise, delete it or give it another name",
             self.environment.id
         );
