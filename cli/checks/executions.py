@@ -12,7 +12,7 @@ from typing import Any
 from cli.checks.rows import Once, Reader, Row
 from cli.environment.account import owner_of
 from cli.environment.owners import Owners
-from cli.project.approvals import is_waiting
+from cli.project.approvals import decide, is_waiting
 from cli.project.pipelines import children_of, freezes, in_progress, pipeline_of, project_of
 from cli.rules import event_rules
 from cli.shell.output import Finding, Found, NotChecked, Sound
@@ -45,8 +45,8 @@ def _pipeline(reader: Reader, child: dict[str, Any]) -> list[Finding]:
         # Its branch was never pushed.
         stages, exists = [], False
     waiting = [(stage, action) for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
-    decide = f"Approve or reject it first: cfn-gitops approve {project} {option}, or cfn-gitops reject {project} {option}"
-    found: list[Finding] = [Found(f"pipeline {name}", f"an approval waits{_since(action)}. {_CANCELS}, even if it is approved afterwards", decide)
+    found: list[Finding] = [Found(f"pipeline {name}", f"an approval waits{_since(action)}. {_CANCELS}, even if it is approved afterwards",
+                                  decide(project, reader.environment.settings.table))
                             for _, action in waiting]
     named = {stage.get("latestExecution", {}).get("pipelineExecutionId") for stage, _ in waiting}
     try:

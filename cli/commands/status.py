@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 from cli.environment.account import Environment
 from cli.environment.questions import Questions, members_of, remedy_of
-from cli.project.approvals import counts_of, reason_of
+from cli.project.approvals import counts_of, decide, reason_of
 from cli.project.freezing import line_of
 from cli.shell.failure import status_of
 from cli.shell.output import BOLD, Output, width
@@ -259,8 +259,7 @@ class Row:
         for each in found.get("Approvals", []):
             yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}",
                        f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "",
-                       f"Approve it: cfn-gitops approve {self.name} --env {self._env}; or reject it: cfn-gitops reject {self.name} "
-                       f"--env {self._env}; in the console: {each['Url']}")
+                       f"{decide(self.name, self._env)}, or in the console: {each['Url']}")
         # It enables every event rule of the project.
         thaw = next((each["Remedy"] for each in found.get("Holds", []) if "cfn-gitops thaw " in each["Remedy"]), "")
         for each in found.get("Holds", []):

@@ -43,3 +43,8 @@ def _console(pipeline: str, region: str, partition: str) -> str:
     """As in src/gitops_pipeline/names.rs."""
     domain = _DOMAINS.get(partition, "console.aws.amazon.com")
     return f"https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline}"
+
+
+def decide(project: str, table: str) -> str:
+    """The remedy for an approval that waits. Both commands show the change set, and ask."""
+    return f"Approve it with `cfn-gitops approve {project} --env {table}`, or reject it with `cfn-gitops reject {project} --env {table}`"

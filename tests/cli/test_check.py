@@ -309,7 +309,7 @@ def test_waiting_approval_is_found(operator: Operator, tmp_path: Path, monkeypat
     assert "cancels it if it changes this pipeline" in row["problem"]
     # Both commands show the change set, and ask.
     assert re.sub(" --(profile|region|config-file) [^ ,]+", "", row["remedy"]) == (
-        "Approve or reject it first: cfn-gitops approve shop --env dev, or cfn-gitops reject shop --env dev")
+        "Approve it with `cfn-gitops approve shop --env dev`, or reject it with `cfn-gitops reject shop --env dev`")
     reject(operator.aws, "codepipeline-dev-cfn-shop")
     eventually(lambda: not operator.check().found, "the rejected execution has ended")
 

@@ -91,7 +91,7 @@ mail: {MIRROR}
     Correct this cause - CFG-401
 billing: Approval has waited for 3d, commit 9c8b7a6f "Raise the limit"
     Its change set: 1 replaced, 2 modified
-    Approve it: cfn-gitops approve billing --env dev; or reject it: cfn-gitops reject billing --env dev; in the console: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
+    Approve it with `cfn-gitops approve billing --env dev`, or reject it with `cfn-gitops reject billing --env dev`, or in the console: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: held by the disabled event rule {RULE}, so a push starts nothing
 auth: held by the disabled event rule {IMAGE_RULE}
     To end the freeze: cfn-gitops thaw auth --env dev
