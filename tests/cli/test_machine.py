@@ -288,7 +288,7 @@ LATER: dict[str, Trouble] = {
         f"did not answer in time.*{NETWORK}"),
     "region without the service": Trouble(
         lambda machine: (machine.unset("AWS_ENDPOINT_URL"), machine.without_names(), machine.set(AWS_ENDPOINT_URL_STS=machine.server.url)),
-        f"eu-central-1.amazonaws.com does not answer. {NETWORK}.* the region may not have it"),
+        f"eu-central-1.amazonaws.com does not answer.* {NETWORK}.* the region may not have it"),
 }
 
 
