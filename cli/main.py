@@ -76,7 +76,7 @@ def parser() -> Parser:
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name in COMMANDS:
         module = importlib.import_module(f"cli.commands.{name}")
-        first, _, rest = inspect.cleandoc(module.__doc__ or "Its page is docs/reference/commands.md.").partition("\n\n")
+        first, _, rest = inspect.cleandoc(module.__doc__ or "Removed by PYTHONOPTIMIZE. See docs/reference/commands.md.").partition("\n\n")
         examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
         command = commands.add_parser(name, help=" ".join(first.split()).rstrip("."), description=f"{first}\n\n{rest}",
                                       epilog=f"examples:\n{examples}\n\n{_STATUS}")
