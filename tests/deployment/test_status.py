@@ -99,7 +99,7 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     assert shop.ended(second) == "Failed", shop.said()
     freezer = operator(aws, name, "freeze-and-thaw.md")
     frozen = cfn_gitops(aws, freezer, "freeze", name, "--reason", "sale (until Monday)", "--yes")
-    assert frozen.returncode == 0 and f"{name} is frozen\n" in frozen.stdout, frozen
+    assert frozen.returncode == 0 and f"Frozen: {name}\n" in frozen.stdout, frozen
     found = status(aws, name, key)
     assert (found["deployed"]["commit"], found["state"], found["concerns"]) == (first, "rejected", ["frozen"]), found
     assert [(each.get("rule"), each.get("stage"), each.get("reason")) for each in found["holds"]] == [
@@ -115,7 +115,7 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     assert shop.execution_of(third) == started and len(shop.executions()) == 3, shop.said()
     thawed = cfn_gitops(aws, freezer, "thaw", name, "--yes")
     assert thawed.returncode == 0 and f"execution {started} (commit {third[:8]}" in thawed.stdout, thawed
-    assert "goes on into stage Deploy" in thawed.stdout and f"{name} is thawed\n" in thawed.stdout, thawed
+    assert "goes on into stage Deploy" in thawed.stdout and f"Thawed: {name}\n" in thawed.stdout, thawed
     shop.decide(started)
     assert shop.ended(started) == "Succeeded" and shop.deployed_commit() == third, shop.said()
     assert cfn_gitops(aws, freezer, "thaw", name).stdout.endswith(f"- {name}: nothing is left to be enabled\n")
