@@ -23,7 +23,8 @@ _CANCELS = "The next deployment cancels it if it changes this pipeline"
 
 def execution_rows(reader: Reader, stacks: Once) -> list[Row]:
     """`stacks` are all of the account, by name."""
-    reader.client("codepipeline"), reader.client("cloudformation"), reader.client("events")
+    for service in ("codepipeline", "cloudformation", "events"):
+        reader.client(service)
     return [Row("executions", "executions of the pipelines", lambda: _executions(reader, stacks.get()))]
 
 
@@ -38,7 +39,7 @@ def _executions(reader: Reader, stacks: dict[str, dict[str, Any]]) -> list[Findi
 
 def _pipeline(reader: Reader, child: dict[str, Any]) -> list[Finding]:
     codepipeline, env_id = reader.client("codepipeline"), reader.environment.env_id
-    name, project, option = pipeline_of(child, env_id), project_of(child, env_id), f"--env {reader.environment.settings.table}"
+    name, project, table = pipeline_of(child, env_id), project_of(child, env_id), reader.environment.settings.table
     try:
         stages, exists = codepipeline.get_pipeline_state(name=name).get("stageStates", []), True
     except codepipeline.exceptions.PipelineNotFoundException:
@@ -46,12 +47,12 @@ def _pipeline(reader: Reader, child: dict[str, Any]) -> list[Finding]:
         stages, exists = [], False
     waiting = [(stage, action) for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
     found: list[Finding] = [Found(f"pipeline {name}", f"an approval waits{_since(action)}. {_CANCELS}, even if it is approved afterwards",
-                                  decide(project, reader.environment.settings.table))
+                                  decide(project, table))
                             for _, action in waiting]
     named = {stage.get("latestExecution", {}).get("pipelineExecutionId") for stage, _ in waiting}
     try:
         found += [Found(f"pipeline {name}", f"{held}. The next deployment may end this freeze if it changes this pipeline",
-                        f"Deploy after the freeze. To end it: cfn-gitops thaw {project} {option}")
+                        f"Deploy after the freeze. To end it: cfn-gitops thaw {project} --env {table}")
                   for held in freezes(reader.client("events"), event_rules(env_id, project).values(), stages)]
         unfinished = [each for each in in_progress(codepipeline, name, stages) if each not in named] if exists else []
     except Exception as error:

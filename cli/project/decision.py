@@ -60,6 +60,7 @@ class Found(NamedTuple):
     row: dict[str, Any]
     unread: list[dict[str, str]]
 
+
 class Decision(NamedTuple):
     # The answer at the prompt, and the beginning of the summary. Those of the function begin with its name.
     word: str
@@ -117,16 +118,16 @@ class Decision(NamedTuple):
             client.put_approval_result(
                 pipelineName=request.pipeline, stageName=request.stage, actionName=request.action, token=request.token, result=result)
         except Exception as error:
-            failure, is_of_another = machine.explained(error), machine.has_done_nothing(error)
-            if failure is None or is_of_another and machine.code_of(error) not in _ANSWERED:
+            failure, is_rejected = machine.explained(error), machine.has_done_nothing(error)
+            if failure is None or is_rejected and machine.code_of(error) not in _ANSWERED:
                 _name_approvers(error)
                 raise pipelines.changed(error) or error
             decided = _look(client, request)
-            if not decided and is_of_another:
+            if not decided and is_rejected:
                 raise Failure(f"the request of {what} has ended already, and this call decided nothing", f"See it: {page}") from error
             if not decided:
                 raise Failure(f"PutApprovalResult: {failure.problem}", output.interrupted) from error
-            if is_of_another or (decided["status"], decided.get("updatedBy")) != (self.status, account.arn):
+            if is_rejected or (decided["status"], decided.get("updatedBy")) != (self.status, account.arn):
                 # CodePipeline itself ends a request that has waited for seven days.
                 end = f"{_DECIDED[decided['status']]} by {decided['updatedBy']}" if "updatedBy" in decided else decided["status"]
                 summary = decided.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "no reason")
@@ -156,8 +157,8 @@ def _waiting(client: Any, pipeline: str, page: str, environment: Environment) ->
              for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
     if not found:
         running = [f"execution {each['pipelineExecutionId']} is {where} stage {stage['stageName']}" for stage in stages for where, each in
-                   [("in", stage.get("latestExecution", {})), *(("before", each) for each in stage.get("inboundExecutions", []))]
-                   if each.get("status") == "InProgress"]
+                   [("in", stage.get("latestExecution")), *(("before", each) for each in stage.get("inboundExecutions", []))]
+                   if pipelines.is_open(each)]
         raise Failure(f"no approval waits in {pipeline}: {', '.join(running) or 'no execution is in progress'}", f"See it: {page}")
     if len(found) > 1 or not found[0].token:
         # In the mode PARALLEL, which a person has set, there is no token, and a stage shows one execution.

@@ -77,13 +77,17 @@ def is_unfinished(execution: dict[str, Any]) -> bool:
     return execution.get("status") not in PIPELINES["ended"]
 
 
+def is_open(execution: dict[str, Any] | None) -> bool:
+    """Whether one of a stage, as GetPipelineState shows it, may go on. A skipped stage has ended, too.
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageExecution.html (status)"""
+    return execution is not None and is_unfinished(execution) and execution.get("status") != "Skipped"
+
+
 def in_progress(client: Any, pipeline: str, stages: list[dict[str, Any]]) -> list[str]:
     """The executions that an update of the pipeline may cancel: any that is in a stage or in front of one, and of the newest page
     those that begin or run beside them. `stages` are those of GetPipelineState."""
     newest = client.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
     found = [each for each in newest if is_unfinished(each)]
-    # A skipped stage has ended, too. https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StageExecution.html (status)
     for stage in stages:
-        found += [each for each in (stage.get("latestExecution"), stage.get("inboundExecution"), *stage.get("inboundExecutions", []))
-                  if each and is_unfinished(each) and each.get("status") != "Skipped"]
+        found += filter(is_open, (stage.get("latestExecution"), stage.get("inboundExecution"), *stage.get("inboundExecutions", [])))
     return list(dict.fromkeys(each["pipelineExecutionId"] for each in found))

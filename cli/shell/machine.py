@@ -157,7 +157,7 @@ def _regions() -> set[str]:
 
 def _proxy(_: Exception) -> Failure:
     return NotLooked(f"the proxy does not answer, or rejects the connection: {_proxies() or 'of the AWS configuration'}",
-                   "Correct the address, or unset the variable")
+                     "Correct the address, or unset the variable")
 
 
 def _proxies() -> str:
@@ -186,7 +186,7 @@ def _network() -> str:
 def _tls(error: Any) -> Failure:
     host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
     return NotLooked(f"the certificate of {host} is not trusted: {_last_part(error)}",
-                   "If your network inspects TLS, name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem")
+                     "If your network inspects TLS, name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem")
 
 
 def _last_part(error: Any) -> str:

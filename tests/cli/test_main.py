@@ -114,7 +114,7 @@ def test_status_is_that_of_the_error(error: BaseException, status: int, account:
 
 
 @pytest.mark.parametrize(("findings", "status"), [
-    ([Sound("a"), Held("a"), NotLookedAt("a")], 0), ([Sound("a"), NotChecked("a", "nobody can")], 0),
+    ([Sound("a"), Held("a"), NotLookedAt("a")], 0), ([Sound("a"), NotChecked("a", "only a deployment shows it")], 0),
     ([Sound("a"), NotChecked.because("a", rejected("Throttling"))], 3), ([Found("a"), NotChecked.because("a", Failure("b", "c"))], 1)])
 def test_finding_goes_before_a_failed_look(findings: list[Finding], status: int) -> None:
     assert Output().findings(findings) == status
