@@ -91,7 +91,7 @@ class Names:
                          "samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself")
         if title == "log group":
             delete = f"aws logs delete-log-group --log-group-name {name}"
-            return Found(subject, problem, f"If nothing needs it, delete it: {delete}. Otherwise choose another EnvID")
+            return Found(subject, problem, f"Choose another EnvID, or if nothing needs it, delete it: {delete}")
         if title == "event rule":
             return Found(subject, problem, "If nothing needs it, delete it with its targets. Otherwise choose another EnvID")
         # IAM has no regions, so it may belong to a working environment in another one.
@@ -120,9 +120,9 @@ class Names:
         release = ("If its user has no CodeCommit credential any more, you can free the name: aws secretsmanager delete-secret "
                    f"--secret-id {name} --force-delete-without-recovery")
         if secret.get("DeletedDate"):
-            restore = f"Restore it: aws secretsmanager restore-secret --secret-id {name}"
+            restore = f"aws secretsmanager restore-secret --secret-id {name}"
             return [Found(subject, "it is scheduled for deletion, which reserves its name",
-                          restore if is_own else f"{restore}. {release}", "CFG-304")]
+                          f"Restore it: {restore}" if is_own else f"Restore it with `{restore}`. {release}", "CFG-304")]
         return [Sound(subject) if is_own else self._foreign(subject, owner, release, "CFG-303")]
 
     def pipeline(self) -> list[Finding]:

@@ -43,8 +43,8 @@ KEYS = {
 
 
 def token_rows(reader: Reader, values: Once, ignored: Sequence[str] = ()) -> list[Row]:
-    """`ignored` are the keys of rows that are not shown. Without the deployed values, nothing is read: a parameter that samconfig.toml does not name may have any value then, and
-    a token could go to another GitLab."""
+    """`ignored` are the keys of rows that are not shown. Without the deployed values, nothing is read: a parameter that
+    samconfig.toml does not name may have any value then, and a token could go to another GitLab."""
     def by_hand() -> list[Finding]:
         values.get()
         return [NotChecked("GitLab token", "GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from cli.environment import waiting
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import FILE, Settings
 from cli.shell import terminal
+from cli.shell.output import _COMMAND, Output
 from tests.cli.answering import SESSION, Answering
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,25 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look follows the former one at once, and the clock of the waits shows the seconds of their pauses."""
     clock = [0.0]
     monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.append(clock.pop() + seconds)))
+
+
+def has_glued_stop(text: str) -> bool:
+    """Whether a full stop follows a command that no backticks enclose. Pasted, it would be a part of the command."""
+    outside = re.sub("`[^`]*`", "", text)
+    found = _COMMAND.search(outside)
+    return found is not None and re.search(r"[.](?= |$)", outside[found.start():].removesuffix("...")) is not None
+
+
+@pytest.fixture(autouse=True)
+def commands_are_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each remedy that a test shows, too: some are joined from several texts."""
+    selecting = Output.selecting
+
+    def checked(output: Output, remedy: str) -> str:
+        assert not has_glued_stop(remedy), remedy
+        return selecting(output, remedy)
+
+    monkeypatch.setattr(Output, "selecting", checked)
 
 
 @pytest.fixture(autouse=True)

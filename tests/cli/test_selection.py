@@ -11,8 +11,8 @@ from botocore import xform_name
 
 from cli.main import COMMANDS
 from cli.shell.failure import Failure
-from cli.shell.output import _COMMAND, Found, Output
-from tests.cli.conftest import ROOT
+from cli.shell.output import Found, Output
+from tests.cli.conftest import ROOT, has_glued_stop
 
 PLACE = "--profile 'my team' --region eu-west-1"
 SELECTIONS = {"aws": PLACE, "sam": "--config-file own.toml", "cfn-gitops": "--config-file own.toml"}
@@ -77,9 +77,7 @@ def texts_of_rust() -> Iterator[str]:
 def test_no_full_stop_is_glued_to_a_command() -> None:
     """Pasted, it would be a part of the command. One that no backticks enclose is the last one in its text."""
     for text in [*texts_of_python(), *texts_of_rust()]:
-        outside = re.sub("`[^`]*`", "", text)
-        found = _COMMAND.search(outside)
-        assert not found or not re.search(r"[.](?= |$)", outside[found.start():].removesuffix("...")), text
+        assert not has_glued_stop(text), text
 
 
 # Commands of the AWS CLI v2 that are not operations of a service.
