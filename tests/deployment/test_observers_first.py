@@ -28,7 +28,7 @@ NOT_SHOWN = {"alarm-covers-late-check", "build-reads-artifacts-with-its-role", "
              "inherited-attribute-shown", "only-comments-filter", "permission-set-in-principal-arn",
              "status-of-another-user-stays-retried"}
 # Behaviour that is not documented, and differs here from the assumption. Here, a failed event is invoked again at once.
-REFUTED = {"iam-user-update-strips-tags", "redelivery-after-a-minute", "rollback-update-carries-old-id"}
+REFUTED = {"redelivery-after-a-minute", "rollback-update-carries-old-id"}
 
 
 @pytest.fixture(scope="module")

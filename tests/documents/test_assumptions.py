@@ -4,19 +4,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pytest
+from tests.documents.test_links import files
 
-from tests.documents.test_links import ROOT, files
+from tools.docs import reference
+from tools.trial import assumptions
 
-PAGE = ROOT / "docs/project/assumptions.md"
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+){1,8}")
 # A reference to a row in code, tests and other pages.
 _REFERENCE = re.compile(r"[Aa]ssumption `([^`\n]+)`")
-
-
-def rows(text):
-    return [[cell.strip() for cell in line.strip("|").split("|")]
-            for line in text.splitlines() if line.startswith("| `")]
 
 
 def references():
@@ -26,21 +20,22 @@ def references():
             yield from ((file, name) for name in _REFERENCE.findall(file.read_text()))
 
 
-@pytest.fixture(scope="module")
-def names():
-    return [cells[0].strip("`") for cells in rows(PAGE.read_text())]
-
-
-def test_assumption_names_are_unique_and_readable(names):
-    assert names
+def test_assumption_names_are_unique_and_readable():
+    names = re.findall(r"^  (\S+):$", assumptions.SOURCE.read_text(), re.MULTILINE)
     assert [name for name, count in Counter(names).items() if count > 1] == []
-    assert [name for name in names if not _NAME.fullmatch(name) or len(name) > 50] == []
+    assert names == [*assumptions.rows()]
+    assert [name for name in names if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){1,8}", name) or len(name) > 50] == []
 
 
 def test_assumption_row_is_complete():
-    incomplete = [cells[0] for cells in rows(PAGE.read_text()) if len(cells) != 4 or not all(cells)]
+    incomplete = [name for name, row in assumptions.rows().items()
+                  if not all(row.values()) or {*row} not in (must := {"claim", "if wrong"}, must | {"act"}, must | {"by hand"})]
     assert incomplete == []
 
 
-def test_reference_to_an_assumption_names_a_row(names):
-    assert [(path, name) for path, name in references() if name not in names] == []
+def test_page_has_each_row_of_each_harm():
+    assert re.findall(r'^\| <a name="(.*?)"></a>', reference.assumptions(), re.MULTILINE) == [*assumptions.rows()]
+
+
+def test_reference_to_an_assumption_names_a_row():
+    assert [(path, name) for path, name in references() if name not in assumptions.rows()] == []

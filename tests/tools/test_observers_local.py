@@ -16,9 +16,9 @@ from tools.trial.observers import attackers, builds, change_sets, repositories, 
 from tools.trial.run import names_of
 
 SCENES = (repositories.repository, change_sets.changing, change_sets.transformed, builds.building, attackers.intruder)
-# The local services lack pull requests, validations of change sets, notification rules of disabled pipelines, and a key
+# The local services lack validations of change sets, notification rules of disabled pipelines, and a key
 # that Secrets Manager uses for the caller. They do not name the change set that was executed.
-NOT_SHOWN = {"references-beside-branches-and-tags", "describe-events-of-change-sets", "notification-rule-key",
+NOT_SHOWN = {"describe-events-of-change-sets", "notification-rule-key",
              "review-build-is-started-again", "direct-update-drops-the-change-set",
              "unexplained-denial-did-nothing"}
 # MiniStack fails such a change set. AWS's behaviour is not documented. The local AWS has no limit of builds, and does not

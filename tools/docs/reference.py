@@ -1,5 +1,5 @@
 """Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the Makefile,
-the table of events/README.md, and the pictures.
+docs/project/assumptions.md, the table of events/README.md, and the pictures.
 
 `python -m tools.docs.reference` lists the pages that differ from their source. With `--write` it writes them.
 """
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from samcli.yamlhelper import yaml_parse
 
 from cli import main
@@ -222,7 +223,37 @@ def log_fields() -> str:
         "## Fields of single messages", table(head, others)]) + "\n"
 
 
+# The cases of each harm in docs/project/assumptions.yaml.
+_HARMS = {
+    "a push is lost": "A push has no effect, or only that of the next health check.",
+    "a secret leaks": "A person or a build can do more than they may, deploys without an approval, or finds a login that "
+                      "should not exist\nany more.",
+    "a user is blocked": "A request, a build, a deployment or an approval fails, waits too long, or has to be repeated.",
+    "a report is wrong": "A reason, a status, a note, an alarm or a page does not show what happened.",
+    "nothing": "cfn-gitops does not depend on them.",
+}
+
+
+def assumptions() -> str:
+    harms = yaml.safe_load((ROOT / "docs/project/assumptions.yaml").read_text())
+    sections = [part for harm, means in _HARMS.items() for part in (f"## If it is wrong: {harm}", means, table(
+        ["Name", "Assumption", "If it is wrong", "How to see it"],
+        [[f'<a name="{name}"></a>`{name}`', row["claim"], row["if wrong"], row.get("by hand", "`make try`")]
+         for name, row in harms[harm].items()]))]
+    return "\n\n".join([
+        "# Assumptions about AWS and GitLab", _GENERATED,
+        "cfn-gitops has never run in a real AWS account or against a real GitLab server. All tests use a local AWS and a "
+        "local\nGitLab, whose rules follow the services' documentation, source code and recorded responses. This page lists "
+        "every\nassumption that these sources do not settle. Each one has a name, so that a report, a test or a comment can "
+        "refer to it.\nThe tables are in the order of the harm that an assumption does if it is wrong. The rows of a table are in "
+        "the order in\nwhich a first user meets them.",
+        "[`make try`](../how-to/try.md) performs an acceptance run in your account. Its report names each assumption as "
+        "held, not\nheld or not seen. With `SCENARIOS=all` it observes each one that has `make try` in the last column.",
+        *sections]) + "\n"
+
+
 PAGES = {
+    "../project/assumptions.md": assumptions,
     "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
     "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
     "template-parameters.md": template_parameters,

@@ -72,8 +72,7 @@ METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log."
 _NAMED = dict(zip(("deploy", "push", "reject", "review", "second", "same", "rotate", "password", "mirror", "roll back",
                    "fail", "drift", "delete", "leave"), SHARED_ACTS, strict=True))
 _OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push,
-             "reject": assumptions.after_builds, "same": assumptions.before_rotation,
-             "password": assumptions.after_new_password, "roll back": assumptions.after_failed_update,
-             "fail": assumptions.after_failed_deployment}
+             "reject": assumptions.after_builds, "password": assumptions.after_new_password,
+             "roll back": assumptions.after_failed_update, "fail": assumptions.after_failed_deployment}
 _SHARED = [Step(act, name, _OBSERVED.get(name)) for name, act in _NAMED.items()]
 STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(TAG), Step(METRICS), *_SHARED[-2:]]

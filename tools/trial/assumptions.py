@@ -1,4 +1,4 @@
-"""Observations of a run in a real account about the assumptions of docs/project/assumptions.md."""
+"""Observations of a run in a real account about the assumptions of docs/project/assumptions.yaml."""
 
 import contextlib
 import re
@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from botocore.exceptions import ClientError
 
 from tests.play import steps, waiting
@@ -17,7 +19,7 @@ from tools.run.story import Story
 from tools.trial.gitlab import MAINTAINER
 from tools.trial.observers import sources
 
-PAGE = Path(__file__).parents[2] / "docs/project/assumptions.md"
+SOURCE = Path(__file__).parents[2] / "docs/project/assumptions.yaml"
 HELD, NOT_HELD, NOT_SEEN = "held", "not held", "not seen"
 # CloudWatch shows a new metric within minutes.
 _METRIC_DELAY_SECONDS = 900
@@ -25,8 +27,16 @@ _METRIC_DELAY_SECONDS = 900
 _ARTIFACTS = ("SourceArti", "ImageArtif", "BuildArtif")
 
 
-def all_names() -> list[str]:
-    return re.findall(r"^\| `([^`]+)` \|", PAGE.read_text(), re.MULTILINE)
+@cache
+def rows() -> dict[str, dict[str, str]]:
+    """Every assumption by its name, those that do the most harm first."""
+    harms = yaml.safe_load(SOURCE.read_text())
+    return {name: row for of_harm in harms.values() for name, row in of_harm.items()}
+
+
+def implied(step: str) -> list[str]:
+    """The assumptions without which this act would have failed."""
+    return [name for name, row in rows().items() if row.get("act") == step]
 
 
 @dataclass
@@ -41,8 +51,8 @@ class Observations:
 
     def add(self, name: str, held: bool, evidence: str) -> None:
         """Stores an observation. An assumption that was refuted once stays refuted."""
-        if name not in all_names():
-            raise ValueError(f"{PAGE.name} has no assumption {name}")
+        if name not in rows():
+            raise ValueError(f"{SOURCE.name} has no assumption {name}")
         if self._found.get(name, (True, ""))[0]:
             self._found[name] = (held, evidence)
 
@@ -57,20 +67,10 @@ class Observations:
             held, evidence = self._found[name]
             return name, HELD if held else NOT_HELD, evidence
 
-        return sorted(map(row, all_names()), key=lambda row: [NOT_HELD, HELD, NOT_SEEN].index(row[1]))
+        return sorted(map(row, rows()), key=lambda row: [NOT_HELD, HELD, NOT_SEEN].index(row[1]))
 
     def count(self, result: str) -> int:
         return sum(row[1] == result for row in self.rows())
-
-
-# The assumptions without which the act would have failed.
-IMPLIED = {
-    "deploy": ("iam-policy-effective-within-1min",),
-    "push": ("change-set-is-readable-while-it-waits", "handlers-need-published-permissions"),
-    "review": ("source-version-is-shown-unchanged", "build-output-location"),
-    "rotate": ("log-versions-beside-pending",),
-    "drift": ("drift-reads-with-role", "drift-change-set-without-drift", "child-stacks-without-false-drift"),
-}
 
 
 def after_deployment(story: Story, seen: Observations) -> None:
@@ -136,12 +136,6 @@ def after_builds(story: Story, seen: Observations) -> None:
             for dated, found in printed if found]
     if lags:
         seen.add("build-log-lags-less-than-30s", max(lags) < 30, f"up to {max(lags):.0f} s")
-
-
-def before_rotation(story: Story, seen: Observations) -> None:
-    called = sorted({line["rotation_step"] for line in function_log(story) if line.get("rotation_step")})
-    if called:
-        seen.add("schedule-attach-calls-test-only", called == ["testSecret"], f"steps: {', '.join(called)}")
 
 
 def after_new_password(story: Story, seen: Observations) -> None:

@@ -159,9 +159,6 @@ class RemoteProject(ApiProject):
         return [*({"id", "username", "state", "bot", "public_email"} - shown.keys()),
                 *({"id", "state", "access_level"} - member.keys())]
 
-    def commits_between(self, start: str, end: str) -> list[str]:
-        return [each["id"] for each in self._gitlab.pages(f"{self.api}/repository/commits", ref_name=f"{start}..{end}")]
-
     # --- access tokens of the project ---------------------------------------------------------
 
     def revoke_access_tokens(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Looks at the rows of docs/project/assumptions.md that have an observer, each once in a run of `make try`."""
+"""Looks at the rows of docs/project/assumptions.yaml that have an observer, each once in a run of `make try`."""
 
 import importlib
 import pkgutil

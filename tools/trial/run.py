@@ -4,7 +4,7 @@
     make try CLEAN=try12345        delete what an interrupted run has left
 
 It creates a fresh environment, performs the acts of `make run`, and compares what AWS and GitLab do with the
-assumptions of docs/project/assumptions.md. It deletes everything, and leaves a report without secrets.
+assumptions of docs/project/assumptions.yaml. It deletes everything, and leaves a report without secrets.
 """
 
 import argparse
@@ -254,7 +254,7 @@ def perform(story: TryStory, place: tuple[int, int], step: Step, report: Report)
     began = time.monotonic()
     try:
         step.act.run(story)
-        for name in assumptions.IMPLIED.get(step.name, ()):
+        for name in assumptions.implied(step.name):
             story.seen.add(name, True, f"act {number} succeeded")
         if step.observe:
             step.observe(story, story.seen)

@@ -1,4 +1,4 @@
-"""Observers of docs/project/assumptions.md: each compares one row with what AWS and GitLab do in `make try`.
+"""Observers of docs/project/assumptions.yaml: each compares one row with what AWS and GitLab do in `make try`.
 
     @observes("codecommit-trailing-slash")
     def trailing_slash(world: World) -> Seen | None: ...

@@ -151,35 +151,16 @@ def rules_of_the_group(world: World) -> Seen | None:
     return Seen(marked == names, f"{len(marked)} of {len(names)} rules of the group are inherited", len(marked))
 
 
-def push_permission(world: World) -> dict[str, Any]:
-    """CodeCommit's status without the permission to push, and the seconds until a grant and a removal are effective."""
-    if "push permission" not in world.kept:
-        iam, project = world.client("iam"), world.story.loop.project
-        with sources.user(world) as name:
-            repository = f"arn:*:codecommit:*:{world.story.aws.account_id}:{project.repository}"
-
-            def grant(policy: str, action: str) -> None:
-                document = sources.policy(sources.allows(action, resource=repository))
-                iam.put_user_policy(UserName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
-
-            grant("pull", "codecommit:GitPull")
-            login = issue_login(world.story.aws, name)
-            world.story.loop.passwords.add(login.password)
-            if seconds_until(lambda: login.status(project.mirrored_url) in (200, 403), 300) > 300:
-                raise NotSeen("CodeCommit did not accept the login in five minutes")
-            without = login.status(project.mirrored_url)
-            grant("push", "codecommit:GitPush")
-            granted = seconds_until(lambda: login.status(project.mirrored_url) == 200)
-            if granted > 120:
-                raise NotSeen("a grant was not effective in two minutes")
-            iam.delete_user_policy(UserName=name, PolicyName="push")
-            removed = seconds_until(lambda: login.status(project.mirrored_url) == 403)
-            world.kept["push permission"] = {"without": without, "granted": granted, "removed": removed}
-    found: dict[str, Any] = world.kept["push permission"]
-    return found
-
-
 @observes("codecommit-403-without-push")
 def status_without_push(world: World) -> Seen:
-    status = push_permission(world)["without"]
+    project = world.story.loop.project
+    with sources.user(world) as name:
+        repository = f"arn:*:codecommit:*:{world.story.aws.account_id}:{project.repository}"
+        document = sources.policy(sources.allows("codecommit:GitPull", resource=repository))
+        world.client("iam").put_user_policy(UserName=name, PolicyName="pull", PolicyDocument=json.dumps(document))
+        login = issue_login(world.story.aws, name)
+        world.story.loop.passwords.add(login.password)
+        if seconds_until(lambda: login.status(project.mirrored_url) in (200, 403), 300) > 300:
+            raise NotSeen("CodeCommit did not accept the login in five minutes")
+        status = login.status(project.mirrored_url)
     return Seen(status == 403, f"HTTP {status} to a login that may only pull")

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.trial.approvals import tag_name
-from tools.trial.observers import NotSeen, Seen, World, observes
+from tools.trial.observers import NotSeen, Seen, World
 from tools.trial.observers.scenes import Scene, arn_of, error_of, role_of, scratch, session
 from tools.trial.observers.sources import allows, policy, probe, seconds_until
 
@@ -183,15 +182,3 @@ def _opened(held: Notified) -> dict[str, Any]:
         title="a probe", targets=[{"repositoryName": probe(held.world), "sourceReference": "feature",
                                    "destinationReference": "main"}])
     return dict(made["pullRequest"])
-
-
-@observes("single-tag-has-an-event")
-def event_of_a_tag(world: World) -> Seen | None:
-    """Of the tag that an act has made."""
-    tag = tag_name(world.story.names.first)
-    events = world.project.tag_events(tag)
-    if f"refs/tags/{tag}" not in world.story.loop.project.mirrored():
-        return None
-    shown = [{"action_name": each["action_name"], "push_data": {
-        name: each["push_data"][name] for name in ("action", "ref_type", "commit_count")}} for each in events[:1]]
-    return Seen(bool(events), f"{len(events)} events of the tag", shown)

@@ -5,13 +5,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 
 from cli.shell.terminal import shortened
 from tests.play.pipelines import issue_login
@@ -25,7 +21,7 @@ _REJECTED = (401, 403)
 _REJECTION = re.compile("(?:error:|HTTP) 4|remote rejected|denied|not authorized")
 # CloudTrail's event history is up to 15 minutes late.
 _HISTORY_SECONDS = 1800
-_MAIN, _FREE, _PROTECTED = "refs/heads/main", "refs/heads/free", "refs/heads/protected"
+_FREE, _PROTECTED = "refs/heads/free", "refs/heads/protected"
 
 
 class Clone(Working):
@@ -81,17 +77,6 @@ class Repository:
         if not found and not _REJECTION.search(output):
             raise NotSeen(f"the push was neither accepted nor rejected: {shortened(output, 200)}")
         return found, output
-
-    def signed(self, minutes: int) -> Login:
-        """The login that `aws codecommit credential-helper` creates, of so many minutes ago:
-        https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py."""
-        credentials = self.codecommit._request_signer._credentials.get_frozen_credentials()
-        signer, address = SigV4Auth(credentials, "codecommit", self.world.story.aws.region), urlsplit(self.url)
-        request, time = AWSRequest(method="GIT", url=self.url), datetime.now(UTC) - timedelta(minutes=minutes)
-        request.context["timestamp"] = f"{time:%Y%m%dT%H%M%S}"
-        to_sign = signer.string_to_sign(request, f"GIT\n{address.path}\n\nhost:{address.hostname}\n\nhost\n")
-        name = credentials.access_key + (f"%{credentials.token}" if credentials.token else "")
-        return Login(name, f"{request.context['timestamp']}Z{signer.signature(to_sign, request)}", "")
 
 
 @Scene
@@ -156,31 +141,6 @@ def each_reference(held: Repository) -> Seen:
                 f"a push of a protected and a free branch {free} the free one", both)
 
 
-@repository.observes("references-beside-branches-and-tags")
-def other_references(held: Repository) -> Seen:
-    held.clone.push(held.login, held.url, {"change": "1\n"}, _FREE)
-    held.codecommit.create_pull_request(title="a probe", targets=[{
-        "repositoryName": held.name, "sourceReference": _FREE, "destinationReference": _MAIN}])
-
-    def others() -> list[str]:
-        return [name for name in held.clone.all_references(held.login, held.url)
-                if name != "HEAD" and not name.startswith(("refs/heads/", "refs/tags/"))]
-
-    # They may appear late.
-    seconds_until(others, 20)
-    found = others()
-    return Seen(not found, ", ".join(found) or "branches and tags only", found)
-
-
-@repository.observes("signature-valid-15min")
-def old_signature(held: Repository) -> Seen:
-    found = [held.signed(minutes).status(held.url) for minutes in (0, 16)]
-    # Without a valid signature, the old one shows nothing.
-    if found[0] != 200 or found[1] not in (200, *_REJECTED):
-        raise NotSeen(f"HTTP {found[0]}, and {found[1]} after 16 minutes")
-    return Seen(found[1] in _REJECTED, f"HTTP {found[0]}, and {found[1]} after 16 minutes")
-
-
 # Last, because the login is used above.
 @repository.observes("inactive-login-rejected-within-1min")
 def inactive_login(held: Repository) -> Seen | None:
@@ -204,12 +164,3 @@ def pushes_in_the_history(world: World) -> Seen:
     shown = [{name: record.get(name) for name in ("eventSource", "eventName", "eventType", "eventVersion")} | {
         "hasSourceIPAddress": bool(record.get("sourceIPAddress"))} for record in records[:1]]
     return Seen(held, f"{len(records)} events, at least one of each: {', '.join(sorted(names))}", shown)
-
-
-@observes("mirrored-wildcard")
-def mirrored_wildcard(world: World) -> Seen | None:
-    branch = f"refs/heads/{world.story.names.review_branch}"
-    if world.story.names.review_branch not in world.project.branches_matching(f"^{world.story.names.review_branch}$"):
-        return None
-    there = branch in mirrored(world)
-    return Seen(there, f"CodeCommit has {'the' if there else 'no'} review branch")

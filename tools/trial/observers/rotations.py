@@ -102,25 +102,6 @@ def reattempt(held: Rotating) -> Seen | None:
     return Seen(len(tokens) == 1, f"{len(calls)} calls with {len(tokens)} tokens") if len(calls) > 1 else None
 
 
-@rotating.observes("log-versions-beside-pending")
-def labels(held: Rotating) -> Seen | None:
-    """The version had a custom label while it was pending. Its rotation has to end after the reattempt."""
-    if len(held.calls("once", "setSecret")) < 2:
-        return None
-    if seconds_until(lambda: held.calls("once", "finishSecret"), 120) == math.inf:
-        raise NotSeen("the rotation did not end after its reattempt")
-
-    def kinds() -> list[list[str]]:
-        versions = held.secrets.describe_secret(SecretId=held.id("once"))["VersionIdsToStages"]
-        return sorted(sorted(stages) for stages in versions.values())
-
-    def is_current() -> bool:
-        return any({"AWSCURRENT", "TRIED"} <= set(stages) for stages in kinds())
-
-    seconds_until(is_current, 60)
-    return Seen(is_current(), f"labels: {kinds()}", kinds())
-
-
 @rotating.observes("rotation-pending-blocks-schedule")
 def changed_schedule(held: Rotating) -> Seen | None:
     pending = held.pending("always")

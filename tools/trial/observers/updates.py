@@ -1,59 +1,11 @@
-"""Observers of the first update: of the environment, of a pipeline and of IAM."""
+"""Observers of the first update: of a pipeline and of the environment."""
 
-import math
 import re
 from typing import Any
 
 from tools.trial.observers import NotSeen, Seen, World, observes, sources
-from tools.trial.observers.first_deployment import push_permission
 from tools.trial.observers.health_checks import an_execution
-from tools.trial.observers.sources import probe, seconds_between, seconds_until
-
-
-@observes("describe-secret-fresh-at-update")
-def secret_after_a_request(world: World) -> Seen:
-    """CloudFormation sends the next request at least seconds later."""
-    secrets, name = world.client("secretsmanager"), probe(world)
-    version = secrets.create_secret(Name=name, SecretString="1")["VersionId"]
-    try:
-        secrets.put_secret_value(SecretId=name, SecretString="2", VersionStages=["probe"])
-        secrets.tag_resource(SecretId=name, Tags=[{"Key": "probe", "Value": "1"}])
-        secrets.update_secret(SecretId=name, Description="a probe")
-
-        def is_shown() -> bool:
-            shown = secrets.describe_secret(SecretId=name)
-            return (bool(shown.get("Tags")) and shown.get("Description") == "a probe"
-                    and len(shown["VersionIdsToStages"]) == 2 and version in shown["VersionIdsToStages"])
-
-        seconds = seconds_until(is_shown)
-    finally:
-        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-    return Seen(seconds <= 5, f"labels, tags and settings are shown after {seconds:.1f} s")
-
-
-@observes("iam-user-update-strips-tags")
-def tags_after_an_update(world: World) -> Seen:
-    """A stack-level tag changes after a person tagged the stack's user."""
-    name, iam = probe(world), world.client("iam")
-    template = {"Resources": {"Probe": {"Type": "AWS::IAM::User", "Properties": {"UserName": name}}}}
-    with sources.stack(world, template, Tags=[{"Key": "stack", "Value": "1"}]) as made:
-        def tags() -> dict[str, str]:
-            return {tag["Key"]: tag["Value"] for tag in iam.list_user_tags(UserName=name)["Tags"]}
-
-        iam.tag_user(UserName=name, Tags=[{"Key": "probe", "Value": "1"}])
-        tagged = seconds_until(lambda: "probe" in tags())
-        status = sources.update(made, template, Tags=[{"Key": "stack", "Value": "2"}])
-        updated = seconds_until(lambda: tags().get("stack") == "2")
-        keys = sorted(tags())
-    if math.inf in (tagged, updated):
-        raise NotSeen(f"{status}: the user's tags are {keys}")
-    return Seen("probe" not in keys, f"{status}: the user's tags are {keys}", keys)
-
-
-@observes("iam-removals-late-too")
-def time_of_a_removal(world: World) -> Seen:
-    found = push_permission(world)
-    return Seen(found["removed"] <= 60, f"a removal took {found['removed']:.0f} s, a grant {found['granted']:.0f} s")
+from tools.trial.observers.sources import probe, seconds_between
 
 
 @observes("canceled-execution-shows-its-end")
