@@ -11,7 +11,7 @@ import pytest
 from tests.policies import scene
 from tests.policies.rows_deployed_roles import DEPLOYED
 from tests.policies.tables import regional
-from tests.policies.vocabulary import actions, changes
+from tests.policies.vocabulary import actions
 from tests.templates.deployed import as_list
 
 STACK = scene.stacks()["template"].deployed

@@ -253,6 +253,10 @@ class Deployed:
         values, value = self.resolve(argument)
         return value in values
 
+    def _eachmemberin(self, argument):
+        values, others = self.resolve(argument)
+        return set(values) <= set(others)
+
     def _eachmemberequals(self, argument):
         values, value = self.resolve(argument)
         return all(member == value for member in values)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.templates.across_accounts import (
     IMAGES, LONGEST, LONGEST_REGION, REPOSITORIES, SHOP, artifacts, image, parameters_of, project, repository, to_bucket)
-from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
+from tests.templates.deployed import TEMPLATES, Deployed, source
 
 
 @pytest.mark.parametrize(("accounts", "roles"), [
@@ -64,52 +64,6 @@ def test_repository_of_another_account_has_no_mirror_and_no_user():
     made = [{name for name in stack.template["Resources"] if stack.is_made(name)} for stack in (here, elsewhere)]
     assert made[0] - made[1] == of_the_mirror
     assert here.outputs().keys() - elsewhere.outputs().keys() == {"SecretName", "RepositoryCloneUrl"}
-    # The reports stay.
-    assert elsewhere.properties("Pipeline")["GitLab"]["Project"] == "platform/shop"
-    assert here.properties("Pipeline")["Source"] == {"RepositoryName": "shop"}
-    assert "ArtifactBucketName" not in here.properties("Pipeline")
-
-
-@pytest.mark.parametrize(("given", "expected"), [
-    ({"RepositoryAccountId": REPOSITORIES}, None),
-    ({"ImageAccountId": IMAGES, "ImageRepositoryName": "a/b", "ImageTag": "v1"},
-     {"RepositoryArn": f"arn:aws:ecr:{REGION}:{IMAGES}:repository/a/b", "RoleArn": f"arn:aws:iam::{IMAGES}:role/role-dev-ecr-source", "ImageTag": "v1"}),
-    ({"RepositoryAccountId": REPOSITORIES, "ImageRepositoryName": "ecr-dev-shop"}, {"RepositoryName": "ecr-dev-shop", "ImageTag": "latest"}),
-])
-def test_an_image_is_nowhere_in_another_account_or_in_this_one(given, expected):
-    assert project(**given).properties("Pipeline").get("ImageSource") == expected
-    assert ("RoleArn" in project(**given).properties("Pipeline")["Source"]) == ("RepositoryAccountId" in given)
-
-
-@pytest.mark.parametrize(("stack", "rejected"), [
-    (lambda: artifacts(), []),
-    (lambda: artifacts(ImageAccountId=""), []),
-    (lambda: artifacts(RepositoryAccountId=""), []),
-    # Before it is deleted.
-    (lambda: artifacts(RepositoryAccountId="", ImageAccountId=""), []),
-    (lambda: artifacts(RepositoryAccountId=ACCOUNT), ["TheyAreOtherAccounts"]),
-    (lambda: artifacts(ImageAccountId=ACCOUNT), ["TheyAreOtherAccounts"]),
-    (lambda: repository(), []),
-    (lambda: repository(EnvID="prd"), []),
-    (lambda: repository(EnvID="stg"), ["EveryEnvironmentHasABranch"]),
-    (lambda: repository(EnvID="stg", BranchNames="staging,hotfix"), []),
-    (lambda: repository(PipelineAccountId=REPOSITORIES), ["ItIsAnotherAccount"]),
-    (lambda: image(), []),
-    (lambda: image(PipelineAccountId=IMAGES), ["ItIsAnotherAccount"]),
-    (lambda: to_bucket(), []),
-    (lambda: to_bucket(RepositoryAccountId=ACCOUNT), ["ItIsAnotherAccount"]),
-    (lambda: project(RepositoryAccountId=ACCOUNT), ["TheyAreOtherAccounts"]),
-    (lambda: project(ImageAccountId=ACCOUNT, ImageRepositoryName="a"), ["TheyAreOtherAccounts"]),
-    (lambda: project(RepositoryAccountId=REPOSITORIES), []),
-    (lambda: project(RepositoryAccountId=REPOSITORIES, RepositoryName=""), ["ARepositoryOfAnAccountHasAName"]),
-    (lambda: project(ImageAccountId=IMAGES), ["AnImageOfAnAccountHasARepository"]),
-    (lambda: project(ImageAccountId=IMAGES, ImageRepositoryName="a"), []),
-    (lambda: project(RepositoryAccountId=REPOSITORIES, GitLabProject="platform/shop"), ["AProjectNeedsAToken"]),
-    (lambda: project(RepositoryAccountId=REPOSITORIES, GitLabTokenSecretId="gitlab/shop"), ["ATokenNeedsAProject"]),
-    (lambda: project(EnvID="stg", RepositoryAccountId=REPOSITORIES), ["EveryEnvironmentHasABranch"]),
-])
-def test_contradictory_parameters_are_rejected(stack, rejected):
-    assert stack().names_of_broken_rules() == rejected
 
 
 def test_the_longest_names_are_not_too_long():

@@ -3,10 +3,7 @@
 import json
 import re
 
-import pytest
-
 from tests.templates.deployed import TEMPLATES, Deployed, source
-from tests.templates.named import APPROVAL_TOPIC
 
 OF_THE_PROJECT = {"Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"}
 
@@ -15,24 +12,7 @@ def without_project(**parameters):
     return Deployed(EnvID="dev", ProjectID="", **parameters)
 
 
-GITLAB_PROJECT = "https://gitlab.example.com/a/platform/infra"
-
-
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab", "FunctionApprovals": "GitLab"}
-
-
-SILENT = {**GITLAB, "ReportToGitLab": "false"}
-
-
-@pytest.mark.parametrize(("why", "setting", "others"), [
-    ("ReviewBranches needs GitLabProject, and ReportToGitLab true or BuildLog", {"ReviewBranches": "review/*"}, [{}, SILENT]),
-    ("ApprovalFromGitLab needs GitLabProject, ReportToGitLab true or BuildLog, and FunctionApprovals GitLab",
-     {"ApprovalFromGitLab": "true"},
-     [{}, SILENT, {**GITLAB, "FunctionApprovals": "NoChanges"}, {"FunctionApprovals": "GitLab"}]),
-])
-def test_setting_without_its_needs_is_rejected(why, setting, others):
-    for given in others:
-        assert Deployed(EnvID="dev", **setting, **given).broken_rules() == [why], given
 
 
 def test_tag_may_approve_the_first_project():
@@ -43,12 +23,6 @@ def test_tag_may_approve_the_first_project():
     approval = stack.properties("Project")["Approval"]
     # Without AllowAuthor.
     assert approval == {"FromGitLab": True, "CustomData": "The next version of infra is ready for dev"}
-
-
-@pytest.mark.parametrize(("env_id", "branch", "is_accepted"), [
-    ("dev", "", True), ("prd", "", True), ("stg", "", False), ("stg", "staging", True), ("dev", "main", True)])
-def test_environment_without_branch_is_rejected_first(env_id, branch, is_accepted):
-    assert (not Deployed(EnvID=env_id, BranchName=branch).broken_rules()) == is_accepted
 
 
 def test_environment_without_project_creates_the_rest(dev):
@@ -72,24 +46,6 @@ def test_alarm_of_silence_waits_for_the_credential_only():
     reference = source()["Resources"]["SilenceAlarm"]["Metadata"]["CreatedAfter"]
     assert without_project().resolve([reference]) == []
     assert Deployed(EnvID="dev").resolve([reference]) == ["ref:MirrorCredential"]
-
-
-@pytest.mark.parametrize(("given", "named"), [
-    ({}, []),
-    ({"EnvID": "stg"}, []),
-    ({"GitLabTokenKmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/1", "ApprovalTopicArn": APPROVAL_TOPIC}, []),
-    ({"BranchName": "main"}, ["BranchName"]),
-    ({"DeployTemplatePath": "template.yaml"}, ["DeployTemplatePath"]),
-    ({"RotationSerial": "2"}, ["RotationSerial"]),
-    ({"GitLabProjectUrl": GITLAB_PROJECT}, ["GitLabProjectUrl"]),
-    ({"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}, ["GitLabProject"]),
-    ({**GITLAB, "ApprovalFromGitLab": "true"}, ["GitLabProject", "ApprovalFromGitLab"]),
-    ({"Drift": "Report"}, ["Drift"]),
-])
-def test_setting_of_a_project_without_project_is_rejected(given, named):
-    stack = Deployed(**{"EnvID": "dev", "ProjectID": "", **given})
-    assert [why.split()[0] for why in stack.broken_rules()] == named
-    assert all("without ProjectID" in why for why in stack.broken_rules())
 
 
 def test_page_names_each_setting_that_needs_the_project():

@@ -6,45 +6,6 @@ from tests.templates.companions import BOTH, environment
 from tests.templates.deployed import source
 
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/mirrors"}
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB+a/b==\n-----END CERTIFICATE-----\n"
-
-
-@BOTH
-def test_without_gitlab_only_a_credential_is_created(deployed, pipeline):
-    assert not {"GitLab", "Mirrors"} & deployed().properties("MirrorCredential").keys()
-
-
-@BOTH
-def test_gitlab_project_is_mirrored_to_the_pipeline_repository(deployed, pipeline):
-    properties = deployed(**GITLAB).properties("MirrorCredential")
-    assert properties["GitLab"] == {"Url": "https://gitlab.com", "TokenSecretId": "gitlab/mirrors"}
-    assert properties["Mirrors"] == [{
-        "GitLabProject": "platform/infra", "RepositoryName": f"{pipeline}.RepositoryName",
-        # This reason is the only notification of a branch that GitLab does not mirror.
-        "RequiredBranches": [f"{pipeline}.BranchName"],
-    }]
-
-
-@BOTH
-def test_a_gitlab_of_ones_own_is_reached_as_its_parameters_say(deployed, pipeline):
-    own = {"GitLabUrl": "https://git.example.com/gitlab", "GitLabCaCertificate": CERTIFICATE}
-    assert deployed(**GITLAB, **own).properties("MirrorCredential")["GitLab"] == {
-        "Url": "https://git.example.com/gitlab", "TokenSecretId": "gitlab/mirrors", "CaCertificate": CERTIFICATE}
-
-
-@BOTH
-@pytest.mark.parametrize(("given", "is_accepted"), [
-    ({}, True),
-    (GITLAB, True),
-    ({"GitLabProject": "platform/infra"}, False),
-    ({"GitLabTokenSecretId": "gitlab/mirrors"}, False),
-    # An address alone configures nothing.
-    ({"GitLabUrl": "https://git.example.com"}, True),
-])
-def test_project_and_token_need_each_other(deployed, pipeline, given, is_accepted):
-    broken = deployed(**given).broken_rules()
-    assert (not broken) == is_accepted
-    assert all("is required with" in why for why in broken)
 
 
 @BOTH

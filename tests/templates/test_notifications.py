@@ -114,15 +114,6 @@ def test_channel_guardrail_equals_its_role_policy(environment, channel):
     assert environment.properties(channel)["IamRoleArn"] == environment.arn("ChannelRole")
 
 
-def test_incomplete_or_repeated_channel_is_rejected():
-    complete = {**SLACK, **TEAMS}
-    for missing in complete:
-        (message,) = stack("notifications", **{key: value for key, value in complete.items() if key != missing}).broken_rules()
-        assert message.startswith(f"{missing} is required with ")
-    for channel, configuration in ((TEAMS, "TeamsConfigurationArn"), (SLACK, "SlackConfigurationArn")):
-        assert len(stack("notifications", **channel, **{configuration: CONFIGURATION}).broken_rules()) == 1, configuration
-
-
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:on-push"
 
 

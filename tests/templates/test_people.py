@@ -5,7 +5,6 @@ and test_sizes.py the sizes.
 """
 
 import parliament
-import pytest
 
 from tests.policies import scene
 from tests.policies.collected import statements
@@ -61,13 +60,6 @@ def test_every_branch_action_is_denied_on_a_protected_branch():
     with_reference = {f"codecommit:{action['privilege']}" for entry in parliament.iam_definition if entry["prefix"] == "codecommit"
                       for action in entry["privileges"] if any("codecommit:References" in kind["condition_keys"] for kind in action["resource_types"])}
     assert set(denied) == with_reference - {"codecommit:GetMergeCommit", "codecommit:CreateUnreferencedMergeCommit"}
-
-
-@pytest.mark.parametrize("name", ["people", "branch-protection"])
-def test_environment_without_branches_is_rejected(name):
-    assert stack(name).broken_rules() == stack(name, EnvID="tst", ProtectedBranches="main").broken_rules() == []
-    (message,) = stack(name, EnvID="tst").broken_rules()
-    assert message.startswith("ProtectedBranches is required")
 
 
 def test_control_policy_has_its_type_and_targets():

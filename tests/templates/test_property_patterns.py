@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from tests.templates.deployed import ACCOUNT, TEMPLATE, TEMPLATES, Deployed, source, translated
+from tests.templates.deployed import TEMPLATE, TEMPLATES, source
 
 ROOT = TEMPLATES.parent
 SCHEMAS = {schema["typeName"]: schema for schema in (json.loads(file.read_text()) for file in (ROOT / "docs/schemas").glob("custom-*.json"))}
@@ -135,57 +135,3 @@ def test_parameter_has_the_choices_of_its_property(template, name, path, kind):
     else:
         assert schema["type"] == ["string", "number", "boolean"]
         assert not parameter.keys() & {"AllowedPattern", "AllowedValues", "MaxLength"}
-
-
-EXAMPLES = {example["name"]: example for kind in SCHEMAS
-            for example in json.loads((ROOT / "tests/schemas" / f"{kind.replace('::', '-').lower()}.json").read_text())}
-HAS_GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
-BY_TAG = {"ApprovalFromGitLab": "true", "FunctionApprovals": "GitLab"}
-# Parameters that break a rule of a template, and the example in tests/schemas with the same properties, which the decoder rejects.
-# FunctionApprovals is not a property: src/gitops_pipeline/spec/tests.rs has its test.
-RULES = [
-    ("EveryEnvironmentHasABranch", {"EnvID": "stg"}, "an environment that no branch reaches"),
-    ("AProjectNeedsAToken", {"GitLabProject": "platform/infra"}, "reports with an empty token"),
-    ("ReviewsNeedGitLab", {"ReviewBranches": "review/*"}, "a review without GitLab"),
-    ("ReviewsNeedGitLab", {**HAS_GITLAB, "ReportToGitLab": "false", "ReviewBranches": "review/*"}, "a review without GitLab"),
-    ("ReportsNeedGitLab", {"GitLabEnvironmentName": "test/eu"}, "reports without GitLab"),
-    *[(rule, {**BY_TAG, **given}, "an approval by a tag without GitLab") for rule in ("TagsNeedGitLab", "TagsApproveChangeSets")
-      for given in ({}, {**HAS_GITLAB, "ReportToGitLab": "false"})],
-    ("TagsApproveChangeSets", {**BY_TAG, **HAS_GITLAB, "ApprovalRequired": "false"}, "an approval by a tag that is not required"),
-    ("TagsApproveChangeSets", {**BY_TAG, **HAS_GITLAB, "DeployActionMode": "CREATE_UPDATE"}, "an approval by a tag without a change set"),
-    ("TagsApproveChangeSets", {**BY_TAG, **HAS_GITLAB, "DeployOnFailure": "Rollback"}, "an approval by a tag with a rollback"),
-    ("AnEmptyChangeSetIsAChangeSet", {"AutoApprove": "NoChanges", "DeployActionMode": "REPLACE_ON_FAILURE"}, "no changes without a change set"),
-    ("AChangeSetIsExecutedOnce", {"DeployActionMode": "CHANGE_SET", "DeployOnFailure": "Rollback"}, "a rollback of a change set"),
-    ("TheyAreOtherAccounts", {"RepositoryName": "shop", "RepositoryAccountId": ACCOUNT}, "a repository of this account by its ARN"),
-]
-# Parameters that would have no effect, so that no property has them, and those of the environment itself.
-NO_PROPERTIES = {"ATokenNeedsAProject", "TransformsAreReviewed", "PathsAreOfThisAccount", "SettingsOfTheFirstProjectNeedIt", "ARepositoryOfAnAccountHasAName",
-                 "AnImageOfAnAccountHasARepository", "AnApprovalRuleIsOfThisAccount",
-                 "SubnetsNeedASecurityGroup", "ASecurityGroupNeedsSubnets", "DeployedRolesHaveOneBoundary",
-                 "DeployedRolesHaveABoundaryOfTheirOwn", "Ipv6NeedsSubnets", "NoProxyNeedsAProxy"}
-WITH_RULES = sorted({row[0] for row in ROWS})
-
-
-def test_each_rule_is_listed():
-    assert {rule for template in WITH_RULES for rule in SOURCES[template]["Rules"]} <= {rule for rule, *_ in RULES} | NO_PROPERTIES
-
-
-@pytest.mark.parametrize("template", WITH_RULES)
-@pytest.mark.parametrize(("rule", "given", "example"), RULES, ids=[f"{rule} {example}" for rule, _, example in RULES])
-def test_what_a_rule_rejects_the_resource_rejects(template, rule, given, example):
-    content = translated() if template == "template" else SOURCES[template]
-    if rule not in content["Rules"]:
-        return
-    given = {"EnvID": "dev", "ProjectID": "shop"} | {name: value for name, value in given.items() if name in content["Parameters"]}
-    stack = Deployed(template=content, **given)
-    assert rule in stack.names_of_broken_rules()
-    [pipeline] = [name for name, resource in content["Resources"].items() if resource["Type"] == "Custom::GitOpsPipeline"]
-    assert EXAMPLES[example]["faults"] and contains(stack.properties(pipeline), EXAMPLES[example]["properties"])
-
-
-def contains(properties, example):
-    """Whether they are those of the example. Some names may be others."""
-    if not isinstance(example, dict):
-        return str(properties) == str(example)
-    others = ("ServiceToken", "RepositoryArn", "RoleArn", "ArtifactKeyArn")
-    return all(name in properties and (name in others or contains(properties[name], value)) for name, value in example.items())

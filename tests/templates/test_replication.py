@@ -52,12 +52,6 @@ def test_without_a_name_it_is_the_pipelines_repository():
     assert replica().name("Replica") == pipeline.name("Repository")
 
 
-@pytest.mark.parametrize(("make", "parameter", "own"), [(replication, "ReplicaRegion", REGION), (replica, "SourceRegion", THERE)])
-def test_replica_in_the_same_region_is_rejected_first(make, parameter, own):
-    assert make().broken_rules() == []
-    assert len(make(**{parameter: own}).broken_rules()) == 1
-
-
 def test_names_do_not_match_those_of_pipelines():
     """template.yaml's roles have permissions for codebuild-<EnvID>-cfn-*, and for rules with such names."""
     stack = replication()

@@ -7,7 +7,7 @@ import tomllib
 import boto3
 import pytest
 
-from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, source, translated
+from tests.templates.deployed import TEMPLATE, Deployed, source, translated
 from tests.templates.named import IN_A_VPC, PROXY
 
 LONGEST_ENV = "e" * 10
@@ -73,15 +73,6 @@ def test_function_is_in_a_vpc_only_with_subnets(dev):
     assert stack.properties("Function")["Role"] == stack.arn("FunctionRole")
 
 
-@pytest.mark.parametrize(("given", "is_accepted"), [
-    ({}, True), (IN_A_VPC, True), *[({name: value}, False) for name, value in IN_A_VPC.items()],
-    ({"VpcIpv6": "true"}, False), ({"VpcIpv6": "true", **IN_A_VPC}, True),
-    ({"NoProxy": "10.0.0.0/8"}, False), (PROXY, True),
-])
-def test_settings_of_the_network_need_each_other(given, is_accepted):
-    assert (not Deployed(EnvID="dev", **given).broken_rules()) == is_accepted
-
-
 # claim: variables-of-the-function-hold-no-secret
 def test_variables_of_the_function_are_settings_without_a_login():
     variables = Deployed(EnvID="dev", **PROXY).properties("Function")["Environment"]["Variables"]
@@ -101,12 +92,6 @@ def test_function_that_reads_has_the_same_package_and_network(given):
     variables, of_the_other = reading["Environment"]["Variables"], function["Environment"]["Variables"]
     assert variables.keys() - of_the_other.keys() == {"FUNCTION", "ENVIRONMENT"} and variables["FUNCTION"] == "read"
     assert of_the_other.items() <= variables.items()
-
-
-def test_given_parameters_reach_the_credential():
-    key = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd"
-    properties = Deployed(EnvID="dev", MirrorSecretKmsKeyArn=key, ForeignCredentials="Delete").properties("MirrorCredential")
-    assert (properties["KmsKeyId"], properties["ForeignCredentials"]) == (key, "Delete")
 
 
 def test_the_bucket_is_encrypted_and_cleans_up(dev):

@@ -1,11 +1,11 @@
-"""Parameters that several templates have: they accept the same values, have the same descriptions, and reach the same
-properties."""
+"""Parameters that several templates have: they accept the same values, and have the same descriptions. test_settings.py has
+the properties that they reach."""
 
 import json
 import re
+
 import pytest
 
-from tests.templates.companions import BOTH, project
 from tests.templates.deployed import TEMPLATES, parameters_of_a_project, source
 
 PROJECT = source(TEMPLATES / "project.yaml")["Parameters"]
@@ -77,75 +77,6 @@ def test_descriptions_say_what_empty_means():
     for name, parameter in PROJECT.items():
         if parameter.get("Default") == "" and not name.endswith("Serial"):
             assert "If empty" in parameter["Description"], name
-
-
-@BOTH
-def test_approval_has_the_given_topic_and_links_to_the_commit(deployed, pipeline):
-    gitlab, topic = "https://gitlab.example.com/a/platform/infra", "arn:aws:sns:eu-central-1:123456789012:approvals"
-    notified, linked = {"NotificationTopicArn": topic}, {"ExternalEntityLink": f"{gitlab}/-/commit/#{{SourceVariables.CommitId}}"}
-    assert "Approval" not in deployed().properties(pipeline)
-    for given, expected in (({"ApprovalTopicArn": topic}, notified), ({"GitLabProjectUrl": gitlab}, linked),
-                            ({"ApprovalTopicArn": topic, "GitLabProjectUrl": gitlab}, notified | linked)):
-        approval = deployed(**given).properties(pipeline)["Approval"]
-        assert approval.pop("CustomData").endswith(" is ready for dev")
-        assert approval == expected
-
-
-@BOTH
-def test_template_path_reaches_the_pipeline(deployed, pipeline):
-    properties = deployed().properties(pipeline)
-    given = deployed(DeployTemplatePath="template.yaml").properties(pipeline)
-    assert "Deploy" not in properties
-    assert given == {**properties, "Deploy": {"TemplatePath": "template.yaml"}}
-
-
-@BOTH
-def test_other_settings_reach_the_pipeline_and_the_credential(deployed, pipeline):
-    stack = deployed(EnvID="stg", BranchName='release/"next"', ReviewBranches="review/*", Drift="Report", RotationSerial="2",
-                     GitLabProject="platform/infra", GitLabTokenSecretId="gitlab")
-    properties = stack.properties(pipeline)
-    assert json.loads(properties["BranchMap"]) == {"stg": 'release/"next"'}
-    assert (properties["Review"], properties["Drift"]) == ({"Branches": "review/*"}, "Report")
-    assert stack.properties("MirrorCredential")["RotationSerial"] == "2"
-    assert "RotationSerial" not in deployed().properties("MirrorCredential")
-    assert stack.broken_rules() == []
-
-
-GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
-# Each value of ReportToGitLab with the Report that it renders. None if nothing is reported.
-REPORTS = {"true": {}, "false": None, "BuildLog": {"BuildLog": True}}
-NEEDS_REPORTS = {"ReviewBranches": "review/*", "ApprovalFromGitLab": "true"}
-ENVIRONMENT_IN_GITLAB = {"GitLabEnvironmentName": "test/eu", "GitLabEnvironmentUrlOutput": "Address"}
-
-
-@BOTH
-@pytest.mark.parametrize("value", REPORTS)
-def test_each_value_of_the_reports_renders_as_it_must(deployed, pipeline, value):
-    report, given = REPORTS[value], {**GITLAB, "ReportToGitLab": value}
-    properties, parameters = deployed(**given).properties(pipeline), deployed().template["Parameters"]
-    assert parameters["ReportToGitLab"]["AllowedValues"] == list(REPORTS)
-    assert ("GitLab" in properties, properties.get("Report")) == (report is not None, report or None)
-    # The resource would reject Report without GitLab.
-    assert deployed(ReportToGitLab=value).properties(pipeline) == deployed().properties(pipeline)
-
-    approvals = {"FunctionApprovals": "GitLab"} if "FunctionApprovals" in parameters else {}
-    stack = deployed(**given, **NEEDS_REPORTS, **approvals)
-    broken = {why.split()[0] for why in stack.broken_rules()}
-    if report is None:
-        assert broken == NEEDS_REPORTS.keys()
-        return
-    assert broken == set() and stack.properties(pipeline)["Approval"]["FromGitLab"] is True
-    assert stack.properties(pipeline).items() >= {**properties, "Review": {"Branches": "review/*"}}.items()
-
-
-@pytest.mark.parametrize("value", REPORTS)
-def test_environment_in_gitlab_needs_reports(value):
-    stack = project(**GITLAB, **ENVIRONMENT_IN_GITLAB, ReportToGitLab=value)
-    if REPORTS[value] is None:
-        assert "need GitLabProject, and ReportToGitLab true or BuildLog" in "".join(stack.broken_rules())
-    else:
-        assert stack.broken_rules() == []
-        assert stack.properties("Pipeline")["Report"] == {"EnvironmentName": "test/eu", "EnvironmentUrlOutput": "Address", **REPORTS[value]}
 
 
 SCHEMA = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text())["properties"]

@@ -1,0 +1,143 @@
+"""The rules of all templates, which CloudFormation checks before it creates anything.
+
+Each assertion has a row with parameters that break its rule alone. If the properties of a pipeline can contain the same
+contradiction, the row names the example in tests/schemas that has them: the decoder and the schema reject it, too.
+"""
+
+import json
+
+import pytest
+
+from tests.policies import scene
+from tests.templates.companions import environment, stack
+from tests.templates.deployed import ACCOUNT, REGION
+from tests.templates.named import APPROVAL_TOPIC, IN_A_VPC, PROXY
+
+EXAMPLES = {example["name"]: example for example in json.loads((scene.TEMPLATE.parent / "tests/schemas/custom-gitopspipeline.json").read_text())}
+GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
+SILENT = {**GITLAB, "ReportToGitLab": "false"}
+REVIEW, NAMED, AUTOMATIC = {"ReviewBranches": "review/*"}, {"GitLabEnvironmentName": "test/eu"}, {"AutoApprove": "NoChanges"}
+BY_TAG = {"ApprovalFromGitLab": "true", "FunctionApprovals": "GitLab"}
+ELSEWHERE = {"RepositoryAccountId": "111122223333", "RepositoryName": "shop"}
+POLICY = f"arn:aws:iam::{ACCOUNT}:policy/"
+SLACK = {"SlackWorkspaceId": "T01234567", "SlackChannelId": "C01234567"}
+TEAMS = {"TeamId": scene.TEAM, "TeamsTenantId": scene.TEAM, "TeamsChannelId": "19%3Ashop%40thread.tacv2"}
+CHANNEL = f"arn:aws:chatbot::{ACCOUNT}:chat-configuration/slack-channel/slack-dev-notifications"
+# Without a first project, these settings of template.yaml would have no effect.
+OF_THE_FIRST_PROJECT = [
+    {"BranchName": "main"}, {"DeployTemplatePath": "template.yaml"}, GITLAB, {"GitLabProjectUrl": "https://gitlab.example.com/a/b"},
+    {"RotationSerial": "2"}, {**GITLAB, **REVIEW}, {**GITLAB, **BY_TAG}, {"ResourceTags": '{"a":"b"}'}, {"Drift": "Report"}]
+# With each of these, no change set waits for an approval.
+NO_CHANGE_SET = [
+    ({"ApprovalRequired": "false"}, "an approval by a tag that is not required"),
+    ({"DeployActionMode": "CREATE_UPDATE"}, "an approval by a tag without a change set"),
+    ({"DeployOnFailure": "Rollback"}, "an approval by a tag with a rollback")]
+
+# The templates, the rule, parameters that break it, and the example.
+BROKEN = [
+    ("template project cross-account-repository", "EveryEnvironmentHasABranch", {"EnvID": "stg"}, "an environment that no branch reaches"),
+    ("people branch-protection", "EveryEnvironmentNamesItsBranches", {"EnvID": "stg"}, ""),
+    ("template project", "AProjectNeedsAToken", {"GitLabProject": "platform/infra"}, "reports with an empty token"),
+    ("template project", "ATokenNeedsAProject", {"GitLabTokenSecretId": "gitlab"}, ""),
+    *[("template project", "ReviewsNeedGitLab", {**given, **REVIEW}, "a review without GitLab") for given in ({}, SILENT)],
+    *[("project", "ReviewsNeedGitLab", {**GITLAB, **REVIEW, **given}, "") for given in (ELSEWHERE, {"ImageRepositoryName": "ecr-dev-shop"})],
+    ("project", "TransformsAreReviewed", {**GITLAB, "ReviewAllowTransforms": "true"}, ""),
+    *[("project", "ReportsNeedGitLab", {**given, **NAMED}, "reports without GitLab") for given in ({}, SILENT)],
+    ("project", "ReportsNeedGitLab", {"GitLabEnvironmentUrlOutput": "Address"}, ""),
+    *[(template, rule, {**given, **BY_TAG}, "an approval by a tag without GitLab") for given in ({}, SILENT)
+      for template, rule in (("template", "TagsNeedGitLab"), ("project", "TagsApproveChangeSets"))],
+    ("template", "TagsNeedGitLab", {**GITLAB, **BY_TAG, "FunctionApprovals": "NoChanges"}, ""),
+    *[("project", "TagsApproveChangeSets", {**GITLAB, **BY_TAG, **given}, example) for given, example in NO_CHANGE_SET],
+    *[("project", "AnEmptyChangeSetIsAChangeSet", {**AUTOMATIC, **given}, "") for given, _ in NO_CHANGE_SET],
+    ("project", "AnEmptyChangeSetIsAChangeSet", {**AUTOMATIC, "DeployActionMode": "REPLACE_ON_FAILURE"}, "no changes without a change set"),
+    ("project", "AChangeSetIsExecutedOnce", {"DeployActionMode": "CHANGE_SET", "DeployOnFailure": "Rollback"}, "a rollback of a change set"),
+    *[("project", "PathsAreOfThisAccount", {**ELSEWHERE, name: "a/**,b"}, "") for name in ("SourcePaths", "SourcePathsExcluded")],
+    ("project", "AnApprovalRuleIsOfThisAccount", {**ELSEWHERE, "ApproversNeeded": "1"}, ""),
+    ("project", "ARepositoryOfAnAccountHasAName", {"RepositoryAccountId": "111122223333"}, ""),
+    ("project", "AnImageOfAnAccountHasARepository", {"ImageAccountId": "111122223333"}, ""),
+    ("project cross-account-artifacts", "TheyAreOtherAccounts", {**ELSEWHERE, "RepositoryAccountId": ACCOUNT}, "a repository of this account by its ARN"),
+    ("project cross-account-artifacts", "TheyAreOtherAccounts", {"ImageAccountId": ACCOUNT, "ImageRepositoryName": "a"}, ""),
+    ("cross-account-repository cross-account-image", "ItIsAnotherAccount", {"PipelineAccountId": ACCOUNT}, ""),
+    ("cross-account-s3", "ItIsAnotherAccount", {"RepositoryAccountId": ACCOUNT}, ""),
+    ("replica", "ACopyIsInAnotherRegion", {"SourceRegion": REGION}, ""),
+    ("replication", "ACopyIsInAnotherRegion", {"ReplicaRegion": REGION}, ""),
+    ("repository", "AllIsAlone", {"TriggerEvents": "all,deleteReference"}, ""),
+    *[("template", "SettingsOfTheFirstProjectNeedIt", {"ProjectID": "", **given}, "") for given in OF_THE_FIRST_PROJECT],
+    ("template", "SubnetsNeedASecurityGroup", {"VpcSubnetIds": IN_A_VPC["VpcSubnetIds"]}, ""),
+    ("template", "ASecurityGroupNeedsSubnets", {"VpcSecurityGroupIds": IN_A_VPC["VpcSecurityGroupIds"]}, ""),
+    ("template", "Ipv6NeedsSubnets", {"VpcIpv6": "true"}, ""),
+    ("template", "NoProxyNeedsAProxy", {"NoProxy": "10.0.0.0/8"}, ""),
+    ("template", "DeployedRolesHaveOneBoundary", {"DeployedRoles": "Bounded", "DeployedRolesBoundaryArn": f"{POLICY}deployed"}, ""),
+    ("template", "DeployedRolesHaveABoundaryOfTheirOwn", {"PermissionsBoundaryArn": f"{POLICY}own", "DeployedRolesBoundaryArn": f"{POLICY}own"}, ""),
+    ("notifications", "AChannelNeedsAWorkspace", {"SlackChannelId": "C01234567"}, ""),
+    ("notifications", "AWorkspaceNeedsAChannel", {"SlackWorkspaceId": "T01234567"}, ""),
+    ("notifications", "AWorkspaceNeedsAChannel", {**SLACK, "SlackConfigurationArn": CHANNEL}, ""),
+    *[("notifications", "TeamsNeedsAllOfItsIds", {**TEAMS, name: ""}, "") for name in TEAMS],
+    ("notifications", "TeamsNeedsAllOfItsIds", {**TEAMS, "TeamsConfigurationArn": CHANNEL}, ""),
+    ("notifications", "ARepositoryNeedsAProject", {"ProjectID": "", "RepositoryName": "shop"}, ""),
+    ("notifications", "APipelineNeedsAProject", {"ProjectID": "", "PipelineName": "codepipeline-dev-s3-site"}, ""),
+]
+ACCEPTED = [
+    ("template project people branch-protection cross-account-repository", {}),
+    ("template project people branch-protection cross-account-repository", {"EnvID": "prd"}),
+    ("template project", {"EnvID": "stg", "BranchName": "staging"}),
+    # An address alone configures nothing.
+    ("template project", {"GitLabUrl": "https://git.example.com"}),
+    *[("template project", {**GITLAB, **REVIEW, **BY_TAG, **NAMED, "ReportToGitLab": value}) for value in ("true", "BuildLog")],
+    ("template", {"EnvID": "stg", "ProjectID": ""}),
+    ("template", {"ProjectID": "", "GitLabTokenKmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1", "ApprovalTopicArn": APPROVAL_TOPIC}),
+    ("template", {**IN_A_VPC, **PROXY, "VpcIpv6": "true"}),
+    ("template", {"DeployedRoles": "Bounded", "PermissionsBoundaryArn": f"{POLICY}own"}),
+    ("template", {"DeployedRolesBoundaryArn": f"{POLICY}deployed", "PermissionsBoundaryArn": f"{POLICY}own"}),
+    ("project", {**GITLAB, **REVIEW, **AUTOMATIC, "ReviewAllowTransforms": "true", "SourcePaths": "a/**", "RepositoryName": "shop",
+                 "ApproversNeeded": "1", "DeployActionMode": "CHANGE_SET"}),
+    ("project", {"DeployOnFailure": "Rollback"}),
+    ("project", {**ELSEWHERE, "ImageAccountId": "111122223333", "ImageRepositoryName": "a"}),
+    ("people branch-protection", {"EnvID": "stg", "ProtectedBranches": "main"}),
+    ("cross-account-repository", {"EnvID": "stg", "BranchNames": "staging,hotfix"}),
+    # One account, both, or none before the stack is deleted.
+    *[("cross-account-artifacts", dict.fromkeys(names, "111122223333")) for names in (
+        ["RepositoryAccountId"], ["ImageAccountId"], ["RepositoryAccountId", "ImageAccountId"], [])],
+    ("cross-account-image cross-account-s3 replica replication", {}),
+    *[("repository", {"TriggerEvents": events}) for events in ("all", "createReference,deleteReference")],
+    ("notifications", {**SLACK, **TEAMS, "RepositoryName": "shop", "PipelineName": "codepipeline-dev-s3-site"}),
+]
+
+
+def each(rows):
+    return [pytest.param(template, *row, id=f"{template} {row}") for templates, *row in rows for template in templates.split()]
+
+
+def deployed(template, given):
+    """With those of the parameters that the template has."""
+    make = environment if template == "template" else lambda **values: stack(template, **values)
+    given = {"ProjectID": "shop", **given}
+    return make(**{name: value for name, value in given.items() if name in make().template["Parameters"]})
+
+
+@pytest.mark.parametrize(("template", "rule", "given", "example"), each(BROKEN))
+def test_contradiction_is_rejected_as_in_the_properties(template, rule, given, example):
+    made = deployed(template, given)
+    assert {*made.names_of_broken_rules()} == {rule}
+    for pipeline in made.of_type("Custom::GitOpsPipeline") if example else ():
+        assert EXAMPLES[example]["faults"] and contains(made.properties(pipeline), EXAMPLES[example]["properties"])
+
+
+def contains(properties, example):
+    """Whether they are those of the example. Some names may be others."""
+    if not isinstance(example, dict):
+        return str(properties) == str(example)
+    others = ("ServiceToken", "RepositoryArn", "RoleArn", "ArtifactKeyArn")
+    return all(name in properties and (name in others or contains(properties[name], value)) for name, value in example.items())
+
+
+@pytest.mark.parametrize(("template", "given"), each(ACCEPTED))
+def test_settings_without_a_contradiction_are_accepted(template, given):
+    assert deployed(template, given).broken_rules() == []
+
+
+@pytest.mark.parametrize("template", [path.stem for path in scene.templates()])
+def test_each_assertion_has_a_row(template):
+    broken = {why for templates, _, given, _ in BROKEN if template in templates.split() for why in deployed(template, given).broken_rules()}
+    rules = deployed(template, {}).template.get("Rules", {})
+    assert broken == {assertion["AssertDescription"] for rule in rules.values() for assertion in rule["Assertions"]}
