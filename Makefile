@@ -122,7 +122,7 @@ lint-templates: $(INSTALLED)
 	for template in $$(grep -l '^Transform:' $(TEMPLATES)); do \
 	    AWS_DEFAULT_REGION=eu-central-1 sam validate --lint --template-file $$template; \
 	done
-	cfn-lint --regions us-east-1 eu-central-1 --append-rules docs/schemas/rules --template $(TEMPLATES) tests/deployment/templates/*.yaml
+	cfn-lint --regions us-east-1 eu-central-1 --append-rules docs/schemas/rules --template $(TEMPLATES) tests/deployment/templates/*.yaml tools/trial/scenes/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
 # The words of tools/checks/prose.yaml, and the length of sentences.

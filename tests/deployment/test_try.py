@@ -20,7 +20,7 @@ from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.play import steps
 from tests.play.steps import ROOT, Login, Working
 
-from tools.trial.observing import OBSERVERS
+from tools.trial.observing import observed
 
 PROJECT = "platform/trial"
 COMMAND = [sys.executable, "-m", "tools.trial.run", "--interval", "0.2"]
@@ -182,7 +182,7 @@ def test_stories_and_observers_are_in_the_report(user: User) -> None:
     trial = user.tries("--scenarios", "mirrors_new_password,deployment_approved_and_rejected", CONFIRM="yes")
     assert "0 failed" in trial.output and "| Story: deployment_approved_and_rejected |" in trial.report, trial.output
     evidence = dict(re.findall(r"^\| `([^`]+)` \| [a-z ]+ \| (.*) \|$", trial.report, re.MULTILINE))
-    assert [name for name in OBSERVERS if not evidence[name]] == []
+    assert [name for name in observed() if not evidence[name]] == []
     assert "the story mirrors_new_password succeeded" in evidence["login-valid-within-5min"]
     for name, text in trial.recorded.items():
         recorded = json.loads(text)

@@ -1,17 +1,17 @@
-"""Looks at the rows of docs/project/assumptions.yaml that have an observer, each once in a run of `make try`."""
+"""Looks at the rows of docs/project/assumptions.yaml that have an observer or a table, each once in a run of `make try`."""
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 from tests.play import waiting
 from tools.run.console import note
-from tools.trial import observers
+from tools.trial import observers, table
 from tools.trial.acts import TryStory
-from tools.trial.observers import LOOKS_AFTER, OBSERVERS, NotSeen, World
+from tools.trial.observers import LOOKS_AFTER, OBSERVERS, NotSeen, Seen, World
 
 for _module in pkgutil.iter_modules(observers.__path__, f"{observers.__name__}."):
     importlib.import_module(_module.name)
@@ -23,6 +23,11 @@ MOMENTS = {"deploy": "deploy", "push": "push", "reject": "build", "rotate": "rot
 
 # An observer that waits longer for a state has not seen its row.
 _WAIT_SECONDS, _WAIT_LOOKS = 60, 60
+
+
+def observed() -> set[str]:
+    """The assumptions that are looked at."""
+    return {*OBSERVERS, *table.rows_after()}
 
 
 @contextmanager
@@ -41,34 +46,42 @@ class Observing:
         self._world = World(story, story.source.project)  # type: ignore[arg-type]
 
     def at(self, moment: str) -> None:
-        """Calls the observers of this moment."""
+        """Calls the observers of this moment, and plays its tables, each once in a run. One that fails does not fail the
+        run."""
+        if moment in self._looked:
+            return
+        self._looked.add(moment)
         for name, after in LOOKS_AFTER.items():
             if after == moment:
-                self.look(name)
+                self._look(lambda name=name: {name: result(OBSERVERS[name], self._world)})  # type: ignore[misc]
+        for play in table.tables():
+            if play["after"] == moment:
+                self._look(lambda play=play: table.played(self._world, play))  # type: ignore[misc]
 
-    def look(self, name: str) -> None:
-        """A row without an observer is seen by the acts. An observer that fails does not fail the run."""
-        if name in self._looked or name not in OBSERVERS:
-            return
-        self._looked.add(name)
+    def _look(self, look: Callable[[], dict[str, Seen | Exception | None]]) -> None:
         calls, seen = self._story.aws.calls, self._story.seen
         before = len(calls)
-        try:
-            with _short_waits():
-                found = OBSERVERS[name](self._world)
-        except Exception as error:  # noqa: BLE001: the others have to look
-            seen.not_seen(name, str(error) if isinstance(error, NotSeen) else f"{type(error).__name__}: {error}")
-            note(f"{name}: not seen: {error}")
-            return
-        if not found:
-            seen.not_seen(name, "the run did not show it")
-            return
-        seen.add(name, found.held, found.evidence)
-        note(f"{name}: {'held' if found.held else 'not held'}: {found.evidence}")
-        if found.recorded is not None:
-            seen.recorded[name] = self._recorded(found.recorded, calls[before:])
+        with _short_waits():
+            results = look()
+        for name, found in results.items():
+            if isinstance(found, Seen):
+                seen.add(name, found.held, found.evidence)
+                note(f"{name}: {'held' if found.held else 'not held'}: {found.evidence}")
+                if found.recorded is not None:
+                    seen.recorded[name] = self._recorded(found.recorded, calls[before:])
+                continue
+            reason = f"{type(found).__name__}: {found}" if found and not isinstance(found, NotSeen) else str(found or "")
+            seen.not_seen(name, reason or "the run did not show it")
+            note(f"{name}: not seen: {reason}")
 
     def _recorded(self, response: Any, calls: list[str]) -> dict[str, Any]:
         """The response with its source, as tests/fixtures has recorded ones."""
         return {"source": sorted(set(calls)) or ["git or GitLab"], "region": self._story.aws.region,
                 "date": date.today().isoformat(), "response": response}
+
+
+def result(look: Callable[[World], Seen | None], world: World) -> Seen | Exception | None:
+    try:
+        return look(world)
+    except Exception as error:  # noqa: BLE001: the others have to look
+        return error

@@ -35,8 +35,7 @@ from tools.trial.acts import STEPS, Step, TryStory
 from tools.trial.cleanup import Cleanup
 from tools.trial.costs import cost_and_duration
 from tools.trial.gitlab import RemoteGitLab, RemoteProject
-from tools.trial.observers import OBSERVERS
-from tools.trial.observing import MOMENTS, Observing
+from tools.trial.observing import MOMENTS, Observing, observed
 from tools.trial.ownership import own
 from tools.trial.report import Report
 from tools.trial.stories import Stories, chosen, developer
@@ -168,7 +167,7 @@ and in project {options.project} of {options.gitlab.url}:
 {of_stories(options)}
 Then it deletes all of it. In GitLab, closed merge requests stay, and records of pipelines and notes at commits that no
 branch contains.
-{cost_and_duration(options.acts, options.scenarios, len(OBSERVERS) if options.scenarios else 0)}
+{cost_and_duration(options.acts, options.scenarios, len(observed()) if options.scenarios else 0)}
 """
     terminal.write(*shown.split("\n"))
     return is_typed(names.first)
@@ -182,7 +181,7 @@ def of_stories(options: Options) -> str:
     return f"""\
 - for {len(options.scenarios)} stories: stacks story-{first}-s<number>, the IAM user {developer(options.names)}, and
   branches {first}-s<number>-… in GitLab, of which two are protected, with a push mirror at a time
-- for {len(OBSERVERS)} observers, with {first}-probe in their names: stacks with roles, functions, topics, a bus, a key and
+- for {len(observed())} observers, with {first}-probe in their names: stacks with roles, functions, topics, a bus, a key and
   notification rules, two IAM users that push, buckets and secrets. In GitLab a merge request, statuses, and for seconds a
   project access token with the role Developer and the scope api
 - what stays of them: {', '.join(STAYS)}

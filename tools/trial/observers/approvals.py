@@ -210,15 +210,6 @@ def time_until_a_merge_request(world: World) -> Seen:
     return Seen(seconds <= 10, f"listed {seconds:.1f} s after the push")
 
 
-@observes("only-comments-filter")
-def notes_of_people(world: World) -> Seen | None:
-    every, comments = (a_merge_request(world)[kind] for kind in ("all", "comments"))
-    written = [each["id"] for each in every if not each["system"]]
-    if len(written) == len(every):
-        return None
-    return Seen([each["id"] for each in comments] == written, f"{len(comments)} of {len(every)} notes, {len(written)} by people")
-
-
 @observes("note-body-is-unchanged")
 def body_of_a_note(world: World) -> Seen:
     written, read = (_lines(a_merge_request(world)[kind]) for kind in ("written", "read"))

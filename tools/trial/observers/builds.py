@@ -121,21 +121,6 @@ def _failed_phases(build: dict[str, Any]) -> list[str]:
     return [each["phaseType"] for each in build.get("phases", []) if each.get("phaseStatus", "SUCCEEDED") != "SUCCEEDED"]
 
 
-@building.observes("build-target-ignores-unknown-input")
-def unknown_input(held: Building) -> Seen:
-    """The second rule, whose target receives an empty request, shows that rules, role and quota are ready."""
-    for detail_type in ("whole", "empty", "whole"):
-        held.waits_idle()
-        before = len(held.ids())
-        held.event(detail_type)
-        started = seconds_until(lambda before=before: len(held.ids()) > before, 120) < math.inf  # type: ignore[misc]
-        if started and detail_type == "whole":
-            return Seen(True, "the whole event started a build")
-        if not started and detail_type == "empty":
-            raise NotSeen("an empty request started no build either")
-    return Seen(False, "an empty request started a build, the whole event did not")
-
-
 @building.observes("build-limit-is-an-error")
 def build_limit(held: Building) -> Seen | None:
     held.waits_idle()
@@ -213,28 +198,3 @@ def _random(ids: list[str]) -> Seen:
     """A UUID of version 4 has 122 random bits: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4."""
     versions = [uuid.UUID(each).version if len(each) == 36 else None for each in ids]
     return Seen(set(versions) == {4} and len(set(ids)) == len(ids), f"{len(ids)} IDs, UUIDs of version {versions[0]}", ids)
-
-
-def review_builds(world: World) -> list[dict[str, Any]]:
-    """The builds that have read their source."""
-    codebuild = world.client("codebuild")
-    ids = codebuild.list_builds_for_project(projectName=world.story.loop.project.review_project)["ids"]
-    found = codebuild.batch_get_builds(ids=ids)["builds"] if ids else []
-    return [build for build in found if build.get("resolvedSourceVersion")]
-
-
-@observes("source-version-is-shown-unchanged")
-def shown_version(world: World) -> Seen | None:
-    builds = review_builds(world)
-    shown = [build.get("sourceVersion", "none") for build in builds]
-    unchanged = [version.startswith("refs/heads/") and version.endswith(f"^{{{build['resolvedSourceVersion']}}}")
-                 for version, build in zip(shown, builds, strict=True)]
-    return Seen(all(unchanged), f"sourceVersion {shown[0]}", shown[0]) if shown else None
-
-
-@observes("build-output-location")
-def output_location(world: World) -> Seen | None:
-    bucket = f":s3:::{world.story.names.bucket_prefix}"
-    shown = [build["artifacts"].get("location", "none") for build in review_builds(world)
-             if build["buildStatus"] == "SUCCEEDED"]
-    return Seen(all(bucket in each and "/review/" in each for each in shown), shown[0], shown[0]) if shown else None

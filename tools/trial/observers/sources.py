@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -158,13 +159,19 @@ def delete_role(aws: Account, name: str) -> None:
         iam.delete_role(RoleName=name)
 
 
+def scene(name: str) -> str:
+    """The text of a template."""
+    return (Path(__file__).parents[1] / f"scenes/{name}.yaml").read_text()
+
+
 @contextmanager
-def stack(world: World, template: dict[str, Any], name: str = "", **more: Any) -> Iterator[Stack]:
+def stack(world: World, template: dict[str, Any] | str, name: str = "", **more: Any) -> Iterator[Stack]:
     """A stack after its creation has ended, even if it failed."""
     made = Stack(world.story.aws, name or probe(world))
     try:
         made.id = world.client("cloudformation").create_stack(
-            StackName=made.name, TemplateBody=json.dumps(template), Capabilities=CAPABILITIES, **more)["StackId"]
+            StackName=made.name, TemplateBody=template if isinstance(template, str) else json.dumps(template),
+            Capabilities=CAPABILITIES, **more)["StackId"]
         made.wait()
         yield made
     finally:

@@ -1,0 +1,285 @@
+"""Plays the tables in `observers/*.yaml`: assumptions that calls and their answers show. observers/README.md has the
+form."""
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from botocore import xform_name
+from botocore.response import StreamingBody
+from botocore.session import Session
+
+from cli.shell.terminal import shortened
+from tests.play import waiting
+from tests.play.calls import PLACEHOLDER, Calls, matches, member
+from tests.play.steps import Login, Stack
+from tools.run.console import note
+from tools.trial.observers import NotSeen, Seen, World, scenes, sources
+
+_TABLES = Path(__file__).parent / "observers"
+# A row whose answer comes too late looks for it this many times longer, so that the report has the seconds.
+_LATE = 5
+# Members of answers that no report may show.
+_SECRETS = {"ServicePassword", "token", "SecretAccessKey", "SessionToken"}
+_OPERATION = re.compile(r"(?:(\d+)x )?(?:after (\d+) s )?(?:within (\d+) s )?(?:as (\w+) )?(.+)")
+# A member of an answer that has a further page.
+_FURTHER = re.compile(r"(?i)(next)?(token|marker)|NextMarker|IsTruncated")
+
+
+@cache
+def tables() -> list[dict[str, Any]]:
+    """The plays of all files. Each has the moment of its calls."""
+    return [play for path in sorted(_TABLES.glob("*.yaml")) for play in yaml.safe_load(path.read_text())]
+
+
+def rows(steps: list[Any]) -> Iterator[str]:
+    """The assumptions that these steps show."""
+    for step in steps:
+        if isinstance(step, dict):
+            yield from step.keys() - {"end"}
+        elif not isinstance(step[0], str):
+            yield from rows(step)
+
+
+def rows_after(moment: str = "") -> list[str]:
+    return [name for play in tables() if moment in ("", play["after"]) for name in rows(play["calls"])]
+
+
+def played(world: World, play: dict[str, Any]) -> dict[str, Seen | Exception]:
+    """The results of the rows of a play."""
+    names = dict.fromkeys(rows(play["calls"]))
+    try:
+        player = Player(world, play.get("given", {}))
+        player.play(play["calls"])
+        return player.found
+    except Exception as error:  # noqa: BLE001: the others have to be played
+        return dict.fromkeys(names, error)
+
+
+def _values(world: World) -> dict[str, str]:
+    """The names that a table may use."""
+    story, names, project = world.story, world.story.names, world.story.loop.project
+    return {"run": names.first, "probe": sources.probe(world), "account": story.aws.account_id, "region": story.aws.region,
+            "joined_region": story.aws.region.replace("-", ""), "partition": Session().get_partition_for_region(story.aws.region),
+            "bucket": sources.bucket(world), "mirror_user": names.user, "branch": names.branch,
+            "free_branch": names.unprotected_branch, "review_branch": names.review_branch, "pipeline": project.name,
+            "repository": project.repository, "reviews": project.review_project, "event_rule": project.event_rule,
+            "child": project.stack_name, "deployed": project.deployed.name, "environment": story.environment.name,
+            "failed_environment": story.failing.name, "log_group": f"/aws/lambda/{story.environment.function_name}",
+            "tomorrow": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}", "long_text": "0" * 4096,
+            "deployer": f"role-{names.first}-codedeploy-cfn"}
+
+
+@dataclass
+class _Looked:
+    found: dict[str, Any]
+    wanted: list[dict[str, Any]]
+    seconds: float
+    # Within how many seconds the answer is expected; 0 for at once.
+    limit: int
+
+    @property
+    def is_failure(self) -> bool:
+        return bool(self.found.get("error") or self.found.get("http", 0) >= 400)
+
+    def shown(self) -> dict[str, Any]:
+        """The expected members of the answer, or its error."""
+        named = dict.fromkeys(key for each in self.wanted for key in each if key not in ("error", "http"))
+        return {key: member(self.found, key) for key in (("error", "message", "http") if self.is_failure else named)}
+
+
+class Player(Calls):
+    """The calls of one play, and the results of its rows."""
+
+    def __init__(self, world: World, given: dict[str, str]) -> None:
+        began = datetime.now(UTC) - timedelta(minutes=1)
+        values = {name: [value] for name, value in {**_values(world), **given, "n": "1", "now": "", "began": began.isoformat()}.items()}
+        super().__init__(values, self._service, self._send_to_gitlab)
+        self.found: dict[str, Seen | Exception] = {}
+        # `as`, the value of the name of a role or of a token.
+        self._world, self._as, self._ends = world, "", ExitStack()
+
+    def play(self, steps: list[Any]) -> None:
+        """A step that fails ends its group, whose further rows are not seen."""
+        outer, seen = self._ends, {name: list(values) for name, values in self.seen.items()}
+        with ExitStack() as self._ends:
+            for number, step in enumerate(steps):
+                try:
+                    self._perform(step)
+                except Exception as error:  # noqa: BLE001: the report has it as the reason
+                    self.found |= dict.fromkeys(rows(steps[number:]), error)
+                    break
+        self._ends, self.seen = outer, seen
+
+    def _perform(self, step: Any) -> None:
+        if isinstance(step, list) and not isinstance(step[0], str):
+            self.play(step)
+        elif isinstance(step, list):
+            self._prepare(*step)
+        elif "end" in step:
+            operation, parameters = step["end"]
+            self._ends.callback(self._end, self._look, operation, parameters, [None])
+        else:
+            [(name, row)] = step.items()
+            try:
+                found: Seen | Exception = self._row(*row)
+            except Exception as error:  # noqa: BLE001: the next row may be seen
+                found = error
+            # A row with several calls held if all of them did.
+            if not isinstance(before := self.found.get(name), Exception) and (before is None or before.held):
+                self.found[name] = found
+
+    def _prepare(self, operation: str, parameters: Any = None, *expected: Any) -> None:
+        looked = self._look(operation, parameters, expected or [None])
+        for wanted in looked.wanted:
+            if matches(wanted, looked.found):
+                self.remember(looked.found, wanted)
+                return
+        raise NotSeen(f"{operation} answered {_text(looked.shown())}")
+
+    def _end(self, call: Callable[..., Any], *arguments: Any) -> None:
+        """The clean-up of the run deletes and reports the remains."""
+        try:
+            call(*arguments)
+        except Exception as error:  # noqa: BLE001: the further calls have to be made
+            note(f"{arguments}: {error}")
+
+    def _row(self, operation: str, parameters: Any = None, held: Any = None, *refuted: Any) -> Seen:
+        """A failed request shows nothing, unless the row expects its error."""
+        if unknown := self._unknown([held, *refuted]):
+            raise NotSeen(f"no call has shown {', '.join(unknown)}")
+        looked = self._look(operation, parameters, [held, *refuted], _LATE if not refuted else 1)
+        found, wanted = looked.found, looked.wanted
+        is_held, shown = matches(wanted[0], found), looked.shown()
+        if not is_held and (not any(matches(each, found) for each in wanted[1:]) if refuted else looked.is_failure):
+            raise NotSeen(f"{operation} answered {_text(shown)}")
+        self.remember(found, {})
+        in_time = looked.seconds <= looked.limit or not looked.limit
+        return Seen(is_held and in_time, _text(shown) + (f" after {looked.seconds:.0f} s" if looked.limit else ""), shown)
+
+    def _unknown(self, value: Any) -> list[str]:
+        """The names in it that have no value."""
+        return [name for name, _ in re.findall(PLACEHOLDER, json.dumps(value)) if name not in self.seen]
+
+    def _look(self, operation: str, parameters: Any, expected: Sequence[Any], late: int = 1) -> _Looked:
+        """The first answer that matches the first expected one, or the last one of the time."""
+        times, pause, limit, self._as, single = _OPERATION.fullmatch(operation).groups()  # type: ignore[union-attr]
+        if unknown := self._unknown([operation, parameters]):
+            raise NotSeen(f"no call has shown {', '.join(unknown)}")
+        wanted, began = [self.wanted(single, each) for each in expected], time.monotonic()
+        # Tests look for three seconds only, because the local services need no more.
+        seconds = int(limit or 0) * late if waiting.PACE.interval >= 1 else min(int(limit or 0), 3)
+        for number in range(1, int(times or 1) + 1):
+            time.sleep(int(pause or 0) if waiting.PACE.interval >= 1 else min(int(pause or 0), 1))
+            self.seen |= {"n": [str(number)], "now": [datetime.now(UTC).isoformat()]}
+            asked, sent = self.filled(single), self.filled(parameters)
+            while True:
+                found, took = self.ask(asked, sent), time.monotonic() - began
+                if took >= seconds or matches(wanted[0], found):
+                    break
+                time.sleep(min(1, waiting.PACE.interval))
+            if not matches(wanted[0], found):
+                break
+        return _Looked(found, wanted, took, int(limit or 0))
+
+    # --- operations ---------------------------------------------------------------------------
+
+    def ask(self, operation: str, parameters: Any) -> dict[str, Any]:
+        word, _, what = operation.partition(" ")
+        if word in ("create", "update"):
+            return self._stack(word, what, parameters or {})
+        if word == "login":
+            return {"http": Login(parameters["UserName"], parameters["Password"], "").status(what)}
+        return super().ask(operation, parameters)
+
+    def wanted(self, operation: str, expected: Any) -> dict[str, Any]:
+        if operation.startswith("login "):
+            return dict(expected)
+        ended = {"StackStatus": f"{operation.split(' ')[0].upper()}_COMPLETE"} if operation.startswith(("create ", "update ")) else {}
+        return super().wanted(operation, expected if expected is not None else ended)
+
+    def _stack(self, word: str, scene: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Creates or updates the stack of a scene, with these parameters, and waits for its end. The stack is deleted at
+        the end of the group."""
+        request = {key: given[key] for key in given.keys() & {"RoleARN", "ClientRequestToken"}}
+        made = Stack(self._world.story.aws, given.get("StackName", f"{self.seen['probe'][0]}-{scene.replace('_', '-')}"))
+        parameters = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in given.items()
+                      if key not in request and key != "StackName"]
+        client = self._world.client("cloudformation")
+        change, body = getattr(client, f"{word}_stack"), sources.scene(scene)
+        if word == "create":
+            self._ends.callback(self._end, sources.delete_stack, self._world.story.aws, made.name)
+        change(StackName=made.name, TemplateBody=body, Parameters=parameters, Capabilities=sources.CAPABILITIES, **request)
+        made.wait()
+        shown = made.describe()
+        self.seen |= {f"stack_{scene}": [made.name], f"id_{scene}": [shown["StackId"]]}
+        return {"error": None, "StackStatus": shown["StackStatus"], "StackId": shown["StackId"],
+                "StackStatusReason": shown.get("StackStatusReason", ""), "failures": made.failures(), **made.outputs()}
+
+    def _service(self, service: str) -> Any:
+        client = self._world.client(service)
+        if not self._as:
+            return client
+        held = scenes.session(self._world, self.seen[self._as][0])
+        return held.client(service, endpoint_url=client.meta.endpoint_url)
+
+    def _send_to_gitlab(self, method: str, path: str, body: Any) -> Any:
+        token = self.seen[self._as][0] if self._as else ""
+        below = "" if path.startswith(("/groups/", "/users/", "/personal_access_tokens")) else None
+        return sources.gitlab(self._world, method, path, token, below, **{"params" if method == "GET" else "json": body})
+
+    def send(self, client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """With all pages. A member that is a text in the request may be written as JSON, and one of the answer is read."""
+        shape = client.meta.service_model.operation_model(operation).input_shape
+        given = _as_text(shape, parameters)
+        found = super().send(client, operation, given)
+        method = xform_name(operation)
+        if client.can_paginate(method) and any(_FURTHER.fullmatch(key) and found[key] for key in found):
+            found |= client.get_paginator(method).paginate(**given).build_full_result()
+        read: dict[str, Any] = _read(found)
+        return read
+
+    def remember(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+        super().remember(found, wanted)
+        self._world.story.loop.passwords.update(
+            str(value) for name in _SECRETS for value in self.seen.get(name, ()) if isinstance(value, str))
+
+
+def _text(shown: Any) -> str:
+    return shortened(json.dumps(shown, default=str), 300)
+
+
+def _as_text(shape: Any, value: Any) -> Any:
+    if isinstance(value, (dict, list)) and shape is not None:
+        if shape.type_name in ("string", "blob"):
+            return json.dumps(value)
+        if isinstance(value, list):
+            return [_as_text(shape.member, each) for each in value]
+        if shape.type_name == "structure":
+            return {key: _as_text(shape.members.get(key), each) for key, each in value.items()}
+    return value
+
+
+def _read(value: Any) -> Any:
+    """With times as texts, and with the content of JSON: the events of CloudTrail, templates, lines of logs."""
+    if isinstance(value, dict):
+        return {key: _read(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_read(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, StreamingBody):
+        value = value.read().decode(errors="replace")
+    if isinstance(value, str) and value.startswith("{"):
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value
