@@ -3,9 +3,11 @@
 Prices of us-east-1 on 2026-11-25, in US dollars. Other regions differ by some percent. Free tiers are not subtracted.
 """
 
+import json
 from collections.abc import Sequence
 
 from tests.play.scenarios import Scenario
+from tools.trial import table
 
 # https://aws.amazon.com/codepipeline/pricing: a pipeline of type V2 costs for each minute of its actions. The function
 # creates only such pipelines.
@@ -21,8 +23,8 @@ _HOUR_OF_AN_ENVIRONMENT = (2 * 0.40 + 11 * 0.30 + 13 * 0.10 + 3) / 730
 _USER = 1.0
 # Your own; for each of three environments those of the mirror, the function and CloudFormation; two review builds.
 _USERS = 1 + 3 * 3 + 2
-# Two IAM users, three roles in CodeBuild and of an author, two sessions of the builds, four executions.
-_USERS_OF_OBSERVERS = 2 + 3 + 2 + 4
+# Two IAM users, three roles in CodeBuild and of an author, two sessions of the builds, each execution.
+_USERS_OF_OBSERVERS = 2 + 3 + 2 + json.dumps(table.tables()).count("codepipeline:StartPipelineExecution") + 1
 # Seconds of Lambda, an alarm or a key for an hour, some objects and events.
 _OBSERVER = 0.01
 

@@ -176,8 +176,8 @@ class Player(Calls):
         if unknown := self._unknown([operation, parameters]):
             raise NotSeen(f"no call has shown {', '.join(unknown)}")
         wanted, began = [self.wanted(single, each) for each in expected], time.monotonic()
-        # Tests look for three seconds only, because the local services need no more.
-        seconds = int(limit or 0) * late if waiting.PACE.interval >= 1 else min(int(limit or 0), 3)
+        # Tests look for some seconds only, because the local services need no more.
+        seconds = int(limit or 0) * late if waiting.PACE.interval >= 1 else min(int(limit or 0), 3 if late > 1 else 20)
         for number in range(1, int(times or 1) + 1):
             time.sleep(int(pause or 0) if waiting.PACE.interval >= 1 else min(int(pause or 0), 1))
             self.seen |= {"n": [str(number)], "now": [datetime.now(UTC).isoformat()]}

@@ -176,6 +176,18 @@ def nested_stacks(world: World) -> Seen:
     return _deployed(world, "cloudformation:", "Nested")
 
 
+@observes("list-stacks-is-complete")
+def listed_stacks(world: World) -> Seen:
+    """With a nested stack, and with the deleted stack of a failed deployment."""
+    story, nested = world.story, as_pipelines_deploy(world)["nested"]
+    if not nested or not story.failing.id:
+        raise NotSeen("there was no nested stack, or no failed deployment")
+    expected = {story.environment.name, story.loop.project.stack_name, nested, story.failing.id}
+    pages = world.client("cloudformation").get_paginator("list_stacks").paginate()
+    shown = {name for page in pages for each in page["StackSummaries"] for name in (each["StackName"], each["StackId"])}
+    return Seen(expected <= shown, f"{len(expected & shown)} of {len(expected)} stacks are listed", sorted(expected - shown))
+
+
 def a_merge_request(world: World) -> dict[str, Any]:
     """A merge request of the branch without a pipeline: the time until GitLab lists it, and its notes. It stays, closed."""
     if "merge request" not in world.kept:

@@ -1,109 +1,91 @@
-"""Observers that push to a repository of their own in CodeCommit, as a user of their own."""
+"""Observers that push with git to a repository of their own, as a user of their own."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cli.shell.terminal import shortened
 from tests.play.pipelines import issue_login
-from tests.play.steps import Login, PushRefused, Working
-from tools.trial.observers import NotSeen, Seen, World, observes
+from tests.play.steps import Stack, Working
+from tools.trial.observers import NotSeen, Seen, World
 from tools.trial.observers.scenes import Scene
-from tools.trial.observers.sources import allows, mirrored, policy, probe, seconds_between, seconds_until, trail, user
+from tools.trial.observers.sources import probe, scene, seconds_until, stack
 
 _REJECTED = (401, 403)
 # git's output after a rejection, and not after a failure of the network or of the server.
 _REJECTION = re.compile("(?:error:|HTTP) 4|remote rejected|denied|not authorized")
-# CloudTrail's event history is up to 15 minutes late.
-_HISTORY_SECONDS = 1800
-_FREE, _PROTECTED = "refs/heads/free", "refs/heads/protected"
+_MAIN, _FREE, _PROTECTED = "refs/heads/main", "refs/heads/free", "refs/heads/protected"
 
 
-class Clone(Working):
-    """A clone that also pushes several references at once."""
+class Repository(Working):
+    """A clone of a repository with the branch main, as a user that may not push to one branch."""
 
-    def push_together(self, login: Login, url: str, *references: str) -> str:
-        """git's output."""
-        return self._git_as(login, "push", url, *(f"HEAD:{reference}" for reference in references)).stderr
+    def __init__(self, world: World, made: Stack) -> None:
+        self.world, self.name = world, probe(world)
+        self.url, self.queue = (made.outputs()[name] for name in ("Url", "Queue"))
+        super().__init__(Path(world.story.directory) / self.name, "main")
+        self.login = issue_login(world.story.aws, self.name)
+        world.story.loop.passwords.add(self.login.password)
 
-    def rename(self, former: str, to: str) -> None:
-        self._git("mv", former, to)
-
-    def all_references(self, login: Login, url: str) -> dict[str, str]:
-        listed = self._git_as(login, "ls-remote", url)
-        if listed.returncode != 0:
-            raise PushRefused(listed.stderr)
-        return {name: commit for commit, name in (line.split("\t") for line in listed.stdout.splitlines())}
-
-
-@dataclass
-class Repository:
-    """A repository with the branch main, and the clone and login of a user that may not push to one branch."""
-
-    world: World
-    name: str
-    url: str
-    clone: Clone
-    login: Login
-    user: str
-
-    @property
-    def codecommit(self) -> Any:
-        return self.world.client("codecommit")
+    def commit(self, to: str = _MAIN, **files: str) -> str:
+        return self.push(self.login, self.url, files, to).commit
 
     def differences(self, before: str, after: str) -> list[dict[str, Any]]:
         """The first page."""
-        page = self.codecommit.get_differences(
+        page = self.world.client("codecommit").get_differences(
             repositoryName=self.name, beforeCommitSpecifier=before, afterCommitSpecifier=after)
         return list(page["differences"])
-
-    def commit(self, **files: str) -> str:
-        return self.clone.push(self.login, self.url, files).commit
 
     def pushes(self, *references: str) -> tuple[list[str], str]:
         """Pushes them together. Returns the protected and free branches that the repository then has, and git's
         output."""
-        output = self.clone.push_together(self.login, self.url, *references)
-        there = self.clone.all_references(self.login, self.url)
-        for reference in (_FREE, _PROTECTED):
-            if reference in there:
-                self.codecommit.delete_branch(repositoryName=self.name, branchName=reference.removeprefix("refs/heads/"))
+        output = self._git_as(self.login, "push", self.url, *(f"HEAD:{reference}" for reference in references)).stderr
+        there = self.references(self.login, self.url, must_succeed=True)
         found = [each for each in (_FREE, _PROTECTED) if each in there]
+        for reference in found:
+            self.world.client("codecommit").delete_branch(
+                repositoryName=self.name, branchName=reference.removeprefix("refs/heads/"))
         if not found and not _REJECTION.search(output):
             raise NotSeen(f"the push was neither accepted nor rejected: {shortened(output, 200)}")
         return found, output
+
+    def event_of(self, commit: str) -> dict[str, Any]:
+        """The event that made this the tip of main."""
+        messages = self.world.client("sqs").receive_message(
+            QueueUrl=self.queue, WaitTimeSeconds=2, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
+        details = [json.loads(message["Body"])["detail"] for message in messages]
+        return next((each for each in details if each.get("commitId") == commit and each.get("referenceName") == "main"), {})
 
 
 @Scene
 @contextmanager
 def repository(world: World) -> Iterator[Repository]:
-    codecommit, iam, name = world.client("codecommit"), world.client("iam"), probe(world)
-    made = codecommit.create_repository(repositoryName=name)["repositoryMetadata"]
-    try:
-        with user(world) as pusher:
-            iam.put_user_policy(UserName=pusher, PolicyName="push", PolicyDocument=_policy(made["Arn"]))
-            login = issue_login(world.story.aws, pusher)
-            world.story.loop.passwords.add(login.password)
-            url, clone = made["cloneUrlHttp"], Clone(Path(world.story.directory) / name, "main")
-            seconds_until(lambda: login.status(url) == 200, 300)
-            clone.push(login, url, {"README": "a probe\n"})
-            yield Repository(world, name, url, clone, login, pusher)
-    finally:
-        codecommit.delete_repository(repositoryName=name)
+    name = probe(world)
+    with stack(world, scene("repository"), Parameters=[{"ParameterKey": "Name", "ParameterValue": name}]) as made:
+        held = Repository(world, made)
+        try:
+            seconds_until(lambda: held.login.status(held.url) == 200, 300)
+            held.commit(README="a probe\n")
+            yield held
+        finally:
+            world.client("iam").delete_service_specific_credential(
+                UserName=name, ServiceSpecificCredentialId=held.login.credential_id)
 
 
-def _policy(arn: str) -> str:
-    """As AWS's example 4, with which an administrator protects a branch:
-    https://docs.aws.amazon.com/codecommit/latest/userguide/customer-managed-policies.html."""
-    return json.dumps(policy(
-        allows("codecommit:GitPull", "codecommit:GitPush", resource=arn),
-        allows("codecommit:GitPush", resource=arn, effect="Deny", condition={
-            "StringEqualsIfExists": {"codecommit:References": [_PROTECTED]}, "Null": {"codecommit:References": "false"}})))
+@repository.observes("force-push-is-an-update")
+def force_push(held: Repository) -> Seen:
+    former = held.commit()
+    held._git("reset", "--quiet", "--hard", "HEAD~1")
+    commit = held.commit(f"+{_MAIN}", other="1\n")
+    seconds_until(lambda: held.event_of(commit), 300)
+    event = held.event_of(commit)
+    if not event:
+        raise NotSeen("there was no event of the new tip")
+    return Seen((event.get("event"), event.get("oldCommitId")) == ("referenceUpdated", former),
+                f"{event.get('event')} from {event.get('oldCommitId')} to {commit}, pushed from {former}", event)
 
 
 @repository.observes("differences-of-a-long-page")
@@ -116,7 +98,7 @@ def long_page(held: Repository) -> Seen:
 @repository.observes("differences-name-both-paths")
 def renamed_file(held: Repository) -> Seen:
     before = held.commit(former="one line\n" * 50)
-    held.clone.rename("former", "renamed")
+    held._git("mv", "former", "renamed")
     found = held.differences(before, held.commit(renamed="one line\n" * 50))
     paths = {blob["path"] for each in found for blob in (each.get("beforeBlob"), each.get("afterBlob")) if blob}
     return Seen(paths == {"former", "renamed"}, f"the paths {', '.join(sorted(paths))}", found)
@@ -147,20 +129,6 @@ def inactive_login(held: Repository) -> Seen | None:
     if held.login.status(held.url) != 200:
         return None
     held.world.client("iam").update_service_specific_credential(
-        UserName=held.user, ServiceSpecificCredentialId=held.login.credential_id, Status="Inactive")
+        UserName=held.name, ServiceSpecificCredentialId=held.login.credential_id, Status="Inactive")
     took = seconds_until(lambda: held.login.status(held.url) in _REJECTED, 300)
     return Seen(took <= 60, f"rejected after {took:.0f} s")
-
-
-@observes("event-history-has-git-pushes")
-def pushes_in_the_history(world: World) -> Seen:
-    """The run's mirrors push, and the acts read with their login. The history may lack some pushes."""
-    records = trail(world, world.story.names.user, "Username", eventSource="codecommit.amazonaws.com")
-    names = {record["eventName"] for record in records if record.get("sourceIPAddress")}
-    held = {"GitPush", "GitPull"} <= names
-    created = world.story.environment.describe()["CreationTime"]
-    if not held and (not mirrored(world) or seconds_between(created, datetime.now(UTC)) < _HISTORY_SECONDS):
-        raise NotSeen(f"the environment is too young for the event history: {len(records)} events")
-    shown = [{name: record.get(name) for name in ("eventSource", "eventName", "eventType", "eventVersion")} | {
-        "hasSourceIPAddress": bool(record.get("sourceIPAddress"))} for record in records[:1]]
-    return Seen(held, f"{len(records)} events, at least one of each: {', '.join(sorted(names))}", shown)

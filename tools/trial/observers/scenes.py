@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from tests.play.steps import Stack
 from tests.play.waiting import eventually
 from tools.trial.observers import Seen, World, observes
-from tools.trial.observers.sources import allows, policy, probe, stack
+from tools.trial.observers.sources import policy, probe, stack
 
 S = TypeVar("S")
 
@@ -91,18 +91,6 @@ def role_of(principal: dict[str, Any], *statements: dict[str, Any]) -> dict[str,
 
 def arn_of(name: str) -> dict[str, Any]:
     return {"Fn::GetAtt": [name, "Arn"]}
-
-
-def with_function(name: str, code: str, *statements: dict[str, Any], **resources: Any) -> dict[str, Any]:
-    """A template with a Python function, whose role may log and what the statements allow, and with these resources."""
-    logs = allows("logs:CreateLogStream", "logs:PutLogEvents", resource=arn_of("Logs"))
-    return {"Resources": {
-        "Role": role_of({"Service": "lambda.amazonaws.com"}, logs, *statements),
-        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": f"/aws/lambda/{name}"}},
-        "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Logs", "Properties": {
-            "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 60,
-            "Role": arn_of("Role"), "Code": {"ZipFile": code}}},
-        **resources}, "Outputs": {"Arn": {"Value": arn_of("Function")}}}
 
 
 def session(world: World, role_arn: str) -> boto3.Session:

@@ -3,6 +3,7 @@
 Errors and shapes: https://docs.aws.amazon.com/codecommit/latest/APIReference/API_Operations.html
 """
 
+import base64
 import re
 import subprocess
 from collections.abc import Callable
@@ -137,6 +138,21 @@ def _get_commit(request: dict) -> dict:
     }}
 
 
+def _create_commit(request: dict) -> dict:
+    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateCommit.html. It deletes no files."""
+    held, branch, parent = existing(request), request["branchName"], request.get("parentCommitId")
+    if held.branches().get(branch) != parent:
+        raise Rejected("ParentCommitIdOutdatedException", f"The tip of {branch} is another commit")
+    lines = [f"commit refs/heads/{branch}", "committer a <a@example.com> now", "data 0", *([f"from {parent}"] if parent else [])]
+    for each in request["putFiles"]:
+        content = base64.b64decode(each["fileContent"]).decode()
+        lines += [f"M 100644 inline {each['filePath']}", f"data {len(content.encode())}", content]
+    with held.pushes, push_events.of(held, iam_evaluator.caller_arn()):
+        subprocess.run(["git", "fast-import", "--quiet", "--date-format=now"], cwd=held.directory, input="\n".join(lines) + "\n",
+                       text=True, check=True)
+    return {"commitId": held.branches()[branch]}
+
+
 def _by_arn(request: dict) -> Repository:
     arn = request["resourceArn"]
     held = next((held for held in repositories.every() if held.arn == arn), None)
@@ -165,6 +181,6 @@ OPERATIONS: dict[str, Callable[[dict], dict]] = {
     "CreateRepository": _create_repository, "GetRepository": _get_repository,
     "DeleteRepository": _delete_repository, "ListRepositories": _list_repositories, "GetBranch": _get_branch,
     "ListBranches": _list_branches, "DeleteBranch": _delete_branch, "UpdateDefaultBranch": _update_default_branch,
-    "UpdateRepositoryName": _update_repository_name, "GetCommit": _get_commit, "TagResource": _tag_resource, "UntagResource": _untag_resource,
-    "ListTagsForResource": _list_tags,
+    "UpdateRepositoryName": _update_repository_name, "GetCommit": _get_commit, "CreateCommit": _create_commit,
+    "TagResource": _tag_resource, "UntagResource": _untag_resource, "ListTagsForResource": _list_tags,
 }
