@@ -13,6 +13,8 @@ from botocore.config import Config
 from tests.local.aws import LocalAws
 from tests.local.gitlab.emulator import PROGRAM
 
+SERVICES = ("iam", "secretsmanager", "codebuild", "codecommit", "cloudformation")
+
 
 class Emulator:
     """`tests/local/aws`, or `tests/fake-aws`. `addresses` has one for each service."""
@@ -22,12 +24,15 @@ class Emulator:
         config = Config(retries={"total_max_attempts": 1}, proxies={}, parameter_validation=False)
         self.clients = {service: boto3.client(
             service, endpoint_url=addresses[service], region_name="eu-central-1", aws_access_key_id="123456789012",
-            aws_secret_access_key="local", config=config) for service in ("iam", "secretsmanager")}
+            aws_secret_access_key="local", config=config) for service in SERVICES}
 
-    def arrange(self, users: list[str], project: str, gitlab: dict[str, Any]) -> str:
-        """Creates the users and the project. Returns the token of a member of the project. `gitlab` is a rule's."""
-        for user in users:
+    def arrange(self, given: dict[str, Any]) -> str:
+        """Creates the `users`, the `repositories` and the `project`. Returns the token of a member of the project.
+        `gitlab` is a rule's."""
+        for user in given["users"]:
             self.clients["iam"].create_user(UserName=user)
+        for repository in given["repositories"]:
+            self.clients["codecommit"].create_repository(repositoryName=repository)
         return ""
 
 
@@ -42,9 +47,9 @@ class FakeAws(Emulator):
         assert self._process.stdout
         return json.loads(self._process.stdout.readline())
 
-    def arrange(self, users: list[str], project: str, gitlab: dict[str, Any]) -> str:
+    def arrange(self, given: dict[str, Any]) -> str:
         assert self._process.stdin
-        self._process.stdin.write(json.dumps({"users": users, "project": project, "gitlab": gitlab}) + "\n")
+        self._process.stdin.write(json.dumps(given) + "\n")
         self._process.stdin.flush()
         return str(self._read()["token"])
 
@@ -61,4 +66,4 @@ def fake_aws() -> Iterator[FakeAws]:
 @contextmanager
 def local() -> Iterator[Emulator]:
     with LocalAws() as aws:
-        yield Emulator(dict.fromkeys(("iam", "secretsmanager"), aws.endpoint_url))
+        yield Emulator(dict.fromkeys(SERVICES, aws.endpoint_url))

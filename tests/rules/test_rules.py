@@ -24,7 +24,8 @@ SESSION = requests.Session()
 # Ignore the machine's proxy.
 SESSION.trust_env = False
 # Parameters that a call has if the table does not name them.
-DEFAULTS = {"SecretId": "$name", "Name": "$name", "UserName": "$user"}
+DEFAULTS = {"SecretId": "$name", "Name": "$name", "UserName": "$user", "StackName": "$name", "repositoryName": "$name",
+            "approvalRuleTemplateName": "$name"}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,9 @@ class Run(Calls):
         self.gitlab = given.get("gitlab", {})
         if many := self.gitlab.get("many_protected"):
             self.gitlab["protected"] = [f"b{number}" for number in range(many)]
-        token = emulator.arrange(given.get("users", self.seen["user"]), self.seen["path"][0], self.gitlab)
+        token = emulator.arrange({
+            "users": given.get("users", self.seen["user"]), "repositories": given.get("repositories", []),
+            "project": self.seen["path"][0], "gitlab": self.gitlab})
         self.token = self.gitlab.get("token", token)
 
     def call(self, operation: str, parameters: Any = None, expected: Any = None) -> None:

@@ -3,8 +3,8 @@
 //! ([`served::execute`]).
 //!
 //! The first line of its output contains the port of each service. Each line of its input describes
-//! a new account, which replaces the one before: `users`, `project`, and the `gitlab` of
-//! `tests/rules/README.md`. The response is a line with the GitLab token. The program ends with its
+//! a new account, which replaces the one before: `users`, `repositories`, `project`, and the
+//! `gitlab` of `tests/rules/README.md`. The response is a line with the GitLab token. The program ends with its
 //! input.
 
 use std::{
@@ -17,11 +17,17 @@ use std::{
 use fake_aws::{FakeAws, Scope, gitlab, http, served};
 use serde_json::{Value, json};
 
-const HOSTS: [(&str, &str); 3] = [
+const HOSTS: [(&str, &str); 6] = [
     ("iam", "iam.amazonaws.com"),
     (
         "secretsmanager",
         "secretsmanager.eu-central-1.amazonaws.com",
+    ),
+    ("codebuild", "codebuild.eu-central-1.amazonaws.com"),
+    ("codecommit", "codecommit.eu-central-1.amazonaws.com"),
+    (
+        "cloudformation",
+        "cloudformation.eu-central-1.amazonaws.com",
     ),
     ("gitlab", gitlab::HOST),
 ];
@@ -65,6 +71,9 @@ fn arrange(given: &Value) -> (FakeAws, String) {
     let (fake, given_gitlab) = (FakeAws::new(), &given["gitlab"]);
     for user in texts(&given["users"]) {
         fake.user(user);
+    }
+    for repository in texts(&given["repositories"]) {
+        fake.repository(repository);
     }
     let is = |name: &str| given_gitlab[name] == true;
     let list = |name: &str| texts(&given_gitlab[name]);

@@ -104,19 +104,6 @@ impl Asking {
 }
 
 #[tokio::test(start_paused = true)]
-async fn login_of_a_mirror_is_a_known_secret_and_never_shown() {
-    let gitlab = Asking::new();
-    let url = gitlab.login_url();
-    let id = gitlab.mirror(json!({"url": url})).await;
-    gitlab.look(id).await;
-    assert_eq!(gitlab.fake.mirrors(PROJECT)[0].made_by, "test");
-    let told = gitlab.fake.transcript();
-    assert_eq!(gitlab.fake.secret_in(&told), None, "{told}");
-    assert!(gitlab.fake.secret_in(&url).is_some());
-    gitlab.fake.assert_unbroken();
-}
-
-#[tokio::test(start_paused = true)]
 async fn login_that_arrives_changed_is_a_violation() {
     let gitlab = Asking::new();
     for login in ["user:pa/ss", "user:pa%2Bss"] {

@@ -16,6 +16,14 @@ impl Asking {
         self.mirror(body).await
     }
 
+    /// Creates a mirror, and lets it push.
+    async fn synced(&self, more: Value) -> u64 {
+        let mirror = self.enabled(more).await;
+        assert_eq!(self.sync(mirror).await, 204);
+        seconds(4).await;
+        mirror
+    }
+
     async fn enabled_for_protected(&self) -> u64 {
         self.enabled(json!({"only_protected_branches": true})).await
     }
@@ -28,11 +36,6 @@ impl Asking {
     async fn sync(&self, mirror: u64) -> u16 {
         let path = format!("/remote_mirrors/{mirror}/sync");
         self.ask("POST", &path, None).await.status
-    }
-
-    async fn delete(&self, mirror: u64) {
-        let path = format!("/remote_mirrors/{mirror}");
-        assert_eq!(self.ask("DELETE", &path, None).await.status, 204);
     }
 
     async fn status(&self, mirror: u64) -> String {
@@ -114,40 +117,32 @@ async fn push_runs_mirrors_once_a_minute_or_once_in_five() {
 
 #[tokio::test(start_paused = true)]
 async fn mirror_pushes_the_selected_branches() {
-    for (settings, main, feature) in [
-        (json!({"only_protected_branches": true}), true, false),
-        (json!({"mirror_branch_regex": "ea"}), false, true),
-        (json!({}), true, true),
-    ] {
-        let gitlab = Asking::new();
-        let mirror = gitlab.enabled(settings.clone()).await;
-        gitlab.sync(mirror).await;
-        seconds(4).await;
-        let arrived = ["main", "feature"].map(|branch| !gitlab.commit(branch).is_empty());
-        assert_eq!(arrived, [main, feature], "{settings}");
-        assert_eq!(gitlab.status(mirror).await, "finished");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn mirror_without_own_protected_branch_pushes_all() {
-    let all: &[(&[&str], &[&str], bool)] = &[
-        (&["f*ure"], &[], true),
-        (&["f*e-2"], &[], false),
-        (&["main"], &["feature"], false),
-        (&[], &["main"], true),
-        (&[], &[], true),
+    let protected = json!({"only_protected_branches": true});
+    // The branches that the project and its group protect, and whether `main` and `feature` arrive.
+    let all = [
+        (&json!({}), "main", "", [true, true]),
+        (
+            &json!({"mirror_branch_regex": "ea"}),
+            "main",
+            "",
+            [false, true],
+        ),
+        (&protected, "f*ure", "", [false, true]),
+        (&protected, "f*e-2", "", [false, false]),
+        (&protected, "main", "feature", [true, false]),
+        // Without a protected branch of its own, it pushes all.
+        (&protected, "", "main", [true, true]),
+        (&protected, "", "", [true, true]),
     ];
-    for (own, groups, pushes_feature) in all {
+    for (settings, own, groups, arrives) in all {
         let gitlab = Asking::new();
-        gitlab.fake.protect(PROJECT, own);
-        gitlab.fake.protect_by_group(PROJECT, groups);
-        let mirror = gitlab.enabled_for_protected().await;
-        gitlab.sync(mirror).await;
-        seconds(4).await;
+        let names = |names: &'static str| names.split_whitespace().collect::<Vec<_>>();
+        gitlab.fake.protect(PROJECT, &names(own));
+        gitlab.fake.protect_by_group(PROJECT, &names(groups));
+        let mirror = gitlab.synced(settings.clone()).await;
         assert_eq!(gitlab.status(mirror).await, "finished");
-        let has_arrived = !gitlab.commit("feature").is_empty();
-        assert_eq!(has_arrived, *pushes_feature, "{own:?} {groups:?}");
+        let arrived = ["main", "feature"].map(|branch| !gitlab.commit(branch).is_empty());
+        assert_eq!(arrived, arrives, "{settings} {own} {groups}");
     }
 }
 
@@ -179,14 +174,12 @@ async fn killed_push_stays_started_until_a_later_push() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn push_after_the_lease_marks_a_killed_push_as_failed() {
+async fn killed_push_of_a_disabled_mirror_is_not_corrected() {
     let gitlab = Asking::new();
     let mirror = gitlab.enabled_for_protected().await;
     gitlab.sync(mirror).await;
     gitlab.fake.kill_sidekiq(PROJECT);
     seconds(24 * 3600).await;
-    assert_eq!(gitlab.status(mirror).await, "started");
-    // No mirror of the project is enabled: nothing corrects it.
     gitlab.enable(mirror, false).await;
     gitlab.push("second");
     assert_eq!(gitlab.status(mirror).await, "started");
@@ -229,30 +222,20 @@ async fn failed_push_is_tried_three_times_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn login_deleted_during_a_push_stops_the_push() {
-    let gitlab = Asking::new();
-    let mirror = gitlab.enabled(json!({})).await;
-    gitlab.sync(mirror).await;
-    seconds(1).await;
-    gitlab.withdraw_all();
-    seconds(3).await;
-    assert_eq!(gitlab.status(mirror).await, "to_retry");
-    assert_eq!(gitlab.commit("main"), "");
-    assert_eq!(gitlab.failed_pushes(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn push_survives_the_deletion_of_its_mirror() {
-    let gitlab = Asking::new();
+async fn push_needs_its_login_to_its_end_and_no_mirror() {
     for is_withdrawn in [false, true] {
+        let gitlab = Asking::new();
         let mirror = gitlab.enabled(json!({})).await;
         gitlab.sync(mirror).await;
-        gitlab.delete(mirror).await;
+        seconds(1).await;
+        let path = format!("/remote_mirrors/{mirror}");
+        assert_eq!(gitlab.ask("DELETE", &path, None).await.status, 204);
         if is_withdrawn {
             gitlab.withdraw_all();
         }
-        seconds(4).await;
-        assert_eq!(gitlab.commit("main"), "first-of-main");
+        seconds(3).await;
+        let arrived = if is_withdrawn { "" } else { "first-of-main" };
+        assert_eq!(gitlab.commit("main"), arrived);
         assert_eq!(gitlab.failed_pushes(), usize::from(is_withdrawn));
     }
 }
@@ -330,9 +313,7 @@ async fn diverged_refs_are_overwritten_unless_kept() {
     ] {
         let gitlab = Asking::new();
         gitlab.fake.push(REPOSITORY, "main", "theirs");
-        let mirror = gitlab.enabled(json!({"keep_divergent_refs": keep})).await;
-        gitlab.sync(mirror).await;
-        seconds(4).await;
+        let mirror = gitlab.synced(json!({"keep_divergent_refs": keep})).await;
         assert_eq!(gitlab.commit("feature"), "first-of-feature");
         assert_eq!(gitlab.commit("main"), main);
         assert_eq!(gitlab.status(mirror).await, status);

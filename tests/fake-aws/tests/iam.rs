@@ -1,12 +1,9 @@
 //! IAM's rules in virtual time, and the fake's options. `tests/rules` has the other rules.
 
 use std::time::Duration;
-use tokio::time::sleep;
 
 use super::{code, refusal, world_and_clients};
 use aws_sdk_iam::types::Tag;
-
-const CODECOMMIT: &str = "codecommit.amazonaws.com";
 
 #[tokio::test(start_paused = true)]
 async fn passwords_hold_slashes_about_every_second_time() {
@@ -20,31 +17,6 @@ async fn passwords_hold_slashes_about_every_second_time() {
     assert!((30..70).contains(&with('/')), "{} of 101", with('/'));
     assert!((30..70).contains(&with('+')), "{} of 101", with('+'));
     assert_eq!(with('='), 101);
-}
-
-#[tokio::test(start_paused = true)]
-async fn late_list_shows_a_change_in_its_time_and_not_before() {
-    let (fake, clients) = world_and_clients();
-    let client = &clients.iam;
-    fake.options(|options| options.lists_late = Duration::from_secs(5));
-    let created = send!(client, create_service_specific_credential,
-        user_name: "mirror", service_name: CODECOMMIT);
-    let created = created.await.expect("a free slot");
-    let created = created.service_specific_credential.expect("a credential");
-    let listed = async || {
-        let list = send!(client, list_service_specific_credentials, user_name: "mirror").await;
-        list.expect("a list").service_specific_credentials().len()
-    };
-    sleep(Duration::from_millis(4990)).await;
-    assert_eq!(listed().await, 0);
-    sleep(Duration::from_millis(10)).await;
-    assert_eq!(listed().await, 1);
-    let deleted = send!(client, delete_service_specific_credential, user_name: "mirror",
-        service_specific_credential_id: created.service_specific_credential_id());
-    deleted.await.expect("it is there");
-    assert_eq!(listed().await, 1, "a deletion is late, too");
-    sleep(Duration::from_secs(5)).await;
-    assert_eq!(listed().await, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +38,7 @@ async fn two_replicas_take_turns_when_they_differ() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn denied_action_is_rejected_only_on_that_resource() {
+async fn denied_action_is_each_services_error_on_that_resource() {
     let (fake, clients) = world_and_clients();
     fake.user("other");
     fake.deny("iam:ListUserTags", "user/other");
@@ -77,6 +49,11 @@ async fn denied_action_is_rejected_only_on_that_resource() {
     let denied = "not authorized to perform: iam:ListUserTags on resource: \
                   arn:aws:iam::123456789012:user/other";
     assert!(message.contains(denied), "{message}");
+    fake.deny("*", "codecommit-mirror/");
+    let create = |name: &str| send!(clients.secrets, create_secret, name: name);
+    let denied = create("codecommit-mirror/mirror").await;
+    assert_eq!(super::code(denied), "AccessDeniedException");
+    assert!(create("elsewhere").await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,6 @@ macro_rules! send {
 mod change_sets;
 mod child;
 mod cloudformation;
-mod codecommit;
 mod faults;
 mod gitlab;
 mod gitlab_runs;
@@ -23,7 +22,6 @@ mod interleavings;
 mod late_reads;
 mod objects;
 mod pushes;
-mod redacted;
 mod secrets_manager;
 mod stack_refusals;
 mod transport;

@@ -1,8 +1,8 @@
-//! S3's objects and CodeBuild's builds: their API References, at the rules in `tests/fake-aws`.
+//! S3's objects: its API Reference, at the rules in `tests/fake-aws`.
 
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
 
-use super::{code, world_and_clients};
+use super::world_and_clients;
 use fake_aws::FakeAws;
 
 /// The version and the text of an object, or S3's error code.
@@ -40,16 +40,4 @@ async fn object_is_read_with_its_version() {
     fake.deny("s3:GetObject", "artifacts/review/");
     assert_eq!(get(&fake, newest).await, missing("AccessDenied"));
     fake.assert_unbroken();
-}
-
-#[tokio::test(start_paused = true)]
-async fn missing_build_is_named_and_missing_project_an_error() {
-    let (_, clients) = world_and_clients();
-    let client = &clients.codebuild;
-    let found = send!(client, batch_get_builds, ids: "project:none").await;
-    assert_eq!(found.expect("a list").builds_not_found(), ["project:none"]);
-    let none = send!(client, batch_get_builds, set_ids: Some(vec![])).await;
-    assert_eq!(code(none), "InvalidInputException");
-    let listed = send!(client, list_builds_for_project, project_name: "none").await;
-    assert_eq!(code(listed), "ResourceNotFoundException");
 }

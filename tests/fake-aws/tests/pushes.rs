@@ -37,6 +37,25 @@ async fn new_pipeline_without_its_branch_runs_and_fails() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn first_branch_is_the_default_one_until_that_is_changed() {
+    let (fake, clients) = world_and_clients();
+    let client = &clients.codecommit;
+    fake.repository(REPOSITORY);
+    let default = async || {
+        let get = send!(client, get_repository, repository_name: REPOSITORY).await;
+        let shown = get.expect("the repository").repository_metadata;
+        shown.expect("metadata").default_branch.unwrap_or_default()
+    };
+    fake.push(REPOSITORY, "main", "commit-1");
+    fake.push(REPOSITORY, "development", "commit-2");
+    assert_eq!(default().await, "main");
+    let change = send!(client, update_default_branch, repository_name: REPOSITORY,
+        default_branch_name: "development");
+    change.await.expect("a branch");
+    assert_eq!(default().await, "development");
+}
+
+#[tokio::test(start_paused = true)]
 async fn push_starts_only_the_pipeline_of_its_branch() {
     let (fake, clients) = world_with_stack(true).await;
     assert_eq!(fake.push(REPOSITORY, "other", "commit-2"), []);

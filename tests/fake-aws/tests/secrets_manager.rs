@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{code, world_and_clients};
-use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
 use fake_aws::clients::Clients;
 use fake_aws::secrets::{PENDING, versions::name_pending};
 
@@ -64,36 +63,6 @@ async fn forced_deletion_takes_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn list_is_late_and_has_short_pages() {
-    let (fake, clients) = world_and_clients();
-    fake.options(|options| {
-        options.secret_lists_late = Duration::from_mins(5);
-        options.page_length = Some(1);
-    });
-    create(&clients, FIRST, None).await;
-    let other = send!(clients.secrets, create_secret, name: "other");
-    other.await.expect("a new name");
-    let pages = async || {
-        let pages = clients.secrets.list_secrets().into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("pages");
-        let length = |page: &ListSecretsOutput| page.secret_list().len();
-        pages.iter().map(length).collect::<Vec<_>>()
-    };
-    assert_eq!(pages().await, [0]);
-    sleep(Duration::from_mins(5)).await;
-    assert_eq!(pages().await, [1, 1]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn denied_action_is_the_json_services_own_error() {
-    let (fake, clients) = world_and_clients();
-    fake.deny("*", "codecommit-mirror/");
-    assert_eq!(create(&clients, FIRST, None).await, "AccessDeniedException");
-    let elsewhere = send!(clients.secrets, create_secret, name: "elsewhere");
-    assert!(elsewhere.await.is_ok());
-}
-
-#[tokio::test(start_paused = true)]
 async fn named_version_without_value_cannot_be_read() {
     let (fake, clients) = world_and_clients();
     let client = &clients.secrets;
@@ -138,17 +107,4 @@ async fn versions_without_labels_beyond_a_hundred_are_deleted() {
     assert_eq!(held(), 100);
     let gone = send!(client, get_secret_value, secret_id: NAME, version_id: FIRST);
     assert_eq!(code(gone.await), NOT_FOUND);
-}
-
-#[tokio::test(start_paused = true)]
-async fn partial_arn_finds_a_secret() {
-    let (_, clients) = world_and_clients();
-    create(&clients, FIRST, Some("first")).await;
-    let find = async |id: String| send!(clients.secrets, describe_secret, secret_id: id).await;
-    let arn = find(NAME.to_owned()).await.expect("a secret");
-    let arn = arn.arn().expect("its ARN").to_owned();
-    let partial = arn[..arn.len() - "-XXXXXX".len()].to_owned();
-    let found = find(partial.clone()).await.expect("the same secret");
-    assert_eq!(found.arn(), Some(arn.as_str()));
-    assert_eq!(code(find(format!("{partial}-")).await), NOT_FOUND);
 }

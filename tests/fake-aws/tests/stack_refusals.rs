@@ -82,25 +82,6 @@ async fn repeated_token_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn missing_stack_fails_in_the_words_of_each_operation() {
-    let (fake, clients) = world_and_clients();
-    let client = &clients.cloudformation;
-    let (code, described) = refusal(send!(client, describe_stacks, stack_name: NAME).await);
-    assert_eq!(code, "ValidationError");
-    assert_eq!(described, format!("Stack with id {NAME} does not exist"));
-    let (_, events) = refusal(send!(client, describe_stack_events, stack_name: NAME).await);
-    assert_eq!(events, format!("Stack [{NAME}] does not exist"));
-    let (_, updated) = update(&clients, &template(), "one").await;
-    assert_eq!(updated, events);
-    assert_eq!(delete(&clients, "two").await, fine());
-    fake.assert_unbroken();
-    fake.stack(NAME, "CREATE_COMPLETE", &[]);
-    let without_role = send!(client, delete_stack, stack_name: NAME).await;
-    assert_eq!(refusal(without_role), fine());
-    assert_eq!(fake.violations(), ["DeleteStack without a RoleARN"]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn invalid_templates_are_rejected() {
     let group = |properties: Value| {
         let resource = json!({"Type": "AWS::Logs::LogGroup", "Properties": properties});
@@ -128,16 +109,11 @@ async fn invalid_templates_are_rejected() {
         assert_eq!(status(&clients).await, "none");
     }
     let (_, clients) = world_and_clients();
-    for (name, value, expected) in [
-        ("EnvID", "Dev", "must match pattern"),
-        ("BranchExists", "maybe", "must be one of AllowedValues"),
-        ("Unknown", "x", "do not exist in the template"),
-    ] {
-        let create = send!(clients.cloudformation, create_stack, stack_name: NAME, role_arn: ROLE,
-            template_body: template().to_string(), parameters: parameter(name, value));
-        let (_, message) = refusal(create.await);
-        assert!(message.contains(expected), "{message}");
-    }
+    let create_with = send!(clients.cloudformation, create_stack, stack_name: NAME, role_arn: ROLE,
+        template_body: template().to_string(), parameters: parameter("Unknown", "x"));
+    let (_, message) = refusal(create_with.await);
+    let undeclared = "do not exist in the template";
+    assert!(message.contains(undeclared), "{message}");
     let mut long = template();
     long["Description"] = "x".repeat(51_200).into();
     let (_, message) = create(&clients, &long, "one").await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{code, world_and_clients};
-use fake_aws::{FakeAws, clients::Clients};
+use fake_aws::FakeAws;
 
 #[tokio::test(start_paused = true)]
 async fn journal_has_callers_calls_and_times_and_no_secret() {
@@ -52,71 +52,18 @@ async fn secret_is_found_in_every_encoding() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_to_an_unknown_service_is_a_violation() {
+async fn call_without_service_or_role_is_a_violation() {
     let (fake, clients) = world_and_clients();
     fake.assert_unbroken();
     let unknown = send!(clients.iam, list_groups_for_user, user_name: "mirror");
     assert!(unknown.await.is_err());
+    fake.stack("without-role", "CREATE_COMPLETE", &[]);
+    let without_role = send!(clients.cloudformation, delete_stack, stack_name: "without-role");
+    without_role.await.expect("a stack");
     let connector = fake.connector("stray");
     let stray = HttpRequest::get("https://example.com/").expect("a request");
     assert!(connector.call(stray).await.is_err());
-    assert_eq!(fake.violations().len(), 2, "{:?}", fake.violations());
-}
-
-#[tokio::test(start_paused = true)]
-async fn invariant_is_checked_after_every_change() {
-    let (fake, clients) = world_and_clients();
-    fake.at_every_instant(|aws| match aws.secrets.len() {
-        0 => Ok(()),
-        some => Err(format!("{some} secrets")),
-    });
-    let create = send!(clients.secrets, create_secret, name: "s");
-    create.await.expect("a new name");
-    let delete = send!(clients.secrets, delete_secret,
-        secret_id: "s", force_delete_without_recovery: true);
-    delete.await.expect("the secret");
-    // It was broken between the two calls, and only there.
-    let expected = "after test#0 CreateSecret: 1 secrets";
-    assert_eq!(fake.violations(), [expected]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn fork_is_independent() {
-    let (fake, clients) = world_and_clients();
-    sleep(Duration::from_mins(1)).await;
-    let create = send!(clients.secrets, create_secret, name: "s");
-    create.await.expect("a new name");
-    let fork = fake.fork();
-    let in_fork = Clients::over(fork.connector("fork"));
-    let delete = send!(in_fork.secrets, delete_secret,
-        secret_id: "s", force_delete_without_recovery: true);
-    delete.await.expect("the secret");
-    assert!(fake.look(|aws| aws.secrets.contains_key("s")));
-    assert!(!fork.look(|aws| aws.secrets.contains_key("s")));
-    assert_eq!(fork.now(), fake.now());
-    assert_eq!(fork.journal().len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn round_trips_count_calls_that_wait_for_each_other() {
-    let (fake, clients) = world_and_clients();
-    fake.options(|options| options.latency = Duration::from_millis(100));
-    let get = async || {
-        let got = send!(clients.iam, get_user, user_name: "mirror").await;
-        got.expect("a user");
-    };
-    let pair = async || tokio::join!(get(), get());
-    let begun = tokio::time::Instant::now();
-    pair().await;
-    // A pause is not a round trip.
-    sleep(Duration::from_secs(1)).await;
-    get().await;
-    pair().await;
-    assert_eq!(begun.elapsed(), Duration::from_millis(1300));
-    assert_eq!(fake.count("GetUser"), 5);
-    assert_eq!(fake.round_trips(|_| true), 3);
-    assert_eq!(fake.round_trips(|call| call.index < 3), 2);
-    assert_eq!(fake.round_trips(|call| call.caller == "another"), 0);
+    assert_eq!(fake.violations().len(), 3, "{:?}", fake.violations());
 }
 
 /// PUTs a response and returns its status.

@@ -155,6 +155,8 @@ def _create_commit(request: dict) -> dict:
 
 def _by_arn(request: dict) -> Repository:
     arn = request["resourceArn"]
+    if not arn.startswith("arn:"):
+        raise Rejected("InvalidResourceArnException", "The value for the resource ARN is not valid.")
     held = next((held for held in repositories.every() if held.arn == arn), None)
     if held is None:
         raise Rejected("RepositoryDoesNotExistException", f"{arn.rsplit(':', 1)[-1]} does not exist")
@@ -163,6 +165,8 @@ def _by_arn(request: dict) -> Repository:
 
 def _tag_resource(request: dict) -> dict:
     held = _by_arn(request)
+    if any(key.startswith("aws:") for key in request["tags"]):
+        raise Rejected("InvalidSystemTagUsageException", "Key names cannot be prefixed with aws:.")
     held.tags = {**held.tags, **request["tags"]}
     return {}
 

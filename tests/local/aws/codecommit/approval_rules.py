@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/codecommit/latest/userguide/limits.html
 """
 
 import hashlib
+import json
 import time
 import uuid
 from collections.abc import Callable
@@ -66,6 +67,10 @@ def _existing(request: dict) -> Template:
 
 def _create(request: dict) -> dict:
     name = request["approvalRuleTemplateName"]
+    if "Statements" not in json.loads(request["approvalRuleTemplateContent"]):
+        raise Rejected("InvalidApprovalRuleTemplateContentException", "The content of the template is not valid")
+    if name in _templates:
+        raise Rejected("ApprovalRuleTemplateNameAlreadyExistsException", f"A template named {name} already exists")
     made = _templates[name] = Template(name, request["approvalRuleTemplateContent"],
                                        request.get("approvalRuleTemplateDescription"), iam_evaluator.caller_arn())
     return _shape(made)
@@ -76,7 +81,13 @@ def _get(request: dict) -> dict:
 
 
 def _delete(request: dict) -> dict:
-    held = _existing(request)
+    # "If the approval rule template was previously deleted, the only response is a 200 OK."
+    # https://docs.aws.amazon.com/codecommit/latest/APIReference/API_DeleteApprovalRuleTemplate.html
+    held: Template | None = _templates.get(request["approvalRuleTemplateName"])
+    if held is None:
+        return {"approvalRuleTemplateId": ""}
+    if _list_repositories(request)["repositoryNames"]:
+        raise Rejected("ApprovalRuleTemplateInUseException", f"The template {held.name} is associated with a repository")
     del _templates[held.name]
     return {"approvalRuleTemplateId": held.template_id}
 
