@@ -9,8 +9,7 @@ import pytest
 from tests.policies import scene
 from tests.policies.rows_people import BECOME_A_ROLE, BECOME_A_USER, UNDER_CONTROL
 from tests.policies.scene import APPROVER, PIPELINES, deploy
-from tests.policies.test_limits import expanded
-from tests.policies.vocabulary import actions
+from tests.policies.vocabulary import actions, expanded
 from tests.templates.deployed import as_list
 
 # How an identity of each kind becomes usable for another. With a policy of others, a role's service runs what they choose.

@@ -1,35 +1,13 @@
-"""Limits of pipelines that have AWS's broad policies in DeployPolicyArns."""
+"""AWS's broad policies in DeployPolicyArns. rows_limits.py has the limits that hold with them."""
 
 import pytest
 
-from tests.policies import rows_limits, scene
+from tests.policies import scene
 from tests.policies.scene import PIPELINES
-from tests.policies.tables import DEPLOY_ROLE, PIPELINE_ROLE, regional, role
+from tests.policies.tables import DEPLOY_ROLE, regional, role
 from tests.templates.deployed import Deployed
 
 BROAD = ["PowerUserAccess", "AdministratorAccess"]
-# S3 and a role's trust policy deny these calls to administrators as well.
-DENIED_ANYWAY = {"s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags", "sts:AssumeRole"}
-
-
-# claim: broad-policy-does-not-lift-a-limit
-# claim: rules-for-artifact-keys-are-denied
-@pytest.mark.parametrize("row", rows_limits.MAY_NOT, ids=lambda row: f"{row[1].split()[0]}... {row[2]}")
-def test_broad_policy_does_not_lift_a_limit(row):
-    """test_tables.py has the same with the permissions of AdministratorAccess."""
-    caller, actions, resource, keys = row
-    limited = caller.replace("everything", "PowerUserAccess")
-    assert [action for action in actions.split() if scene.world().may(limited, action, resource, keys)] == []
-
-
-@pytest.mark.parametrize("row", rows_limits.MAY_NOT, ids=lambda row: f"{row[1].split()[0]}... {row[2]}")
-def test_call_succeeds_without_the_limits(row):
-    """Otherwise something else denies the call, and the tests above prove nothing."""
-    _, actions, resource, keys = row
-    unlimited = f"{PIPELINE_ROLE} with AdministratorAccess"
-    assert {action for action in actions.split() if not scene.world().may(unlimited, action, resource, keys)} <= DENIED_ANYWAY
-
-
 @pytest.mark.parametrize("given", ["", "arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B"])
 def test_deploy_role_has_its_policy_and_those_of_the_parameter(given):
     attached = Deployed(EnvID="dev", DeployPolicyArns=given).properties("CodeDeployCFnRole")["ManagedPolicyArns"]

@@ -3,25 +3,13 @@
 import pytest
 
 from tests.local.policies.evaluation import Caller, decide
-from tests.policies import rows_deployed_roles, scene
+from tests.policies import scene
 from tests.policies.collected import ADMINISTRATOR
 from tests.policies.rows_deployed_roles import DEPLOYED
 from tests.policies.scene import UNNAMED, PIPELINES
 from tests.policies.tables import regional, role
 from tests.policies.world import allows_the_account
 from tests.templates.deployed import Deployed
-
-
-def test_call_succeeds_under_the_machinerys_boundary():
-    """The machinery's boundary allows the machinery's calls, here all of them. The other boundary denies."""
-    deployed = Caller(account=PIPELINES, role="role-dev-thumbnails", identity=(ADMINISTRATOR,), boundary=ADMINISTRATOR)
-    denied = [
-        (action, resource)
-        for _, actions, resource, keys in rows_deployed_roles.MAY_NOT
-        for action in actions.split()
-        if not decide(deployed, action, resource, PIPELINES, allows_the_account(PIPELINES), keys)
-    ]
-    assert denied == []
 
 
 @pytest.mark.parametrize(("account", "keys", "may"), [(UNNAMED, {}, True), (PIPELINES, {}, False), (PIPELINES, {"aws:ResourceAccount": None}, False)])

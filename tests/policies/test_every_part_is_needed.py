@@ -99,17 +99,18 @@ def is_concerned(call, statement):
 
 def unnoticed(policy):
     calls = list(calls_that_see(policy))
-    # A smaller statement changes decisions only of calls that it applies to.
-    near = {number: [each for each in calls if is_concerned(each[0], s)] for number, s in enumerate(statements(policy))}
+    concerned = [[is_concerned(call, each) for call, _ in calls] for each in statements(policy)]
     for what, number, after, document in mutants(policy.document):
         before = statements(policy)[number]
         changed = scene.world().with_(policy, document)
         is_about_conditions = after and all(before.get(key) == after.get(key) for key in _LISTS)
-        # A smaller exception also changes decisions of calls that the statement did not apply to.
-        excepted = calls if {"NotAction", "NotResource"} & before.keys() else ()
-        for call, decision in [*near[number], *(each for each in excepted if not is_concerned(each[0], before))]:
+        # A smaller statement changes decisions only of calls that it applied to, and a smaller exception also those of others.
+        has_exception = not {"NotAction", "NotResource"}.isdisjoint(before)
+        for (call, decision), is_near in zip(calls, concerned[number], strict=True):
+            if not is_near and not has_exception:
+                continue
             # Without one action or resource, it applies to all other calls as before.
-            if after and not is_about_conditions and is_concerned(call, after) == is_concerned(call, before):
+            if after and not is_about_conditions and is_concerned(call, after) == is_near:
                 continue
             if bool(changed.may(*call)) != decision:
                 break

@@ -39,6 +39,7 @@ def test_it_may(caller, actions, resource, keys):
 # claim: added-policy-does-not-lift-the-deploy-roles-limits
 # claim: administrator-cannot-change-a-protected-branch
 # claim: artifacts-have-no-other-write-access
+# claim: broad-policy-does-not-lift-a-limit
 # claim: deployed-role-does-not-reach-the-machinery
 # claim: each-denied-call-is-denied
 # claim: hostile-builds-do-not-change-what-was-approved

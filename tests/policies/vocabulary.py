@@ -4,11 +4,14 @@
 Parliament's list has the access levels and the actions that no operation has, such as iam:PassRole.
 """
 
+import fnmatch
 import re
 from functools import cache
 
 import botocore.session
 import parliament
+
+from tests.local.policies.statements import as_list
 
 # The models of botocore whose operations have an IAM prefix. By default a prefix is the name of its only model.
 # The Cloud Control API has the prefix of CloudFormation, and S3 Control that of S3:
@@ -133,3 +136,9 @@ def changes(service):
     """Every action of a service except reads. A read is one by its verb, and by AWS's list if that has the action."""
     return frozenset(action for action in actions(service) - OTHER_READS
                      if of_parliament(service).get(action, "Read") not in ("Read", "List") or not _READS.match(action.split(":")[1]))
+
+
+def expanded(patterns):
+    """All actions that the patterns match."""
+    return {action for pattern in as_list(patterns) for action in actions(pattern.split(":")[0])
+            if fnmatch.fnmatchcase(action.lower(), pattern.lower())}
