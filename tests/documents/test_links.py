@@ -1,4 +1,4 @@
-"""Links between the documents: every target exists, and the index reaches every page."""
+"""Links between the documents: every target exists. test_site.py has the pages of the index."""
 
 import re
 import subprocess
@@ -123,17 +123,3 @@ def test_page_lists_the_regions_without_codecommit():
         missing |= regions[0] - regions[1]
     rows = re.findall(r"^\| (`.*?`) \| \w+ \| no \|", (ROOT / "docs/concepts/alternatives.md").read_text(), re.MULTILINE)
     assert set(re.findall(r"`([a-z0-9-]+)`", " ".join(rows))) == missing
-
-
-def test_every_page_is_found_from_the_index():
-    index = ROOT / "docs/README.md"
-    found, unread = {index}, [index]
-    while unread:
-        page = unread.pop()
-        targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page) if ":" not in link}
-        # An index may link to the other index. A link from any other page does not make a page reachable.
-        fresh = {target for target in targets if target.suffix == ".md"} - found
-        found |= fresh
-        unread += [target for target in fresh if target.name == "README.md" and target.is_relative_to(ROOT / "docs")]
-    pages = {page for page in documents() if page.is_relative_to(ROOT / "docs")}
-    assert sorted(str(page.relative_to(ROOT)) for page in pages - found) == []

@@ -37,13 +37,6 @@ def test_rust_version_is_that_of_the_packages():
     assert f"Rust {needed} or later" in README
 
 
-def test_parameters_of_the_deployment_exist():
-    template = (ROOT / "template.yaml").read_text()
-    given = re.findall(r'"([A-Z][A-Za-z]+)=', README)
-    assert len(given) == 6
-    assert [name for name in given if f"\n  {name}:\n" not in template] == []
-
-
 @pytest.mark.parametrize(("page", "table"), [
     ("README.md", "dev"), ("docs/tutorial/first-deployment.md", "dev"), ("docs/how-to/second-environment.md", "prd"),
 ])

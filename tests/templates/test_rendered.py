@@ -75,12 +75,6 @@ def test_it_is_as_safe_as_the_template_that_can_be_read(name, failed_checks):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_two_variations_are_one(name):
-    same = [other for other in NAMES if rendering(other) == rendering(name)]
-    assert same == [name]
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_local_codepipeline_accepts_the_stages(name):
     template = rendering(name)
     env_id = next(iter(template["Mappings"]["BranchMap"].keys() - {"dev", "prd"}), "dev")
