@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +21,8 @@ SCHEMAS = {name: Draft202012Validator(json.loads((ROOT / f"docs/schemas/answer-{
            for name in ("Doctor", "Projects", "Deployments")}
 # It loads the models of the services once.
 SESSION = boto3.Session("none", "none", region_name="eu-central-1")
+# By service and settings: creating one takes longer than most calls.
+_CLIENTS: dict[tuple[str, str], Any] = {}
 
 
 def execution_id(number: int) -> str:
@@ -107,10 +110,14 @@ class Answering:
         self.requests: list[tuple[str, Any]] = []
         self.configs: dict[str, Any] = {}
 
-    def client(self, service: str, **more: Any) -> Any:
-        made = boto3.Session.client(SESSION, service, **more)
+    def client(self, service: str, config: Config | None = None) -> Any:
+        which = service, str(config and vars(config))
+        if which not in _CLIENTS:
+            _CLIENTS[which] = boto3.Session.client(SESSION, service, config=config)
+        made = _CLIENTS[which]
         self.configs[service] = made.meta.config
-        made.meta.events.register("before-send", self._send)
+        made.meta.events.unregister("before-send", unique_id="answers")
+        made.meta.events.register("before-send", self._send, unique_id="answers")
         return made
 
     def _send(self, request: Any, event_name: str, **_: Any) -> AWSResponse:

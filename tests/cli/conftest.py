@@ -1,5 +1,6 @@
 """The subcommands without AWS: `cli.main.main` with a fake account, in a folder with the repository's samconfig.toml."""
 
+import functools
 import io
 import itertools
 import re
@@ -177,10 +178,15 @@ class Ended:
 
 Run = Callable[..., Ended]
 
+# It has the arguments of all subcommands, which takes longer than most of them run here.
+_parser = functools.cache(command_line.parser)
+
 
 @pytest.fixture
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`cfn-gitops` with these arguments, and an answer on its standard input."""
+    monkeypatch.setattr(command_line, "parser", _parser)
+
     def ran(*arguments: str, answer: str = "") -> Ended:
         monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
         try:

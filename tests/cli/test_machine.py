@@ -1,7 +1,7 @@
 """Every subcommand on a machine that is not set up: one line with the problem and the remedy, and never a traceback."""
 
-import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
 from botocore.config import Config
 
@@ -28,6 +27,7 @@ from tests.local.gitlab.certificates import Authority
 AUTHORITY = Authority.make()
 PASSWORD = "s3cret-of-the-proxy"
 KEY = "wJalrXUtnFEMI-K7MDENG"
+SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 # Those that change something do not ask.
 OPTIONS = {**dict.fromkeys(("approve", "reject"), ["shop", "--yes"]), "undo": ["shop", "--to", "4f2a9c1b", "--yes"], "freeze": ["--all", "--yes", "--reason", "sale"],
            "thaw": ["shop", "--yes"], "upgrade": ["--yes"], "leave": ["--yes"], "undeploy": ["--yes", "--delete-bucket"]}
@@ -56,10 +56,6 @@ def aws_over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer
         yield server
 
 
-# botocore reads its models for each session, which takes most of the time.
-_loader = functools.cache(botocore.session.create_loader)
-
-
 @pytest.fixture
 def machine(aws: AwsServer, folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
             request: pytest.FixtureRequest) -> Iterator[Machine]:
@@ -74,7 +70,6 @@ def machine(aws: AwsServer, folder: Path, tmp_path_factory: pytest.TempPathFacto
         # Those of the account, and of longer calls.
         if isinstance(getattr(module, "_CONFIG", None), Config):
             monkeypatch.setattr(module, "_CONFIG", Config(connect_timeout=0.2, read_timeout=0.2))
-    monkeypatch.setattr(botocore.session, "create_loader", _loader)
     before = aws.identity, aws.other
     yield made
     aws.identity, aws.other = before
@@ -305,9 +300,9 @@ def check(ended: Ended, trouble: Trouble) -> Any:
     return document
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("name", TROUBLES)
+@pytest.mark.parametrize(("name", "command"), zip(TROUBLES, itertools.cycle(COMMANDS)))
 def test_trouble_of_the_machine_is_one_line(name: str, command: str, machine: Machine, run: Run) -> None:
+    """No subcommand has begun, so each trouble meets one of them."""
     trouble = TROUBLES[name]
     trouble.arrange(machine)
     ended = run(command, *OPTIONS.get(command, []), "--json", *trouble.arguments)
@@ -322,9 +317,9 @@ def test_text_of_a_trouble_is_only_on_standard_error(name: str, machine: Machine
     assert (ended.status, ended.out) == (trouble.status, "") and re.search(trouble.line, ended.err) and ended.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("by", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), ids=lambda by: by.name)
-@pytest.mark.parametrize("at", ["identity", "other"])
+@pytest.mark.parametrize(("at", "by", "command"), [
+    *zip(itertools.repeat("identity"), itertools.cycle(SIGNALS), COMMANDS),
+    *itertools.product(["other"], SIGNALS, COMMANDS)], ids=str)
 def test_interrupt_is_one_line_and_status_130(at: str, by: signal.Signals, command: str, machine: Machine, run: Run) -> None:
     setattr(machine.server, at, interrupts(by))
     document = check(run(command, *OPTIONS.get(command, []), "--json"), Trouble(lambda _: None, r"^\nInterrupted\. [A-Z].*", 130))
@@ -378,7 +373,7 @@ def ran(machine: Machine, *arguments: str, **more: Any) -> subprocess.Popen[Any]
     """The real program, in the environment of the machine, without a terminal."""
     files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=machine.folder, start_new_session=True,
-                            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}, **files | more)
+                            env={**os.environ, "PYTHONPATH": str(ROOT)}, **files | more)
 
 
 def closed_pipe() -> int:
@@ -444,7 +439,7 @@ def test_other_encoding_of_the_terminal_has_no_traceback(machine: Machine) -> No
     assert program.returncode == 1 and b"Traceback" not in out
 
 
-@pytest.mark.parametrize("by", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), ids=lambda by: by.name)
+@pytest.mark.parametrize("by", SIGNALS, ids=str)
 def test_signal_to_the_program_is_status_130(by: signal.Signals, machine: Machine) -> None:
     programs: list[subprocess.Popen[Any]] = []
 
