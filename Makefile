@@ -20,8 +20,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # The directory of all build output. The templates expect it there, even if the machine sets another one.
 export CARGO_TARGET_DIR := $(CURDIR)/target
-# Tests leave no files in the tree.
-export PYTHONDONTWRITEBYTECODE := 1
+# Python compiles each module once, and leaves no files in the tree. pip would compile all of .venv, most of it unused.
+export PYTHONPYCACHEPREFIX := $(CARGO_TARGET_DIR)/pycache
+export PIP_COMPILE := 0
 
 INSTALLED := .venv/installed-requirements.txt
 RUN_INSTALLED := .venv/installed-run-requirements.txt

@@ -77,7 +77,7 @@ class LocalAws:
         temporary.mkdir()
         environment = _without_aws(os.environ)
         environment.update({"PYTHONPATH": str(Path(__file__).parents[3]), "TMPDIR": str(temporary),
-                            "HOME": str(directory), "PYTHONDONTWRITEBYTECODE": "1"})
+                            "HOME": str(directory)})
         log = self._log_path or directory / "log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
