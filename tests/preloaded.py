@@ -46,9 +46,9 @@ sys.exit(status[0] if status else 255)
 """
 
 
-def path() -> str:
-    """The folders of the programs, for a PATH."""
-    for name in _MODULES:
+def path(*names: str) -> str:
+    """The folders of the programs, or of these alone, for a PATH."""
+    for name in names or _MODULES:
         program(name)
     return f"{_directory()}:{_INSTALLED}"
 

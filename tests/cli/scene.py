@@ -72,7 +72,7 @@ class Operator:
         """The access key, or an assumed role's credentials, with which `check` runs."""
         self.environment = self.aws.environment() | {
             "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            "PATH": f"{preloaded.path()}:{os.environ['PATH']}"}
+            "PATH": f"{preloaded.path('aws')}:{os.environ['PATH']}"}
         if token := key.get("SessionToken"):
             self.environment["AWS_SESSION_TOKEN"] = token
 
