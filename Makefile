@@ -118,11 +118,7 @@ lint-format:
 lint-rust:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-# `sam validate --lint` runs cfn-lint for one template in one region, so it adds something for SAM templates alone.
 lint-templates: $(INSTALLED)
-	for template in $$(grep -l '^Transform:' $(TEMPLATES)); do \
-	    AWS_DEFAULT_REGION=eu-central-1 sam validate --lint --template-file $$template; \
-	done
 	cfn-lint --regions us-east-1 eu-central-1 --append-rules docs/schemas/rules --template $(TEMPLATES) tests/deployment/templates/*.yaml tools/trial/scenes/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
