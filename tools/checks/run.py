@@ -61,12 +61,11 @@ SESSIONS = 2
 PACKAGES = "tests/packages"
 # Both need minutes, and few changes concern them.
 REPLICATION, SCENES = "tests/replication", "tests/tools/test_observers_local.py"
-# Most of its tests wait for a server of their own.
-CLI = "tests/cli"
+# It needs nothing that is compiled, except for the local GitLab of one file.
+CLI, CHECK_GITLAB = "tests/cli", "tests/cli/test_check_gitlab.py"
 # The Rust tests write the calls that it evaluates.
 RECORDED_CALLS = "tests/policies/test_recorded_calls.py"
 EXCHANGES = [f"tests/witnesses/test_{which}_exchanges.py" for which in ("aws", "gitlab")]
-# They start a program that is compiled with the Rust tests.
 RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
@@ -133,8 +132,8 @@ def steps() -> list[Step]:
         *long,
         python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
                f"--ignore={RULES}", f"--ignore={CLI}", *(f"--ignore={file}" for file in (RECORDED_CALLS, *EXCHANGES)), *of_ci),
-        python("the operator's command", CLI),
-        Step("Python tests: the rules of the emulators", [*PYTEST, RULES], needs=(TOOLS, COMPILED)),
+        Step("Python tests: the operator's command", [*PYTEST, CLI, f"--ignore={CHECK_GITLAB}"], needs=(TOOLS,), mostly_waits=True),
+        python("the rules of the emulators, and the operator's command with GitLab", RULES, CHECK_GITLAB),
         Step("Python tests: the calls of the Rust tests", [*PYTEST, RECORDED_CALLS, *EXCHANGES], needs=(TOOLS,),
              after=tuple(step.name for step in rust)),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
@@ -172,7 +171,8 @@ def rust_tests() -> Iterator[Step]:
     crates = [target["name"] for target in targets if target["kind"] == ["test"]]
     if EXTENT == "test":
         crates.remove("scale")
-    for name, arguments in [("units", ["--lib", "--bins"]), ("documentation", ["--doc"]),
+    # Cargo would compile the libraries without unit tests, and the programs, for these tests as well.
+    for name, arguments in [("units", ["--lib", "--exclude=fake-aws", "--exclude=test-support"]), ("documentation", ["--doc"]),
                             *((name, ["--test", name]) for name in crates)]:
         # These tests start the built function.
         needs = (COMPILED, BUILT) if name == "process" else (COMPILED,)
