@@ -27,9 +27,7 @@ def parsed(text: str) -> Any:
     if "\ufeff" in text[1:]:
         raise Unreadable("its YAML has a byte order mark within the text")
     try:
-        for event in yaml.parse(text, yaml.SafeLoader):
-            _require_plain(event)
-        node = yaml.compose(text, yaml.SafeLoader)
+        node = yaml.compose(text, _Plain)
         return _value(node) if node else None
     except yaml.YAMLError as error:
         raise Unreadable(f"its YAML is not valid: {' '.join(str(error).split())}") from error
@@ -51,6 +49,15 @@ def require_shown(text: str) -> None:
         return
     if quoted != text.count("?"):
         raise Unreadable("its YAML has a question mark outside of quotation marks, which may hide another character")
+
+
+class _Plain(yaml.SafeLoader):
+    """Reads each event once, and rejects it if another parser may read it differently."""
+
+    def get_event(self) -> Any:
+        event = super().get_event()
+        _require_plain(event)
+        return event
 
 
 def _require_plain(event: Any) -> None:

@@ -1,5 +1,6 @@
 """`check` in accounts of the local AWS. Each precondition is planted, found, corrected by its own remedy, and sound."""
 
+import functools
 import itertools
 import json
 import re
@@ -15,6 +16,7 @@ from cli.checks import region
 from cli.checks.names import Names
 from cli.checks.token import KEYS as TOKEN_KEYS
 from cli.commands.check import KEYS, next_command
+from cli.environment import yaml_template
 from cli.environment.owners import Owners
 from cli.main import parser
 from cli.shell.failure import WrongUse
@@ -32,6 +34,8 @@ NOTHING = {"Wait": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
 # The parameter of an environment's stack.
 EMPTY = {"Parameters": {"EnvID": {"Type": "String", "Default": "dev"}}, "Resources": NOTHING}
 ACCOUNTS = itertools.count(200_000_000_000)
+# Without libyaml, template.yaml takes most of the time of a check.
+_parsed = functools.cache(yaml_template.parsed)
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +53,7 @@ def aws(running: LocalAws) -> Iterator[LocalAws]:
 
 @pytest.fixture
 def operator(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Operator:
+    monkeypatch.setattr(yaml_template, "parsed", _parsed)
     return Operator(aws, Folder(tmp_path), monkeypatch, capsys)
 
 

@@ -16,6 +16,7 @@ from cli.environment.samconfig import Settings
 from cli.shell.ending import Failure
 from cli.shell.output import Finding
 from tests.cli.scene import ROOT, SETTINGS, Folder, with_line
+from tests.cli.test_check_rows import document_of_the_release
 from tests.cli.test_samconfig import OF_THE_PAGE
 
 
@@ -30,7 +31,7 @@ def environment_of(settings: Settings) -> Environment:
 
 
 def checked(settings: Settings) -> list[Finding]:
-    environment, document = environment_of(settings), templates.read(ROOT)
+    environment, document = environment_of(settings), document_of_the_release()
     return findings(setting_rows(settings, document, Once(lambda: next_values(environment, document, None))))
 
 
@@ -70,7 +71,7 @@ def test_deployed_value_of_a_parameter_counts() -> None:
     """sam keeps the value of a parameter that no line names."""
     environment = environment_of(Settings("dev", {"stack_name": "a", "parameter_overrides": ["EnvID=dev"]}))
     stack = {"Parameters": [{"ParameterKey": name, "ParameterValue": "deployed"} for name in ("EnvID", "GitLabProject", "Removed")]}
-    found = next_values(environment, templates.read(ROOT), stack)
+    found = next_values(environment, document_of_the_release(), stack)
     assert (found["EnvID"], found["GitLabProject"], found["ProjectID"]) == ("dev", "deployed", "infra") and "Removed" not in found
 
 
@@ -115,6 +116,6 @@ def test_different_tags_are_found(tags: list[str], resource_tags: str, problem: 
 
 
 def test_tags_that_cloudformation_does_not_return_are_not_checked() -> None:
-    [_, row] = findings(setting_rows(with_tags(TAGS, ""), templates.read(ROOT), Once(lambda: {
+    [_, row] = findings(setting_rows(with_tags(TAGS, ""), document_of_the_release(), Once(lambda: {
         "ProjectID": "infra", "ResourceTags": '{"??": "??"}'})))
     assert (row.result, row.text) == ("not checked", "CloudFormation does not return the stack's ResourceTags as it is")
