@@ -1,7 +1,6 @@
 //! The stories `approve_*` of `tests/scenarios`: tags in GitLab, and the decision about the request
 //! that waits.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,24 +8,24 @@ use serde_json::{Map, Value, json};
 
 use crate::account::request;
 use crate::approvals::waiting;
-use crate::fixture::{SHOP, deliver, fake, paused};
-use crate::gitlab_approvals::{SUBJECT, Scene, notes};
-use crate::tag_changes::{Pushed, Tagged as Tag, Told, apply, change_merge_request, put_before};
+use crate::fixture::{SHOP, deliver};
+use crate::gitlab_approvals::{SUBJECT, Scene, in_scene, notes};
+use crate::tag_changes::{Pushed, Tagged, Told, apply, change_merge_request, put_before};
 use fake_aws::extent::some_or;
-use fake_aws::{AwsState, FakeAws, FaultKind, Options, Schedules, Service};
+use fake_aws::schedules::SingleFault;
+use fake_aws::{AwsState, FaultKind, Schedules, Service};
 use test_support::custom_resource::deliver_all;
-use test_support::runner::{Account, Play, begin, perform};
-use test_support::scenarios::{Effects, Word};
-use test_support::single_faults::play_with_single_faults;
-use test_support::worlds::{Delivery, Place, play_in_each_world};
+use test_support::scenarios::{Story, StoryAction, duration, stories};
+use test_support::single_faults::SingleFaults;
+use test_support::worlds::{Delivery, Mixture, Worlds};
 
-/// The words of a story about tags.
+/// A change in a story, or an expectation.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TagWord {
+enum Action {
     /// A user creates a tag.
-    Tag(Tag),
-    Delete(Tag),
+    Tag(Tagged),
+    Delete(Tagged),
     Push(Pushed),
     History(Told),
     #[serde(rename = "merge request")]
@@ -34,16 +33,17 @@ pub enum TagWord {
     Executions {
         before: Option<Vec<Map<String, Value>>>,
     },
-}
-
-impl Word for TagWord {
-    type Expectation = Expectation;
+    #[serde(rename = "by hand")]
+    ByHand(Value),
+    #[serde(deserialize_with = "duration")]
+    Wait(Duration),
+    Expect(Expectation),
 }
 
 /// The state of the request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Expectation {
+enum Expectation {
     /// It waits, and the note has this doubt about the tag. Empty if it has none. `None` if only
     /// some calls find one.
     Waits(Option<String>),
@@ -53,6 +53,12 @@ pub enum Expectation {
     Approved,
     /// The latest tag has rejected it.
     Rejected,
+}
+
+impl StoryAction for Action {
+    fn is_by_hand(&self) -> bool {
+        matches!(self, Action::ByHand(_))
+    }
 }
 
 /// The reasons for which the function reads the tags.
@@ -65,89 +71,58 @@ enum Call {
     HealthCheck,
 }
 
-use Call::{Asked, HealthCheck, Tagged};
+use Call::{Asked, HealthCheck};
 
 /// After this time, every world shows a change.
 const CHANGES_ARE_SHOWN: Duration = Duration::from_secs(10);
 
+/// Each event once, and the health check.
+const ALL: &[Call] = &[Asked, Call::Tagged, HealthCheck];
 const ORDERS: [&[Call]; 5] = [
     &[HealthCheck],
-    &[Tagged, HealthCheck],
-    &[Tagged, Asked, Tagged, HealthCheck],
-    &[HealthCheck, Tagged, Asked, HealthCheck],
-    &[Asked, Asked, Tagged, Tagged, HealthCheck],
+    &[Call::Tagged, HealthCheck],
+    &[Call::Tagged, Asked, Call::Tagged, HealthCheck],
+    &[HealthCheck, Call::Tagged, Asked, HealthCheck],
+    &[Asked, Asked, Call::Tagged, Call::Tagged, HealthCheck],
 ];
 
-/// A scenario that is being played. For each expectation, the function is called in this order.
-pub struct Decisions {
-    play: Rc<Play<TagWord>>,
-    scene: Scene,
-    order: &'static [Call],
-    latest: Tag,
+/// Plays the story. For each expectation, the function is called in this order.
+async fn play(scene: &Scene, story: &Story<Action>, order: &[Call]) {
+    play_in(&Mixture::default(), scene, story, order).await;
 }
 
-impl Account for Decisions {
-    type Word = TagWord;
-
-    const PREFIX: &'static str = "approve_";
-    const SERVICES: &'static [Service] = &[Service::CodePipeline, Service::GitLab];
-    const SPECIAL: u64 = 1;
-
-    async fn fake(options: Options) -> FakeAws {
-        let scene = Scene::begin(&fake(&[SHOP]).await).await;
-        scene.fake.options(|known| *known = options);
-        scene.fake
-    }
-
-    fn change(_: &FakeAws, change: &Value) {
-        panic!("no story of tags has {change} before it");
-    }
-
-    fn begin(play: Rc<Play<TagWord>>) -> Self {
-        Decisions {
-            scene: Scene::of(&play.fake),
-            order: match play.place.delivery {
-                Delivery::Once => &[Asked, Tagged, HealthCheck, HealthCheck],
-                Delivery::Twice => &[Asked, Asked, Tagged, Tagged, HealthCheck],
-                Delivery::LateCopies => &[Asked, Tagged, Asked, Tagged, HealthCheck],
-            },
-            latest: Tag::default(),
-            play,
+/// The same in an unkind world, whose settings the account has.
+async fn play_in(mixture: &Mixture, scene: &Scene, story: &Story<Action>, order: &[Call]) {
+    let shown = if mixture.is_kind() {
+        Duration::ZERO
+    } else {
+        CHANGES_ARE_SHOWN
+    };
+    let (fake, mut latest) = (&scene.fake, Tagged::default());
+    for (at, step) in story.steps.iter().enumerate() {
+        match &step.action {
+            Action::Wait(time) => tokio::time::sleep(*time).await,
+            Action::Expect(expectation) => {
+                let tag = latest.name(&scene.deploy);
+                tokio::time::sleep(shown).await;
+                for (number, call) in order.iter().enumerate() {
+                    call.deliver(scene, &tag, &format!("call-{at}-{number}")).await;
+                }
+                expectation.check(scene, &latest, mixture.may_change(story));
+            }
+            action => fake.arrange(|aws| action.change(aws, &scene.deploy)),
+        }
+        if let Action::Tag(tag) = &step.action {
+            latest = tag.clone();
         }
     }
-
-    async fn take(&mut self, _: usize, word: &TagWord, _: &Effects) {
-        let deploy = &self.scene.deploy;
-        self.play.fake.arrange(|aws| word.change(aws, deploy));
-        if let TagWord::Tag(tag) = word {
-            self.latest = tag.clone();
-        }
-    }
-
-    async fn by_hand(&mut self, change: &Value) {
-        let deploy = &self.scene.deploy;
-        self.play.fake.arrange(|aws| apply(aws, deploy, change));
-    }
-
-    async fn expect(&mut self, at: usize, expected: &Expectation) {
-        if !self.play.place.is_kind() {
-            tokio::time::sleep(CHANGES_ARE_SHOWN).await;
-        }
-        let tag = self.latest.name(&self.scene.deploy);
-        for (number, call) in self.order.iter().enumerate() {
-            call.deliver(&self.scene, &tag, &format!("call-{at}-{number}")).await;
-        }
-        expected.check(&self.scene, &self.latest, self.play.place.may_differ);
-    }
-
-    async fn end(&mut self) {}
 }
 
 impl Call {
     async fn deliver(self, scene: &Scene, tag: &str, name: &str) {
         match self {
             Asked => deliver(&scene.fake, SHOP, SUBJECT, name).await,
-            Tagged => scene.tell(tag, name).await,
+            Call::Tagged => scene.tell(tag, name).await,
             HealthCheck => {
                 let event = json!({"HealthCheck": {"EnvID": SHOP.env_id}});
                 deliver_all(&scene.fake, &request(&scene.fake, event, name), false).await;
@@ -156,26 +131,28 @@ impl Call {
     }
 }
 
-impl TagWord {
+impl Action {
     fn change(&self, aws: &mut AwsState, deploy: &str) {
         match self {
-            TagWord::Tag(tag) => tag.push(aws, deploy, false),
-            TagWord::Delete(tag) => tag.push(aws, deploy, true),
-            TagWord::Push(pushed) => pushed.push(aws),
-            TagWord::History(told) => told.tell(aws),
-            TagWord::MergeRequest(change) => change_merge_request(aws, change),
-            TagWord::Executions { before } => {
+            Action::Tag(tagged) => tagged.push(aws, deploy, false),
+            Action::Delete(tagged) => tagged.push(aws, deploy, true),
+            Action::Push(pushed) => pushed.push(aws),
+            Action::History(told) => told.tell(aws),
+            Action::MergeRequest(change) => change_merge_request(aws, change),
+            Action::Executions { before } => {
                 if let Some(before) = before {
                     put_before(aws, before);
                 }
             }
+            Action::ByHand(change) => apply(aws, deploy, change),
+            Action::Wait(_) | Action::Expect(_) => panic!("no change: {self:?}"),
         }
     }
 }
 
 impl Expectation {
     /// Only the note may differ.
-    fn check(&self, scene: &Scene, latest: &Tag, may_differ: bool) {
+    fn check(&self, scene: &Scene, latest: &Tagged, may_differ: bool) {
         let note = notes(&scene.fake);
         let doubt = match self {
             Expectation::Approved | Expectation::Rejected => {
@@ -198,16 +175,20 @@ impl Expectation {
     }
 }
 
+/// Plays the story of this name with each event once.
+pub fn play_plainly(name: &str) {
+    let mut all = stories::<Action>("approve_").into_iter();
+    let story = all.find(|one| one.name == name).expect("a story");
+    in_scene(async |scene| play(scene, &story, ALL).await);
+}
+
 #[test]
 fn tag_decides_as_in_its_story_in_each_order_of_events() {
     let mut schedules = Schedules::default();
-    for story in Decisions::stories() {
+    for story in stories::<Action>("approve_") {
         for order in ORDERS {
             schedules.run(format!("{}: {order:?}", story.name), || {
-                paused(async {
-                    let (play, account) = begin::<Decisions>(&story, &Place::default()).await;
-                    perform(&play, Decisions { order, ..account }).await;
-                });
+                in_scene(async |scene| play(scene, &story, order).await);
             });
         }
     }
@@ -216,21 +197,48 @@ fn tag_decides_as_in_its_story_in_each_order_of_events() {
 
 #[test]
 fn every_decision_is_the_same_in_unkind_worlds() {
-    play_in_each_world::<Decisions>("stories of tags");
+    let worlds = Worlds {
+        scenarios: stories::<Action>("approve_"),
+        story: |story| story,
+        services: &[Service::CodePipeline, Service::GitLab],
+    };
+    worlds.play_each("stories of tags", |story, mixture| {
+        in_scene(async |scene| {
+            let mut delivery = Delivery::Once;
+            scene.fake.options(|options| {
+                let place = mixture.place_with(options.clone());
+                (*options, delivery) = (place.options, place.delivery);
+            });
+            let order: &[Call] = match delivery {
+                Delivery::Once => ALL,
+                Delivery::Twice => &[Asked, Asked, Call::Tagged, Call::Tagged, HealthCheck],
+                Delivery::LateCopies => &[Asked, Call::Tagged, Asked, Call::Tagged, HealthCheck],
+            };
+            play_in(mixture, scene, story, order).await;
+        });
+    });
 }
 
 /// Each story is played without a fault first. A smaller run plays every third one.
 #[test]
 fn single_fault_does_not_change_what_a_tag_decides() {
-    let stories = Decisions::stories().into_iter();
-    let stories: Vec<_> = stories.step_by(some_or(3, 1)).collect();
-    let (what, kinds) = ("single faults in stories of tags", FaultKind::EACH);
-    let place = Place::default();
-    let schedules = play_with_single_faults::<Decisions>(what, &stories, &place, &kinds, 180);
-    assert!(schedules > 300);
-}
-
-// As the products with a defect call it.
-pub fn play_plainly(name: &str) {
-    test_support::runner::play_called::<Decisions>(name, &test_support::worlds::Mixture::default());
+    let all_stories = stories::<Action>("approve_").into_iter();
+    let all = SingleFaults {
+        scenarios: all_stories.step_by(some_or(3, 1)).collect(),
+        story: |story| story,
+        kinds: &FaultKind::EACH,
+        one_in: 180,
+        special: 1,
+    };
+    let what = "single faults in stories of tags";
+    let play = |story: &Story<Action>, faults: &[SingleFault]| {
+        in_scene(async |scene| {
+            for fault in faults {
+                fault.inject(&scene.fake);
+            }
+            play(scene, story, &[ALL, &[HealthCheck]].concat()).await;
+            scene.fake.clone()
+        })
+    };
+    assert!(all.each(what, play) > 300);
 }

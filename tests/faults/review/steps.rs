@@ -1,17 +1,21 @@
 //! The steps of a review's story, and what it expects.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::fixture::{CART, LOGIN};
-use test_support::scenarios::{Word, commit};
+use test_support::scenarios::{self, StoryAction, commit, duration};
 
-/// The words of a review's story.
+pub type Story = scenarios::Story<Action>;
+pub type Step = scenarios::Step<Action>;
+
+/// A step of a story.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ReviewWord {
+pub enum Action {
     /// A push to a branch, and its build.
     #[serde(deserialize_with = "commit")]
     Push(Push),
@@ -26,8 +30,14 @@ pub enum ReviewWord {
     /// The branch is deleted, and its merge request is closed.
     #[serde(rename = "delete branch")]
     DeleteBranch(Branch),
+    /// A change by another person or service.
+    #[serde(rename = "by hand")]
+    ByHand(Value),
     /// A health check.
     Check,
+    #[serde(deserialize_with = "duration")]
+    Wait(Duration),
+    Expect(Expectation),
 }
 
 /// The branches of the stories, with their merge requests.
@@ -65,9 +75,9 @@ pub struct Push {
     /// Laid over the changed template, or its text.
     #[serde(default = "unchanged")]
     pub template: Value,
-    /// Laid over the template configuration, or its text. Null if the build stores none.
-    #[serde(default = "unchanged")]
-    pub configuration: Value,
+    /// Laid over the template configuration, or its text. `None` if the build stores none.
+    #[serde(default = "unchanged_file", deserialize_with = "file")]
+    pub configuration: Option<Value>,
     /// The first delivery of the build's event returns each text, without a fault.
     #[serde(default)]
     pub answers: Vec<String>,
@@ -131,14 +141,23 @@ pub struct Expectation {
     pub not_in_logs: Vec<String>,
 }
 
-impl Word for ReviewWord {
-    type Expectation = Expectation;
-
+impl StoryAction for Action {
     fn is_by_hand(&self) -> bool {
-        matches!(self, ReviewWord::MergeRequest(_))
+        matches!(self, Action::ByHand(_) | Action::MergeRequest(_))
     }
 }
 
 fn unchanged() -> Value {
     json!({})
+}
+
+#[allow(clippy::unnecessary_wraps)]
+fn unchanged_file() -> Option<Value> {
+    Some(unchanged())
+}
+
+/// `null` is not an omitted member.
+fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(Some(value).filter(|value| !value.is_null()))
 }

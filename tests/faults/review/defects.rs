@@ -1,11 +1,11 @@
-//! Products that lack a care: no check notices them without a setting, and one does with it.
+//! Products with one defect each: a check notices it.
 
 use crate::scenarios::{Scenario, scenarios};
-use test_support::careless::assert_each_shown;
+use test_support::defects::assert_each_noticed;
 
 #[test]
-fn careless_products_are_noticed_in_unkind_worlds_only() {
-    assert_each_shown("review_", |story, mixture| {
+fn defect_is_noticed_in_its_story() {
+    assert_each_noticed("review_", |story, mixture| {
         let mut known = scenarios().into_iter();
         let scenario = known.find(|known| known.story.name == story);
         let story = scenario.expect("that story").story;
