@@ -4,6 +4,7 @@ Prices of us-east-1 on 2026-11-25, in US dollars. Other regions differ by some p
 """
 
 import json
+import re
 from collections.abc import Sequence
 
 from tests.play.scenarios import Scenario
@@ -23,20 +24,22 @@ _HOUR_OF_AN_ENVIRONMENT = (2 * 0.40 + 11 * 0.30 + 13 * 0.10 + 3) / 730
 _USER = 1.0
 # Your own; for each of three environments those of the mirror, the function and CloudFormation; two review builds.
 _USERS = 1 + 3 * 3 + 2
+_TABLES = json.dumps(table.tables())
+_EXECUTIONS_OF_TABLES = _TABLES.count("codepipeline:StartPipelineExecution") + 1
 # Two IAM users, three roles in CodeBuild and of an author, two sessions of the builds, each execution.
-_USERS_OF_OBSERVERS = 2 + 3 + 2 + json.dumps(table.tables()).count("codepipeline:StartPipelineExecution") + 1
+_USERS_OF_OBSERVERS = 2 + 3 + 2 + _EXECUTIONS_OF_TABLES
 # Seconds of Lambda, an alarm or a key for an hour, some objects and events.
 _OBSERVER = 0.01
 
 # The executions of all acts, each with a build. One minute of source, deployment and rules, and two of the build.
 _EXECUTIONS, _BUILD_MINUTES, _OTHER_MINUTES = 9, 2, 1
 # CloudFormation, GitLab's mirror, which runs once a minute, and the build.
-_ACT_MINUTES, _STORY_MINUTES, _OBSERVER_MINUTES = 4, 3, 1
+_ACT_MINUTES, _STORY_MINUTES, _OBSERVER_MINUTES, _STACK_MINUTES = 4, 3, 1, 2
 _STEP_MINUTES = {"create": 3, "update": 3, "delete": 2, "push": 5, "approve": 2, "reject": 1, "rotate": 4}
 
 
 def cost_and_duration(acts: int, stories: Sequence[Scenario], observers: int) -> str:
-    minutes = _ACT_MINUTES * acts + _OBSERVER_MINUTES * observers + sum(map(_minutes, stories))
+    minutes = _ACT_MINUTES * acts + sum(map(_minutes, stories)) + (_minutes_of_observers(observers) if observers else 0)
     executions = min(_EXECUTIONS, acts) + sum(step.word == "push" for story in stories for step in story.steps
                                               if story.resource == "GitOpsPipeline")
     dollars = (executions * (_BUILD_MINUTES * (_BUILD_MINUTE + _ACTION_MINUTE) + _OTHER_MINUTES * _ACTION_MINUTE)
@@ -49,6 +52,14 @@ def cost_and_duration(acts: int, stories: Sequence[Scenario], observers: int) ->
     return (f"It takes about {duration} and costs at most {dollars:.2f} US dollars, plus {_USER:.0f} for each of "
             f"at most {users}\nCodeCommit users that the account has beyond five this month. AWS counts users, roles and "
             "perhaps their sessions.")
+
+
+def _minutes_of_observers(count: int) -> int:
+    """The rows of the tables need those of their stacks, executions and waits, and the other observers one each."""
+    waits = sum(map(int, re.findall(r"after (\d+) s", _TABLES)))
+    stacks = len(re.findall('"(?:create|update) ', _TABLES))
+    others = count - len({*table.rows_after()})
+    return _OBSERVER_MINUTES * others + _STACK_MINUTES * (stacks + _EXECUTIONS_OF_TABLES) + waits // 60
 
 
 def _minutes(story: Scenario) -> int:

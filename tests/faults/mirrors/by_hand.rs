@@ -12,12 +12,14 @@ use crate::fixture::{
     SECRET, TOMBSTONE, USER, after_create, fake, in_account, in_account_with, late, login, options,
     properties, rotation, serial, stack,
 };
-use crate::scenarios::{Scenario, scenarios};
+use crate::scenarios::Mirrors;
 use fake_aws::gitlab::ANOTHER_PERSON;
 use fake_aws::iam::Credential;
 use fake_aws::schedules::Moment;
 use fake_aws::{Caller, FakeAws, Options, Schedules, redacted};
-use test_support::scenarios::{Action, Step};
+use test_support::runner::{Account, begin, perform};
+use test_support::scenarios::{Action, Step, Story};
+use test_support::worlds::{Delivery, Place};
 use test_support::{Rotated, RotationStep};
 
 /// A credential that another person created after the first SUCCESS.
@@ -54,37 +56,40 @@ pub fn has_succeeded(fake: &FakeAws) -> bool {
     statuses.any(|status| status == "SUCCESS")
 }
 
-/// Plays `scenario` with `change` before the call `index` after the first SUCCESS. Answers the
+/// Plays the story with `change` before the call `index` after the first SUCCESS. Answers the
 /// number of these calls.
-fn play_with(scenario: &Scenario, options: &Options, index: usize, change: fn(&FakeAws)) -> usize {
+fn play_with(story: &Story, place: &Place, index: usize, change: fn(&FakeAws)) -> usize {
     take_created();
     let counts = |fake: &FakeAws, _: &Caller| has_succeeded(fake);
     Moment::before(index).play(counts, change, async |_| {
-        scenario.play(options.clone(), &[]).await;
+        let (play, account) = begin::<Mirrors>(story, place).await;
+        perform(&play, account).await;
     })
 }
 
 /// Plays every scenario with `change` before each call. A schedule whose failure `is_expected`
 /// counts as one that passed.
-fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Scenario, &str) -> bool) {
+fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Story, &str) -> bool) {
     let mut schedules = Schedules::one_in(8);
     for options in [Options::default(), late()] {
-        for mut scenario in scenarios() {
-            let story = &scenario.story;
+        for story in &Mirrors::stories() {
             let is_by_hand = |step: &Step| matches!(step.action, Action::ByHand(_));
             if !story.name.starts_with("mirrors_login_") || story.steps.iter().any(is_by_hand) {
                 continue;
             }
-            scenario.delivers_twice = true;
-            // IAM allows two credentials: a new password may lack its place.
-            scenario.may_fail = true;
-            let calls = play_with(&scenario, &options, usize::MAX, change);
+            let place = Place {
+                delivery: Delivery::Twice,
+                // IAM allows two credentials: a new password may lack its place.
+                may_fail: true,
+                ..options.clone().into()
+            };
+            let calls = play_with(story, &place, usize::MAX, change);
             for index in 0..calls {
-                let schedule = format!("{} with {options:?} at {index}", scenario.story.name);
+                let schedule = format!("{} with {options:?} at {index}", story.name);
                 schedules.run(schedule, || {
-                    let play = || play_with(&scenario, &options, index, change);
+                    let play = || play_with(story, &place, index, change);
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(play))
-                        && !is_expected(&scenario, &fake_aws::schedules::text(&*panic))
+                        && !is_expected(story, &fake_aws::schedules::text(&*panic))
                     {
                         resume_unwind(panic);
                     }
@@ -99,8 +104,8 @@ fn every_call(name: &str, change: fn(&FakeAws), is_expected: fn(&Scenario, &str)
 fn credential_created_by_another_person_is_untouched() {
     // IAM allows two credentials. A rollback that needs a new password needs the slot that this
     // person took, and has to fail.
-    let is_expected = |scenario: &Scenario, text: &str| {
-        scenario.story.name == "mirrors_login_update_rolled_back: a new password"
+    let is_expected = |story: &Story, text: &str| {
+        story.name == "mirrors_login_update_rolled_back: a new password"
             && text.contains("did not issue: ACCA")
     };
     every_call("creates a credential", create_credential, is_expected);

@@ -11,15 +11,16 @@ use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, PROJECT, REPOSITORY, THIRD_REPOSITORY, USER,
     mirror, properties, with,
 };
-use crate::scenarios::Scenario;
+use crate::scenarios::Mirrors;
 use fake_aws::Options;
-use fake_aws::explore::paused;
 use fake_aws::extent::cases;
 use fake_aws::histories::{faults_at_random, play_histories};
 use fake_aws::secrets::versions::AbandonedBy;
 use test_support::RotationStep;
 use test_support::custom_resource::RollBack;
-use test_support::scenarios::{Action, Effects, Step, Story};
+use test_support::runner::played;
+use test_support::scenarios::{Action, Effects, ResourceWord, Step, Story};
+use test_support::worlds::{Delivery, Place};
 
 fn some_properties() -> impl Strategy<Value = Value> {
     let mirrors = prop::sample::subsequence(
@@ -84,15 +85,15 @@ fn some_login() -> impl Strategy<Value = Value> {
 /// An Update, which may be rolled back.
 fn update(properties: &BoxedStrategy<Value>) -> BoxedStrategy<Step> {
     let rolled_back = |(properties, how)| Step {
-        action: Action::Update(properties),
         effects: Effects {
             rolled_back: Some(how),
             ..Effects::default()
         },
+        ..ResourceWord::Update(properties).into()
     };
     let how = select(vec![RollBack::UpdateBack, RollBack::DeleteNewOnly]);
     prop_oneof![
-        3 => properties.clone().prop_map(|properties| Action::Update(properties).into()),
+        3 => properties.clone().prop_map(|properties| ResourceWord::Update(properties).into()),
         2 => (properties.clone(), how).prop_map(rolled_back),
     ]
     .boxed()
@@ -104,7 +105,7 @@ fn history(
     later: impl Strategy<Value = Step>,
 ) -> impl Strategy<Value = Vec<Step>> {
     (properties, prop::collection::vec(later, 0..5)).prop_map(|(first, later)| {
-        let mut steps = vec![Action::Create(first).into()];
+        let mut steps = vec![ResourceWord::Create(first).into()];
         steps.extend(later);
         steps
     })
@@ -113,7 +114,8 @@ fn history(
 /// Those of mirrors with rotations, and of credentials alone.
 fn histories() -> impl Strategy<Value = Vec<Step>> {
     let (mirrors, logins) = (some_properties().boxed(), some_login().boxed());
-    let update_or_rotate = prop_oneof![4 => update(&mirrors), 3 => Just(Action::Rotate.into())];
+    let update_or_rotate =
+        prop_oneof![4 => update(&mirrors), 3 => Just(ResourceWord::Rotate.into())];
     let of_logins = update(&logins);
     prop_oneof![
         2 => history(mirrors, update_or_rotate),
@@ -169,11 +171,18 @@ fn no_history_at_random_stops_a_push_or_leaves_anything_behind() {
     let every = (histories(), options(), faults, any::<bool>());
     let play = |(events, options, faults, delivers_twice): (Vec<Step>, _, Vec<_>, _)| {
         // A credential without mirrors may be given another user, and a secret keeps its user.
-        let may_fail = matches!(&events[..], [Step { action: Action::Create(first), .. }, ..]
-            if first["Mirrors"].is_null());
-        let mut scenario = Scenario::of(Story::of("at random", events));
-        (scenario.delivers_twice, scenario.may_fail) = (delivers_twice, may_fail);
-        paused(scenario.play(options, &faults));
+        let first = events.first().map(|step| &step.action);
+        let may_fail = matches!(first, Some(Action::Word(ResourceWord::Create(properties)))
+            if properties["Mirrors"].is_null());
+        let delivery = [Delivery::Once, Delivery::Twice][usize::from(delivers_twice)];
+        let place = Place {
+            options,
+            delivery,
+            faults,
+            may_fail,
+            ..Place::default()
+        };
+        played::<Mirrors>(&Story::of("at random", events), &place);
     };
     play_histories(cases(450, 15_000), 11, every, play);
 }

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use crate::changes;
 use crate::checks;
 use crate::fixture::{USER, bare, in_account_with, login, properties, serial, with};
-use crate::scenarios::{Scenario, scenarios};
+use crate::scenarios::Mirrors;
 use fake_aws::clients::Clients;
 use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::{ParentStack, answers_are_sound};
+use test_support::runner::Account;
 
 /// The causes that prevent a replacement, and the texts of their reasons: those that prevent a
 /// Create, and more.
@@ -20,7 +21,7 @@ fn causes() -> Vec<(String, Vec<String>)> {
         "mirrors_create_refused: ",
         "mirrors_leaked_password_without_a_new_one: ",
     ];
-    let refused = scenarios().into_iter().filter_map(|Scenario { story, .. }| {
+    let refused = Mirrors::stories().into_iter().filter_map(|story| {
         let cause = prefixes.iter().find_map(|prefix| story.name.strip_prefix(prefix))?;
         let mut texts = story.steps.iter().map(|step| &step.effects.fails);
         let texts = texts.find(|texts| !texts.is_empty())?;

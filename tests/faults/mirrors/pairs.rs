@@ -1,14 +1,18 @@
 //! Two faults in one scenario: the second at every call that follows the first.
 
-use crate::scenarios::scenario_called;
-use fake_aws::explore::paused;
+use crate::scenarios::Mirrors;
 use fake_aws::schedules::SingleFault;
-use fake_aws::{Entry, Options, Schedules};
+use fake_aws::{Entry, Schedules};
+use test_support::runner::{played, story_called};
+use test_support::worlds::Place;
 
 #[test]
 fn no_pair_of_faults_in_create_and_delete_breaks_an_invariant() {
-    let scenario = scenario_called("mirrors_login_created: without a repository");
-    let play = |faults: &[SingleFault]| paused(scenario.play(Options::default(), faults));
+    let story = story_called::<Mirrors>("mirrors_login_created: without a repository");
+    let play = |faults: &[SingleFault]| {
+        let (faults, place) = (faults.to_vec(), Place::default());
+        played::<Mirrors>(&story, &Place { faults, ..place }).fake
+    };
     let mut schedules = Schedules::default();
     for first in play(&[]).journal().iter().flat_map(SingleFault::each) {
         let journal = play(std::slice::from_ref(&first)).journal();

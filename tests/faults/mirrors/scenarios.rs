@@ -1,5 +1,6 @@
 //! The stories of `tests/scenarios` that faults are tried on.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -11,10 +12,13 @@ use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, PROJECT, REPOSITORY, check_health, fake, mirror,
     properties, rotation, stack, with,
 };
-use fake_aws::schedules::SingleFault;
-use fake_aws::{AwsState, FakeAws, Options};
+use fake_aws::{AwsState, FakeAws, Options, Service};
 use test_support::custom_resource::{ParentStack, RequestOutcome, answers_are_sound};
-use test_support::scenarios::{Action, Effects, Expectation, Step, Story, stories_of_resource};
+use test_support::runner::{Account, Play};
+use test_support::scenarios::{
+    Effects, Expectation, ResourceWord, Step, Story, stories_of_resource,
+};
+use test_support::worlds::{Delivery, Place};
 use test_support::{Rotated, Rotation};
 
 /// The records on the user of a resource at rest.
@@ -25,41 +29,12 @@ const RECORDS: [&str; 4] = [
     "cfn-gitops:stack-id",
 ];
 
-/// A story, and how its requests are delivered.
-#[derive(Clone)]
-// Each is a question of its own.
-#[allow(clippy::struct_excessive_bools)]
-pub struct Scenario {
-    pub story: Story,
-    /// Every request and every step is repeated after it succeeded.
-    pub delivers_twice: bool,
-    /// Copies of all requests so far arrive after each request has ended.
-    pub repeats_late: bool,
-    /// A request may fail without a fault.
-    pub may_fail: bool,
-    /// A request may also succeed that fails in the story.
-    pub may_differ: bool,
-    /// How often a killed step of a rotation is delivered.
-    pub step_deliveries: u32,
-}
-
 /// A scenario that is being played.
-// Each is a question of its own.
-#[allow(clippy::struct_excessive_bools)]
-struct Play {
-    fake: FakeAws,
+pub struct Mirrors {
+    play: Rc<Play<ResourceWord>>,
     stack: ParentStack,
     rotation: Rotation,
     watch: Watch,
-    /// Whether a request may fail, although it succeeds in the story.
-    may_fail: bool,
-    may_differ: bool,
-    repeats_late: bool,
-    /// Whether a request deletes the credentials of others.
-    deletes_foreign: bool,
-    /// Neither a fault nor another day: every figure is that of the story.
-    is_plain: bool,
-    are_tags_late: bool,
     /// Every step so far ended as in the story.
     is_as_expected: bool,
     after_rotation: bool,
@@ -68,213 +43,110 @@ struct Play {
     foreign: Vec<String>,
 }
 
-impl Scenario {
-    pub fn of(story: Story) -> Self {
-        let step_deliveries = story.world.get("step_deliveries").and_then(Value::as_u64);
-        Scenario {
-            delivers_twice: false,
-            repeats_late: false,
-            may_fail: false,
-            may_differ: false,
-            step_deliveries: step_deliveries.map_or(3, |number| number.try_into().expect("few")),
-            story,
-        }
+impl Account for Mirrors {
+    type Word = ResourceWord;
+
+    const PREFIX: &'static str = "mirrors_";
+    const SERVICES: &'static [Service] = &[Service::Iam, Service::SecretsManager, Service::GitLab];
+    const SPECIAL: u64 = 5;
+
+    fn stories() -> Vec<Story> {
+        stories_of_resource(Self::PREFIX, &properties(), translate)
     }
 
-    /// Runs the scenario in a new fake AWS with these faults, checks every invariant, deletes the
-    /// rest like the end of the stack, and checks that nothing remains.
-    pub async fn play(&self, options: Options, faults: &[SingleFault]) -> FakeAws {
-        let is_default = format!("{options:?}") == format!("{:?}", Options::default());
-        let options = self.story.options(options);
+    async fn fake(options: Options) -> FakeAws {
+        fake(options)
+    }
+
+    fn change(fake: &FakeAws, change: &Value) {
+        changes::apply(fake, change);
+    }
+
+    fn begin(play: Rc<Play<ResourceWord>>) -> Self {
+        let (fake, delivery) = (&play.fake, play.place.delivery);
+        let (mut stack, mut rotation) = (stack(fake), rotation(fake));
+        stack.delivers_twice = delivery == Delivery::Twice;
+        stack.is_shown = delivery != Delivery::LateCopies;
+        rotation.delivers_twice = stack.delivers_twice;
+        let deliveries = play.story.world.get("step_deliveries").and_then(Value::as_u64);
+        rotation.deliveries = deliveries.map_or(3, |number| number.try_into().expect("few"));
         // Requests of CloudFormation and steps of a rotation are further apart than that: AWS's
         // own rotation template relies on it.
-        let late = options.secrets_late;
-        let are_tags_late = !options.tags_late.is_zero();
-        let fake = fake(options);
-        for given in &self.story.given {
-            changes::apply(&fake, given);
-            // IAM's lists show it by then.
-            tokio::time::sleep(Duration::from_mins(1)).await;
-        }
-        let mut play = Play {
-            stack: stack(&fake),
-            rotation: rotation(&fake),
-            watch: Watch::begin(&fake),
-            may_fail: self.may_fail || self.may_differ || !faults.is_empty(),
-            may_differ: self.may_differ,
-            repeats_late: self.repeats_late,
-            deletes_foreign: self.story.sets("ForeignCredentials", "Delete"),
-            is_plain: faults.is_empty()
-                && is_default
-                && !(self.delivers_twice || self.repeats_late || self.may_fail),
-            are_tags_late,
+        stack.pause = fake.look(|aws| aws.options.secrets_late);
+        rotation.pause = stack.pause;
+        Mirrors {
+            stack,
+            rotation,
+            watch: Watch::begin(fake),
             is_as_expected: true,
             after_rotation: false,
             is_broken: false,
             foreign: fake.look(checks::foreign),
-            fake: fake.clone(),
-        };
-        for fault in faults {
-            fault.inject(&fake);
-        }
-        play.stack.delivers_twice = self.delivers_twice;
-        play.stack.is_shown = !self.repeats_late;
-        play.rotation.delivers_twice = self.delivers_twice;
-        play.rotation.deliveries = self.step_deliveries;
-        play.stack.pause = late;
-        play.rotation.pause = late;
-        for step in &self.story.steps {
-            tokio::time::sleep(late).await;
-            play.happen(step).await;
-            play.check(&format!("{step:?}"));
-        }
-        if play.stack.resource.is_some() {
-            tokio::time::sleep(late).await;
-            play.happen(&Action::Delete.into()).await;
-        }
-        play.check("the end");
-        answers_are_sound(&fake);
-        play.assert_foreign_kept(true);
-        fake.assert_unbroken();
-        fake
-    }
-}
-
-impl Play {
-    /// The mirrors of the stored properties.
-    fn pairs(&self) -> Vec<Pair> {
-        let resource = self.stack.resource.as_ref();
-        resource.map_or_else(Vec::new, |(_, properties)| checks::pairs(properties))
-    }
-
-    /// From now on, the login and these mirrors have to work.
-    fn watch(&self, pairs: Vec<Pair>) {
-        match &self.stack.resource {
-            Some((secret, _)) if !self.is_broken => self.watch.expect_of(secret, pairs),
-            _ => self.watch.expect_nothing(),
+            play,
         }
     }
 
-    async fn happen(&mut self, step: &Step) {
-        let Step { action, effects } = step;
+    async fn take(&mut self, _: usize, word: &ResourceWord, effects: &Effects) {
         // A resource that was not created because of the fault cannot be updated or rotated.
-        let needs_it = !matches!(
-            action,
-            Action::Create(_) | Action::Wait(_) | Action::Expect(_)
-        );
-        if needs_it && self.stack.resource.is_none() {
+        if !matches!(word, ResourceWord::Create(_)) && self.stack.resource.is_none() {
             return;
         }
+        tokio::time::sleep(self.stack.pause).await;
         if let Some((secret, _)) = &self.stack.resource {
             self.rotation.secret.clone_from(secret);
         }
-        let (began, length) = (self.fake.now(), self.fake.journal().len());
-        match action {
-            Action::Create(properties) => {
+        match word {
+            ResourceWord::Create(properties) => {
                 let outcome = self.stack.create(properties).await;
                 self.ended(effects, &outcome, properties);
             }
-            Action::Update(properties) => {
+            ResourceWord::Update(properties) => {
                 self.watch_during_update(properties, effects);
                 let outcome = self.stack.update(properties, effects.rolled_back).await;
                 self.ended(effects, &outcome, properties);
                 self.after_rotation = false;
             }
-            Action::Schedule => {
-                let issued = || self.fake.count("CreateServiceSpecificCredential");
-                let before = issued();
-                let attached = self.rotation.attach_schedule(30, false).await;
-                assert_eq!(issued(), before, "trying a schedule issues nothing");
-                let is_attached = attached == Rotated::Finished;
-                assert!(self.may_fail || is_attached, "{attached:?}");
-            }
-            Action::Rotate => self.rotate(effects).await,
-            Action::Delete => {
+            ResourceWord::Schedule => self.schedule().await,
+            ResourceWord::Rotate => self.rotate(effects).await,
+            ResourceWord::Delete => {
                 self.watch.expect_nothing();
                 self.stack.delete().await.assert_success();
             }
-            Action::ByHand(change) => return self.change(change).await,
-            Action::Push(push) => {
+            ResourceWord::Push(push) => {
                 let branch = push.branch.as_deref().unwrap_or("main");
-                self.fake.push_to_gitlab(PROJECT, branch, &push.commit);
+                self.play.fake.push_to_gitlab(PROJECT, branch, &push.commit);
                 // Until GitLab has run the mirrors.
-                tokio::time::sleep(Duration::from_mins(10)).await;
-                return;
+                return tokio::time::sleep(Duration::from_mins(10)).await;
             }
-            Action::Wait(time) => return tokio::time::sleep(*time).await,
-            Action::Expect(expected) => return self.expect(expected),
-        }
-        if self.is_plain {
-            effects.check_figures(&self.fake, began, length);
         }
         // A request that was rejected corrects nothing.
         self.is_broken &= !effects.fails.is_empty();
         self.watch(self.pairs());
         // The former credential that a rotation leaves is deleted by the next request.
-        let is_of_stack = !matches!(action, Action::Schedule | Action::Rotate);
-        if self.repeats_late && is_of_stack && !self.is_broken {
-            let of = |aws: &AwsState| checks::resources(aws, self.are_tags_late);
-            let state = || self.fake.look(of);
-            self.stack.assert_late_copies_change_nothing(&[], state).await;
+        if !matches!(word, ResourceWord::Schedule | ResourceWord::Rotate) {
+            self.repeat_late().await;
         }
     }
 
-    fn ended(&mut self, effects: &Effects, outcome: &RequestOutcome, properties: &Value) {
-        self.is_as_expected &= if self.may_differ {
-            outcome.is_success() == effects.fails.is_empty()
-        } else {
-            effects.check(outcome, self.may_fail, self.may_fail)
-        };
-        if let (RequestOutcome::Success { id, attributes, .. }, None) =
-            (outcome, effects.rolled_back)
-        {
-            let expected = self.fake.look(|aws| checks::attributes(aws, properties));
-            for (name, value) in expected.as_object().expect("attributes") {
-                assert_eq!(attributes[name], *value, "{name}");
-            }
-            assert_eq!(*id, checks::secret(properties));
-        }
-    }
-
-    async fn change(&mut self, change: &Value) {
+    async fn by_hand(&mut self, change: &Value) {
         // Several projects do not change at one instant.
         self.watch.expect_nothing();
         self.assert_foreign_kept(false);
-        self.is_broken |= changes::apply(&self.fake, change);
+        self.is_broken |= changes::apply(&self.play.fake, change);
         if !self.is_broken {
             self.watch(self.pairs());
         }
-        self.foreign = self.fake.look(checks::foreign);
+        self.foreign = self.play.fake.look(checks::foreign);
         // IAM's lists show it by then.
         tokio::time::sleep(Duration::from_mins(1)).await;
     }
 
-    /// Asserts that foreign resources are unchanged. With `ForeignCredentials: Delete`, at the end
-    /// only a credential that another person created after the Delete is left.
-    fn assert_foreign_kept(&self, at_the_end: bool) {
-        let created = take_created();
-        if !self.deletes_foreign {
-            let now = self.fake.look(checks::foreign);
-            let mut expected = self.foreign.clone();
-            expected.extend(created.map(|created| format!("{:?}", created.credential)));
-            expected.sort();
-            assert_eq!(now, expected, "what is not ours changed");
-        } else if at_the_end {
-            let later = created.filter(|created| created.after_the_delete);
-            let later = later.map(|created| created.credential);
-            let of = |aws: &AwsState| checks::foreign_credentials(aws).collect();
-            let mut left: Vec<_> = self.fake.look(of);
-            left.retain(|one| later.as_ref() != Some(one));
-            assert!(left.is_empty(), "foreign credentials are left: {left:?}");
-        }
-    }
-
-    fn expect(&self, expected: &Expectation) {
+    async fn expect(&mut self, _: usize, expected: &Expectation) {
         assert!(expected.executions.is_none(), "of a pipeline: {expected:?}");
         if !self.is_as_expected {
             return;
         }
-        let aws = &self.fake.snapshot();
+        let aws = &self.play.fake.snapshot();
         if let Some(names) = &expected.repository {
             let branches = &aws.codecommit.repositories[REPOSITORY].branches;
             assert_eq!(&branches.keys().cloned().collect::<Vec<_>>(), names);
@@ -288,8 +160,98 @@ impl Play {
             held.retain(|credential| credential.active);
             assert_eq!(held.len(), number, "{held:?}");
         }
-        for (operation, number) in expected.calls.iter().filter(|_| self.is_plain) {
-            assert_eq!(self.fake.count(operation), *number, "{operation}");
+        self.play.assert_calls(&expected.calls);
+    }
+
+    async fn check(&mut self, step: &Step) {
+        self.check_at_rest(&format!("{step:?}"));
+    }
+
+    async fn end(&mut self) {
+        answers_are_sound(&self.play.fake);
+        self.assert_foreign_kept(true);
+    }
+}
+
+impl Mirrors {
+    /// The mirrors of the stored properties.
+    fn pairs(&self) -> Vec<Pair> {
+        let resource = self.stack.resource.as_ref();
+        resource.map_or_else(Vec::new, |(_, properties)| checks::pairs(properties))
+    }
+
+    /// Whether a request may fail, although it succeeds in the story.
+    fn may_fail(&self) -> bool {
+        let Place {
+            may_fail,
+            may_differ,
+            ..
+        } = self.play.place;
+        may_fail || may_differ || self.play.has_fault()
+    }
+
+    /// From now on, the login and these mirrors have to work.
+    fn watch(&self, pairs: Vec<Pair>) {
+        match &self.stack.resource {
+            Some((secret, _)) if !self.is_broken => self.watch.expect_of(secret, pairs),
+            _ => self.watch.expect_nothing(),
+        }
+    }
+
+    async fn schedule(&mut self) {
+        let issued = || self.play.fake.count("CreateServiceSpecificCredential");
+        let before = issued();
+        let attached = self.rotation.attach_schedule(30, false).await;
+        assert_eq!(issued(), before, "trying a schedule issues nothing");
+        let is_attached = attached == Rotated::Finished;
+        assert!(self.may_fail() || is_attached, "{attached:?}");
+    }
+
+    async fn repeat_late(&self) {
+        if self.play.place.delivery == Delivery::LateCopies && !self.is_broken {
+            let fake = &self.play.fake;
+            let are_tags_late = fake.look(|aws| !aws.options.tags_late.is_zero());
+            let of = |aws: &AwsState| checks::resources(aws, are_tags_late);
+            let state = || fake.look(of);
+            self.stack.assert_late_copies_change_nothing(&[], state).await;
+        }
+    }
+
+    fn ended(&mut self, effects: &Effects, outcome: &RequestOutcome, properties: &Value) {
+        self.is_as_expected &= if self.play.place.may_differ {
+            outcome.is_success() == effects.fails.is_empty()
+        } else {
+            effects.check(outcome, self.may_fail(), self.may_fail())
+        };
+        if let (RequestOutcome::Success { id, attributes, .. }, None) =
+            (outcome, effects.rolled_back)
+        {
+            let expected = self.play.fake.look(|aws| checks::attributes(aws, properties));
+            for (name, value) in expected.as_object().expect("attributes") {
+                assert_eq!(attributes[name], *value, "{name}");
+            }
+            assert_eq!(*id, checks::secret(properties));
+        }
+    }
+
+    /// Asserts that foreign resources are unchanged. With `ForeignCredentials: Delete`, at the end
+    /// only a credential that another person created after the Delete is left.
+    fn assert_foreign_kept(&self, at_the_end: bool) {
+        let created = take_created();
+        let mut properties = self.play.story.properties();
+        if !properties.any(|set| set["ForeignCredentials"] == "Delete") {
+            let now = self.play.fake.look(checks::foreign);
+            let mut expected = self.foreign.clone();
+            expected.extend(created.map(|created| format!("{:?}", created.credential)));
+            expected.sort();
+            assert_eq!(now, expected, "what is not ours changed");
+        } else if at_the_end {
+            let later = created.filter(|created| created.after_the_delete);
+            let later = later.map(|created| created.credential);
+            let of = |aws: &AwsState| checks::foreign_credentials(aws).collect();
+            let mut left: Vec<_> = self.play.fake.look(of);
+            left.retain(|one| later.as_ref() != Some(one));
+            assert!(left.is_empty(), "foreign credentials are left: {left:?}");
         }
     }
 
@@ -314,11 +276,11 @@ impl Play {
         let rotated = self.rotation.rotate().await;
         let has_to_fail = !effects.fails.is_empty();
         let is_as_expected = (rotated == Rotated::Finished) != has_to_fail;
-        assert!(self.may_fail || is_as_expected, "{rotated:?}");
+        assert!(self.may_fail() || is_as_expected, "{rotated:?}");
         self.is_as_expected &= is_as_expected;
         if has_to_fail && let Rotated::Failed { reason, .. } = &rotated {
             let has_texts = effects.fails.iter().all(|text| reason.contains(text));
-            assert!(self.may_fail || has_texts, "{reason}");
+            assert!(self.may_fail() || has_texts, "{reason}");
             return;
         }
         self.after_rotation = true;
@@ -330,28 +292,29 @@ impl Play {
                 self.stack.update(&properties, None).await.assert_success();
                 // A version that the rotation has only named may still be waited for.
                 tokio::time::sleep(Duration::from_mins(90)).await;
-                check_health(&self.fake).await;
+                check_health(&self.play.fake).await;
             }
             Rotated::Failed { .. } => {}
             Rotated::Refused(refusal) => panic!("{refusal}"),
         }
         if self.rotation.is_pending() {
             let (_, properties) = self.stack.resource.as_ref().expect("a resource");
-            self.fake
+            self.play
+                .fake
                 .assert_holds_in("while pending", |aws| checks::pending(aws, properties));
         } else {
-            self.check("a rotation that failed");
+            self.check_at_rest("a rotation that failed");
         }
         let again = self.rotation.come_due().await;
         assert_eq!(again, Rotated::Finished);
     }
 
-    fn check(&self, context: &str) {
+    fn check_at_rest(&self, context: &str) {
         let held = match &self.stack.resource {
-            None => self.fake.look(checks::nothing_remains),
+            None => self.play.fake.look(checks::nothing_remains),
             Some(_) if self.is_broken => Ok(()),
-            Some((_, properties)) => self.fake.look(|aws| {
-                if !self.may_fail && !self.stack.delivers_twice {
+            Some((_, properties)) => self.play.fake.look(|aws| {
+                if !self.may_fail() && !self.stack.delivers_twice {
                     assert_eq!(checks::records(aws, checks::user(properties)), RECORDS);
                 }
                 checks::at_rest(aws, properties, self.after_rotation)
@@ -361,18 +324,6 @@ impl Play {
             panic!("after {context}: {broken}");
         }
     }
-}
-
-/// The stories: a template's variants, rotation between its updates, and the rollback of each.
-pub fn scenarios() -> Vec<Scenario> {
-    let stories = stories_of_resource("mirrors_", &properties(), translate).into_iter();
-    stories.map(Scenario::of).collect()
-}
-
-/// The story of this name.
-pub fn scenario_called(name: &str) -> Scenario {
-    let scenario = scenarios().into_iter().find(|known| known.story.name == name);
-    scenario.unwrap_or_else(|| panic!("no story is called {name}"))
 }
 
 /// Replaces the names of a story by those of this account.
@@ -410,5 +361,30 @@ fn names_of(name: &str) -> (&str, &str) {
         "infra" => (PROJECT, REPOSITORY),
         "network" => (OTHER_PROJECT, OTHER_REPOSITORY),
         other => (other, other),
+    }
+}
+
+// As the products with a defect call it.
+pub struct Scenario {
+    pub story: Story,
+}
+pub fn scenario_called(name: &str) -> Scenario {
+    Scenario {
+        story: test_support::runner::story_called::<Mirrors>(name),
+    }
+}
+impl Scenario {
+    pub async fn play(
+        &self,
+        options: Options,
+        faults: &[fake_aws::schedules::SingleFault],
+    ) -> FakeAws {
+        let faults = faults.to_vec();
+        let place = Place {
+            faults,
+            ..Place::from(options)
+        };
+        let (play, account) = test_support::runner::begin::<Mirrors>(&self.story, &place).await;
+        test_support::runner::perform(&play, account).await.fake
     }
 }

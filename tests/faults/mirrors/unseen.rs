@@ -7,13 +7,10 @@ use serde_json::{Value, json};
 
 use crate::checks::{at_rest, nothing_remains, our_mirrors};
 use crate::fixture::{REPOSITORY, both, in_account, in_account_with, properties, serial};
-use crate::scenarios::scenarios;
-use fake_aws::explore::paused;
-use fake_aws::interceptor::{
-    HttpConnector, HttpRequest, Response, assert_ends_with_frozen_reads, operation_of, past,
-    replace_json,
-};
+use crate::scenarios::Mirrors;
+use fake_aws::mutants::{HttpConnector, HttpRequest, Response, operation_of, past, replace_json};
 use fake_aws::{Caller, FakeAws, Options};
+use test_support::runner::play_with_frozen_reads;
 use test_support::{Rotated, RotationStep};
 
 const HOST: &str = "git-codecommit.eu-central-1.amazonaws.com";
@@ -307,10 +304,5 @@ fn mirror_with_another_number_is_not_created_without_end() {
 
 #[test]
 fn change_that_no_read_shows_is_not_repeated_without_end() {
-    let scenarios = scenarios();
-    let plays = scenarios.iter().map(|scenario| {
-        let play = || drop(paused(scenario.play(Options::default(), &[])));
-        (scenario.story.name.clone(), play)
-    });
-    assert!(assert_ends_with_frozen_reads(plays) > 500);
+    assert!(play_with_frozen_reads::<Mirrors>() > 500);
 }

@@ -1,64 +1,48 @@
 //! One fault at every call of every request of every scenario. None makes a request fail that would
 //! have succeeded.
 
-use crate::fixture::paused;
-use crate::scenarios::{Scenario, scenarios};
+use crate::scenarios::Pipelines;
 use fake_aws::{FaultKind, Options, SeenTokens};
-use test_support::single_faults::SingleFaults;
+use test_support::runner::Account;
+use test_support::single_faults::play_with_single_faults;
+use test_support::worlds::{Delivery, Place};
 
-fn every_single_fault(
-    options: &Options,
-    delivers_twice: bool,
-    kinds: &'static [FaultKind],
-    what: &str,
-) -> usize {
-    let mut scenarios = scenarios();
-    if matches!(options.seen_tokens, SeenTokens::Refused) {
+fn every_single_fault(place: &Place, kinds: &[FaultKind], what: &str) -> usize {
+    let mut stories = Pipelines::stories();
+    if matches!(place.options.seen_tokens, SeenTokens::Refused) {
         // A process that ends between the deletion and the second creation then fails the request,
         // with a reason that names this.
-        let is_created_twice = |name: &str| name.starts_with("pipeline_with_a_late_role");
-        scenarios.retain(|scenario| !is_created_twice(&scenario.story.name));
+        stories.retain(|story| !story.name.starts_with("pipeline_with_a_late_role"));
     }
-    for scenario in &mut scenarios {
-        scenario.delivers_twice = delivers_twice;
-    }
-    let all = SingleFaults {
-        scenarios,
-        story: |scenario: &Scenario| &scenario.story,
-        kinds,
-        one_in: 8,
-        special: 2,
-    };
-    all.each(what, |scenario, faults| {
-        paused(scenario.play(options.clone(), faults))
-    })
+    play_with_single_faults::<Pipelines>(what, &stories, place, kinds, 8)
 }
 
 #[test]
 fn single_faults_break_no_invariant_and_fail_no_request() {
-    let (options, what) = (Options::default(), "single faults in all");
-    assert!(every_single_fault(&options, false, &FaultKind::EACH, what) > 1000);
+    let what = "single faults in all";
+    assert!(every_single_fault(&Place::default(), &FaultKind::EACH, what) > 1000);
 }
 
 #[test]
 fn single_faults_with_duplicate_delivery_and_rejected_tokens() {
-    let options = Options {
+    let mut place = Place::from(Options {
         seen_tokens: SeenTokens::Refused,
         page_length: Some(4),
         parameters_alone_are_updates: true,
         ..Options::default()
-    };
+    });
+    place.delivery = Delivery::Twice;
     let kinds = &[
         FaultKind::AnswerLost,
         FaultKind::KilledBefore,
         FaultKind::KilledAfter,
     ];
     let what = "single faults with every request delivered twice";
-    assert!(every_single_fault(&options, true, kinds, what) > 1000);
+    assert!(every_single_fault(&place, kinds, what) > 1000);
 }
 
 #[test]
 fn lost_connections_break_no_invariant() {
-    let (options, what) = (Options::default(), "calls that hang");
-    assert!(every_single_fault(&options, false, &FaultKind::SILENT, what) > 300);
+    let what = "calls that hang";
+    assert!(every_single_fault(&Place::default(), &FaultKind::SILENT, what) > 300);
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::fixture::{SHOP, deliver_once, fake};
 use crate::pipelines::run_ci;
-use crate::scenarios::{Action, Scenario, ordinary};
+use crate::scenarios::{Scenario, event, ordinary, take};
 use crate::steps::Step;
 use fake_aws::extent::some_or;
 use fake_aws::gitlab::records::CiRuns;
 use fake_aws::{FakeAws, Schedule, clients::Clients, sample};
+use test_support::scenarios::Action;
 
 /// Whether no earlier story begins with the same actions: the same orders would be tried again.
 fn is_new(scenario: &Scenario, until: usize, known: &mut BTreeSet<String>) -> bool {
@@ -21,11 +22,11 @@ const SAMPLES: u64 = 3;
 /// Orders of two deliveries of the event of this action.
 fn doubled(scenario: &Scenario, at: usize, samples: u64, runs: CiRuns) -> u64 {
     let action = &scenario.actions[at];
-    let event = action.event().expect("an event");
+    let event = event(action).expect("an event");
     sample(samples, 0, async |schedule: Schedule| {
         let fake = fake(&[SHOP]).await;
         scenario.play_some(&fake, 0..at).await;
-        action.take(&fake, SHOP).await;
+        take(action, &fake, SHOP).await;
         run_ci(&fake, runs);
         fake.obey(&schedule);
         let one = deliver_once(&fake, SHOP, event, "one");
@@ -58,11 +59,12 @@ fn event_during_an_earlier_one_ends_in_the_last_state() {
     let (mut orders, mut known) = (0, BTreeSet::new());
     for scenario in ordinary() {
         for at in scenario.events() {
-            let earlier = scenario.actions[..at].iter().rposition(Action::is_step);
-            let (Some(first), Action::Step(after)) = (earlier, &scenario.actions[at]) else {
+            let earlier =
+                scenario.actions[..at].iter().rposition(|one| matches!(one, Action::Word(_)));
+            let (Some(first), Action::Word(after)) = (earlier, &scenario.actions[at]) else {
                 continue;
             };
-            let Action::Step(before) = &scenario.actions[first] else {
+            let Action::Word(before) = &scenario.actions[first] else {
                 continue;
             };
             if !is_new(scenario, at, &mut known) {

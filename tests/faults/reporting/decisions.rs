@@ -1,6 +1,7 @@
 //! The stories `approve_*` of `tests/scenarios`: tags in GitLab, and the decision about the request
 //! that waits.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,24 +9,24 @@ use serde_json::{Map, Value, json};
 
 use crate::account::request;
 use crate::approvals::waiting;
-use crate::fixture::{SHOP, deliver};
-use crate::gitlab_approvals::{SUBJECT, Scene, in_scene, notes};
-use crate::tag_changes::{Pushed, Tagged, Told, apply, change_merge_request, put_before};
+use crate::fixture::{SHOP, deliver, fake, paused};
+use crate::gitlab_approvals::{SUBJECT, Scene, notes};
+use crate::tag_changes::{Pushed, Tagged as Tag, Told, apply, change_merge_request, put_before};
 use fake_aws::extent::some_or;
-use fake_aws::schedules::SingleFault;
-use fake_aws::{AwsState, FaultKind, Schedules, Service};
+use fake_aws::{AwsState, FakeAws, FaultKind, Options, Schedules, Service};
 use test_support::custom_resource::deliver_all;
-use test_support::scenarios::{Story, StoryAction, duration, stories};
-use test_support::single_faults::SingleFaults;
-use test_support::worlds::{Delivery, Mixture, Worlds};
+use test_support::runner::{Account, Play, begin, perform};
+use test_support::scenarios::{Effects, Word};
+use test_support::single_faults::play_with_single_faults;
+use test_support::worlds::{Delivery, Place, play_in_each_world};
 
-/// A change in a story, or an expectation.
+/// The words of a story about tags.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Action {
+pub enum TagWord {
     /// A user creates a tag.
-    Tag(Tagged),
-    Delete(Tagged),
+    Tag(Tag),
+    Delete(Tag),
     Push(Pushed),
     History(Told),
     #[serde(rename = "merge request")]
@@ -33,17 +34,16 @@ enum Action {
     Executions {
         before: Option<Vec<Map<String, Value>>>,
     },
-    #[serde(rename = "by hand")]
-    ByHand(Value),
-    #[serde(deserialize_with = "duration")]
-    Wait(Duration),
-    Expect(Expectation),
+}
+
+impl Word for TagWord {
+    type Expectation = Expectation;
 }
 
 /// The state of the request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Expectation {
+pub enum Expectation {
     /// It waits, and the note has this doubt about the tag. Empty if it has none. `None` if only
     /// some calls find one.
     Waits(Option<String>),
@@ -53,12 +53,6 @@ enum Expectation {
     Approved,
     /// The latest tag has rejected it.
     Rejected,
-}
-
-impl StoryAction for Action {
-    fn is_by_hand(&self) -> bool {
-        matches!(self, Action::ByHand(_))
-    }
 }
 
 /// The reasons for which the function reads the tags.
@@ -71,58 +65,89 @@ enum Call {
     HealthCheck,
 }
 
-use Call::{Asked, HealthCheck};
+use Call::{Asked, HealthCheck, Tagged};
 
 /// After this time, every world shows a change.
 const CHANGES_ARE_SHOWN: Duration = Duration::from_secs(10);
 
-/// Each event once, and the health check.
-const ALL: &[Call] = &[Asked, Call::Tagged, HealthCheck];
 const ORDERS: [&[Call]; 5] = [
     &[HealthCheck],
-    &[Call::Tagged, HealthCheck],
-    &[Call::Tagged, Asked, Call::Tagged, HealthCheck],
-    &[HealthCheck, Call::Tagged, Asked, HealthCheck],
-    &[Asked, Asked, Call::Tagged, Call::Tagged, HealthCheck],
+    &[Tagged, HealthCheck],
+    &[Tagged, Asked, Tagged, HealthCheck],
+    &[HealthCheck, Tagged, Asked, HealthCheck],
+    &[Asked, Asked, Tagged, Tagged, HealthCheck],
 ];
 
-/// Plays the story. For each expectation, the function is called in this order.
-async fn play(scene: &Scene, story: &Story<Action>, order: &[Call]) {
-    play_in(&Mixture::default(), scene, story, order).await;
+/// A scenario that is being played. For each expectation, the function is called in this order.
+pub struct Decisions {
+    play: Rc<Play<TagWord>>,
+    scene: Scene,
+    order: &'static [Call],
+    latest: Tag,
 }
 
-/// The same in an unkind world, whose settings the account has.
-async fn play_in(mixture: &Mixture, scene: &Scene, story: &Story<Action>, order: &[Call]) {
-    let shown = if mixture.is_kind() {
-        Duration::ZERO
-    } else {
-        CHANGES_ARE_SHOWN
-    };
-    let (fake, mut latest) = (&scene.fake, Tagged::default());
-    for (at, step) in story.steps.iter().enumerate() {
-        match &step.action {
-            Action::Wait(time) => tokio::time::sleep(*time).await,
-            Action::Expect(expectation) => {
-                let tag = latest.name(&scene.deploy);
-                tokio::time::sleep(shown).await;
-                for (number, call) in order.iter().enumerate() {
-                    call.deliver(scene, &tag, &format!("call-{at}-{number}")).await;
-                }
-                expectation.check(scene, &latest, mixture.may_change(story));
-            }
-            action => fake.arrange(|aws| action.change(aws, &scene.deploy)),
-        }
-        if let Action::Tag(tag) = &step.action {
-            latest = tag.clone();
+impl Account for Decisions {
+    type Word = TagWord;
+
+    const PREFIX: &'static str = "approve_";
+    const SERVICES: &'static [Service] = &[Service::CodePipeline, Service::GitLab];
+    const SPECIAL: u64 = 1;
+
+    async fn fake(options: Options) -> FakeAws {
+        let scene = Scene::begin(&fake(&[SHOP]).await).await;
+        scene.fake.options(|known| *known = options);
+        scene.fake
+    }
+
+    fn change(_: &FakeAws, change: &Value) {
+        panic!("no story of tags has {change} before it");
+    }
+
+    fn begin(play: Rc<Play<TagWord>>) -> Self {
+        Decisions {
+            scene: Scene::of(&play.fake),
+            order: match play.place.delivery {
+                Delivery::Once => &[Asked, Tagged, HealthCheck, HealthCheck],
+                Delivery::Twice => &[Asked, Asked, Tagged, Tagged, HealthCheck],
+                Delivery::LateCopies => &[Asked, Tagged, Asked, Tagged, HealthCheck],
+            },
+            latest: Tag::default(),
+            play,
         }
     }
+
+    async fn take(&mut self, _: usize, word: &TagWord, _: &Effects) {
+        let deploy = &self.scene.deploy;
+        self.play.fake.arrange(|aws| word.change(aws, deploy));
+        if let TagWord::Tag(tag) = word {
+            self.latest = tag.clone();
+        }
+    }
+
+    async fn by_hand(&mut self, change: &Value) {
+        let deploy = &self.scene.deploy;
+        self.play.fake.arrange(|aws| apply(aws, deploy, change));
+    }
+
+    async fn expect(&mut self, at: usize, expected: &Expectation) {
+        if !self.play.place.is_kind() {
+            tokio::time::sleep(CHANGES_ARE_SHOWN).await;
+        }
+        let tag = self.latest.name(&self.scene.deploy);
+        for (number, call) in self.order.iter().enumerate() {
+            call.deliver(&self.scene, &tag, &format!("call-{at}-{number}")).await;
+        }
+        expected.check(&self.scene, &self.latest, self.play.place.may_differ);
+    }
+
+    async fn end(&mut self) {}
 }
 
 impl Call {
     async fn deliver(self, scene: &Scene, tag: &str, name: &str) {
         match self {
             Asked => deliver(&scene.fake, SHOP, SUBJECT, name).await,
-            Call::Tagged => scene.tell(tag, name).await,
+            Tagged => scene.tell(tag, name).await,
             HealthCheck => {
                 let event = json!({"HealthCheck": {"EnvID": SHOP.env_id}});
                 deliver_all(&scene.fake, &request(&scene.fake, event, name), false).await;
@@ -131,28 +156,26 @@ impl Call {
     }
 }
 
-impl Action {
+impl TagWord {
     fn change(&self, aws: &mut AwsState, deploy: &str) {
         match self {
-            Action::Tag(tagged) => tagged.push(aws, deploy, false),
-            Action::Delete(tagged) => tagged.push(aws, deploy, true),
-            Action::Push(pushed) => pushed.push(aws),
-            Action::History(told) => told.tell(aws),
-            Action::MergeRequest(change) => change_merge_request(aws, change),
-            Action::Executions { before } => {
+            TagWord::Tag(tag) => tag.push(aws, deploy, false),
+            TagWord::Delete(tag) => tag.push(aws, deploy, true),
+            TagWord::Push(pushed) => pushed.push(aws),
+            TagWord::History(told) => told.tell(aws),
+            TagWord::MergeRequest(change) => change_merge_request(aws, change),
+            TagWord::Executions { before } => {
                 if let Some(before) = before {
                     put_before(aws, before);
                 }
             }
-            Action::ByHand(change) => apply(aws, deploy, change),
-            Action::Wait(_) | Action::Expect(_) => panic!("no change: {self:?}"),
         }
     }
 }
 
 impl Expectation {
     /// Only the note may differ.
-    fn check(&self, scene: &Scene, latest: &Tagged, may_differ: bool) {
+    fn check(&self, scene: &Scene, latest: &Tag, may_differ: bool) {
         let note = notes(&scene.fake);
         let doubt = match self {
             Expectation::Approved | Expectation::Rejected => {
@@ -175,20 +198,16 @@ impl Expectation {
     }
 }
 
-/// Plays the story of this name with each event once.
-pub fn play_plainly(name: &str) {
-    let mut all = stories::<Action>("approve_").into_iter();
-    let story = all.find(|one| one.name == name).expect("a story");
-    in_scene(async |scene| play(scene, &story, ALL).await);
-}
-
 #[test]
 fn tag_decides_as_in_its_story_in_each_order_of_events() {
     let mut schedules = Schedules::default();
-    for story in stories::<Action>("approve_") {
+    for story in Decisions::stories() {
         for order in ORDERS {
             schedules.run(format!("{}: {order:?}", story.name), || {
-                in_scene(async |scene| play(scene, &story, order).await);
+                paused(async {
+                    let (play, account) = begin::<Decisions>(&story, &Place::default()).await;
+                    perform(&play, Decisions { order, ..account }).await;
+                });
             });
         }
     }
@@ -197,48 +216,21 @@ fn tag_decides_as_in_its_story_in_each_order_of_events() {
 
 #[test]
 fn every_decision_is_the_same_in_unkind_worlds() {
-    let worlds = Worlds {
-        scenarios: stories::<Action>("approve_"),
-        story: |story| story,
-        services: &[Service::CodePipeline, Service::GitLab],
-    };
-    worlds.play_each("stories of tags", |story, mixture| {
-        in_scene(async |scene| {
-            let mut delivery = Delivery::Once;
-            scene.fake.options(|options| {
-                let place = mixture.place_with(options.clone());
-                (*options, delivery) = (place.options, place.delivery);
-            });
-            let order: &[Call] = match delivery {
-                Delivery::Once => ALL,
-                Delivery::Twice => &[Asked, Asked, Call::Tagged, Call::Tagged, HealthCheck],
-                Delivery::LateCopies => &[Asked, Call::Tagged, Asked, Call::Tagged, HealthCheck],
-            };
-            play_in(mixture, scene, story, order).await;
-        });
-    });
+    play_in_each_world::<Decisions>("stories of tags");
 }
 
 /// Each story is played without a fault first. A smaller run plays every third one.
 #[test]
 fn single_fault_does_not_change_what_a_tag_decides() {
-    let all_stories = stories::<Action>("approve_").into_iter();
-    let all = SingleFaults {
-        scenarios: all_stories.step_by(some_or(3, 1)).collect(),
-        story: |story| story,
-        kinds: &FaultKind::EACH,
-        one_in: 180,
-        special: 1,
-    };
-    let what = "single faults in stories of tags";
-    let play = |story: &Story<Action>, faults: &[SingleFault]| {
-        in_scene(async |scene| {
-            for fault in faults {
-                fault.inject(&scene.fake);
-            }
-            play(scene, story, &[ALL, &[HealthCheck]].concat()).await;
-            scene.fake.clone()
-        })
-    };
-    assert!(all.each(what, play) > 300);
+    let stories = Decisions::stories().into_iter();
+    let stories: Vec<_> = stories.step_by(some_or(3, 1)).collect();
+    let (what, kinds) = ("single faults in stories of tags", FaultKind::EACH);
+    let place = Place::default();
+    let schedules = play_with_single_faults::<Decisions>(what, &stories, &place, &kinds, 180);
+    assert!(schedules > 300);
+}
+
+// As the products with a defect call it.
+pub fn play_plainly(name: &str) {
+    test_support::runner::play_called::<Decisions>(name, &test_support::worlds::Mixture::default());
 }

@@ -5,7 +5,7 @@
 //! all these sets are all orders. The execution that an event names is the one that changed last.
 
 use crate::fixture::{SHOP, deliver_once, in_account};
-use crate::scenarios::{Scenario, scenarios};
+use crate::scenarios::{Scenario, event, scenarios, take};
 use fake_aws::{FakeAws, Schedules};
 
 /// Of stories with more moments, every set of the last ones is tried, and no event before.
@@ -17,8 +17,8 @@ async fn play(fake: &FakeAws, scenario: &Scenario, delivered: u32) {
     let earlier = scenario.events().count().saturating_sub(MAX_MOMENTS);
     let mut moment = 0;
     for action in &scenario.actions {
-        action.take(fake, SHOP).await;
-        let Some(event) = action.event() else {
+        take(action, fake, SHOP).await;
+        let Some(event) = event(action) else {
             continue;
         };
         let is_delivered = moment >= earlier && delivered >> (moment - earlier) & 1 == 1;

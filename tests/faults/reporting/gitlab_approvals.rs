@@ -63,10 +63,15 @@ impl Scene {
         }
         fake.change(|aws| request(aws, "token-1"));
         deliver(fake, SHOP, SUBJECT, "requested").await;
+        // Its journal begins with the note.
+        Scene::of(&fake.fork())
+    }
+
+    /// The account, whose latest note shows the tags.
+    pub fn of(fake: &FakeAws) -> Self {
         let [deploy, reject] = shown_tags(fake);
         Scene {
-            // Its journal begins with the note.
-            fake: fake.fork(),
+            fake: fake.clone(),
             deploy,
             reject,
         }

@@ -2,7 +2,7 @@
 //! again at the end.
 
 use crate::fixture::{SHOP, catch_up, deliver_once, in_account};
-use crate::scenarios::scenarios;
+use crate::scenarios::{event, scenarios, take};
 use fake_aws::Schedules;
 
 #[test]
@@ -14,7 +14,7 @@ fn story_is_reported_whichever_event_is_lost() {
             schedules.run(name, || {
                 in_account(async |fake| {
                     scenario.play_some(fake, 0..lost).await;
-                    scenario.actions[lost].take(fake, SHOP).await;
+                    take(&scenario.actions[lost], fake, SHOP).await;
                     let rest = lost + 1..scenario.actions.len();
                     scenario.play_some(fake, rest).await;
                     scenario.ends_for_good(fake).await;
@@ -35,7 +35,7 @@ fn story_is_reported_by_the_health_check_alone() {
             schedules.run(name, || {
                 in_account(async |fake| {
                     for (number, action) in scenario.actions.iter().enumerate() {
-                        action.take(fake, SHOP).await;
+                        take(action, fake, SHOP).await;
                         if number == at {
                             catch_up(fake, SHOP, "early check").await;
                         }
@@ -58,7 +58,7 @@ fn late_event_does_not_change_the_end_of_a_story() {
             schedules.run(name, || {
                 in_account(async |fake| {
                     scenario.play(fake).await;
-                    let event = scenario.actions[late].event().expect("an event");
+                    let event = event(&scenario.actions[late]).expect("an event");
                     deliver_once(fake, SHOP, event, "late").await;
                     scenario.ends_for_good(fake).await;
                 });

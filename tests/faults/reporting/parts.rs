@@ -9,7 +9,7 @@ use crate::fixture::{
 };
 use crate::gitlab_approvals::{ANN, in_scene};
 use crate::notes::notes;
-use crate::scenarios::{play_steps, scenario, take_all};
+use crate::scenarios::{event, play_steps, scenario, take, take_all};
 use crate::steps::{Step, waiting};
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use fake_aws::gitlab::Firewall;
@@ -281,11 +281,11 @@ fn broken_request_does_not_stop_the_endings_of_other_notes() {
     for broken in [4, 5] {
         in_account(async |fake| {
             for (at, action) in scenario(DEPLOYED).actions.iter().enumerate() {
-                action.take(fake, SHOP).await;
+                take(action, fake, SHOP).await;
                 if waits(fake).len() > 1 {
                     fake.change(|aws| aws.gitlab.broken_merge_requests.insert(broken));
                 }
-                if let Some(event) = action.event() {
+                if let Some(event) = event(action) {
                     deliver(fake, SHOP, event, &format!("event-{at}")).await;
                 }
             }

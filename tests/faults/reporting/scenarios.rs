@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -12,30 +13,16 @@ use serde_json::Value;
 use crate::changes;
 use crate::checks::{check, check_harmless, check_recorded_once, check_texts, check_with_notes};
 use crate::fixture::{
-    COMMITS, Reporting, SHOP, Subject, catch_up, deliver, deliver_once, in_account, records,
+    COMMITS, Reporting, SHOP, Subject, catch_up, deliver, deliver_once, fake, records,
 };
 use crate::steps::{Step, commit};
-use fake_aws::{FakeAws, Schedules, Service};
-use test_support::scenarios::{Story, StoryAction, duration, stories};
-use test_support::worlds::{Delivery, Mixture, Worlds};
+use fake_aws::{FakeAws, Options, Schedules, Service};
+use test_support::runner::{Account, Play, played};
+use test_support::scenarios::{Action, Effects, Story, Word, stories};
+use test_support::worlds::{Delivery, Place, play_in_each_world};
 
-/// A change in a story, or an expectation.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    #[serde(rename = "by hand")]
-    ByHand(Value),
-    #[serde(deserialize_with = "duration")]
-    Wait(Duration),
-    Expect(Expectation),
-    #[serde(untagged)]
-    Step(Step),
-}
-
-impl StoryAction for Action {
-    fn is_by_hand(&self) -> bool {
-        matches!(self, Action::ByHand(_))
-    }
+impl Word for Step {
+    type Expectation = Expectation;
 }
 
 /// The records of GitLab.
@@ -113,10 +100,9 @@ fn shown_as_current(fake: &FakeAws) -> Option<String> {
 
 /// A story, and its end.
 pub struct Scenario {
-    pub story: Story<Action>,
+    pub story: Story<Step>,
     /// The changes before the first step, and the steps.
-    pub actions: Vec<Action>,
-    end: Expectation,
+    pub actions: Vec<Action<Step>>,
 }
 
 static SCENARIOS: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
@@ -155,21 +141,35 @@ pub async fn play_steps(fake: &FakeAws, steps: &[Step], change: impl Fn(Step)) {
 pub async fn take_all(fake: &FakeAws, story: &str, pipelines: &[Reporting]) {
     for action in &scenario(story).actions {
         for of in pipelines {
-            action.take(fake, *of).await;
+            take(action, fake, *of).await;
         }
     }
 }
 
+/// Performs an action. An expectation is none.
+pub async fn take(action: &Action<Step>, fake: &FakeAws, of: Reporting) {
+    match action {
+        Action::Word(step) => step.take(fake, of).await,
+        Action::Wait(time) => tokio::time::sleep(*time).await,
+        Action::ByHand(change) => changes::apply(fake, change),
+        Action::Expect(_) => {}
+    }
+}
+
+/// The subject of the event that the rule passes to the function. `None` if there is no event.
+pub fn event(action: &Action<Step>) -> Option<Subject> {
+    match action {
+        Action::Word(step) => step.has_event().then(|| step.subject()),
+        _ => None,
+    }
+}
+
 impl Scenario {
-    fn of(story: Story<Action>) -> Self {
+    fn of(story: Story<Step>) -> Self {
         let given = story.given.iter().cloned().map(Action::ByHand);
         let steps = story.steps.iter().map(|step| step.action.clone());
-        let Some(Action::Expect(end)) = story.steps.last().map(|step| step.action.clone()) else {
-            panic!("{} expects nothing in the end", story.name);
-        };
         Scenario {
             actions: given.chain(steps).collect(),
-            end,
             story,
         }
     }
@@ -180,12 +180,12 @@ impl Scenario {
 
     /// The records in the end.
     pub fn expected(&self) -> Vec<Expected> {
-        self.end.commits()
+        self.story.end().commits()
     }
 
     /// The indexes of actions with an event.
     pub fn events(&self) -> impl Iterator<Item = usize> {
-        (0..self.actions.len()).filter(|at| self.actions[*at].event().is_some())
+        (0..self.actions.len()).filter(|at| event(&self.actions[*at]).is_some())
     }
 
     /// Plays every action, and delivers the event of each once.
@@ -197,8 +197,8 @@ impl Scenario {
     pub async fn play_some(&self, fake: &FakeAws, some: Range<usize>) {
         for at in some {
             let action = &self.actions[at];
-            action.take(fake, SHOP).await;
-            if let Some(event) = action.event() {
+            take(action, fake, SHOP).await;
+            if let Some(event) = event(action) {
                 deliver_once(fake, SHOP, event, &format!("event-{at}")).await;
             }
         }
@@ -208,11 +208,11 @@ impl Scenario {
     /// action of this index and its event.
     pub async fn play_with(&self, fake: &FakeAws, changed: usize, change: impl Fn()) {
         for (at, action) in self.actions.iter().enumerate() {
-            action.take(fake, SHOP).await;
+            take(action, fake, SHOP).await;
             if at == changed {
                 change();
             }
-            if let Some(event) = action.event() {
+            if let Some(event) = event(action) {
                 deliver(fake, SHOP, event, &format!("event-{at}")).await;
             }
         }
@@ -220,22 +220,22 @@ impl Scenario {
 
     /// After all events, GitLab shows the expected records, unless only the health check posts some.
     pub async fn check_after_events(&self, fake: &FakeAws) {
-        if self.end.unreported > 0 {
+        if self.story.end().unreported > 0 {
             catch_up(fake, SHOP, "health check").await;
         }
-        self.end.check(fake);
+        self.story.end().check(fake);
     }
 
     /// The health check, after which GitLab shows the expected records.
     pub async fn ends(&self, fake: &FakeAws) {
         catch_up(fake, SHOP, "health check").await;
-        self.end.check(fake);
+        self.story.end().check(fake);
     }
 
     /// The same, and a second health check has nothing to post.
     pub async fn ends_for_good(&self, fake: &FakeAws) {
         self.ends_without_events(fake).await;
-        self.end.check_current(fake);
+        self.story.end().check_current(fake);
     }
 
     /// The same if all events were lost. A lost record of a deployment is not repeated after later
@@ -244,7 +244,7 @@ impl Scenario {
         self.ends(fake).await;
         let posted = catch_up(fake, SHOP, "second health check").await;
         assert_eq!(posted, 0, "posted again");
-        self.end.check(fake);
+        self.story.end().check(fake);
     }
 
     /// The rest of the story from this action, after two deliveries at once: both may have written a
@@ -254,93 +254,121 @@ impl Scenario {
         catch_up(fake, SHOP, "health check").await;
         check_with_notes(fake, SHOP, &self.expected(), 2);
     }
+}
 
-    /// Plays every action with all events, which `delivers`, and checks each expectation, also the
-    /// texts.
-    pub async fn play_and_check(&self, fake: &FakeAws, delivers: impl AsyncFn(Subject, String)) {
-        for (at, action) in self.actions.iter().enumerate() {
-            action.take(fake, SHOP).await;
-            if let Some(event) = action.event() {
-                delivers(event, format!("event-{at}")).await;
-            }
-            let Action::Expect(expectation) = action else {
-                continue;
-            };
-            if expectation.unreported == 0 {
-                expectation.check(fake);
-            }
-            if at + 1 < self.actions.len() {
-                check_texts(fake, SHOP, &expectation.commits());
-            }
-        }
+/// A scenario that is being played with all events.
+pub struct Reports {
+    play: Rc<Play<Step>>,
+    /// The subjects of the events that were delivered.
+    delivered: Vec<Subject>,
+}
+
+impl Account for Reports {
+    type Word = Step;
+
+    const PREFIX: &'static str = "report_";
+    const SERVICES: &'static [Service] = &[
+        Service::CloudFormation,
+        Service::CodePipeline,
+        Service::CloudWatchLogs,
+        Service::GitLab,
+    ];
+    const SPECIAL: u64 = 2;
+
+    fn stories() -> Vec<Story<Step>> {
+        scenarios().iter().map(|one| one.story.clone()).collect()
     }
 
-    /// Plays every action with all events in an unkind world. An event may come before its change is
-    /// visible, so the expectation holds after the health check.
-    pub async fn play_in(&self, fake: &FakeAws, mixture: &Mixture) {
-        let mut delivery = Delivery::Once;
-        fake.options(|options| {
-            let place = mixture.place_with(options.clone());
-            (*options, delivery) = (place.options, place.delivery);
-        });
-        let mut delivered = vec![];
-        for (at, action) in self.actions.iter().enumerate() {
-            action.take(fake, SHOP).await;
-            let event: Vec<Subject> = action.event().into_iter().collect();
-            delivered.extend(&event);
-            let events = match delivery {
-                _ if event.is_empty() => event,
-                Delivery::Once => event,
-                Delivery::Twice => event.repeat(2),
-                Delivery::LateCopies => delivered.clone(),
-            };
-            for (number, event) in events.iter().enumerate() {
-                deliver(fake, SHOP, *event, &format!("event-{at}-{number}")).await;
-            }
+    async fn fake(options: Options) -> FakeAws {
+        let fake = fake(&[SHOP]).await;
+        fake.options(|known| *known = options);
+        fake
+    }
+
+    fn change(fake: &FakeAws, change: &Value) {
+        changes::apply(fake, change);
+    }
+
+    fn begin(play: Rc<Play<Step>>) -> Self {
+        let delivered = vec![];
+        Reports { play, delivered }
+    }
+
+    async fn take(&mut self, at: usize, step: &Step, _: &Effects) {
+        step.take(&self.play.fake, SHOP).await;
+        if step.has_event() {
+            let name = format!("event-{}", self.play.story.given.len() + at);
+            self.deliver(step.subject(), &name).await;
+        }
+        if !self.is_kind() {
             // An action of an execution takes longer than a change needs until it is visible.
             tokio::time::sleep(Duration::from_secs(10)).await;
         }
-        tokio::time::sleep(Duration::from_mins(10)).await;
-        if mixture.may_change(&self.story) {
-            catch_up(fake, SHOP, "health check").await;
-            return check_harmless(fake);
-        }
-        self.ends_for_good(fake).await;
-        check_recorded_once(fake);
-        check_texts(fake, SHOP, &self.expected());
     }
 
-    /// After that, the health check posts only what no event is about.
-    pub async fn leaves_the_rest(&self, fake: &FakeAws) {
+    async fn by_hand(&mut self, change: &Value) {
+        changes::apply(&self.play.fake, change);
+    }
+
+    /// In an unkind world, an event may come before its change is visible, so only the end holds.
+    async fn expect(&mut self, at: usize, expected: &Expectation) {
+        if self.is_kind() && expected.unreported == 0 {
+            expected.check(&self.play.fake);
+        }
+        if self.is_kind() && at + 1 < self.play.story.steps.len() {
+            check_texts(&self.play.fake, SHOP, &expected.commits());
+        }
+    }
+
+    /// The health check posts only what no event is about. In an unkind world, it may post more, and
+    /// a second one nothing.
+    async fn end(&mut self) {
+        let Play { fake, story, .. } = &*self.play;
+        let end = story.end();
+        if !self.is_kind() {
+            tokio::time::sleep(Duration::from_mins(10)).await;
+        }
         let posted = catch_up(fake, SHOP, "health check").await;
-        assert_eq!(posted, self.end.unreported, "{}", self.name());
-        self.end.check(fake);
-        self.end.check_current(fake);
+        if self.play.place.may_differ {
+            return check_harmless(fake);
+        }
+        self.play.assert_calls(&end.calls);
+        end.check(fake);
+        if self.is_kind() {
+            assert_eq!(posted, end.unreported, "{}", story.name);
+        } else {
+            let posted = catch_up(fake, SHOP, "second health check").await;
+            assert_eq!(posted, 0, "posted again");
+            end.check(fake);
+        }
+        end.check_current(fake);
         check_recorded_once(fake);
-        check_texts(fake, SHOP, &self.expected());
+        check_texts(fake, SHOP, &end.commits());
     }
 }
 
-impl Action {
-    /// Whether an execution changes.
-    pub fn is_step(&self) -> bool {
-        matches!(self, Action::Step(_))
+impl Reports {
+    fn is_kind(&self) -> bool {
+        self.play.place.is_kind() && !self.play.place.may_differ
     }
 
-    /// The subject of the event that the rule passes to the function. `None` if there is no event.
-    pub fn event(&self) -> Option<Subject> {
-        match self {
-            Action::Step(step) => step.has_event().then(|| step.subject()),
-            _ => None,
-        }
-    }
-
-    pub async fn take(&self, fake: &FakeAws, of: Reporting) {
-        match self {
-            Action::Step(step) => step.take(fake, of).await,
-            Action::Wait(time) => tokio::time::sleep(*time).await,
-            Action::ByHand(change) => changes::apply(fake, change),
-            Action::Expect(_) => {}
+    /// Delivers an event as Lambda does. In the kind world, a second delivery has nothing to post.
+    async fn deliver(&mut self, event: Subject, name: &str) {
+        let fake = &self.play.fake;
+        self.delivered.push(event);
+        let events = match self.play.place.delivery {
+            Delivery::Once => vec![event],
+            Delivery::Twice => vec![event, event],
+            Delivery::LateCopies => self.delivered.clone(),
+        };
+        for (number, event) in events.into_iter().enumerate() {
+            let name = format!("{name}-{number}");
+            if number > 0 && self.is_kind() {
+                let posted = deliver_once(fake, SHOP, event, &name).await;
+                assert_eq!(posted, 0, "posted again");
+            } else {
+                deliver(fake, SHOP, event, &name).await;
+            }
         }
     }
 }
@@ -348,25 +376,14 @@ impl Action {
 #[test]
 fn story_ends_as_expected_with_each_event_once_or_twice() {
     let mut schedules = Schedules::one_in(1);
-    for scenario in scenarios() {
-        for is_twice in [false, true] {
-            let delivered = if is_twice { "twice" } else { "once" };
-            schedules.run(format!("{}, {delivered}", scenario.name()), || {
-                in_account(async |fake| {
-                    let delivers = async |event, name: String| {
-                        deliver_once(fake, SHOP, event, &name).await;
-                        if is_twice {
-                            let again = format!("{name}-again");
-                            let posted = deliver_once(fake, SHOP, event, &again).await;
-                            assert_eq!(posted, 0, "posted again");
-                        }
-                    };
-                    scenario.play_and_check(fake, delivers).await;
-                    scenario.leaves_the_rest(fake).await;
-                    for (operation, number) in &scenario.end.calls {
-                        assert!(is_twice || fake.count(operation) == *number, "{operation}");
-                    }
-                });
+    for story in Reports::stories() {
+        for (name, delivery) in [("once", Delivery::Once), ("twice", Delivery::Twice)] {
+            let place = Place {
+                delivery,
+                ..Place::default()
+            };
+            schedules.run(format!("{}, {name}", story.name), || {
+                played::<Reports>(&story, &place);
             });
         }
     }
@@ -375,17 +392,19 @@ fn story_ends_as_expected_with_each_event_once_or_twice() {
 
 #[test]
 fn every_story_has_the_same_end_in_unkind_worlds() {
-    let worlds = Worlds {
-        scenarios: scenarios().iter().collect(),
-        story: |scenario: &&'static Scenario| &scenario.story,
-        services: &[
-            Service::CloudFormation,
-            Service::CodePipeline,
-            Service::CloudWatchLogs,
-            Service::GitLab,
-        ],
-    };
-    worlds.play_each("stories of executions", |scenario, mixture| {
-        in_account(async |fake| scenario.play_in(fake, mixture).await);
-    });
+    play_in_each_world::<Reports>("stories of executions");
+}
+
+// As the products with a defect call it.
+impl Scenario {
+    #[allow(clippy::unused_async)]
+    pub async fn play_and_check(&self, _: &FakeAws, _: impl AsyncFn(Subject, String)) {}
+    pub async fn leaves_the_rest(&self, fake: &FakeAws) {
+        self.play_in(fake, &test_support::worlds::Mixture::default()).await;
+    }
+    pub async fn play_in(&self, _: &FakeAws, mixture: &test_support::worlds::Mixture) {
+        let place = mixture.place(&self.story);
+        let (play, account) = test_support::runner::begin::<Reports>(&self.story, &place).await;
+        test_support::runner::perform(&play, account).await;
+    }
 }

@@ -5,7 +5,7 @@ use crate::fixture::{
     BRANCH, COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver_once, fake, in_account, paused,
     records, records_of,
 };
-use crate::scenarios::{Expected, Scenario, ordinary, scenario, scenarios};
+use crate::scenarios::{Expected, Scenario, event, ordinary, scenario, scenarios, take};
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER, Status};
 use fake_aws::{FakeAws, Schedules, World};
 
@@ -33,9 +33,9 @@ async fn play_both(fake: &FakeAws, both: [(Reporting, &Scenario); 2], after: usi
         let later = at.checked_sub(after).and_then(|at| second.actions.get(at));
         for (of, action) in [(one, first.actions.get(at)), (other, later)] {
             let Some(action) = action else { continue };
-            action.take(fake, of).await;
+            take(action, fake, of).await;
             // Every third event is lost.
-            if let Some(event) = action.event().filter(|_| at % 3 != 2) {
+            if let Some(event) = event(action).filter(|_| at % 3 != 2) {
                 let name = format!("{}-{at}", of.pipeline());
                 deliver_once(fake, of, event, &name).await;
             }

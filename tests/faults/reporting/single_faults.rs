@@ -1,40 +1,19 @@
 //! One fault at every call of AWS and of GitLab.
 
 use crate::checks::check_harmless;
-use crate::fixture::{PROJECT, SHOP, deliver, event, in_account};
-use crate::scenarios::{Scenario, scenario, scenarios, take_all};
-use fake_aws::schedules::SingleFault;
-use fake_aws::{FakeAws, FaultKind, On, Schedules, Service};
+use crate::fixture::{PROJECT, SHOP, event, in_account};
+use crate::scenarios::{self, Reports, scenario, scenarios, take_all};
+use fake_aws::{FaultKind, On, Schedules, Service};
 use test_support::custom_resource::answered_once;
-use test_support::single_faults::SingleFaults;
-
-/// Plays the story, and delivers each event with Lambda's retries. Without a fault, it ends before
-/// the health check, whose calls have none.
-async fn play(fake: &FakeAws, scenario: &Scenario, faults: &[SingleFault]) -> FakeAws {
-    for fault in faults {
-        fault.inject(fake);
-    }
-    let delivers = async |event, name: String| deliver(fake, SHOP, event, &name).await;
-    scenario.play_and_check(fake, delivers).await;
-    if !faults.is_empty() {
-        scenario.leaves_the_rest(fake).await;
-    }
-    fake.clone()
-}
+use test_support::runner::Account;
+use test_support::single_faults::play_with_single_faults;
+use test_support::worlds::Place;
 
 #[test]
 fn single_fault_ends_in_the_last_state() {
-    let all = SingleFaults {
-        scenarios: scenarios().iter().collect(),
-        story: |scenario: &&'static Scenario| &scenario.story,
-        kinds: &FaultKind::EACH,
-        one_in: 12,
-        special: 2,
-    };
-    let what = "single faults at calls of reports";
-    let schedules = all.each(what, |scenario, faults| {
-        in_account(async |fake| play(fake, scenario, faults).await)
-    });
+    let (stories, place) = (Reports::stories(), Place::default());
+    let (what, kinds) = ("single faults at calls of reports", FaultKind::EACH);
+    let schedules = play_with_single_faults::<Reports>(what, &stories, &place, &kinds, 12);
     assert!(schedules > 300);
 }
 
@@ -82,7 +61,7 @@ fn report_that_fails_for_good_is_no_error_of_the_function() {
             });
             let deployed = scenario("report_ends: deployed");
             for at in deployed.events() {
-                let subject = deployed.actions[at].event().expect("an event");
+                let subject = scenarios::event(&deployed.actions[at]).expect("an event");
                 let event = event(fake, SHOP, subject, &format!("event-{at}"));
                 let answer = answered_once(fake, &event.name, &event).await;
                 let answer = answer.expect("not killed").expect("no error");

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checks::is_of_function;
-use crate::fixture::{CHILD, LOGIN, PIPELINE, PROJECT, STACK, changed, delete_branch, uuid};
-use crate::steps::{Action, MergeRequest};
+use crate::fixture::{CHILD, LOGIN, PIPELINE, PROJECT, STACK, changed, uuid};
+use crate::steps::MergeRequest;
 use fake_aws::stacks::Finding;
 use fake_aws::{FakeAws, FaultKind, On};
 
@@ -20,17 +20,7 @@ pub const ELSEWHERE: u64 = 7;
 /// Each change set that the deliveries of a story may create.
 const EACH_CHANGE_SET: usize = 9;
 
-/// Performs a step of other people.
-pub fn happen(fake: &FakeAws, action: &Action) {
-    match action {
-        Action::ByHand(change) => apply(fake, change),
-        Action::DeleteBranch(branch) => delete_branch(fake, branch.name()),
-        Action::MergeRequest(change) => change_merge_request(fake, change),
-        other => panic!("not a change: {other:?}"),
-    }
-}
-
-fn change_merge_request(fake: &FakeAws, change: &MergeRequest) {
+pub fn change_merge_request(fake: &FakeAws, change: &MergeRequest) {
     let (_, iid) = change.branch.name();
     match change.state.as_deref() {
         None => {}

@@ -1,34 +1,27 @@
 //! Plays the stories `review_*` of `tests/scenarios` for the fault schedules, and checks each end.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::account::request;
-use crate::changes;
+use crate::changes::{self, change_merge_request};
 use crate::checks::{
     Others, assert_notes_only_on, check_harmless, check_note, check_review_status, check_status,
     drift_statuses, own_notes,
 };
 use crate::fixture::{
-    Output, builds_of, changed, check_health_as, configuration, deliver_once, fake, lose_push,
-    paused, push, push_to_codecommit, records, succeed,
+    Output, builds_of, changed, check_health_as, configuration, delete_branch, deliver_once, fake,
+    lose_push, push, push_to_codecommit, records, succeed,
 };
-use crate::steps::{Action, Branch, Build, Expectation, Lost, Push, Step, Story};
-use fake_aws::FakeAws;
-use fake_aws::schedules::SingleFault;
+use crate::steps::{Branch, Build, Expectation, Lost, Push, ReviewWord};
+use fake_aws::{FakeAws, Options, Service};
 use test_support::custom_resource::deliver_all;
-use test_support::scenarios::stories;
+use test_support::runner::{Account, Play};
+use test_support::scenarios::Effects;
 use test_support::secrecy::shows;
-use test_support::worlds::{Delivery, Mixture};
-
-/// A story, and its world. If that delivers again, each event and health check is delivered again
-/// after it succeeded, or copies of all events so far arrive before each expectation.
-#[derive(Clone)]
-pub struct Scenario {
-    pub story: Story,
-    pub mixture: Mixture,
-}
+use test_support::worlds::Delivery;
 
 /// A build, and its event. The event is null while the build runs.
 struct Built {
@@ -38,133 +31,109 @@ struct Built {
     event: Value,
 }
 
-/// A scenario that is being played.
-struct Play<'a> {
-    scenario: &'a Scenario,
-    fake: FakeAws,
-    delivery: Delivery,
+/// A scenario that is being played. If its world delivers again, each event and health check is
+/// delivered again after it succeeded, or copies of all events so far arrive before each
+/// expectation.
+pub struct Reviews {
+    play: Rc<Play<ReviewWord>>,
     others: Others,
     builds: Vec<Built>,
     /// The events that were delivered.
     delivered: Vec<Value>,
-    expected: Option<&'a Expectation>,
-    has_fault: bool,
-    /// In the kind world and without a fault, every figure is that of the story.
-    is_plain: bool,
 }
 
-/// Each story, delivered once.
-pub fn scenarios() -> Vec<Scenario> {
-    let scenario = |story| Scenario {
-        story,
-        mixture: Mixture::default(),
-    };
-    stories("review_").into_iter().map(scenario).collect()
-}
+impl Account for Reviews {
+    type Word = ReviewWord;
 
-impl Scenario {
-    /// Plays the story with these faults and the health check of the next day, and checks every
-    /// invariant and the last expectation.
-    pub fn play(&self, faults: &[SingleFault]) -> FakeAws {
-        paused(async {
-            let mut play = self.begin(faults).await;
-            play.happen().await;
-            play.end().await;
-            play.fake
-        })
-    }
+    const PREFIX: &'static str = "review_";
+    const SERVICES: &'static [Service] = &[
+        Service::CloudFormation,
+        Service::CodePipeline,
+        Service::GitLab,
+    ];
+    const SPECIAL: u64 = 4;
 
-    /// Plays the story up to its last step.
-    pub fn play_steps(&self) -> FakeAws {
-        paused(async {
-            let mut play = self.begin(&[]).await;
-            play.happen().await;
-            play.fake
-        })
-    }
-
-    async fn begin(&self, faults: &[SingleFault]) -> Play<'_> {
+    async fn fake(options: Options) -> FakeAws {
         let fake = fake().await;
-        let mut delivery = Delivery::Once;
-        fake.options(|options| {
-            let place = self.mixture.place_with(options.clone());
-            (*options, delivery) = (place.options, place.delivery);
-        });
-        for change in &self.story.given {
-            changes::apply(&fake, change);
-        }
-        for fault in faults {
-            fault.inject(&fake);
-        }
-        Play {
-            scenario: self,
-            others: Others::of(&fake),
+        fake.options(|known| *known = options);
+        fake
+    }
+
+    fn change(fake: &FakeAws, change: &Value) {
+        changes::apply(fake, change);
+    }
+
+    fn begin(play: Rc<Play<ReviewWord>>) -> Self {
+        Reviews {
+            others: Others::of(&play.fake),
             builds: vec![],
             delivered: vec![],
-            expected: None,
-            has_fault: !faults.is_empty(),
-            is_plain: faults.is_empty() && self.mixture.is_kind(),
-            delivery,
-            fake,
+            play,
         }
     }
 
-    /// `PipelineStackDrift`
-    fn compares_pipeline_stacks(&self) -> bool {
-        match self.story.world.get("PipelineStackDrift").and_then(Value::as_str) {
-            None | Some("Report") => true,
-            Some("Disabled") => false,
-            Some(other) => panic!("{}: not {other}", self.story.name),
+    async fn take(&mut self, at: usize, word: &ReviewWord, _: &Effects) {
+        let name = (at + 1).to_string();
+        match word {
+            ReviewWord::Push(push) => self.push(push, &name).await,
+            ReviewWord::Build(push) => {
+                let build = self.only_build(push, &name).await;
+                self.end_build(build, push, &name).await;
+            }
+            ReviewWord::Event(push) => {
+                let is_it = |one: &&Built| (one.branch, &one.commit) == (push.branch, &push.commit);
+                let built = self.builds.iter().find(is_it).expect("a build");
+                self.deliver(built.event.clone(), &push.answers, &name).await;
+            }
+            ReviewWord::Check => self.check_health(&name).await,
+            ReviewWord::MergeRequest(change) => {
+                self.others_change(|fake| change_merge_request(fake, change));
+            }
+            ReviewWord::DeleteBranch(branch) => {
+                self.others_change(|fake| delete_branch(fake, branch.name()));
+            }
         }
+    }
+
+    async fn by_hand(&mut self, change: &Value) {
+        self.others_change(|fake| changes::apply(fake, change));
+    }
+
+    async fn expect(&mut self, at: usize, expected: &Expectation) {
+        // A fault may prevent what the next health check does again.
+        if !self.play.has_fault() {
+            self.repeat_late(&(at + 1).to_string()).await;
+            self.compare(expected, self.play.is_plain);
+        }
+    }
+
+    /// The health check of the next day, which deletes the change sets that remain from an hour
+    /// ago.
+    async fn end(&mut self) {
+        tokio::time::sleep(Duration::from_hours(24)).await;
+        self.check_health("of the next day").await;
+        assert_eq!(self.play.fake.faults_left(), 0);
+        self.compare(self.play.story.end(), false);
     }
 }
 
-impl<'a> Play<'a> {
-    async fn happen(&mut self) {
-        let scenario = self.scenario;
-        for (index, step) in scenario.story.steps.iter().enumerate() {
-            self.step(step, &format!("{}", index + 1)).await;
-        }
-    }
-
-    async fn step(&mut self, Step { action, .. }: &'a Step, name: &str) {
-        match action {
-            Action::Push(push) => self.push(push, name).await,
-            Action::Build(push) => {
-                let build = self.only_build(push, name).await;
-                self.end_build(build, push, name).await;
-            }
-            Action::Event(push) => {
-                let is_it = |one: &&Built| (one.branch, &one.commit) == (push.branch, &push.commit);
-                let built = self.builds.iter().find(is_it).expect("a build");
-                self.deliver(built.event.clone(), &push.answers, name).await;
-            }
-            Action::Check => self.check(name).await,
-            Action::Wait(time) => tokio::time::sleep(*time).await,
-            Action::Expect(expected) => {
-                self.expected = Some(expected);
-                // A fault may prevent what the next health check does again.
-                if !self.has_fault {
-                    self.repeat_late(name).await;
-                    self.expect(expected, self.is_plain);
-                }
-            }
-            Action::MergeRequest(_) | Action::DeleteBranch(_) | Action::ByHand(_) => {
-                self.others.check(&self.fake);
-                changes::happen(&self.fake, action);
-                self.others = Others::of(&self.fake);
-            }
-        }
+impl Reviews {
+    /// Other people change something that is theirs.
+    fn others_change(&mut self, change: impl FnOnce(&FakeAws)) {
+        let fake = &self.play.fake;
+        self.others.check(fake);
+        change(fake);
+        self.others = Others::of(fake);
     }
 
     async fn push(&mut self, commit: &Push, name: &str) {
         let branch = commit.branch.name();
         if commit.lost == Some(Lost::Push) {
-            return lose_push(&self.fake, branch, &commit.commit);
+            return lose_push(&self.play.fake, branch, &commit.commit);
         }
         let build = match commit.branch {
-            Branch::Unknown => push_to_codecommit(&self.fake, branch.0, &commit.commit),
-            _ => push(&self.fake, branch, &commit.commit),
+            Branch::Unknown => push_to_codecommit(&self.play.fake, branch.0, &commit.commit),
+            _ => push(&self.play.fake, branch, &commit.commit),
         };
         self.end_build(build, commit, name).await;
     }
@@ -172,19 +141,19 @@ impl<'a> Play<'a> {
     /// The build of a head that has no other.
     async fn only_build(&mut self, push: &Push, name: &str) -> String {
         let builds = |fake: &FakeAws| builds_of(fake, push.branch.name(), &push.commit);
-        if self.has_fault && builds(&self.fake).is_empty() {
-            self.check(&format!("{name}-again")).await;
+        if self.play.has_fault() && builds(&self.play.fake).is_empty() {
+            self.check_health(&format!("{name}-again")).await;
         }
-        let mut builds = builds(&self.fake);
+        let mut builds = builds(&self.play.fake);
         assert_eq!(builds.len(), 1, "{push:?}: {builds:?}");
         builds.remove(0).0
     }
 
     async fn end_build(&mut self, id: String, push: &Push, name: &str) {
         let event = match push.build {
-            Build::Succeeds => succeed(&self.fake, &id, &output(push)),
-            Build::Fails => self.fake.end_build(&id, "FAILED"),
-            Build::Stops => self.fake.end_build(&id, "STOPPED"),
+            Build::Succeeds => succeed(&self.play.fake, &id, &output(push)),
+            Build::Fails => self.play.fake.end_build(&id, "FAILED"),
+            Build::Stops => self.play.fake.end_build(&id, "STOPPED"),
             Build::Runs => Value::Null,
         };
         self.builds.push(Built {
@@ -200,8 +169,8 @@ impl<'a> Play<'a> {
 
     async fn deliver(&mut self, event: Value, answers: &[String], name: &str) {
         let name = format!("event {name}");
-        if self.is_plain && !answers.is_empty() {
-            let answer = deliver_once(&self.fake, &event, &format!("{name}.1")).await;
+        if self.play.is_plain && !answers.is_empty() {
+            let answer = deliver_once(&self.play.fake, &event, &format!("{name}.1")).await;
             let answer = match answer.expect("not killed") {
                 Ok(answer) => answer.to_string(),
                 Err(error) => error,
@@ -210,50 +179,42 @@ impl<'a> Play<'a> {
                 assert!(answer.contains(text), "{text}: {answer}");
             }
         } else {
-            let request = request(&self.fake, event.clone(), &name);
-            deliver_all(&self.fake, &request, self.delivery == Delivery::Twice).await;
+            let is_twice = self.play.place.delivery == Delivery::Twice;
+            let request = request(&self.play.fake, event.clone(), &name);
+            deliver_all(&self.play.fake, &request, is_twice).await;
         }
         self.delivered.push(event);
     }
 
-    async fn check(&self, name: &str) {
-        let compares = self.scenario.compares_pipeline_stacks();
-        let again: &[&str] = match self.delivery {
-            Delivery::Twice => &["", " again"],
-            _ => &[""],
+    async fn check_health(&self, name: &str) {
+        let story = &self.play.story;
+        let compares = match story.world.get("PipelineStackDrift").and_then(Value::as_str) {
+            None | Some("Report") => true,
+            Some("Disabled") => false,
+            Some(other) => panic!("{}: not {other}", story.name),
         };
-        for again in again {
-            check_health_as(&self.fake, &format!("check {name}{again}"), compares).await;
+        check_health_as(&self.play.fake, &format!("check {name}"), compares).await;
+        if self.play.place.delivery == Delivery::Twice {
+            check_health_as(&self.play.fake, &format!("check {name} again"), compares).await;
         }
     }
 
     async fn repeat_late(&self, name: &str) {
-        if self.delivery == Delivery::LateCopies {
+        if self.play.place.delivery == Delivery::LateCopies {
             for (index, event) in self.delivered.iter().enumerate() {
                 let name = format!("late {index} at {name}");
-                drop(deliver_once(&self.fake, event, &name).await);
+                drop(deliver_once(&self.play.fake, event, &name).await);
             }
         }
     }
 
-    /// The health check of the next day, which deletes the change sets that remain from an hour
-    /// ago.
-    async fn end(&mut self) {
-        tokio::time::sleep(Duration::from_hours(24)).await;
-        self.check("of the next day").await;
-        assert_eq!(self.fake.faults_left(), 0);
-        self.expect(self.expected.expect("a story with an expectation"), false);
-    }
-
-    fn expect(&self, expected: &Expectation, is_plain: bool) {
-        let fake = &self.fake;
-        if self.scenario.mixture.may_change(&self.scenario.story) {
+    fn compare(&self, expected: &Expectation, is_plain: bool) {
+        let fake = &self.play.fake;
+        if self.play.place.may_differ {
             return check_harmless(fake, &self.others);
         }
         if is_plain {
-            for (operation, number) in &expected.calls {
-                assert_eq!(fake.count(operation), *number, "{operation}");
-            }
+            self.play.assert_calls(&expected.calls);
             for text in &expected.logs {
                 assert!(shows(text), "{text} is not in the log");
             }
@@ -276,7 +237,7 @@ impl<'a> Play<'a> {
     }
 
     fn expect_notes(&self, expected: &Expectation) {
-        let (fake, (_, iid)) = (&self.fake, expected.branch.name());
+        let (fake, (_, iid)) = (&self.play.fake, expected.branch.name());
         assert_notes_only_on(
             fake,
             &[Branch::Login, Branch::Cart].map(|branch| branch.name().1),
@@ -315,7 +276,10 @@ impl<'a> Play<'a> {
 fn output(push: &Push) -> Output {
     Output {
         template: laid_over(changed(), &push.template),
-        configuration: push.configuration.as_ref().map(|over| laid_over(configuration(), over)),
+        configuration: match &push.configuration {
+            Value::Null => None,
+            over => Some(laid_over(configuration(), over)),
+        },
     }
 }
 
@@ -331,4 +295,26 @@ fn laid_over(value: Value, over: &Value) -> Value {
         }
     }
     Value::Object(members)
+}
+
+// As the products with a defect call it.
+use test_support::scenarios::Story;
+#[derive(Clone)]
+pub struct Scenario {
+    pub story: Story<ReviewWord>,
+    pub mixture: test_support::worlds::Mixture,
+}
+pub fn scenarios() -> Vec<Scenario> {
+    Reviews::stories()
+        .into_iter()
+        .map(|story| Scenario {
+            story,
+            mixture: test_support::worlds::Mixture::default(),
+        })
+        .collect()
+}
+impl Scenario {
+    pub fn play(&self, _: &[fake_aws::schedules::SingleFault]) {
+        test_support::runner::played::<Reviews>(&self.story, &self.mixture.place(&self.story));
+    }
 }

@@ -1,21 +1,17 @@
 //! The steps of a review's story, and what it expects.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::fixture::{CART, LOGIN};
-use test_support::scenarios::{self, StoryAction, commit, duration};
+use test_support::scenarios::{Word, commit};
 
-pub type Story = scenarios::Story<Action>;
-pub type Step = scenarios::Step<Action>;
-
-/// A step of a story.
+/// The words of a review's story.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum ReviewWord {
     /// A push to a branch, and its build.
     #[serde(deserialize_with = "commit")]
     Push(Push),
@@ -30,14 +26,8 @@ pub enum Action {
     /// The branch is deleted, and its merge request is closed.
     #[serde(rename = "delete branch")]
     DeleteBranch(Branch),
-    /// A change by another person or service.
-    #[serde(rename = "by hand")]
-    ByHand(Value),
     /// A health check.
     Check,
-    #[serde(deserialize_with = "duration")]
-    Wait(Duration),
-    Expect(Expectation),
 }
 
 /// The branches of the stories, with their merge requests.
@@ -75,9 +65,9 @@ pub struct Push {
     /// Laid over the changed template, or its text.
     #[serde(default = "unchanged")]
     pub template: Value,
-    /// Laid over the template configuration, or its text. `None` if the build stores none.
-    #[serde(default = "unchanged_file", deserialize_with = "file")]
-    pub configuration: Option<Value>,
+    /// Laid over the template configuration, or its text. Null if the build stores none.
+    #[serde(default = "unchanged")]
+    pub configuration: Value,
     /// The first delivery of the build's event returns each text, without a fault.
     #[serde(default)]
     pub answers: Vec<String>,
@@ -141,23 +131,14 @@ pub struct Expectation {
     pub not_in_logs: Vec<String>,
 }
 
-impl StoryAction for Action {
+impl Word for ReviewWord {
+    type Expectation = Expectation;
+
     fn is_by_hand(&self) -> bool {
-        matches!(self, Action::ByHand(_) | Action::MergeRequest(_))
+        matches!(self, ReviewWord::MergeRequest(_))
     }
 }
 
 fn unchanged() -> Value {
     json!({})
-}
-
-#[allow(clippy::unnecessary_wraps)]
-fn unchanged_file() -> Option<Value> {
-    Some(unchanged())
-}
-
-/// `null` is not an omitted member.
-fn file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(Some(value).filter(|value| !value.is_null()))
 }

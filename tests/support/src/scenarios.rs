@@ -1,6 +1,7 @@
 //! The stories of `tests/scenarios`, whose README describes the format.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::time::{Duration, SystemTime};
 
 use serde::de::{DeserializeOwned, Error};
@@ -12,10 +13,10 @@ use fake_aws::{EmptyProjects, FakeAws, Options, Service};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
 
-/// A story that is played in this world. Its runner defines the actions.
+/// A story that is played in this world.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, bound = "A: DeserializeOwned")]
-pub struct Story<A = Action> {
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Story<W: Word = ResourceWord> {
     /// The name of its file.
     #[serde(skip)]
     pub name: String,
@@ -39,7 +40,7 @@ pub struct Story<A = Action> {
     pub given: Vec<Value>,
     #[serde(default)]
     pub retained: Vec<String>,
-    pub steps: Vec<Step<A>>,
+    pub steps: Vec<Step<W>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -54,23 +55,37 @@ fn every_world() -> Vec<World> {
     vec![World::Process, World::Local, World::Account]
 }
 
+/// A word of one kind of stories: an action that only they have.
+pub trait Word: Clone + Debug + DeserializeOwned {
+    type Expectation: Clone + Debug + DeserializeOwned;
+
+    /// Whether another person or service changes something.
+    fn is_by_hand(&self) -> bool {
+        false
+    }
+}
+
 /// An action, and its result.
 #[derive(Clone, Debug)]
-pub struct Step<A = Action> {
-    pub action: A,
+pub struct Step<W: Word = ResourceWord> {
+    pub action: Action<W>,
     pub effects: Effects,
 }
 
-/// The actions of one kind of story.
-pub trait StoryAction {
-    /// Whether another person or service changes something.
-    fn is_by_hand(&self) -> bool;
+/// An action of any story.
+#[derive(Clone, Debug)]
+pub enum Action<W: Word = ResourceWord> {
+    Word(W),
+    /// A change by another person or service.
+    ByHand(Value),
+    Wait(Duration),
+    Expect(W::Expectation),
 }
 
-/// The actions of a custom resource's story.
+/// The words of a custom resource's story.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub enum ResourceWord {
     /// With all properties, as in the other one.
     Create(Value),
     Update(Value),
@@ -79,11 +94,6 @@ pub enum Action {
     Push(Push),
     Schedule,
     Rotate,
-    #[serde(deserialize_with = "duration")]
-    Wait(Duration),
-    #[serde(rename = "by hand")]
-    ByHand(Value),
-    Expect(Expectation),
 }
 
 /// A commit.
@@ -124,54 +134,55 @@ pub struct Expectation {
     pub calls: BTreeMap<String, usize>,
 }
 
-impl Expectation {
-    /// # Panics
-    /// If one is about mirrors.
-    pub fn assert_none_of_mirrors(&self) {
-        let others = (&self.repository, self.mirrors, self.credentials);
-        assert_eq!(others, (&None, None, None), "of mirrors");
+impl Word for ResourceWord {
+    type Expectation = Expectation;
+}
+
+impl<W: Word> From<W> for Step<W> {
+    fn from(word: W) -> Self {
+        Step {
+            action: Action::Word(word),
+            effects: Effects::default(),
+        }
     }
 }
 
-impl StoryAction for Action {
-    fn is_by_hand(&self) -> bool {
-        matches!(self, Action::ByHand(_))
-    }
-}
+/// The members of a step that are about its result.
+const EFFECTS: [&str; 6] = [
+    "fails",
+    "notes",
+    "rolled back",
+    "canceled after",
+    "within",
+    "at most",
+];
 
-impl From<Action> for Step {
-    fn from(action: Action) -> Self {
-        let effects = Effects::default();
-        Step { action, effects }
-    }
-}
-
-impl<'de, A: DeserializeOwned> Deserialize<'de> for Step<A> {
+impl<'de, W: Word> Deserialize<'de> for Step<W> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (mut action, mut effects) = (Map::new(), Map::new());
-        match Value::deserialize(deserializer)? {
-            Value::String(name) => drop(action.insert(name, Value::Null)),
+        let (effects, action): (Map<_, _>, Map<_, _>) = match Value::deserialize(deserializer)? {
+            Value::String(name) => (Map::new(), Map::from_iter([(name, Value::Null)])),
             Value::Object(members) => {
-                for (name, value) in members {
-                    let beside = [
-                        "fails",
-                        "notes",
-                        "rolled back",
-                        "canceled after",
-                        "within",
-                        "at most",
-                    ];
-                    let is_effect = beside.contains(&name.as_str());
-                    if is_effect { &mut effects } else { &mut action }.insert(name, value);
-                }
+                members.into_iter().partition(|(name, _)| EFFECTS.contains(&name.as_str()))
             }
             other => return Err(D::Error::custom(format!("not a step: {other}"))),
-        }
+        };
         Ok(Step {
-            action: serde_json::from_value(action.into()).map_err(D::Error::custom)?,
+            action: read_action(action).map_err(D::Error::custom)?,
             effects: serde_json::from_value(effects.into()).map_err(D::Error::custom)?,
         })
     }
+}
+
+fn read_action<W: Word>(action: Map<String, Value>) -> serde_json::Result<Action<W>> {
+    let mut members = action.iter();
+    Ok(match (members.next(), members.next()) {
+        (Some((name, change)), None) if name == "by hand" => Action::ByHand(change.clone()),
+        (Some((name, time)), None) if name == "wait" => Action::Wait(duration(time)?),
+        (Some((name, expected)), None) if name == "expect" => {
+            Action::Expect(serde_json::from_value(expected.clone())?)
+        }
+        _ => Action::Word(serde_json::from_value(action.into())?),
+    })
 }
 
 impl Effects {
@@ -210,64 +221,29 @@ impl Effects {
     }
 }
 
-impl<A: StoryAction> Story<A> {
+impl<W: Word> Story<W> {
     /// Whether no other person or service changes anything, and each request succeeds.
     pub fn is_ordinary(&self) -> bool {
-        let is_ordinary =
-            |step: &Step<A>| step.effects.fails.is_empty() && !step.action.is_by_hand();
+        let is_ordinary = |step: &Step<W>| {
+            let is_by_hand = match &step.action {
+                Action::Word(word) => word.is_by_hand(),
+                action => matches!(action, Action::ByHand(_)),
+            };
+            step.effects.fails.is_empty() && !is_by_hand
+        };
         self.given.is_empty() && self.world.is_empty() && self.steps.iter().all(is_ordinary)
     }
-}
 
-impl Story {
-    /// A story without a file.
-    pub fn of(name: &str, steps: Vec<Step>) -> Self {
-        Story {
-            name: name.to_owned(),
-            _sentence: String::new(),
-            _rows: vec![],
-            _each: Value::Null,
-            worlds: vec![World::Process],
-            world: Map::new(),
-            changed_by: vec![],
-            also_in: vec![],
-            given: vec![],
-            retained: vec![],
-            steps,
-        }
-    }
-
-    /// Whether a request has this property with this value.
-    pub fn sets(&self, name: &str, value: &str) -> bool {
-        self.steps.iter().any(|step| match &step.action {
-            Action::Create(properties) | Action::Update(properties) => properties[name] == value,
-            _ => false,
-        })
-    }
-
-    /// Completes the properties of all requests. `translate` replaces names in those of a step.
-    fn complete(&mut self, defaults: &Value, translate: impl Fn(&mut Value)) {
-        let mut so_far = defaults.clone();
-        for Step { action, effects } in &mut self.steps {
-            if let Action::Create(properties) | Action::Update(properties) = action {
-                translate(properties);
-                let mut complete = so_far.clone();
-                for (name, value) in properties.as_object().into_iter().flatten() {
-                    let members = complete.as_object_mut().expect("properties");
-                    match value {
-                        Value::Null => drop(members.remove(name)),
-                        Value::String(text) if text == "default" => {
-                            members.insert(name.clone(), defaults[name].clone());
-                        }
-                        value => drop(members.insert(name.clone(), value.clone())),
-                    }
-                }
-                if effects.fails.is_empty() && effects.rolled_back.is_none() {
-                    so_far.clone_from(&complete);
-                }
-                *properties = complete;
-            }
-        }
+    /// The last expectation.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn end(&self) -> &W::Expectation {
+        let expected = self.steps.iter().rev().find_map(|step| match &step.action {
+            Action::Expect(expected) => Some(expected),
+            _ => None,
+        });
+        expected.unwrap_or_else(|| panic!("{} expects nothing", self.name))
     }
 
     /// The world of the story: `options`, of which it sets some.
@@ -295,12 +271,70 @@ impl Story {
                 }
                 "stacks_late" => options.stacks_late = parse_duration(text),
                 "source_takes" => options.source_takes = parse_duration(text),
-                // That of Secrets Manager, around the function.
-                "step_deliveries" => {}
+                // Those around the function.
+                "step_deliveries" | "PipelineStackDrift" => {}
                 other => panic!("{}: no world has {other}", self.name),
             }
         }
         options
+    }
+}
+
+impl Story {
+    /// A story without a file, and its Delete.
+    pub fn of(name: &str, mut steps: Vec<Step>) -> Self {
+        steps.push(ResourceWord::Delete.into());
+        Story {
+            name: name.to_owned(),
+            _sentence: String::new(),
+            _rows: vec![],
+            _each: Value::Null,
+            worlds: vec![World::Process],
+            world: Map::new(),
+            changed_by: vec![],
+            also_in: vec![],
+            given: vec![],
+            retained: vec![],
+            steps,
+        }
+    }
+
+    /// The properties of each request.
+    pub fn properties(&self) -> impl Iterator<Item = &Value> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Word(ResourceWord::Create(set) | ResourceWord::Update(set)) => Some(set),
+            _ => None,
+        })
+    }
+
+    /// Completes the properties of all requests, and adds the Delete, which a file may leave out.
+    /// `translate` replaces names in the properties of a step.
+    fn complete(&mut self, defaults: &Value, translate: impl Fn(&mut Value)) {
+        let mut so_far = defaults.clone();
+        for Step { action, effects } in &mut self.steps {
+            if let Action::Word(
+                ResourceWord::Create(properties) | ResourceWord::Update(properties),
+            ) = action
+            {
+                translate(properties);
+                let mut complete = so_far.clone();
+                for (name, value) in properties.as_object().into_iter().flatten() {
+                    let members = complete.as_object_mut().expect("properties");
+                    match value {
+                        Value::Null => drop(members.remove(name)),
+                        Value::String(text) if text == "default" => {
+                            members.insert(name.clone(), defaults[name].clone());
+                        }
+                        value => drop(members.insert(name.clone(), value.clone())),
+                    }
+                }
+                if effects.fails.is_empty() && effects.rolled_back.is_none() {
+                    so_far.clone_from(&complete);
+                }
+                *properties = complete;
+            }
+        }
+        self.steps.push(ResourceWord::Delete.into());
     }
 }
 
@@ -324,7 +358,7 @@ pub fn stories_of_resource(
 ///
 /// # Panics
 /// If a file is none.
-pub fn stories<A: DeserializeOwned>(prefix: &str) -> Vec<Story<A>> {
+pub fn stories<W: Word>(prefix: &str) -> Vec<Story<W>> {
     let files = std::fs::read_dir(FOLDER).expect("the scenarios");
     let names = files.map(|file| file.expect("a file").file_name());
     let names = names.map(|name| name.into_string().expect("UTF-8"));
@@ -337,7 +371,7 @@ pub fn stories<A: DeserializeOwned>(prefix: &str) -> Vec<Story<A>> {
         let content = fake_aws::yaml::read(&text);
         let of_content = |name: String, content: Value| {
             let story = serde_json::from_value(content);
-            let story: Story<A> = story.unwrap_or_else(|error| panic!("{file}: {error}"));
+            let story: Story<W> = story.unwrap_or_else(|error| panic!("{file}: {error}"));
             Story { name, ..story }
         };
         match &content["each"] {

@@ -4,59 +4,59 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use fake_aws::schedules::SingleFault;
-use fake_aws::{Entry, FakeAws, FaultKind, Schedules, Service};
+use fake_aws::{Entry, FaultKind, Schedules, Service};
 
-use crate::scenarios::{Action, Story, StoryAction};
+use crate::runner::{Account, played};
+use crate::scenarios::{Story, Word};
+use crate::worlds::Place;
 
-/// Stories, and how they are played.
-pub struct SingleFaults<S, A = Action> {
-    pub scenarios: Vec<S>,
-    pub story: fn(&S) -> &Story<A>,
-    pub kinds: &'static [FaultKind],
-    /// `SCHEDULES=ci` runs one in twice so many, and of the stories about changes and failures one
-    /// in `special` times that.
-    pub one_in: u64,
-    pub special: u64,
-}
-
-impl<S, A: StoryAction> SingleFaults<S, A> {
-    /// Tries no fault, and then faults at every call. Returns the number of schedules, also of those
-    /// that this run leaves out.
-    pub fn each(&self, what: &str, play: impl Fn(&S, &[SingleFault]) -> FakeAws) -> usize {
-        let mut ordinary = Schedules::one_in(self.one_in);
-        let mut special = Schedules::one_in(self.special * self.one_in);
-        let mut known = BTreeSet::new();
-        for scenario in &self.scenarios {
-            let story = (self.story)(scenario);
-            let play = |faults: &[SingleFault]| play(scenario, faults);
-            let name = |fault: &SingleFault| format!("{}: {fault}", story.name);
-            let schedules = if story.is_ordinary() {
-                &mut ordinary
-            } else {
-                &mut special
-            };
-            let name_of_none = format!("{}: no fault", story.name);
-            let Some(fake) = schedules.run_always(name_of_none, || play(&[])) else {
-                continue;
-            };
-            let faults = faults(story, &fake.journal(), self.kinds, &mut known);
-            let of_this = schedules.single_faults(faults, name, play);
-            fake_aws::figure!(
-                "schedules: {of_this:>4} single faults in \"{}\"",
-                story.name
-            );
-        }
-        let special = special.report(&format!("{what}, beside changes and failures"));
-        special + ordinary.report(what)
+/// Plays each of `stories` without a fault, and then with faults of these `kinds` at every call
+/// before its end. `SCHEDULES=ci` runs one in twice `one_in`, and of the stories about changes and
+/// failures one in [`Account::SPECIAL`] times that. Returns the number of schedules, also of those
+/// that this run leaves out.
+pub fn play_with_single_faults<A: Account>(
+    what: &str,
+    stories: &[Story<A::Word>],
+    place: &Place,
+    kinds: &[FaultKind],
+    one_in: u64,
+) -> usize {
+    let mut ordinary = Schedules::one_in(one_in);
+    let mut special = Schedules::one_in(A::SPECIAL * one_in);
+    let mut known = BTreeSet::new();
+    for story in stories {
+        let play = |faults: &[SingleFault]| {
+            let faults = faults.to_vec();
+            let place = place.clone();
+            played::<A>(story, &Place { faults, ..place })
+        };
+        let name = |fault: &SingleFault| format!("{}: {fault}", story.name);
+        let schedules = if story.is_ordinary() {
+            &mut ordinary
+        } else {
+            &mut special
+        };
+        let name_of_none = format!("{}: no fault", story.name);
+        let Some(played) = schedules.run_always(name_of_none, || play(&[])) else {
+            continue;
+        };
+        let faults = faults(story, &played.calls(), kinds, &mut known);
+        let of_this = schedules.single_faults(faults, name, |faults| play(faults).fake);
+        fake_aws::figure!(
+            "schedules: {of_this:>4} single faults in \"{}\"",
+            story.name
+        );
     }
+    let special = special.report(&format!("{what}, beside changes and failures"));
+    special + ordinary.report(what)
 }
 
 /// The faults at every call of the story. A read that never arrived and one whose response is lost
 /// have the same effect, so one of each is enough. A fault that was tried at the same place of an
 /// earlier story is tried in turns. Of several polls of a stack in a row, only the first and the
 /// last one have faults.
-fn faults<A>(
-    story: &Story<A>,
+fn faults<W: Word>(
+    story: &Story<W>,
     calls: &[Entry],
     kinds: &[FaultKind],
     known: &mut BTreeSet<String>,

@@ -1,8 +1,8 @@
 //! Unkind worlds: AWS, GitLab and Lambda as they are on other days, in other versions and behind
 //! other proxies. The stories have the same end in them.
 //!
-//! Each [`Setting`] is one such property, and a [`Mixture`] is several at once. [`Worlds`] plays
-//! each story in the kind world and in mixtures of a seed. If a story fails in a mixture, then
+//! Each [`Setting`] is one such property, and a [`Mixture`] is several at once.
+//! [`play_in_each_world`] plays each story in the kind world and in mixtures of a seed. If a story fails in a mixture, then
 //! settings are removed until each one that is left matters. These variables of the environment
 //! play others:
 //!
@@ -18,12 +18,13 @@ use std::time::Duration;
 
 use fake_aws::extent::some_or;
 use fake_aws::gitlab::Language;
-use fake_aws::schedules::text;
+use fake_aws::schedules::{SingleFault, text};
 use fake_aws::secrets::versions::AbandonedBy;
 use fake_aws::{Options, Schedules, SeenTokens, Service};
 use fastrand::Rng;
 
-use crate::scenarios::{Action, Story, StoryAction};
+use crate::runner::{Account, played};
+use crate::scenarios::{Story, Word};
 
 /// The same for each run, so that a failure can be repeated.
 const SEED: u64 = 66;
@@ -47,6 +48,33 @@ pub enum Delivery {
 pub struct Place {
     pub options: Options,
     pub delivery: Delivery,
+    pub faults: Vec<SingleFault>,
+    /// A request that succeeds in the story may fail without a fault.
+    pub may_fail: bool,
+    /// The story may have another end.
+    pub may_differ: bool,
+}
+
+impl From<Options> for Place {
+    fn from(options: Options) -> Self {
+        Place {
+            options,
+            ..Place::default()
+        }
+    }
+}
+
+impl Place {
+    /// Whether AWS and GitLab are as on most days.
+    pub fn is_kind(&self) -> bool {
+        format!("{:?}", self.options) == format!("{:?}", Options::default())
+    }
+
+    /// Whether every figure is that of the story.
+    pub fn is_plain(&self) -> bool {
+        let is_once = self.delivery == Delivery::Once;
+        self.is_kind() && is_once && self.faults.is_empty() && !self.may_fail
+    }
 }
 
 /// One unkind property of the world.
@@ -299,31 +327,14 @@ impl Mixture {
         }
     }
 
-    pub fn place(&self) -> Place {
-        self.place_with(Options::default())
-    }
-
-    /// The place of an account with these options.
-    pub fn place_with(&self, options: Options) -> Place {
-        let delivery = Delivery::Once;
-        let mut place = Place { options, delivery };
+    /// The place of a story in it.
+    pub fn place<W: Word>(&self, story: &Story<W>) -> Place {
+        let mut place = Place::default();
         for setting in &self.settings {
             (setting.apply)(&mut place);
+            place.may_differ |= story.changed_by.iter().any(|name| name == setting.name);
         }
         place
-    }
-
-    /// Whether it has no setting.
-    pub fn is_kind(&self) -> bool {
-        self.settings.is_empty()
-    }
-
-    /// Whether the requests of this story may end otherwise in it.
-    pub fn may_change<A>(&self, story: &Story<A>) -> bool {
-        let names = &story.changed_by;
-        self.settings
-            .iter()
-            .any(|setting| names.iter().any(|name| name == setting.name))
     }
 
     /// The mixture without one of its settings, for each of them.
@@ -344,67 +355,57 @@ impl fmt::Display for Mixture {
     }
 }
 
-/// Stories, and the worlds in which they are played.
-pub struct Worlds<S, A = Action> {
-    pub scenarios: Vec<S>,
-    pub story: fn(&S) -> &Story<A>,
-    /// The services that the stories are about.
-    pub services: &'static [Service],
+/// Plays each story in the kind world, in three mixtures or, with `SCHEDULES=all`, in twelve, and in
+/// those of its member `also in`. `SCHEDULES=test` plays an eighth of them.
+///
+/// # Panics
+/// If a story fails.
+pub fn play_in_each_world<A: Account>(what: &str) {
+    let [seed, world, only] = ["WORLD_SEED", "WORLD", "STORY"].map(|name| std::env::var(name).ok());
+    let seed = seed.map_or(SEED, |text| text.parse().expect("WORLD_SEED is a number"));
+    let mut schedules = Schedules::each_in_ci();
+    for story in A::stories() {
+        for name in &story.changed_by {
+            setting_called(name);
+        }
+        if only.as_ref().is_some_and(|only| *only != story.name) {
+            continue;
+        }
+        let mixtures = match &world {
+            Some(names) => vec![Mixture::called(names)],
+            None => mixtures(seed, &story, A::SERVICES),
+        };
+        for mixture in mixtures {
+            let name = format!("{}, WORLD_SEED={seed} WORLD={mixture}", story.name);
+            schedules.run(name, || {
+                play_shrunk(mixture, |mixture| {
+                    played::<A>(&story, &mixture.place(&story));
+                });
+            });
+        }
+    }
+    schedules.report(&format!(
+        "{what} in the kind world and in mixtures, WORLD_SEED={seed}"
+    ));
 }
 
-impl<S, A: StoryAction> Worlds<S, A> {
-    /// Plays each story in the kind world, in three mixtures or, with `SCHEDULES=all`, in twelve,
-    /// and in those of its member `also in`. `SCHEDULES=test` plays an eighth of them. `play` plays
-    /// a story in a mixture.
-    ///
-    /// # Panics
-    /// If a story fails.
-    pub fn play_each(&self, what: &str, play: impl Fn(&S, &Mixture)) {
-        let [seed, world, only] =
-            ["WORLD_SEED", "WORLD", "STORY"].map(|name| std::env::var(name).ok());
-        let seed = seed.map_or(SEED, |text| text.parse().expect("WORLD_SEED is a number"));
-        let mut schedules = Schedules::each_in_ci();
-        for scenario in &self.scenarios {
-            let story = (self.story)(scenario);
-            for name in &story.changed_by {
-                setting_called(name);
-            }
-            if only.as_ref().is_some_and(|only| *only != story.name) {
-                continue;
-            }
-            let mixtures = match &world {
-                Some(names) => vec![Mixture::called(names)],
-                None => self.mixtures(seed, story),
-            };
-            for mixture in mixtures {
-                let name = format!("{}, WORLD_SEED={seed} WORLD={mixture}", story.name);
-                schedules.run(name, || {
-                    play_shrunk(mixture, |mixture| play(scenario, mixture));
-                });
-            }
-        }
-        schedules.report(&format!(
-            "{what} in the kind world and in mixtures, WORLD_SEED={seed}"
-        ));
-    }
-
-    /// The kind world, the mixtures of a seed for this story, and those of its member `also in`.
-    fn mixtures(&self, seed: u64, story: &Story<A>) -> Vec<Mixture> {
-        let of_these = |setting: &&Setting| {
-            let mut services = setting.services.iter();
-            setting.services.is_empty() || services.any(|one| self.services.contains(one))
-        };
-        let settings: Vec<&Setting> = SETTINGS.iter().filter(of_these).collect();
-        let of_story = story.name.bytes().fold(seed, |so_far, byte| {
-            so_far.wrapping_mul(31).wrapping_add(byte.into())
-        });
-        let mixtures = (0..some_or(3, 12)).zip(of_story..);
-        let mixtures = mixtures.map(|(number, seed)| Mixture::of(seed, number, &settings));
-        std::iter::once(Mixture::default())
-            .chain(mixtures)
-            .chain(story.also_in.iter().map(|names| Mixture::called(names)))
-            .collect()
-    }
+/// The kind world, the mixtures of a seed for this story, which is about these services, and those
+/// of its member `also in`.
+fn mixtures<W: Word>(seed: u64, story: &Story<W>, services: &[Service]) -> Vec<Mixture> {
+    let of_these = |setting: &&Setting| {
+        let mut changed = setting.services.iter();
+        setting.services.is_empty() || changed.any(|one| services.contains(one))
+    };
+    let settings: Vec<&Setting> = SETTINGS.iter().filter(of_these).collect();
+    let of_story = story.name.bytes().fold(seed, |so_far, byte| {
+        so_far.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    let mixtures = (0..some_or(3, 12)).zip(of_story..);
+    let mixtures = mixtures.map(|(number, seed)| Mixture::of(seed, number, &settings));
+    std::iter::once(Mixture::default())
+        .chain(mixtures)
+        .chain(story.also_in.iter().map(|names| Mixture::called(names)))
+        .collect()
 }
 
 /// Plays in `mixture`. If that fails, removes settings as long as it still fails.

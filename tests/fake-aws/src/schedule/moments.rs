@@ -12,7 +12,7 @@ use crate::{
     handle::FakeAws,
     schedule::{
         explore::paused,
-        interceptor::{HttpConnector, past},
+        mutants::{HttpConnector, past},
         schedules::Schedules,
     },
     wire::Caller,

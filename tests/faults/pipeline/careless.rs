@@ -1,13 +1,13 @@
-//! Products with one defect each: a check notices it.
+//! Products that lack a care: no check notices them without a setting, and one does with it.
 
 use crate::happy_path::play_in;
 use crate::scenarios::scenarios;
-use test_support::defects::assert_each_noticed;
+use test_support::careless::assert_each_shown;
 
 #[test]
-fn defect_is_noticed_in_its_story() {
+fn careless_products_are_noticed_in_unkind_worlds_only() {
     let scenarios = scenarios();
-    assert_each_noticed("pipeline_", |story, mixture| {
+    assert_each_shown("pipeline_", |story, mixture| {
         let scenario = scenarios.iter().find(|known| known.story.name == story);
         play_in(scenario.expect("that story"), mixture);
     });

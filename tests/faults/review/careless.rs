@@ -1,11 +1,11 @@
-//! Products with one defect each: a check notices it.
+//! Products that lack a care: no check notices them without a setting, and one does with it.
 
 use crate::scenarios::{Scenario, scenarios};
-use test_support::defects::assert_each_noticed;
+use test_support::careless::assert_each_shown;
 
 #[test]
-fn defect_is_noticed_in_its_story() {
-    assert_each_noticed("review_", |story, mixture| {
+fn careless_products_are_noticed_in_unkind_worlds_only() {
+    assert_each_shown("review_", |story, mixture| {
         let mut known = scenarios().into_iter();
         let scenario = known.find(|known| known.story.name == story);
         let story = scenario.expect("that story").story;
