@@ -50,7 +50,7 @@ PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-
 # These are long, and each starts a local AWS of its own.
 DEPLOYMENT, PAGES, LOCAL_AWS = "tests/deployment", "tests/pages", "tests/local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
-OBSERVERS = f"{DEPLOYMENT}/test_observers_first.py"
+OBSERVERS = f"{DEPLOYMENT}/test_observers.py"
 CHINA, CDK = f"{DEPLOYMENT}/test_partition.py", f"{DEPLOYMENT}/test_cdk.py"
 # They evaluate what the sessions with a deployed environment write.
 EVALUATIONS = {f"{DEPLOYMENT}/test_least_privilege.py", f"{DEPLOYMENT}/test_secrecy.py"}
@@ -59,8 +59,8 @@ TRANSCRIPTS = ROOT / "target/deployment-transcripts"
 SESSIONS = 2
 # They need the deployable function.
 PACKAGES = "tests/packages"
-# Both need minutes, and few changes concern them.
-REPLICATION, SCENES = "tests/replication", "tests/tools/test_observers_local.py"
+# It needs minutes, and few changes concern it.
+REPLICATION = "tests/replication"
 # It needs nothing that is compiled, except for the local GitLab of one file.
 CLI, CHECK_GITLAB = "tests/cli", "tests/cli/test_check_gitlab.py"
 # The Rust tests write the calls that it evaluates.
@@ -70,7 +70,7 @@ RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployments to two "
-            "accounts and to China; the commands of pages; the app for CDK; replication; make try and its scenes; the tests "
+            "accounts and to China; the commands of pages; the app for CDK; replication; make try and its observers; the tests "
             "of scale; the tests of the local AWS; 47 of 48 fault schedules, and most orders of concurrent calls",
     "ci": "five of six fault schedules, the larger samples of random orders, the file of `cargo build --release`, and the "
           "observers of make try in one run",
@@ -120,7 +120,7 @@ def steps() -> list[Step]:
         Step("package size and instruction counts", ["make", "check-figures"],
              needs=(COMPILED, BUILT)),
     ]
-    of_ci = [f"--ignore={each}" for each in (PACKAGES, REPLICATION, SCENES) if is_short]
+    of_ci = [f"--ignore={each}" for each in (PACKAGES, REPLICATION) if is_short]
     rust = list(rust_tests())
     return [
         Step("rustfmt", ["make", "lint-format"]),
