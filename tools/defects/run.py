@@ -13,8 +13,8 @@ the defect's `id`. The other defects replace their texts one after the other.
 | moved | the text does not occur in the file exactly once |
 | broken | it does not compile, or the suite fails without it or runs no test |
 
-The products of `mutants.rs` and `careless.rs` have tests of their own. These run once, and each product that they print as
-noticed is a row. The copy is that of the last commit. With --compare, the exit status is 1 if something is not noticed that
+The products of `tests/support/src/defects` have tests of their own. These run once, and each product that they print as noticed
+is a row. The copy is that of the last commit. With --compare, the exit status is 1 if something is not noticed that
 an earlier report has as noticed.
 """
 
@@ -44,8 +44,8 @@ DATA = Path(__file__).with_name("defects")
 COPY = ROOT / "target/defects"
 BUILT = COPY / "target"
 KINDS = ("product", "template", "policy", "command", "emulator")
-# The suites with mutants and careless products.
-MUTANTS = tuple(f"--test faults_{folder} -- --nocapture mutant careless" for folder in ("mirrors", "pipeline", "reporting", "review"))
+# The suites whose products have defects of their own.
+PRODUCTS = tuple(f"--test faults_{folder} -- --nocapture defects::" for folder in ("mirrors", "pipeline", "reporting", "review"))
 LIMIT_SECONDS = 120
 # In each crate with a defect.
 MODULE = """
@@ -136,7 +136,7 @@ def compile_rust(planted: set[Defect]) -> set[Defect]:
     for path, source in sources.items():
         path.write_text(source)
     # An integration test of its package also compiles the emulator that tests/rules starts.
-    suites = [*MUTANTS, "--test fake_aws", *(suite for each in planted for suite in each.suites if suite.startswith("--"))]
+    suites = [*PRODUCTS, "--test fake_aws", *(suite for each in planted for suite in each.suites if suite.startswith("--"))]
     targets = sorted({target for suite in suites for target in re.findall(r"--lib|--test \w+", suite)})
     output, status = execute("--no-run --message-format short " + " ".join(targets))
     if status == 0:
@@ -197,19 +197,19 @@ def rows_of(defect: Defect) -> Iterator[Row]:
         defect.path.write_text(original(defect.path))
 
 
-def rows(defects: list[Defect], with_mutants: bool) -> Iterator[Row]:
+def rows(defects: list[Defect], with_products: bool) -> Iterator[Row]:
     moved = {each for each in defects if not each.planted_in(original(each.path))}
     rust = {each for each in defects if each.is_rust} - moved
-    compiled = compile_rust(rust) if rust or with_mutants else set()
+    compiled = compile_rust(rust) if rust or with_products else set()
     for each in defects:
         if each in moved or each in rust - compiled:
             result = "moved" if each in moved else "broken"
             yield from (Row(each.kind, each.id, each.wrong, suite, result) for suite in each.suites)
         else:
             yield from rows_of(each)
-    for suite in MUTANTS if with_mutants else ():
-        for kind, name in re.findall(r"(mutant|careless) (\S.*?): noticed", execute(suite)[0]):
-            yield Row("mutant", f"{suite.split()[1]} {kind} {name}", "", suite, "noticed")
+    for suite in PRODUCTS if with_products else ():
+        for name in re.findall(r"defect in (.*): noticed$", execute(suite)[0], re.MULTILINE):
+            yield Row("calls", name, "", suite, "noticed")
 
 
 def report(found: list[Row]) -> str:
@@ -230,12 +230,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("report", type=Path, help="the file to write")
     parser.add_argument("--compare", type=Path, metavar="EARLIER", help="an earlier report")
-    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="these defects alone, without the mutants")
+    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="these defects alone, without those products")
     given = parser.parse_args()
     earlier = noticed_in(given.compare.read_text()) if given.compare else set()
     copy()
     found = []
-    for each in rows(read_defects(given.only), with_mutants=not given.only):
+    for each in rows(read_defects(given.only), with_products=not given.only):
         print(each, flush=True)
         found.append(each)
     text = report(found)

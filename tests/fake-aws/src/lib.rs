@@ -77,7 +77,7 @@ pub use schedule::{
         self, Explored, Schedule, explore, explore_ends, explore_reduced, explore_with_holds,
         orders, sample,
     },
-    extent, histories, mutants,
+    extent, histories, interceptor,
     schedules::{self, Schedules},
 };
 pub use services::{

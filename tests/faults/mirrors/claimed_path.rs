@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::checks::{our_mirrors, value};
 use crate::fixture::{PROJECT, REPOSITORY, SECRET, in_account, mirror, properties, serial, with};
 use fake_aws::gitlab::{REDIRECT_HOST, Scope};
-use fake_aws::mutants::{HttpConnector, HttpRequest, Response, notice};
 use fake_aws::secrets::versions::VersionContent;
-use fake_aws::{Caller, FakeAws, redacted};
+use fake_aws::{FakeAws, redacted};
 use test_support::Rotated;
 use test_support::custom_resource::RollBack;
+use test_support::defects::{ANY, Defect::Changes};
 
 /// The path of the project after it moved.
 const LEGACY: &str = "platform/legacy";
@@ -307,16 +307,14 @@ fn mirror_to_another_host_is_left_and_named() {
         removed: push mirror 101 of project platform/team/infra (40) leads to https://backup.example.com/team/infra.git, and not to repository codecommit-dev-cfn-infra of its record. cfn-gitops does not change it. Look in the project's Settings, Repository, Mirroring repositories whether a mirror to the repository is left, and remove that one - CFG-416"#]].assert_eq(&shown.join("\n"));
 }
 
-/// A product that calls GitLab by the path of the template.
-async fn by_path(_: FakeAws, honest: Caller, mut request: HttpRequest) -> Response {
-    let path = format!("/projects/{}", PROJECT.replace('/', "%2F"));
-    let address = request.uri().replace("/projects/40", &path);
-    request.set_uri(address).expect("an address");
-    honest.call(request).await
-}
-
 #[test]
 fn product_that_calls_by_path_is_noticed() {
+    // It calls GitLab by the path of the template.
+    let by_path = Changes(ANY, |_, _, request| {
+        let path = format!("/projects/{}", PROJECT.replace('/', "%2F"));
+        let address = request.uri().replace("/projects/40", &path);
+        request.set_uri(address).expect("an address");
+    });
     let plays: [(&str, fn()); 4] = [
         (
             "the update",
@@ -333,7 +331,6 @@ fn product_that_calls_by_path_is_noticed() {
         ),
     ];
     for (name, play) in plays {
-        assert!(notice(by_path, play).is_some(), "{name}");
-        fake_aws::figure!("mutant that calls GitLab by path: noticed by {name}");
+        by_path.assert_noticed(name, "", play);
     }
 }

@@ -39,7 +39,7 @@ const STACK: &str = "arn:aws:cloudformation:eu-central-1:123456789012:stack/mirr
 const CREDENTIAL: CustomResource = CustomResource {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
-    wire: fake_aws::mutants::wire,
+    wire: fake_aws::interceptor::wire,
 };
 
 /// A fake AWS with `options`: a user, repositories, and a GitLab with two projects, a token and

@@ -91,8 +91,3 @@ fn round_trips_of_each_request_are_bounded() {
         });
     }
 }
-
-// As the products with a defect call it.
-pub fn play_in(scenario: &crate::scenarios::Scenario, mixture: &test_support::worlds::Mixture) {
-    test_support::runner::play_called::<Mirrors>(&scenario.story.name, mixture);
-}

@@ -12,7 +12,7 @@ use crate::fixture::{
     OTHER_REPOSITORY, OTHER_USER, SECRET, USER, after_create, both, fake, login, properties,
     request_delete, serial, stack, with,
 };
-use fake_aws::mutants::{HttpConnector, invented, operation_of, past};
+use fake_aws::interceptor::{HttpConnector, invented, operation_of, past};
 use fake_aws::{Caller, Denied, FaultKind, On, Options, explore::paused, redacted};
 use test_support::propagation::{ExistenceChecks, PermissionChecks, timed};
 

@@ -363,28 +363,3 @@ fn names_of(name: &str) -> (&str, &str) {
         other => (other, other),
     }
 }
-
-// As the products with a defect call it.
-pub struct Scenario {
-    pub story: Story,
-}
-pub fn scenario_called(name: &str) -> Scenario {
-    Scenario {
-        story: test_support::runner::story_called::<Mirrors>(name),
-    }
-}
-impl Scenario {
-    pub async fn play(
-        &self,
-        options: Options,
-        faults: &[fake_aws::schedules::SingleFault],
-    ) -> FakeAws {
-        let faults = faults.to_vec();
-        let place = Place {
-            faults,
-            ..Place::from(options)
-        };
-        let (play, account) = test_support::runner::begin::<Mirrors>(&self.story, &place).await;
-        test_support::runner::perform(&play, account).await.fake
-    }
-}

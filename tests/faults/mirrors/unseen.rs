@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::checks::{at_rest, nothing_remains, our_mirrors};
 use crate::fixture::{REPOSITORY, both, in_account, in_account_with, properties, serial};
 use crate::scenarios::Mirrors;
-use fake_aws::mutants::{HttpConnector, HttpRequest, Response, operation_of, past, replace_json};
+use fake_aws::interceptor::{
+    HttpConnector, HttpRequest, Response, operation_of, past, replace_json,
+};
 use fake_aws::{Caller, FakeAws, Options};
 use test_support::runner::play_with_frozen_reads;
 use test_support::{Rotated, RotationStep};

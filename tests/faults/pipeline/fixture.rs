@@ -38,7 +38,7 @@ pub const BRANCH: &str = "機能/ログイン";
 const RESOURCE: CustomResource = CustomResource {
     resource_type: "Custom::GitOpsPipeline",
     logical_id: "Project",
-    wire: fake_aws::mutants::wire,
+    wire: fake_aws::interceptor::wire,
 };
 
 /// A fake AWS with foreign resources.
@@ -182,7 +182,7 @@ pub fn pushed(fake: &FakeAws, name: &str, payload: Value) -> StackRequest {
         name: name.to_owned(),
         event: payload,
         signed_at: fake.now(),
-        wire: fake_aws::mutants::wire,
+        wire: fake_aws::interceptor::wire,
         lifetime: test_support::custom_resource::LAMBDA_MAX_LIFETIME,
     }
 }

@@ -7,8 +7,3 @@ use test_support::worlds::play_in_each_world;
 fn every_story_has_the_same_end_in_unkind_worlds() {
     play_in_each_world::<Pipelines>("stories of pipelines");
 }
-
-// As the products with a defect call it.
-pub fn play_in(scenario: &crate::scenarios::Scenario, mixture: &test_support::worlds::Mixture) {
-    test_support::runner::play_called::<Pipelines>(&scenario.story.name, mixture);
-}

@@ -4,10 +4,10 @@
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
 mod adversity;
-mod careless;
 mod changes;
 mod checks;
 mod cross_account;
+mod defects;
 mod first_push;
 mod fixture;
 mod forged;
@@ -17,7 +17,6 @@ mod happy_path;
 mod interleavings;
 mod late;
 mod missed_pushes;
-mod mutants;
 mod paths;
 mod propagation;
 mod rejected;

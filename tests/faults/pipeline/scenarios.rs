@@ -244,7 +244,7 @@ impl Pipelines {
             return known;
         }
         // On a thread of its own: its time and its random choices are none of this scenario's, and
-        // no mutant is there.
+        // no defect is there.
         let fresh = std::thread::scope(|scope| {
             let run = || {
                 paused(created_at_once(
@@ -332,19 +332,4 @@ fn attributes_are_true(fake: &FakeAws, properties: &Value, attributes: &Value) {
         ),
     });
     assert_eq!(*attributes, expected);
-}
-
-// As the products with a defect call it.
-pub struct Scenario {
-    pub story: Story,
-}
-pub fn scenarios() -> Vec<Scenario> {
-    Pipelines::stories().into_iter().map(|story| Scenario { story }).collect()
-}
-impl Scenario {
-    pub async fn play(&self, options: Options, _: &[fake_aws::schedules::SingleFault]) -> FakeAws {
-        let (play, account) =
-            test_support::runner::begin::<Pipelines>(&self.story, &options.into()).await;
-        test_support::runner::perform(&play, account).await.fake
-    }
 }

@@ -229,8 +229,3 @@ fn single_fault_does_not_change_what_a_tag_decides() {
     let schedules = play_with_single_faults::<Decisions>(what, &stories, &place, &kinds, 180);
     assert!(schedules > 300);
 }
-
-// As the products with a defect call it.
-pub fn play_plainly(name: &str) {
-    test_support::runner::play_called::<Decisions>(name, &test_support::worlds::Mixture::default());
-}

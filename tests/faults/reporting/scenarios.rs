@@ -394,17 +394,3 @@ fn story_ends_as_expected_with_each_event_once_or_twice() {
 fn every_story_has_the_same_end_in_unkind_worlds() {
     play_in_each_world::<Reports>("stories of executions");
 }
-
-// As the products with a defect call it.
-impl Scenario {
-    #[allow(clippy::unused_async)]
-    pub async fn play_and_check(&self, _: &FakeAws, _: impl AsyncFn(Subject, String)) {}
-    pub async fn leaves_the_rest(&self, fake: &FakeAws) {
-        self.play_in(fake, &test_support::worlds::Mixture::default()).await;
-    }
-    pub async fn play_in(&self, _: &FakeAws, mixture: &test_support::worlds::Mixture) {
-        let place = mixture.place(&self.story);
-        let (play, account) = test_support::runner::begin::<Reports>(&self.story, &place).await;
-        test_support::runner::perform(&play, account).await;
-    }
-}

@@ -6,16 +6,15 @@
 mod account;
 mod at_each_call;
 mod at_once;
-mod careless;
 mod changes;
 mod checks;
+mod defects;
 mod drift;
 mod events;
 mod fixture;
 mod hostile;
 mod lost_pushes;
 mod merge_requests;
-mod mutants;
 mod scenarios;
 mod secrecy;
 mod single_faults;

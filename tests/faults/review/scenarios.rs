@@ -296,25 +296,3 @@ fn laid_over(value: Value, over: &Value) -> Value {
     }
     Value::Object(members)
 }
-
-// As the products with a defect call it.
-use test_support::scenarios::Story;
-#[derive(Clone)]
-pub struct Scenario {
-    pub story: Story<ReviewWord>,
-    pub mixture: test_support::worlds::Mixture,
-}
-pub fn scenarios() -> Vec<Scenario> {
-    Reviews::stories()
-        .into_iter()
-        .map(|story| Scenario {
-            story,
-            mixture: test_support::worlds::Mixture::default(),
-        })
-        .collect()
-}
-impl Scenario {
-    pub fn play(&self, _: &[fake_aws::schedules::SingleFault]) {
-        test_support::runner::played::<Reviews>(&self.story, &self.mixture.place(&self.story));
-    }
-}

@@ -18,11 +18,11 @@
 // A test that misuses them fails by a panic.
 #![allow(clippy::missing_panics_doc)]
 
-/// Products that lack the care which an unkind setting tests.
-pub mod careless;
 pub mod commands;
 /// CloudFormation and Lambda around a custom resource.
 pub mod custom_resource;
+/// Products with one defect each, which a check has to notice.
+pub mod defects;
 /// Permissions that IAM propagates late or never.
 pub mod propagation;
 /// The code at the end of a reason.

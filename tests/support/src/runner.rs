@@ -2,7 +2,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use fake_aws::explore::paused;
-use fake_aws::mutants::assert_ends_with_frozen_reads;
+use fake_aws::interceptor::assert_ends_with_frozen_reads;
 use fake_aws::{Entry, FakeAws, Options, Service};
 use serde_json::Value;
 

@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use cfn_gitops::common::logging;
 
-use fake_aws::mutants::{self, body_of, replace_body};
+use fake_aws::interceptor::{self, body_of, replace_body};
 use fake_aws::{Caller, FakeAws, gitlab, schedules};
 
 /// Parts of a `ResponseURL`, whose signature lets anyone respond to CloudFormation.
@@ -24,7 +24,7 @@ thread_local! {
     static LEAK: Cell<Option<(Place, usize)>> = const { Cell::new(None) };
 }
 
-/// Where a mutant of the function shows a secret.
+/// Where a defect of the function shows a secret.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Log,
@@ -66,7 +66,7 @@ pub fn assert_none_shown(fake: &FakeAws) {
 pub fn wire(fake: &FakeAws, caller: &Caller) -> SharedHttpConnector {
     SharedHttpConnector::new(Recorder {
         fake: fake.clone(),
-        sends: mutants::wire(fake, caller),
+        sends: interceptor::wire(fake, caller),
     })
 }
 
@@ -104,7 +104,7 @@ fn text_of(request: &HttpRequest) -> String {
 
 fn show(place: Place, secret: &str, request: &mut HttpRequest) {
     match place {
-        Place::Log => tracing::trace!(target: "cfn_gitops::mutant", secret),
+        Place::Log => tracing::trace!(target: "cfn_gitops::defect", secret),
         Place::Url => {
             let escaped = secret.replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
             let has_query = request.uri().contains('?');

@@ -6,10 +6,10 @@ pub mod explore;
 pub mod extent;
 /// Histories at random.
 pub mod histories;
+/// The product's calls, counted or changed on their way.
+pub mod interceptor;
 /// Changes by other principals, at each call.
 pub(crate) mod moments;
-/// Mutants: products that misbehave, which the checks must notice.
-pub mod mutants;
 /// Schedules that a test tries one after another.
 pub mod schedules;
 /// One fault at every call.

@@ -12,7 +12,7 @@ use crate::{
     handle::FakeAws,
     schedule::{
         explore::paused,
-        mutants::{HttpConnector, past},
+        interceptor::{HttpConnector, past},
         schedules::Schedules,
     },
     wire::Caller,

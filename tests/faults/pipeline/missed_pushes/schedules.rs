@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::canceled::canceled;
 use super::{
@@ -13,13 +13,10 @@ use super::{
 use crate::checks::delete_completely;
 use crate::fixture::{BRANCH, REPOSITORY, paused};
 use crate::interleavings::deliver_both;
-use fake_aws::mutants::{
-    HttpConnector, HttpRequest, Mutant, Response, assert_noticed, body_of, operation_of,
-    replace_body,
-};
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 use test_support::custom_resource::{ParentStack, deliver_all};
+use test_support::defects::Defect::Sends;
 
 /// When an event is delivered, in seconds after the push before the health check: never, once or
 /// twice. The check begins after [`CHECK`] seconds, and takes its second look a minute later.
@@ -249,42 +246,27 @@ fn two_health_checks_start_one_execution() {
     }
 }
 
-/// Changes the start.
-#[derive(Clone, Copy, Debug)]
-enum OtherStart {
-    WithoutToken,
-    /// Fixes the commit of the first look.
-    OfACommit,
-}
-
-impl Mutant for OtherStart {
-    async fn pass(self, _: FakeAws, honest: Caller, mut request: HttpRequest) -> Response {
-        if operation_of(&request) == "StartPipelineExecution" {
-            let mut body: Value = serde_json::from_str(&body_of(&request)).expect("JSON");
-            match self {
-                OtherStart::WithoutToken => body = json!({"name": body["name"]}),
-                OtherStart::OfACommit => {
-                    body["sourceRevisions"] = json!([{
-                        "actionName": "Source", "revisionType": "COMMIT_ID",
-                        "revisionValue": "commit-1",
-                    }]);
-                }
-            }
-            replace_body(&mut request, body.to_string());
-        }
-        honest.call(request).await
-    }
-}
-
 #[test]
-fn other_starts_are_detected() {
-    let mutants = [
-        (OtherStart::WithoutToken, Cause::LostEvent),
-        (OtherStart::WithoutToken, Cause::Cancellation),
-        (OtherStart::OfACommit, Cause::LostEvent),
-    ];
-    for (mutant, cause) in mutants {
-        assert_noticed(mutant, "assertion", || {
+fn other_starts_are_noticed() {
+    const START: &str = "StartPipelineExecution";
+    let without_token = Sends(START, "clientRequestToken", "other");
+    // It fixes the commit of the first look.
+    let of_a_commit = Sends(
+        START,
+        r#""name":"#,
+        r#""sourceRevisions":[{"actionName":"Source","revisionType":"COMMIT_ID",
+            "revisionValue":"commit-1"}],"name":"#,
+    );
+    for (defect, cause, name) in [
+        (without_token, Cause::LostEvent, "starts without a token"),
+        (
+            without_token,
+            Cause::Cancellation,
+            "starts after a cancellation without a token",
+        ),
+        (of_a_commit, Cause::LostEvent, "starts of a commit"),
+    ] {
+        defect.assert_noticed(name, "assertion", || {
             at_once(cause, 640);
         });
     }

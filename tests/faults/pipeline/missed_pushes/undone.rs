@@ -13,12 +13,10 @@ use crate::fixture::{
     BRANCH, REPOSITORY, change_pipeline, deliver_events, event, in_project, paused, properties,
     pushed, with,
 };
-use fake_aws::mutants::{
-    HttpConnector, HttpRequest, Mutant, Response, assert_noticed, operation_of, replace_in_response,
-};
 use fake_aws::schedules::Moment;
 use fake_aws::{Caller, Execution, FakeAws, Schedules};
 use test_support::custom_resource::{ParentStack, deliver_once};
+use test_support::defects::Defect;
 
 const PERSON: &str = "arn:aws:sts::123456789012:assumed-role/Administrator/jane";
 
@@ -271,36 +269,22 @@ fn event_at(moment: Moment) -> bool {
     calls > moment.call
 }
 
-/// A product that takes the start of a person for that of an event.
-#[derive(Clone, Copy, Debug)]
-struct OverlooksPeople;
-
-impl Mutant for OverlooksPeople {
-    async fn pass(self, _: FakeAws, honest: Caller, request: HttpRequest) -> Response {
-        let is_list = operation_of(&request) == "ListPipelineExecutions";
-        let response = honest.call(request).await?;
-        Ok(if is_list {
-            replace_in_response(
-                &response,
-                "\"StartPipelineExecution\"",
-                "\"CloudWatchEvent\"",
-            )
-        } else {
-            response
-        })
-    }
-}
-
 #[test]
-fn product_that_overrules_people_is_detected() {
-    assert_noticed(OverlooksPeople, "commit-3", || {
+fn product_that_overrules_people_is_noticed() {
+    // It takes the start of a person for that of an event.
+    let defect = Defect::Reads(
+        "ListPipelineExecutions",
+        "\"StartPipelineExecution\"",
+        "\"CloudWatchEvent\"",
+    );
+    defect.assert_noticed("a lost push after an undo", "commit-3", || {
         paused(async {
             let (fake, _) = undone().await;
             lose_push(&fake, "commit-3");
             assert_held(&fake).await;
         });
     });
-    assert_noticed(OverlooksPeople, "commit-2", || {
+    defect.assert_noticed("an undo", "commit-2", || {
         paused(async {
             let (fake, _) = undone().await;
             assert_held(&fake).await;

@@ -1,5 +1,4 @@
-//! Mutants: the real product behind a wire that changes its calls. The checks of a
-//! test have to detect each of them.
+//! The product's calls, counted or changed on their way to AWS and GitLab.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,24 +22,13 @@ pub use aws_smithy_runtime_api::client::{
 /// The response to a request.
 pub type Response = Result<HttpResponse, ConnectorError>;
 
-/// One way to misbehave.
-pub trait Mutant: Copy + fmt::Debug + Send + Sync + 'static {
-    /// Sends `request`, changed by the mutant. `honest` sends a request unchanged.
-    fn pass(
-        self,
-        fake: FakeAws,
-        honest: Caller,
-        request: HttpRequest,
-    ) -> impl Future<Output = Response> + Send;
-}
-
 type Pass = Arc<dyn Fn(FakeAws, Caller, HttpRequest) -> HttpConnectorFuture + Send + Sync>;
 
 thread_local! {
     static AT_WORK: RefCell<Option<Pass>> = const { RefCell::new(None) };
 }
 
-/// The product's connector: unchanged, or changed by the active mutant.
+/// The product's connector. During [`past`], its `pass` sends the calls.
 pub fn wire(fake: &FakeAws, caller: &Caller) -> SharedHttpConnector {
     match AT_WORK.with_borrow(Clone::clone) {
         None => caller.connector(),
@@ -81,21 +69,6 @@ pub fn past<F: Future<Output = Response> + Send + 'static, R>(
     let played = catch_unwind(AssertUnwindSafe(play));
     AT_WORK.set(None);
     played
-}
-
-/// Runs the scenario with `mutant`, asserts that a check reports `says`, and prints that report.
-pub fn assert_noticed(mutant: impl Mutant, says: &str, play: impl FnOnce()) {
-    let pass = move |fake, honest, request| mutant.pass(fake, honest, request);
-    let Some(text) = notice(pass, play) else {
-        panic!("{mutant:?} went unnoticed");
-    };
-    assert!(
-        text.contains(says),
-        "{mutant:?} was noticed for another reason: {text}"
-    );
-    let first = text.lines().next().unwrap_or_default();
-    let first: String = first.chars().take(160).collect();
-    crate::figure!("mutant {mutant:?}: noticed: {first}");
 }
 
 /// Plays with `pass` between the product and AWS. Returns the report of a check, or `None` if none
@@ -162,7 +135,7 @@ fn repeats_with(frozen: &str, play: impl Fn()) -> BTreeMap<String, usize> {
         let is_frozen = operation_of(&request) == frozen;
         async move {
             if is_frozen {
-                return repeat_first(honest, request, &first, "").await;
+                return repeat_first(&honest, request, &first, "").await;
             }
             let call = Call::decode(&request);
             let name = honest.name().to_owned();
@@ -185,39 +158,27 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first responses by the requests and their callers.
-pub type Firsts = Mutex<BTreeMap<(String, String, String), (u16, Vec<(String, String)>, Vec<u8>)>>;
+/// The first responses, by the caller, the address and the body of the request.
+pub type Firsts = Mutex<BTreeMap<(String, String, String), HttpResponse>>;
 
-/// Sends `request`, or returns its first response again.
+/// Sends `request`, or returns its first response with this text again.
 ///
 /// # Errors
 /// If the request was not answered.
 pub async fn repeat_first(
-    honest: Caller,
+    honest: &Caller,
     request: HttpRequest,
     first: &Firsts,
     text: &str,
 ) -> Response {
     let caller = honest.name().to_owned();
     let key = (caller, request.uri().to_owned(), body_of(&request));
-    let known = locked(first).get(&key).cloned();
-    let (status, headers, body) = if let Some(known) = known {
-        known
-    } else {
-        let response = honest.call(request).await?;
-        let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let body = response.body().bytes().unwrap_or_default().to_vec();
-        if !has_text(&response, text) {
-            return Ok(response);
-        }
-        let known = (response.status().as_u16(), headers.collect(), body);
-        locked(first).insert(key, known.clone());
-        known
-    };
-    let mut response = HttpResponse::new(status.try_into().expect("a status"), body.into());
-    for (name, value) in headers {
-        response.headers_mut().append(name, value);
+    if let Some(known) = locked(first).get(&key) {
+        return Ok(with_body(known, bytes_of(known)));
+    }
+    let response = honest.call(request).await?;
+    if has_text(&response, text) {
+        locked(first).insert(key, with_body(&response, bytes_of(&response)));
     }
     Ok(response)
 }
@@ -254,8 +215,7 @@ pub fn replace_in_body(request: &mut HttpRequest, part: &str, by: &str) {
 
 /// The JSON that `response` carries, changed.
 pub fn replace_json(response: HttpResponse, change: impl FnOnce(&mut Value)) -> HttpResponse {
-    let bytes = response.body().bytes().unwrap_or_default();
-    let Ok(mut json) = serde_json::from_slice(bytes) else {
+    let Ok(mut json) = serde_json::from_slice(bytes_of(&response)) else {
         return response;
     };
     change(&mut json);
@@ -264,17 +224,21 @@ pub fn replace_json(response: HttpResponse, change: impl FnOnce(&mut Value)) -> 
 
 /// Whether the body of `response` contains `text`.
 pub fn has_text(response: &HttpResponse, text: &str) -> bool {
-    let bytes = response.body().bytes().unwrap_or_default();
-    String::from_utf8_lossy(bytes).contains(text)
+    String::from_utf8_lossy(bytes_of(response)).contains(text)
 }
 
 /// The response with `part` replaced.
 pub fn replace_in_response(response: &HttpResponse, part: &str, by: &str) -> HttpResponse {
-    let body = String::from_utf8_lossy(response.body().bytes().unwrap_or_default());
+    let body = String::from_utf8_lossy(bytes_of(response));
     with_body(response, body.replace(part, by))
 }
 
-fn with_body(response: &HttpResponse, body: String) -> HttpResponse {
+fn bytes_of(response: &HttpResponse) -> &[u8] {
+    response.body().bytes().unwrap_or_default()
+}
+
+/// The response with another body.
+fn with_body(response: &HttpResponse, body: impl Into<SdkBody>) -> HttpResponse {
     let mut changed = HttpResponse::new(response.status(), body.into());
     for (name, value) in response.headers() {
         if name != "content-length" {
@@ -282,10 +246,4 @@ fn with_body(response: &HttpResponse, body: String) -> HttpResponse {
         }
     }
     changed
-}
-
-/// Sends `request` once more than its sender does.
-pub async fn send_twice(honest: &Caller, request: &HttpRequest) -> Result<(), ConnectorError> {
-    let again = request.try_clone().expect("a request in memory");
-    honest.call(again).await.map(drop)
 }

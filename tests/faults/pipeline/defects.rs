@@ -1,0 +1,9 @@
+//! Products with one defect each: a check notices it.
+
+use crate::scenarios::Pipelines;
+use test_support::defects::assert_each_noticed;
+
+#[test]
+fn defect_is_noticed_in_its_story() {
+    assert_each_noticed::<Pipelines>();
+}
