@@ -19,7 +19,6 @@ mod gitlab_runs;
 mod gitlab_tags;
 mod iam;
 mod interleavings;
-mod late_reads;
 mod objects;
 mod pushes;
 mod secrets_manager;

@@ -49,17 +49,23 @@ async fn change_sets_the_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forced_deletion_takes_its_time() {
+async fn list_is_late_and_has_short_pages() {
     let (fake, clients) = world_and_clients();
-    create(&clients, FIRST, Some("1")).await;
-    fake.options(|options| options.deletion_takes = Duration::from_secs(8));
-    let delete = send!(clients.secrets, delete_secret,
-        secret_id: NAME, force_delete_without_recovery: true);
-    delete.await.expect("the secret");
-    let blocked = "InvalidRequestException";
-    assert_eq!(create(&clients, SECOND, Some("2")).await, blocked);
-    sleep(Duration::from_secs(8)).await;
-    assert_eq!(create(&clients, SECOND, Some("2")).await, "none");
+    fake.options(|options| {
+        options.secret_lists_late = Duration::from_mins(5);
+        options.page_length = Some(1);
+    });
+    create(&clients, FIRST, None).await;
+    let other = send!(clients.secrets, create_secret, name: "other");
+    other.await.expect("a new name");
+    let pages = async || {
+        let pages = clients.secrets.list_secrets().into_paginator().send();
+        let pages = pages.collect::<Result<Vec<_>, _>>().await.expect("pages");
+        pages.iter().map(|page| page.secret_list().len()).collect::<Vec<_>>()
+    };
+    assert_eq!(pages().await, [0]);
+    sleep(Duration::from_mins(5)).await;
+    assert_eq!(pages().await, [1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
