@@ -15,6 +15,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# A hook of git sets its own repository, and linters end at warnings of their packages.
+unexport GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE PYTHONOPTIMIZE PYTHONWARNINGS
+
 MACHINE_PATH := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export SAM_CLI_TELEMETRY := 0

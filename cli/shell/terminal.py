@@ -113,7 +113,8 @@ def write_shown(text: str, to: TextIO | None = None) -> None:
         # The terminal is closed, the reader of a pipe has ended, or a disk is full. The script goes on, as with a clean-up.
         if stream is sys.stdout and error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF):
             _LOST.append(str(error.strerror))
-        nowhere = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
+        # It remains until the end. Python would report there that it is not closed.
+        nowhere = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115
         with contextlib.suppress(OSError, ValueError):
             # Python writes the rest of the buffer at its end, and would report that it cannot.
             os.dup2(nowhere.fileno(), stream.fileno())

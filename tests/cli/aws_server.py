@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
 <Arn>arn:aws:iam::111122223333:user/ann</Arn><UserId>A</UserId><Account>111122223333</Account></GetCallerIdentityResult>
@@ -129,6 +131,13 @@ class Machine:
 
     def samconfig(self, content: str | bytes) -> None:
         (self.folder / "samconfig.toml").write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def wait_for_answers(self, seconds: float) -> None:
+        """Sets how long the subcommands wait for AWS: shortly only where no answer comes, because this machine may be busy."""
+        for module in [module for name, module in sys.modules.items() if name.startswith("cli.")]:
+            # Those of the account, and of longer calls.
+            if isinstance(getattr(module, "_CONFIG", None), Config):
+                self.monkeypatch.setattr(module, "_CONFIG", Config(connect_timeout=seconds, read_timeout=seconds))
 
     def silent_port(self) -> int:
         """A port that accepts connections, and does not answer."""

@@ -200,7 +200,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 def run_program(text: str) -> subprocess.CompletedProcess[str]:
     """Runs a program that can import the package."""
-    return subprocess.run([sys.executable, "-c", f"import sys\n{text}"], cwd=ROOT, text=True, capture_output=True, timeout=60,
+    return subprocess.run([sys.executable, "-c", f"import sys\n{text}"], cwd=ROOT, text=True, capture_output=True, timeout=600,
                           check=False)
 
 

@@ -13,7 +13,7 @@ import pytest
 from tools.release import bundle
 
 ROOT = Path(__file__).parents[2]
-PYTHONS = {path.name: path for folder in (*Path.home().glob(".pyenv/versions/*/bin"), *map(Path, ("/usr/bin", "/usr/local/bin")))
+PYTHONS = {path.name: path for folder in (*Path(sys.base_prefix).parent.glob("*/bin"), *map(Path, ("/usr/bin", "/usr/local/bin")))
            for path in folder.glob("python?.*") if re.fullmatch(r"python[23]\.\d+", path.name)}
 TOO_OLD = [path for name, path in sorted(PYTHONS.items()) if (int(name[6]), int(name[8:])) < (3, 9)]
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-central-1", "AWS_MAX_ATTEMPTS": "1",

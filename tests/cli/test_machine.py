@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.config import Config
 
 from cli import __main__ as program
 from cli import main
@@ -59,17 +58,10 @@ def aws_over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer
 @pytest.fixture
 def machine(aws: AwsServer, folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
             request: pytest.FixtureRequest) -> Iterator[Machine]:
-    for name in os.environ:
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
     made = Machine(aws, tmp_path_factory.mktemp("home"), folder, monkeypatch)
     made.set(HOME=str(made.home), AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY=KEY, AWS_REGION="eu-central-1",
              AWS_DEFAULT_REGION="eu-central-1", AWS_ENDPOINT_URL=aws.url, AWS_EC2_METADATA_DISABLED="true", AWS_MAX_ATTEMPTS="1")
-    of_cli = [module for name, module in sys.modules.items() if name.startswith("cli.")]
-    for module in of_cli:
-        # Those of the account, and of longer calls.
-        if isinstance(getattr(module, "_CONFIG", None), Config):
-            monkeypatch.setattr(module, "_CONFIG", Config(connect_timeout=0.2, read_timeout=0.2))
+    made.wait_for_answers(60)
     before = aws.identity, aws.other
     yield made
     aws.identity, aws.other = before
@@ -112,14 +104,16 @@ def unreadable(machine: Machine) -> None:
     machine.monkeypatch.setattr(Path, "read_text", denied)
 
 
-def silent_server(machine: Machine) -> None:
+def silent_server(machine: Machine, of: str = "identity") -> None:
+    machine.wait_for_answers(0.2)
     machine.server.released.clear()
-    machine.server.identity = silent
+    setattr(machine.server, of, silent)
 
 
 def proxy(address: str) -> Callable[[Machine], None]:
     def arrange(machine: Machine) -> None:
         machine.unset("AWS_ENDPOINT_URL")
+        machine.wait_for_answers(0.2)
         machine.set(HTTPS_PROXY=address.format(closed=machine.closed_port(), silent=machine.silent_port(), password=PASSWORD))
 
     return arrange
@@ -279,7 +273,7 @@ LATER: dict[str, Trouble] = {
         lambda machine: setattr(machine.server, "other", (400, "Throttling", "Rate exceeded")),
         "AWS throttles |Rate exceeded"),
     "server that does not answer": Trouble(
-        lambda machine: (machine.server.released.clear(), setattr(machine.server, "other", silent)),
+        lambda machine: silent_server(machine, "other"),
         f"did not answer in time.*{NETWORK}"),
     "region without the service": Trouble(
         lambda machine: (machine.unset("AWS_ENDPOINT_URL"), machine.without_names(), machine.set(AWS_ENDPOINT_URL_STS=machine.server.url)),
@@ -370,9 +364,9 @@ def test_later_trouble_is_one_line_or_a_finding(name: str, command: str, machine
 
 
 def ran(machine: Machine, *arguments: str, **more: Any) -> subprocess.Popen[Any]:
-    """The real program, in the environment of the machine, without a terminal."""
+    """The real program, in the environment of the machine, without a terminal. No warning of Python is written."""
     files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "cli", *arguments], cwd=machine.folder, start_new_session=True,
+    return subprocess.Popen([sys.executable, "-W", "error", "-m", "cli", *arguments], cwd=machine.folder, start_new_session=True,
                             env={**os.environ, "PYTHONPATH": str(ROOT)}, **files | more)
 
 
@@ -402,7 +396,7 @@ def test_closed_pipe_has_no_traceback(arguments: list[str], stream: str, machine
     writing = closed_pipe()
     program = ran(machine, *arguments, **{stream: writing})
     os.close(writing)
-    out, err = program.communicate(timeout=60)
+    out, err = program.communicate(timeout=600)
     status = 0 if "--help" in arguments else 2 if arguments[-1] in ("dve", "dctor") else 3
     assert program.returncode == status and "Traceback" not in f"{out}{err}" and "ignored" not in f"{out}{err}", err
 
@@ -411,7 +405,7 @@ def test_closed_pipe_has_no_traceback(arguments: list[str], stream: str, machine
 def test_help_that_is_not_written_is_a_failure(option: str, machine: Machine) -> None:
     with open("/dev/full", "w") as full:
         program = ran(machine, option, stdout=full)
-        _, err = program.communicate(timeout=60)
+        _, err = program.communicate(timeout=600)
     assert (program.returncode, err) == (1, "the output was not written: No space left on device. Correct the cause, and run this again\n")
 
 
@@ -419,7 +413,7 @@ def test_help_that_is_not_written_is_a_failure(option: str, machine: Machine) ->
 def test_closed_file_has_no_traceback(stream: str, machine: Machine) -> None:
     machine.server.other = has_stack
     shell = f'exec "$0" -m cli undeploy {dict(stdin="<&-", stdout=">&-", stderr="2>&-")[stream]}'
-    ended = subprocess.run(["sh", "-c", shell, sys.executable], cwd=machine.folder, text=True, capture_output=True, timeout=60,
+    ended = subprocess.run(["sh", "-c", shell, sys.executable], cwd=machine.folder, text=True, capture_output=True, timeout=600,
                            env={**os.environ, "PYTHONPATH": str(ROOT)}, input="", check=False)
     assert ended.returncode == 1 and "Traceback" not in ended.stdout + ended.stderr
 
@@ -428,14 +422,14 @@ def test_other_encoding_of_the_terminal_has_no_traceback(machine: Machine) -> No
     machine.samconfig(f"{TABLE}\n[\"d\u00e9v \u65e5\u672c\"]\n")
     machine.set(PYTHONIOENCODING="ascii")
     program = ran(machine, "doctor", "--env", "d\u00e9v", text=False)
-    err = program.communicate(timeout=60)[1].decode("ascii")
+    err = program.communicate(timeout=600)[1].decode("ascii")
     assert program.returncode == 2 and "Name one of its tables: dev, d" in err and "Traceback" not in err
     # A typed answer in another encoding.
     machine.server.other = has_stack
     machine.samconfig(f"{OVERRIDES} ['EnvID=dev']")
     machine.set(PYTHONIOENCODING="utf-8")
     program = ran(machine, "undeploy", text=False, stdin=subprocess.PIPE)
-    out, _ = program.communicate(b"\xff\xfe\n", timeout=60)
+    out, _ = program.communicate(b"\xff\xfe\n", timeout=600)
     assert program.returncode == 1 and b"Traceback" not in out
 
 
@@ -444,7 +438,7 @@ def test_signal_to_the_program_is_status_130(by: signal.Signals, machine: Machin
     programs: list[subprocess.Popen[Any]] = []
 
     def interrupted(handler: Any) -> None:
-        started.wait(60)
+        started.wait(600)
         programs[0].send_signal(by)
         handler.close_connection = True
 
@@ -452,7 +446,7 @@ def test_signal_to_the_program_is_status_130(by: signal.Signals, machine: Machin
     machine.server.identity = interrupted
     programs.append(ran(machine, "upgrade", "--yes"))
     started.set()
-    out, err = programs[0].communicate(timeout=60)
+    out, err = programs[0].communicate(timeout=600)
     assert (programs[0].returncode, out, err) == (130, "", "\nInterrupted. Nothing was changed\n")
 
 
@@ -473,7 +467,7 @@ def test_expired_login_of_a_profile_is_one_line(machine: Machine) -> None:
     (cache / f"{hashlib.sha1(b'company').hexdigest()}.json").write_text(json.dumps(
         {"accessToken": KEY, "expiresAt": "2026-01-01T00:00:00Z", "region": "eu-central-1", "startUrl": "https://company.awsapps.com/start"}))
     started = ran(machine, "failures", "--profile", "work")
-    out, err = started.communicate(timeout=60)
+    out, err = started.communicate(timeout=600)
     assert (started.returncode, out) == (3, "") and KEY not in err and err.count("\n") == 1
     assert re.search("the login has expired, or there is none yet: .*Log in, for example with `aws --profile work sso login`", err)
 
@@ -482,7 +476,7 @@ def test_code_of_an_mfa_device_needs_a_terminal(machine: Machine) -> None:
     machine.config("[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = home\nmfa_serial = arn:aws:iam::1:mfa/a\n"
                    f"[profile home]\naws_access_key_id = AKIA\naws_secret_access_key = {KEY}\n", "work")
     started = ran(machine, "doctor")
-    _, err = started.communicate(timeout=60)
+    _, err = started.communicate(timeout=600)
     assert started.returncode == 3 and "Traceback" not in err and KEY not in err
     assert err.startswith("the profile needs the code of an MFA device, and there is no terminal to type it. Run this in a terminal, or")
     assert err.count("\n") == 1

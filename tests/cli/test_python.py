@@ -26,7 +26,7 @@ REFUSED = r"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python \d\.\d+\. .
 @cache
 def interpreter(version: str) -> str:
     """A Python of this version. Empty if the machine has none."""
-    installed = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    installed = sorted(Path(sys.base_prefix).parent.glob(f"{version}.*/bin/python"))
     for found in [shutil.which(f"python{version}"), *installed]:
         # One in the PATH may be a script of pyenv without a version behind it.
         if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
@@ -35,7 +35,7 @@ def interpreter(version: str) -> str:
 
 
 def run(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([python, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    return subprocess.run([python, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
                           env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
 
 

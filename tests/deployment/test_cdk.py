@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cli.environment.account import parameters
+from tests.conftest import INHERITED
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.deployment.conftest import Transcript
@@ -36,7 +37,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert install == f"npm install {' '.join(sorted(pinned))}"
     for command in ("npm ci --ignore-scripts --no-audit --no-fund", synth):
         subprocess.run(command, shell=True, cwd=folder, check=True, stdout=subprocess.DEVNULL, env={
-            **os.environ, "HOME": str(folder), "CI": "true", "CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "true"})
+            **INHERITED, "HOME": str(folder), "CI": "true", "CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "true"})
     return folder / "cdk.out/Website.template.json"
 
 

@@ -27,7 +27,7 @@ fn aws_without_response_fails_before_the_lambda_deadline() {
     let fails = &|kind: &str| {
         let function = Function::start();
         function.aws.mood(Mood::Hanging);
-        let time = Duration::from_secs(3);
+        let time = function.seconds(3);
         let invocation = function.invoke(&function.request(kind, &mirror()), time);
         let (_, took) = function.failed(&invocation);
         assert!(took < time && took > time / 2, "{kind}: {took:?}");

@@ -49,7 +49,7 @@ fn half_open_connections_cost_one_attempt() {
     function.lambda.wait_until_asked();
     function.freeze();
     function.bucket.server.lose_connections();
-    let invocation = function.invoke(&quick, Duration::from_secs(4));
+    let invocation = function.invoke(&quick, function.seconds(4));
     function.thaw();
     function.failed(&invocation);
     assert_eq!(function.bucket.attempts().len(), 1, "the other was lost");
@@ -90,7 +90,7 @@ fn process_frozen_past_its_deadline_responds_on_resume() {
     let function = Function::start();
     function.aws.mood(Mood::Hanging);
     let event = function.request("Create", &mirror(0));
-    let time = Duration::from_secs(4);
+    let time = function.seconds(4);
     let began = Instant::now();
     let invocation = function.invoke(&event, time);
     wait_until("work to begin", || !function.aws.calls().is_empty());

@@ -13,8 +13,8 @@ use test_support::reason_codes;
 /// The function's ARN.
 pub const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops";
 
-/// The time limit of every wait.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The time limit of every wait. Only a hang reaches it.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// How an invocation ended.
 #[derive(Clone, Debug)]

@@ -1,7 +1,5 @@
 //! A pipeline's request that outlives its invocation, through the real process.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::function::Function;
@@ -25,7 +23,7 @@ fn oddly_written(event: &Value) -> String {
 fn long_request_continues_and_gets_one_response() {
     let function = Function::start();
     let fake = &function.aws.fake;
-    fake.options(|options| options.resource_takes = Duration::from_secs(1));
+    fake.options(|options| options.resource_takes = function.seconds(1));
     let shop =
         json!({"ServiceToken": crate::lambda::FUNCTION, "EnvID": "dev", "ProjectID": "shop"});
     let mut event = function.pipeline_request("Create", &shop);
@@ -36,7 +34,7 @@ fn long_request_continues_and_gets_one_response() {
     let mut lives = 0;
     let mut text = event.clone();
     let answer = loop {
-        let time = Duration::from_secs(if lives < 2 { 2 } else { 60 });
+        let time = function.seconds(if lives < 2 { 2 } else { 60 });
         let result = function.lambda.invoke(text, time).result();
         let asked = asked(&function);
         if asked.len() == lives {

@@ -182,9 +182,9 @@ fn pipelines(function: &Function) {
     }
     let mut update = request("Update", &shop(40));
     update["OldResourceProperties"] = shop(30);
-    fake.options(|options| options.resource_takes = Duration::from_secs(1));
+    fake.options(|options| options.resource_takes = function.seconds(1));
     let before = fake.invocations().len();
-    function.invoke(&update, Duration::from_secs(2)).result();
+    function.invoke(&update, function.seconds(2)).result();
     let asked = fake.invocations();
     assert_eq!(asked.len(), before + 1, "it was to be handed over");
     answered(&asked[before].payload, "SUCCESS");

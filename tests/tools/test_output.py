@@ -58,7 +58,7 @@ def test_output_of_sam_is_harmless_and_immediate(account: FakeAccount, monkeypat
     """A stand-in for sam, which writes a hostile reason and a prompt, and reads the answer."""
     program, seen = tmp_path / "sam", tmp_path / "seen"
     program.write_text(f"#!{sys.executable}\nimport sys\nsys.stdout.reconfigure(encoding='utf-8')\n"
-                       f"print({HOSTILE.replace(chr(0xD800), '')!r})\nprint('50 %\\r100 %', file=sys.stderr)\n"
+                       f"print({HOSTILE.replace(chr(0xD800), '')!r}, flush=True)\nprint('50 %\\r100 %', file=sys.stderr)\n"
                        f"print('Deploy? ', end='', flush=True)\nopen({str(seen)!r}).read()\nsys.exit(3)\n")
     program.chmod(0o755)
     os.mkfifo(seen)

@@ -77,7 +77,7 @@ def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path, monkeyp
     with shell.serving(aws.environment() | {"CARGO": str(cargo)}, *where):
         while not is_served(port):
             time.sleep(0.1)
-        printed = subprocess.run([program, *shell.TRY[0][0].split()[1:], *where], cwd=ROOT, stdout=subprocess.PIPE, timeout=60,
+        printed = subprocess.run([program, *shell.TRY[0][0].split()[1:], *where], cwd=ROOT, stdout=subprocess.PIPE, timeout=600,
                                  check=True).stdout
     assert json.loads(printed)["Status"] == "SUCCESS" and '"message":"end"' in (tmp_path / "log").read_text()
     assert not is_served(port)

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -41,11 +40,9 @@ class Machine:
         (self._bin / name).chmod(0o755)
 
     def start(self, target: str, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        # A shell without job control ignores SIGINT in programs that it starts in the background, and they inherit that.
         return subprocess.run([str(shutil.which("bash")), ROOT / "tools/run/start.sh", target, *command],
                               cwd=self._directory, env={"PATH": str(self._bin), **variables}, text=True,
-                              capture_output=True, timeout=60, check=False,
-                              preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                              capture_output=True, timeout=600, check=False)
 
 
 @pytest.fixture

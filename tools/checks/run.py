@@ -315,9 +315,6 @@ def main() -> int:
 def perform() -> int:
     # If the CI runner cancels this process, end the steps as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    # Below nohup, programs would inherit that it is ignored, and not end as the tests expect. A handler is not inherited.
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: None)
     if EXTENT not in LEFT_OUT:
         sys.exit(f"SCHEDULES={EXTENT}: {', '.join(LEFT_OUT)}")
     limit = parallel_steps()

@@ -146,7 +146,8 @@ def ending_at_interrupt(sentence: str) -> Iterator[None]:
         # A second one would interrupt the end, and servers would report the connections that it closes.
         for each in ending.SIGNALS:
             signal.signal(each, signal.SIG_IGN)
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115: it remains until the end
+        # It remains until the end. Python would report there that it is not closed.
+        sys.stderr = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115
         raise KeyboardInterrupt
 
     before = ending.handle(interrupt)
