@@ -120,7 +120,7 @@ def matches(wanted: Any, found: Any, is_whole: bool = False) -> bool:
             for name, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list):
         if all(isinstance(each, str) for each in wanted):
-            return sorted(wanted) == sorted(found)
+            return sorted(wanted) == sorted(map(str, found))
         return len(wanted) == len(found) and all(map(matches, wanted, found))
     if isinstance(wanted, str):
         return _text_matches(wanted, found)

@@ -58,7 +58,7 @@ def _minutes_of_observers(count: int) -> int:
     """The rows of the tables need those of their stacks, executions and waits, and the other observers one each."""
     waits = sum(map(int, re.findall(r"after (\d+) s", _TABLES)))
     stacks = len(re.findall('"(?:create|update) ', _TABLES))
-    others = count - len({*table.rows_after()})
+    others = count - len(table.all_rows())
     return _OBSERVER_MINUTES * others + _STACK_MINUTES * (stacks + _EXECUTIONS_OF_TABLES) + waits // 60
 
 

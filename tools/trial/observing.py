@@ -5,21 +5,17 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from typing import Any
 
 from tests.play import waiting
 from tools.run.console import note
 from tools.trial import observers, table
 from tools.trial.acts import TryStory
-from tools.trial.observers import LOOKS_AFTER, OBSERVERS, NotSeen, Seen, World
+from tools.trial.observers import OBSERVERS, Found, NotSeen, Seen, World, looked
 
 for _module in pkgutil.iter_modules(observers.__path__, f"{observers.__name__}."):
     importlib.import_module(_module.name)
-
-# The moments after the acts of these names. A run looks at `approval` within an act, and at `end` before the deletion.
-MOMENTS = {"deploy": "deploy", "push": "push", "reject": "build", "rotate": "rotation", "password": "update",
-           "roll back": "failed-update"}
-
 
 # An observer that waits longer for a state has not seen its row.
 _WAIT_SECONDS, _WAIT_LOOKS = 60, 60
@@ -27,7 +23,7 @@ _WAIT_SECONDS, _WAIT_LOOKS = 60, 60
 
 def observed() -> set[str]:
     """The assumptions that are looked at."""
-    return {*OBSERVERS, *table.rows_after()}
+    return table.all_rows().union(*OBSERVERS)
 
 
 @contextmanager
@@ -42,23 +38,17 @@ def _short_waits() -> Iterator[None]:
 
 class Observing:
     def __init__(self, story: TryStory) -> None:
-        self._story, self._looked = story, set[str]()
+        self._story = story
         self._world = World(story, story.source.project)  # type: ignore[arg-type]
 
-    def at(self, moment: str) -> None:
-        """Calls the observers of this moment, and plays its tables, each once in a run. One that fails does not fail the
-        run."""
-        if moment in self._looked:
-            return
-        self._looked.add(moment)
-        for name, after in LOOKS_AFTER.items():
-            if after == moment:
-                self._look(lambda name=name: {name: result(OBSERVERS[name], self._world)})  # type: ignore[misc]
+    def look(self) -> None:
+        """Calls the observers and plays the tables. One that fails does not fail the run."""
+        for names, observer in OBSERVERS.items():
+            self._look(partial(looked, names, partial(observer, self._world)))
         for play in table.tables():
-            if play["after"] == moment:
-                self._look(lambda play=play: table.played(self._world, play))  # type: ignore[misc]
+            self._look(partial(table.played, self._world, play))
 
-    def _look(self, look: Callable[[], dict[str, Seen | Exception | None]]) -> None:
+    def _look(self, look: Callable[[], dict[str, Found]]) -> None:
         calls, seen = self._story.aws.calls, self._story.seen
         before = len(calls)
         with _short_waits():
@@ -78,10 +68,3 @@ class Observing:
         """The response with its source, as tests/fixtures has recorded ones."""
         return {"source": sorted(set(calls)) or ["git or GitLab"], "region": self._story.aws.region,
                 "date": date.today().isoformat(), "response": response}
-
-
-def result(look: Callable[[World], Seen | None], world: World) -> Seen | Exception | None:
-    try:
-        return look(world)
-    except Exception as error:  # noqa: BLE001: the others have to look
-        return error

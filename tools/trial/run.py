@@ -35,7 +35,7 @@ from tools.trial.acts import STEPS, Step, TryStory
 from tools.trial.cleanup import Cleanup
 from tools.trial.costs import cost_and_duration
 from tools.trial.gitlab import RemoteGitLab, RemoteProject
-from tools.trial.observing import MOMENTS, Observing, observed
+from tools.trial.observing import Observing, observed
 from tools.trial.ownership import own
 from tools.trial.report import Report
 from tools.trial.stories import Stories, chosen, developer
@@ -199,13 +199,10 @@ def is_typed(name: str) -> bool:
 def run(options: Options, source: RemoteSource, story: TryStory, directory: Path) -> int:
     names = options.names
     report = Report(options.account, source, story, stays=STAYS if options.observes else ())
-    observing = Observing(story)
-    if options.observes:
-        story.look = observing.at
     try:
         source.project.protect(names.branch, names.second_branch, names.other_branch, names.review_branches)
         source.store_token()
-        perform_all(story, planned(options, Stories(story, observing)), report)
+        perform_all(story, planned(options, Stories(story, Observing(story))), report)
     except KeyboardInterrupt:
         report.failed("interrupted")
     except Exception as error:  # noqa: BLE001: the report has to be written
@@ -257,8 +254,6 @@ def perform(story: TryStory, place: tuple[int, int], step: Step, report: Report)
             story.seen.add(name, True, f"act {number} succeeded")
         if step.observe:
             step.observe(story, story.seen)
-        if step.name in MOMENTS:
-            story.look(MOMENTS[step.name])
     except Exception as error:  # noqa: BLE001: everything has to be deleted, and the report written
         report.failed(f"act {number}, {step.act.title}: {type(error).__name__}: {error}")
         reason(f"   FAILED after {time.monotonic() - began:.0f} s: ", str(error), RED)

@@ -60,7 +60,7 @@ class Stories:
 
     def end(self) -> None:
         """The last observers look. Then the acts of the deletion expect only their own resources."""
-        self._observing.at("end")
+        self._observing.look()
         sources.delete_user(self._story.aws, developer(self._story.names))
 
     def _source(self, name: str) -> Source:

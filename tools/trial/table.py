@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import yaml
 from botocore import xform_name
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from botocore.session import Session
 
@@ -22,8 +24,9 @@ from cli.shell.terminal import shortened
 from tests.play import waiting
 from tests.play.calls import PLACEHOLDER, Calls, matches, member
 from tests.play.steps import Login, Stack
+from tests.play.waiting import eventually
 from tools.run.console import note
-from tools.trial.observers import NotSeen, Seen, World, scenes, sources
+from tools.trial.observers import Found, NotSeen, Seen, World, sources
 
 _TABLES = Path(__file__).parent / "observers"
 # A row whose answer comes too late looks for it this many times longer, so that the report has the seconds.
@@ -31,13 +34,14 @@ _LATE = 5
 # Members of answers that no report may show.
 _SECRETS = {"ServicePassword", "token", "SecretAccessKey", "SessionToken"}
 _OPERATION = re.compile(r"(?:(\d+)x )?(?:after (\d+) s )?(?:within (\d+) s )?(?:as (\w+) )?(.+)")
+_ENDED = {"create": {"StackStatus": "CREATE_COMPLETE"}, "update": {"StackStatus": "UPDATE_COMPLETE"}}
 # A member of an answer that has a further page.
 _FURTHER = re.compile(r"(?i)(next)?(token|marker)|NextMarker|IsTruncated")
 
 
 @cache
 def tables() -> list[dict[str, Any]]:
-    """The plays of all files. Each has the moment of its calls."""
+    """The plays of all files."""
     return [play for path in sorted(_TABLES.glob("*.yaml")) for play in yaml.safe_load(path.read_text())]
 
 
@@ -50,19 +54,18 @@ def rows(steps: list[Any]) -> Iterator[str]:
             yield from rows(step)
 
 
-def rows_after(moment: str = "") -> list[str]:
-    return [name for play in tables() if moment in ("", play["after"]) for name in rows(play["calls"])]
+def all_rows() -> set[str]:
+    return {name for play in tables() for name in rows(play["calls"])}
 
 
-def played(world: World, play: dict[str, Any]) -> dict[str, Seen | Exception]:
+def played(world: World, play: dict[str, Any]) -> dict[str, Found]:
     """The results of the rows of a play."""
-    names = dict.fromkeys(rows(play["calls"]))
     try:
         player = Player(world, play.get("given", {}))
-        player.play(play["calls"])
-        return player.found
     except Exception as error:  # noqa: BLE001: the others have to be played
-        return dict.fromkeys(names, error)
+        return dict.fromkeys(rows(play["calls"]), error)
+    player.play(play["calls"])
+    return player.found
 
 
 def _values(world: World) -> dict[str, str]:
@@ -75,8 +78,9 @@ def _values(world: World) -> dict[str, str]:
             "repository": project.repository, "reviews": project.review_project, "event_rule": project.event_rule,
             "child": project.stack_name, "deployed": project.deployed.name, "environment": story.environment.name,
             "failed_environment": story.failing.name, "log_group": f"/aws/lambda/{story.environment.function_name}",
+            "n": "1", "now": "", "began": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
             "tomorrow": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}", "long_text": "0" * 4096,
-            "deployer": f"role-{names.first}-codedeploy-cfn"}
+            "storage": world.client("s3").meta.endpoint_url, "deployer": f"role-{names.first}-codedeploy-cfn"}
 
 
 @dataclass
@@ -93,18 +97,19 @@ class _Looked:
 
     def shown(self) -> dict[str, Any]:
         """The expected members of the answer, or its error."""
-        named = dict.fromkeys(key for each in self.wanted for key in each if key not in ("error", "http"))
-        return {key: member(self.found, key) for key in (("error", "message", "http") if self.is_failure else named)}
+        if self.is_failure:
+            return {key: self.found[key] for key in ("error", "message", "http") if key in self.found}
+        named = dict.fromkeys(key for each in self.wanted for key in each if key != "error")
+        return {key: member(self.found, key) for key in named}
 
 
 class Player(Calls):
     """The calls of one play, and the results of its rows."""
 
     def __init__(self, world: World, given: dict[str, str]) -> None:
-        began = datetime.now(UTC) - timedelta(minutes=1)
-        values = {name: [value] for name, value in {**_values(world), **given, "n": "1", "now": "", "began": began.isoformat()}.items()}
+        values = {name: [value] for name, value in {**_values(world), **given}.items()}
         super().__init__(values, self._service, self._send_to_gitlab)
-        self.found: dict[str, Seen | Exception] = {}
+        self.found: dict[str, Found] = {}
         # `as`, the value of the name of a role or of a token.
         self._world, self._as, self._ends = world, "", ExitStack()
 
@@ -116,7 +121,8 @@ class Player(Calls):
                 try:
                     self._perform(step)
                 except Exception as error:  # noqa: BLE001: the report has it as the reason
-                    self.found |= dict.fromkeys(rows(steps[number:]), error)
+                    for name in rows(steps[number:]):
+                        self._conclude(name, error)
                     break
         self._ends, self.seen = outer, seen
 
@@ -126,17 +132,19 @@ class Player(Calls):
         elif isinstance(step, list):
             self._prepare(*step)
         elif "end" in step:
-            operation, parameters = step["end"]
-            self._ends.callback(self._end, self._look, operation, parameters, [None])
+            self._ends.callback(self._end, self._look, *step["end"], [None])
         else:
             [(name, row)] = step.items()
             try:
-                found: Seen | Exception = self._row(*row)
+                self._conclude(name, self._row(*row))
             except Exception as error:  # noqa: BLE001: the next row may be seen
-                found = error
-            # A row with several calls held if all of them did.
-            if not isinstance(before := self.found.get(name), Exception) and (before is None or before.held):
-                self.found[name] = found
+                self._conclude(name, error)
+
+    def _conclude(self, name: str, found: Found) -> None:
+        """A row with several calls held if all of them did."""
+        before = self.found.get(name)
+        if before is None or (isinstance(before, Seen) and before.held):
+            self.found[name] = found
 
     def _prepare(self, operation: str, parameters: Any = None, *expected: Any) -> None:
         looked = self._look(operation, parameters, expected or [None])
@@ -150,6 +158,9 @@ class Player(Calls):
         """The clean-up of the run deletes and reports the remains."""
         try:
             call(*arguments)
+        except NotSeen:
+            # It names a resource that was not created.
+            return
         except Exception as error:  # noqa: BLE001: the further calls have to be made
             note(f"{arguments}: {error}")
 
@@ -176,10 +187,9 @@ class Player(Calls):
         if unknown := self._unknown([operation, parameters]):
             raise NotSeen(f"no call has shown {', '.join(unknown)}")
         wanted, began = [self.wanted(single, each) for each in expected], time.monotonic()
-        # Tests look for some seconds only, because the local services need no more.
-        seconds = int(limit or 0) * late if waiting.PACE.interval >= 1 else min(int(limit or 0), 3 if late > 1 else 20)
+        seconds = _limited(int(limit or 0) * late, 3 if late > 1 else 20)
         for number in range(1, int(times or 1) + 1):
-            time.sleep(int(pause or 0) if waiting.PACE.interval >= 1 else min(int(pause or 0), 1))
+            time.sleep(_limited(int(pause or 0), 1))
             self.seen |= {"n": [str(number)], "now": [datetime.now(UTC).isoformat()]}
             asked, sent = self.filled(single), self.filled(parameters)
             while True:
@@ -197,28 +207,26 @@ class Player(Calls):
         word, _, what = operation.partition(" ")
         if word in ("create", "update"):
             return self._stack(word, what, parameters or {})
+        if word == "push":
+            return {"commit": self._world.story.loop.project.push_only(to=f"refs/heads/{what}").commit}
         if word == "login":
             return {"http": Login(parameters["UserName"], parameters["Password"], "").status(what)}
         return super().ask(operation, parameters)
 
     def wanted(self, operation: str, expected: Any) -> dict[str, Any]:
-        if operation.startswith("login "):
-            return dict(expected)
-        ended = {"StackStatus": f"{operation.split(' ')[0].upper()}_COMPLETE"} if operation.startswith(("create ", "update ")) else {}
-        return super().wanted(operation, expected if expected is not None else ended)
+        return super().wanted(operation, _ENDED.get(operation.split(" ")[0]) if expected is None else expected)
 
     def _stack(self, word: str, scene: str, given: dict[str, Any]) -> dict[str, Any]:
         """Creates or updates the stack of a scene, with these parameters, and waits for its end. The stack is deleted at
         the end of the group."""
-        request = {key: given[key] for key in given.keys() & {"RoleARN", "ClientRequestToken"}}
-        made = Stack(self._world.story.aws, given.get("StackName", f"{self.seen['probe'][0]}-{scene.replace('_', '-')}"))
-        parameters = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in given.items()
-                      if key not in request and key != "StackName"]
-        client = self._world.client("cloudformation")
-        change, body = getattr(client, f"{word}_stack"), sources.scene(scene)
+        name = f"{self.seen['probe'][0]}-{scene.replace('_', '-')}"
+        request = {"StackName": name} | {key: given[key] for key in given.keys() & {"StackName", "RoleARN", "ClientRequestToken"}}
+        made = Stack(self._world.story.aws, request["StackName"])
+        parameters = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in given.items() if key not in request]
+        change = getattr(self._world.client("cloudformation"), f"{word}_stack")
         if word == "create":
             self._ends.callback(self._end, sources.delete_stack, self._world.story.aws, made.name)
-        change(StackName=made.name, TemplateBody=body, Parameters=parameters, Capabilities=sources.CAPABILITIES, **request)
+        change(TemplateBody=sources.scene(scene), Parameters=parameters, Capabilities=sources.CAPABILITIES, **request)
         made.wait()
         shown = made.describe()
         self.seen |= {f"stack_{scene}": [made.name], f"id_{scene}": [shown["StackId"]]}
@@ -229,8 +237,10 @@ class Player(Calls):
         client = self._world.client(service)
         if not self._as:
             return client
-        held = scenes.session(self._world, self.seen[self._as][0])
-        return held.client(service, endpoint_url=client.meta.endpoint_url)
+        assume = partial(self._world.client("sts").assume_role, RoleArn=self.seen[self._as][0], RoleSessionName="probe")
+        held = eventually(partial(_unless_denied, assume), "the role can be assumed", 120)["Credentials"]
+        session = boto3.Session(held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"], region_name=client.meta.region_name)
+        return session.client(service, endpoint_url=client.meta.endpoint_url)
 
     def _send_to_gitlab(self, method: str, path: str, body: Any) -> Any:
         token = self.seen[self._as][0] if self._as else ""
@@ -239,10 +249,8 @@ class Player(Calls):
 
     def send(self, client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """With all pages. A member that is a text in the request may be written as JSON, and one of the answer is read."""
-        shape = client.meta.service_model.operation_model(operation).input_shape
-        given = _as_text(shape, parameters)
-        found = super().send(client, operation, given)
-        method = xform_name(operation)
+        given = _as_text(client.meta.service_model.operation_model(operation).input_shape, parameters)
+        found, method = super().send(client, operation, given), xform_name(operation)
         if client.can_paginate(method) and any(_FURTHER.fullmatch(key) and found[key] for key in found):
             found |= client.get_paginator(method).paginate(**given).build_full_result()
         read: dict[str, Any] = _read(found)
@@ -251,11 +259,26 @@ class Player(Calls):
     def remember(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
         super().remember(found, wanted)
         self._world.story.loop.passwords.update(
-            str(value) for name in _SECRETS for value in self.seen.get(name, ()) if isinstance(value, str))
+            value for name, values in self.seen.items() if name.split("_")[-1] in _SECRETS for value in values
+            if value and isinstance(value, str))
 
 
-def _text(shown: Any) -> str:
-    return shortened(json.dumps(shown, default=str), 300)
+def _unless_denied(assume: Callable[[], Any]) -> Any:
+    """A role is not yet assumable for some seconds after its creation."""
+    with contextlib.suppress(ClientError):
+        return assume()
+    return None
+
+
+def _limited(seconds: int, most: int) -> int:
+    """Tests wait for some seconds only, because the local services need no more."""
+    return seconds if waiting.PACE.interval >= 1 else min(seconds, most)
+
+
+def _text(shown: dict[str, Any]) -> str:
+    """The members by their names, and the results of expressions."""
+    found = {key: json.dumps(value, default=str) for key, value in shown.items()}
+    return shortened(", ".join(f"{key} {text}" if key.isidentifier() else text for key, text in found.items()), 300)
 
 
 def _as_text(shape: Any, value: Any) -> Any:

@@ -1,29 +1,15 @@
-"""Observers of docs/project/assumptions.yaml: each compares one row with what AWS and GitLab do in `make try`.
+"""Observers of docs/project/assumptions.yaml that look with Python, where a table cannot.
 
     @observes("codecommit-trailing-slash")
     def trailing_slash(world: World) -> Seen | None: ...
 
 An observer returns None, or raises `NotSeen` with the reason, if it could not see the row: a failed request, a missing
-permission or a late effect must not look like a result. It deletes all resources that it creates, even after a failure.
-`sources` has the records and the resources of several observers. `make try` calls an observer at the end, before it deletes
-anything, or at the moment that the registration names:
-
-    @observes("approval-last-status-change", after="approval")
-
-| Moment | When |
-|---|---|
-| `deploy` | after the first deployment |
-| `push` | after the deployment of the first push |
-| `approval` | while an execution waits for its approval |
-| `build` | after at least two builds |
-| `rotation` | after the first rotation |
-| `update` | after an update of the environment |
-| `failed-update` | after an update that failed |
-| `end` | before the deletion |
+permission or a late effect must not look like a result. An observer of several rows returns the result of each. It deletes
+all resources that it creates, even after a failure. `sources` has the records and the resources of several observers.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tools.run.story import Story
@@ -42,31 +28,38 @@ class Seen:
     recorded: Any = None
 
 
+Found = Seen | Exception | None
+
+
 @dataclass
 class World:
     """The run that an observer looks at."""
 
     story: Story
     project: RemoteProject
-    # Results that several observers use, by the probe.
-    kept: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         return self.story.aws.client(service)
 
 
-Observer = Callable[[World], Seen | None]
-OBSERVERS: dict[str, Observer] = {}
-MOMENTS = ("deploy", "push", "approval", "build", "rotation", "update", "failed-update", "end")
-# When each observer looks.
-LOOKS_AFTER: dict[str, str] = {}
+Observer = Callable[[World], Seen | dict[str, Found] | None]
+# By the rows of each one.
+OBSERVERS: dict[tuple[str, ...], Observer] = {}
 
 
-def observes(name: str, after: str = "end") -> Callable[[Observer], Observer]:
-    """Registers the observer of this row, which looks at this moment."""
+def observes(*names: str) -> Callable[[Observer], Observer]:
+    """Registers the observer of these rows."""
     def register(observer: Observer) -> Observer:
-        assert name not in OBSERVERS and after in MOMENTS, (name, after)
-        OBSERVERS[name], LOOKS_AFTER[name] = observer, after
+        OBSERVERS[names] = observer
         return observer
 
     return register
+
+
+def looked(names: tuple[str, ...], look: Callable[[], Seen | dict[str, Found] | None]) -> dict[str, Found]:
+    """The result of each row, or its exception."""
+    try:
+        found: Seen | dict[str, Found] | Exception | None = look()
+    except Exception as error:  # noqa: BLE001: the others have to look
+        found = error
+    return found if isinstance(found, dict) else dict.fromkeys(names, found)

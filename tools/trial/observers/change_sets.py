@@ -11,7 +11,7 @@ from tools.trial.observers import NotSeen, Seen, World, observes, sources
 def processed_template(world: World) -> Seen:
     """As `cfn-gitops leave`: with deletion policies and one more resource."""
     client = world.client("cloudformation")
-    with sources.stack(world, sources.scene("serverless")) as made:
+    with sources.stack(world, "serverless") as made:
         body = client.get_template(StackName=made.name, TemplateStage="Processed")["TemplateBody"]
         body = json.loads(body if isinstance(body, str) else json.dumps(body))
         for each in body["Resources"].values():

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 from tools.trial.observers import NotSeen, Seen, World, observes
-from tools.trial.observers.sources import seconds_between
 
 
 @observes("alarm-covers-late-check")
@@ -17,7 +16,7 @@ def gaps_between_checks(world: World) -> Seen | None:
         **metric, StartTime=world.story.environment.describe()["CreationTime"], EndTime=datetime.now(UTC),
         Statistics=["SampleCount"])["Datapoints"]
     times = sorted(each["Timestamp"] for each in points)
-    gaps = [seconds_between(one, other) for one, other in zip(times, times[1:], strict=False)]
+    gaps = [(other - one).total_seconds() for one, other in zip(times, times[1:], strict=False)]
     if max(gaps, default=0) <= alarm["Period"]:
         return None
     return Seen(max(gaps) <= 2 * alarm["Period"], f"the longest gap is {max(gaps):.0f} s, a period {alarm['Period']} s", gaps)
@@ -32,8 +31,8 @@ def clocks(world: World) -> Seen | None:
     first = project.executions()[0]
     if len(of_pipeline) < 2 or first["trigger"]["triggerType"] != "CreatePipeline":
         return None
-    after = seconds_between(of_pipeline["CREATE_IN_PROGRESS"], first["startTime"])
-    before = seconds_between(first["startTime"], of_pipeline["CREATE_COMPLETE"])
+    after = (first["startTime"] - of_pipeline["CREATE_IN_PROGRESS"]).total_seconds()
+    before = (of_pipeline["CREATE_COMPLETE"] - first["startTime"]).total_seconds()
     if before <= -10:
         raise NotSeen(f"the execution began {-before:.0f} s after the pipeline's last event: late, or another clock")
     return Seen(after > -10, f"the execution began {after:.1f} s after the pipeline's first event and {before:.1f} s before "

@@ -4,15 +4,15 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cli.shell.terminal import shortened
 from tests.play.pipelines import issue_login
 from tests.play.steps import Stack, Working
-from tools.trial.observers import NotSeen, Seen, World
-from tools.trial.observers.scenes import Scene
-from tools.trial.observers.sources import probe, scene, seconds_until, stack
+from tools.trial.observers import Found, NotSeen, Seen, World, looked, observes
+from tools.trial.observers.sources import probe, seconds_until, stack
 
 _REJECTED = (401, 403)
 # git's output after a rejection, and not after a failure of the network or of the server.
@@ -60,11 +60,10 @@ class Repository(Working):
         return next((each for each in details if each.get("commitId") == commit and each.get("referenceName") == "main"), {})
 
 
-@Scene
 @contextmanager
 def repository(world: World) -> Iterator[Repository]:
     name = probe(world)
-    with stack(world, scene("repository"), Parameters=[{"ParameterKey": "Name", "ParameterValue": name}]) as made:
+    with stack(world, "repository", Parameters=[{"ParameterKey": "Name", "ParameterValue": name}]) as made:
         held = Repository(world, made)
         try:
             seconds_until(lambda: held.login.status(held.url) == 200, 300)
@@ -75,7 +74,6 @@ def repository(world: World) -> Iterator[Repository]:
                 UserName=name, ServiceSpecificCredentialId=held.login.credential_id)
 
 
-@repository.observes("force-push-is-an-update")
 def force_push(held: Repository) -> Seen:
     former = held.commit()
     held._git("reset", "--quiet", "--hard", "HEAD~1")
@@ -88,14 +86,12 @@ def force_push(held: Repository) -> Seen:
                 f"{event.get('event')} from {event.get('oldCommitId')} to {commit}, pushed from {former}", event)
 
 
-@repository.observes("differences-of-a-long-page")
 def long_page(held: Repository) -> Seen:
     before = held.commit(first="1\n")
     count = len(held.differences(before, held.commit(**{f"{number}": f"{number}\n" for number in range(200)})))
     return Seen(count >= 100, f"the first of 200 differences' pages has {count}", count)
 
 
-@repository.observes("differences-name-both-paths")
 def renamed_file(held: Repository) -> Seen:
     before = held.commit(former="one line\n" * 50)
     held._git("mv", "former", "renamed")
@@ -104,7 +100,6 @@ def renamed_file(held: Repository) -> Seen:
     return Seen(paths == {"former", "renamed"}, f"the paths {', '.join(sorted(paths))}", found)
 
 
-@repository.observes("codecommit-rejected-push-message")
 def rejected_push(held: Repository) -> Seen:
     there, output = held.pushes(_PROTECTED)
     if there:
@@ -113,7 +108,6 @@ def rejected_push(held: Repository) -> Seen:
     return Seen("403" in output, message, output)
 
 
-@repository.observes("codecommit-judges-each-reference")
 def each_reference(held: Repository) -> Seen:
     if _FREE not in held.pushes(_FREE)[0]:
         raise NotSeen("a push of the free branch alone was rejected")
@@ -123,8 +117,6 @@ def each_reference(held: Repository) -> Seen:
                 f"a push of a protected and a free branch {free} the free one", both)
 
 
-# Last, because the login is used above.
-@repository.observes("inactive-login-rejected-within-1min")
 def inactive_login(held: Repository) -> Seen | None:
     if held.login.status(held.url) != 200:
         return None
@@ -132,3 +124,20 @@ def inactive_login(held: Repository) -> Seen | None:
         UserName=held.name, ServiceSpecificCredentialId=held.login.credential_id, Status="Inactive")
     took = seconds_until(lambda: held.login.status(held.url) in _REJECTED, 300)
     return Seen(took <= 60, f"rejected after {took:.0f} s")
+
+
+# The last one ends the login.
+_LOOKS = {
+    "force-push-is-an-update": force_push,
+    "differences-of-a-long-page": long_page,
+    "differences-name-both-paths": renamed_file,
+    "codecommit-rejected-push-message": rejected_push,
+    "codecommit-judges-each-reference": each_reference,
+    "inactive-login-rejected-within-1min": inactive_login,
+}
+
+
+@observes(*_LOOKS)
+def rows_of_a_repository(world: World) -> dict[str, Found]:
+    with repository(world) as held:
+        return {name: found for name, look in _LOOKS.items() for found in looked((name,), partial(look, held)).values()}

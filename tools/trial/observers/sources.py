@@ -5,14 +5,11 @@ contain the run's name and `-probe`, so tools/trial/cleanup.py finds them even i
 """
 
 import contextlib
-import io
 import json
 import math
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,7 @@ from tests.play import steps, waiting
 from tests.play.steps import Account, Stack
 from tools.run.story import Names
 from tools.trial.gitlab import Answer, request
-from tools.trial.observers import NotSeen, World
+from tools.trial.observers import World
 from tools.trial.ownership import probes
 
 
@@ -54,25 +51,11 @@ def bucket(world: World) -> str:
     return f"{world.story.names.bucket_prefix}{aws.account_id}-{aws.region}"
 
 
-def seconds_between(one: str | datetime, other: str | datetime) -> float:
-    """From one time to the other. A string is RFC 3339."""
-    first, second = (datetime.fromisoformat(each) if isinstance(each, str) else each for each in (one, other))
-    return (second - first).total_seconds()
-
-
 def gitlab(world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any) -> Answer:
     """GitLab's response to a path of the project, or below another path, with any status."""
     held = world.story.source.gitlab
     where = f"{held.url}/api/v4{world.project.api if below is None else below}{path}"
     return request(requests.Session(), method, where, headers={"PRIVATE-TOKEN": token or held.token}, **more)
-
-
-def mirrored(world: World) -> dict[str, str]:
-    """The references of the first project's repository, which has some after the first push."""
-    found: dict[str, str] = world.story.loop.project.mirrored()
-    if not found:
-        raise NotSeen("CodeCommit's references could not be read")
-    return found
 
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
@@ -88,9 +71,9 @@ def absent_is_fine() -> Iterator[None]:
             raise
 
 
-def probe(world: World, kind: str = "") -> str:
-    """The name of a probe's resource."""
-    return f"{kind}{world.story.names.first}-probe"
+def probe(world: World) -> str:
+    """The beginning of the names of probes."""
+    return f"{world.story.names.first}-probe"
 
 
 def seconds_until(look: Callable[[], Any], limit: float = 120) -> float:
@@ -105,28 +88,6 @@ def seconds_until(look: Callable[[], Any], limit: float = 120) -> float:
     return time.monotonic() - began
 
 
-def allows(*actions: str, resource: Any = "*", condition: dict[str, Any] | None = None,
-           effect: str = "Allow") -> dict[str, Any]:
-    """A statement of a policy."""
-    return {"Effect": effect, "Action": list(actions), "Resource": resource,
-            **({"Condition": condition} if condition else {})}
-
-
-def policy(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
-@contextmanager
-def user(world: World) -> Iterator[str]:
-    """An IAM user without permissions. Its name is none of those whose credentials the health check reads."""
-    name = probe(world)
-    world.client("iam").create_user(UserName=name)
-    try:
-        yield name
-    finally:
-        delete_user(world.story.aws, name)
-
-
 def delete_user(aws: Account, name: str) -> None:
     iam = aws.client("iam")
     with absent_is_fine():
@@ -136,19 +97,6 @@ def delete_user(aws: Account, name: str) -> None:
         for inline in iam.list_user_policies(UserName=name)["PolicyNames"]:
             iam.delete_user_policy(UserName=name, PolicyName=inline)
         iam.delete_user(UserName=name)
-
-
-@contextmanager
-def role(world: World, principal: dict[str, Any], condition: dict[str, Any] | None = None, suffix: str = "") -> Iterator[str]:
-    """A role that these principals may assume. Yields its ARN."""
-    name = probe(world, "role-") + suffix
-    trust = policy({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole",
-                    **({"Condition": condition} if condition else {})})
-    made = world.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-    try:
-        yield made["Role"]["Arn"]
-    finally:
-        delete_role(world.story.aws, name)
 
 
 def delete_role(aws: Account, name: str) -> None:
@@ -165,13 +113,12 @@ def scene(name: str) -> str:
 
 
 @contextmanager
-def stack(world: World, template: dict[str, Any] | str, name: str = "", **more: Any) -> Iterator[Stack]:
-    """A stack after its creation has ended, even if it failed."""
-    made = Stack(world.story.aws, name or probe(world))
+def stack(world: World, template: str, **more: Any) -> Iterator[Stack]:
+    """The stack of a scene after its creation has ended, even if it failed."""
+    made = Stack(world.story.aws, probe(world))
     try:
         made.id = world.client("cloudformation").create_stack(
-            StackName=made.name, TemplateBody=template if isinstance(template, str) else json.dumps(template),
-            Capabilities=CAPABILITIES, **more)["StackId"]
+            StackName=made.name, TemplateBody=scene(template), Capabilities=CAPABILITIES, **more)["StackId"]
         made.wait()
         yield made
     finally:
@@ -197,51 +144,7 @@ def delete_bucket(aws: Account, name: str) -> None:
     aws.client("s3").delete_bucket(Bucket=name)
 
 
-def update(made: Stack, template: dict[str, Any], **more: Any) -> str:
-    """Updates the probe's stack and returns its final status."""
-    made.aws.client("cloudformation").update_stack(
-        StackName=made.name, TemplateBody=json.dumps(template), Capabilities=CAPABILITIES, **more)
-    return made.wait()
-
-
 HANDLE = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
-
-
-def text(template: dict[str, Any]) -> bytes:
-    return json.dumps(template).encode()
-
-
-def archive(files: dict[str, str]) -> bytes:
-    """A zip, without the time of its creation."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as package:
-        for name, content in files.items():
-            package.writestr(zipfile.ZipInfo(name), content)
-    return packed.getvalue()
-
-
-CODE = {"index.py": "def handler(event, context):\n    print('invoked')\n"}
-
-
-@contextmanager
-def function(world: World, role_arn: str) -> Iterator[str]:
-    """A Python function. Its log group is deleted with it."""
-    name, client = probe(world), world.client("lambda")
-
-    def created() -> bool:
-        # A new role is not yet assumable for some seconds.
-        with contextlib.suppress(client.exceptions.InvalidParameterValueException):
-            client.create_function(FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role_arn,
-                                   Code={"ZipFile": archive(CODE)})
-            return True
-        return False
-
-    try:
-        seconds_until(created)
-        client.get_waiter("function_active_v2").wait(FunctionName=name)
-        yield name
-    finally:
-        delete_function(world.story.aws, name)
 
 
 def delete_function(aws: Account, name: str) -> None:
@@ -271,13 +174,13 @@ def delete_probes(aws: Account, names: Names, perform: Callable[[str, Callable[[
             for name in found[kind]:
                 perform(f"{name}, of the {kind}", partial(absent_is_fine()(_DELETIONS[kind]), aws, name))
 
-    # A running execution would create its stack again.
-    delete("pipelines")
+    # A running execution would create its stack again. CloudFormation deletes no user that has a credential.
+    delete("pipelines", "IAM users")
     # A stack with a longer name may need the role or the function of the other one. A nested stack follows its root.
     for made in (Stack(aws, name) for name in reversed(found["stacks"])):
         if made.exists() and "RootId" not in made.describe():
             perform(f"stack {made.name}", partial(delete_stack, aws, made.name))
-    delete(*(kind for kind in _DELETIONS if kind != "pipelines"))
+    delete(*(kind for kind in _DELETIONS if kind not in ("pipelines", "IAM users")))
 
 
 _DELETIONS: dict[str, Callable[[Account, str], Any]] = {
