@@ -294,7 +294,7 @@ def check(ended: Ended, trouble: Trouble) -> Any:
     return document
 
 
-@pytest.mark.parametrize(("name", "command"), zip(TROUBLES, itertools.cycle(COMMANDS)))
+@pytest.mark.parametrize(("name", "command"), [*zip(TROUBLES, itertools.cycle(COMMANDS))])
 def test_trouble_of_the_machine_is_one_line(name: str, command: str, machine: Machine, run: Run) -> None:
     """No subcommand has begun, so each trouble meets one of them."""
     trouble = TROUBLES[name]
