@@ -154,9 +154,10 @@ test-function:
 test-rust-compiled:
 	$(LINTED) cargo test --locked --workspace --tests --examples --bench harness --no-run
 
-# With the PATH of the earlier compilation: with another one, crates that look for a C compiler are compiled again.
+# With the PATH of the earlier compilation: with another one, crates that look for a C compiler are compiled again. A proxy of the
+# machine would get the requests to the servers of the tests.
 test-rust:
-	$(LINTED) cargo test --locked --workspace $(ARGUMENTS)
+	HTTPS_PROXY= $(LINTED) cargo test --locked --workspace $(ARGUMENTS)
 
 clean: ## remove all build output and installed tools
 	cargo clean

@@ -187,8 +187,9 @@ def named(statement, caller):
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
-    # No template has NotPrincipal.
-    principal = statement["Principal"]
+    if "NotPrincipal" in statement:
+        raise ValueError("the evaluator has no NotPrincipal")
+    principal = statement.get("Principal", {})
     if principal == "*":
         return AS_A_ROLE
     if caller.service:

@@ -29,7 +29,6 @@ pub mod propagation;
 pub mod reason_codes;
 /// Secrets Manager around a rotation function.
 mod rotation;
-/// The runner of all stories.
 pub mod runner;
 /// The stories of `tests/scenarios`.
 pub mod scenarios;

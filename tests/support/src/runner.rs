@@ -1,3 +1,5 @@
+//! One runner for all stories. An [`Account`] has what differs between their kinds.
+
 use std::rc::Rc;
 use std::time::Duration;
 
