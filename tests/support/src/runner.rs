@@ -1,4 +1,4 @@
-//! One runner for all stories. An [`Account`] has what differs between their kinds.
+//! One runner for all stories. An [`Account`] has the words and the checks of one kind.
 
 use std::rc::Rc;
 use std::time::Duration;
