@@ -104,15 +104,19 @@ def test_observers_see_what_the_local_services_do(world: World, monkeypatch: pyt
 
 
 def test_left_probes_are_deleted(world: World) -> None:
+    """A custom resource needs the function of another stack, and a stack that a pipeline has updated a role."""
     aws, name = world.story.aws, sources.probe(world)
-    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": f"{name}-bucket"}}
-    for suffix, more in (("", {"Bucket": bucket}), ("-further", {})):
-        steps.Stack(aws, name + suffix).create(json.dumps({"Resources": {"Handle": sources.HANDLE, **more}}))
+    provider, custom, options = (steps.Stack(aws, f"{name}-{scene}") for scene in ("provider", "custom", "options"))
+    provider.create(sources.scene("provider"), Name=name)
+    custom.create(sources.scene("custom"), ServiceToken=provider.outputs()["Function"], Name="a", Answers="SUCCESS")
+    options.create(sources.scene("options"), Name=name)
+    aws.client("cloudformation").create_stack(StackName=f"{name}-deployed", TemplateBody=sources.scene("deployed"),
+                                              RoleARN=options.outputs()["Deployer"])
+    aws.client("s3").put_object(Bucket=options.outputs()["Bucket"], Key="key", Body=b"")
     aws.client("secretsmanager").create_secret(Name=name)
-    aws.client("s3").put_object(Bucket=f"{name}-bucket", Key="key", Body=b"")
-    aws.client("codecommit").create_repository(repositoryName=name)
+    aws.client("codecommit").create_repository(repositoryName=f"{name}-further")
     aws.client("iam").create_user(UserName=name)
-    assert len(left(world)) == 6
+    assert {f"{name}-{rest}" for rest in ("provider", "custom", "options", "deployed", "further")} | {name} < {*left(world)}
     sources.delete_probes(aws, world.story.names)
     assert left(world) == []
 

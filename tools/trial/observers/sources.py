@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -176,10 +177,11 @@ def delete_probes(aws: Account, names: Names, perform: Callable[[str, Callable[[
 
     # A running execution would create its stack again. CloudFormation deletes no user that has a credential.
     delete("pipelines", "IAM users")
-    # A stack with a longer name may need the role or the function of the other one. A nested stack follows its root.
-    for made in (Stack(aws, name) for name in reversed(found["stacks"])):
-        if made.exists() and "RootId" not in made.describe():
-            perform(f"stack {made.name}", partial(delete_stack, aws, made.name))
+    # A stack may need the role or the function of an earlier one. A nested stack follows its root.
+    stacks = [Stack(aws, name).describe() for name in found["stacks"] if Stack(aws, name).exists()]
+    for each in sorted(stacks, key=itemgetter("CreationTime"), reverse=True):
+        if "RootId" not in each:
+            perform(f"stack {each['StackName']}", partial(delete_stack, aws, each["StackName"]))
     delete(*(kind for kind in _DELETIONS if kind not in ("pipelines", "IAM users")))
 
 
