@@ -4,7 +4,6 @@ Prices of us-east-1 on 2026-11-25, in US dollars. Other regions differ by some p
 """
 
 import json
-import re
 from collections.abc import Sequence
 
 from tests.play.scenarios import Scenario
@@ -48,7 +47,7 @@ def cost_and_duration(acts: int, stories: Sequence[Scenario], observers: int) ->
     users = _USERS + executions + sum(story.resource == "MirrorCredential" for story in stories)
     # Those of the stories' developer and of observers.
     users += bool(stories) + (_USERS_OF_OBSERVERS if observers else 0)
-    duration = f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    duration = _duration(minutes) + (f", and up to {_duration(_waits()[1] // 60)} more if every answer is late," if observers else "")
     return (f"It takes about {duration} and costs at most {dollars:.2f} US dollars, plus {_USER:.0f} for each of "
             f"at most {users}\nCodeCommit users that the account has beyond five this month. AWS counts users, roles and "
             "perhaps their sessions.")
@@ -56,10 +55,21 @@ def cost_and_duration(acts: int, stories: Sequence[Scenario], observers: int) ->
 
 def _minutes_of_observers(count: int) -> int:
     """The rows of the tables need those of their stacks, executions and waits, and the other observers one each."""
-    waits = sum(map(int, re.findall(r"after (\d+) s", _TABLES)))
-    stacks = len(re.findall('"(?:create|update) ', _TABLES))
+    stacks = sum(_TABLES.count(f'"{word} ') for word in ("create", "update"))
     others = count - len(table.all_rows())
-    return _OBSERVER_MINUTES * others + _STACK_MINUTES * (stacks + _EXECUTIONS_OF_TABLES) + waits // 60
+    return _OBSERVER_MINUTES * others + _STACK_MINUTES * (stacks + _EXECUTIONS_OF_TABLES) + _waits()[0] // 60
+
+
+def _waits() -> tuple[int, int]:
+    """The seconds that the tables wait before their calls, and at most for answers."""
+    found = [table.OPERATION.fullmatch(call[0]).groups() for play in table.tables()  # type: ignore[union-attr]
+             for _, call in table.calls(play["calls"])]
+    return (sum(int(times or 1) * int(pause or 0) for times, pause, *_ in found),
+            sum(int(times or 1) * int(limit or 0) for times, _, limit, *_ in found))
+
+
+def _duration(minutes: int) -> str:
+    return f"{minutes} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
 
 
 def _minutes(story: Scenario) -> int:

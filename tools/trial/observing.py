@@ -58,7 +58,7 @@ class Observing:
                 seen.add(name, found.held, found.evidence)
                 note(f"{name}: {'held' if found.held else 'not held'}: {found.evidence}")
                 if found.recorded is not None:
-                    seen.recorded[name] = self._recorded(found.recorded, calls[before:])
+                    seen.recorded[name] = self._recorded(found.recorded, [found.call] if found.call else calls[before:])
                 continue
             reason = f"{type(found).__name__}: {found}" if found and not isinstance(found, NotSeen) else str(found or "")
             seen.not_seen(name, reason or "the run did not show it")

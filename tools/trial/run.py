@@ -182,7 +182,7 @@ def of_stories(options: Options) -> str:
 - for {len(options.scenarios)} stories: stacks story-{first}-s<number>, the IAM user {developer(options.names)}, and
   branches {first}-s<number>-… in GitLab, of which two are protected, with a push mirror at a time
 - for {len(observed())} observers, with {first}-probe in their names: stacks with roles, functions, topics, queues, a bus, a key,
-  a pipeline and notification rules, two IAM users that push, buckets and secrets. In GitLab a merge request, statuses, and for seconds a
+  a pipeline, build projects, alarms, repositories and notification rules, two IAM users that push, buckets and secrets. In GitLab a merge request, statuses, and for seconds a
   project access token with the role Developer and the scope api
 - what stays of them: {', '.join(STAYS)}
 """

@@ -29,11 +29,11 @@ from tools.run.console import note
 from tools.trial.observers import Found, NotSeen, Seen, World, sources
 
 _TABLES = Path(__file__).parent / "observers"
-# A row whose answer comes too late looks for it this many times longer, so that the report has the seconds.
+# A row that only a late answer refutes looks for it this many times longer, so that the report has the seconds.
 _LATE = 5
 # Members of answers that no report may show.
 _SECRETS = {"ServicePassword", "token", "SecretAccessKey", "SessionToken"}
-_OPERATION = re.compile(r"(?:(\d+)x )?(?:after (\d+) s )?(?:within (\d+) s )?(?:as (\w+) )?(.+)")
+OPERATION = re.compile(r"(?:(\d+)x )?(?:after (\d+) s )?(?:within (\d+) s )?(?:as (\w+) )?(.+)")
 _ENDED = {"create": {"StackStatus": "CREATE_COMPLETE"}, "update": {"StackStatus": "UPDATE_COMPLETE"}}
 # A member of an answer that has a further page.
 _FURTHER = re.compile(r"(?i)(next)?(token|marker)|NextMarker|IsTruncated")
@@ -45,13 +45,20 @@ def tables() -> list[dict[str, Any]]:
     return [play for path in sorted(_TABLES.glob("*.yaml")) for play in yaml.safe_load(path.read_text())]
 
 
-def rows(steps: list[Any]) -> Iterator[str]:
-    """The assumptions that these steps show."""
+def calls(steps: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Each call, with the name of its row, `end` or an empty name."""
     for step in steps:
         if isinstance(step, dict):
-            yield from step.keys() - {"end"}
-        elif not isinstance(step[0], str):
-            yield from rows(step)
+            yield from step.items()
+        elif isinstance(step[0], str):
+            yield "", step
+        else:
+            yield from calls(step)
+
+
+def rows(steps: list[Any]) -> Iterator[str]:
+    """The assumptions that these steps show."""
+    return (name for name, _ in calls(steps) if name not in ("", "end"))
 
 
 def all_rows() -> set[str]:
@@ -71,13 +78,11 @@ def played(world: World, play: dict[str, Any]) -> dict[str, Found]:
 def _values(world: World) -> dict[str, str]:
     """The names that a table may use."""
     story, names, project = world.story, world.story.names, world.story.loop.project
-    return {"run": names.first, "probe": sources.probe(world), "account": story.aws.account_id, "region": story.aws.region,
+    return {"probe": sources.probe(world), "account": story.aws.account_id, "region": story.aws.region,
             "joined_region": story.aws.region.replace("-", ""), "partition": Session().get_partition_for_region(story.aws.region),
             "bucket": sources.bucket(world), "mirror_user": names.user, "branch": names.branch,
-            "free_branch": names.unprotected_branch, "review_branch": names.review_branch, "pipeline": project.name,
-            "repository": project.repository, "reviews": project.review_project, "event_rule": project.event_rule,
-            "child": project.stack_name, "deployed": project.deployed.name, "environment": story.environment.name,
-            "failed_environment": story.failing.name, "log_group": f"/aws/lambda/{story.environment.function_name}",
+            "free_branch": names.unprotected_branch, "pipeline": project.name, "repository": project.repository,
+            "child": project.stack_name, "environment": story.environment.name, "failed_environment": story.failing.id, "log_group": f"/aws/lambda/{story.environment.function_name}",
             "n": "1", "now": "", "began": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
             "tomorrow": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}", "long_text": "0" * 4096,
             "storage": world.client("s3").meta.endpoint_url, "deployer": f"role-{names.first}-codedeploy-cfn"}
@@ -85,6 +90,8 @@ def _values(world: World) -> dict[str, str]:
 
 @dataclass
 class _Looked:
+    # Without its repetitions and waits.
+    operation: str
     found: dict[str, Any]
     wanted: list[dict[str, Any]]
     seconds: float
@@ -141,9 +148,9 @@ class Player(Calls):
                 self._conclude(name, error)
 
     def _conclude(self, name: str, found: Found) -> None:
-        """A row with several calls held if all of them did."""
+        """A row with several calls held if all of them did, and did not hold if one of them did not."""
         before = self.found.get(name)
-        if before is None or (isinstance(before, Seen) and before.held):
+        if before is None or (isinstance(before, Seen) and before.held) or (isinstance(found, Seen) and not found.held):
             self.found[name] = found
 
     def _prepare(self, operation: str, parameters: Any = None, *expected: Any) -> None:
@@ -157,7 +164,9 @@ class Player(Calls):
     def _end(self, call: Callable[..., Any], *arguments: Any) -> None:
         """The clean-up of the run deletes and reports the remains."""
         try:
-            call(*arguments)
+            looked = call(*arguments)
+            if isinstance(looked, _Looked) and looked.is_failure:
+                note(f"{looked.operation} answered {_text(looked.shown())}")
         except NotSeen:
             # It names a resource that was not created.
             return
@@ -174,8 +183,9 @@ class Player(Calls):
         if not is_held and (not any(matches(each, found) for each in wanted[1:]) if refuted else looked.is_failure):
             raise NotSeen(f"{operation} answered {_text(shown)}")
         self.remember(found, {})
-        in_time = looked.seconds <= looked.limit or not looked.limit
-        return Seen(is_held and in_time, _text(shown) + (f" after {looked.seconds:.0f} s" if looked.limit else ""), shown)
+        in_time = bool(refuted) or not looked.limit or looked.seconds <= looked.limit
+        took = f" after {looked.seconds:.0f} s" if looked.limit else ""
+        return Seen(is_held and in_time, f"{looked.operation}: {_text(shown)}{took}", shown, looked.operation)
 
     def _unknown(self, value: Any) -> list[str]:
         """The names in it that have no value."""
@@ -183,15 +193,15 @@ class Player(Calls):
 
     def _look(self, operation: str, parameters: Any, expected: Sequence[Any], late: int = 1) -> _Looked:
         """The first answer that matches the first expected one, or the last one of the time."""
-        times, pause, limit, self._as, single = _OPERATION.fullmatch(operation).groups()  # type: ignore[union-attr]
+        times, pause, limit, self._as, single = OPERATION.fullmatch(operation).groups()  # type: ignore[union-attr]
         if unknown := self._unknown([operation, parameters]):
             raise NotSeen(f"no call has shown {', '.join(unknown)}")
-        wanted, began = [self.wanted(single, each) for each in expected], time.monotonic()
+        wanted = [self.wanted(single, each) for each in expected]
         seconds = _limited(int(limit or 0) * late, 3 if late > 1 else 20)
         for number in range(1, int(times or 1) + 1):
             time.sleep(_limited(int(pause or 0), 1))
             self.seen |= {"n": [str(number)], "now": [datetime.now(UTC).isoformat()]}
-            asked, sent = self.filled(single), self.filled(parameters)
+            asked, sent, began = self.filled(single), self.filled(parameters), time.monotonic()
             while True:
                 found, took = self.ask(asked, sent), time.monotonic() - began
                 if took >= seconds or matches(wanted[0], found):
@@ -199,11 +209,17 @@ class Player(Calls):
                 time.sleep(min(1, waiting.PACE.interval))
             if not matches(wanted[0], found):
                 break
-        return _Looked(found, wanted, took, int(limit or 0))
+        return _Looked(single, found, wanted, took, int(limit or 0))
 
     # --- operations ---------------------------------------------------------------------------
 
     def ask(self, operation: str, parameters: Any) -> dict[str, Any]:
+        """The answer, whose secrets the report then hides."""
+        found = self._ask(operation, parameters)
+        self._world.story.loop.passwords.update(_secrets(found))
+        return found
+
+    def _ask(self, operation: str, parameters: Any) -> dict[str, Any]:
         word, _, what = operation.partition(" ")
         if word in ("create", "update"):
             return self._stack(word, what, parameters or {})
@@ -256,11 +272,14 @@ class Player(Calls):
         read: dict[str, Any] = _read(found)
         return read
 
-    def remember(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-        super().remember(found, wanted)
-        self._world.story.loop.passwords.update(
-            value for name, values in self.seen.items() if name.split("_")[-1] in _SECRETS for value in values
-            if value and isinstance(value, str))
+
+def _secrets(found: Any) -> Iterator[str]:
+    if isinstance(found, list):
+        for each in found:
+            yield from _secrets(each)
+    elif isinstance(found, dict):
+        yield from (value for name, value in found.items() if name in _SECRETS and value and isinstance(value, str))
+        yield from _secrets([*found.values()])
 
 
 def _unless_denied(assume: Callable[[], Any]) -> Any:

@@ -24,8 +24,9 @@ class NotSeen(Exception):
 class Seen:
     held: bool
     evidence: str
-    # The response that shows it, as JSON. The report removes secrets, accounts and names.
+    # The response that shows it, as JSON, and its call if it is one of a table. The report removes secrets, accounts and names.
     recorded: Any = None
+    call: str = ""
 
 
 Found = Seen | Exception | None
