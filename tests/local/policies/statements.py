@@ -188,7 +188,7 @@ def named(statement, caller):
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     if "NotPrincipal" in statement:
-        raise ValueError("the evaluator has no NotPrincipal")
+        return AS_A_ROLE if _is_not_excepted(statement["NotPrincipal"], caller) else 0
     principal = statement.get("Principal", {})
     if principal == "*":
         return AS_A_ROLE
@@ -207,3 +207,16 @@ def _strength(name, caller):
         return AS_A_ROLE if caller.session_arn else DIRECTLY
     account = _ACCOUNT.fullmatch(name)
     return BY_ACCOUNT if account and account.group(1) == caller.account else 0
+
+
+def _is_not_excepted(principal, caller):
+    """Compares the account, then the user or role, then the session: all of them have to be excepted.
+
+    A caller with a boundary is never excepted.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+    """
+    excepted = set(as_list(principal.get("AWS", []))) | set(as_list(principal.get("Service", [])))
+    if caller.service:
+        return caller.service not in excepted
+    needed = {f"arn:aws:iam::{caller.account}:root", caller.arn, caller.session_arn} - {""}
+    return bool(caller.boundary) or not needed <= excepted
