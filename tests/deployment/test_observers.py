@@ -33,13 +33,14 @@ NOT_SHOWN: dict[str, set[str]] = {
     # A second health check, which is late.
     "clocks": {"alarm-covers-late-check"},
     # Texts of a role that is too new, tokens of operations, and groups.
-    "first_deployment": {"role-not-assumable-texts", "describe-events-newest-first", "inherited-attribute-shown"},
+    "first_deployment": {"codebuild-role-not-assumable-text", "eventbridge-role-not-assumable-text",
+                         "describe-events-newest-first", "inherited-attribute-shown"},
     # The end of a pipeline, and access tokens.
     "first_push": {"canceled-status-is-posted-again", "status-of-another-user-stays-retried"},
     # Triggers and pull requests.
     "people": {"triggers-and-alarms-send-source-arn", "approval-rule-on-pull-request"},
     # The state of a stage's conditions.
-    "pipeline_options": {"alarm-rule-watches-the-state-alarm"},
+    "pipeline_options": {"alarm-rule-watches-the-state-alarm", "alarm-already-raised-fails-at-once"},
     # Another attempt of a rotation.
     "rotations": {"rotation-reattempt-same-version", "rotation-enabled-tells-reattempt"},
 }
