@@ -24,9 +24,10 @@ _USER = 1.0
 # Your own; for each of three environments those of the mirror, the function and CloudFormation; two review builds.
 _USERS = 1 + 3 * 3 + 2
 _TABLES = json.dumps(table.tables())
-_EXECUTIONS_OF_TABLES = _TABLES.count("codepipeline:StartPipelineExecution") + 1
+# The first one is that of a new pipeline, and one is of clocks.py.
+_EXECUTIONS_OF_OBSERVERS = _TABLES.count("codepipeline:StartPipelineExecution") + 2
 # Two IAM users, three roles in CodeBuild and of an author, two sessions of the builds, each execution.
-_USERS_OF_OBSERVERS = 2 + 3 + 2 + _EXECUTIONS_OF_TABLES
+_USERS_OF_OBSERVERS = 2 + 3 + 2 + _EXECUTIONS_OF_OBSERVERS
 # Seconds of Lambda, an alarm or a key for an hour, some objects and events.
 _OBSERVER = 0.01
 
@@ -57,7 +58,7 @@ def _minutes_of_observers(count: int) -> int:
     """The rows of the tables need those of their stacks, executions and waits, and the other observers one each."""
     stacks = sum(_TABLES.count(f'"{word} ') for word in ("create", "update"))
     others = count - len(table.all_rows())
-    return _OBSERVER_MINUTES * others + _STACK_MINUTES * (stacks + _EXECUTIONS_OF_TABLES) + _waits()[0] // 60
+    return _OBSERVER_MINUTES * others + _STACK_MINUTES * (stacks + _EXECUTIONS_OF_OBSERVERS) + _waits()[0] // 60
 
 
 def _waits() -> tuple[int, int]:
