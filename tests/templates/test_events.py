@@ -232,6 +232,8 @@ def test_first_push_event_matches_the_rule_transformation():
                      ProjectID="infra", BranchExists="false", FunctionArn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev")
     rule = stack.properties("EventRule")
     (target,) = rule["Targets"]
+    # Lambda's own policy names the callers.
+    assert "RoleArn" not in target
     # A placeholder becomes the JSON of its value:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     transformer = target["InputTransformer"]

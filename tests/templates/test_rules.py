@@ -1,10 +1,12 @@
 """The rules of all templates, which CloudFormation checks before it creates anything.
 
-Each assertion has a row with parameters that break its rule alone. If the properties of a pipeline can contain the same
-contradiction, the row names the example in tests/schemas that has them: the decoder and the schema reject it, too.
+Each assertion has a row with parameters that break its rule alone. The assertion's text begins with one of them, or with the
+missing one. If the properties of a pipeline can contain the same contradiction, the row names the example in tests/schemas
+that has them: the decoder and the schema reject it, too.
 """
 
 import json
+import re
 
 import pytest
 
@@ -17,7 +19,8 @@ EXAMPLES = {example["name"]: example for example in json.loads((scene.TEMPLATE.p
 GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab"}
 SILENT = {**GITLAB, "ReportToGitLab": "false"}
 REVIEW, NAMED, AUTOMATIC = {"ReviewBranches": "review/*"}, {"GitLabEnvironmentName": "test/eu"}, {"AutoApprove": "NoChanges"}
-BY_TAG = {"ApprovalFromGitLab": "true", "FunctionApprovals": "GitLab"}
+BY_TAG = {"ApprovalFromGitLab": "true"}
+ALLOWED_BY_TAG = {**BY_TAG, "FunctionApprovals": "GitLab"}
 ELSEWHERE = {"RepositoryAccountId": "111122223333", "RepositoryName": "shop"}
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/"
 SLACK = {"SlackWorkspaceId": "T01234567", "SlackChannelId": "C01234567"}
@@ -26,56 +29,59 @@ CHANNEL = f"arn:aws:chatbot::{ACCOUNT}:chat-configuration/slack-channel/slack-de
 # Without a first project, these settings of template.yaml would have no effect.
 OF_THE_FIRST_PROJECT = [
     {"BranchName": "main"}, {"DeployTemplatePath": "template.yaml"}, GITLAB, {"GitLabProjectUrl": "https://gitlab.example.com/a/b"},
-    {"RotationSerial": "2"}, {**GITLAB, **REVIEW}, {**GITLAB, **BY_TAG}, {"ResourceTags": '{"a":"b"}'}, {"Drift": "Report"}]
+    {"RotationSerial": "2"}, {"ResourceTags": '{"a":"b"}'}, {"Drift": "Report"}]
 # With each of these, no change set waits for an approval.
 NO_CHANGE_SET = [
     ({"ApprovalRequired": "false"}, "an approval by a tag that is not required"),
     ({"DeployActionMode": "CREATE_UPDATE"}, "an approval by a tag without a change set"),
     ({"DeployOnFailure": "Rollback"}, "an approval by a tag with a rollback")]
 
-# The templates, the rule, parameters that break it, and the example.
+# The templates, the rule once for each broken assertion, parameters that break it, and the example, or None if properties cannot have the same.
 BROKEN = [
     ("template project cross-account-repository", "EveryEnvironmentHasABranch", {"EnvID": "stg"}, "an environment that no branch reaches"),
-    ("people branch-protection", "EveryEnvironmentNamesItsBranches", {"EnvID": "stg"}, ""),
+    ("people branch-protection", "EveryEnvironmentNamesItsBranches", {"EnvID": "stg"}, None),
     ("template project", "AProjectNeedsAToken", {"GitLabProject": "platform/infra"}, "reports with an empty token"),
-    ("template project", "ATokenNeedsAProject", {"GitLabTokenSecretId": "gitlab"}, ""),
+    ("template project", "ATokenNeedsAProject", {"GitLabTokenSecretId": "gitlab"}, None),
     *[("template project", "ReviewsNeedGitLab", {**given, **REVIEW}, "a review without GitLab") for given in ({}, SILENT)],
-    *[("project", "ReviewsNeedGitLab", {**GITLAB, **REVIEW, **given}, "") for given in (ELSEWHERE, {"ImageRepositoryName": "ecr-dev-shop"})],
-    ("project", "TransformsAreReviewed", {**GITLAB, "ReviewAllowTransforms": "true"}, ""),
+    *[("project", "ReviewsNeedGitLab", {**GITLAB, **REVIEW, **given}, None) for given in (ELSEWHERE, {"ImageRepositoryName": "ecr-dev-shop"})],
+    ("project", "TransformsAreReviewed", {**GITLAB, "ReviewAllowTransforms": "true"}, None),
     *[("project", "ReportsNeedGitLab", {**given, **NAMED}, "reports without GitLab") for given in ({}, SILENT)],
-    ("project", "ReportsNeedGitLab", {"GitLabEnvironmentUrlOutput": "Address"}, ""),
-    *[(template, rule, {**given, **BY_TAG}, "an approval by a tag without GitLab") for given in ({}, SILENT)
-      for template, rule in (("template", "TagsNeedGitLab"), ("project", "TagsApproveChangeSets"))],
-    ("template", "TagsNeedGitLab", {**GITLAB, **BY_TAG, "FunctionApprovals": "NoChanges"}, ""),
+    ("project", "ReportsNeedGitLab", {"GitLabEnvironmentUrlOutput": "Address"}, None),
+    *[(template, rule, {**given, **by_tag}, "an approval by a tag without GitLab") for given in ({}, SILENT)
+      for template, rule, by_tag in (("template", "TagsNeedGitLab", ALLOWED_BY_TAG), ("project", "TagsApproveChangeSets", BY_TAG))],
+    ("template", "TagsNeedGitLab", {**GITLAB, **BY_TAG, "FunctionApprovals": "NoChanges"}, None),
     *[("project", "TagsApproveChangeSets", {**GITLAB, **BY_TAG, **given}, example) for given, example in NO_CHANGE_SET],
-    *[("project", "AnEmptyChangeSetIsAChangeSet", {**AUTOMATIC, **given}, "") for given, _ in NO_CHANGE_SET],
+    *[("project", "AnEmptyChangeSetIsAChangeSet", {**AUTOMATIC, **given}, None) for given, _ in NO_CHANGE_SET],
     ("project", "AnEmptyChangeSetIsAChangeSet", {**AUTOMATIC, "DeployActionMode": "REPLACE_ON_FAILURE"}, "no changes without a change set"),
     ("project", "AChangeSetIsExecutedOnce", {"DeployActionMode": "CHANGE_SET", "DeployOnFailure": "Rollback"}, "a rollback of a change set"),
-    *[("project", "PathsAreOfThisAccount", {**ELSEWHERE, name: "a/**,b"}, "") for name in ("SourcePaths", "SourcePathsExcluded")],
-    ("project", "AnApprovalRuleIsOfThisAccount", {**ELSEWHERE, "ApproversNeeded": "1"}, ""),
-    ("project", "ARepositoryOfAnAccountHasAName", {"RepositoryAccountId": "111122223333"}, ""),
-    ("project", "AnImageOfAnAccountHasARepository", {"ImageAccountId": "111122223333"}, ""),
+    *[("project", "PathsAreOfThisAccount", {**ELSEWHERE, name: "a/**,b"}, None) for name in ("SourcePaths", "SourcePathsExcluded")],
+    ("project", "AnApprovalRuleIsOfThisAccount", {**ELSEWHERE, "ApproversNeeded": "1"}, None),
+    ("project", "ARepositoryOfAnAccountHasAName", {"RepositoryAccountId": "111122223333"}, None),
+    ("project", "AnImageOfAnAccountHasARepository", {"ImageAccountId": "111122223333"}, None),
     ("project cross-account-artifacts", "TheyAreOtherAccounts", {**ELSEWHERE, "RepositoryAccountId": ACCOUNT}, "a repository of this account by its ARN"),
-    ("project cross-account-artifacts", "TheyAreOtherAccounts", {"ImageAccountId": ACCOUNT, "ImageRepositoryName": "a"}, ""),
-    ("cross-account-repository cross-account-image", "ItIsAnotherAccount", {"PipelineAccountId": ACCOUNT}, ""),
-    ("cross-account-s3", "ItIsAnotherAccount", {"RepositoryAccountId": ACCOUNT}, ""),
-    ("replica", "ACopyIsInAnotherRegion", {"SourceRegion": REGION}, ""),
-    ("replication", "ACopyIsInAnotherRegion", {"ReplicaRegion": REGION}, ""),
-    ("repository", "AllIsAlone", {"TriggerEvents": "all,deleteReference"}, ""),
-    *[("template", "SettingsOfTheFirstProjectNeedIt", {"ProjectID": "", **given}, "") for given in OF_THE_FIRST_PROJECT],
-    ("template", "SubnetsNeedASecurityGroup", {"VpcSubnetIds": IN_A_VPC["VpcSubnetIds"]}, ""),
-    ("template", "ASecurityGroupNeedsSubnets", {"VpcSecurityGroupIds": IN_A_VPC["VpcSecurityGroupIds"]}, ""),
-    ("template", "Ipv6NeedsSubnets", {"VpcIpv6": "true"}, ""),
-    ("template", "NoProxyNeedsAProxy", {"NoProxy": "10.0.0.0/8"}, ""),
-    ("template", "DeployedRolesHaveOneBoundary", {"DeployedRoles": "Bounded", "DeployedRolesBoundaryArn": f"{POLICY}deployed"}, ""),
-    ("template", "DeployedRolesHaveABoundaryOfTheirOwn", {"PermissionsBoundaryArn": f"{POLICY}own", "DeployedRolesBoundaryArn": f"{POLICY}own"}, ""),
-    ("notifications", "AChannelNeedsAWorkspace", {"SlackChannelId": "C01234567"}, ""),
-    ("notifications", "AWorkspaceNeedsAChannel", {"SlackWorkspaceId": "T01234567"}, ""),
-    ("notifications", "AWorkspaceNeedsAChannel", {**SLACK, "SlackConfigurationArn": CHANNEL}, ""),
-    *[("notifications", "TeamsNeedsAllOfItsIds", {**TEAMS, name: ""}, "") for name in TEAMS],
-    ("notifications", "TeamsNeedsAllOfItsIds", {**TEAMS, "TeamsConfigurationArn": CHANNEL}, ""),
-    ("notifications", "ARepositoryNeedsAProject", {"ProjectID": "", "RepositoryName": "shop"}, ""),
-    ("notifications", "APipelineNeedsAProject", {"ProjectID": "", "PipelineName": "codepipeline-dev-s3-site"}, ""),
+    ("project cross-account-artifacts", "TheyAreOtherAccounts", {"ImageAccountId": ACCOUNT, "ImageRepositoryName": "a"}, None),
+    ("cross-account-repository cross-account-image", "ItIsAnotherAccount", {"PipelineAccountId": ACCOUNT}, None),
+    ("cross-account-s3", "ItIsAnotherAccount", {"RepositoryAccountId": ACCOUNT}, None),
+    ("replica", "ACopyIsInAnotherRegion", {"SourceRegion": REGION}, None),
+    ("replication", "ACopyIsInAnotherRegion", {"ReplicaRegion": REGION}, None),
+    ("repository", "AllIsAlone", {"TriggerEvents": "all,deleteReference"}, None),
+    *[("template", "SettingsOfTheFirstProjectNeedIt", {"ProjectID": "", **given}, None) for given in OF_THE_FIRST_PROJECT],
+    # The assertion about GitLabProject, too: without it, another rule is broken.
+    *[("template", "SettingsOfTheFirstProjectNeedIt " * 2, {"ProjectID": "", **GITLAB, **given}, None) for given in (REVIEW, ALLOWED_BY_TAG)],
+    ("template", "SubnetsNeedASecurityGroup", {"VpcSubnetIds": IN_A_VPC["VpcSubnetIds"]}, None),
+    ("template", "ASecurityGroupNeedsSubnets", {"VpcSecurityGroupIds": IN_A_VPC["VpcSecurityGroupIds"]}, None),
+    ("template", "Ipv6NeedsSubnets", {"VpcIpv6": "true"}, None),
+    ("template", "NoProxyNeedsAProxy", {"NoProxy": "10.0.0.0/8"}, None),
+    ("template", "DeployedRolesHaveOneBoundary", {"DeployedRoles": "Bounded", "DeployedRolesBoundaryArn": f"{POLICY}deployed"}, None),
+    ("template", "DeployedRolesHaveABoundaryOfTheirOwn", {"PermissionsBoundaryArn": f"{POLICY}own", "DeployedRolesBoundaryArn": f"{POLICY}own"}, None),
+    ("notifications", "AChannelNeedsAWorkspace", {"SlackChannelId": "C01234567"}, None),
+    ("notifications", "AWorkspaceNeedsAChannel", {"SlackWorkspaceId": "T01234567"}, None),
+    ("notifications", "AWorkspaceNeedsAChannel", {**SLACK, "SlackConfigurationArn": CHANNEL}, None),
+    *[("notifications", "TeamsNeedsAllOfItsIds", {**TEAMS, name: ""}, None) for name in TEAMS],
+    *[("notifications", "TeamsNeedsAllOfItsIds " * 2, {name: TEAMS[name]}, None) for name in TEAMS],
+    ("notifications", "TeamsNeedsAllOfItsIds", {**TEAMS, "TeamsConfigurationArn": CHANNEL}, None),
+    ("notifications", "ARepositoryNeedsAProject", {"ProjectID": "", "RepositoryName": "shop"}, None),
+    ("notifications", "APipelineNeedsAProject", {"ProjectID": "", "PipelineName": "codepipeline-dev-s3-site"}, None),
 ]
 ACCEPTED = [
     ("template project people branch-protection cross-account-repository", {}),
@@ -83,7 +89,7 @@ ACCEPTED = [
     ("template project", {"EnvID": "stg", "BranchName": "staging"}),
     # An address alone configures nothing.
     ("template project", {"GitLabUrl": "https://git.example.com"}),
-    *[("template project", {**GITLAB, **REVIEW, **BY_TAG, **NAMED, "ReportToGitLab": value}) for value in ("true", "BuildLog")],
+    *[("template project", {**GITLAB, **REVIEW, **ALLOWED_BY_TAG, **NAMED, "ReportToGitLab": value}) for value in ("true", "BuildLog")],
     ("template", {"EnvID": "stg", "ProjectID": ""}),
     ("template", {"ProjectID": "", "GitLabTokenKmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1", "ApprovalTopicArn": APPROVAL_TOPIC}),
     ("template", {**IN_A_VPC, **PROXY, "VpcIpv6": "true"}),
@@ -92,6 +98,8 @@ ACCEPTED = [
     ("project", {**GITLAB, **REVIEW, **AUTOMATIC, "ReviewAllowTransforms": "true", "SourcePaths": "a/**", "RepositoryName": "shop",
                  "ApproversNeeded": "1", "DeployActionMode": "CHANGE_SET"}),
     ("project", {"DeployOnFailure": "Rollback"}),
+    ("project", AUTOMATIC),
+    ("project", {**GITLAB, **BY_TAG, "DeployActionMode": "CHANGE_SET"}),
     ("project", {**ELSEWHERE, "ImageAccountId": "111122223333", "ImageRepositoryName": "a"}),
     ("people branch-protection", {"EnvID": "stg", "ProtectedBranches": "main"}),
     ("cross-account-repository", {"EnvID": "stg", "BranchNames": "staging,hotfix"}),
@@ -118,7 +126,10 @@ def deployed(template, given):
 @pytest.mark.parametrize(("template", "rule", "given", "example"), each(BROKEN))
 def test_contradiction_is_rejected_as_in_the_properties(template, rule, given, example):
     made = deployed(template, given)
-    assert {*made.names_of_broken_rules()} == {rule}
+    assert made.names_of_broken_rules() == rule.split()
+    for why in made.broken_rules():
+        [subjects] = re.findall(r"^(\w+(?: and \w+)?) (?:is|must|needs?)\b", why)
+        assert any("".join(made.values[name]) == "" if " is required " in why else given.get(name) for name in subjects.split(" and ")), why
     for pipeline in made.of_type("Custom::GitOpsPipeline") if example else ():
         assert EXAMPLES[example]["faults"] and contains(made.properties(pipeline), EXAMPLES[example]["properties"])
 
@@ -134,6 +145,11 @@ def contains(properties, example):
 @pytest.mark.parametrize(("template", "given"), each(ACCEPTED))
 def test_settings_without_a_contradiction_are_accepted(template, given):
     assert deployed(template, given).broken_rules() == []
+
+
+@pytest.mark.parametrize(("templates", "given"), [(templates, given) for templates, _, given, _ in BROKEN] + ACCEPTED)
+def test_each_parameter_of_a_row_exists(templates, given):
+    assert given.keys() <= {name for template in templates.split() for name in deployed(template, {}).template["Parameters"]}
 
 
 @pytest.mark.parametrize("template", [path.stem for path in scene.templates()])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.templates.across_accounts import IMAGES, REPOSITORIES, SHOP
 from tests.templates.companions import environment, project
-from tests.templates.deployed import ACCOUNT, REGION
+from tests.templates.deployed import ACCOUNT, REGION, source
 from tests.templates.test_property_patterns import ROWS as REACHING
 
 BOTH = ["template", "project"]
@@ -34,8 +34,9 @@ def approval(**properties):
     return {"Approval": {"CustomData": "The next version of shop is ready for dev", **properties}}
 
 
-# The templates, the parameters, and the properties of the pipeline and of the credential that differ from those without them.
+# The templates, the parameters, and the properties of the pipeline and of the credential beside those of `without`.
 ROWS = [
+    (BOTH, {}, {}, {}),
     (BOTH, {"EnvID": "stg", "BranchName": 'release/"next"'}, {"BranchMap": '{"stg":"release/\\"next\\""}'}, {}),
     (BOTH, {"ApprovalTopicArn": TOPIC}, approval(NotificationTopicArn=TOPIC), {}),
     (BOTH, {"GitLabProjectUrl": URL}, approval(ExternalEntityLink=LINK), {}),
@@ -72,6 +73,7 @@ ROWS = [
      {"Deploy": {"Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]}}, {}),
     (["project"], {"DeployWindow": "* * 9-17 ? * MON,FRI in Europe/Berlin"},
      {"Deploy": {"Window": {"Cron": "* * 9-17 ? * MON,FRI", "TimeZone": "Europe/Berlin"}}}, {}),
+    (["project"], {"RepositoryName": "shop"}, {"Source": {"RepositoryName": "shop"}}, {}),
     (["project"], {"SourcePaths": "a/**"}, {"Source": {"Paths": {"Includes": ["a/**"]}}}, {}),
     (["project"], {"SourcePathsExcluded": "a,b", "RepositoryName": "shop"}, {"Source": {"RepositoryName": "shop", "Paths": {"Excludes": ["a", "b"]}}}, {}),
     (["project"], {"ApproversNeeded": 2}, {"ApprovalRule": {"ApproversNeeded": "2"}}, {}),
@@ -88,6 +90,19 @@ ROWS = [
 ALL = [pytest.param(template, *row, id=f"{template} {row[0]}") for templates, *row in ROWS for template in templates]
 
 
+def without(template, env):
+    """The properties of the pipeline and of the credential without further parameters."""
+    is_first = template == "template"
+    token = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-{env}" if is_first else f"import:cfn-gitops-{env}-ServiceToken"
+    serial = source()["Outputs"]["RenderingVersion"]["Value"] if is_first else ""
+    return {
+        "Custom::GitOpsPipeline": {"ServiceToken": token, "ServiceTimeout": 3600, "EnvID": env, "ProjectID": "shop", "RenderingSerial": serial},
+        "Custom::MirrorCredential": {
+            "ServiceToken": token, "ServiceTimeout": 900, "UserName": f"user-{env}-codecommit-mirroring" if is_first else f"user-{env}-shop-mirror",
+            "RepositoryNames": ["Pipeline.RepositoryName"], **({"ForeignCredentials": "Refuse"} if is_first else {})},
+    }
+
+
 def properties(template, kind, given):
     stack = environment(ProjectID="shop", **given) if template == "template" else project(**given)
     [name] = stack.of_type(kind)
@@ -97,10 +112,10 @@ def properties(template, kind, given):
 
 @pytest.mark.parametrize(("template", "given", "of_the_pipeline", "of_the_credential"), ALL)
 def test_parameter_changes_these_properties_alone(template, given, of_the_pipeline, of_the_credential):
-    default = {"EnvID": given.get("EnvID", "dev")}
+    default = without(template, given.get("EnvID", "dev"))
     for kind, expected in (("Custom::GitOpsPipeline", of_the_pipeline), ("Custom::MirrorCredential", of_the_credential)):
         found = properties(template, kind, given)
-        assert found == (None if expected is None else {**properties(template, kind, default), **expected}), kind
+        assert found == (None if expected is None else {**default[kind], **expected}), kind
 
 
 def test_each_parameter_that_becomes_a_property_has_a_row():
