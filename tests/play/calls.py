@@ -10,7 +10,7 @@ from typing import Any
 import jmespath
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathTypeError
 
 HEADERS = ("x-page", "x-per-page", "x-next-page", "x-prev-page", "x-total", "x-total-pages")
 DEFAULT_STATUS = {"GET": 200, "PUT": 200, "POST": 201, "DELETE": 204}
@@ -76,22 +76,15 @@ class Calls:
         return re.sub(PLACEHOLDER, lambda found: str(self._value(found)), value)
 
     def _value(self, found: re.Match[str]) -> Any:
-        values = self.seen.get(found[1])
-        return values[int(found[2] or 1) - 1] if values else found[0]
+        return self.seen[found[1]][int(found[2] or 1) - 1]
 
-    def remember(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-        """The values of the answer, and those that `wanted` gives a name: `{"Stacks[0].StackId": $stack}`."""
-        for expression, value in wanted.items():
-            if isinstance(value, str) and (named := re.fullmatch(PLACEHOLDER, value)):
-                self.seen[named[1]] = [member(found, expression)]
-        self._remember(found)
-
-    def _remember(self, found: dict[str, Any], prefix: str = "") -> None:
+    def remember(self, found: dict[str, Any], prefix: str = "") -> None:
+        """The values of the answer."""
         for name, value in ((prefix + name, value) for name, value in found.items()):
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 value = value[0]
             if isinstance(value, dict):
-                self._remember(value, f"{name}_")
+                self.remember(value, f"{name}_")
             elif name not in self._own and value not in self.seen.setdefault(name, []):
                 self.seen[name].append(value)
 
@@ -102,10 +95,10 @@ def is_of_gitlab(operation: str) -> bool:
 
 
 def member(found: dict[str, Any], expression: str) -> Any:
-    """A member of an answer, or the result of a JMESPath expression. `None` without it."""
+    """A member of an answer, or the result of a JMESPath expression. `None` without it, even if a function needs it."""
     if expression in found or re.fullmatch(r"[\w-]+", expression):
         return found.get(expression)
-    with contextlib.suppress(JMESPathError):
+    with contextlib.suppress(JMESPathTypeError):
         return jmespath.search(expression, found)
     return None
 
@@ -120,7 +113,7 @@ def matches(wanted: Any, found: Any, is_whole: bool = False) -> bool:
             for name, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list):
         if all(isinstance(each, str) for each in wanted):
-            return sorted(wanted) == sorted(map(str, found))
+            return sorted(wanted) == sorted(found, key=str)
         return len(wanted) == len(found) and all(map(matches, wanted, found))
     if isinstance(wanted, str):
         return _text_matches(wanted, found)
@@ -132,7 +125,4 @@ def _text_matches(wanted: str, found: Any) -> bool:
         return found is not None and str(found) != wanted[1:]
     if wanted[:1] == "~":
         return found is not None and re.fullmatch(wanted[1:], str(found), re.DOTALL) is not None
-    # A name without a value, which it gets by this answer.
-    if re.fullmatch(PLACEHOLDER, wanted):
-        return found is not None
     return bool(wanted == found)

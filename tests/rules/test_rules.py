@@ -61,7 +61,7 @@ class Run(Calls):
             asked, sent, wanted = self.filled(made), self.filled(parameters), self.wanted(made, expected)
             found = self.ask(asked, sent)
             assert matches(wanted, found), f"{asked} {sent}\nreturned {found}\ninstead of {wanted}"
-            self.remember(found, wanted)
+            self.remember(found)
 
     def send_to_gitlab(self, method: str, path: str, body: Any) -> requests.Response:
         if not path.startswith(("/projects/", "/personal")):

@@ -156,8 +156,9 @@ class Player(Calls):
     def _prepare(self, operation: str, parameters: Any = None, *expected: Any) -> None:
         looked = self._look(operation, parameters, expected or [None])
         for wanted in looked.wanted:
-            if matches(wanted, looked.found):
-                self.remember(looked.found, wanted)
+            if _matches(wanted, looked.found):
+                self.seen |= {name: [member(looked.found, key)] for key, name in _unnamed(wanted).items()}
+                self.remember(looked.found)
                 return
         raise NotSeen(f"{operation} answered {_text(looked.shown())}")
 
@@ -182,10 +183,14 @@ class Player(Calls):
         is_held, shown = matches(wanted[0], found), looked.shown()
         if not is_held and (not any(matches(each, found) for each in wanted[1:]) if refuted else looked.is_failure):
             raise NotSeen(f"{operation} answered {_text(shown)}")
-        self.remember(found, {})
+        self.remember(found)
         in_time = bool(refuted) or not looked.limit or looked.seconds <= looked.limit
         took = f" after {looked.seconds:.0f} s" if looked.limit else ""
         return Seen(is_held and in_time, f"{looked.operation}: {_text(shown)}{took}", shown, looked.operation)
+
+    def _value(self, found: re.Match[str]) -> Any:
+        """A name without a value stays."""
+        return super()._value(found) if found[1] in self.seen else found[0]
 
     def _unknown(self, value: Any) -> list[str]:
         """The names in it that have no value."""
@@ -204,10 +209,10 @@ class Player(Calls):
             asked, sent, began = self.filled(single), self.filled(parameters), time.monotonic()
             while True:
                 found, took = self.ask(asked, sent), time.monotonic() - began
-                if took >= seconds or matches(wanted[0], found):
+                if took >= seconds or _matches(wanted[0], found):
                     break
                 time.sleep(min(1, waiting.PACE.interval))
-            if not matches(wanted[0], found):
+            if not _matches(wanted[0], found):
                 break
         return _Looked(single, found, wanted, took, int(limit or 0))
 
@@ -271,6 +276,16 @@ class Player(Calls):
             found |= client.get_paginator(method).paginate(**given).build_full_result()
         read: dict[str, Any] = _read(found)
         return read
+
+
+def _unnamed(wanted: dict[str, Any]) -> dict[str, str]:
+    """The expected names without a value, which take that of the answer: `{"Stacks[0].StackId": $stack}`."""
+    found = {key: re.fullmatch(PLACEHOLDER, value) for key, value in wanted.items() if isinstance(value, str)}
+    return {key: named[1] for key, named in found.items() if named}
+
+
+def _matches(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
+    return matches(wanted | dict.fromkeys(_unnamed(wanted), "!"), found)
 
 
 def _secrets(found: Any) -> Iterator[str]:
