@@ -152,6 +152,7 @@ def test_password_of_an_answer_is_hidden() -> None:
 
 
 CALLS = [(name, call) for play in table.tables() for name, call in table.calls(play["calls"]) if name != "end"]
+PLAYER = table.Player(world(Account({})), {})
 ROWS = [each for each in CALLS if each[0]]
 # These rows and calls look at a denial.
 DENIED = {"AccessDenied": {"", "assume-role-sends-resource-account", "permission-set-in-principal-arn"},
@@ -160,14 +161,9 @@ DENIED = {"AccessDenied": {"", "assume-role-sends-resource-account", "permission
 REFUTED_BY_EMPTY = {"list-stacks-within-1min", "merge-requests-of-a-pushed-commit"}
 
 
-@cache
-def any_player() -> table.Player:
-    return table.Player(world(Account({})), {})
-
-
 def result_of(name: str, call: list[Any], answer: Callable[[table.Player, str], dict[str, Any]]) -> bool | None:
     """Whether the row holds with this answer, or the call that rows need has it. `None` if it is not seen."""
-    player = copy.copy(any_player())
+    player = copy.copy(PLAYER)
     player.seen = {given: ["1", "2", "3"] for given, _ in re.findall(PLACEHOLDER, json.dumps(call))} | player.seen
     player.ask = lambda operation, _: answer(player, operation)  # type: ignore[method-assign]
     try:

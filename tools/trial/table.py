@@ -82,7 +82,8 @@ def _values(world: World) -> dict[str, str]:
             "joined_region": story.aws.region.replace("-", ""), "partition": Session().get_partition_for_region(story.aws.region),
             "bucket": sources.bucket(world), "mirror_user": names.user, "branch": names.branch,
             "free_branch": names.unprotected_branch, "pipeline": project.name, "repository": project.repository,
-            "child": project.stack_name, "environment": story.environment.name, "failed_environment": story.failing.id, "log_group": f"/aws/lambda/{story.environment.function_name}",
+            "child": project.stack_name, "environment": story.environment.name, "failed_environment": story.failing.id,
+            "log_group": f"/aws/lambda/{story.environment.function_name}",
             "n": "1", "now": "", "began": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
             "tomorrow": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}", "long_text": "0" * 4096,
             "storage": world.client("s3").meta.endpoint_url, "deployer": f"role-{names.first}-codedeploy-cfn"}
@@ -209,6 +210,7 @@ class Player(Calls):
             asked, sent, began = self.filled(single), self.filled(parameters), time.monotonic()
             while True:
                 found, took = self.ask(asked, sent), time.monotonic() - began
+                self._world.story.loop.passwords.update(_secrets(found))
                 if took >= seconds or _matches(wanted[0], found):
                     break
                 time.sleep(min(1, waiting.PACE.interval))
@@ -219,12 +221,6 @@ class Player(Calls):
     # --- operations ---------------------------------------------------------------------------
 
     def ask(self, operation: str, parameters: Any) -> dict[str, Any]:
-        """The answer, whose secrets the report then hides."""
-        found = self._ask(operation, parameters)
-        self._world.story.loop.passwords.update(_secrets(found))
-        return found
-
-    def _ask(self, operation: str, parameters: Any) -> dict[str, Any]:
         word, _, what = operation.partition(" ")
         if word in ("create", "update"):
             return self._stack(word, what, parameters or {})
@@ -289,12 +285,11 @@ def _matches(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
 
 
 def _secrets(found: Any) -> Iterator[str]:
-    if isinstance(found, list):
-        for each in found:
-            yield from _secrets(each)
-    elif isinstance(found, dict):
-        yield from (value for name, value in found.items() if name in _SECRETS and value and isinstance(value, str))
-        yield from _secrets([*found.values()])
+    """The values of an answer that the report hides."""
+    for name, each in found.items() if isinstance(found, dict) else enumerate(found if isinstance(found, list) else ()):
+        if name in _SECRETS and each and isinstance(each, str):
+            yield each
+        yield from _secrets(each)
 
 
 def _unless_denied(assume: Callable[[], Any]) -> Any:
