@@ -1,5 +1,6 @@
 """The output of tools/docs/reference.py: the pages of docs/reference/, and the pictures."""
 
+import json
 import re
 from html import unescape
 from itertools import combinations
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+from cli import main
 from tools.docs import pictures
 from tools.docs import reference
 from tools.docs import reference_operations
@@ -20,6 +22,26 @@ from tools.docs import reference_properties
 def test_page_is_as_its_source_gives_it(name):
     differs = (reference.REFERENCE / name).read_text() != reference.PAGES[name]()
     assert not differs, "run `python -m tools.docs.reference --write`"
+
+
+def test_each_name_of_a_source_is_in_its_section():
+    def lacks(page, section, names):
+        text = (reference.REFERENCE / page).read_text().partition(f"\n{section}\n")[2]
+        part = re.split(r"^#{1,%d} " % section.index(" "), text, maxsplit=1, flags=re.MULTILINE)[0]
+        return [f"{page}, {section}: {name}" for name in names if not re.search(rf"^\| [^|]*`{re.escape(name)}[` ]", part, re.MULTILINE)]
+
+    metrics = [metric["name"] for metric in json.loads((ROOT / "docs/metrics.json").read_text())["metrics"]]
+    alarms = re.findall(r"AlarmName: !Sub (\S+)", (ROOT / "template.yaml").read_text().replace("${EnvID}", "<EnvID>"))
+    [commands] = [action.choices for action in main.parser()._actions if action.choices]
+    common = set.intersection(*({*command._option_string_actions} for command in commands.values())) - {"-h", "--help"}
+    missing = [*lacks("metrics.md", "## Metrics", metrics), *lacks("metrics.md", "## Alarms", alarms),
+               *lacks("commands.md", "## cfn-gitops", common)]
+    for name, command in commands.items():
+        missing += lacks("commands.md", f"### {name}", command._option_string_actions.keys() - common - {"-h", "--help"})
+    for template in (ROOT / "template.yaml", *(ROOT / "templates").glob("*.yaml")):
+        content = reference.loaded(template)
+        missing += lacks("template-parameters.md", f"## {template.relative_to(ROOT)}", [*content["Parameters"], *content.get("Outputs", ())])
+    assert len(metrics) > 10 and len(alarms) > 10 and len(common) > 2 and missing == []
 
 
 @pytest.mark.parametrize("template", ["template.yaml", "templates/project.yaml"])
