@@ -51,6 +51,7 @@ def test_sound_code_has_no_finding(measured):
     ("statuses of stacks as text", {"cli/account.py": "_DONE = (\"CREATE_COMPLETE\",)\n", "cli/environment/stack_statuses.py": "A = \"CREATE_FAILED\"\n"}),
     ("type names defined twice", {"src/wide.rs": "enum Part {\n    A,\n}\n"}),
     ("functions over 60 lines", {"src/wide.rs": "pub async fn a() {\n" + "    b();\n" * 59 + "}\n"}),
+    ("tests that no step runs", {"tests/support/src/lib.rs": "mod tests {\n    #[test]\n    fn a() {}\n}\n"}),
     ("tuples as parameters", {"src/wide.rs": "fn a(b: u8, c: &(u8, u8)) {}\n"}),
     ("tuples as parameters", {"src/wide.rs": "fn a<F: Fn(u8) -> u8>(f: F, (b, c): (u8, u8)) {}\n"}),
     ("dependency cycles of files", {"src/low.rs": "const A: &str = \"a // b\";\nuse crate::high::Part;\npub struct Low(Part, char = '\"');\n"}),

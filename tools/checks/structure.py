@@ -28,7 +28,7 @@ FAULTS = (
     "dependency cycles of files", "dependency cycles of folders", "type names defined twice", "functions over 60 lines",
     "tuples as parameters", "comment lines over 100 columns", "impure imports of plans", "AWS enums read elsewhere",
     "statuses of stacks as text",
-    "Python imports past the layers", "dependency cycles of Python modules",
+    "tests that no step runs", "Python imports past the layers", "dependency cycles of Python modules",
 )
 MAX_FUNCTION_LINES = 60
 # A plan decides with data alone. It may use the types of clients, but not their calls, errors of calls, or a clock.
@@ -272,6 +272,9 @@ def measure() -> tuple[dict[str, list[str]], list[int]]:
     found["statuses of stacks as text"] += [
         f"{shown(file)}: {status}" for file in sorted((ROOT / "cli").rglob("*.py")) if shown(file) != STACK_STATUSES
         for status in _STACK_STATUS.findall(file.read_text())]
+    # `make test` runs no unit tests of these: tools/checks/run.py.
+    for file in (file for place in ("src/main.rs", "tests/fake-aws/src/**/*.rs", "tests/support/src/**/*.rs") for file in sorted(ROOT.glob(place))):
+        found["tests that no step runs"] += [shown(file) for _ in re.findall(r"^ *#\[(?:tokio::)?test\b", file.read_text(), re.M)]
     imports = python_imports.read(ROOT)
     found["Python imports past the layers"] = python_imports.past_layers(imports)
     found["dependency cycles of Python modules"] = [" and ".join(cycle) for cycle in cycles(imports)]
