@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+# npm reaches its registry with the user's proxy and settings: tests/deployment/test_cdk.py.
 INHERITED = dict(os.environ)
 # The tests' own options, and the places of programs and compilers. Any other variable may change the result of a program: AWS_PROFILE,
 # HTTPS_PROXY, GIT_DIR, COLUMNS, PYTHONWARNINGS.
 _KEPT = re.compile("PATH|LD_LIBRARY_PATH|TMPDIR|USER|LOGNAME|SCHEDULES|RECORDED_CALLS|DEPLOYMENT_TRANSCRIPTS|DOCS_PYTHON|"
-                   "PYTHON(DONTWRITEBYTECODE|PYCACHEPREFIX)|(CARGO|CFN_GITOPS|PYTEST|RUSTUP)_.+")
+                   "PYTHON(DONTWRITEBYTECODE|PYCACHEPREFIX)|RUST(FLAGS|C_WRAPPER|C_WORKSPACE_WRAPPER)|(CARGO|CFN_GITOPS|PYTEST|RUSTUP)_.+")
 # The user's one may be missing or read-only, or have settings of git and AWS.
 _HOME = tempfile.TemporaryDirectory(prefix="home-")
 
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if sys.flags.optimize or sys.warnoptions or locale.getpreferredencoding(False).lower() != "utf-8":
         config.pluginmanager.getplugin("capturemanager").suspend_global_capture(in_=True)
         _HOME.cleanup()
+        print("The tests start again, without Python's options.", file=sys.stderr, flush=True)
         kept = {name: value for name, value in INHERITED.items() if _KEPT.fullmatch(name) or not name.startswith(("PYTHON", "LANG", "LC_"))}
         os.execve(sys.executable, [sys.executable, "-m", "pytest", *config.invocation_params.args], kept | {"LANG": "C.UTF-8"})
     # Below nohup or in the background of a script, programs would inherit that signals are ignored, and not end as the tests expect.
