@@ -139,17 +139,18 @@ def _get_commit(request: dict) -> dict:
 
 
 def _create_commit(request: dict) -> dict:
-    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateCommit.html. It deletes no files."""
+    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateCommit.html. It deletes no files, ignores their modes, and keeps
+    neither message nor author."""
     held, branch, parent = existing(request), request["branchName"], request.get("parentCommitId")
     if held.branches().get(branch) != parent:
         raise Rejected("ParentCommitIdOutdatedException", f"The tip of {branch} is another commit")
-    lines = [f"commit refs/heads/{branch}", "committer a <a@example.com> now", "data 0", *([f"from {parent}"] if parent else [])]
+    lines = [f"commit refs/heads/{branch}".encode(), b"committer a <a@example.com> now", b"data 0", *([f"from {parent}".encode()] if parent else [])]
     for each in request["putFiles"]:
-        content = base64.b64decode(each["fileContent"]).decode()
-        lines += [f"M 100644 inline {each['filePath']}", f"data {len(content.encode())}", content]
+        content = base64.b64decode(each["fileContent"])
+        lines += [f"M 100644 inline {each['filePath']}".encode(), b"data %d" % len(content), content]
     with held.pushes, push_events.of(held, iam_evaluator.caller_arn()):
-        subprocess.run(["git", "fast-import", "--quiet", "--date-format=now"], cwd=held.directory, input="\n".join(lines) + "\n",
-                       text=True, check=True)
+        subprocess.run(["git", "fast-import", "--quiet", "--date-format=now"], cwd=held.directory, input=b"\n".join(lines) + b"\n",
+                       check=True)
     return {"commitId": held.branches()[branch]}
 
 

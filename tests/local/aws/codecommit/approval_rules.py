@@ -65,10 +65,18 @@ def _existing(request: dict) -> Template:
     return held
 
 
+def _check_content(content: str) -> None:
+    try:
+        valid = "Statements" in json.loads(content)
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise Rejected("InvalidApprovalRuleTemplateContentException", "The content of the template is not valid")
+
+
 def _create(request: dict) -> dict:
     name = request["approvalRuleTemplateName"]
-    if "Statements" not in json.loads(request["approvalRuleTemplateContent"]):
-        raise Rejected("InvalidApprovalRuleTemplateContentException", "The content of the template is not valid")
+    _check_content(request["approvalRuleTemplateContent"])
     if name in _templates:
         raise Rejected("ApprovalRuleTemplateNameAlreadyExistsException", f"A template named {name} already exists")
     made = _templates[name] = Template(name, request["approvalRuleTemplateContent"],
@@ -98,6 +106,7 @@ def _list(request: dict) -> dict:
 
 def _update_content(request: dict) -> dict:
     held = _existing(request)
+    _check_content(request["newRuleContent"])
     held.content, held.modified, held.user = request["newRuleContent"], time.time(), iam_evaluator.caller_arn()
     return _shape(held)
 
