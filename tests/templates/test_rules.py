@@ -36,7 +36,7 @@ NO_CHANGE_SET = [
     ({"DeployActionMode": "CREATE_UPDATE"}, "an approval by a tag without a change set"),
     ({"DeployOnFailure": "Rollback"}, "an approval by a tag with a rollback")]
 
-# The templates, the rule once for each broken assertion, parameters that break it, and the example, or None if properties cannot have the same.
+# The templates, the rule once for each broken assertion, parameters that break it, and the example, or None without one.
 BROKEN = [
     ("template project cross-account-repository", "EveryEnvironmentHasABranch", {"EnvID": "stg"}, "an environment that no branch reaches"),
     ("people branch-protection", "EveryEnvironmentNamesItsBranches", {"EnvID": "stg"}, None),
