@@ -13,10 +13,11 @@ use super::{
 use crate::checks::delete_completely;
 use crate::fixture::{BRANCH, REPOSITORY, paused};
 use crate::interleavings::deliver_both;
+use fake_aws::interceptor::{body_of, replace_body};
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 use test_support::custom_resource::{ParentStack, deliver_all};
-use test_support::defects::Defect::Sends;
+use test_support::defects::Defect::{Changes, Sends};
 
 /// When an event is delivered, in seconds after the push before the health check: never, once or
 /// twice. The check begins after [`CHECK`] seconds, and takes its second look a minute later.
@@ -249,7 +250,11 @@ fn two_health_checks_start_one_execution() {
 #[test]
 fn other_starts_are_noticed() {
     const START: &str = "StartPipelineExecution";
-    let without_token = Sends(START, "clientRequestToken", "other");
+    let without_token = Changes(START, |_, _, request| {
+        let mut body: Value = serde_json::from_str(&body_of(request)).expect("JSON");
+        body.as_object_mut().expect("members").remove("clientRequestToken");
+        replace_body(request, body.to_string());
+    });
     // It fixes the commit of the first look.
     let of_a_commit = Sends(
         START,
