@@ -30,7 +30,7 @@ fn aws_without_response_fails_before_the_lambda_deadline() {
         let time = function.seconds(3);
         let invocation = function.invoke(&function.request(kind, &mirror()), time);
         let (_, took) = function.failed(&invocation);
-        function.ended_within(time, took);
+        assert!(took < time, "{took:?}");
         assert!(took > time / 2, "{kind}: {took:?}");
         // And when it does again, all is well in the same process.
         function.aws.mood(Mood::Well);

@@ -59,7 +59,7 @@ fn unreachable_bucket_makes_lambda_redeliver() {
     let event = quick(&function);
     let (ended, took) = function.invoke(&event, time).ended();
     let error = ended.error();
-    function.ended_within(time, took);
+    assert!(took < time, "{took:?}");
     let message = error["errorMessage"].as_str().expect("a message");
     assert!(message.contains("could not be reached in time"), "{error}");
     assert!(function.bucket.attempts().len() > 2);
@@ -82,7 +82,7 @@ fn bucket_out_of_reach_fails_in_time() {
                 let (ended, took) = function.invoke(&event, time).ended();
                 let error = ended.error().to_string();
                 assert!(error.contains("could not be reached in time"), "{error}");
-                function.ended_within(time, took);
+                assert!(took < time, "{took:?}");
             });
         }
     });
@@ -108,7 +108,7 @@ fn response_that_cannot_be_sent_is_only_the_result() {
         let (ended, took) = function.invoke(&event, time).ended();
         assert_eq!(ended.result()["Status"], "FAILED");
         // Without a retry until the deadline.
-        assert!(took < time / 2, "{url}: {took:?}");
+        assert!(took < function.seconds(4), "{url}: {took:?}");
     }
     let written = function.ended();
     let reason = "it is not an HTTPS address of Amazon S3";

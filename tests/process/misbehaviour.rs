@@ -59,7 +59,7 @@ fn panic_fails_at_once_and_hides_its_text() {
             let (answer, took) = function.failed(&invocation);
             assert_eq!(answer["PhysicalResourceId"], "misbehaving");
             assert!(!answer.to_string().contains(SECRET), "{answer}");
-            assert!(took < Duration::from_secs(30), "{took:?}");
+            assert!(took < function.seconds(10), "{took:?}");
         }
         function.succeeds(&request(&function, "Behave"));
         let written = function.ended();
@@ -132,7 +132,7 @@ fn hanging_aws_ends_other_events_in_time_by_name() {
         let (ended, took) = function.invoke(&event, time).ended();
         let error = ended.error();
         assert_eq!(error["errorType"], "OutOfTime", "{error}");
-        function.ended_within(time, took);
+        assert!(took < time, "{took:?}");
     }
 }
 
