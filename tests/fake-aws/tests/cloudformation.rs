@@ -2,6 +2,8 @@
 
 use aws_sdk_cloudformation::types::Tag;
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
 
 use super::{
     child::{
@@ -33,6 +35,26 @@ async fn stack_creates_resources_in_order_of_reference() {
         assert_eq!(tags["CreatedBy"], NAME);
         assert_eq!(tags["aws:cloudformation:stack-name"], NAME);
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn update_and_deletion_are_described_late() {
+    let (fake, clients) = world_with_stack(true).await;
+    let late = Duration::from_secs(1);
+    fake.options(|options| options.stacks_late = late);
+    sleep(late).await;
+    let shown_late = async |before: &str, after: &str| {
+        assert_eq!(status(&clients).await, before);
+        sleep(late).await;
+        assert_eq!(status(&clients).await, after);
+    };
+    let mut changed = template();
+    changed["Resources"]["BuildLogGroup"]["Properties"]["RetentionInDays"] = 30.into();
+    assert_eq!(update(&clients, &changed, "two").await, fine());
+    shown_late("CREATE_COMPLETE", "UPDATE_IN_PROGRESS").await;
+    assert_eq!(ended(&clients).await, "UPDATE_COMPLETE");
+    assert_eq!(delete(&clients, "three").await, fine());
+    shown_late("UPDATE_COMPLETE", "DELETE_IN_PROGRESS").await;
 }
 
 #[tokio::test(start_paused = true)]

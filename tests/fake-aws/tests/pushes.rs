@@ -56,6 +56,22 @@ async fn first_branch_is_the_default_one_until_that_is_changed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn second_deletion_of_a_repository_is_denied() {
+    let (fake, clients) = world_and_clients();
+    fake.repository(REPOSITORY);
+    let delete = || send!(clients.codecommit, delete_repository, repository_name: REPOSITORY);
+    delete().await.expect("the repository");
+    assert_eq!(code(delete().await), "AccessDeniedException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_for_builds_without_an_id_is_rejected() {
+    let (_, clients) = world_and_clients();
+    let builds = send!(clients.codebuild, batch_get_builds).await;
+    assert_eq!(code(builds), "InvalidInputException");
+}
+
+#[tokio::test(start_paused = true)]
 async fn push_starts_only_the_pipeline_of_its_branch() {
     let (fake, clients) = world_with_stack(true).await;
     assert_eq!(fake.push(REPOSITORY, "other", "commit-2"), []);

@@ -49,6 +49,26 @@ async fn change_sets_the_date() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn creation_and_deletion_are_described_late() {
+    let (fake, clients) = world_and_clients();
+    let late = Duration::from_secs(2);
+    fake.options(|options| options.secrets_late = late);
+    let is_deleted = async || {
+        let described = send!(clients.secrets, describe_secret, secret_id: NAME).await;
+        described.ok().map(|secret| secret.deleted_date().is_some())
+    };
+    create(&clients, FIRST, None).await;
+    assert_eq!(is_deleted().await, None);
+    sleep(late).await;
+    assert_eq!(is_deleted().await, Some(false));
+    let delete = send!(clients.secrets, delete_secret, secret_id: NAME, recovery_window_in_days: 7);
+    delete.await.expect("the secret");
+    assert_eq!(is_deleted().await, Some(false));
+    sleep(late).await;
+    assert_eq!(is_deleted().await, Some(true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn list_is_late_and_has_short_pages() {
     let (fake, clients) = world_and_clients();
     fake.options(|options| {
