@@ -2,11 +2,12 @@
 
 use crate::by_hand::create_credential;
 use crate::denied::denied_clean_up_after_a_replacement_fails;
+use crate::fixture::PROJECT;
 use crate::scenarios::Mirrors;
 use crate::unseen::create_behind_a_proxy;
 use fake_aws::schedules::SingleFault;
 use fake_aws::{FaultKind, Options};
-use test_support::defects::Defect::{Changes, Invents, Reads};
+use test_support::defects::Defect::{Changes, Reads};
 use test_support::defects::{ANY, assert_each_noticed, delete_foreign};
 use test_support::runner::{play_called, played, story_called};
 use test_support::worlds::{Mixture, Place};
@@ -43,11 +44,15 @@ fn deletion_of_a_later_credential_is_noticed() {
     defect.assert_noticed("a later credential", "what is not ours changed", play);
 }
 
-/// A killed request may fail, but must not succeed against its story.
+/// A killed request may fail, but must not succeed against its story. Only its second delivery has
+/// the defect.
 #[test]
 fn success_of_a_killed_request_is_noticed() {
-    let protected = r#"[{"id":1,"name":"main"}]"#;
-    let defect = Invents("GitLab.ListProtectedBranches", 200, protected);
+    let defect = Changes("GitLab.ListProtectedBranches", |fake, invocation, _| {
+        if invocation.ends_with(".2") {
+            fake.protect(PROJECT, &["main"]);
+        }
+    });
     let fault = SingleFault {
         caller: "1-Create.1".to_owned(),
         index: 4,
@@ -58,6 +63,7 @@ fn success_of_a_killed_request_is_noticed() {
         ..Place::default()
     };
     let story = story_called::<Mirrors>("mirrors_create_refused: a group alone protects branches");
-    let play = || drop(played::<Mirrors>(&story, &place));
-    defect.assert_noticed("a killed Create", "Success", play);
+    let play = |place: &Place| drop(played::<Mirrors>(&story, place));
+    assert_eq!(defect.notice(|| play(&Place::default())), None);
+    defect.assert_noticed("a killed Create", "Success", || play(&place));
 }

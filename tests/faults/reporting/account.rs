@@ -1,14 +1,14 @@
 //! The account and the project in GitLab of a pipeline with reports. `tests/faults/review` has the
 //! same.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
+use fake_aws::FakeAws;
 use fake_aws::gitlab::records::Records;
-use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::{CustomResource, LAMBDA_MAX_LIFETIME, StackRequest};
 use test_support::secrecy::wire;
+
+pub use test_support::secrecy::PARAMETER;
 
 /// The project in GitLab.
 pub const PROJECT: &str = "platform/infra";
@@ -27,8 +27,6 @@ pub const RESOURCE: CustomResource = CustomResource {
     wire,
 };
 
-/// A value of a parameter of the deployed stack, and of its change sets.
-pub const PARAMETER: &str = "SentinelOfAParameter/+=";
 /// A property value of a resource in a template.
 pub const PROPERTY: &str = "SentinelOfAProperty/+=";
 /// A value for the build.
@@ -36,10 +34,7 @@ pub const VARIABLE: &str = "SentinelOfTheBuild/+=";
 
 /// The account without a pipeline.
 pub fn account(commit: &str, further_sentinels: &[&str]) -> FakeAws {
-    let fake = FakeAws::with(Options {
-        resource_takes: Duration::from_millis(200),
-        ..Options::default()
-    });
+    let fake = FakeAws::new();
     fake.repository(REPOSITORY);
     fake.push(REPOSITORY, BRANCH, commit);
     fake.gitlab_project(PROJECT, &[BRANCH]);

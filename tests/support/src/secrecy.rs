@@ -14,6 +14,9 @@ use cfn_gitops::common::logging;
 use fake_aws::interceptor::{self, body_of, replace_body};
 use fake_aws::{Caller, FakeAws, gitlab, schedules};
 
+/// A value of a parameter of the deployed stack, and of its change sets.
+pub const PARAMETER: &str = "SentinelOfAParameter/+=";
+
 /// Parts of a `ResponseURL`, whose signature lets anyone respond to CloudFormation.
 const RESPONSE_URL: [&str; 2] = ["X-Amz-Signature", "%3Astack/test/"];
 

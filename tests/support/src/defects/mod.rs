@@ -60,6 +60,9 @@ pub enum Defect {
     Changes(&'static str, fn(&FakeAws, &str, &mut HttpRequest)),
 }
 
+/// How the names of stories begin that have products.
+const KINDS: [&str; 5] = ["mirrors_", "pipeline_", "report_", "approve_", "review_"];
+
 /// A product with one defect, and the story in which a check notices it.
 struct Product {
     defect: Defect,
@@ -75,8 +78,12 @@ struct Product {
 /// Plays those whose stories are of this kind.
 ///
 /// # Panics
-/// If one is not noticed, or if a setting has none.
+/// If one is not noticed, if a setting has none, or if no kind has the story of one.
 pub fn assert_each_noticed<A: Account>() {
+    assert!(KINDS.contains(&A::PREFIX), "not a kind: {}", A::PREFIX);
+    for Product { story, .. } in PRODUCTS {
+        assert!(KINDS.iter().any(|kind| story.starts_with(kind)), "{story}");
+    }
     for setting in SETTINGS {
         assert!(
             PRODUCTS.iter().any(|one| one.setting == setting.name),
@@ -97,11 +104,6 @@ impl Product {
     /// In the world with the setting and in the one without it.
     const fn beside(self, beside: &'static str) -> Self {
         Product { beside, ..self }
-    }
-
-    /// The report of the check that notices it.
-    const fn says(self, says: &'static str) -> Self {
-        Product { says, ..self }
     }
 
     /// An error unless a check notices the product as its row states.
@@ -131,8 +133,8 @@ fn check_says(name: &str, says: &str, noticed: Option<String>) -> Result<(), Str
         Some(text) if !text.contains(says) => {
             Err(format!("{name}: {says}: for another reason: {text}"))
         }
-        Some(_) => {
-            fake_aws::figure!("defect in {name}, `{says}`: noticed");
+        Some(text) => {
+            fake_aws::figure!("defect in {name}, `{says}`: {text:.160}");
             Ok(())
         }
     }
@@ -174,12 +176,12 @@ impl Memory {
 }
 
 impl Defect {
-    /// In the kind world.
-    const fn in_story(self, story: &'static str) -> Product {
+    /// In the kind world. The report of the check that notices it contains `says`.
+    const fn in_story(self, story: &'static str, says: &'static str) -> Product {
         Product {
             defect: self,
             story,
-            says: "",
+            says,
             setting: "",
             beside: "",
         }
@@ -194,7 +196,7 @@ impl Defect {
     }
 
     /// The report of a check that notices the product while it plays. `None` if none does.
-    fn notice(self, play: impl FnOnce()) -> Option<String> {
+    pub fn notice(self, play: impl FnOnce()) -> Option<String> {
         let memory = Arc::new(Memory::default());
         let pass =
             move |fake, honest, request| self.pass(Arc::clone(&memory), fake, honest, request);

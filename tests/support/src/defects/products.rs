@@ -13,6 +13,7 @@ use super::Defect::{
     Reads, ReadsOnePage, Repeats, Sends, Shows,
 };
 use super::{ANY, Product};
+use crate::secrecy::PARAMETER;
 
 /// In place of an operation that undoes another one.
 const NOTHING: &str = "none";
@@ -24,318 +25,317 @@ const IDENTIFIED: &str = r#"{"id":1,"status":"success"}"#;
 const DEVELOPER: &str = r#""access_level":30"#;
 const MAINTAINER: &str = r#""access_level":40"#;
 
-/// A value that notes must not show.
-const PARAMETER: &str = "SentinelOfAParameter/+=";
-const PARAMETER_IN_A_NOTE: &str = "--> SentinelOfAParameter/+=";
-
 pub(super) const PRODUCTS: &[Product] = &[
     // It keeps mirrors.
-    Invents("GitLab.DeleteMirror", 204, "")
-        .in_story("mirrors_create_and_delete")
-        .says("left behind in platform/team/infra"),
-    Invents("GitLab.DeleteMirror", 204, "")
-        .in_story("mirrors_schedule_then_two_rotations")
-        .says("a mirror that is disabled"),
+    Invents("GitLab.DeleteMirror", 204, "").in_story(
+        "mirrors_create_and_delete",
+        "left behind in platform/team/infra",
+    ),
+    Invents("GitLab.DeleteMirror", 204, "").in_story(
+        "mirrors_schedule_then_two_rotations",
+        "a mirror that is disabled",
+    ),
     // It removes any mirror that it finds.
     Changes("GitLab.ListMirrors", remove_manual_mirrors)
-        .in_story("mirrors_create_and_delete")
-        .says("what is not ours changed"),
+        .in_story("mirrors_create_and_delete", "what is not ours changed"),
     // It never enables a mirror, or does so before the login is verified.
     Sends("GitLab.UpdateMirror", ENABLED, DISABLED)
-        .in_story("mirrors_create_and_delete")
-        .says("keeps it disabled"),
+        .in_story("mirrors_create_and_delete", "keeps it disabled"),
     Sends("GitLab.CreateMirror", DISABLED, ENABLED)
-        .in_story("mirrors_new_password")
-        .only_with("late-logins")
-        .says("Authentication failed"),
+        .in_story("mirrors_new_password", "Authentication failed")
+        .only_with("late-logins"),
     // It encodes the login in a mirror's address.
     Sends("GitLab.CreateMirror", "=@", "%3D@")
-        .in_story("mirrors_create_and_delete")
-        .says("Authentication failed"),
-    Copies(HOST, REDIRECT_HOST)
-        .in_story("mirrors_create_and_delete")
-        .says("GitLab's token was sent to"),
+        .in_story("mirrors_create_and_delete", "Authentication failed"),
+    Copies(HOST, REDIRECT_HOST).in_story("mirrors_create_and_delete", "GitLab's token was sent to"),
     // It sets the former credential to inactive before the new one is used, or keeps it.
     Changes("CreateServiceSpecificCredential", deactivate)
-        .in_story("mirrors_new_password")
-        .says("the secret does not work"),
+        .in_story("mirrors_new_password", "the secret does not work"),
     Omits("DeleteServiceSpecificCredential", "")
-        .in_story("mirrors_new_password")
-        .says("2 live and 0 inactive credentials"),
-    Omits("UpdateSecretVersionStage", r#""AWSCURRENT""#)
-        .in_story("mirrors_schedule_then_two_rotations")
-        .says("the secret does not work"),
+        .in_story("mirrors_new_password", "2 live and 0 inactive credentials"),
+    Omits("UpdateSecretVersionStage", r#""AWSCURRENT""#).in_story(
+        "mirrors_schedule_then_two_rotations",
+        "the secret does not work",
+    ),
     // It removes AWSPENDING as soon as GitLab is called, or leaves it at the end of a rotation.
-    Changes(ANY, drop_pending)
-        .in_story("mirrors_schedule_then_two_rotations")
-        .says("no rotation of it is in progress"),
-    Omits("UpdateSecretVersionStage", r#""AWSPENDING""#)
-        .in_story("mirrors_rotation_without_a_free_place")
-        .says("AWSPENDING is left"),
-    Repeats("CreateServiceSpecificCredential", NOTHING)
-        .in_story("mirrors_login_created: with a repository")
-        .says("2 live and 0 inactive credentials"),
-    Repeats("PutResponse", NOTHING)
-        .in_story("mirrors_login_created: with a repository")
-        .says("answered 2 times"),
-    Changes("PutResponse", show_a_secret)
-        .in_story("mirrors_login_created: with a repository")
-        .says("a secret in an answer"),
-    Changes(ANY, |fake, _, _| delete_foreign(fake))
-        .in_story("mirrors_login_beside_a_foreign_credential")
-        .says("what is not ours changed"),
+    Changes(ANY, drop_pending).in_story(
+        "mirrors_schedule_then_two_rotations",
+        "no rotation of it is in progress",
+    ),
+    Omits("UpdateSecretVersionStage", r#""AWSPENDING""#).in_story(
+        "mirrors_rotation_without_a_free_place",
+        "AWSPENDING is left",
+    ),
+    Repeats("CreateServiceSpecificCredential", NOTHING).in_story(
+        "mirrors_login_created: with a repository",
+        "2 live and 0 inactive credentials",
+    ),
+    Repeats("PutResponse", NOTHING).in_story(
+        "mirrors_login_created: with a repository",
+        "answered 2 times",
+    ),
+    Changes("PutResponse", show_a_secret).in_story(
+        "mirrors_login_created: with a repository",
+        "a secret in an answer",
+    ),
+    Changes(ANY, |fake, _, _| delete_foreign(fake)).in_story(
+        "mirrors_login_beside_a_foreign_credential",
+        "what is not ours changed",
+    ),
     // It activates the user's credentials when a request is delivered again.
     Changes("ListServiceSpecificCredentials", activate_when_repeated)
-        .in_story("mirrors_leaked_password_stays_inactive")
-        .only_with("delivered-twice")
-        .says("active: true"),
+        .in_story("mirrors_leaked_password_stays_inactive", "active: true")
+        .only_with("delivered-twice"),
     // In English alone, it reads that another mirror has the address. It takes other messages for
     // those about a setting.
     Reads("GitLab.CreateMirror", "vergeben", "keep_divergent_refs")
-        .in_story("mirrors_new_password")
-        .only_with("german")
-        .says("ist bereits"),
+        .in_story("mirrors_new_password", "ist bereits")
+        .only_with("german"),
     Reads("GitLab.CreateMirror", "存在します", "keep_divergent_refs")
-        .in_story("mirrors_new_password")
-        .only_with("japanese")
-        .says("はすでに"),
+        .in_story("mirrors_new_password", "はすでに")
+        .only_with("japanese"),
     Reads("GitLab.CreateMirror", "zajęte", "keep_divergent_refs")
-        .in_story("mirrors_new_password")
-        .only_with("polish")
-        .says("zostało już"),
+        .in_story("mirrors_new_password", "zostało już")
+        .only_with("polish"),
     Believes("ListUserTags", "")
-        .in_story("mirrors_create_and_delete")
-        .only_with("late-things")
-        .says("there is no IAM user of that name"),
+        .in_story(
+            "mirrors_create_and_delete",
+            "there is no IAM user of that name",
+        )
+        .only_with("late-things"),
     Believes("ListServiceSpecificCredentials", "")
-        .in_story("mirrors_login_calls")
-        .only_with("late-lists")
-        .says("credentials that this resource did not issue"),
+        .in_story(
+            "mirrors_login_calls",
+            "credentials that this resource did not issue",
+        )
+        .only_with("late-lists"),
     Believes("GitPush", "")
-        .in_story("mirrors_create_and_delete")
-        .only_with("late-logins")
-        .says("the login is not accepted"),
+        .in_story("mirrors_create_and_delete", "the login is not accepted")
+        .only_with("late-logins"),
     Believes("ListServiceSpecificCredentials", "")
-        .in_story("mirrors_rotation_between_updates")
-        .only_with("replicas-differ")
-        .says("LimitExceeded"),
+        .in_story("mirrors_rotation_between_updates", "LimitExceeded")
+        .only_with("replicas-differ"),
     // It takes a page without a header for the last one. Full pages have none.
     ReadsOnePage("GitLab.ListMirrors")
-        .in_story("mirrors_killed_push_then_rotation: 1m")
-        .only_with("short-pages")
-        .says("setSecret"),
+        .in_story("mirrors_killed_push_then_rotation: 1m", "setSecret")
+        .only_with("short-pages"),
     GivesUpAfter(Duration::from_millis(200))
-        .in_story("mirrors_create_and_delete")
-        .only_with("slow-answers")
-        .says("the connection was lost"),
+        .in_story("mirrors_create_and_delete", "the connection was lost")
+        .only_with("slow-answers"),
     Repeats("GitLab.CreateMirror", NOTHING)
-        .in_story("mirrors_create_and_delete")
-        .only_with("older-gitlab")
-        .says("a mirror that is disabled"),
+        .in_story("mirrors_create_and_delete", "a mirror that is disabled")
+        .only_with("older-gitlab"),
     Drops("GitLab.ListMirrors", r#""url":null"#)
-        .in_story("mirrors_killed_push_then_rotation: 1m")
-        .only_with("one-broken-mirror")
-        .says("creating the push mirror"),
+        .in_story(
+            "mirrors_killed_push_then_rotation: 1m",
+            "creating the push mirror",
+        )
+        .only_with("one-broken-mirror"),
     // It does not see that the request has ended, or that a Delete has been here.
     Reads("ListUserTags", "cfn-gitops:ended-attempt", "other")
-        .in_story("mirrors_login_deleted_beside_a_later_credential: the secret is deleted")
-        .only_with("delivered-twice")
-        .says("what is not ours changed"),
+        .in_story(
+            "mirrors_login_deleted_beside_a_later_credential: the secret is deleted",
+            "what is not ours changed",
+        )
+        .only_with("delivered-twice"),
     Reads("ListUserTags", "cfn-gitops:deletion", "other")
-        .in_story("mirrors_create_and_delete")
-        .only_with("late-copies")
-        .says("1-Create after"),
+        .in_story("mirrors_create_and_delete", "1-Create after")
+        .only_with("late-copies"),
     Believes("ListUserTags", "")
-        .in_story("mirrors_login_replacement_abandoned: another secret")
+        .in_story(
+            "mirrors_login_replacement_abandoned: another secret",
+            "1-Create after",
+        )
         .only_with("late-tags")
-        .beside("late-copies")
-        .says("1-Create after"),
+        .beside("late-copies"),
     Believes("DescribeSecret", "")
-        .in_story("mirrors_added_and_removed")
+        .in_story(
+            "mirrors_added_and_removed",
+            "recording the request in secret",
+        )
         .only_with("late-secrets")
-        .beside("delivered-twice")
-        .says("recording the request in secret"),
+        .beside("delivered-twice"),
     Omits("UpdateSecretVersionStage", r#""AWSPENDING""#)
-        .in_story("mirrors_manual_change_after_rotation: another value is stored")
-        .only_with("pending-stays")
-        .says("AWSPENDING is left"),
+        .in_story(
+            "mirrors_manual_change_after_rotation: another value is stored",
+            "AWSPENDING is left",
+        )
+        .only_with("pending-stays"),
     Sends("PutSecretValue", r#""AWSPENDING","#, "")
-        .in_story("mirrors_killed_push_then_rotation: 1m")
-        .only_with("pending-goes-early")
-        .says("setSecret"),
+        .in_story("mirrors_killed_push_then_rotation: 1m", "setSecret")
+        .only_with("pending-goes-early"),
     PollsFor("GitLab.GetMirror", Duration::from_mins(1))
-        .in_story("mirrors_create_and_delete")
-        .only_with("slow-pushes")
-        .says("GitLab did not respond in time"),
+        .in_story(
+            "mirrors_create_and_delete",
+            "GitLab did not respond in time",
+        )
+        .only_with("slow-pushes"),
     // It takes a secret that is being deleted for the one that it needs.
     Reads("DescribeSecret", "DeletedDate", "Other")
-        .in_story("mirrors_create_refused: silent mode")
-        .only_with("slow-deletions")
-        .says("it was marked for deletion"),
+        .in_story(
+            "mirrors_create_refused: silent mode",
+            "it was marked for deletion",
+        )
+        .only_with("slow-deletions"),
     Reads(ANY, "uploading", "finished")
-        .in_story("mirrors_killed_push_then_update: 1m")
-        .only_with("unknown-statuses")
-        .says("a push in progress since"),
+        .in_story(
+            "mirrors_killed_push_then_update: 1m",
+            "a push in progress since",
+        )
+        .only_with("unknown-statuses"),
     Needs("GitLab.GetMirror", "mirror_branch_regex")
-        .in_story("mirrors_create_and_delete")
-        .only_with("free-gitlab")
-        .says("looking up push mirror"),
+        .in_story("mirrors_create_and_delete", "looking up push mirror")
+        .only_with("free-gitlab"),
     Shows("GitLab.GetMirror", "last_error")
-        .in_story("mirrors_create_refused: a push that diverges")
-        .only_with("logins-in-errors")
-        .says("a secret in an answer"),
-    Repeats("PutResponse", NOTHING)
-        .in_story("pipeline_create_and_delete")
-        .says("answered 2 times"),
-    Omits("DeleteApprovalRuleTemplate", "")
-        .in_story("pipeline_with_an_approval_rule")
-        .says("approval rule template approval-dev-cfn-shop is left"),
+        .in_story(
+            "mirrors_create_refused: a push that diverges",
+            "a secret in an answer",
+        )
+        .only_with("logins-in-errors"),
+    Repeats("PutResponse", NOTHING).in_story("pipeline_create_and_delete", "answered 2 times"),
+    Omits("DeleteApprovalRuleTemplate", "").in_story(
+        "pipeline_with_an_approval_rule",
+        "approval rule template approval-dev-cfn-shop is left",
+    ),
     // It does not see that a Delete has been here.
-    Invents("DescribeSecret", 400, NO_SECRET)
-        .in_story("pipeline_create_canceled_at_once: 0s")
-        .says("a child stack is left"),
-    Invents("GetBranch", 200, r#"{"branch":{"commitId":"imagined"}}"#)
-        .in_story("pipeline_create_and_delete")
-        .says(r#".stacks[0].parameters.BranchExists: "true" instead of "false""#),
-    // It deletes the retained repository.
-    Changes("DeleteSecret", delete_repositories)
-        .in_story("pipeline_repository_retained")
-        .says("codecommit-dev-cfn-shop is gone"),
+    Invents("DescribeSecret", 400, NO_SECRET).in_story(
+        "pipeline_create_canceled_at_once: 0s",
+        "a child stack is left",
+    ),
+    Invents("GetBranch", 200, r#"{"branch":{"commitId":"imagined"}}"#).in_story(
+        "pipeline_create_and_delete",
+        r#".stacks[0].parameters.BranchExists: "true" instead of "false""#,
+    ),
+    // It deletes the retained repository, or replaces it.
+    Changes("DeleteSecret", delete_repositories).in_story(
+        "pipeline_repository_retained",
+        "codecommit-dev-cfn-shop is gone",
+    ),
+    Changes("DeleteSecret", replace_repositories)
+        .in_story("pipeline_repository_retained", "should have been retained"),
     Sends("UpdateStack", "Days%22%3A%2090", "Days%22%3A%2030")
-        .in_story("pipeline_changed")
-        .says("RetentionInDays: 30 instead of 90"),
+        .in_story("pipeline_changed", "RetentionInDays: 30 instead of 90"),
     Believes("ListPipelineExecutions", "")
-        .in_story("pipeline_first_push")
-        .only_with("late-executions")
-        .says(r#"commit-1 {"commit-1": 2}"#),
+        .in_story("pipeline_first_push", r#"commit-1 {"commit-1": 2}"#)
+        .only_with("late-executions"),
     // Its tokens show that CloudFormation signed each Create long before.
     Sends("CreateStack", "gitops-1795176", "gitops-0795176")
-        .in_story("pipeline_created_again")
-        .only_with("late-copies")
-        .says("1-Create after"),
+        .in_story("pipeline_created_again", "1-Create after")
+        .only_with("late-copies"),
     PollsFor("DescribeStacks", Duration::from_mins(1))
-        .in_story("pipeline_approval_rule_added_and_removed")
-        .only_with("slow-resources")
-        .says("looking up stack"),
+        .in_story(
+            "pipeline_approval_rule_added_and_removed",
+            "looking up stack",
+        )
+        .only_with("slow-resources"),
     // It does not look again for the stack whose ID `CreateStack` has returned.
     Believes("DescribeStacks", "Stack with id arn:")
-        .in_story("pipeline_create_canceled_at_once: 2s")
-        .only_with("late-stacks")
-        .says("a child stack is left"),
+        .in_story(
+            "pipeline_create_canceled_at_once: 2s",
+            "a child stack is left",
+        )
+        .only_with("late-stacks"),
     // It does not compare the stack's status with its latest event, which may be an older one.
     Reads("DescribeStackEvents", "PhysicalResourceId", "Other")
-        .in_story("pipeline_changed")
-        .only_with("late-events")
-        .says("CloudFormation gave no reason"),
+        .in_story("pipeline_changed", "CloudFormation gave no reason")
+        .only_with("late-events"),
     // No read shows the stack yet, so it sends the creation again, and fails if that is rejected.
     Reads("CreateStack", "TokenAlreadyExistsException", "Other")
-        .in_story("pipeline_create_and_delete")
+        .in_story("pipeline_create_and_delete", "has already been used")
         .only_with("seen-tokens-refused")
-        .beside("late-stacks")
-        .says("has already been used"),
+        .beside("late-stacks"),
     // It does not wait in a status that it does not know.
     Reads(ANY, "_SETTLING_IN_PROGRESS", "_SETTLING")
-        .in_story("pipeline_changed")
-        .only_with("unknown-statuses")
-        .says("it is UPDATE_SETTLING"),
+        .in_story("pipeline_changed", "it is UPDATE_SETTLING")
+        .only_with("unknown-statuses"),
     // It does not wait for an execution that reads its source.
     Reads("ListPipelineExecutions", "InProgress", "Succeeded")
-        .in_story("pipeline_first_push")
-        .only_with("slow-sources")
-        .says(r#"commit-1 {"commit-1": 2}"#),
+        .in_story("pipeline_first_push", r#"commit-1 {"commit-1": 2}"#)
+        .only_with("slow-sources"),
     Invents("GitLab.CreateDeployment", 201, IDENTIFIED)
-        .in_story("report_ends: deployed")
-        .says("deployment of"),
+        .in_story("report_ends: deployed", "deployment of"),
     Sends("GitLab.PostStatus", r#":"failed""#, r#":"success""#)
-        .in_story("report_failed_build: once")
-        .says("status of"),
+        .in_story("report_failed_build: once", "status of"),
     // It does not change a note after the approval has ended.
     Invents("GitLab.UpdateNote", 200, IDENTIFIED)
-        .in_story("report_ends: rejected")
-        .says("wait for an approval"),
+        .in_story("report_ends: rejected", "wait for an approval"),
     Repeats("GitLab.CreateNote", "GitLab.DeleteNote")
-        .in_story("report_failed_build: once")
-        .says("on merge_requests/"),
-    Sends(ANY, "-->", PARAMETER_IN_A_NOTE)
-        .in_story("report_ends: retried stage that waits")
-        .says(PARAMETER),
+        .in_story("report_failed_build: once", "on merge_requests/"),
+    Changes(ANY, show_a_parameter).in_story("report_ends: retried stage that waits", PARAMETER),
     // It takes a Developer for a Maintainer, and a rule for Developers for one for Maintainers.
-    Reads("GitLab.GetMember", DEVELOPER, MAINTAINER)
-        .in_story("approve_another_user: a Developer of a group")
-        .says("cfn-gitops: approved in GitLab"),
-    Reads("GitLab.ListProtectedTags", DEVELOPER, MAINTAINER)
-        .in_story("approve_open_to_others: a wider rule")
-        .says("cfn-gitops: approved in GitLab"),
+    Reads("GitLab.GetMember", DEVELOPER, MAINTAINER).in_story(
+        "approve_another_user: a Developer of a group",
+        "cfn-gitops: approved in GitLab",
+    ),
+    Reads("GitLab.ListProtectedTags", DEVELOPER, MAINTAINER).in_story(
+        "approve_open_to_others: a wider rule",
+        "cfn-gitops: approved in GitLab",
+    ),
     // An empty page is the last one.
     Reads("GetLogEvents", "Token", "Other")
-        .in_story("report_build_in_codebuild: a private project")
-        .only_with("empty-log-pages")
-        .says("tests failed"),
+        .in_story(
+            "report_build_in_codebuild: a private project",
+            "tests failed",
+        )
+        .only_with("empty-log-pages"),
     Needs("DescribeStackEvents", "OperationId")
-        .in_story("report_failed_resources: a later update by a person")
-        .only_with("no-operation-ids")
-        .says("are not listed, because"),
+        .in_story(
+            "report_failed_resources: a later update by a person",
+            "are not listed, because",
+        )
+        .only_with("no-operation-ids"),
     // It compares GitLab's times with the clock of AWS.
     Ignores("date")
-        .in_story("report_ends: failed deployment")
+        .in_story("report_ends: failed deployment", "posted again")
         .only_with("clock-behind")
-        .beside("delivered-twice")
-        .says("posted again"),
+        .beside("delivered-twice"),
     Ignores("date")
-        .in_story("report_rolled_back: by an alarm")
-        .only_with("clock-ahead")
-        .says("instead of c0ffee0000000001"),
+        .in_story(
+            "report_rolled_back: by an alarm",
+            "instead of c0ffee0000000001",
+        )
+        .only_with("clock-ahead"),
     // The health check does not look again for a log that was late.
     Reads("GitLab.ListNotes", " may be incomplete", "")
-        .in_story("report_build_in_codebuild: a private project")
-        .only_with("late-logs")
-        .says("1 of 7 tests failed"),
+        .in_story(
+            "report_build_in_codebuild: a private project",
+            "1 of 7 tests failed",
+        )
+        .only_with("late-logs"),
     // It keeps its change set, deletes that of a person, or executes its own.
-    Omits("DeleteChangeSet", "")
-        .in_story("review_changed_template")
-        .says("left: [("),
+    Omits("DeleteChangeSet", "").in_story("review_changed_template", "left: [("),
     Changes("DeleteChangeSet", delete_change_set_of_a_person)
-        .in_story("review_changed_template")
-        .says("change sets of others"),
+        .in_story("review_changed_template", "change sets of others"),
     Changes("DeleteChangeSet", execute_own_change_set)
-        .in_story("review_changed_template")
-        .says("executed: ["),
+        .in_story("review_changed_template", "executed: ["),
     // It does not see that a later commit was pushed.
     Reads("GetBranch", r#""c2""#, r#""c1""#)
-        .in_story("review_of_a_failed_build")
-        .says("instead of one of"),
+        .in_story("review_of_a_failed_build", "instead of one of"),
     Repeats("GitLab.CreateNote", "GitLab.DeleteNote")
-        .in_story("review_changed_template")
-        .says("instead of one of"),
+        .in_story("review_changed_template", "instead of one of"),
     // It edits a note of another environment.
     Changes("GitLab.CreateNote", edit_others_note)
-        .in_story("review_changed_template")
-        .says("notes of others"),
-    Sends(ANY, "-->", PARAMETER_IN_A_NOTE)
-        .in_story("review_changed_template")
-        .says("a secret in:"),
+        .in_story("review_changed_template", "notes of others"),
+    Changes(ANY, show_a_parameter).in_story("review_changed_template", "a secret in:"),
     // It gives CloudFormation a template that has a transform.
-    Changes("CreateChangeSet", run_a_transform)
-        .in_story("review_changed_template")
-        .says("ran macros"),
-    Omits("GitLab.PostStatus", "")
-        .in_story("review_changed_template")
-        .says("success: []"),
+    Changes("CreateChangeSet", run_a_transform).in_story("review_changed_template", "ran macros"),
+    Omits("GitLab.PostStatus", "").in_story("review_changed_template", "success: []"),
     // It does not see that the public can read the project, or that a rule is disabled.
     Reads(ANY, r#""visibility":"public""#, r#""visibility":"private""#)
-        .in_story("review_in_a_public_project: by default")
-        .says("left: 1"),
-    Reads(ANY, r#""DISABLED""#, r#""ENABLED""#)
-        .in_story("review_lost_push_while_frozen")
-        .says("c1: [("),
+        .in_story("review_in_a_public_project: by default", "left: 1"),
+    Reads(ANY, r#""DISABLED""#, r#""ENABLED""#).in_story("review_lost_push_while_frozen", "c1: [("),
     PollsFor("DescribeChangeSet", Duration::from_secs(12))
-        .in_story("review_behind_the_deployed_branch: of no commit")
-        .only_with("slow-change-sets")
-        .says("0 notes instead of one"),
+        .in_story(
+            "review_behind_the_deployed_branch: of no commit",
+            "0 notes instead of one",
+        )
+        .only_with("slow-change-sets"),
     Reads("DescribeChangeSet", "NextToken", "Other")
-        .in_story("review_behind_the_deployed_branch: of no commit")
-        .only_with("short-pages")
-        .says("1 notes instead of one"),
+        .in_story(
+            "review_behind_the_deployed_branch: of no commit",
+            "1 notes instead of one",
+        )
+        .only_with("short-pages"),
 ];
 
 fn remove_manual_mirrors(fake: &FakeAws, _: &str, _: &mut HttpRequest) {
@@ -398,12 +398,26 @@ fn show_a_secret(fake: &FakeAws, _: &str, request: &mut HttpRequest) {
     replace_in_body(request, r#""Status""#, &shown);
 }
 
+fn show_a_parameter(_: &FakeAws, _: &str, request: &mut HttpRequest) {
+    replace_in_body(request, "-->", &format!("--> {PARAMETER}"));
+}
+
 fn delete_repositories(fake: &FakeAws, _: &str, _: &mut HttpRequest) {
     fake.change(|aws| {
         let names: Vec<String> = aws.codecommit.repositories.keys().cloned().collect();
         for name in names {
             aws.codecommit.remove(&name);
         }
+    });
+}
+
+fn replace_repositories(fake: &FakeAws, _: &str, _: &mut HttpRequest) {
+    fake.change(|aws| {
+        let held = aws.codecommit.repositories.clone();
+        for name in held.keys() {
+            aws.codecommit.remove(name);
+        }
+        aws.codecommit.repositories = held;
     });
 }
 
