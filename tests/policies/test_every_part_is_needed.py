@@ -20,7 +20,7 @@ POLICIES = scene.world().policies
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
-def mutants(document):
+def smaller_policies(document):
     """The changed part, its statement, the new value (None: removed), and the changed document."""
     statements = as_list(document["Statement"])
     for number, statement in enumerate(statements):
@@ -100,7 +100,7 @@ def is_concerned(call, statement):
 def unnoticed(policy):
     calls = list(calls_that_see(policy))
     concerned = [[is_concerned(call, each) for call, _ in calls] for each in statements(policy)]
-    for what, number, after, document in mutants(policy.document):
+    for what, number, after, document in smaller_policies(policy.document):
         before = statements(policy)[number]
         changed = scene.world().with_(policy, document)
         is_about_conditions = after and all(before.get(key) == after.get(key) for key in _LISTS)

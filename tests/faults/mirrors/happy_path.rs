@@ -1,4 +1,4 @@
-//! The scenarios without faults in kind and unkind worlds, and their calls.
+//! The stories without faults in kind and unkind worlds, and their calls.
 
 use std::time::Duration;
 

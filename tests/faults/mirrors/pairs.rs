@@ -1,4 +1,4 @@
-//! Two faults in one scenario: the second at every call that follows the first.
+//! Two faults in one story: the second at every call that follows the first.
 
 use crate::scenarios::Mirrors;
 use fake_aws::schedules::SingleFault;

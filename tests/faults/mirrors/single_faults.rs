@@ -1,4 +1,4 @@
-//! One fault at every call of every request and of every step of a rotation, of every scenario.
+//! One fault at every call of every request and of every step of a rotation, of every story.
 
 use crate::fixture::late;
 use crate::scenarios::Mirrors;

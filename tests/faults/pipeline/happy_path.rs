@@ -1,4 +1,4 @@
-//! Each scenario without faults, in the kind world and in unkind ones.
+//! Each story without faults, in the kind world and in unkind ones.
 
 use crate::scenarios::Pipelines;
 use test_support::worlds::play_in_each_world;

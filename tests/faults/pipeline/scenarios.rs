@@ -33,7 +33,7 @@ thread_local! {
 /// After this time, a pipeline has read its source, unless its world has slow sources.
 const SOURCE_IS_READ: Duration = Duration::from_secs(10);
 
-/// A scenario that is being played.
+/// The account of a story about a pipeline, and the stack that declares it.
 pub struct Pipelines {
     play: Rc<Play<ResourceWord>>,
     stack: ParentStack,
@@ -69,6 +69,7 @@ impl Account for Pipelines {
 
     fn begin(play: Rc<Play<ResourceWord>>) -> Self {
         let (fake, story, delivery) = (&play.fake, &play.story, play.place.delivery);
+        assert!(!play.place.may_differ, "no setting changes {}", story.name);
         // Two at once while one replaces the other.
         let stacks: BTreeSet<String> =
             story.properties().map(|set| set["ProjectID"].to_string()).collect();

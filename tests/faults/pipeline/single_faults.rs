@@ -1,4 +1,4 @@
-//! One fault at every call of every request of every scenario. None makes a request fail that would
+//! One fault at every call of every request of every story. None makes a request fail that would
 //! have succeeded.
 
 use crate::scenarios::Pipelines;

@@ -7,7 +7,7 @@ use expect_test::expect;
 use serde_json::json;
 
 use crate::fixture::{SHOP, Subject, check_health, deliver, event, fake, in_account, records};
-use crate::steps::{Step, changes};
+use crate::steps::{ReportWord, changes};
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{AwsState, Caller, FakeAws, FaultKind, On, Pipeline, Schedules, redacted};
 use test_support::custom_resource::answered_once;
@@ -19,7 +19,11 @@ const EMPTY: &str = "The submitted information didn't contain changes. Submit di
 
 /// An execution whose approval waits. Its change set failed for `reason`, or has changes.
 async fn wait(fake: &FakeAws, reason: Option<&str>) {
-    for step in [Step::Start(RUN), Step::Source(RUN, 0), Step::Request(RUN)] {
+    for step in [
+        ReportWord::Start(RUN),
+        ReportWord::Source(RUN, 0),
+        ReportWord::Request(RUN),
+    ] {
         step.take(fake, SHOP).await;
     }
     let (stack_name, change_set_name) = SHOP.change_set();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::fixture::{SHOP, deliver_once, fake};
 use crate::pipelines::run_ci;
 use crate::scenarios::{Scenario, event, ordinary, take};
-use crate::steps::Step;
+use crate::steps::ReportWord;
 use fake_aws::extent::some_or;
 use fake_aws::gitlab::records::CiRuns;
 use fake_aws::{FakeAws, Schedule, clients::Clients, sample};
@@ -86,7 +86,7 @@ fn event_during_an_earlier_one_ends_in_the_last_state() {
 }
 
 /// The pipeline moves at any moment of the schedule, and its event is delivered.
-async fn change_and_deliver(fake: &FakeAws, step: Step) {
+async fn change_and_deliver(fake: &FakeAws, step: ReportWord) {
     let clients = Clients::over(fake.connector("pipeline"));
     let listed = clients.codepipeline.list_pipelines().send().await;
     listed.expect("a moment of the schedule");

@@ -10,7 +10,7 @@ use crate::fixture::{
 };
 use crate::gitlab_approvals::{ANN, BOB, Scene, in_scene, notes, shown_tags};
 use crate::scenarios::play_steps;
-use crate::steps::Step::{Approve, Deployed, End, Reject};
+use crate::steps::ReportWord::{Approve, Deployed, End, Reject};
 use crate::steps::waiting;
 use fake_aws::gitlab::Firewall;
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER};

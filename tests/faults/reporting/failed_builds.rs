@@ -8,9 +8,9 @@ use fake_aws::{FakeAws, FaultKind, On, redacted};
 
 use crate::checks::check_harmless;
 use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, in_account, records};
-use crate::steps::Step;
+use crate::steps::ReportWord;
 
-use Step::{Build, End, Source, Start};
+use ReportWord::{Build, End, Source, Start};
 
 const BUILD_PROJECT: &str = "codebuild-dev-cfn-shop";
 const MESSAGE: &str = "Error while executing command: npm test. Reason: exit status 1";

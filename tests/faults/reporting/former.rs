@@ -11,7 +11,7 @@ use crate::fixture::{
     COMMITS, OTHER_PROJECT, SHOP, catch_up, deliver, paused, records, with_stacks,
 };
 use crate::scenarios::play_steps;
-use crate::steps::{Step, waiting};
+use crate::steps::{ReportWord, waiting};
 
 /// The changes of the properties, and whether they end the statuses. `None` is a deletion.
 fn changes() -> Vec<(Option<Value>, bool)> {
@@ -79,7 +79,7 @@ fn open_statuses_end_with_their_settings() {
             change(stack, properties.as_ref()).await;
             assert_eq!(open(fake).is_empty(), ends, "{properties:?}");
             if ends && properties.is_some() {
-                Step::End("e1", "Cancelled").take(fake, SHOP).await;
+                ReportWord::End("e1", "Cancelled").take(fake, SHOP).await;
                 deliver(fake, SHOP, ("e1", None), "end").await;
                 catch_up(fake, SHOP, "health check").await;
                 assert!(open(fake).is_empty(), "{properties:?}");

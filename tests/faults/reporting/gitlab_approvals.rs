@@ -10,7 +10,7 @@ use crate::approvals::{pipeline, set_outputs, statuses};
 use crate::fixture::{
     BRANCH, COMMITS, PROJECT, SHOP, Subject, check_health, deliver, event, in_account, records,
 };
-use crate::steps::Step;
+use crate::steps::ReportWord;
 use crate::tag_changes::user_of;
 use fake_aws::gitlab::Project;
 use fake_aws::gitlab::history::{PUSHER, PushEvent};
@@ -58,7 +58,11 @@ impl Scene {
             rule(aws, "deploy/*", json!({"access_level": 40}));
             rule(aws, "reject/*", json!({"access_level": 40}));
         });
-        for step in [Step::Start(RUN), Step::Source(RUN, 0), Step::Request(RUN)] {
+        for step in [
+            ReportWord::Start(RUN),
+            ReportWord::Source(RUN, 0),
+            ReportWord::Request(RUN),
+        ] {
             step.take(fake, SHOP).await;
         }
         fake.change(|aws| request(aws, "token-1"));
@@ -224,9 +228,9 @@ fn decision_in_gitlab_ends_the_request_and_names_the_person() {
             let fake = &scene.fake;
             deliver(fake, SHOP, SUBJECT, "asked").await;
             let (tag, next, decided) = if rejects {
-                (&scene.reject, Step::End(RUN, "Failed"), "ejected")
+                (&scene.reject, ReportWord::End(RUN, "Failed"), "ejected")
             } else {
-                (&scene.deploy, Step::Deploy(RUN), "pproved")
+                (&scene.deploy, ReportWord::Deploy(RUN), "pproved")
             };
             if is_event_lost {
                 // The request waits for longer than the health check looks back.

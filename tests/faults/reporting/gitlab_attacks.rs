@@ -8,7 +8,7 @@ use crate::fixture::{SHOP, check_health};
 use crate::gitlab_approvals::{
     ANN, RUN, Scene, executions, in_scene, request, shown_tags, tag_event,
 };
-use crate::steps::Step;
+use crate::steps::ReportWord;
 use fake_aws::{FaultKind, On, Service};
 use test_support::custom_resource::answered_once;
 
@@ -33,11 +33,14 @@ fn tag_of_an_earlier_request_decides_nothing() {
             scene.fake.replace_change_set(&stack, &name);
         }),
         ("retried stage", |scene| {
-            Step::Reject(RUN).take_at_once(&scene.fake, SHOP);
+            ReportWord::Reject(RUN).take_at_once(&scene.fake, SHOP);
             begin_approval(scene, 1);
         }),
         ("other execution", |scene| {
-            let next = [Step::End(RUN, "Stopped"), Step::Source("run-2", 0)];
+            let next = [
+                ReportWord::End(RUN, "Stopped"),
+                ReportWord::Source("run-2", 0),
+            ];
             for step in next {
                 step.take_at_once(&scene.fake, SHOP);
             }

@@ -8,7 +8,7 @@ use crate::fixture::{SHOP, check_health, deliver, event, fake};
 use crate::gitlab_approvals::{
     ANN, BOB, RUN, SUBJECT, Scene, delete, in_scene, request, tag_event,
 };
-use crate::steps::Step;
+use crate::steps::ReportWord;
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{Caller, FakeAws, Schedule, Schedules, sample};
 use test_support::custom_resource::{answered_once, deliver_both};
@@ -89,18 +89,18 @@ enum Change {
 use Change::{Deleted, Rejected, Retried, Stopped, Superseded};
 
 fn happen(change: Change, scene: &Scene) {
-    let steps: &[Step] = match change {
+    let steps: &[ReportWord] = match change {
         Rejected => return scene.tag(BOB, &scene.reject),
         Deleted => return scene.fake.change(|aws| delete(aws, ANN, &scene.deploy)),
         // The request has ended.
         _ if scene.answer().is_some() => return,
-        Stopped => &[Step::End(RUN, "Stopped")],
+        Stopped => &[ReportWord::End(RUN, "Stopped")],
         Superseded => &[
-            Step::End(RUN, "Stopped"),
-            Step::Source("run-2", 1),
-            Step::Request("run-2"),
+            ReportWord::End(RUN, "Stopped"),
+            ReportWord::Source("run-2", 1),
+            ReportWord::Request("run-2"),
         ],
-        Retried => &[Step::Reject(RUN), Step::Request(RUN)],
+        Retried => &[ReportWord::Reject(RUN), ReportWord::Request(RUN)],
     };
     for step in steps {
         step.take_at_once(&scene.fake, SHOP);

@@ -7,11 +7,11 @@ use crate::fixture::{
     COMMITS, PROJECT, SHOP, catch_up, check_health, in_account, records, records_of,
 };
 use crate::scenarios::{play_steps, scenario};
-use crate::steps::{Step, waiting};
+use crate::steps::{ReportWord, waiting};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, Schedules};
 
-use Step::{Approve, Deploy, Deployed, End, Retry};
+use ReportWord::{Approve, Deploy, Deployed, End, Retry};
 
 use FaultKind::{Denied, InternalError500, RequestHangs};
 

@@ -10,8 +10,8 @@ use crate::fixture::{
     paused, records, records_of,
 };
 use crate::scenarios::scenario;
-use crate::steps::Step;
-use crate::steps::Step::{Approve, Deploy, Deployed, End, Retry};
+use crate::steps::ReportWord;
+use crate::steps::ReportWord::{Approve, Deploy, Deployed, End, Retry};
 use crate::steps::waiting;
 use fake_aws::gitlab::records::{OTHER_USER, OWN_USER, Records, is_open};
 use fake_aws::{FakeAws, Schedules, redacted};
@@ -52,7 +52,7 @@ impl Accounts {
     }
 
     /// An execution takes a step in one account, whose event is delivered.
-    async fn take(&self, account: usize, step: Step, name: &str) {
+    async fn take(&self, account: usize, step: ReportWord, name: &str) {
         let fake = &self.fakes[account];
         step.take(fake, SHOP).await;
         if step.has_event() {
@@ -87,7 +87,7 @@ fn finals(records: &Records) -> BTreeMap<(String, &'static str), usize> {
 }
 
 /// From the waiting approval to the end.
-fn ending(id: &'static str, error: Option<&'static str>) -> [Step; 3] {
+fn ending(id: &'static str, error: Option<&'static str>) -> [ReportWord; 3] {
     let end = if error.is_some() {
         "Failed"
     } else {
@@ -97,7 +97,7 @@ fn ending(id: &'static str, error: Option<&'static str>) -> [Step; 3] {
 }
 
 /// The course of both executions, action by action.
-fn course(first: Option<&'static str>, second: Option<&'static str>) -> Vec<[Step; 2]> {
+fn course(first: Option<&'static str>, second: Option<&'static str>) -> Vec<[ReportWord; 2]> {
     let course = |id, error| [&waiting(id, 0)[..], &ending(id, error)].concat();
     let (one, other) = (course("e1", first), course("f1", second));
     let retried = |id| {
@@ -108,9 +108,9 @@ fn course(first: Option<&'static str>, second: Option<&'static str>) -> Vec<[Ste
             End(id, "Failed"),
         ]
     };
-    let mut both: Vec<[Step; 2]> = one.into_iter().zip(other).map(|(a, b)| [a, b]).collect();
+    let mut both: Vec<[ReportWord; 2]> = one.into_iter().zip(other).map(|(a, b)| [a, b]).collect();
     if second.is_some() {
-        let again = retried("f1").into_iter().map(|step| [Step::Start("e2"), step]);
+        let again = retried("f1").into_iter().map(|step| [ReportWord::Start("e2"), step]);
         both.extend(again);
     }
     both
@@ -129,7 +129,7 @@ fn two_accounts_post_each_final_status_once() {
                             let accounts = Accounts::new(there, users).await;
                             for (at, steps) in course(one, other).into_iter().enumerate() {
                                 for account in order {
-                                    if !matches!(steps[account], Step::Start("e2")) {
+                                    if !matches!(steps[account], ReportWord::Start("e2")) {
                                         let name = format!("event-{at}-{account}");
                                         accounts.take(account, steps[account], &name).await;
                                     }

@@ -10,7 +10,7 @@ use crate::fixture::{
 use crate::gitlab_approvals::{ANN, in_scene};
 use crate::notes::notes;
 use crate::scenarios::{event, play_steps, scenario, take, take_all};
-use crate::steps::{Step, waiting};
+use crate::steps::{ReportWord, waiting};
 use cfn_gitops::clients::gitlab::UnreachableGitLabs;
 use fake_aws::gitlab::Firewall;
 use fake_aws::gitlab::tags::Tag;
@@ -103,11 +103,11 @@ fn deployment_whose_execution_failed_is_the_present_one() {
     });
 }
 
-fn deployed(id: &'static str, status: &'static str) -> [Step; 3] {
+fn deployed(id: &'static str, status: &'static str) -> [ReportWord; 3] {
     [
-        Step::Approve(id),
-        Step::Deployed(id, None),
-        Step::End(id, status),
+        ReportWord::Approve(id),
+        ReportWord::Deployed(id, None),
+        ReportWord::End(id, status),
     ]
 }
 
@@ -121,7 +121,7 @@ fn state_that_ended_during_a_pause_is_not_posted() {
         fake.inject("one", Fault::on("GitLab.PostStatus", 1, InternalError500));
         let end = async {
             sleep(Duration::from_secs(1)).await;
-            Step::End("e1", "Stopped").take(fake, SHOP).await;
+            ReportWord::End("e1", "Stopped").take(fake, SHOP).await;
         };
         tokio::join!(catch_up(fake, SHOP, "one"), end);
         // The first two, and the ends of both.
@@ -308,7 +308,7 @@ fn approval_of_a_deleted_stack_is_shown() {
             aws.stacks.change_sets.remove(&key);
         };
         let deletes = |step| {
-            if matches!(step, Step::Request(_)) {
+            if matches!(step, ReportWord::Request(_)) {
                 fake.change(delete);
             }
         };

@@ -9,9 +9,9 @@ use crate::account::PROPERTY;
 use crate::fixture::{COMMITS, Reporting, Subject};
 use fake_aws::{AwsState, Execution, FakeAws, Pipeline, ResourceChange};
 
-/// A change of an execution.
+/// The words of a story about executions: each changes one.
 #[derive(Clone, Copy, Debug)]
-pub enum Step {
+pub enum ReportWord {
     /// It starts, and its source action has not read the commit yet.
     Start(&'static str),
     /// A rollback of an execution starts: it has its commit from the start, and no source action.
@@ -38,7 +38,7 @@ pub enum Step {
     Retry(&'static str),
 }
 
-use Step::{
+use ReportWord::{
     Approve, Build, Deploy, Deployed, End, FailedBuild, Reject, Request, Retry, Rollback, Source,
     Start,
 };
@@ -48,11 +48,11 @@ const BUILD_ERROR: &str = "Build terminated with state: FAILED";
 const MESSAGE: &str = "Error while executing command: npm test. Reason: exit status 1";
 
 /// From the start to the waiting approval.
-pub fn waiting(id: &'static str, commit: usize) -> [Step; 4] {
+pub fn waiting(id: &'static str, commit: usize) -> [ReportWord; 4] {
     [Start(id), Source(id, commit), Build(id, None), Request(id)]
 }
 
-impl<'de> Deserialize<'de> for Step {
+impl<'de> Deserialize<'de> for ReportWord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let step = Map::deserialize(deserializer)?;
         let mut members = step.iter();
@@ -64,7 +64,7 @@ impl<'de> Deserialize<'de> for Step {
 
 /// A step of a story. Its subject is an execution, or an execution with more of it. A story is read
 /// once, so its texts stay.
-fn read(word: &str, subject: &Value) -> Option<Step> {
+fn read(word: &str, subject: &Value) -> Option<ReportWord> {
     let stay = |text: &str| -> &'static str { text.to_owned().leak() };
     let nothing = Value::Null;
     let (id, more) = match subject {
@@ -101,7 +101,7 @@ pub fn commit(name: &str) -> Option<usize> {
     ["c1", "c2"].iter().position(|one| *one == name)
 }
 
-impl Step {
+impl ReportWord {
     /// The subject of its event.
     pub fn subject(self) -> Subject {
         match self {

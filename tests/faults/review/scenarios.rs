@@ -31,7 +31,7 @@ struct Built {
     event: Value,
 }
 
-/// A scenario that is being played. If its world delivers again, each event and health check is
+/// The account of a story about reviews. If its world delivers again, each event and health check is
 /// delivered again after it succeeded, or copies of all events so far arrive before each
 /// expectation.
 pub struct Reviews {

@@ -22,7 +22,8 @@ pub trait Account: Sized {
     const PREFIX: &'static str;
     /// The services that its stories are about.
     const SERVICES: &'static [Service];
-    /// Stories about changes and failures have single faults so many times more seldom.
+    /// Of the single faults of stories about changes and failures, a run tries so many times fewer
+    /// than of ordinary ones.
     const SPECIAL: u64;
 
     fn stories() -> Vec<Story<Self::Word>> {

@@ -63,6 +63,11 @@ pub trait Word: Clone + Debug + DeserializeOwned {
     fn is_by_hand(&self) -> bool {
         false
     }
+
+    /// Whether it is a request, which has [`Effects`].
+    fn is_request(&self) -> bool {
+        false
+    }
 }
 
 /// An action, and its result.
@@ -136,6 +141,10 @@ pub struct Expectation {
 
 impl Word for ResourceWord {
     type Expectation = Expectation;
+
+    fn is_request(&self) -> bool {
+        !matches!(self, ResourceWord::Push(_) | ResourceWord::Schedule)
+    }
 }
 
 impl<W: Word> From<W> for Step<W> {
@@ -166,8 +175,13 @@ impl<'de, W: Word> Deserialize<'de> for Step<W> {
             }
             other => return Err(D::Error::custom(format!("not a step: {other}"))),
         };
+        let action: Action<W> = read_action(action).map_err(D::Error::custom)?;
+        let is_request = matches!(&action, Action::Word(word) if word.is_request());
+        if !effects.is_empty() && !is_request {
+            return Err(D::Error::custom(format!("not a request: {action:?}")));
+        }
         Ok(Step {
-            action: read_action(action).map_err(D::Error::custom)?,
+            action,
             effects: serde_json::from_value(effects.into()).map_err(D::Error::custom)?,
         })
     }

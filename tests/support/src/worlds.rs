@@ -2,9 +2,9 @@
 //! other proxies. The stories have the same end in them.
 //!
 //! Each [`Setting`] is one such property, and a [`Mixture`] is several at once.
-//! [`play_in_each_world`] plays each story in the kind world and in mixtures of a seed. If a story fails in a mixture, then
-//! settings are removed until each one that is left matters. These variables of the environment
-//! play others:
+//! [`play_in_each_world`] plays each story in the kind world and in mixtures of a seed. If a story
+//! fails in a mixture, then settings are removed until each one that is left matters. These
+//! variables of the environment play others:
 //!
 //! | Variable | Value |
 //! |---|---|
