@@ -208,8 +208,9 @@ def rows(defects: list[Defect], with_products: bool) -> Iterator[Row]:
         else:
             yield from rows_of(each)
     for suite in PRODUCTS if with_products else ():
-        for name in re.findall(r"defect in (.*): noticed$", execute(suite)[0], re.MULTILINE):
-            yield Row("calls", name, "", suite, "noticed")
+        for name, defect in re.findall(r"defect in (.*`), (\w+\(.*?\)): ", execute(suite)[0]):
+            # Without the address of a function.
+            yield Row("calls", name, re.sub(", 0x[0-9a-f]+", "", defect), suite, "noticed")
 
 
 def report(found: list[Row]) -> str:

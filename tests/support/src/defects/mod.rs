@@ -26,7 +26,7 @@ mod products;
 pub const ANY: &str = "";
 
 /// A mistake of the product. The first text is the operation.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Defect {
     /// Each invocation takes its first response with the second text for all later ones.
     Believes(&'static str, &'static str),
@@ -123,20 +123,7 @@ impl Product {
         }
         let mixture = Mixture::called(&format!("{beside},{setting}"));
         let name = format!("{story} {mixture}");
-        check_says(name.trim_end(), says, notice(&mixture))
-    }
-}
-
-fn check_says(name: &str, says: &str, noticed: Option<String>) -> Result<(), String> {
-    match noticed {
-        None => Err(format!("{name}: {says}: not noticed")),
-        Some(text) if !text.contains(says) => {
-            Err(format!("{name}: {says}: for another reason: {text}"))
-        }
-        Some(text) => {
-            fake_aws::figure!("defect in {name}, `{says}`: {text:.160}");
-            Ok(())
-        }
+        defect.check_says(name.trim_end(), says, notice(&mixture))
     }
 }
 
@@ -192,7 +179,22 @@ impl Defect {
     /// # Panics
     /// If it does not.
     pub fn assert_noticed(self, name: &str, says: &str, play: impl FnOnce()) {
-        check_says(name, says, self.notice(play)).unwrap_or_else(|text| panic!("{text}"));
+        let checked = self.check_says(name, says, self.notice(play));
+        checked.unwrap_or_else(|text| panic!("{text}"));
+    }
+
+    /// `make defects` lists what this prints.
+    fn check_says(self, name: &str, says: &str, noticed: Option<String>) -> Result<(), String> {
+        match noticed {
+            None => Err(format!("{name}: {says}: not noticed")),
+            Some(text) if !text.contains(says) => {
+                Err(format!("{name}: {says}: for another reason: {text}"))
+            }
+            Some(text) => {
+                fake_aws::figure!("defect in {name}, `{says}`, {self:?}: {text:.160}");
+                Ok(())
+            }
+        }
     }
 
     /// The report of a check that notices the product while it plays. `None` if none does.
