@@ -22,7 +22,7 @@ On two cores this takes about 5 minutes the first time, and about 2 minutes late
 test) gigabytes=8
     text="installs Python packages into .venv, compiles the function and its tests into target,
 and runs the checks.
-On two cores SCHEDULES=test takes about 14 minutes the first time, and about 7 minutes later." ;;
+On two cores SCHEDULES=test takes about 10 minutes the first time, and about 5 minutes later." ;;
 shell) gigabytes=2
     text="installs Python packages into .venv, starts a local AWS, and opens a shell in it.
 It needs no AWS account.
