@@ -15,7 +15,7 @@ import pytest
 INHERITED = dict(os.environ)
 # The tests' own options, and the places of programs and compilers. Any other variable may change the result of a program: AWS_PROFILE,
 # HTTPS_PROXY, GIT_DIR, COLUMNS, PYTHONWARNINGS.
-_KEPT = re.compile("PATH|LD_LIBRARY_PATH|TMPDIR|USER|LOGNAME|SCHEDULES|RECORDED_CALLS|DEPLOYMENT_TRANSCRIPTS|DOCS_PYTHON|"
+_KEPT = re.compile("PATH|LD_LIBRARY_PATH|TMPDIR|USER|LOGNAME|SCHEDULES|RECORDED_CALLS|PLANTED|DEPLOYMENT_TRANSCRIPTS|DOCS_PYTHON|"
                    "PYTHON(DONTWRITEBYTECODE|PYCACHEPREFIX)|RUST(FLAGS|C_WRAPPER|C_WORKSPACE_WRAPPER)|(CARGO|CFN_GITOPS|PYTEST|RUSTUP)_.+")
 # The user's one may be missing or read-only, or have settings of git and AWS.
 _HOME = tempfile.TemporaryDirectory(prefix="home-")
