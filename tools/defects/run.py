@@ -210,7 +210,7 @@ def rows(defects: list[Defect], with_products: bool) -> Iterator[Row]:
     for suite in PRODUCTS if with_products else ():
         for name, defect in re.findall(r"defect in (.*`), (\w+\(.*?\)): ", execute(suite)[0]):
             # Without the address of a function.
-            yield Row("calls", name, re.sub(", 0x[0-9a-f]+", "", defect), suite, "noticed")
+            yield Row("calls", name, f"`{re.sub(', 0x[0-9a-f]+', '', defect)}`", suite, "noticed")
 
 
 def report(found: list[Row]) -> str:
