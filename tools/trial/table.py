@@ -203,9 +203,9 @@ class Player(Calls):
         if unknown := self._unknown([operation, parameters]):
             raise NotSeen(f"no call has shown {', '.join(unknown)}")
         wanted = [self.wanted(single, each) for each in expected]
-        seconds = _limited(int(limit or 0) * late, 3 if late > 1 else 20)
+        seconds = sources.limited(int(limit or 0) * late, 3 if late > 1 else 20)
         for number in range(1, int(times or 1) + 1):
-            time.sleep(_limited(int(pause or 0), 1))
+            time.sleep(sources.limited(int(pause or 0), 1))
             self.seen |= {"n": [str(number)], "now": [datetime.now(UTC).isoformat()]}
             asked, sent, began = self.filled(single), self.filled(parameters), time.monotonic()
             while True:
@@ -297,11 +297,6 @@ def _unless_denied(assume: Callable[[], Any]) -> Any:
     with contextlib.suppress(ClientError):
         return assume()
     return None
-
-
-def _limited(seconds: int, most: int) -> int:
-    """Tests wait for some seconds only, because the local services need no more."""
-    return seconds if waiting.PACE.interval >= 1 else min(seconds, most)
 
 
 def _text(shown: dict[str, Any]) -> str:

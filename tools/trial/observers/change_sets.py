@@ -16,7 +16,7 @@ def processed_template(world: World) -> Seen:
         body = json.loads(body if isinstance(body, str) else json.dumps(body))
         for each in body["Resources"].values():
             each["DeletionPolicy"] = "Retain"
-        body["Resources"]["Added"] = sources.HANDLE
+        body["Resources"]["Added"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
         which = {"StackName": made.name, "ChangeSetName": "probe"}
         client.create_change_set(**which, TemplateBody=json.dumps(body), Capabilities=sources.CAPABILITIES)
 

@@ -77,11 +77,14 @@ def probe(world: World) -> str:
     return f"{world.story.names.first}-probe"
 
 
+def limited(seconds: float, most: float) -> float:
+    """Tests wait for some seconds only, because the local services need no more."""
+    return seconds if waiting.PACE.interval >= 1 else min(seconds, most)
+
+
 def seconds_until(look: Callable[[], Any], limit: float = 120) -> float:
     """How long it takes until `look` returns a value. Infinite if that is longer than `limit`."""
-    began = time.monotonic()
-    # Tests look often, because the local services need seconds only.
-    limit = limit if waiting.PACE.interval >= 1 else min(limit, 10)
+    began, limit = time.monotonic(), limited(limit, 10)
     while not look():
         if time.monotonic() - began > limit:
             return math.inf
@@ -143,9 +146,6 @@ def delete_stack(aws: Account, name: str) -> None:
 def delete_bucket(aws: Account, name: str) -> None:
     steps.empty_bucket(aws, name)
     aws.client("s3").delete_bucket(Bucket=name)
-
-
-HANDLE = {"Type": "AWS::CloudFormation::WaitConditionHandle"}
 
 
 def delete_function(aws: Account, name: str) -> None:
