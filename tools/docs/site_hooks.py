@@ -9,10 +9,11 @@ from xml.etree.ElementTree import Element
 from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 
-# Boosts of https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
-_BOOSTS = {"docs/project/decisions/": 0.001,
+# The first folder of a page decides: https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
+_BOOSTS = {"docs/runbook/reason-codes.md": 1, "docs/how-to/": 2, "docs/runbook/": 2, "docs/project/decisions/": 0.001,
+           "docs/project/": 0.1,
            # Pages for developers of cfn-gitops.
-           **dict.fromkeys(("CONTRIBUTING.md", "crates/", "events/", "tests/"), 0.01)}
+           **dict.fromkeys(("CONTRIBUTING.md", "CHANGELOG.md", "crates/", "events/", "tests/", "tools/"), 0.01)}
 # Searches of readers whose words no title of the page has. Without them, longer words with the same beginning come
 # first.
 _TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed-deploy.md": ["rollback"],
@@ -21,6 +22,9 @@ _TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed
                                               "emergency"],
          "docs/how-to/freeze-and-thaw.md": ["freeze", "thaw", "holiday", "stop deployments"],
          "docs/concepts/reporting.md": ["build log", "build failed", "deployment failed"],
+         "docs/concepts/rotation.md": ["rotate"],
+         "docs/how-to/second-environment.md": ["another account", "production"],
+         "docs/how-to/adopt-what-exists.md": ["migrate"],
          "docs/how-to/approvers.md": ["approve"], "docs/how-to/approve-in-gitlab.md": ["approve"],
          # Denials of AWS at a deployment, and those of git at a push.
          **dict.fromkeys(("docs/how-to/allow-resources.md", "docs/runbook/README.md"),
@@ -51,8 +55,8 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
-    for folder, boost in _BOOSTS.items():
-        if page.file.src_uri.startswith(folder):
-            page.meta["search"] = {"boost": boost}
+    boosts = [boost for folder, boost in _BOOSTS.items() if page.file.src_uri.startswith(folder)]
+    if boosts:
+        page.meta["search"] = {"boost": boosts[0]}
     if page.file.src_uri in _TAGS:
         page.meta["tags"] = _TAGS[page.file.src_uri]
