@@ -24,9 +24,14 @@ def test_page_is_as_its_source_gives_it(name):
     assert not differs, "run `python -m tools.docs.reference --write`"
 
 
+def test_each_page_of_parameters_has_a_template():
+    found = {f"parameters/{path.name}" for path in (reference.REFERENCE / "parameters").iterdir()}
+    assert found == {name for name in reference.PAGES if name.startswith("parameters/")}
+
+
 def test_each_name_of_a_source_is_in_its_section():
     def lacks(page, section, names):
-        text = (reference.REFERENCE / page).read_text().partition(f"\n{section}\n")[2]
+        text = f"\n{(reference.REFERENCE / page).read_text()}".partition(f"\n{section}\n")[2]
         part = re.split(r"^#{1,%d} " % section.index(" "), text, maxsplit=1, flags=re.MULTILINE)[0]
         return [f"{page}, {section}: {name}" for name in names if not re.search(rf"^\| [^|]*`{re.escape(name)}[` ]", part, re.MULTILINE)]
 
@@ -40,7 +45,8 @@ def test_each_name_of_a_source_is_in_its_section():
         missing += lacks("commands.md", f"### {name}", command._option_string_actions.keys() - common - {"-h", "--help"})
     for template in (ROOT / "template.yaml", *(ROOT / "templates").glob("*.yaml")):
         content = reference.loaded(template)
-        missing += lacks("template-parameters.md", f"## {template.relative_to(ROOT)}", [*content["Parameters"], *content.get("Outputs", ())])
+        page = f"parameters/{template.stem}.md"
+        missing += lacks(page, f"# Parameters of {template.relative_to(ROOT)}", [*content["Parameters"], *content.get("Outputs", ())])
     assert len(metrics) > 10 and len(alarms) > 10 and len(common) > 2 and missing == []
 
 
@@ -63,10 +69,10 @@ def test_properties_of_examples_and_templates_exist(file):
 
 def test_property_names_its_parameter_or_its_example():
     where = reference_parameters.where_set("Custom::GitOpsPipeline")
-    assert where["Deploy.Window.TimeZone"] == "*Parameter*: [`DeployWindow`](template-parameters.md#project-deploywindow)"
+    assert where["Deploy.Window.TimeZone"] == "*Parameter*: [`DeployWindow`](parameters/project.md#deploywindow)"
     # Its value is fixed. The condition shows the parameter.
-    assert where["Approval.Required"].endswith("#project-approvalrequired)")
-    assert where["Report.BuildLog"] == "*Parameter*: [`ReportToGitLab`](template-parameters.md#project-reporttogitlab)"
+    assert where["Approval.Required"].endswith("#approvalrequired)")
+    assert where["Report.BuildLog"] == "*Parameter*: [`ReportToGitLab`](parameters/project.md#reporttogitlab)"
     assert where["Approval.CustomData"] == "*Parameter*: none, the templates set it"
     assert where["Deploy.Alarms"] == "*Example*: [What a pipeline does](../concepts/pipelines.md)"
     assert "ExecutionMode" not in where

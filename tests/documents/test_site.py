@@ -34,7 +34,7 @@ def test_navigation_has_every_page_of_the_index_once():
     assert set(pages_of(sections[-1]["Project"][-1])) == decisions
     folders = {name: {page.split("/")[1] for page in pages_of(section)} for section in sections[2:-1] for name in section}
     assert {name: {name.lower()} for name in folders} == folders
-    in_folders = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*/*.md")}
+    in_folders = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*/**/*.md")}
     assert in_folders - set(pages) == set()
 
 

@@ -112,11 +112,11 @@ def navigation() -> list[dict[str, Any]]:
     """The sections of docs/README.md with their groups, and the pages that their tables list, each once."""
     seen: set[str] = set()
 
-    def pages(text: str) -> list[str]:
-        targets = dict.fromkeys(f"docs/{target}" for _, target in _ROW.findall(text))
-        found = [target for target in targets if target not in seen]
+    def pages(text: str) -> list[Any]:
+        rows = {f"docs/{target}": title for title, target in _ROW.findall(text)}
+        found = [target for target in rows if target not in seen]
         seen.update(found)
-        return found
+        return [{rows[target]: folder(target)} if target.count("/") == 3 else target for target in found]
 
     # Under their own titles, both would be called cfn-gitops.
     sections: list[dict[str, Any]] = [{"Overview": "README.md"}, {"All pages": "docs/README.md"}]
@@ -125,12 +125,14 @@ def navigation() -> list[dict[str, Any]]:
         entries = [*pages(own), *({group.splitlines()[0]: pages(group)} for group in groups)]
         sections.append({section.splitlines()[0]: entries})
     project = sections[-1][next(iter(sections[-1]))]
-    index = f"{_DECISIONS}README.md"
-    project.remove(index)
-    # Without the dates that begin their own titles.
-    decisions = [{title: f"{_DECISIONS}{page}"} for title, page in _ROW.findall((ROOT / index).read_text())]
-    project += [*_PAGES_BESIDE_THE_README, {"Decisions": [index, *decisions]}]
+    project[-1:-1] = _PAGES_BESIDE_THE_README
     return sections
+
+
+def folder(index: str) -> list[Any]:
+    """The index of a folder, and the pages of its table with their names there, which need no word of the folder's."""
+    rows = _ROW.findall((ROOT / index).read_text())
+    return [index, *({title: f"{index.removesuffix('README.md')}{page}"} for title, page in rows)]
 
 
 def header() -> dict[str, str]:

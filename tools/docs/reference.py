@@ -4,6 +4,7 @@ docs/project/assumptions.md, the table of events/README.md, and the pictures.
 `python -m tools.docs.reference` lists the pages that differ from their source. With `--write` it writes them.
 """
 
+import functools
 import importlib
 import json
 import re
@@ -73,11 +74,11 @@ def limits_of(parameter: dict[str, Any]) -> str:
     return f"At most {parameter['MaxLength']} characters." if "MaxLength" in parameter else ""
 
 
-def parameter_row(template: Path, name: str, parameter: dict[str, Any]) -> list[str]:
+def parameter_row(name: str, parameter: dict[str, Any]) -> list[str]:
     """GitLab removes an `id`, so the row's anchor is a `name`."""
     default, text = default_of(parameter), parameter.get("Description", "")
     described = _EMPTY.sub("", text, count=1) if default.startswith("empty: ") else text
-    anchor = f'<a name="{template.stem}-{name.lower()}"></a>'
+    anchor = f'<a name="{name.lower()}"></a>'
     kind = "List. " if "List" in parameter["Type"] else ""
     return [code(name), default, anchor + cell(f"{kind}{described} {limits_of(parameter)}")]
 
@@ -95,27 +96,33 @@ def exported(name: str) -> str:
     return code(name.replace("${", "<").replace("}", ">"))
 
 
-def template_section(template: Path) -> list[str]:
+def parameters_of(template: Path) -> str:
+    """The page of a template."""
     content = loaded(template)
     interface = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
     rest = content.get("Parameters", {})
     groups = {group["Label"]["default"]: {name: rest.pop(name) for name in group["Parameters"]}
               for group in interface.get("ParameterGroups", [])}
-    section = [f"## {template.relative_to(ROOT)}", cell(content["Description"])]
+    parts = [f"# Parameters of {template.relative_to(ROOT)}", _GENERATED, cell(content["Description"]),
+             "[What a parameter that you omit gets](README.md)"]
     for title, parameters in (groups | {"": rest}).items():
-        rows = [parameter_row(template, name, parameter) for name, parameter in parameters.items()]
+        rows = [parameter_row(name, parameter) for name, parameter in parameters.items()]
         # The contents list of a page shows its headings.
-        section += [f"### {title}"] * bool(title) + [table(["Parameter", "Default", "Description"], rows)] * bool(rows)
-    return [*section, *(["### Outputs", outputs(content)] if "Outputs" in content else [])]
+        parts += [f"## {title}"] * bool(title) + [table(["Parameter", "Default", "Description"], rows)] * bool(rows)
+    return "\n\n".join([*parts, *(["## Outputs", outputs(content)] if "Outputs" in content else [])]) + "\n"
 
 
-def template_parameters() -> str:
-    templates = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml"))]
-    sections = [part for template in templates for part in template_section(template)]
+TEMPLATES = {template.stem: template for template in (ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml")))}
+
+
+def parameters_index() -> str:
+    rows = [[f"[{template.relative_to(ROOT)}]({name}.md)", cell(loaded(template)["Description"].removeprefix("cfn-gitops: "))]
+            for name, template in TEMPLATES.items()]
     return "\n\n".join([
         "# Parameters and outputs of the templates", _GENERATED,
-        "A parameter that neither `samconfig.toml` nor `PARAMETERS` of `make deploy` names keeps its value in an update. A new\n"
-        "stack has the default. Where the default is *empty*, the words after the colon say what that means.", *sections]) + "\n"
+        "With `sam deploy`, `make deploy` and `aws cloudformation deploy`, an update keeps the value of each parameter that you do\n"
+        "not name. A new stack has the default. Where the default is *empty*, the words after the colon say what that means.",
+        table(["Template", "Description"], rows)]) + "\n"
 
 
 def subcommands() -> list[str]:
@@ -256,7 +263,8 @@ PAGES = {
     "../project/assumptions.md": assumptions,
     "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
     "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
-    "template-parameters.md": template_parameters,
+    "parameters/README.md": parameters_index,
+    **{f"parameters/{name}.md": functools.partial(parameters_of, template) for name, template in TEMPLATES.items()},
     "commands.md": commands,
     "metrics.md": metrics,
     "log-fields.md": log_fields,
@@ -270,6 +278,7 @@ def write_pages(write: bool) -> int:
                  if (content := page()) != ((REFERENCE / name).read_text() if (REFERENCE / name).exists() else "")}
     for name, content in differing.items():
         if write:
+            (REFERENCE / name).parent.mkdir(exist_ok=True)
             (REFERENCE / name).write_text(content)
         print(f"{(REFERENCE / name).resolve().relative_to(ROOT)} {'is written' if write else 'differs from its source: run with --write'}")
     return 1 if differing and not write else 0

@@ -92,7 +92,7 @@ def where_set(kind: str) -> dict[str, str]:
         template = _Template(ROOT / name)
         for resource in template.resources:
             for path, parameters in template.leaves(resource["Properties"]) if resource["Type"] == kind else ():
-                links = ", ".join(f"[`{each}`](template-parameters.md#{template.name}-{each.lower()})" for each in sorted(parameters))
+                links = ", ".join(f"[`{each}`](parameters/{template.name}.md#{each.lower()})" for each in sorted(parameters))
                 if links or path not in found:
                     found[path] = f"*Parameter*: {links}" if links else "*Parameter*: none, the templates set it"
     return found

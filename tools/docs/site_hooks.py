@@ -24,7 +24,7 @@ _TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed
          "docs/concepts/reporting.md": ["build log", "build failed", "deployment failed"],
          "docs/concepts/rotation.md": ["rotate"],
          "docs/how-to/second-environment.md": ["another account", "production"],
-         "docs/how-to/adopt-what-exists.md": ["migrate"],
+         "docs/how-to/adopt-what-exists.md": ["migrate"], "docs/how-to/notifications.md": ["Slack", "email"],
          "docs/how-to/approvers.md": ["approve"], "docs/how-to/approve-in-gitlab.md": ["approve"],
          # Denials of AWS at a deployment, and those of git at a push.
          **dict.fromkeys(("docs/how-to/allow-resources.md", "docs/runbook/README.md"),
