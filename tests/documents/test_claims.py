@@ -1,4 +1,4 @@
-"""Each claim of docs/concepts/security.md has tests that carry its identifier.
+"""Each claim of docs/concepts/security/ has tests that carry its identifier.
 
 Claims without another test have one here.
 """
@@ -12,9 +12,9 @@ from tests.policies import scene
 from tests.policies.tables import regional, role
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/concepts/security.md"
+PAGES = sorted((ROOT / "docs/concepts/security").glob("*.md"))
 FOLDERS = ("src", "crates", "tests")
-ON_THE_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
+ON_A_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
 # The lines after the comment: attributes and the Rust test's function, or decorators and the Python test's.
 RUST_TEST = re.compile(r"(?: *// claim: .*\n)*(?: *#\[.*\n)* *#\[(?:tokio::)?test\b.*\n(?: *#\[.*\n)* *(?:async )?fn (\w+)\(")
@@ -39,21 +39,21 @@ def carried():
             for claim, test in claims_of(path, path.read_text())]
 
 
-def test_claims_of_page_and_tests_are_the_same():
-    on_the_page = set(ON_THE_PAGE.findall(PAGE.read_text()))
+def test_claims_of_pages_and_tests_are_the_same():
+    on_the_pages = {claim for page in PAGES for claim in ON_A_PAGE.findall(page.read_text())}
     in_tests = {claim for claim, _, _ in carried()}
-    assert len(on_the_page) > 60
-    assert on_the_page - in_tests == set(), "without a test"
-    assert in_tests - on_the_page == set(), "not on the page"
+    assert len(on_the_pages) > 60
+    assert on_the_pages - in_tests == set(), "without a test"
+    assert in_tests - on_the_pages == set(), "not on a page"
 
 
 def test_every_claim_precedes_its_test():
     assert [(claim, path) for claim, path, test in carried() if not test] == []
 
 
-def test_page_names_no_test_by_its_path():
+def test_no_page_names_a_test_by_its_path():
     """A path would be right as long as the test exists, even if it proves nothing."""
-    assert re.findall(r"`[\w/.-]+\.(?:rs|py)::\w+`", PAGE.read_text()) == []
+    assert [name for page in PAGES for name in re.findall(r"`[\w/.-]+\.(?:rs|py)::\w+`", page.read_text())] == []
 
 
 @pytest.mark.parametrize(("path", "text"), [

@@ -14,7 +14,7 @@ def test_deploy_role_has_its_policy_and_those_of_the_parameter(given):
     assert attached == [f"arn:aws:iam::{PIPELINES}:policy/policy-dev-codedeploy-cfn", *(given.split(",") if given else [])]
 
 
-# docs/concepts/security.md names these calls: no statement of a role can deny them.
+# docs/concepts/security/deployed-template.md names these calls: no statement of a role can deny them.
 NOT_CONTAINED = [
     ("lambda:UpdateFunctionCode", regional("lambda", "function:of-another-team"), {}),
     ("codebuild:StartBuild", regional("codebuild", "project/of-another-team"), {}),

@@ -26,7 +26,7 @@ def test_boundary_is_made_for_roles_without_a_given_one(given, is_made):
     assert Deployed(EnvID="dev", **given).is_made("DeployedRolesBoundary") == is_made
 
 
-# docs/concepts/security.md names these calls: a boundary that allows everything else cannot deny them.
+# docs/concepts/security/deployed-template.md names these calls: a boundary that allows everything else cannot deny them.
 NOT_CONTAINED = [
     ("lambda:UpdateFunctionCode", regional("lambda", "function:of-another-team")),
     ("codebuild:StartBuild", regional("codebuild", "project/of-another-team")),

@@ -1,4 +1,4 @@
-"""The table "Who can reach what" of docs/concepts/security.md, row by row, as the policies decide.
+"""The table "Who can reach what" of docs/concepts/security/who-can-reach-what.md, row by row, as the policies decide.
 
 A row here has the page's words. Every column is evaluated with the calls of each person or role.
 """
@@ -18,7 +18,7 @@ from tests.policies.tables import (
 from tests.templates.named import (
     ANOTHER_BUILD, AS_A_BUILD, A_BUILD, DRIFT, FOR_A_GITLAB, PLAN, WITH_DEPLOY, WITH_PROVISIONING, change_set, passed_to)
 
-PAGE = Path(__file__).parents[2] / "docs/concepts/security.md"
+PAGE = Path(__file__).parents[2] / "docs/concepts/security/who-can-reach-what.md"
 
 TOKEN = regional("secretsmanager", "secret:gitlab/mirrors-AbC123")
 ON_THE_BRANCH = {"codecommit:References": "refs/heads/development"}
@@ -104,8 +104,8 @@ ROWS = [
      {"password": ("yes", "read"), "branch": ("pushes", "push, clone"), "deploy role": ("through an approval", "")}),
     # The function makes the calls that its events require: `by its events` is the next row's.
     ("who may invoke the function, and so everyone who can deploy with its `ServiceToken`", [INVOKER],
-     {"password": ("can make the function send it to a GitLab they control (below)", ""), "token": ("can have it used, never sees it", ""), "ResponseURL": ("in forged events only", ""),
-      "function's role": ("by its events", "invoke"), "branch": ("pushes, by forged events (below)", ""),
+     {"password": ("can make the function send it to a GitLab they control", ""), "token": ("can have it used, never sees it", ""), "ResponseURL": ("in forged events only", ""),
+      "function's role": ("by its events", "invoke"), "branch": ("pushes, by forged events", ""),
       "artifacts": ("through their own pipeline", ""), "deploy role": ("through their own pipeline", "")}),
     ("who may change the function's code or role", [CHANGER, FUNCTION_ROLE],
      {"password": ("yes", "read, issue, reset"), "token": ("yes", "read"), "ResponseURL": ("yes", "code"),

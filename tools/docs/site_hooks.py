@@ -9,9 +9,10 @@ from xml.etree.ElementTree import Element
 from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 
-# The first folder of a page decides: https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
-_BOOSTS = {"docs/runbook/reason-codes.md": 1, "docs/how-to/": 2, "docs/runbook/": 2, "docs/project/decisions/": 0.001,
-           "docs/project/": 0.1,
+# The first beginning of a page's path decides: https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
+_BOOSTS = {"docs/runbook/reason-codes.md": 1, "docs/runbook/": 2, "docs/how-to/": 2,
+           "docs/concepts/security/README.md": 1, "docs/concepts/security/": 0.5,
+           "docs/project/decisions/": 0.001, "docs/project/": 0.1,
            # Pages for developers of cfn-gitops.
            **dict.fromkeys(("CONTRIBUTING.md", "CHANGELOG.md", "crates/", "events/", "tests/", "tools/"), 0.01)}
 # Searches of readers whose words no title of the page has. Without them, longer words with the same beginning come
