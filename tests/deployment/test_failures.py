@@ -9,7 +9,7 @@ from tests.deployment.test_status import Shop, observer
 from tests.local.aws import LocalAws
 from tests.play.mirroring import Source
 from tests.play.pipelines import PROJECT
-from tests.play.steps import ROOT, Environment
+from tests.play.steps import ROOT, Environment, eventually
 
 FAILING = "version: 0.2\nphases: {build: {commands: [make package]}}\n"
 # The role of deployments may not create it.
@@ -42,11 +42,14 @@ def test_cause_of_each_failure_is_printed_first(aws: LocalAws, environment: Envi
     failed = shop.execution_of(shop.push(buildspec=FAILING).commit)
     assert shop.ended(failed) == "Failed"
     assert failures(aws, name, **reader)[0].startswith(f"Project {name}: Build failed: ")
-    failed = shop.execution_of(shop.push(template=DENIED).commit)
+    commit = shop.push(template=DENIED).commit
+    failed = shop.execution_of(commit)
     shop.decide(failed)
     assert shop.ended(failed) == "Failed"
     lines = failures(aws, name, **reader)
     assert lines[0].startswith(f"Project {name}: Deploy failed: ") and "Topic" in lines[0]
+    [note] = eventually(lambda: source.project.commit_notes(commit), "the failure is shown")
+    assert "- `Topic` (`AWS::SNS::Topic`): `" in note.body
     assert any(line.startswith("  Topic (AWS::SNS::Topic): ") for line in failures(aws, f"cfnstack-dev-{name}"))
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()

@@ -1,4 +1,12 @@
-"""Change sets: the names' condition key, the one that a call created, and an executed one, which is gone."""
+"""Change sets: the names' condition key, the one that a call created, and an executed one.
+
+An executed change set is not found by its name, even if its execution fails, so a retried action of a pipeline does not
+find it: https://github.com/aws/aws-cdk/issues/11995, https://github.com/aws/aws-cdk/issues/21677. It is found by its ARN:
+https://github.com/guardian/riff-raff/pull/672. Its stack names it:
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html (ChangeSetId)
+
+After an update without a change set, the stack names none. (?)
+"""
 
 import re
 from collections.abc import Callable
@@ -14,19 +22,40 @@ _Handler = Callable[[dict], tuple]
 _WITH_KEY = {"CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "DescribeChangeSetHooks", "ExecuteChangeSet"}
 
 
+_executed: dict[str, dict] = {}  # ARN -> change set
+_of_stacks: dict[str, str] = {}  # stack ID -> ARN of the change set that its latest operation executed
+
+
 def install() -> None:
     table = handlers._ACTION_HANDLERS
-    table["ExecuteChangeSet"] = partial(_removing, table["ExecuteChangeSet"])
+    table["ExecuteChangeSet"] = partial(_execute, table["ExecuteChangeSet"])
+    table["UpdateStack"] = partial(_update, table["UpdateStack"])
+    changesets._find_change_set = partial(_find, changesets._find_change_set)
 
 
-def _removing(ministack_handler: _Handler, params: dict) -> tuple:
-    """An executed change set is gone, even if its execution fails: a retried action of a pipeline does not find it,
-    https://github.com/aws/aws-cdk/issues/11995, https://github.com/aws/aws-cdk/issues/21677."""
-    key, _ = find(params)
+def of_stack(stack_id: str) -> str:
+    """The `ChangeSetId` of a stack. Empty for a stack without one."""
+    return _of_stacks.get(stack_id, "")
+
+
+def _execute(ministack_handler: _Handler, params: dict) -> tuple:
+    key, change_set = find(params)
+    answer = ministack_handler(params)
+    if answer[0] == 200 and change_set:
+        _executed[key] = cloudformation._change_sets.pop(key)
+        _of_stacks[change_set["StackId"]] = key
+    return answer
+
+
+def _update(ministack_handler: _Handler, params: dict) -> tuple:
     answer = ministack_handler(params)
     if answer[0] == 200:
-        cloudformation._change_sets.pop(key, None)
+        _of_stacks.pop(handlers._resolve_stack(handlers._p(params, "StackName"))["StackId"], None)
     return answer
+
+
+def _find(ministack_find: Callable[..., tuple], name: str, stack_name: str = "") -> tuple:
+    return (name, _executed[name]) if name in _executed else ministack_find(name, stack_name)
 
 
 def condition_key(action: str, given: str) -> str:

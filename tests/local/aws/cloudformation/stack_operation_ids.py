@@ -24,6 +24,8 @@ from ministack.services.cloudformation import (
     stacks,
 )
 
+from tests.local.aws.cloudformation import change_set_names
+
 _Handler = Callable[[dict], tuple]
 
 _STACK = "AWS::CloudFormation::Stack"
@@ -87,6 +89,8 @@ def _with_operations(ministack_handler: _Handler, params: dict) -> tuple:
         last = "".join(f"<member><OperationType>{kind}</OperationType><OperationId>{operation}</OperationId></member>"
                        for kind, operation in _operations.get(found[1], [])[:-_SHOWN - 1:-1])
         parents = "".join(f"<{key}>{stack[key]}</{key}>" for key in ("ParentId", "RootId") if stack.get(key))
+        executed = change_set_names.of_stack(found[1])
+        parents += f"<ChangeSetId>{executed}</ChangeSetId>" if executed else ""
         return f"{found[0]}{parents}<LastOperations>{last}</LastOperations>"
 
     return status, headers, re.sub("<StackId>([^<]+)</StackId>", more, body.decode()).encode()
