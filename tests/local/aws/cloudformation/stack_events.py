@@ -41,7 +41,8 @@ def install() -> None:
 
 
 def _of_the_stack(stack: dict, status: str, reason: str, add: _Add) -> tuple[str, str]:
-    if status == "UPDATE_COMPLETE":
+    # With a reason, it is the status to which a deletion returns.
+    if status == "UPDATE_COMPLETE" and not reason:
         _clean_up(stack, add)
         stack["StackStatus"] = status
         del stack["_cleaning_up"]

@@ -1,8 +1,9 @@
-"""Names and IDs of stacks, and rollbacks, where MiniStack differs from CloudFormation.
+"""Names, IDs and statuses of stacks, and rollbacks, where MiniStack differs from CloudFormation.
 
 The messages are CloudFormation's, recorded in public issues. Its documentation does not contain them.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,12 +13,20 @@ from ministack.services.cloudformation import handlers, stacks
 
 _Handler = Callable[[dict], tuple]
 
+# With "Preserve successfully provisioned resources", a failed stack can be updated:
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html
+_UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE",
+              "IMPORT_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED"}
+
 
 def install() -> None:
     table = handlers._ACTION_HANDLERS
     table["CreateStack"] = partial(_create, table["CreateStack"])
     table["CreateChangeSet"] = partial(_create_change_set, table["CreateChangeSet"])
+    table["UpdateStack"] = partial(_update, table["UpdateStack"])
+    table["DeleteStack"] = partial(_delete, table["DeleteStack"])
     handlers._resolve_stack = _resolve
+    handlers._delete_stack_async = partial(_delete_or_return, handlers._delete_stack_async)
     for module in (stacks, handlers):
         module._roll_back_operation = partial(_roll_back, module._roll_back_operation)
 
@@ -51,7 +60,56 @@ def _create_change_set(ministack_handler: _Handler, params: dict) -> tuple:
     name = handlers._p(params, "StackName")
     if handlers._p(params, "ChangeSetType", "UPDATE") == "CREATE":
         return _taken(name, {"REVIEW_IN_PROGRESS"}) or ministack_handler(params)
-    return ministack_handler(params)
+    return _not_updatable(name) or ministack_handler(params)
+
+
+def _update(ministack_handler: _Handler, params: dict) -> tuple:
+    return _not_updatable(handlers._p(params, "StackName")) or ministack_handler(params)
+
+
+def _not_updatable(name: str) -> tuple | None:
+    """https://github.com/aws/aws-cli/issues/6216, https://github.com/bitovi/bitops/issues/128"""
+    held = _resolve(name)
+    if held is None or held["StackStatus"] in {*_UPDATABLE, "DELETE_COMPLETE"}:
+        return None
+    message = f"Stack:{held['StackId']} is in {held['StackStatus']} state and can not be updated."
+    return tuple(handlers._error("ValidationError", message))
+
+
+def _delete(ministack_handler: _Handler, params: dict) -> tuple:
+    """MiniStack rejects the deletion of a stack whose export is in use. See `_delete_or_return`."""
+    looked_up = handlers._imported_export_names
+    handlers._imported_export_names = lambda *_: set()
+    try:
+        return ministack_handler(params)
+    finally:
+        handlers._imported_export_names = looked_up
+
+
+async def _delete_or_return(ministack_delete: Callable[..., Any], stack_name: str, stack_id: str, *more: Any,
+                            **named: Any) -> None:
+    """A stack whose export is in use returns to its status, with a reason.
+
+    https://github.com/aws/aws-sdk/issues/383, https://github.com/aws/aws-cdk/issues/604
+    """
+    stack = cloudformation._stacks[stack_name]
+    status, stack["StackStatusReason"] = stack["StackStatus"], _export_in_use(stack)
+    if not stack["StackStatusReason"]:
+        await ministack_delete(stack_name, stack_id, *more, **named)
+        return
+    for each, reason in (("DELETE_IN_PROGRESS", ""), (status, stack["StackStatusReason"])):
+        stack["StackStatus"] = each
+        stacks._add_event(stack_id, stack_name, stack_name, "AWS::CloudFormation::Stack", each, reason, stack_id)
+        await asyncio.sleep(0.1)
+
+
+def _export_in_use(stack: dict) -> str:
+    others = {name: handlers._imported_export_names(other, name) for name, other in cloudformation._stacks.items()
+              if other["StackId"] != stack["StackId"] and other["StackStatus"] != "DELETE_COMPLETE"}
+    for export in [each["ExportName"] for each in stack.get("Outputs", []) if each.get("ExportName")]:
+        if users := [name for name, imported in others.items() if export in imported]:
+            return f"Export {export} cannot be deleted as it is in use by {' and '.join(users)}"
+    return ""
 
 
 async def _roll_back(ministack_roll_back: Callable[..., Any], stack_name: str, stack_id: str, stack: dict,

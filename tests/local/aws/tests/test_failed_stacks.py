@@ -1,6 +1,12 @@
-"""The operations of a stack whose nested stack fails."""
+"""The operations of stacks, of which one failed or is rejected."""
 
 import json
+
+import pytest
+
+from tests.local.aws.testing import Stack, error_of
+
+FAILING = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::ImportValue": "absent"}}}
 
 
 def test_failed_nested_stack_names_its_resources(aws, stack, name):
@@ -40,3 +46,59 @@ def test_finding_of_a_validation_has_its_operation(aws, stack, name):
     begins = [event["OperationId"] for event in events if event["ResourceStatus"] == "CREATE_IN_PROGRESS"]
     assert [each["LogicalResourceId"] for each in found if each["EventType"] == "VALIDATION_ERROR"] == ["Group"]
     assert {each["OperationId"] for each in found} == set(begins)
+
+
+def test_rolled_back_creation_cannot_be_updated(aws, stack, name):
+    cloudformation, topic = aws.client("cloudformation"), json.dumps({"Resources": {"A": {"Type": "AWS::SNS::Topic"}}})
+    assert stack.create({"A": FAILING}) == "ROLLBACK_COMPLETE"
+    stack_id = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
+    rejected = ("ValidationError", 400, f"Stack:{stack_id} is in ROLLBACK_COMPLETE state and can not be updated.")
+    assert error_of(cloudformation.update_stack, StackName=name, TemplateBody=topic) == rejected
+    assert error_of(cloudformation.create_change_set, StackName=name, ChangeSetName="a", TemplateBody=topic) == rejected
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE"])
+def test_stack_with_a_used_export_returns_to_its_status(aws, stack, name, status):
+    cloudformation = aws.client("cloudformation")
+    exporting = {"Resources": {"A": {"Type": "AWS::SNS::Topic"}},
+                 "Outputs": {"A": {"Value": {"Ref": "A"}, "Export": {"Name": name}}}}
+    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(exporting))
+    assert stack.wait() == "CREATE_COMPLETE"
+    if status == "UPDATE_COMPLETE":
+        exporting["Resources"]["B"] = {"Type": "AWS::SNS::Topic"}
+        cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(exporting))
+        assert stack.wait() == status
+    users = [Stack(aws, f"{name}-{each}") for each in ("a", "b")]
+    for user in users:
+        display = {"DisplayName": {"Fn::ImportValue": name}}
+        assert user.create({"A": {"Type": "AWS::SNS::Topic", "Properties": display}}) == "CREATE_COMPLETE"
+    assert stack.delete() == status
+    reason = f"Export {name} cannot be deleted as it is in use by {name}-a and {name}-b"
+    assert cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatusReason"] == reason
+    begun, ended = stack.events()[-2:]
+    assert (begun["ResourceStatus"], ended["ResourceStatus"], ended["ResourceStatusReason"]) == ("DELETE_IN_PROGRESS", status, reason)
+    for user in users:
+        assert user.delete() == "DELETE_COMPLETE"
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_stack_names_the_change_set_that_was_executed(aws, stack, name):
+    cloudformation = aws.client("cloudformation")
+
+    def described():
+        return cloudformation.describe_stacks(StackName=name)["Stacks"][0].get("ChangeSetId")
+
+    assert stack.create({"A": {"Type": "AWS::SNS::Topic"}}) == "CREATE_COMPLETE"
+    assert described() is None
+    failing = {"A": {"Type": "AWS::SNS::Topic"}, "B": FAILING}
+    change_set = cloudformation.create_change_set(StackName=name, ChangeSetName="a", TemplateBody=json.dumps({"Resources": failing}))
+    assert described() is None
+    cloudformation.execute_change_set(StackName=name, ChangeSetName="a")
+    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
+    assert described() == change_set["Id"]
+    by_id = cloudformation.describe_change_set(ChangeSetName=change_set["Id"])
+    assert (by_id["ChangeSetName"], by_id["ExecutionStatus"]) == ("a", "EXECUTE_FAILED")
+    assert error_of(cloudformation.describe_change_set, StackName=name, ChangeSetName="a")[0] == "ChangeSetNotFound"
+    cloudformation.update_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**failing, "B": failing["A"]}}))
+    assert stack.wait() == "UPDATE_COMPLETE"
+    assert described() is None
