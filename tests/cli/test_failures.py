@@ -25,7 +25,7 @@ def aws(account: FakeAccount) -> Recorded:
 
 
 def test_runbooks_query_shows_the_message_of_a_hook() -> None:
-    page = (ROOT / "docs/runbook/README.md").read_text()
+    page = (ROOT / "docs/runbook/aws-cli.md").read_text()
     queries = re.findall(r'"((?:StackEvents|OperationEvents)\[.*?\])"', page, re.DOTALL)
     case = Recorded(case_of("https://github.com/Sceptre/sceptre/pull/1513"))
     hook = {"EventType": "HOOK_INVOCATION_ERROR", "HookStatusReason": "[CT.S3.PR.1]: no", "HookFailureMode": "FAIL"}

@@ -20,8 +20,9 @@ from tests.deployment.pages import Folder, blocks, clone
 from tests.play.pipelines import PROJECT, accepted, eventually
 from tests.play.steps import ROOT, Stack
 
-README, CONNECT, PAGE, ALLOW, RUNBOOK, TAGS = ROOT / "README.md", *(ROOT / "docs" / name for name in (
-    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md", "how-to/tags.md"))
+README, CONNECT, PAGE, ALLOW, RUNBOOK, AWS_CLI, TAGS = ROOT / "README.md", *(ROOT / "docs" / name for name in (
+    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md",
+    "runbook/aws-cli.md", "how-to/tags.md"))
 OTHER = "210987654321"
 NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
 
@@ -155,8 +156,8 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     assert all(line in note.body for line in missing), note
     assert dev.deploy(denied) == "Failed"
     eventually(lambda: any("pipelines may not call " in each.description for each in project.statuses(denied)), "the remedy")
-    commands = blocks(RUNBOOK, heading="## When an execution fails")
-    _, read, events, *_, start = (command.replace("-shop", "-infra") for command in commands)
+    commands = blocks(AWS_CLI, heading="## Find why an execution failed") + blocks(RUNBOOK, heading="### After the correction")
+    read, events, _, _, start, _ = (command.replace("-shop", "-infra") for command in commands)
     reason = "is not authorized to perform: dynamodb:CreateTable"
     action, shown, _ = scene.folder.run(read).split("\t")
     assert action == "Deploy" and reason in shown

@@ -51,7 +51,7 @@ LIMITS = [
     ("how-to/approve-in-gitlab.md", r"more than (\w+) days before", "clients/gitlab/pushes.rs", "EARLIER", 24 * 3600),
     ("concepts/rotation.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
     ("runbook/watching.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
-    ("runbook/README.md", r"delay of up to (\w+) minutes", "clients/aws/retry.rs", "THROTTLE_RETRY_WINDOW", 60),
+    ("runbook/failed-stack.md", r"delay of up to (\w+) minutes", "clients/aws/retry.rs", "THROTTLE_RETRY_WINDOW", 60),
     ("runbook/reason-codes.md", r"propagate the credential within (\w+) minutes", "clients/codecommit/push_check.rs", "NEW_LOGIN_TIMEOUT", 60),
     ("runbook/reason-codes.md", r"For (\d+) days, each health check", "mirror_credential/delete/left.rs", "DAYS", 1),
 ]
