@@ -48,3 +48,14 @@ def test_banned_word_and_long_sentence_are_found():
     prose = [check_prose.Prose(3, "Somebody. One two three four."), check_prose.Prose(9, 'Fine: "somebody".')]
     found = list(check_prose.findings(prose, {"somebody": "name the actor"}, 3))
     assert found == [(3, "“Somebody”: name the actor"), (3, "4 words in one sentence, at most 3: One two three four.…")]
+
+
+def test_long_pages_of_the_documentation_are_listed(tmp_path, monkeypatch):
+    texts = {"a": "a b c", "b": "a b c d", "short": "a b", "generated": f"{check_prose._GENERATED} a b c"}
+    pages = [tmp_path / "docs" / f"{name}.md" for name in texts]
+    (tmp_path / "docs").mkdir()
+    for page in (*pages, tmp_path / "README.md"):
+        page.write_text(texts.get(page.stem, "a b c"))
+    monkeypatch.setattr(check_prose, "ROOT", tmp_path)
+    monkeypatch.setattr(check_prose, "files", lambda: [*pages, tmp_path / "README.md"])
+    assert [line.split("/")[1] for line in check_prose.long_pages(2)] == ["b.md: 4 words", "a.md: 3 words"]

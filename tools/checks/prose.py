@@ -149,8 +149,17 @@ def files() -> list[Path]:
         path.suffix in {*_COMMENTS, ".md", ".py"} - {""} or path.name == "Makefile"))
 
 
+def long_pages(most_words: int) -> list[str]:
+    """The pages of docs/ that are written by hand and have more words than a reader finishes, the longest first."""
+    pages = {path: len(text.split()) for path in files() if path.suffix == ".md" and path.is_relative_to(ROOT / "docs")
+             and _GENERATED not in (text := path.read_text())}
+    return [f"{path.relative_to(ROOT)}: {count:,} words" for path, count in sorted(pages.items(), key=lambda page: -page[1])
+            if count > most_words]
+
+
 def main() -> int:
     content = yaml.safe_load(RULES.read_text())
+    print("\n".join(long_pages(content["words_of_a_long_page"])))
     count = 0
     for path in files():
         for finding in findings(prose(path), content["words"], content["most_words_in_a_sentence"]):

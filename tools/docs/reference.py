@@ -126,9 +126,10 @@ def parameters_index() -> str:
 
 
 def subcommands() -> list[str]:
-    """A section for each subcommand of `cfn-gitops`: what it does, its own arguments, and its examples."""
+    """The list of the subcommands of `cfn-gitops`, and for each what it does, its own arguments, and its examples."""
     [choices] = [action.choices for action in main.parser()._actions if action.choices]
-    sections = []
+    firsts = [[f"[{name}](#{name})", cell((command.description or "").split("\n\n")[0])] for name, command in choices.items()]
+    sections = [table(["Subcommand", "What it does"], firsts)]
     for name, command in choices.items():
         own = [action for group in command._action_groups if group.title in OWN_ARGUMENTS for action in group._group_actions
                if action.dest != "help"]
@@ -149,7 +150,7 @@ OWN_ARGUMENTS = ("options", "optional arguments", "positional arguments")
 def commands() -> str:
     """The operator's command as its help describes it, and the targets as `make help` lists them."""
     found = re.findall(r"^([a-z -]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    rows = [[code(f"make {name}"), cell(text[0].upper() + text[1:])] for names, text in found for name in names.split()]
+    rows = [[", ".join(code(f"make {name}") for name in names.split()), cell(text[0].upper() + text[1:])] for names, text in found]
     [common] = [group for action in main.parser()._actions if action.choices
                 for group in action.choices["doctor"]._action_groups if group.title == "environment"]
     options = [[code(", ".join(action.option_strings) + (f" {action.metavar}" if action.metavar else "")), cell(action.help)]
@@ -158,11 +159,10 @@ def commands() -> str:
         "# Commands", _GENERATED,
         "## cfn-gitops",
         "The file `cfn-gitops` of the release folder checks, shows and changes environments. It needs Python 3.9 or newer, and\n"
-        "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`, of which it reads\n"
-        "only the form of the release. In a folder without that file, name `--env` with the EnvID, and `--region`. In a clone,\n"
-        "`make doctor ENV=prd` is the same as `./cfn-gitops doctor --env prd`.",
+        "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`. In a folder without that file, name\n"
+        "`--env` with the EnvID, and `--region`.",
         "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
-        "answers. Ctrl-C, SIGTERM and SIGHUP interrupt it. What CloudFormation has begun goes on, and a second run continues with the\n"
+        "answers. After Ctrl-C, SIGTERM or SIGHUP, CloudFormation finishes its operations, and a second run continues with the\n"
         "rest. The `aws` commands in its output are those of the AWS CLI v2.",
         table(["Exit status", "Meaning"], [
             ["0", "Nothing is wrong, or the change is done"],
@@ -171,12 +171,13 @@ def commands() -> str:
             ["3", "AWS, the network or your login did not let it look at something, or a setting of yours in a form that it does not "
              "read. It has not changed that, and nothing is found or failed"],
             ["130", "An interrupt"]]),
+        table(["Option of each subcommand", "Meaning"], options),
         "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
         "`\\x1b`, `\\n`. Each start unpacks the file into a folder of its own below `TMPDIR`, and deletes it at the end.",
-        table(["Option of each subcommand", "Meaning"], options),
         *subcommands(),
         "## make",
-        "Run these in a clone. [Contributing](../../CONTRIBUTING.md) lists what they need and how long the checks take.",
+        "Run these in a clone. `make doctor ENV=prd` is `./cfn-gitops doctor --env prd`. [Contributing](../../CONTRIBUTING.md) lists\n"
+        "what they need and how long the checks take.",
         table(["Command", "What it does"], rows)]) + "\n"
 
 
