@@ -123,6 +123,8 @@ def test_search_must_find_pages_that_exist_before_decisions(monkeypatch, tmp_pat
     monkeypatch.setattr(build_site.subprocess, "run", lambda *_, **__: argparse.Namespace(stdout=json.dumps(found)))
     assert build_site.search_failures(tmp_path) == []
     found["promote"] += ["docs/project/decisions/a.html"]
+    assert build_site.search_failures(tmp_path) == []
+    found["promote"] += ["docs/how-to/a.html"]
     found["uninstall"] = []
     assert len(build_site.search_failures(tmp_path)) == 2
 

@@ -23,7 +23,7 @@ _TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed
                                               "emergency"],
          "docs/how-to/freeze-and-thaw.md": ["freeze", "thaw", "holiday", "stop deployments"],
          "docs/concepts/reporting.md": ["build log", "build failed", "deployment failed"],
-         "docs/concepts/rotation.md": ["rotate"],
+         "docs/concepts/rotation.md": ["rotate"], "docs/runbook/while-it-is-down.md": ["outage"],
          "docs/how-to/second-environment.md": ["another account", "production"],
          "docs/how-to/adopt-what-exists.md": ["migrate"], "docs/how-to/notifications.md": ["Slack", "email"],
          "docs/how-to/approvers.md": ["approve"], "docs/how-to/approve-in-gitlab.md": ["approve"],
