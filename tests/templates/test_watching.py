@@ -223,8 +223,8 @@ def test_the_page_lists_the_alarms(dev):
 
 def deleted():
     """The tables of deleted resources by their headings: the first two cells of each row."""
-    page = (ROOT / "docs/runbook/watching.md").read_text().split("\n## What is found if you delete it\n")[1].split("\n## ")[0]
-    parts = {part.splitlines()[0]: part for part in page.split("\n### ")[1:]}
+    page = (ROOT / "docs/runbook/deleted-resources.md").read_text()
+    parts = {part.splitlines()[0]: part for part in page.split("\n## ")[1:]}
     return {heading: [line.split(" | ")[:2] for line in part.splitlines() if line.startswith("| ")][1:] for heading, part in parts.items()}
 
 
