@@ -213,4 +213,4 @@ def _finding(event: dict[str, Any]) -> _Failed:
 
 
 def heading(stack_name: str) -> str:
-    return f"Stack {stack_name}: what failed (docs/runbook/a-failed-deploy.md):"
+    return f"Stack {stack_name}: what failed (docs/runbook/failed-stack.md):"

@@ -16,7 +16,7 @@ from tests.deployment.conftest import Production
 from tests.play.steps import ROOT
 
 GROUP = "/aws/lambda/cfn-gitops-prd"
-PAGE = ROOT / "docs/runbook/a-failed-deploy.md"
+PAGE = ROOT / "docs/runbook/failed-stack.md"
 
 
 @pytest.fixture
