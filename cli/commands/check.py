@@ -31,7 +31,7 @@ KEYS = {
     "parameters": "parameters in samconfig.toml that sam would drop",
     "tags": "the stack's tags, and those of everything that the function creates",
     "stack": "whether CloudFormation accepts a deployment of the environment's stack now",
-    "first-project": "whether the deployment would replace the first project",
+    "first-project": "whether samconfig.toml names the first project, and whether the deployment would replace it",
     "services": "whether the region has CodeCommit, CodePipeline and CodeBuild",
     "quotas": "the account's quotas of IAM and of concurrent builds",
     "names": "names of roles, users, managed policies, event rules and log groups that are in use",
@@ -100,7 +100,7 @@ def next_command(table: str, output: Output) -> str:
 
 
 def _without(values: dict[str, str]) -> str:
-    """A sentence about a first project without a mirror, as the untouched samconfig.toml has it."""
+    """A sentence about a first project whose mirror a person makes."""
     if not values.get("ProjectID") or values.get("GitLabProject"):
         return ""
     return (f". It has the project {values['ProjectID']} without a mirror, because GitLabProject is not set: "

@@ -25,6 +25,7 @@ capabilities = "CAPABILITY_NAMED_IAM"
 resolve_s3 = true
 parameter_overrides = [
     "EnvID=dev",
+    "ProjectID=infra",
 ]
 """
 

@@ -28,6 +28,7 @@ from tests.play.pipelines import developer_login
 from tests.play.steps import Working
 from tests.play.waiting import eventually
 
+WITHOUT_A_PROJECT = SETTINGS.replace('"ProjectID=infra"', "'ProjectID=\"\"'")
 SECRET = "codecommit-mirror/user-dev-codecommit-mirroring"
 OF_OTHER_STACK = [{"Key": "cfn-gitops:stack-id", "Value": f"arn:aws:cloudformation:eu-central-1:{OTHER_ACCOUNT}:stack/other/1a2b"}]
 NOTHING = {"Wait": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
@@ -200,9 +201,22 @@ def test_full_check_has_each_key_and_ends_with_the_next_command(operator: Operat
     assert checked.document["next"] == (
         f"Next: make build && sam deploy --config-file {operator.folder.config} --config-env dev. It has the project infra without a "
         "mirror, because GitLabProject is not set: docs/how-to/connect-gitlab.md")
-    operator.folder.write(with_line("'ProjectID=\"\"'"))
+    operator.folder.write(WITHOUT_A_PROJECT)
     assert operator.check().document["next"].endswith("--config-env dev")
     assert "next" not in operator.check(*(f"--ignore={key}" for key in KEYS)).document
+
+
+def test_samconfig_as_it_is_shipped_is_found(operator: Operator) -> None:
+    shipped = (ROOT / "samconfig.toml").read_text()
+    operator.folder.write(shipped)
+    checked = operator.check()
+    [row] = checked.found
+    assert (checked.status, row["key"]) == (1, "first-project")
+    lines = re.findall(r"""["']ProjectID=.*?["'],""", row["remedy"])
+    assert len(lines) == 2, row
+    for line in lines:
+        operator.folder.write(shipped.replace("parameter_overrides = [\n", f"parameter_overrides = [\n    {line}\n", 1))
+        assert operator.check().status == 0, line
 
 
 def test_settings_without_the_file_have_one_row(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,7 +236,7 @@ def test_next_command_is_that_of_the_release_or_of_a_clone(monkeypatch: pytest.M
 
 
 def test_values_that_are_not_read_stop_what_needs_them_alone(operator: Operator) -> None:
-    operator.folder.write(with_line('"ProjectID="'))
+    operator.folder.write(SETTINGS.replace('"ProjectID=infra"', '"ProjectID="'))
     checked = operator.check()
     reasons = {row["key"]: row["reason"] for row in checked.of("not checked") if row["key"] != "unknown"}
     assert checked.status == 3 and "ProjectID= in parameter_overrides of" in reasons.pop("parameters")

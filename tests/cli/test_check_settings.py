@@ -36,7 +36,7 @@ def checked(settings: Settings) -> list[Finding]:
 
 
 def test_sound_settings_have_no_finding(folder: Folder) -> None:
-    for content in (SETTINGS, with_line("'ProjectID=\"\"'"), (ROOT / "samconfig.toml").read_text()):
+    for content in (SETTINGS, SETTINGS.replace('"ProjectID=infra"', "'ProjectID=\"\"'"), (ROOT / "samconfig.toml").read_text()):
         folder.write(content)
         assert {each.result for each in checked(samconfig.read("dev", folder.config))} == {"sound"}
 

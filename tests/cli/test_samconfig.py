@@ -56,7 +56,7 @@ def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
 
 
 def shown_with_a_certificate() -> list[str]:
-    """The lines of docs/how-to/connect-gitlab.md."""
+    """The line of docs/how-to/connect-gitlab.md."""
     [block] = [block for block in blocks(ROOT / "docs/how-to/connect-gitlab.md", "toml") if "CERTIFICATE" in block]
     return list(tomllib.loads(f"lines = [\n{block}]")["lines"])
 
@@ -70,7 +70,6 @@ def shown_with_a_certificate() -> list[str]:
     ("parameter_overrides", ["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"', "A=b=c"],
      {"VpcSubnetIds": "subnet-1,subnet-2", "BuildParameterNames": "/build/dev/*", "Text": "a b", "A": "b=c"}),
     ("parameter_overrides", shown_with_a_certificate(), {
-        "GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab/infra", "GitLabUrl": "https://gitlab.example.com",
         "GitLabCaCertificate": "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
     ("parameter_overrides", OF_THE_PAGE["parameter_overrides"], {"EnvID": "dev", "ResourceTags": json.dumps(
         {"CostCenter": "42", "Cost Group": "Team A", "部門": "基盤"}, ensure_ascii=False)}),

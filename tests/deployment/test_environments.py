@@ -38,10 +38,10 @@ class Scene:
         ca = f"{Authority.make('The next CA').certificate}{gitlab.ca_certificate}"
         (self.folder.directory / "ca.pem").write_text(ca)
         self.of_gitlab = {"GitLabUrl": gitlab.url, "GitLabCaCertificate": ca}
-        # Step 2 of docs/how-to/connect-gitlab.md.
-        create, tag, *_ = blocks(CONNECT)
-        self.folder.run(create, typed=self.gitlab.token)
-        self.folder.run(tag)
+        # Step 2 of docs/how-to/connect-gitlab.md, and the tag for a private CA.
+        self.folder.run(blocks(CONNECT)[0], typed=self.gitlab.token)
+        self.tag, *_ = blocks(CONNECT, heading="## Self-managed GitLab")
+        self.folder.run(self.tag)
         self.dev = MirroredProject(aws, "dev", "infra", directory / "dev", self.source, "main")
         files = {path.name: path.read_text() for path in PROJECT.iterdir()}
         self.first = accepted(self.dev.working.push(self.source.developer(), self.source.project.url, files)).commit
@@ -202,7 +202,7 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     developer.run(create_branch)
     scene.source.project.protect("production")
     folder.run(store_token, typed=scene.gitlab.token)
-    folder.run(blocks(CONNECT)[1].replace("gitlab/infra", "gitlab/infra-prd"))
+    folder.run(scene.tag.replace("gitlab/infra", "gitlab/infra-prd"))
     [tags] = [line for line in blocks(TAGS, "toml")[0].splitlines() if "ResourceTags" in line]
     # 40 with those of the page.
     tags = tags.replace("}'", "".join(f', "key{number}": "v"' for number in range(37)) + "}'")

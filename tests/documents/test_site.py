@@ -75,7 +75,7 @@ def test_page_with_a_boost_or_a_tag_for_the_search_exists():
 
 def test_site_has_the_files_that_pages_link_to():
     found = {str(path.relative_to(ROOT)) for path in build_site.files()}
-    assert found >= {"README.md", "SECURITY.md", "docs/README.md", "docs/metrics.json", "examples/project/README.md"}
+    assert found >= {"README.md", "SECURITY.md", "docs/README.md", "docs/metrics.json", "examples/README.md"}
 
 
 @pytest.mark.parametrize(("text", "expected"), [

@@ -74,7 +74,7 @@ def test_release_has_everything_that_its_readme_links_to(packages: Path) -> None
     links = set(re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", (packages / "README.md").read_text()))
     # Its commands name this one.
     assert (packages / "templates/project.yaml").exists()
-    assert links >= {"docs/README.md", "SECURITY.md", "examples/project/README.md"}
+    assert links >= {"docs/README.md", "SECURITY.md", "examples/README.md"}
     assert [link for link in links if not (packages / link).exists()] == []
 
 

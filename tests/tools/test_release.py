@@ -125,10 +125,13 @@ def test_archive_is_identical_at_another_time(tmp_path: Path) -> None:
 
 def test_both_ci_files_run_the_checks_with_the_pinned_rust() -> None:
     github = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text())["jobs"]["checks"]
-    gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())["checks"]
+    of_gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    gitlab, folder = of_gitlab["checks"], of_gitlab["dist"]
     [checkout, checks] = github["steps"]
     assert re.fullmatch(r"actions/checkout@[0-9a-f]{40}", checkout["uses"])
     assert [checks["run"]] == gitlab["script"] == ["make test SCHEDULES=ci"]
     assert shlex.split((ROOT / ".ci/run").read_text().splitlines()[-1])[1:] == checks["run"].split()
     pinned = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     assert re.fullmatch(rf"rust:{re.escape(pinned)}-bookworm(@sha256:[0-9a-f]{{64}})?", gitlab["image"])
+    # The README's way to the release folder without Rust.
+    assert (folder["extends"], folder["script"], folder["artifacts"]) == ("checks", ["make dist"], {"paths": ["dist/"]})

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
 _FILES = ("LICENSE", "README.md", "samconfig.toml", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 # They have the same paths as in the repository, so that the links of the README work.
-_FOLDERS = ("docs", *(f"examples/{path.name}" for path in sorted((ROOT / "examples").iterdir()) if path.is_dir()))
+_FOLDERS = ("docs", "examples")
 # Has MkDocs, see tools/requirements/docs.txt.
 _DOCS_PYTHON = Path(os.environ.get("DOCS_PYTHON", ROOT / ".venv-docs/bin/python"))
 # The earliest time that a zip can contain, also in seconds since 1970.
@@ -105,7 +105,7 @@ def copy_files(directory: Path) -> None:
         shutil.copyfile(ROOT / name, directory / name)
     bundle.write(directory / "cfn-gitops")
     for name in _FOLDERS:
-        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.rs"))
     # The commands of the pages have this path.
     (directory / "docs/schemas").rename(directory / "schemas")
 
