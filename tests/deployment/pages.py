@@ -15,6 +15,7 @@ import botocore
 
 from tests.local.aws import LocalAws
 from tests import preloaded
+from tests.play.pipelines import Pipeline
 from tests.play.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 
@@ -78,6 +79,13 @@ def compare_recorded(name: str, value: list[Any], matches: Callable[[Any, Any], 
         RECORDED.write_text("{\n" + ",\n".join(f' "{key}": [\n  {lines}\n ]' for key, lines in items.items()) + "\n}\n")
     else:
         assert matches(recorded[name], value), f"{name}: {value}"
+
+
+def as_shop(text: str, project: Pipeline, commit: str) -> list[str]:
+    """The lines that a reader sees, with the names of the pages and always the same IDs."""
+    text = re.sub(r"\]\(https?://[^)]+\)", "](…)", text.replace(project.project_id, "shop").replace(commit[:8], "1df42edf"))
+    text = re.sub(r"/shop/[0-9a-f]{16}\b", "/shop/90fb448c11a22cad", text)
+    return [line for line in text.splitlines() if line and not line.startswith("<!--")]
 
 
 # The table dev as it is in the repository.

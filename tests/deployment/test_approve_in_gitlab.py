@@ -1,7 +1,6 @@
 """A person approves in GitLab, by a tag: with the real git, GitLab's protected tags, and a mirror that pushes tags."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,8 +8,8 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play.mirroring import Source
-from tests.deployment.pages import compare_recorded
-from tests.play.pipelines import Pipeline, ProjectStack, accepted, eventually, with_resources
+from tests.deployment.pages import as_shop, compare_recorded
+from tests.play.pipelines import ProjectStack, accepted, eventually, with_resources
 from tests.play.steps import Environment, Login
 from tests.deployment.watching import looks
 
@@ -27,13 +26,6 @@ def approving(aws: LocalAws, environment: Environment) -> Iterator[None]:
 def approval_note(source: Source, commit: str) -> str:
     source.approval_tags(commit)
     return next(note.body for note in source.project.commit_notes(commit) if "tag_name=deploy" in note.body)
-
-
-def as_shop(text: str, project: Pipeline, commit: str) -> list[str]:
-    """The lines that a reader sees, with the names of the pages and always the same IDs."""
-    text = re.sub(r"\]\(https?://[^)]+\)", "](…)", text.replace(project.project_id, "shop").replace(commit[:8], "1df42edf"))
-    text = re.sub(r"/shop/[0-9a-f]{16}\b", "/shop/90fb448c11a22cad", text)
-    return [line for line in text.splitlines() if line and not line.startswith("<!--")]
 
 
 @pytest.mark.usefixtures("approving", "expected_denials")

@@ -16,7 +16,7 @@ from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
 from tests.play import steps
 from tests.play.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, blocks, clone
+from tests.deployment.pages import Folder, as_shop, blocks, clone, compare_recorded
 from tests.play.pipelines import PROJECT, accepted, eventually
 from tests.play.steps import ROOT, Stack
 
@@ -179,14 +179,23 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     assert all(name.startswith("cfnstack-dev-infra-") for name in names.values())
     scene.aws.client("lambda").invoke(FunctionName=names["Function"], Payload=json.dumps({"id": "1"}))
     assert scene.aws.client("dynamodb").scan(TableName=names["Orders"])["Count"] == 1
+    # The picture of the README.
+    renamed = resources.replace("BillingMode:", "TableName: !Sub table-${EnvID}-orders\n    BillingMode:")
+    commit = dev.push_only(template=with_resources(renamed)).commit
+    execution = dev.execution_of(commit)
+    dev.waits_for_approval(execution)
+    [note] = eventually(lambda: project.commit_notes(commit), "the note")
+    compare_recorded("waiting note", as_shop(note.body, dev, commit))
+    dev.decide(execution, approves=False)
     # The other tests deploy the example as it is.
     assert dev.deploy(dev.push_only().commit) == "Succeeded", dev.said()
 
 
 def with_resources(added: str) -> str:
-    """The example project's template with the resources of the page, whose indentation `blocks` removes."""
-    before, outputs, after = (PROJECT / "template.yaml").read_text().partition("Outputs:\n")
-    return f"{before}{textwrap.indent(added, '  ')}\n{outputs}{after}"
+    """The example project's template with the resources of the page, whose indentation `blocks` removes, instead of its rule."""
+    template = (PROJECT / "template.yaml").read_text()
+    before, outputs = template.partition("  # A disabled rule")[0], template[template.index("Outputs:\n"):].partition("  Rule:\n")[0]
+    return f"{before}{textwrap.indent(added, '  ')}\n{outputs}"
 
 
 @pytest.mark.parametrize("account", ["same", "other"])

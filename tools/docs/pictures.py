@@ -1,7 +1,7 @@
 """Draws the pictures of the documentation. Their text is recorded, and `python -m tools.docs.reference --write` writes them.
 
 docs/tutorial/local-run.md, the recorded output of `make run`, has an act.
-tests/deployment/recorded.json has what tests record and compare with each run: the note about an approval, and values
+tests/deployment/recorded.json has what tests record and compare with each run: two notes about an approval, and values
 of health checks. The dashboard is the one of template.yaml.
 """
 
@@ -49,11 +49,6 @@ _MARKED = r"\*\*.*?\*\*(?=[:, ]|$)|`[^`]*`|\[.*?\]\(.*?\)"
 # Wider than each font's characters, and as wide as most.
 _WIDE, _MEAN = 8.2, 7.2
 _NOTE_LEFT, _NOTE_LINE, _NOTE_ROW = 20, 26, 30
-
-
-def waiting_note() -> list[str]:
-    """The lines of the recorded note about a change set that waits, as without ApprovalFromGitLab: without its two tags."""
-    return [line for line in recorded()["approval note"] if not line.startswith("A Maintainer decides by a tag")]
 
 
 def shown(markdown: str) -> str:
@@ -303,7 +298,7 @@ PICTURES = {
     "docs/tutorial/local-run.svg": lambda: terminal(
         ["$ make run", "", *narrowed(act())], "The recorded output of make run: a push, its build, approval and deployment"),
     "docs/tutorial/note.svg": lambda: note(
-        waiting_note(), "on a commit in GitLab", "The recorded note about a change set that waits for an approval in AWS"),
+        recorded()["waiting note"], "on a commit in GitLab", "The recorded note about a change set that waits for an approval in AWS"),
     "docs/how-to/approval-note.svg": lambda: note(
         recorded()["approval note"], "on a commit in GitLab", "The recorded note about a change set that waits for an approval"),
     "docs/runbook/dashboard.svg": dashboard,
