@@ -11,26 +11,17 @@ from markdown.treeprocessors import Treeprocessor
 
 # The first beginning of a page's path decides: https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
 _BOOSTS = {"docs/runbook/reason-codes.md": 1, "docs/runbook/": 2, "docs/how-to/": 2,
+           "docs/concepts/reporting.md": 3, "docs/concepts/rotation.md": 2, "docs/tutorial/": 2,
            "docs/concepts/security/README.md": 1, "docs/concepts/security/": 0.5,
            "docs/project/decisions/": 0.001, "docs/project/": 0.1,
            # Pages for developers of cfn-gitops.
            **dict.fromkeys(("CONTRIBUTING.md", "CHANGELOG.md", "crates/", "events/", "tests/", "tools/"), 0.01)}
-# Searches of readers whose words no title of the page has. Without them, longer words with the same beginning come
-# first.
-_TAGS = {"docs/how-to/connect-gitlab.md": ["private CA"], "docs/runbook/a-failed-deploy.md": ["rollback"],
-         "docs/concepts/pipelines.md": ["rollback"],
-         "docs/how-to/undo-a-deployment.md": ["rollback", "roll back", "bad release", "undo", "revert", "hotfix",
-                                              "emergency"],
-         "docs/how-to/freeze-and-thaw.md": ["freeze", "thaw", "holiday", "stop deployments"],
-         "docs/concepts/reporting.md": ["build log", "build failed", "deployment failed"],
-         "docs/concepts/rotation.md": ["rotate"], "docs/runbook/while-it-is-down.md": ["outage"],
-         "docs/how-to/second-environment.md": ["another account", "production"],
-         "docs/how-to/adopt-what-exists.md": ["migrate"], "docs/how-to/notifications.md": ["Slack", "email"],
-         "docs/how-to/approvers.md": ["approve"], "docs/how-to/approve-in-gitlab.md": ["approve"],
-         # Denials of AWS at a deployment, and those of git at a push.
-         **dict.fromkeys(("docs/how-to/allow-resources.md", "docs/runbook/README.md"),
-                         ["not authorized to perform", "AccessDenied", "AccessDeniedException"]),
-         **dict.fromkeys(("docs/how-to/people.md", "docs/how-to/branch-protection.md"), ["permission denied", "403"])}
+# A word of readers that no title has. A tag outweighs every title, also if a word of the search is only its beginning. So
+# it is one rare word: "another" would be found by each "a".
+_TAGS = {"docs/how-to/connect-gitlab.md": ["CA"], "docs/how-to/undo-a-deployment.md": ["rollback", "revert", "emergency"],
+         "docs/how-to/freeze-and-thaw.md": ["holiday"], "docs/runbook/while-it-is-down.md": ["outage"],
+         "docs/concepts/rotation.md": ["rotate"], "docs/how-to/second-environment.md": ["promote", "production"],
+         "docs/how-to/adopt-what-exists.md": ["migrate"], "docs/how-to/notifications.md": ["Slack", "email"]}
 
 
 class _Labels(Treeprocessor):
