@@ -4,7 +4,7 @@ It disables the transition into the stage Deploy of the pipeline, or into Approv
 disables the event rules of pushes, of the image and of review branches. With --all, the transitions of all projects are before the
 event rules. A project without a pipeline has event rules alone. A part that is disabled already stays so, with its person and
 reason. First it lists the executions and approvals, and the limits of the freeze, all as of the list: a later execution is
-not in it. `cfn-gitops thaw` ends it. The permissions for both are in docs/how-to/freeze-and-thaw.md. The exit status
+not in it. `cfn-gitops thaw` ends it. The permissions for both are in docs/how-to/undo-a-deployment.md. The exit status
 is 1 if something is not disabled, and otherwise 3 if a project was not read.
 """
 

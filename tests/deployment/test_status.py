@@ -33,12 +33,13 @@ def observer(aws: LocalAws, name: str) -> dict[str, str]:
     return _variables(aws, f"observer-{name}", allow("lambda:InvokeFunction", function))
 
 
-def operator(aws: LocalAws, name: str, page: str) -> dict[str, str]:
-    """Those of a user with the policy of a page."""
-    [policy] = re.findall("^```json\n(.*?)^```", (ROOT / "docs/how-to" / page).read_text(), re.DOTALL | re.MULTILINE)
+def operator(aws: LocalAws, name: str, command: str) -> dict[str, str]:
+    """Those of a user with the statements of the page that remain for the command."""
+    [policy] = re.findall("^```json\n(.*?)^```", (ROOT / "docs/how-to/undo-a-deployment.md").read_text(), re.DOTALL | re.MULTILINE)
     for placeholder, value in (("<Region>", aws.region), ("<AccountID>", aws.account_id), ("<EnvID>", "dev")):
         policy = policy.replace(placeholder, value)
-    return _variables(aws, f"operator-{name}", *json.loads(policy)["Statement"])
+    statements = [each for each in json.loads(policy)["Statement"] if each["Sid"].startswith(("Look", command))]
+    return _variables(aws, f"operator-{name}", *statements)
 
 
 def _variables(aws: LocalAws, user: str, *statements: Any) -> dict[str, str]:
@@ -97,7 +98,7 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     shop.waits_for_approval(second)
     decide(aws, "reject", name, "--reason", "not today")
     assert shop.ended(second) == "Failed", shop.said()
-    freezer = operator(aws, name, "freeze-and-thaw.md")
+    freezer = operator(aws, name, "Freeze")
     frozen = cfn_gitops(aws, freezer, "freeze", name, "--reason", "sale (until Monday)", "--yes")
     assert frozen.returncode == 0 and f"Frozen: {name}\n" in frozen.stdout, frozen
     found = status(aws, name, key)

@@ -91,7 +91,7 @@ def test_undo_replaces_an_execution_that_waits_for_the_stage(aws: LocalAws, envi
     holder = project.execution_of(project.push().commit)
     project.waits_for_approval(holder)
     waiting = project.execution_of(project.push().commit)
-    undo = Undo(aws, project.project_id, "--to", good, "--yes", key=operator(aws, project.project_id, "undo-a-deployment.md"))
+    undo = Undo(aws, project.project_id, "--to", good, "--yes", key=operator(aws, project.project_id, "Undo"))
     assert f"! execution {waiting} (commit " in undo.until("This one replaces it if it still waits before a stage")
     undo.until(f"of {project.name} is started")
     # The page's policy suffices. This pipeline does not report to GitLab.
