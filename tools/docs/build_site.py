@@ -42,7 +42,7 @@ SEARCHES = {
     "docs/how-to/remove.md": ["remove everything", "uninstall"],
     "docs/how-to/second-environment.md": ["second environment", "promote", "production"],
     "docs/how-to/tags.md": ["tags", "tag"],
-    "docs/how-to/undo-a-deployment.md": ["undo", "revert", "roll back", "rollback"],
+    "docs/how-to/undo-a-deployment.md": ["undo", "revert", "roll back", "rollback", "bad release"],
     "docs/how-to/vpc.md": ["proxy"],
     "docs/reference/costs.md": ["costs", "price"],
     "docs/runbook/leaked-secret.md": ["password leaked"],
