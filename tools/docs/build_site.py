@@ -34,6 +34,7 @@ SEARCHES = {
     "docs/concepts/reporting.md": ["build failed", "deployment failed"],
     "docs/concepts/rotation.md": ["rotate", "rotate password"],
     "docs/how-to/adopt-what-exists.md": ["adopt", "migrate"],
+    "docs/how-to/branch-protection.md": ["403", "permission denied", "explicit deny"],
     "docs/how-to/approvers.md": ["approve"],
     "docs/how-to/connect-gitlab.md": ["private CA"],
     "docs/how-to/freeze-and-thaw.md": ["freeze", "thaw", "holiday", "stop deployments"],
