@@ -57,11 +57,11 @@ def needs(resource_type: str, change: Change) -> list[Need] | None:
     return row(change) if row else None
 
 
-def _arn(service: str, resource: str) -> str:
+def arn_of(service: str, resource: str) -> str:
     return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{resource}"
 
 
-def _tags(change: Change, resource: str, add: str, remove: str, prop: str = "Tags") -> list[Need]:
+def tags_of(change: Change, resource: str, add: str, remove: str, prop: str = "Tags") -> list[Need]:
     def keys_of(properties: dict[str, Any] | None) -> dict[str, str]:
         tags = (properties or {}).get(prop) or {}
         return dict(tags) if isinstance(tags, dict) else {tag["Key"]: tag.get("Value", "") for tag in tags}
@@ -87,10 +87,10 @@ def _pass(role_arn: Any, service: str) -> list[Need]:
 
 def _repository(change: Change) -> list[Need]:
     held = repositories.find_by_id(change.physical_id)
-    arn = _arn("codecommit", held.name if held and change.old is not None else change.name("RepositoryName"))
+    arn = arn_of("codecommit", held.name if held and change.old is not None else change.name("RepositoryName"))
     if change.new is None:
         return [Need("codecommit:DeleteRepository", arn)]
-    tags = _tags(change, arn, "codecommit:TagResource", "codecommit:UntagResource")
+    tags = tags_of(change, arn, "codecommit:TagResource", "codecommit:UntagResource")
     if change.old is None:
         triggers = [Need("codecommit:PutRepositoryTriggers", arn)] if change.new.get("Triggers") else []
         keys = next((need.keys for need in tags), {})
@@ -106,10 +106,10 @@ def _build_project(change: Change) -> list[Need]:
 
     Tags are part of CreateProject and UpdateProject. The visibility has an operation of its own.
     """
-    arn = _arn("codebuild", f"project/{change.name('Name')}")
+    arn = arn_of("codebuild", f"project/{change.name('Name')}")
     if change.new is None:
         return [Need("codebuild:DeleteProject", arn)]
-    keys = next((need.keys for need in _tags(change, arn, "", "")), {})
+    keys = next((need.keys for need in tags_of(change, arn, "", "")), {})
     action = "codebuild:CreateProject" if change.old is None else "codebuild:UpdateProject"
     wanted = [Need(action, arn, keys), *_pass(change.new.get("ServiceRole"), "codebuild.amazonaws.com")]
     if change.new.get("Visibility") and change.differs("Visibility"):
@@ -118,11 +118,11 @@ def _build_project(change: Change) -> list[Need]:
 
 
 def _pipeline(change: Change) -> list[Need]:
-    arn = _arn("codepipeline", change.name("Name"))
+    arn = arn_of("codepipeline", change.name("Name"))
     if change.new is None:
         return [Need("codepipeline:GetPipeline", arn), Need("codepipeline:DeletePipeline", arn)]
     role = change.new.get("RoleArn")
-    tags = _tags(change, arn, "codepipeline:TagResource", "codepipeline:UntagResource")
+    tags = tags_of(change, arn, "codepipeline:TagResource", "codepipeline:UntagResource")
     action = "codepipeline:CreatePipeline" if change.old is None else "codepipeline:UpdatePipeline"
     # "Indicates whether to rerun the CodePipeline pipeline after you update it."
     reruns = change.old is not None and str(change.new.get("RestartExecutionOnUpdate", "")).lower() == "true"
@@ -135,7 +135,7 @@ def _pipeline(change: Change) -> list[Need]:
 
 def _event_rule(change: Change) -> list[Need]:
     bus = str(change.properties.get("EventBusName") or "default").rsplit("/", 1)[-1]
-    arn = _arn("events", f"rule/{'' if bus == 'default' else f'{bus}/'}{change.name('Name')}")
+    arn = arn_of("events", f"rule/{'' if bus == 'default' else f'{bus}/'}{change.name('Name')}")
     before = {target["Id"]: target for target in (change.old or {}).get("Targets") or []}
     after = {target["Id"]: target for target in (change.new or {}).get("Targets") or []}
     wanted = [Need("events:DescribeRule", arn)]
@@ -149,7 +149,7 @@ def _event_rule(change: Change) -> list[Need]:
     if after:
         wanted.append(Need("events:PutTargets", arn, {"events:TargetArn": sorted(t["Arn"] for t in after.values())}))
     return [*wanted, *_pass(change.new.get("RoleArn"), "events.amazonaws.com"),
-            *_tags(change, arn, "events:TagResource", "events:UntagResource")]
+            *tags_of(change, arn, "events:TagResource", "events:UntagResource")]
 
 
 def _log_group(change: Change) -> list[Need]:
@@ -157,12 +157,12 @@ def _log_group(change: Change) -> list[Need]:
 
     Actions on a group have an ARN with an empty stream at its end. The tag operations have the bare ARN.
     """
-    bare = _arn("logs", f"log-group:{change.name('LogGroupName')}")
+    bare = arn_of("logs", f"log-group:{change.name('LogGroupName')}")
     arn = f"{bare}:log-stream:"
-    wanted = [Need("logs:DescribeLogGroups", _arn("logs", "log-group::log-stream:"))]
+    wanted = [Need("logs:DescribeLogGroups", arn_of("logs", "log-group::log-stream:"))]
     if change.new is None:
         return [*wanted, Need("logs:DeleteLogGroup", arn)]
-    tags = _tags(change, bare, "logs:TagResource", "logs:UntagResource")
+    tags = tags_of(change, bare, "logs:TagResource", "logs:UntagResource")
     if change.old is None:
         # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs, translateToCreateRequest
         wanted.append(Need("logs:CreateLogGroup", arn, next((need.keys for need in tags), {})))
@@ -176,10 +176,10 @@ def _log_group(change: Change) -> list[Need]:
 
 
 def _table(change: Change) -> list[Need]:
-    arn = _arn("dynamodb", f"table/{change.name('TableName')}")
+    arn = arn_of("dynamodb", f"table/{change.name('TableName')}")
     if change.new is None:
         return [Need("dynamodb:DeleteTable", arn), Need("dynamodb:DescribeTable", arn)]
-    tags = _tags(change, arn, "dynamodb:TagResource", "dynamodb:UntagResource")
+    tags = tags_of(change, arn, "dynamodb:TagResource", "dynamodb:UntagResource")
     action = "dynamodb:CreateTable" if change.old is None else "dynamodb:UpdateTable"
     return [Need(action, arn), *tags, *(Need(f"dynamodb:{read}", arn) for read in (
         "DescribeTable", "DescribeContinuousBackups", "DescribeContributorInsights", "DescribeTimeToLive",
@@ -187,11 +187,11 @@ def _table(change: Change) -> list[Need]:
 
 
 def _parameter(change: Change) -> list[Need]:
-    arn = _arn("ssm", f"parameter/{change.name('Name').lstrip('/')}")
+    arn = arn_of("ssm", f"parameter/{change.name('Name').lstrip('/')}")
     if change.new is None:
         return [Need("ssm:DeleteParameter", arn)]
     return [Need("ssm:PutParameter", arn), Need("ssm:GetParameters", arn),
-            *_tags(change, arn, "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource")]
+            *tags_of(change, arn, "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource")]
 
 
 def _role(change: Change) -> list[Need]:
@@ -225,11 +225,11 @@ def _role(change: Change) -> list[Need]:
     if change.new is None:
         return [*wanted, Need("iam:ListAttachedRolePolicies", arn), Need("iam:ListRolePolicies", arn),
                 Need("iam:DeleteRole", arn)]
-    return [*wanted, *_tags(change, arn, "iam:TagRole", "iam:UntagRole")]
+    return [*wanted, *tags_of(change, arn, "iam:TagRole", "iam:UntagRole")]
 
 
 def _function(change: Change) -> list[Need]:
-    arn = _arn("lambda", f"function:{change.name('FunctionName')}")
+    arn = arn_of("lambda", f"function:{change.name('FunctionName')}")
     wanted = [Need("lambda:GetFunction", arn)]
     if change.new is None:
         return [*wanted, Need("lambda:DeleteFunction", arn)]
@@ -244,7 +244,7 @@ def _function(change: Change) -> list[Need]:
         if any(change.differs(key) for key in (change.old.keys() | change.new.keys()) - {"Code", "Tags"}):
             wanted += [Need("lambda:UpdateFunctionConfiguration", arn),
                        *_pass(change.new.get("Role"), "lambda.amazonaws.com")]
-    return [*wanted, *_tags(change, arn, "lambda:TagResource", "lambda:UntagResource")]
+    return [*wanted, *tags_of(change, arn, "lambda:TagResource", "lambda:UntagResource")]
 
 
 def parts_of_template_url(url: str) -> tuple[str, str, str]:
@@ -262,21 +262,21 @@ def _nested_stack(change: Change) -> list[Need]:
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-nested-stacks.html
     """
     made = change.old is not None
-    arn = change.physical_id if made else _arn("cloudformation", f"stack/{change.physical_id}/*")
+    arn = change.physical_id if made else arn_of("cloudformation", f"stack/{change.physical_id}/*")
     wanted = [Need("cloudformation:DescribeStacks", arn)]
     if change.new is None:
         return [*wanted, Need("cloudformation:DeleteStack", arn)]
     bucket, key, version = parts_of_template_url(str(change.new.get("TemplateURL", "")))
     return [*wanted, Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"),
             Need("cloudformation:UpdateStack" if made else "cloudformation:CreateStack", arn),
-            *_tags(change, arn, "cloudformation:TagResource", "cloudformation:UntagResource")]
+            *tags_of(change, arn, "cloudformation:TagResource", "cloudformation:UntagResource")]
 
 
 def _function_arn(change: Change) -> str:
     """The name, if the template sets it, or the ARN without the last part of a version or alias."""
     given = str(change.properties.get("FunctionName", ""))
     name = given.split(":")[6] if given.startswith("arn:") else given
-    return _arn("lambda", f"function:{name}")
+    return arn_of("lambda", f"function:{name}")
 
 
 def _permission(change: Change) -> list[Need]:

@@ -18,7 +18,8 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import handlers, provisioners, stacks
 
 from tests.local.aws.cloudformation import change_set_names, resource_types
-from tests.local.aws.cloudformation.stack_permissions import Change, needs
+from tests.local.aws.cloudformation.environment_permissions import needs
+from tests.local.aws.cloudformation.stack_permissions import Change
 from tests.local.aws.iam import enforcement, service_roles
 from tests.local.aws.iam.service_roles import Denied, Session
 
