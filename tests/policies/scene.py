@@ -24,6 +24,8 @@ REPLICA_REGION = "eu-west-1"
 
 SOURCE_ROLE, IMAGE_ROLE = named.SOURCE_ROLES
 FOREIGN_REPOSITORY = f"arn:aws:codecommit:{REGION}:{REPOSITORIES}:shop"
+# The bucket that `sam deploy` creates.
+UPLOADS = "arn:aws:s3:::aws-sam-cli-managed-default-samclisourcebucket-1a2b"
 SITE = "example-site"  # a bucket that cross-account-s3.yaml deploys to and that no stack creates
 KEY_OF_FOREIGN_REPOSITORIES = f"arn:aws:kms:{REGION}:{REPOSITORIES}:key/repositories"
 TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
@@ -70,6 +72,7 @@ def stacks():
         deploy("clone-instance", INSTANCES, RepositoryAccountId=REPOSITORIES, ExternalId=EXTERNAL_ID,
                PermissionsBoundaryArn=boundary_of(INSTANCES)),
         deploy("people"),
+        deploy("deployment", PermissionsBoundaryArn=BOUNDARY),
         deploy("branch-protection", TargetIds=PIPELINES, ApproverArns=APPROVER, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
         deploy("repository", ProjectID="site", TriggerFunctionArn=TRIGGERED),
         deploy("notifications", ProjectID="shop", SlackWorkspaceId="T0123", SlackChannelId="C0123", TeamId=TEAM, TeamsTenantId=TEAM,
@@ -92,7 +95,7 @@ def world_with(other):
 
 def _world_of(deployments):
     policies = tuple(policy for stack in deployments for policy in stack.policies())
-    buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES), (named.SECOND_BUCKET, PIPELINES)], []
+    buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES), (named.SECOND_BUCKET, PIPELINES), (UPLOADS, PIPELINES)], []
     for stack in deployments:
         deployed = stack.deployed
         for name, properties in deployed.everything().items():

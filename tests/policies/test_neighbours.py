@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from tests.policies import scene
+from tests.policies.rows_deployment import DEPLOYING, ROLE as DEPLOYMENT
 from tests.policies.rows_people import APPROVING
 from tests.policies.scene import UNNAMED
 from tests.policies.tables import anybody
@@ -106,7 +107,7 @@ def test_no_principal_may_make_calls_listed_for_another(holder):
 
 
 def test_control_policies_deny_nothing_that_a_stack_allows():
-    """Except to an approver whom the policy does not name."""
+    """Except to an approver and to a deployment that the policy does not name."""
     denied = {
         (caller, action)
         for caller, actions, resource, keys in ROWS
@@ -114,4 +115,5 @@ def test_control_policies_deny_nothing_that_a_stack_allows():
         for action in actions.split()
         if not scene.world().may(f"{caller} under control", action, resource, keys)
     }
-    assert denied == {(APPROVING, "codepipeline:PutApprovalResult")}
+    assert {call for call in denied if call[0] not in (DEPLOYING, DEPLOYMENT)} == {(APPROVING, "codepipeline:PutApprovalResult")}
+    assert (DEPLOYING, "cloudformation:ExecuteChangeSet") in denied and (DEPLOYMENT, "iam:CreateRole") in denied

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.policies import (
-    rows_across_accounts, rows_clone, rows_deployed_roles, rows_environment, rows_limits, rows_people, rows_rights, rows_watching,
+    rows_across_accounts, rows_clone, rows_deployed_roles, rows_deployment, rows_environment, rows_limits, rows_people, rows_rights, rows_watching,
     scene)
 
 TABLES = {
@@ -13,6 +13,7 @@ TABLES = {
     "environment": rows_environment,
     "across accounts": rows_across_accounts,
     "clone": rows_clone,
+    "deployment": rows_deployment,
     "people": rows_people,
     "watching": rows_watching,
 }

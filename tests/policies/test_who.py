@@ -47,7 +47,7 @@ REVIEWS_AND_DRIFT = [
     # CodePipeline has all objects of the bucket. No pipeline reads a review's.
     ("s3:PutObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-review-codebuild-cfn role-dev-codepipeline-cfn"),
     ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codepipeline-cfn deployed"),
-    ("s3:ListBucket", BUCKET, {}, ""),
+    ("s3:ListBucket", BUCKET, {}, "cfn-gitops-dev-deployment group-dev-deployers"),
     ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec role-dev-cfn-gitops"),
     ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
     ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),
@@ -57,7 +57,7 @@ REVIEWS_AND_DRIFT = [
     # Who may read a log sees what its group masks only with this permission.
     *[("logs:Unmask", log, {}, "") for log in (BUILD_LOG, REVIEW_LOG, *OTHER_LOGS)],
     ("iam:PassRole", REVIEW_ROLE, passed_to("codebuild.amazonaws.com"), "role-dev-cfn-gitops-provisioning"),
-    ("iam:UpdateAssumeRolePolicy", REVIEW_ROLE, {}, ""),
+    ("iam:UpdateAssumeRolePolicy", REVIEW_ROLE, {}, "cfn-gitops-dev-deployment"),
     (ASSUME, REVIEW_ROLE, {}, ""),
     ("codecommit:GitPull", REPOSITORY, {}, """role-dev-review-codebuild-cfn role-dev-codebuild-replication-shop user-dev-shop-mirror
         group-dev-power-users group-dev-readers"""),
@@ -78,17 +78,19 @@ WHO = [
     ("iam:CreateAccessKey", MIRROR, {}, ""),
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {"iam:PermissionsBoundary": BOUNDARY}, ""),
     ("iam:CreateRole", role(PIPELINES, "role-dev-thumbnails"), {}, ""),
-    ("iam:UpdateAssumeRolePolicy", PIPELINE_ROLE, {}, ""),
+    ("iam:UpdateAssumeRolePolicy", PIPELINE_ROLE, {}, "cfn-gitops-dev-deployment"),
     ("iam:UpdateAssumeRolePolicy", role(PIPELINES, "role-dev-codebuild-replication-shop"), {}, ""),
     ("iam:PassRole", DEPLOY_ROLE, passed_to("cloudformation.amazonaws.com"), "role-dev-codepipeline-cfn role-dev-cfn-gitops"),
     ("iam:PassRole", PROVISIONING_ROLE, passed_to("cloudformation.amazonaws.com"), "role-dev-cfn-gitops"),
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Approval/Approval", {}, "group-dev-approvers"),
     # The function only with FunctionApprovals, and only change sets.
     ("codepipeline:PutApprovalResult", f"{PIPELINE}/Deploy/Approval", {}, "group-dev-approvers role-dev-cfn-gitops"),
-    *[("lambda:UpdateFunctionCode", f"{FUNCTION}{end}", {}, "") for end in ("", "-read")],
-    ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops"),
-    ("lambda:InvokeFunction", f"{FUNCTION}-read", {}, "group-dev-approvers group-dev-observers"),
-    *[("iam:PassRole", f"{FUNCTION_ROLE}-read", passed_to(f"{service}.amazonaws.com"), "") for service in ("lambda", "codebuild", "cloudformation")],
+    *[("lambda:UpdateFunctionCode", f"{FUNCTION}{end}", {}, "cfn-gitops-dev-deployment") for end in ("", "-read")],
+    # CloudFormation invokes it for the custom resources of the stack.
+    ("lambda:InvokeFunction", FUNCTION, {}, "role-dev-cfn-gitops cfn-gitops-dev-deployment"),
+    ("lambda:InvokeFunction", f"{FUNCTION}-read", {}, "group-dev-approvers group-dev-observers cfn-gitops-dev-deployment"),
+    *[("iam:PassRole", f"{FUNCTION_ROLE}-read", passed_to(f"{service}.amazonaws.com"), who)
+      for service, who in (("lambda", "cfn-gitops-dev-deployment"), ("codebuild", ""), ("cloudformation", ""))],
     ("cloudformation:UpdateStack", PIPELINE_STACK, WITH_PROVISIONING, "role-dev-cfn-gitops"),
     ("cloudformation:UpdateStack", DEPLOYED_STACK, WITH_DEPLOY, "role-dev-codepipeline-cfn role-dev-codedeploy-cfn"),
     (ASSUME, SOURCE_ROLE, {}, "role-dev-codepipeline-cfn role-dev-cfn-gitops role-dev-codepipeline-s3-site"),

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from tests.policies import allowed, scene
+from tests.policies import allowed, rows_deployment as deployment, scene
+from tests.templates.deployed import TEMPLATES, source, translated
 from tests.templates.named import (
-    BUCKET, BUILD_LOG, PIPELINE, PIPELINE_RULE, REPOSITORY, WITH_BOUNDARY, function, passed_to, role, rule, stack_arn)
+    BUCKET, BUILD_LOG, PIPELINE, PIPELINE_RULE, REPOSITORY, WITH_BOUNDARY, WITH_OWN_BOUNDARY, function, passed_to, role, rule, stack_arn)
 
 PUBLISHED = json.loads((Path(__file__).parent / "handler_permissions.json").read_text())["types"]
 DEPLOY, PROVISION = "CodeDeployCFnRole", "ProvisioningRole"
@@ -164,6 +165,38 @@ NOT_GRANTED = {
     }),
 }
 
+# The role of templates/deployment.yaml: by type, the resource, and the permissions that it does not have.
+_NO_SUCH_PROPERTY = "a property that neither template.yaml nor templates/project.yaml has"
+DEPLOYMENT = {
+    "AWS::CloudWatch::Alarm": (deployment.ALARM, {}),
+    "AWS::CloudWatch::Dashboard": (deployment.DASHBOARD, {}),
+    "AWS::Events::Rule": (deployment.RULE, {}),
+    "AWS::IAM::ManagedPolicy": (deployment.POLICIES[0], _each({
+        f"Groups, Users: {_NO_SUCH_PROPERTY}": "iam:AttachGroupPolicy iam:AttachUserPolicy iam:DetachGroupPolicy iam:DetachUserPolicy"})),
+    "AWS::IAM::Policy": (deployment.FIRST_MIRROR, _each({
+        f"Groups: {_NO_SUCH_PROPERTY}": "iam:DeleteGroupPolicy iam:GetGroupPolicy iam:PutGroupPolicy"})),
+    "AWS::IAM::Role": (deployment.FUNCTION_ROLE, {"iam:DeleteRolePermissionsBoundary": "only an administrator removes a boundary"}),
+    "AWS::IAM::User": (deployment.FIRST_MIRROR, _each({
+        "only an administrator removes a boundary": "iam:DeleteUserPermissionsBoundary",
+        f"Groups, LoginProfile, ManagedPolicyArns, Path: {_NO_SUCH_PROPERTY}": """iam:AddUserToGroup iam:AttachUserPolicy
+            iam:CreateLoginProfile iam:DeleteLoginProfile iam:DetachUserPolicy iam:RemoveUserFromGroup iam:UpdateLoginProfile
+            iam:UpdateUser""",
+        "no property: the user has no access key": "iam:DeleteAccessKey"})),
+    "AWS::Lambda::EventInvokeConfig": (deployment.FUNCTION, {}),
+    "AWS::Lambda::Function": (deployment.FUNCTION, _each({
+        _NO_SUCH_PROPERTY: """elasticfilesystem:DescribeMountTargets s3files:ListMountTargets kms:CreateGrant kms:Decrypt
+            kms:DescribeKey kms:Encrypt kms:GenerateDataKey lambda:DeleteFunctionCodeSigningConfig lambda:GetCodeSigningConfig
+            lambda:GetLayerVersion lambda:PassCapacityProvider lambda:PublishVersion lambda:PutFunctionCodeSigningConfig
+            lambda:PutFunctionRecursionConfig lambda:PutFunctionScalingConfig lambda:PutRuntimeManagementConfig""",
+        "`sam deploy` names no version of the code": "s3:GetObjectVersion"})),
+    "AWS::Lambda::Permission": (deployment.FUNCTION, {}),
+    "AWS::Logs::LogGroup": (deployment.LOGS[0], NOT_GRANTED["AWS::Logs::LogGroup"]),
+    "AWS::S3::Bucket": (deployment.BUCKET, {**{action: reason for action, reason in NOT_GRANTED["AWS::S3::Bucket"].items() if reason != _ROLE}, **_each({
+        _NO_SUCH_PROPERTY: "s3:PutBucketCORS s3:PutBucketLogging s3:PutBucketNotification"})}),
+    "AWS::S3::BucketPolicy": (deployment.BUCKET, {}),
+    "AWS::SecretsManager::RotationSchedule": (deployment.PASSWORD, {}),
+}
+
 
 def permissions(resource_type, published=PUBLISHED):
     return {action for actions in published[resource_type].values() for action in actions}
@@ -178,6 +211,28 @@ def keys(resource_type, action):
     if action == "lambda:AddPermission":
         return {"lambda:Principal": "events.amazonaws.com"}
     return WITH_BOUNDARY if resource_type == "AWS::IAM::Role" else {}
+
+
+def installed(resource_type):
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
+    return {resource_type: {name: handler["permissions"] for name, handler in schema.get("handlers", {}).items() if name != "list"}}
+
+
+@pytest.mark.parametrize("resource_type", DEPLOYMENT)
+def test_deployment_has_each_permission_or_a_reason(resource_type):
+    resource, reasons = DEPLOYMENT[resource_type]
+    elsewhere = {"s3:GetObject": deployment.UPLOAD, "lambda:InvokeFunction": deployment.FUNCTION,
+                 **{f"iam:{verb}Role{end}": deployment.FUNCTION_ROLE for verb in ("Attach", "Delete", "Detach", "Get", "Pass", "Put") for end in ("", "Policy")},
+                 **dict.fromkeys([*allowed.WITHOUT_RESOURCE, *deployment.LOOKS_OF_HANDLERS.split()], "*")}
+    keys_of_all = {**WITH_OWN_BOUNDARY, **passed_to("lambda.amazonaws.com")}
+    denied = {action for action in permissions(resource_type, installed(resource_type))
+              if not scene.world().may(deployment.ROLE, action, elsewhere.get(action, resource), keys_of_all)}
+    assert denied == set(reasons)
+
+
+def test_every_type_of_an_environment_is_tried_with_the_role():
+    made = {resource["Type"] for template in (translated(), source(TEMPLATES / "project.yaml")) for resource in template["Resources"].values()}
+    assert {each for each in made if each.startswith("AWS::")} == set(DEPLOYMENT)
 
 
 CASES = [(role_name, resource_type) for role_name, types in OWN.items() for resource_type in types]
@@ -203,6 +258,4 @@ def test_every_type_of_the_data_is_tried_with_a_role():
 
 @pytest.mark.parametrize("resource_type", PUBLISHED)
 def test_installed_schema_has_no_permission_the_data_lacks(resource_type):
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource_type).schema
-    installed = {name: handler["permissions"] for name, handler in schema.get("handlers", {}).items() if name != "list"}
-    assert permissions(resource_type, {resource_type: installed}) <= permissions(resource_type)
+    assert permissions(resource_type, installed(resource_type)) <= permissions(resource_type)
