@@ -72,7 +72,7 @@ def project_check(environment: Environment, stack: dict[str, Any] | None, values
         return Found("first project", f"{settings.file.name} does not name it, so this deployment creates the pipeline of a project "
                      f"{values['ProjectID']} without a mirror from GitLab", f"Write \"ProjectID={values['ProjectID']}\", and the other lines "
                      "that docs/tutorial/first-deployment.md shows in step 4, into parameter_overrides of "
-                     f"[{settings.table}.deploy.parameters]. For an environment without a first project, write 'ProjectID=\"\"',")
+                     f"[{settings.table}.deploy.parameters]. For an environment without a first project, write 'ProjectID=\"\"'")
     former = deployed.get("ProjectID", "")
     given = values.get("ProjectID", former)
     if not former or given == former:

@@ -212,10 +212,10 @@ def test_samconfig_as_it_is_shipped_is_found(operator: Operator) -> None:
     checked = operator.check()
     [row] = checked.found
     assert (checked.status, row["key"]) == (1, "first-project")
-    lines = re.findall(r"""["']ProjectID=.*?["'],""", row["remedy"])
+    lines = re.findall(r"""["']ProjectID=.*?["'](?=,|$)""", row["remedy"])
     assert len(lines) == 2, row
     for line in lines:
-        operator.folder.write(shipped.replace("parameter_overrides = [\n", f"parameter_overrides = [\n    {line}\n", 1))
+        operator.folder.write(shipped.replace("parameter_overrides = [\n", f"parameter_overrides = [\n    {line},\n", 1))
         assert operator.check().status == 0, line
 
 
