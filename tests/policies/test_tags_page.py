@@ -1,4 +1,4 @@
-"""The calls that create something, in docs/how-to/tags.md: which of them carry the tags that a policy may require."""
+"""docs/how-to/tags.md: the keys that the function sets, and which calls carry the tags that a policy may require."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,8 @@ from tests.templates.deployed import source
 from tests.templates.renderings import rendering
 
 ROOT = Path(__file__).parents[2]
-SECTION = (ROOT / "docs/how-to/tags.md").read_text().partition("\n## Calls that create something\n")[2]
+PAGE = (ROOT / "docs/how-to/tags.md").read_text()
+SECTION = PAGE.partition("\n## Calls that create something\n")[2]
 # CloudFormation's code for rules passes no tags to PutRule, and the one for log groups passes them to CreateLogGroup:
 # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-events (aws-events-rule, Translator.java)
 # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs (aws-logs-loggroup, Translator.java)
@@ -48,6 +49,16 @@ def takes_tags(action):
              for privilege in entry["privileges"] if privilege["privilege"] == name for each in privilege["resource_types"]]
     assert found, action
     return any("aws:RequestTag/${TagKey}" in each["condition_keys"] for each in found)
+
+
+def test_page_has_each_key_that_the_function_sets():
+    """Owners of tokens set their own keys, and a version of a secret has labels instead of tags."""
+    code = "".join(file.read_text() for file in (ROOT / "src").rglob("*.rs"))
+    constants = dict(re.findall(r'const (\w+): &str = "(cfn-gitops:[a-z0-9-]+)";', code))
+    of_tokens = {constants.pop(f"{name}_TAG") for name in ("URL", "CA", "ENV")}
+    keys = {key for name, key in constants.items() if not name.endswith("_LABEL")}
+    table = PAGE.partition("\n## Keys that the function sets\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(cfn-gitops:[a-z-]+|CreatedBy)`", table)) == keys | {"CreatedBy"} and not keys & of_tokens
 
 
 def test_page_has_each_call_of_the_roles_that_creates_something():
