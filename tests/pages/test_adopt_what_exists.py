@@ -87,14 +87,22 @@ def deployed(pipeline: Pipeline) -> set[str]:
     return {commit(each) for each in pipeline.executions() if each["status"] == "Succeeded"}
 
 
+def stop_and_delete() -> tuple[str, str]:
+    """The page's commands, with the names of the team's environment."""
+    stop, delete_environment = blocks(PAGE)
+    [rule, pipeline] = re.findall(r"`((?:rule|pipeline)=\S+)`", PAGE.read_text())
+    return re.sub("^rule=.*", f"{rule} {pipeline}", stop), delete_environment
+
+
 @pytest.mark.parametrize("team", ["platform/shop"], indirect=True)
 def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: LocalGitLab, folder: Path,
                                                          tmp_path: Path) -> None:
+    """The names of `dev` are taken, so every step has `dev2`. The team's builds have the EnvID dev."""
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
-    stop, delete_environment = blocks(PAGE)
+    stop, delete_environment = stop_and_delete()
     [project, *_] = blocks(ROOT / "docs/how-to/add-a-project.md")
     [head] = blocks(PAGE, "yaml")
-    resources = head + "Resources:\n" + OWN_RESOURCES.partition("Resources:\n")[2].replace(
+    resources = head.replace("dev", "dev2").replace("old", "dev") + "Resources:\n" + OWN_RESOURCES.partition("Resources:\n")[2].replace(
         "Description: !Ref Commit", "State: !If [IsNew, DISABLED, ENABLED]")
     assert team.old.deploy(team.push()) == "Succeeded", team.old.deployed.failures()
     assert "AWS::EarlyValidation::ResourceExistenceCheck" in reader.run("sam deploy --config-env dev", typed="y\n", fails=True)
@@ -146,7 +154,7 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
 @pytest.mark.parametrize("team", ["platform/stays"], indirect=True)
 def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitLab, folder: Path, tmp_path: Path) -> None:
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
-    stop, delete_environment = blocks(PAGE)
+    stop, delete_environment = stop_and_delete()
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
     stack, [rule] = team.old.deployed.describe()["StackId"], team.old.deployed.resources()
 
