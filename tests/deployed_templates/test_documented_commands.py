@@ -114,8 +114,9 @@ def test_approvers_commands_create_a_person_who_decides(aws: LocalAws, tmp_path:
     there = aws.in_account("444455556666")
     shop, iam, shell = cloned_shop(there, tmp_path), there.client("iam"), shell_in(there, tmp_path)
     # Those with `cfn-gitops` need the function: tests/pages/test_empty_shell.py, tests/deployment/test_status.py.
-    make, _, _, read, remove = blocks(PAGES / "approvers.md")
+    make, password, _, _, read, remove = blocks(PAGES / "approvers.md")
     shell.run(make)
+    assert re.fullmatch(r"\S{32}\n", shell.run(password)) and iam.get_login_profile(UserName="olivia")["LoginProfile"]["PasswordResetRequired"]
     iam.create_user(UserName="mary")
     iam.add_user_to_group(GroupName="group-dev-power-users", UserName="mary")
     (olivia, olivias), (mary, marys) = (with_key(there, tmp_path, user) for user in ("olivia", "mary"))
