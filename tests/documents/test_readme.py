@@ -76,6 +76,8 @@ def test_example_builds_what_the_parameter_names(example):
     assert (folder / path).exists()
     assert any(f"cp {path} out/" == command or f"--output-template-file out/{path}" in command for command in commands)
     assert any("out/parameter.json" in command for command in commands)
+    # A copy of the folder overwrites no page of the reader's project.
+    assert not list(folder.glob("*.md"))
 
 
 def test_monitoring_costs_count_the_alarms_of_the_template():
