@@ -96,15 +96,6 @@ def test_page_of_codes_has_each_error_type():
     assert sorted(quoted(row[0])[0] for row in rows("runbook/reason-codes.md", "`errorType`")) == sorted({*re.findall(r'"(\w+)"', function)})
 
 
-def test_page_of_reports_has_each_final_cause_without_a_list():
-    texts = " ".join(text for path, text in sources().items() if path.parent.name == "failures")
-    final = re.findall(r'Unlisted::finally\(\s*"([^"]+)"', texts)
-    passing = re.findall(r'Unlisted::late\(\s*"([^"]+)"', texts)
-    table = rows("concepts/reporting.md", "`The failed resources are not listed, because …`")
-    listed = [text for row in table for text in quoted(row[0])]
-    assert len(final) > 5 and {*final} <= {*listed} <= {*final, *passing}
-
-
 def test_messages_of_the_page_about_logs_are_those_of_the_code():
     texts = "\n".join([*sources().values(), *(path.read_text() for path in (ROOT / "crates").rglob("src/**/*.rs"))])
     messages = [message for row in rows("runbook/logs.md", "`message`") for message in quoted(row[0])]
