@@ -48,6 +48,7 @@ LIMITS = [
     ("concepts/rotation.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
     ("runbook/watching.md", r"pending for more than (\d+) minutes", "mirror_credential/rotation/mod.rs", "ROTATION_TIMEOUT", 60),
     ("runbook/failed-stack.md", r"delay of up to (\w+) minutes", "clients/aws/retry.rs", "THROTTLE_RETRY_WINDOW", 60),
+    ("runbook/while-it-is-down.md", r"ended more than (\d+) hours ago", "health_check/pipelines.rs", "REPORTED_TIME", 3600),
     ("runbook/reason-codes.md", r"propagate the credential within (\w+) minutes", "clients/codecommit/push_check.rs", "NEW_LOGIN_TIMEOUT", 60),
     ("runbook/reason-codes.md", r"For (\d+) days, each health check", "mirror_credential/delete/left.rs", "DAYS", 1),
 ]

@@ -163,7 +163,7 @@ def commands() -> str:
         "`--env` with the EnvID, and `--region`.",
         "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
         "answers. After Ctrl-C, SIGTERM or SIGHUP, CloudFormation finishes its operations, and a second run continues with the\n"
-        "rest. The `aws` commands in its output are those of the AWS CLI v2.",
+        "rest.",
         table(["Exit status", "Meaning"], [
             ["0", "Nothing is wrong, or the change is done"],
             ["1", "A finding, a failure or a refused prompt, even if something else was not read"],

@@ -16,12 +16,12 @@ _BOOSTS = {"docs/runbook/reason-codes.md": 1, "docs/runbook/": 2, "docs/how-to/"
            "docs/project/decisions/": 0.001, "docs/project/": 0.1,
            # Pages for developers of cfn-gitops.
            **dict.fromkeys(("CONTRIBUTING.md", "CHANGELOG.md", "crates/", "events/", "tests/", "tools/"), 0.01)}
-# A word of readers that no title has. A tag outweighs every title, also if a word of the search is only its beginning. So
+# A word of readers that no title has. A tag outweighs every title, even if a word of the search is only its beginning. So
 # it is one rare word: "another" would be found by each "a".
-_TAGS = {"docs/how-to/connect-gitlab.md": ["CA"], "docs/how-to/undo-a-deployment.md": ["rollback", "revert"],
-         "docs/how-to/hotfix.md": ["emergency"], "docs/how-to/freeze-and-thaw.md": ["holiday"],
-         "docs/runbook/while-it-is-down.md": ["outage"], "docs/concepts/rotation.md": ["rotate"], "docs/how-to/second-environment.md": ["promote", "production"],
-         "docs/how-to/adopt-what-exists.md": ["migrate"], "docs/how-to/notifications.md": ["Slack", "email"]}
+_TAGS = {"docs/concepts/rotation.md": ["rotate"], "docs/how-to/adopt-what-exists.md": ["migrate"],
+         "docs/how-to/connect-gitlab.md": ["CA"], "docs/how-to/freeze-and-thaw.md": ["holiday"],
+         "docs/how-to/notifications.md": ["Slack", "email"], "docs/how-to/second-environment.md": ["promote", "production"],
+         "docs/how-to/undo-a-deployment.md": ["rollback", "revert", "bad"], "docs/runbook/while-it-is-down.md": ["outage"]}
 
 
 class _Labels(Treeprocessor):
