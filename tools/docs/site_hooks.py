@@ -10,8 +10,11 @@ from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 
 # The first beginning of a page's path decides: https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
-_BOOSTS = {"docs/runbook/reason-codes.md": 1, "docs/runbook/": 2, "docs/how-to/": 2,
-           "docs/concepts/reporting.md": 3, "docs/concepts/rotation.md": 2, "docs/tutorial/": 2,
+_BOOSTS = {**dict.fromkeys(("docs/how-to/rights.md", "docs/concepts/reporting.md"), 3),
+           # Pages that most readers do not need.
+           **dict.fromkeys(("docs/how-to/cross-account-source.md", "docs/how-to/cross-account-image.md",
+                            "docs/how-to/clone-from-ec2.md", "docs/runbook/reason-codes.md"), 1),
+           **dict.fromkeys(("docs/how-to/", "docs/runbook/", "docs/tutorial/", "docs/concepts/rotation.md"), 2),
            "docs/concepts/security/README.md": 1, "docs/concepts/security/": 0.5,
            "docs/project/decisions/": 0.001, "docs/project/": 0.1,
            # Pages for developers of cfn-gitops.
