@@ -392,7 +392,7 @@ async fn function_that_handles_events_is_checked() {
     fake.arrange(|aws| aws.function.reserved = Some(0));
     expect!["its reserved concurrency is 0, so no request of CloudFormation, push or rotation is handled. To switch it on again: aws lambda delete-function-concurrency --function-name cfn-gitops-dev"].assert_eq(&problem_of(&fake, subject).await);
     fake.arrange(|aws| aws.function.is_deleted = true);
-    expect!["it does not exist, so no request of CloudFormation, push or rotation is handled. Deploy the environment's stack again"].assert_eq(&problem_of(&fake, subject).await);
+    expect!["it does not exist, so no request of CloudFormation, push or rotation is handled. Restore it, because a deployment does not: docs/runbook/deleted-resources.md, Restore a resource"].assert_eq(&problem_of(&fake, subject).await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -110,7 +110,7 @@ impl Checker<'_> {
         let problem = match found.map(|found| found.reserved_concurrent_executions()) {
             None => Some(Reason::uncoded(
                 "it does not exist, so no request of CloudFormation, push or rotation is handled",
-                "Deploy the environment's stack again",
+                "Restore it, because a deployment does not: docs/runbook/deleted-resources.md, Restore a resource",
             )),
             Some(Some(0)) => Some(Reason::uncoded(
                 "its reserved concurrency is 0, so no request of CloudFormation, push or rotation is handled",
