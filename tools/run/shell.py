@@ -51,10 +51,10 @@ _TOKEN_FILE = "gitlab-token"
 
 
 def template() -> dict[str, Any]:
-    """The users, roles, policies and the bucket of template.yaml."""
+    """The users, roles, policies and the bucket of template.yaml, with the log groups that they name."""
     whole = yaml_parse((ROOT / "template.yaml").read_text())
     resources = {name: resource for name, resource in whole["Resources"].items()
-                 if resource["Type"].startswith(("AWS::IAM::", "AWS::S3::"))}
+                 if resource["Type"].startswith(("AWS::IAM::", "AWS::Logs::", "AWS::S3::"))}
     return {"Parameters": whole["Parameters"], "Conditions": whole["Conditions"], "Resources": resources}
 
 
@@ -106,7 +106,7 @@ def steps(gitlab_url: str) -> list[tuple[str, str, list[str]]]:
             f"    --tags Key=cfn-gitops:gitlab-url,Value={gitlab_url} < {_TOKEN_FILE}"]),
         ("Step 3", "git has a login for this project:", [
             f"git clone {gitlab_url}/{_PROJECT}.git ../infra",
-            "cp examples/project/parameter.json examples/project/*.y*ml ../infra",
+            "cp examples/project/* ../infra",
             f'git -C ../infra add . && git -C ../infra commit -m "First" && git -C ../infra push origin {_BRANCH}']),
         ("Step 4", "with this line in `parameter_overrides` too:", [f'    "GitLabUrl={gitlab_url}",']),
         ("Step 5", "there is no console. Olivia approves, as soon as the approval waits:", [

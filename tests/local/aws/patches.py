@@ -28,6 +28,7 @@ _ADDITIONS = (
     "ecr.api",
     "cloudformation.custom_resources",
     "cloudformation.conditions",
+    "cloudformation.template_errors",
     "cloudformation.stack_rollback",
     "cloudformation.stack_order",
     "cloudformation.template_urls",
@@ -42,6 +43,7 @@ _ADDITIONS = (
     "cloudformation.stack_events",
     # After stack_events: an operation begins with an event that it reports.
     "cloudformation.stack_operation_ids",
+    "cloudformation.exports",
     "cloudformation.early_validation",
     # After the others of CloudFormation: it wraps every read call.
     "cloudformation.lost_characters",

@@ -3,7 +3,6 @@
 The messages are CloudFormation's, recorded in public issues. Its documentation does not contain them.
 """
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -26,7 +25,6 @@ def install() -> None:
     table["UpdateStack"] = partial(_update, table["UpdateStack"])
     table["DeleteStack"] = partial(_delete, table["DeleteStack"])
     handlers._resolve_stack = _resolve
-    handlers._delete_stack_async = partial(_delete_or_return, handlers._delete_stack_async)
     for module in (stacks, handlers):
         module._roll_back_operation = partial(_roll_back, module._roll_back_operation)
 
@@ -77,39 +75,12 @@ def _not_updatable(name: str) -> tuple | None:
 
 
 def _delete(ministack_handler: _Handler, params: dict) -> tuple:
-    """MiniStack rejects the deletion of a stack whose export is in use. See `_delete_or_return`."""
-    looked_up = handlers._imported_export_names
-    handlers._imported_export_names = lambda *_: set()
-    try:
+    """https://github.com/aws-solutions-library-samples/guidance-for-clickstream-analytics-on-aws/issues/573"""
+    held = _resolve(handlers._p(params, "StackName")) or {"StackStatus": ""}
+    status = held["StackStatus"]
+    if not status.endswith("_IN_PROGRESS") or status.split("_")[0] in {"CREATE", "DELETE", "REVIEW"}:
         return ministack_handler(params)
-    finally:
-        handlers._imported_export_names = looked_up
-
-
-async def _delete_or_return(ministack_delete: Callable[..., Any], stack_name: str, stack_id: str, *more: Any,
-                            **named: Any) -> None:
-    """A stack whose export is in use returns to its status, with a reason.
-
-    https://github.com/aws/aws-sdk/issues/383, https://github.com/aws/aws-cdk/issues/604
-    """
-    stack = cloudformation._stacks[stack_name]
-    status, stack["StackStatusReason"] = stack["StackStatus"], _export_in_use(stack)
-    if not stack["StackStatusReason"]:
-        await ministack_delete(stack_name, stack_id, *more, **named)
-        return
-    for each, reason in (("DELETE_IN_PROGRESS", ""), (status, stack["StackStatusReason"])):
-        stack["StackStatus"] = each
-        stacks._add_event(stack_id, stack_name, stack_name, "AWS::CloudFormation::Stack", each, reason, stack_id)
-        await asyncio.sleep(0.1)
-
-
-def _export_in_use(stack: dict) -> str:
-    others = {name: handlers._imported_export_names(other, name) for name, other in cloudformation._stacks.items()
-              if other["StackId"] != stack["StackId"] and other["StackStatus"] != "DELETE_COMPLETE"}
-    for export in [each["ExportName"] for each in stack.get("Outputs", []) if each.get("ExportName")]:
-        if users := [name for name, imported in others.items() if export in imported]:
-            return f"Export {export} cannot be deleted as it is in use by {' and '.join(users)}"
-    return ""
+    return tuple(handlers._error("ValidationError", f"Stack [{held['StackId']}] cannot be deleted while in status {status}"))
 
 
 async def _roll_back(ministack_roll_back: Callable[..., Any], stack_name: str, stack_id: str, stack: dict,

@@ -77,9 +77,21 @@ def test_stack_with_a_used_export_returns_to_its_status(aws, stack, name, status
     assert cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatusReason"] == reason
     begun, ended = stack.events()[-2:]
     assert (begun["ResourceStatus"], ended["ResourceStatus"], ended["ResourceStatusReason"]) == ("DELETE_IN_PROGRESS", status, reason)
+    taken = Stack(aws, f"{name}-c")
+    cloudformation.create_stack(StackName=taken.name, TemplateBody=json.dumps(exporting))
+    assert taken.wait() == "ROLLBACK_COMPLETE"
+    assert rollbacks(taken) == [f"Export with name {name} is already exported by stack {name}"]
+    del exporting["Outputs"]
+    cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(exporting))
+    assert stack.wait() == "UPDATE_ROLLBACK_COMPLETE"
+    assert rollbacks(stack) == [reason]
     for user in users:
         assert user.delete() == "DELETE_COMPLETE"
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def rollbacks(stack):
+    return [event["ResourceStatusReason"] for event in stack.events() if event["ResourceStatus"].endswith("ROLLBACK_IN_PROGRESS")]
 
 
 def test_stack_names_the_change_set_that_was_executed(aws, stack, name):

@@ -1,0 +1,143 @@
+"""Errors of a template, which CloudFormation finds before it creates a stack or a change set, and in ValidateTemplate.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html
+
+The messages are recorded in public issues. The documentation does not contain them.
+
+- an unknown section or attribute: https://github.com/Versent/cfn-check/issues/3, https://github.com/aws/aws-cli/issues/3361
+- a reference to a missing resource, or to one whose condition is false, from a resource that is created:
+  https://github.com/galaxy4public/aws-cloudformation-badges/issues/4, https://github.com/serverless/serverless/issues/4535,
+  https://github.com/serverless-heaven/serverless-aws-alias/issues/144
+- a missing condition: https://github.com/aws-cloudformation/cfn-lint/issues/92
+- a circle: https://github.com/aws-samples/serverless-patterns/issues/96
+- missing and unknown parameters: https://github.com/hashicorp/terraform/issues/5560,
+  https://github.com/aws-samples/amazon-ec2-image-builder-samples/issues/18, https://github.com/ansible/ansible/issues/24866
+
+The order in which CloudFormation looks for them is not documented. A template with a transform is checked after it, but
+not by ValidateTemplate. CloudFormation processes a transform later: it then creates a change set that fails.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from ministack.services.cloudformation import changesets, engine, handlers
+
+_SECTIONS = {"AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata", "Outputs", "Parameters",
+             "Resources", "Rules", "Transform"}
+_ATTRIBUTES = {"Condition", "CreationPolicy", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "UpdatePolicy",
+               "UpdateReplacePolicy", "Version"}
+_Conditions = dict[str, bool] | None  # None if the parameters are not known
+
+
+def install() -> None:
+    for module in (handlers, changesets):
+        module.validate_template_support = partial(_validate, module.validate_template_support)
+    for module in (handlers, changesets, engine):
+        module._resolve_parameters = partial(_resolve_parameters, module._resolve_parameters)
+
+
+def _validate(ministack_validate: Callable[..., None], template: dict[str, Any], conditions: dict[str, bool],
+              params: dict[str, Any] | None = None) -> None:
+    if not template.get("Transform") and isinstance(template.get("Resources"), dict):
+        _check_names(template)
+        _check_references(template, conditions if params is not None else None)
+        _check_circles(template["Resources"], conditions if params is not None else None)
+    ministack_validate(template, conditions, params)
+
+
+def _resolve_parameters(ministack_resolve: Callable[..., dict], template: dict[str, Any], provided: list[dict],
+                        previous: dict[str, Any] | None = None) -> dict:
+    declared, given = template.get("Parameters") or {}, {each["Key"] for each in provided if "Key" in each}
+    if given and not declared:
+        raise ValueError("Parameter values specified for a template which does not require them.")
+    if unknown := sorted(given - declared.keys()):
+        raise ValueError(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+    if missing := [name for name, each in declared.items() if "Default" not in each and name not in given]:
+        raise ValueError(f"Parameters: [{', '.join(missing)}] must have values")
+    return ministack_resolve(template, provided, previous)
+
+
+def _check_names(template: dict[str, Any]) -> None:
+    if unknown := sorted(template.keys() - _SECTIONS):
+        raise ValueError(f"Invalid template property or properties [{', '.join(unknown)}]")
+    declared = template.get("Conditions") or {}
+    for each in _definitions(template["Resources"]).values():
+        for attribute in each.keys() - _ATTRIBUTES:
+            raise ValueError(f"Invalid template resource property '{attribute}'")
+    for section in ("Resources", "Outputs"):
+        for each in _definitions(template.get(section)).values():
+            if each.get("Condition", next(iter(declared), None)) not in {*declared, None}:
+                raise ValueError(f"Template format error: Condition {each['Condition']} is not defined.")
+
+
+def _definitions(section: Any) -> dict[str, dict[str, Any]]:
+    return {name: each for name, each in (section or {}).items() if isinstance(each, dict)}
+
+
+def _created(section: Any, conditions: _Conditions) -> dict[str, dict[str, Any]]:
+    """The members without those whose condition is false."""
+    return {name: each for name, each in _definitions(section).items()
+            if conditions is None or conditions.get(each.get("Condition", ""), True)}
+
+
+def _check_references(template: dict[str, Any], conditions: _Conditions) -> None:
+    every, created = template["Resources"], _created(template["Resources"], conditions)
+    named = {*created, *(template.get("Parameters") or {})}
+    for section in ("Resources", "Outputs"):
+        missing = set()
+        for each in _created(template.get(section), conditions).values():
+            depends = each.get("DependsOn") or []
+            missing |= {name for name in ([depends] if isinstance(depends, str) else depends) if name not in every}
+            for function, name, attribute in _references({**each, "Condition": "", "DependsOn": ""}, conditions):
+                if function == "Ref" and name not in named and not name.startswith("AWS::"):
+                    missing.add(name)
+                elif function == "Fn::GetAtt" and name not in created:
+                    raise ValueError(f"Template error: instance of Fn::GetAtt references undefined resource {name}")
+                elif function == "Fn::Sub" and name not in created:
+                    raise ValueError(f"Template error: instance of Fn::Sub references invalid resource attribute {name}.{attribute}")
+        if missing:
+            raise ValueError(f"Template format error: Unresolved resource dependencies [{', '.join(sorted(missing))}] in the "
+                             f"{section} block of the template")
+
+
+def _references(value: Any, conditions: _Conditions) -> Iterator[tuple[str, str, str]]:
+    """Function, name and attribute of each reference, without those in the unused part of an Fn::If."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _references(each, conditions)
+    for function, argument in value.items() if isinstance(value, dict) else ():
+        if function == "Ref" and isinstance(argument, str):
+            yield function, argument, ""
+        elif function == "Fn::GetAtt" and isinstance(argument, str | list):
+            name, *attribute = argument.split(".", 1) if isinstance(argument, str) else argument
+            yield function, str(name), str(attribute)
+        elif function == "Fn::Sub":
+            yield from _substituted(argument, conditions)
+        elif function == "Fn::If" and isinstance(argument, list) and conditions is not None and argument[0] in conditions:
+            yield from _references(argument[1 if conditions[argument[0]] else 2], conditions)
+        else:
+            yield from _references(argument, conditions)
+
+
+def _substituted(argument: Any, conditions: _Conditions) -> Iterator[tuple[str, str, str]]:
+    text, names = argument if isinstance(argument, list) else (argument, {})
+    yield from _references(list(names.values()), conditions)
+    for variable in re.findall(r"\$\{([^!}][^}]*)\}", str(text)):
+        name, _, attribute = variable.partition(".")
+        if variable not in names:
+            yield "Fn::Sub" if attribute else "Ref", name, attribute
+
+
+def _check_circles(resources: dict[str, Any], conditions: _Conditions) -> None:
+    needed = {}
+    for name, each in _created(resources, conditions).items():
+        depends = each.get("DependsOn") or []
+        used = {used for _, used, _ in _references({**each, "DependsOn": ""}, conditions)}
+        needed[name] = used | {depends} if isinstance(depends, str) else used | set(depends)
+    while ends := {name for name, others in needed.items() if not others & needed.keys()} or (
+            needed.keys() - set().union(*needed.values())):
+        needed = {name: others for name, others in needed.items() if name not in ends}
+    if needed:
+        raise ValueError(f"Circular dependency between resources: [{', '.join(sorted(needed))}]")
