@@ -285,8 +285,8 @@ class Row:
             stack, checked = each["StackName"], self._age(each.get("CheckedAt"))
             if each.get("ByHealthCheck"):
                 yield Note(name, f"stack {stack} differed from its template {checked} ago, as the health check found, which compares once "
-                           "a day", remedy=f"See the resources: aws logs tail /aws/lambda/cfn-gitops-{self._environment.env_id} --since 2d "
-                           f"--filter-pattern '\"stack {stack}\"'")
+                           "a day", remedy=f"See the resources: sam logs --cw-log-group /aws/lambda/cfn-gitops-{self._environment.env_id} "
+                           f"--start-time 2days --filter '\"stack {stack}\"'")
             else:
                 yield Note(name, f"stack {stack} differed from its template {checked} ago",
                            remedy=f"See the resources: aws cloudformation describe-stack-resource-drifts --stack-name {stack} "

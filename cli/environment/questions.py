@@ -106,7 +106,7 @@ class Questions:
 
     @property
     def _log(self) -> str:
-        return f"Read its log: aws logs tail /aws/lambda/{self.function} --since 1h"
+        return f"Read its log: sam logs --cw-log-group /aws/lambda/{self.function} --start-time 1hour"
 
     def _unanswered(self, error: Exception) -> NoAnswer:
         """Raises the error if it is a defect."""

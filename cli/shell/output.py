@@ -17,7 +17,7 @@ from cli.shell.terminal import shown, without_secrets, write, write_shown
 
 # A command, wherever it stands: its service and operation, or an option, follow. In a sentence, the tool is AWS or `cfn-gitops`
 # without an option. One for another account is not meant.
-_COMMAND = re.compile(r"(?<![\w./-])(?<!in its account: )(?:aws(?= [a-z0-9-]+ [a-z])|sam deploy(?= --)|cfn-gitops(?: [a-z]+(?=(?: [^ -]\S*)? --)| --help))"
+_COMMAND = re.compile(r"(?<![\w./-])(?<!in its account: )(?:aws(?= [a-z0-9-]+ [a-z])|sam (?:deploy|logs)(?= --)|cfn-gitops(?: [a-z]+(?=(?: [^ -]\S*)? --)| --help))"
                       r"(?! --(?:profile|region|config-file) )")
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
@@ -159,7 +159,8 @@ class Output:
         def select(command: re.Match[str]) -> str:
             program, *rest = command[0].split()
             started = self.program if program == "cfn-gitops" else program
-            return " ".join([started, *rest, *filter(None, [self.selections.get(program)])])
+            selection = self.selections.get("aws" if rest == ["logs"] else program)
+            return " ".join([started, *rest, *filter(None, [selection])])
 
         return _COMMAND.sub(select, remedy)
 

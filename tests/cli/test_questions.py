@@ -14,7 +14,7 @@ from tests.cli.conftest import Run
 URL = "https://lambda.eu-central-1.amazonaws.com"
 NAME = "cfn-gitops-dev-read"
 DEPLOY = "Deploy this version of the environment: sam deploy --config-env dev"
-LOG = f"Read its log: aws logs tail /aws/lambda/{NAME} --since 1h"
+LOG = f"Read its log: sam logs --cw-log-group /aws/lambda/{NAME} --start-time 1hour"
 MISSING = f"function {NAME} does not exist in account 111122223333, region eu-central-1"
 DENIED = f"User: x is not authorized to perform: lambda:InvokeFunction on resource: arn:aws:lambda:eu-central-1:111122223333:function:{NAME}"
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"

@@ -20,6 +20,7 @@ REMEDIES = [
     ("Restore it: aws secretsmanager restore-secret --secret-id gitlab/infra",
      f"Restore it: aws {PLACE} secretsmanager restore-secret --secret-id gitlab/infra"),
     ("Deploy it: sam deploy --config-env dev", "Deploy it: sam deploy --config-file own.toml --config-env dev"),
+    ("Read it: sam logs --cw-log-group a", f"Read it: sam logs {PLACE} --cw-log-group a"),
     ("See what failed: cfn-gitops failures cfnstack-dev-infra --env dev",
      "See what failed: cfn-gitops failures --config-file own.toml cfnstack-dev-infra --env dev"),
     ("Restore it: aws a b --c d and then, when that is created, aws e f or aws g h",
@@ -80,8 +81,8 @@ def test_no_full_stop_is_glued_to_a_command() -> None:
         assert not has_glued_stop(text), text
 
 
-# Commands of the AWS CLI v2 that are not operations of a service.
-OF_THE_CLI = {"sso login", "configure sso", "configure export-credentials", "logs tail", "cloudformation package", "cloudformation wait"}
+# Commands of the AWS CLI that are not operations of a service. Those of logins exist in its version 2 only.
+OF_THE_CLI = {"sso login", "configure sso", "configure export-credentials", "cloudformation package", "cloudformation wait"}
 
 
 def test_every_command_in_a_text_is_found_and_exists() -> None:
@@ -91,7 +92,7 @@ def test_every_command_in_a_text_is_found_and_exists() -> None:
     for text in [*texts_of_python(), *texts_of_rust()]:
         # In a sentence it is AWS.
         calls = re.findall(r"(?<![\w./-])aws ([a-z0-9-]+) ([a-z0-9-]+)", text.replace("in its account: aws", ""))
-        own = re.findall(rf"(?<![\w./-])(?:cfn-gitops (?:{'|'.join(COMMANDS)})|sam deploy)\b[^`:(]*? --", text)
+        own = re.findall(rf"(?<![\w./-])(?:cfn-gitops (?:{'|'.join(COMMANDS)})|sam deploy|sam logs)\b[^`:(]*? --", text)
         assert output.selecting(text).count("--profile p") == len(calls) + len(own), text
         for service, operation in calls:
             # The function inserts the `x`.

@@ -98,7 +98,7 @@ auth: held by the disabled event rule {IMAGE_RULE}
 busy: held by the disabled transition into stage Deploy, for 5h by {OLIVIA}: sale\\n\\x1b[31m凍結
     To end the freeze: cfn-gitops thaw busy --env dev
 media: stack cfnstack-dev-media differed from its template 4h ago, as the health check found, which compares once a day
-    See the resources: aws logs tail /aws/lambda/cfn-gitops-dev --since 2d --filter-pattern '"stack cfnstack-dev-media"'
+    See the resources: sam logs --cw-log-group /aws/lambda/cfn-gitops-dev --start-time 2days --filter '"stack cfnstack-dev-media"'
 media: stack gitops-dev-media differed from its template 6h ago
     See the resources: aws cloudformation describe-stack-resource-drifts --stack-name gitops-dev-media --stack-resource-drift-status-filters MODIFIED DELETED
 legacy, legacy2: its pipeline has version 1, which is older than the function's

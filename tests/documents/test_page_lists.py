@@ -9,6 +9,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import awscli.clidriver
 import botocore.session
 import pytest
 import yaml
@@ -142,6 +143,34 @@ def test_each_command_of_a_page_exists():
         named = re.findall(r"(?:`|^\s*\$? ?)make ((?:[a-z]+-?)+)(?=[` \n])", text, re.MULTILINE)
         assert {*named} <= targets, path
         assert {*re.findall(r"(?:`|\./)cfn-gitops ([a-z]+)(?=[` \n])", text, re.MULTILINE)} <= {*main.COMMANDS}, path
+
+
+# Of a login, which a local AWS does not need. The AWS CLI v1 does not have them.
+_OF_A_LOGIN = {"configure export-credentials", "configure sso", "sso login"}
+
+
+def test_each_aws_command_of_a_page_runs_in_make_shell():
+    """PyPI has the AWS CLI v1 only. It has no `logs tail`, for example."""
+    driver = awscli.clidriver.create_clidriver()
+    services, common, commands = driver._get_command_table(), set(driver._get_argument_table()), 0
+    for path in files("*.md"):
+        text = path.read_text().replace("\\\n", " ")
+        parts = re.split(r"^ *```(sh|console|)\w*\n", text, flags=re.MULTILINE)
+        blocks = [part for kind, part in zip(parts[1::2], parts[2::2], strict=True) if kind]
+        codes = "\0".join([*blocks, *(code for part in parts[::4] for code in re.findall(r"`([^`]+)`", part))])
+        for service, name, rest in re.findall(r"(?<![\w./-])aws\s+([a-z0-9-]+)\s+([a-z0-9-]+)([^\n\0'|;&)]*)", codes):
+            if f"{service} {name}" in _OF_A_LOGIN:
+                continue
+            commands += 1
+            assert service in services and name in (operations := operations_of(services[service])), (path, service, name)
+            options = {*re.findall(r"(?<!\S)--([a-z0-9-]+)", rest)}
+            # A waiter's options are those of its own table.
+            assert name == "wait" or options <= {*operations[name].arg_table, *common}, (path, service, name)
+    assert commands > 100
+
+
+def operations_of(service):
+    return service._get_command_table() if hasattr(service, "_get_command_table") else service.subcommand_table
 
 
 def test_each_parameter_in_a_block_of_settings_exists():

@@ -145,7 +145,7 @@ impl FailedExecution<'_> {
         let remedy = match obstacle {
             Some(obstacle) => obstacle,
             None if is_of_build => format!(
-                "Read its log: aws logs tail /aws/codebuild/{} --since 1d",
+                "Read its log: sam logs --cw-log-group /aws/codebuild/{} --start-time 1day",
                 names.build_project()
             ),
             None if read.action(DEPLOY).is_some() => {
