@@ -92,7 +92,7 @@ def _reads(resource_type: str, record: dict[str, Any]) -> list[Need]:
                      and need.action != "iam:PassRole"), "")
     if resource_type == "AWS::Logs::LogGroup":
         # The tag operations have the bare ARN.
-        resource = stack_permissions._arn("logs", f"log-group:{record['PhysicalResourceId']}")
+        resource = stack_permissions.arn_of("logs", f"log-group:{record['PhysicalResourceId']}")
     return [Need(action, resource) for action in _READS.get(resource_type, ()) if resource]
 
 
