@@ -3,6 +3,7 @@ project, and CloudFormation does the rest with the role of templates/deployment.
 that they used, or is listed with a reason.
 """
 
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ PAGE = ROOT / "docs/how-to/rights.md"
 ROLE, POLICY = "cfn-gitops-dev-deployment", "policy-dev-deployment"
 DEPLOY, CFN_GITOPS = "sam deploy --config-env dev --no-confirm-changeset", "python -m cli {} --env dev".format
 _TABLE = "[dev.deploy.parameters]\n"
+_DELETE = ("aws cloudformation delete-stack --stack-name project-dev-shop && "
+           "aws cloudformation wait stack-delete-complete --stack-name project-dev-shop")
 
 # Handlers call them for a drift or an import, for the tags of a bucket, and for properties that stay the same here.
 # tests/templates/test_handlers.py has the permissions of each type.
@@ -40,9 +43,10 @@ NOT_NEEDED_HERE = set("""cloudwatch:ListTagsForResource cloudwatch:UntagResource
     s3:GetEncryptionConfiguration s3:GetIntelligentTieringConfiguration s3:GetInventoryConfiguration
     s3:GetLifecycleConfiguration s3:GetMetricsConfiguration s3:GetReplicationConfiguration s3:ListTagsForResource
     s3:PutBucketTagging s3:TagResource s3:UntagResource""".split())
-# A stack that cannot roll back, a large upload that fails, a tag that is removed, an execution in progress, and `make deploy`.
-NOT_NEEDED_BY_DORA = {"cloudformation:ContinueUpdateRollback", "s3:AbortMultipartUpload", "cloudformation:UntagResource",
-                      "codepipeline:ListPipelineExecutions", "s3:ListBucket"}
+# A stack that cannot roll back, a change set that CloudFormation's validation rejects, a tag that is removed, an execution in
+# progress, a large upload that fails, and `make deploy`.
+NOT_NEEDED_BY_DORA = {"cloudformation:ContinueUpdateRollback", "cloudformation:DescribeEvents", "cloudformation:UntagResource",
+                      "codepipeline:ListPipelineExecutions", "s3:AbortMultipartUpload", "s3:ListBucket"}
 
 
 class Scene:
@@ -114,7 +118,11 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     project = blocks(PAGE)[2]
     shop = scene.source("shop").parameters(EnvID="dev", ProjectID="shop", BranchName="main")
     parameters = " ".join(f"{key}={value}" for key, value in shop.items())
-    dora.run(project.replace("EnvID=dev ProjectID=shop …", parameters).replace("111122223333", aws.account_id))
+    project = project.replace("EnvID=dev ProjectID=shop …", parameters).replace("111122223333", aws.account_id)
+    dora.run(project.replace("platform/shop", "platform/typo"), fails=True)
+    assert "platform/typo" in dora.run(f"{CFN_GITOPS('failures project-dev-shop')}", fails=True)
+    dora.run(_DELETE)
+    dora.run(project)
     child, cloudformation = Stack(aws, "gitops-dev-shop"), aws.client("cloudformation")
     cloudformation.update_stack(StackName=child.name, TemplateBody=FORMER, Parameters=[
         {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in child.describe()["Parameters"]])
@@ -122,8 +130,7 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     assert "every pipeline stack of dev has version" in dora.run(f"{CFN_GITOPS('upgrade')} --yes")
     dora.run(f"{check} && {CFN_GITOPS('failures')}")
 
-    dora.run("aws cloudformation delete-stack --stack-name project-dev-shop && "
-             "aws cloudformation wait stack-delete-complete --stack-name project-dev-shop")
+    dora.run(_DELETE)
     dora.run(f"{CFN_GITOPS('undeploy')} --yes")
     assert "does not exist" in dora.run(f"{CFN_GITOPS('undeploy')} --yes")
 
@@ -136,11 +143,16 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     assert granted - scene.used(":user/dora") == NOT_NEEDED_BY_DORA
 
 
-def test_deployers_with_the_roles_policies_need_no_role(scene: Scene) -> None:
-    attach = blocks(PAGE)[3]
+def test_deployers_need_no_role_with_its_policies_and_a_boundary(scene: Scene) -> None:
+    """The boundary that the deployment requires is set on each role and user."""
+    iam = scene.aws.client("iam")
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))["Policy"]["Arn"]
+    deploy, attach = blocks(PAGE)[1].partition("aws iam")[0], blocks(PAGE)[3]
+    scene.administrator.run(deploy.replace("EnvID=dev", f"EnvID=dev PermissionsBoundaryArn={boundary}"))
     scene.administrator.run(attach.replace("111122223333", scene.aws.account_id))
     scene.aws.put_iam_into_effect()
-    scene.write(ProjectID="infra", BranchName="main")
+    scene.write(ProjectID="infra", BranchName="main", PermissionsBoundaryArn=boundary)
     scene.dora.run(DEPLOY)
     scene.dora.run(f"{CFN_GITOPS('undeploy')} --yes")
     assert scene.denied(":user/dora") == [] and not scene.used(f":assumed-role/{ROLE}/")

@@ -30,7 +30,7 @@ DASHBOARD = f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-{REGION}"
 
 CHANGE_STACKS = """cloudformation:ContinueUpdateRollback cloudformation:CreateChangeSet cloudformation:DeleteChangeSet cloudformation:DeleteStack
     cloudformation:ExecuteChangeSet cloudformation:TagResource cloudformation:UntagResource"""
-SEE_STACKS = """cloudformation:DescribeChangeSet cloudformation:DescribeStackEvents cloudformation:GetTemplate
+SEE_STACKS = """cloudformation:DescribeChangeSet cloudformation:DescribeEvents cloudformation:DescribeStackEvents cloudformation:GetTemplate
     cloudformation:GetTemplateSummary cloudformation:ListChangeSets"""
 LISTS = """cloudformation:DescribeStacks cloudformation:ListExports cloudformation:ListImports cloudformation:ListStacks
     codebuild:ListProjects codecommit:ListRepositories codepipeline:ListPipelines iam:GetAccountSummary
