@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.deployment.test_status import Shop, observer
+from tests.deployment.test_status import observer
 from tests.local.aws import LocalAws
-from tests.play.mirroring import Source
+from tests.play.mirroring import FurtherProject, Source
 from tests.play.pipelines import PROJECT
 from tests.play.steps import ROOT, Environment, eventually
 
@@ -25,10 +25,9 @@ def failures(aws: LocalAws, *arguments: str, **user: str) -> list[str]:
 
 
 def test_cause_of_each_failure_is_printed_first(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
-    shop, own = Shop(aws, name, tmp_path, source), f"project-dev-{name}"
-    given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
+    shop, own = FurtherProject(aws, "dev", name, tmp_path, source), f"project-dev-{name}"
     aws.client("secretsmanager").put_secret_value(SecretId=source.secret_id, SecretString="glpat-unknown")
-    assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "ROLLBACK_COMPLETE"
+    assert shop.create() == "ROLLBACK_COMPLETE"
     problem = f"Project {name}: stack {own}: its status is ROLLBACK_COMPLETE: its creation failed"
     first, resource, *rest = failures(aws, name)
     assert (first.split(":")[0], rest) == (f"Stack {own}", [problem]) and "CFG-406" in resource, resource
@@ -37,7 +36,7 @@ def test_cause_of_each_failure_is_printed_first(aws: LocalAws, environment: Envi
     assert failures(aws, name, **reader)[0::2] == [f"Stack {own} is in ROLLBACK_COMPLETE", problem]
     assert shop.stack.delete() == "DELETE_COMPLETE"
     aws.client("secretsmanager").put_secret_value(SecretId=source.secret_id, SecretString=source.gitlab.token)
-    assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", shop.stack.failures()
+    assert shop.create() == "CREATE_COMPLETE", shop.stack.failures()
 
     failed = shop.execution_of(shop.push(buildspec=FAILING).commit)
     assert shop.ended(failed) == "Failed"

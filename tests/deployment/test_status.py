@@ -11,20 +11,9 @@ from typing import Any
 
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import a_user_with, allow
-from tests.play.mirroring import MirroredProject, Source
-from tests.play.steps import ROOT, Environment, Login, Stack, login
+from tests.play.mirroring import FurtherProject, Source
+from tests.play.steps import ROOT, Environment
 from tests.play.waiting import eventually
-
-
-class Shop(MirroredProject):
-    """A project of templates/project.yaml, with its mirror."""
-
-    def __init__(self, aws: LocalAws, name: str, directory: Path, source: Source) -> None:
-        super().__init__(aws, "dev", name, directory, source)
-        self.stack = Stack(aws, f"project-dev-{name}")
-
-    def mirror_login(self) -> Login:
-        return login(self.aws, self.stack.outputs()["SecretName"])
 
 
 def observer(aws: LocalAws, name: str) -> dict[str, str]:
@@ -73,9 +62,8 @@ def decide(aws: LocalAws, word: str, project: str, *arguments: str) -> str:
 
 
 def test_status_follows_a_project(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
-    shop = Shop(aws, name, tmp_path, source)
-    given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
-    assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", shop.stack.failures()
+    shop = FurtherProject(aws, "dev", name, tmp_path, source)
+    assert shop.create() == "CREATE_COMPLETE", shop.stack.failures()
     key = observer(aws, name)
     found = status(aws, name, key)
     assert (found["state"], found.get("deployed"), found["concerns"]) == ("no push yet", None, []), found

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.deployment.test_status import Shop, operator
+from tests.deployment.test_status import operator
 from tests.local.aws import LocalAws
-from tests.play.mirroring import Source
+from tests.play.mirroring import FurtherProject, Source
 from tests.play.pipelines import ProjectStack
 from tests.play.steps import ROOT, Environment
 from tests.play.waiting import eventually
@@ -37,9 +37,8 @@ class Undo:
 
 
 def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
-    shop = Shop(aws, name, tmp_path, source)
-    given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
-    assert shop.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", shop.stack.failures()
+    shop = FurtherProject(aws, "dev", name, tmp_path, source)
+    assert shop.create() == "CREATE_COMPLETE", shop.stack.failures()
     good = shop.push().commit
     assert shop.deploy(good) == "Succeeded", shop.said()
     bad = shop.push().commit

@@ -6,25 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.local.aws import LocalAws
-from tests.play import steps
-from tests.play.mirroring import MirroredProject, Source
+from tests.play.mirroring import FurtherProject, Source
 from tests.deployment.pages import Folder, blocks
-from tests.play.steps import ROOT, Environment, Login, Stack
+from tests.play.steps import ROOT, Environment
 
 # It has neither a version nor settings of reports, and its actions name their region. The path is that of the projects here.
 FORMER = (ROOT / "tests/deployment/templates/former-rendering.json").read_text().replace("root-stack-${ProjectID}", "template")
 
 
-class Shop(MirroredProject):
-    """A project of templates/project.yaml, with its mirror."""
-
-    def __init__(self, aws: LocalAws, name: str, directory: Path, source: Source) -> None:
-        super().__init__(aws, "dev", name, directory, source)
-        self.stack = Stack(aws, f"project-dev-{name}")
-
-    def mirror_login(self) -> Login:
-        return steps.login(self.aws, self.stack.outputs()["SecretName"])
-
+class Shop(FurtherProject):
     def version(self) -> str | None:
         return self.child.outputs().get("RenderingVersion")
 
@@ -40,9 +30,8 @@ class Shop(MirroredProject):
 
 @pytest.fixture
 def shop(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> Shop:
-    made = Shop(aws, name, tmp_path, source)
-    given = source.parameters(EnvID="dev", ProjectID=name, BranchName="development")
-    assert made.stack.create(ROOT / "templates/project.yaml", **given) == "CREATE_COMPLETE", made.stack.failures()
+    made = Shop(aws, "dev", name, tmp_path, source)
+    assert made.create() == "CREATE_COMPLETE", made.stack.failures()
     assert made.deploy(made.push().commit) == "Succeeded", made.said()
     made.become_former()
     return made

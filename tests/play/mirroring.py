@@ -16,7 +16,7 @@ from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.local.gitlab.project import Mirror
 from tests.play import steps
 from tests.play.pipelines import Project, accepted, example_files
-from tests.play.steps import Account, Login, Pushed
+from tests.play.steps import Account, Login, Pushed, Stack
 from tests.play.waiting import NotInTime, eventually
 
 URL_TAG = "cfn-gitops:gitlab-url"
@@ -136,6 +136,28 @@ class MirroredProject(Project):
         """The references that CodeCommit has."""
         return self.working.references(self.mirror_login(), self.mirrored_url)
 
+    @property
+    def secret(self) -> str:
+        """The secret with the login that GitLab pushes with."""
+        return f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring"
+
     def mirror_login(self) -> Login:
-        """The login that GitLab pushes with."""
-        return steps.login(self.aws, f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")
+        return steps.login(self.aws, self.secret)
+
+
+class FurtherProject(MirroredProject):
+    """A project of templates/project.yaml, with its own mirror."""
+
+    def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, source: Source,
+                 branch: str = "development") -> None:
+        super().__init__(aws, env_id, project_id, directory, source, branch)
+        self.stack = Stack(aws, f"project-{env_id}-{project_id}")
+
+    @property
+    def secret(self) -> str:
+        return self.stack.outputs()["SecretName"]
+
+    def create(self) -> str:
+        """Creates the stack, and returns its status."""
+        return self.stack.create(steps.ROOT / "templates/project.yaml", **self.source.parameters(
+            EnvID=self.env_id, ProjectID=self.project_id, BranchName=self.branch))

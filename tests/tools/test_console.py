@@ -17,6 +17,7 @@ from tests.tools.conftest import ROOT
 
 from tools.run import console
 from tools.run import run
+from tools.run.page import Page
 from tools.run.story import Act
 
 
@@ -27,11 +28,13 @@ def run_program(text: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_acts_are_numbered_and_the_end_names_next_steps(monkeypatch: pytest.MonkeyPatch,
-                                                        capsys: pytest.CaptureFixture[str]) -> None:
+                                                        capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     aws, waits = SimpleNamespace(account_id="123456789012", region="eu-central-1"), list[str]()
     monkeypatch.setattr(run, "LocalAws", lambda **_: contextlib.nullcontext(aws))
     monkeypatch.setattr(run.local_gitlab, "running", lambda **_: contextlib.nullcontext())
-    monkeypatch.setattr(run, "LocalStory", lambda *_: SimpleNamespace())
+    monkeypatch.setattr(run, "LocalStory", lambda *_: SimpleNamespace(page=Page(SimpleNamespace(requests=[]))))  # type: ignore[arg-type]
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "PAGE", tmp_path / "page.html")
     monkeypatch.setattr(sys, "argv", ["run.py"])
     monkeypatch.setattr(run, "ACTS", [Act("First", "A reason.", lambda _: waits.append(waiting.UNDER_WAY[-1][0]), "works"),
                                       Act("Second", "A reason.", lambda _: None, "works too")])
@@ -39,8 +42,11 @@ def test_acts_are_numbered_and_the_end_names_next_steps(monkeypatch: pytest.Monk
     output = capsys.readouterr().out
     assert "\n1 of 2: First\n   A reason.\n" in output and "\n2 of 2: Second\n" in output
     assert waits == ["act 1 has ended"]
-    assert [line.split()[:2] for line in output.split("\nNext:\n")[1].splitlines()] == [
+    following, _, last = output.split("\nNext:\n")[1].partition("\n\n")
+    assert [line.split()[:2] for line in following.splitlines()] == [
         ["make", "shell"], ["make", "shell"], ["README.md", '"Deploy'], ["make", "try"]]
+    assert last == "The statuses, notes and deployments in GitLab, by act: page.html. Open it in a browser.\n"
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
     assert "\n## Deploy it\n" in (ROOT / "README.md").read_text() and (ROOT / "docs/how-to/try.md").exists()
 
 

@@ -59,9 +59,9 @@ def test_stories_are_chosen_by_their_files() -> None:
 
 
 def test_stories_and_observers_add_to_the_cost_and_the_time() -> None:
-    alone = try_costs.cost_and_duration(17, [], 0)
-    assert alone.startswith("It takes about 68 minutes and costs at most 0.") and "at most 21\nCodeCommit users" in alone
-    more = try_costs.cost_and_duration(17, try_stories.chosen("all"), len(try_observers.observed()))
+    alone = try_costs.cost_and_duration(16, [], 0)
+    assert alone.startswith("It takes about 64 minutes and costs at most 0.") and "at most 23\nCodeCommit users" in alone
+    more = try_costs.cost_and_duration(16, try_stories.chosen("all"), len(try_observers.observed()))
     assert "hours more if every answer is late, and costs at most" in more
 
 

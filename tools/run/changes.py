@@ -4,7 +4,6 @@ This script acts as the developer who opens a merge request, as the person who c
 """
 
 import json
-import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from tests.play import steps
 from tests.play.pipelines import with_resources
 from tests.play.steps import Environment
 from tests.play.waiting import eventually, under_way
-from tools.run.console import Progress, note, require
+from tools.run.console import Progress, gitlab_note, note, require
 from tools.run.loop import Loop
 
 _COMMAND = "Create a change set that reverts the drift: "
@@ -44,9 +43,7 @@ class Changes:
         progress.show("Build", f"{project.review_project} runs buildspec.yml, with a role that deploys nothing.")
         require("| `Another` | `AWS::Events::Rule` | added |" in text, f"the note is {text}")
         progress.show("GitLab", "shows one note on the merge request:")
-        for line in filter(None, text.splitlines()[1:]):
-            # A link's address has no place to be wrapped at.
-            note(re.sub(r"\]\((https://[^/]+/)[^)]+\)", r"](\1…)", line), indent=14)
+        gitlab_note(text)
         require(project.own_change_sets() == [], "a change set is left")
         require(len(project.executions()) == before, "the pipeline was started")
         require(not any("Another" in each["LogicalResourceId"] for each in project.deployed.resources()), "it was deployed")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -54,6 +55,14 @@ def require(condition: bool, failure: str) -> None:
 def note(text: str, indent: int = 4, style: str = "") -> None:
     for line in wrapped(" " * indent, text, " " * (indent + 2)):
         write(line, style)
+
+
+def gitlab_note(text: str) -> None:
+    """Writes the lines of a note that GitLab shows, as Markdown."""
+    for line in text.splitlines():
+        if line and not line.startswith("<!--"):
+            # A link's address has no place to be wrapped at.
+            note(re.sub(r"\]\((https?://[^/]+/)[^)]+\)", r"](\1…)", line), indent=14)
 
 
 def reason(lead: str, text: str, style: str = "") -> None:

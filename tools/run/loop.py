@@ -9,15 +9,14 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from cli.shell import terminal
 from tests.play.local import Mirror
-from tests.play.mirroring import MirroredProject, Source
-from tests.play.steps import Account, Login
+from tests.play.mirroring import MirroredProject
+from tests.play.steps import Login
 from tests.play.waiting import eventually, under_way
-from tools.run.console import Progress, note, require
+from tools.run.console import Progress, gitlab_note, note, require
 
 
 def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
@@ -27,19 +26,23 @@ def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
 
 # Approves the execution of a commit.
 Approve = Callable[["Loop", Progress, str], None]
+# The project has no tests yet.
+_FAILING_BUILD = "version: 0.2\nphases: {build: {commands: [make test]}}\n"
+# Pipelines may not create topics, unless the operator allows it: docs/how-to/allow-resources.md.
+_DENIED = "  Topic:\n    Type: AWS::SNS::Topic\n\n"
 
 
 class Loop:
-    """The first project of one environment."""
+    """One project of an environment."""
 
-    def __init__(self, aws: Account, env_id: str, branch: str, directory: Path, source: Source) -> None:
-        self.aws, self.env_id, self.branch, self.source = aws, env_id, branch, source
-        self.project = MirroredProject(aws, env_id, "infra", directory, source, branch)
+    def __init__(self, project: MirroredProject) -> None:
+        self.project, self.aws, self.env_id, self.branch, self.source = (
+            project, project.aws, project.env_id, project.branch, project.source)
         self.passwords: set[str] = set()
-        # The commit whose event is lost, and the number of runs before it.
-        self._lost, self._runs_before = "", 0
+        # The commit that was pushed during a freeze, and the number of runs before it.
+        self._held, self._runs_before = "", 0
         terminal.hide(self.passwords)
-        self.approved_by("This script, as the approver,", aws.client)
+        self.approved_by("This script, as the approver,", self.aws.client)
 
     def approved_by(self, who: str, client: Callable[[str], Any]) -> None:
         """Sets who approves in AWS, and what creates their clients."""
@@ -55,7 +58,7 @@ class Loop:
     def mirror(self) -> Mirror:
         """The only mirror to this repository. The secret names it."""
         [held] = self.source.mirrors_to(self.project.mirrored_url)
-        named = self.source.recorded(f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring")
+        named = self.source.recorded(self.project.secret)
         require([held.id] == named, f"the secret names mirrors {named}, GitLab has {held.id}")
         return held
 
@@ -69,9 +72,9 @@ class Loop:
         """Pushes to GitLab. Returns the commit when CodeCommit has it."""
         return self.project.push(to=f"refs/heads/{branch or self.branch}").commit
 
-    def push_and_show(self, progress: Progress) -> str:
+    def push_and_show(self, progress: Progress, **changed: str) -> str:
         """Pushes, and prints each step."""
-        pushed = self.project.push_only()
+        pushed = self.project.push_only(**changed)
         progress.show("push", f"to {self.source.project.path} in GitLab, by a developer without a login for AWS: "
                               f"{self.branch} is at {pushed.commit[:12]}.")
         self.project.arrives(f"refs/heads/{self.branch}", pushed.commit)
@@ -97,16 +100,23 @@ class Loop:
         # From now on, the rule starts the pipeline.
         eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
 
+    def deploys_first_push(self) -> None:
+        """The same with fewer steps printed."""
+        progress = Progress()
+        commit = self.push_and_show(progress)
+        self._approve_and_show(progress, self.project.execution_of(commit), commit)
+        eventually(lambda: self.project.child.status() == "UPDATE_COMPLETE", f"{self.project.stack_name} is complete")
+
     def push_approved_by(self, approve: Approve) -> None:
         """A push after the first one."""
         progress = Progress()
         commit, execution = self.next_push(progress)
         self._build_and_approve(progress, execution, commit, approve)
 
-    def next_push(self, progress: Progress) -> tuple[str, str]:
+    def next_push(self, progress: Progress, **changed: str) -> tuple[str, str]:
         """Pushes, and returns the commit and the execution."""
         project = self.project
-        commit = self.push_and_show(progress)
+        commit = self.push_and_show(progress, **changed)
         execution = project.execution_of(commit)
         trigger = project.executions()[-1]["trigger"]
         require(trigger["triggerType"] == "CloudWatchEvent" and trigger["triggerDetail"].endswith(project.event_rule),
@@ -114,31 +124,83 @@ class Loop:
         progress.show("event", f"{project.event_rule} starts {project.name} with this commit.")
         return commit, execution
 
-    def pushes_without_an_event(self, function_name: str) -> None:
-        """AWS loses the events of the repository."""
+    def build_fails(self) -> None:
         project, progress = self.project, Progress()
+        deployed = project.deployed_commit()
+        commit, execution = self.next_push(progress, buildspec=_FAILING_BUILD)
+        require(project.ended(execution) == "Failed", "the build succeeded")
+        require(project.ran(execution)[-1] == ("Build", "Failed"), f"it ran {project.ran(execution)}")
+        require(project.deployed_commit() == deployed, "it was deployed")
+        progress.show("Build", f"{project.build_project} runs buildspec.yml, and its command `make test` fails. Nothing waits "
+                               "for an approval.")
+        self._shows_failure(progress, commit, f"The build for `{self.env_id}` failed", "make test")
+
+    def deployment_fails(self) -> None:
+        project, progress = self.project, Progress()
+        deployed = project.deployed_commit()
+        commit, execution = self.next_push(progress, template=project.template.replace("Outputs:\n", f"{_DENIED}Outputs:\n"))
+        project.waits_for_approval(execution)
+        warning = "Pipelines may not create `AWS::SNS::Topic`"
+        text = self._shows_note(commit, warning)
+        progress.show("GitLab", "shows the change set with a warning: the template has a new topic.")
+        gitlab_note(next(line for line in text.splitlines() if warning in line))
+        project.decide(execution)
+        progress.show("Approval", f"{self.approver} approves it in CodePipeline, without a look at GitLab.")
+        require(project.ended(execution) == "Failed", "the deployment succeeded")
+        status = project.deployed.status()
+        require((status, project.deployed_commit()) == ("UPDATE_ROLLBACK_COMPLETE", deployed), f"{project.deployed.name} is {status}")
+        progress.show("Deploy", f"The topic is denied. CloudFormation rolls {project.deployed.name} back to {deployed[:12]}.")
+        self._shows_failure(progress, commit, "but the deployment failed", "`Topic`")
+
+    def _shows_failure(self, progress: Progress, commit: str, headline: str, cause: str) -> None:
+        name = f"cfn-gitops/{self.env_id}/{self.project.project_id}"
+        eventually(lambda: self.states(commit).get(name) == "failed", f"GitLab shows {name} as failed")
+        text = self._shows_note(commit, headline)
+        require(cause in text, f"the note is {text}")
+        progress.show("GitLab", f"shows {commit[:12]} as failed, with one note:")
+        gitlab_note(text)
+
+    def _shows_note(self, commit: str, headline: str) -> str:
+        """Waits until a note of the commit has this headline, and returns it."""
+        return str(eventually(lambda: next((each.body for each in self.source.project.commit_notes(commit) if headline in each.body), ""),
+                              f"GitLab shows: {headline}"))
+
+    def waits_during_a_freeze(self, freeze: Callable[[], None], thaw: Callable[[], None], function_name: str) -> None:
+        project = self.project
         self._runs_before = len(project.executions())
-        self._lost = self.push_and_show(progress)
+        freeze()
+        progress = Progress()
+        self._held = self.push_and_show(progress)
         require(len(project.executions()) == self._runs_before, "an event started a run")
-        progress.show("event", "is lost on its way. Nothing starts.")
+        progress.show("event", f"{project.event_rule} is disabled. Nothing starts.")
+        thaw()
         self.aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event",
                                          Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode())
-        progress.show("health", "The health check looks for branches whose tip no run has. An event may still be on its "
-                                "way, so it looks again after a minute. Meanwhile, the next acts go on.")
+        note("The next health check looks for branches whose tip no run has. An event may still be on its way, so it looks "
+             "again after a minute. Meanwhile, the next acts go on.")
 
-    def deploys_the_push_without_an_event(self) -> None:
+    def deploys_the_push_of_the_freeze(self) -> None:
         project, progress, runs = self.project, Progress(), self._runs_before
         execution = eventually(lambda: next((each["pipelineExecutionId"] for each in project.executions()[runs:]), ""),
                                "the health check starts a run", seconds=150)
         trigger = project.executions()[-1]["trigger"]["triggerType"]
         require(trigger == "StartPipelineExecution", f"{trigger} started the run")
-        progress.show("health", f"{self.branch} still had no run after a minute. The health check has started {project.name}.")
-        project.waits_for_approval(execution)
+        progress.show("health", f"{self._held[:12]} still had no run after a minute. The health check has started {project.name}.")
+        self._approve_and_show(progress, execution, self._held)
+        require(len(project.executions()) == runs + 1, "another run was started")
+
+    def _approve_and_show(self, progress: Progress, execution: str, commit: str) -> None:
+        project = self.project
+        self._shows_note(commit, "wait for an approval")
         project.decide(execution)
         require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
-        require(project.deployed_commit() == self._lost, "another commit is deployed")
-        require(len(project.executions()) == runs + 1, "another run was started")
-        progress.show("Deploy", f"{self.approver} approves it. {project.deployed.name} is at {self._lost[:12]}.")
+        require(project.deployed_commit() == commit, "another commit is deployed")
+        progress.show("Deploy", f"{self.approver} approves it. {project.deployed.name} is at {commit[:12]}.")
+        self._shows_deployed(commit)
+
+    def _shows_deployed(self, commit: str) -> None:
+        eventually(lambda: self._deployed()[-1:] == [(commit, "success")], "GitLab shows the deployment")
+        self._shows_note(commit, " and deployed**")
 
     def undoes_a_bad_release(self, undo: Callable[[str, str], subprocess.CompletedProcess[str]]) -> None:
         """`undo` runs the command with the project, and with the commit to deploy again."""
@@ -161,7 +223,7 @@ class Loop:
         require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
         require(project.deployed_commit() == former, "another commit is deployed")
         progress.show("Deploy", f"{project.deployed.name} is at {former[:12]} again.")
-        eventually(lambda: self._deployed()[-1] == (former, "success"), "GitLab shows the former commit as deployed")
+        self._shows_deployed(former)
         progress.show("GitLab", f"shows {former[:12]} as deployed to {self.env_id}. {self.branch} is still at {bad[:12]}, "
                                 "which a developer now reverts there.")
 
@@ -179,11 +241,11 @@ class Loop:
         project.push_only(to=f"refs/heads/{unprotected_branch}")
         note(f"Pushes of a tag named {self.branch}, of another protected branch and of an unprotected branch. Then:")
         progress = Progress()
-        _, execution = self.next_push(progress)
+        commit, execution = self.next_push(progress)
         require(len(project.executions()) == runs + 1, "another run was started")
         require(f"refs/heads/{unprotected_branch}" not in project.mirrored(), "an unprotected branch was mirrored")
         progress.show("", "GitLab did not mirror the unprotected branch.")
-        project.waits_for_approval(execution)
+        self._shows_note(commit, "wait for an approval")
         project.decide(execution, approves=False, why="not today")
         require(project.ended(execution) == "Failed", "a rejected run continued")
         require(project.deployed_commit() == deployed, "a rejected run was deployed")
@@ -191,6 +253,7 @@ class Loop:
         progress.show("", "The earlier pushes started nothing.")
         progress.show("Approval", f"{self.approver} rejects it: {project.error(execution)}. "
                                   f"{project.deployed.name} is still at {deployed[:12]}.")
+        self._shows_note(commit, "were rejected")
 
     def _build_and_approve(self, progress: Progress, execution: str, commit: str, approve: Approve) -> None:
         project, before = self.project, self.project.deployed_commit()
@@ -206,7 +269,7 @@ class Loop:
                                f"buildspec.yml. Its log has {len(project.build_log().splitlines())} lines.")
         require(project.deployed_commit() == before, "it was deployed before the approval")
         changes = self._changes.describe_change_set(
-            StackName=project.deployed.name, ChangeSetName=f"changeset-{self.env_id}-infra")["Changes"]
+            StackName=project.deployed.name, ChangeSetName=f"changeset-{self.env_id}-{project.project_id}")["Changes"]
         shown = ", ".join(f"{change['Action']} {change['LogicalResourceId']} ({change['ResourceType']})"
                           for change in (each["ResourceChange"] for each in changes))
         progress.show("Changes", f"The change set of {project.deployed.name}: {shown}.")
@@ -223,12 +286,12 @@ class Loop:
         progress.show("Deploy", f"CloudFormation {'updates' if before else 'creates'} {project.deployed.name}. The description of its resource: "
                                 f"\"{rule['Description'][:30]}…\".")
         self._wait_for_statuses(commit, "success", "success")
-        eventually(lambda: (commit, "success") in self._deployed(), "GitLab shows the deployment")
+        self._shows_deployed(commit)
         states = ", ".join(f"{name} {state}" for name, state in self.states(commit).items())
         progress.show("GitLab", f"shows at {commit[:12]}: {states}; and a deployment to {self.env_id}.")
 
     def _wait_for_statuses(self, commit: str, of_execution: str, of_approval: str) -> None:
-        name = f"cfn-gitops/{self.env_id}/infra"
+        name = f"cfn-gitops/{self.env_id}/{self.project.project_id}"
         expected = {name: of_execution, f"{name}/approval": of_approval}
         # The health check of the day adds the status of the drift.
         eventually(lambda: expected.items() <= self.states(commit).items(), f"GitLab shows {expected}")

@@ -5,6 +5,7 @@ except those that only the local AWS and the local GitLab can show. `--region` s
 """
 
 import argparse
+import shlex
 import signal
 import sys
 import tempfile
@@ -20,17 +21,20 @@ from cli.shell.ending import entry
 from cli.shell.output import BOLD, GREEN, RED
 from tests.play import mirroring, steps, waiting
 from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab, gitlab as local_gitlab
-from tests.play.mirroring import Source
+from tests.play.mirroring import FurtherProject, Source
 from tests.play.steps import PushRefused
 from tests.play.waiting import NotInTime
 from tools.run.approval import PARAMETERS, AwsApprover, GitLabApprover
 from tools.run.console import (
     Heartbeat, NotShown, ending_at_interrupt, has_printed, heading, note, reason, require, summary, table, warnings, write)
+from tools.run.loop import Loop
+from tools.run.page import Page
 from tools.run.regions import checked
 from tools.run.story import ACTS as SHARED_ACTS, Act, Names, Story, cfn_gitops
 from tools.run.two_accounts import Elsewhere
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "target/local-run.html"
 NAMES = Names(first="dev", branch="development", second="prd", second_branch="master", failing="tst",
               other_branch="elsewhere", unprotected_branch="feature", review_branches="review/*",
               review_branch="review/another")
@@ -53,12 +57,14 @@ class LocalStory(Story):
         # Each further deployment takes seconds.
         self.parameters = PARAMETERS
         self.olivia, self.ann = AwsApprover(aws, NAMES.first, NAMES.second), GitLabApprover(gitlab, source)
-        self.gitlab = gitlab
+        self.gitlab, self.page = gitlab, Page(gitlab)
+        self.blog = FurtherProject(aws, NAMES.first, "blog", directory, Source(aws, gitlab, "platform/blog", "gitlab/blog", "main"), "main")
+        self.blog_loop = Loop(self.blog)
         self.elsewhere = Elsewhere(aws, directory, self.environment)
 
     def deploy(self) -> None:
         self.olivia.join()
-        for loop in (self.loop, self.second_loop):
+        for loop in (self.loop, self.second_loop, self.blog_loop):
             loop.approved_by(f"Olivia, a member of {self.olivia.group(loop.env_id)},", self.olivia.client)
         self.elsewhere.scene.project.approver = self.olivia.client("codepipeline")
         self.ann.protect_tags()
@@ -76,23 +82,51 @@ class LocalStory(Story):
     def undoes_a_bad_release(self) -> None:
         self.loop.undoes_a_bad_release(partial(cfn_gitops, self.aws.environment(), "undo", self.names.first))
 
-    def loses_an_event(self) -> None:
-        self.aws.set(loses_events_of=self.second_loop.project.repository)
-        try:
-            self.second_loop.pushes_without_an_event(self.second.function_name)
-        finally:
-            self.aws.set(loses_events_of="")
+    def freezes(self) -> None:
+        self.second_loop.waits_during_a_freeze(
+            lambda: self.operate("freeze", "--reason", "Holiday until Monday"), lambda: self.operate("thaw"),
+            self.second.function_name)
 
-    def printed_no_password(self) -> None:
-        passwords = self.loop.passwords | self.second_loop.passwords | {self.elsewhere.scene.login.password}
-        require(len(passwords) > 2, "too few passwords were issued")
-        require(not any(has_printed(password) for password in passwords), "the output contains a password")
+    def operate(self, command: str, *options: str) -> None:
+        """The operator runs a command for the first project of the second environment."""
+        project, env_id = self.second_loop.project.project_id, self.names.second
+        ran = cfn_gitops(self.aws.environment(), command, env_id, project, *options)
+        require(ran.returncode == 0, ran.stdout)
+        note(f"{shlex.join(['cfn-gitops', command, project, '--env', env_id, *options, '--yes'])}:")
+        for line in ran.stdout.splitlines():
+            note(line, indent=6)
+
+    def adds_a_project(self) -> None:
+        blog, infra = self.blog, self.loop.project
+        runs = len(infra.executions())
+        blog.source.store_token()
+        status = blog.create()
+        require(status == "CREATE_COMPLETE", f"{blog.stack.name} is {status}: {blog.stack.failures()}")
+        note(f"Stack {blog.stack.name} of templates/project.yaml: {status}. The GitLab project {blog.source.project.path} has "
+             f"mirror {self.blog_loop.mirror().id}, with a login of its own.")
+        self.blog_loop.deploys_first_push()
+        require(len(infra.executions()) == runs, "a pipeline of another project ran")
+        self.blog_loop.delete_deployed()
+        status = blog.stack.delete()
+        require(status == "DELETE_COMPLETE" and blog.source.project.mirrors() == [], f"{blog.stack.name} is {status}")
+        blog.source.forget_token()
+        note(f"{blog.stack.name}: {status}. Repository, pipeline, login and mirror are deleted.")
+
+    def leaves(self) -> None:
+        super().leaves()
+        self.shows_no_secret()
+
+    def shows_no_secret(self) -> None:
+        passwords = self.loop.passwords | self.second_loop.passwords | self.blog_loop.passwords | {self.elsewhere.scene.login.password}
+        require(len(passwords) > 3, "too few passwords were issued")
         tokens = {self.gitlab.token, self.ann.token.value, self.olivia.key["SecretAccessKey"]}
-        require(not any(has_printed(token) for token in tokens), "the output contains a token of GitLab or a secret key")
+        shown = self.page.text()
+        require(not any(has_printed(secret) or secret in shown for secret in passwords | tokens),
+                "the output or the page contains a password, a token of GitLab or a secret key")
         sent = {request.token for request in self.gitlab.requests}
         require(sent == {"the maintainer", "the approver"}, f"GitLab received requests with the tokens {sent}")
         require(self.gitlab.complaints == [], f"requests differ from GitLab's OpenAPI: {self.gitlab.complaints}")
-        note(f"The output contains none of the {len(passwords)} passwords and no token of GitLab. GitLab "
+        note(f"Neither the output nor the page below contains one of the {len(passwords)} passwords, or a token of GitLab. GitLab "
              f"received {len(self.gitlab.requests)} requests, all of them valid by its OpenAPI description.")
 
 
@@ -107,21 +141,22 @@ BAD_RELEASE = Act(
     "A build, a review and an approval do not find everything. The operator deploys the former commit again, after an "
     "approval.",
     lambda story: story.undoes_a_bad_release(), "one command deploys the former commit, and GitLab shows it")
-LOST_EVENT = Act(
-    "A lost event", "AWS delivers the event of a push by best effort.", lambda story: story.loses_an_event(),
-    "no run starts, and the health check looks for the push")
-FOUND_PUSH = Act(
-    "The push of the lost event", "A push must not be forgotten because its event is.",
-    lambda story: story.second_loop.deploys_the_push_without_an_event(), "the push is deployed all the same")
+FREEZE = Act(
+    "A freeze", "The operator stops deployments for some time, and no push may be forgotten.", lambda story: story.freezes(),
+    "no run starts, and after the thaw the health check looks for the push")
+PROJECT = Act(
+    "A second project", "A project is one stack of templates/project.yaml, in an environment that exists.",
+    lambda story: story.adds_a_project(), "its own mirror, login and pipeline, and its deletion leaves nothing")
+PUSH_OF_THE_FREEZE = Act(
+    "The push of the freeze", f"The act \"{FREEZE.title}\" held this push. The same recovers a push whose event AWS lost.",
+    lambda story: story.second_loop.deploys_the_push_of_the_freeze(), "the push is deployed, after its approval")
 LOCAL_ACT = Act(
     "A source and an image in another account", "Code and base images may belong to another account.",
     lambda story: story.elsewhere.shown(), "both start the pipeline here, pinned to the pushed commit and image")
-LAST_ACT = Act("The output", "A printed password is no longer secret.",
-               lambda story: story.printed_no_password(), "the output contains no password and no token")
-# Two approvals after the first push. The event is lost as soon as there is a second environment, and found much
-# later, so that the run does not wait for the health check. The others come before the deletion.
-ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, BAD_RELEASE, *SHARED_ACTS[2:5], LOST_EVENT, *SHARED_ACTS[5:-2], FOUND_PUSH,
-        LOCAL_ACT, *SHARED_ACTS[-2:], LAST_ACT]
+# Two approvals after the first push. The push of the freeze is found much later, so that the run does not wait for the
+# health check. The others come before the deletion.
+ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, BAD_RELEASE, *SHARED_ACTS[2:7], PROJECT, FREEZE, *SHARED_ACTS[7:-2], LOCAL_ACT,
+        PUSH_OF_THE_FREEZE, *SHARED_ACTS[-2:]]
 NEXT = [("make shell", "a shell in a local AWS, for aws and the example events"),
         ("make shell EMPTY=1", "an empty local AWS and a local GitLab, for the five steps of README.md"),
         ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),
@@ -145,21 +180,24 @@ def perform(region: str) -> int:
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         write(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
               "with IAM, CodeCommit")
-        write("and CodePipeline. The local GitLab runs beside it. The following takes about two minutes.")
+        write("and CodePipeline. The local GitLab runs beside it. The following takes about two and a half minutes.")
         story = LocalStory(aws, gitlab, Path(directory))
         took: list[tuple[int, float, str]] = []
         for number, act in enumerate(ACTS, 1):
             heading(number, len(ACTS), act.title, act.reason)
             start = time.monotonic()
+            story.page.begins(act.title, act.reason)
             try:
                 with waiting.under_way(f"act {number} has ended"):
                     act.run(story)
+                story.page.ends()
             except (NotShown, NotInTime, PushRefused) as error:
                 reason(f"   FAILED after {time.monotonic() - start:.1f} s: ", str(error), RED)
                 print_log(steps.function_log(aws, story.environment.function_name))
                 return 1
             took.append((number, time.monotonic() - start, act.proof))
             write(f"   ok, {took[-1][1]:.1f} s", GREEN)
+        PAGE.write_text(story.page.text())
     summary(took)
     write("")
     write(f"All {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
@@ -168,6 +206,8 @@ def perform(region: str) -> int:
     write("")
     write("Next:", BOLD)
     table(NEXT)
+    write("")
+    write(f"The statuses, notes and deployments in GitLab, by act: {PAGE.relative_to(ROOT)}. Open it in a browser.", BOLD)
     return 0
 
 

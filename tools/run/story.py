@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.play import steps, waiting
-from tests.play.mirroring import Source
+from tests.play.mirroring import MirroredProject, Source
 from tests.play.steps import Account, Environment, Login, PushRefused
 from tests.play.waiting import NotInTime, eventually, under_way
 from tools.run.changes import Changes
@@ -62,8 +62,8 @@ class Story:
         self.environment = Environment(aws, directory, names.first)
         self.second = Environment(aws, directory, names.second)
         self.failing = Environment(aws, directory, names.failing)
-        self.loop = Loop(aws, names.first, names.branch, directory, source)
-        self.second_loop = Loop(aws, names.second, names.second_branch, directory, source)
+        self.loop = Loop(MirroredProject(aws, names.first, "infra", directory, source, names.branch))
+        self.second_loop = Loop(MirroredProject(aws, names.second, "infra", directory, source, names.second_branch))
         self.changes = Changes(self.loop, self.environment, names.review_branch)
         self.before = steps.what_is_there(aws)
         self.clone_url = ""
@@ -85,7 +85,8 @@ class Story:
              f"GitLab. Its tag cfn-gitops:gitlab-url allows only {self.source.gitlab.url} to receive it.")
         given = self.source.parameters(
             BranchName=self.names.branch, ReviewBranches=self.names.review_branches, Drift="Report", **self.parameters)
-        note(f"sam deploy with {' '.join(f'{name}={value}' for name, value in given.items())}")
+        note(f"sam deploy with this project, this secret and branch {self.names.branch}. Further parameters are for reviews, "
+             "drift and approvals.")
         deployed = self.environment.deploy(**given)
         # Without a stack, it has no events either.
         require(self.environment.exists(), deployed.output)
@@ -115,16 +116,9 @@ class Story:
         require(made.succeeded, made.output + "\n".join(self.second.failures()))
         note(f"Stack {self.second.name} in the same account: {self.second.status()}. The same GitLab project "
              f"has a second mirror, {self.second_loop.mirror().id}, with its own login.")
-        self.second_loop.first_push()
+        self.second_loop.deploys_first_push()
         require((len(first.executions()), first.deployed_commit()) == (runs, deployed), f"{self.names.first} changed")
         note(f"Nothing ran and nothing changed in {self.names.first}.")
-
-    def changes_nothing(self) -> None:
-        held, events_before = self.login(), len(self.environment.events())
-        again = self.environment.deploy()
-        require(again.succeeded and "No changes to deploy" in again.output, again.output)
-        require(self.login() == held and len(self.environment.events()) == events_before, "something changed")
-        note("sam: no changes to deploy. The function was not invoked, and the login is the same.")
 
     def rotates(self) -> None:
         """Starts the rotation that Secrets Manager starts every RotationDays."""
@@ -158,12 +152,17 @@ class Story:
                                 f"{commits[-1][:12]}.")
         progress.show("old login", f"HTTP {self.rejected(old)}.")
 
+    def changes_passwords(self) -> None:
+        self.rotates()
+        self.changes_by_deployment()
+
     def rejected(self, old: Login) -> int:
         """Waits until CodeCommit rejects the login. Returns the status."""
         return int(eventually(lambda: status if (status := old.status(self.clone_url)) in (401, 403) else 0,
                               "the old login is rejected"))
 
     def changes_by_deployment(self) -> None:
+        """The same by a deployment, at once."""
         old, mirror = self.login(), self.loop.mirror()
         rotated = self.environment.deploy(RotationSerial="1")
         require(rotated.succeeded, rotated.output)
@@ -187,7 +186,7 @@ class Story:
         self.diagnose("After the deployment", True)
 
     def diagnose(self, when: str, is_healthy: bool) -> None:
-        """Runs the function's own diagnosis, as `make doctor` does, until the mirror is as expected: IAM lists a new
+        """Runs the function's own diagnosis, as `cfn-gitops doctor` does, until the mirror is as expected: IAM lists a new
         credential late."""
         subject = f"the mirror of project {self.source.project.path} to"
 
@@ -197,7 +196,11 @@ class Story:
             return mirror if is_healthy == ("Problem" not in mirror) else {}
 
         found = eventually(look, f"the diagnosis finds the mirror {'healthy' if is_healthy else 'unhealthy'}")
-        note(f"{when}, make doctor: {found['Subject']}: {found.get('Problem', 'ok')}")
+        note(f"{when}, cfn-gitops doctor: {found['Subject']}: {found.get('Problem', 'ok')}")
+
+    def fails(self) -> None:
+        self.fails_and_rolls_back()
+        self.first_deployment_fails()
 
     def fails_and_rolls_back(self) -> None:
         held = self.login()
@@ -329,6 +332,12 @@ ACTS = [
         "A developer uses only GitLab. The pushed commit is what the pipeline deploys.",
         lambda story: story.loop.first_push(),
         "the pipeline's first run deploys the pushed commit, after an approval in AWS"),
+    Act("A failed build",
+        "The developer needs the cause, and has no login for AWS.",
+        lambda story: story.loop.build_fails(), "the note on the commit has the command that failed"),
+    Act("A failed deployment",
+        "A build, an approval and CloudFormation's validation do not find everything. The developer needs the first cause.",
+        lambda story: story.loop.deployment_fails(), "the note lists the failed resource first, with its reason"),
     Act("Pushes that start nothing, and a rejected deployment",
         "Only a push to the environment's branch may deploy, and only after an approval.",
         lambda story: story.loop.starts_nothing_and_is_rejected(story.names.other_branch, story.names.unprotected_branch),
@@ -339,24 +348,16 @@ ACTS = [
     Act("A second environment beside the first",
         "Environments share an account and a project in GitLab, and must not affect each other.",
         Story.another_environment, "a second environment works, and nothing changed in the first"),
-    Act("The same deployment again",
-        "Deploying twice must be safe and cheap.",
-        Story.changes_nothing, "no call, no change"),
-    Act("Rotation by Secrets Manager",
-        "A password that no person uses can change every month, if no push is lost.",
-        lambda story: story.rotates(), "a new login, the old one rejected, every push arrived"),
-    Act("A new password by deployment",
-        "The same at once, if a password may have leaked.",
-        Story.changes_by_deployment, "the old login is rejected, the new mirror pushes"),
+    Act("New passwords",
+        "A password that no person uses can change every month, if no push is lost. If it may have leaked, a deployment "
+        "changes it at once.",
+        lambda story: story.changes_passwords(), "a new login each time, the old one rejected, every push arrived"),
     Act("A deleted mirror",
         "A person deletes the mirror in GitLab. The diagnosis reports it, and a deployment restores it.",
-        Story.restores_the_mirror, "make doctor reports it, a deployment restores it"),
-    Act("An update that fails",
-        "A failed update must keep the working login, and name the remedy.",
-        Story.fails_and_rolls_back, "the reason contains the command; the former login still pushes"),
-    Act("A first deployment that fails",
-        "It must leave nothing that blocks the next deployment.",
-        Story.first_deployment_fails, "nothing of it is left"),
+        Story.restores_the_mirror, "the diagnosis reports it, a deployment restores it"),
+    Act("Failed deployments of an environment",
+        "A failed update must keep the working login, and name the remedy. A failed first deployment must leave nothing.",
+        lambda story: story.fails(), "the reason contains the command, the former login still pushes, nothing is left"),
     Act("Changes by hand",
         "A change outside of the pipeline must not stay unnoticed, and the operator decides about it.",
         lambda story: story.changes.reverts_drift(), "drift is reported, and reverted by the logged command"),
@@ -365,5 +366,5 @@ ACTS = [
         lambda story: story.is_deleted(), "user, login, secret and mirrors are deleted"),
     Act("Resources that remain",
         "Only resources that are retained on purpose may remain.",
-        Story.leaves, "only the artifact bucket, which is retained on purpose"),
+        lambda story: story.leaves(), "only the artifact bucket, which is retained on purpose"),
 ]

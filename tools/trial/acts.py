@@ -67,10 +67,9 @@ TAG = Act("A tag that approves nothing", "An approval in GitLab is a tag, and Co
           lambda story: approvals.makes_a_tag(story, story.seen), "the events of the tag, and what GitLab shows the token")
 METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log.",
               lambda story: assumptions.metrics(story, story.seen), "the metrics of the scheduled health check")
-_NAMED = dict(zip(("deploy", "push", "reject", "review", "second", "same", "rotate", "password", "mirror", "roll back",
-                   "fail", "drift", "delete", "leave"), SHARED_ACTS, strict=True))
-_OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push,
-             "reject": assumptions.after_builds, "password": assumptions.after_new_password,
-             "roll back": assumptions.after_failed_update, "fail": assumptions.after_failed_deployment}
+_NAMED = dict(zip(("deploy", "push", "build", "deployment", "reject", "review", "second", "rotate", "mirror", "fail", "drift",
+                   "delete", "leave"), SHARED_ACTS, strict=True))
+_OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push, "reject": assumptions.after_builds,
+             "rotate": assumptions.after_new_password, "fail": assumptions.after_failures}
 _SHARED = [Step(act, name, _OBSERVED.get(name)) for name, act in _NAMED.items()]
 STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(TAG), Step(METRICS), *_SHARED[-2:]]

@@ -144,7 +144,13 @@ def after_new_password(story: Story, seen: Observations) -> None:
              "GitLabProject, after a deployment without it")
 
 
-def after_failed_update(story: Story, seen: Observations) -> None:
+def after_failures(story: Story, seen: Observations) -> None:
+    _after_failed_update(story, seen)
+    reasons = [reason for reason in story.failing.failures() if "CFG-" in reason]
+    seen.add("cleanup-keeps-original-create-reason", bool(reasons), f"{len(reasons)} reasons of the deleted stack")
+
+
+def _after_failed_update(story: Story, seen: Observations) -> None:
     ends = [str(line.get("status")) for line in function_log(story) if line.get("message") == "end"
             and line.get("logical_id") == "MirrorCredential" and line.get("request_type") == "Update"]
     if "FAILED" in ends:
@@ -157,11 +163,6 @@ def after_failed_update(story: Story, seen: Observations) -> None:
         seen.add("iam-lists-within-10s", seconds <= 10, f"listed after {seconds:.1f} s")
     finally:
         iam.delete_service_specific_credential(UserName=user, ServiceSpecificCredentialId=credential_id)
-
-
-def after_failed_deployment(story: Story, seen: Observations) -> None:
-    reasons = [reason for reason in story.failing.failures() if "CFG-" in reason]
-    seen.add("cleanup-keeps-original-create-reason", bool(reasons), f"{len(reasons)} reasons of the deleted stack")
 
 
 def releases_again(story: Story, seen: Observations) -> dict[str, str]:

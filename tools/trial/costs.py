@@ -32,7 +32,7 @@ _USERS_OF_OBSERVERS = 2 + 3 + 2 + _EXECUTIONS_OF_OBSERVERS
 _OBSERVER = 0.01
 
 # The executions of all acts, each with a build. One minute of source, deployment and rules, and two of the build.
-_EXECUTIONS, _BUILD_MINUTES, _OTHER_MINUTES = 9, 2, 1
+_EXECUTIONS, _BUILD_MINUTES, _OTHER_MINUTES = 11, 2, 1
 # CloudFormation, GitLab's mirror, which runs once a minute, and the build.
 _ACT_MINUTES, _STORY_MINUTES, _OBSERVER_MINUTES, _STACK_MINUTES = 4, 3, 1, 2
 _STEP_MINUTES = {"create": 3, "update": 3, "delete": 2, "push": 5, "approve": 2, "reject": 1, "rotate": 4}

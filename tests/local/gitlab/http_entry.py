@@ -18,6 +18,8 @@ from tests.local.gitlab.emulator import Emulator
 from tests.witnesses.gitlab import PREFIX, Exchange
 
 _log = logging.getLogger("gitlab")
+# The paths of statuses, notes and deployments.
+_OF_REPORTS = re.compile("/statuses/|/discussions|/notes|/deployments")
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Seen:
     # The name of the request's token; "" without a token, "?" for an unknown one.
     token: str
     status: int = 0
+    # The status, note or deployment as GitLab stored it, if the request wrote one.
+    written: Any = None
 
 
 @dataclass
@@ -133,6 +137,8 @@ class _Handler(git_backend.Handler):
             return self._send(instead.status, instead.body, {"Content-Type": "text/plain", **instead.headers})
         answer = door.emulator.call(self.command, self.path, self.headers, content)
         seen.status = answer.status_code
+        if answer.status_code in (200, 201) and self.command != "GET" and _OF_REPORTS.search(url.path):
+            seen.written = answer.content()
         exchange = Exchange(self.command, self.path, json.loads(content or "{}"), answer.status_code, answer.content())
         for kind, faults in (("request", exchange.request_faults()), ("answer to", exchange.answer_faults())):
             door.emulator.complaints += [f"{kind} {self.command} {url.path}: {fault}" for fault in faults]
