@@ -28,8 +28,15 @@ def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
 Approve = Callable[["Loop", Progress, str], None]
 # The project has no tests yet.
 _FAILING_BUILD = "version: 0.2\nphases: {build: {commands: [make test]}}\n"
-# Pipelines may not create topics, unless the operator allows it: docs/how-to/allow-resources.md.
-_DENIED = "  Topic:\n    Type: AWS::SNS::Topic\n\n"
+# Pipelines may not create tables, unless the operator allows it: docs/how-to/allow-resources.md.
+_DENIED = """  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: id, AttributeType: S}]
+      KeySchema: [{AttributeName: id, KeyType: HASH}]
+
+"""
 
 
 class Loop:
@@ -140,17 +147,17 @@ class Loop:
         deployed = project.deployed_commit()
         commit, execution = self.next_push(progress, template=project.template.replace("Outputs:\n", f"{_DENIED}Outputs:\n"))
         project.waits_for_approval(execution)
-        warning = "Pipelines may not create `AWS::SNS::Topic`"
+        warning = "Pipelines may not create `AWS::DynamoDB::Table`"
         text = self._shows_note(commit, warning)
-        progress.show("GitLab", "shows the change set with a warning: the template has a new topic.")
+        progress.show("GitLab", "shows the change set with a warning: the template has a new table.")
         gitlab_note(next(line for line in text.splitlines() if warning in line))
         project.decide(execution)
         progress.show("Approval", f"{self.approver} approves it in CodePipeline, without a look at GitLab.")
         require(project.ended(execution) == "Failed", "the deployment succeeded")
         status = project.deployed.status()
         require((status, project.deployed_commit()) == ("UPDATE_ROLLBACK_COMPLETE", deployed), f"{project.deployed.name} is {status}")
-        progress.show("Deploy", f"The topic is denied. CloudFormation rolls {project.deployed.name} back to {deployed[:12]}.")
-        self._shows_failure(progress, commit, "but the deployment failed", "`Topic`")
+        progress.show("Deploy", f"The table is denied. CloudFormation rolls {project.deployed.name} back to {deployed[:12]}.")
+        self._shows_failure(progress, commit, "but the deployment failed", "`Orders`")
 
     def _shows_failure(self, progress: Progress, commit: str, headline: str, cause: str) -> None:
         name = f"cfn-gitops/{self.env_id}/{self.project.project_id}"

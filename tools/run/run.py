@@ -180,7 +180,7 @@ def perform(region: str) -> int:
           local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
         write(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
               "with IAM, CodeCommit")
-        write("and CodePipeline. The local GitLab runs beside it. The following takes about two and a half minutes.")
+        write("and CodePipeline. The local GitLab runs beside it. The following takes about two minutes.")
         story = LocalStory(aws, gitlab, Path(directory))
         took: list[tuple[int, float, str]] = []
         for number, act in enumerate(ACTS, 1):
