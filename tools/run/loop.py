@@ -183,8 +183,6 @@ class Loop:
         thaw()
         self.aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event",
                                          Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode())
-        note("The next health check looks for branches whose tip no run has. An event may still be on its way, so it looks "
-             "again after a minute. Meanwhile, the next acts go on.")
 
     def deploys_the_push_of_the_freeze(self) -> None:
         project, progress, runs = self.project, Progress(), self._runs_before

@@ -86,6 +86,8 @@ class LocalStory(Story):
         self.second_loop.waits_during_a_freeze(
             lambda: self.operate("freeze", "--reason", "Holiday until Monday"), lambda: self.operate("thaw"),
             self.second.function_name)
+        note("The next health check looks for branches whose tip no run has. An event may still be on its way, so it looks "
+             f"again after a minute. Meanwhile, the next acts go on. \"{PUSH_OF_THE_FREEZE.title}\" shows what it starts.")
 
     def operate(self, command: str, *options: str) -> None:
         """The operator runs a command for the first project of the second environment."""
