@@ -105,6 +105,7 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
     resources = head.replace("dev", "dev2").replace("old", "dev") + "Resources:\n" + OWN_RESOURCES.partition("Resources:\n")[2].replace(
         "Description: !Ref Commit", "State: !If [IsNew, DISABLED, ENABLED]")
     assert team.old.deploy(team.push()) == "Succeeded", team.old.deployed.failures()
+    assert "role role-dev-codepipeline-cfn" in reader.run("./cfn-gitops check --env dev", fails=True)
     assert "AWS::EarlyValidation::ResourceExistenceCheck" in reader.run("sam deploy --config-env dev", typed="y\n", fails=True)
     assert "CodePipelineCFnRole (AWS::IAM::Role): " in reader.run("./cfn-gitops failures --env dev", fails=True)
 
