@@ -1,4 +1,4 @@
-"""The statement of docs/how-to/people.md for the key of a repository: who can use the key with it, and how."""
+"""The statement of docs/how-to/keys.md for the key of a repository: who can use the key with it, and how."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tests.policies.tables import (
 )
 from tests.policies.world import World
 
-PAGE = (Path(__file__).parents[2] / "docs/how-to/people.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/how-to/keys.md").read_text()
 KEY = regional("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab")
 CALL = {**THROUGH_CODECOMMIT, "kms:CallerAccount": PIPELINES}
 NEED_IT = [FUNCTION_ROLE, f"{FUNCTION_ROLE}-read", PIPELINE_ROLE, REVIEW_ROLE, COPY_ROLE, FIRST_MIRROR, MIRROR]
@@ -33,7 +33,7 @@ def statement():
 
 def may(caller, action="kms:Decrypt", keys=CALL):
     document = {"Version": "2012-10-17", "Statement": [statement()]}
-    key = Policy("people.md", "Key", "resource", document, resource=KEY)
+    key = Policy("keys.md", "Key", "resource", document, resource=KEY)
     world = scene.world()
     return bool(World((*world.policies, key), world.buckets, world.boundaries).may(caller, action, KEY, keys))
 
