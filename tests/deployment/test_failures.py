@@ -48,7 +48,7 @@ def test_cause_of_each_failure_is_printed_first(aws: LocalAws, environment: Envi
     lines = failures(aws, name, **reader)
     assert lines[0].startswith(f"Project {name}: Deploy failed: ") and "Topic" in lines[0]
     [note] = eventually(lambda: source.project.commit_notes(commit), "the failure is shown")
-    assert "- `Topic` (`AWS::SNS::Topic`): `" in note.body
+    assert "- `Topic` (`AWS::SNS::Topic`): `pipelines may not call sns:CreateTopic. " in note.body
     assert any(line.startswith("  Topic (AWS::SNS::Topic): ") for line in failures(aws, f"cfnstack-dev-{name}"))
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()

@@ -1,4 +1,5 @@
-"""The rows of `stack_permissions` for the further resource types of template.yaml and templates/project.yaml.
+"""The rows of `stack_permissions` for the further resource types of template.yaml and templates/project.yaml, for queues and
+for topics.
 
 From the types' schemas as there. `AWS::IAM::Policy` and custom resources: the calls of IAM and of Lambda.
 """
@@ -90,6 +91,24 @@ def _alarm(change: Change) -> list[Need]:
             *tags_of(change, arn, "cloudwatch:TagResource", "cloudwatch:UntagResource")]
 
 
+def _queue(change: Change) -> list[Need]:
+    arn = arn_of("sqs", change.name("QueueName").rsplit("/", 1)[-1])
+    if change.new is None:
+        return _each("sqs:GetQueueAttributes sqs:DeleteQueue", arn)
+    create = "sqs:CreateQueue sqs:GetQueueUrl" if change.old is None else "sqs:SetQueueAttributes"
+    return [*_each(f"{create} sqs:GetQueueAttributes sqs:ListQueueTags", arn), *tags_of(change, arn, "sqs:TagQueue", "sqs:UntagQueue")]
+
+
+def _topic(change: Change) -> list[Need]:
+    arn = arn_of("sns", change.name("TopicName").rsplit(":", 1)[-1])
+    if change.new is None:
+        return _each("sns:GetTopicAttributes sns:DeleteTopic", arn)
+    wanted = _each("sns:CreateTopic" if change.old is None else "sns:SetTopicAttributes", arn)
+    if change.differs("Subscription"):
+        wanted += _each("sns:Subscribe" if change.old is None else "sns:Subscribe sns:Unsubscribe", arn)
+    return [*wanted, *_each("sns:GetTopicAttributes", arn), *tags_of(change, arn, "sns:TagResource", "sns:UntagResource")]
+
+
 def _dashboard(change: Change) -> str:
     return f"arn:aws:cloudwatch::{get_account_id()}:dashboard/{change.name('DashboardName')}"
 
@@ -126,7 +145,7 @@ _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::S3::BucketPolicy": _of_steps(
         lambda change: f"arn:aws:s3:::{change.properties.get('Bucket', '')}", "s3:GetBucketPolicy s3:PutBucketPolicy",
         "s3:GetBucketPolicy s3:PutBucketPolicy", "s3:GetBucketPolicy s3:DeleteBucketPolicy"),
-    "AWS::SecretsManager::RotationSchedule": _rotation,
+    "AWS::SecretsManager::RotationSchedule": _rotation, "AWS::SNS::Topic": _topic, "AWS::SQS::Queue": _queue,
 }
 
 

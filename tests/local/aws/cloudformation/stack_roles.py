@@ -142,8 +142,7 @@ def _check(resource_type: str, change: Change) -> None:
     if wanted is None:
         if isinstance(session, _Caller):
             return
-        raise ValueError(f"{resource_type}: stack_permissions does not list the permissions of its handler, so no "
-                         "role can make it in this local AWS")
+        raise ValueError(f"This local AWS does not know which permissions {resource_type} needs, so no role can create it")
     for need in wanted:
         try:
             session.require(need.action, need.resource, need.keys)
