@@ -114,3 +114,23 @@ def test_stack_names_the_change_set_that_was_executed(aws, stack, name):
     cloudformation.update_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**failing, "B": failing["A"]}}))
     assert stack.wait() == "UPDATE_COMPLETE"
     assert described() is None
+
+
+def test_policy_beyond_iams_limit_fails_its_resource(aws, stack, name):
+    def policy(size):
+        empty = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "", "Resource": "*"}]}
+        characters = size - len("".join(json.dumps(empty).split()))
+        return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": f"s3:{'a' * (characters - 3)}", "Resource": "*"}]}
+
+    fits = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": policy(6_144)}}
+    assert stack.create({"A": fits}) == "CREATE_COMPLETE"
+    trust = {"Version": "2012-10-17", "Statement": []}
+    inline = [{"PolicyName": each, "PolicyDocument": policy(size)} for each, size in (("a", 5_000), ("b", 5_241))]
+    for reason, kind, properties in (
+            ("Cannot exceed quota for PolicySize: 6144", "ManagedPolicy", {"PolicyDocument": policy(6_145)}),
+            (f"Maximum policy size of 10240 bytes exceeded for role {name}", "Role", {
+                "RoleName": name, "AssumeRolePolicyDocument": trust, "Policies": inline})):
+        failing = Stack(aws, f"{name}-{kind}")
+        assert failing.create({"A": {"Type": f"AWS::IAM::{kind}", "Properties": properties}}) == "ROLLBACK_COMPLETE"
+        [event] = [event for event in failing.events() if event["ResourceStatus"] == "CREATE_FAILED"]
+        assert reason in event["ResourceStatusReason"]
