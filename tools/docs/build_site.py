@@ -35,7 +35,7 @@ SEARCHES = {
     "docs/concepts/rotation.md": ["rotate", "rotate password"],
     "docs/how-to/adopt-what-exists.md": ["adopt", "migrate"],
     "docs/how-to/allow-resources.md": ["AccessDenied", "not authorized to perform"],
-    "docs/how-to/approvers.md": ["approve"],
+    "docs/how-to/approvers.md": ["approve", "MFA"],
     "docs/how-to/branch-protection.md": ["explicit deny"],
     "docs/how-to/connect-gitlab.md": ["private CA"],
     "docs/how-to/freeze-and-thaw.md": ["freeze", "thaw", "holiday", "stop deployments"],
@@ -49,6 +49,7 @@ SEARCHES = {
     "docs/how-to/undo-a-deployment.md": ["undo", "revert", "roll back", "rollback", "bad release"],
     "docs/how-to/vpc.md": ["proxy"],
     "docs/reference/costs.md": ["costs", "price"],
+    "docs/runbook/README.md": ["stuck"],
     "docs/runbook/leaked-secret.md": ["password leaked"],
     "docs/runbook/leaked-token.md": ["token leaked"],
     "docs/runbook/while-it-is-down.md": ["down", "GitLab is down", "function down", "outage"],
@@ -156,7 +157,7 @@ def searches() -> dict[str, str]:
     asked = {query: page for page, queries in SEARCHES.items() for query in queries}
     pages = [page for folder in ("tutorial", "how-to") for page in (ROOT / "docs" / folder).glob("*.md")]
     titles = {page.read_text().splitlines()[0].removeprefix("# "): str(page.relative_to(ROOT)) for page in pages}
-    return {query: page.removesuffix(".md") + ".html" for query, page in (titles | asked).items()}
+    return {query: page.replace("README.md", "index.md").removesuffix(".md") + ".html" for query, page in (titles | asked).items()}
 
 
 def search_failures(site: Path) -> list[str]:

@@ -22,6 +22,7 @@ _BOOSTS = {**dict.fromkeys(("docs/how-to/rights.md", "docs/concepts/reporting.md
 # A word of readers that no title has. A tag outweighs every title, even if a word of the search is only its beginning. So
 # it is one rare word: "another" would be found by each "a".
 _TAGS = {"docs/concepts/rotation.md": ["rotate"], "docs/how-to/adopt-what-exists.md": ["migrate"],
+         "docs/how-to/approvers.md": ["MFA"], "docs/runbook/README.md": ["stuck"],
          "docs/how-to/connect-gitlab.md": ["CA"], "docs/how-to/freeze-and-thaw.md": ["holiday"],
          "docs/how-to/notifications.md": ["Slack", "email"], "docs/how-to/second-environment.md": ["promote", "production"],
          "docs/how-to/undo-a-deployment.md": ["rollback", "revert", "bad"], "docs/runbook/while-it-is-down.md": ["outage"]}
