@@ -123,6 +123,7 @@ class LocalStory(Story):
         require(len(passwords) > 3, "too few passwords were issued")
         tokens = {self.gitlab.token, self.ann.token.value, self.olivia.key["SecretAccessKey"]}
         shown = self.page.text()
+        require("executing command: make test" in shown, "the page lacks the failed build")
         require(not any(has_printed(secret) or secret in shown for secret in passwords | tokens),
                 "the output or the page contains a password, a token of GitLab or a secret key")
         sent = {request.token for request in self.gitlab.requests}
@@ -199,7 +200,7 @@ def perform(region: str) -> int:
                 return 1
             took.append((number, time.monotonic() - start, act.proof))
             write(f"   ok, {took[-1][1]:.1f} s", GREEN)
-        PAGE.write_text(story.page.text())
+        PAGE.write_text(story.page.text(), encoding="utf-8")
     summary(took)
     write("")
     write(f"All {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "

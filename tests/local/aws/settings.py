@@ -23,9 +23,6 @@ class Settings:
     # How long a custom resource's request waited in Lambda's queue (same page: "returns the event to the queue and attempts
     # to run the function again for up to 6 hours"). Its ResponseURL was signed that long before; nothing waits here.
     requests_queued_seconds: float = 0.0
-    # The repository whose events are lost: "in some rare cases an event might not be delivered"
-    # https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-codecommit.html
-    loses_events_of: str = ""
     # Whether a pipeline's action that creates a change set fails when it is empty (1) or continues (0). Not documented;
     # see `deploy_action`.
     empty_change_set_fails: int = 0

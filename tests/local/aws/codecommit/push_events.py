@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from tests.local.aws.codecommit.repositories import Repository
 from tests.local.aws.events import sending
-from tests.local.aws.settings import settings
 
 _TYPES = {"heads": "branch", "tags": "tag"}
 
@@ -33,8 +32,6 @@ def _choose_default_branch(repository: Repository, before: dict[str, str], after
 
 
 def _send(repository: Repository, caller_arn: str, reference: str, old: str | None, new: str | None) -> None:
-    if repository.name == settings.loses_events_of:
-        return
     _, kind, name = reference.split("/", 2)
     event = "referenceCreated" if old is None else "referenceDeleted" if new is None else "referenceUpdated"
     detail = {

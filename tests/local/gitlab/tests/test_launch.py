@@ -56,3 +56,13 @@ def test_only_matching_requests_get_the_response_instead(api: Api, gitlab: Local
     assert "dev" not in project.protected()
     assert [(seen.token, seen.status) for seen in gitlab.requests] == [("the maintainer", 200), ("the maintainer", 429)]
     assert api.ask("POST", "/protected_branches", json={"name": "dev"}).status_code == 201
+
+
+def test_written_status_is_recorded(api: Api, gitlab: LocalGitLab, person: Person) -> None:
+    commit = person.pushes()
+    assert api.ask("POST", f"/statuses/{commit}", json={"state": "failed", "name": "build"}).status_code == 201
+    assert api.ask("POST", f"/statuses/{'0' * 40}", json={"state": "failed", "name": "build"}).status_code == 404
+    assert api.ask("GET", f"/repository/commits/{commit}/statuses").status_code == 200
+    assert api.ask("POST", "/protected_branches", json={"name": "dev"}).status_code == 201
+    [written] = [seen.written for seen in gitlab.requests if seen.written]
+    assert (written["sha"], written["name"], written["status"]) == (commit, "build", "failed")
