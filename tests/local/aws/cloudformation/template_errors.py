@@ -4,11 +4,16 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.
 
 The messages are recorded in public issues. The documentation does not contain them.
 
+- a text that is no template: https://github.com/awsdocs/aws-cloudformation-user-guide/pull/753,
+  https://github.com/keaeriksson/hugo-s3-cloudfront/issues/1, https://github.com/mludvig/aws-ethereum-miner/issues/7
 - an unknown section or attribute: https://github.com/Versent/cfn-check/issues/3, https://github.com/aws/aws-cli/issues/3361
 - a reference to a missing resource, or to one whose condition is false, from a resource that is created:
   https://github.com/galaxy4public/aws-cloudformation-badges/issues/4, https://github.com/serverless/serverless/issues/4535,
   https://github.com/serverless-heaven/serverless-aws-alias/issues/144
-- a missing condition: https://github.com/aws-cloudformation/cfn-lint/issues/92
+- a missing condition, or a condition that needs a resource: https://github.com/aws-cloudformation/cfn-lint/issues/92,
+  https://github.com/aws-cloudformation/cfn-lint/issues/99
+- a missing attribute: https://github.com/bridgecrewio/checkov/issues/2965,
+  https://github.com/aws-samples/aws-iot-chat-example/issues/1
 - a circle: https://github.com/aws-samples/serverless-patterns/issues/96
 - missing and unknown parameters: https://github.com/hashicorp/terraform/issues/5560,
   https://github.com/aws-samples/amazon-ec2-image-builder-samples/issues/18, https://github.com/ansible/ansible/issues/24866
@@ -17,11 +22,13 @@ The order in which CloudFormation looks for them is not documented. A template w
 not by ValidateTemplate. CloudFormation processes a transform later: it then creates a change set that fails.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import yaml
 from ministack.services.cloudformation import changesets, engine, handlers
 
 _SECTIONS = {"AWSTemplateFormatVersion", "Conditions", "Description", "Hooks", "Mappings", "Metadata", "Outputs", "Parameters",
@@ -34,13 +41,29 @@ _Conditions = dict[str, bool] | None  # None if the parameters are not known
 def install() -> None:
     for module in (handlers, changesets):
         module.validate_template_support = partial(_validate, module.validate_template_support)
+        module._parse_template = partial(_parse, module._parse_template)
     for module in (handlers, changesets, engine):
         module._resolve_parameters = partial(_resolve_parameters, module._resolve_parameters)
 
 
+def _parse(ministack_parse: Callable[..., dict], body: str) -> dict:
+    """MiniStack writes `Template format error: ` before the message."""
+    try:
+        return ministack_parse(body)
+    except yaml.MarkedYAMLError as malformed:
+        mark = malformed.problem_mark
+        raise ValueError(f"YAML not well-formed. (line {mark.line + 1}, column {mark.column + 1})") from None
+    except json.JSONDecodeError as malformed:
+        raise ValueError(f"JSON not well-formed. (line {malformed.lineno}, column {malformed.colno})") from None
+    except ValueError:
+        raise ValueError("unsupported structure.") from None
+
+
 def _validate(ministack_validate: Callable[..., None], template: dict[str, Any], conditions: dict[str, bool],
               params: dict[str, Any] | None = None) -> None:
-    if not template.get("Transform") and isinstance(template.get("Resources"), dict):
+    if not template.get("Resources"):
+        raise ValueError("Template format error: At least one Resources member must be defined.")
+    if not template.get("Transform") and isinstance(template["Resources"], dict):
         _check_names(template)
         _check_references(template, conditions if params is not None else None)
         _check_circles(template["Resources"], conditions if params is not None else None)
@@ -63,13 +86,20 @@ def _check_names(template: dict[str, Any]) -> None:
     if unknown := sorted(template.keys() - _SECTIONS):
         raise ValueError(f"Invalid template property or properties [{', '.join(unknown)}]")
     declared = template.get("Conditions") or {}
+    for each in _definitions(template.get("Parameters")).values():
+        if "Type" not in each:
+            raise ValueError("Template format error: Every Parameters object must contain a Type member.")
+    for each in _definitions(template.get("Outputs")).values():
+        if "Value" not in each:
+            raise ValueError("Template format error: Every Outputs member must contain a Value object")
     for each in _definitions(template["Resources"]).values():
         for attribute in each.keys() - _ATTRIBUTES:
             raise ValueError(f"Invalid template resource property '{attribute}'")
     for section in ("Resources", "Outputs"):
         for each in _definitions(template.get(section)).values():
-            if each.get("Condition", next(iter(declared), None)) not in {*declared, None}:
-                raise ValueError(f"Template format error: Condition {each['Condition']} is not defined.")
+            condition = each.get("Condition")
+            if condition is not None and condition not in declared:
+                raise ValueError(f"Template format error: Condition {condition} is not defined.")
 
 
 def _definitions(section: Any) -> dict[str, dict[str, Any]]:
@@ -84,7 +114,13 @@ def _created(section: Any, conditions: _Conditions) -> dict[str, dict[str, Any]]
 
 def _check_references(template: dict[str, Any], conditions: _Conditions) -> None:
     every, created = template["Resources"], _created(template["Resources"], conditions)
-    named = {*created, *(template.get("Parameters") or {})}
+    parameters = {*(template.get("Parameters") or {})}
+    named = {*created, *parameters}
+    values = [name for function, name, _ in _references(template.get("Conditions"), None)
+              if function == "Ref" and name not in parameters and not name.startswith("AWS::")]
+    if values:
+        raise ValueError(f"Template format error: Unresolved dependencies [{', '.join(sorted({*values}))}]. Cannot reference "
+                         "resources in the Conditions block of the template")
     for section in ("Resources", "Outputs"):
         missing = set()
         for each in _created(template.get(section), conditions).values():

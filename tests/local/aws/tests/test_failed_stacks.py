@@ -134,3 +134,23 @@ def test_policy_beyond_iams_limit_fails_its_resource(aws, stack, name):
         assert failing.create({"A": {"Type": f"AWS::IAM::{kind}", "Properties": properties}}) == "ROLLBACK_COMPLETE"
         [event] = [event for event in failing.events() if event["ResourceStatus"] == "CREATE_FAILED"]
         assert reason in event["ResourceStatusReason"]
+
+
+@pytest.mark.parametrize(("body", "message"), [
+    ("Resources:\n  A: {\n", "Template format error: YAML not well-formed. (line 3, column 1)"),
+    ("template.yaml", "Template format error: unsupported structure."),
+    ("{}", "Template format error: At least one Resources member must be defined."),
+    ('{"Resources": {"A": {"Type": "AWS::SNS::Topic", "Condition": "B"}}}', "Template format error: Condition B is not defined."),
+    ('{"Conditions": {"B": {"Fn::Equals": [{"Ref": "A"}, ""]}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',
+     "Template format error: Unresolved dependencies [A]. Cannot reference resources in the Conditions block of the template"),
+    ('{"Outputs": {"A": {"Value": {"Fn::GetAtt": ["B", "Arn"]}}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',
+     "Template error: instance of Fn::GetAtt references undefined resource B"),
+    ('{"Resources": {"A": {"Type": "AWS::SNS::Topic", "DependsOn": "A"}}}', "Circular dependency between resources: [A]")])
+def test_invalid_template_is_rejected_by_each_operation(aws, name, body, message):
+    cloudformation = aws.client("cloudformation")
+    rejected = ("ValidationError", 400, message)
+    assert error_of(cloudformation.validate_template, TemplateBody=body) == rejected
+    assert error_of(cloudformation.create_stack, StackName=name, TemplateBody=body) == rejected
+    assert error_of(cloudformation.create_change_set, StackName=name, ChangeSetName="a", ChangeSetType="CREATE",
+                    TemplateBody=body) == rejected
+    assert error_of(cloudformation.describe_stacks, StackName=name)[0] == "ValidationError"
