@@ -42,9 +42,9 @@ def _show(*parts: tuple[str, str]) -> None:
     write_shown("".join(styled(shown(text), style) for text, style in parts) + "\n")
 
 
-def has_printed(text: str) -> bool:
-    """Whether the text was printed, even if it was split between two lines."""
-    return text in "".join("".join(_printed).split())
+def printed() -> str:
+    """The output so far, without the spaces and line breaks that split a long text."""
+    return "".join("".join(_printed).split())
 
 
 def require(condition: bool, failure: str) -> None:
