@@ -140,7 +140,6 @@ def test_policy_beyond_iams_limit_fails_its_resource(aws, stack, name):
     ("Resources:\n  A: {\n", "Template format error: YAML not well-formed. (line 3, column 1)"),
     ("template.yaml", "Template format error: unsupported structure."),
     ("{}", "Template format error: At least one Resources member must be defined."),
-    ('{"Resources": {"A": {"Type": "AWS::SNS::Topic", "Condition": "B"}}}', "Template format error: Condition B is not defined."),
     ('{"Conditions": {"B": {"Fn::Equals": [{"Ref": "A"}, ""]}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',
      "Template format error: Unresolved dependencies [A]. Cannot reference resources in the Conditions block of the template"),
     ('{"Outputs": {"A": {"Value": {"Fn::GetAtt": ["B", "Arn"]}}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',

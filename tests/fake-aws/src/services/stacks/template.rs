@@ -233,7 +233,7 @@ impl Resolver<'_> {
         let conditions = &self.template["Conditions"];
         if conditions[name].is_null() {
             return Err(format!(
-                "Template format error: Unresolved condition dependency {name}"
+                "Template format error: Condition {name} is not defined."
             ));
         }
         self.holds(&conditions[name])
