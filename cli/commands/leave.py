@@ -153,7 +153,7 @@ class Leaving:
             self._look()
         if not self._is_ready():
             raise NotDeleted("its deployed template does not retain all resources. Run this again")
-        delete_stack(self._account.session, self.name, self._stack["StackId"], self._output)
+        delete_stack(self._account.session, self.name, self._stack["StackId"], self._output, self._stack.get("RoleARN", ""))
 
     def _template(self) -> Template:
         deployed = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")["TemplateBody"]

@@ -39,6 +39,7 @@ class Plan:
 
     # Empty if the environment's stack does not exist.
     stack_id: str
+    role_arn: str
     bucket: str
     of_bucket: str
     deletes_bucket: bool
@@ -75,7 +76,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         raise Failure("nothing is deleted, because the list has changed since it was shown", "Run this again")
 
     if plan.stack_id:
-        delete_stack(session, name, plan.stack_id, output)
+        delete_stack(session, name, plan.stack_id, output, plan.role_arn)
     if plan.deletes_bucket:
         output.has_begun, output.ongoing = True, f"Bucket {plan.bucket} may have lost objects"
         count = delete_bucket(session, plan.bucket)
@@ -88,7 +89,7 @@ def planned(environment: Environment, given: Any) -> Plan:
     bucket, stack = account.bucket_of(environment.env_id), environment.found_stack()
     deletes_bucket = given.delete_bucket and account.has_bucket(bucket)
     plan = Plan(
-        stack["StackId"] if stack else "", bucket,
+        stack["StackId"] if stack else "", (stack or {}).get("RoleARN", ""), bucket,
         "stays if it exists (--delete-bucket deletes it too)" if not given.delete_bucket else
         "will be deleted, with every version of every object" if deletes_bucket else "does not exist",
         deletes_bucket, {name: what_happens(stack)})

@@ -2,9 +2,9 @@
 
 A child stack is outdated if its output RenderingVersion is less than that of the environment's stack. Its owner is
 updated with the parameter RenderingSerial, one stack at a time, and only while no execution of its pipelines is in
-progress, and none of them is frozen: the update may enable a disabled event rule. The update has the rights of the person
-who runs this. So it may change only these pipelines, and the resources that refer to them, as CloudFormation shows both.
-Everything else is listed with what to do. The exit status is 1 if a stack is left.
+progress, and none of them is frozen: the update may enable a disabled event rule. The update has the rights of the stack's
+role, or of the person who runs this. So it may change only these pipelines, and the resources that refer to them, as
+CloudFormation shows both. Everything else is listed with what to do. The exit status is 1 if a stack is left.
 """
 
 from __future__ import annotations

@@ -72,8 +72,10 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
     cloudformation.delete_change_set(**named)
     try:
         with request as more:
+            # CloudFormation uses the stack's role even if the call names none, but then IAM sees no cloudformation:RoleArn.
+            role = {"RoleARN": stack["RoleARN"]} if stack.get("RoleARN") else {}
             # From here on by its ID: another run may delete it, and create one of this name.
-            named["ChangeSetName"] = cloudformation.create_change_set(**named, **more, ClientToken=token)["Id"]
+            named["ChangeSetName"] = cloudformation.create_change_set(**named, **more, **role, ClientToken=token)["Id"]
             pages = waiting.ended(shown, f"the change set of stack {stack['StackName']}", output.write_progress)
         if pages[0].get("ExecutionStatus") != "AVAILABLE":
             reason = pages[0].get("StatusReason", "")

@@ -20,13 +20,14 @@ def unprotecting(name: str) -> str:
     return f"aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {name}"
 
 
-def delete_stack(session: Any, name: str, stack_id: str, output: Output) -> None:
-    """Raises `Failure` with the resources that are left."""
+def delete_stack(session: Any, name: str, stack_id: str, output: Output, role_arn: str = "") -> None:
+    """With the stack's role, if it has one. Raises `Failure` with the resources that are left."""
+    role = {"RoleARN": role_arn} if role_arn else {}
     cloudformation, token = session.client("cloudformation"), f"cfn-gitops-{uuid.uuid4()}"
 
     def begin() -> None:
         try:
-            cloudformation.delete_stack(StackName=stack_id, ClientRequestToken=token)
+            cloudformation.delete_stack(StackName=stack_id, ClientRequestToken=token, **role)
         except (BotoCoreError, ClientError) as error:
             # Its response may be lost.
             if has_done_nothing(error):

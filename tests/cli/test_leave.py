@@ -188,7 +188,7 @@ class FakeAws:
 def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     fake = FakeAws(account)
 
-    def delete_stack(_session: Any, name: str, stack_id: str, _output: Any) -> None:
+    def delete_stack(_session: Any, name: str, stack_id: str, _output: Any, _role_arn: str) -> None:
         assert stack_id == account.known[name]["StackId"]
         fake.calls.append(f"delete {name}: {', '.join(sorted(fake.stacks[name].keys() - {leave._ADDED}))}")
 

@@ -26,7 +26,7 @@ def deleted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount) -> list[str]:
     account.show(account.known[PIPELINE["StackName"]])
     account.buckets.add(account.bucket_of("prd"))
     names: list[str] = []
-    monkeypatch.setattr(undeploy, "delete_stack", lambda session, name, stack_id, output: names.append(name))
+    monkeypatch.setattr(undeploy, "delete_stack", lambda session, name, stack_id, output, role_arn: names.append(name))
     monkeypatch.setattr(undeploy, "delete_bucket", lambda session, name: names.append(name) or 0)
     return names
 
