@@ -1,8 +1,9 @@
 """docs/how-to/rights.md: a member of the deployers' group deploys, changes, upgrades and deletes an environment and a
-project, and CloudFormation does the rest with the role of templates/deployment.yaml. Each action that either has is one
-that they used, or is listed with a reason.
+project, and CloudFormation does the rest with the role of templates/deployment.yaml. Each action that the role has is one
+that it used, or one of the handlers of the resources' types. Each that the group has was used, or is listed with a reason.
 """
 
+import fnmatch
 import json
 import zipfile
 from collections.abc import Iterator
@@ -18,35 +19,17 @@ from tests.local.aws.settings import IAM_IS_LATE
 from tests.play import steps
 from tests.play.mirroring import Source
 from tests.play.steps import BOOTSTRAP, DEPLOYABLE, ROOT, Stack
+from tests.templates.test_handlers import DEPLOYMENT, installed, permissions
 
 PAGE = ROOT / "docs/how-to/rights.md"
 ROLE, POLICY = "cfn-gitops-dev-deployment", "policy-dev-deployment"
 DEPLOY, CFN_GITOPS = "sam deploy --config-env dev --no-confirm-changeset", "python -m cli {} --env dev".format
 _TABLE = "[dev.deploy.parameters]\n"
-_DELETE = ("aws cloudformation delete-stack --stack-name project-dev-shop && "
-           "aws cloudformation wait stack-delete-complete --stack-name project-dev-shop")
-
-# Handlers call them for a drift or an import, for the tags of a bucket, and for properties that stay the same here.
-# tests/templates/test_handlers.py has the permissions of each type.
-NOT_NEEDED_HERE = set("""cloudwatch:ListTagsForResource cloudwatch:UntagResource ec2:DescribeNetworkInterfaces ec2:DescribeSecurityGroups
-    ec2:DescribeSubnets ec2:DescribeVpcs events:ListTagsForResource events:UntagResource iam:GetPolicyVersion iam:GetRolePolicy
-    iam:ListUserTags iam:PutRolePermissionsBoundary iam:PutUserPermissionsBoundary iam:UntagRole iam:UntagUser
-    iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription lambda:AssociateRuntimeAlias
-    lambda:DeleteFunctionConcurrency lambda:GetFunctionCodeSigningConfig lambda:GetFunctionEventInvokeConfig
-    lambda:GetFunctionRecursionConfig lambda:GetFunctionScalingConfig lambda:GetPolicy lambda:GetRuntimeManagementConfig
-    lambda:ListTags lambda:PutFunctionConcurrency lambda:UntagResource lambda:UpdateFunctionEventInvokeConfig
-    logs:DeleteDataProtectionPolicy logs:DeleteRetentionPolicy logs:DescribeIndexPolicies logs:DescribeResourcePolicies
-    logs:GetDataProtectionPolicy logs:ListTagsForResource logs:UntagResource s3:DeleteBucket s3:DeleteBucketPolicy
-    s3:GetAccelerateConfiguration s3:GetAnalyticsConfiguration s3:GetBucketAbac s3:GetBucketAcl s3:GetBucketCORS
-    s3:GetBucketLogging s3:GetBucketMetadataTableConfiguration s3:GetBucketNotification s3:GetBucketObjectLockConfiguration
-    s3:GetBucketOwnershipControls s3:GetBucketPublicAccessBlock s3:GetBucketTagging s3:GetBucketVersioning s3:GetBucketWebsite
-    s3:GetEncryptionConfiguration s3:GetIntelligentTieringConfiguration s3:GetInventoryConfiguration
-    s3:GetLifecycleConfiguration s3:GetMetricsConfiguration s3:GetReplicationConfiguration s3:ListTagsForResource
-    s3:PutBucketTagging s3:TagResource s3:UntagResource""".split())
+_DELETE = "aws cloudformation delete-stack --stack-name {0} && aws cloudformation wait stack-delete-complete --stack-name {0}".format
 # A stack that cannot roll back, a change set that CloudFormation's validation rejects, a tag that is removed, an execution in
-# progress, a large upload that fails, and `make deploy`.
+# progress, and a large upload that fails.
 NOT_NEEDED_BY_DORA = {"cloudformation:ContinueUpdateRollback", "cloudformation:DescribeEvents", "cloudformation:UntagResource",
-                      "codepipeline:ListPipelineExecutions", "s3:AbortMultipartUpload", "s3:ListBucket"}
+                      "codepipeline:ListPipelineExecutions", "s3:AbortMultipartUpload"}
 
 
 class Scene:
@@ -105,54 +88,66 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     aws, dora, given = scene.aws, scene.dora, scene.source("infra").parameters(ProjectID="infra", BranchName="main")
+    boundary = aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))["Policy"]["Arn"]
     [line] = blocks(PAGE, "toml")
     scene.name_the_role(line)
-    scene.write(**given)
+    role = f"arn:aws:iam::{aws.account_id}:role/{ROLE}"
+    deleted = {name: _DELETE(name).replace(f"--stack-name {name}", f"--stack-name {name} --role-arn {role}", 1)
+               for name in ("cfn-gitops-dev", "project-dev-shop")}
+
+    scene.write(**given | {"GitLabProject": "platform/typo"})
     check = f"{CFN_GITOPS('check')} --ignore token-secret"
+    dora.run(DEPLOY, fails=True)
+    dora.run(deleted["cfn-gitops-dev"])
+    scene.write(**given)
     dora.run(check)
     dora.run(DEPLOY)
+    # The rollback takes the boundary away again.
+    scene.write(**given | {"PermissionsBoundaryArn": boundary, "GitLabProject": "platform/typo"})
+    dora.run(DEPLOY, fails=True)
+    assert Stack(aws, "cfn-gitops-dev").status() == "UPDATE_ROLLBACK_COMPLETE"
     scene.write(**given, DeployedRoles="Bounded", HealthCheckMinutes="30", FunctionApprovals="NoChanges")
     scene.change_the_code()
     dora.run(DEPLOY)
 
-    project = blocks(PAGE)[2]
     shop = scene.source("shop").parameters(EnvID="dev", ProjectID="shop", BranchName="main")
     parameters = " ".join(f"{key}={value}" for key, value in shop.items())
-    project = project.replace("EnvID=dev ProjectID=shop …", parameters).replace("111122223333", aws.account_id)
+    project = blocks(PAGE)[2].replace("EnvID=dev ProjectID=shop …", parameters).replace("111122223333", aws.account_id)
     dora.run(project.replace("platform/shop", "platform/typo"), fails=True)
     assert "platform/typo" in dora.run(f"{CFN_GITOPS('failures project-dev-shop')}", fails=True)
-    dora.run(_DELETE)
-    dora.run(project)
-    child, cloudformation = Stack(aws, "gitops-dev-shop"), aws.client("cloudformation")
-    cloudformation.update_stack(StackName=child.name, TemplateBody=FORMER, Parameters=[
-        {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in child.describe()["Parameters"]])
-    assert child.wait() == "UPDATE_COMPLETE"
+    dora.run(deleted["project-dev-shop"])
+
+    # An administrator's stack without the role: nothing of it is changed with Dora's own permissions.
+    scene.administrator.run(project.replace(f"    --role-arn {role} \\\n", ""))
+    project_stack, child = Stack(aws, "project-dev-shop"), Stack(aws, "gitops-dev-shop")
+    _become_former(aws, child)
+    assert "perform: cloudformation:CreateChangeSet" in dora.run(f"{CFN_GITOPS('upgrade')} --yes", fails=True)
+    assert "perform: cloudformation:DeleteStack" in dora.run(_DELETE("project-dev-shop"), fails=True)
+    assert tuple(project_stack.describe().get(key) for key in ("StackStatus", "RoleARN")) == ("CREATE_COMPLETE", None)
+    dora.run(f"{project.rstrip()} RenderingSerial=with-the-role")
+    assert dora.run(blocks(PAGE)[3]).split() == ["project-dev-shop", role]
+    _become_former(aws, child)
     assert "every pipeline stack of dev has version" in dora.run(f"{CFN_GITOPS('upgrade')} --yes")
     dora.run(f"{check} && {CFN_GITOPS('failures')}")
 
-    dora.run(_DELETE)
+    dora.run(deleted["project-dev-shop"])
     dora.run(f"{CFN_GITOPS('undeploy')} --yes")
     assert "does not exist" in dora.run(f"{CFN_GITOPS('undeploy')} --yes")
 
     assert scene.denied(f":assumed-role/{ROLE}/") == []
-    assert {action for action, _ in scene.denied(":user/dora")} == {"secretsmanager:DescribeSecret"}, "her check reads the token"
-    assert steps.granted_actions(aws, ROLE) - scene.used(f":assumed-role/{ROLE}/") == NOT_NEEDED_HERE
+    assert {action for action, _ in scene.denied(":user/dora")} == {
+        "cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "secretsmanager:DescribeSecret"}, "her check reads the token"
+    handlers = {action for kind in DEPLOYMENT for action in permissions(kind, installed(kind))}
+    needed = handlers | scene.used(f":assumed-role/{ROLE}/")
+    assert [action for action in steps.granted_actions(aws, ROLE) if not fnmatch.filter(needed, action)] == []
     document = aws.client("iam").get_policy_version(PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{POLICY}", VersionId="v1")
     granted = {action for statement in document["PolicyVersion"]["Document"]["Statement"]
                for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])}
     assert granted - scene.used(":user/dora") == NOT_NEEDED_BY_DORA
 
 
-def test_deployers_need_no_role_with_its_policies_and_a_boundary(scene: Scene) -> None:
-    """The boundary that the deployment requires is set on each role and user."""
-    iam = scene.aws.client("iam")
-    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))["Policy"]["Arn"]
-    deploy, attach = blocks(PAGE)[1].partition("aws iam")[0], blocks(PAGE)[3]
-    scene.administrator.run(deploy.replace("EnvID=dev", f"EnvID=dev PermissionsBoundaryArn={boundary}"))
-    scene.administrator.run(attach.replace("111122223333", scene.aws.account_id))
-    scene.aws.put_iam_into_effect()
-    scene.write(ProjectID="infra", BranchName="main", PermissionsBoundaryArn=boundary)
-    scene.dora.run(DEPLOY)
-    scene.dora.run(f"{CFN_GITOPS('undeploy')} --yes")
-    assert scene.denied(":user/dora") == [] and not scene.used(f":assumed-role/{ROLE}/")
+def _become_former(aws: LocalAws, child: Stack) -> None:
+    aws.client("cloudformation").update_stack(StackName=child.name, TemplateBody=FORMER, Parameters=[
+        {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in child.describe()["Parameters"]])
+    assert child.wait() == "UPDATE_COMPLETE"

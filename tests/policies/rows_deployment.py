@@ -3,13 +3,16 @@
 tests/deployment/test_rights.py has the calls of a deployment, an update and a deletion.
 """
 
+import fnmatch
+
 from tests.policies.rows_people import APPROVALS, APPROVE
 from tests.policies.scene import PIPELINES, UPLOADS
 from tests.policies.tables import (
     BUCKET, DEPLOYED_STACK, DEPLOY_ROLE, FIRST_MIRROR, FUNCTION, FUNCTION_ROLE, MIRROR, PASSWORD, PIPELINE, PIPELINE_STACK, REPOSITORY, collected,
     group, lent_to_a_service, regional, role, user)
+from tests.policies.vocabulary import actions
 from tests.templates.deployed import BOUNDARY, PROVIDER_STACK, REGION
-from tests.templates.named import SERVERLESS, WITH_OWN_BOUNDARY, passed_to
+from tests.templates.named import SERVERLESS, passed_to
 
 ROLE = role(PIPELINES, "cfn-gitops-dev-deployment")
 DEPLOYING = f"{user(PIPELINES, 'dora')} in {group('group-dev-deployers')}"
@@ -28,37 +31,42 @@ LOGS = [regional("logs", f"log-group:/aws/lambda/cfn-gitops-dev{end}") for end i
 RULE, ALARM = regional("events", "rule/event-rule-dev-cfn-gitops-health"), regional("cloudwatch", "alarm:alarm-dev-cfn-gitops-mirrors")
 DASHBOARD = f"arn:aws:cloudwatch::{PIPELINES}:dashboard/cfn-gitops-dev-{REGION}"
 
-CHANGE_STACKS = """cloudformation:ContinueUpdateRollback cloudformation:CreateChangeSet cloudformation:DeleteChangeSet cloudformation:DeleteStack
-    cloudformation:ExecuteChangeSet cloudformation:TagResource cloudformation:UntagResource"""
-SEE_STACKS = """cloudformation:DescribeChangeSet cloudformation:DescribeEvents cloudformation:DescribeStackEvents cloudformation:GetTemplate
-    cloudformation:GetTemplateSummary cloudformation:ListChangeSets"""
+WITH_THE_ROLE = {"cloudformation:RoleArn": ROLE}
+BEGIN_A_CHANGE = "cloudformation:ContinueUpdateRollback cloudformation:CreateChangeSet cloudformation:DeleteStack"
+OF_STACKS = """cloudformation:DeleteChangeSet cloudformation:DescribeChangeSet cloudformation:DescribeEvents
+    cloudformation:DescribeStackEvents cloudformation:ExecuteChangeSet cloudformation:GetTemplate
+    cloudformation:GetTemplateSummary cloudformation:ListChangeSets cloudformation:TagResource cloudformation:UntagResource"""
+CHANGE_STACKS = f"{BEGIN_A_CHANGE} cloudformation:DeleteChangeSet cloudformation:ExecuteChangeSet cloudformation:TagResource cloudformation:UntagResource"
 LISTS = """cloudformation:DescribeStacks cloudformation:ListExports cloudformation:ListImports cloudformation:ListStacks
     codebuild:ListProjects codecommit:ListRepositories codepipeline:ListPipelines iam:GetAccountSummary
     logs:DescribeLogGroups servicequotas:ListServiceQuotas"""
-GIVE_A_ROLE = "iam:AttachRolePolicy iam:CreateRole iam:PutRolePermissionsBoundary iam:PutRolePolicy"
-OF_A_ROLE = """iam:DeleteRole iam:DeleteRolePolicy iam:DetachRolePolicy iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies
-    iam:ListRolePolicies iam:TagRole iam:UntagRole iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription"""
-GIVE_A_USER = "iam:CreateUser iam:PutUserPermissionsBoundary iam:PutUserPolicy"
-OF_A_USER = """iam:DeleteUser iam:DeleteUserPolicy iam:GetLoginProfile iam:GetUser iam:GetUserPolicy iam:ListAccessKeys
-    iam:ListAttachedUserPolicies iam:ListGroupsForUser iam:ListUserPolicies iam:ListUserTags iam:TagUser iam:UntagUser"""
-OF_A_POLICY = """iam:CreatePolicy iam:CreatePolicyVersion iam:DeletePolicy iam:DeletePolicyVersion iam:GetPolicy iam:GetPolicyVersion
-    iam:ListEntitiesForPolicy iam:ListPolicyVersions"""
-OF_A_FUNCTION = """lambda:AddPermission lambda:AssociateRuntimeAlias lambda:CreateFunction lambda:DeleteFunction lambda:DeleteFunctionConcurrency
-    lambda:DeleteFunctionEventInvokeConfig lambda:GetFunction lambda:GetFunctionCodeSigningConfig lambda:GetFunctionEventInvokeConfig
-    lambda:GetFunctionRecursionConfig lambda:GetFunctionScalingConfig lambda:GetPolicy lambda:GetRuntimeManagementConfig
-    lambda:InvokeFunction lambda:ListTags lambda:PutFunctionConcurrency lambda:PutFunctionEventInvokeConfig lambda:RemovePermission
-    lambda:TagResource lambda:UntagResource lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration
-    lambda:UpdateFunctionEventInvokeConfig"""
+
+
+def matching(patterns):
+    """Each action that the policy's patterns match."""
+    return " ".join(sorted(action for pattern in patterns.split() for action in actions(pattern.split(":")[0]) if fnmatch.fnmatchcase(action, pattern)))
+
+
+OF_A_ROLE = matching("""iam:AttachRolePolicy iam:CreateRole iam:DeleteRole iam:DeleteRolePermissionsBoundary iam:DeleteRolePolicy
+    iam:DetachRolePolicy iam:GetRole* iam:ListAttachedRolePolicies iam:ListRolePolicies iam:PutRolePermissionsBoundary
+    iam:PutRolePolicy iam:TagRole iam:UntagRole iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription""")
+OF_A_USER = matching("""iam:CreateUser iam:DeleteUser iam:DeleteUserPermissionsBoundary iam:DeleteUserPolicy iam:GetLoginProfile
+    iam:GetUser* iam:ListAccessKeys iam:ListAttachedUserPolicies iam:ListGroupsForUser iam:ListUserPolicies iam:ListUserTags
+    iam:PutUserPermissionsBoundary iam:PutUserPolicy iam:TagUser iam:UntagUser""")
+OF_A_POLICY = matching("""iam:CreatePolicy iam:CreatePolicyVersion iam:DeletePolicy iam:DeletePolicyVersion iam:GetPolicy*
+    iam:ListEntitiesForPolicy iam:ListPolicyVersions""")
+OF_A_FUNCTION = matching("""lambda:AddPermission lambda:AssociateRuntimeAlias lambda:CreateFunction lambda:DeleteFunction
+    lambda:DeleteFunctionConcurrency lambda:DeleteFunctionEventInvokeConfig lambda:GetFunction* lambda:GetPolicy
+    lambda:GetRuntimeManagementConfig lambda:InvokeFunction lambda:PutFunctionConcurrency
+    lambda:PutFunctionEventInvokeConfig lambda:RemovePermission lambda:TagResource lambda:UntagResource lambda:UpdateFunctionCode
+    lambda:UpdateFunctionConfiguration lambda:UpdateFunctionEventInvokeConfig""")
 OF_A_LOG = """logs:CreateLogGroup logs:DeleteDataProtectionPolicy logs:DeleteLogGroup logs:DeleteRetentionPolicy
     logs:GetDataProtectionPolicy logs:ListTagsForResource logs:PutRetentionPolicy logs:TagResource logs:UntagResource"""
-OF_THE_BUCKET = """s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetAccelerateConfiguration s3:GetAnalyticsConfiguration
-    s3:GetBucketAbac s3:GetBucketAcl s3:GetBucketCORS s3:GetBucketLogging s3:GetBucketMetadataTableConfiguration
-    s3:GetBucketNotification s3:GetBucketObjectLockConfiguration s3:GetBucketOwnershipControls s3:GetBucketPolicy
-    s3:GetBucketPublicAccessBlock s3:GetBucketTagging s3:GetBucketVersioning s3:GetBucketWebsite s3:GetEncryptionConfiguration
-    s3:GetIntelligentTieringConfiguration s3:GetInventoryConfiguration s3:GetLifecycleConfiguration s3:GetMetricsConfiguration
-    s3:GetReplicationConfiguration s3:ListBucket s3:ListTagsForResource s3:PutBucketOwnershipControls s3:PutBucketPolicy
-    s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning s3:PutEncryptionConfiguration
-    s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource"""
+OF_THE_BUCKET = matching("""s3:CreateBucket s3:DeleteBucket s3:DeleteBucketPolicy s3:GetBucket*
+    s3:GetAccelerateConfiguration s3:GetAnalyticsConfiguration s3:GetEncryptionConfiguration s3:GetIntelligentTieringConfiguration
+    s3:GetInventoryConfiguration s3:GetLifecycleConfiguration s3:GetMetricsConfiguration s3:GetReplicationConfiguration s3:ListBucket
+    s3:ListTagsForResource s3:PutBucketOwnershipControls s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutBucketTagging
+    s3:PutBucketVersioning s3:PutEncryptionConfiguration s3:PutLifecycleConfiguration s3:TagResource s3:UntagResource""")
 OF_A_RULE = """events:DeleteRule events:DescribeRule events:ListTagsForResource events:ListTargetsByRule events:PutRule events:PutTargets
     events:RemoveTargets events:TagResource events:UntagResource"""
 OF_AN_ALARM = """cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource cloudwatch:PutMetricAlarm
@@ -73,7 +81,8 @@ _TRUST_MAY, _TRUST_MAY_NOT = lent_to_a_service("cloudformation.amazonaws.com", R
 
 MAY = [
     *_TRUST_MAY,
-    *[(DEPLOYING, f"{CHANGE_STACKS} {SEE_STACKS}", stack, {}) for stack in (PROVIDER_STACK, PROJECT_STACK)],
+    *[(DEPLOYING, actions, stack, keys) for stack in (PROVIDER_STACK, PROJECT_STACK)
+      for actions, keys in ((BEGIN_A_CHANGE, WITH_THE_ROLE), (OF_STACKS, {}))],
     (DEPLOYING, "cloudformation:CreateChangeSet", SERVERLESS, {}),
     (DEPLOYING, "iam:PassRole", ROLE, passed_to("cloudformation.amazonaws.com")),
     (DEPLOYING, "s3:AbortMultipartUpload s3:GetObject s3:PutObject", UPLOAD, {}),
@@ -86,12 +95,9 @@ MAY = [
     *[(DEPLOYING, "iam:GetPolicy", policy, {}) for policy in POLICIES],
     (DEPLOYING, "iam:GetRole", FUNCTION_ROLE, {}),
     (DEPLOYING, "iam:GetUser", FIRST_MIRROR, {}),
-    (DEPLOYING, "s3:ListBucket", BUCKET, {}),
     (DEPLOYING, "secretsmanager:DescribeSecret", PASSWORD, {}),
-    # The role that is made, and nothing without the boundary.
-    *[(ROLE, GIVE_A_ROLE, each, WITH_OWN_BOUNDARY) for each in MACHINERY],
+    (ROLE, "cloudformation:CreateChangeSet", SERVERLESS, {}),
     *[(ROLE, OF_A_ROLE, each, {}) for each in MACHINERY],
-    *[(ROLE, GIVE_A_USER, each, WITH_OWN_BOUNDARY) for each in (FIRST_MIRROR, MIRROR)],
     *[(ROLE, OF_A_USER, each, {}) for each in (FIRST_MIRROR, MIRROR)],
     *[(ROLE, OF_A_POLICY, policy, {}) for policy in POLICIES],
     *[(ROLE, "iam:PassRole", each, passed_to("lambda.amazonaws.com")) for each in (FUNCTION_ROLE, READ_ROLE)],
@@ -113,17 +119,18 @@ OTHER_ROLES = [role(PIPELINES, name) for name in (
     "cfn-gitops-dev-deployment", "administrator", "role-dev-thumbnails", "role-dev-codecommit-source", "role-prd-cfn-gitops", "role-dev-cfn-gitops2")]
 OTHER_USERS = [user(PIPELINES, name) for name in ("dora", "mirror", "user-prd-codecommit-mirroring", "user-dev-mary")]
 OTHER_POLICIES = [f"arn:aws:iam::{PIPELINES}:policy/{name}" for name in (
-    "policy-dev-deployment", "policy-dev-deployment-identities", "policy-dev-branch-protection", "policy-dev-approvals", "administrators")]
-OTHER_BOUNDARIES = [{}, {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}]
+    "policy-dev-deployment", "policy-dev-branch-protection", "policy-dev-approvals", "administrators")]
 
 MAY_NOT = [
     *_TRUST_MAY_NOT,
     # The people: no other stack, and no other call that changes something.
-    *[(DEPLOYING, CHANGE_STACKS, stack, {}) for stack in (*OTHER_STACKS, DEPLOYED_STACK, PIPELINE_STACK)],
-    *[(DEPLOYING, f"cloudformation:{action}", PROVIDER_STACK, {}) for action in (
+    *[(DEPLOYING, CHANGE_STACKS, stack, WITH_THE_ROLE) for stack in (*OTHER_STACKS, DEPLOYED_STACK, PIPELINE_STACK)],
+    # With their own permissions, or with another role.
+    *[(DEPLOYING, BEGIN_A_CHANGE, stack, keys) for stack in (PROVIDER_STACK, PROJECT_STACK) for keys in (
+        {}, {"cloudformation:RoleArn": role(PIPELINES, "administrator")})],
+    *[(DEPLOYING, f"cloudformation:{action}", PROVIDER_STACK, WITH_THE_ROLE) for action in (
         "CreateStack", "UpdateStack", "SetStackPolicy", "UpdateTerminationProtection", "RollbackStack")],
-    *[(DEPLOYING, f"{GIVE_A_ROLE} {OF_A_ROLE.replace('iam:GetRole ', '')} iam:DeleteRolePermissionsBoundary", each, WITH_OWN_BOUNDARY)
-      for each in (*MACHINERY, *OTHER_ROLES)],
+    *[(DEPLOYING, OF_A_ROLE.replace("iam:GetRole ", ""), each, {}) for each in (*MACHINERY, *OTHER_ROLES)],
     *[(DEPLOYING, "iam:PassRole", each, passed_to("cloudformation.amazonaws.com")) for each in (*MACHINERY, *OTHER_ROLES[1:], DEPLOY_ROLE)],
     *[(DEPLOYING, "iam:PassRole", ROLE, passed_to(f"{service}.amazonaws.com")) for service in ("lambda", "codebuild", "ec2")],
     (DEPLOYING, "iam:PassRole sts:AssumeRole", ROLE, {}),
@@ -137,13 +144,10 @@ MAY_NOT = [
     *[(DEPLOYING, "s3:PutObject", UPLOAD.replace(*change), {}) for change in (("cfn-gitops-dev", "cfn-gitops-prd"), ("aws-sam", "mine"))],
     *[(DEPLOYING, APPROVE, approval, {}) for approval in APPROVALS],
     (DEPLOYING, "codepipeline:StartPipelineExecution codepipeline:UpdatePipeline", PIPELINE, {}),
-    # The role: no role, user or policy of others, no role without the boundary, and none from which it can be removed.
-    *[(ROLE, f"{GIVE_A_ROLE} {OF_A_ROLE} sts:AssumeRole", each, WITH_OWN_BOUNDARY) for each in OTHER_ROLES],
-    *[(ROLE, GIVE_A_ROLE, each, boundary) for each in MACHINERY for boundary in OTHER_BOUNDARIES],
-    *[(ROLE, GIVE_A_USER, FIRST_MIRROR, boundary) for boundary in OTHER_BOUNDARIES],
-    *[(ROLE, "iam:DeleteRolePermissionsBoundary", each, WITH_OWN_BOUNDARY) for each in MACHINERY],
-    (ROLE, "iam:DeleteUserPermissionsBoundary iam:AttachUserPolicy iam:AddUserToGroup iam:CreateAccessKey iam:CreateLoginProfile", FIRST_MIRROR, WITH_OWN_BOUNDARY),
-    *[(ROLE, f"{GIVE_A_USER} {OF_A_USER}", each, WITH_OWN_BOUNDARY) for each in OTHER_USERS],
+    # The role: no role, user or policy of others.
+    *[(ROLE, f"{OF_A_ROLE} sts:AssumeRole", each, {}) for each in OTHER_ROLES],
+    (ROLE, "iam:AttachUserPolicy iam:AddUserToGroup iam:CreateAccessKey iam:CreateLoginProfile", FIRST_MIRROR, {}),
+    *[(ROLE, OF_A_USER, each, {}) for each in OTHER_USERS],
     *[(ROLE, OF_A_POLICY, policy, {}) for policy in (*OTHER_POLICIES, BOUNDARY)],
     *[(ROLE, "iam:PassRole", each, passed_to("lambda.amazonaws.com")) for each in (*MACHINERY[3:], *OTHER_ROLES, MACHINERY[1])],
     *[(ROLE, "iam:PassRole", FUNCTION_ROLE, passed_to(f"{service}.amazonaws.com")) for service in ("cloudformation", "codebuild", "ec2")],

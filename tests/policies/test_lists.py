@@ -131,7 +131,6 @@ NOT_A_LIST = {
     "a condition on the one action that others may use": {
         "EncryptedOnTheWay", "NoOtherEncryptionThanKms", "NoOtherKey", "NoKmsWithoutTheKey"},
     "every action of replication: test_replication_has_no_other_action": {"NoReplicationIntoTheBucket"},
-    "the actions of allow lists beside it that give permissions": {"NothingWithoutTheBoundary"},
     "attached to nothing": {"NoEffect"},
 }
 

@@ -5,7 +5,7 @@ from functools import cache, partial
 import pytest
 
 from tests.policies import (
-    rows_across_accounts as across, rows_clone as clone, rows_deployment as deployment, rows_people as people, scene)
+    rows_across_accounts as across, rows_clone as clone, rows_people as people, scene)
 from tests.policies.collected import Stack, statements
 from tests.policies.rows_deployed_roles import DEPLOYED
 from tests.policies.rows_limits import DEPLOY, ON_BUCKETS
@@ -119,7 +119,6 @@ MAY = [
     *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "team-pipelines-a"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
     (WITH_GIVEN_BOUNDARY, DEPLOY_ROLE, "iam:CreateRole", NEW_ROLE, {"iam:PermissionsBoundary": GIVEN_BOUNDARY}),
     # Without a boundary, people who deploy can give the environment's roles any permission.
-    (deploy("deployment"), deployment.ROLE, deployment.GIVE_A_ROLE, FUNCTION_ROLE, {}),
     # Without a named endpoint, every network is allowed.
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPull", scene.FOREIGN_REPOSITORY, {}),
 ]

@@ -11,6 +11,7 @@ import pytest
 from tests.local.policies.evaluation import Caller
 from tests.policies import scene
 from tests.policies.rows_across_accounts import CODE, UNDER_THE_KEY
+from tests.policies.rows_deployment import DEPLOYING, ROLE as DEPLOYMENT
 from tests.policies.scene import IMAGE_ROLE, PIPELINES, SOURCE_ROLE
 from tests.policies.tables import (
     BUCKET, BUILD_ROLE, DEPLOYED_STACK, DEPLOY_ROLE, FUNCTION, FUNCTION_ROLE, MIRROR, OUTPUT_OF_A_REVIEW, PASSWORD, PIPELINE,
@@ -113,9 +114,9 @@ ROWS = [
       "artifacts": ("through their own pipeline, reads reviews", "read a review"), "deploy role": ("through their own pipeline, plans with it", "pass, plan, approve, start, change a pipeline")}),
     ("who may change the code or role of the function that only reads", [CHANGER_OF_THE_READER, f"{FUNCTION_ROLE}-read"],
      {"token": ("yes", "read"), "branch": ("pushes, with the token", ""), "deploy role": ("through an approval", "")}),
-    ("a member of `group-<EnvID>-deployers`", [f"{user(PIPELINES, 'dora')} in {group('group-dev-deployers')}"],
-     {**dict.fromkeys(("password", "token", "ResponseURL", "branch"), ("through the function's code", "")),
-      **dict.fromkeys(("function's role", "artifacts", "deploy role"), ("through a template", ""))}),
+    ("a member of `group-<EnvID>-deployers`, with the role `cfn-gitops-<EnvID>-deployment`", [DEPLOYING, DEPLOYMENT],
+     {**dict.fromkeys(("password", "token", "branch"), ("through the function's code", "")), "ResponseURL": ("through the function's code", "code"),
+      "function's role": ("through a template", "code, pass, invoke"), "artifacts": ("through a template", ""), "deploy role": ("through a template", "")}),
     ("a member of `group-<EnvID>-observers`", [f"{user(PIPELINES, 'alice')} in {group('group-dev-observers')}"], SEES),
     ("GitLab: Developer", IN_GITLAB_ONLY, {"branch": ("proposes", "")}),
     ("GitLab: Maintainer", [MIRROR], {"password": ("no, it is masked", ""), "token": ("their own", ""),

@@ -47,7 +47,7 @@ REVIEWS_AND_DRIFT = [
     # CodePipeline has all objects of the bucket. No pipeline reads a review's.
     ("s3:PutObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-review-codebuild-cfn role-dev-codepipeline-cfn"),
     ("s3:GetObject", OUTPUT_OF_A_REVIEW, AS_A_BUILD, "role-dev-cfn-gitops role-dev-codepipeline-cfn deployed"),
-    ("s3:ListBucket", BUCKET, {}, "cfn-gitops-dev-deployment group-dev-deployers"),
+    ("s3:ListBucket", BUCKET, {}, "cfn-gitops-dev-deployment"),
     ("codebuild:StartBuild", REVIEW_PROJECT, {}, "role-dev-eventbridge-codepipeline-exec role-dev-cfn-gitops"),
     ("codebuild:BatchGetBuilds", REVIEW_PROJECT, {}, "role-dev-cfn-gitops"),
     ("logs:PutLogEvents", REVIEW_LOG, {}, "role-dev-review-codebuild-cfn"),

@@ -17,7 +17,7 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 from tests.policies import allowed, rows_deployment as deployment, scene
 from tests.templates.deployed import TEMPLATES, source, translated
 from tests.templates.named import (
-    BUCKET, BUILD_LOG, PIPELINE, PIPELINE_RULE, REPOSITORY, WITH_BOUNDARY, WITH_OWN_BOUNDARY, function, passed_to, role, rule, stack_arn)
+    BUCKET, BUILD_LOG, PIPELINE, PIPELINE_RULE, REPOSITORY, WITH_BOUNDARY, function, passed_to, role, rule, stack_arn)
 
 PUBLISHED = json.loads((Path(__file__).parent / "handler_permissions.json").read_text())["types"]
 DEPLOY, PROVISION = "CodeDeployCFnRole", "ProvisioningRole"
@@ -175,9 +175,8 @@ DEPLOYMENT = {
         f"Groups, Users: {_NO_SUCH_PROPERTY}": "iam:AttachGroupPolicy iam:AttachUserPolicy iam:DetachGroupPolicy iam:DetachUserPolicy"})),
     "AWS::IAM::Policy": (deployment.FIRST_MIRROR, _each({
         f"Groups: {_NO_SUCH_PROPERTY}": "iam:DeleteGroupPolicy iam:GetGroupPolicy iam:PutGroupPolicy"})),
-    "AWS::IAM::Role": (deployment.FUNCTION_ROLE, {"iam:DeleteRolePermissionsBoundary": "only an administrator removes a boundary"}),
+    "AWS::IAM::Role": (deployment.FUNCTION_ROLE, {}),
     "AWS::IAM::User": (deployment.FIRST_MIRROR, _each({
-        "only an administrator removes a boundary": "iam:DeleteUserPermissionsBoundary",
         f"Groups, LoginProfile, ManagedPolicyArns, Path: {_NO_SUCH_PROPERTY}": """iam:AddUserToGroup iam:AttachUserPolicy
             iam:CreateLoginProfile iam:DeleteLoginProfile iam:DetachUserPolicy iam:RemoveUserFromGroup iam:UpdateLoginProfile
             iam:UpdateUser""",
@@ -224,7 +223,7 @@ def test_deployment_has_each_permission_or_a_reason(resource_type):
     elsewhere = {"s3:GetObject": deployment.UPLOAD, "lambda:InvokeFunction": deployment.FUNCTION,
                  **{f"iam:{verb}Role{end}": deployment.FUNCTION_ROLE for verb in ("Attach", "Delete", "Detach", "Get", "Pass", "Put") for end in ("", "Policy")},
                  **dict.fromkeys([*allowed.WITHOUT_RESOURCE, *deployment.LOOKS_OF_HANDLERS.split()], "*")}
-    keys_of_all = {**WITH_OWN_BOUNDARY, **passed_to("lambda.amazonaws.com")}
+    keys_of_all = passed_to("lambda.amazonaws.com")
     denied = {action for action in permissions(resource_type, installed(resource_type))
               if not scene.world().may(deployment.ROLE, action, elsewhere.get(action, resource), keys_of_all)}
     assert denied == set(reasons)
