@@ -2,21 +2,24 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from cli.shell import output
+from cli.shell import ending, output
 from tests.play import waiting
 from tests.tools.conftest import ROOT
 
 from tools.run import console
 from tools.run import run
+from tools.run.console import NotShown
 from tools.run.page import Page
 from tools.run.story import Act
 
@@ -27,15 +30,64 @@ def run_program(text: str) -> subprocess.CompletedProcess[str]:
                           text=True, capture_output=True, timeout=600, check=False)
 
 
-def test_acts_are_numbered_and_the_end_names_next_steps(monkeypatch: pytest.MonkeyPatch,
-                                                        capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    aws, waits = SimpleNamespace(account_id="123456789012", region="eu-central-1"), list[str]()
+PAGE = "The statuses, notes and deployments in GitLab, by act: page.html. Open it in a browser.\n"
+
+
+def fails(*_: object, **__: object) -> None:
+    raise NotShown("a note is missing")
+
+
+def is_interrupted(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The page of `make run`, which the former run has written. There is neither a local AWS nor a local GitLab."""
+    aws, written = SimpleNamespace(account_id="123456789012", region="eu-central-1"), tmp_path / "page.html"
+    written.write_text("former")
     monkeypatch.setattr(run, "LocalAws", lambda **_: contextlib.nullcontext(aws))
     monkeypatch.setattr(run.local_gitlab, "running", lambda **_: contextlib.nullcontext())
-    monkeypatch.setattr(run, "LocalStory", lambda *_: SimpleNamespace(page=Page(SimpleNamespace(requests=[]))))  # type: ignore[arg-type]
+    story = SimpleNamespace(page=Page(SimpleNamespace(requests=[]), "Monday"), aws=aws,  # type: ignore[arg-type]
+                            environment=SimpleNamespace(function_name="function"))
+    monkeypatch.setattr(run, "LocalStory", lambda *_: story)
+    monkeypatch.setattr(run.steps, "function_log", lambda *_: "")
     monkeypatch.setattr(run, "ROOT", tmp_path)
-    monkeypatch.setattr(run, "PAGE", tmp_path / "page.html")
+    monkeypatch.setattr(run, "PAGE", written)
     monkeypatch.setattr(sys, "argv", ["run.py"])
+    # An interrupt changes both until the end of the program.
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    handlers = {each: signal.getsignal(each) for each in ending.SIGNALS}
+    yield written
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+
+
+@pytest.mark.parametrize(("act", "ends", "text"), [(fails, 1, "a note is missing"), (is_interrupted, 130, "Interrupted: ")])
+def test_page_is_written_after_a_failure_too(
+        act: Callable[[object], None], ends: int, text: str, page: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(run, "ACTS", [Act("First", "A reason.", act, "works")])
+    try:
+        status = run.main()
+    except SystemExit as ended:
+        status = ended.code
+    output = capsys.readouterr().out
+    assert status == ends and text in output and output.endswith(f"\n\n{PAGE}")
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_page_of_the_former_run_does_not_remain(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LocalAws", fails)
+    with pytest.raises(NotShown):
+        run.main()
+    assert not page.exists()
+
+
+def test_acts_are_numbered_and_the_end_names_next_steps(page: Path, monkeypatch: pytest.MonkeyPatch,
+                                                        capsys: pytest.CaptureFixture[str]) -> None:
+    waits = list[str]()
     monkeypatch.setattr(run, "ACTS", [Act("First", "A reason.", lambda _: waits.append(waiting.UNDER_WAY[-1][0]), "works"),
                                       Act("Second", "A reason.", lambda _: None, "works too")])
     assert run.main() == 0
@@ -45,8 +97,7 @@ def test_acts_are_numbered_and_the_end_names_next_steps(monkeypatch: pytest.Monk
     following, _, last = output.split("\nNext:\n")[1].partition("\n\n")
     assert [line.split()[:2] for line in following.splitlines()] == [
         ["make", "shell"], ["make", "shell"], ["README.md", '"Deploy'], ["make", "try"]]
-    assert last == "The statuses, notes and deployments in GitLab, by act: page.html. Open it in a browser.\n"
-    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert last == PAGE and page.read_text().startswith("<!doctype html>")
     assert "\n## Deploy it\n" in (ROOT / "README.md").read_text() and (ROOT / "docs/how-to/try.md").exists()
 
 

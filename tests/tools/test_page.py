@@ -19,7 +19,7 @@ class Run:
 
     def __init__(self) -> None:
         gitlab: Any = SimpleNamespace(requests=[])
-        self.requests, self._page = gitlab.requests, Page(gitlab)
+        self.requests, self._page = gitlab.requests, Page(gitlab, "Monday, commit <a>")
 
     def act(self, title: str, commit: str, *reports: tuple[str, Any]) -> None:
         self._page.begins(title, "A <reason>.")
@@ -28,7 +28,8 @@ class Run:
 
     def sections(self) -> dict[str, str]:
         """The content of each act by its number and title."""
-        _, *sections = self._page.text().split("<h2>")
+        head, *sections = self._page.text().split("<h2>")
+        assert "Monday, commit &lt;a&gt;" in head
         return dict(section.split("</h2>\n") for section in sections)
 
 
@@ -43,8 +44,8 @@ def status(commit: str, state: str, description: str = "") -> tuple[str, Any]:
 
 
 def test_reports_are_shown_without_html_and_addresses(run: Run) -> None:
-    note = ("<!-- marker -->\n**Failed**: [execution](http://127.0.0.1:1/a)\n\n<script>1</script> ![x](http://127.0.0.1:1/b)\n\n"
-            "|A|B|\n|---|---|\n|`<i>`|c|\n")
+    note = ("<!-- marker -->\n**Failed**: [execution](http://127.0.0.1:1/a) ~~now~~<!-- marker -->\n\n<script>1</script>\n\n"
+            "![x](http://127.0.0.1:1/b)\n\n```\n<!-- logged -->\n```\n\n|A|B|\n|---|---|\n|`<i>`|c|\n")
     run.act("First", COMMIT, status(COMMIT, "failed", "Build <b>failed"),
             ("/deployments", {"sha": COMMIT, "status": "success", "environment": {"name": "dev"}}),
             (f"/repository/commits/{COMMIT}/discussions", {"id": "a", "notes": [{"id": 1, "body": note}]}),
@@ -54,7 +55,7 @@ def test_reports_are_shown_without_html_and_addresses(run: Run) -> None:
     for text in (f'Status <code>cfn-gitops/dev/infra</code> {of_commit}: <strong class="failed">failed</strong>', "Build &lt;b&gt;failed",
                  f"Deployment to <code>dev</code> {of_commit}", "A &lt;reason&gt;.", "Note on commit <code>0123456789ab</code>",
                  '<strong>Failed</strong>: <span class="link">execution</span>', "<td><code>&lt;i&gt;</code></td>",
-                 "&lt;script&gt;1&lt;/script&gt;", "Note on merge request !7"):
+                 "&lt;script&gt;1&lt;/script&gt;", "<s>now</s>", "&lt;!-- logged --&gt;", "Note on merge request !7"):
         assert text in shown
     # No address, no script, and nothing that a browser loads.
     assert not [tag for tag in ("127.0.0.1", "marker", "<script", "<img", "<a ", "href", "src=") if tag in shown]

@@ -140,7 +140,7 @@ class Loop:
         require(project.deployed_commit() == deployed, "it was deployed")
         progress.show("Build", f"{project.build_project} runs buildspec.yml, and its command `make test` fails. Nothing waits "
                                "for an approval.")
-        self._shows_failure(progress, commit, f"The build for `{self.env_id}` failed", "make test")
+        self._shows_failure(progress, commit, f"The build for `{self.env_id}` failed", "Error while executing command: make test.")
 
     def deployment_fails(self) -> None:
         project, progress = self.project, Progress()
@@ -157,13 +157,16 @@ class Loop:
         status = project.deployed.status()
         require((status, project.deployed_commit()) == ("UPDATE_ROLLBACK_COMPLETE", deployed), f"{project.deployed.name} is {status}")
         progress.show("Deploy", f"The table is denied. CloudFormation rolls {project.deployed.name} back to {deployed[:12]}.")
-        self._shows_failure(progress, commit, "but the deployment failed", "`Orders`")
+        self._shows_failure(progress, commit, "but the deployment failed",
+                            "- `Orders` (`AWS::DynamoDB::Table`): `pipelines may not call dynamodb:CreateTable. ")
 
     def _shows_failure(self, progress: Progress, commit: str, headline: str, cause: str) -> None:
         name = f"cfn-gitops/{self.env_id}/{self.project.project_id}"
         eventually(lambda: self.states(commit).get(name) == "failed", f"GitLab shows {name} as failed")
         text = self._shows_note(commit, headline)
-        require(cause in text, f"the note is {text}")
+        # The table of the changes has the resource too.
+        require(cause in text.partition("| Resource |")[0], f"the note is {text}")
+        require(len(self.source.project.commit_notes(commit)) == 1, "the commit has another note")
         progress.show("GitLab", f"shows {commit[:12]} as failed, with one note:")
         gitlab_note(text)
 
@@ -172,12 +175,14 @@ class Loop:
         return str(eventually(lambda: next((each.body for each in self.source.project.commit_notes(commit) if headline in each.body), ""),
                               f"GitLab shows: {headline}"))
 
-    def waits_during_a_freeze(self, freeze: Callable[[], None], thaw: Callable[[], None], function_name: str) -> None:
+    def waits_during_a_freeze(self, freeze: Callable[[], None], until_events_are_sent: Callable[[], None],
+                              thaw: Callable[[], None], function_name: str) -> None:
         project = self.project
         self._runs_before = len(project.executions())
         freeze()
         progress = Progress()
         self._held = self.push_and_show(progress)
+        until_events_are_sent()
         require(len(project.executions()) == self._runs_before, "an event started a run")
         progress.show("event", f"{project.event_rule} is disabled. Nothing starts.")
         thaw()

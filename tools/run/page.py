@@ -1,10 +1,13 @@
 """The page of `make run`: the statuses, notes and deployments that the local GitLab recorded, beside the act that caused them."""
 
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any, NamedTuple
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
 
 from tests.play.local import LocalGitLab
 from tools.run.console import printed
@@ -16,7 +19,9 @@ code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .9em; b
 table { border-collapse: collapse } th, td { text-align: left; padding: .25rem .75rem; border-bottom: 1px solid #dcdcde }
 .link { color: #2f68b4 } .failed, .canceled { color: #ae1800 } .success { color: #24663b }"""
 _INTRODUCTION = """What cfn-gitops wrote in this run: each status, note and deployment in its order, as the local GitLab recorded it. An
-edited note is here once for each version. Links are not active, because the servers have ended. Acts without any are left out."""
+edited note is here once for each version. If two events come at the same time, a status may return to "running": its report
+reads the execution again, and ends with the present state. Links are not active, because the servers have ended. Acts without
+any are left out."""
 
 
 class _Act(NamedTuple):
@@ -28,11 +33,13 @@ class _Act(NamedTuple):
 
 
 class Page:
-    def __init__(self, gitlab: LocalGitLab) -> None:
-        self._requests = gitlab.requests
+    def __init__(self, gitlab: LocalGitLab, made: str) -> None:
+        """`made` names the run: its date and its commit."""
+        self._requests, self._made = gitlab.requests, made
         self._acts: list[_Act] = []
-        # HTML in a note is text.
-        self._markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+        self._markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+        for kind in ("html_block", "html_inline"):
+            self._markdown.add_render_rule(kind, _without_html)
         self._markdown.add_render_rule("link_open", lambda *_: '<span class="link">')
         self._markdown.add_render_rule("link_close", lambda *_: "</span>")
         self._markdown.add_render_rule("image", lambda _, tokens, index, *__: escape(tokens[index].content))
@@ -56,8 +63,14 @@ class Page:
         acts = "".join(f'<h2>{number}. {escape(act.title)}</h2>\n<p class="grey">{escape(act.reason)}</p>\n{section}'
                        for number, (act, section) in enumerate(zip(self._acts, sections, strict=True), 1) if section)
         title = "The local run in GitLab"
-        return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n<style>{_STYLE}</style></head>'
-                f"<body>\n<h1>{title}</h1>\n<p>{_INTRODUCTION}</p>\n{acts}</body></html>\n")
+        return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+                f'<meta name="viewport" content="width=device-width"><title>{title}</title>\n<style>{_STYLE}</style></head>'
+                f'<body>\n<h1>{title}</h1>\n<p class="grey">{escape(self._made)}</p>\n<p>{_INTRODUCTION}</p>\n{acts}</body></html>\n')
+
+
+def _without_html(_: RendererHTML, tokens: Sequence[Token], index: int, *__: Any) -> str:
+    """GitLab hides a comment. Other HTML of a note is text here."""
+    return escape(re.sub("<!--.*?-->", "", tokens[index].content, flags=re.DOTALL))
 
 
 def _act_of(at: int, commit: str, outputs: list[str]) -> int:
@@ -79,5 +92,5 @@ def _entity(path: str, written: Any, markdown: MarkdownIt) -> tuple[str, str, st
         return commit, subject, f'<p>{subject}: <strong class="{state}">{state}</strong> <span class="grey">{about}</span></p>\n'
     # A note of a commit is in a discussion.
     [note] = written.get("notes", [written])
-    shown = markdown.render(re.sub("<!--.*?-->", "", note["body"], flags=re.DOTALL))
+    shown = markdown.render(note["body"])
     return commit, f"note {note['id']}", f'<p>Note on {place}:</p>\n<div class="note">{shown}</div>\n'

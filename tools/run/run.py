@@ -7,10 +7,12 @@ except those that only the local AWS and the local GitLab can show. `--region` s
 import argparse
 import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
+from html import escape
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -57,7 +59,7 @@ class LocalStory(Story):
         # Each further deployment takes seconds.
         self.parameters = PARAMETERS
         self.olivia, self.ann = AwsApprover(aws, NAMES.first, NAMES.second), GitLabApprover(gitlab, source)
-        self.gitlab, self.page = gitlab, Page(gitlab)
+        self.gitlab, self.page = gitlab, Page(gitlab, f"{time.strftime('%Y-%m-%d %H:%M %Z')}, commit {commit()}")
         self.blog = FurtherProject(aws, NAMES.first, "blog", directory, Source(aws, gitlab, "platform/blog", "gitlab/blog", "main"), "main")
         self.blog_loop = Loop(self.blog)
         self.elsewhere = Elsewhere(aws, directory, self.environment)
@@ -84,8 +86,8 @@ class LocalStory(Story):
 
     def freezes(self) -> None:
         self.second_loop.waits_during_a_freeze(
-            lambda: self.operate("freeze", "--reason", "Holiday until Monday"), lambda: self.operate("thaw"),
-            self.second.function_name)
+            lambda: self.operate("freeze", "--reason", "Holiday until Monday"), self.aws.wait_for_events,
+            lambda: self.operate("thaw"), self.second.function_name)
         note("The next health check looks for branches whose tip no run has. An event may still be on its way, so it looks "
              f"again after a minute. Meanwhile, the next acts go on. \"{PUSH_OF_THE_FREEZE.title}\" shows what it starts.")
 
@@ -126,7 +128,8 @@ class LocalStory(Story):
         tokens = {self.gitlab.token, self.ann.token.value, self.olivia.key["SecretAccessKey"]}
         shown = self.page.text()
         require("executing command: make test" in shown, "the page lacks the failed build")
-        require(not any(secret in text for secret in passwords | tokens for text in (printed(), shown)),
+        secrets = {form for secret in passwords | tokens for form in (secret, escape(secret))}
+        require(not any(secret in text for secret in secrets for text in (printed(), shown)),
                 "the output or the page contains a password, a token of GitLab or a secret key")
         sent = {request.token for request in self.gitlab.requests}
         require(sent == {"the maintainer", "the approver"}, f"GitLab received requests with the tokens {sent}")
@@ -173,9 +176,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--region", default="eu-central-1")
     region = checked(parser.parse_args().region)
-    with (ending_at_interrupt("Interrupted: the local AWS and the local GitLab are stopped, and their data is deleted."),
-          Heartbeat(waiting.UNDER_WAY)):
-        return perform(region)
+    PAGE.unlink(missing_ok=True)
+    try:
+        with (ending_at_interrupt("Interrupted: the local AWS and the local GitLab are stopped, and their data is deleted."),
+              Heartbeat(waiting.UNDER_WAY)):
+            return perform(region)
+    finally:
+        if PAGE.exists():
+            write("")
+            write(f"The statuses, notes and deployments in GitLab, by act: {PAGE.relative_to(ROOT)}. Open it in a browser.", BOLD)
 
 
 def perform(region: str) -> int:
@@ -187,21 +196,12 @@ def perform(region: str) -> int:
               "with IAM, CodeCommit")
         write("and CodePipeline. The local GitLab runs beside it. The following takes about two minutes.")
         story = LocalStory(aws, gitlab, Path(directory))
-        took: list[tuple[int, float, str]] = []
-        for number, act in enumerate(ACTS, 1):
-            heading(number, len(ACTS), act.title, act.reason)
-            start = time.monotonic()
-            story.page.begins(act.title, act.reason)
-            try:
-                with waiting.under_way(f"act {number} has ended"):
-                    act.run(story)
-            except (NotShown, NotInTime, PushRefused) as error:
-                reason(f"   FAILED after {time.monotonic() - start:.1f} s: ", str(error), RED)
-                print_log(steps.function_log(aws, story.environment.function_name))
-                return 1
-            took.append((number, time.monotonic() - start, act.proof))
-            write(f"   ok, {took[-1][1]:.1f} s", GREEN)
-        PAGE.write_text(story.page.text(), encoding="utf-8")
+        try:
+            took = perform_acts(story)
+        finally:
+            PAGE.write_text(story.page.text(), encoding="utf-8")
+    if len(took) < len(ACTS):
+        return 1
     summary(took)
     write("")
     write(f"All {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
@@ -210,9 +210,32 @@ def perform(region: str) -> int:
     write("")
     write("Next:", BOLD)
     table(NEXT)
-    write("")
-    write(f"The statuses, notes and deployments in GitLab, by act: {PAGE.relative_to(ROOT)}. Open it in a browser.", BOLD)
     return 0
+
+
+def perform_acts(story: LocalStory) -> list[tuple[int, float, str]]:
+    """Ends at the first act that fails. Returns number, time and proof of the others."""
+    took: list[tuple[int, float, str]] = []
+    for number, act in enumerate(ACTS, 1):
+        heading(number, len(ACTS), act.title, act.reason)
+        start = time.monotonic()
+        story.page.begins(act.title, act.reason)
+        try:
+            with waiting.under_way(f"act {number} has ended"):
+                act.run(story)
+        except (NotShown, NotInTime, PushRefused) as error:
+            reason(f"   FAILED after {time.monotonic() - start:.1f} s: ", str(error), RED)
+            print_log(steps.function_log(story.aws, story.environment.function_name))
+            break
+        took.append((number, time.monotonic() - start, act.proof))
+        write(f"   ok, {took[-1][1]:.1f} s", GREEN)
+    return took
+
+
+def commit() -> str:
+    """The commit of the clone, with `-dirty` if files were changed. Empty without git's data."""
+    return subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"], cwd=ROOT, text=True,
+                          capture_output=True, check=False).stdout.strip()
 
 
 def print_log(log: str) -> None:
