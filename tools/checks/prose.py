@@ -159,7 +159,8 @@ def long_pages(most_words: int) -> list[str]:
 
 def main() -> int:
     content = yaml.safe_load(RULES.read_text())
-    print("\n".join(long_pages(content["words_of_a_long_page"])))
+    for page in long_pages(content["words_of_a_long_page"]):
+        print(page)
     count = 0
     for path in files():
         for finding in findings(prose(path), content["words"], content["most_words_in_a_sentence"]):
