@@ -26,8 +26,8 @@ NOT_SHOWN: dict[str, set[str]] = {
     "attackers": {"notification-rule-key", "unexplained-denial-did-nothing", "replayed-events-carry-a-name"},
     # A limit of builds.
     "builds": {"review-build-is-started-again"},
-    # Validations and imports of change sets.
-    "change_sets": {"describe-events-of-change-sets", "import-of-kept-bucket"},
+    # Imports of change sets.
+    "change_sets": {"import-of-kept-bucket"},
     # They invoke a function again in another process.
     "deletions": {"redelivery-after-a-minute"},
     # A second health check, which is late.

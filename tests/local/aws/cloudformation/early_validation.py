@@ -1,4 +1,4 @@
-"""CloudFormation's pre-deployment validation of names in use, and DescribeEvents, which returns its results.
+"""CloudFormation's pre-deployment validation of names in use and of properties, and DescribeEvents, which returns its results.
 
 "Pre-deployment validation runs automatically on Create Stack, Update Stack, and Create Change Set operations", unless
 `DisableValidation` is set. "Property syntax validation and resource name conflict detection run on all supported
@@ -15,7 +15,11 @@ DescribeEvents names the resource: "Resource: TestBucket1 (AWS::S3::Bucket), Val
 Reason: Resource of type 'AWS::S3::Bucket' with identifier '...' already exists.", github.com/aws-cloudformation/rain
 pull request 744.
 
-Which types are validated is uncertain. The page lists types that are not, such as AWS::IAM::Role and AWS::Logs::LogGroup,
+Of properties, only their names are validated here: "Required property [PolicyDocument] not found", at
+/Resources/BadPolicy/Properties, github.com/aws/aws-cdk-cli pull request 1463. "Unsupported property [...]" has the same form; its
+path is a guess. (?)
+
+Which types are validated for names in use is uncertain. The page lists types that are not, such as AWS::IAM::Role and AWS::Logs::LogGroup,
 but github.com/aws-samples/sample-notiops (infra/lib/constructs/im-core.ts) reports NAME_CONFLICT_VALIDATION for a log group.
 Here: those whose handlers can read a resource by a name in the template, according to the type's schema in the registry
 (`primaryIdentifier`). AWS::CodeBuild::Project and
@@ -74,6 +78,8 @@ def _errors(definitions: dict, ordered: list[str], parameters: dict, conditions:
     for logical_id in ordered:
         definition = definitions[logical_id]
         kind = definition.get("Type", "")
+        if conditions.get(definition.get("Condition"), True):
+            found.extend(_wrong_properties(logical_id, kind, definition.get("Properties") or {}))
         if kind not in _STORES or not conditions.get(definition.get("Condition"), True):
             continue
         given = (definition.get("Properties") or {}).get(_name_property(kind))
@@ -84,6 +90,17 @@ def _errors(definitions: dict, ordered: list[str], parameters: dict, conditions:
             found.append((logical_id, kind, "NAME_CONFLICT_VALIDATION", f"/Resources/{logical_id}",
                           f"Resource of type '{kind}' with identifier '{name}' already exists."))
     return found
+
+
+def _wrong_properties(logical_id: str, kind: str, properties: dict[str, Any]) -> _Errors:
+    """An intrinsic function may stand for all properties."""
+    schema = resource_schemas._schema(kind) if kind in resource_schemas._names() else {}
+    if "handlers" not in schema or any(name.startswith("Fn::") for name in properties):
+        return []
+    path = f"/Resources/{logical_id}/Properties"
+    missing = [(path, f"Required property [{name}] not found") for name in schema.get("required", []) if name not in properties]
+    unknown = [(f"{path}/{name}", f"Unsupported property [{name}]") for name in properties if name not in schema["properties"]]
+    return [(logical_id, kind, "PROPERTY_VALIDATION", where, reason) for where, reason in missing + unknown]
 
 
 def _name_property(kind: str) -> str:

@@ -48,6 +48,19 @@ def test_finding_of_a_validation_has_its_operation(aws, stack, name):
     assert {each["OperationId"] for each in found} == set(begins)
 
 
+def test_change_set_with_wrong_properties_fails(aws, name):
+    cloudformation = aws.client("cloudformation")
+    policy = {"Resources": {"A": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"Name": "a"}}}}
+    made = cloudformation.create_change_set(StackName=name, ChangeSetName="a", ChangeSetType="CREATE", Capabilities=["CAPABILITY_IAM"],
+                                            TemplateBody=json.dumps(policy))
+    described = cloudformation.describe_change_set(ChangeSetName=made["Id"])
+    assert described["Status"] == "FAILED" and "[AWS::EarlyValidation::PropertyValidation]" in described["StatusReason"]
+    found = cloudformation.describe_events(ChangeSetName=made["Id"])["OperationEvents"]
+    assert {(each["ValidationPath"], each["ValidationStatusReason"]) for each in found} == {
+        ("/Resources/A/Properties", "Required property [PolicyDocument] not found"),
+        ("/Resources/A/Properties/Name", "Unsupported property [Name]")}
+
+
 def test_rolled_back_creation_cannot_be_updated(aws, stack, name):
     cloudformation, topic = aws.client("cloudformation"), json.dumps({"Resources": {"A": {"Type": "AWS::SNS::Topic"}}})
     assert stack.create({"A": FAILING}) == "ROLLBACK_COMPLETE"
