@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.
 
 The messages are recorded in public issues. The documentation does not contain them.
 
-- a text that is no template: https://github.com/awsdocs/aws-cloudformation-user-guide/pull/753,
+- a text that is not a template: https://github.com/awsdocs/aws-cloudformation-user-guide/pull/753,
   https://github.com/keaeriksson/hugo-s3-cloudfront/issues/1, https://github.com/mludvig/aws-ethereum-miner/issues/7
 - an unknown section or attribute: https://github.com/Versent/cfn-check/issues/3, https://github.com/aws/aws-cli/issues/3361
 - a reference to a missing resource, or to one whose condition is false, from a resource that is created:
