@@ -10,22 +10,24 @@ from markdown import Extension, Markdown
 from markdown.treeprocessors import Treeprocessor
 
 # The first beginning of a page's path decides: https://squidfunk.github.io/mkdocs-material/setup/setting-up-site-search/#search-boosting
-_BOOSTS = {**dict.fromkeys(("docs/how-to/rights.md", "docs/concepts/reporting.md"), 3),
+_BOOSTS = {**dict.fromkeys(("docs/concepts/mirrors.md", "docs/how-to/add-a-project.md"), 4), "docs/concepts/reporting.md": 3,
+           **dict.fromkeys(("docs/how-to/remove.md", "docs/how-to/rights.md", "docs/how-to/second-environment.md"), 2.5),
            # Pages that most readers do not need.
            **dict.fromkeys(("docs/how-to/cross-account-source.md", "docs/how-to/cross-account-image.md",
-                            "docs/how-to/clone-from-ec2.md", "docs/runbook/reason-codes.md"), 1),
+                            "docs/how-to/clone-from-ec2.md", "docs/runbook/reason-codes.md", "docs/runbook/a-failed-deploy.md"), 1),
            **dict.fromkeys(("docs/how-to/", "docs/runbook/", "docs/tutorial/", "docs/concepts/rotation.md"), 2),
            "docs/concepts/security/README.md": 1, "docs/concepts/security/": 0.5,
-           "docs/project/decisions/": 0.001, "docs/project/": 0.1,
-           # Pages for developers of cfn-gitops.
-           **dict.fromkeys(("CONTRIBUTING.md", "CHANGELOG.md", "crates/", "events/", "tests/", "tools/"), 0.01)}
+           "docs/reference/parameters/": 0.2,
+           # Even a title there, which has the weight of 1,000 words, comes after a word of another page.
+           "docs/project/": 1e-8,
+           **dict.fromkeys(("CONTRIBUTING.md", "CHANGELOG.md", "crates/", "events/", "tests/", "tools/"), 1e-4)}
 # A word of readers that no title has. A tag outweighs every title, even if a word of the search is only its beginning. So
 # it is one rare word: "another" would be found by each "a".
 _TAGS = {"docs/concepts/rotation.md": ["rotate"], "docs/how-to/adopt-what-exists.md": ["migrate"],
          "docs/how-to/approvers.md": ["MFA"], "docs/runbook/README.md": ["stuck"],
-         "docs/how-to/connect-gitlab.md": ["CA"], "docs/how-to/freeze-and-thaw.md": ["holiday"],
+         "docs/how-to/connect-gitlab.md": ["CA"], "docs/how-to/freeze-and-thaw.md": ["holiday", "pause"],
          "docs/how-to/notifications.md": ["Slack", "email"], "docs/how-to/second-environment.md": ["promote", "production"],
-         "docs/how-to/undo-a-deployment.md": ["rollback", "revert", "bad"], "docs/runbook/while-it-is-down.md": ["outage"]}
+         "docs/how-to/undo-a-deployment.md": ["rollback", "revert", "history"], "docs/runbook/while-it-is-down.md": ["outage"]}
 
 
 class _Labels(Treeprocessor):
@@ -51,8 +53,8 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
-    boosts = [boost for folder, boost in _BOOSTS.items() if page.file.src_uri.startswith(folder)]
-    if boosts:
-        page.meta["search"] = {"boost": boosts[0]}
+    boosts = (boost for folder, boost in _BOOSTS.items() if page.file.src_uri.startswith(folder))
+    # The search rounds each word's weight to three decimals.
+    page.meta["search"] = {"boost": 1e8 * next(boosts, 1)}
     if page.file.src_uri in _TAGS:
         page.meta["tags"] = _TAGS[page.file.src_uri]
