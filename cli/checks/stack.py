@@ -69,10 +69,10 @@ def project_check(environment: Environment, stack: dict[str, Any] | None, values
     """`values` are those of the next deployment. Another ProjectID replaces the first project, which no change set shows with its consequence."""
     settings, deployed = environment.settings, parameters(stack or {})
     if settings.file and not {"ProjectID", "GitLabProject"} & {*settings.parameters, *deployed}:
-        return Found("first project", f"{settings.file.name} does not name it, so this deployment creates the pipeline of a project "
-                     f"{values['ProjectID']} without a mirror from GitLab", f"Write \"ProjectID={values['ProjectID']}\", and the other lines "
-                     "that docs/tutorial/first-deployment.md shows in step 4, into parameter_overrides of "
-                     f"[{settings.table}.deploy.parameters]. For an environment without a first project, write 'ProjectID=\"\"'")
+        return Found("first project", f"as {settings.file.name} stands, a deployment creates the pipeline of a project "
+                     f"{values['ProjectID']} without a mirror from GitLab", "Remove the # before the lines of your first project in "
+                     f"parameter_overrides of [{settings.table}.deploy.parameters], and write your values "
+                     "(docs/tutorial/first-deployment.md, step 4). For an environment without a first project, write 'ProjectID=\"\"'")
     former = deployed.get("ProjectID", "")
     given = values.get("ProjectID", former)
     if not former or given == former:

@@ -212,11 +212,12 @@ def test_samconfig_as_it_is_shipped_is_found(operator: Operator) -> None:
     checked = operator.check()
     [row] = checked.found
     assert (checked.status, row["key"]) == (1, "first-project")
-    lines = re.findall(r"""["']ProjectID=.*?["'](?=,|$)""", row["remedy"])
-    assert len(lines) == 2, row
-    for line in lines:
-        operator.folder.write(shipped.replace("parameter_overrides = [\n", f"parameter_overrides = [\n    {line},\n", 1))
-        assert operator.check().status == 0, line
+    assert row["remedy"].startswith("Remove the # before the lines of your first project in parameter_overrides of [dev.deploy.parameters]")
+    [line] = re.findall(r"""["']ProjectID=.*?["'](?=,|$)""", row["remedy"])
+    for corrected in (shipped.replace("# \"ProjectID=infra", "\"ProjectID=infra", 1),
+                      shipped.replace("parameter_overrides = [\n", f"parameter_overrides = [\n    {line},\n", 1)):
+        operator.folder.write(corrected)
+        assert operator.check().status == 0, corrected
 
 
 def test_settings_without_the_file_have_one_row(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ deleted resources in tests/templates/test_watching.py.
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import awscli.clidriver
 import botocore.session
 import pytest
 import yaml
+from samcli.commands.logs.command import cli as sam_logs
+from samcli.commands.logs.logs_context import parse_time
 
 from cli import main
 from tests.documents.test_links import files
@@ -167,6 +170,19 @@ def test_each_aws_command_of_a_page_runs_in_make_shell():
             # A waiter's options are those of its own table.
             assert name == "wait" or options <= {*operations[name].arg_table, *common}, (path, service, name)
     assert commands > 100
+
+
+def test_sam_logs_accepts_the_options_of_pages_and_remedies():
+    options, commands = {name for option in sam_logs.params for name in option.opts}, []
+    for path in [*files("*.md"), *(ROOT / "cli").rglob("*.py"), *sources()]:
+        # A text of Python may continue in the next line.
+        text = re.sub(r'\\\n|" *\n *f?"', " ", path.read_text())
+        commands += [(path, command) for command in re.findall(r"sam logs( [^`\n|;]*)", text)]
+    assert {path.suffix for path, _ in commands} == {".md", ".py", ".rs"}
+    for path, command in commands:
+        assert {*re.findall(r" (--?[a-z-]+)", command)} <= options, path
+        [start] = re.findall(r" --start-time (\w+)", command)
+        assert parse_time(start, start) < datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=1), path
 
 
 def operations_of(service):
