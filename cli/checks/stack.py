@@ -7,6 +7,7 @@ from typing import Any
 from cli.checks.rows import Once, Row
 from cli.environment import stack_statuses
 from cli.environment.account import Environment, parameters
+from cli.environment.stack_deletion import named_with_role
 from cli.rules import name_of
 from cli.shell.output import Finding, Found, Sound
 
@@ -28,7 +29,7 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
     if status == stack_statuses.REVIEW_IN_PROGRESS:
         # https://github.com/aws/aws-sam-cli/blob/develop/samcli/lib/deploy/deployer.py, has_stack
         return Sound(f"{subject} has only a change set, which the next deployment replaces")
-    if remedy := _remedy(status, environment):
+    if remedy := _remedy(status, stack, environment):
         return Found(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
     deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
     if deployed is None:
@@ -47,10 +48,10 @@ def _failures(environment: Environment) -> str:
     return f"cfn-gitops failures --env {environment.settings.table}"
 
 
-def _remedy(status: str, environment: Environment) -> str:
+def _remedy(status: str, stack: dict[str, Any], environment: Environment) -> str:
     """Empty if CloudFormation accepts an update."""
-    name = environment.settings.stack_name
-    delete = f"aws cloudformation delete-stack --stack-name {name}"
+    named = named_with_role({"StackName": environment.settings.stack_name, **stack})
+    delete = f"aws cloudformation delete-stack {named}"
     if status == stack_statuses.ROLLBACK_IN_PROGRESS:
         return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {delete}"
     if stack_statuses.is_in_progress(status):
@@ -59,9 +60,9 @@ def _remedy(status: str, environment: Environment) -> str:
         return f"Delete it, and wait for that: {delete}"
     if status == stack_statuses.UPDATE_ROLLBACK_FAILED:
         return (f"Correct the cause, which `{_failures(environment)}` shows, and continue: "
-                f"aws cloudformation continue-update-rollback --stack-name {name}")
+                f"aws cloudformation continue-update-rollback {named}")
     if status == stack_statuses.UPDATE_FAILED:
-        return f"Roll it back: aws cloudformation rollback-stack --stack-name {name}"
+        return f"Roll it back: aws cloudformation rollback-stack {named}"
     return "" if status in stack_statuses.COMPLETE else f"Read its events: {_failures(environment)}"
 
 

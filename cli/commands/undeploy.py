@@ -18,7 +18,7 @@ from typing import Any
 from cli.environment import stack_statuses
 from cli.environment.account import Environment, exports, if_ordinary, manager_of, parameters, root_of
 from cli.environment.owners import OF_PROJECT, Owners
-from cli.environment.stack_deletion import delete_stack, unprotecting
+from cli.environment.stack_deletion import delete_stack, named_with_role, unprotecting
 from cli.project.pipelines import children_of
 from cli.rules import name_of
 from cli.shell.ending import Failure
@@ -185,7 +185,8 @@ class Others:
                 manager = manager_of(stacks[name]) if name in stacks else ""
                 yield f"Remove {', '.join(uses)} from stack {name}{f', in {manager}' if manager else ''}"
         if projects:
-            yield f"Delete the stacks of projects: {_deleting(projects)}"
+            yield "Delete the stacks of projects: " + " && ".join(
+                f"aws cloudformation delete-stack {named_with_role(stacks[name])}" for name in projects)
 
 
 def _deleting(names: list[str]) -> str:

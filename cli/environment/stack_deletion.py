@@ -20,6 +20,12 @@ def unprotecting(name: str) -> str:
     return f"aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {name}"
 
 
+def named_with_role(stack: dict[str, Any]) -> str:
+    """The options of a command that changes it. A policy with cloudformation:RoleArn allows the command only with them."""
+    role = stack.get("RoleARN", "")
+    return f"--stack-name {stack['StackName']}" + (f" --role-arn {role}" if role else "")
+
+
 def delete_stack(session: Any, name: str, stack_id: str, output: Output, role_arn: str = "") -> None:
     """With the stack's role, if it has one. Raises `Failure` with the resources that are left."""
     role = {"RoleARN": role_arn} if role_arn else {}

@@ -72,8 +72,9 @@ STATUSES = {
 
 @pytest.mark.parametrize(("remedy", "status"), [(remedy, status) for remedy, all_of in STATUSES.items() for status in all_of.split()])
 def test_stack_status_has_its_remedy(remedy: str, status: str) -> None:
-    finding = stack_check(reader().environment, {"StackStatus": status, "Parameters": [
+    finding = stack_check(reader().environment, {"StackStatus": status, "RoleARN": "arn:role", "Parameters": [
         {"ParameterKey": "EnvID", "ParameterValue": "dev"}]})
+    assert ("aws cloudformation" in finding.remedy) == finding.remedy.endswith(" --role-arn arn:role")
     assert finding.result == ("sound" if remedy == "sound" else "found")
     assert remedy == "sound" or remedy in finding.remedy
 

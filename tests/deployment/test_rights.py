@@ -5,6 +5,7 @@ that it used, or one of the handlers of the resources' types. Each that the grou
 
 import fnmatch
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,6 @@ PAGE = ROOT / "docs/how-to/rights.md"
 ROLE, POLICY = "cfn-gitops-dev-deployment", "policy-dev-deployment"
 DEPLOY, CFN_GITOPS = "sam deploy --config-env dev --no-confirm-changeset", "python -m cli {} --env dev".format
 _TABLE = "[dev.deploy.parameters]\n"
-_DELETE = "aws cloudformation delete-stack --stack-name {0} && aws cloudformation wait stack-delete-complete --stack-name {0}".format
 # A stack that cannot roll back, a change set that CloudFormation's validation rejects, a tag that is removed, an execution in
 # progress, and a large upload that fails.
 NOT_NEEDED_BY_DORA = {"cloudformation:ContinueUpdateRollback", "cloudformation:DescribeEvents", "cloudformation:UntagResource",
@@ -92,14 +92,11 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
         {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))["Policy"]["Arn"]
     [line] = blocks(PAGE, "toml")
     scene.name_the_role(line)
-    role = f"arn:aws:iam::{aws.account_id}:role/{ROLE}"
-    deleted = {name: _DELETE(name).replace(f"--stack-name {name}", f"--stack-name {name} --role-arn {role}", 1)
-               for name in ("cfn-gitops-dev", "project-dev-shop")}
 
     scene.write(**given | {"GitLabProject": "platform/typo"})
     check = f"{CFN_GITOPS('check')} --ignore token-secret"
     dora.run(DEPLOY, fails=True)
-    dora.run(deleted["cfn-gitops-dev"])
+    dora.run(deletion(dora.run(check, fails=True)))
     scene.write(**given)
     dora.run(check)
     dora.run(DEPLOY)
@@ -113,17 +110,18 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
 
     shop = scene.source("shop").parameters(EnvID="dev", ProjectID="shop", BranchName="main")
     parameters = " ".join(f"{key}={value}" for key, value in shop.items())
+    role = f"arn:aws:iam::{aws.account_id}:role/{ROLE}"
     project = blocks(PAGE)[2].replace("EnvID=dev ProjectID=shop …", parameters).replace("111122223333", aws.account_id)
     dora.run(project.replace("platform/shop", "platform/typo"), fails=True)
     assert "platform/typo" in dora.run(f"{CFN_GITOPS('failures project-dev-shop')}", fails=True)
-    dora.run(deleted["project-dev-shop"])
+    dora.run(deletion(f"aws cloudformation delete-stack --stack-name project-dev-shop --role-arn {role}"))
 
     # An administrator's stack without the role: nothing of it is changed with Dora's own permissions.
     scene.administrator.run(project.replace(f"    --role-arn {role} \\\n", ""))
     project_stack, child = Stack(aws, "project-dev-shop"), Stack(aws, "gitops-dev-shop")
     _become_former(aws, child)
     assert "perform: cloudformation:CreateChangeSet" in dora.run(f"{CFN_GITOPS('upgrade')} --yes", fails=True)
-    assert "perform: cloudformation:DeleteStack" in dora.run(_DELETE("project-dev-shop"), fails=True)
+    assert "perform: cloudformation:DeleteStack" in dora.run("aws cloudformation delete-stack --stack-name project-dev-shop", fails=True)
     assert tuple(project_stack.describe().get(key) for key in ("StackStatus", "RoleARN")) == ("CREATE_COMPLETE", None)
     dora.run(f"{project.rstrip()} RenderingSerial=with-the-role")
     assert dora.run(blocks(PAGE)[3]).split() == ["project-dev-shop", role]
@@ -131,7 +129,7 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     assert "every pipeline stack of dev has version" in dora.run(f"{CFN_GITOPS('upgrade')} --yes")
     dora.run(f"{check} && {CFN_GITOPS('failures')}")
 
-    dora.run(deleted["project-dev-shop"])
+    dora.run(deletion(dora.run(f"{CFN_GITOPS('undeploy')} --yes", fails=True)))
     dora.run(f"{CFN_GITOPS('undeploy')} --yes")
     assert "does not exist" in dora.run(f"{CFN_GITOPS('undeploy')} --yes")
 
@@ -145,6 +143,12 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     granted = {action for statement in document["PolicyVersion"]["Document"]["Statement"]
                for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])}
     assert granted - scene.used(":user/dora") == NOT_NEEDED_BY_DORA
+
+
+def deletion(output: str) -> str:
+    """The command in this text, as `cfn-gitops` prints it, and the wait for its end."""
+    [(command, stack)] = re.findall(r"(aws cloudformation delete-stack --stack-name (\S+) --role-arn \S+)", output)
+    return f"{command} && aws cloudformation wait stack-delete-complete --stack-name {stack}"
 
 
 def _become_former(aws: LocalAws, child: Stack) -> None:
