@@ -47,14 +47,14 @@ def matching(patterns):
     return " ".join(sorted(action for pattern in patterns.split() for action in actions(pattern.split(":")[0]) if fnmatch.fnmatchcase(action, pattern)))
 
 
-OF_A_ROLE = matching("""iam:AttachRolePolicy iam:CreateRole iam:DeleteRole iam:DeleteRolePermissionsBoundary iam:DeleteRolePolicy
-    iam:DetachRolePolicy iam:GetRole* iam:ListAttachedRolePolicies iam:ListRolePolicies iam:PutRolePermissionsBoundary
-    iam:PutRolePolicy iam:TagRole iam:UntagRole iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription""")
-OF_A_USER = matching("""iam:CreateUser iam:DeleteUser iam:DeleteUserPermissionsBoundary iam:DeleteUserPolicy iam:GetLoginProfile
-    iam:GetUser* iam:ListAccessKeys iam:ListAttachedUserPolicies iam:ListGroupsForUser iam:ListUserPolicies iam:ListUserTags
-    iam:PutUserPermissionsBoundary iam:PutUserPolicy iam:TagUser iam:UntagUser""")
-OF_A_POLICY = matching("""iam:CreatePolicy iam:CreatePolicyVersion iam:DeletePolicy iam:DeletePolicyVersion iam:GetPolicy*
-    iam:ListEntitiesForPolicy iam:ListPolicyVersions""")
+OF_A_ROLE = """iam:AttachRolePolicy iam:CreateRole iam:DeleteRole iam:DeleteRolePermissionsBoundary iam:DeleteRolePolicy
+    iam:DetachRolePolicy iam:GetRole iam:GetRolePolicy iam:ListAttachedRolePolicies iam:ListRolePolicies iam:PutRolePermissionsBoundary
+    iam:PutRolePolicy iam:TagRole iam:UntagRole iam:UpdateAssumeRolePolicy iam:UpdateRole iam:UpdateRoleDescription"""
+OF_A_USER = """iam:CreateUser iam:DeleteUser iam:DeleteUserPermissionsBoundary iam:DeleteUserPolicy iam:GetLoginProfile
+    iam:GetUser iam:GetUserPolicy iam:ListAccessKeys iam:ListAttachedUserPolicies iam:ListGroupsForUser iam:ListUserPolicies iam:ListUserTags
+    iam:PutUserPermissionsBoundary iam:PutUserPolicy iam:TagUser iam:UntagUser"""
+OF_A_POLICY = """iam:CreatePolicy iam:CreatePolicyVersion iam:DeletePolicy iam:DeletePolicyVersion iam:GetPolicy iam:GetPolicyVersion
+    iam:ListEntitiesForPolicy iam:ListPolicyVersions"""
 OF_A_FUNCTION = matching("""lambda:AddPermission lambda:AssociateRuntimeAlias lambda:CreateFunction lambda:DeleteFunction
     lambda:DeleteFunctionConcurrency lambda:DeleteFunctionEventInvokeConfig lambda:GetFunction* lambda:GetPolicy
     lambda:GetRuntimeManagementConfig lambda:InvokeFunction lambda:PutFunctionConcurrency
