@@ -1,4 +1,4 @@
-"""docs/how-to/tags.md: the keys that the function sets, and which calls carry the tags that a policy may require."""
+"""docs/how-to/tags.md: the keys of tags that are set, and which calls carry the tags that a policy may require."""
 
 import re
 from pathlib import Path
@@ -51,14 +51,15 @@ def takes_tags(action):
     return any("aws:RequestTag/${TagKey}" in each["condition_keys"] for each in found)
 
 
-def test_page_has_each_key_that_the_function_sets():
-    """Owners of tokens set their own keys, and a version of a secret has labels instead of tags."""
+def test_page_has_each_key_of_a_tag():
+    """A version of a secret has labels instead of tags. SAM's transform adds a tag to each function."""
     code = "".join(file.read_text() for file in (ROOT / "src").rglob("*.rs"))
+    of_templates = {key for file in (ROOT / "templates").glob("*.yaml") for key in re.findall(r"Key: ([\w:-]+)", file.read_text())}
     constants = dict(re.findall(r'const (\w+): &str = "(cfn-gitops:[a-z0-9-]+)";', code))
-    of_tokens = {constants.pop(f"{name}_TAG") for name in ("URL", "CA", "ENV")}
     keys = {key for name, key in constants.items() if not name.endswith("_LABEL")}
-    table = PAGE.partition("\n## Keys that the function sets\n")[2].partition("\n## ")[0]
-    assert set(re.findall(r"`(cfn-gitops:[a-z-]+|CreatedBy)`", table)) == keys | {"CreatedBy"} and not keys & of_tokens
+    assert any(each["Type"] == "AWS::Serverless::Function" for each in source()["Resources"].values())
+    table = PAGE.partition("(aws:TagKeys)\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`([a-z-]+:[A-Za-z0-9-]+|CreatedBy)`", table)) == keys | of_templates | {"lambda:createdBy"}
 
 
 def test_page_has_each_call_of_the_roles_that_creates_something():
