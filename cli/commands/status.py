@@ -60,7 +60,7 @@ _MAX_SECONDS = 310
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", type=_seconds, default=_MAX_SECONDS, metavar="SECONDS",
-                        help="the time limit of the function's answer (default: %(default)s)")
+                        help=f"the time limit of the function's answer (default: {_MAX_SECONDS})")
 
 
 def _seconds(text: str) -> float:
@@ -247,6 +247,12 @@ class Row:
         title = shortened(found.get("Title", ""), _MAX_TITLE)
         return f"commit {found['Commit'][:8]}" + (f' "{title}"' if title else "")
 
+    def _behind(self, approval: dict[str, Any]) -> str:
+        """How many executions wait before the stage of an approval."""
+        executions = self._found.get("Freeze", {}).get("Executions", [])
+        count = sum("IsWaitingBefore" in each and each["Stage"] == approval["Stage"] for each in executions)
+        return f". {count} {'execution waits' if count == 1 else 'executions wait'} behind it" if count else ""
+
     def notes(self) -> Iterator[Note]:
         """One for each concern, with its cause and remedy."""
         found, name = self._found, shortened(self.name, _MAX_NAME)
@@ -257,7 +263,7 @@ class Row:
             if "Problem" in each:
                 yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), remedy_of(each))
         for each in found.get("Approvals", []):
-            yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}",
+            yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}{self._behind(each)}",
                        f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "",
                        f"{decide(self.name, self._env)}, or in the console: {each['Url']}")
         # It enables every event rule of the project.

@@ -55,11 +55,12 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
     if project.stage and held and not project.has_approval:
         perhaps = " without" if project.has_approval is False else ", perhaps without"
         yield f"!   Each execution that starts or goes on is deployed{perhaps} an approval"
+    health_check = f"If function {project.function} works, its health check"
     if project.kinds["push"] in held:
-        yield "    The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it"
+        yield f"    {health_check} starts the branch's latest commit, by default within 15 minutes, unless an execution has it"
         if project.stage:
-            yield f"    {selecting(f'It does not after an undo. If the bad commit is reverted then, start it: aws codepipeline start-pipeline-execution --name {project.pipeline}')}"
+            yield f"    {selecting(f'It does not after an undo. If the bad commit is reverted then, or the function does not work, start it: aws codepipeline start-pipeline-execution --name {project.pipeline}')}"
     if project.kinds["image"] in held:
         yield "    A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit"
     if project.kinds["review"] in held:
-        yield "    The health check starts the missing builds of review branches, within an hour"
+        yield f"    {health_check} starts the missing builds of review branches, within an hour"

@@ -35,6 +35,7 @@ class Project:
 
     def __init__(self, row: dict[str, Any], environment: Environment) -> None:
         self.option, env_id = f"--env {environment.settings.table}", environment.env_id
+        self.function = f"cfn-gitops-{env_id}"
         self.name, self.approvals, self.problems, self.unread = str(row["ProjectID"]), row.get("Approvals", []), row["Problems"], row["NotRead"]
         self.pipeline, self.kinds, freeze = name_of("pipeline", env_id, self.name), event_rules(env_id, self.name), row["Freeze"]
         self.stage, self.rules, self.executions = freeze.get("Stage", ""), freeze["Rules"], freeze.get("Executions", [])

@@ -294,10 +294,10 @@ Account 111122223333, region eu-central-1, environment dev
     execution e2 (commit 4f2a9c1b) is in stage Build. It will not wait before stage Deploy
     execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it or the freeze lasted 30 days
 !   Each execution that starts or goes on is deployed, perhaps without an approval
-    The health check starts the branch's latest commit, by default within 15 minutes, if no execution has it
-    It does not after an undo. If the bad commit is reverted then, start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
+    If function cfn-gitops-dev works, its health check starts the branch's latest commit, by default within 15 minutes, unless an execution has it
+    It does not after an undo. If the bad commit is reverted then, or the function does not work, start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}
     A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit
-    The health check starts the missing builds of review branches, within an hour
+    If function cfn-gitops-dev works, its health check starts the missing builds of review branches, within an hour
 To thaw shop, type thaw:\x20
 ok      event rule {PUSH} is enabled
 ok      event rule {IMAGE} is enabled
@@ -351,7 +351,7 @@ def test_thaw_says_that_it_ends_the_freeze_of_an_undo(act: Callable[..., Ended],
     ended = act("thaw", row(rules=("cfn", "ecr"), Holds=[held(IMAGE)]))
     assert ended.status == 0 and changes(answering) == [("EnableRule", IMAGE)]
     assert "!   The pipeline's transition is enabled, so this is a part of a freeze, or the freeze of an image by `cfn-gitops undo`\n" in ended.out
-    assert "After an undo, first revert the bad commit" in ended.out and "The health check starts" not in ended.out
+    assert "After an undo, first revert the bad commit" in ended.out and "health check starts" not in ended.out
 
 
 def test_both_transitions_that_deploy_are_enabled(act: Callable[..., Ended], answering: Answering) -> None:

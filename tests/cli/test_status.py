@@ -45,7 +45,8 @@ def every_state() -> dict[str, Any]:
         project("auth", Holds=[{"Held": f"held by the disabled event rule {RULE}, so a push starts nothing", "Rule": RULE,
                                 "Remedy": "To end the freeze: cfn-gitops thaw auth --env dev"},
                                {"Held": f"held by the disabled event rule {IMAGE_RULE}", "Rule": IMAGE_RULE, "Remedy": f"aws events enable-rule --name {IMAGE_RULE}"}]),
-        project("billing", 2, "InProgress", Approvals=[waiting]),
+        project("billing", 2, "InProgress", Approvals=[waiting], Freeze={"Stage": "Deploy", "Rules": [], "Executions": [
+            *({"ExecutionId": each, "Stage": "Deploy", "IsWaitingBefore": True} for each in ("e7", "e8")), {"ExecutionId": "e9", "Stage": "Build", "IsWaitingBefore": True}]}),
         project("busy", 4, "Stopped", Holds=[{"Held": "held by the disabled transition into stage Deploy", "Stage": "Deploy", "By": OLIVIA,
                                               "Since": "2026-11-27T07:00:00Z", "Reason": "sale\n\x1b[31m凍結", "Remedy": "To end the freeze: cfn-gitops thaw busy --env dev"}]),
         project("fresh", HasPipeline=False, Deployed=None, Newest=None, Drift=[]),
@@ -89,7 +90,7 @@ pay: stack project-dev-pay: its status is ROLLBACK_COMPLETE
 mail: {MIRROR}
     its latest push failed
     Correct this cause - CFG-401
-billing: Approval has waited for 3d, commit 9c8b7a6f "Raise the limit"
+billing: Approval has waited for 3d, commit 9c8b7a6f "Raise the limit". 2 executions wait behind it
     Its change set: 1 replaced, 2 modified
     Approve it with `cfn-gitops approve billing --env dev`, or reject it with `cfn-gitops reject billing --env dev`, or in the console: {CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1
 auth: held by the disabled event rule {RULE}, so a push starts nothing
