@@ -17,7 +17,7 @@ use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
-use crate::gitops_pipeline::holds::{self, DeclaredRule, RuleState};
+use crate::gitops_pipeline::holds::{self, DeclaredRule, Hold, RuleState};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::{
     self, DeployedBranch, MissedPush, MissingPart, Outcome, PipelineLook,
@@ -34,6 +34,9 @@ pub struct SuspectedPush {
     pub pipeline: String,
     pub branch: DeployedBranch,
     pub missed: MissedPush,
+    /// The freeze of the event rule that starts it. `None` if it is not frozen, and after an undo:
+    /// then nothing starts it at the end of a freeze either.
+    pub hold: Option<Hold>,
     /// The branch's project in GitLab. `None` if the pipeline has no `GitLab`.
     pub report: Option<ReportSettings>,
     /// When the first look ended.
@@ -47,12 +50,17 @@ impl SuspectedPush {
         branch.is_in(repository) && branch.name == tip.branch && self.missed.commit == tip.commit
     }
 
-    /// The subject of a diagnosis.
-    pub fn subject(&self) -> String {
-        branch_subject(&self.branch)
+    /// Adds it to the findings of a diagnosis.
+    pub fn report(&self, findings: &mut Findings) {
+        let subject = branch_subject(&self.branch);
+        let Some(hold) = &self.hold else {
+            return findings.checked(subject, Some(self.problem()));
+        };
+        let commit = &self.missed.commit;
+        findings.held(format!("commit {commit} of {subject}"), hold.clone());
     }
 
-    pub fn problem(&self) -> Reason {
+    fn problem(&self) -> Reason {
         let commit = &self.missed.commit;
         if self.missed.is_undone {
             let problem = format!(
@@ -103,8 +111,15 @@ fn suspected(
     branch: &DeployedBranch,
     missed: MissedPush,
     settings: &PipelineSettings,
+    rules: &[DeclaredRule],
 ) -> SuspectedPush {
+    let disabled = DeclaredRule {
+        rule: missed.rule,
+        state: RuleState::Disabled,
+    };
+    let is_held = rules.contains(&disabled) && !missed.is_undone;
     SuspectedPush {
+        hold: is_held.then(|| Hold::Rule(missed.rule, branch.names.clone())),
         pipeline: branch.names.pipeline(),
         branch: branch.clone(),
         missed,
@@ -177,7 +192,7 @@ impl Checker<'_> {
                     return Ok(looked);
                 }
                 PipelineLook::Push(missed) => {
-                    looked.missed = Some(suspected(branch, missed, settings));
+                    looked.missed = Some(suspected(branch, missed, settings, rules));
                 }
                 PipelineLook::Nothing => {}
             }

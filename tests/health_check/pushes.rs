@@ -168,6 +168,8 @@ async fn missed_push_after_an_undo_is_only_reported() {
         assert!(looked.texts("Started").is_empty());
         tokio::time::sleep(Duration::from_mins(15)).await;
     }
+    // The end of a freeze does not start it either, so it is not held.
+    freeze(&fake);
     expect!["no execution has its latest commit c2, and none is started: a person started the newest execution with another commit. Deploy the latest commit: `aws codepipeline start-pipeline-execution --name codepipeline-dev-cfn-shop`. Or revert it in GitLab"].assert_eq(&problem_of(&fake, "branch").await);
     // The operator starts the latest commit.
     change_executions(&fake, |executions| {
@@ -227,12 +229,24 @@ async fn first_push_of_a_frozen_project_starts_nothing() {
 async fn missed_push_of_a_frozen_environment_is_only_counted() {
     let lost = with_lost_push(&properties()).await;
     let canceled = with_canceled_execution(&properties(), "c1").await;
-    for fake in [lost, canceled] {
+    for (fake, commit) in [(lost, "c2"), (canceled, "c1")] {
         freeze(&fake);
         for _ in 0..2 {
             let looked = look(&fake, &[1.0], 1).await;
             assert!(looked.texts("Started").is_empty());
         }
+        let found = diagnose(&fake, Duration::from_secs(300)).await;
+        let subject = format!("commit {commit} of branch {BRANCH} of pipeline {PIPELINE}");
+        let held = json!({
+            "Subject": subject, "Held": format!("held by the disabled event rule {EVENT_RULE}"),
+            "Remedy": "To end the freeze: cfn-gitops thaw shop --env dev",
+        });
+        let checks = found["Checks"].as_array().expect("a list");
+        assert!(checks.contains(&held), "{found}");
+        assert!(
+            checks.iter().all(|it| it.get("Problem").is_none()),
+            "{found}"
+        );
     }
 }
 

@@ -120,7 +120,7 @@ pub struct MissedPush {
     /// Whether a person has started the newest execution, which is an undo. It is only reported.
     pub is_undone: bool,
     /// The event rule that starts it. If that is disabled, it is only reported.
-    rule: EventRule,
+    pub rule: EventRule,
     token: String,
 }
 

@@ -74,7 +74,7 @@ impl Checker<'_> {
             Box::pin(self.check_missing(secrets, &stacks, &mut findings, limits)).await;
         }
         for push in &stacks.suspected {
-            findings.checked(push.subject(), Some(push.problem()));
+            push.report(&mut findings);
         }
         let secrets = found_secrets.map(|found| found.secrets).unwrap_or_default();
         reads.until = end.min(Instant::now() + for_gitlab);
