@@ -4,8 +4,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-e
 output value, you can't delete the stack that is exporting the output value or modify the exported output value."
 
 - DeleteStack is accepted. The stack then returns to its status, with a reason: https://github.com/aws/aws-sdk/issues/383,
-  https://github.com/aws/aws-cdk/issues/604
-- An update rolls back, with the reason as that of the rollback: https://github.com/aws/aws-cdk/issues/5151
+  https://github.com/aws/aws-cdk/issues/604. The text: https://github.com/aws-samples/iam-identity-center-team/pull/474
+- An update rolls back, with the reason as that of the rollback: https://github.com/aws/aws-cdk/issues/5151,
+  https://github.com/linz/geostore/issues/630
 - A second export of the same name: https://github.com/aws-amplify/amplify-js/issues/5811
 """
 
@@ -17,7 +18,10 @@ from typing import Any
 from ministack.services import cloudformation
 from ministack.services.cloudformation import handlers, stacks
 
+from tests.local.aws.cloudformation import template_errors
+
 _Handler = Callable[[dict], tuple]
+_WITHOUT_RESOURCES = {"DELETE_COMPLETE", "REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"}
 _reasons: dict[str, str] = {}  # stack ID -> why its exports cannot be as its template has them
 
 
@@ -44,24 +48,34 @@ async def _delete_or_return(ministack_delete: Callable[..., Any], stack_name: st
                             **named: Any) -> None:
     stack = cloudformation._stacks[stack_name]
     names = [each["ExportName"] for each in stack.get("Outputs", []) if each.get("ExportName")]
-    status, stack["StackStatusReason"] = stack["StackStatus"], _in_use(stack_id, dict.fromkeys(names, "deleted"))
-    if not stack["StackStatusReason"]:
+    status, in_use = stack["StackStatus"], _in_use(stack_id, dict.fromkeys(names, "deleted"))
+    stack["StackStatusReason"] = ""
+    if not in_use:
         await ministack_delete(stack_name, stack_id, *more, **named)
         return
-    for each, reason in (("DELETE_IN_PROGRESS", ""), (status, stack["StackStatusReason"])):
-        stack["StackStatus"] = each
+    for each, reason in (("DELETE_IN_PROGRESS", ""), (status, in_use)):
+        stack.update(StackStatus=each, StackStatusReason=reason)
         stacks._add_event(stack_id, stack_name, stack_name, "AWS::CloudFormation::Stack", each, reason, stack_id)
         await asyncio.sleep(0.1)
 
 
 def _in_use(stack_id: str, changes: dict[str, str]) -> str:
     """Why one of the exports cannot be `deleted` or `updated`. Empty if none is in use."""
-    others = {name: handlers._imported_export_names(other, name) for name, other in cloudformation._stacks.items()
-              if other["StackId"] != stack_id and other["StackStatus"] != "DELETE_COMPLETE"}
+    others = {name: _imported(name, other) for name, other in cloudformation._stacks.items()
+              if other["StackId"] != stack_id and other["StackStatus"] not in _WITHOUT_RESOURCES}
     for export, change in changes.items():
         if users := [name for name, imported in others.items() if export in imported]:
-            return f"Export {export} cannot be {change} as it is in use by {' and '.join(users)}"
+            names = " and ".join(filter(None, (", ".join(users[:-1]), users[-1])))
+            return (f"Delete canceled. Cannot delete export {export} as it is in use by {names}." if change == "deleted"
+                    else f"Export {export} cannot be updated as it is in use by {names}")
     return ""
+
+
+def _imported(name: str, stack: dict) -> set[str]:
+    """MiniStack also counts what conditions leave out."""
+    template, conditions = stack.get("_template") or {}, stack.get("_conditions") or {}
+    used = {section: template_errors.created(template.get(section), conditions) for section in ("Resources", "Outputs")}
+    return set(handlers._imported_export_names({**stack, "_template": {**template, **used}}, name))
 
 
 def _resolve_outputs(ministack_resolve: Callable[..., tuple], *arguments: Any) -> tuple:
