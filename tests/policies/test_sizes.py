@@ -1,22 +1,19 @@
 """No policy is too long: each template with the longest value of each parameter, in each partition."""
 
-import json
 import re
 
 import pytest
 
+from tests.local.policies import sizes
+from tests.local.policies.sizes import length
 from tests.local.policies.statements import as_list
 from tests.policies import scene
 from tests.policies.longest import LISTS, PARTITIONS, deployed, in_policies, longest, template_of, variants
 from tests.templates.deployed import source
 
-# IAM's limits: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-TRUST = 2_048
-# "You can add as many inline policies as you want [...], but the total aggregate policy size" has a limit: same page.
-INLINE = {"user": 2_048, "role": 10_240, "group": 5_120}
 # Policies with a limit of their own:
 # https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
-DOCUMENTS = {"AWS::IAM::ManagedPolicy": 6_144, "AWS::Organizations::Policy": 5_120}
+DOCUMENTS = {"AWS::IAM::ManagedPolicy": sizes.MANAGED, "AWS::Organizations::Policy": 5_120}
 # One policy for each resource, however many of the templates' resources its statements come from:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html
 # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-language-api-permissions-reference.html
@@ -28,23 +25,18 @@ DOCUMENTS = {"AWS::IAM::ManagedPolicy": 6_144, "AWS::Organizations::Policy": 5_1
 RESOURCES = {"s3": 20_480, "sns": 30_720, "sqs": 8_192, "events": 10_240, "ecr": 10_240, "kms": 32_768, "lambda": 20_480}
 
 
-def length(*documents):
-    """White space does not count, except in control policies that are created outside of the console."""
-    return sum(len(json.dumps(document, separators=(",", ":"))) for document in documents)
-
-
 def measured(stack):
     """Each policy, or all policies of one principal or resource, with its limit and its length."""
     resources, together = stack.deployed.template["Resources"], {}
     for policy in stack.policies():
         kind = resources[policy.logical_id]["Type"]
         if policy.side == "trust":
-            yield policy.place, TRUST, length(policy.document)
+            yield policy.place, sizes.TRUST, length(policy.document)
         elif kind in DOCUMENTS:
             yield policy.place, DOCUMENTS[kind], length(policy.document)
         elif policy.side == "identity":
             for principal in policy.principals:
-                limit = INLINE[principal.split(":")[5].split("/")[0]]
+                limit = sizes.INLINE[principal.split(":")[5].split("/")[0]]
                 together.setdefault((principal, limit), []).append(policy.document)
         else:
             limit = RESOURCES[policy.resource.split(":")[2]]
@@ -84,4 +76,4 @@ def test_text_in_a_policy_has_a_greatest_length(path):
 
 def test_each_kind_of_policy_is_measured():
     measured_limits = {limit for path in scene.templates() for _, limit, _ in measured(deployed(path, "aws"))}
-    assert {TRUST, RESOURCES["s3"], RESOURCES["kms"], *INLINE.values(), *DOCUMENTS.values()} <= measured_limits
+    assert {sizes.TRUST, RESOURCES["s3"], RESOURCES["kms"], *sizes.INLINE.values(), *DOCUMENTS.values()} <= measured_limits

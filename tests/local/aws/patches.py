@@ -17,6 +17,7 @@ _ADDITIONS = (
     "iam.user_tags",
     "iam.deletion",
     "iam.group_resource",
+    "iam.policy_sizes",
     "servicequotas.api",
     "secretsmanager.versions",
     "secretsmanager.rotation",

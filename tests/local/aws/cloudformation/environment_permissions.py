@@ -105,7 +105,7 @@ def _topic(change: Change) -> list[Need]:
         return _each("sns:GetTopicAttributes sns:DeleteTopic", arn)
     wanted = _each("sns:CreateTopic" if change.old is None else "sns:SetTopicAttributes", arn)
     if change.differs("Subscription"):
-        wanted += _each("sns:Subscribe" if change.old is None else "sns:Subscribe sns:Unsubscribe", arn)
+        wanted += _each("sns:Subscribe" if change.old is None else "sns:ListSubscriptionsByTopic sns:Subscribe sns:Unsubscribe", arn)
     return [*wanted, *_each("sns:GetTopicAttributes", arn), *tags_of(change, arn, "sns:TagResource", "sns:UntagResource")]
 
 
@@ -132,7 +132,12 @@ def _custom_resource(change: Change) -> list[Need]:
     return _each("lambda:InvokeFunction", str(change.properties.get("ServiceToken", "")))
 
 
+def _queue_policy(change: Change) -> list[Need]:
+    return [Need("sqs:SetQueueAttributes", arn_of("sqs", url.rsplit("/", 1)[-1])) for url in change.properties.get("Queues", [])]
+
+
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
+    "AWS::CloudFormation::CustomResource": _custom_resource,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::Dashboard": _of_steps(
         _dashboard, "cloudwatch:PutDashboard cloudwatch:GetDashboard", "cloudwatch:PutDashboard",
@@ -145,7 +150,11 @@ _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::S3::BucketPolicy": _of_steps(
         lambda change: f"arn:aws:s3:::{change.properties.get('Bucket', '')}", "s3:GetBucketPolicy s3:PutBucketPolicy",
         "s3:GetBucketPolicy s3:PutBucketPolicy", "s3:GetBucketPolicy s3:DeleteBucketPolicy"),
-    "AWS::SecretsManager::RotationSchedule": _rotation, "AWS::SNS::Topic": _topic, "AWS::SQS::Queue": _queue,
+    "AWS::SecretsManager::RotationSchedule": _rotation,
+    "AWS::SNS::Subscription": _of_steps(
+        lambda change: str(change.properties.get("TopicArn", "")), "sns:Subscribe", "sns:SetSubscriptionAttributes",
+        "sns:GetSubscriptionAttributes sns:Unsubscribe"),
+    "AWS::SNS::Topic": _topic, "AWS::SQS::Queue": _queue, "AWS::SQS::QueuePolicy": _queue_policy,
 }
 
 

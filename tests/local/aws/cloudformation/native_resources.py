@@ -1,11 +1,9 @@
-"""MiniStack's resource types that differ from AWS's: lost properties, replaced and large policies."""
+"""MiniStack's resource types that differ from AWS's: lost properties, replaced policies, invalid schedules."""
 
-import json
-from functools import partial
 from typing import Any
 
 from ministack.core.responses import new_uuid
-from ministack.services import codebuild
+from ministack.services import codebuild, eventbridge
 from ministack.services.cloudformation import provisioners, stacks
 
 from tests.local.aws.cloudformation import resource_types
@@ -18,30 +16,23 @@ _FORGOTTEN = {name: name[:1].lower() + name[1:] for name in (
     "AutoRetryLimit", "BuildBatchConfig", "Cache", "ConcurrentBuildLimit", "Description", "EncryptionKey",
     "FileSystemLocations", "LogsConfig", "QueuedTimeoutInMinutes", "SecondaryArtifacts", "SecondarySources",
     "SecondarySourceVersions", "SourceVersion", "VpcConfig")} | {"Visibility": "projectVisibility"}
-# Characters without white space, of a policy's document, and of all documents in a role, and the messages.
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-# https://github.com/aws-cloudformation/cfn-lint/issues/3804, https://github.com/aws/aws-cdk/issues/4465
-_POLICY_SIZES = {"AWS::IAM::ManagedPolicy": (6_144, "Cannot exceed quota for PolicySize: 6144"),
-                 "AWS::IAM::Role": (10_240, "Maximum policy size of 10240 bytes exceeded for role {name}")}
 _NUMBERS = {"AutoRetryLimit", "ConcurrentBuildLimit", "QueuedTimeoutInMinutes"}
 
 
 def install() -> None:
     _keep_whole_build_projects()
     _refuse_to_replace_named_policies()
-    for kind, (limit, message) in _POLICY_SIZES.items():
-        resource_types.also(kind, lambda _physical_id, _props: None, partial(_check_sizes, limit, message))
+    resource_types.also("AWS::Events::Rule", lambda _physical_id, _props: None, _check_schedule)
     # "Tags ... all stack-level tags are propagated to resources that CloudFormation supports": rules have tags.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
 
 
-def _check_sizes(limit: int, message: str, name: str, props: dict[str, Any]) -> None:
-    documents = [props.get("PolicyDocument", {}), *(each["PolicyDocument"] for each in props.get("Policies") or [])]
-    if sum(len("".join(json.dumps(each).split())) for each in documents) > limit:
-        shown = message.format(name=props.get("RoleName", name))
-        raise resource_types.handler_error(f"{shown} (Service: Iam, Status Code: 409, Request ID: {new_uuid()})",
-                                           "ServiceLimitExceeded")
+def _check_schedule(_name: str, props: dict[str, Any]) -> None:
+    """MiniStack checks it only in an update. The message: https://github.com/aws-cloudformation/cfn-lint/issues/2141"""
+    if not eventbridge._validate_schedule_expression(props.get("ScheduleExpression", "")):
+        raise ValueError("Parameter ScheduleExpression is not valid. (Service: AmazonCloudWatchEvents; Status Code: 400; "
+                         f"Error Code: ValidationException; Request ID: {new_uuid()}; Proxy: null)")
 
 
 def _refuse_to_replace_named_policies() -> None:

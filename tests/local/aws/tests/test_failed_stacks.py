@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.local.aws.testing import Stack, error_of
+from tests.local.aws.testing import Stack, allow, error_of, policy, trust
 
 FAILING = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::ImportValue": "absent"}}}
 
@@ -81,16 +81,28 @@ def test_stack_with_a_used_export_returns_to_its_status(aws, stack, name, status
         exporting["Resources"]["B"] = {"Type": "AWS::SNS::Topic"}
         cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(exporting))
         assert stack.wait() == status
-    users = [Stack(aws, f"{name}-{each}") for each in ("a", "b")]
+    users = [Stack(aws, f"{name}-{each}") for each in ("a", "b", "c")]
+    importing = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::ImportValue": name}}}
     for user in users:
-        display = {"DisplayName": {"Fn::ImportValue": name}}
-        assert user.create({"A": {"Type": "AWS::SNS::Topic", "Properties": display}}) == "CREATE_COMPLETE"
+        assert user.create({"A": importing}) == "CREATE_COMPLETE"
+    # These import nothing.
+    failed, without = Stack(aws, f"{name}-failed"), Stack(aws, f"{name}-without")
+    assert failed.create({"A": importing, "B": {**FAILING, "DependsOn": "A"}}) == "ROLLBACK_COMPLETE"
+    cloudformation.create_stack(StackName=without.name, TemplateBody=json.dumps({
+        "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}},
+        "Resources": {"A": {"Type": "AWS::SNS::Topic"}, "B": {**importing, "Condition": "Never"}},
+        "Outputs": {"A": {"Value": {"Fn::If": ["Never", {"Fn::ImportValue": name}, "a"]}}}}))
+    assert without.wait() == "CREATE_COMPLETE"
     assert stack.delete() == status
-    reason = f"Export {name} cannot be deleted as it is in use by {name}-a and {name}-b"
+    reason = f"Delete canceled. Cannot delete export {name} as it is in use by {name}-a, {name}-b and {name}-c."
     assert cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatusReason"] == reason
     begun, ended = stack.events()[-2:]
     assert (begun["ResourceStatus"], ended["ResourceStatus"], ended["ResourceStatusReason"]) == ("DELETE_IN_PROGRESS", status, reason)
-    taken = Stack(aws, f"{name}-c")
+    exporting["Resources"]["C"] = {"Type": "AWS::SNS::Topic"}
+    cloudformation.update_stack(StackName=name, TemplateBody=json.dumps(exporting))
+    assert stack.wait() == "UPDATE_COMPLETE"
+    assert "StackStatusReason" not in cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+    taken = Stack(aws, f"{name}-taken")
     cloudformation.create_stack(StackName=taken.name, TemplateBody=json.dumps(exporting))
     assert taken.wait() == "ROLLBACK_COMPLETE"
     assert rollbacks(taken) == [f"Export with name {name} is already exported by stack {name}"]
@@ -124,37 +136,96 @@ def test_stack_names_the_change_set_that_was_executed(aws, stack, name):
     by_id = cloudformation.describe_change_set(ChangeSetName=change_set["Id"])
     assert (by_id["ChangeSetName"], by_id["ExecutionStatus"]) == ("a", "EXECUTE_FAILED")
     assert error_of(cloudformation.describe_change_set, StackName=name, ChangeSetName="a")[0] == "ChangeSetNotFound"
-    cloudformation.update_stack(StackName=name, TemplateBody=json.dumps({"Resources": {**failing, "B": failing["A"]}}))
-    assert stack.wait() == "UPDATE_COMPLETE"
-    assert described() is None
+    stack.delete()
+    assert error_of(cloudformation.describe_change_set, ChangeSetName=change_set["Id"])[0] == "ChangeSetNotFound"
 
 
-def test_policy_beyond_iams_limit_fails_its_resource(aws, stack, name):
-    def policy(size):
-        empty = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "", "Resource": "*"}]}
-        characters = size - len("".join(json.dumps(empty).split()))
-        return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": f"s3:{'a' * (characters - 3)}", "Resource": "*"}]}
+def sized(size):
+    empty = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "", "Resource": "*"}]}
+    characters = size - len("".join(json.dumps(empty).split()))
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": f"s3:{'a' * (characters - 3)}", "Resource": "*"}]}
 
-    fits = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": policy(6_144)}}
-    assert stack.create({"A": fits}) == "CREATE_COMPLETE"
-    trust = {"Version": "2012-10-17", "Statement": []}
-    inline = [{"PolicyName": each, "PolicyDocument": policy(size)} for each, size in (("a", 5_000), ("b", 5_241))]
-    for reason, kind, properties in (
-            ("Cannot exceed quota for PolicySize: 6144", "ManagedPolicy", {"PolicyDocument": policy(6_145)}),
-            (f"Maximum policy size of 10240 bytes exceeded for role {name}", "Role", {
-                "RoleName": name, "AssumeRolePolicyDocument": trust, "Policies": inline})):
-        failing = Stack(aws, f"{name}-{kind}")
-        assert failing.create({"A": {"Type": f"AWS::IAM::{kind}", "Properties": properties}}) == "ROLLBACK_COMPLETE"
-        [event] = [event for event in failing.events() if event["ResourceStatus"] == "CREATE_FAILED"]
-        assert reason in event["ResourceStatusReason"]
+
+def inline(*sizes):
+    return {"Policies": [{"PolicyName": str(size), "PolicyDocument": sized(size)} for size in sizes]}
+
+
+TRUST = {"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []}}
+ATTACHED = ["arn:aws:iam::aws:policy/AdministratorAccess"]
+
+
+@pytest.mark.parametrize(("kind", "fits", "exceeds", "reason"), [
+    ("ManagedPolicy", {"PolicyDocument": sized(6_144)}, {"PolicyDocument": sized(6_145)}, "quota for PolicySize: 6144"),
+    ("Role", {**TRUST, **inline(5_000, 5_240)}, {**TRUST, **inline(5_000, 5_241)}, "size of 10240 bytes exceeded for role "),
+    ("Role", {"AssumeRolePolicyDocument": sized(2_048)}, {"AssumeRolePolicyDocument": sized(2_049)}, "quota for ACLSizePerRole: 2048"),
+    ("Role", {**TRUST, "ManagedPolicyArns": ATTACHED * 10}, {**TRUST, "ManagedPolicyArns": ATTACHED * 11}, "quota for PoliciesPerRole: 10"),
+    ("User", inline(1_000, 1_048), inline(1_000, 1_049), "size of 2048 bytes exceeded for user ")])
+def test_policy_beyond_iams_limit_fails_its_resource(aws, stack, name, kind, fits, exceeds, reason):
+    resources = {"A": {"Type": f"AWS::IAM::{kind}", "Properties": fits}}
+    assert Stack(aws, f"{name}-fits").create(resources) == "CREATE_COMPLETE"
+    resources["A"]["Properties"] = exceeds
+    assert reason in failed(stack, resources)
+
+
+def test_policies_beyond_the_limit_of_their_user_fail(stack):
+    resources = {each: {"Type": "AWS::IAM::Policy", "Properties": {
+        "PolicyName": each, "PolicyDocument": sized(1_025), "Users": [{"Ref": "User"}]}} for each in "AB"}
+    assert "size of 2048 bytes exceeded for user " in failed(stack, {"User": {"Type": "AWS::IAM::User"}, **resources})
+
+
+def failed(stack, resources):
+    """Why the creation failed."""
+    assert stack.create(resources) == "ROLLBACK_COMPLETE"
+    return next(event["ResourceStatusReason"] for event in stack.events() if event["ResourceStatus"] == "CREATE_FAILED")
+
+
+def test_role_creates_policies_of_queues_and_subscriptions(aws, stack, name):
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust("cloudformation.amazonaws.com"))["Role"]
+    iam.put_role_policy(RoleName=name, PolicyName="a", PolicyDocument=policy(allow(["sqs:*", "sns:*"], "*")))
+    resources = {
+        "Queue": {"Type": "AWS::SQS::Queue"}, "Topic": {"Type": "AWS::SNS::Topic"},
+        "Policy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
+            "Queues": [{"Ref": "Queue"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]}}},
+        "Subscription": {"Type": "AWS::SNS::Subscription", "Properties": {
+            "TopicArn": {"Ref": "Topic"}, "Protocol": "sqs", "Endpoint": {"Fn::GetAtt": ["Queue", "Arn"]}}}}
+    assert stack.create(resources, RoleARN=role["Arn"]) == "CREATE_COMPLETE"
+    assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_rule_with_an_invalid_schedule_fails(stack):
+    rule = {"Type": "AWS::Events::Rule", "Properties": {"ScheduleExpression": "cron(0 6 * * *)"}}
+    assert failed(stack, {"A": rule}).startswith("Parameter ScheduleExpression is not valid. ")
+
+
+def topic(name):
+    return f'{{"Resources": {{"A": {{"Type": "AWS::SNS::Topic", "Properties": {{"DisplayName": {name}}}}}}}}}'
 
 
 @pytest.mark.parametrize(("body", "message"), [
     ("Resources:\n  A: {\n", "Template format error: YAML not well-formed. (line 3, column 1)"),
     ("template.yaml", "Template format error: unsupported structure."),
+    ('{"Resources": [1]}', "Template format error: Every Resources member must be an object."),
     ("{}", "Template format error: At least one Resources member must be defined."),
     ('{"Conditions": {"B": {"Fn::Equals": [{"Ref": "A"}, ""]}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',
      "Template format error: Unresolved dependencies [A]. Cannot reference resources in the Conditions block of the template"),
+    ('{"Conditions": {"A": {"Condition": "B"}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',
+     "Template format error: Unresolved condition dependencies [B] in the Conditions block of the template"),
+    ('{"AWSTemplateFormatVersion": "2010-09-10", "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',
+     "Template format error: unsupported value for AWSTemplateFormatVersion."),
+    ('{"Resources": {"A": {}}}', "Template format error: [/Resources/A] Every Resources object must contain a Type member."),
+    ('{"Resources": {"Type": "AWS::SNS::Topic"}}', "Template format error: [/Resources/Type] resource definition is malformed"),
+    ('{"Resources": {"A_B": {"Type": "AWS::SNS::Topic"}}}', "Template format error: Resource name A_B is non alphanumeric."),
+    (topic('{"Ref": "AWS::Nothing"}'),
+     "Template format error: Unresolved resource dependencies [AWS::Nothing] in the Resources block of the template"),
+    (topic('{"Fn::If": ["B", "a", "b"]}'), "Template error: unresolved condition dependency B in Fn::If"),
+    (topic('{"Fn::Sub": ["a"]}'), "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a "
+     "string as first argument, and an optional second argument to specify a mapping of values to replace in the string"),
+    # Also where the condition is false.
+    ('{"Conditions": {"C": {"Fn::Equals": ["a", "b"]}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}, "B": {'
+     '"Type": "AWS::SNS::Topic", "Condition": "C", "Properties": {"DisplayName": {"Ref": "D"}}}}}',
+     "Template format error: Unresolved resource dependencies [D] in the Resources block of the template"),
     ('{"Outputs": {"A": {"Value": {"Fn::GetAtt": ["B", "Arn"]}}}, "Resources": {"A": {"Type": "AWS::SNS::Topic"}}}',
      "Template error: instance of Fn::GetAtt references undefined resource B"),
     ('{"Resources": {"A": {"Type": "AWS::SNS::Topic", "DependsOn": "A"}}}', "Circular dependency between resources: [A]")])
