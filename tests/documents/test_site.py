@@ -129,6 +129,17 @@ def test_search_must_find_pages_that_exist_before_decisions(monkeypatch, tmp_pat
     assert len(build_site.search_failures(tmp_path)) == 2
 
 
+def test_states_of_the_search_are_separated(tmp_path):
+    worker = tmp_path / "assets/javascripts/workers/search.1.min.js"
+    worker.parent.mkdir(parents=True)
+    worker.write_text("a;e=e+s+o.id}")
+    site_scripts.correct_search(tmp_path)
+    assert worker.read_text() == 'a;e=e+s+o.id+";"}'
+    worker.write_text("of another version")
+    with pytest.raises(SystemExit, match="expected once"):
+        site_scripts.correct_search(tmp_path)
+
+
 SHIM = '<script src="https://unpkg.com/iframe-worker/shim"></script>'
 
 

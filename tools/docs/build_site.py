@@ -192,6 +192,7 @@ def main() -> int:
         except Abort as error:
             print(error, file=sys.stderr)
             return 1
+    site_scripts.correct_search(SITE)
     has_scripts = site_scripts.add_to(SITE, _SCRIPTS)
     if not shutil.which("node"):
         print("The site's search was not checked, because node was not found")
