@@ -133,11 +133,11 @@ def test_states_of_the_search_are_separated(tmp_path):
     worker = tmp_path / "assets/javascripts/workers/search.1.min.js"
     worker.parent.mkdir(parents=True)
     worker.write_text("a;e=e+s+o.id}")
-    site_scripts.correct_search(tmp_path)
+    build_site.correct_search(tmp_path)
     assert worker.read_text() == 'a;e=e+s+o.id+";"}'
     worker.write_text("of another version")
     with pytest.raises(SystemExit, match="expected once"):
-        site_scripts.correct_search(tmp_path)
+        build_site.correct_search(tmp_path)
 
 
 SHIM = '<script src="https://unpkg.com/iframe-worker/shim"></script>'

@@ -59,6 +59,8 @@ SEARCHES = {
     "docs/runbook/while-it-is-down.md": ["down", "GitLab is down", "function down", "outage", "bad gateway"],
 }
 _PROJECT = "docs/project/"
+# In the script of the search.
+_STATE = "e=e+s+o.id"
 _PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
 
@@ -156,6 +158,16 @@ def header() -> dict[str, str]:
     return name if "OWNER" in package["repository"] else {**name, "repo_url": package["repository"]}
 
 
+def correct_search(site: Path) -> None:
+    """lunr names a state of its index by letters and numbers in one text. So words with digits may get the states of others,
+    and each search that meets them finds nothing: https://github.com/olivernn/lunr.js/issues/503. This separates them."""
+    (worker,) = (site / "assets/javascripts/workers").glob("search.*.min.js")
+    text = worker.read_text()
+    if text.count(_STATE) != 1:
+        raise SystemExit(f"correcting the site's search: {worker.name} has {_STATE} {text.count(_STATE)} times, expected once")
+    worker.write_text(text.replace(_STATE, f'{_STATE}+";"'))
+
+
 def searches() -> dict[str, str]:
     """Each search with the page that it must find first."""
     asked = {query: page for page, queries in SEARCHES.items() for query in queries}
@@ -192,7 +204,7 @@ def main() -> int:
         except Abort as error:
             print(error, file=sys.stderr)
             return 1
-    site_scripts.correct_search(SITE)
+    correct_search(SITE)
     has_scripts = site_scripts.add_to(SITE, _SCRIPTS)
     if not shutil.which("node"):
         print("The site's search was not checked, because node was not found")

@@ -37,8 +37,6 @@ _KEEP_SIZE = """<script>
         mermaid.render = (id, text) => render(id, useMaxWidth ? text.replace(/^(flowchart|graph) LR/m, "$1 TB") : text) }
       </script>"""
 _SHIM = "https://unpkg.com/iframe-worker/shim"
-# In the script of the search.
-_STATE = "e=e+s+o.id"
 # Material's own script, with the path from the page to the folder of the site.
 _BUNDLE = re.compile(r'<script src="([^"]*)assets/javascripts/bundle\.')
 
@@ -85,16 +83,6 @@ def add_to(site: Path, scripts: Path) -> bool:
     for file in site.rglob("*.html"):
         file.write_text(with_local_scripts(file.read_text()))
     return True
-
-
-def correct_search(site: Path) -> None:
-    """lunr names a state of its index by letters and numbers in one text. So words with digits may get the states of others,
-    and each search that meets them finds nothing: https://github.com/olivernn/lunr.js/issues/503. This separates them."""
-    (worker,) = (site / "assets/javascripts/workers").glob("search.*.min.js")
-    text = worker.read_text()
-    if text.count(_STATE) != 1:
-        raise SystemExit(f"correcting the site's search: {worker.name} has {_STATE} {text.count(_STATE)} times, expected once")
-    worker.write_text(text.replace(_STATE, f'{_STATE}+";"'))
 
 
 if __name__ == "__main__":
