@@ -161,9 +161,9 @@ def commands() -> str:
         "The file `cfn-gitops` of the release folder checks, shows and changes environments. It needs Python 3.9 or newer, and\n"
         "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`. In a folder without that file, name\n"
         "`--env` with the EnvID, and `--region`.",
-        "It first prints account, region and environment. Before it changes anything, it lists the changes and asks. `--yes`\n"
-        "answers. After Ctrl-C, SIGTERM or SIGHUP, CloudFormation finishes its operations, and a second run continues with the\n"
-        "rest.",
+        "It first prints account, region and environment. Before it changes anything, it lists the changes, and asks for a word\n"
+        "that the prompt names: the command, `yes`, or the stack's name. `--yes` answers. After Ctrl-C, SIGTERM or SIGHUP,\n"
+        "CloudFormation finishes its operations, and a second run continues with the rest.",
         table(["Exit status", "Meaning"], [
             ["0", "Nothing is wrong, or the change is done"],
             ["1", "A finding, a failure or a refused prompt, even if something else was not read"],
