@@ -3,6 +3,7 @@
 https://www.mkdocs.org/user-guide/configuration/#hooks
 """
 
+from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -27,6 +28,7 @@ _TAGS = {"docs/concepts/rotation.md": ["rotate"], "docs/how-to/adopt-what-exists
          "docs/how-to/approvers.md": ["MFA"], "docs/runbook/README.md": ["stuck"],
          "docs/how-to/connect-gitlab.md": ["CA"], "docs/how-to/freeze-and-thaw.md": ["holiday", "pause"],
          "docs/how-to/notifications.md": ["Slack", "email"], "docs/how-to/second-environment.md": ["promote", "production"],
+         "docs/how-to/rights.md": ["privilege"], "docs/how-to/tags.md": ["TagKeys"],
          "docs/how-to/undo-a-deployment.md": ["rollback", "revert", "history"], "docs/runbook/while-it-is-down.md": ["outage"]}
 
 
@@ -50,6 +52,16 @@ class TableLabels(Extension):
 def on_config(config: Any) -> Any:
     config.markdown_extensions.append(TableLabels())
     return config
+
+
+def on_post_build(config: Any) -> None:
+    """The search's lunr joins letters of terms and numbers of nodes without a separator. So terms with digits may be taken for others,
+    and then a search finds nothing."""
+    [worker] = Path(config.site_dir, "assets/javascripts/workers").glob("search.*.js")
+    before, joined, after = worker.read_text().partition("e=e+s+o.id")
+    if not joined:
+        raise ValueError(f"{worker.name} has another TokenSet.toString: look whether it separates its parts")
+    worker.write_text(f'{before}{joined}+","{after}')
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
