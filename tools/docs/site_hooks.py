@@ -3,7 +3,6 @@
 https://www.mkdocs.org/user-guide/configuration/#hooks
 """
 
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -52,16 +51,6 @@ class TableLabels(Extension):
 def on_config(config: Any) -> Any:
     config.markdown_extensions.append(TableLabels())
     return config
-
-
-def on_post_build(config: Any) -> None:
-    """The search's lunr joins letters of terms and numbers of nodes without a separator. So terms with digits may be taken for others,
-    and then a search finds nothing."""
-    [worker] = Path(config.site_dir, "assets/javascripts/workers").glob("search.*.js")
-    before, joined, after = worker.read_text().partition("e=e+s+o.id")
-    if not joined:
-        raise ValueError(f"{worker.name} has another TokenSet.toString: look whether it separates its parts")
-    worker.write_text(f'{before}{joined}+","{after}')
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
