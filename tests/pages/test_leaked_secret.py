@@ -1,5 +1,6 @@
 """docs/runbook/leaked-secret.md and leaked-token.md: an attacker pushes with the mirror's password, or has a token."""
 
+import re
 from pathlib import Path
 
 from tests.local.aws import LocalAws
@@ -35,8 +36,9 @@ def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: L
     kept = infra.push_only().commit
     assert f"{foreign}\t{MAIN}" in reader.run(names + compare)
 
-    assert "AWSCURRENT" in reader.run(names + rotate)
+    [version] = re.findall('"VersionId": "(.*)"', reader.run(names + rotate))
     assert aws.rotated(SECRET)["events"][-1] == "RotationSucceeded"
+    assert "AWSCURRENT" in aws.client("secretsmanager").describe_secret(SecretId=SECRET)["VersionIdsToStages"][version]
     infra.arrives(MAIN, kept)
     assert leaked.status(repository) == 401
     reader.run(names + delete)
