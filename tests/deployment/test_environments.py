@@ -203,7 +203,7 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     aws = scene.aws if account == "same" else scene.aws.in_account(OTHER)
     developer = Folder(aws, scene.dev.working.directory, tmp_path, GIT_SSL_CAINFO=str(scene.folder.directory / "ca.pem"))
     folder = Folder(aws, scene.folder.directory, tmp_path, scene.gitlab.url)
-    create_branch, store_token, deploy = blocks(PAGE)
+    create_branch, store_token, limit_to_dev, deploy = blocks(PAGE)
     [shown] = blocks(PAGE, "toml")
 
     login = scene.source.developer()
@@ -211,6 +211,8 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     developer.run(create_branch)
     scene.source.project.protect("production")
     folder.run(store_token, typed=scene.gitlab.token)
+    if account == "same":
+        folder.run(limit_to_dev)
     folder.run(scene.tag.replace("gitlab/infra", "gitlab/infra-prd"))
     [tags] = [line for line in blocks(TAGS, "toml")[0].splitlines() if "ResourceTags" in line]
     # 40 with those of the page.

@@ -106,9 +106,9 @@ def steps(gitlab_url: str) -> list[tuple[str, str, list[str]]]:
             f"    --tags Key=cfn-gitops:gitlab-url,Value={gitlab_url} < {_TOKEN_FILE}"]),
         ("Step 3", "git has a login for this project:", [
             f"git clone {gitlab_url}/{_PROJECT}.git ../infra",
-            "cp examples/project/* ../infra",
+            "cp -r examples/project/. ../infra",
             f'git -C ../infra add . && git -C ../infra commit -m "First" && git -C ../infra push origin {_BRANCH}']),
-        ("Step 4", "with this line in `parameter_overrides` too:", [f'    "GitLabUrl={gitlab_url}",']),
+        ("Step 4", "with this line instead of that of `GitLabUrl`:", [f'    "GitLabUrl={gitlab_url}",']),
         ("Step 5", "there is no console. Olivia approves, as soon as the approval waits:", [
             "./cfn-gitops approve infra --env dev --profile olivia"])]
 
@@ -124,6 +124,8 @@ def greet_in_empty_account(aws: LocalAws, gitlab: LocalGitLab) -> None:
             write(f"    {line}")
     write("")
     write("Then `./cfn-gitops status --env dev` shows the project. Push another change to deploy it.")
+    write(f"This GitLab has the project {_PROJECT} only, no web page, and no protected tags. The account has the")
+    write("stack people-dev of templates/people.yaml, with Olivia in group-dev-approvers.")
     write("`exit` or Ctrl-D leaves the shell, stops both, and deletes their data and this folder.")
     write("")
 

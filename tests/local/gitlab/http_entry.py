@@ -135,11 +135,16 @@ class _Handler(git_backend.Handler):
         if instead:
             seen.status = instead.status
             return self._send(instead.status, instead.body, {"Content-Type": "text/plain", **instead.headers})
+        try:
+            body_content = json.loads(content or "{}")
+        except ValueError:
+            seen.status = 415
+            return self._send(415, '{"error": "the local GitLab accepts JSON only"}', {"Content-Type": "application/json"})
         answer = door.emulator.call(self.command, self.path, self.headers, content)
         seen.status = answer.status_code
         if answer.status_code in (200, 201) and self.command != "GET" and _OF_REPORTS.search(url.path):
             seen.written = answer.content()
-        exchange = Exchange(self.command, self.path, json.loads(content or "{}"), answer.status_code, answer.content())
+        exchange = Exchange(self.command, self.path, body_content, answer.status_code, answer.content())
         for kind, faults in (("request", exchange.request_faults()), ("answer to", exchange.answer_faults())):
             door.emulator.complaints += [f"{kind} {self.command} {url.path}: {fault}" for fault in faults]
         return self._send(answer.status_code, answer.text, {"Content-Type": "application/json", **answer.headers})
