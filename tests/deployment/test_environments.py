@@ -146,7 +146,7 @@ def test_changed_env_id_fails_if_the_replacement_is_created_first(scene: Scene) 
 def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     dev = scene.dev
     assert dev.deploy(scene.first) == "Succeeded", dev.said()
-    [policy, _], [create], [lines], [resources] = (blocks(ALLOW, each) for each in ("json", "sh", "toml", "yaml"))
+    [policy, _], [create, change], [lines], [resources] = (blocks(ALLOW, each) for each in ("json", "sh", "toml", "yaml"))
     denied = dev.push_only(template=with_resources(resources)).commit
     dev.waits_for_approval(dev.execution_of(denied))
     project, missing = dev.source.project, (
@@ -171,13 +171,14 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     scene.folder.write_parameters("dev", scene.shown.replace("]\n", f"{lines}]\n"), **scene.of_gitlab)
     scene.folder.run("sam deploy --config-env dev", typed="y\n")
     assert "DeployPolicyArns allow" in str(scene.environment.outputs()["PipelinesMayDeploy"])
+    scene.folder.run(change.replace("arn:aws:iam::111122223333:policy/deploy-dev", arn))
     execution = json.loads(scene.folder.run(start))["pipelineExecutionId"]
     eventually(lambda: "Pipelines may not" not in project.commit_notes(denied)[0].body, "a note without missing rights")
     dev.decide(execution)
     assert dev.ended(execution) == "Succeeded" and dev.deployed_commit() == denied, dev.said()
     names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in dev.deployed.resources()}
     assert all(name.startswith("cfnstack-dev-infra-") for name in names.values())
-    scene.aws.client("lambda").invoke(FunctionName=names["Function"], Payload=json.dumps({"id": "1"}))
+    scene.aws.client("lambda").invoke(FunctionName=names["OrdersFunction"], Payload=json.dumps({"id": "1"}))
     assert scene.aws.client("dynamodb").scan(TableName=names["Orders"])["Count"] == 1
     # The picture of the README.
     renamed = resources.replace("BillingMode:", "TableName: !Sub table-${EnvID}-orders\n    BillingMode:")

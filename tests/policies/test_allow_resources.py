@@ -109,11 +109,11 @@ def test_example_is_accepted_by_cfn_lint(tmp_path):
 def test_role_of_the_example_does_what_its_policies_allow(tmp_path):
     table = TABLE.format("cfnstack-dev-shop-Orders-X")
     stack = Deployed(template=source(example(tmp_path)), attributes={"Orders.Arn": table}, EnvID="dev", Commit="0" * 40)
-    properties = stack.properties("Role")
+    properties = stack.properties("OrdersRole")
     assert properties["PermissionsBoundary"] == DEPLOYED_BOUNDARY
     boundary = scene.stacks()["template"].deployed.properties("DeployedRolesBoundary")["PolicyDocument"]
     own = tuple(policy["PolicyDocument"] for policy in properties["Policies"])
-    role = Caller(account=PIPELINES, role="cfnstack-dev-shop-Role-X", identity=own, boundary=boundary)
+    role = Caller(account=PIPELINES, role="cfnstack-dev-shop-OrdersRole-X", identity=own, boundary=boundary)
     assert denied(role, {"dynamodb:PutItem", "dynamodb:GetItem"}, table) == {"dynamodb:GetItem"}
     assert denied(role, {"dynamodb:PutItem"}, TABLE.format("table-dev-others"))
     # test_deployed_roles.py has everything that the boundary denies to a role with all permissions.

@@ -124,8 +124,8 @@ def greet_in_empty_account(aws: LocalAws, gitlab: LocalGitLab) -> None:
             write(f"    {line}")
     write("")
     write("Then `./cfn-gitops status --env dev` shows the project. Push another change to deploy it.")
-    write(f"This GitLab has the project {_PROJECT} only, no web page, and no protected tags. The account has the")
-    write("stack people-dev of templates/people.yaml, with Olivia in group-dev-approvers.")
+    write(f"This GitLab has no other project than {_PROJECT}, no web page, and no protected tags.")
+    write("The account has the stack people-dev of templates/people.yaml, with Olivia as an approver.")
     write("`exit` or Ctrl-D leaves the shell, stops both, and deletes their data and this folder.")
     write("")
 
