@@ -10,27 +10,37 @@ from tests.play.pipelines import Project
 from tests.play.steps import ROOT
 from tests.deployment.pages import Folder, blocks
 
-PAGE = ROOT / "docs/how-to/remove.md"
+PAGE, ALLOW = ROOT / "docs/how-to/remove.md", ROOT / "docs/how-to/allow-resources.md"
 
 
 def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader: Folder, tmp_path: Path) -> None:
-    look, deployed, projects, environment, uploads, shared, token = blocks(PAGE)
+    look, buckets, deployed, projects, environment, uploads, shared, people, policy, token = blocks(PAGE)
+    [create_people] = [block for block in blocks(ROOT / "docs/how-to/approvers.md") if "create-user" in block]
+    [document, _], create_policy = blocks(ALLOW, "json"), blocks(ALLOW)[0]
     before = steps.deletion_marks(aws)  # of other pages' projects
     functions = look[:look.rindex("aws cloudformation")]
     reader.run("aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-shop "
                "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev ProjectID=shop BranchName=main")
     shop = Project(aws, "dev", "shop", tmp_path, lambda: steps.login(aws, "codecommit-mirror/user-dev-shop-mirror"), "main")
     assert shop.deploy(shop.push().commit) == "Succeeded", shop.said()
+    reader.run(create_people)
+    (reader.directory / "deploy-dev.json").write_text(document)
+    arn = reader.run(create_policy).strip()
+    aws.client("iam").create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
     stacks = reader.run(look)
     for name in ("cfnstack-dev-infra", "cfnstack-dev-shop", "project-dev-shop", "cfn-gitops-dev"):
         assert f"{name}\t" in stacks, stacks
 
-    assert "FAILED" not in reader.run(functions + deployed)
-    assert "project-dev-shop" in reader.run(functions + projects)
+    assert reader.run(buckets).split() == []
+    assert "FAILED" not in reader.run(deployed)
+    assert "project-dev-shop" in reader.run(projects)
     reader.run(environment, typed="cfn-gitops-dev\n")
     assert infra.source.project.mirrors() == []
     reader.run(functions + uploads + shared)
     reader.run("aws cloudformation wait stack-delete-complete --stack-name aws-sam-cli-managed-default")
+    reader.run(people)
+    aws.client("iam").delete_user(UserName="olivia")
+    reader.run(policy.replace("arn:aws:iam::111122223333:policy/deploy-dev", arn))
     reader.run(token)
     assert {kind: names for kind, names in steps.what_is_there(aws).items() if names} == {"secrets": ["gitlab/infra"]}
     tombstones = [name for name in steps.deletion_marks(aws) if name not in before and name.startswith("cfn-gitops-dev/deletions/")]
