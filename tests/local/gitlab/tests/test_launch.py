@@ -48,6 +48,11 @@ def test_over_tls_its_own_authority_has_to_be_trusted(tmp_path: Path, target: Ta
         assert gitlab.complaints == []
 
 
+def test_form_is_rejected_without_a_fault_of_the_server(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
+    assert api.ask("POST", "/protected_branches", data={"name": "dev"}).status_code == 415
+    assert "dev" not in project.protected() and gitlab.complaints == []
+
+
 def test_only_matching_requests_get_the_response_instead(api: Api, gitlab: LocalGitLab, project: HeldProject) -> None:
     gitlab.answers_instead(429, 1, "Retry later\n", {"Retry-After": "7"}, method="POST", path=r"/protected_branches$")
     assert api.ask("GET", "/protected_branches").status_code == 200
