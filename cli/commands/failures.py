@@ -136,8 +136,8 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
         output.write(*_lines_of(failure, name))
         if remedy := failure.get("Remedy"):
             output.write(f"  {output.selecting(remedy)}")
-        # The function hides values of parameters.
-        if "StackName" in failure and (failure.get("Resources") or failure.get("NotListed")):
+        # The function hides values of parameters. A stack without a status does not exist, or is not known.
+        if "StackStatus" in failure and (failure.get("Resources") or failure.get("NotListed")):
             output.write(output.selecting(f"  With CloudFormation's own reasons: cfn-gitops failures {failure['StackName']} --env {env}"))
     elif not problems:
         output.write(f"Project {name} has no failure{_rejected(row.get('Rejection'))}")

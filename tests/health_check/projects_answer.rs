@@ -454,6 +454,15 @@ async fn failed_build_has_its_phase_and_no_line_of_its_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn missing_template_has_its_remedy_and_no_resources() {
+    let (fake, _) = shop(&properties()).await;
+    let text = "File [root-stack-shop.yaml] does not exist in artifact [BuildArtifact]";
+    let attempt = ("CreateChangeSet", "Failed", Some(text));
+    run(&fake, "e2", 1, "Failed", &[attempt]);
+    check(&fake, &["Failure"], expect![[r#"Failure: {"Action":"CreateChangeSet","At":"<time>","Cause":"File [root-stack-shop.yaml] does not exist in artifact [BuildArtifact]. Set DeployTemplatePath (Deploy.TemplatePath, Deploy.TemplateConfiguration) to its path in the build's output, deploy that, and start an execution","Commit":"c0ffee0000000002","ExecutionId":"e2","StackName":"cfnstack-dev-shop","StackStatus":"CREATE_COMPLETE","Title":"Change c0ffee0000000002"}"#]]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn stopped_build_is_not_a_failed_command() {
     let (fake, _) = shop(&properties()).await;
     run(

@@ -18,6 +18,10 @@ pub const HIDDEN_REASON: &str =
 pub const GONE: &str = "its change set was executed or deleted before. Retry all actions of the stage (in the console: Retry \
     stage), which asks for a new approval";
 
+/// The remedy after the text that the output of the build lacks the template or its configuration.
+const NO_FILE: &str = ". Set DeployTemplatePath (Deploy.TemplatePath, Deploy.TemplateConfiguration) to its path in the build's \
+    output, deploy that, and start an execution";
+
 /// The words of a template that no person has approved.
 #[derive(Clone, Copy, Debug)]
 pub struct Template<'a> {
@@ -48,7 +52,7 @@ pub enum Audience<'a> {
 ///
 /// The IDs of environment and project stay, because the status and the note show them. Most
 /// projects pass them as parameters. A denial of the deploy role is shown with its remedy. So is a
-/// missing change set: only the failed actions of a stage were retried.
+/// missing file, and a missing change set: only the failed actions of a stage were retried.
 pub fn shown_reason(
     reason: &str,
     values: &Values,
@@ -94,13 +98,19 @@ pub fn shown_reason(
         }
         None => without_values(reason),
     };
-    shown.unwrap_or_else(|| HIDDEN_REASON.to_owned())
+    let remedy = if lacks_file(reason) { NO_FILE } else { "" };
+    shown.map_or(HIDDEN_REASON.to_owned(), |shown| shown + remedy)
 }
 
 /// Whether an action failed because its change set was executed, or deleted, before. The text:
 /// <https://github.com/aws/aws-cdk/issues/11995>.
 pub fn is_gone(reason: &str) -> bool {
     reason.starts_with("ChangeSet [") && reason.contains("] does not exist")
+}
+
+/// Whether an action failed because the output of the build lacks a file.
+pub fn lacks_file(reason: &str) -> bool {
+    reason.starts_with("File [") && reason.contains("] does not exist in artifact [")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::cloudformation::StackStatus;
 use crate::common::stop::Stop;
-use crate::feedback::change_sets::{Audience, code};
+use crate::feedback::change_sets::{Audience, code, lacks_file};
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::deployment::{FailedAction, FailedDeployment, Unlisted};
 use crate::feedback::failures::{build, deployment, values};
@@ -54,6 +54,8 @@ impl Cause {
                 let values = values::of_operation(aws, deployed, action, is_newest).await?;
                 Ok(Cause::Build(build.shown(values, names)))
             }
+            // Nothing has reached CloudFormation.
+            CREATE_CHANGE_SET | DEPLOY if lacks_file(&action.summary) => Ok(Cause::Summary),
             CREATE_CHANGE_SET | DEPLOY => {
                 let of = FailedAction {
                     names,
