@@ -143,9 +143,10 @@ impl FailedExecution<'_> {
         let obstacle = status.and_then(|it| stack_obstacle(&it, &deployed.stack_name));
         let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
         let remedy = match obstacle {
+            // A command is shown to members alone.
             Some(obstacle) => obstacle,
             None if is_of_build => format!(
-                "Read its log: sam logs --cw-log-group /aws/codebuild/{} --start-time 1day",
+                "In GitLab, the note on the commit has CodeBuild's message. Read its log: sam logs --cw-log-group /aws/codebuild/{} --start-time 1day",
                 names.build_project()
             ),
             None if read.action(DEPLOY).is_some() => {
