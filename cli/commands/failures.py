@@ -89,7 +89,8 @@ def _show_stack(environment: Environment, stack: dict[str, Any], output: Output)
     lines = failures.lines()
     unread = [str(each) for each in (failures.error and explained(failures.error), failures.hint) if each]
     if lines:
-        output.write(heading(name), *(f"  {line}" for line in lines))
+        is_deployed = name.startswith(name_of("deployed_stack", environment.env_id))
+        output.write(heading(name, is_deployed), *(f"  {line}" for line in lines))
     else:
         end = "" if unread else ". CloudFormation gives no reason" if has_failed(status) else ". Its latest operation has not failed"
         output.write(f"Stack {name} is in {status}{end}")

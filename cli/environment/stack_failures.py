@@ -212,5 +212,7 @@ def _finding(event: dict[str, Any]) -> _Failed:
     return _Failed(event.get("LogicalResourceId", "?"), event.get("ResourceType", "?"), [reason])
 
 
-def heading(stack_name: str) -> str:
-    return f"Stack {stack_name}: what failed (docs/runbook/failed-stack.md):"
+def heading(stack_name: str, is_deployed: bool) -> str:
+    """`is_deployed` if a pipeline deploys the stack."""
+    page = "README.md, When an execution fails" if is_deployed else "failed-stack.md"
+    return f"Stack {stack_name}: what failed (docs/runbook/{page}):"

@@ -116,7 +116,7 @@ def test_own_stack_of_a_project_is_read(account: FakeAccount, aws: Recorded, run
     answers(account, projects(project("shop", Owner=owner, Problems=[problem])))
     ended = run("failures", "shop")
     assert (ended.status, ended.out.splitlines()[1:]) == (1, [
-        f"Stack {NAME}: what failed (docs/runbook/failed-stack.md):", "  Queue (AWS::SQS::Queue): It exists already",
+        f"Stack {NAME}: what failed (docs/runbook/README.md, When an execution fails):", "  Queue (AWS::SQS::Queue): It exists already",
         f"Project shop: stack {NAME}: its latest update failed"])
     # The function concludes whether a status is a problem.
     child = {"Name": "gitops-dev-shop", "Status": "UPDATE_ROLLBACK_COMPLETE"}
@@ -140,7 +140,7 @@ def test_stacks_are_read_without_the_function(account: FakeAccount, aws: Recorde
     ended = run("failures", "shop")
     obstacle, *lines = ended.out.splitlines()[1:]
     assert ended.status == 1 and "function cfn-gitops-dev-read" in obstacle and lines == [
-        f"Stack {NAME}: what failed (docs/runbook/failed-stack.md):", "  Queue (AWS::SQS::Queue): It exists already"]
+        f"Stack {NAME}: what failed (docs/runbook/README.md, When an execution fails):", "  Queue (AWS::SQS::Queue): It exists already"]
 
 
 INVALID = {"errorType": "InvalidQuestion", "errorMessage": "Projects.ProjectID is not the ID of a project"}
