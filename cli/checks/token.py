@@ -231,6 +231,10 @@ class InGitLab:
                               "default branch protection is switched off")
         if not is_whole:
             return NotChecked(subject, f"none of the first {len(listed)} protected branches is this one in the project itself")
+        branches, are_all = self._page("repository/branches", name=str)
+        if are_all and branch not in [each["name"] for each in branches]:
+            return Found(subject, f"the project has no branch {branch}", "Set BranchName to the branch that is deployed, or push this one "
+                         "and protect it", CODES["branch_not_mirrored"])
         return Found(subject, f"{'only a group protects it' if is_own else 'it is not protected'}, so GitLab would not mirror it",
                      "Protect it in the project itself: Settings, Repository, Protected branches", CODES["branch_not_mirrored"])
 

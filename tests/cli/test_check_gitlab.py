@@ -396,6 +396,14 @@ def listing(part: str, *elements: Any) -> Callable[[Scene], None]:
     return lambda scene: scene.gitlab.answers_instead(200, body=json.dumps(elements), path=f"/{part}$")
 
 
+def unprotected(*elements: Any) -> Callable[[Scene], None]:
+    """These are the protected branches of a project that has the branch."""
+    def plant(scene: Scene) -> None:
+        listing("protected_branches", *elements)(scene)
+        listing("repository/branches", {"name": BRANCH})(scene)
+    return plant
+
+
 def showing(**members: Any) -> Callable[[Scene], None]:
     return lambda scene: scene.show(**members)
 
@@ -413,8 +421,9 @@ FAULTS: list[tuple[Callable[[Scene], None], str, str, str]] = [
     (showing(marked_for_deletion_on="2026-11-20"), "project", "CFG-409", "marked for deletion since 2026-11-20"),
     (showing(repository_object_format="sha256"), "repository-format", "CFG-415", "its objects are sha256"),
     (showing(repository_access_level="disabled"), "branch", "CFG-422", "the repository is switched off"),
-    (listing("protected_branches"), "branch", "CFG-414", "it is not protected"),
-    (listing("protected_branches", {"name": "*", "inherited": True}), "branch", "CFG-414", "only a group protects it"),
+    (unprotected(), "branch", "CFG-414", "it is not protected"),
+    (lambda scene: scene.parameters.update(BranchName="main"), "branch", "CFG-414", "the project has no branch main"),
+    (unprotected({"name": "*", "inherited": True}), "branch", "CFG-414", "only a group protects it"),
     (listing("remote_mirrors", *({"id": number, "enabled": True} for number in range(10))), "mirrors", "CFG-410", "10 are enabled"),
     *((lambda scene, part=part, status=status, body=body: scene.gitlab.answers_instead(  # type: ignore[misc]
         status, body=body, path=f"/{part}$"), row, "CFG-412", f"GitLab answers HTTP {status}: {words}")
