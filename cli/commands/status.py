@@ -258,6 +258,8 @@ class Row:
         found, name = self._found, shortened(self.name, _MAX_NAME)
         for each in found["Problems"]:
             yield Note(name, f"{each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", remedy=remedy_of(each))
+        if self._is_read and found.get("HasPipeline") is False and "Mirrors" not in found:
+            yield Note(name, "no push yet, and no stack declares a mirror", remedy="Set GitLabProject, or push to its repository")
         yield from self._end_notes(name)
         for each in found.get("Mirrors", []):
             if "Problem" in each:

@@ -49,7 +49,7 @@ def every_state() -> dict[str, Any]:
             *({"ExecutionId": each, "Stage": "Deploy", "IsWaitingBefore": True} for each in ("e7", "e8")), {"ExecutionId": "e9", "Stage": "Build", "IsWaitingBefore": True}]}),
         project("busy", 4, "Stopped", Holds=[{"Held": "held by the disabled transition into stage Deploy", "Stage": "Deploy", "By": OLIVIA,
                                               "Since": "2026-11-27T07:00:00Z", "Reason": "sale\n\x1b[31m凍結", "Remedy": "To end the freeze: cfn-gitops thaw busy --env dev"}]),
-        project("fresh", HasPipeline=False, Deployed=None, Newest=None, Drift=[]),
+        project("fresh", HasPipeline=False, Deployed=None, Newest=None, Drift=[], Mirrors=None),
         *(project(name, Version=version, IsOutdated=True) for name, version in (("legacy", 1), ("legacy2", 1), ("older", 0))),
         project("mail", Mirrors=[{"Subject": MIRROR, "Problem": "its latest push failed", "Remedy": "Correct this cause", "Code": "CFG-401"}]),
         project("media", Drift=drift),
@@ -75,7 +75,7 @@ Account 111122223333, region eu-central-1, environment dev
 !  legacy   4f2a9c1b  9d     deployed     no      no 6h        yes       ok
 !  legacy2  4f2a9c1b  9d     deployed     no      no 6h        yes       ok
 !  older    4f2a9c1b  9d     deployed     no      no 6h        yes       ok
-   fresh    -         -      no push yet  no      -            no        ok
+   fresh    -         -      no push yet  no      -            no        -
    refused  4f2a9c1b  9d     rejected 1h  no      no 6h        no        ok
    shop     4f2a9c1b  9d     deployed     no      no 6h        no        ok
    web      4f2a9c1b  9d     running 4m   no      no 6h        no        ok
@@ -105,6 +105,8 @@ media: stack gitops-dev-media differed from its template 6h ago
 legacy, legacy2: its pipeline has version 1, which is older than the function's
 older: its pipeline has version 0, which is older than the function's
     Upgrade it: cfn-gitops upgrade --env dev
+fresh: no push yet, and no stack declares a mirror
+    Set GitLabProject, or push to its repository
 refused: rejected 1h ago by {OLIVIA}, commit 9c8b7a6f
     not today
 16 projects: 1 failed, 1 broken, 2 not read, 1 with a broken mirror, 1 waiting for approval, 2 frozen, 1 drifted, 3 outdated
