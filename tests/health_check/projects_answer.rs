@@ -499,7 +499,7 @@ async fn failed_deployment_lists_the_resources_of_nested_stacks() {
     fake.fail_deployment(DEPLOYED, &[outer]);
     end(&fake, Some("Bucket already exists"));
     check(&fake, &["Failure", "Deployed", "Approvals"], expect![[r#"
-        Failure: {"Action":"Deploy","At":"<time>","Cause":"Data/Bucket (AWS::S3::Bucket): the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"If the former release has to be deployed again, revert the merge request, or run cfn-gitops undo shop --env dev","Resources":[{"Path":"Data/Bucket","Reason":"the reason is not shown, because it may contain a value of a parameter","Type":"AWS::S3::Bucket"}],"StackName":"cfnstack-dev-shop","StackStatus":"UPDATE_ROLLBACK_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}
+        Failure: {"Action":"Deploy","At":"<time>","Cause":"Data/Bucket (AWS::S3::Bucket): the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Correct the cause, then merge or start an execution. Without a correction, revert the merge request","Resources":[{"Path":"Data/Bucket","Reason":"the reason is not shown, because it may contain a value of a parameter","Type":"AWS::S3::Bucket"}],"StackName":"cfnstack-dev-shop","StackStatus":"UPDATE_ROLLBACK_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}
         Approvals: []"#]]).await;
 }
@@ -609,7 +609,7 @@ async fn rollback_is_shown_with_its_failure() {
     check(&fake, &["Deployed", "Newest", "Failure"], expect![[r#"
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","Title":"Change c0ffee0000000001"}
         Newest: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","IsRollback":true,"Status":"Succeeded","Title":"Change c0ffee0000000001"}
-        Failure: {"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","NotListed":"CodePipeline shows another execution or attempt as the latest one of the stage","Remedy":"If the former release has to be deployed again, revert the merge request, or run cfn-gitops undo shop --env dev","StackName":"cfnstack-dev-shop","StackStatus":"CREATE_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}"#]]).await;
+        Failure: {"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","NotListed":"CodePipeline shows another execution or attempt as the latest one of the stage","Remedy":"Correct the cause, then merge or start an execution. Without a correction, revert the merge request","StackName":"cfnstack-dev-shop","StackStatus":"CREATE_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]

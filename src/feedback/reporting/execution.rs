@@ -8,7 +8,8 @@ use aws_smithy_types::DateTime;
 use crate::clients::aws::{Aws, CallError};
 pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::{
-    APPROVAL, ExecutionStatus, Trigger, commit_of, list_until, status_of, trigger_of,
+    APPROVAL, ExecutionStatus, MAX_SEARCHED, Trigger, commit_of, find, list_while, status_of,
+    trigger_of,
 };
 use crate::gitops_pipeline::holds::DisabledTransition;
 
@@ -35,6 +36,9 @@ pub struct Execution {
     pub status: String,
     /// Whether no later execution has begun.
     pub is_newest: bool,
+    /// Whether an earlier execution has deployed another commit. `false` if none of those that were
+    /// listed has.
+    pub has_former_release: bool,
     pub started: Option<SystemTime>,
     /// When it last changed.
     pub updated: Option<SystemTime>,
@@ -79,15 +83,20 @@ pub async fn newest_of_same_commit(
     pipeline_name: &str,
     id: &str,
 ) -> Result<Option<Execution>, CallError> {
-    let is_it = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
-    let listed = list_until(aws, pipeline_name, is_it).await?.unwrap_or_default();
-    let this = listed.iter().find(|one| one.pipeline_execution_id() == Some(id));
-    let Some(commit) = this.and_then(commit_of) else {
-        return Ok(None);
+    let newest = |listed: &[PipelineExecutionSummary]| {
+        let commit = commit_of(find(listed, id)?)?;
+        // CodePipeline lists the newest execution first.
+        read(
+            listed.iter().find(|one| commit_of(one) == Some(commit))?,
+            listed,
+        )
     };
-    // CodePipeline lists the newest execution first.
-    let newest = listed.iter().find(|one| commit_of(one) == Some(commit));
-    Ok(newest.and_then(|newest| read(newest, &listed)))
+    let lacks_release = |listed: &[_]| newest(listed).is_some_and(|it| !it.has_former_release);
+    let needs_more = |listed: &[_]| {
+        listed.len() < MAX_SEARCHED && (find(listed, id).is_none() || lacks_release(listed))
+    };
+    let listed = list_while(aws, pipeline_name, needs_more).await?;
+    Ok(listed.and_then(|listed| newest(&listed)))
 }
 
 /// The newest execution of each commit, of those that were `listed` and changed after `since`, or
@@ -148,9 +157,13 @@ pub fn with_commit(
         }
     };
     let is_this = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
+    let is_release = |one: &PipelineExecutionSummary| {
+        status_of(one) == ExecutionStatus::Succeeded && commit_of(one) != Some(commit)
+    };
     // CodePipeline lists the newest execution first.
     Some(Execution {
         is_newest: listed.first().is_some_and(is_this),
+        has_former_release: listed.iter().skip_while(|one| !is_this(one)).any(is_release),
         id: id.to_owned(),
         commit: commit.to_owned(),
         state,

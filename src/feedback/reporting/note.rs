@@ -17,7 +17,9 @@ use std::fmt::Write;
 
 use crate::clients::gitlab::ProjectDetails;
 use crate::feedback::approval::{Doubt, is_unchanged, person_of};
-use crate::feedback::change_sets::{Change, code, counts, sentence, short_commit, write_table};
+use crate::feedback::change_sets::{
+    Change, code, counts, is_gone, sentence, short_commit, write_table,
+};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::note_content::{CHANGE_SET, plain};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
@@ -103,6 +105,7 @@ pub enum ExecutionEnd {
 pub struct NoteState {
     pub approval: Option<ApprovalEnd>,
     pub end: ExecutionEnd,
+    pub has_former_release: bool,
 }
 
 impl NoteState {
@@ -123,7 +126,11 @@ impl NoteState {
                 ExecutionEnd::Failed(failed.map(|action| action.name.clone()))
             }
         };
-        NoteState { approval, end }
+        NoteState {
+            approval,
+            end,
+            has_former_release: execution.has_former_release,
+        }
     }
 
     /// The state if `approval` is all that is known.
@@ -131,6 +138,7 @@ impl NoteState {
         NoteState {
             approval,
             end: ExecutionEnd::Open,
+            has_former_release: false,
         }
     }
 
@@ -274,7 +282,7 @@ impl NoteOf<'_> {
     ) -> String {
         let text = match (failure, &state.end) {
             (Some(failure), _) => failure.text.clone(),
-            (None, ExecutionEnd::Deployed) => {
+            (None, ExecutionEnd::Deployed) if state.has_former_release => {
                 way_back("To go back to the former release", self.names)
             }
             (None, _) => String::new(),
@@ -364,8 +372,24 @@ pub fn short(note: &str) -> String {
     )
 }
 
+/// The remedy after the deployment of an execution that failed, of a stack that CloudFormation can
+/// update. A deployment that failed has left the former release. If an alarm failed, the new one is
+/// deployed. Its change set may have been executed before.
+pub fn remedy(execution: &Execution, names: &ResourceNames) -> String {
+    let Some(deployment) = execution.action(DEPLOY) else {
+        return String::new();
+    };
+    if deployment.state == ActionState::Failed && !is_gone(&deployment.summary) {
+        return "\nCorrect the cause, then merge or start an execution. Without a correction, revert the merge request\n".to_owned();
+    }
+    if execution.has_former_release && execution.state != ExecutionState::RolledBack {
+        return way_back("If the former release has to be deployed again", names);
+    }
+    String::new()
+}
+
 /// How to deploy the former release again, after the condition of the sentence.
-pub fn way_back(condition: &str, names: &ResourceNames) -> String {
+fn way_back(condition: &str, names: &ResourceNames) -> String {
     let ResourceNames { env_id, project_id } = names;
     let undo = code(&format!("cfn-gitops undo {project_id} --env {env_id}"));
     format!("\n{condition}, revert the merge request, or run {undo}\n")

@@ -18,6 +18,14 @@ pub fn with_note<T>(read: impl FnOnce(NoteOf<'_>) -> T) -> T {
     })
 }
 
+fn state(approval: Option<ApprovalEnd>, end: ExecutionEnd) -> NoteState {
+    NoteState {
+        approval,
+        end,
+        has_former_release: false,
+    }
+}
+
 fn failure(text: &str) -> FailureText {
     FailureText {
         attempt: "a1".to_owned(),
@@ -139,16 +147,13 @@ fn headline_shows_approval_and_end_of_the_execution() {
             "An execution was superseded on its way to `dev`",
         ),
     ] {
-        assert_eq!(NoteState { approval, end }.text("`dev`"), expected);
+        assert_eq!(state(approval, end).text("`dev`"), expected);
     }
 }
 
 #[test]
 fn written_note_is_read_again() {
-    let state = NoteState {
-        approval: None,
-        end: ExecutionEnd::Failed(None),
-    };
+    let state = state(None, ExecutionEnd::Failed(None));
     with_note(|of| {
         let waiting = of.waiting(&[]);
         let written = Written::parse(&waiting);
@@ -170,6 +175,13 @@ fn written_note_is_read_again() {
         };
         let deployed = of.ended(&ended, None, None);
         assert!(of.is_shown(&ended, &deployed) && !of.is_shown(&state, &deployed));
+        assert!(!deployed.contains("cfn-gitops undo"), "{deployed}");
+        let later = NoteState {
+            has_former_release: true,
+            ..ended
+        };
+        let deployed = of.ended(&later, None, None);
+        assert!(deployed.contains("cfn-gitops undo shop"), "{deployed}");
     });
 }
 

@@ -25,6 +25,7 @@ fn execution(state: ExecutionState, actions: &[(&str, ActionState, &str)]) -> Ex
     };
     Execution {
         is_newest: true,
+        has_former_release: false,
         held_before: None,
         id: "new".to_owned(),
         commit: "c0ffee".to_owned(),

@@ -14,9 +14,8 @@ use crate::feedback::change_sets::Audience;
 use crate::feedback::failures::deployment::{FailedDeployment, ListedFailure};
 use crate::feedback::reporting::cause::{Cause, stack_obstacle};
 use crate::feedback::reporting::execution::{self, Action, ActionState, Execution};
-use crate::feedback::reporting::note::way_back;
-use crate::feedback::reporting::outputs;
-use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY, commit_of};
+use crate::feedback::reporting::{note, outputs};
+use crate::gitops_pipeline::executions::{APPROVAL, BUILD, commit_of};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::DeployedTarget;
 
@@ -143,16 +142,13 @@ impl FailedExecution<'_> {
         let obstacle = status.and_then(|it| stack_obstacle(&it, &deployed.stack_name));
         let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
         let remedy = match obstacle {
-            // A command is shown to members alone.
             Some(obstacle) => obstacle,
+            // A command is shown to members alone.
             None if is_of_build => format!(
                 "In GitLab, the note on the commit has CodeBuild's message. Read its log: sam logs --cw-log-group /aws/codebuild/{} --start-time 1day",
                 names.build_project()
             ),
-            None if read.action(DEPLOY).is_some() => {
-                way_back("If the former release has to be deployed again", names)
-            }
-            None => String::new(),
+            None => note::remedy(read, names),
         };
         shown.set_text("Remedy", &one_line(&remedy));
         Ok(())

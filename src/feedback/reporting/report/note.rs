@@ -18,7 +18,7 @@ use crate::feedback::reporting::plan::Topic;
 use crate::feedback::reporting::written_notes::{NotePost, WrittenNotes};
 use crate::feedback::reporting::{changes, note};
 use crate::feedback::{change_sets, failures, rights};
-use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
+use crate::gitops_pipeline::executions::APPROVAL;
 
 /// The state that the notes about the commit have to show.
 enum Desired {
@@ -219,7 +219,7 @@ async fn of_failure(
     let body = match need {
         NoteNeed::Copy(shown) if may_copy_log(context).await => note::without_commands(shown),
         _ => {
-            let failure = failure(facts, state, attempt.clone(), need).await?;
+            let failure = failure(facts, attempt.clone(), need).await?;
             let changes = changes(facts, !notes.are_empty()).await;
             note_of(context, &facts.url()).ended(state, Some(&failure), changes.as_deref())
         }
@@ -251,7 +251,6 @@ async fn may_copy_log(context: &Context<'_>) -> bool {
 /// Why the execution failed, for its notes.
 async fn failure(
     facts: &Facts<'_>,
-    state: &NoteState,
     attempt: String,
     need: NoteNeed<'_>,
 ) -> Result<FailureText, ReportError> {
@@ -283,8 +282,8 @@ async fn failure(
     let status = cause.stack_status(aws, &settings.stack_name, &facts.execution).await;
     if let Some(obstacle) = status.and_then(|it| stack_obstacle(&it, &settings.stack_name)) {
         text += &obstacle;
-    } else if facts.execution.action(DEPLOY).is_some() && state.end != ExecutionEnd::RolledBack {
-        text += &note::way_back("If the former release has to be deployed again", names);
+    } else {
+        text += &note::remedy(&facts.execution, names);
     }
     Ok(FailureText {
         attempt,
