@@ -59,7 +59,7 @@ fn replacements_and_removals_come_first() {
     ]);
     expect![[r#"
         <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 123456789012/eu-central-1 -->
-        **Changes to `dev` wait for an approval**: [execution](https://console/x)
+        **Changes to `dev` wait for an approval**: [execution](https://console/x) of project shop
 
         <!-- change set -->
         Commit `c0ffee00`, stack `cfnstack-dev-shop`: 1 **replaced**, 1 **removed**, 2 modified, 2 added
@@ -154,7 +154,7 @@ fn code_has_no_line_breaks() {
 fn empty_change_set_has_no_table() {
     expect![[r#"
         <!-- cfn-gitops deployment dev/shop c0ffee00c0ffee00 123456789012/eu-central-1 -->
-        **Changes to `dev` wait for an approval**: [execution](https://console/x)
+        **Changes to `dev` wait for an approval**: [execution](https://console/x) of project shop
 
         <!-- change set -->
         Commit `c0ffee00`, stack `cfnstack-dev-shop`: no resource changes

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! <!-- cfn-gitops deployment dev/shop 8c1b… 1234…/eu-central-1 failure 5f3b… -->  the marker
-//! **The deployment to `dev` failed**: [execution](…)              the headline
+//! **The deployment to `dev` failed**: [execution](…) of project shop  the headline
 //!
 //! …                                                               why it failed
 //!
@@ -321,7 +321,11 @@ impl NoteOf<'_> {
             let late = if failure.is_late { LATE } else { "" };
             let _ = write!(head, "{FAILURE}{}{late} ", failure.attempt);
         }
-        let _ = write!(head, "-->\n**{headline}**: [execution]({})\n", self.url);
+        let (url, project) = (self.url, &self.names.project_id);
+        let _ = write!(
+            head,
+            "-->\n**{headline}**: [execution]({url}) of project {project}\n"
+        );
         head
     }
 

@@ -433,7 +433,7 @@ fn short_note_decides_only_behind_a_firewall() {
     }
     expect![[r#"
         <!-- cfn-gitops deployment dev/shop c0ffee0000000001 123456789012/eu-central-1 -->
-        **Changes to `dev` wait for an approval**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/run-1/timeline#123456789012)
+        **Changes to `dev` wait for an approval**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/run-1/timeline#123456789012) of project shop
 
         The reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.
 
@@ -458,7 +458,7 @@ fn corrected_rule_needs_the_next_tag() {
         check_health(fake).await;
         expect![[r#"
             <!-- cfn-gitops deployment dev/shop c0ffee0000000001 123456789012/eu-central-1 -->
-            **Changes to `dev` wait for an approval**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/run-1/timeline#123456789012)
+            **Changes to `dev` wait for an approval**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/run-1/timeline#123456789012) of project shop
 
             <!-- change set -->
             Commit `c0ffee00`, stack `cfnstack-dev-shop`: 1 **replaced**, 1 added

@@ -157,7 +157,7 @@ fn log_has_no_value_of_the_stack() {
         fail(fake, &["no table shop-orders-7 in dev"], "failed").await;
         expect![[r#"
             <!-- cfn-gitops deployment dev/shop c0ffee0000000001 123456789012/eu-central-1 failure e1-attempt-1 -->
-            **The build for `dev` failed**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/e1/timeline#123456789012)
+            **The build for `dev` failed**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/e1/timeline#123456789012) of project shop
 
             The build failed in phase `BUILD`: `COMMAND_EXECUTION_ERROR: Error while executing command: npm test. Reason: exit status 1`.
 
