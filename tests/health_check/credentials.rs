@@ -6,8 +6,8 @@ use expect_test::expect;
 use serde_json::json;
 
 use crate::fixture::{
-    PROJECT, SECRET, TOKEN, USER, empty_world, fake, look, look_at, mirrored, mirrored_from,
-    problem_of,
+    PROJECT, SECRET, TOKEN, USER, diagnosed, empty_world, fake, look, look_at, mirrored,
+    mirrored_from, problem_of,
 };
 use fake_aws::gitlab::Mirror;
 use fake_aws::{EmptyProjects, FakeAws, FaultKind, On};
@@ -306,6 +306,13 @@ async fn pending_rotation_without_schedule_is_ended_after_75_min() {
     let looked = look(&fake).await;
     assert!(looked.is_healthy(PROJECT));
     assert!(looked.value("CredentialAge", USER) < 0.01);
+    // The user still has the superseded credential, which is inactive.
+    let problems: Vec<_> = diagnosed(&fake)
+        .await
+        .into_iter()
+        .filter(|(_, problem)| problem.is_some())
+        .collect();
+    assert_eq!(problems, [], "after a rotation");
 }
 
 /// GitLab rejects a part of a rollback, which succeeds.

@@ -59,7 +59,8 @@ pub struct Health {
     /// When IAM created the credential. `None` if it does not exist.
     pub issued: Option<SystemTime>,
     pub is_inactive: bool,
-    /// The user's other CodeCommit credentials. During a rotation it has one.
+    /// The user's other active CodeCommit credentials. During a rotation it has one. After it, that
+    /// one is inactive.
     pub other_credentials: Vec<String>,
     /// Whether a repair was interrupted before it deactivated the former credential.
     pub has_unfinished_repair: bool,
@@ -81,7 +82,11 @@ impl Health {
             owner: None,
             issued: credential.map(|credential| credential.created),
             is_inactive: credential.is_some_and(|credential| !credential.active),
-            other_credentials: others.clone().map(|other| other.id.clone()).collect(),
+            other_credentials: others
+                .clone()
+                .filter(|other| other.active)
+                .map(|other| other.id.clone())
+                .collect(),
             has_unfinished_repair: is_repair(&current.version_id)
                 && others.clone().any(|other| other.active),
             mirrors: vec![],
