@@ -32,8 +32,8 @@ def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader
         assert f"{name}\t" in stacks, stacks
 
     assert reader.run(buckets).split() == []
-    assert "FAILED" not in reader.run(deployed)
-    assert "project-dev-shop" in reader.run(projects)
+    assert "FAILED" not in reader.run(functions + deployed)
+    assert "project-dev-shop" in reader.run(functions + projects)
     reader.run(environment, typed="cfn-gitops-dev\n")
     assert infra.source.project.mirrors() == []
     reader.run(functions + uploads + shared)
