@@ -84,7 +84,7 @@ def main() -> int:
     lines = [*failures.lines(), *filter(None, [failures.hint])] if status != 0 else []
     if lines:
         write("", to=sys.stderr)
-        write(heading(settings.stack_name), *(f"  {line}" for line in lines), to=sys.stderr)
+        write(heading(settings.stack_name, is_deployed=False), *(f"  {line}" for line in lines), to=sys.stderr)
     return status
 
 
