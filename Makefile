@@ -36,7 +36,7 @@ DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw upgrade leave undeploy try shell lint \
-        lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
+        lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z -]+:.*## / { split($$1, t, ":"); if (length(t[1]) > 16) { print "  make " t[1]; t[1] = "" } \
@@ -105,7 +105,7 @@ shell: ## a shell inside a local AWS, with the function for the example events, 
 	@tools/run/start.sh $(if $(EMPTY),empty-shell,shell) $(MAKE) --silent --jobs=2 $(INSTALLED) $(if $(EMPTY),run-function)
 	@python -m tools.run.shell $(if $(EMPTY),--empty)
 
-lint: lint-format lint-rust lint-templates lint-prose lint-structure lint-dependencies ## formatting, clippy, the template linters, prose, shape of the code, licences
+lint: lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-dependencies ## formatting, ruff, clippy, the template linters, prose, shape of the code, licences
 
 # Licences, versions and sources. Cargo downloads missing crates.
 lint-dependencies: $(INSTALLED)
@@ -117,6 +117,11 @@ audit: $(INSTALLED) ## check the dependencies with cargo-deny, including publish
 lint-format:
 	cargo fmt --all --check
 	cargo fmt --check --manifest-path tools/bench/functions/floor/Cargo.toml
+
+# ruff.toml has the width and the rules.
+lint-python: $(INSTALLED)
+	ruff format --check --quiet
+	ruff check --quiet
 
 lint-rust:
 	cargo clippy --locked --workspace --all-targets -- -D warnings

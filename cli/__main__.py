@@ -3,8 +3,10 @@
 import sys
 
 if sys.version_info < (3, 9):
-    sys.exit("cfn-gitops needs Python 3.9 or newer, and %s is Python %d.%d. Start it with a newer one, such as: python3.11 cfn-gitops"
-             % ((sys.executable,) + sys.version_info[:2]))
+    sys.exit(
+        "cfn-gitops needs Python 3.9 or newer, and %s is Python %d.%d. Start it with a newer one, such as:"
+        " python3.11 cfn-gitops" % ((sys.executable,) + sys.version_info[:2])
+    )
 
 
 def start():

@@ -16,23 +16,49 @@ from cli.environment import samconfig
 from cli.environment.account import Environment, connect
 from cli.environment.questions import OTHER_FORM, of_another_form
 from cli.shell import spelling
-from cli.shell.ending import Failure, NotLooked, WrongUse, ended
+from cli.shell.ending import ended
+from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output
 from cli.shell.terminal import loss, write, write_shown
 
 # In the order of an environment's life.
-COMMANDS = ("check", "status", "doctor", "failures", "approve", "reject", "undo", "freeze", "thaw", "upgrade", "leave", "undeploy")
-_STATUS = "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 3 if it could not look at something, 130 after an interrupt."
+COMMANDS = (
+    "check",
+    "status",
+    "doctor",
+    "failures",
+    "approve",
+    "reject",
+    "undo",
+    "freeze",
+    "thaw",
+    "upgrade",
+    "leave",
+    "undeploy",
+)
+_STATUS = (
+    "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 3 if it could not"
+    " look at something, 130 after an interrupt."
+)
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
 
 
 # Words of other tools. Each leads to its counterpart here.
 _HABITS = {
-    "-o": "--json", "--output": "--json", "--format": "--json", "--config-env": "--env", "--pre": "`check` without an option",
-    "-v": "--version", "-V": "--version", "version": "--version", "help": "--help",
+    "-o": "--json",
+    "--output": "--json",
+    "--format": "--json",
+    "--config-env": "--env",
+    "--pre": "`check` without an option",
+    "-v": "--version",
+    "-V": "--version",
+    "version": "--version",
+    "help": "--help",
     **dict.fromkeys(("deploy", "install", "bootstrap"), "`sam deploy --config-env dev`, after `check`"),
-    **dict.fromkeys(("delete", "remove", "destroy", "uninstall"), "undeploy, or leave, which keeps the projects"),
+    **dict.fromkeys(
+        ("delete", "remove", "destroy", "uninstall"), "undeploy, or leave, which keeps the projects"
+    ),
     **dict.fromkeys(("get", "list", "ls", "describe", "show"), "status"),
     **dict.fromkeys(("revert", "rollback", "redeploy"), "undo"),
     **dict.fromkeys(("stop", "pause"), "freeze"),
@@ -42,26 +68,33 @@ _HABITS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong use is status 2, with the closest known word. Options have their full names: an abbreviation of --delete-bucket
-    deletes nothing."""
+    """Wrong use is status 2, with the closest known word. Options have their full names: an abbreviation of
+    --delete-bucket deletes nothing."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Rejects an unknown argument with the options of its subcommand, which calls this. Those of the whole are others."""
+        """Rejects an unknown argument with the options of its subcommand, which calls this. Those of the
+        whole are others."""
         given, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return given, unknown
 
     def error(self, message: str) -> Any:
-        words = [word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))]
+        words = [
+            word for action in self._actions for word in (*action.option_strings, *(action.choices or ()))
+        ]
         found = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
         given = found[1] if found else ""
-        hint = f". Did you mean {_HABITS[given]}?" if given in _HABITS else spelling.did_you_mean(given, words)
+        hint = (
+            f". Did you mean {_HABITS[given]}?" if given in _HABITS else spelling.did_you_mean(given, words)
+        )
         usage = f"Usage: {self.usage % {'prog': self.prog}}. " if self.usage and "required" in message else ""
-        raise WrongUse(f"{self.prog}: {message}{hint}", f"{usage}Its arguments and examples: `{self.prog} --help`")
+        raise WrongUse(
+            f"{self.prog}: {message}{hint}", f"{usage}Its arguments and examples: `{self.prog} --help`"
+        )
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # The reader of a pipe may have ended.
@@ -70,25 +103,53 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """Each subcommand's arguments. Its module has the rest."""
-    whole = Parser(prog="cfn-gitops", description="Checks, shows and changes the environments of cfn-gitops in an AWS account.",
-                   epilog=f"Options follow the command. `cfn-gitops COMMAND --help` shows them, and examples.\n\n{_STATUS}")
+    whole = Parser(
+        prog="cfn-gitops",
+        description="Checks, shows and changes the environments of cfn-gitops in an AWS account.",
+        epilog=(
+            f"Options follow the command. `cfn-gitops COMMAND --help` shows them, and examples.\n\n{_STATUS}"
+        ),
+    )
     whole.add_argument("--version", action="version", version=version())
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name in COMMANDS:
         module = importlib.import_module(f"cli.commands.{name}")
-        first, _, rest = inspect.cleandoc(module.__doc__ or "Removed by PYTHONOPTIMIZE. See docs/reference/commands.md.").partition("\n\n")
+        first, _, rest = inspect.cleandoc(
+            module.__doc__ or "Removed by PYTHONOPTIMIZE. See docs/reference/commands.md."
+        ).partition("\n\n")
         examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
-        command = commands.add_parser(name, help=" ".join(first.split()).rstrip("."), description=f"{first}\n\n{rest}",
-                                      epilog=f"examples:\n{examples}\n\n{_STATUS}")
+        command = commands.add_parser(
+            name,
+            help=" ".join(first.split()).rstrip("."),
+            description=f"{first}\n\n{rest}",
+            epilog=f"examples:\n{examples}\n\n{_STATUS}",
+        )
         common = command.add_argument_group("environment")
-        common.add_argument("--env", default="", metavar="NAME",
-                            help="a table of samconfig.toml (default: dev). Without the file, the EnvID, with --region")
-        common.add_argument("--profile", default="", metavar="NAME",
-                            help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)")
-        common.add_argument("--region", default="", metavar="NAME",
-                            help="an AWS region (default: that of samconfig.toml, AWS_REGION, or the profile's)")
-        common.add_argument("--config-file", type=_file, default=samconfig.FILE, metavar="FILE",
-                            help="default: samconfig.toml in this folder")
+        common.add_argument(
+            "--env",
+            default="",
+            metavar="NAME",
+            help="a table of samconfig.toml (default: dev). Without the file, the EnvID, with --region",
+        )
+        common.add_argument(
+            "--profile",
+            default="",
+            metavar="NAME",
+            help="a profile of ~/.aws/config (default: that of samconfig.toml, or AWS_PROFILE)",
+        )
+        common.add_argument(
+            "--region",
+            default="",
+            metavar="NAME",
+            help="an AWS region (default: that of samconfig.toml, AWS_REGION, or the profile's)",
+        )
+        common.add_argument(
+            "--config-file",
+            type=_file,
+            default=samconfig.FILE,
+            metavar="FILE",
+            help="default: samconfig.toml in this folder",
+        )
         common.add_argument("--json", action="store_true", help="write one JSON document instead of text")
         if hasattr(module, "add_arguments"):
             module.add_arguments(command)
@@ -116,7 +177,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser().print_help(sys.stderr)
             return WrongUse.status
         if words[0].startswith("--") and len(words) > 1:
-            raise WrongUse(f"{words[0]} stands before the command", "Options follow it, as in `cfn-gitops status --env dev`")
+            raise WrongUse(
+                f"{words[0]} stands before the command",
+                "Options follow it, as in `cfn-gitops status --env dev`",
+            )
         given = parser().parse_args(words)
         module = importlib.import_module(f"cli.commands.{given.command}")
         settings = samconfig.read(given.env, given.config_file, given.region)
@@ -124,9 +188,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         profile, region = given.profile or settings.text("profile"), given.region or settings.text("region")
         file = "" if given.config_file == samconfig.FILE else str(given.config_file)
         # sam runs in the folder of the release.
-        output.selections = {"aws": _options(profile=profile, region=region),
-                             "sam": _options(profile=given.profile, region=given.region, config_file=file and str(given.config_file.resolve())),
-                             "cfn-gitops": _options(profile=given.profile, region=given.region, config_file=file)}
+        output.selections = {
+            "aws": _options(profile=profile, region=region),
+            "sam": _options(
+                profile=given.profile,
+                region=given.region,
+                config_file=file and str(given.config_file.resolve()),
+            ),
+            "cfn-gitops": _options(profile=given.profile, region=given.region, config_file=file),
+        }
         account = connect(profile, region)
         output.place(account.id, account.region, env_id)
         environment = Environment(settings, account)
@@ -135,13 +205,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except OTHER_FORM as error:
             if not environment.answered_by:
                 raise
-            failure = of_another_form(environment, environment.answered_by, f"{type(error).__name__}: {error}")
-            raise NotLooked(failure.problem, output.after_interrupt() if output.has_begun else failure.remedy) from error
+            failure = of_another_form(
+                environment, environment.answered_by, f"{type(error).__name__}: {error}"
+            )
+            raise NotLooked(
+                failure.problem, output.after_interrupt() if output.has_begun else failure.remedy
+            ) from error
 
     try:
         status = ended(run, output.after_interrupt, output.failure)
     except Exception as defect:
-        output.document["error"] = {"problem": f"a defect of cfn-gitops: {type(defect).__name__}", "remedy": "Report it"}
+        output.document["error"] = {
+            "problem": f"a defect of cfn-gitops: {type(defect).__name__}",
+            "remedy": "Report it",
+        }
         raise
     except SystemExit:
         # After --help or --version.
@@ -151,10 +228,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         output.end()
     if reason := loss():
-        write(Failure(f"the output was not written: {reason}", "Correct the cause, and run this again"), to=sys.stderr)
+        write(
+            Failure(f"the output was not written: {reason}", "Correct the cause, and run this again"),
+            to=sys.stderr,
+        )
         return status or Failure.status
     return status
 
 
 def _options(**values: str) -> str:
-    return " ".join(f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in values.items() if value)
+    return " ".join(
+        f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in values.items() if value
+    )

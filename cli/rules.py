@@ -11,12 +11,14 @@ PIPELINES: dict[str, Any] = RULES["pipelines"]
 
 
 def name_of(thing: str, env_id: str, project_id: str = "") -> str:
-    """The name of a thing of the environment. Without a project, the beginning of the names of all its projects."""
+    """The name of a thing of the environment. Without a project, the beginning of the names of all its
+    projects."""
     return _filled(PIPELINES["names"][thing], env_id, project_id)
 
 
 def event_rules(env_id: str, project_id: str = "") -> dict[str, str]:
-    """The names of a project's event rules, by what they pass: a push, a push of the image, or one to a review branch."""
+    """The names of a project's event rules, by what they pass: a push, a push of the image, or one to a
+    review branch."""
     return {kind: _filled(scheme, env_id, project_id) for kind, scheme in PIPELINES["event_rules"].items()}
 
 

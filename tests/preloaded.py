@@ -1,7 +1,9 @@
-"""`aws` and `sam` as programs that begin with their modules loaded, which takes most of the time of a short command.
+"""`aws` and `sam` as programs that begin with their modules loaded, which takes most of the time of a short
+command.
 
-A process per program loads them once and forks for each command. The command gets the arguments, environment, folder
-and open files of the program that a test or a shell starts. It then does what the installed one does, with libyaml.
+A process per program loads them once and forks for each command. The command gets the arguments, environment,
+folder and open files of the program that a test or a shell starts. It then does what the installed one does,
+with libyaml.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ _MODULES = {
     "aws": ["awscli.clidriver"],
     "sam": ["samcli.commands.deploy.deploy_context", "samcli.commands.package.package_context"],
 }
-# When they are loaded, they set folders below HOME: of the services' models, and of an assumed role's credentials.
+# When they are loaded, they set folders below HOME: of the services' models, and of an assumed role's
+# credentials.
 _READ_THE_ENVIRONMENT = {"awscli", "awscli.customizations.assumerole", "botocore.loaders"}
 # Without the site's packages it starts in 10 ms.
 _PROGRAM = """#!{python} -IS
@@ -43,7 +46,7 @@ with socket.socket(socket.AF_UNIX) as server:
     server.sendall(request)
     status = server.recv(1)
 sys.exit(status[0] if status else 255)
-"""
+"""  # noqa: E501
 
 
 def path(*names: str) -> str:
@@ -60,8 +63,13 @@ def program(name: str) -> Path:
         listening.bind(address)
         listening.listen(64)
         # Pipes: Python would take the position in the command's files from files that the process has here.
-        loaded = subprocess.Popen([sys.executable, __file__, name, str(listening.fileno())], pass_fds=[listening.fileno()],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        loaded = subprocess.Popen(
+            [sys.executable, __file__, name, str(listening.fileno())],
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
     atexit.register(_end, loaded)
     written = _directory() / name
     written.write_text(_PROGRAM.format(python=sys.executable, address=address))

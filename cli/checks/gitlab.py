@@ -1,8 +1,8 @@
 """GitLab's API, read from this machine with the token, and what its responses prove.
 
-The rules are those of the function, src/clients/gitlab: the token is sent to one address, without a redirect and without a
-proxy, and only the public CAs and the given certificates are trusted. A CA that this machine trusts in addition, as that of
-a network that inspects TLS, could read the token. So it is not trusted.
+The rules are those of the function, src/clients/gitlab: the token is sent to one address, without a redirect
+and without a proxy, and only the public CAs and the given certificates are trusted. A CA that this machine
+trusts in addition, as that of a network that inspects TLS, could read the token. So it is not trusted.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ CODES: dict[str, str] = _RULES["codes"]
 _TO_CONNECT = 5
 _LIMIT = float(_RULES["timeout_seconds"])
 _PAGE = 100
-# It was added in Python 3.10. OpenSSL then accepts a given certificate that is not a root, as the function does.
+# It was added in Python 3.10. OpenSSL then accepts a given certificate that is not a root, as the function
+# does.
 _PARTIAL_CHAIN = getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[ \t]*\r?\n([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----")
+_CERTIFICATE = re.compile(
+    r"-----BEGIN CERTIFICATE-----[ \t]*\r?\n([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----"
+)
 # A message that only repeats its status (`is_bare` in src/clients/gitlab/sanitize.rs).
 _BARE = re.compile(r"(40[134])? ?(unauthorized|forbidden|not found|project not found)?", re.IGNORECASE)
 _CHECK_URL = "Check that GitLabUrl leads to GitLab, and not to a proxy or a login page"
@@ -39,7 +42,8 @@ _CHECK_URL = "Check that GitLabUrl leads to GitLab, and not to a proxy or a logi
 
 @dataclass(eq=False)
 class Unread(Exception):
-    """GitLab was not read, for the reason with this name in `CODES`. If it `is_passing`, it proves nothing about the settings."""
+    """GitLab was not read, for the reason with this name in `CODES`. If it `is_passing`, it proves nothing
+    about the settings."""
 
     problem: str
     remedy: str
@@ -114,7 +118,10 @@ def _parts(url: str) -> tuple[str, str, int, str] | None:
     """`None` if the host or the port is not valid."""
     parts = urlsplit(url.strip().rstrip("/"))
     try:
-        host, port = (parts.hostname or "").encode("idna").decode(), parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = (
+            (parts.hostname or "").encode("idna").decode(),
+            parts.port or (443 if parts.scheme == "https" else 80),
+        )
     except ValueError:
         return None
     return parts.scheme, host, port, parts.path
@@ -128,8 +135,8 @@ class GitLab:
         self._scheme, self._host, self._port, self._prefix = _parts(url) or ("", "", 0, "")
 
     def read(self, path: str) -> dict[str, Any]:
-        """The object with a number in a successful response. Raises `Unread`, and `Denied` if GitLab itself rejects the
-        request."""
+        """The object with a number in a successful response. Raises `Unread`, and `Denied` if GitLab itself
+        rejects the request."""
         body = self._read(path).body
         if not isinstance(body, dict) or not isinstance(body.get("id"), int):
             raise self._unexpected()
@@ -139,8 +146,10 @@ class GitLab:
         """The first elements of a list, each with members of these types, and whether they are all."""
         response = self._read(f"{path}?per_page={_PAGE}")
         page = response.body
-        if not isinstance(page, list) or not all(isinstance(each, dict) and all(
-                isinstance(each.get(name), kind) for name, kind in members.items()) for each in page):
+        if not isinstance(page, list) or not all(
+            isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in members.items())
+            for each in page
+        ):
             raise self._unexpected()
         return page, len(page) < _PAGE and not response.headers.get("x-next-page")
 
@@ -153,46 +162,88 @@ class GitLab:
             raise self._redirected(response)
         answer = f"GitLab answers HTTP {status}: {message.removeprefix(f'{status} ')}"
         if status in (408, 409, 423, 425, 429) or status >= 500:
-            raise Unread(answer if message else f"{self.url} is not available now: HTTP {status}",
-                         "Run this again in some minutes", "unreachable", is_passing=True)
-        if status == 403 and response.member("error") in ("insufficient_scope", "insufficient_granular_scope"):
+            raise Unread(
+                answer if message else f"{self.url} is not available now: HTTP {status}",
+                "Run this again in some minutes",
+                "unreachable",
+                is_passing=True,
+            )
+        if status == 403 and response.member("error") in (
+            "insufficient_scope",
+            "insufficient_granular_scope",
+        ):
             raise Denied("lacks_access", answer)
         is_bare = _BARE.fullmatch(message) is not None
-        # A gateway writes no status into its message, and gives no cause: `unauthorized!` and its kin in GitLab's
-        # lib/api/helpers.rb. GitLab's lib/api/api_guard.rb describes a token by RFC 6750, section 3.1.
+        # A gateway writes no status into its message, and gives no cause: `unauthorized!` and its kin in
+        # GitLab's lib/api/helpers.rb. GitLab's lib/api/api_guard.rb describes a token by RFC 6750, section
+        # 3.1.
         is_of_token = status == 401 and response.member("error_description")
-        if response.member("message").startswith(f"{status} ") or is_of_token or (status in (400, 403) and not is_bare):
-            codes = {401: "rejected", 403: "lacks_access" if is_bare else "said_by_gitlab", 404: "project_missing"}
+        if (
+            response.member("message").startswith(f"{status} ")
+            or is_of_token
+            or (status in (400, 403) and not is_bare)
+        ):
+            codes = {
+                401: "rejected",
+                403: "lacks_access" if is_bare else "said_by_gitlab",
+                404: "project_missing",
+            }
             raise Denied(codes.get(status, "said_by_gitlab"), answer, is_bare)
-        raise Unread(f"the response of {self.url} is not that of GitLab's API (HTTP {status})", _CHECK_URL, "not_gitlab")
+        raise Unread(
+            f"the response of {self.url} is not that of GitLab's API (HTTP {status})",
+            _CHECK_URL,
+            "not_gitlab",
+        )
 
     def _redirected(self, response: Response) -> Exception:
         if not response.headers.get("location"):
             return self._unexpected()
         address = re.sub("//[^/]*@", "//", response.headers.get("location", "").partition("?")[0])
         base, _, path = address.partition("/api/v4")
-        # GitLab redirects from the path of a moved project to its number (`url_with_project_id` in lib/api/helpers.rb).
+        # GitLab redirects from the path of a moved project to its number (`url_with_project_id` in
+        # lib/api/helpers.rb).
         if re.match("/projects/[0-9]+(/|$)", path):
-            return Denied("project_missing", f"GitLab redirects to {shortened(address, 200)}: the project was moved, or GitLab "
-                          "renamed it because it is scheduled for deletion")
-        return Unread(f"{self.url} redirects to {shortened(base, 200)}, and the token is not sent there",
-                      f"If that is this GitLab's own address, set GitLabUrl and the tag to it. Otherwise: {_CHECK_URL}", "not_gitlab")
+            return Denied(
+                "project_missing",
+                f"GitLab redirects to {shortened(address, 200)}: the project was moved, or GitLab "
+                "renamed it because it is scheduled for deletion",
+            )
+        return Unread(
+            f"{self.url} redirects to {shortened(base, 200)}, and the token is not sent there",
+            f"If that is this GitLab's own address, set GitLabUrl and the tag to it. Otherwise: {_CHECK_URL}",
+            "not_gitlab",
+        )
 
     def _unexpected(self) -> Unread:
-        return Unread(f"the response of {self.url} is not as GitLab's API documents it", _CHECK_URL, "not_gitlab")
+        return Unread(
+            f"the response of {self.url} is not as GitLab's API documents it", _CHECK_URL, "not_gitlab"
+        )
 
     def _send(self, target: str) -> Response:
         connection = self._connection()
         try:
             connection.connect()
-            if isinstance(connection.sock, ssl.SSLSocket) and is_of_a_ca(connection.sock.getpeercert(binary_form=True)):
+            if isinstance(connection.sock, ssl.SSLSocket) and is_of_a_ca(
+                connection.sock.getpeercert(binary_form=True)
+            ):
                 # OpenSSL accepts it, and the function does not.
-                raise Unread(f"the certificate of {self._host} is marked as that of a CA (CA:TRUE)", "Create it with `-addext "
-                             "basicConstraints=critical,CA:FALSE`: docs/how-to/connect-gitlab.md", "not_trusted")
+                raise Unread(
+                    f"the certificate of {self._host} is marked as that of a CA (CA:TRUE)",
+                    "Create it with `-addext "
+                    "basicConstraints=critical,CA:FALSE`: docs/how-to/connect-gitlab.md",
+                    "not_trusted",
+                )
             connection.sock.settimeout(_LIMIT)
             # This header takes every kind of token: https://docs.gitlab.com/api/rest/authentication/
-            connection.request("GET", target, headers={"PRIVATE-TOKEN": self._token, "Accept": "application/json",
-                                                       "User-Agent": "cfn-gitops"})
+            connection.request(
+                "GET",
+                target,
+                headers={
+                    "PRIVATE-TOKEN": self._token,
+                    "Accept": "application/json",
+                    "User-Agent": "cfn-gitops",
+                },
+            )
             response = connection.getresponse()
             content = response.read(_RULES["max_response_bytes"] + 1)
         except (OSError, HTTPException) as error:
@@ -200,7 +251,9 @@ class GitLab:
         finally:
             connection.close()
         if len(content) > _RULES["max_response_bytes"]:
-            raise Unread(f"the response of {self.url} is larger than that of GitLab's API", _CHECK_URL, "not_gitlab")
+            raise Unread(
+                f"the response of {self.url} is larger than that of GitLab's API", _CHECK_URL, "not_gitlab"
+            )
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
@@ -220,20 +273,34 @@ class GitLab:
 
     def _explained(self, error: Exception) -> Unread:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return Unread(f"the certificate of {self._host} is not trusted: {error.verify_message.rstrip('.')}",
-                          "Correct the certificate. If a private CA signed it, set GitLabCaCertificate to the CA's certificate: "
-                          "docs/how-to/connect-gitlab.md. If your network inspects TLS, run this from another one", "not_trusted")
+            return Unread(
+                f"the certificate of {self._host} is not trusted: {error.verify_message.rstrip('.')}",
+                "Correct the certificate. If a private CA signed it, set GitLabCaCertificate to the CA's"
+                " certificate: docs/how-to/connect-gitlab.md. If your network inspects TLS, run this from"
+                " another one",
+                "not_trusted",
+            )
         if isinstance(error, ssl.SSLError):
-            return Unread(f"there is no TLS connection to {self._host}: {error.reason or 'the handshake failed'}",
-                          "Check the port in GitLabUrl. The server needs TLS 1.3, or TLS 1.2 with ECDHE, and no client "
-                          "certificate", "no_tls")
+            return Unread(
+                f"there is no TLS connection to {self._host}: {error.reason or 'the handshake failed'}",
+                "Check the port in GitLabUrl. The server needs TLS 1.3, or TLS 1.2 with ECDHE, and no client "
+                "certificate",
+                "no_tls",
+            )
         if isinstance(error, HTTPException) and not isinstance(error, OSError):
             return Unread(f"the response of {self.url} is not HTTP", _CHECK_URL, "not_gitlab")
         # The function has another proxy or none, and this machine's could read the token.
-        needs_proxy = self._scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(self._host)
+        needs_proxy = self._scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(
+            self._host
+        )
         without = " without this machine's proxy, through which the token is not sent" if needs_proxy else ""
-        return Unread(f"there is no connection to {self.url}{without}: {shortened(getattr(error, 'strerror', '') or error, 100)}",
-                      "Check GitLabUrl, and this machine's network path to it", "unreachable", is_passing=True)
+        return Unread(
+            f"there is no connection to {self.url}{without}:"
+            f" {shortened(getattr(error, 'strerror', '') or error, 100)}",
+            "Check GitLabUrl, and this machine's network path to it",
+            "unreachable",
+            is_passing=True,
+        )
 
 
 def project_path(project: str) -> str:

@@ -21,8 +21,11 @@ _KINDS = {"AWS::IAM::Role": "Roles", "AWS::IAM::User": "Users", "AWS::IAM::Manag
 
 
 def service_rows(reader: Reader) -> list[Row]:
-    return [Row("services", _subject(reader, service), lambda service=service: [_service(reader, service)])  # type: ignore[misc]
-            for service in _READS if reader.client(service)]
+    return [
+        Row("services", _subject(reader, service), lambda service=service: [_service(reader, service)])  # type: ignore[misc]
+        for service in _READS
+        if reader.client(service)
+    ]
 
 
 def _subject(reader: Reader, service: str) -> str:
@@ -36,8 +39,11 @@ def _service(reader: Reader, service: str) -> Finding:
     except EndpointConnectionError as error:
         # STS has just answered, so the network and the credentials work.
         if _is_unknown_host(error) and not _is_listed(reader, service):
-            return Found(subject, f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
-                         "Choose another region: docs/concepts/alternatives.md lists them")
+            return Found(
+                subject,
+                f"the region has no {_TITLES[service]}: {error.kwargs['endpoint_url']} does not exist",
+                "Choose another region: docs/concepts/alternatives.md lists them",
+            )
         return NotChecked.because(subject, error)
     return Sound(subject)
 
@@ -45,8 +51,10 @@ def _service(reader: Reader, service: str) -> Finding:
 def _is_listed(reader: Reader, service: str) -> bool:
     """Whether the SDK's data names the region. They may be older than the region."""
     session = reader.account.session
-    return any(reader.account.region in session.get_available_regions(service, partition)
-               for partition in session.get_available_partitions())
+    return any(
+        reader.account.region in session.get_available_regions(service, partition)
+        for partition in session.get_available_partitions()
+    )
 
 
 def _is_unknown_host(error: Any) -> bool:
@@ -64,12 +72,22 @@ def _is_unknown_host(error: Any) -> bool:
 def quota_rows(reader: Reader, document: dict[str, Any], owned: Once, values: Once) -> list[Row]:
     """`owned` are the resources that the environment's stack has created."""
     quotas, iam = reader.client("service-quotas"), reader.client("iam")
-    return [Row("quotas", "quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)]),
-            Row("quotas", "quotas of IAM", lambda: _iam_quotas(iam, _needed(document, owned.get(), values.get())))]
+    return [
+        Row(
+            "quotas", "quota of concurrent builds, as Service Quotas shows it", lambda: [build_quota(quotas)]
+        ),
+        Row(
+            "quotas", "quotas of IAM", lambda: _iam_quotas(iam, _needed(document, owned.get(), values.get()))
+        ),
+    ]
 
 
 def _needed(document: dict[str, Any], owned: dict[str, str], values: dict[str, str]) -> Counter[str]:
-    types = [about.get("Type") for each, about in templates.resources(document, values).items() if each not in owned]
+    types = [
+        about.get("Type")
+        for each, about in templates.resources(document, values).items()
+        if each not in owned
+    ]
     return Counter(_KINDS[each] for each in types if each in _KINDS)
 
 
@@ -79,9 +97,16 @@ def build_quota(quotas: Any) -> Finding:
     subject = "quota of concurrent builds, as Service Quotas shows it"
     if BUILDS not in values:
         return NotChecked(subject, f"Service Quotas does not list {BUILDS}")
-    return Sound(subject) if values[BUILDS] else Found(
-        subject, f"the quota of CodeBuild, {BUILDS}, is 0",
-        "Request a higher one: the console's page Service Quotas, AWS CodeBuild. Without it, the first build fails")
+    return (
+        Sound(subject)
+        if values[BUILDS]
+        else Found(
+            subject,
+            f"the quota of CodeBuild, {BUILDS}, is 0",
+            "Request a higher one: the console's page Service Quotas, AWS CodeBuild. Without it, the first"
+            " build fails",
+        )
+    )
 
 
 def _iam_quotas(iam: Any, needed: Counter[str]) -> list[Finding]:
@@ -90,12 +115,22 @@ def _iam_quotas(iam: Any, needed: Counter[str]) -> list[Finding]:
     for kind, number in needed.items():
         present, quota = summary.get(kind), summary.get(f"{kind}Quota")
         if present is None or quota is None:
-            found.append(NotChecked(f"quota of IAM: {kind}", f"IAM's summary of the account has no {kind} or no {kind}Quota",
-                                    "Compare them yourself: the console's page Service Quotas, IAM", is_failure=True))
+            found.append(
+                NotChecked(
+                    f"quota of IAM: {kind}",
+                    f"IAM's summary of the account has no {kind} or no {kind}Quota",
+                    "Compare them yourself: the console's page Service Quotas, IAM",
+                    is_failure=True,
+                )
+            )
         elif present + number > quota:
-            found.append(Found(
-                f"quota of IAM: {kind}", f"the account has {present} of {quota}, and the stack creates {number} more",
-                "Delete unused ones, or request a higher quota: the console's page Service Quotas, IAM"))
+            found.append(
+                Found(
+                    f"quota of IAM: {kind}",
+                    f"the account has {present} of {quota}, and the stack creates {number} more",
+                    "Delete unused ones, or request a higher quota: the console's page Service Quotas, IAM",
+                )
+            )
     return found or [Sound("quotas of IAM")]
 
 
@@ -105,15 +140,24 @@ def unknown_rows() -> list[Row]:
 
 def _unknown() -> list[Finding]:
     return [
-        NotChecked("CodeCommit for new customers",
-                   "only the first CreateRepository shows whether the account still has the old restriction",
-                   "If the deployment fails with this code, ask AWS Support to enable CodeCommit", "CFG-510"),
-        NotChecked("service control policies",
-                   "this account cannot read them",
-                   "If the deployment fails with this code, ask the administrator of your organization", "CFG-202"),
+        NotChecked(
+            "CodeCommit for new customers",
+            "only the first CreateRepository shows whether the account still has the old restriction",
+            "If the deployment fails with this code, ask AWS Support to enable CodeCommit",
+            "CFG-510",
+        ),
+        NotChecked(
+            "service control policies",
+            "this account cannot read them",
+            "If the deployment fails with this code, ask the administrator of your organization",
+            "CFG-202",
+        ),
         # The error of a pipeline's action has no reason code.
-        NotChecked("quota of CodeBuild, as it is applied",
-                   "CodeBuild shows it only when a build starts, and a new account may have less than Service Quotas shows",
-                   "If a build fails with `Cannot have more than 0 builds in queue for the account`, ask AWS Support to lift "
-                   "the limit: docs/runbook/README.md"),
+        NotChecked(
+            "quota of CodeBuild, as it is applied",
+            "CodeBuild shows it only when a build starts, and a new account may have less than Service Quotas"
+            " shows",
+            "If a build fails with `Cannot have more than 0 builds in queue for the account`, ask AWS Support"
+            " to lift the limit: docs/runbook/README.md",
+        ),
     ]

@@ -12,13 +12,17 @@ from botocore.config import Config
 from cli.environment.account import Environment
 from cli.environment.pending import Pending
 from cli.shell import machine
-from cli.shell.ending import Failure
+from cli.shell.failure import Failure
 from cli.shell.output import Finding, NotChecked
 
 # A check takes seconds, so a service that does not answer is not waited for.
 _AT_ONCE, _SECONDS = 16, 60
-_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3},
-                 max_pool_connections=_AT_ONCE)
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=_AT_ONCE,
+)
 
 
 @dataclass
@@ -31,7 +35,8 @@ class Row:
 
 
 class Once:
-    """A value that several rows need, and that is read before them. If it fails, each of them is not checked."""
+    """A value that several rows need, and that is read before them. If it fails, each of them is not
+    checked."""
 
     def __init__(self, read: Callable[[], Any]) -> None:
         # `None` if it failed.
@@ -69,7 +74,11 @@ def findings(rows: Iterable[Row]) -> list[Finding]:
     for row, pending in started:
         result = pending.result(_SECONDS)
         if result is None:
-            result = [NotChecked(row.subject, f"no response in {_SECONDS} seconds", "Run this again", is_failure=True)]
+            result = [
+                NotChecked(
+                    row.subject, f"no response in {_SECONDS} seconds", "Run this again", is_failure=True
+                )
+            ]
         for each in result:
             each.key = row.key
         found += result

@@ -13,8 +13,16 @@ from cli.shell.output import Finding, Found, Sound
 
 
 def stack_rows(environment: Environment, stack: Once, values: Once) -> list[Row]:
-    return [Row("stack", f"stack {environment.settings.stack_name}", lambda: [stack_check(environment, stack.get())]),
-            Row("first-project", "first project", lambda: [project_check(environment, stack.get(), values.get())])]
+    return [
+        Row(
+            "stack",
+            f"stack {environment.settings.stack_name}",
+            lambda: [stack_check(environment, stack.get())],
+        ),
+        Row(
+            "first-project", "first project", lambda: [project_check(environment, stack.get(), values.get())]
+        ),
+    ]
 
 
 def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Finding:
@@ -33,15 +41,32 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
         return Found(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
     deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
     if deployed is None:
-        return Found(subject, "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
-                     "resources", f"Set another stack_name in [{environment.settings.table}.global.parameters]" if environment.settings.file
-                     else environment.settings.remedy)
+        return Found(
+            subject,
+            "it has no parameter EnvID, so it is not one of cfn-gitops, and the deployment would replace its "
+            "resources",
+            (
+                f"Set another stack_name in [{environment.settings.table}.global.parameters]"
+                if environment.settings.file
+                else environment.settings.remedy
+            ),
+        )
     if deployed == env_id:
         is_former = status == stack_statuses.UPDATE_ROLLBACK_COMPLETE
-        return Sound(subject, f"Its last update was rolled back. Read why: {_failures(environment)}" if is_former else "")
-    return Found(subject, f"it has EnvID {deployed}, and the environment has {env_id}. EnvID is part of every name, so this "
-                 "update fails", f"Set EnvID={deployed}, or another stack_name for {env_id}" if environment.settings.file
-                 else environment.settings.remedy)
+        return Sound(
+            subject,
+            f"Its last update was rolled back. Read why: {_failures(environment)}" if is_former else "",
+        )
+    return Found(
+        subject,
+        f"it has EnvID {deployed}, and the environment has {env_id}. EnvID is part of every name, so this "
+        "update fails",
+        (
+            f"Set EnvID={deployed}, or another stack_name for {env_id}"
+            if environment.settings.file
+            else environment.settings.remedy
+        ),
+    )
 
 
 def _failures(environment: Environment) -> str:
@@ -59,27 +84,39 @@ def _remedy(status: str, stack: dict[str, Any], environment: Environment) -> str
     if status in stack_statuses.ONLY_DELETABLE:
         return f"Delete it, and wait for that: {delete}"
     if status == stack_statuses.UPDATE_ROLLBACK_FAILED:
-        return (f"Correct the cause, which `{_failures(environment)}` shows, and continue: "
-                f"aws cloudformation continue-update-rollback {named}")
+        return (
+            f"Correct the cause, which `{_failures(environment)}` shows, and continue: "
+            f"aws cloudformation continue-update-rollback {named}"
+        )
     if status == stack_statuses.UPDATE_FAILED:
         return f"Roll it back: aws cloudformation rollback-stack {named}"
     return "" if status in stack_statuses.COMPLETE else f"Read its events: {_failures(environment)}"
 
 
 def project_check(environment: Environment, stack: dict[str, Any] | None, values: dict[str, str]) -> Finding:
-    """`values` are those of the next deployment. Another ProjectID replaces the first project, which no change set shows with its consequence."""
+    """`values` are those of the next deployment. Another ProjectID replaces the first project, which no
+    change set shows with its consequence."""
     settings, deployed = environment.settings, parameters(stack or {})
     if settings.file and not {"ProjectID", "GitLabProject"} & {*settings.parameters, *deployed}:
-        return Found("first project", f"as {settings.file.name} stands, a deployment creates the pipeline of a project "
-                     f"{values['ProjectID']} without a mirror from GitLab", "Remove the # before the lines of your first project in "
-                     f"parameter_overrides of [{settings.table}.deploy.parameters], and write your values "
-                     "(docs/tutorial/first-deployment.md, step 4). For an environment without a first project, write 'ProjectID=\"\"'")
+        return Found(
+            "first project",
+            f"as {settings.file.name} stands, a deployment creates the pipeline of a project "
+            f"{values['ProjectID']} without a mirror from GitLab",
+            "Remove the # before the lines of your first project in parameter_overrides of"
+            f" [{settings.table}.deploy.parameters], and write your values"
+            " (docs/tutorial/first-deployment.md, step 4). For an environment without a first project, write"
+            " 'ProjectID=\"\"'",
+        )
     former = deployed.get("ProjectID", "")
     given = values.get("ProjectID", former)
     if not former or given == former:
         return Sound("first project")
     env_id = environment.env_id
-    return Found(f"first project {former}", f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the "
-                 f"pipeline and the repository {name_of('repository', env_id, former)} with its commits, and no pipeline deploys its stack "
-                 "any more", f"Set ProjectID={former}, and add another project with templates/project.yaml: "
-                 "docs/how-to/add-a-project.md")
+    return Found(
+        f"first project {former}",
+        f"samconfig.toml has ProjectID={given or 'an empty value'}. This deployment deletes the pipeline and"
+        f" the repository {name_of('repository', env_id, former)} with its commits, and no pipeline deploys"
+        " its stack any more",
+        f"Set ProjectID={former}, and add another project with templates/project.yaml: "
+        "docs/how-to/add-a-project.md",
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.environment import yaml_template
-from cli.shell.ending import WrongUse
+from cli.shell.failure import WrongUse
 
 NAME = "template.yaml"
 _VARIABLE = re.compile(r"\$\{([A-Za-z0-9:]+)\}")
@@ -31,7 +31,9 @@ def read(folder: Path) -> dict[str, Any]:
         document = yaml_template.parsed(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        raise WrongUse(f"{file} is not read: {reason}", f"Run the cfn-gitops beside the release's {NAME}") from error
+        raise WrongUse(
+            f"{file} is not read: {reason}", f"Run the cfn-gitops beside the release's {NAME}"
+        ) from error
     except yaml_template.Unreadable as error:
         raise WrongUse(f"{file} is not read: {error}", "Copy that of the release") from error
     parts = ("Parameters", "Resources")
@@ -42,20 +44,34 @@ def read(folder: Path) -> dict[str, Any]:
 
 def defaults(document: dict[str, Any]) -> dict[str, str]:
     """Of the parameters that have one."""
-    return {name: str(about["Default"]) for name, about in document["Parameters"].items()
-            if isinstance(about, dict) and "Default" in about}
+    return {
+        name: str(about["Default"])
+        for name, about in document["Parameters"].items()
+        if isinstance(about, dict) and "Default" in about
+    }
 
 
 def resources(document: dict[str, Any], values: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Those that the next deployment certainly has: without a condition, or with that of the first project."""
+    """Those that the next deployment certainly has: without a condition, or with that of the first
+    project."""
     conditions = (None, "HasProject") if values.get("ProjectID") else (None,)
-    return {logical_id: about for logical_id, about in document["Resources"].items()
-            if isinstance(about, dict) and about.get("Condition") in conditions}
+    return {
+        logical_id: about
+        for logical_id, about in document["Resources"].items()
+        if isinstance(about, dict) and about.get("Condition") in conditions
+    }
 
 
 def names(document: dict[str, Any], kind: str, member: str, values: dict[str, str]) -> list[str]:
     """The names of the resources of a type, as far as they have one of parameters and pseudo parameters."""
-    given = [(about.get("Properties") or {}).get(member) for about in resources(document, values).values() if about.get("Type") == kind]
-    filled = [_VARIABLE.sub(lambda found: values.get(found[1], found[0]), str(name["Fn::Sub"]))
-              for name in given if isinstance(name, dict) and "Fn::Sub" in name]
+    given = [
+        (about.get("Properties") or {}).get(member)
+        for about in resources(document, values).values()
+        if about.get("Type") == kind
+    ]
+    filled = [
+        _VARIABLE.sub(lambda found: values.get(found[1], found[0]), str(name["Fn::Sub"]))
+        for name in given
+        if isinstance(name, dict) and "Fn::Sub" in name
+    ]
     return [name for name in filled if "${" not in name]

@@ -1,7 +1,7 @@
 """The GitLab token before a deployment: its secret, and the token and the project in GitLab.
 
-These rows find what would fail the first deployment of the project, and with it the environment's stack. The function finds
-everything else about GitLab by itself.
+These rows find what would fail the first deployment of the project, and with it the environment's stack. The
+function finds everything else about GitLab by itself.
 """
 
 from __future__ import annotations
@@ -21,10 +21,15 @@ from cli.shell.output import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import shortened
 
 _RULES = RULES["gitlab"]
-_MAINTAINER, _SCOPES, _MOST = _RULES["least_access_level"], _RULES["sufficient_scopes"], _RULES["max_enabled_mirrors"]
+_MAINTAINER, _SCOPES, _MOST = (
+    _RULES["least_access_level"],
+    _RULES["sufficient_scopes"],
+    _RULES["max_enabled_mirrors"],
+)
 _FIRST = "Reject requests that wait in AWS"
 _FEATURES = "Settings, General, Visibility, project features, permissions"
-# Of an entry of a protected tag: src/clients/gitlab/tags.rs. A level of 0 admits no user, 50 Owners, 60 administrators.
+# Of an entry of a protected tag: src/clients/gitlab/tags.rs. A level of 0 admits no user, 50 Owners, 60
+# administrators.
 _KNOWN_MEMBERS = {"id", "access_level", "access_level_description", "user_id", "group_id"}
 _LIMITED = (0, _MAINTAINER, 50, 60)
 
@@ -43,12 +48,19 @@ KEYS = {
 
 
 def token_rows(reader: Reader, values: Once, ignored: Sequence[str] = ()) -> list[Row]:
-    """`ignored` are the keys of rows that are not shown. Without the deployed values, nothing is read: a parameter that
-    samconfig.toml does not name may have any value then, and a token could go to another GitLab."""
+    """`ignored` are the keys of rows that are not shown. Without the deployed values, nothing is read: a
+    parameter that samconfig.toml does not name may have any value then, and a token could go to another
+    GitLab."""
+
     def by_hand() -> list[Finding]:
         values.get()
-        return [NotChecked("GitLab token", "GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
-                           "docs/how-to/connect-gitlab.md, Without a token, shows how")]
+        return [
+            NotChecked(
+                "GitLab token",
+                "GitLabTokenSecretId is not set, so you set up the mirror in GitLab by hand",
+                "docs/how-to/connect-gitlab.md, Without a token, shows how",
+            )
+        ]
 
     settings = Settings(values.value or {}, reader.environment.env_id)
     if not settings.secret_id:
@@ -96,17 +108,28 @@ class InGitLab:
     def __init__(self, settings: Settings, secret: Secret, table: str, ignored: Sequence[str]) -> None:
         self._settings, self._secret, self._table, self._ignored = settings, secret, table, ignored
         self._path = project_path(settings.project)
-        self._read_secret, self._token, self._project = shared(secret.findings), shared(self._read_token), shared(self._read_project)
+        self._read_secret, self._token, self._project = (
+            shared(secret.findings),
+            shared(self._read_token),
+            shared(self._read_project),
+        )
 
     def rows(self) -> list[Row]:
         settings, project = self._settings, f"project {self._settings.project}"
-        rows = [Row("token-secret", f"secret {settings.secret_id}", self._read_secret),
-                self._row("gitlab", f"GitLab at {settings.url}, from this machine", self._reach),
-                self._row("token", "GitLab token", self._check_token),
-                self._row("project", project, self._check_project),
-                self._row("repository-format", f"repository of {project}", self._check_format),
-                self._row("branch", f"protection of {f'branch {settings.branch}' if settings.branch else 'the branch'} in {project}", self._check_branch),
-                self._row("mirrors", f"push mirrors of {project}", self._check_mirrors)]
+        rows = [
+            Row("token-secret", f"secret {settings.secret_id}", self._read_secret),
+            self._row("gitlab", f"GitLab at {settings.url}, from this machine", self._reach),
+            self._row("token", "GitLab token", self._check_token),
+            self._row("project", project, self._check_project),
+            self._row("repository-format", f"repository of {project}", self._check_format),
+            self._row(
+                "branch",
+                f"protection of {f'branch {settings.branch}' if settings.branch else 'the branch'} in"
+                f" {project}",
+                self._check_branch,
+            ),
+            self._row("mirrors", f"push mirrors of {project}", self._check_mirrors),
+        ]
         if settings.approves:
             rows.append(self._row("protected-tags", f"tags that approve in {project}", self._check_tags))
         return rows
@@ -116,7 +139,9 @@ class InGitLab:
             try:
                 return [check(subject)]
             except NotRead as error:
-                return [NotChecked(subject, f"{error}: {error.why}" if error.key in self._ignored else str(error))]
+                return [
+                    NotChecked(subject, f"{error}: {error.why}" if error.key in self._ignored else str(error))
+                ]
             except Unread as error:
                 return [self._unread(subject, error)]
             except Denied as error:
@@ -126,8 +151,13 @@ class InGitLab:
 
     def _unread(self, subject: str, error: Unread) -> Finding:
         if path := self._settings.path:
-            return NotChecked(subject, f"{error.problem}. But the function reaches GitLab through its {path}", "After the deployment, "
-                              f"let the doctor try the function's path: cfn-gitops doctor --env {self._table}", CODES[error.code])
+            return NotChecked(
+                subject,
+                f"{error.problem}. But the function reaches GitLab through its {path}",
+                "After the deployment, "
+                f"let the doctor try the function's path: cfn-gitops doctor --env {self._table}",
+                CODES[error.code],
+            )
         if error.is_passing:
             return NotChecked(subject, error.problem, error.remedy, CODES[error.code], is_failure=True)
         return Found(subject, error.problem, error.remedy, CODES[error.code])
@@ -136,9 +166,14 @@ class InGitLab:
         store = self._secret.store
         return {
             "rejected": f"If the token is expired, revoked or of another GitLab, store a valid one: {store}",
-            "lacks_access": f"Store a Maintainer's token with the scope {_SCOPES[0]}, or with the permission that GitLab names: {store}",
-            "project_missing": "Set GitLabProject to its full path, with all groups, or to its number. If it is right, make the "
-                               "token's user a Maintainer of it",
+            "lacks_access": (
+                f"Store a Maintainer's token with the scope {_SCOPES[0]}, or with the permission that GitLab"
+                f" names: {store}"
+            ),
+            "project_missing": (
+                "Set GitLabProject to its full path, with all groups, or to its number. If it is right, make"
+                " the token's user a Maintainer of it"
+            ),
         }.get(error.code, "GitLab's message is all that is known")
 
     # --- GitLab and the token ------------------------------------------------------------------
@@ -146,7 +181,11 @@ class InGitLab:
     def _read_token(self) -> dict[str, Any]:
         found = read_row(Row("token-secret", "", self._read_secret))
         if self._secret.token is None:
-            raise NotRead("no token was sent", "token-secret", next(each.text for each in found if not isinstance(each, Sound)))
+            raise NotRead(
+                "no token was sent",
+                "token-secret",
+                next(each.text for each in found if not isinstance(each, Sound)),
+            )
         self._gitlab = GitLab(self._settings.url, self._secret.token, self._secret.certificates)
         return self._gitlab.read("/personal_access_tokens/self")
 
@@ -162,17 +201,33 @@ class InGitLab:
         scopes = [str(each) for each in listed] if isinstance(listed, list) else []
         shown = shortened(", ".join(scopes), 100)
         if _SCOPES[0] in scopes:
-            return Sound(f"{subject}: {shown}, {shortened(token.get('expires_at') or 'without an expiry', 20)}")
+            return Sound(
+                f"{subject}: {shown}, {shortened(token.get('expires_at') or 'without an expiry', 20)}"
+            )
         if not scopes or set(scopes) & set(_SCOPES):
-            return NotChecked(subject, f"it has the scope {shown}, and GitLab does not show its permissions" if scopes else
-                              "GitLab does not show its scope")
-        return Found(subject, f"it has the scope {shown}, and cfn-gitops needs {_SCOPES[0]}",
-                     f"Create a token with this scope, and store it: {self._secret.store}", CODES["lacks_access"])
+            return NotChecked(
+                subject,
+                (
+                    f"it has the scope {shown}, and GitLab does not show its permissions"
+                    if scopes
+                    else "GitLab does not show its scope"
+                ),
+            )
+        return Found(
+            subject,
+            f"it has the scope {shown}, and cfn-gitops needs {_SCOPES[0]}",
+            f"Create a token with this scope, and store it: {self._secret.store}",
+            CODES["lacks_access"],
+        )
 
     # --- the project ---------------------------------------------------------------------------
 
     def _read_project(self) -> dict[str, Any]:
-        needed(self._token, NotRead("GitLab was not read", "gitlab"), NotRead("GitLab rejects the token", "token"))
+        needed(
+            self._token,
+            NotRead("GitLab was not read", "gitlab"),
+            NotRead("GitLab rejects the token", "token"),
+        )
         if not self._settings.project:
             raise NotRead("GitLabProject is not set")
         return self._gitlab.read(self._path)
@@ -189,17 +244,27 @@ class InGitLab:
             return self._gitlab.page(f"{self._path}/{part}", **members)
         except Denied as error:
             # The project was read. Only the function finds out what a 404 of a part of it means.
-            raise Denied("said_by_gitlab", error.problem) if error.code == "project_missing" else error from None
+            raise (
+                Denied("said_by_gitlab", error.problem) if error.code == "project_missing" else error
+            ) from None
 
     def _check_project(self, subject: str) -> Finding:
         project = self._project()
         if project.get("archived") is True:
-            return Found(subject, "it is archived, so GitLab accepts neither a push nor a status",
-                         "Unarchive it in its Settings, General, Advanced", CODES["report_denied"])
+            return Found(
+                subject,
+                "it is archived, so GitLab accepts neither a push nor a status",
+                "Unarchive it in its Settings, General, Advanced",
+                CODES["report_denied"],
+            )
         # The first one is deprecated: https://docs.gitlab.com/api/projects/#deprecated-attributes
         if marked := project.get("marked_for_deletion_at") or project.get("marked_for_deletion_on"):
-            return Found(subject, f"it is marked for deletion since {shortened(marked, 20)}",
-                         "Restore it in its Settings, General, Advanced", CODES["mirrors_disabled"])
+            return Found(
+                subject,
+                f"it is marked for deletion since {shortened(marked, 20)}",
+                "Restore it in its Settings, General, Advanced",
+                CODES["mirrors_disabled"],
+            )
         return Sound(f"{subject}, number {project['id']}")
 
     def _check_format(self, subject: str) -> Finding:
@@ -207,8 +272,12 @@ class InGitLab:
         shown = self._shown().get("repository_object_format") or "sha1"
         if shown == "sha1":
             return Sound(subject)
-        return Found(subject, f"its objects are {shortened(shown, 20)}, and CodeCommit accepts SHA-1 only",
-                     "Push the branch to a new project with SHA-1, and set GitLabProject to it", CODES["push_failed"])
+        return Found(
+            subject,
+            f"its objects are {shortened(shown, 20)}, and CodeCommit accepts SHA-1 only",
+            "Push the branch to a new project with SHA-1, and set GitLabProject to it",
+            CODES["push_failed"],
+        )
 
     def _is_off(self, part: str) -> bool:
         return self._shown().get(f"{part}_access_level") == "disabled"
@@ -219,27 +288,47 @@ class InGitLab:
             # CloudFormation rejects the change set, by the template's rule.
             raise NotRead("BranchName is not set")
         if self._is_off("repository"):
-            return Found(subject, "the repository is switched off in the project", f"Switch it on in the project's {_FEATURES}",
-                         CODES["part_switched_off"])
+            return Found(
+                subject,
+                "the repository is switched off in the project",
+                f"Switch it on in the project's {_FEATURES}",
+                CODES["part_switched_off"],
+            )
         listed, is_whole = self._page("protected_branches", name=str)
         # https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         is_own = {each.get("inherited") is not True for each in listed if _matches(each["name"], branch)}
         if True in is_own:
             return Sound(subject)
         if project.get("empty_repo") is True and project.get("default_branch") == branch:
-            return NotChecked(subject, "the project is empty. GitLab protects its default branch with the first push, unless its "
-                              "default branch protection is switched off")
+            return NotChecked(
+                subject,
+                "the project is empty. GitLab protects its default branch with the first push, unless its "
+                "default branch protection is switched off",
+            )
         if not is_whole:
-            return NotChecked(subject, f"none of the first {len(listed)} protected branches is this one in the project itself")
+            return NotChecked(
+                subject,
+                f"none of the first {len(listed)} protected branches is this one in the project itself",
+            )
         branches, are_all = self._page("repository/branches", name=str)
         if are_all and branch not in [each["name"] for each in branches]:
-            return Found(subject, f"the project has no branch {branch}", "Set BranchName to the branch that is deployed, or push this one "
-                         "and protect it", CODES["branch_not_mirrored"])
-        return Found(subject, f"{'only a group protects it' if is_own else 'it is not protected'}, so GitLab would not mirror it",
-                     "Protect it in the project itself: Settings, Repository, Protected branches", CODES["branch_not_mirrored"])
+            return Found(
+                subject,
+                f"the project has no branch {branch}",
+                "Set BranchName to the branch that is deployed, or push this one and protect it",
+                CODES["branch_not_mirrored"],
+            )
+        return Found(
+            subject,
+            f"{'only a group protects it' if is_own else 'it is not protected'}, so GitLab would not"
+            " mirror it",
+            "Protect it in the project itself: Settings, Repository, Protected branches",
+            CODES["branch_not_mirrored"],
+        )
 
     def _check_mirrors(self, subject: str) -> Finding:
-        """Whether the token's user may create one, as only a Maintainer may, and whether the project takes one more."""
+        """Whether the token's user may create one, as only a Maintainer may, and whether the project takes
+        one more."""
         try:
             listed, _ = self._page("remote_mirrors", id=int)
         except Denied as error:
@@ -247,24 +336,41 @@ class InGitLab:
                 raise
             level = self._level()
             if level < _MAINTAINER:
-                return Found(subject, f"{error.problem}. They need a Maintainer ({_MAINTAINER}), and the token's user has the access "
-                             f"level {level or 'that GitLab does not show'}", "Make the user a Maintainer, or store a Maintainer's "
-                             f"token: {self._secret.store}", CODES["lacks_access"])
-            return Found(subject, f"{error.problem}. The token's user is a Maintainer", "Check whether push mirrors are switched off "
-                         "for the instance. An administrator of a self-managed GitLab allows them in Admin, Settings, Repository, "
-                         "Repository mirroring", CODES["mirrors_disabled"])
+                return Found(
+                    subject,
+                    f"{error.problem}. They need a Maintainer ({_MAINTAINER}), and the token's user has the"
+                    f" access level {level or 'that GitLab does not show'}",
+                    f"Make the user a Maintainer, or store a Maintainer's token: {self._secret.store}",
+                    CODES["lacks_access"],
+                )
+            return Found(
+                subject,
+                f"{error.problem}. The token's user is a Maintainer",
+                "Check whether push mirrors are switched off for the instance. An administrator of a"
+                " self-managed GitLab allows them in Admin, Settings, Repository, Repository mirroring",
+                CODES["mirrors_disabled"],
+            )
         enabled = sum(each.get("enabled") is not False for each in listed)
         if enabled < _MOST:
             return Sound(subject)
         # https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965
-        return Found(subject, f"{enabled} are enabled. GitLab 18.9 and later enables {_MOST} at most, and a new password needs one "
-                     "more", "Disable or remove one in the project's Settings, Repository, Mirroring repositories. For an older "
-                     "GitLab, leave this row out with --ignore mirrors", CODES["mirror_limit"])
+        return Found(
+            subject,
+            f"{enabled} are enabled. GitLab 18.9 and later enables {_MOST} at most, and a new password needs"
+            " one more",
+            "Disable or remove one in the project's Settings, Repository, Mirroring repositories. For an"
+            " older GitLab, leave this row out with --ignore mirrors",
+            CODES["mirror_limit"],
+        )
 
     def _level(self) -> int:
         """That of the token's user. 0 if GitLab shows none, as of a member of an invited group."""
         shown = self._shown().get("permissions")
-        access = [each.get("access_level") for each in shown.values() if isinstance(each, dict)] if isinstance(shown, dict) else []
+        access = (
+            [each.get("access_level") for each in shown.values() if isinstance(each, dict)]
+            if isinstance(shown, dict)
+            else []
+        )
         return max((level for level in access if isinstance(level, int)), default=0)
 
     def _check_tags(self, subject: str) -> Finding:
@@ -272,30 +378,51 @@ class InGitLab:
         return Found(subject, *fault, CODES["invalid"]) if fault else Sound(subject)
 
     def _faults_of_tags(self) -> Iterator[tuple[str, str]]:
-        """Why others than Maintainers can create the tags, or why a tag proves nothing, each with a remedy. The rules of
-        src/gitops_pipeline/settings/approval_tags.rs."""
+        """Why others than Maintainers can create the tags, or why a tag proves nothing, each with a remedy.
+        The rules of src/gitops_pipeline/settings/approval_tags.rs."""
         project = self._shown()
         if project.get("mirror"):
-            yield "the project is a pull mirror, so others can create its tags", f"{_FIRST}, then end the mirroring"
+            yield (
+                "the project is a pull mirror, so others can create its tags",
+                f"{_FIRST}, then end the mirroring",
+            )
         if self._is_off("merge_requests") or self._is_off("repository"):
-            yield ("merge requests are switched off in the project, so GitLab does not show who wrote and merged a change",
-                   f"{_FIRST}, then switch merge requests on in {_FEATURES}")
+            yield (
+                (
+                    "merge requests are switched off in the project, so GitLab does not show who wrote and"
+                    " merged a change"
+                ),
+                f"{_FIRST}, then switch merge requests on in {_FEATURES}",
+            )
         if any(each["can_push"] for each in self._whole("deploy_keys", can_push=bool)):
-            yield "a deploy key of the project has write access, and acts as its owner", f"{_FIRST}, then remove its write access"
+            yield (
+                "a deploy key of the project has write access, and acts as its owner",
+                f"{_FIRST}, then remove its write access",
+            )
         if project.get("ci_push_repository_for_job_token_allowed"):
-            yield ("the project allows CI jobs to push, and they act as the users who started them",
-                   f'{_FIRST}, then switch off "Allow Git push requests to the repository" in Settings > CI/CD > Job token permissions')
+            yield (
+                "the project allows CI jobs to push, and they act as the users who started them",
+                (
+                    f'{_FIRST}, then switch off "Allow Git push requests to the repository" in Settings >'
+                    " CI/CD > Job token permissions"
+                ),
+            )
         rules = self._whole("protected_tags", name=str, create_access_levels=list)
         for decision in ("deploy", "reject"):
             tags = f"{decision}/{self._settings.env_id}/{self._settings.project_id}/"
             # A key of sixteen digits follows.
             matching = [rule for rule in rules if _matches(rule["name"], tags + "0" * 16)]
             if not matching:
-                yield f"no protected tag matches {tags}… in the project", f"Protect `{decision}/*` for Maintainers"
+                yield (
+                    f"no protected tag matches {tags}… in the project",
+                    f"Protect `{decision}/*` for Maintainers",
+                )
             for rule in matching:
                 for whom in filter(None, map(_also_admitted, rule["create_access_levels"])):
-                    yield (f"the protected tag {shortened(rule['name'], 60)} matches {tags}… and admits {whom}",
-                           f"Remove that entry, or replace the rule by one that does not match {tags}…")
+                    yield (
+                        f"the protected tag {shortened(rule['name'], 60)} matches {tags}… and admits {whom}",
+                        f"Remove that entry, or replace the rule by one that does not match {tags}…",
+                    )
 
     def _whole(self, part: str, **members: type) -> list[dict[str, Any]]:
         listed, is_whole = self._page(part, **members)
@@ -305,10 +432,17 @@ class InGitLab:
 
 
 def _also_admitted(entry: Any) -> str:
-    """Whom an entry of a protected tag admits beside Maintainers, in GitLab's words. Empty if Maintainers alone."""
-    given = {name: value for name, value in entry.items() if value is not None} if isinstance(entry, dict) else {}
+    """Whom an entry of a protected tag admits beside Maintainers, in GitLab's words. Empty if Maintainers
+    alone."""
+    given = (
+        {name: value for name, value in entry.items() if value is not None} if isinstance(entry, dict) else {}
+    )
     is_limited = given.get("access_level") in _LIMITED or given.keys() & {"user_id", "group_id"}
-    return "" if is_limited and given.keys() <= _KNOWN_MEMBERS else shortened(given.get("access_level_description") or "others", 60)
+    return (
+        ""
+        if is_limited and given.keys() <= _KNOWN_MEMBERS
+        else shortened(given.get("access_level_description") or "others", 60)
+    )
 
 
 def _matches(pattern: str, name: str) -> bool:

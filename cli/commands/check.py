@@ -1,8 +1,8 @@
 """Check an account and a region before a deployment.
 
-It changes nothing, and takes seconds. Run it before the first deployment, and before the next one. Each row is found,
-sound or not checked, with the reason, and the key of those that are not sound. A change set finds more: invalid values of
-parameters, for example, and most names that are in use.
+It changes nothing, and takes seconds. Run it before the first deployment, and before the next one. Each row
+is found, sound or not checked, with the reason, and the key of those that are not sound. A change set finds
+more: invalid values of parameters, for example, and most names that are in use.
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from cli.environment.account import Environment, parameters
 from cli.shell.failure import WrongUse
 from cli.shell.output import Found, NotChecked, Output, Sound
 
-EXAMPLES = ("cfn-gitops check --env dev", "cfn-gitops check --env prd --region eu-central-1 --json",
-            "cfn-gitops check --env dev --ignore quotas --ignore executions")
+EXAMPLES = (
+    "cfn-gitops check --env dev",
+    "cfn-gitops check --env prd --region eu-central-1 --json",
+    "cfn-gitops check --env dev --ignore quotas --ignore executions",
+)
 
 # Each key of a row, with what the row compares.
 KEYS = {
     "parameters": "parameters in samconfig.toml that sam would drop",
     "tags": "the stack's tags, and those of everything that the function creates",
     "stack": "whether CloudFormation accepts a deployment of the environment's stack now",
-    "first-project": "whether samconfig.toml names the first project, and whether the deployment would replace it",
+    "first-project": (
+        "whether samconfig.toml names the first project, and whether the deployment would replace it"
+    ),
     "services": "whether the region has CodeCommit, CodePipeline and CodeBuild",
     "quotas": "the account's quotas of IAM and of concurrent builds",
     "names": "names of roles, users, managed policies, event rules and log groups that are in use",
@@ -45,12 +50,20 @@ KEYS = {
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--ignore", action="append", choices=list(KEYS), default=[], metavar="KEY",
-                         help="the rows with this key are not shown, and not read for themselves. It may be repeated")
+    command.add_argument(
+        "--ignore",
+        action="append",
+        choices=list(KEYS),
+        default=[],
+        metavar="KEY",
+        help="the rows with this key are not shown, and not read for themselves. It may be repeated",
+    )
     command.add_argument_group("keys", "\n".join(f"{key:17} {meaning}" for key, meaning in KEYS.items()))
 
 
-def next_values(environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None) -> dict[str, str]:
+def next_values(
+    environment: Environment, document: dict[str, Any], stack: dict[str, Any] | None
+) -> dict[str, str]:
     """The parameters of the next deployment: one that samconfig.toml does not name keeps its value."""
     account = environment.account
     try:
@@ -58,8 +71,12 @@ def next_values(environment: Environment, document: dict[str, Any], stack: dict[
     except WrongUse:
         raise WrongUse("the values of the parameters are not known", "See the row `parameters`") from None
     known = {**templates.defaults(document), **parameters(stack or {}), **given}
-    return {**{name: value for name, value in known.items() if name in document["Parameters"]},
-            "AWS::Region": account.region, "AWS::AccountId": account.id, "AWS::StackName": environment.settings.stack_name}
+    return {
+        **{name: value for name, value in known.items() if name in document["Parameters"]},
+        "AWS::Region": account.region,
+        "AWS::AccountId": account.id,
+        "AWS::StackName": environment.settings.stack_name,
+    }
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
@@ -86,13 +103,16 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         output.document["ignored"] = ignored = list(dict.fromkeys(given.ignore))
         output.write(f"Ignored: {', '.join(ignored)}")
     if status == 0 and found and environment.settings.file:
-        output.document["next"] = f"Next: {next_command(environment.settings.table, output)}{_without(values.value or {})}"
+        output.document["next"] = (
+            f"Next: {next_command(environment.settings.table, output)}{_without(values.value or {})}"
+        )
         output.write(output.document["next"])
     return status
 
 
 def next_command(table: str, output: Output) -> str:
-    """In a clone, the function has to be built first. `make` takes account and region of the environment variables."""
+    """In a clone, the function has to be built first. `make` takes account and region of the environment
+    variables."""
     deploy = output.selecting(f"sam deploy --config-env {table}")
     if templates.is_of_release():
         return deploy
@@ -103,5 +123,7 @@ def _without(values: dict[str, str]) -> str:
     """A sentence about a first project whose mirror a person makes."""
     if not values.get("ProjectID") or values.get("GitLabProject"):
         return ""
-    return (f". It has the project {values['ProjectID']} without a mirror, because GitLabProject is not set: "
-            "docs/how-to/connect-gitlab.md")
+    return (
+        f". It has the project {values['ProjectID']} without a mirror, because GitLabProject is not set: "
+        "docs/how-to/connect-gitlab.md"
+    )

@@ -1,8 +1,9 @@
 """Check an environment, from GitLab's token to the pipelines' rules.
 
-It changes nothing. The function cfn-gitops-<EnvID>-read checks the stacks, the event rules, the credentials, the tokens, the
-mirrors and the pipelines, and this prints its answer. A part that is held, or that the function has no right to look
-at, is not a finding. The exit status is 1 after a finding, and otherwise 3 if a part was not checked.
+It changes nothing. The function cfn-gitops-<EnvID>-read checks the stacks, the event rules, the credentials,
+the tokens, the mirrors and the pipelines, and this prints its answer. A part that is held, or that the
+function has no right to look at, is not a finding. The exit status is 1 after a finding, and otherwise 3 if a
+part was not checked.
 """
 
 from __future__ import annotations
@@ -22,8 +23,15 @@ _NOT_CHECKED = "a part of the environment"
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     answer = Questions(environment, _SECONDS).ask("Doctor", output)
-    return output.findings([*map(finding, answer["Checks"]), *(finding({"Subject": _NOT_CHECKED, "NotChecked": each["Problem"], **each})
-                                                               for each in answer["NotChecked"])])
+    return output.findings(
+        [
+            *map(finding, answer["Checks"]),
+            *(
+                finding({"Subject": _NOT_CHECKED, "NotChecked": each["Problem"], **each})
+                for each in answer["NotChecked"]
+            ),
+        ]
+    )
 
 
 def finding(row: dict[str, Any]) -> Finding:

@@ -1,11 +1,12 @@
 """Show why a project or a stack has failed, the cause first.
 
-It changes nothing. Of a project it prints what the function cfn-gitops-<EnvID>-read answers: the action that failed with its
-resources, and then the other problems. If the project's own stack has failed, it reads that stack's failures with your
-permissions. Of another stack, and of the project's stacks if the function does not answer, it prints the resources that failed
-in the latest operation, with CloudFormation's reasons. Of a deleted stack, it is the operation before the deletion. Without a
-name, the stack is that of the environment. The exit status is 1 if it has failed, and otherwise 3 if a part was not read. It is 0
-if a person rejected the newest execution.
+It changes nothing. Of a project it prints what the function cfn-gitops-<EnvID>-read answers: the action that
+failed with its resources, and then the other problems. If the project's own stack has failed, it reads that
+stack's failures with your permissions. Of another stack, and of the project's stacks if the function does not
+answer, it prints the resources that failed in the latest operation, with CloudFormation's reasons. Of a
+deleted stack, it is the operation before the deletion. Without a name, the stack is that of the environment.
+The exit status is 1 if it has failed, and otherwise 3 if a part was not read. It is 0 if a person rejected
+the newest execution.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
+
 from cli.environment.account import Environment
 from cli.environment.questions import InvalidQuestion, Questions, members_of, remedy_of
 from cli.environment.stack_failures import StackFailures, heading
@@ -27,9 +29,11 @@ from cli.shell.ending import explained
 from cli.shell.failure import Failure, NotLooked, WrongUse, status_of
 from cli.shell.output import Output
 
-EXAMPLES = ("cfn-gitops failures shop --env dev    # why is this project red?",
-            "cfn-gitops failures --env dev    # the environment's stack",
-            "cfn-gitops failures project-dev-shop --env dev    # another stack")
+EXAMPLES = (
+    "cfn-gitops failures shop --env dev    # why is this project red?",
+    "cfn-gitops failures --env dev    # the environment's stack",
+    "cfn-gitops failures project-dev-shop --env dev    # another stack",
+)
 
 # The time limit of the function's answer.
 _SECONDS = 60
@@ -38,8 +42,14 @@ _NAME = "Name a project or a stack, or a deleted stack by its ID"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", help="a project, a stack, or the ID of a stack that was deleted or that "
-                        "has the name of a project (default: the environment's stack)")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        help=(
+            "a project, a stack, or the ID of a stack that was deleted or that "
+            "has the name of a project (default: the environment's stack)"
+        ),
+    )
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
@@ -60,7 +70,9 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     for row in answer["Projects"]:
         row["NotRead"] += answer["NotRead"]
         return _show_project(environment, row, output)
-    return _show_stacks(environment, name, [Failure(each["Problem"], remedy_of(each)) for each in answer["NotRead"]], output)
+    return _show_stacks(
+        environment, name, [Failure(each["Problem"], remedy_of(each)) for each in answer["NotRead"]], output
+    )
 
 
 def _missing(environment: Environment, name: str, kind: type[Failure]) -> Failure:
@@ -70,7 +82,10 @@ def _missing(environment: Environment, name: str, kind: type[Failure]) -> Failur
 
 def _is_of_stack(environment: Environment, name: str) -> bool:
     """Whether the name is the ID of a stack, or one that a stack of the environment has."""
-    begins = [_OWN_STACK.format(environment.env_id, ""), *(name_of(each, environment.env_id) for each in ("deployed_stack", "stack"))]
+    begins = [
+        _OWN_STACK.format(environment.env_id, ""),
+        *(name_of(each, environment.env_id) for each in ("deployed_stack", "stack")),
+    ]
     return name == environment.settings.stack_name or name.startswith(("arn:", *begins))
 
 
@@ -85,14 +100,27 @@ def _show_stack(environment: Environment, stack: dict[str, Any], output: Output)
     name, status = stack["StackName"], stack["StackStatus"]
     # A deleted stack has its ID alone.
     is_deleted = status == DELETE_COMPLETE
-    failures = StackFailures(environment.account.client("cloudformation"), stack["StackId"] if is_deleted else name, of_latest=True, is_deleted=is_deleted)
+    failures = StackFailures(
+        environment.account.client("cloudformation"),
+        stack["StackId"] if is_deleted else name,
+        of_latest=True,
+        is_deleted=is_deleted,
+    )
     lines = failures.lines()
     unread = [str(each) for each in (failures.error and explained(failures.error), failures.hint) if each]
     if lines:
         is_deployed = name.startswith(name_of("deployed_stack", environment.env_id))
         output.write(heading(name, is_deployed), *(f"  {line}" for line in lines))
     else:
-        end = "" if unread else ". CloudFormation gives no reason" if has_failed(status) else ". Its latest operation has not failed"
+        end = (
+            ""
+            if unread
+            else (
+                ". CloudFormation gives no reason"
+                if has_failed(status)
+                else ". Its latest operation has not failed"
+            )
+        )
         output.write(f"Stack {name} is in {status}{end}")
     output.write(*(f"  Not everything was read: {output.selecting(each)}" for each in unread))
     return {"stack": name, "status": status, "failures": lines, "unread": unread}
@@ -103,20 +131,37 @@ def _status_of(document: dict[str, Any]) -> int:
 
 
 def _show_stacks(environment: Environment, name: str, unread: list[Failure], output: Output) -> int:
-    """Those that the name may mean, if the function shows no such project. `unread` is why it may be one all the same."""
+    """Those that the name may mean, if the function shows no such project. `unread` is why it may be one all
+    the same."""
     env_id, account, env = environment.env_id, environment.account, environment.settings.table
-    of_project = (_OWN_STACK.format(env_id, name), name_of("deployed_stack", env_id, name), name_of("stack", env_id, name))
+    of_project = (
+        _OWN_STACK.format(env_id, name),
+        name_of("deployed_stack", env_id, name),
+        name_of("stack", env_id, name),
+    )
     try:
         stacks = [stack for each in (name, *of_project) if (stack := account.stack(each))]
     except ClientError as error:
         if not machine.is_denied(error):
             raise
-        raise (unread or [WrongUse(f"environment {env_id} has no project {name}", f"See the projects: cfn-gitops status --env {env}")])[0] from error
+        raise (
+            unread
+            or [
+                WrongUse(
+                    f"environment {env_id} has no project {name}",
+                    f"See the projects: cfn-gitops status --env {env}",
+                )
+            ]
+        )[0] from error
     if stacks and stacks[0]["StackName"] == name and not unread:
         return _show_alone(environment, stacks[0], output)
     output.write(*(f"{each.problem}. {output.selecting(each.remedy)}" for each in unread))
     found = [_show_stack(environment, stack, output) for stack in stacks]
-    output.document |= {"project": name, "stacks": found, "unread": [{"problem": each.problem, "remedy": each.remedy} for each in unread]}
+    output.document |= {
+        "project": name,
+        "stacks": found,
+        "unread": [{"problem": each.problem, "remedy": each.remedy} for each in unread],
+    }
     if not found:
         raise _missing(environment, name, NotLooked if unread else WrongUse)
     statuses = [_status_of(each) for each in found]
@@ -128,18 +173,30 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
     failure, owner = row.get("Failure"), row.get("Owner", {})
     problems = [*row["Problems"], *(each for each in row.get("Mirrors", []) if "Problem" in each)]
     # The own stack creates that of the pipeline.
-    child, owned = row.get("ChildStack", {}), [(owner["StackName"], owner.get("Status", ""))] if owner.get("Exists") else []
+    child, owned = (
+        row.get("ChildStack", {}),
+        [(owner["StackName"], owner.get("Status", ""))] if owner.get("Exists") else [],
+    )
     stacks = [*owned, (child.get("Name", ""), child.get("Status", ""))]
     # The function concludes whether a failed stack is a problem.
     named = [each["Subject"].removeprefix("pipeline ") for each in problems]
-    failed = [{"StackName": stack, "StackStatus": status} for stack, status in stacks if f"stack {stack}" in named and has_failed(status)]
+    failed = [
+        {"StackName": stack, "StackStatus": status}
+        for stack, status in stacks
+        if f"stack {stack}" in named and has_failed(status)
+    ]
     if failure:
         output.write(*_lines_of(failure, name))
         if remedy := failure.get("Remedy"):
             output.write(f"  {output.selecting(remedy)}")
         # The function hides values of parameters. A stack without a status does not exist, or is not known.
         if "StackStatus" in failure and (failure.get("Resources") or failure.get("NotListed")):
-            output.write(output.selecting(f"  With CloudFormation's own reasons: cfn-gitops failures {failure['StackName']} --env {env}"))
+            output.write(
+                output.selecting(
+                    f"  With CloudFormation's own reasons: cfn-gitops failures {failure['StackName']} --env"
+                    f" {env}"
+                )
+            )
     elif not problems:
         output.write(f"Project {name} has no failure{_rejected(row.get('Rejection'))}")
     documents = [_show_stack(environment, each, output) for each in failed]
@@ -149,22 +206,44 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
         if f"cfn-gitops failures {name} " not in f"{each['Remedy']} ":
             output.write(f"  {output.selecting(remedy_of(each))}")
     rest = [line_of(each) for each in row.get("Holds", [])]
-    rest += [f"stack {each['StackName']} differs from its template" for each in row.get("Drift", []) if each["Status"] == "DRIFTED"]
-    output.write(*(f"Project {name}: {each}. {output.selecting(f'See: cfn-gitops status --env {env}')}" for each in rest))
-    output.write(*(f"Not everything was read: {each['Problem']}. {output.selecting(remedy_of(each))}" for each in row["NotRead"]))
-    output.document |= {"project": name, "row": members_of({member: row[member] for member in row if member not in ("ProjectID", "NotRead")}),
-                        "stacks": documents, "unread": members_of(row["NotRead"])}
+    rest += [
+        f"stack {each['StackName']} differs from its template"
+        for each in row.get("Drift", [])
+        if each["Status"] == "DRIFTED"
+    ]
+    output.write(
+        *(
+            f"Project {name}: {each}. {output.selecting(f'See: cfn-gitops status --env {env}')}"
+            for each in rest
+        )
+    )
+    output.write(
+        *(
+            f"Not everything was read: {each['Problem']}. {output.selecting(remedy_of(each))}"
+            for each in row["NotRead"]
+        )
+    )
+    output.document |= {
+        "project": name,
+        "row": members_of({member: row[member] for member in row if member not in ("ProjectID", "NotRead")}),
+        "stacks": documents,
+        "unread": members_of(row["NotRead"]),
+    }
     return status_of(failure or problems, row["NotRead"])
 
 
 def _lines_of(failure: dict[str, Any], project: str) -> Iterator[str]:
     yield f"Project {project}: {failure.get('Action', 'an execution')} failed: {failure['Cause']}"
     yield f"  {_execution(failure)}"
-    yield from (f"  {each['Path']} ({each['Type']}): {each['Reason']}" for each in failure.get("Resources", []))
+    yield from (
+        f"  {each['Path']} ({each['Type']}): {each['Reason']}" for each in failure.get("Resources", [])
+    )
     if more := failure.get("MoreResources"):
         yield f"  {more} more failed"
     if cancelled := failure.get("Cancelled"):
-        yield f"  {cancelled} {'other was' if cancelled == 1 else 'others were'} cancelled, because one failed"
+        yield (
+            f"  {cancelled} {'other was' if cancelled == 1 else 'others were'} cancelled, because one failed"
+        )
     if why := failure.get("NotListed"):
         yield f"  The failed resources are not listed, because {why}"
     if status := failure.get("StackStatus"):
@@ -182,4 +261,6 @@ def _rejected(rejection: dict[str, Any] | None) -> str:
         return ""
     by = f" by {rejection['By']}" if "By" in rejection else ""
     reason = reason_of(rejection)
-    return f". Its newest execution was rejected{by}{': ' if reason else ''}{reason} ({_execution(rejection)})"
+    return (
+        f". Its newest execution was rejected{by}{': ' if reason else ''}{reason} ({_execution(rejection)})"
+    )

@@ -1,21 +1,22 @@
 """Show every project of an environment in one table.
 
-It changes nothing, and prints what the function cfn-gitops-<EnvID>-read answers. A project with "!" needs a person, and comes
-first. A line below the table has the cause and what to do.
+It changes nothing, and prints what the function cfn-gitops-<EnvID>-read answers. A project with "!" needs a
+person, and comes first. A line below the table has the cause and what to do.
 
     DEPLOYED  the commit of the last successful deployment, and SINCE when
-    STATE     the newest execution with the AGE of its start or end, or the approval that has waited the longest
+    STATE     the newest execution with the AGE of its start or end, or the approval that has waited longest
     FROZEN    whether an event rule or a transition of the pipeline is disabled
-    DRIFT     whether CloudFormation's last check, or the health check within a day, found a difference between the
-              deployed stack or the pipeline's stack and its template, with the AGE of that check
+    DRIFT     whether CloudFormation's last check, or the health check within a day, found a difference between
+              the deployed stack or the pipeline's stack and its template, with the AGE of that check
     OUTDATED  whether an older version of the function rendered the pipeline: `cfn-gitops upgrade`
     MIRROR    whether GitLab's mirror works, as IAM and GitLab show it
 
-"?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that ended has failed,
-if something is broken, drifted or outdated, or if the environment's own stack has failed. Otherwise it is 3 if something was not
-read. It is 0 if projects only wait for an approval, are frozen, or a person rejected the newest execution. With --json, each project has the members of
-answer-projects.json in docs/schemas, with names such as executionId.
-"""
+"?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that
+ended has failed, if something is broken, drifted or outdated, or if the environment's own stack has failed.
+Otherwise it is 3 if something was not read. It is 0 if projects only wait for an approval, are frozen, or a
+person rejected the newest execution. With --json, each project has the members of answer-projects.json in
+docs/schemas, with names such as executionId.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -36,21 +37,39 @@ from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
 from cli.shell.times import age, read_time
 
-EXAMPLES = ("cfn-gitops status --env dev", "cfn-gitops status --env prd --wait 30    # only if the answer is fast",
-            "cfn-gitops status --env dev --json")
+EXAMPLES = (
+    "cfn-gitops status --env dev",
+    "cfn-gitops status --env prd --wait 30    # only if the answer is fast",
+    "cfn-gitops status --env dev --json",
+)
 
 HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE (AGE)", "FROZEN", "DRIFT (AGE)", "OUTDATED", "MIRROR")
 # A table that is wider than the terminal is split before FROZEN. Both parts have the first two columns.
 _FIRST, _SPLIT = 2, 5
 # The reasons why a project needs a person, the most urgent one first, with their words in the last line.
-_CONCERNS = {"failed": "failed", "broken": "broken", "unread": "not read", "mirror": "with a broken mirror",
-             "approval": "waiting for approval", "frozen": "frozen", "drift": "drifted", "outdated": "outdated"}
+_CONCERNS = {
+    "failed": "failed",
+    "broken": "broken",
+    "unread": "not read",
+    "mirror": "with a broken mirror",
+    "approval": "waiting for approval",
+    "frozen": "frozen",
+    "drift": "drifted",
+    "outdated": "outdated",
+}
 _ORDER = list(_CONCERNS)
 # These alone are not a failure.
 _WAITS = ("approval", "frozen")
 # A state that AWS adds later is shown as it is.
-_STATES = {"InProgress": "running", "Succeeded": "deployed", "Failed": "failed", "Stopped": "stopped", "Stopping": "stopping",
-           "Superseded": "superseded", "Cancelled": "cancelled"}
+_STATES = {
+    "InProgress": "running",
+    "Succeeded": "deployed",
+    "Failed": "failed",
+    "Stopped": "stopped",
+    "Stopping": "stopping",
+    "Superseded": "superseded",
+    "Cancelled": "cancelled",
+}
 _MAX_NAME, _MAX_STATE, _MAX_CAUSE, _MAX_TITLE = 30, 14, 400, 60
 # A line names as many projects.
 _MAX_NAMES = 5
@@ -59,8 +78,13 @@ _MAX_SECONDS = 310
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--wait", type=_seconds, default=_MAX_SECONDS, metavar="SECONDS",
-                        help=f"the time limit of the function's answer (default: {_MAX_SECONDS})")
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=_MAX_SECONDS,
+        metavar="SECONDS",
+        help=f"the time limit of the function's answer (default: {_MAX_SECONDS})",
+    )
 
 
 def _seconds(text: str) -> float:
@@ -77,18 +101,30 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     answer = Questions(environment, given.wait).ask("Projects", output)
     rows = sorted((Row(each, environment, now()) for each in answer["Projects"]), key=Row.order)
     counts = Counter(concern for row in rows for concern in row.concerns())
-    output.document |= {"stack": members_of(answer.get("Stack")), "projects": [row.members() for row in rows],
-                        "unread": members_of(answer["NotRead"]), "counts": {concern: counts[concern] for concern in _ORDER}}
+    output.document |= {
+        "stack": members_of(answer.get("Stack")),
+        "projects": [row.members() for row in rows],
+        "unread": members_of(answer["NotRead"]),
+        "counts": {concern: counts[concern] for concern in _ORDER},
+    }
     if rows:
         _write_table([[*HEADS], *(row.cells() for row in rows)], output)
     _write_notes([*_own_notes(answer), *(note for row in rows for note in row.notes())], len(rows), output)
-    needing = ", ".join(f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern])
+    needing = ", ".join(
+        f"{counts[concern]} {words}" for concern, words in _CONCERNS.items() if counts[concern]
+    )
     if rows:
-        output.write(f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}", style=BOLD)
+        output.write(
+            f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}",
+            style=BOLD,
+        )
     elif not answer["NotRead"]:
         output.write(f"Environment {environment.env_id} has no project yet")
-    return status_of("Problem" in answer.get("Stack", {}) or any(counts[concern] for concern in _ORDER if concern not in (*_WAITS, "unread")),
-                     answer["NotRead"] or counts["unread"])
+    return status_of(
+        "Problem" in answer.get("Stack", {})
+        or any(counts[concern] for concern in _ORDER if concern not in (*_WAITS, "unread")),
+        answer["NotRead"] or counts["unread"],
+    )
 
 
 def _write_table(lines: list[list[str]], output: Output) -> None:
@@ -170,20 +206,38 @@ class Row:
 
     def concerns(self) -> list[str]:
         found = self._found
-        has = {"failed": "Failure" in found, "broken": found["Problems"], "unread": not self._is_read, "mirror": self._mirror() == "broken",
-               "approval": found.get("Approvals"), "frozen": found.get("Holds"), "drift": self._drifted(), "outdated": found.get("IsOutdated")}
+        has = {
+            "failed": "Failure" in found,
+            "broken": found["Problems"],
+            "unread": not self._is_read,
+            "mirror": self._mirror() == "broken",
+            "approval": found.get("Approvals"),
+            "frozen": found.get("Holds"),
+            "drift": self._drifted(),
+            "outdated": found.get("IsOutdated"),
+        }
         return [each for each in _ORDER if has[each]]
 
     def cells(self) -> list[str]:
-        found, deployed = self._found, self._found.get("Deployed", {})
+        deployed = self._found.get("Deployed", {})
         state, since = self.state()
         # SINCE has that of a deployment.
-        shown_state = (shortened(state, _MAX_STATE) or "?") + (f" {self._age(since)}" if since and state != "deployed" else "")
+        shown_state = (shortened(state, _MAX_STATE) or "?") + (
+            f" {self._age(since)}" if since and state != "deployed" else ""
+        )
         frozen = self._or_unknown("Holds", lambda holds: "yes" if holds else "no")
         outdated = self._or_unknown("IsOutdated", lambda is_outdated: "yes" if is_outdated else "no")
-        return ["!" if self.concerns() else "", shortened(self.name, _MAX_NAME),
-                self._or_unknown("Deployed", lambda each: each["Commit"][:8] or "?"), self._age(deployed.get("At")) if deployed else
-                self._unknown, shown_state, frozen, self._drift(), outdated, self._mirror()]
+        return [
+            "!" if self.concerns() else "",
+            shortened(self.name, _MAX_NAME),
+            self._or_unknown("Deployed", lambda each: each["Commit"][:8] or "?"),
+            self._age(deployed.get("At")) if deployed else self._unknown,
+            shown_state,
+            frozen,
+            self._drift(),
+            outdated,
+            self._mirror(),
+        ]
 
     @property
     def _unknown(self) -> str:
@@ -231,11 +285,19 @@ class Row:
             return self._unknown
         if deployed["Status"] == "IN_SYNC":
             return f"no {self._age(deployed.get('CheckedAt'))}"
-        return "unchecked" if deployed["Status"] == "NOT_CHECKED" else shortened(deployed["Status"].lower(), _MAX_STATE)
+        return (
+            "unchecked"
+            if deployed["Status"] == "NOT_CHECKED"
+            else shortened(deployed["Status"].lower(), _MAX_STATE)
+        )
 
     def _mirror(self) -> str:
-        return self._or_unknown("Mirrors", lambda mirrors: "none" if not mirrors else
-                                "broken" if any("Problem" in each for each in mirrors) else "ok")
+        return self._or_unknown(
+            "Mirrors",
+            lambda mirrors: (
+                "none" if not mirrors else "broken" if any("Problem" in each for each in mirrors) else "ok"
+            ),
+        )
 
     def _age(self, since: str | None) -> str:
         return age(read_time(since), self._now)
@@ -251,58 +313,104 @@ class Row:
         """How many executions wait before the stage of an approval."""
         executions = self._found.get("Freeze", {}).get("Executions", [])
         count = sum("IsWaitingBefore" in each and each["Stage"] == approval["Stage"] for each in executions)
-        return f". {count} {'execution waits' if count == 1 else 'executions wait'} behind it" if count else ""
+        return (
+            f". {count} {'execution waits' if count == 1 else 'executions wait'} behind it" if count else ""
+        )
 
     def notes(self) -> Iterator[Note]:
         """One for each concern, with its cause and remedy."""
         found, name = self._found, shortened(self.name, _MAX_NAME)
         for each in found["Problems"]:
-            yield Note(name, f"{each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", remedy=remedy_of(each))
+            yield Note(
+                name, f"{each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", remedy=remedy_of(each)
+            )
         if self._is_read and found.get("HasPipeline") is False and "Mirrors" not in found:
-            yield Note(name, "no push yet, and no stack declares a mirror", remedy="Set GitLabProject, or push to its repository")
+            yield Note(
+                name,
+                "no push yet, and no stack declares a mirror",
+                remedy="Set GitLabProject, or push to its repository",
+            )
         yield from self._end_notes(name)
         for each in found.get("Mirrors", []):
             if "Problem" in each:
                 yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), remedy_of(each))
         for each in found.get("Approvals", []):
-            yield Note(name, f"{each['Action']} has waited for {self._age(each.get('Since'))}, {self._commit(each)}{self._behind(each)}",
-                       f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "",
-                       f"{decide(self.name, self._env)}, or in the console: {each['Url']}")
+            yield Note(
+                name,
+                f"{each['Action']} has waited for {self._age(each.get('Since'))},"
+                f" {self._commit(each)}{self._behind(each)}",
+                f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "",
+                f"{decide(self.name, self._env)}, or in the console: {each['Url']}",
+            )
         # It enables every event rule of the project.
-        thaw = next((each["Remedy"] for each in found.get("Holds", []) if "cfn-gitops thaw " in each["Remedy"]), "")
+        thaw = next(
+            (each["Remedy"] for each in found.get("Holds", []) if "cfn-gitops thaw " in each["Remedy"]), ""
+        )
         for each in found.get("Holds", []):
-            yield Note(name, line_of(each, self._now), remedy=thaw if thaw and "Rule" in each else each["Remedy"])
+            yield Note(
+                name, line_of(each, self._now), remedy=thaw if thaw and "Rule" in each else each["Remedy"]
+            )
         yield from self._drift_notes(name)
         if found.get("IsOutdated"):
-            yield Note(name, f"its pipeline has version {found.get('Version', '?')}, which is older than the function's",
-                       remedy=f"Upgrade it: cfn-gitops upgrade --env {self._env}")
+            yield Note(
+                name,
+                f"its pipeline has version {found.get('Version', '?')}, which is older than the function's",
+                remedy=f"Upgrade it: cfn-gitops upgrade --env {self._env}",
+            )
         yield from _unread_notes(name, found["NotRead"])
 
     def _end_notes(self, name: str) -> Iterator[Note]:
         if failure := self._found.get("Failure"):
             what = failure.get("Action") or "an execution"
-            yield Note(name, f"{what} failed {self._age(failure.get('At'))} ago, {self._commit(failure)}",
-                       shortened(failure["Cause"], _MAX_CAUSE), f"See why: cfn-gitops failures {self.name} --env {self._env}")
+            yield Note(
+                name,
+                f"{what} failed {self._age(failure.get('At'))} ago, {self._commit(failure)}",
+                shortened(failure["Cause"], _MAX_CAUSE),
+                f"See why: cfn-gitops failures {self.name} --env {self._env}",
+            )
         if rejected := self._found.get("Rejection"):
             by = f" by {rejected['By']}" if "By" in rejected else ""
-            yield Note(name, f"rejected {self._age(rejected.get('At'))} ago{by}, {self._commit(rejected)}",
-                       shortened(reason_of(rejected), _MAX_CAUSE))
+            yield Note(
+                name,
+                f"rejected {self._age(rejected.get('At'))} ago{by}, {self._commit(rejected)}",
+                shortened(reason_of(rejected), _MAX_CAUSE),
+            )
 
     def _drift_notes(self, name: str) -> Iterator[Note]:
         for each in self._drifted():
             stack, checked = each["StackName"], self._age(each.get("CheckedAt"))
             if each.get("ByHealthCheck"):
-                yield Note(name, f"stack {stack} differed from its template {checked} ago, as the health check found, which compares once "
-                           "a day", remedy=f"See the resources: sam logs --cw-log-group /aws/lambda/cfn-gitops-{self._environment.env_id} "
-                           f"--start-time 2days --filter '\"stack {stack}\"'")
+                yield Note(
+                    name,
+                    f"stack {stack} differed from its template {checked} ago, as the health check found,"
+                    " which compares once a day",
+                    remedy=(
+                        "See the resources: sam logs --cw-log-group"
+                        f" /aws/lambda/cfn-gitops-{self._environment.env_id} --start-time 2days --filter"
+                        f" '\"stack {stack}\"'"
+                    ),
+                )
             else:
-                yield Note(name, f"stack {stack} differed from its template {checked} ago",
-                           remedy=f"See the resources: aws cloudformation describe-stack-resource-drifts --stack-name {stack} "
-                           "--stack-resource-drift-status-filters MODIFIED DELETED")
+                yield Note(
+                    name,
+                    f"stack {stack} differed from its template {checked} ago",
+                    remedy=(
+                        "See the resources: aws cloudformation describe-stack-resource-drifts --stack-name"
+                        f" {stack} --stack-resource-drift-status-filters MODIFIED DELETED"
+                    ),
+                )
 
     def members(self) -> dict[str, Any]:
         """The row of the answer, with its state and concerns."""
         state, since = self.state()
-        row = members_of({name: value for name, value in self._found.items() if name not in ("ProjectID", "NotRead")})
-        return {"project": self.name, "concerns": self.concerns(), "state": state or None, "since": since or None, **row,
-                "unread": members_of(self._found["NotRead"])}
+        row = members_of(
+            {name: value for name, value in self._found.items() if name not in ("ProjectID", "NotRead")}
+        )
+        return {
+            "project": self.name,
+            "concerns": self.concerns(),
+            "state": state or None,
+            "since": since or None,
+            **row,
+            "unread": members_of(self._found["NotRead"]),
+        }

@@ -1,10 +1,11 @@
 """End the freeze of a project, or of all.
 
-It enables the event rules, and then the transition into the stage Deploy or Approval of the pipeline. Until then nothing is
-deployed, and the person and reason of the freeze stay. With --all, the event rules of all projects are first. First it lists the disabled parts,
-with the person and the reason, and then everything that starts, as of the list. It ends each freeze of these, even that of an image
-by `cfn-gitops undo`. A part whose state was not read is enabled as well. The permissions are in
-docs/how-to/undo-a-deployment.md. The exit status is 1 if something is not enabled, and otherwise 3 if a project was not read.
+It enables the event rules, and then the transition into the stage Deploy or Approval of the pipeline. Until
+then nothing is deployed, and the person and reason of the freeze stay. With --all, the event rules of all
+projects are first. First it lists the disabled parts, with the person and the reason, and then everything
+that starts, as of the list. It ends each freeze of these, even that of an image by `cfn-gitops undo`. A part
+whose state was not read is enabled as well. The permissions are in docs/how-to/undo-a-deployment.md. The exit
+status is 1 if something is not enabled, and otherwise 3 if a project was not read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from typing import Any
 
 from cli.environment.account import Environment
 from cli.project import freezing
-from cli.project.freezing import STAGES, Act, Change, Project, add_arguments as add_arguments, line_of, place_of, shown_execution
+from cli.project.freezing import (
+    STAGES,
+    Act,
+    Change,
+    Project,
+    line_of,
+    place_of,
+    shown_execution,
+)
+from cli.project.freezing import (
+    add_arguments as add_arguments,
+)
 from cli.shell.output import Output
 
 EXAMPLES = ("cfn-gitops thaw --env dev shop", "cfn-gitops thaw --env prd --all --yes    # in a script")
@@ -26,15 +38,28 @@ def run(environment: Environment, given: Any, output: Output) -> int:
 
 def _changes(projects: list[Project], codepipeline: Any, events: Any) -> list[Change]:
     """The transitions last: they have the reason."""
-    rules = [Change(project, f"event rule {rule}", events.enable_rule, {"Name": rule})
-             for project in projects for rule in project.rules if rule in _held(project)]
-    return rules + [Change(project, project.transition(stage), codepipeline.enable_stage_transition, {
-        "pipelineName": project.pipeline, "stageName": stage, "transitionType": "Inbound"})
-        for project in projects for stage in STAGES if stage in _held(project)]
+    rules = [
+        Change(project, f"event rule {rule}", events.enable_rule, {"Name": rule})
+        for project in projects
+        for rule in project.rules
+        if rule in _held(project)
+    ]
+    return rules + [
+        Change(
+            project,
+            project.transition(stage),
+            codepipeline.enable_stage_transition,
+            {"pipelineName": project.pipeline, "stageName": stage, "transitionType": "Inbound"},
+        )
+        for project in projects
+        for stage in STAGES
+        if stage in _held(project)
+    ]
 
 
 def _held(project: Project) -> set[str]:
-    """The disabled parts. To enable a part that is enabled changes nothing, so those that were not read are among these."""
+    """The disabled parts. To enable a part that is enabled changes nothing, so those that were not read are
+    among these."""
     return {*project.held, *(() if project.has_read_states else (project.stage, *project.rules))}
 
 
@@ -42,25 +67,47 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
     held = _held(project)
     for hold in project.holds:
         # A person has disabled another transition, for example that into Build.
-        yield f"    {line_of(hold)}" if "Rule" in hold or hold["Stage"] in STAGES else f"!   {line_of(hold)}. Not ended here. {selecting(hold['Remedy'])}"
+        yield (
+            f"    {line_of(hold)}"
+            if "Rule" in hold or hold["Stage"] in STAGES
+            else f"!   {line_of(hold)}. Not ended here. {selecting(hold['Remedy'])}"
+        )
     if not project.has_read_states:
         yield "?   Whether each part is disabled was not read, so all are enabled"
     if project.held and project.stage and not held & {*STAGES}:
-        yield "!   The pipeline's transition is enabled, so this is a part of a freeze, or the freeze of an image by `cfn-gitops undo`"
+        yield (
+            "!   The pipeline's transition is enabled, so this is a part of a freeze, or the freeze of an"
+            " image by `cfn-gitops undo`"
+        )
     for each in project.executions if project.stage in held else ():
         if "IsWaitingBefore" in each and each["Stage"] in held:
-            yield f"    {shown_execution(each)} goes on into stage {each['Stage']}, unless a newer one replaces it or the freeze lasted 30 days"
+            yield (
+                f"    {shown_execution(each)} goes on into stage {each['Stage']}, unless a newer one replaces"
+                " it or the freeze lasted 30 days"
+            )
         elif each.get("Stage") not in STAGES:
-            yield f"    {shown_execution(each)} {place_of(each)}. It will not wait before stage {project.stage}"
+            yield (
+                f"    {shown_execution(each)} {place_of(each)}. It will not wait before stage {project.stage}"
+            )
     if project.stage and held and not project.has_approval:
         perhaps = " without" if project.has_approval is False else ", perhaps without"
         yield f"!   Each execution that starts or goes on is deployed{perhaps} an approval"
     health_check = f"If function {project.function} works, its health check"
     if project.kinds["push"] in held:
-        yield f"    {health_check} starts the branch's latest commit, by default within 15 minutes, unless an execution has it"
+        yield (
+            f"    {health_check} starts the branch's latest commit, by default within 15 minutes, unless an"
+            " execution has it"
+        )
         if project.stage:
-            yield f"    {selecting(f'It does not after an undo. If the bad commit is reverted then, or the function does not work, start it: aws codepipeline start-pipeline-execution --name {project.pipeline}')}"
+            start = (
+                "It does not after an undo. If the bad commit is reverted then, or the function does not work,"  # noqa: E501
+                f" start it: aws codepipeline start-pipeline-execution --name {project.pipeline}"
+            )
+            yield f"    {selecting(start)}"
     if project.kinds["image"] in held:
-        yield "    A push of the image deploys the branch's newest commit again. After an undo, first revert the bad commit"
+        yield (
+            "    A push of the image deploys the branch's newest commit again. After an undo, first revert"
+            " the bad commit"
+        )
     if project.kinds["review"] in held:
         yield f"    {health_check} starts the missing builds of review branches, within an hour"

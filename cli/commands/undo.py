@@ -1,13 +1,14 @@
 """Deploy a former commit of a project again.
 
-It lists the last ten deployments, and what holds the pipeline now, as the function cfn-gitops-<EnvID>-read answers. You choose
-one by its number, or with --to. After a prompt it starts the pipeline with the commit of that deployment, and with its image. If
-the pipeline has an image, it first disables the event rule by which a push of the image deploys the newest commit. Then it
-follows the execution until it waits for an approval or has ended: docs/how-to/undo-a-deployment.md. A closed window or a
-disabled transition may hold it for days, so use --no-wait in a script: it ends after the start.
+It lists the last ten deployments, and what holds the pipeline now, as the function cfn-gitops-<EnvID>-read
+answers. You choose one by its number, or with --to. After a prompt it starts the pipeline with the commit of
+that deployment, and with its image. If the pipeline has an image, it first disables the event rule by which a
+push of the image deploys the newest commit. Then it follows the execution until it waits for an approval or
+has ended: docs/how-to/undo-a-deployment.md. A closed window or a disabled transition may hold it for days, so
+use --no-wait in a script: it ends after the start.
 
-The commit is built and deployed again, after an approval if the pipeline has one. The branch in GitLab keeps its newest
-commit, and the next push deploys that: revert it there too. Ctrl-C does not stop the execution.
+The commit is built and deployed again, after an approval if the pipeline has one. The branch in GitLab keeps
+its newest commit, and the next push deploys that: revert it there too. Ctrl-C does not stop the execution.
 
 It needs lambda:InvokeFunction for that function, codepipeline:StartPipelineExecution and, with an image,
 events:DisableRule. A denial of the last one does not stop the undo.
@@ -31,12 +32,15 @@ from cli.project.approvals import execution_page_of, page_of
 from cli.project.following import Following
 from cli.rules import event_rules, name_of
 from cli.shell import machine
-from cli.shell.ending import Failure, WrongUse
+from cli.shell.failure import Failure, WrongUse
 from cli.shell.output import Output, answered, confirm
 from cli.shell.terminal import shortened
 from cli.shell.times import age, read_time
 
-EXAMPLES = ("cfn-gitops undo --env dev shop", "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes --no-wait    # in a script")
+EXAMPLES = (
+    "cfn-gitops undo --env dev shop",
+    "cfn-gitops undo --env prd shop --to 4f2a9c1b --yes --no-wait    # in a script",
+)
 
 # Seconds within which the function answers, with up to 20 s for GitLab.
 _SECONDS = 60
@@ -53,17 +57,27 @@ _REVERT = "Revert the bad commit in GitLab instead: git revert <commit>, and mer
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("project", metavar="PROJECT", help="its name, as `cfn-gitops status` shows it")
-    parser.add_argument("--to", metavar="DEPLOYMENT", type=_deployment,
-                        help=f"the commit of a former deployment, at least {_MIN_COMMIT_DIGITS} characters, or its execution's ID "
-                             "(default: ask)")
+    parser.add_argument(
+        "--to",
+        metavar="DEPLOYMENT",
+        type=_deployment,
+        help=(
+            f"the commit of a former deployment, at least {_MIN_COMMIT_DIGITS} characters, or its execution's"
+            " ID (default: ask)"
+        ),
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask before the start")
-    parser.add_argument("--no-wait", action="store_true", help="end after the start, with a link to the execution")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="end after the start, with a link to the execution"
+    )
 
 
 def _deployment(text: str) -> str:
     if not _EXECUTION.fullmatch(text) and not _COMMIT.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text or 'an empty text'} is neither the ID of an execution nor at least "
-                                         f"{_MIN_COMMIT_DIGITS} characters of a commit")
+        raise argparse.ArgumentTypeError(
+            f"{text or 'an empty text'} is neither the ID of an execution nor at least "
+            f"{_MIN_COMMIT_DIGITS} characters of a commit"
+        )
     return text
 
 
@@ -73,7 +87,9 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     chosen = found.choose(given.to or "")
     chosen.show_plan()
     # Another person still decides about the execution of a pipeline with an approval.
-    if not confirm(output, "To start it, type yes:", "yes", given.yes, also="y" if found.answer["HasApproval"] else ""):
+    if not confirm(
+        output, "To start it, type yes:", "yes", given.yes, also="y" if found.answer["HasApproval"] else ""
+    ):
         return 1
     is_held = chosen.hold_image()
     started = chosen.start()
@@ -97,14 +113,23 @@ class FormerDeployments:
     def read(cls, environment: Environment, project: str, output: Output) -> FormerDeployments:
         answer = Questions(environment, _SECONDS).ask("Deployments", output, ProjectID=project)
         found = cls(environment, output, answer)
-        output.document |= {"project": answer["ProjectID"], "pipeline": found.pipeline, "executionMode": answer.get("ExecutionMode"),
-                            "deployments": members_of(answer["Deployments"]), "later": members_of(answer.get("Later")),
-                            "holds": members_of(answer["Holds"]), "unread": members_of(answer["NotRead"])}
+        output.document |= {
+            "project": answer["ProjectID"],
+            "pipeline": found.pipeline,
+            "executionMode": answer.get("ExecutionMode"),
+            "deployments": members_of(answer["Deployments"]),
+            "later": members_of(answer.get("Later")),
+            "holds": members_of(answer["Holds"]),
+            "unread": members_of(answer["NotRead"]),
+        }
         # The question chooses the pipeline and the rule, not the answer.
         image_rule = event_rules(environment.env_id, answer["ProjectID"])["image"]
         if (answer["Pipeline"], answer.get("ImageRule", image_rule)) != (found.pipeline, image_rule):
-            raise Failure(f"the answer is about pipeline {answer['Pipeline']} and event rule {answer.get('ImageRule', 'none')}, not about "
-                          f"{found.pipeline} and {image_rule}", f"Nothing was changed. {_REVERT}")
+            raise Failure(
+                f"the answer is about pipeline {answer['Pipeline']} and event rule"
+                f" {answer.get('ImageRule', 'none')}, not about {found.pipeline} and {image_rule}",
+                f"Nothing was changed. {_REVERT}",
+            )
         return found
 
     @property
@@ -122,7 +147,9 @@ class FormerDeployments:
 
     @property
     def see_why(self) -> str:
-        return f"See why: cfn-gitops failures {self.answer['ProjectID']} --env {self.environment.settings.table}"
+        return (
+            f"See why: cfn-gitops failures {self.answer['ProjectID']} --env {self.environment.settings.table}"
+        )
 
     def lines(self, mark: str, found: dict[str, Any]) -> list[str]:
         """A problem, and its remedy if it has one."""
@@ -133,10 +160,14 @@ class FormerDeployments:
         if obstacle := self.answer.get("Obstacle"):
             self._show_unread()
             # An answer without the mode, which was read, is that about a pipeline that does not exist.
-            raise (Failure if "ExecutionMode" in self.answer or self.answer["NotRead"] else WrongUse)(obstacle["Problem"], obstacle["Remedy"])
+            raise (Failure if "ExecutionMode" in self.answer or self.answer["NotRead"] else WrongUse)(
+                obstacle["Problem"], obstacle["Remedy"]
+            )
         now = datetime.now(timezone.utc)
-        rows = [["*" if number == 1 else "", str(number), age(read_time(each.get("At")), now), *_cells(each)]
-                for number, each in enumerate(self.deployments, 1)]
+        rows = [
+            ["*" if number == 1 else "", str(number), age(read_time(each.get("At")), now), *_cells(each)]
+            for number, each in enumerate(self.deployments, 1)
+        ]
         heads = ["", "NO", "AGE", "COMMIT", "IMAGE", "AUTHOR", "TITLE"]
         if all(row[4] == "-" for row in rows):
             heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]
@@ -151,25 +182,46 @@ class FormerDeployments:
             self.output.write(*self.lines("?", each))
 
     def _show_now(self) -> None:
-        """Whether the latest deployment is deployed now. A later attempt may have changed the stack, or changes it."""
+        """Whether the latest deployment is deployed now. A later attempt may have changed the stack, or
+        changes it."""
         latest, later = self.deployments[0], self.answer.get("Later")
         self.output.write(f'"*" {"is deployed now" if latest["IsDeployedNow"] else "was deployed last"}')
         if later:
             known = {"Failed": "failed", "InProgress": "is in progress"}
-            self.output.write(*self.lines("!", {
-                "Problem": f"a later deployment {known.get(later['Status'], 'is ' + later['Status'])}: execution {later['ExecutionId']} "
-                           f"(commit {later.get('Commit', '')[:_COMMIT_DIGITS] or 'not known'})",
-                "Remedy": self.see_why if later["Status"] == "Failed" else ""}))
+            self.output.write(
+                *self.lines(
+                    "!",
+                    {
+                        "Problem": (
+                            f"a later deployment {known.get(later['Status'], 'is ' + later['Status'])}:"
+                            f" execution {later['ExecutionId']} (commit"
+                            f" {later.get('Commit', '')[:_COMMIT_DIGITS] or 'not known'})"
+                        ),
+                        "Remedy": self.see_why if later["Status"] == "Failed" else "",
+                    },
+                )
+            )
         elif latest.get("HasFailed"):
-            self.output.write(*self.lines("!", {
-                "Problem": f'execution {latest["ExecutionId"]} of "*" failed after its deployment, for example because of an alarm',
-                "Remedy": self.see_why}))
+            self.output.write(
+                *self.lines(
+                    "!",
+                    {
+                        "Problem": (
+                            f'execution {latest["ExecutionId"]} of "*" failed after its deployment, for'
+                            " example because of an alarm"
+                        ),
+                        "Remedy": self.see_why,
+                    },
+                )
+            )
 
     def choose(self, to: str) -> ChosenDeployment:
         if not to:
             answer = answered(self.output, "Which one? Its number, or its commit:")
             if not answer:
-                raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
+                raise Failure(
+                    "Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one"
+                )
             to = self._numbered(answer)
         chosen = self._chosen(to)
         if obstacle := chosen.get("Obstacle"):
@@ -187,24 +239,40 @@ class FormerDeployments:
             return str(self.deployments[int(answer) - 1]["ExecutionId"])
         if _EXECUTION.fullmatch(answer) or _COMMIT.fullmatch(answer):
             return answer
-        raise WrongUse(f"{answer} is neither a number of the list nor at least {_MIN_COMMIT_DIGITS} characters of a commit",
-                       "Run this again")
+        raise WrongUse(
+            f"{answer} is neither a number of the list nor at least {_MIN_COMMIT_DIGITS} characters of a"
+            " commit",
+            "Run this again",
+        )
 
     def _chosen(self, to: str) -> dict[str, Any]:
-        found = [each for each in self.deployments
-                 if to == each["ExecutionId"] or _COMMIT.fullmatch(to) and each.get("Commit", "").startswith(to)]
+        found = [
+            each
+            for each in self.deployments
+            if to == each["ExecutionId"] or _COMMIT.fullmatch(to) and each.get("Commit", "").startswith(to)
+        ]
         if not found:
-            known = [each["Commit"][:_COMMIT_DIGITS] for each in self.deployments if "Commit" in each and self._may_start(each)]
-            raise WrongUse(f"{to} is not one of the last {len(self.deployments)} deployments",
-                           f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_REVERT}")
+            known = [
+                each["Commit"][:_COMMIT_DIGITS]
+                for each in self.deployments
+                if "Commit" in each and self._may_start(each)
+            ]
+            raise WrongUse(
+                f"{to} is not one of the last {len(self.deployments)} deployments",
+                f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_REVERT}",
+            )
         if any(each["Revisions"] != found[0]["Revisions"] for each in found):
-            raise WrongUse(f"{to} is the beginning of several commits, or its commit was deployed with several images",
-                           f"Name the execution: {', '.join(each['ExecutionId'] for each in found)}")
+            raise WrongUse(
+                f"{to} is the beginning of several commits, or its commit was deployed with several images",
+                f"Name the execution: {', '.join(each['ExecutionId'] for each in found)}",
+            )
         return found[0]
 
     def show_next_push(self) -> None:
         self.output.write_progress(
-            f"Branch {self.answer['Branch']} in GitLab keeps its newest commit, and the next push deploys that. Revert it there too")
+            f"Branch {self.answer['Branch']} in GitLab keeps its newest commit, and the next push deploys"
+            " that. Revert it there too"
+        )
 
 
 @dataclass(frozen=True)
@@ -218,18 +286,35 @@ class ChosenDeployment:
         answer, output = self.found.answer, self.found.output
         end = "waits for its approval" if answer["HasApproval"] else "is deployed without an approval"
         if rule := answer.get("ImageRule"):
-            output.write_progress(f"- Event rule {rule} will be disabled, because a push of the image would deploy "
-                                  "the branch's newest commit")
-        output.write_progress(f"- {self.found.pipeline} will be started with {_shown(self.deployment)}. It is built again, and {end}")
+            output.write_progress(
+                f"- Event rule {rule} will be disabled, because a push of the image would deploy "
+                "the branch's newest commit"
+            )
+        output.write_progress(
+            f"- {self.found.pipeline} will be started with {_shown(self.deployment)}. It is built again, and"
+            f" {end}"
+        )
         in_branch, commit = self.deployment["InBranch"], self.deployment.get("Commit", "")[:_COMMIT_DIGITS]
-        output.document |= {"chosen": self.deployment["ExecutionId"], "sourceRevisions": members_of(self.deployment["Revisions"]),
-                            "contained": members_of(in_branch)}
+        output.document |= {
+            "chosen": self.deployment["ExecutionId"],
+            "sourceRevisions": members_of(self.deployment["Revisions"]),
+            "contained": members_of(in_branch),
+        }
         problem, branch = in_branch.get("Problem", ""), f"branch {answer['Branch']} in GitLab"
         if in_branch["Contained"] is None:
-            output.write_progress(*self.found.lines("?", {
-                **in_branch, "Problem": f"whether {branch} contains commit {commit} was not checked: {problem}"}))
+            output.write_progress(
+                *self.found.lines(
+                    "?",
+                    {
+                        **in_branch,
+                        "Problem": f"whether {branch} contains commit {commit} was not checked: {problem}",
+                    },
+                )
+            )
         elif not in_branch["Contained"]:
-            output.write_progress(f"! {branch} does not contain commit {commit}: {problem or 'its history was rewritten'}")
+            output.write_progress(
+                f"! {branch} does not contain commit {commit}: {problem or 'its history was rewritten'}"
+            )
 
     def hold_image(self) -> bool:
         """`False` if an image may still start the pipeline. This does not stop the undo, which is urgent."""
@@ -246,28 +331,43 @@ class ChosenDeployment:
                 raise
             if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
                 return True
-            left = {"Problem": f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image deploys the newest commit",
-                    "Remedy": f"Ask an operator to disable it: aws events disable-rule --name {rule}"}
+            left = {
+                "Problem": (
+                    f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image"
+                    " deploys the newest commit"
+                ),
+                "Remedy": f"Ask an operator to disable it: aws events disable-rule --name {rule}",
+            }
             output.document["left"] = [members_of(left)]
             output.write_progress(*self.found.lines("!", left))
             return False
         output.record_change(f"event rule {rule} is disabled")
         # Before the start, which may fail.
         output.write_progress(
-            "        The image's tag keeps its newest image. If you revert in GitLab, first push the former or a corrected image",
-            f"        {output.selecting(f'Then end the freeze of the image: {enable}')}")
+            "        The image's tag keeps its newest image. If you revert in GitLab, first push the former"
+            " or a corrected image",
+            f"        {output.selecting(f'Then end the freeze of the image: {enable}')}",
+        )
         return True
 
     def start(self) -> StartedExecution:
         output, pipeline = self.found.output, self.found.pipeline
-        unknown = (f"The execution may have started. Before you run this again, look for one of {_shown(self.deployment)}: "
-                   f"aws codepipeline list-pipeline-executions --pipeline-name {pipeline} --max-items 5")
+        unknown = (
+            "The execution may have started. Before you run this again, look for one of"
+            f" {_shown(self.deployment)}: aws codepipeline list-pipeline-executions --pipeline-name"
+            f" {pipeline} --max-items 5"
+        )
         client = self.found.environment.account.client("codepipeline", config=OF_CHANGES)
         output.has_begun, output.interrupted = True, unknown
         # botocore repeats a call whose response was lost, with this token, so two calls start one execution.
         try:
-            execution = str(client.start_pipeline_execution(
-                name=pipeline, sourceRevisions=members_of(self.deployment["Revisions"]), clientRequestToken=str(uuid.uuid4()))["pipelineExecutionId"])
+            execution = str(
+                client.start_pipeline_execution(
+                    name=pipeline,
+                    sourceRevisions=members_of(self.deployment["Revisions"]),
+                    clientRequestToken=str(uuid.uuid4()),
+                )["pipelineExecutionId"]
+            )
         except Exception as error:
             failure = machine.explained(error)
             if failure is None or machine.has_done_nothing(error):
@@ -276,7 +376,8 @@ class ChosenDeployment:
             raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
         output.interrupted = (
             f"Execution {execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
-            f"--pipeline-name {pipeline} --pipeline-execution-id {execution} --reason undo")
+            f"--pipeline-name {pipeline} --pipeline-execution-id {execution} --reason undo"
+        )
         output.document["execution"] = execution
         output.record_change(f"execution {execution} of {pipeline} is started")
         return StartedExecution(self, execution)
@@ -294,7 +395,9 @@ class StartedExecution:
         found = self.chosen.found
         account = found.environment.account
         found.output.document["result"] = "started"
-        found.output.write_progress(f"It goes on: {execution_page_of(found.pipeline, self.id, account.region, account.partition)}")
+        found.output.write_progress(
+            f"It goes on: {execution_page_of(found.pipeline, self.id, account.region, account.partition)}"
+        )
 
     def follow(self) -> None:
         found, output = self.chosen.found, self.chosen.found.output
@@ -302,7 +405,9 @@ class StartedExecution:
         end = Following(questions, found.answer["ProjectID"], self.id, output).end()
         if "WaitsForApproval" in end:
             output.document["result"] = "waits for an approval"
-            output.write_progress(f"It waits for an approval, in AWS: {end['WaitsForApproval'].get('Url') or found.page}")
+            output.write_progress(
+                f"It waits for an approval, in AWS: {end['WaitsForApproval'].get('Url') or found.page}"
+            )
             return
         output.document["result"] = end["Status"]
         if end["Status"] != "Succeeded":
@@ -314,11 +419,17 @@ class StartedExecution:
         if end["Status"] == "Superseded":
             return Failure(f"a newer execution replaced execution {execution}", see)
         if rejected := end.get("Rejection"):
-            return Failure(f"execution {execution} was rejected{' by ' + rejected['By'] if 'By' in rejected else ''}", see)
+            return Failure(
+                f"execution {execution} was rejected{' by ' + rejected['By'] if 'By' in rejected else ''}",
+                see,
+            )
         if failure := end.get("Failure"):
             deployed = ", after it had deployed the commit" if end["HasDeployed"] else ""
-            return Failure(f"{failure.get('Action') or f'execution {execution}'} failed{deployed}: {shortened(failure['Cause'], _MAX_CAUSE)}",
-                           self.chosen.found.see_why)
+            return Failure(
+                f"{failure.get('Action') or f'execution {execution}'} failed{deployed}:"
+                f" {shortened(failure['Cause'], _MAX_CAUSE)}",
+                self.chosen.found.see_why,
+            )
         summary = f": {shortened(end['Summary'], _MAX_CAUSE)}" if end.get("Summary") else ""
         return Failure(f"execution {execution} ended as {end['Status']}{summary}", see)
 
@@ -327,10 +438,16 @@ def _cells(deployment: dict[str, Any]) -> list[str]:
     """Commit, image, author and title."""
     image = deployment.get("Image", "").partition(":")[2]
     title = shortened(deployment.get("Title", ""), _MAX_TITLE) or "-"
-    return [deployment.get("Commit", "")[:_COMMIT_DIGITS] or "-", image[:_IMAGE_DIGITS] or "-",
-            shortened(deployment.get("Author", ""), _MAX_AUTHOR) or "-", title + (" (rollback)" if deployment.get("IsRollback") else "")]
+    return [
+        deployment.get("Commit", "")[:_COMMIT_DIGITS] or "-",
+        image[:_IMAGE_DIGITS] or "-",
+        shortened(deployment.get("Author", ""), _MAX_AUTHOR) or "-",
+        title + (" (rollback)" if deployment.get("IsRollback") else ""),
+    ]
 
 
 def _shown(deployment: dict[str, Any]) -> str:
     kind, _, digest = deployment.get("Image", "").partition(":")
-    return f"commit {deployment.get('Commit', '')[:_COMMIT_DIGITS] or '?'}" + (f" and image {kind}:{digest[:_IMAGE_DIGITS]}" if digest else "")
+    return f"commit {deployment.get('Commit', '')[:_COMMIT_DIGITS] or '?'}" + (
+        f" and image {kind}:{digest[:_IMAGE_DIGITS]}" if digest else ""
+    )

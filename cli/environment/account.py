@@ -20,16 +20,19 @@ from cli.environment import stack_statuses
 from cli.environment.samconfig import Settings
 from cli.rules import PIPELINES, name_of
 from cli.shell import machine
-from cli.shell.ending import Failure, NotLooked, WrongUse
+from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.spelling import did_you_mean
 
-# Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of silence.
+# Seconds. With botocore's own 60, five attempts in a network that drops packets would be five minutes of
+# silence.
 _CONFIG = Config(connect_timeout=10, read_timeout=60)
 # Of a call that changes something, for which a person waits.
 OF_CHANGES = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
 # A misspelled region has no host, and five attempts take up to 15 s.
 _OF_IDENTITY = Config(retries={"mode": "standard", "total_max_attempts": 2})
-_STACK_ID = re.compile(r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+")
+_STACK_ID = re.compile(
+    r"arn:[a-z-]+:cloudformation:[a-z0-9-]+:[0-9]{12}:stack/[A-Za-z][A-Za-z0-9-]*/[A-Za-z0-9-]+"
+)
 
 
 @dataclass
@@ -51,7 +54,11 @@ class Account:
         return self.session.client(service, **more)
 
     def bucket_of(self, env_id: str) -> str:
-        return name_of("artifact_bucket", env_id).replace("${AWS::AccountId}", self.id).replace("${AWS::Region}", self.region)
+        return (
+            name_of("artifact_bucket", env_id)
+            .replace("${AWS::AccountId}", self.id)
+            .replace("${AWS::Region}", self.region)
+        )
 
     def has_bucket(self, name: str) -> bool:
         status = 200
@@ -61,11 +68,17 @@ class Account:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 403:
                 # Without a body, so without a reason.
-                raise NotLooked(f"bucket {name} is not read: you do not have the permission s3:ListBucket on it, or it belongs to another "
-                                f"account than {self.id}", "Ask its owner") from None
+                raise NotLooked(
+                    f"bucket {name} is not read: you do not have the permission s3:ListBucket on it, or it"
+                    f" belongs to another account than {self.id}",
+                    "Ask its owner",
+                ) from None
             if status in (301, 400):
-                raise NotLooked(f"bucket {name} is not read: HeadBucket has the status {status} without a reason", "See whether it is in another "
-                                "region, or the login has expired: `aws sts get-caller-identity`") from None
+                raise NotLooked(
+                    f"bucket {name} is not read: HeadBucket has the status {status} without a reason",
+                    "See whether it is in another "
+                    "region, or the login has expired: `aws sts get-caller-identity`",
+                ) from None
             if status != 404:
                 raise
         return status != 404
@@ -77,19 +90,33 @@ class Account:
 
     def repositories(self, stack: dict[str, Any]) -> list[str]:
         """The CodeCommit repositories that the stack has created."""
-        pages = self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(
-            StackName=stack["StackId"])
-        created = [each for page in pages for each in page["StackResourceSummaries"]
-                   if each["ResourceType"] == "AWS::CodeCommit::Repository"]
+        pages = (
+            self.session.client("cloudformation")
+            .get_paginator("list_stack_resources")
+            .paginate(StackName=stack["StackId"])
+        )
+        created = [
+            each
+            for page in pages
+            for each in page["StackResourceSummaries"]
+            if each["ResourceType"] == "AWS::CodeCommit::Repository"
+        ]
         # The physical ID is CodeCommit's, a UUID. GetRepository takes names only.
         ids = {each["PhysicalResourceId"] for each in created if each.get("PhysicalResourceId")}
         pages = self.session.client("codecommit").get_paginator("list_repositories").paginate() if ids else []
-        return [each["repositoryName"] for page in pages for each in page["repositories"] if each["repositoryId"] in ids]
+        return [
+            each["repositoryName"]
+            for page in pages
+            for each in page["repositories"]
+            if each["repositoryId"] in ids
+        ]
 
     def stack(self, name: str) -> dict[str, Any] | None:
         """`None` if the stack does not exist."""
         try:
-            stack: dict[str, Any] = self.session.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+            stack: dict[str, Any] = self.session.client("cloudformation").describe_stacks(StackName=name)[
+                "Stacks"
+            ][0]
         except ClientError as error:
             # Untyped, so only its text identifies it.
             if "does not exist" in str(error):
@@ -100,13 +127,26 @@ class Account:
     def was_deleted(self, name: str) -> bool:
         """Whether a stack of this name was deleted. CloudFormation lists it for 90 days.
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html"""
-        pages = self.session.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=[stack_statuses.DELETE_COMPLETE])
+        pages = (
+            self.session.client("cloudformation")
+            .get_paginator("list_stacks")
+            .paginate(StackStatusFilter=[stack_statuses.DELETE_COMPLETE])
+        )
         return any(each["StackName"] == name for page in pages for each in page["StackSummaries"])
 
     def resources_of(self, stack: dict[str, Any]) -> list[dict[str, Any]]:
         """Those that the stack has now."""
-        pages = self.session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack["StackId"])
-        return [each for page in pages for each in page["StackResourceSummaries"] if each["ResourceStatus"] not in stack_statuses.GONE]
+        pages = (
+            self.session.client("cloudformation")
+            .get_paginator("list_stack_resources")
+            .paginate(StackName=stack["StackId"])
+        )
+        return [
+            each
+            for page in pages
+            for each in page["StackResourceSummaries"]
+            if each["ResourceStatus"] not in stack_statuses.GONE
+        ]
 
 
 @dataclass
@@ -124,7 +164,8 @@ class Environment:
 
     @property
     def first_secret(self) -> str:
-        """The name of the first project's mirror credential, as the health check's rule in template.yaml has it."""
+        """The name of the first project's mirror credential, as the health check's rule in template.yaml has
+        it."""
         return f"codecommit-mirror/user-{self.env_id}-codecommit-mirroring"
 
     @property
@@ -137,30 +178,52 @@ class Environment:
         return name_of("service_token", self.env_id)
 
     def stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """The environment's stack. Raises `Failure` if it does not exist. `known` are all stacks, if they are read already."""
+        """The environment's stack. Raises `Failure` if it does not exist. `known` are all stacks, if they are
+        read already."""
         if stack := self.found_stack(known):
             return stack
         table = self.settings.table
-        deploy = f"Otherwise check and deploy it: cfn-gitops check --env {table} && sam deploy --config-env {table}"
-        raise self.missing(self.settings.stack_name, "If that is the wrong place, name another one with --profile or --region. "
-                           f"{deploy if self.settings.file else self.settings.remedy}")
+        deploy = (
+            f"Otherwise check and deploy it: cfn-gitops check --env {table} && sam deploy --config-env"
+            f" {table}"
+        )
+        raise self.missing(
+            self.settings.stack_name,
+            "If that is the wrong place, name another one with --profile or --region. "
+            f"{deploy if self.settings.file else self.settings.remedy}",
+        )
 
     def found_stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any] | None:
-        """`None` if it does not exist. Raises `Failure` if the stack of that name is not the environment's."""
+        """`None` if it does not exist. Raises `Failure` if the stack of that name is not the
+        environment's."""
         name = self.settings.stack_name
-        stack = next((each for each in known or [] if each["StackName"] == name), None) or self.account.stack(name)
+        stack = next((each for each in known or [] if each["StackName"] == name), None) or self.account.stack(
+            name
+        )
         if stack is None or self._is_own(stack):
             return stack
-        raise Failure(f"stack {name} does not have EnvID {self.env_id} and the export {self.export}",
-                      self.settings.remedy)
+        raise Failure(
+            f"stack {name} does not have EnvID {self.env_id} and the export {self.export}",
+            self.settings.remedy,
+        )
 
     def function_of(self, stack: dict[str, Any]) -> str:
         """The ARN of the function that the environment's stack exports. Empty if it exports none yet."""
-        return next((each["OutputValue"] for each in stack.get("Outputs", []) if each.get("ExportName") == self.export), "")
+        return next(
+            (
+                each["OutputValue"]
+                for each in stack.get("Outputs", [])
+                if each.get("ExportName") == self.export
+            ),
+            "",
+        )
 
     def importers(self, export: str) -> list[str]:
-        """The stacks that import the export. While there is one, CloudFormation deletes no stack that exports it."""
-        pages = self.account.client("cloudformation").get_paginator("list_imports").paginate(ExportName=export)
+        """The stacks that import the export. While there is one, CloudFormation deletes no stack that exports
+        it."""
+        pages = (
+            self.account.client("cloudformation").get_paginator("list_imports").paginate(ExportName=export)
+        )
         try:
             return [name for page in pages for name in page["Imports"]]
         except ClientError as error:
@@ -183,15 +246,21 @@ class Environment:
         # A suggestion must not hide the failure.
         with contextlib.suppress(BotoCoreError, ClientError):
             is_own = name == self.settings.stack_name
-            question = did_you_mean(name, [each["StackName"] for each in self.account.stacks() if not is_own or self._is_own(each)])
+            question = did_you_mean(
+                name,
+                [each["StackName"] for each in self.account.stacks() if not is_own or self._is_own(each)],
+            )
         return Failure(f"stack {name} does not exist in {self.place}{question}", remedy)
 
     def require_deleted(self) -> None:
         """Raises `Failure` without a proof that the environment's stack existed here and was deleted."""
         name = self.settings.stack_name
         if not self.account.was_deleted(name):
-            raise self.missing(name, f"{self.settings.remedy}, or name another place "
-                               "with --profile or --region. If it was deleted more than 90 days ago, nothing is left to do")
+            raise self.missing(
+                name,
+                f"{self.settings.remedy}, or name another place "
+                "with --profile or --region. If it was deleted more than 90 days ago, nothing is left to do",
+            )
 
 
 def outputs(stack: dict[str, Any]) -> dict[str, str]:
@@ -207,8 +276,8 @@ def parameters(stack: dict[str, Any]) -> dict[str, str]:
 
 
 def owner_of(stack: dict[str, Any]) -> str | None:
-    """The ID of the stack that a tag of a pipeline's stack names. `None` if the tag has another form. Anyone who may create
-    stacks chooses their tags, so `cli.environment.owners` has the proof."""
+    """The ID of the stack that a tag of a pipeline's stack names. `None` if the tag has another form. Anyone
+    who may create stacks chooses their tags, so `cli.environment.owners` has the proof."""
     value = _tag(stack, PIPELINES["tags"]["stack_id"])
     return value if _STACK_ID.fullmatch(value) else None
 
@@ -219,16 +288,22 @@ def root_of(stack: dict[str, Any]) -> str:
 
 
 def manager_of(stack: dict[str, Any]) -> str:
-    """The root stack or the StackSet that updates the stack, and would fail or change it again after another update. Empty if a
-    person updates it. CloudFormation shows a StackSet only in its own account. So an instance has no other sign than the name that
-    it gets, `StackSet-<name>-<ID>`, and another stack with such a name counts as one."""
+    """The root stack or the StackSet that updates the stack, and would fail or change it again after another
+    update. Empty if a person updates it. CloudFormation shows a StackSet only in its own account. So an
+    instance has no other sign than the name that it gets, `StackSet-<name>-<ID>`, and another stack with such
+    a name counts as one."""
     if "ParentId" in stack:
         return f"stack {root_of(stack)}, in which it is nested"
-    return "its StackSet, of which its name shows an instance" if stack["StackName"].startswith("StackSet-") else ""
+    return (
+        "its StackSet, of which its name shows an instance"
+        if stack["StackName"].startswith("StackSet-")
+        else ""
+    )
 
 
 def if_ordinary(stack: dict[str, Any], remedy: str) -> str:
-    """The remedy for a stack that `manager_of` may take for an instance of a StackSet. Empty for a nested one."""
+    """The remedy for a stack that `manager_of` may take for an instance of a StackSet. Empty for a nested
+    one."""
     return "" if "ParentId" in stack else f". If there is no such StackSet, {remedy}"
 
 
@@ -257,7 +332,9 @@ def connect(profile: str = "", region: str = "") -> Account:
         core.set_default_client_config(_CONFIG)
         # The client of the identity does not read it, and another client would fail later.
         core.get_config_variable("max_attempts")
-        session = boto3.Session(botocore_session=core, profile_name=profile or None, region_name=region or None)
+        session = boto3.Session(
+            botocore_session=core, profile_name=profile or None, region_name=region or None
+        )
         if not session.region_name:
             raise machine.no_region()
         caller = session.client("sts", config=_OF_IDENTITY).get_caller_identity()
@@ -268,8 +345,11 @@ def connect(profile: str = "", region: str = "") -> Account:
     except (Failure, BotoCoreError, ClientError, ResponseParserError, *machine.WITHOUT_TERMINAL):
         raise
     except Exception as error:
-        # botocore passes on the errors of its parsers: of a file, a variable, or the output of a credential_process.
-        raise WrongUse(f"the AWS configuration is not read: {error}",
-                       "Correct the profile in ~/.aws/config, or the variable that begins with AWS_. `aws sts get-caller-identity` shows whether "
-                       "it works") from error
+        # botocore passes on the errors of its parsers: of a file, a variable, or the output of a
+        # credential_process.
+        raise WrongUse(
+            f"the AWS configuration is not read: {error}",
+            "Correct the profile in ~/.aws/config, or the variable that begins with AWS_. `aws sts"
+            " get-caller-identity` shows whether it works",
+        ) from error
     return Account(session, *identity)

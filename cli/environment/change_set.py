@@ -40,11 +40,21 @@ class ChangeSet:
     parameters: list[dict[str, Any]]
 
 
-def update(cloudformation: Any, stack: dict[str, Any], name: str, request: contextlib.AbstractContextManager[dict[str, Any]],
-           others: Callable[[ChangeSet], list[str]], output: Output) -> None:
-    """Updates the stack, unless `others` finds changes that it should not make. `request` is open until CloudFormation has
-    read the template. No change set is left, unless the command is killed. Raises `GivenUp` if the update goes on."""
-    failures, what = StackFailures(cloudformation, stack["StackName"]), f"the update of stack {stack['StackName']}"
+def update(
+    cloudformation: Any,
+    stack: dict[str, Any],
+    name: str,
+    request: contextlib.AbstractContextManager[dict[str, Any]],
+    others: Callable[[ChangeSet], list[str]],
+    output: Output,
+) -> None:
+    """Updates the stack, unless `others` finds changes that it should not make. `request` is open until
+    CloudFormation has read the template. No change set is left, unless the command is killed. Raises
+    `GivenUp` if the update goes on."""
+    failures, what = (
+        StackFailures(cloudformation, stack["StackName"]),
+        f"the update of stack {stack['StackName']}",
+    )
     named, is_executed = {"StackName": stack["StackId"], "ChangeSetName": name}, False
     # botocore sends a request again if its response is lost. With a token, CloudFormation does it once.
     token = f"cfn-gitops-{uuid.uuid4()}"
@@ -61,7 +71,9 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
             cloudformation.execute_change_set(**named, ClientRequestToken=token)
         except (BotoCoreError, ClientError) as error:
             # Its response may be lost.
-            if has_done_nothing(error) or not waiting.ended(shown, what, output.write_progress)[0].get("ExecutionStatus", "").startswith("EXECUTE_"):
+            if has_done_nothing(error) or not waiting.ended(shown, what, output.write_progress)[0].get(
+                "ExecutionStatus", ""
+            ).startswith("EXECUTE_"):
                 raise
         is_executed = True
 
@@ -72,18 +84,26 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
     cloudformation.delete_change_set(**named)
     try:
         with request as more:
-            # CloudFormation uses the stack's role even if the call names none, but then IAM sees no cloudformation:RoleArn.
+            # CloudFormation uses the stack's role even if the call names none, but then IAM sees no
+            # cloudformation:RoleArn.
             role = {"RoleARN": stack["RoleARN"]} if stack.get("RoleARN") else {}
             # From here on by its ID: another run may delete it, and create one of this name.
-            named["ChangeSetName"] = cloudformation.create_change_set(**named, **more, **role, ClientToken=token)["Id"]
-            pages = waiting.ended(shown, f"the change set of stack {stack['StackName']}", output.write_progress)
+            named["ChangeSetName"] = cloudformation.create_change_set(
+                **named, **more, **role, ClientToken=token
+            )["Id"]
+            pages = waiting.ended(
+                shown, f"the change set of stack {stack['StackName']}", output.write_progress
+            )
         if pages[0].get("ExecutionStatus") != "AVAILABLE":
             reason = pages[0].get("StatusReason", "")
             if has_no_changes(reason):
                 raise NothingToUpdate("CloudFormation found nothing to change")
             raise not_updated(reason or f"its change set is {pages[0].get('Status')}")
-        planned = ChangeSet(named, [each.get("ResourceChange", {}) for page in pages for each in page.get("Changes", [])],
-                            pages[0].get("Parameters", []))
+        planned = ChangeSet(
+            named,
+            [each.get("ResourceChange", {}) for page in pages for each in page.get("Changes", [])],
+            pages[0].get("Parameters", []),
+        )
         if foreign := others(planned):
             raise OtherChanges(", ".join(foreign))
         status = waiting.operated(execute, cloudformation, stack["StackId"], token, what, output)
@@ -96,4 +116,7 @@ def update(cloudformation: Any, stack: dict[str, Any], name: str, request: conte
                 try:
                     cloudformation.delete_change_set(**named)
                 except (BotoCoreError, ClientError) as error:
-                    output.write_progress(f"Change set {named['ChangeSetName']} of stack {stack['StackName']} may be left: {error}")
+                    output.write_progress(
+                        f"Change set {named['ChangeSetName']} of stack {stack['StackName']} may be left:"
+                        f" {error}"
+                    )

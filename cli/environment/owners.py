@@ -1,8 +1,9 @@
 """Whether a resource is one of the environment, as CloudFormation shows it.
 
-A name, a tag, an output, a type and the physical ID of a custom resource prove nothing, because anyone who may create stacks
-chooses them. So the proof of a pipeline's stack has three parts: its tags name a resource, that resource has the stack as its
-physical ID, and the template gives it the ServiceToken of the environment's function.
+A name, a tag, an output, a type and the physical ID of a custom resource prove nothing, because anyone who
+may create stacks chooses them. So the proof of a pipeline's stack has three parts: its tags name a resource,
+that resource has the stack as its physical ID, and the template gives it the ServiceToken of the
+environment's function.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from cli.environment.account import Environment, logical_id_of, owner_of
 
 PIPELINE, CREDENTIAL = "Custom::GitOpsPipeline", "Custom::MirrorCredential"
 # The types of a project's stack. A stack with others is more than a project.
-OF_PROJECT = (r"Custom::(MirrorCredential|GitOpsPipeline)|"
-              r"AWS::(CodeCommit::Repository|IAM::User|IAM::Policy|SecretsManager::RotationSchedule)")
+OF_PROJECT = (
+    r"Custom::(MirrorCredential|GitOpsPipeline)|"
+    r"AWS::(CodeCommit::Repository|IAM::User|IAM::Policy|SecretsManager::RotationSchedule)"
+)
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -27,11 +30,20 @@ class Unknown(Exception):
 class Template:
     """A template of CloudFormation, with the values of its parameters."""
 
-    def __init__(self, body: dict[str, Any] | str, parameters: list[dict[str, Any]], environment: Environment, function: str) -> None:
+    def __init__(
+        self,
+        body: dict[str, Any] | str,
+        parameters: list[dict[str, Any]],
+        environment: Environment,
+        function: str,
+    ) -> None:
         """`function` is the ARN of the environment's function. Empty if it is not known."""
         self._export, self._function = environment.export, function
         # That of a type of Parameter Store is the value that CloudFormation read there, and uses.
-        self._values = {each["ParameterKey"]: each.get("ResolvedValue", each.get("ParameterValue", "")) for each in parameters}
+        self._values = {
+            each["ParameterKey"]: each.get("ResolvedValue", each.get("ParameterValue", ""))
+            for each in parameters
+        }
         self._problem, template = "", body
         if isinstance(body, str):
             try:
@@ -63,8 +75,9 @@ class Template:
             return False
 
     def reads_only(self, logical_id: str, names: set[str]) -> bool:
-        """Whether an update of the resource reads nothing again but the resources of these names: no dynamic reference, not even
-        one that functions join from parts, and no value of another stack or of a custom resource. Raises `Unknown`."""
+        """Whether an update of the resource reads nothing again but the resources of these names: no dynamic
+        reference, not even one that functions join from parts, and no value of another stack or of a custom
+        resource. Raises `Unknown`."""
         return self._is_fixed(self._resource(logical_id).get("Properties"), names)
 
     def has_same(self, logical_id: str, deployed: Template) -> bool:
@@ -114,11 +127,22 @@ class Template:
             except Unknown:
                 return False
         if function in ("Ref", "Fn::GetAtt"):
-            return self._is_known(given if isinstance(given, str) else given[0] if isinstance(given, list) and given else "", names)
+            return self._is_known(
+                given if isinstance(given, str) else given[0] if isinstance(given, list) and given else "",
+                names,
+            )
         if function == "Fn::Sub":
             text, own = given if isinstance(given, list) and len(given) == 2 else (given, {})
-            return isinstance(text, str) and isinstance(own, dict) and self._is_fixed([text, *own.values()], names) and all(
-                self._is_known(name, names) for name in _VARIABLE.findall(text) if name not in own and not name.startswith("!"))
+            return (
+                isinstance(text, str)
+                and isinstance(own, dict)
+                and self._is_fixed([text, *own.values()], names)
+                and all(
+                    self._is_known(name, names)
+                    for name in _VARIABLE.findall(text)
+                    if name not in own and not name.startswith("!")
+                )
+            )
         if function not in ("", "Fn::If", "Fn::Join"):
             return False
         return not isinstance(node, dict) or all(self._is_fixed([*each], names) for each in node.items())
@@ -129,7 +153,12 @@ class Template:
         kind = str(self._resource(name).get("Type", ""))
         if name in self._values:
             return "{" not in str(self._values[name])
-        return name in names or name.startswith("AWS::") or kind.startswith("AWS::") and not kind.startswith("AWS::CloudFormation::")
+        return (
+            name in names
+            or name.startswith("AWS::")
+            or kind.startswith("AWS::")
+            and not kind.startswith("AWS::CloudFormation::")
+        )
 
 
 def _function(node: Any) -> tuple[str, Any]:
@@ -142,8 +171,8 @@ def _function(node: Any) -> tuple[str, Any]:
 
 
 class Ownership(NamedTuple):
-    """Whether the stack that a tag names owns a pipeline's stack. `None` if that is not known. The reason is a sentence
-    about the pipeline's stack."""
+    """Whether the stack that a tag names owns a pipeline's stack. `None` if that is not known. The reason is
+    a sentence about the pipeline's stack."""
 
     is_shown: bool | None
     reason: str = ""
@@ -174,11 +203,18 @@ class Owners:
             return Ownership(False, f"its owner {owner_of(child)} no longer exists")
         name = owner["StackName"]
         resource = self._resources_of(owner).get(logical_id, {})
-        if resource.get("ResourceType") != PIPELINE or resource.get("PhysicalResourceId") != child["StackName"]:
+        if (
+            resource.get("ResourceType") != PIPELINE
+            or resource.get("PhysicalResourceId") != child["StackName"]
+        ):
             # A resource gets its physical ID, and a replacement the new one, at the end of its operation.
             if stack_statuses.is_in_progress(owner.get("StackStatus", "")):
-                return Ownership(None, f"its tags name resource {logical_id} of stack {name}, which is changed now", True)
-            return Ownership(False, f"its tags name resource {logical_id} of stack {name}, which has no such pipeline")
+                return Ownership(
+                    None, f"its tags name resource {logical_id} of stack {name}, which is changed now", True
+                )
+            return Ownership(
+                False, f"its tags name resource {logical_id} of stack {name}, which has no such pipeline"
+            )
         # Its own template refers to its function.
         if owner["StackId"] == self._own_id:
             return Ownership(True)
@@ -187,7 +223,9 @@ class Owners:
                 return Ownership(True)
         except Unknown as reason:
             return Ownership(None, f"it is resource {logical_id} of stack {name}: {reason}")
-        return Ownership(False, f"it is resource {logical_id} of stack {name}, which has another ServiceToken")
+        return Ownership(
+            False, f"it is resource {logical_id} of stack {name}, which has another ServiceToken"
+        )
 
     def template(self, body: dict[str, Any] | str, parameters: list[dict[str, Any]]) -> Template:
         return Template(body, parameters, self._environment, self.function)
@@ -195,8 +233,12 @@ class Owners:
     def _resources_of(self, owner: dict[str, Any]) -> dict[str, Any]:
         if (stack_id := owner["StackId"]) not in self._resources:
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
-            self._resources[stack_id] = {each["LogicalResourceId"]: each for page in pages for each in page["StackResourceSummaries"]
-                                         if each["ResourceStatus"] not in stack_statuses.GONE}
+            self._resources[stack_id] = {
+                each["LogicalResourceId"]: each
+                for page in pages
+                for each in page["StackResourceSummaries"]
+                if each["ResourceStatus"] not in stack_statuses.GONE
+            }
         return self._resources[stack_id]
 
     def deployed(self, owner: dict[str, Any]) -> Template:

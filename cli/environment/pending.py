@@ -9,7 +9,8 @@ from typing import Any
 
 
 class Pending:
-    """The result of a call that runs in a thread. Ctrl-C does not wait for a daemon thread, as it would for a pool's."""
+    """The result of a call that runs in a thread. Ctrl-C does not wait for a daemon thread, as it would for a
+    pool's."""
 
     def __init__(self, call: Callable[[], Any], limit: threading.Semaphore) -> None:
         self._call, self._limit, self._error, self._began = call, limit, None, time.monotonic()

@@ -1,4 +1,5 @@
-"""The questions that the environment's function `cfn-gitops-<EnvID>-read` answers: docs/schemas/answer-*.json.
+"""The questions that the environment's function `cfn-gitops-<EnvID>-read` answers:
+docs/schemas/answer-*.json.
 
 It alone concludes what a status means. A command needs no other right than to ask it, and prints the answer.
 """
@@ -10,7 +11,13 @@ import re
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ParamValidationError, ReadTimeoutError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 
 from cli.environment import stack_statuses
 from cli.environment.account import Environment
@@ -20,15 +27,19 @@ from cli.shell.output import Output
 from cli.shell.terminal import shortened
 
 FORMAT = 1
-# The members that each answer has, by the question. That of `Deployments` about an execution has `Execution` instead of the list.
+# The members that each answer has, by the question. That of `Deployments` about an execution has `Execution`
+# instead of the list.
 _MEMBERS: dict[str, dict[str, type]] = {
-    "Doctor": {"Checks": list, "NotChecked": list}, "Projects": {"Projects": list, "NotRead": list},
+    "Doctor": {"Checks": list, "NotChecked": list},
+    "Projects": {"Projects": list, "NotRead": list},
     "Deployments": {"ProjectID": str, "Pipeline": str, "Deployments": list, "Holds": list, "NotRead": list},
-    "Execution": {"ProjectID": str, "Pipeline": str, "Execution": dict, "Holds": list, "NotRead": list}}
+    "Execution": {"ProjectID": str, "Pipeline": str, "Execution": dict, "Holds": list, "NotRead": list},
+}
 # The errors of Python at a part of another form.
 OTHER_FORM = (AttributeError, IndexError, KeyError, ParamValidationError, TypeError, ValueError)
 _MAX_WHAT = 200
-# Of the answer to a switched-off function: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (Errors)
+# Of the answer to a switched-off function: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+# (Errors)
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
@@ -60,8 +71,12 @@ class Questions:
         self.function = f"cfn-gitops-{environment.env_id}-read"
         # A NAT gateway drops a connection that is idle for 350 s:
         # https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html
-        self._client = environment.account.client("lambda", config=Config(
-            connect_timeout=5, read_timeout=seconds, retries={"total_max_attempts": 1}, tcp_keepalive=True))
+        self._client = environment.account.client(
+            "lambda",
+            config=Config(
+                connect_timeout=5, read_timeout=seconds, retries={"total_max_attempts": 1}, tcp_keepalive=True
+            ),
+        )
 
     def ask(self, name: str, output: Output | None = None, **members: str) -> dict[str, Any]:
         """The answer. Raises `NoAnswer`. A terminal shows with `output` that the function is asked."""
@@ -86,14 +101,20 @@ class Questions:
         if answer.get("Format") != FORMAT:
             raise self._of_another_version(answer.get("Format"))
         if answer.get("EnvID") != self._environment.env_id:
-            raise of_another_form(self._environment, self.function, f"its EnvID is {answer.get('EnvID') or 'missing'}")
+            raise of_another_form(
+                self._environment, self.function, f"its EnvID is {answer.get('EnvID') or 'missing'}"
+            )
         for member, kind in _MEMBERS["Execution" if "ExecutionId" in question[name] else name].items():
             if not isinstance(answer.get(member), kind):
-                raise of_another_form(self._environment, self.function, f"{member} is missing or of another type")
+                raise of_another_form(
+                    self._environment, self.function, f"{member} is missing or of another type"
+                )
         self._environment.answered_by = self.function
         for each in answer.get("Projects", [answer]) if "ProjectID" in question[name] else ():
             if each.get("ProjectID") != members["ProjectID"]:
-                raise of_another_form(self._environment, self.function, f"it is about project {each.get('ProjectID')}")
+                raise of_another_form(
+                    self._environment, self.function, f"it is about project {each.get('ProjectID')}"
+                )
         return answer
 
     def _invoked(self, question: dict[str, Any]) -> Any:
@@ -112,7 +133,9 @@ class Questions:
         """Raises the error if it is a defect."""
         function, env_id = self.function, self._environment.env_id
         if isinstance(error, ReadTimeoutError):
-            return NoAnswer(f"function {function} has not answered for {self._seconds:g} s", f"Try again. {self._log}")
+            return NoAnswer(
+                f"function {function} has not answered for {self._seconds:g} s", f"Try again. {self._log}"
+            )
         failure = machine.explained(error)
         if failure is None:
             raise error
@@ -121,12 +144,18 @@ class Questions:
         if machine.code_of(error) == "ResourceNotFoundException":
             return self._missing()
         if machine.is_denied(error):
-            return NoAnswer(f"you may not ask function {function}: {error.response['Error'].get('Message', '')}",
-                            f"Ask an administrator for the permission of group-{env_id}-observers (docs/how-to/people.md), or name "
-                            "another profile with --profile", True)
+            return NoAnswer(
+                f"you may not ask function {function}: {error.response['Error'].get('Message', '')}",
+                f"Ask an administrator for the permission of group-{env_id}-observers"
+                " (docs/how-to/people.md), or name another profile with --profile",
+                True,
+            )
         if error.response.get("Reason") == _RESERVED:
-            return NoAnswer(f"function {function} is switched off, or busy: its reserved concurrency is used up", "If it is 0, "
-                            f"remove it: aws lambda delete-function-concurrency --function-name {function}", True)
+            return NoAnswer(
+                f"function {function} is switched off, or busy: its reserved concurrency is used up",
+                f"If it is 0, remove it: aws lambda delete-function-concurrency --function-name {function}",
+                True,
+            )
         return NoAnswer(failure.problem, failure.remedy)
 
     def _missing(self) -> NoAnswer:
@@ -136,39 +165,63 @@ class Questions:
         try:
             status = self._environment.stack()["StackStatus"]
         except (BotoCoreError, ClientError):
-            return NoAnswer(problem, "If that is the wrong place, name another one with --profile or --region. Otherwise deploy "
-                            f"this version{self._environment.settings.deployment}", True)
+            return NoAnswer(
+                problem,
+                "If that is the wrong place, name another one with --profile or --region. Otherwise deploy "
+                f"this version{self._environment.settings.deployment}",
+                True,
+            )
         except Failure as failure:
             return NoEnvironment(failure.problem, failure.remedy, True)
         if status == stack_statuses.REVIEW_IN_PROGRESS:
             return NoAnswer(f"{problem}. Stack {name} has no template yet", _deploy(self._environment), True)
         if not stack_statuses.has_failed(status):
             if status in stack_statuses.COMPLETE:
-                return NoAnswer(f"{problem}. Stack {name} is older than this command", _deploy(self._environment), True)
+                return NoAnswer(
+                    f"{problem}. Stack {name} is older than this command", _deploy(self._environment), True
+                )
             if stack_statuses.is_in_progress(status):
                 return NoAnswer(f"{problem}, and stack {name} is in {status}", "Wait for its end", True)
-        return NoEnvironment(f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True)
+        return NoEnvironment(
+            f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True
+        )
 
     def _failed(self, answer: dict[str, Any], name: str) -> NoAnswer:
         kind, message = (str(answer.get(each) or "") for each in ("errorType", "errorMessage"))
         if kind == "UnknownEvent":
             return of_older_function(self._environment, f"and does not know the question {name}")
         if kind == "InvalidQuestion":
-            return InvalidQuestion(message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True)
-        return NoAnswer(f"function {self.function} failed: {message or kind or 'it names no reason'}", self._log)
+            return InvalidQuestion(
+                message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True
+            )
+        return NoAnswer(
+            f"function {self.function} failed: {message or kind or 'it names no reason'}", self._log
+        )
 
     def _of_another_version(self, found: Any) -> NoAnswer:
         if isinstance(found, int) and found > FORMAT:
-            return NoAnswer(f"function {self.function} is newer than this command", "Use the cfn-gitops of the release that is deployed", True)
+            return NoAnswer(
+                f"function {self.function} is newer than this command",
+                "Use the cfn-gitops of the release that is deployed",
+                True,
+            )
         return of_older_function(self._environment, "or another one")
 
 
 def of_older_function(environment: Environment, what: str) -> NoAnswer:
-    return NoAnswer(f"function cfn-gitops-{environment.env_id}-read is older than this command, {what}", _deploy(environment), True)
+    return NoAnswer(
+        f"function cfn-gitops-{environment.env_id}-read is older than this command, {what}",
+        _deploy(environment),
+        True,
+    )
 
 
 def of_another_form(environment: Environment, function: str, what: object) -> NoAnswer:
-    return NoAnswer(f"the answer of function {function} is not that of this version: {shortened(what, _MAX_WHAT)}", _deploy(environment), True)
+    return NoAnswer(
+        f"the answer of function {function} is not that of this version: {shortened(what, _MAX_WHAT)}",
+        _deploy(environment),
+        True,
+    )
 
 
 def _deploy(environment: Environment) -> str:
@@ -176,7 +229,8 @@ def _deploy(environment: Environment) -> str:
 
 
 def members_of(answer: Any) -> Any:
-    """The answer, or a part of it, with names as the documents of the commands have them: executionId, not ExecutionId."""
+    """The answer, or a part of it, with names as the documents of the commands have them: executionId, not
+    ExecutionId."""
     if isinstance(answer, dict):
         return {name[:1].lower() + name[1:]: members_of(value) for name, value in answer.items()}
     return [members_of(each) for each in answer] if isinstance(answer, list) else answer

@@ -1,7 +1,7 @@
 """An environment's settings in samconfig.toml.
 
-sam reads parameters and tags in several forms. This reads one of them, that of the release: a list of texts `Name=value`.
-tests/cli/test_samconfig.py compares it with sam's own reader.
+sam reads parameters and tags in several forms. This reads one of them, that of the release: a list of texts
+`Name=value`. tests/cli/test_samconfig.py compares it with sam's own reader.
 """
 
 from __future__ import annotations
@@ -24,17 +24,24 @@ except ImportError:  # before Python 3.11
 FILE = Path("samconfig.toml")
 # As template.yaml has it.
 _ENV_ID = re.compile("[a-z][a-z0-9]{0,9}")
-# sam reads more of each: escapes, several pairs in a text, and `ParameterKey=Name,ParameterValue=value` at any place of it.
+# sam reads more of each: escapes, several pairs in a text, and `ParameterKey=Name,ParameterValue=value` at
+# any place of it.
 _FORMS = {
-    "parameter_overrides": re.compile(r"""(?![\s\S]*ParameterKey=)([A-Za-z0-9]+)=(?:([^\s"'\\]+)|"([^"\\]*)"|'([^'\\]*)')"""),
+    "parameter_overrides": re.compile(
+        r"""(?![\s\S]*ParameterKey=)([A-Za-z0-9]+)=(?:([^\s"'\\]+)|"([^"\\]*)"|'([^'\\]*)')"""
+    ),
     # sam splits a text with more than one equals sign at its spaces.
     "tags": re.compile(r"""([^="'\\]+)=([^="'\\]*)|([^\s="'\\]+)="([^\s"'\\]*)\""""),
 }
 _REMEDIES = {
-    "parameter_overrides": """Write it as a list of texts "Name=value". An empty value, and one with a space, has quotation """
-                           """marks of its own: 'Name="two words"'""",
-    "tags": """Write it as a list of texts "Key=value". A value with an equals sign has quotation marks of its own, and no """
-            """space: 'Key="a=b"'""",
+    "parameter_overrides": (
+        """Write it as a list of texts "Name=value". An empty value, and one with a space, has quotation """
+        """marks of its own: 'Name="two words"'"""
+    ),
+    "tags": (
+        """Write it as a list of texts "Key=value". A value with an equals sign has quotation marks """
+        """of its own, and no space: 'Key="a=b"'"""
+    ),
 }
 
 
@@ -55,8 +62,10 @@ class Settings:
     def env_id(self) -> str:
         if value := dict(self.pairs("parameter_overrides", "EnvID")).get("EnvID"):
             return value
-        raise WrongUse(f"{self.file}: parameter_overrides of [{self.table}.deploy.parameters] lacks EnvID",
-                       f'Add it, as in parameter_overrides = ["EnvID={self.table}"]')
+        raise WrongUse(
+            f"{self.file}: parameter_overrides of [{self.table}.deploy.parameters] lacks EnvID",
+            f'Add it, as in parameter_overrides = ["EnvID={self.table}"]',
+        )
 
     @cached_property
     def parameters(self) -> dict[str, str]:
@@ -65,8 +74,11 @@ class Settings:
     @property
     def remedy(self) -> str:
         """For a stack that is not the environment's."""
-        return (f"Correct stack_name, or EnvID, in the table {self.table} of {self.file}" if self.file else
-                f"Name another EnvID with --env, or run this in the folder of your {FILE}")
+        return (
+            f"Correct stack_name, or EnvID, in the table {self.table} of {self.file}"
+            if self.file
+            else f"Name another EnvID with --env, or run this in the folder of your {FILE}"
+        )
 
     @property
     def deployment(self) -> str:
@@ -81,7 +93,8 @@ class Settings:
         return value
 
     def pairs(self, name: str, part: str = "") -> list[tuple[str, str]]:
-        """Each name of a list with its value, even if it is there twice. With `part`, only those that may be of this name."""
+        """Each name of a list with its value, even if it is there twice. With `part`, only those that may be
+        of this name."""
         texts, found = self.given.get(name, []), []
         if not isinstance(texts, list):
             raise self._unread(name, _REMEDIES[name])
@@ -92,21 +105,28 @@ class Settings:
                 found.append((key, value))
             elif part in str(text) or not isinstance(text, str) or text.startswith("file://"):
                 is_empty = name == "parameter_overrides" and re.fullmatch("[A-Za-z0-9]+=", str(text))
-                raise self._unread(f"{str(text)[:60]} in {name}", f"Write it as '{text}\"\"'" if is_empty else _REMEDIES[name])
+                raise self._unread(
+                    f"{str(text)[:60]} in {name}",
+                    f"Write it as '{text}\"\"'" if is_empty else _REMEDIES[name],
+                )
         return found
 
     def _unread(self, what: str, remedy: str) -> WrongUse:
-        return WrongUse(f"{self.file}: {what} of [{self.table}.deploy.parameters] is not read by this command", remedy)
+        return WrongUse(
+            f"{self.file}: {what} of [{self.table}.deploy.parameters] is not read by this command", remedy
+        )
 
 
 def read(name: str, file: Path = FILE, region: str = "") -> Settings:
-    """The table of an environment, by default `dev`. Without the file of the current folder, the user names EnvID and region: a
-    variable may have that of another environment."""
+    """The table of an environment, by default `dev`. Without the file of the current folder, the user names
+    EnvID and region: a variable may have that of another environment."""
     # Not equal, but the same: the user named no file.
     if file is FILE and not os.path.lexists(file):
         if other := next(filter(os.path.lexists, ("samconfig.yaml", "samconfig.yml")), ""):
-            raise WrongUse(f"there is no {file} in {Path.cwd()}, but {other}, and this command reads {file} only",
-                           f"Write its settings in the form of the release's {file}")
+            raise WrongUse(
+                f"there is no {file} in {Path.cwd()}, but {other}, and this command reads {file} only",
+                f"Write its settings in the form of the release's {file}",
+            )
         if not name or not region:
             raise _missing(file)
         if not _ENV_ID.fullmatch(name):
@@ -115,18 +135,30 @@ def read(name: str, file: Path = FILE, region: str = "") -> Settings:
     content, name = contents(file), name or "dev"
     tables = {each: table for each, table in content.items() if isinstance(table, dict)}
     if name not in tables:
-        raise WrongUse(f"{file} has no environment {name}" + did_you_mean(name, tables),
-                       f"Name one of its tables: {', '.join(sorted(tables))}" if tables else
-                       "It has none: copy that of the release")
+        raise WrongUse(
+            f"{file} has no environment {name}" + did_you_mean(name, tables),
+            (
+                f"Name one of its tables: {', '.join(sorted(tables))}"
+                if tables
+                else "It has none: copy that of the release"
+            ),
+        )
     if not re.fullmatch(r"[\w-]+", name):
         # A command in a remedy has it as it is.
-        raise WrongUse(f"{file}: the name of table [{name}] is not letters, digits, _ and - alone", "Rename the table")
+        raise WrongUse(
+            f"{file}: the name of table [{name}] is not letters, digits, _ and - alone", "Rename the table"
+        )
     # As in sam, those of the command replace those of all commands.
     found = [member(tables[name], command, "parameters") for command in ("global", "deploy")]
-    settings = Settings(name, {key: value for each in found if isinstance(each, dict) for key, value in each.items()}, file)
+    settings = Settings(
+        name, {key: value for each in found if isinstance(each, dict) for key, value in each.items()}, file
+    )
     if settings.stack_name:
         return settings
-    raise WrongUse(f"{file}: [{name}.global.parameters] lacks stack_name", f'Add it, as in stack_name = "cfn-gitops-{name}"')
+    raise WrongUse(
+        f"{file}: [{name}.global.parameters] lacks stack_name",
+        f'Add it, as in stack_name = "cfn-gitops-{name}"',
+    )
 
 
 def contents(file: Path) -> dict[str, Any]:
@@ -135,17 +167,22 @@ def contents(file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise _missing(file) from None
     except UnicodeDecodeError as error:
-        *lines, last = error.object[:error.start].split(b"\n")
-        raise WrongUse(f"{file} is not read: it is not UTF-8 (at line {len(lines) + 1}, column {len(last) + 1})",
-                       "Save it as UTF-8") from error
+        *lines, last = error.object[: error.start].split(b"\n")
+        raise WrongUse(
+            f"{file} is not read: it is not UTF-8 (at line {len(lines) + 1}, column {len(last) + 1})",
+            "Save it as UTF-8",
+        ) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise WrongUse(f"{file} is not read: {reason}", "Correct it, or copy that of the release") from error
 
 
 def _missing(file: Path) -> WrongUse:
-    return WrongUse(f"there is no {file} in {Path.cwd()}",
-                    f"Run this in the folder of your {FILE}, name the file with --config-file, or name --env and --region")
+    return WrongUse(
+        f"there is no {file} in {Path.cwd()}",
+        f"Run this in the folder of your {FILE}, name the file with --config-file, or name --env and"
+        " --region",
+    )
 
 
 def member(table: Any, *path: str) -> Any:

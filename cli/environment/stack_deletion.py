@@ -10,18 +10,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.environment import stack_statuses
 from cli.environment.stack_failures import StackFailures
 from cli.environment.waiting import operated
-from cli.shell.ending import Failure
+from cli.shell.failure import Failure
 from cli.shell.machine import has_done_nothing
 from cli.shell.output import Output
 
 
 def unprotecting(name: str) -> str:
     """The command that ends its termination protection."""
-    return f"aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name {name}"
+    return (
+        "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
+        f" {name}"
+    )
 
 
 def named_with_role(stack: dict[str, Any]) -> str:
-    """The options of a command that changes it. A policy with cloudformation:RoleArn allows the command only with them."""
+    """The options of a command that changes it. A policy with cloudformation:RoleArn allows the command only
+    with them."""
     role = stack.get("RoleARN", "")
     return f"--stack-name {stack['StackName']}" + (f" --role-arn {role}" if role else "")
 
@@ -41,6 +45,9 @@ def delete_stack(session: Any, name: str, stack_id: str, output: Output, role_ar
 
     status = operated(begin, cloudformation, stack_id, token, f"the deletion of stack {name}", output)
     if status != stack_statuses.DELETE_COMPLETE:
-        reasons = " - ".join(StackFailures(cloudformation, stack_id, of_latest=True).lines()) or f"its status is {status}"
+        reasons = (
+            " - ".join(StackFailures(cloudformation, stack_id, of_latest=True).lines())
+            or f"its status is {status}"
+        )
         raise Failure(f"stack {name} is not deleted: {reasons}", "Correct the cause, and run this again")
     output.record_change(f"stack {name} is deleted")

@@ -22,14 +22,16 @@ DELETE_FAILED = "DELETE_FAILED"
 
 
 def _that_are(meaning: str) -> frozenset[str]:
-    return frozenset(status for status, meanings in PIPELINES["stack_statuses"].items() if meaning in meanings)
+    return frozenset(
+        status for status, meanings in PIPELINES["stack_statuses"].items() if meaning in meanings
+    )
 
 
 COMPLETE, DELETION, ONLY_DELETABLE = _that_are("complete"), _that_are("deletion"), _that_are("only_deletable")
 # The stack has its outputs. In others it may have none, for example after a creation that failed.
 WITH_OUTPUTS = COMPLETE | _that_are("cleaning_up")
-# A stack's own status at the beginning of an operation. A rollback belongs to the operation that failed, even if you begin it.
-# Before REVIEW_IN_PROGRESS, that of a first change set, there are no events.
+# A stack's own status at the beginning of an operation. A rollback belongs to the operation that failed, even
+# if you begin it. Before REVIEW_IN_PROGRESS, that of a first change set, there are no events.
 BEGINS = (CREATE_IN_PROGRESS, "UPDATE_IN_PROGRESS", DELETE_IN_PROGRESS, "IMPORT_IN_PROGRESS")
 # The stack has the resource no longer.
 GONE = (DELETE_COMPLETE, "DELETE_SKIPPED")

@@ -1,7 +1,7 @@
 """Waits for the end of what AWS does. That of CloudFormation is every status that is not in progress.
 
-A waiter of the SDK does not know each of them, such as that of a stack whose export is in use, and ends with a failed look:
-https://github.com/boto/botocore/issues/2590, https://github.com/aws/aws-sdk/issues/714.
+A waiter of the SDK does not know each of them, such as that of a stack whose export is in use, and ends with
+a failed look: https://github.com/boto/botocore/issues/2590, https://github.com/aws/aws-sdk/issues/714.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class GivenUp(Failure):
 
 
 def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> Any:
-    """The first result of `look` that is not empty. A failed look does not end `what`, so it is repeated for a while, unless
-    its cause stays."""
+    """The first result of `look` that is not empty. A failed look does not end `what`, so it is repeated for
+    a while, unless its cause stays."""
     begun = read_at = written = time.monotonic()
     loss = ""
     while True:
@@ -57,9 +57,12 @@ def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> A
                 write(f"... not read: {loss}")
 
 
-def operated(begin: Callable[[], Any], cloudformation: Any, stack_id: str, token: str, what: str, output: Output) -> str:
-    """Begins an operation on a stack with this ClientRequestToken, and returns its last status. Its events have the token. So no
-    other operation counts as this one, and no look that still shows the former status."""
+def operated(
+    begin: Callable[[], Any], cloudformation: Any, stack_id: str, token: str, what: str, output: Output
+) -> str:
+    """Begins an operation on a stack with this ClientRequestToken, and returns its last status. Its events
+    have the token. So no other operation counts as this one, and no look that still shows the former
+    status."""
     output.has_begun, output.ongoing = True, "CloudFormation goes on with a change that has begun"
     begun = written = time.monotonic()
 
@@ -74,11 +77,20 @@ def operated(begin: Callable[[], Any], cloudformation: Any, stack_id: str, token
             return "" if is_in_progress(status) else status
         # The latest ones, the last one first.
         events = cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]
-        shown = next((str(each.get("ResourceStatus", "")) for each in events if each.get("ClientRequestToken") == token
-                      and each.get("PhysicalResourceId") == stack_id), "")
+        shown = next(
+            (
+                str(each.get("ResourceStatus", ""))
+                for each in events
+                if each.get("ClientRequestToken") == token and each.get("PhysicalResourceId") == stack_id
+            ),
+            "",
+        )
         if not shown:
-            raise Failure(f"its events are not shown, and the stack's status is {status}",
-                          "Look at the stack's events, because another operation may have changed it meanwhile. Then run this again")
+            raise Failure(
+                f"its events are not shown, and the stack's status is {status}",
+                "Look at the stack's events, because another operation may have changed it meanwhile. Then"
+                " run this again",
+            )
         return "" if is_in_progress(shown) else shown
 
     try:

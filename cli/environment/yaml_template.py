@@ -1,7 +1,7 @@
 """Reads a template in YAML that has one meaning only, as the object that CloudFormation reads.
 
-PyYAML alone takes the last of two equal keys, and resolves aliases. Another parser may read such a template differently,
-so it is rejected. CloudFormation itself does not support aliases, merge keys and tags of types:
+PyYAML alone takes the last of two equal keys, and resolves aliases. Another parser may read such a template
+differently, so it is rejected. CloudFormation itself does not support aliases, merge keys and tags of types:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
 """
 
@@ -22,8 +22,8 @@ class Unreadable(Exception):
 
 
 def parsed(text: str) -> Any:
-    """The template, with its functions in their long form. Keys are texts, and so is a scalar that is not a boolean or a
-    number in its shortest form: `012` and `2012-10-17` stay as they are."""
+    """The template, with its functions in their long form. Keys are texts, and so is a scalar that is not a
+    boolean or a number in its shortest form: `012` and `2012-10-17` stay as they are."""
     if "\ufeff" in text[1:]:
         raise Unreadable("its YAML has a byte order mark within the text")
     try:
@@ -32,23 +32,30 @@ def parsed(text: str) -> Any:
     except yaml.YAMLError as error:
         raise Unreadable(f"its YAML is not valid: {' '.join(str(error).split())}") from error
     except (ValueError, OverflowError) as error:
-        # PyYAML passes on those of `chr` and `int`: an escape beyond Unicode, a version of thousands of digits.
+        # PyYAML passes on those of `chr` and `int`: an escape beyond Unicode, a version of thousands of
+        # digits.
         raise Unreadable(f"its YAML has an escape or a number that is too large: {error}") from error
     except RecursionError:
         raise Unreadable("its YAML is nested too deeply") from None
 
 
 def require_shown(text: str) -> None:
-    """Raises `Unreadable` if a text of GetTemplate may hide a line. It shows each character beyond ASCII as `?`, and three of
-    them begin a line for a parser, unless they are in quotation marks: https://yaml.org/spec/1.1/ (5.4)"""
+    """Raises `Unreadable` if a text of GetTemplate may hide a line. It shows each character beyond ASCII as
+    `?`, and three of them begin a line for a parser, unless they are in quotation marks:
+    https://yaml.org/spec/1.1/ (5.4)"""
     try:
-        quoted = sum(text.count("?", event.start_mark.index, event.end_mark.index) for event in yaml.parse(text, yaml.SafeLoader)
-                     if getattr(event, "style", None) in ("'", '"'))
+        quoted = sum(
+            text.count("?", event.start_mark.index, event.end_mark.index)
+            for event in yaml.parse(text, yaml.SafeLoader)
+            if getattr(event, "style", None) in ("'", '"')
+        )
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         # `parsed` has the reason.
         return
     if quoted != text.count("?"):
-        raise Unreadable("its YAML has a question mark outside of quotation marks, which may hide another character")
+        raise Unreadable(
+            "its YAML has a question mark outside of quotation marks, which may hide another character"
+        )
 
 
 class _Plain(yaml.SafeLoader):

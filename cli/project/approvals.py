@@ -1,4 +1,5 @@
-"""Approvals that wait in a pipeline, and the console's pages on which a person answers them and sees an execution."""
+"""Approvals that wait in a pipeline, and the console's pages on which a person answers them and sees an
+execution."""
 
 from __future__ import annotations
 
@@ -12,17 +13,33 @@ _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-u
 
 
 def is_waiting(action: dict[str, Any]) -> bool:
-    """Only a request for an approval has a token. In another execution mode it may have none, so its name counts as well:
-    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html"""
+    """Only a request for an approval has a token. In another execution mode it may have none, so its name
+    counts as well: https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html"""
     latest = action.get("latestExecution", {})
-    return latest.get("status") == "InProgress" and (bool(latest.get("token")) or action.get("actionName") == ACTION)
+    return latest.get("status") == "InProgress" and (
+        bool(latest.get("token")) or action.get("actionName") == ACTION
+    )
 
 
 def counts_of(change_set: dict[str, Any]) -> str:
     """A change set of an answer in one line."""
-    words = {"Replaced": "replaced", "Removed": "removed", "PossiblyReplaced": "possibly replaced", "Undetermined": "undetermined",
-             "Modified": "modified", "Added": "added", "Imported": "imported"}
-    return ", ".join(f"{change_set['Counts'][each]} {word}" for each, word in words.items() if change_set["Counts"][each]) or "no change"
+    words = {
+        "Replaced": "replaced",
+        "Removed": "removed",
+        "PossiblyReplaced": "possibly replaced",
+        "Undetermined": "undetermined",
+        "Modified": "modified",
+        "Added": "added",
+        "Imported": "imported",
+    }
+    return (
+        ", ".join(
+            f"{change_set['Counts'][each]} {word}"
+            for each, word in words.items()
+            if change_set["Counts"][each]
+        )
+        or "no change"
+    )
 
 
 def reason_of(rejection: dict[str, Any]) -> str:
@@ -47,4 +64,7 @@ def _console(pipeline: str, region: str, partition: str) -> str:
 
 def decide(project: str, table: str) -> str:
     """The remedy for an approval that waits. Both commands show the change set, and ask."""
-    return f"Approve it with `cfn-gitops approve {project} --env {table}`, or reject it with `cfn-gitops reject {project} --env {table}`"
+    return (
+        f"Approve it with `cfn-gitops approve {project} --env {table}`, or reject it with `cfn-gitops reject"
+        f" {project} --env {table}`"
+    )

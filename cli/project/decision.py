@@ -1,7 +1,8 @@
 """The decision of a person in AWS about a request for an approval: `approve` and `reject`.
 
-The request is read before its change set. Its token names it to CodePipeline, so the answer decides this request, or none:
-https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html (token)
+The request is read before its change set. Its token names it to CodePipeline, so the answer decides this
+request, or none: https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html
+(token)
 """
 
 from __future__ import annotations
@@ -16,18 +17,27 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from cli.environment.account import OF_CHANGES, Account, Environment
-from cli.environment.questions import OTHER_FORM, NoAnswer, Questions, members_of, of_another_form, of_older_function, remedy_of
+from cli.environment.questions import (
+    OTHER_FORM,
+    NoAnswer,
+    Questions,
+    members_of,
+    of_another_form,
+    of_older_function,
+    remedy_of,
+)
 from cli.project import pipelines
 from cli.project.approvals import counts_of, execution_page_of, is_waiting, page_of
 from cli.project.freezing import line_of
 from cli.rules import name_of
 from cli.shell import machine
-from cli.shell.ending import Failure, NotLooked, WrongUse
+from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import hide, shortened
 from cli.shell.times import age
 
-# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html (summary). It may have every character.
+# https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html (summary). It may have
+# every character.
 _MAX_SUMMARY = 512
 # The seconds within which the function answers, and the characters of a commit's title.
 _SECONDS, _MAX_TITLE = 60, 60
@@ -72,7 +82,9 @@ class Decision(NamedTuple):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("project", metavar="PROJECT", help="its name, as `cfn-gitops status` shows it")
-        parser.add_argument("--reason", type=self._summary, metavar="TEXT", help="the reason, which CodePipeline records")
+        parser.add_argument(
+            "--reason", type=self._summary, metavar="TEXT", help="the reason, which CodePipeline records"
+        )
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def _summary(self, reason: str) -> str:
@@ -80,65 +92,115 @@ class Decision(NamedTuple):
         if not reason.strip() or any(unicodedata.category(each) in ("Cc", "Cs") for each in reason):
             raise argparse.ArgumentTypeError("it is empty, or has a control character")
         if len(reason) > limit:
-            raise argparse.ArgumentTypeError(f"it has {len(reason)} characters, and at most {limit} are possible")
+            raise argparse.ArgumentTypeError(
+                f"it has {len(reason)} characters, and at most {limit} are possible"
+            )
         return f"{self.word}: {reason}"
 
     def run(self, environment: Environment, given: Any, output: Output) -> int:
         account, pipeline = environment.account, name_of("pipeline", environment.env_id, given.project)
-        client, page = account.client("codepipeline", config=OF_CHANGES), page_of(pipeline, account.region, account.partition)
+        client, page = (
+            account.client("codepipeline", config=OF_CHANGES),
+            page_of(pipeline, account.region, account.partition),
+        )
         request = _waiting(client, pipeline, page, environment)
         # Not as a whole: the ID of an execution may have its `-4a1b-`.
         hide(request.token.split("-"))
         found = _read(environment, request, given.project, output)
-        output.document |= {"project": given.project, "pipeline": pipeline, "approval": members_of(found.approval), "unread": members_of(found.unread)}
+        output.document |= {
+            "project": given.project,
+            "pipeline": pipeline,
+            "approval": members_of(found.approval),
+            "unread": members_of(found.unread),
+        }
         output.write_progress(*found.lines, *(f"! {line_of(each)}" for each in found.row.get("Holds", [])))
         missing = (found.approval or {}).get("MissingRights", [])
-        problems = [{**each, "Problem": f"{each['Subject']}: {each['Problem']}"} for each in found.row.get("Problems", [])]
-        for mark, each in [*(("!", each) for each in (*problems, *missing)), *(("?", each) for each in found.unread)]:
+        problems = [
+            {**each, "Problem": f"{each['Subject']}: {each['Problem']}"}
+            for each in found.row.get("Problems", [])
+        ]
+        for mark, each in [
+            *(("!", each) for each in (*problems, *missing)),
+            *(("?", each) for each in found.unread),
+        ]:
             output.write_progress(f"{mark} {each['Problem']}", f"    {output.selecting(remedy_of(each))}")
         change_set = (found.approval or {}).get("ChangeSet")
         if self is APPROVE and (found.approval is None or change_set is None and request.stage != "Approval"):
-            raise NotLooked("nothing was approved, because the change set was not read", f"Correct the cause above and run this again, or decide in the console: {page}")
+            raise NotLooked(
+                "nothing was approved, because the change set was not read",
+                f"Correct the cause above and run this again, or decide in the console: {page}",
+            )
         if change_set and "Resources" not in change_set:
             if self is APPROVE and given.yes:
-                raise Failure("nothing was approved, because --yes approves only what was shown, and its resources are too many for a list",
-                              f"Read them in the console, and run this without --yes: {page}")
+                raise Failure(
+                    "nothing was approved, because --yes approves only what was shown, and its resources are"
+                    " too many for a list",
+                    f"Read them in the console, and run this without --yes: {page}",
+                )
             output.write_progress(f"Its resources are too many for a list. Read them in the console: {page}")
         if not confirm(output, f"To {self.word} it, type {self.word}:", self.word, given.yes):
             return 1
-        self._put(client, request, {"status": self.result, "summary": given.reason or self.word}, account, output)
+        self._put(
+            client, request, {"status": self.result, "summary": given.reason or self.word}, account, output
+        )
         return 0
 
-    def _put(self, client: Any, request: Request, result: dict[str, str], account: Account, output: Output) -> None:
+    def _put(
+        self, client: Any, request: Request, result: dict[str, str], account: Account, output: Output
+    ) -> None:
         what, past = f"execution {request.execution} of {request.pipeline}", self.result.lower()
         page = execution_page_of(request.pipeline, request.execution, account.region, account.partition)
         output.has_begun, output.interrupted = True, f"Whether {what} is {past} is not known. See it: {page}"
-        # botocore repeats a call whose response was lost. Who decided then: assumption `approval-shows-who-gave-it`.
+        # botocore repeats a call whose response was lost. Who decided then: assumption
+        # `approval-shows-who-gave-it`.
         try:
             client.put_approval_result(
-                pipelineName=request.pipeline, stageName=request.stage, actionName=request.action, token=request.token, result=result)
+                pipelineName=request.pipeline,
+                stageName=request.stage,
+                actionName=request.action,
+                token=request.token,
+                result=result,
+            )
         except Exception as error:
             failure, is_rejected = machine.explained(error), machine.has_done_nothing(error)
             if failure is None or is_rejected and machine.code_of(error) not in _ANSWERED:
                 _name_approvers(error)
-                raise pipelines.changed(error) or error
+                raise pipelines.changed(error) or error  # noqa: B904 - it may be the error itself
             decided = _look(client, request)
             if not decided and is_rejected:
-                raise Failure(f"the request of {what} has ended already, and this call decided nothing", f"See it: {page}") from error
+                raise Failure(
+                    f"the request of {what} has ended already, and this call decided nothing",
+                    f"See it: {page}",
+                ) from error
             if not decided:
                 raise Failure(f"PutApprovalResult: {failure.problem}", output.interrupted) from error
             if is_rejected or (decided["status"], decided.get("updatedBy")) != (self.status, account.arn):
                 # CodePipeline itself ends a request that has waited for seven days.
-                end = f"{_DECIDED[decided['status']]} by {decided['updatedBy']}" if "updatedBy" in decided else decided["status"]
-                summary = decided.get("output", {}).get("executionResult", {}).get("externalExecutionSummary", "no reason")
-                raise Failure(f"the request of {what} has ended already: {end} ({summary})", f"See it: {page}") from error
+                end = (
+                    f"{_DECIDED[decided['status']]} by {decided['updatedBy']}"
+                    if "updatedBy" in decided
+                    else decided["status"]
+                )
+                summary = (
+                    decided.get("output", {})
+                    .get("executionResult", {})
+                    .get("externalExecutionSummary", "no reason")
+                )
+                raise Failure(
+                    f"the request of {what} has ended already: {end} ({summary})", f"See it: {page}"
+                ) from error
         output.document["result"] = past
         output.record_change(f"{what} is {past}")
         output.write_progress(self.end.format(page=page))
 
 
 APPROVE = Decision("approve", "Approved", "Succeeded", "It goes on: {page}")
-REJECT = Decision("reject", "Rejected", "Failed", "Nothing of it is deployed. But its commit stays on the branch, so the next push deploys it as well")
+REJECT = Decision(
+    "reject",
+    "Rejected",
+    "Failed",
+    "Nothing of it is deployed. But its commit stays on the branch, so the next push deploys it as well",
+)
 
 
 def _waiting(client: Any, pipeline: str, page: str, environment: Environment) -> Request:
@@ -148,39 +210,90 @@ def _waiting(client: Any, pipeline: str, page: str, environment: Environment) ->
     except ClientError as error:
         # A name with other characters is invalid.
         if machine.code_of(error) in ("PipelineNotFoundException", "ValidationException"):
-            raise WrongUse(f"pipeline {pipeline} does not exist in {environment.place}", "Correct the project's name or --env, or name another place with "
-                           "--profile or --region. Before the first push, a project has no pipeline") from error
+            raise WrongUse(
+                f"pipeline {pipeline} does not exist in {environment.place}",
+                "Correct the project's name or --env, or name another place with "
+                "--profile or --region. Before the first push, a project has no pipeline",
+            ) from error
         _name_approvers(error)
         raise
-    found = [Request(pipeline, stage["stageName"], action["actionName"], stage.get("latestExecution", {}).get("pipelineExecutionId", "?"),
-                     action["latestExecution"].get("actionExecutionId", ""), action["latestExecution"].get("token", ""), action["latestExecution"].get("lastStatusChange"))
-             for stage in stages for action in stage.get("actionStates", []) if is_waiting(action)]
+    found = [
+        Request(
+            pipeline,
+            stage["stageName"],
+            action["actionName"],
+            stage.get("latestExecution", {}).get("pipelineExecutionId", "?"),
+            action["latestExecution"].get("actionExecutionId", ""),
+            action["latestExecution"].get("token", ""),
+            action["latestExecution"].get("lastStatusChange"),
+        )
+        for stage in stages
+        for action in stage.get("actionStates", [])
+        if is_waiting(action)
+    ]
     if not found:
-        running = [f"execution {each['pipelineExecutionId']} is {where} stage {stage['stageName']}" for stage in stages for where, each in
-                   [("in", stage.get("latestExecution")), *(("before", each) for each in stage.get("inboundExecutions", []))]
-                   if pipelines.is_open(each)]
-        raise Failure(f"no approval waits in {pipeline}: {', '.join(running) or 'no execution is in progress'}", f"See it: {page}")
+        running = [
+            f"execution {each['pipelineExecutionId']} is {where} stage {stage['stageName']}"
+            for stage in stages
+            for where, each in [
+                ("in", stage.get("latestExecution")),
+                *(("before", each) for each in stage.get("inboundExecutions", [])),
+            ]
+            if pipelines.is_open(each)
+        ]
+        raise Failure(
+            f"no approval waits in {pipeline}: {', '.join(running) or 'no execution is in progress'}",
+            f"See it: {page}",
+        )
     if len(found) > 1 or not found[0].token:
         # In the mode PARALLEL, which a person has set, there is no token, and a stage shows one execution.
-        raise Failure(f"several approvals may wait in {pipeline}, of change sets with one name: {', '.join(each.execution for each in found)}",
-                      f"Decide in the console: {page}")
+        raise Failure(
+            f"several approvals may wait in {pipeline}, of change sets with one name:"
+            f" {', '.join(each.execution for each in found)}",
+            f"Decide in the console: {page}",
+        )
     return found[0]
 
 
 def _read(environment: Environment, request: Request, project: str, output: Output) -> Found:
-    """Raises `Failure` if the request does not wait any more. Without an answer, the request can still be rejected."""
+    """Raises `Failure` if the request does not wait any more. Without an answer, the request can still be
+    rejected."""
     questions = Questions(environment, _SECONDS)
     try:
         answer = questions.ask("Projects", output, ProjectID=project)
         row = (*answer["Projects"], {"NotRead": []})[0]
         approvals = row.get("Approvals")
-        shown = next((each for each in approvals or [] if (each["ExecutionId"], each.get("ActionExecutionId")) == (request.execution, request.id)), None)
-        if shown is None and approvals is not None and request.id and all("ActionExecutionId" in each for each in approvals):
-            raise Failure(f"nothing was changed: another request waits now, not that of execution {request.execution}" if approvals else
-                          f"nothing was changed: the request of execution {request.execution} has ended meanwhile", "Run this again")
+        shown = next(
+            (
+                each
+                for each in approvals or []
+                if (each["ExecutionId"], each.get("ActionExecutionId")) == (request.execution, request.id)
+            ),
+            None,
+        )
+        if (
+            shown is None
+            and approvals is not None
+            and request.id
+            and all("ActionExecutionId" in each for each in approvals)
+        ):
+            raise Failure(
+                (
+                    "nothing was changed: another request waits now, not that of execution"
+                    f" {request.execution}"
+                    if approvals
+                    else (
+                        f"nothing was changed: the request of execution {request.execution} has ended"
+                        " meanwhile"
+                    )
+                ),
+                "Run this again",
+            )
         if shown is None and request.id and approvals:
             raise of_older_function(environment, "and does not name the request in its answer")
-        return Found(shown, [*_lines(request, shown, row["NotRead"])], row, [*row["NotRead"], *answer["NotRead"]])
+        return Found(
+            shown, [*_lines(request, shown, row["NotRead"])], row, [*row["NotRead"], *answer["NotRead"]]
+        )
     except NoAnswer as failure:
         why = failure
     except OTHER_FORM as error:
@@ -191,7 +304,8 @@ def _read(environment: Environment, request: Request, project: str, output: Outp
 
 
 def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any]) -> Iterator[str]:
-    """As in the note in GitLab. The function has sorted the resources: replacements and removals are first."""
+    """As in the note in GitLab. The function has sorted the resources: replacements and removals are
+    first."""
     waits = f"Execution {request.execution} of {request.pipeline} waits for an approval"
     if approval is None:
         # As GetPipelineState shows it.
@@ -204,12 +318,21 @@ def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any])
     if request.stage == "Approval":
         yield f"Pipeline {request.pipeline} has no change set. The commit is all that you can read"
     else:
-        yield f"Change set {change_set['Name']}: {counts_of(change_set)}" if change_set else "? its change set was not read"
+        yield (
+            f"Change set {change_set['Name']}: {counts_of(change_set)}"
+            if change_set
+            else "? its change set was not read"
+        )
     for each in change_set.get("Resources", []):
         causes, others = each.get("ReplacedBecauseOf", []), each["Properties"]
-        details = [f"because of {', '.join(causes)}"] * bool(causes) + [("also " if causes else "") + ", ".join(others)] * bool(others)
+        details = [f"because of {', '.join(causes)}"] * bool(causes) + [
+            ("also " if causes else "") + ", ".join(others)
+        ] * bool(others)
         details += ["the present one is deleted"] * bool(each.get("IsDeleted"))
-        yield f"  {each['Effect']:<20}  {each['LogicalId']} ({each['Type']}){': ' if details else ''}{'; '.join(details)}"
+        yield (
+            f"  {each['Effect']:<20}  {each['LogicalId']}"
+            f" ({each['Type']}){': ' if details else ''}{'; '.join(details)}"
+        )
     if change_set and "MissingRights" not in approval and not unread:
         yield "? whether the deployment lacks rights was not compared, because it has a role of its own"
     if any(each["Type"] == "AWS::CloudFormation::Stack" for each in change_set.get("Resources", [])):
@@ -217,9 +340,12 @@ def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any])
 
 
 def _name_approvers(error: Exception) -> None:
-    """Raises a `Failure` for a denial. Its remedy advises no right by which one can deploy without an approver."""
+    """Raises a `Failure` for a denial. Its remedy advises no right by which one can deploy without an
+    approver."""
     if isinstance(error, ClientError) and machine.is_denied(error) and (failure := machine.explained(error)):
-        raise type(failure)(failure.problem, "Only approvers may decide: ask one of them (docs/how-to/approvers.md)") from error
+        raise type(failure)(
+            failure.problem, "Only approvers may decide: ask one of them (docs/how-to/approvers.md)"
+        ) from error
 
 
 def _look(client: Any, request: Request) -> dict[str, Any]:
@@ -228,7 +354,9 @@ def _look(client: Any, request: Request) -> dict[str, Any]:
         time.sleep(pause)
         try:
             # The newest 100. An execution has fewer than ten actions.
-            listed = client.list_action_executions(pipelineName=request.pipeline, filter={"pipelineExecutionId": request.execution})
+            listed = client.list_action_executions(
+                pipelineName=request.pipeline, filter={"pipelineExecutionId": request.execution}
+            )
         except Exception as error:
             if machine.explained(error) is None:
                 raise

@@ -1,4 +1,5 @@
-"""Follows an execution of a pipeline until it waits for an approval or has ended, and is never silent for long."""
+"""Follows an execution of a pipeline until it waits for an approval or has ended, and is never silent for
+long."""
 
 from __future__ import annotations
 
@@ -21,9 +22,12 @@ class Following:
         self._begun = self._written = time.monotonic()
         self._shown: dict[str, str] = {}
         self._shown_remedies: set[str] = set()
+
     def end(self) -> dict[str, Any]:
         """Waits. Returns the execution, which waits for an approval or has ended."""
-        execution: dict[str, Any] = waiting.ended(self._look, f"execution {self._execution} goes on, but", self._write)
+        execution: dict[str, Any] = waiting.ended(
+            self._look, f"execution {self._execution} goes on, but", self._write
+        )
         return execution
 
     def _look(self) -> dict[str, Any]:
@@ -53,8 +57,15 @@ class Following:
         remedies = dict.fromkeys(each["Remedy"] for each in holds if each.get("Remedy"))
         new = [each for each in remedies if each not in self._shown_remedies]
         self._shown_remedies.update(new)
-        at = f"it waits at stage {execution['Stage']}" if "Stage" in execution else "CodePipeline has not begun the next action yet"
-        self._write(f"... {at}{': ' if causes else ''}{causes}", *(f"{'':9}{self._output.selecting(each)}" for each in new))
+        at = (
+            f"it waits at stage {execution['Stage']}"
+            if "Stage" in execution
+            else "CodePipeline has not begun the next action yet"
+        )
+        self._write(
+            f"... {at}{': ' if causes else ''}{causes}",
+            *(f"{'':9}{self._output.selecting(each)}" for each in new),
+        )
 
     def _write(self, line: str, *more: str) -> None:
         self._written = time.monotonic()

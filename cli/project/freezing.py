@@ -1,4 +1,5 @@
-"""Freezes and thaws projects: the transition into a stage of each pipeline, and its event rules, as of the function's list.
+"""Freezes and thaws projects: the transition into a stage of each pipeline, and its event rules, as of the
+function's list.
 
 The question and cli/rules.json choose the names of all that is changed, not the answer.
 """
@@ -14,7 +15,14 @@ from botocore.exceptions import ClientError
 
 from cli.environment import stack_statuses
 from cli.environment.account import OF_CHANGES, Environment
-from cli.environment.questions import InvalidQuestion, NoAnswer, Questions, members_of, of_older_function, remedy_of
+from cli.environment.questions import (
+    InvalidQuestion,
+    NoAnswer,
+    Questions,
+    members_of,
+    of_older_function,
+    remedy_of,
+)
 from cli.project import pipelines
 from cli.rules import event_rules, name_of
 from cli.shell import machine
@@ -36,9 +44,22 @@ class Project:
     def __init__(self, row: dict[str, Any], environment: Environment) -> None:
         self.option, env_id = f"--env {environment.settings.table}", environment.env_id
         self.function = f"cfn-gitops-{env_id}"
-        self.name, self.approvals, self.problems, self.unread = str(row["ProjectID"]), row.get("Approvals", []), row["Problems"], row["NotRead"]
-        self.pipeline, self.kinds, freeze = name_of("pipeline", env_id, self.name), event_rules(env_id, self.name), row["Freeze"]
-        self.stage, self.rules, self.executions = freeze.get("Stage", ""), freeze["Rules"], freeze.get("Executions", [])
+        self.name, self.approvals, self.problems, self.unread = (
+            str(row["ProjectID"]),
+            row.get("Approvals", []),
+            row["Problems"],
+            row["NotRead"],
+        )
+        self.pipeline, self.kinds, freeze = (
+            name_of("pipeline", env_id, self.name),
+            event_rules(env_id, self.name),
+            row["Freeze"],
+        )
+        self.stage, self.rules, self.executions = (
+            freeze.get("Stage", ""),
+            freeze["Rules"],
+            freeze.get("Executions", []),
+        )
         # `None` if it is not known.
         self.has_approval = freeze.get("HasApproval", self.stage == "Approval" or None)
         self.updates, self.holds = _updates(row), row.get("Holds", [])
@@ -48,8 +69,10 @@ class Project:
         self.has_read_states = "Holds" in row and not (self.holds and self.unread)
         found = {row["Pipeline"], *self.rules, *(each["Rule"] for each in self.holds if "Rule" in each)}
         if others := found - {self.pipeline, *self.kinds.values()} or {self.stage} - {"", *STAGES}:
-            raise Failure(f"the answer about project {self.name} names {', '.join(sorted(others))}",
-                          "Nothing was changed. Deploy this version of the environment, and run this again")
+            raise Failure(
+                f"the answer about project {self.name} names {', '.join(sorted(others))}",
+                "Nothing was changed. Deploy this version of the environment, and run this again",
+            )
 
     def transition(self, stage: str) -> str:
         return f"the transition into stage {stage} of {self.pipeline}"
@@ -58,7 +81,10 @@ class Project:
         for each in self.unread:
             yield from (f"?   {shortened(each['Problem'], _MAX_CAUSE)}", f"    {selecting(remedy_of(each))}")
         for each in self.problems if not self.stage else ():
-            yield from (f"!   {each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", f"    {selecting(remedy_of(each))}")
+            yield from (
+                f"!   {each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}",
+                f"    {selecting(remedy_of(each))}",
+            )
         for update in self.updates:
             yield f"!   {update}, which may enable or replace an event rule. Run this again after its end"
 
@@ -87,63 +113,118 @@ class Act(NamedTuple):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     chosen = parser.add_mutually_exclusive_group(required=True)
-    chosen.add_argument("project", metavar="PROJECT", nargs="?", default="", help="its name, as `cfn-gitops status` shows it")
+    chosen.add_argument(
+        "project", metavar="PROJECT", nargs="?", default="", help="its name, as `cfn-gitops status` shows it"
+    )
     chosen.add_argument("--all", action="store_true", help="every project of the environment")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
     projects, unread = _read(environment, given.project, output)
-    changes = act.changes(projects, *(environment.account.client(each, config=OF_CHANGES) for each in ("codepipeline", "events")))
+    changes = act.changes(
+        projects,
+        *(environment.account.client(each, config=OF_CHANGES) for each in ("codepipeline", "events")),
+    )
     unchanged = 0
     for project in projects:
-        parts, lines = [each.part for each in changes if each.project is project], [*project.lines(output.selecting), *act.plan(project, output.selecting)]
+        parts, lines = (
+            [each.part for each in changes if each.project is project],
+            [*project.lines(output.selecting), *act.plan(project, output.selecting)],
+        )
         if given.all and not parts and not lines:
             unchanged += 1
             continue
-        what = f"{', '.join(parts)} will" if parts else f"nothing {'that was read ' if project.unread else ''}is left to"
+        what = (
+            f"{', '.join(parts)} will"
+            if parts
+            else f"nothing {'that was read ' if project.unread else ''}is left to"
+        )
         output.write_progress(f"- {project.name}: {what} be {act.past}", *lines)
-    output.write_progress(*([f"- {unchanged} of {len(projects)} projects: nothing is left to be {act.past}"] if unchanged else []))
+    output.write_progress(
+        *(
+            [f"- {unchanged} of {len(projects)} projects: nothing is left to be {act.past}"]
+            if unchanged
+            else []
+        )
+    )
     changed = [each for each in projects if each in {change.project for change in changes}]
     output.write_progress(*([act.hint] if changed and act.hint else []))
-    if changed and not confirm(output, f"To {act.verb} {', '.join(each.name for each in changed)}, type {act.verb}:", act.verb, given.yes):
+    if changed and not confirm(
+        output,
+        f"To {act.verb} {', '.join(each.name for each in changed)}, type {act.verb}:",
+        act.verb,
+        given.yes,
+    ):
         return 1
-    output.has_begun, output.interrupted = bool(changed), f"What is {act.past} above stays so. Run this again for the rest"
+    output.has_begun, output.interrupted = (
+        bool(changed),
+        f"What is {act.past} above stays so. Run this again for the rest",
+    )
     failed, loss = _make(changes, act, output)
-    ends = {act.done: [each.name for each in changed if each not in failed], f"not completely {act.done}": [each.name for each in changed if each in failed],
-            "not read": dict.fromkeys(subject for subject, _ in unread)}
-    output.write_progress(*(f"{end.capitalize()}: {', '.join(names)}" for end, names in ends.items() if names))
+    ends = {
+        act.done: [each.name for each in changed if each not in failed],
+        f"not completely {act.done}": [each.name for each in changed if each in failed],
+        "not read": dict.fromkeys(subject for subject, _ in unread),
+    }
+    output.write_progress(
+        *(f"{end.capitalize()}: {', '.join(names)}" for end, names in ends.items() if names)
+    )
     if loss:
         raise loss
     return status_of(failed, unread)
 
 
-def _read(environment: Environment, only: str, output: Output) -> tuple[list[Project], list[tuple[str, dict[str, str]]]]:
+def _read(
+    environment: Environment, only: str, output: Output
+) -> tuple[list[Project], list[tuple[str, dict[str, str]]]]:
     """The projects that were read, and why others were not, which is shown."""
     try:
         answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=only)
     except InvalidQuestion:
         raise
     except NoAnswer as failure:
-        raise type(failure)(failure.problem, f"Without the function: {_PAGE}. {failure.remedy}", failure.is_final) from failure
+        raise type(failure)(
+            failure.problem, f"Without the function: {_PAGE}. {failure.remedy}", failure.is_final
+        ) from failure
     rows = answer["Projects"]
     if only and not rows and not answer["NotRead"]:
-        raise WrongUse(f"environment {environment.env_id} has no project {only}", f"See the projects: cfn-gitops status --env {environment.settings.table}")
+        raise WrongUse(
+            f"environment {environment.env_id} has no project {only}",
+            f"See the projects: cfn-gitops status --env {environment.settings.table}",
+        )
     causes = [(each, _cause(each, environment)) for each in rows]
     unread = [(f"project {row['ProjectID']}", cause) for row, cause in causes if cause]
-    more = [(f"project {row['ProjectID']}", each) for row, cause in causes if cause for each in row["NotRead"] if each is not cause]
+    more = [
+        (f"project {row['ProjectID']}", each)
+        for row, cause in causes
+        if cause
+        for each in row["NotRead"]
+        if each is not cause
+    ]
     of_all = [(f"environment {environment.env_id}", each) for each in answer["NotRead"]]
     if only and rows:
         more += of_all
     else:
         unread += of_all
     projects = [Project(row, environment) for row, cause in causes if not cause]
-    output.document |= {"unread": [{"subject": subject, **members_of(why)} for subject, why in unread], "projects": [
-        {"project": each["ProjectID"], **members_of({name: each.get(name) for name in ("Freeze", "Holds", "Approvals")})} for each in rows]}
+    output.document |= {
+        "unread": [{"subject": subject, **members_of(why)} for subject, why in unread],
+        "projects": [
+            {
+                "project": each["ProjectID"],
+                **members_of({name: each.get(name) for name in ("Freeze", "Holds", "Approvals")}),
+            }
+            for each in rows
+        ],
+    }
     output.left += [f"{subject} is left: {why['Problem']}" for subject, why in unread]
     output.document["left"] = output.left
     for subject, each in more:
-        output.write_progress(f"? {subject}: {shortened(each['Problem'], _MAX_CAUSE)}", f"    {output.selecting(remedy_of(each))}")
+        output.write_progress(
+            f"? {subject}: {shortened(each['Problem'], _MAX_CAUSE)}",
+            f"    {output.selecting(remedy_of(each))}",
+        )
     for subject, why in unread:
         failure = NotLooked(f"{subject} is left: {shortened(why['Problem'], _MAX_CAUSE)}", remedy_of(why))
         if only or not rows:
@@ -153,29 +234,49 @@ def _read(environment: Environment, only: str, output: Output) -> tuple[list[Pro
 
 
 def _updates(row: dict[str, Any]) -> list[str]:
-    stacks = {each.get("Name") or each["StackName"]: each.get("Status", "") for each in (row.get("ChildStack"), row.get("Owner")) if each}
-    return [f"stack {name} is in {status}" for name, status in stacks.items() if stack_statuses.is_in_progress(status)]
+    stacks = {
+        each.get("Name") or each["StackName"]: each.get("Status", "")
+        for each in (row.get("ChildStack"), row.get("Owner"))
+        if each
+    }
+    return [
+        f"stack {name} is in {status}"
+        for name, status in stacks.items()
+        if stack_statuses.is_in_progress(status)
+    ]
 
 
 def _cause(row: dict[str, Any], environment: Environment) -> dict[str, str] | None:
     """Why the project is left. `None` if it is not."""
     env_id, name = environment.env_id, row["ProjectID"]
     rules, freeze, updates = event_rules(env_id, name), row.get("Freeze"), _updates(row)
-    # Without a pipeline, its creation may be in progress. If a person has deleted the event rule of pushes, nothing holds the first push.
+    # Without a pipeline, its creation may be in progress. If a person has deleted the event rule of pushes,
+    # nothing holds the first push.
     if freeze and ("Stage" in freeze or rules["push"] in freeze["Rules"] and not updates):
         return None
     if updates:
-        return {"Problem": f"{updates[0]}, which may create or change its pipeline", "Remedy": "Run this again after its end"}
+        return {
+            "Problem": f"{updates[0]}, which may create or change its pipeline",
+            "Remedy": "Run this again after its end",
+        }
     older = of_older_function(environment, "and does not show the event rules")
     unknown = {"Problem": older.problem, "Remedy": f"Without the function: {_PAGE}. {older.remedy}"}
-    causes, names = [*row["NotRead"], *row["Problems"]], (name_of("pipeline", env_id, name), name_of("stack", env_id, name), *rules.values())
-    own = [each for each in causes if any(name in f"{each.get('Subject', '')} {each['Problem']}" for name in names)]
+    causes, names = (
+        [*row["NotRead"], *row["Problems"]],
+        (name_of("pipeline", env_id, name), name_of("stack", env_id, name), *rules.values()),
+    )
+    own = [
+        each
+        for each in causes
+        if any(name in f"{each.get('Subject', '')} {each['Problem']}" for name in names)
+    ]
     cause: dict[str, str] = [*own, *causes, unknown][0]
     return cause
 
 
 def _make(changes: list[Change], act: Act, output: Output) -> tuple[set[Project], Failure | None]:
-    """The projects with a change that is not made. A failure that each further call would have is the second."""
+    """The projects with a change that is not made. A failure that each further call would have is the
+    second."""
     failed: set[Project] = set()
     for number, each in enumerate(changes):
         try:
@@ -189,9 +290,15 @@ def _make(changes: list[Change], act: Act, output: Output) -> tuple[set[Project]
                 continue
             state = f"{'' if machine.has_done_nothing(error) else 'perhaps '}not {act.past}"
             if machine.ends_all(error):
-                output.left += [f"{each.part} is {state}", *(f"{later.part} is not {act.past}" for later in changes[number + 1:])]
-                end = Failure(f"{each.part} is {state}: {failure.problem}. {len(changes) - number} of {len(changes)} changes are left",
-                              f"{failure.remedy}. Run this again for the rest")
+                output.left += [
+                    f"{each.part} is {state}",
+                    *(f"{later.part} is not {act.past}" for later in changes[number + 1 :]),
+                ]
+                end = Failure(
+                    f"{each.part} is {state}: {failure.problem}. {len(changes) - number} of {len(changes)}"
+                    " changes are left",
+                    f"{failure.remedy}. Run this again for the rest",
+                )
                 return failed | {later.project for later in changes[number:]}, end
             output.record_left(f"{each.part} is {state}: {failure}")
             failed.add(each.project)
@@ -202,14 +309,20 @@ def _make(changes: list[Change], act: Act, output: Output) -> tuple[set[Project]
 
 def line_of(hold: dict[str, Any], at: datetime | None = None) -> str:
     """The disabled part, since when, by whom and why."""
-    since = f", for {age(read_time(hold['Since']), at or datetime.now(timezone.utc))}" if "Since" in hold else ""
+    since = (
+        f", for {age(read_time(hold['Since']), at or datetime.now(timezone.utc))}" if "Since" in hold else ""
+    )
     by, reason = f" by {hold['By']}" if "By" in hold else "", hold.get("Reason", "")
-    return f"{hold['Held']}{since}{by}" + (f": {shortened(reason, _MAX_CAUSE)}" if reason and not hold["Held"].endswith(f": {reason}") else "")
+    return f"{hold['Held']}{since}{by}" + (
+        f": {shortened(reason, _MAX_CAUSE)}" if reason and not hold["Held"].endswith(f": {reason}") else ""
+    )
 
 
 def shown_execution(found: dict[str, Any]) -> str:
     title = shortened(found.get("Title", ""), _MAX_TITLE)
-    return f"execution {found['ExecutionId']} (commit {found.get('Commit', '')[:8] or 'not known'}" + (f' "{title}")' if title else ")")
+    return f"execution {found['ExecutionId']} (commit {found.get('Commit', '')[:8] or 'not known'}" + (
+        f' "{title}")' if title else ")"
+    )
 
 
 def place_of(execution: dict[str, Any]) -> str:

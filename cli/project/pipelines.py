@@ -18,8 +18,11 @@ ENABLED = ("ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS")
 
 
 def children_of(stacks: Any, env_id: str) -> list[dict[str, Any]]:
-    return [stack for stack in stacks
-            if stack["StackName"].startswith(name_of("stack", env_id)) and owner_of(stack)]
+    return [
+        stack
+        for stack in stacks
+        if stack["StackName"].startswith(name_of("stack", env_id)) and owner_of(stack)
+    ]
 
 
 def project_of(child: dict[str, Any], env_id: str) -> str:
@@ -27,7 +30,8 @@ def project_of(child: dict[str, Any], env_id: str) -> str:
 
 
 def pipeline_of(child: dict[str, Any], env_id: str) -> str:
-    """The name of its pipeline, as the function renders it. Who may create stacks may choose the output PipelineName."""
+    """The name of its pipeline, as the function renders it. Who may create stacks may choose the output
+    PipelineName."""
     return name_of("pipeline", env_id, project_of(child, env_id))
 
 
@@ -46,7 +50,11 @@ def unreadable(child: dict[str, Any]) -> str | None:
 
 def changed(error: Exception) -> Failure | None:
     """That a pipeline or its stage does not exist any more. `None` for another error."""
-    if isinstance(error, ClientError) and code_of(error) in ("PipelineNotFoundException", "StageNotFoundException", "ActionNotFoundException"):
+    if isinstance(error, ClientError) and code_of(error) in (
+        "PipelineNotFoundException",
+        "StageNotFoundException",
+        "ActionNotFoundException",
+    ):
         return Failure("the pipeline has changed since the list", "Run this again")
     return None
 
@@ -62,8 +70,9 @@ def rule_state(client: Any, name: str) -> str:
 
 
 def freezes(events: Any, rules: Iterable[str], stages: list[dict[str, Any]]) -> Iterator[str]:
-    """The disabled event rules and transitions of a pipeline. An update of its stack may end this freeze: CloudFormation updates a
-    rule with the state of the template, which is enabled. AWS does not document whether a pipeline keeps a disabled transition."""
+    """The disabled event rules and transitions of a pipeline. An update of its stack may end this freeze:
+    CloudFormation updates a rule with the state of the template, which is enabled. AWS does not document
+    whether a pipeline keeps a disabled transition."""
     for rule in rules:
         if (state := rule_state(events, rule)) not in (*ENABLED, ""):
             yield f"event rule {rule} is {state.lower()}"
@@ -84,10 +93,17 @@ def is_open(execution: dict[str, Any] | None) -> bool:
 
 
 def in_progress(client: Any, pipeline: str, stages: list[dict[str, Any]]) -> list[str]:
-    """The executions that an update of the pipeline may cancel: any that is in a stage or in front of one, and of the newest page
-    those that begin or run beside them. `stages` are those of GetPipelineState."""
+    """The executions that an update of the pipeline may cancel: any that is in a stage or in front of one,
+    and of the newest page those that begin or run beside them. `stages` are those of GetPipelineState."""
     newest = client.list_pipeline_executions(pipelineName=pipeline)["pipelineExecutionSummaries"]
     found = [each for each in newest if is_unfinished(each)]
     for stage in stages:
-        found += filter(is_open, (stage.get("latestExecution"), stage.get("inboundExecution"), *stage.get("inboundExecutions", [])))
+        found += filter(
+            is_open,
+            (
+                stage.get("latestExecution"),
+                stage.get("inboundExecution"),
+                *stage.get("inboundExecutions", []),
+            ),
+        )
     return list(dict.fromkeys(each["pipelineExecutionId"] for each in found))

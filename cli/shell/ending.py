@@ -1,5 +1,5 @@
-"""The place where each subcommand ends, and each of the project's own scripts: an interrupt, an error of AWS or of the
-user's machine, and the text of `sys.exit` are one line, and no signal skips a clean-up."""
+"""The place where each subcommand ends, and each of the project's own scripts: an interrupt, an error of AWS
+or of the user's machine, and the text of `sys.exit` are one line, and no signal skips a clean-up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 # Passed on to the subcommands, which end here.
-from cli.shell.failure import Failure, Interrupted, NotLooked, WrongUse
+from cli.shell.failure import Failure, Interrupted
 from cli.shell.terminal import shown, write
 
 # Ctrl-C, the end of a CI job, and a closed terminal.
@@ -26,6 +26,7 @@ _report_dropped = sys.unraisablehook
 
 def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
     """Decorates `main`. After an interrupt, the script writes this sentence and ends with status 130."""
+
     def decorated(main: Callable[[], int]) -> Callable[[], int]:
         @functools.wraps(main)
         def run() -> int:
@@ -36,8 +37,11 @@ def entry(interrupted: str) -> Callable[[Callable[[], int]], Callable[[], int]]:
     return decorated
 
 
-def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Callable[[Failure], int] | None = None) -> int:
-    """The exit status of `run`. `show` writes a failure, by default to standard error, and returns its exit status."""
+def ended(
+    run: Callable[[], int], interrupted: str | Callable[[], str], show: Callable[[Failure], int] | None = None
+) -> int:
+    """The exit status of `run`. `show` writes a failure, by default to standard error, and returns its exit
+    status."""
     sys.excepthook = _show_traceback
     try:
         with _interrupted_by_signals():
@@ -45,7 +49,9 @@ def ended(run: Callable[[], int], interrupted: str | Callable[[], str], show: Ca
     except KeyboardInterrupt:
         # A terminal shows ^C at the beginning of the line.
         write("", to=sys.stderr)
-        failure: Failure | None = Interrupted("Interrupted", interrupted if isinstance(interrupted, str) else interrupted())
+        failure: Failure | None = Interrupted(
+            "Interrupted", interrupted if isinstance(interrupted, str) else interrupted()
+        )
     except SystemExit as end:
         raise SystemExit(shown(end.code) if isinstance(end.code, str) else end.code) from None
     except Exception as error:
@@ -70,13 +76,16 @@ def _interrupted_by_signals() -> Iterator[None]:
 
 
 def handle(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Signals, signal.Handlers]:
-    """Sets the handler of `SIGNALS`, and returns the former ones. `nohup` and a clean-up ignore some, which stay ignored. A
-    shell without job control ignores Ctrl-C of the terminal only."""
+    """Sets the handler of `SIGNALS`, and returns the former ones. `nohup` and a clean-up ignore some, which
+    stay ignored. A shell without job control ignores Ctrl-C of the terminal only."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     sys.unraisablehook = _repeat_interrupt
-    return {each: signal.signal(each, handler) for each in (*SIGNALS, signal.SIGALRM)  # type: ignore[misc]
-            if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN}
+    return {
+        each: signal.signal(each, handler)
+        for each in (*SIGNALS, signal.SIGALRM)  # type: ignore[misc]
+        if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN
+    }
 
 
 def restore(before: dict[signal.Signals, signal.Handlers]) -> None:
@@ -88,8 +97,8 @@ def restore(before: dict[signal.Signals, signal.Handlers]) -> None:
 
 
 def _repeat_interrupt(dropped: Any) -> None:
-    """Python drops each exception of a finalizer, with the interrupt of a signal that arrives there. An alarm, which has
-    the same handler, interrupts again."""
+    """Python drops each exception of a finalizer, with the interrupt of a signal that arrives there. An
+    alarm, which has the same handler, interrupts again."""
     if dropped.exc_type is KeyboardInterrupt:
         signal.setitimer(signal.ITIMER_REAL, 0.01)
     else:
@@ -102,7 +111,8 @@ def _interrupt(*_: object) -> None:
 
 
 def end_at_ctrl_c_only() -> None:
-    """Before a clean-up. A CI host sends a second signal after seconds, and a terminal may be closed meanwhile."""
+    """Before a clean-up. A CI host sends a second signal after seconds, and a terminal may be closed
+    meanwhile."""
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
 
@@ -123,8 +133,8 @@ def uninterrupted() -> Iterator[None]:
 
 
 def explained(error: Exception) -> Failure | None:
-    """An error of AWS or of the user's machine. `None` if it is a defect. Without boto3, which some scripts install, there
-    is no error of AWS."""
+    """An error of AWS or of the user's machine. `None` if it is a defect. Without boto3, which some scripts
+    install, there is no error of AWS."""
     if "botocore" not in sys.modules:
         return None
     from cli.shell import machine

@@ -1,4 +1,5 @@
-"""The errors that end a subcommand with a sentence. Below `ending`, because `machine` explains errors with it."""
+"""The errors that end a subcommand with a sentence. Below `ending`, because `machine` explains errors with
+it."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ class WrongUse(Failure):
 
 
 class NotLooked(Failure):
-    """AWS, or this machine's way to it, did not let the command look. The exit status is 3, and 1 once a change has begun."""
+    """AWS, or this machine's way to it, did not let the command look. The exit status is 3, and 1 once a
+    change has begun."""
 
     status = 3
 

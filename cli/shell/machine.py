@@ -1,4 +1,5 @@
-"""Errors of the user's machine, and of AWS, as a problem and a remedy: profile, credentials, region, network, clock.
+"""Errors of the user's machine, and of AWS, as a problem and a remedy: profile, credentials, region, network,
+clock.
 
 botocore has a class for each, and AWS a code. An error that is not listed is AWS's own text, or a defect.
 """
@@ -26,12 +27,27 @@ _PROFILE = "--profile, profile in samconfig.toml, or AWS_PROFILE"
 REGION = "--region, region in samconfig.toml, AWS_REGION, or the profile's region"
 # Of the prompt for the code of an MFA device.
 WITHOUT_TERMINAL = (EOFError, GetPassWarning)
-NOT_OF_AWS = ("the answer is not that of AWS", "Check the network: a proxy, or the page of a login, may answer instead")
+NOT_OF_AWS = (
+    "the answer is not that of AWS",
+    "Check the network: a proxy, or the page of a login, may answer instead",
+)
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_UNKNOWN_KEY = {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure", "InvalidToken"}
+_UNKNOWN_KEY = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "AuthFailure",
+    "InvalidToken",
+}
 _WRONG_CLOCK = {"RequestTimeTooSkewed", "RequestInTheFuture"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}
-_THROTTLED = {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"}
+_THROTTLED = {
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+}
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 # They choose the host.
 _ENDPOINTS = re.compile("AWS_ENDPOINT_URL.*|AWS_USE_(FIPS|DUALSTACK)_ENDPOINT")
@@ -57,8 +73,8 @@ def ends_all(error: Exception) -> bool:
 
 
 def has_done_nothing(error: Exception) -> bool:
-    """Whether AWS has proved that a call changed nothing. A rejected repetition, as by throttling, proves nothing about a call before
-    it whose response was lost."""
+    """Whether AWS has proved that a call changed nothing. A rejected repetition, as by throttling, proves
+    nothing about a call before it whose response was lost."""
     if not isinstance(error, aws.ClientError):
         return False
     metadata = error.response.get("ResponseMetadata", {})
@@ -66,7 +82,8 @@ def has_done_nothing(error: Exception) -> bool:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether a repeated look may succeed: without throttling, with the network, after a new login, or after a failure of AWS."""
+    """Whether a repeated look may succeed: without throttling, with the network, after a new login, or after
+    a failure of AWS."""
     if not isinstance(error, aws.ClientError):
         return True
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -79,9 +96,18 @@ def code_of(error: aws.ClientError) -> str:
 
 def _profile(error: Any) -> Failure:
     # With an AWS_PROFILE that does not exist, boto3 creates no session.
-    known, name = sorted(botocore.session.Session(profile="default").available_profiles), error.kwargs.get("profile", "")
-    return WrongUse(f"there is no profile {name} in {_file()}" + did_you_mean(name, known),
-                    f"Correct {_PROFILE}: {', '.join(known)}" if known else f"Create one: `aws configure sso`. Or remove it from {_PROFILE}")
+    known, name = (
+        sorted(botocore.session.Session(profile="default").available_profiles),
+        error.kwargs.get("profile", ""),
+    )
+    return WrongUse(
+        f"there is no profile {name} in {_file()}" + did_you_mean(name, known),
+        (
+            f"Correct {_PROFILE}: {', '.join(known)}"
+            if known
+            else f"Create one: `aws configure sso`. Or remove it from {_PROFILE}"
+        ),
+    )
 
 
 def _file() -> str:
@@ -90,9 +116,15 @@ def _file() -> str:
 
 def _log_in() -> str:
     """The credentials of variables come before those of a profile that AWS_PROFILE or nothing names."""
-    variables = ". If the credentials are those of AWS_ACCESS_KEY_ID, set that and its other variables again, or unset them"
-    return ("Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts get-caller-identity` shows whether it works"
-            f"{variables if os.environ.get('AWS_ACCESS_KEY_ID') else ''}")
+    variables = (
+        ". If the credentials are those of AWS_ACCESS_KEY_ID, set that and its other variables again, or"
+        " unset them"
+    )
+    return (
+        "Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts"
+        " get-caller-identity` shows whether it"
+        f" works{variables if os.environ.get('AWS_ACCESS_KEY_ID') else ''}"
+    )
 
 
 def _credentials(error: Exception) -> Failure:
@@ -112,19 +144,25 @@ def _config(error: Any) -> Failure:
 
 
 def _wrong_profile(error: Exception) -> Failure:
-    return WrongUse(f"a profile of {_file()} is wrong: {error}", "Correct it, or name another profile with --profile")
+    return WrongUse(
+        f"a profile of {_file()} is wrong: {error}", "Correct it, or name another profile with --profile"
+    )
 
 
 def _missing_part(_: Exception) -> Failure:
     # The text of botocore advises to install it, which the file of the release does not read.
-    return NotLooked("this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have",
-                     'Run this with --region, without --profile and without profile in samconfig.toml, after you have passed its credentials: '
-                     'eval "$(aws configure export-credentials --format env)"')
+    return NotLooked(
+        "this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have",
+        "Run this with --region, without --profile and without profile in samconfig.toml, after you have"
+        ' passed its credentials: eval "$(aws configure export-credentials --format env)"',
+    )
 
 
 def _mfa(_: Exception) -> Failure:
-    return NotLooked("the profile needs the code of an MFA device, and there is no terminal to type it",
-                     "Run this in a terminal, or name another profile with --profile")
+    return NotLooked(
+        "the profile needs the code of an MFA device, and there is no terminal to type it",
+        "Run this in a terminal, or name another profile with --profile",
+    )
 
 
 def _region(error: Exception) -> Failure:
@@ -140,24 +178,35 @@ def _endpoint(error: Any) -> Failure:
     found = _REGION_LABEL.search(host)
     known = _regions()
     if found and known and found[0] not in known:
-        return WrongUse(f"{host} does not answer, and {found[0]} is not a region that this version knows"
-                        + did_you_mean(found[0], known), f"Correct {REGION}")
+        return WrongUse(
+            f"{host} does not answer, and {found[0]} is not a region that this version knows"
+            + did_you_mean(found[0], known),
+            f"Correct {REGION}",
+        )
     # A profile of ~/.aws/config may have it instead.
     chosen = [*filter(_ENDPOINTS.fullmatch, sorted(os.environ))] or ["use_fips_endpoint"] * ("fips" in host)
     by = f"{' and '.join(chosen)} chooses this host. " if chosen else ""
-    return NotLooked(f"{host} does not answer",
-                     f"Check the network, and HTTPS_PROXY if it needs one. {by}If only this service fails, the region may not have it")
+    return NotLooked(
+        f"{host} does not answer",
+        f"Check the network, and HTTPS_PROXY if it needs one. {by}If only this service fails, the region may"
+        " not have it",
+    )
 
 
 def _regions() -> set[str]:
     session = boto3.Session("none", "none", region_name="us-east-1")
-    return {region for partition in session.get_available_partitions()
-            for region in session.get_available_regions("cloudformation", partition_name=partition)}
+    return {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("cloudformation", partition_name=partition)
+    }
 
 
 def _proxy(_: Exception) -> Failure:
-    return NotLooked(f"the proxy does not answer, or rejects the connection: {_proxies() or 'of the AWS configuration'}",
-                     "Correct the address, or unset the variable")
+    return NotLooked(
+        f"the proxy does not answer, or rejects the connection: {_proxies() or 'of the AWS configuration'}",
+        "Correct the address, or unset the variable",
+    )
 
 
 def _proxies() -> str:
@@ -175,7 +224,10 @@ def _host(address: str) -> str:
 def _http(error: Any) -> Failure:
     # A text of urllib3 may contain the proxy's address with its password.
     if isinstance(error.kwargs.get("error"), ValueError) and _proxies():
-        return NotLooked(f"the address of the proxy is not read: {_proxies()}", "Correct it, as in http://proxy.example.com:3128")
+        return NotLooked(
+            f"the address of the proxy is not read: {_proxies()}",
+            "Correct it, as in http://proxy.example.com:3128",
+        )
     return NotLooked(f"the connection failed ({type(error.kwargs.get('error')).__name__})", _network())
 
 
@@ -185,8 +237,10 @@ def _network() -> str:
 
 def _tls(error: Any) -> Failure:
     host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).hostname or "AWS"
-    return NotLooked(f"the certificate of {host} is not trusted: {_last_part(error)}",
-                     "If your network inspects TLS, name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem")
+    return NotLooked(
+        f"the certificate of {host} is not trusted: {_last_part(error)}",
+        "If your network inspects TLS, name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem",
+    )
 
 
 def _last_part(error: Any) -> str:
@@ -202,15 +256,23 @@ def _time_limit(error: Any) -> Failure:
 def _rejected(error: Any) -> Failure:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
     if code in _WRONG_CLOCK or "Signature expired" in message or "Signature not yet current" in message:
-        return NotLooked(f"this machine's clock differs from AWS's: {message}", "Set it: `timedatectl set-ntp true`")
+        return NotLooked(
+            f"this machine's clock differs from AWS's: {message}", "Set it: `timedatectl set-ntp true`"
+        )
     if code in _EXPIRED:
         return NotLooked(f"the credentials have expired ({code})", _log_in())
     if code in _UNKNOWN_KEY:
         return NotLooked(f"AWS does not know these credentials in this region ({code}): {message}", _log_in())
     if code == "SignatureDoesNotMatch":
-        return NotLooked("the secret access key does not belong to the access key", "Correct it in ~/.aws/credentials or AWS_SECRET_ACCESS_KEY, or log in again")
+        return NotLooked(
+            "the secret access key does not belong to the access key",
+            "Correct it in ~/.aws/credentials or AWS_SECRET_ACCESS_KEY, or log in again",
+        )
     if code in _DENIED:
-        return NotLooked(f"{error.operation_name} is denied: {message}", "Name another profile with --profile, or ask an administrator of the account")
+        return NotLooked(
+            f"{error.operation_name} is denied: {message}",
+            "Name another profile with --profile, or ask an administrator of the account",
+        )
     if code in _THROTTLED:
         return NotLooked(f"AWS throttles {error.operation_name}", "Run this again in a minute")
     return NotLooked(str(error), _AGAIN)
@@ -229,7 +291,15 @@ _EXPLANATIONS: list[tuple[Any, Callable[[Any], Failure]]] = [
     (aws.ProfileNotFound, _profile),
     # LoginError, that of `aws login`, is newer.
     ((aws.SSOError, aws.TokenRetrievalError, getattr(aws, "LoginError", aws.SSOError)), _sso),
-    ((aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.MetadataRetrievalError), _credentials),
+    (
+        (
+            aws.NoCredentialsError,
+            aws.PartialCredentialsError,
+            aws.CredentialRetrievalError,
+            aws.MetadataRetrievalError,
+        ),
+        _credentials,
+    ),
     (WITHOUT_TERMINAL, _mfa),
     (aws.InvalidConfigError, _wrong_profile),
     ((aws.ConfigParseError, aws.ConfigNotFound), _config),

@@ -15,10 +15,13 @@ from cli.shell.ending import explained
 from cli.shell.failure import Failure, NotLooked, status_of
 from cli.shell.terminal import shown, without_secrets, write, write_shown
 
-# A command, wherever it stands: its service and operation, or an option, follow. In a sentence, the tool is AWS or `cfn-gitops`
-# without an option. One for another account is not meant.
-_COMMAND = re.compile(r"(?<![\w./-])(?<!in its account: )(?:aws(?= [a-z0-9-]+ [a-z])|sam (?:deploy|logs)(?= --)|cfn-gitops(?: [a-z]+(?=(?: [^ -]\S*)? --)| --help))"
-                      r"(?! --(?:profile|region|config-file) )")
+# A command, wherever it stands: its service and operation, or an option, follow. In a sentence, the tool is
+# AWS or `cfn-gitops` without an option. One for another account is not meant.
+_COMMAND = re.compile(
+    r"(?<![\w./-])(?<!in its account: )(?:aws(?= [a-z0-9-]+ [a-z])|sam (?:deploy|logs)(?= --)|cfn-gitops(?:"
+    r" [a-z]+(?=(?: [^ -]\S*)? --)| --help))"
+    r"(?! --(?:profile|region|config-file) )"
+)
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
@@ -44,7 +47,11 @@ class Finding:
 
     def members(self) -> dict[str, str]:
         given = {self.member: self.text, "remedy": self.remedy, "code": self.code, "key": self.key}
-        return {"subject": self.subject, "result": self.result, **{name: value for name, value in given.items() if value}}
+        return {
+            "subject": self.subject,
+            "result": self.result,
+            **{name: value for name, value in given.items() if value},
+        }
 
 
 class Found(Finding):
@@ -90,8 +97,8 @@ class NotChecked(Finding):
 @dataclass
 class Output:
     as_json: bool = False
-    # The options that select account, region and file, by the program of a command in a remedy. The environment variables
-    # select the rest.
+    # The options that select account, region and file, by the program of a command in a remedy. The
+    # environment variables select the rest.
     selections: dict[str, str] = field(default_factory=dict)
     # As the user starts it.
     program: str = "cfn-gitops"
@@ -132,7 +139,8 @@ class Output:
         self.write_progress(self.selecting(f"LEFT    {reason}"))
 
     def record_unread(self, name: str, error: Exception) -> None:
-        """Of a change that is not made because of an error of AWS or of this machine. Raises any other one, which is a defect."""
+        """Of a change that is not made because of an error of AWS or of this machine. Raises any other one,
+        which is a defect."""
         failure = error if isinstance(error, Failure) else explained(error)
         if failure is None:
             raise error
@@ -155,7 +163,9 @@ class Output:
         self.write(f"Account {account}, region {region}, environment {environment}", style=BOLD)
 
     def selecting(self, remedy: str) -> str:
-        """The remedy with the account and region of this run in each command: pasted, it must not reach another account."""
+        """The remedy with the account and region of this run in each command: pasted, it must not reach
+        another account."""
+
         def select(command: re.Match[str]) -> str:
             program, *rest = command[0].split()
             started = self.program if program == "cfn-gitops" else program
@@ -175,18 +185,28 @@ class Output:
             for line in filter(None, (finding.text, remedy)):
                 write(f"{'':15}  {line}")
         results = [finding.result for finding in findings]
-        counts = {kind.result: results.count(kind.result) for kind in (Found, Sound, Held, NotLookedAt, NotChecked)
-                  if kind in (Found, Sound, NotChecked) or kind.result in results}
+        counts = {
+            kind.result: results.count(kind.result)
+            for kind in (Found, Sound, Held, NotLookedAt, NotChecked)
+            if kind in (Found, Sound, NotChecked) or kind.result in results
+        }
         self.document["counts"] = counts
-        self.write(f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()), style=BOLD)
-        return status_of(counts[Found.result], any(isinstance(each, NotChecked) and each.is_failure for each in findings))
+        self.write(
+            f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()),
+            style=BOLD,
+        )
+        return status_of(
+            counts[Found.result], any(isinstance(each, NotChecked) and each.is_failure for each in findings)
+        )
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their longest cell."""
         lines = [[shown(cell) for cell in row] for row in (heads, *rows)]
         widths = [max(width(line[column]) for line in lines) for column in range(len(heads))]
         for number, line in enumerate(lines):
-            text = "  ".join(cell + " " * (widths[column] - width(cell)) for column, cell in enumerate(line)).rstrip()
+            text = "  ".join(
+                cell + " " * (widths[column] - width(cell)) for column, cell in enumerate(line)
+            ).rstrip()
             if not self.as_json:
                 write_shown(styled(text, "" if number else BOLD) + "\n")
 
@@ -206,7 +226,9 @@ class Output:
             return {name: self._selecting_in(each, name) for name, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._selecting_in(each, key) for each in value]
-        return self.selecting(value) if isinstance(value, str) and key in ("remedy", "left", "unread") else value
+        return (
+            self.selecting(value) if isinstance(value, str) and key in ("remedy", "left", "unread") else value
+        )
 
 
 def shown_json(document: Any) -> str:
@@ -224,12 +246,20 @@ def _shown(value: Any) -> Any:
 
 def width(text: str) -> int:
     """The columns on a terminal: an East Asian character has two, and a combining one none."""
-    return sum(0 if unicodedata.combining(each) else 1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
+    return sum(
+        0 if unicodedata.combining(each) else 1 + (unicodedata.east_asian_width(each) in "WF")
+        for each in text
+    )
 
 
 def in_colour() -> bool:
     """Colours are used on a terminal, unless NO_COLOR is set: https://no-color.org."""
-    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
 
 
 def styled(text: str, style: str) -> str:
@@ -249,8 +279,8 @@ def answered(output: Output, question: str) -> str:
 
 
 def confirm(output: Output, question: str, expected: str, yes: bool, also: str = "") -> bool:
-    """Requires an answer before a change, or another one that is accepted as well, unless --yes is given. The end of the input counts
-    as no."""
+    """Requires an answer before a change, or another one that is accepted as well, unless --yes is given. The
+    end of the input counts as no."""
     if yes:
         return True
     answer = answered(output, question)

@@ -1,7 +1,8 @@
-"""The output of the scripts: each text is one line, without secrets and without the effect of its control characters.
+"""The output of the scripts: each text is one line, without secrets and without the effect of its control
+characters.
 
-Texts of others, such as CloudFormation's reasons and GitLab's responses, may contain escape sequences that hide or
-forge lines. So a script writes with `write` alone, and ends with `ending.ended`.
+Texts of others, such as CloudFormation's reasons and GitLab's responses, may contain escape sequences that
+hide or forge lines. So a script writes with `write` alone, and ends with `ending.ended`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ _LOST: list[str] = []
 # Their members may be added later.
 _SECRETS: list[Collection[str]] = []
 # A character, perhaps as an address, JSON or HTML has it.
-_CHARACTER = re.compile(r"%([0-9a-f]{2})|\\u00([0-9a-f]{2})|&#x0*([0-9a-f]{2});|&#0*(\d{2,3});|.", re.DOTALL | re.IGNORECASE)
+_CHARACTER = re.compile(
+    r"%([0-9a-f]{2})|\\u00([0-9a-f]{2})|&#x0*([0-9a-f]{2});|&#0*(\d{2,3});|.", re.DOTALL | re.IGNORECASE
+)
 
 
 def hide(secrets: Collection[str]) -> None:
@@ -37,8 +40,9 @@ def hide(secrets: Collection[str]) -> None:
 
 
 def without_secrets(text: object, *more: str) -> str:
-    """The text without the hidden secrets and these, and without their parts: another program may have shortened it.
-    Their Base64 is not shown either, as of `oauth2:<token>` in a header, nor their escapes in addresses, JSON and HTML."""
+    """The text without the hidden secrets and these, and without their parts: another program may have
+    shortened it. Their Base64 is not shown either, as of `oauth2:<token>` in a header, nor their escapes in
+    addresses, JSON and HTML."""
     parts = set[str]().union(*map(_parts, {*more, *(each for secrets in _SECRETS for each in secrets)}))
     if not parts:
         return str(text)
@@ -46,8 +50,8 @@ def without_secrets(text: object, *more: str) -> str:
     plain = "".join(map(_decoded, read))
     secret = [False] * len(plain)
     for at in range(len(plain) - _PART + 1):
-        if plain[at:at + _PART] in parts:
-            secret[at:at + _PART] = [True] * _PART
+        if plain[at : at + _PART] in parts:
+            secret[at : at + _PART] = [True] * _PART
     left, was_secret = "", False
     for character, is_secret in zip(read, secret):
         if not is_secret:
@@ -60,34 +64,47 @@ def without_secrets(text: object, *more: str) -> str:
 
 def _decoded(character: re.Match[str]) -> str:
     hexadecimal = character[1] or character[2] or character[3]
-    return chr(int(hexadecimal, 16) if hexadecimal else int(character[4])) if character.lastindex else character[0]
+    return (
+        chr(int(hexadecimal, 16) if hexadecimal else int(character[4]))
+        if character.lastindex
+        else character[0]
+    )
 
 
 @functools.cache
 def _parts(secret: str) -> frozenset[str]:
-    """Each part of the secret, and of its Base64 behind any text: its first characters depend on that text. Empty
-    for a secret without such a part."""
-    forms, content = [secret, "".join(map(_decoded, _CHARACTER.finditer(secret)))], secret.encode(errors="surrogateescape")
+    """Each part of the secret, and of its Base64 behind any text: its first characters depend on that text.
+    Empty for a secret without such a part."""
+    forms, content = (
+        [secret, "".join(map(_decoded, _CHARACTER.finditer(secret)))],
+        secret.encode(errors="surrogateescape"),
+    )
     for before in range(3):
         # A character has six bits. All of these have to be the secret's.
         encoded = base64.b64encode(b"." * before + content).decode()
-        own = encoded[-(-before * 8 // 6):(before + len(content)) * 8 // 6]
+        own = encoded[-(-before * 8 // 6) : (before + len(content)) * 8 // 6]
         forms += [own, own.translate(str.maketrans("+/", "-_"))]
-    return frozenset(form[at:at + _PART] for form in forms if len(secret) >= _PART for at in range(len(form) - _PART + 1))
+    return frozenset(
+        form[at : at + _PART] for form in forms if len(secret) >= _PART for at in range(len(form) - _PART + 1)
+    )
 
 
 def shortened(text: object, limit: int) -> str:
     """The beginning of the text without secrets, and then with at most this many characters."""
-    # A search takes seconds for a megabyte. A secret that is cut here has less than a part at the end, or is recognized.
+    # A search takes seconds for a megabyte. A secret that is cut here has less than a part at the end, or is
+    # recognized.
     begins = str(text)[:_SEARCHED]
     whole = without_secrets(begins)
-    return whole if len(whole) <= limit and len(begins) == len(str(text)) else f"{whole[:limit - 1]}…"
+    return whole if len(whole) <= limit and len(begins) == len(str(text)) else f"{whole[: limit - 1]}…"
 
 
 def visible(text: object) -> str:
-    """The text with an escape such as `\\x1b` instead of each control or format character, for example a line break, or one
-    that changes the direction of a line. Letters and marks without a width stay, as many languages have them."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text))
+    """The text with an escape such as `\\x1b` instead of each control or format character, for example a line
+    break, or one that changes the direction of a line. Letters and marks without a width stay, as many
+    languages have them."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text)
+    )
 
 
 def shown(text: object) -> str:
@@ -96,7 +113,8 @@ def shown(text: object) -> str:
 
 
 def write(*lines: object, to: TextIO | None = None, end: str = "\n") -> None:
-    """Writes each text as one line. A line break within a text is an escape, so pass your own lines separately."""
+    """Writes each text as one line. A line break within a text is an escape, so pass your own lines
+    separately."""
     write_shown("\n".join(map(shown, lines)) + end, to)
 
 
@@ -110,7 +128,8 @@ def write_shown(text: str, to: TextIO | None = None) -> None:
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), end="", file=stream, flush=True)
     except OSError as error:
-        # The terminal is closed, the reader of a pipe has ended, or a disk is full. The script goes on, as with a clean-up.
+        # The terminal is closed, the reader of a pipe has ended, or a disk is full. The script goes on, as
+        # with a clean-up.
         if stream is sys.stdout and error.errno not in (errno.EPIPE, errno.EIO, errno.EBADF):
             _LOST.append(str(error.strerror))
         # It remains until the end. Python would report there that it is not closed.
@@ -131,14 +150,19 @@ def loss() -> str:
 
 @contextlib.contextmanager
 def output_of_another_program() -> Iterator[int]:
-    """A file for the output of another program, which appears on the terminal at once. Its line breaks are kept."""
+    """A file for the output of another program, which appears on the terminal at once. Its line breaks are
+    kept."""
     reading, writing = os.pipe()
 
     def pass_on() -> None:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         while content := os.read(reading, 65_536):
             # A carriage return would write over the line.
-            write_shown("\n".join(map(shown, decoder.decode(content).replace("\r\n", "\n").replace("\r", "\n").split("\n"))))
+            write_shown(
+                "\n".join(
+                    map(shown, decoder.decode(content).replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+                )
+            )
         os.close(reading)
 
     thread = threading.Thread(target=pass_on, daemon=True)

@@ -1,5 +1,5 @@
-"""The responses of the function that only reads, and those of AWS. boto3's own client parses its responses, and each answer is
-valid by docs/schemas."""
+"""The responses of the function that only reads, and those of AWS. boto3's own client parses its responses,
+and each answer is valid by docs/schemas."""
 
 import io
 import json
@@ -17,8 +17,10 @@ COMMIT, PUSHED = "4f2a9c1b0d3e5f60718293a4b5c6d7e8f9012345", "9c8b7a6f5e4d3c2b1a
 BAD, GOOD = "bad0" * 10, "600d" * 10
 PIPELINE = "codepipeline-dev-cfn-shop"
 CONSOLE = "https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines"
-SCHEMAS = {name: Draft202012Validator(json.loads((ROOT / f"docs/schemas/answer-{name.lower()}.json").read_text()))
-           for name in ("Doctor", "Projects", "Deployments")}
+SCHEMAS = {
+    name: Draft202012Validator(json.loads((ROOT / f"docs/schemas/answer-{name.lower()}.json").read_text()))
+    for name in ("Doctor", "Projects", "Deployments")
+}
 # It loads the models of the services once.
 SESSION = boto3.Session("none", "none", region_name="eu-central-1")
 # By service and settings: creating one takes longer than most calls.
@@ -29,29 +31,72 @@ def execution_id(number: int) -> str:
     return f"0b1c2d3e-0000-4000-8000-{number:012}"
 
 
-def project(name: str, number: int = 1, status: str = "Succeeded", at: str = "2026-11-18T12:00:00Z", **changes: Any) -> dict[str, Any]:
-    """A row with a sound project, but with this newest execution, and without the changed members that are `None`."""
+def project(
+    name: str, number: int = 1, status: str = "Succeeded", at: str = "2026-11-18T12:00:00Z", **changes: Any
+) -> dict[str, Any]:
+    """A row with a sound project, but with this newest execution, and without the changed members that are
+    `None`."""
     owner = f"arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-{name}/1a2b"
-    commit = {"Commit": COMMIT, "Title": "Add a queue"} if number == 1 else {"Commit": PUSHED, "Title": "請求書を追加"}
+    commit = (
+        {"Commit": COMMIT, "Title": "Add a queue"}
+        if number == 1
+        else {"Commit": PUSHED, "Title": "請求書を追加"}
+    )
     found = {
-        "ProjectID": name, "Pipeline": f"codepipeline-dev-cfn-{name}",
+        "ProjectID": name,
+        "Pipeline": f"codepipeline-dev-cfn-{name}",
         "ChildStack": {"Name": f"gitops-dev-{name}", "Status": "UPDATE_COMPLETE"},
-        "Owner": {"StackName": f"project-dev-{name}", "StackId": owner, "LogicalId": "Pipeline", "Status": "UPDATE_COMPLETE", "Exists": True},
-        "Version": 2, "IsOutdated": False, "Branch": "development", "HasPipeline": True,
-        "Deployed": {"ExecutionId": execution_id(1), "Commit": COMMIT, "Title": "Add a queue", "At": "2026-11-18T12:00:00Z"},
-        "Newest": {"ExecutionId": execution_id(number), "Status": status, "At": at, **commit}, "Approvals": [], "Holds": [], "Problems": [],
-        "Drift": [{"StackName": f"cfnstack-dev-{name}", "Status": "IN_SYNC", "CheckedAt": "2026-11-27T06:00:00Z"},
-                  {"StackName": f"gitops-dev-{name}", "Status": "NOT_CHECKED"}],
-        "Mirrors": [{"Subject": f"the mirror of project platform/{name} to repository codecommit-dev-cfn-{name}"}], "NotRead": []}
+        "Owner": {
+            "StackName": f"project-dev-{name}",
+            "StackId": owner,
+            "LogicalId": "Pipeline",
+            "Status": "UPDATE_COMPLETE",
+            "Exists": True,
+        },
+        "Version": 2,
+        "IsOutdated": False,
+        "Branch": "development",
+        "HasPipeline": True,
+        "Deployed": {
+            "ExecutionId": execution_id(1),
+            "Commit": COMMIT,
+            "Title": "Add a queue",
+            "At": "2026-11-18T12:00:00Z",
+        },
+        "Newest": {"ExecutionId": execution_id(number), "Status": status, "At": at, **commit},
+        "Approvals": [],
+        "Holds": [],
+        "Problems": [],
+        "Drift": [
+            {"StackName": f"cfnstack-dev-{name}", "Status": "IN_SYNC", "CheckedAt": "2026-11-27T06:00:00Z"},
+            {"StackName": f"gitops-dev-{name}", "Status": "NOT_CHECKED"},
+        ],
+        "Mirrors": [
+            {"Subject": f"the mirror of project platform/{name} to repository codecommit-dev-cfn-{name}"}
+        ],
+        "NotRead": [],
+    }
     if status == "Failed" and "Rejection" not in changes:
-        found["Failure"] = {"ExecutionId": execution_id(number), "At": at, **commit, "Stage": "Build", "Action": "Build",
-                            "Cause": "Error while executing command: make package. Reason: exit status 2\n\x1b[2Jforged"}
+        found["Failure"] = {
+            "ExecutionId": execution_id(number),
+            "At": at,
+            **commit,
+            "Stage": "Build",
+            "Action": "Build",
+            "Cause": "Error while executing command: make package. Reason: exit status 2\n\x1b[2Jforged",
+        }
     return {member: value for member, value in {**found, **changes}.items() if value is not None}
 
 
 def projects(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"Format": 1, "EnvID": "dev", "Stack": {"Name": "cfn-gitops-dev", "Status": "UPDATE_COMPLETE"}, "Projects": list(rows),
-            "NotRead": [], **more}
+    return {
+        "Format": 1,
+        "EnvID": "dev",
+        "Stack": {"Name": "cfn-gitops-dev", "Status": "UPDATE_COMPLETE"},
+        "Projects": list(rows),
+        "NotRead": [],
+        **more,
+    }
 
 
 def unread(*problems: str) -> list[dict[str, str]]:
@@ -59,24 +104,64 @@ def unread(*problems: str) -> list[dict[str, str]]:
 
 
 def deployment(number: int, commit: str, at: str = "2026-11-26T06:00:00Z", **more: Any) -> dict[str, Any]:
-    image = [{"ActionName": "Image", "RevisionType": "IMAGE_DIGEST", "RevisionValue": more["Image"]}] if "Image" in more else []
-    return {"ExecutionId": execution_id(number), "At": at, "Status": "Succeeded", "IsDeployedNow": False, "Commit": commit,
-            "Title": "Add a queue", "Author": "Ann", "InBranch": {"Contained": True}, "Revisions": [
-                {"ActionName": "Source", "RevisionType": "COMMIT_ID", "RevisionValue": commit}, *image], **more}
+    image = (
+        [{"ActionName": "Image", "RevisionType": "IMAGE_DIGEST", "RevisionValue": more["Image"]}]
+        if "Image" in more
+        else []
+    )
+    return {
+        "ExecutionId": execution_id(number),
+        "At": at,
+        "Status": "Succeeded",
+        "IsDeployedNow": False,
+        "Commit": commit,
+        "Title": "Add a queue",
+        "Author": "Ann",
+        "InBranch": {"Contained": True},
+        "Revisions": [{"ActionName": "Source", "RevisionType": "COMMIT_ID", "RevisionValue": commit}, *image],
+        **more,
+    }
 
 
 def deployments(**more: Any) -> dict[str, Any]:
-    latest = deployment(3, BAD, "2026-11-27T11:00:00Z", IsDeployedNow=True, Title="Raise the limit", Author="Ben")
-    return {"Format": 1, "EnvID": "dev", "ProjectID": "shop", "Pipeline": PIPELINE, "ExecutionMode": "QUEUED", "Branch": "development",
-            "HasApproval": True, "Deployments": [latest, deployment(2, GOOD)], "Holds": [], "NotRead": [], **more}
+    latest = deployment(
+        3, BAD, "2026-11-27T11:00:00Z", IsDeployedNow=True, Title="Raise the limit", Author="Ben"
+    )
+    return {
+        "Format": 1,
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "Pipeline": PIPELINE,
+        "ExecutionMode": "QUEUED",
+        "Branch": "development",
+        "HasApproval": True,
+        "Deployments": [latest, deployment(2, GOOD)],
+        "Holds": [],
+        "NotRead": [],
+        **more,
+    }
 
 
 def execution(status: str = "InProgress", *actions: str, holds: Any = (), **more: Any) -> dict[str, Any]:
-    """The state of the started execution. The actions are as in `Build InProgress`, in a stage of the same name."""
+    """The state of the started execution. The actions are as in `Build InProgress`, in a stage of the same
+    name."""
     listed = [{"Stage": name, "Action": name, "Status": state} for name, state in map(str.split, actions)]
-    return {"Format": 1, "EnvID": "dev", "ProjectID": "shop", "Pipeline": PIPELINE, "Execution": {
-        "ExecutionId": execution_id(99), "Status": status, "Actions": listed, "IsEnd": status != "InProgress",
-        "HasDeployed": status == "Succeeded", **more}, "Holds": list(holds), "NotRead": []}
+    return {
+        "Format": 1,
+        "EnvID": "dev",
+        "ProjectID": "shop",
+        "Pipeline": PIPELINE,
+        "Execution": {
+            "ExecutionId": execution_id(99),
+            "Status": status,
+            "Actions": listed,
+            "IsEnd": status != "InProgress",
+            "HasDeployed": status == "Succeeded",
+            **more,
+        },
+        "Holds": list(holds),
+        "NotRead": [],
+    }
 
 
 class Raw(io.BytesIO):
@@ -102,8 +187,8 @@ def failed(kind: str, message: str = "") -> AWSResponse:
 
 
 class Answering:
-    """`responses` are by the calls' names. Each is an answer, a response, an error, a function of the request, or a list of these, of
-    which the last one stays."""
+    """`responses` are by the calls' names. Each is an answer, a response, an error, a function of the
+    request, or a list of these, of which the last one stays."""
 
     def __init__(self) -> None:
         self.responses: dict[str, Any] = {}

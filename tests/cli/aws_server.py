@@ -21,7 +21,7 @@ from botocore.config import Config
 IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>
 <Arn>arn:aws:iam::111122223333:user/ann</Arn><UserId>A</UserId><Account>111122223333</Account></GetCallerIdentityResult>
 </GetCallerIdentityResponse>"""
-ERROR = "<ErrorResponse><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+ERROR = "<ErrorResponse><Error><Type>Sender</Type><Code>{}</Code><Message>{}</Message></Error><RequestId>1</RequestId></ErrorResponse>"  # noqa: E501
 
 
 class AwsServer(ThreadingHTTPServer):
@@ -32,7 +32,8 @@ class AwsServer(ThreadingHTTPServer):
         self.scheme = "https" if context else "http"
         if context:
             self.socket = context.wrap_socket(self.socket, server_side=True)
-        # An error (status, code, message), a text, or a function, instead of a correct answer. The caller's identity first.
+        # An error (status, code, message), a text, or a function, instead of a correct answer. The caller's
+        # identity first.
         self.identity: Any = IDENTITY
         self.other: Any = (400, "ValidationError", "no answer is set")
         self.released = threading.Event()
@@ -57,7 +58,15 @@ class Answering(BaseHTTPRequestHandler):
             self.send(200, answer)
         else:
             status, code, message = answer
-            self.send(status, ERROR.format(code, message) if "Action=" in body else json.dumps({"__type": code, "message": message}), code)
+            self.send(
+                status,
+                (
+                    ERROR.format(code, message)
+                    if "Action=" in body
+                    else json.dumps({"__type": code, "message": message})
+                ),
+                code,
+            )
 
     do_GET = do_PUT = do_HEAD = do_POST
 
@@ -130,14 +139,19 @@ class Machine:
             self.set(AWS_PROFILE=profile)
 
     def samconfig(self, content: str | bytes) -> None:
-        (self.folder / "samconfig.toml").write_bytes(content.encode() if isinstance(content, str) else content)
+        (self.folder / "samconfig.toml").write_bytes(
+            content.encode() if isinstance(content, str) else content
+        )
 
     def wait_for_answers(self, seconds: float) -> None:
-        """Sets how long the subcommands wait for AWS: shortly only where no answer comes, because this machine may be busy."""
+        """Sets how long the subcommands wait for AWS: shortly only where no answer comes, because this
+        machine may be busy."""
         for module in [module for name, module in sys.modules.items() if name.startswith("cli.")]:
             # Those of the account, and of longer calls.
             if isinstance(getattr(module, "_CONFIG", None), Config):
-                self.monkeypatch.setattr(module, "_CONFIG", Config(connect_timeout=seconds, read_timeout=seconds))
+                self.monkeypatch.setattr(
+                    module, "_CONFIG", Config(connect_timeout=seconds, read_timeout=seconds)
+                )
 
     def silent_port(self) -> int:
         """A port that accepts connections, and does not answer."""

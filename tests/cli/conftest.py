@@ -1,4 +1,5 @@
-"""The subcommands without AWS: `cli.main.main` with a fake account, in a folder with the repository's samconfig.toml."""
+"""The subcommands without AWS: `cli.main.main` with a fake account, in a folder with the repository's
+samconfig.toml."""
 
 import functools
 import io
@@ -8,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,14 +33,24 @@ FUNCTION = "arn:aws:lambda:eu-central-1:111122223333:function:cfn-gitops"
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look follows the former one at once, and the clock of the waits shows the seconds of their pauses."""
     clock = [0.0]
-    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda seconds: clock.append(clock.pop() + seconds)))
+    monkeypatch.setattr(
+        waiting,
+        "time",
+        SimpleNamespace(
+            monotonic=lambda: clock[0], sleep=lambda seconds: clock.append(clock.pop() + seconds)
+        ),
+    )
 
 
 def has_glued_stop(text: str) -> bool:
-    """Whether a full stop follows a command that no backticks enclose. Pasted, it would be a part of the command."""
+    """Whether a full stop follows a command that no backticks enclose. Pasted, it would be a part of the
+    command."""
     outside = re.sub("`[^`]*`", "", text)
     found = _COMMAND.search(outside)
-    return found is not None and re.search(r"[.](?= |$)", outside[found.start():].removesuffix("...")) is not None
+    return (
+        found is not None
+        and re.search(r"[.](?= |$)", outside[found.start() :].removesuffix("...")) is not None
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -63,18 +74,38 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settings_of(parameters: dict[str, str]) -> Settings:
     """Those of the environment dev."""
-    return Settings("dev", {"stack_name": "cfn-gitops-dev",
-                            "parameter_overrides": [f'{name}="{value}"' for name, value in parameters.items()]}, FILE)
+    return Settings(
+        "dev",
+        {
+            "stack_name": "cfn-gitops-dev",
+            "parameter_overrides": [f'{name}="{value}"' for name, value in parameters.items()],
+        },
+        FILE,
+    )
 
 
 # A page of every list, such as that of a change set without changes.
-EMPTY: dict[str, Any] = {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "Changes": [], "StackEvents": [], "Summaries": [], "Imports": []}
+EMPTY: dict[str, Any] = {
+    "Status": "CREATE_COMPLETE",
+    "ExecutionStatus": "AVAILABLE",
+    "Changes": [],
+    "StackEvents": [],
+    "Summaries": [],
+    "Imports": [],
+}
 
 
 def event(stack_id: str, number: int, status: str, token: str = "") -> dict[str, Any]:
     """The stack's own, of the operation with this token."""
-    return {"StackId": stack_id, "ClientRequestToken": token, "PhysicalResourceId": stack_id, "LogicalResourceId": stack_id, "EventId": number, "ResourceStatus": status,
-            "Timestamp": datetime(2026, 11, 20, tzinfo=timezone.utc)}
+    return {
+        "StackId": stack_id,
+        "ClientRequestToken": token,
+        "PhysicalResourceId": stack_id,
+        "LogicalResourceId": stack_id,
+        "EventId": number,
+        "ResourceStatus": status,
+        "Timestamp": datetime(2026, 11, 20, tzinfo=UTC),
+    }
 
 
 class FakeAccount(Account):
@@ -93,30 +124,52 @@ class FakeAccount(Account):
         client.list_pipeline_executions.return_value = {"pipelineExecutionSummaries": []}
         # Each stack ends an operation with it at once.
         self.status, events = "UPDATE_COMPLETE", itertools.count()
-        client.describe_stacks.side_effect = lambda *, StackName: {"Stacks": [{"StackId": StackName, "StackStatus": self.status}]}
-        client.describe_stack_events.side_effect = lambda *, StackName: {"StackEvents": [
-            event(StackName, next(events), self.status, (client.delete_stack.call_args or client.execute_change_set.call_args).kwargs[
-                "ClientRequestToken"])]}
+        client.describe_stacks.side_effect = lambda *, StackName: {
+            "Stacks": [{"StackId": StackName, "StackStatus": self.status}]
+        }
+        client.describe_stack_events.side_effect = lambda *, StackName: {
+            "StackEvents": [
+                event(
+                    StackName,
+                    next(events),
+                    self.status,
+                    (client.delete_stack.call_args or client.execute_change_set.call_args).kwargs[
+                        "ClientRequestToken"
+                    ],
+                )
+            ]
+        }
         client.delete_stack.side_effect = lambda **_: setattr(self, "status", "DELETE_COMPLETE")
-        client.get_paginator.side_effect = lambda operation: MagicMock(
-            paginate=self._listed) if operation == "list_stack_resources" else DEFAULT
-        client.get_template.side_effect = lambda *, StackName, **_: {"TemplateBody": self.templates[StackName]}
+        client.get_paginator.side_effect = lambda operation: (
+            MagicMock(paginate=self._listed) if operation == "list_stack_resources" else DEFAULT
+        )
+        client.get_template.side_effect = lambda *, StackName, **_: {
+            "TemplateBody": self.templates[StackName]
+        }
 
     def _listed(self, *, StackName: str) -> list[dict[str, Any]]:
         # In pages of one.
         return [{"StackResourceSummaries": [each]} for each in self.resources.get(StackName, {}).values()]
 
-    def show(self, child: dict[str, Any], token: Any = None, logical_id: str = "Pipeline", **more: str) -> None:
-        """Lets CloudFormation show the stack as a pipeline of the stack that its tag names, by default with the environment's
-        export as its ServiceToken."""
+    def show(
+        self, child: dict[str, Any], token: Any = None, logical_id: str = "Pipeline", **more: str
+    ) -> None:
+        """Lets CloudFormation show the stack as a pipeline of the stack that its tag names, by default with
+        the environment's export as its ServiceToken."""
         owner = next(tag["Value"] for tag in child["Tags"] if tag["Key"] == "cfn-gitops:stack-id")
         child["Tags"] = [*child["Tags"], {"Key": "cfn-gitops:logical-id", "Value": logical_id}]
         self.resources.setdefault(owner, {})[logical_id] = {
-            "LogicalResourceId": logical_id, "ResourceType": "Custom::GitOpsPipeline", "PhysicalResourceId": child["StackName"],
-            "ResourceStatus": "CREATE_COMPLETE", **more}
+            "LogicalResourceId": logical_id,
+            "ResourceType": "Custom::GitOpsPipeline",
+            "PhysicalResourceId": child["StackName"],
+            "ResourceStatus": "CREATE_COMPLETE",
+            **more,
+        }
         export = f"cfn-gitops-{child['StackName'].split('-')[1]}-ServiceToken"
         self.templates.setdefault(owner, {"Resources": {}})["Resources"][logical_id] = {
-            "Type": "Custom::GitOpsPipeline", "Properties": {"ServiceToken": token or {"Fn::ImportValue": export}}}
+            "Type": "Custom::GitOpsPipeline",
+            "Properties": {"ServiceToken": token or {"Fn::ImportValue": export}},
+        }
 
     def has_bucket(self, name: str) -> bool:
         return name in self.buckets
@@ -137,15 +190,28 @@ class FakeAccount(Account):
 def environment_stack(env_id: str = "dev", **more: Any) -> dict[str, Any]:
     """The complete stack of an environment."""
     name = f"cfn-gitops-{env_id}"
-    return {"StackName": name, "StackId": f"arn:aws:cloudformation:eu-central-1:111122223333:stack/{name}/1",
-            "StackStatus": "UPDATE_COMPLETE", **more, **identity(env_id)}
+    return {
+        "StackName": name,
+        "StackId": f"arn:aws:cloudformation:eu-central-1:111122223333:stack/{name}/1",
+        "StackStatus": "UPDATE_COMPLETE",
+        **more,
+        **identity(env_id),
+    }
 
 
 def identity(env_id: str, *parameters: tuple[str, str], **outputs: str) -> dict[str, Any]:
     """The parameters and outputs of an environment's stack, and more of them."""
-    token = {"OutputKey": "ServiceToken", "OutputValue": FUNCTION, "ExportName": f"cfn-gitops-{env_id}-ServiceToken"}
-    return {"Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in (("EnvID", env_id), *parameters)],
-            "Outputs": [token, *({"OutputKey": key, "OutputValue": value} for key, value in outputs.items())]}
+    token = {
+        "OutputKey": "ServiceToken",
+        "OutputValue": FUNCTION,
+        "ExportName": f"cfn-gitops-{env_id}-ServiceToken",
+    }
+    return {
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in (("EnvID", env_id), *parameters)
+        ],
+        "Outputs": [token, *({"OutputKey": key, "OutputValue": value} for key, value in outputs.items())],
+    }
 
 
 @pytest.fixture
@@ -200,8 +266,14 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 def run_program(text: str) -> subprocess.CompletedProcess[str]:
     """Runs a program that can import the package."""
-    return subprocess.run([sys.executable, "-c", f"import sys\n{text}"], cwd=ROOT, text=True, capture_output=True, timeout=600,
-                          check=False)
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys\n{text}"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
 
 
 @pytest.fixture

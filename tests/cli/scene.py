@@ -63,8 +63,13 @@ class Checked:
 class Operator:
     """A user of the account who may do everything, or what the statements allow."""
 
-    def __init__(self, aws: LocalAws, folder: Folder, monkeypatch: pytest.MonkeyPatch,
-                 capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        aws: LocalAws,
+        folder: Folder,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
         self.aws, self.folder = aws, folder
         self._monkeypatch, self._capsys = monkeypatch, capsys
         self.use(a_user_with(aws, "operator", allow("*", "*")))
@@ -72,8 +77,10 @@ class Operator:
     def use(self, key: dict[str, str]) -> None:
         """The access key, or an assumed role's credentials, with which `check` runs."""
         self.environment = self.aws.environment() | {
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            "PATH": f"{preloaded.path('aws')}:{os.environ['PATH']}"}
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "PATH": f"{preloaded.path('aws')}:{os.environ['PATH']}",
+        }
         if token := key.get("SessionToken"):
             self.environment["AWS_SESSION_TOKEN"] = token
 
@@ -95,6 +102,12 @@ class Operator:
         command = re.findall(r"((?:aws|cfn-gitops) .+?)(?:\. |$)", row["remedy"])[-1]
         if command.startswith("cfn-gitops "):
             command = f"{shlex.quote(sys.executable)} -m cli {command.removeprefix('cfn-gitops ')} --yes"
-        ran = subprocess.run(["bash", "-c", command], env=self.environment | {"PYTHONPATH": str(ROOT)}, cwd=self.folder.path,
-                             text=True, capture_output=True, check=False)
+        ran = subprocess.run(
+            ["bash", "-c", command],
+            env=self.environment | {"PYTHONPATH": str(ROOT)},
+            cwd=self.folder.path,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"

@@ -1,4 +1,5 @@
-"""The file `cfn-gitops` of the release: it starts without any installed package, on each Python from 3.9 on."""
+"""The file `cfn-gitops` of the release: it starts without any installed package, on each Python from 3.9
+on."""
 
 import os
 import re
@@ -13,12 +14,21 @@ import pytest
 from tools.release import bundle
 
 ROOT = Path(__file__).parents[2]
-PYTHONS = {path.name: path for folder in (*Path(sys.base_prefix).parent.glob("*/bin"), *map(Path, ("/usr/bin", "/usr/local/bin")))
-           for path in folder.glob("python?.*") if re.fullmatch(r"python[23]\.\d+", path.name)}
+PYTHONS = {
+    path.name: path
+    for folder in (*Path(sys.base_prefix).parent.glob("*/bin"), *map(Path, ("/usr/bin", "/usr/local/bin")))
+    for path in folder.glob("python?.*")
+    if re.fullmatch(r"python[23]\.\d+", path.name)
+}
 TOO_OLD = [path for name, path in sorted(PYTHONS.items()) if (int(name[6]), int(name[8:])) < (3, 9)]
-ACCOUNT = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-central-1", "AWS_MAX_ATTEMPTS": "1",
-           # No program listens there.
-           "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "a",
+    "AWS_SECRET_ACCESS_KEY": "b",
+    "AWS_REGION": "eu-central-1",
+    "AWS_MAX_ATTEMPTS": "1",
+    # No program listens there.
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +39,28 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "cfn-gitops"
 
 
-def start(python: Path | str, file: Path, *arguments: str, temporary: Path) -> subprocess.CompletedProcess[str]:
+def start(
+    python: Path | str, file: Path, *arguments: str, temporary: Path
+) -> subprocess.CompletedProcess[str]:
     """In a home that cannot be written. Root may write into each folder, but not below a file."""
     variables = {"HOME": str(file), "TMPDIR": str(temporary), "PATH": os.environ["PATH"], **ACCOUNT}
-    return subprocess.run([python, file, *arguments], cwd=file.parent, env=variables, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, check=False)
+    return subprocess.run(
+        [python, file, *arguments],
+        cwd=file.parent,
+        env=variables,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("python", sorted(PYTHONS.keys() - {path.name for path in TOO_OLD}))
 def test_each_python_calls_aws_with_the_own_packages(python: str, file: Path, tmp_path: Path) -> None:
     ran = start(PYTHONS[python], file, "doctor", temporary=tmp_path)
-    assert (ran.returncode, ran.stdout.count("\n")) == (3, 1) and "127.0.0.1 does not answer" in ran.stdout, ran.stdout
+    assert (ran.returncode, ran.stdout.count("\n")) == (3, 1) and "127.0.0.1 does not answer" in ran.stdout, (
+        ran.stdout
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -48,31 +69,40 @@ def test_each_python_calls_aws_with_the_own_packages(python: str, file: Path, tm
 def test_older_python_gets_one_line(python: Path, file: Path, tmp_path: Path) -> None:
     ran = start(python, file, "doctor", temporary=tmp_path)
     version = python.name.removeprefix("python")
-    assert ran.returncode == 1 and re.fullmatch(rf"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python {re.escape(version)}\. .+\n", ran.stdout)
+    assert ran.returncode == 1 and re.fullmatch(
+        rf"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python {re.escape(version)}\. .+\n", ran.stdout
+    )
 
 
 def test_full_disk_is_one_line_and_leaves_nothing(file: Path, tmp_path: Path) -> None:
     # No file may be larger than 100 blocks.
     ran = start("sh", Path("-c"), 'ulimit -f 100 && exec "$0" --version', str(file), temporary=tmp_path)
     assert ran.returncode == 1
-    assert re.fullmatch("cfn-gitops cannot unpack its packages: .*too large.* Free some space, or name another folder: "
-                        "TMPDIR=/path\n", ran.stdout), ran.stdout
+    assert re.fullmatch(
+        "cfn-gitops cannot unpack its packages: .*too large.* Free some space, or name another folder: "
+        "TMPDIR=/path\n",
+        ran.stdout,
+    ), ran.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 def test_interrupt_of_the_deletion_is_silent_and_leaves_nothing(file: Path, tmp_path: Path) -> None:
-    interrupted = ("import os, runpy, shutil, signal, sys; delete = shutil.rmtree; sys.argv = sys.argv[1:]\n"
-                   "shutil.rmtree = lambda *given: (os.kill(os.getpid(), signal.SIGINT), delete(*given))\n"
-                   "runpy.run_path(sys.argv[0], run_name='__main__')")
+    interrupted = (
+        "import os, runpy, shutil, signal, sys; delete = shutil.rmtree; sys.argv = sys.argv[1:]\n"
+        "shutil.rmtree = lambda *given: (os.kill(os.getpid(), signal.SIGINT), delete(*given))\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
     ran = start(sys.executable, Path("-c"), interrupted, str(file), "--version", temporary=tmp_path)
-    assert (ran.returncode, ran.stdout.count("\n")) == (0, 1) and ran.stdout.startswith("cfn-gitops "), ran.stdout
+    assert (ran.returncode, ran.stdout.count("\n")) == (0, 1) and ran.stdout.startswith("cfn-gitops "), (
+        ran.stdout
+    )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_damaged_file_is_one_line(file: Path, tmp_path: Path) -> None:
     damaged, content = tmp_path / "cfn-gitops", bytearray(file.read_bytes())
     place = content.index(b"cli/main.py") + 2000
-    content[place:place + 10] = b"\0" * 10
+    content[place : place + 10] = b"\0" * 10
     damaged.write_bytes(content)
     ran = start(sys.executable, damaged, "--version", temporary=tmp_path / "..")
     assert (ran.returncode, ran.stdout.count("\n")) == (1, 1) and "is damaged: " in ran.stdout, ran.stdout
@@ -90,5 +120,8 @@ def test_file_has_the_data_of_each_called_service(file: Path) -> None:
     called = set(re.findall(r"""(?:client|resource)\(\s*"([a-z0-9-]+)\"""", source))
     assert called and called <= set(bundle.SERVICES)
     with zipfile.ZipFile(file) as content:
-        assert {name.split("/")[2] for name in content.namelist() if name.startswith("botocore/data/") and name.count("/") > 3} == \
-            set(bundle.SERVICES)
+        assert {
+            name.split("/")[2]
+            for name in content.namelist()
+            if name.startswith("botocore/data/") and name.count("/") > 3
+        } == set(bundle.SERVICES)

@@ -16,11 +16,12 @@ from tests.cli.aws_server import ERROR, Answering, AwsServer, running
 
 STACK = {"StackName": "shop", "StackId": "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"}
 ID = "arn:aws:cloudformation:eu-central-1:111122223333:changeSet/Updates/1"
-CHANGE = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action><LogicalResourceId>A</LogicalResourceId></ResourceChange></member>"
+CHANGE = "<member><Type>Resource</Type><ResourceChange><Action>Modify</Action><LogicalResourceId>A</LogicalResourceId></ResourceChange></member>"  # noqa: E501
 
 
 class CloudFormation:
-    """It does each request, and loses the response of the first one of these actions, or with `always` of each one."""
+    """It does each request, and loses the response of the first one of these actions, or with `always` of
+    each one."""
 
     def __init__(self, *lost: str, always: bool = False) -> None:
         self.lost, self.always, self.tokens, self.calls = {*lost}, always, {}, []  # type: ignore[var-annotated]
@@ -32,44 +33,73 @@ class CloudFormation:
         token = given.get("ClientToken") or given.get("ClientRequestToken")
         is_repeated = action in self.tokens
         if is_repeated and (token is None or token != self.tokens[action]):
-            return handler.send(400, ERROR.format("ChangeSetNotFound", "it is executed, or there is one of this name"))
+            return handler.send(
+                400, ERROR.format("ChangeSetNotFound", "it is executed, or there is one of this name")
+            )
         if action in ("CreateChangeSet", "ExecuteChangeSet"):
             self.tokens[action] = token
         if action in self.lost and (self.always or not is_repeated):
             handler.close_connection = True
             return None
         # The update begins with its execution.
-        result = RESULTS.get(action, "").format(self.tokens.get("ExecuteChangeSet"), "EXECUTE_IN_PROGRESS" if "ExecuteChangeSet" in self.tokens else "AVAILABLE")
-        return handler.send(200, f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>")
+        result = RESULTS.get(action, "").format(
+            self.tokens.get("ExecuteChangeSet"),
+            "EXECUTE_IN_PROGRESS" if "ExecuteChangeSet" in self.tokens else "AVAILABLE",
+        )
+        return handler.send(
+            200, f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>"
+        )
 
 
 RESULTS = {
-    "CreateChangeSet": f"<Id>{ID}</Id>", "DescribeChangeSet": f"<Status>CREATE_COMPLETE</Status><ExecutionStatus>{{1}}</ExecutionStatus>"
-    f"<Changes>{CHANGE}</Changes>",
-    "DescribeStackEvents": f"<StackEvents><member><EventId>1</EventId><ClientRequestToken>{{0}}</ClientRequestToken><StackId>{STACK['StackId']}</StackId><PhysicalResourceId>{STACK['StackId']}"
-                           "</PhysicalResourceId><LogicalResourceId>shop</LogicalResourceId><ResourceStatus>UPDATE_COMPLETE</ResourceStatus>"
-                           "<Timestamp>2026-11-20T00:00:00Z</Timestamp></member></StackEvents>", "ListChangeSets": "<Summaries></Summaries>",
-    "DescribeEvents": "<OperationEvents></OperationEvents>", "DescribeStacks": "<Stacks><member><StackStatus>UPDATE_COMPLETE</StackStatus></member></Stacks>"}
+    "CreateChangeSet": f"<Id>{ID}</Id>",
+    "DescribeChangeSet": (
+        f"<Status>CREATE_COMPLETE</Status><ExecutionStatus>{{1}}</ExecutionStatus><Changes>{CHANGE}</Changes>"
+    ),
+    "DescribeStackEvents": (
+        f"<StackEvents><member><EventId>1</EventId><ClientRequestToken>{{0}}</ClientRequestToken><StackId>{STACK['StackId']}</StackId><PhysicalResourceId>{STACK['StackId']}"
+        "</PhysicalResourceId><LogicalResourceId>shop</LogicalResourceId><ResourceStatus>UPDATE_COMPLETE</ResourceStatus>"
+        "<Timestamp>2026-11-20T00:00:00Z</Timestamp></member></StackEvents>"
+    ),
+    "ListChangeSets": "<Summaries></Summaries>",
+    "DescribeEvents": "<OperationEvents></OperationEvents>",
+    "DescribeStacks": "<Stacks><member><StackStatus>UPDATE_COMPLETE</StackStatus></member></Stacks>",
+}
 
 
 @pytest.fixture
 def client() -> Iterator[Any]:
     with running(AwsServer()) as server:
-        yield boto3.client("cloudformation", endpoint_url=server.url, region_name="eu-central-1", aws_access_key_id="a",
-                           aws_secret_access_key="a"), server
+        yield (
+            boto3.client(
+                "cloudformation",
+                endpoint_url=server.url,
+                region_name="eu-central-1",
+                aws_access_key_id="a",
+                aws_secret_access_key="a",
+            ),
+            server,
+        )
 
 
 def update(client: Any, others: Callable[[change_set.ChangeSet], list[str]] = lambda _: []) -> None:
-    change_set.update(client, STACK, "Updates", contextlib.nullcontext({"UsePreviousTemplate": True}), others, Output())
+    change_set.update(
+        client, STACK, "Updates", contextlib.nullcontext({"UsePreviousTemplate": True}), others, Output()
+    )
 
 
-@pytest.mark.parametrize("lost", [["CreateChangeSet"], ["ExecuteChangeSet"], ["CreateChangeSet", "ExecuteChangeSet"]], ids=str)
+@pytest.mark.parametrize(
+    "lost", [["CreateChangeSet"], ["ExecuteChangeSet"], ["CreateChangeSet", "ExecuteChangeSet"]], ids=str
+)
 def test_lost_response_is_asked_for_again(lost: list[str], client: Any) -> None:
     cloudformation, server = client
     server.other = fake = CloudFormation(*lost)
     update(cloudformation)
     named = dict(fake.calls)
-    assert named["CreateChangeSet"] == "Updates" and named["ExecuteChangeSet"] == named["DescribeChangeSet"] == ID
+    assert (
+        named["CreateChangeSet"] == "Updates"
+        and named["ExecuteChangeSet"] == named["DescribeChangeSet"] == ID
+    )
     assert all(name == "Updates" for action, name in fake.calls if action == "DeleteChangeSet")
 
 
@@ -102,7 +132,14 @@ def test_change_set_is_deleted_in_every_end_but_its_execution(error: str, client
     server.other = rejected
     fake.calls = []
     with pytest.raises((ClientError, Failure), match="no$|is not read"):
-        update(cloudformation, lambda _: [cloudformation.get_template(StackName="shop")["TemplateBody"]] if error == "GetTemplate" else [])
+        update(
+            cloudformation,
+            lambda _: (
+                [cloudformation.get_template(StackName="shop")["TemplateBody"]]
+                if error == "GetTemplate"
+                else []
+            ),
+        )
     assert fake.calls[-1] == ("DeleteChangeSet", "Updates" if error == "CreateChangeSet" else ID)
     # A rejected call or look is not repeated.
     assert [action for action, _ in fake.calls].count("DescribeChangeSet") == (error != "CreateChangeSet")
@@ -120,4 +157,7 @@ def test_change_set_that_is_not_deleted_is_named(client: Any, capsys: pytest.Cap
     server.other = denied
     with pytest.raises(change_set.OtherChanges):
         update(cloudformation, lambda _: ["A"])
-    assert f"Change set {ID} of stack shop may be left: An error occurred (AccessDenied)" in capsys.readouterr().out
+    assert (
+        f"Change set {ID} of stack shop may be left: An error occurred (AccessDenied)"
+        in capsys.readouterr().out
+    )

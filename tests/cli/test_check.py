@@ -1,4 +1,5 @@
-"""`check` in accounts of the local AWS. Each precondition is planted, found, corrected by its own remedy, and sound."""
+"""`check` in accounts of the local AWS. Each precondition is planted, found, corrected by its own remedy, and
+sound."""
 
 import functools
 import itertools
@@ -30,7 +31,12 @@ from tests.play.waiting import eventually
 
 WITHOUT_A_PROJECT = SETTINGS.replace('"ProjectID=infra"', "'ProjectID=\"\"'")
 SECRET = "codecommit-mirror/user-dev-codecommit-mirroring"
-OF_OTHER_STACK = [{"Key": "cfn-gitops:stack-id", "Value": f"arn:aws:cloudformation:eu-central-1:{OTHER_ACCOUNT}:stack/other/1a2b"}]
+OF_OTHER_STACK = [
+    {
+        "Key": "cfn-gitops:stack-id",
+        "Value": f"arn:aws:cloudformation:eu-central-1:{OTHER_ACCOUNT}:stack/other/1a2b",
+    }
+]
 NOTHING = {"Wait": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}
 # The parameter of an environment's stack.
 EMPTY = {"Parameters": {"EnvID": {"Type": "String", "Default": "dev"}}, "Resources": NOTHING}
@@ -53,14 +59,18 @@ def aws(running: LocalAws) -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def operator(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Operator:
+def operator(
+    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Operator:
     monkeypatch.setattr(yaml_template, "parsed", _parsed)
     return Operator(aws, Folder(tmp_path), monkeypatch, capsys)
 
 
 def create_stack(aws: LocalAws, name: str, template: dict[str, Any], **more: Any) -> str:
     cloudformation = aws.client("cloudformation")
-    created = cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template), **more)["StackId"]
+    created = cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template), **more)[
+        "StackId"
+    ]
     eventually(lambda: not status_of(aws, name).endswith("IN_PROGRESS"), f"{name} exists")
     return str(created)
 
@@ -71,8 +81,18 @@ def status_of(aws: LocalAws, name: str) -> str:
 
 def rolled_back_stack(aws: LocalAws) -> None:
     aws.client("codecommit").create_repository(repositoryName="taken")
-    create_stack(aws, "cfn-gitops-dev", {"Resources": {"Repository": {"Type": "AWS::CodeCommit::Repository", "Properties": {
-        "RepositoryName": "taken"}}}})
+    create_stack(
+        aws,
+        "cfn-gitops-dev",
+        {
+            "Resources": {
+                "Repository": {
+                    "Type": "AWS::CodeCommit::Repository",
+                    "Properties": {"RepositoryName": "taken"},
+                }
+            }
+        },
+    )
     assert status_of(aws, "cfn-gitops-dev") == "ROLLBACK_COMPLETE"
 
 
@@ -93,7 +113,9 @@ def create_bucket(aws: LocalAws, name: str) -> None:
 def left_role(aws: LocalAws) -> None:
     iam = aws.client("iam")
     iam.create_role(RoleName="role-dev-cfn-gitops", AssumeRolePolicyDocument=trust("lambda.amazonaws.com"))
-    iam.put_role_policy(RoleName="role-dev-cfn-gitops", PolicyName="own", PolicyDocument=policy(allow("s3:*", "*")))
+    iam.put_role_policy(
+        RoleName="role-dev-cfn-gitops", PolicyName="own", PolicyDocument=policy(allow("s3:*", "*"))
+    )
     created = iam.create_policy(PolicyName="attached", PolicyDocument=policy(allow("s3:*", "*")))["Policy"]
     iam.attach_role_policy(RoleName="role-dev-cfn-gitops", PolicyArn=created["Arn"])
 
@@ -101,12 +123,18 @@ def left_role(aws: LocalAws) -> None:
 def left_user(aws: LocalAws) -> None:
     iam = aws.client("iam")
     iam.create_user(UserName="user-dev-codecommit-mirroring")
-    iam.put_user_policy(UserName="user-dev-codecommit-mirroring", PolicyName="own", PolicyDocument=policy(allow("s3:*", "*")))
-    iam.create_service_specific_credential(UserName="user-dev-codecommit-mirroring", ServiceName="codecommit.amazonaws.com")
+    iam.put_user_policy(
+        UserName="user-dev-codecommit-mirroring", PolicyName="own", PolicyDocument=policy(allow("s3:*", "*"))
+    )
+    iam.create_service_specific_credential(
+        UserName="user-dev-codecommit-mirroring", ServiceName="codecommit.amazonaws.com"
+    )
 
 
 def left_policy(aws: LocalAws) -> None:
-    aws.client("iam").create_policy(PolicyName="policy-dev-codepipeline-cfn", PolicyDocument=policy(allow("s3:*", "*")))
+    aws.client("iam").create_policy(
+        PolicyName="policy-dev-codepipeline-cfn", PolicyDocument=policy(allow("s3:*", "*"))
+    )
 
 
 def left_log_group(aws: LocalAws) -> None:
@@ -116,8 +144,12 @@ def left_log_group(aws: LocalAws) -> None:
 def left_rule(aws: LocalAws) -> None:
     events = aws.client("events")
     events.put_rule(Name="event-rule-dev-cfn-gitops-health", ScheduleExpression="rate(15 minutes)")
-    events.put_targets(Rule="event-rule-dev-cfn-gitops-health", Targets=[
-        {"Id": "function", "Arn": f"arn:aws:lambda:{aws.region}:{aws.account_id}:function:cfn-gitops-dev"}])
+    events.put_targets(
+        Rule="event-rule-dev-cfn-gitops-health",
+        Targets=[
+            {"Id": "function", "Arn": f"arn:aws:lambda:{aws.region}:{aws.account_id}:function:cfn-gitops-dev"}
+        ],
+    )
 
 
 def foreign_repository(aws: LocalAws) -> None:
@@ -143,25 +175,33 @@ def delete_by_hand(aws: LocalAws, subject: str) -> None:
         iam.delete_role(RoleName=name)
     else:
         for each in iam.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]:
-            iam.delete_service_specific_credential(UserName=name, ServiceSpecificCredentialId=each["ServiceSpecificCredentialId"])
+            iam.delete_service_specific_credential(
+                UserName=name, ServiceSpecificCredentialId=each["ServiceSpecificCredentialId"]
+            )
         iam.delete_user_policy(UserName=name, PolicyName="own")
         iam.delete_user(UserName=name)
 
 
 # The two of a name are in different accounts.
 PLANTED: list[list[tuple[Callable[[LocalAws], None], str, str]]] = [
-    [(rolled_back_stack, "stack cfn-gitops-dev", ""), (deleted_secret, f"secret {SECRET}", "CFG-304"),
-     (left_role, "role role-dev-cfn-gitops", ""),
-     (left_user, "user user-dev-codecommit-mirroring", ""), (left_policy, "managed policy policy-dev-codepipeline-cfn", ""),
-     (left_log_group, "log group /aws/lambda/cfn-gitops-dev", ""),
-     (left_rule, "event rule event-rule-dev-cfn-gitops-health", ""), (foreign_repository, "repository codecommit-dev-cfn-infra", "CFG-504")],
+    [
+        (rolled_back_stack, "stack cfn-gitops-dev", ""),
+        (deleted_secret, f"secret {SECRET}", "CFG-304"),
+        (left_role, "role role-dev-cfn-gitops", ""),
+        (left_user, "user user-dev-codecommit-mirroring", ""),
+        (left_policy, "managed policy policy-dev-codepipeline-cfn", ""),
+        (left_log_group, "log group /aws/lambda/cfn-gitops-dev", ""),
+        (left_rule, "event rule event-rule-dev-cfn-gitops-health", ""),
+        (foreign_repository, "repository codecommit-dev-cfn-infra", "CFG-504"),
+    ],
     [(foreign_secret, f"secret {SECRET}", "CFG-303"), (foreign_child, "stack gitops-dev-infra", "CFG-502")],
 ]
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=["first", "second"])
 def test_taken_names_are_found_and_their_remedies_work(
-        operator: Operator, planted: list[tuple[Callable[[LocalAws], None], str, str]]) -> None:
+    operator: Operator, planted: list[tuple[Callable[[LocalAws], None], str, str]]
+) -> None:
     for plant, _, _ in planted:
         plant(operator.aws)
     checked = operator.check()
@@ -185,7 +225,10 @@ def test_names_of_another_stack_with_the_env_id_are_kept(operator: Operator) -> 
     left_policy(operator.aws)
     found = operator.check().found
     assert [row["subject"].split()[0] for row in found] == ["managed", "log"]
-    assert all(row["remedy"].startswith("Stack environment has this EnvID, too") and " aws " not in row["remedy"] for row in found)
+    assert all(
+        row["remedy"].startswith("Stack environment has this EnvID, too") and " aws " not in row["remedy"]
+        for row in found
+    )
 
 
 def test_full_check_has_each_key_and_ends_with_the_next_command(operator: Operator) -> None:
@@ -194,13 +237,22 @@ def test_full_check_has_each_key_and_ends_with_the_next_command(operator: Operat
     # Without a token. test_check_gitlab.py has each of the others.
     assert {row["key"] for row in checked.rows} == {*KEYS} - {*TOKEN_KEYS} | {"token-secret"}
     # No account can show these.
-    assert [(row["subject"], row.get("code")) for row in checked.of("not checked") if row["subject"] != "GitLab token"] == [
-        ("CodeCommit for new customers", "CFG-510"), ("service control policies", "CFG-202"),
-        ("quota of CodeBuild, as it is applied", None)]
+    assert [
+        (row["subject"], row.get("code"))
+        for row in checked.of("not checked")
+        if row["subject"] != "GitLab token"
+    ] == [
+        ("CodeCommit for new customers", "CFG-510"),
+        ("service control policies", "CFG-202"),
+        ("quota of CodeBuild, as it is applied", None),
+    ]
     assert checked.document["account"] == operator.aws.account_id
-    assert checked.document["next"] == (
-        f"Next: make build && sam deploy --config-file {operator.folder.config} --config-env dev. It has the project infra without a "
-        "mirror, because GitLabProject is not set: docs/how-to/connect-gitlab.md")
+    assert (
+        checked.document["next"]
+        == f"Next: make build && sam deploy --config-file {operator.folder.config} --config-env dev. It has"
+        " the project infra without a mirror, because GitLabProject is not set:"
+        " docs/how-to/connect-gitlab.md"
+    )
     operator.folder.write(WITHOUT_A_PROJECT)
     assert operator.check().document["next"].endswith("--config-env dev")
     assert "next" not in operator.check(*(f"--ignore={key}" for key in KEYS)).document
@@ -212,10 +264,15 @@ def test_samconfig_as_it_is_shipped_is_found(operator: Operator) -> None:
     checked = operator.check()
     [row] = checked.found
     assert (checked.status, row["key"]) == (1, "first-project")
-    assert row["remedy"].startswith("Remove the # before the lines of your first project in parameter_overrides of [dev.deploy.parameters]")
+    assert row["remedy"].startswith(
+        "Remove the # before the lines of your first project in parameter_overrides of"
+        " [dev.deploy.parameters]"
+    )
     [line] = re.findall(r"""["']ProjectID=.*?["'](?=,|$)""", row["remedy"])
-    for corrected in (shipped.replace("# \"ProjectID=infra", "\"ProjectID=infra", 1),
-                      shipped.replace("parameter_overrides = [\n", f"parameter_overrides = [\n    {line},\n", 1)):
+    for corrected in (
+        shipped.replace('# "ProjectID=infra', '"ProjectID=infra', 1),
+        shipped.replace("parameter_overrides = [\n", f"parameter_overrides = [\n    {line},\n", 1),
+    ):
         operator.folder.write(corrected)
         assert operator.check().status == 0, corrected
 
@@ -231,7 +288,10 @@ def test_settings_without_the_file_have_one_row(operator: Operator, monkeypatch:
 
 def test_next_command_is_that_of_the_release_or_of_a_clone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert next_command("prd", Output()) == "make deploy ENV=prd"
-    assert next_command("prd", Output(selections={"sam": "--profile a"})) == "make build && sam deploy --profile a --config-env prd"
+    assert (
+        next_command("prd", Output(selections={"sam": "--profile a"}))
+        == "make build && sam deploy --profile a --config-env prd"
+    )
     monkeypatch.setattr(sys, "argv", [str(ROOT / "cfn-gitops")])
     assert next_command("prd", Output()) == "sam deploy --config-env prd"
 
@@ -245,7 +305,9 @@ def test_values_that_are_not_read_stop_what_needs_them_alone(operator: Operator)
     assert {"stack", "exports", "services", "executions"} <= {row["key"] for row in checked.of("sound")}
 
 
-def test_ignored_rows_are_not_read_for_themselves(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ignored_rows_are_not_read_for_themselves(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rolled_back_stack(operator.aws)
     left_log_group(operator.aws)
     checked = operator.check("--ignore", "stack")
@@ -266,14 +328,23 @@ def test_unknown_key_is_wrong_use_with_the_list() -> None:
 
 def test_retained_repository_is_adopted(operator: Operator) -> None:
     operator.aws.client("codecommit").create_repository(
-        repositoryName="codecommit-dev-cfn-infra", tags={"cfn-gitops:stack-name": "gitops-dev-infra"})
+        repositoryName="codecommit-dev-cfn-infra", tags={"cfn-gitops:stack-name": "gitops-dev-infra"}
+    )
     checked = operator.check()
     assert not checked.found and checked.of("sound", "the new one adopts it")
 
 
 def test_environment_under_another_stack_name_is_found(operator: Operator) -> None:
-    create_stack(operator.aws, "environment", {**EMPTY, "Outputs": {"ServiceToken": {
-        "Value": "function", "Export": {"Name": "cfn-gitops-dev-ServiceToken"}}}})
+    create_stack(
+        operator.aws,
+        "environment",
+        {
+            **EMPTY,
+            "Outputs": {
+                "ServiceToken": {"Value": "function", "Export": {"Name": "cfn-gitops-dev-ServiceToken"}}
+            },
+        },
+    )
     [row] = operator.check().found
     assert row["subject"] == "exports cfn-gitops-dev-…" and "stack_name" in row["remedy"]
     operator.folder.write(SETTINGS.replace('"cfn-gitops-dev"', '"environment"'))
@@ -281,7 +352,9 @@ def test_environment_under_another_stack_name_is_found(operator: Operator) -> No
 
 
 def test_stack_with_another_env_id_is_found(operator: Operator) -> None:
-    create_stack(operator.aws, "cfn-gitops-dev", EMPTY, Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}])
+    create_stack(
+        operator.aws, "cfn-gitops-dev", EMPTY, Parameters=[{"ParameterKey": "EnvID", "ParameterValue": "tst"}]
+    )
     [row] = operator.check().found
     assert "it has EnvID tst" in row["problem"]
     operator.folder.write(SETTINGS.replace('"EnvID=dev"', '"EnvID=tst", "BranchName=main"'))
@@ -301,73 +374,142 @@ def test_denied_reads_are_not_checked(operator: Operator) -> None:
     checked = operator.check()
     assert checked.status == 3 and not checked.found and "next" not in checked.document, checked.found
     reasons = {row["subject"]: row.get("reason", "") for row in checked.of("not checked")}
-    for subject in ("CodeCommit in eu-central-1", "quotas of IAM", "role names", f"secret {SECRET}",
-                    "quota of concurrent builds, as Service Quotas shows it"):
+    for subject in (
+        "CodeCommit in eu-central-1",
+        "quotas of IAM",
+        "role names",
+        f"secret {SECRET}",
+        "quota of concurrent builds, as Service Quotas shows it",
+    ):
         assert "is denied" in reasons[subject], reasons
 
 
 def test_denied_list_of_stacks_stops_what_needs_it_alone(operator: Operator) -> None:
     create_stack(operator.aws, "cfn-gitops-dev", EMPTY)
     operator.folder.write(with_line('"GitLabTokenSecretId=gitlab/infra"'))
-    operator.use(a_user_with(operator.aws, "lister", allow("*", "*"), {
-        "Effect": "Deny", "Action": "cloudformation:DescribeStacks", "Resource": "*"}))
+    operator.use(
+        a_user_with(
+            operator.aws,
+            "lister",
+            allow("*", "*"),
+            {"Effect": "Deny", "Action": "cloudformation:DescribeStacks", "Resource": "*"},
+        )
+    )
     checked = operator.check()
-    needing = {"stack", "first-project", "names", "exports", "secret", "pipeline", "executions", "token-secret", "tags"}
+    needing = {
+        "stack",
+        "first-project",
+        "names",
+        "exports",
+        "secret",
+        "pipeline",
+        "executions",
+        "token-secret",
+        "tags",
+    }
     denied = {row["key"] for row in checked.of("not checked") if "DescribeStacks is denied" in row["reason"]}
     assert checked.status == 3 and denied == {*needing, "quotas"}, denied
     assert {row["key"] for row in checked.of("sound")} == {"parameters", "services", "quotas"}
 
 
-def test_waiting_approval_is_found(operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_approval_is_found(
+    operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipeline_that_waits(operator.aws, Working(tmp_path / "work"))
     # Only a tag names it as one of the environment's stack.
     assert not operator.check().found
-    monkeypatch.setattr(Owners, "_resources_of", lambda *_: {"Pipeline": {
-        "ResourceType": "Custom::GitOpsPipeline", "PhysicalResourceId": "gitops-dev-shop"}})
+    monkeypatch.setattr(
+        Owners,
+        "_resources_of",
+        lambda *_: {
+            "Pipeline": {"ResourceType": "Custom::GitOpsPipeline", "PhysicalResourceId": "gitops-dev-shop"}
+        },
+    )
     [row] = operator.check().found
-    assert row["subject"] == "pipeline codepipeline-dev-cfn-shop" and row["problem"].startswith("an approval waits since ")
+    assert row["subject"] == "pipeline codepipeline-dev-cfn-shop" and row["problem"].startswith(
+        "an approval waits since "
+    )
     assert "cancels it if it changes this pipeline" in row["problem"]
     # Both commands show the change set, and ask.
-    assert re.sub(" --(profile|region|config-file) [^ ,]+", "", row["remedy"]) == (
-        "Approve it with `cfn-gitops approve shop --env dev`, or reject it with `cfn-gitops reject shop --env dev`")
+    assert (
+        re.sub(" --(profile|region|config-file) [^ ,]+", "", row["remedy"])
+        == "Approve it with `cfn-gitops approve shop --env dev`, or reject it with `cfn-gitops reject shop"
+        " --env dev`"
+    )
     reject(operator.aws, "codepipeline-dev-cfn-shop")
     eventually(lambda: not operator.check().found, "the rejected execution has ended")
 
 
 def reject(aws: LocalAws, pipeline: str) -> None:
     client = aws.client("codepipeline")
-    [token] = [action["latestExecution"]["token"] for stage in client.get_pipeline_state(name=pipeline)["stageStates"]
-               for action in stage["actionStates"] if action["actionName"] == "Approval"]
-    client.put_approval_result(pipelineName=pipeline, stageName="Deploy", actionName="Approval", token=token,
-                               result={"status": "Rejected", "summary": "later"})
+    [token] = [
+        action["latestExecution"]["token"]
+        for stage in client.get_pipeline_state(name=pipeline)["stageStates"]
+        for action in stage["actionStates"]
+        if action["actionName"] == "Approval"
+    ]
+    client.put_approval_result(
+        pipelineName=pipeline,
+        stageName="Deploy",
+        actionName="Approval",
+        token=token,
+        result={"status": "Rejected", "summary": "later"},
+    )
 
 
 def pipeline_that_waits(aws: LocalAws, working: Working) -> None:
     """A pipeline of the environment with an approval, and a child stack that names it."""
     name, iam = "codepipeline-dev-cfn-shop", aws.client("iam")
-    role = iam.create_role(RoleName="pipeline", AssumeRolePolicyDocument=trust("codepipeline.amazonaws.com"))["Role"]["Arn"]
+    role = iam.create_role(RoleName="pipeline", AssumeRolePolicyDocument=trust("codepipeline.amazonaws.com"))[
+        "Role"
+    ]["Arn"]
     iam.put_role_policy(RoleName="pipeline", PolicyName="own", PolicyDocument=policy(allow("*", "*")))
     create_bucket(aws, f"artifacts-{aws.account_id}")
-    created = aws.client("codecommit").create_repository(repositoryName="codecommit-dev-cfn-shop")["repositoryMetadata"]
+    created = aws.client("codecommit").create_repository(repositoryName="codecommit-dev-cfn-shop")[
+        "repositoryMetadata"
+    ]
     login = developer_login(aws, "dev")
     eventually(lambda: login.status(created["cloneUrlHttp"]) == 200, "CodeCommit accepts the login")
     assert working.push(login, created["cloneUrlHttp"]).accepted
     aws_action = {"owner": "AWS", "version": "1"}
-    source = {"name": "Source", "actionTypeId": {"category": "Source", "provider": "CodeCommit", **aws_action},
-              "configuration": {"RepositoryName": "codecommit-dev-cfn-shop", "BranchName": "development"},
-              "outputArtifacts": [{"name": "Source"}]}
-    approval = {"name": "Approval", "actionTypeId": {"category": "Approval", "provider": "Manual", **aws_action}}
-    aws.client("codepipeline").create_pipeline(pipeline={
-        "name": name, "roleArn": role, "pipelineType": "V2",
-        "artifactStore": {"type": "S3", "location": f"artifacts-{aws.account_id}"},
-        "stages": [{"name": "Source", "actions": [source]}, {"name": "Deploy", "actions": [approval]}]})
+    source = {
+        "name": "Source",
+        "actionTypeId": {"category": "Source", "provider": "CodeCommit", **aws_action},
+        "configuration": {"RepositoryName": "codecommit-dev-cfn-shop", "BranchName": "development"},
+        "outputArtifacts": [{"name": "Source"}],
+    }
+    approval = {
+        "name": "Approval",
+        "actionTypeId": {"category": "Approval", "provider": "Manual", **aws_action},
+    }
+    aws.client("codepipeline").create_pipeline(
+        pipeline={
+            "name": name,
+            "roleArn": role,
+            "pipelineType": "V2",
+            "artifactStore": {"type": "S3", "location": f"artifacts-{aws.account_id}"},
+            "stages": [{"name": "Source", "actions": [source]}, {"name": "Deploy", "actions": [approval]}],
+        }
+    )
     owner = create_stack(aws, "cfn-gitops-dev", EMPTY)
-    create_stack(aws, "gitops-dev-shop", {"Resources": NOTHING, "Outputs": {"PipelineName": {"Value": name}}},
-                 Tags=[{"Key": "cfn-gitops:stack-id", "Value": owner}, {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}])
-    eventually(lambda: "token" in str(aws.client("codepipeline").get_pipeline_state(name=name)), "the approval waits")
+    create_stack(
+        aws,
+        "gitops-dev-shop",
+        {"Resources": NOTHING, "Outputs": {"PipelineName": {"Value": name}}},
+        Tags=[
+            {"Key": "cfn-gitops:stack-id", "Value": owner},
+            {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"},
+        ],
+    )
+    eventually(
+        lambda: "token" in str(aws.client("codepipeline").get_pipeline_state(name=name)), "the approval waits"
+    )
 
 
 def test_missing_template_is_wrong_use(operator: Operator) -> None:
     (operator.folder.path / "template.yaml").unlink()
     checked = operator.check()
-    assert checked.status == 2 and "template.yaml is not read: No such file or directory" in checked.document["error"]["problem"]
+    assert (
+        checked.status == 2
+        and "template.yaml is not read: No such file or directory" in checked.document["error"]["problem"]
+    )

@@ -1,4 +1,5 @@
-"""`cfn-gitops check`: the token's secret, the token and the project, each with a planted fault, and hostile servers."""
+"""`cfn-gitops check`: the token's secret, the token and the project, each with a planted fault, and hostile
+servers."""
 
 from __future__ import annotations
 
@@ -79,14 +80,22 @@ class Scene:
         self._sessions: dict[str, boto3.Session] = {}
         self.project.protect(BRANCH)
         self.project.protect_tags("deploy/*", "reject/*")
-        self.secrets.create_secret(Name=self.name, SecretString=self.token, Tags=[{"Key": URL_TAG, "Value": self.gitlab.url}])
-        self.parameters |= {"ProjectID": "infra", "GitLabTokenSecretId": self.name, "GitLabUrl": self.gitlab.url,
-                            "GitLabProject": PROJECT}
+        self.secrets.create_secret(
+            Name=self.name, SecretString=self.token, Tags=[{"Key": URL_TAG, "Value": self.gitlab.url}]
+        )
+        self.parameters |= {
+            "ProjectID": "infra",
+            "GitLabTokenSecretId": self.name,
+            "GitLabUrl": self.gitlab.url,
+            "GitLabProject": PROJECT,
+        }
 
     def session(self) -> boto3.Session:
         given = self.key or {"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}
         key = given["AccessKeyId"]
-        return self._sessions.setdefault(key, boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region))
+        return self._sessions.setdefault(
+            key, boto3.Session(key, given["SecretAccessKey"], region_name=self.aws.region)
+        )
 
     def checks(self, *ignored: str) -> list[Finding]:
         account = Account(self.session(), self.aws.account_id)
@@ -101,7 +110,9 @@ class Scene:
         return [each for each in self.checks() if each.result == "found"]
 
     def tag(self, **tags: str) -> None:
-        self.secrets.tag_resource(SecretId=self.name, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+        self.secrets.tag_resource(
+            SecretId=self.name, Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
+        )
 
     def use_url(self, url: str) -> None:
         self.tag(**{URL_TAG: url})
@@ -119,8 +130,14 @@ class Scene:
         """The command of a remedy, as a person copies it."""
         command = re.search(r"aws secretsmanager .*", remedy)
         assert command, remedy
-        subprocess.run(["sh", "-c", command[0]], input=pasted, text=True, check=True, capture_output=True,
-                       env={**self.aws.environment(), "PATH": f"{preloaded.path('aws')}:{os.environ['PATH']}"})
+        subprocess.run(
+            ["sh", "-c", command[0]],
+            input=pasted,
+            text=True,
+            check=True,
+            capture_output=True,
+            env={**self.aws.environment(), "PATH": f"{preloaded.path('aws')}:{os.environ['PATH']}"},
+        )
 
 
 @pytest.fixture
@@ -159,7 +176,9 @@ def failures(checks: list[Finding]) -> list[Finding]:
 
 
 def assert_unsent(scene: Scene) -> None:
-    assert scene.gitlab.requests == [] and [each.text for each in scene.checks() if each.key == "gitlab"] == ["no token was sent"]
+    assert scene.gitlab.requests == [] and [each.text for each in scene.checks() if each.key == "gitlab"] == [
+        "no token was sent"
+    ]
 
 
 def tagged(**tags: str) -> Callable[[Scene], None]:
@@ -167,23 +186,43 @@ def tagged(**tags: str) -> Callable[[Scene], None]:
 
 
 CORRECTED: list[tuple[Callable[[Scene], Any], str, str]] = [
-    (lambda scene: scene.secrets.delete_secret(SecretId=scene.name, ForceDeleteWithoutRecovery=True), "CFG-404", "does not exist in account"),
+    (
+        lambda scene: scene.secrets.delete_secret(SecretId=scene.name, ForceDeleteWithoutRecovery=True),
+        "CFG-404",
+        "does not exist in account",
+    ),
     (lambda scene: scene.secrets.delete_secret(SecretId=scene.name), "CFG-404", "scheduled for deletion"),
-    (lambda scene: scene.secrets.untag_resource(SecretId=scene.name, TagKeys=[URL_TAG]), "CFG-405", "allows the token for no GitLab"),
+    (
+        lambda scene: scene.secrets.untag_resource(SecretId=scene.name, TagKeys=[URL_TAG]),
+        "CFG-405",
+        "allows the token for no GitLab",
+    ),
     (tagged(**{URL_TAG: "https://gitlab.com"}), "CFG-405", "allows the token for https://gitlab.com"),
-    (tagged(**{URL_TAG: "https://gitlab.com:99999"}), "CFG-405", "allows the token for https://gitlab.com:99999"),
+    (
+        tagged(**{URL_TAG: "https://gitlab.com:99999"}),
+        "CFG-405",
+        "allows the token for https://gitlab.com:99999",
+    ),
     (tagged(**{ENV_TAG: "prd"}), "CFG-405", "the environment prd only"),
 ]
 UNSENT: list[tuple[Callable[[Scene], None], str, str]] = [
     (tagged(**{"cfn-gitops:stack-id": "x"}), "CFG-404", "never read as a token"),
     (tagged(**{"cfn-gitops:logical-id": "x"}), "CFG-404", "never read as a token"),
-    *((lambda scene, url=url: scene.use_url(url), "CFG-102", "not an https address") for url in (  # type: ignore[misc]
-        "http://gitlab.example.com", "https://a:b@gitlab.example.com", "https://gitlab.example.com:99999")),
+    *(
+        (lambda scene, url=url: scene.use_url(url), "CFG-102", "not an https address")
+        for url in (  # type: ignore[misc]
+            "http://gitlab.example.com",
+            "https://a:b@gitlab.example.com",
+            "https://gitlab.example.com:99999",
+        )
+    ),
 ]
 
 
 @pytest.mark.parametrize(("plant", "code", "problem"), [*CORRECTED, *UNSENT])
-def test_unusable_secret_is_found_and_no_token_sent(scene: Scene, plant: Callable[[Scene], None], code: str, problem: str) -> None:
+def test_unusable_secret_is_found_and_no_token_sent(
+    scene: Scene, plant: Callable[[Scene], None], code: str, problem: str
+) -> None:
     plant(scene)
     finding = the_only(scene)
     assert problem in finding.text and (finding.key, finding.code) == ("token-secret", code)
@@ -200,7 +239,10 @@ def test_denied_read_is_left_to_the_secrets_owner(scene: Scene, action: str) -> 
     assert scene.found() == [] and scene.gitlab.requests == []
     [denied] = failures(scene.checks())
     assert denied.key == "token-secret" and action in denied.text
-    assert denied.remedy == "Let the owner of the secret run this, or leave the secret out with --ignore token-secret"
+    assert (
+        denied.remedy
+        == "Let the owner of the secret run this, or leave the secret out with --ignore token-secret"
+    )
 
 
 def test_denied_key_is_not_checked(scene: Scene) -> None:
@@ -222,7 +264,10 @@ def test_customer_key_needs_its_parameter(scene: Scene) -> None:
     assert scene.found() == []
 
 
-@pytest.mark.parametrize("value", ['{"tokn": "glpat-x"}', '{"token": ', '{"token": "not a token", "webhook": "w"}', '"glpat-quoted"'])
+@pytest.mark.parametrize(
+    "value",
+    ['{"tokn": "glpat-x"}', '{"token": ', '{"token": "not a token", "webhook": "w"}', '"glpat-quoted"'],
+)
 def test_value_without_a_token_is_found(scene: Scene, value: str) -> None:
     scene.store(value)
     finding = the_only(scene)
@@ -247,8 +292,10 @@ def test_page_in_the_place_of_aws_is_not_checked(scene: Scene, operation: str, p
     if operation == "DescribeKey":
         key = scene.aws.client("kms").create_key()["KeyMetadata"]["KeyId"]
         scene.secrets.update_secret(SecretId=scene.name, KmsKeyId=key)
-    scene.session().events.register(f"before-parse.*.{operation}",
-                                    lambda response_dict, **_: response_dict.update(body=page, status_code=200))
+    scene.session().events.register(
+        f"before-parse.*.{operation}",
+        lambda response_dict, **_: response_dict.update(body=page, status_code=200),
+    )
     assert scene.found() == []
     assert [each.text for each in failures(scene.checks())] == ["the answer is not that of AWS"]
 
@@ -258,7 +305,11 @@ def test_settings_without_a_token_have_one_row(scene: Scene) -> None:
     [finding] = scene.checks()
     assert (finding.key, finding.result) == ("token-secret", "not checked") and "by hand" in finding.text
     # Of a stack that was not read, which may have another GitLabUrl.
-    reader = Reader(Environment(settings_of({"EnvID": "dev", "GitLabTokenSecretId": scene.name}), Account(scene.session(), "")))
+    reader = Reader(
+        Environment(
+            settings_of({"EnvID": "dev", "GitLabTokenSecretId": scene.name}), Account(scene.session(), "")
+        )
+    )
     [finding] = findings(token_rows(reader, Once(lambda: {}["stack"])))
     assert failures([finding]) and scene.gitlab.requests == []
 
@@ -271,9 +322,15 @@ def test_rejected_token_is_replaced_by_its_remedy(scene: Scene, is_object: bool)
     scene.store(json.dumps({"token": scene.token, "webhook": "w"}) if is_object else scene.token)
     scene.gitlab.add_token("bot", user=scene.user, value=scene.token).revoke()
     finding, new = the_only(scene), scene.gitlab.add_token("next", user=scene.user).value
-    assert (finding.key, finding.code) == ("token", "CFG-406") and "HTTP 401: Token was revoked" in finding.text
+    assert (finding.key, finding.code) == (
+        "token",
+        "CFG-406",
+    ) and "HTTP 401: Token was revoked" in finding.text
     if is_object:
-        assert f"replace the member token in the JSON of secret {scene.name}" in finding.remedy and "aws " not in finding.remedy
+        assert (
+            f"replace the member token in the JSON of secret {scene.name}" in finding.remedy
+            and "aws " not in finding.remedy
+        )
         scene.store(json.dumps({"token": new, "webhook": "w"}))
     else:
         scene.run(finding.remedy, new)
@@ -285,15 +342,22 @@ def test_missing_permission_is_named_by_gitlab(scene: Scene) -> None:
     denied = {"error": "insufficient_granular_scope", "error_description": message}
     scene.gitlab.answers_instead(403, body=json.dumps(denied), path="/remote_mirrors$")
     finding = the_only(scene)
-    assert message.rstrip(".") in finding.text and finding.code == "CFG-407" and "permission that GitLab names" in finding.remedy
+    assert (
+        message.rstrip(".") in finding.text
+        and finding.code == "CFG-407"
+        and "permission that GitLab names" in finding.remedy
+    )
 
 
-@pytest.mark.parametrize("message", [
-    "403 Forbidden  - You (@bot) must accept the Terms of Service in order to perform this action.",
-    "403 Forbidden - Your account has been blocked.",
-    "403 Forbidden - Your account requires two-factor authentication",
-    "IP address 192.0.2.1 is not allowed",
-])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "403 Forbidden  - You (@bot) must accept the Terms of Service in order to perform this action.",
+        "403 Forbidden - Your account has been blocked.",
+        "403 Forbidden - Your account requires two-factor authentication",
+        "IP address 192.0.2.1 is not allowed",
+    ],
+)
 @pytest.mark.parametrize("path", ["/self$", f"{AT_PROJECT}$"])
 def test_denial_has_the_words_of_gitlab_and_no_guess(scene: Scene, message: str, path: str) -> None:
     scene.gitlab.answers_instead(403, body=json.dumps({"message": message}), path=path)
@@ -303,11 +367,16 @@ def test_denial_has_the_words_of_gitlab_and_no_guess(scene: Scene, message: str,
     assert (finding.code, finding.remedy) == ("CFG-412", "GitLab's message is all that is known")
 
 
-@pytest.mark.parametrize(("more", "key", "problem"), [
-    ({"scope": "read_api"}, "token", "it has the scope read_api, and cfn-gitops needs api"),
-    ({"role": "developer"}, "mirrors", "the token's user has the access level 30"),
-])
-def test_weak_token_is_replaced_by_its_remedy(scene: Scene, more: dict[str, Any], key: str, problem: str) -> None:
+@pytest.mark.parametrize(
+    ("more", "key", "problem"),
+    [
+        ({"scope": "read_api"}, "token", "it has the scope read_api, and cfn-gitops needs api"),
+        ({"role": "developer"}, "mirrors", "the token's user has the access level 30"),
+    ],
+)
+def test_weak_token_is_replaced_by_its_remedy(
+    scene: Scene, more: dict[str, Any], key: str, problem: str
+) -> None:
     scene.store(scene.gitlab.add_token("weak", user=scene.user, **more).value)
     finding = the_only(scene)
     assert problem in finding.text and (finding.key, finding.code) == (key, "CFG-407")
@@ -324,7 +393,10 @@ def test_failed_connection_is_a_failed_look(scene: Scene, name: str, path: str) 
     assert (failed.key, failed.code) == ("gitlab", "CFG-401")
     scene.parameters[name] = "given"
     finding = scene.of("gitlab")
-    assert f"reaches GitLab through its {path}" in finding.text and "cfn-gitops doctor --env dev" in finding.remedy
+    assert (
+        f"reaches GitLab through its {path}" in finding.text
+        and "cfn-gitops doctor --env dev" in finding.remedy
+    )
     assert scene.found() == failures(scene.checks()) == []
 
 
@@ -333,7 +405,9 @@ def test_failing_gitlab_is_a_failed_look(scene: Scene, status: int) -> None:
     scene.gitlab.answers_instead(status, body='{"message": "in maintenance"}', path="/self$")
     checks = scene.checks()
     [failed] = failures(checks)
-    assert failed.text == f"GitLab answers HTTP {status}: in maintenance" and not [each for each in checks if each.result == "found"]
+    assert failed.text == f"GitLab answers HTTP {status}: in maintenance" and not [
+        each for each in checks if each.result == "found"
+    ]
 
 
 def test_proxy_gets_no_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +448,9 @@ def test_unknown_ca_is_found_and_gets_no_token(over_tls: Scene) -> None:
     over_tls.tag(**{CA_TAG: fingerprint(certificate)})
     over_tls.parameters["GitLabCaCertificate"] = other
     finding = the_only(over_tls)
-    assert "is not trusted: unable to get local issuer certificate" in finding.text and finding.code == "CFG-402"
+    assert (
+        "is not trusted: unable to get local issuer certificate" in finding.text and finding.code == "CFG-402"
+    )
     assert over_tls.gitlab.requests == []
 
 
@@ -398,9 +474,11 @@ def listing(part: str, *elements: Any) -> Callable[[Scene], None]:
 
 def unprotected(*elements: Any) -> Callable[[Scene], None]:
     """These are the protected branches of a project that has the branch."""
+
     def plant(scene: Scene) -> None:
         listing("protected_branches", *elements)(scene)
         listing("repository/branches", {"name": BRANCH})(scene)
+
     return plant
 
 
@@ -414,24 +492,70 @@ def rule(name: str, *levels: Any) -> dict[str, Any]:
 
 # A change of GitLab or of its answer, and the row that finds it.
 FAULTS: list[tuple[Callable[[Scene], None], str, str, str]] = [
-    (lambda scene: scene.parameters.update(GitLabProject="infra"), "project", "CFG-408", "GitLab answers HTTP 404: Project Not Found"),
-    (lambda scene: scene.gitlab.answers_instead(301, headers={"Location": "https://x/api/v4/projects/41"}, path=f"{AT_PROJECT}$"),
-     "project", "CFG-408", "redirects to https://x/api/v4/projects/41: the project was moved"),
+    (
+        lambda scene: scene.parameters.update(GitLabProject="infra"),
+        "project",
+        "CFG-408",
+        "GitLab answers HTTP 404: Project Not Found",
+    ),
+    (
+        lambda scene: scene.gitlab.answers_instead(
+            301, headers={"Location": "https://x/api/v4/projects/41"}, path=f"{AT_PROJECT}$"
+        ),
+        "project",
+        "CFG-408",
+        "redirects to https://x/api/v4/projects/41: the project was moved",
+    ),
     (showing(archived=True), "project", "CFG-419", "it is archived"),
-    (showing(marked_for_deletion_on="2026-11-20"), "project", "CFG-409", "marked for deletion since 2026-11-20"),
+    (
+        showing(marked_for_deletion_on="2026-11-20"),
+        "project",
+        "CFG-409",
+        "marked for deletion since 2026-11-20",
+    ),
     (showing(repository_object_format="sha256"), "repository-format", "CFG-415", "its objects are sha256"),
     (showing(repository_access_level="disabled"), "branch", "CFG-422", "the repository is switched off"),
     (unprotected(), "branch", "CFG-414", "it is not protected"),
-    (lambda scene: scene.parameters.update(BranchName="main"), "branch", "CFG-414", "the project has no branch main"),
+    (
+        lambda scene: scene.parameters.update(BranchName="main"),
+        "branch",
+        "CFG-414",
+        "the project has no branch main",
+    ),
     (unprotected({"name": "*", "inherited": True}), "branch", "CFG-414", "only a group protects it"),
-    (listing("remote_mirrors", *({"id": number, "enabled": True} for number in range(10))), "mirrors", "CFG-410", "10 are enabled"),
-    *((lambda scene, part=part, status=status, body=body: scene.gitlab.answers_instead(  # type: ignore[misc]
-        status, body=body, path=f"/{part}$"), row, "CFG-412", f"GitLab answers HTTP {status}: {words}")
-      for part, row, status, body, words in (
-        ("protected_branches", "branch", 404, '{"message": "404 Repository Not Found"}', "Repository Not Found"),
-        ("remote_mirrors", "mirrors", 404, '{"message": "404 Not Found"}', "Not Found"),
-        ("remote_mirrors", "mirrors", 400, '{"error": "per_page is invalid"}', "per_page is invalid"))),
-    (lambda scene: deny_mirrors(scene), "mirrors", "CFG-409", "HTTP 401: Unauthorized. The token's user is a Maintainer"),
+    (
+        listing("remote_mirrors", *({"id": number, "enabled": True} for number in range(10))),
+        "mirrors",
+        "CFG-410",
+        "10 are enabled",
+    ),
+    *(
+        (
+            lambda scene, part=part, status=status, body=body: scene.gitlab.answers_instead(  # type: ignore[misc]
+                status, body=body, path=f"/{part}$"
+            ),
+            row,
+            "CFG-412",
+            f"GitLab answers HTTP {status}: {words}",
+        )
+        for part, row, status, body, words in (
+            (
+                "protected_branches",
+                "branch",
+                404,
+                '{"message": "404 Repository Not Found"}',
+                "Repository Not Found",
+            ),
+            ("remote_mirrors", "mirrors", 404, '{"message": "404 Not Found"}', "Not Found"),
+            ("remote_mirrors", "mirrors", 400, '{"error": "per_page is invalid"}', "per_page is invalid"),
+        )
+    ),
+    (
+        lambda scene: deny_mirrors(scene),
+        "mirrors",
+        "CFG-409",
+        "HTTP 401: Unauthorized. The token's user is a Maintainer",
+    ),
 ]
 OF_APPROVALS: list[tuple[Callable[[Scene], None], str]] = [
     (showing(mirror=True), "the project is a pull mirror"),
@@ -440,20 +564,51 @@ OF_APPROVALS: list[tuple[Callable[[Scene], None], str]] = [
     (listing("deploy_keys", {"can_push": True}), "a deploy key of the project has write access"),
     (listing("protected_tags"), "no protected tag matches deploy/dev/infra/…"),
     (listing("protected_tags", rule("deploy/*")), "no protected tag matches reject/dev/infra/…"),
-    (listing("protected_tags", rule("*", {"access_level": 40}, {"access_level": 30, "access_level_description": "Developers"})),
-     "the protected tag * matches deploy/dev/infra/… and admits Developers"),
-    (listing("protected_tags", rule("*", {"access_level": 40, "deploy_key_id": 1, "access_level_description": "key"})), "admits key"),
+    (
+        listing(
+            "protected_tags",
+            rule("*", {"access_level": 40}, {"access_level": 30, "access_level_description": "Developers"}),
+        ),
+        "the protected tag * matches deploy/dev/infra/… and admits Developers",
+    ),
+    (
+        listing(
+            "protected_tags",
+            rule("*", {"access_level": 40, "deploy_key_id": 1, "access_level_description": "key"}),
+        ),
+        "admits key",
+    ),
     (listing("protected_tags", rule("*", 7)), "admits others"),
 ]
 # The texts of a Rust file, in one line each.
-OF_THE_FUNCTION = re.sub(r"\\\n *", "", (ROOT / "src/gitops_pipeline/settings/approval_tags.rs").read_text()).replace('\\"', '"')
+OF_THE_FUNCTION = re.sub(
+    r"\\\n *", "", (ROOT / "src/gitops_pipeline/settings/approval_tags.rs").read_text()
+).replace('\\"', '"')
 NOT_CHECKED: list[tuple[Callable[[Scene], None], str, str]] = [
-    (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": ["granular"]}', path="/self$"), "token", "does not show its"),
-    (lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": 7}', path="/self$"), "token", "does not show its scope"),
+    (
+        lambda scene: scene.gitlab.answers_instead(
+            200, body='{"id": 1, "scopes": ["granular"]}', path="/self$"
+        ),
+        "token",
+        "does not show its",
+    ),
+    (
+        lambda scene: scene.gitlab.answers_instead(200, body='{"id": 1, "scopes": 7}', path="/self$"),
+        "token",
+        "does not show its scope",
+    ),
     (lambda scene: scene.parameters.update(GitLabProject=""), "project", "GitLabProject is not set"),
     (lambda scene: scene.gitlab.answers_instead(403, path="/self$"), "project", "GitLab was not read"),
-    (listing("protected_branches", *({"name": f"b{number}"} for number in range(100))), "branch", "none of the first 100 protected branches"),
-    (listing("deploy_keys", *[{"can_push": False}] * 100), "protected-tags", "more deploy keys than this reads"),
+    (
+        listing("protected_branches", *({"name": f"b{number}"} for number in range(100))),
+        "branch",
+        "none of the first 100 protected branches",
+    ),
+    (
+        listing("deploy_keys", *[{"can_push": False}] * 100),
+        "protected-tags",
+        "more deploy keys than this reads",
+    ),
 ]
 
 
@@ -462,7 +617,9 @@ def deny_mirrors(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("plant", "key", "code", "problem"), FAULTS)
-def test_fault_is_found(scene: Scene, plant: Callable[[Scene], None], key: str, code: str, problem: str) -> None:
+def test_fault_is_found(
+    scene: Scene, plant: Callable[[Scene], None], key: str, code: str, problem: str
+) -> None:
     scene.show(empty_repo=False)
     plant(scene)
     finding = the_only(scene)
@@ -470,7 +627,9 @@ def test_fault_is_found(scene: Scene, plant: Callable[[Scene], None], key: str, 
 
 
 @pytest.mark.parametrize(("plant", "problem"), OF_APPROVALS)
-def test_tags_that_others_can_create_are_found(scene: Scene, plant: Callable[[Scene], None], problem: str) -> None:
+def test_tags_that_others_can_create_are_found(
+    scene: Scene, plant: Callable[[Scene], None], problem: str
+) -> None:
     plant(scene)
     assert scene.found() == []
     scene.parameters |= APPROVES
@@ -479,11 +638,16 @@ def test_tags_that_others_can_create_are_found(scene: Scene, plant: Callable[[Sc
     assert problem in finding.text and (finding.key, finding.code) == ("protected-tags", "CFG-102")
     if "protected tag" not in finding.text:
         # The function's own words, with the step that comes before the correction.
-        assert finding.remedy.startswith("Reject requests that wait in AWS, then ") and finding.remedy in OF_THE_FUNCTION
+        assert (
+            finding.remedy.startswith("Reject requests that wait in AWS, then ")
+            and finding.remedy in OF_THE_FUNCTION
+        )
 
 
 @pytest.mark.parametrize(("plant", "key", "reason"), NOT_CHECKED)
-def test_unproved_fault_is_not_checked(scene: Scene, plant: Callable[[Scene], None], key: str, reason: str) -> None:
+def test_unproved_fault_is_not_checked(
+    scene: Scene, plant: Callable[[Scene], None], key: str, reason: str
+) -> None:
     scene.parameters |= APPROVES
     plant(scene)
     finding = scene.of(key)
@@ -492,7 +656,11 @@ def test_unproved_fault_is_not_checked(scene: Scene, plant: Callable[[Scene], No
 
 def test_reason_of_an_ignored_row_is_in_the_next_one(scene: Scene) -> None:
     def shown(*ignored: str) -> list[str]:
-        rows = [each.text for each in scene.checks(*ignored) if each.result == "not checked" and each.key not in ignored]
+        rows = [
+            each.text
+            for each in scene.checks(*ignored)
+            if each.result == "not checked" and each.key not in ignored
+        ]
         return sorted({*rows})
 
     scene.parameters["GitLabProject"] = "infra"
@@ -509,7 +677,10 @@ def test_reason_of_an_ignored_row_is_in_the_next_one(scene: Scene) -> None:
 def test_branch_without_a_name_is_not_checked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """CloudFormation rejects the change set."""
     monkeypatch.setitem(RULES["default_branches"], "dev", "")
-    assert (scene.of("branch").subject, scene.of("branch").text) == ("protection of the branch in project platform/infra", "BranchName is not set")
+    assert (scene.of("branch").subject, scene.of("branch").text) == (
+        "protection of the branch in project platform/infra",
+        "BranchName is not set",
+    )
     assert scene.found() == []
 
 
@@ -522,7 +693,9 @@ def test_empty_project_may_get_a_protected_branch(scene: Scene) -> None:
     assert scene.of("branch").result == "sound"
 
 
-@pytest.mark.parametrize("permissions", [7, [7], {"project_access": 7}, {"project_access": {"access_level": "40"}}])
+@pytest.mark.parametrize(
+    "permissions", [7, [7], {"project_access": 7}, {"project_access": {"access_level": "40"}}]
+)
 def test_mirrors_denied_without_a_shown_role_need_one(scene: Scene, permissions: Any) -> None:
     scene.show(permissions=permissions)
     deny_mirrors(scene)
@@ -532,7 +705,10 @@ def test_mirrors_denied_without_a_shown_role_need_one(scene: Scene, permissions:
 
 def test_tags_for_maintainers_and_single_members_are_sound(scene: Scene) -> None:
     scene.parameters |= APPROVES
-    entries = [{"access_level": level, "user_id": None} for level in (0, 40, 50, 60)] + [{"user_id": 7}, {"group_id": 7}]
+    entries = [{"access_level": level, "user_id": None} for level in (0, 40, 50, 60)] + [
+        {"user_id": 7},
+        {"group_id": 7},
+    ]
     listing("protected_tags", rule("*", *entries))(scene)
     assert scene.of("protected-tags").result == "sound"
 
@@ -571,7 +747,9 @@ class Hostile:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Hostile:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -580,20 +758,38 @@ class Hostile:
 
 
 ANSWERS: dict[str, tuple[Answer, str]] = {
-    "page": (lambda _: (200, {"Content-Type": "text/html"}, b"<html>Log in</html>"), "not that of GitLab's API (HTTP 200)"),
-    "gateway's 404": (lambda _: (404, {}, b'{"message": "no Route matched"}'), "not that of GitLab's API (HTTP 404)"),
+    "page": (
+        lambda _: (200, {"Content-Type": "text/html"}, b"<html>Log in</html>"),
+        "not that of GitLab's API (HTTP 200)",
+    ),
+    "gateway's 404": (
+        lambda _: (404, {}, b'{"message": "no Route matched"}'),
+        "not that of GitLab's API (HTTP 404)",
+    ),
     "gateway's 200": (lambda _: (200, {}, b'{"status": "ok"}'), "not as GitLab's API documents it"),
     "list": (lambda _: (200, {}, b"[7]"), "not as GitLab's API documents it"),
-    "gateway's 401": (lambda _: (401, {}, b'{"message": "Unauthorized"}'), "not that of GitLab's API (HTTP 401)"),
-    "unknown route": (lambda _: (404, {}, b'{"error": "404 Not Found"}'), "not that of GitLab's API (HTTP 404)"),
+    "gateway's 401": (
+        lambda _: (401, {}, b'{"message": "Unauthorized"}'),
+        "not that of GitLab's API (HTTP 401)",
+    ),
+    "unknown route": (
+        lambda _: (404, {}, b'{"error": "404 Not Found"}'),
+        "not that of GitLab's API (HTTP 404)",
+    ),
     "huge": (lambda _: (200, {}, b"[" + b" " * 400_000 + b"]"), "larger than"),
     "nested": (lambda _: (200, {}, b"[" * 200_000), "not that of GitLab's API"),
     "not HTTP": (lambda handler: handler.wfile.write(b"SSH-2.0-OpenSSH\r\n\r\n") and None, "not HTTP"),
-    "gateway's words": (lambda _: (401, {}, b'{"message": "token missing at the gateway"}'), "not that of GitLab's API (HTTP 401)"),
+    "gateway's words": (
+        lambda _: (401, {}, b'{"message": "token missing at the gateway"}'),
+        "not that of GitLab's API (HTTP 401)",
+    ),
     "no address": (lambda _: (302, {}, b""), "not as GitLab's API documents it"),
     "closed": (lambda handler: handler.connection.close(), "no connection"),
     "silent": (lambda handler: time.sleep(1), "timed out"),
-    "redirect": (lambda _: (302, {"Location": "https://[::1"}, b""), "redirects to https://[::1, and the token is not sent there"),
+    "redirect": (
+        lambda _: (302, {"Location": "https://[::1"}, b""),
+        "redirects to https://[::1, and the token is not sent there",
+    ),
 }
 
 
@@ -605,7 +801,9 @@ def test_other_answer_is_not_gitlab(scene: Scene, monkeypatch: pytest.MonkeyPatc
     with Hostile(answer) as server:
         scene.use_url(server.url)
         finding = scene.of("gitlab")
-        assert problem in finding.text and finding.result == ("not checked" if name in ("closed", "silent") else "found")
+        assert problem in finding.text and finding.result == (
+            "not checked" if name in ("closed", "silent") else "found"
+        )
         assert len(server.received) == 1
 
 
@@ -645,9 +843,17 @@ sys.exit(max(statuses))
 
 # Responses with the token.
 ECHOES: dict[str, Callable[[str], tuple[int, dict[str, str], Any]]] = {
-    "members": lambda token: (200, {}, {"id": 1, "name": token, token: token, "scopes": [token], "expires_at": token}),
+    "members": lambda token: (
+        200,
+        {},
+        {"id": 1, "name": token, token: token, "scopes": [token], "expires_at": token},
+    ),
     "error": lambda token: (401, {}, {"message": f"401 {token}", "error_description": token}),
-    "redirect": lambda token: (302, {"Location": f"https://{token}@{token}.example.com/{token}/api/v4?{token}"}, token),
+    "redirect": lambda token: (
+        302,
+        {"Location": f"https://{token}@{token}.example.com/{token}/api/v4?{token}"},
+        token,
+    ),
     "page": lambda token: (200, {}, f"<html>{token}</html>"),
 }
 
@@ -669,16 +875,23 @@ def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str) -> 
     with Hostile(answer) as server:
         scene.use_url(server.url)
         given = {"parameters": scene.parameters, "region": scene.aws.region, "account": scene.aws.account_id}
-        started.append(subprocess.Popen([sys.executable, "-c", _PROGRAM], text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env={**scene.aws.environment(), "PYTHONPATH": str(ROOT)}))
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM],
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**scene.aws.environment(), "PYTHONPATH": str(ROOT)},
+            )
+        )
         output, errors = started[0].communicate(json.dumps(given))
     assert started[0].returncode in (0, 1) and "Traceback" not in errors, errors
     # As JSON, and as lines.
     assert "{" in output and re.search("^[a-z]", output, re.MULTILINE)
     assert server.received and all(scene.token in text for text in server.received)
     assert any("token_rows" in text for text in seen)
-    parts = {scene.token[at:at + 6] for at in range(len("glpat-"), len(scene.token) - 5)}
+    parts = {scene.token[at : at + 6] for at in range(len("glpat-"), len(scene.token) - 5)}
     for text in (output, errors, *seen):
         assert not [part for part in parts if part in text], text
 
@@ -689,18 +902,60 @@ def test_token_is_in_no_output_argument_or_variable(scene: Scene, name: str) -> 
 def test_addresses_are_compared_as_the_function_does() -> None:
     for url in ("https://gitlab.com", "https://GitLab.com:443/", " https://gitlab.com// "):
         assert is_same(url, "https://gitlab.com")
-    for url in ("https://gitlab.com.evil.example", "https://gitlab.com:444", "http://gitlab.com", "https://gitlab.com/x", "x"):
+    for url in (
+        "https://gitlab.com.evil.example",
+        "https://gitlab.com:444",
+        "http://gitlab.com",
+        "https://gitlab.com/x",
+        "x",
+    ):
         assert not is_same(url, "https://gitlab.com")
-    for url in ("https://gitlab.example.com:8443/git", "https://gitlab.example.com.", "http://127.0.0.1:80", "http://localhost"):
+    for url in (
+        "https://gitlab.example.com:8443/git",
+        "https://gitlab.example.com.",
+        "http://127.0.0.1:80",
+        "http://localhost",
+    ):
         assert is_usable(url), url
-    for url in ("http://127.1", "http://127.0.0.1.example.com", "https://", "https://a\\b", "https://a b", "https://a?b",
-                "https://a:b", "https://a..b", "https://.a", "https://a.b..", f"https://{'a' * 64}.com", "https://a\0b",
-                "https://gitläb.example.com", "https://a/ä", "https://[::1]", "http://[::1]:1", "https://a/~b"):
+    for url in (
+        "http://127.1",
+        "http://127.0.0.1.example.com",
+        "https://",
+        "https://a\\b",
+        "https://a b",
+        "https://a?b",
+        "https://a:b",
+        "https://a..b",
+        "https://.a",
+        "https://a.b..",
+        f"https://{'a' * 64}.com",
+        "https://a\0b",
+        "https://gitläb.example.com",
+        "https://a/ä",
+        "https://[::1]",
+        "http://[::1]:1",
+        "https://a/~b",
+    ):
         assert not is_usable(url), url
 
 
 def test_token_is_the_member_or_the_whole_value() -> None:
-    for value, token in ((" glpat-a\n", "glpat-a"), ('{"token": "glpat-a ", "other": 1}', "glpat-a"), ("12345678", "12345678")):
+    for value, token in (
+        (" glpat-a\n", "glpat-a"),
+        ('{"token": "glpat-a ", "other": 1}', "glpat-a"),
+        ("12345678", "12345678"),
+    ):
         assert token_in(value) == token
-    for value in ("", "\ufeffglpat-a", "a b", "glpat-ä", '{"token": "a", "token": "b"}', '{"token": 7}', '{"token": "a b"}', "[]", "a\r\nb", "{" * 100_000):
+    for value in (
+        "",
+        "\ufeffglpat-a",
+        "a b",
+        "glpat-ä",
+        '{"token": "a", "token": "b"}',
+        '{"token": 7}',
+        '{"token": "a b"}',
+        "[]",
+        "a\r\nb",
+        "{" * 100_000,
+    ):
         assert token_in(value) is None

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 from botocore.exceptions import ClientError
@@ -17,8 +16,8 @@ from cli.commands import leave, undeploy, upgrade
 from cli.main import COMMANDS
 from cli.shell import ending
 from tests.cli.conftest import EMPTY, FakeAccount, Run, environment_stack, identity, run_program
-from tests.cli.test_machine import OPTIONS
 from tests.cli.test_leave import FakeAws
+from tests.cli.test_machine import OPTIONS
 
 by_each = pytest.mark.parametrize("by", ending.SIGNALS, ids=lambda by: by.name)
 
@@ -26,6 +25,7 @@ by_each = pytest.mark.parametrize("by", ending.SIGNALS, ids=lambda by: by.name)
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """A signal that no script handles fails the test instead of ending it."""
+
     def unhandled(number: int, _: Any) -> None:
         raise AssertionError(f"{signal.Signals(number).name} is not handled")
 
@@ -46,8 +46,9 @@ def sends(by: signal.Signals, then: Callable[..., Any] = lambda *_, **__: None) 
 
 @by_each
 @pytest.mark.parametrize("command", COMMANDS)
-def test_signal_is_one_line_and_status_130(command: str, by: signal.Signals, account: FakeAccount, run: Run,
-                                           monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signal_is_one_line_and_status_130(
+    command: str, by: signal.Signals, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("stack", "stacks", "client"):
         monkeypatch.setattr(account, name, sends(by))
     ended = run(command, *OPTIONS.get(command, []))
@@ -57,17 +58,29 @@ def test_signal_is_one_line_and_status_130(command: str, by: signal.Signals, acc
 
 
 @by_each
-def test_signal_during_a_deletion_or_an_update_is_one_line(by: signal.Signals, account: FakeAccount, run: Run) -> None:
+def test_signal_during_a_deletion_or_an_update_is_one_line(
+    by: signal.Signals, account: FakeAccount, run: Run
+) -> None:
     stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1"
-    account.known["cfn-gitops-dev"] = environment_stack(StackId=stack_id) | identity("dev", ("RenderingSerial", ""), RenderingVersion="1")
+    account.known["cfn-gitops-dev"] = environment_stack(StackId=stack_id) | identity(
+        "dev", ("RenderingSerial", ""), RenderingVersion="1"
+    )
     client = account.session.client.return_value
-    client.delete_stack.side_effect = client.execute_change_set.side_effect = lambda **_: client.configure_mock(
-        **{"describe_stacks.side_effect": sends(by)})
+    client.delete_stack.side_effect = client.execute_change_set.side_effect = lambda **_: (
+        client.configure_mock(**{"describe_stacks.side_effect": sends(by)})
+    )
     ended = run("undeploy", "--yes")
     assert ended.status == 130
-    assert ended.err == "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n"
-    account.known["gitops-dev-a"] = {"StackName": "gitops-dev-a", "StackId": "2", "Tags": [
-        {"Key": "cfn-gitops:stack-id", "Value": stack_id}], "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}
+    assert (
+        ended.err
+        == "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n"
+    )
+    account.known["gitops-dev-a"] = {
+        "StackName": "gitops-dev-a",
+        "StackId": "2",
+        "Tags": [{"Key": "cfn-gitops:stack-id", "Value": stack_id}],
+        "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}],
+    }
     account.show(account.known["gitops-dev-a"])
     client.exceptions.PipelineNotFoundException = KeyError
     client.get_paginator.return_value.paginate.return_value = [EMPTY]
@@ -76,7 +89,9 @@ def test_signal_during_a_deletion_or_an_update_is_one_line(by: signal.Signals, a
 
 
 @by_each
-def test_undeploy_interrupted_at_the_bucket_names_what_is_done(by: signal.Signals, account: FakeAccount, run: Run) -> None:
+def test_undeploy_interrupted_at_the_bucket_names_what_is_done(
+    by: signal.Signals, account: FakeAccount, run: Run
+) -> None:
     """A second run deletes the bucket alone."""
     account.known["cfn-gitops-dev"] = environment_stack()
     account.buckets.add(account.bucket_of("dev"))
@@ -84,8 +99,10 @@ def test_undeploy_interrupted_at_the_bucket_names_what_is_done(by: signal.Signal
     bucket.delete.side_effect = sends(by)
     ended = run("undeploy", "--delete-bucket", "--yes")
     assert ended.status == 130
-    assert ended.err == ("\nInterrupted. Done: stack cfn-gitops-dev is deleted. "
-                         f"Bucket {account.bucket_of('dev')} may have lost objects. Run this again for the rest\n")
+    assert ended.err == (
+        "\nInterrupted. Done: stack cfn-gitops-dev is deleted. "
+        f"Bucket {account.bucket_of('dev')} may have lost objects. Run this again for the rest\n"
+    )
     del account.known["cfn-gitops-dev"]
     bucket.delete.side_effect = None
     ended = run("undeploy", "--delete-bucket", "--yes")
@@ -104,67 +121,104 @@ def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 
 
 @by_each
-@pytest.mark.parametrize("during", ["put_object", "create_change_set", "describe_change_set", "delete_object"])
-def test_signal_leaves_neither_template_nor_change_set(during: str, by: signal.Signals, aws: FakeAws, run: Run,
-                                                       monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "during", ["put_object", "create_change_set", "describe_change_set", "delete_object"]
+)
+def test_signal_leaves_neither_template_nor_change_set(
+    during: str, by: signal.Signals, aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call = getattr(aws, during)
     monkeypatch.setattr(aws, during, sends(by, call))
     # A further signal of the CI host comes during the clean-up.
     delete_change_set = aws.delete_change_set
-    monkeypatch.setattr(aws, "delete_change_set", lambda **given: (
-        sends(signal.SIGTERM)() if aws.calls else None, delete_change_set(**given))[1])
+    monkeypatch.setattr(
+        aws,
+        "delete_change_set",
+        lambda **given: (sends(signal.SIGTERM)() if aws.calls else None, delete_change_set(**given))[1],
+    )
     ended = run("leave", "--env", "prd", "--yes")
     assert ended.status == 130
-    assert "delete code/cfn-gitops-prd/leave.template " in " ".join(aws.calls) + " " and aws.calls[-1] == "delete change set"
+    assert (
+        "delete code/cfn-gitops-prd/leave.template " in " ".join(aws.calls) + " "
+        and aws.calls[-1] == "delete change set"
+    )
     assert not {"execute", "delete the stack"} & set(aws.calls)
     assert ended.err == "\nInterrupted. Nothing was changed\n"
 
 
 @by_each
 @pytest.mark.parametrize("module", [leave, undeploy, upgrade], ids=lambda module: module.__name__)
-def test_signal_at_the_prompt_has_changed_nothing(module: Any, by: signal.Signals, account: FakeAccount, run: Run,
-                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signal_at_the_prompt_has_changed_nothing(
+    module: Any, by: signal.Signals, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     aws = FakeAws(account)
     own = account.known["cfn-gitops-prd"] | identity("prd", RenderingVersion="2")
-    account.known = {"cfn-gitops-prd": own, "gitops-prd-a": {
-        "StackName": "gitops-prd-a", "StackId": "2", "Tags": [
-            {"Key": "cfn-gitops:stack-id", "Value": own["StackId"]}, {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"}],
-        "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}]}}
+    account.known = {
+        "cfn-gitops-prd": own,
+        "gitops-prd-a": {
+            "StackName": "gitops-prd-a",
+            "StackId": "2",
+            "Tags": [
+                {"Key": "cfn-gitops:stack-id", "Value": own["StackId"]},
+                {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"},
+            ],
+            "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}],
+        },
+    }
     own["Parameters"].append({"ParameterKey": "RenderingSerial", "ParameterValue": ""})
-    aws.stacks["cfn-gitops-prd"]["Pipeline"], aws.physical_ids["Pipeline"] = {"Type": "Custom::GitOpsPipeline"}, "gitops-prd-a"
-    monkeypatch.setattr(aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False)
+    aws.stacks["cfn-gitops-prd"]["Pipeline"], aws.physical_ids["Pipeline"] = (
+        {"Type": "Custom::GitOpsPipeline"},
+        "gitops-prd-a",
+    )
+    monkeypatch.setattr(
+        aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False
+    )
     monkeypatch.setattr(aws, "describe_rule", lambda **_: {"State": "ENABLED"}, raising=False)
     monkeypatch.setattr(aws, "get_pipeline_state", lambda **_: {}, raising=False)
-    monkeypatch.setattr(aws, "list_pipeline_executions", lambda **_: {"pipelineExecutionSummaries": []}, raising=False)
+    monkeypatch.setattr(
+        aws, "list_pipeline_executions", lambda **_: {"pipelineExecutionSummaries": []}, raising=False
+    )
     monkeypatch.setattr(module, "confirm", sends(by))
     ended = run(module.__name__.rpartition(".")[2], "--env", "prd")
     assert (ended.status, ended.err, aws.calls) == (130, "\nInterrupted. Nothing was changed\n", [])
 
 
 @by_each
-def test_leave_interrupted_later_names_what_is_done(by: signal.Signals, aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leave_interrupted_later_names_what_is_done(
+    by: signal.Signals, aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second run continues from the deployed template."""
     monkeypatch.setattr(leave, "_INLINE_LIMIT", 100_000)
     aws.add("project-prd-shop", [("MirrorCredential", "Custom::MirrorCredential")])
     delete = leave.delete_stack
     monkeypatch.setattr(leave, "delete_stack", sends(by))
     ended = run("leave", "--env", "prd", "--yes", "project-prd-shop")
-    assert (ended.status, ended.err) == (130, "\nInterrupted. Done: stack project-prd-shop retains its resources. "
-                                              "Run this again for the rest\n")
+    assert (ended.status, ended.err) == (
+        130,
+        "\nInterrupted. Done: stack project-prd-shop retains its resources. Run this again for the rest\n",
+    )
     monkeypatch.setattr(leave, "delete_stack", delete)
     aws.calls = []
     ended = run("leave", "--env", "prd", "--yes", "project-prd-shop")
     assert ended.status == 0 and "update it to keep" not in ended.out and aws.calls == ["delete the stack"]
 
 
-def test_second_run_deletes_the_template_of_a_killed_one(aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_run_deletes_the_template_of_a_killed_one(
+    aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = "cfn-gitops-prd/leave.template"
-    listed = [{"Versions": [{"Key": key, "VersionId": "a"}, {"Key": f"{key}.mine", "VersionId": "b"}]},
-              {"Versions": [{"Key": key, "VersionId": "c"}], "DeleteMarkers": [{"Key": key, "VersionId": "d"}]}]
+    listed = [
+        {"Versions": [{"Key": key, "VersionId": "a"}, {"Key": f"{key}.mine", "VersionId": "b"}]},
+        {"Versions": [{"Key": key, "VersionId": "c"}], "DeleteMarkers": [{"Key": key, "VersionId": "d"}]},
+    ]
     asked: list[Any] = []
-    monkeypatch.setattr(aws, "list_object_versions", lambda **given: (asked.append(given), listed)[1], raising=False)
+    monkeypatch.setattr(
+        aws, "list_object_versions", lambda **given: (asked.append(given), listed)[1], raising=False
+    )
     # The killed run has updated the stack.
-    resources = {name: {**each, "DeletionPolicy": "Retain"} for name, each in aws.stacks["cfn-gitops-prd"].items()}
+    resources = {
+        name: {**each, "DeletionPolicy": "Retain"} for name, each in aws.stacks["cfn-gitops-prd"].items()
+    }
     del resources["Function"]["DeletionPolicy"]
     resources["Function"]["Properties"] = {"Code": aws.code}
     aws.stacks["cfn-gitops-prd"] = resources | {leave._ADDED: {"Type": leave._ADDED_TYPE}}
@@ -177,7 +231,9 @@ def test_second_run_deletes_the_template_of_a_killed_one(aws: FakeAws, run: Run,
 
     monkeypatch.setattr(aws, "delete_object", denied)
     ended = run("leave", "--env", "prd", "--yes")
-    assert ended.status == 0 and f"may be left at s3://code/{key}: An error occurred (AccessDenied)" in ended.out
+    assert (
+        ended.status == 0 and f"may be left at s3://code/{key}: An error occurred (AccessDenied)" in ended.out
+    )
 
 
 def test_second_interrupt_by_a_person_ends_the_clean_up() -> None:
@@ -192,8 +248,13 @@ def test_second_interrupt_by_a_person_ends_the_clean_up() -> None:
     assert ending.entry("A sentence")(main)() == 130
 
 
-@pytest.mark.parametrize("runs", ["sys.exit(ending.entry('A sentence')(main)())",
-                                  "with console.ending_at_interrupt('A sentence'): main()"])
+@pytest.mark.parametrize(
+    "runs",
+    [
+        "sys.exit(ending.entry('A sentence')(main)())",
+        "with console.ending_at_interrupt('A sentence'): main()",
+    ],
+)
 def test_signal_in_a_finalizer_still_interrupts(runs: str) -> None:
     ran = run_program(f"""
 import os, signal, threading

@@ -1,8 +1,7 @@
-"""Stacks of others: names, tags and outputs that anyone may choose who may create stacks. They stop no command."""
+"""Stacks of others: names, tags and outputs that anyone may choose who may create stacks. They stop no
+command."""
 
 import argparse
-import io
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,31 +17,54 @@ from tests.cli.conftest import EMPTY, FUNCTION, FakeAccount, Run, environment_st
 OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"
 PROJECT = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-shop/1a2b"
 GONE = "arn:aws:cloudformation:eu-central-1:111122223333:stack/gone/1a2b"
-NOT_IDS = ["noslash", "", "/", "arn", "a/b/c", "arn:aws:s3:::bucket/key/1", OWN.replace("stack/", "stackset/"), f"{OWN}/2", f"x{OWN}",
-           f"{OWN}\n", OWN.replace("cfn-gitops-dev", "\x1b[2J"), OWN.replace("111122223333", "1"), "x" * 100_000]
+NOT_IDS = [
+    "noslash",
+    "",
+    "/",
+    "arn",
+    "a/b/c",
+    "arn:aws:s3:::bucket/key/1",
+    OWN.replace("stack/", "stackset/"),
+    f"{OWN}/2",
+    f"x{OWN}",
+    f"{OWN}\n",
+    OWN.replace("cfn-gitops-dev", "\x1b[2J"),
+    OWN.replace("111122223333", "1"),
+    "x" * 100_000,
+]
 NETWORK = EndpointConnectionError(endpoint_url="https://example.com")
 DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Anything")
 
 
 def stack(name: str, stack_id: str = "", owner: str | None = None, **outputs: str) -> dict[str, Any]:
-    return {"StackName": name, "StackId": stack_id or f"arn:of/{name}", "StackStatus": "CREATE_COMPLETE",
-            "Tags": [] if owner is None else [{"Key": "cfn-gitops:stack-id", "Value": owner}],
-            "Parameters": [{"ParameterKey": "RenderingSerial", "ParameterValue": ""}],
-            "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
+    return {
+        "StackName": name,
+        "StackId": stack_id or f"arn:of/{name}",
+        "StackStatus": "CREATE_COMPLETE",
+        "Tags": [] if owner is None else [{"Key": "cfn-gitops:stack-id", "Value": owner}],
+        "Parameters": [{"ParameterKey": "RenderingSerial", "ParameterValue": ""}],
+        "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
+    }
 
 
 @pytest.fixture
 def stacks(account: FakeAccount) -> FakeAccount:
     """An environment and a project with an outdated pipeline."""
-    for each in (own(RenderingVersion="2"), stack("project-dev-shop", PROJECT),
-                 stack("gitops-dev-shop", owner=PROJECT, RenderingVersion="1", PipelineName="shop")):
+    for each in (
+        own(RenderingVersion="2"),
+        stack("project-dev-shop", PROJECT),
+        stack("gitops-dev-shop", owner=PROJECT, RenderingVersion="1", PipelineName="shop"),
+    ):
         account.known[each["StackName"]] = each
     account.show(account.known["gitops-dev-shop"])
     client = account.session.client.return_value
     client.exceptions.PipelineNotFoundException = KeyError
     client.get_paginator.return_value.paginate.return_value = [EMPTY]
 
-    client.create_change_set.side_effect = lambda *, StackName, **_: {"Id": f"{StackName}/change-set", "StackId": StackName}
+    client.create_change_set.side_effect = lambda *, StackName, **_: {
+        "Id": f"{StackName}/change-set",
+        "StackId": StackName,
+    }
 
     def executed(*, StackName: str, ChangeSetName: str, ClientRequestToken: str) -> None:
         """The function renders the pipelines of the updated stack."""
@@ -68,8 +90,9 @@ def refusal(environment: Environment, keeps: bool = False) -> str:
 
 
 @pytest.mark.parametrize("tag", NOT_IDS, ids=lambda tag: tag[:20])
-def test_tag_that_is_no_stack_id_has_no_owner(tag: str, stacks: FakeAccount, environment: Environment, run: Run,
-                                              capsys: pytest.CaptureFixture[str]) -> None:
+def test_tag_that_is_no_stack_id_has_no_owner(
+    tag: str, stacks: FakeAccount, environment: Environment, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     evil = stack("gitops-dev-evil", owner=tag, RenderingVersion="x")
     stacks.known["gitops-dev-evil"] = evil
     del stacks.known["gitops-dev-shop"]
@@ -80,13 +103,25 @@ def test_tag_that_is_no_stack_id_has_no_owner(tag: str, stacks: FakeAccount, env
     assert run("upgrade", "--yes").status == 0
 
 
-@pytest.mark.parametrize("outputs", [
-    {"RenderingVersion": "x", "PipelineName": "a"}, {"RenderingVersion": "", "PipelineName": "a"}, {"RenderingVersion": "-1"},
-    {"RenderingVersion": "1.0"}, {"RenderingVersion": "\u00b2"}, {"RenderingVersion": "9" * 5000}, {"RenderingVersion": "1"}, {},
-    {"PipelineName": ""}], ids=lambda outputs: str(outputs)[:30])
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"RenderingVersion": "x", "PipelineName": "a"},
+        {"RenderingVersion": "", "PipelineName": "a"},
+        {"RenderingVersion": "-1"},
+        {"RenderingVersion": "1.0"},
+        {"RenderingVersion": "\u00b2"},
+        {"RenderingVersion": "9" * 5000},
+        {"RenderingVersion": "1"},
+        {},
+        {"PipelineName": ""},
+    ],
+    ids=lambda outputs: str(outputs)[:30],
+)
 @pytest.mark.parametrize("owner", [PROJECT, OWN, GONE], ids=["project", "own", "gone"])
-def test_unreadable_outputs_leave_only_their_stack(outputs: dict[str, str], owner: str, stacks: FakeAccount,
-                                                   run: Run) -> None:
+def test_unreadable_outputs_leave_only_their_stack(
+    outputs: dict[str, str], owner: str, stacks: FakeAccount, run: Run
+) -> None:
     stacks.known = {"gitops-dev-evil": stack("gitops-dev-evil", owner=owner, **outputs), **stacks.known}
     ended = run("upgrade", "--yes")
     printed = ended.out
@@ -101,17 +136,25 @@ def test_environment_without_a_version_is_named(version: str | None, stacks: Fak
     outputs = {} if version is None else {"RenderingVersion": version}
     stacks.known["cfn-gitops-dev"] = own(**outputs)
     ended = run("upgrade", "--yes")
-    assert (ended.status, ended.err) == (1, "stack cfn-gitops-dev has no output RenderingVersion. Deploy this version of it first: "
-                                            "sam deploy --config-env dev\n")
+    assert (ended.status, ended.err) == (
+        1,
+        (
+            "stack cfn-gitops-dev has no output RenderingVersion. Deploy this version of it first: "
+            "sam deploy --config-env dev\n"
+        ),
+    )
 
 
 @pytest.mark.parametrize("error", [NETWORK, DENIED])
 @pytest.mark.parametrize("call", ["delete_change_set", "create_change_set", "execute_change_set"])
-def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, error: Exception, stacks: FakeAccount,
-                                                                 run: Run) -> None:
+def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(
+    call: str, error: Exception, stacks: FakeAccount, run: Run
+) -> None:
     second = PROJECT.replace("shop", "other")
-    stacks.known |= {"project-dev-other": stack("project-dev-other", second),
-                     "gitops-dev-other": stack("gitops-dev-other", owner=second, PipelineName="other")}
+    stacks.known |= {
+        "project-dev-other": stack("project-dev-other", second),
+        "gitops-dev-other": stack("gitops-dev-other", owner=second, PipelineName="other"),
+    }
     stacks.show(stacks.known["gitops-dev-other"])
     called = getattr(stacks.session.client.return_value, call)
     errors, answer = [error], called.side_effect or (lambda **_: None)
@@ -125,12 +168,17 @@ def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(call: str, erro
     ended = run("upgrade", "--yes")
     printed = ended.out
     assert ended.status == 1
-    assert "LEFT    gitops-dev-shop: " in printed and ("is denied: no. " in printed or "does not answer. " in printed) and "ok      gitops-dev-other: version 2" in printed
+    assert (
+        "LEFT    gitops-dev-shop: " in printed
+        and ("is denied: no. " in printed or "does not answer. " in printed)
+        and "ok      gitops-dev-other: version 2" in printed
+    )
 
 
 @pytest.mark.parametrize("owner", [GONE, PROJECT], ids=["gone", "retained"])
-def test_stack_that_no_resource_owns_blocks_only_with_a_role(owner: str, stacks: FakeAccount, environment: Environment,
-                                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_stack_that_no_resource_owns_blocks_only_with_a_role(
+    owner: str, stacks: FakeAccount, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
     child = stacks.known["gitops-dev-shop"] = stack("gitops-dev-shop", owner=owner)
     stacks.resources.clear()
     for role in ("role-dev-cfn-gitops", "role-prd-cfn-gitops-provisioning", "mine"):
@@ -138,7 +186,10 @@ def test_stack_that_no_resource_owns_blocks_only_with_a_role(owner: str, stacks:
         assert refusal(environment) == "" and "shop" not in capsys.readouterr().out
     # No stack can be deleted first.
     child["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-cfn-gitops-provisioning"
-    assert "nothing is deleted, because gitops-dev-shop may need role-dev-codedeploy-cfn or another role" in refusal(environment)
+    assert (
+        "nothing is deleted, because gitops-dev-shop may need role-dev-codedeploy-cfn or another role"
+        in refusal(environment)
+    )
     assert "- stack gitops-dev-shop: stays, no stack owns it" in capsys.readouterr().out
     assert refusal(environment, keeps=True) == ""
 
@@ -146,40 +197,70 @@ def test_stack_that_no_resource_owns_blocks_only_with_a_role(owner: str, stacks:
 # A table of others that the tags of a stack name, and custom resources of their own functions.
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:topic"
 NOT_OWNED: dict[str, dict[str, Any]] = {
-    "table": {"ResourceType": "AWS::DynamoDB::Table"}, "credential": {"ResourceType": "Custom::MirrorCredential"},
-    "another physical ID": {"PhysicalResourceId": "gitops-dev-other"}, "deleted": {"ResourceStatus": "DELETE_COMPLETE"},
-    "retained": {"ResourceStatus": "DELETE_SKIPPED"}, "topic": {"token": TOPIC},
-    "parameter": {"token": {"Ref": "Token"}}}
+    "table": {"ResourceType": "AWS::DynamoDB::Table"},
+    "credential": {"ResourceType": "Custom::MirrorCredential"},
+    "another physical ID": {"PhysicalResourceId": "gitops-dev-other"},
+    "deleted": {"ResourceStatus": "DELETE_COMPLETE"},
+    "retained": {"ResourceStatus": "DELETE_SKIPPED"},
+    "topic": {"token": TOPIC},
+    "parameter": {"token": {"Ref": "Token"}},
+}
 
 
 # claim: no-command-names-a-stack-of-others-for-deletion
 @pytest.mark.parametrize("form", NOT_OWNED)
-def test_resource_of_others_is_neither_updated_nor_named_for_deletion(form: str, stacks: FakeAccount, environment: Environment, run: Run,
-                                                                     capsys: pytest.CaptureFixture[str]) -> None:
+def test_resource_of_others_is_neither_updated_nor_named_for_deletion(
+    form: str, stacks: FakeAccount, environment: Environment, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     how = dict(NOT_OWNED[form])
     ledger = PROJECT.replace("project-dev-shop", "payments-prd")
     evil = stack("gitops-dev-evil", owner=ledger, PipelineName="a")
-    stacks.known = {each["StackName"]: each for each in (own(RenderingVersion="2"), stack("payments-prd", ledger), evil)}
-    stacks.known["payments-prd"]["Parameters"].append({"ParameterKey": "Token", "ParameterValue": FUNCTION.replace("cfn-", "other-")})
+    stacks.known = {
+        each["StackName"]: each for each in (own(RenderingVersion="2"), stack("payments-prd", ledger), evil)
+    }
+    stacks.known["payments-prd"]["Parameters"].append(
+        {"ParameterKey": "Token", "ParameterValue": FUNCTION.replace("cfn-", "other-")}
+    )
     stacks.show(evil, how.pop("token", None), "Ledger", **how)
     assert refusal(environment) == "" and "payments-prd" not in capsys.readouterr().out
     ended = run("upgrade", "--yes")
     assert ended.status == 1 and not stacks.session.client.return_value.create_change_set.called
-    assert re.search("LEFT    gitops-dev-evil: it.* resource Ledger of stack payments-prd, which has .*Delete it if it is not of cfn-gitops",
-                     ended.out)
+    assert re.search(
+        "LEFT    gitops-dev-evil: it.* resource Ledger of stack payments-prd, which has .*Delete it if it is"
+        " not of cfn-gitops",
+        ended.out,
+    )
     assert leave.hidden_users(environment, []) == {}
 
 
-@pytest.mark.parametrize("token", [{"Fn::GetAtt": ["Other", "Token"]}, {"Ref": "Token"}, "{{resolve:ssm:/token}}", {"Fn::Sub": "arn"},
-                                   {"Fn::ImportValue": "another"}, f"{FUNCTION}:1"], ids=str)
-def test_owner_whose_token_is_not_known_may_need_the_function(token: Any, stacks: FakeAccount, environment: Environment, run: Run) -> None:
+@pytest.mark.parametrize(
+    "token",
+    [
+        {"Fn::GetAtt": ["Other", "Token"]},
+        {"Ref": "Token"},
+        "{{resolve:ssm:/token}}",
+        {"Fn::Sub": "arn"},
+        {"Fn::ImportValue": "another"},
+        f"{FUNCTION}:1",
+    ],
+    ids=str,
+)
+def test_owner_whose_token_is_not_known_may_need_the_function(
+    token: Any, stacks: FakeAccount, environment: Environment, run: Run
+) -> None:
     # CloudFormation shows the value of a parameter with NoEcho so.
     stacks.known["project-dev-shop"]["Parameters"].append({"ParameterKey": "Token", "ParameterValue": "****"})
     stacks.show(stacks.known["gitops-dev-shop"], token)
-    assert "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev" in refusal(environment, keeps=True)
+    assert "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev" in refusal(
+        environment, keeps=True
+    )
     assert "Otherwise remove the tags of the stack that names it" in refusal(environment, keeps=True)
     ended = run("upgrade", "--yes")
-    assert ended.status == 1 and "LEFT    gitops-dev-shop: it is resource Pipeline of stack project-dev-shop: its ServiceToken" in ended.out
+    assert (
+        ended.status == 1
+        and "LEFT    gitops-dev-shop: it is resource Pipeline of stack project-dev-shop: its ServiceToken"
+        in ended.out
+    )
     assert "let its owner deploy it with RenderingSerial=2" in ended.out
     assert not stacks.session.client.return_value.create_change_set.called
 
@@ -188,45 +269,79 @@ def test_owner_in_progress_is_waited_for(stacks: FakeAccount, environment: Envir
     stacks.resources.clear()
     assert refusal(environment, keeps=True) == ""
     stacks.known["project-dev-shop"]["StackStatus"] = "CREATE_IN_PROGRESS"
-    assert refusal(environment, keeps=True) == (
-        "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev. Wait for the end of the operation that changes "
-        "gitops-dev-shop, and run this again")
+    assert (
+        refusal(environment, keeps=True)
+        == "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev. Wait for the end of"
+        " the operation that changes gitops-dev-shop, and run this again"
+    )
     assert "which is changed now. Wait for its end, and run this again\n" in run("upgrade", "--yes").out
-    assert leave.hidden_users(environment, [])["project-dev-shop"].endswith("changed now. Wait for its end, and run this again")
+    assert leave.hidden_users(environment, [])["project-dev-shop"].endswith(
+        "changed now. Wait for its end, and run this again"
+    )
 
 
-def test_owner_that_needs_the_function_is_named_with_its_command(stacks: FakeAccount, environment: Environment,
-                                                                 capsys: pytest.CaptureFixture[str]) -> None:
-    infra = stacks.known["gitops-dev-infra"] = stack("gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra")
+def test_owner_that_needs_the_function_is_named_with_its_command(
+    stacks: FakeAccount, environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    infra = stacks.known["gitops-dev-infra"] = stack(
+        "gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra"
+    )
     # Another token would not keep the environment's stack from deleting it.
     stacks.show(infra, {"Fn::GetAtt": ["Function", "Arn"]})
     reason = refusal(environment, keeps=True)
-    assert ("- stack gitops-dev-infra: will be deleted with it\n- stack gitops-dev-shop: belongs to project-dev-shop\n"
-            ) in capsys.readouterr().out
-    assert reason == ("nothing is deleted, because project-dev-shop may need stack cfn-gitops-dev. Delete the stacks of projects: "
-                      "aws cloudformation delete-stack --stack-name project-dev-shop")
+    assert (
+        "- stack gitops-dev-infra: will be deleted with it\n- stack gitops-dev-shop: belongs to"
+        " project-dev-shop\n" in capsys.readouterr().out
+    )
+    assert (
+        reason
+        == "nothing is deleted, because project-dev-shop may need stack cfn-gitops-dev. Delete the stacks of"
+        " projects: aws cloudformation delete-stack --stack-name project-dev-shop"
+    )
 
 
-def test_role_of_another_name_is_not_that_of_the_environment(stacks: FakeAccount, environment: Environment) -> None:
+def test_role_of_another_name_is_not_that_of_the_environment(
+    stacks: FakeAccount, environment: Environment
+) -> None:
     del stacks.known["gitops-dev-shop"]
-    for arn in ("111122223333:role/path/role-dev-codedeploy-cfn", "111122223333:role/my-role-dev-codedeploy-cfn",
-                "444455556666:role/role-dev-codedeploy-cfn"):
+    for arn in (
+        "111122223333:role/path/role-dev-codedeploy-cfn",
+        "111122223333:role/my-role-dev-codedeploy-cfn",
+        "444455556666:role/role-dev-codedeploy-cfn",
+    ):
         stacks.known["mine"] = stack("mine") | {"RoleARN": f"arn:aws:iam::{arn}"}
         assert refusal(environment) == ""
     stacks.known["mine"]["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-codedeploy-cfn"
     assert refusal(environment)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("dev = {", "samconfig.toml is not read: .*end of document"), ("\ndev = {]", "samconfig.toml is not read: .*line 2, column 8"),
-    (b"a\n b\xff", "samconfig.toml is not read: .*line 2, column 3"),
-    (None, "there is no samconfig.toml in "), ("[dev]", "lacks stack_name"), ("[dev]\nglobal = 1", "lacks stack_name"),
-    ("[dev.global.parameters]\nstack_name = 1", "stack_name of .* is not read"), ("dev = 1", "has no environment dev"),
-    ("[dev.global.parameters]\nstack_name = 'a'", "lacks EnvID"),
-    *((f"[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides = {value}", "is not read by this command")
-      for value in ("['EnvID=\"b']", "[1]", "1", "true", "[['a=b']]", "['EnvID']"))])
-def test_samconfig_that_is_not_read_is_one_sentence(content: str | bytes | None, message: str, folder: Path,
-                                                    account: FakeAccount, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("dev = {", "samconfig.toml is not read: .*end of document"),
+        ("\ndev = {]", "samconfig.toml is not read: .*line 2, column 8"),
+        (b"a\n b\xff", "samconfig.toml is not read: .*line 2, column 3"),
+        (None, "there is no samconfig.toml in "),
+        ("[dev]", "lacks stack_name"),
+        ("[dev]\nglobal = 1", "lacks stack_name"),
+        ("[dev.global.parameters]\nstack_name = 1", "stack_name of .* is not read"),
+        ("dev = 1", "has no environment dev"),
+        ("[dev.global.parameters]\nstack_name = 'a'", "lacks EnvID"),
+        *(
+            (
+                (
+                    "[dev.global.parameters]\nstack_name = 'a'\n[dev.deploy.parameters]\nparameter_overrides"
+                    f" = {value}"
+                ),
+                "is not read by this command",
+            )
+            for value in ("['EnvID=\"b']", "[1]", "1", "true", "[['a=b']]", "['EnvID']")
+        ),
+    ],
+)
+def test_samconfig_that_is_not_read_is_one_sentence(
+    content: str | bytes | None, message: str, folder: Path, account: FakeAccount, run: Run
+) -> None:
     path = folder / "samconfig.toml"
     path.unlink()
     if content is not None:

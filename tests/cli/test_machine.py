@@ -1,4 +1,5 @@
-"""Every subcommand on a machine that is not set up: one line with the problem and the remedy, and never a traceback."""
+"""Every subcommand on a machine that is not set up: one line with the problem and the remedy, and never a
+traceback."""
 
 import hashlib
 import itertools
@@ -28,8 +29,15 @@ PASSWORD = "s3cret-of-the-proxy"
 KEY = "wJalrXUtnFEMI-K7MDENG"
 SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 # Those that change something do not ask.
-OPTIONS = {**dict.fromkeys(("approve", "reject"), ["shop", "--yes"]), "undo": ["shop", "--to", "4f2a9c1b", "--yes"], "freeze": ["--all", "--yes", "--reason", "sale"],
-           "thaw": ["shop", "--yes"], "upgrade": ["--yes"], "leave": ["--yes"], "undeploy": ["--yes", "--delete-bucket"]}
+OPTIONS = {
+    **dict.fromkeys(("approve", "reject"), ["shop", "--yes"]),
+    "undo": ["shop", "--to", "4f2a9c1b", "--yes"],
+    "freeze": ["--all", "--yes", "--reason", "sale"],
+    "thaw": ["shop", "--yes"],
+    "upgrade": ["--yes"],
+    "leave": ["--yes"],
+    "undeploy": ["--yes", "--delete-bucket"],
+}
 SSO = """[profile work]
 sso_session = company
 sso_account_id = 111122223333
@@ -56,11 +64,24 @@ def aws_over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer
 
 
 @pytest.fixture
-def machine(aws: AwsServer, folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
-            request: pytest.FixtureRequest) -> Iterator[Machine]:
+def machine(
+    aws: AwsServer,
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Machine]:
     made = Machine(aws, tmp_path_factory.mktemp("home"), folder, monkeypatch)
-    made.set(HOME=str(made.home), AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY=KEY, AWS_REGION="eu-central-1",
-             AWS_DEFAULT_REGION="eu-central-1", AWS_ENDPOINT_URL=aws.url, AWS_EC2_METADATA_DISABLED="true", AWS_MAX_ATTEMPTS="1")
+    made.set(
+        HOME=str(made.home),
+        AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
+        AWS_SECRET_ACCESS_KEY=KEY,
+        AWS_REGION="eu-central-1",
+        AWS_DEFAULT_REGION="eu-central-1",
+        AWS_ENDPOINT_URL=aws.url,
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_MAX_ATTEMPTS="1",
+    )
     made.wait_for_answers(60)
     before = aws.identity, aws.other
     yield made
@@ -89,6 +110,7 @@ def in_samconfig(content: str | bytes) -> Callable[[Machine], None]:
 
 def over(path: str, then: Callable[[Path], Any]) -> Callable[[Machine], None]:
     """Something else in the place of samconfig.toml."""
+
     def arrange(machine: Machine) -> None:
         (machine.folder / path).unlink()
         then(machine.folder / path)
@@ -114,7 +136,11 @@ def proxy(address: str) -> Callable[[Machine], None]:
     def arrange(machine: Machine) -> None:
         machine.unset("AWS_ENDPOINT_URL")
         machine.wait_for_answers(0.2)
-        machine.set(HTTPS_PROXY=address.format(closed=machine.closed_port(), silent=machine.silent_port(), password=PASSWORD))
+        machine.set(
+            HTTPS_PROXY=address.format(
+                closed=machine.closed_port(), silent=machine.silent_port(), password=PASSWORD
+            )
+        )
 
     return arrange
 
@@ -134,150 +160,287 @@ TROUBLES: dict[str, Trouble] = {
     # The profile and its credentials.
     "unknown profile": Trouble(
         lambda machine: machine.config("[profile production]\n", "prodution"),
-        "no profile prodution in .* Did you mean production[?] Correct --profile, profile in samconfig.toml, or AWS_PROFILE: production", 2),
+        "no profile prodution in .* Did you mean production[?] Correct --profile, profile in samconfig.toml,"
+        " or AWS_PROFILE: production",
+        2,
+    ),
     "unknown profile as an option": Trouble(
-        lambda machine: machine.config("[profile production]\n"), "Did you mean production[?]", 2,
-        arguments=("--profile", "prodution")),
+        lambda machine: machine.config("[profile production]\n"),
+        "Did you mean production[?]",
+        2,
+        arguments=("--profile", "prodution"),
+    ),
     "no profile at all": Trouble(
-        lambda machine: machine.set(AWS_PROFILE="work"), "no profile work in .* Create one: `aws configure sso`. Or remove it from --profile", 2),
+        lambda machine: machine.set(AWS_PROFILE="work"),
+        "no profile work in .* Create one: `aws configure sso`. Or remove it from --profile",
+        2,
+    ),
     "no credentials": Trouble(
-        lambda machine: machine.config(""), f"no AWS credentials: Unable to locate credentials. {LOG_IN}"),
+        lambda machine: machine.config(""), f"no AWS credentials: Unable to locate credentials. {LOG_IN}"
+    ),
     "half of the credentials": Trouble(
-        lambda machine: machine.unset("AWS_SECRET_ACCESS_KEY"), f"missing: AWS_SECRET_ACCESS_KEY. {LOG_IN}"),
-    "expired credentials": Trouble(answers(403, "ExpiredToken", "The security token included in the request is expired"),
-                                   f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}.* those of AWS_ACCESS_KEY_ID, set that .* again, or unset"),
-    "unknown key": Trouble(answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
-                           f"AWS does not know these credentials in this region .*{LOG_IN}"),
-    "wrong secret key": Trouble(answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
-                                "the secret access key does not belong to the access key. Correct it in ~/.aws/credentials or AWS_SECRET_ACCESS_KEY"),
+        lambda machine: machine.unset("AWS_SECRET_ACCESS_KEY"), f"missing: AWS_SECRET_ACCESS_KEY. {LOG_IN}"
+    ),
+    "expired credentials": Trouble(
+        answers(403, "ExpiredToken", "The security token included in the request is expired"),
+        f"the credentials have expired \\(ExpiredToken\\). {LOG_IN}.* those of AWS_ACCESS_KEY_ID, set that .*"
+        " again, or unset",
+    ),
+    "unknown key": Trouble(
+        answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
+        f"AWS does not know these credentials in this region .*{LOG_IN}",
+    ),
+    "wrong secret key": Trouble(
+        answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
+        "the secret access key does not belong to the access key. Correct it in ~/.aws/credentials or"
+        " AWS_SECRET_ACCESS_KEY",
+    ),
     "no SSO login": Trouble(
-        lambda machine: machine.config(SSO, "work"), f"the login has expired, or there is none yet: .*{LOG_IN}"),
+        lambda machine: machine.config(SSO, "work"),
+        f"the login has expired, or there is none yet: .*{LOG_IN}",
+    ),
     "SSO session that does not exist": Trouble(
         lambda machine: machine.config(SSO.replace("[sso-session company", "[sso-session other"), "work"),
-        "a profile of ~/.aws/config is wrong: .*sso-session does not exist.* Correct it", 2),
+        "a profile of ~/.aws/config is wrong: .*sso-session does not exist.* Correct it",
+        2,
+    ),
     "source profile that does not exist": Trouble(
-        lambda machine: machine.config("[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = hom\n", "work"),
-        'a profile of ~/.aws/config is wrong: .*"hom".* Correct it', 2),
+        lambda machine: machine.config(
+            "[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = hom\n", "work"
+        ),
+        'a profile of ~/.aws/config is wrong: .*"hom".* Correct it',
+        2,
+    ),
     "credential_process that fails": Trouble(
-        lambda machine: machine.config("[profile work]\ncredential_process = sh -c 'echo not today; exit 3' \n".replace(
-            "echo not today", "printf \"not\\\\ntoday\" >&2"), "work"), f"no AWS credentials: .*not.*today.*{LOG_IN}"),
-    **{f"credential_process with {name}": Trouble(
-        lambda machine, command=command: machine.config(f"[profile work]\ncredential_process = {command}\n", "work"),
-        f"{line}.* `aws sts get-caller-identity` shows whether it works", status)
-       for name, command, line, status in [("no program", "nosuch-program", "the AWS configuration is not read: .*nosuch-program", 2),
-                                           ("another output", "echo hello", "the AWS configuration is not read: ", 2),
-                                           ("a list", "echo []", "the AWS configuration is not read: ", 2),
-                                           ("no key", "echo {\\\"Version\\\":1}", "no AWS credentials: .*AccessKeyId", 3)]},
+        lambda machine: machine.config(
+            "[profile work]\ncredential_process = sh -c 'echo not today; exit 3' \n".replace(
+                "echo not today", 'printf "not\\\\ntoday" >&2'
+            ),
+            "work",
+        ),
+        f"no AWS credentials: .*not.*today.*{LOG_IN}",
+    ),
+    **{
+        f"credential_process with {name}": Trouble(
+            lambda machine, command=command: machine.config(
+                f"[profile work]\ncredential_process = {command}\n", "work"
+            ),
+            f"{line}.* `aws sts get-caller-identity` shows whether it works",
+            status,
+        )
+        for name, command, line, status in [
+            ("no program", "nosuch-program", "the AWS configuration is not read: .*nosuch-program", 2),
+            ("another output", "echo hello", "the AWS configuration is not read: ", 2),
+            ("a list", "echo []", "the AWS configuration is not read: ", 2),
+            ("no key", 'echo {\\"Version\\":1}', "no AWS credentials: .*AccessKeyId", 3),
+        ]
+    },
     "no token of a web identity": Trouble(
-        lambda machine: (machine.config(""), machine.set(AWS_WEB_IDENTITY_TOKEN_FILE="/nosuch", AWS_ROLE_ARN="arn:aws:iam::1:role/a")),
-        "the AWS configuration is not read: .*/nosuch", 2),
+        lambda machine: (
+            machine.config(""),
+            machine.set(AWS_WEB_IDENTITY_TOKEN_FILE="/nosuch", AWS_ROLE_ARN="arn:aws:iam::1:role/a"),
+        ),
+        "the AWS configuration is not read: .*/nosuch",
+        2,
+    ),
     "broken config": Trouble(
         lambda machine: machine.config(f"[default]\naws_access_key_id = a\naws_secret_access_key {KEY}\n"),
-        "/.aws/config is not read \\(at line 3\\). Correct the file", 2),
+        "/.aws/config is not read \\(at line 3\\). Correct the file",
+        2,
+    ),
     "config without a section": Trouble(
-        lambda machine: machine.config(f"{KEY}\n"), "/.aws/config is not read \\(at line 1\\). ", 2),
+        lambda machine: machine.config(f"{KEY}\n"), "/.aws/config is not read \\(at line 1\\). ", 2
+    ),
     "wrong number in a variable": Trouble(
-        lambda machine: machine.set(AWS_MAX_ATTEMPTS="many"), "the AWS configuration is not read: .*'many'", 2),
-    "wrong address in a variable": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL="example"),
-                                           "the AWS configuration is not read: Invalid endpoint: example", 2),
+        lambda machine: machine.set(AWS_MAX_ATTEMPTS="many"), "the AWS configuration is not read: .*'many'", 2
+    ),
+    "wrong address in a variable": Trouble(
+        lambda machine: machine.set(AWS_ENDPOINT_URL="example"),
+        "the AWS configuration is not read: Invalid endpoint: example",
+        2,
+    ),
     # The region.
     "no region": Trouble(
         lambda machine: machine.unset("AWS_REGION", "AWS_DEFAULT_REGION"),
-        "no region is set. Name it with --region, or set AWS_REGION", 2),
-    "text that is no region": Trouble(lambda machine: None, "no region has this name: .*'eu central'.* Correct --region, region in samconfig.toml", 2,
-                                      arguments=("--region", "eu central")),
-    "unknown region": Trouble(without_names("eu-centrall-1"), "eu-centrall-1 is not a region that this version knows. "
-                              "Did you mean eu-central-1[?] Correct --region, region in samconfig.toml, AWS_REGION, or the profile's region", 2),
+        "no region is set. Name it with --region, or set AWS_REGION",
+        2,
+    ),
+    "text that is no region": Trouble(
+        lambda machine: None,
+        "no region has this name: .*'eu central'.* Correct --region, region in samconfig.toml",
+        2,
+        arguments=("--region", "eu central"),
+    ),
+    "unknown region": Trouble(
+        without_names("eu-centrall-1"),
+        "eu-centrall-1 is not a region that this version knows. Did you mean eu-central-1[?] Correct"
+        " --region, region in samconfig.toml, AWS_REGION, or the profile's region",
+        2,
+    ),
     # The network.
     "no network": Trouble(
-        without_names(), f"sts.eu-central-1.amazonaws.com does not answer. {NETWORK}, and HTTPS_PROXY if it needs one"),
-    "connection refused": Trouble(lambda machine: machine.set(AWS_ENDPOINT_URL=f"http://127.0.0.1:{machine.closed_port()}"),
-                                  f"127.0.0.1 does not answer. {NETWORK}.* AWS_ENDPOINT_URL chooses this host"),
+        without_names(),
+        f"sts.eu-central-1.amazonaws.com does not answer. {NETWORK}, and HTTPS_PROXY if it needs one",
+    ),
+    "connection refused": Trouble(
+        lambda machine: machine.set(AWS_ENDPOINT_URL=f"http://127.0.0.1:{machine.closed_port()}"),
+        f"127.0.0.1 does not answer. {NETWORK}.* AWS_ENDPOINT_URL chooses this host",
+    ),
     "FIPS in a region without it": Trouble(
         lambda machine: (without_names()(machine), machine.set(AWS_USE_FIPS_ENDPOINT="true")),
-        f"sts-fips.eu-central-1.amazonaws.com does not answer. {NETWORK}.* AWS_USE_FIPS_ENDPOINT chooses this host"),
+        f"sts-fips.eu-central-1.amazonaws.com does not answer. {NETWORK}.* AWS_USE_FIPS_ENDPOINT chooses this"
+        " host",
+    ),
     "FIPS of a profile": Trouble(
-        lambda machine: (without_names()(machine), machine.config(f"[profile work]\naws_access_key_id = a\naws_secret_access_key = {KEY}\n"
-                                                                  "use_fips_endpoint = true\n", "work")),
-        "sts-fips.eu-central-1.amazonaws.com does not answer.* use_fips_endpoint chooses this host"),
+        lambda machine: (
+            without_names()(machine),
+            machine.config(
+                f"[profile work]\naws_access_key_id = a\naws_secret_access_key = {KEY}\n"
+                "use_fips_endpoint = true\n",
+                "work",
+            ),
+        ),
+        "sts-fips.eu-central-1.amazonaws.com does not answer.* use_fips_endpoint chooses this host",
+    ),
     "proxy that refuses": Trouble(
         proxy("http://ann:{password}@127.0.0.1:{closed}"),
-        "the proxy does not answer, or rejects the connection: HTTPS_PROXY \\(127.0.0.1\\). Correct the address, or unset the variable"),
+        "the proxy does not answer, or rejects the connection: HTTPS_PROXY \\(127.0.0.1\\). Correct the"
+        " address, or unset the variable",
+    ),
     "proxy that does not answer": Trouble(
         proxy("http://ann:{password}@127.0.0.1:{silent}"),
-        f"sts.eu-central-1.amazonaws.com did not answer in time.* {NETWORK}, and the proxy of HTTPS_PROXY \\(127.0.0.1\\)"),
+        f"sts.eu-central-1.amazonaws.com did not answer in time.* {NETWORK}, and the proxy of HTTPS_PROXY"
+        " \\(127.0.0.1\\)",
+    ),
     "address that is no proxy's": Trouble(
         proxy("http://ann:{password}@127.0.0.1:port"),
-        "the address of the proxy is not read: HTTPS_PROXY \\(127.0.0.1\\). Correct it"),
+        "the address of the proxy is not read: HTTPS_PROXY \\(127.0.0.1\\). Correct it",
+    ),
     "address that is not read": Trouble(
-        proxy("ann:{password}@[127.0.0.1"), "the address of the proxy is not read: HTTPS_PROXY"),
+        proxy("ann:{password}@[127.0.0.1"), "the address of the proxy is not read: HTTPS_PROXY"
+    ),
     "wrong clock": Trouble(
-        answers(403, "SignatureDoesNotMatch", "Signature expired: 20261127T000000Z is now earlier than 20261127T010000Z"),
-        "this machine's clock differs from AWS's: Signature expired.* Set it: `timedatectl set-ntp true`"),
+        answers(
+            403,
+            "SignatureDoesNotMatch",
+            "Signature expired: 20261127T000000Z is now earlier than 20261127T010000Z",
+        ),
+        "this machine's clock differs from AWS's: Signature expired.* Set it: `timedatectl set-ntp true`",
+    ),
     "clock of another service": Trouble(
-        answers(403, "RequestTimeTooSkewed", "The difference is too large"), "this machine's clock differs"),
+        answers(403, "RequestTimeTooSkewed", "The difference is too large"), "this machine's clock differs"
+    ),
     "access denied": Trouble(
         answers(403, "AccessDenied", "a policy denies it"),
-        "GetCallerIdentity is denied: a policy denies it. Name another profile with --profile, or ask an administrator of the account"),
+        "GetCallerIdentity is denied: a policy denies it. Name another profile with --profile, or ask an"
+        " administrator of the account",
+    ),
     "throttling": Trouble(
-        answers(400, "Throttling", "Rate exceeded"), "AWS throttles GetCallerIdentity. Run this again in a minute"),
+        answers(400, "Throttling", "Rate exceeded"),
+        "AWS throttles GetCallerIdentity. Run this again in a minute",
+    ),
     "server that does not answer": Trouble(
-        silent_server, f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"),
-    "connection that is closed": Trouble(answers(lambda handler: setattr(handler, "close_connection", True)),
-                                         f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"),
+        silent_server, f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}"
+    ),
+    "connection that is closed": Trouble(
+        answers(lambda handler: setattr(handler, "close_connection", True)),
+        f"127.0.0.1 did not answer in time, or closed the connection. {NETWORK}",
+    ),
     "page of a login": Trouble(
-        answers("<html><body>Log in<br></body>"), "the answer is not that of AWS. Check the network: a proxy, or the page"),
+        answers("<html><body>Log in<br></body>"),
+        "the answer is not that of AWS. Check the network: a proxy, or the page",
+    ),
     "another XML": Trouble(answers("<html/>"), "the answer is not that of AWS. Check the network"),
     "error of AWS": Trouble(answers(500, "InternalFailure", "try later"), "try later.* run this again"),
     # samconfig.toml.
     "no samconfig.toml": Trouble(
-        over("samconfig.toml", lambda path: None), "there is no samconfig.toml in /.* name the file with --config-file, or name --env", 2),
+        over("samconfig.toml", lambda path: None),
+        "there is no samconfig.toml in /.* name the file with --config-file, or name --env",
+        2,
+    ),
     "another file that does not exist": Trouble(
-        lambda machine: None, "there is no other.toml in /", 2, ("--config-file", "other.toml")),
+        lambda machine: None, "there is no other.toml in /", 2, ("--config-file", "other.toml")
+    ),
     "broken samconfig.toml": Trouble(
         in_samconfig("[dev.global.parameters]\nstack_name = 'a' 'b'\n"),
-        "samconfig.toml is not read: .*at line 2, column 18.* Correct it, or copy that of the release", 2),
+        "samconfig.toml is not read: .*at line 2, column 18.* Correct it, or copy that of the release",
+        2,
+    ),
     "empty samconfig.toml": Trouble(
-        in_samconfig(""), "samconfig.toml has no environment dev. It has none: copy that of the release", 2),
+        in_samconfig(""), "samconfig.toml has no environment dev. It has none: copy that of the release", 2
+    ),
     "samconfig.toml without the table": Trouble(
         lambda machine: None,
-        "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd", 2,
-        ("--env", "dve")),
-    "name of a table with a space": Trouble(in_samconfig('["my env".global.parameters]\nstack_name = "a"\n'), "table \\[my env\\] is not letters, .* Rename", 2,
-                                            arguments=("--env", "my env")),
+        "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd",
+        2,
+        ("--env", "dve"),
+    ),
+    "name of a table with a space": Trouble(
+        in_samconfig('["my env".global.parameters]\nstack_name = "a"\n'),
+        "table \\[my env\\] is not letters, .* Rename",
+        2,
+        arguments=("--env", "my env"),
+    ),
     "no stack_name": Trouble(
         in_samconfig("[dev.deploy.parameters]\n"),
-        'samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name = "cfn-gitops-dev"', 2),
+        "samconfig.toml: \\[dev.global.parameters\\] lacks stack_name. Add it, as in stack_name ="
+        ' "cfn-gitops-dev"',
+        2,
+    ),
     "no EnvID": Trouble(
         in_samconfig(f"{OVERRIDES} ['ProjectID=a']"),
-        'samconfig.toml: .*\\[dev.deploy.parameters\\] lacks EnvID. Add it, as in parameter_overrides = \\["EnvID=dev"\\]', 2),
+        "samconfig.toml: .*\\[dev.deploy.parameters\\] lacks EnvID. Add it, as in parameter_overrides ="
+        ' \\["EnvID=dev"\\]',
+        2,
+    ),
     "empty EnvID": Trouble(in_samconfig(f"{OVERRIDES} ['EnvID=\"\"']"), "lacks EnvID. Add it", 2),
     "EnvID in another form": Trouble(
-        in_samconfig(f"{OVERRIDES} ['EnvID']"), "EnvID in parameter_overrides of .* is not read by this command. Write it as a list", 2),
+        in_samconfig(f"{OVERRIDES} ['EnvID']"),
+        "EnvID in parameter_overrides of .* is not read by this command. Write it as a list",
+        2,
+    ),
     "folder instead of samconfig.toml": Trouble(
-        over("samconfig.toml", Path.mkdir), "samconfig.toml is not read: Is a directory. ", 2),
+        over("samconfig.toml", Path.mkdir), "samconfig.toml is not read: Is a directory. ", 2
+    ),
     "samconfig.toml in Latin-1": Trouble(
         in_samconfig("# \n# é".encode("latin-1")),
-        "samconfig.toml is not read: it is not UTF-8 \\(at line 2, column 3\\). Save it as UTF-8", 2),
-    "unreadable samconfig.toml": Trouble(unreadable, "samconfig.toml is not read: Permission denied. Correct it", 2),
+        "samconfig.toml is not read: it is not UTF-8 \\(at line 2, column 3\\). Save it as UTF-8",
+        2,
+    ),
+    "unreadable samconfig.toml": Trouble(
+        unreadable, "samconfig.toml is not read: Permission denied. Correct it", 2
+    ),
     "link to itself": Trouble(
-        over("samconfig.toml", lambda path: path.symlink_to(path)), "samconfig.toml is not read: Too many levels", 2),
+        over("samconfig.toml", lambda path: path.symlink_to(path)),
+        "samconfig.toml is not read: Too many levels",
+        2,
+    ),
 }
 # After the caller's identity.
 LATER: dict[str, Trouble] = {
-    "access denied": Trouble(lambda machine: setattr(machine.server, "other", (403, "AccessDenied", "a policy denies it")),
-                             "a policy denies it"),
-    "expired credentials": Trouble(lambda machine: setattr(machine.server, "other", (403, "ExpiredToken", "it is expired")),
-                                   f"the credentials have expired.*{LOG_IN}"),
+    "access denied": Trouble(
+        lambda machine: setattr(machine.server, "other", (403, "AccessDenied", "a policy denies it")),
+        "a policy denies it",
+    ),
+    "expired credentials": Trouble(
+        lambda machine: setattr(machine.server, "other", (403, "ExpiredToken", "it is expired")),
+        f"the credentials have expired.*{LOG_IN}",
+    ),
     "throttling": Trouble(
         lambda machine: setattr(machine.server, "other", (400, "Throttling", "Rate exceeded")),
-        "AWS throttles |Rate exceeded"),
+        "AWS throttles |Rate exceeded",
+    ),
     "server that does not answer": Trouble(
-        lambda machine: silent_server(machine, "other"),
-        f"did not answer in time.*{NETWORK}"),
+        lambda machine: silent_server(machine, "other"), f"did not answer in time.*{NETWORK}"
+    ),
     "region without the service": Trouble(
-        lambda machine: (machine.unset("AWS_ENDPOINT_URL"), machine.without_names(), machine.set(AWS_ENDPOINT_URL_STS=machine.server.url)),
-        f"eu-central-1.amazonaws.com does not answer.* {NETWORK}.* the region may not have it"),
+        lambda machine: (
+            machine.unset("AWS_ENDPOINT_URL"),
+            machine.without_names(),
+            machine.set(AWS_ENDPOINT_URL_STS=machine.server.url),
+        ),
+        f"eu-central-1.amazonaws.com does not answer.* {NETWORK}.* the region may not have it",
+    ),
 }
 
 
@@ -308,31 +471,56 @@ def test_text_of_a_trouble_is_only_on_standard_error(name: str, machine: Machine
     trouble = TROUBLES[name]
     trouble.arrange(machine)
     ended = run("doctor", *trouble.arguments)
-    assert (ended.status, ended.out) == (trouble.status, "") and re.search(trouble.line, ended.err) and ended.err.count("\n") == 1
+    assert (
+        (ended.status, ended.out) == (trouble.status, "")
+        and re.search(trouble.line, ended.err)
+        and ended.err.count("\n") == 1
+    )
 
 
-@pytest.mark.parametrize(("at", "by", "command"), [
-    *zip(itertools.repeat("identity"), itertools.cycle(SIGNALS), COMMANDS),
-    *itertools.product(["other"], SIGNALS, COMMANDS)], ids=str)
-def test_interrupt_is_one_line_and_status_130(at: str, by: signal.Signals, command: str, machine: Machine, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("at", "by", "command"),
+    [
+        *zip(itertools.repeat("identity"), itertools.cycle(SIGNALS), COMMANDS),
+        *itertools.product(["other"], SIGNALS, COMMANDS),
+    ],
+    ids=str,
+)
+def test_interrupt_is_one_line_and_status_130(
+    at: str, by: signal.Signals, command: str, machine: Machine, run: Run
+) -> None:
     setattr(machine.server, at, interrupts(by))
-    document = check(run(command, *OPTIONS.get(command, []), "--json"), Trouble(lambda _: None, r"^\nInterrupted\. [A-Z].*", 130))
+    document = check(
+        run(command, *OPTIONS.get(command, []), "--json"),
+        Trouble(lambda _: None, r"^\nInterrupted\. [A-Z].*", 130),
+    )
     assert document["error"]["problem"] == "Interrupted"
 
 
 @pytest.mark.parametrize("way", ["option", "samconfig.toml", "variable"])
-def test_exported_credentials_replace_a_login_that_needs_awscrt(way: str, machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exported_credentials_replace_a_login_that_needs_awscrt(
+    way: str, machine: Machine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one file has no awscrt, and a profile that is named comes before the credentials of variables."""
     monkeypatch.setattr("botocore.credentials.EC", None)
-    machine.config("[profile work]\nlogin_session = arn:aws:iam::111122223333:user/ann\n", "work" if way == "variable" else "")
+    machine.config(
+        "[profile work]\nlogin_session = arn:aws:iam::111122223333:user/ann\n",
+        "work" if way == "variable" else "",
+    )
     named = f"{TABLE}profile = 'work'\n[dev.deploy.parameters]\nparameter_overrides = ['EnvID=dev']\n"
     machine.samconfig(named if way == "samconfig.toml" else named.replace("profile = 'work'\n", ""))
     option = ["--profile", "work"] * (way == "option")
     found = run("doctor", *option)
-    assert (found.status, found.err) == (3, (
-        "this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have. Run this with --region, without --profile and without "
-        "profile in samconfig.toml, after you have passed its credentials: "
-        f'eval "$(aws {"" if way == "variable" else "--profile work "}configure export-credentials --format env)"\n'))
+    assert (found.status, found.err) == (
+        3,
+        (
+            "this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have. Run this with"
+            " --region, without --profile and without "
+            "profile in samconfig.toml, after you have passed its credentials: "
+            f'eval "$(aws {"" if way == "variable" else "--profile work "}configure export-credentials'
+            ' --format env)"\n'
+        ),
+    )
     machine.set(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE", AWS_SECRET_ACCESS_KEY=KEY)
     if way != "variable":
         assert run("doctor", *option).err == found.err
@@ -340,12 +528,20 @@ def test_exported_credentials_replace_a_login_that_needs_awscrt(way: str, machin
     assert "no answer is set" in run("doctor").err
 
 
-def test_trust_in_the_ca_is_the_remedy_of_its_certificate(machine: Machine, aws_over_tls: AwsServer, run: Run, tmp_path: Path) -> None:
+def test_trust_in_the_ca_is_the_remedy_of_its_certificate(
+    machine: Machine, aws_over_tls: AwsServer, run: Run, tmp_path: Path
+) -> None:
     machine.set(AWS_ENDPOINT_URL=aws_over_tls.url)
     for command in COMMANDS:
         ended = run(command, *OPTIONS.get(command, []), "--json")
-        assert "error" in check(ended, Trouble(lambda _: None, "the certificate of 127.0.0.1 is not trusted: .*CERTIFICATE_VERIFY_FAILED.* "
-                                                                "name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem"))
+        assert "error" in check(
+            ended,
+            Trouble(
+                lambda _: None,
+                "the certificate of 127.0.0.1 is not trusted: .*CERTIFICATE_VERIFY_FAILED.* "
+                "name the file with its CA: AWS_CA_BUNDLE=/path/to/ca.pem",
+            ),
+        )
     machine.set(AWS_CA_BUNDLE="/nosuch")
     assert re.search("certificate of 127.0.0.1 is not trusted: .*AWS_CA_BUNDLE", run("doctor").err)
     (tmp_path / "ca.pem").write_text(AUTHORITY.certificate)
@@ -364,10 +560,16 @@ def test_later_trouble_is_one_line_or_a_finding(name: str, command: str, machine
 
 
 def ran(machine: Machine, *arguments: str, **more: Any) -> subprocess.Popen[Any]:
-    """The real program, in the environment of the machine, without a terminal. No warning of Python is written."""
+    """The real program, in the environment of the machine, without a terminal. No warning of Python is
+    written."""
     files = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-W", "error", "-m", "cli", *arguments], cwd=machine.folder, start_new_session=True,
-                            env={**os.environ, "PYTHONPATH": str(ROOT)}, **files | more)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "cli", *arguments],
+        cwd=machine.folder,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        **files | more,
+    )
 
 
 def closed_pipe() -> int:
@@ -388,9 +590,17 @@ def has_stack(handler: Answering) -> None:
     handler.send(200, '{"Rules": []}' if handler.headers.get("X-Amz-Target") else STACK)
 
 
-@pytest.mark.parametrize(("arguments", "stream"), [
-    (["doctor"], "stdout"), (["doctor", "--json"], "stdout"), (["doctor", "--help"], "stdout"), (["doctor", "--env", "dve"], "stderr"),
-    (["dctor"], "stderr")], ids=str)
+@pytest.mark.parametrize(
+    ("arguments", "stream"),
+    [
+        (["doctor"], "stdout"),
+        (["doctor", "--json"], "stdout"),
+        (["doctor", "--help"], "stdout"),
+        (["doctor", "--env", "dve"], "stderr"),
+        (["dctor"], "stderr"),
+    ],
+    ids=str,
+)
 def test_closed_pipe_has_no_traceback(arguments: list[str], stream: str, machine: Machine) -> None:
     machine.server.other = has_stack
     writing = closed_pipe()
@@ -398,7 +608,9 @@ def test_closed_pipe_has_no_traceback(arguments: list[str], stream: str, machine
     os.close(writing)
     out, err = program.communicate(timeout=600)
     status = 0 if "--help" in arguments else 2 if arguments[-1] in ("dve", "dctor") else 3
-    assert program.returncode == status and "Traceback" not in f"{out}{err}" and "ignored" not in f"{out}{err}", err
+    assert (
+        program.returncode == status and "Traceback" not in f"{out}{err}" and "ignored" not in f"{out}{err}"
+    ), err
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
@@ -406,20 +618,32 @@ def test_help_that_is_not_written_is_a_failure(option: str, machine: Machine) ->
     with open("/dev/full", "w") as full:
         program = ran(machine, option, stdout=full)
         _, err = program.communicate(timeout=600)
-    assert (program.returncode, err) == (1, "the output was not written: No space left on device. Correct the cause, and run this again\n")
+    assert (program.returncode, err) == (
+        1,
+        "the output was not written: No space left on device. Correct the cause, and run this again\n",
+    )
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
 def test_closed_file_has_no_traceback(stream: str, machine: Machine) -> None:
     machine.server.other = has_stack
-    shell = f'exec "$0" -m cli undeploy {dict(stdin="<&-", stdout=">&-", stderr="2>&-")[stream]}'
-    ended = subprocess.run(["sh", "-c", shell, sys.executable], cwd=machine.folder, text=True, capture_output=True, timeout=600,
-                           env={**os.environ, "PYTHONPATH": str(ROOT)}, input="", check=False)
+    closed = {"stdin": "<&-", "stdout": ">&-", "stderr": "2>&-"}[stream]
+    shell = f'exec "$0" -m cli undeploy {closed}'
+    ended = subprocess.run(
+        ["sh", "-c", shell, sys.executable],
+        cwd=machine.folder,
+        text=True,
+        capture_output=True,
+        timeout=600,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input="",
+        check=False,
+    )
     assert ended.returncode == 1 and "Traceback" not in ended.stdout + ended.stderr
 
 
 def test_other_encoding_of_the_terminal_has_no_traceback(machine: Machine) -> None:
-    machine.samconfig(f"{TABLE}\n[\"d\u00e9v \u65e5\u672c\"]\n")
+    machine.samconfig(f'{TABLE}\n["d\u00e9v \u65e5\u672c"]\n')
     machine.set(PYTHONIOENCODING="ascii")
     program = ran(machine, "doctor", "--env", "d\u00e9v", text=False)
     err = program.communicate(timeout=600)[1].decode("ascii")
@@ -450,7 +674,9 @@ def test_signal_to_the_program_is_status_130(by: signal.Signals, machine: Machin
     assert (programs[0].returncode, out, err) == (130, "", "\nInterrupted. Nothing was changed\n")
 
 
-def test_interrupt_while_modules_are_loaded_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupt_while_modules_are_loaded_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupt() -> int:
         raise KeyboardInterrupt
 
@@ -464,34 +690,62 @@ def test_expired_login_of_a_profile_is_one_line(machine: Machine) -> None:
     cache = machine.home / ".aws/sso/cache"
     cache.mkdir(parents=True)
     # The name of the session. https://docs.aws.amazon.com/sdkref/latest/guide/access-sso.html
-    (cache / f"{hashlib.sha1(b'company').hexdigest()}.json").write_text(json.dumps(
-        {"accessToken": KEY, "expiresAt": "2026-01-01T00:00:00Z", "region": "eu-central-1", "startUrl": "https://company.awsapps.com/start"}))
+    (cache / f"{hashlib.sha1(b'company').hexdigest()}.json").write_text(
+        json.dumps(
+            {
+                "accessToken": KEY,
+                "expiresAt": "2026-01-01T00:00:00Z",
+                "region": "eu-central-1",
+                "startUrl": "https://company.awsapps.com/start",
+            }
+        )
+    )
     started = ran(machine, "failures", "--profile", "work")
     out, err = started.communicate(timeout=600)
     assert (started.returncode, out) == (3, "") and KEY not in err and err.count("\n") == 1
-    assert re.search("the login has expired, or there is none yet: .*Log in, for example with `aws --profile work sso login`", err)
+    assert re.search(
+        "the login has expired, or there is none yet: .*Log in, for example with `aws --profile work sso"
+        " login`",
+        err,
+    )
 
 
 def test_code_of_an_mfa_device_needs_a_terminal(machine: Machine) -> None:
-    machine.config("[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = home\nmfa_serial = arn:aws:iam::1:mfa/a\n"
-                   f"[profile home]\naws_access_key_id = AKIA\naws_secret_access_key = {KEY}\n", "work")
+    machine.config(
+        "[profile work]\nrole_arn = arn:aws:iam::111122223333:role/a\nsource_profile = home\nmfa_serial ="
+        f" arn:aws:iam::1:mfa/a\n[profile home]\naws_access_key_id = AKIA\naws_secret_access_key = {KEY}\n",
+        "work",
+    )
     started = ran(machine, "doctor")
     _, err = started.communicate(timeout=600)
     assert started.returncode == 3 and "Traceback" not in err and KEY not in err
-    assert err.startswith("the profile needs the code of an MFA device, and there is no terminal to type it. Run this in a terminal, or")
+    assert err.startswith(
+        "the profile needs the code of an MFA device, and there is no terminal to type it. Run this in a"
+        " terminal, or"
+    )
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize(("arguments", "line"), [
-    (["docter"], "invalid choice: 'docter' .*Did you mean doctor[?]"), (["deploy"], "Did you mean `sam deploy --config-env dev`"),
-    (["--env", "prd", "status"], "--env stands before the command. Options follow it"), (["status", "--env", "x", "-o"], "Did you mean --json[?]"),
-    (["undeploy", "--del"], "--del. Did you mean --delete-bucket[?]"),
-    (["doctor", "--jsn"], "unrecognized arguments: --jsn. Did you mean --json[?]"),
-    (["doctor", "--env"], "argument --env: expected one argument"), (["doctor", "--profle", "work"], "--profle work. Did you mean --profile[?]"),
-    (["undeploy", "--delete-buckets"], "--delete-buckets. Did you mean --delete-bucket[?]")], ids=str)
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["docter"], "invalid choice: 'docter' .*Did you mean doctor[?]"),
+        (["deploy"], "Did you mean `sam deploy --config-env dev`"),
+        (["--env", "prd", "status"], "--env stands before the command. Options follow it"),
+        (["status", "--env", "x", "-o"], "Did you mean --json[?]"),
+        (["undeploy", "--del"], "--del. Did you mean --delete-bucket[?]"),
+        (["doctor", "--jsn"], "unrecognized arguments: --jsn. Did you mean --json[?]"),
+        (["doctor", "--env"], "argument --env: expected one argument"),
+        (["doctor", "--profle", "work"], "--profle work. Did you mean --profile[?]"),
+        (["undeploy", "--delete-buckets"], "--delete-buckets. Did you mean --delete-bucket[?]"),
+    ],
+    ids=str,
+)
 def test_wrong_use_is_status_2_and_one_line(arguments: list[str], line: str, run: Run) -> None:
     ended = run(*arguments)
     assert (ended.status, ended.out) == (2, "") and re.search(line, ended.err)
     assert ended.err.count("\n") == 1 and re.search(r"`cfn-gitops( [a-z]+)? --(help|env dev)`\n$", ended.err)
     document = run(*arguments, "--json")
-    assert document.status == 2 and re.search(line.split(". ")[0], json.loads(document.out)["error"]["problem"])
+    assert document.status == 2 and re.search(
+        line.split(". ")[0], json.loads(document.out)["error"]["problem"]
+    )

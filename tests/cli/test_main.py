@@ -22,44 +22,65 @@ from cli.shell.output import Finding, Found, Held, NotChecked, NotLookedAt, Outp
 from tests.cli.answering import Answering, projects
 from tests.cli.aws_server import Machine
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
-from tests.cli.test_machine import OPTIONS, aws, machine  # noqa: F401: fixtures
+from tests.cli.test_machine import OPTIONS, aws, machine  # noqa: F401 - fixtures
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_the_options_their_defaults_and_an_example(command: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_has_the_options_their_defaults_and_an_example(
+    command: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     module: Any = importlib.import_module(f"cli.commands.{command}")
     ended = run(command, "--help")
     assert (ended.status, ended.err) == (0, "")
-    for expected in (module.__doc__.split("\n")[0], "--env NAME", "(default: dev)", "--profile NAME", "--region NAME", "--json",
-                     *module.EXAMPLES):
+    for expected in (
+        module.__doc__.split("\n")[0],
+        "--env NAME",
+        "(default: dev)",
+        "--profile NAME",
+        "--region NAME",
+        "--json",
+        *module.EXAMPLES,
+    ):
         assert expected in ended.out
     assert all(example.startswith(f"cfn-gitops {command} ") for example in module.EXAMPLES)
     assert f"\n    {command} " in run("--help").out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_first_line_names_account_region_and_environment(command: str, machine: Machine, run: Run) -> None:  # noqa: F811
+def test_first_line_names_account_region_and_environment(command: str, machine: Machine, run: Run) -> None:
     place = "Account 111122223333, region eu-central-1, environment prd"
     assert run(command, "--env", "prd", *OPTIONS.get(command, [])).out.split("\n")[0] == place
     document = json.loads(run(command, "--env", "prd", "--json", *OPTIONS.get(command, [])).out)
-    assert (document["account"], document["region"], document["environment"]) == ("111122223333", "eu-central-1", "prd")
+    assert (document["account"], document["region"], document["environment"]) == (
+        "111122223333",
+        "eu-central-1",
+        "prd",
+    )
 
 
 def test_missing_stack_is_named_with_its_place(account: FakeAccount, run: Run) -> None:
     ended = run("upgrade")
-    assert (ended.status, ended.err) == (1, "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the "
-                                            "wrong place, name another one with --profile or --region. Otherwise check and deploy it: "
-                                            "cfn-gitops check --env dev && sam deploy --config-env dev\n")
+    assert (ended.status, ended.err) == (
+        1,
+        "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the "
+        "wrong place, name another one with --profile or --region. Otherwise check and deploy it: "
+        "cfn-gitops check --env dev && sam deploy --config-env dev\n",
+    )
 
 
-def test_options_come_before_the_settings_of_samconfig(account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch,
-                                                       folder: Any) -> None:
+def test_options_come_before_the_settings_of_samconfig(
+    account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch, folder: Any
+) -> None:
     given: list[tuple[str, str]] = []
     monkeypatch.setattr(main, "connect", lambda *selected: (given.append(selected), account)[1])
     run("upgrade")
     path = folder / "samconfig.toml"
-    path.write_text(path.read_text().replace('stack_name = "cfn-gitops-dev"', 'stack_name = "a"\nprofile = "work"\nregion = "eu-west-1"'))
+    path.write_text(
+        path.read_text().replace(
+            'stack_name = "cfn-gitops-dev"', 'stack_name = "a"\nprofile = "work"\nregion = "eu-west-1"'
+        )
+    )
     run("upgrade")
     run("upgrade", "--profile", "other", "--region", "eu-west-2")
     assert given == [("", ""), ("work", "eu-west-1"), ("other", "eu-west-2")]
@@ -68,7 +89,9 @@ def test_options_come_before_the_settings_of_samconfig(account: FakeAccount, run
 def test_another_file_is_read_and_named(account: FakeAccount, run: Run, folder: Any) -> None:
     (folder / "other.toml").write_text("[test.global.parameters]\nstack_name = 'a'\n")
     ended = run("doctor", "--env", "test", "--config-file", "other.toml")
-    assert ended.status == 2 and ended.err.startswith("other.toml: parameter_overrides of [test.deploy.parameters] lacks EnvID. ")
+    assert ended.status == 2 and ended.err.startswith(
+        "other.toml: parameter_overrides of [test.deploy.parameters] lacks EnvID. "
+    )
 
 
 def test_version_is_one_line(run: Run) -> None:
@@ -78,29 +101,80 @@ def test_version_is_one_line(run: Run) -> None:
 
 def test_help_needs_no_docstring() -> None:
     """PYTHONOPTIMIZE=2 removes them."""
-    ran = subprocess.run([sys.executable, "-OO", "-m", "cli", "upgrade", "--help"], cwd=ROOT, text=True, capture_output=True, check=False)
-    assert ran.returncode == 0 and "docs/reference/commands.md" in ran.stdout and "cfn-gitops upgrade --env dev --yes" in ran.stdout
+    ran = subprocess.run(
+        [sys.executable, "-OO", "-m", "cli", "upgrade", "--help"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (
+        ran.returncode == 0
+        and "docs/reference/commands.md" in ran.stdout
+        and "cfn-gitops upgrade --env dev --yes" in ran.stdout
+    )
 
 
 def rejected(code: str) -> exceptions.ClientError:
     return exceptions.ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeStacks")
 
 
-@pytest.mark.parametrize(("error", "status"), [
-    *((rejected(code), 3) for code in ("AccessDenied", "Throttling", "ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch",
-                                       "RequestTimeTooSkewed", "InternalFailure", "ValidationError", "403")),
-    *((error, 3) for error in (
-        exceptions.NoCredentialsError(), exceptions.SSOTokenLoadError(error_msg="a"), exceptions.MissingDependencyException(msg="a"),
-        exceptions.EndpointConnectionError(endpoint_url="https://a"), exceptions.ReadTimeoutError(endpoint_url="https://a"),
-        exceptions.SSLError(endpoint_url="https://a", error="a"), exceptions.ProxyConnectionError(proxy_url="http://a"), exceptions.HTTPClientError(error="a"),
-        exceptions.ParamValidationError(report="a"), ResponseParserError("a"), OSError(28, "No space left on device"), NotLooked("a", "b"),
-        NoAnswer("a", "b"))),
-    *((error, 2) for error in (exceptions.ProfileNotFound(profile="work"), exceptions.ConfigParseError(path="a"), exceptions.NoRegionError(),
-                               exceptions.InvalidRegionError(region_name="a b"), exceptions.InvalidConfigError(error_msg="a"),
-                               exceptions.EndpointConnectionError(endpoint_url="https://sts.eu-centrall-1.amazonaws.com"), WrongUse("a", "b"),
-                               InvalidQuestion("a", "b"))),
-    (Failure("a", "b"), 1), (KeyboardInterrupt(), 130)], ids=repr)
-def test_status_is_that_of_the_error(error: BaseException, status: int, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        *(
+            (rejected(code), 3)
+            for code in (
+                "AccessDenied",
+                "Throttling",
+                "ExpiredToken",
+                "InvalidClientTokenId",
+                "SignatureDoesNotMatch",
+                "RequestTimeTooSkewed",
+                "InternalFailure",
+                "ValidationError",
+                "403",
+            )
+        ),
+        *(
+            (error, 3)
+            for error in (
+                exceptions.NoCredentialsError(),
+                exceptions.SSOTokenLoadError(error_msg="a"),
+                exceptions.MissingDependencyException(msg="a"),
+                exceptions.EndpointConnectionError(endpoint_url="https://a"),
+                exceptions.ReadTimeoutError(endpoint_url="https://a"),
+                exceptions.SSLError(endpoint_url="https://a", error="a"),
+                exceptions.ProxyConnectionError(proxy_url="http://a"),
+                exceptions.HTTPClientError(error="a"),
+                exceptions.ParamValidationError(report="a"),
+                ResponseParserError("a"),
+                OSError(28, "No space left on device"),
+                NotLooked("a", "b"),
+                NoAnswer("a", "b"),
+            )
+        ),
+        *(
+            (error, 2)
+            for error in (
+                exceptions.ProfileNotFound(profile="work"),
+                exceptions.ConfigParseError(path="a"),
+                exceptions.NoRegionError(),
+                exceptions.InvalidRegionError(region_name="a b"),
+                exceptions.InvalidConfigError(error_msg="a"),
+                exceptions.EndpointConnectionError(endpoint_url="https://sts.eu-centrall-1.amazonaws.com"),
+                WrongUse("a", "b"),
+                InvalidQuestion("a", "b"),
+            )
+        ),
+        (Failure("a", "b"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+    ids=repr,
+)
+def test_status_is_that_of_the_error(
+    error: BaseException, status: int, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def ran(_: Any, given: Any, output: Output) -> int:
         output.has_begun = has_begun
         raise error
@@ -113,9 +187,15 @@ def test_status_is_that_of_the_error(error: BaseException, status: int, account:
     assert run("upgrade").status == (1 if status == 3 else status)
 
 
-@pytest.mark.parametrize(("findings", "status"), [
-    ([Sound("a"), Held("a"), NotLookedAt("a")], 0), ([Sound("a"), NotChecked("a", "only a deployment shows it")], 0),
-    ([Sound("a"), NotChecked.because("a", rejected("Throttling"))], 3), ([Found("a"), NotChecked.because("a", Failure("b", "c"))], 1)])
+@pytest.mark.parametrize(
+    ("findings", "status"),
+    [
+        ([Sound("a"), Held("a"), NotLookedAt("a")], 0),
+        ([Sound("a"), NotChecked("a", "only a deployment shows it")], 0),
+        ([Sound("a"), NotChecked.because("a", rejected("Throttling"))], 3),
+        ([Found("a"), NotChecked.because("a", Failure("b", "c"))], 1),
+    ],
+)
 def test_finding_goes_before_a_failed_look(findings: list[Finding], status: int) -> None:
     assert Output().findings(findings) == status
 
@@ -130,9 +210,17 @@ class Failing(io.StringIO):
 
 
 @pytest.mark.parametrize("arguments", [["status"], ["status", "--json"]], ids=str)
-def test_full_disk_is_a_failure_and_a_closed_pipe_is_not(arguments: list[str], answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number, status, said in ((errno.ENOSPC, 1, "the output was not written: No space left on device. Correct the cause, and run this again\n"),
-                                 (errno.EPIPE, 0, "")):
+def test_full_disk_is_a_failure_and_a_closed_pipe_is_not(
+    arguments: list[str], answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, status, said in (
+        (
+            errno.ENOSPC,
+            1,
+            "the output was not written: No space left on device. Correct the cause, and run this again\n",
+        ),
+        (errno.EPIPE, 0, ""),
+    ):
         terminal._LOST.clear()
         answering.responses["Invoke"] = projects()
         monkeypatch.setattr(sys, "stdout", Failing(number))
@@ -140,7 +228,9 @@ def test_full_disk_is_a_failure_and_a_closed_pipe_is_not(arguments: list[str], a
         assert (ended.status, ended.err) == (status, said)
 
 
-def test_program_in_a_remedy_is_quoted(monkeypatch: pytest.MonkeyPatch, account: FakeAccount, run: Run) -> None:
+def test_program_in_a_remedy_is_quoted(
+    monkeypatch: pytest.MonkeyPatch, account: FakeAccount, run: Run
+) -> None:
     monkeypatch.setattr(sys, "argv", ["a b;touch pwn/cfn-gitops"])
     account.known["cfn-gitops-dev"] = environment_stack() | {"Outputs": [], "StackStatus": "CREATE_FAILED"}
     assert "nothing to keep: 'a b;touch pwn/cfn-gitops' undeploy --env dev\n" in run("leave").err

@@ -16,68 +16,155 @@ NAME = "cfn-gitops-dev-read"
 DEPLOY = "Deploy this version of the environment: sam deploy --config-env dev"
 LOG = f"Read its log: sam logs --cw-log-group /aws/lambda/{NAME} --start-time 1hour"
 MISSING = f"function {NAME} does not exist in account 111122223333, region eu-central-1"
-DENIED = f"User: x is not authorized to perform: lambda:InvokeFunction on resource: arn:aws:lambda:eu-central-1:111122223333:function:{NAME}"
+DENIED = (
+    "User: x is not authorized to perform: lambda:InvokeFunction on resource:"
+    f" arn:aws:lambda:eu-central-1:111122223333:function:{NAME}"
+)
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
 def stacks(status: str) -> bytes:
-    export = "<member><OutputKey>ServiceToken</OutputKey><OutputValue>f</OutputValue><ExportName>cfn-gitops-dev-ServiceToken</ExportName></member>"
-    return (f"<R><DescribeStacksResult><Stacks><member><StackName>cfn-gitops-dev</StackName><StackStatus>{status}</StackStatus><Parameters>"
-            "<member><ParameterKey>EnvID</ParameterKey><ParameterValue>dev</ParameterValue></member></Parameters>"
-            f"<Outputs>{export if status != 'ROLLBACK_COMPLETE' else ''}</Outputs></member></Stacks></DescribeStacksResult></R>").encode()
+    export = "<member><OutputKey>ServiceToken</OutputKey><OutputValue>f</OutputValue><ExportName>cfn-gitops-dev-ServiceToken</ExportName></member>"  # noqa: E501
+    return (
+        f"<R><DescribeStacksResult><Stacks><member><StackName>cfn-gitops-dev</StackName><StackStatus>{status}</StackStatus><Parameters>"
+        "<member><ParameterKey>EnvID</ParameterKey><ParameterValue>dev</ParameterValue></member></Parameters>"
+        f"<Outputs>{export if status != 'ROLLBACK_COMPLETE' else ''}</Outputs></member></Stacks></DescribeStacksResult></R>"  # noqa: E501
+    ).encode()
 
 
-@pytest.mark.parametrize(("found", "line"), [
-    (rejected("AccessDeniedException", DENIED), f"you may not ask function {NAME}: {DENIED}. Ask an administrator for the "
-     "permission of group-dev-observers (docs/how-to/people.md), or name another profile with --profile"),
-    (failed("UnknownEvent"), f"function {NAME} is older than this command, and does not know the question Projects. {DEPLOY}"),
-    (response({"Format": 2}), f"function {NAME} is newer than this command. Use the cfn-gitops of the release that is deployed"),
-    (response({"Doctor": {}}), f"function {NAME} is older than this command, or another one. {DEPLOY}"),
-    (response({"Format": 1, "EnvID": "prd"}), f"the answer of function {NAME} is not that of this version: its EnvID is prd. {DEPLOY}"),
-    (response({"Format": 1, "EnvID": "dev", "Projects": {}}),
-     f"the answer of function {NAME} is not that of this version: Projects is missing or of another type. {DEPLOY}"),
-    (response({"Format": 1, "EnvID": "dev", "Projects": [{"NotRead": []}], "NotRead": []}),
-     f"the answer of function {NAME} is not that of this version: KeyError: 'ProjectID'. {DEPLOY}"),
-    (rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason="CallerRateLimitExceeded"), "AWS throttles Invoke. Run this again in a minute"),
-    (rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason=RESERVED), f"function {NAME} is switched off, or busy: its reserved "
-     f"concurrency is used up. If it is 0, remove it: aws lambda delete-function-concurrency --function-name {NAME}"),
-    (ReadTimeoutError(endpoint_url=URL), f"function {NAME} has not answered for 310 s. Try again. {LOG}"),
-    (EndpointConnectionError(endpoint_url=URL), "lambda.eu-central-1.amazonaws.com does not answer. Check the network, and HTTPS_PROXY if it "
-     "needs one. If only this service fails, the region may not have it"),
-    (failed("Sandbox.Timedout", "Task timed out after 300.00 seconds"), f"function {NAME} failed: Task timed out after 300.00 seconds. {LOG}"),
-    (failed("InvalidQuestion", "there is no project shp"), "there is no project shp. See the projects: cfn-gitops status --env dev"),
-    (response(b"<html>"), f"the answer of function {NAME} is not JSON. {LOG}"),
-    (response(b"[" * 100_000), f"the answer of function {NAME} is not JSON. {LOG}")], ids=range(15))
-def test_function_that_does_not_answer_is_one_line(found: Any, line: str, answering: Answering, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (
+            rejected("AccessDeniedException", DENIED),
+            (
+                f"you may not ask function {NAME}: {DENIED}. Ask an administrator for the permission of"
+                " group-dev-observers (docs/how-to/people.md), or name another profile with --profile"
+            ),
+        ),
+        (
+            failed("UnknownEvent"),
+            f"function {NAME} is older than this command, and does not know the question Projects. {DEPLOY}",
+        ),
+        (
+            response({"Format": 2}),
+            f"function {NAME} is newer than this command. Use the cfn-gitops of the release that is deployed",
+        ),
+        (response({"Doctor": {}}), f"function {NAME} is older than this command, or another one. {DEPLOY}"),
+        (
+            response({"Format": 1, "EnvID": "prd"}),
+            f"the answer of function {NAME} is not that of this version: its EnvID is prd. {DEPLOY}",
+        ),
+        (
+            response({"Format": 1, "EnvID": "dev", "Projects": {}}),
+            (
+                f"the answer of function {NAME} is not that of this version: Projects is missing or of"
+                f" another type. {DEPLOY}"
+            ),
+        ),
+        (
+            response({"Format": 1, "EnvID": "dev", "Projects": [{"NotRead": []}], "NotRead": []}),
+            f"the answer of function {NAME} is not that of this version: KeyError: 'ProjectID'. {DEPLOY}",
+        ),
+        (
+            rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason="CallerRateLimitExceeded"),
+            "AWS throttles Invoke. Run this again in a minute",
+        ),
+        (
+            rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason=RESERVED),
+            (
+                f"function {NAME} is switched off, or busy: its reserved concurrency is used up. If it is 0,"
+                f" remove it: aws lambda delete-function-concurrency --function-name {NAME}"
+            ),
+        ),
+        (ReadTimeoutError(endpoint_url=URL), f"function {NAME} has not answered for 310 s. Try again. {LOG}"),
+        (
+            EndpointConnectionError(endpoint_url=URL),
+            (
+                "lambda.eu-central-1.amazonaws.com does not answer. Check the network, and HTTPS_PROXY if it "
+                "needs one. If only this service fails, the region may not have it"
+            ),
+        ),
+        (
+            failed("Sandbox.Timedout", "Task timed out after 300.00 seconds"),
+            f"function {NAME} failed: Task timed out after 300.00 seconds. {LOG}",
+        ),
+        (
+            failed("InvalidQuestion", "there is no project shp"),
+            "there is no project shp. See the projects: cfn-gitops status --env dev",
+        ),
+        (response(b"<html>"), f"the answer of function {NAME} is not JSON. {LOG}"),
+        (response(b"[" * 100_000), f"the answer of function {NAME} is not JSON. {LOG}"),
+    ],
+    ids=range(15),
+)
+def test_function_that_does_not_answer_is_one_line(
+    found: Any, line: str, answering: Answering, run: Run
+) -> None:
     answering.responses["Invoke"] = found
     ended = run("status")
     # The name of a project is the user's.
     assert (ended.status, ended.err) == (2 if "there is no project" in line else 3, f"{line}\n")
 
 
-@pytest.mark.parametrize(("found", "line"), [
-    (response(stacks("UPDATE_COMPLETE")), f"{MISSING}. Stack cfn-gitops-dev is older than this command. {DEPLOY}"),
-    (response(stacks("UPDATE_IN_PROGRESS")), f"{MISSING}, and stack cfn-gitops-dev is in UPDATE_IN_PROGRESS. Wait for its end"),
-    *((response(stacks(status)), f"{MISSING}, and stack cfn-gitops-dev is in {status}. See why: cfn-gitops failures --env dev")
-      # The second one is the first upgrade to a version with this function.
-      for status in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_IN_PROGRESS")),
-    (response(stacks("REVIEW_IN_PROGRESS")), f"{MISSING}. Stack cfn-gitops-dev has no template yet. {DEPLOY}"),
-    (response(b"<R><Error><Code>AccessDenied</Code><Message>no</Message></Error></R>", 403),
-     f"{MISSING}. If that is the wrong place, name another one with --profile or --region. Otherwise deploy this version: sam deploy "
-     "--config-env dev")], ids=range(7))
-def test_missing_function_is_explained_by_the_stack(found: Any, line: str, answering: Answering, run: Run) -> None:
-    answering.responses |= {"Invoke": rejected("ResourceNotFoundException", "Function not found", 404), "DescribeStacks": found}
+@pytest.mark.parametrize(
+    ("found", "line"),
+    [
+        (
+            response(stacks("UPDATE_COMPLETE")),
+            f"{MISSING}. Stack cfn-gitops-dev is older than this command. {DEPLOY}",
+        ),
+        (
+            response(stacks("UPDATE_IN_PROGRESS")),
+            f"{MISSING}, and stack cfn-gitops-dev is in UPDATE_IN_PROGRESS. Wait for its end",
+        ),
+        *(
+            (
+                response(stacks(status)),
+                f"{MISSING}, and stack cfn-gitops-dev is in {status}. See why: cfn-gitops failures --env dev",
+            )
+            # The second one is the first upgrade to a version with this function.
+            for status in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_IN_PROGRESS")
+        ),
+        (
+            response(stacks("REVIEW_IN_PROGRESS")),
+            f"{MISSING}. Stack cfn-gitops-dev has no template yet. {DEPLOY}",
+        ),
+        (
+            response(b"<R><Error><Code>AccessDenied</Code><Message>no</Message></Error></R>", 403),
+            (
+                f"{MISSING}. If that is the wrong place, name another one with --profile or --region."
+                " Otherwise deploy this version: sam deploy --config-env dev"
+            ),
+        ),
+    ],
+    ids=range(7),
+)
+def test_missing_function_is_explained_by_the_stack(
+    found: Any, line: str, answering: Answering, run: Run
+) -> None:
+    answering.responses |= {
+        "Invoke": rejected("ResourceNotFoundException", "Function not found", 404),
+        "DescribeStacks": found,
+    }
     ended = run("status")
     assert (ended.status, ended.err) == (1 if "See why" in line else 3, f"{line}\n")
 
 
 def test_missing_environment_is_one_failure(answering: Answering, run: Run) -> None:
-    missing = b"<R><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></R>"
-    answering.responses |= {"Invoke": rejected("ResourceNotFoundException", "Function not found", 404),
-                            "DescribeStacks": lambda _: response(missing, 400)}
+    missing = (
+        b"<R><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></R>"
+    )
+    answering.responses |= {
+        "Invoke": rejected("ResourceNotFoundException", "Function not found", 404),
+        "DescribeStacks": lambda _: response(missing, 400),
+    }
     ended = run("status")
     assert ended.status == 1
-    assert ended.err.startswith("stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the wrong")
+    assert ended.err.startswith(
+        "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the"
+        " wrong"
+    )
 
 
 def test_only_a_lost_connection_is_tried_again(answering: Answering, run: Run) -> None:
@@ -85,7 +172,10 @@ def test_only_a_lost_connection_is_tried_again(answering: Answering, run: Run) -
     answering.responses["Invoke"] = [lost, projects()]
     assert run("status").status == 0 and len(answering.requests) == 2
     answering.responses["Invoke"] = lost
-    assert "did not answer in time, or closed the connection" in run("status").err and len(answering.requests) == 4
+    assert (
+        "did not answer in time, or closed the connection" in run("status").err
+        and len(answering.requests) == 4
+    )
     answering.responses["Invoke"] = [rejected("ServiceException", status=500), projects()]
     assert run("status").status == 3 and len(answering.requests) == 5
 
@@ -95,10 +185,17 @@ def test_long_question_keeps_its_connection(answering: Answering, run: Run) -> N
     answering.responses["Invoke"] = projects()
     run("status", "--wait", "120")
     config = answering.configs["lambda"]
-    assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"], config.tcp_keepalive) == (5, 120, 1, True)
+    assert (
+        config.connect_timeout,
+        config.read_timeout,
+        config.retries["total_max_attempts"],
+        config.tcp_keepalive,
+    ) == (5, 120, 1, True)
 
 
-def test_terminal_shows_that_the_function_is_asked(answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_shows_that_the_function_is_asked(
+    answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answering.responses["Invoke"] = projects()
     assert run("status").err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -108,12 +205,21 @@ def test_terminal_shows_that_the_function_is_asked(answering: Answering, run: Ru
 
 def test_remedies_name_the_table_of_the_environment(answering: Answering, run: Run) -> None:
     with open("samconfig.toml", "a") as file:
-        file.write('[development.global.parameters]\nstack_name = "s"\n[development.deploy.parameters]\nparameter_overrides = ["EnvID=dev"]\n')
+        file.write(
+            "[development.global.parameters]\nstack_name ="
+            ' "s"\n[development.deploy.parameters]\nparameter_overrides = ["EnvID=dev"]\n'
+        )
     problems = [{"Problem": "x", "Remedy": f"Run cfn-gitops failures --env {env}"} for env in ("dev", "dev2")]
     answering.responses["Invoke"] = projects(NotRead=problems)
     found = json.loads(run("status", "--env", "development", "--json").out)["unread"]
-    assert [each["remedy"] for each in found] == ["Run cfn-gitops failures --env development", "Run cfn-gitops failures --env dev2"]
+    assert [each["remedy"] for each in found] == [
+        "Run cfn-gitops failures --env development",
+        "Run cfn-gitops failures --env dev2",
+    ]
 
 
 def test_members_have_the_names_of_documents() -> None:
-    assert questions.members_of({"ExecutionId": [{"IsRollback": True}], "A": None}) == {"executionId": [{"isRollback": True}], "a": None}
+    assert questions.members_of({"ExecutionId": [{"IsRollback": True}], "A": None}) == {
+        "executionId": [{"isRollback": True}],
+        "a": None,
+    }

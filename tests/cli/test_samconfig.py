@@ -20,10 +20,21 @@ from cli.shell.failure import WrongUse
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 from tests.deployment.pages import blocks
 
-TABLES = {name: table for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items() if name != "version"}
-# The options of `sam deploy` that read samconfig.toml, and those compared here. All of them would read a template too.
-SAM = click.Command("deploy", params=[each for each in sam_deploy.params if each.name in (
-    "config_env", "config_file", None, "parameter_overrides", "tags")])
+TABLES = {
+    name: table
+    for name, table in tomllib.loads((ROOT / "samconfig.toml").read_text()).items()
+    if name != "version"
+}
+# The options of `sam deploy` that read samconfig.toml, and those compared here. All of them would read a
+# template too.
+SAM = click.Command(
+    "deploy",
+    params=[
+        each
+        for each in sam_deploy.params
+        if each.name in ("config_env", "config_file", None, "parameter_overrides", "tags")
+    ],
+)
 PAGE = (ROOT / "docs/how-to/tags.md").read_text()
 
 
@@ -44,11 +55,13 @@ def of_cli(name: str, value: Any) -> dict[str, str] | None:
 
 
 def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
-    # Without --config-env, sam uses the table `default`. An update of another environment would replace all resources.
+    # Without --config-env, sam uses the table `default`. An update of another environment would replace all
+    # resources.
     assert sorted(TABLES) == ["dev", "prd"]
     for name, table in TABLES.items():
         assert table["global"]["parameters"]["stack_name"] == f"cfn-gitops-{name}"
-    # A later release has the same file: a parameter in it would change every environment that has another value.
+    # A later release has the same file: a parameter in it would change every environment that has another
+    # value.
     assert samconfig.read("dev", ROOT / "samconfig.toml").parameters == {"EnvID": "dev"}
     assert str(TABLES["dev"]).replace("dev", "prd") == str(TABLES["prd"])
     # `sam deploy` otherwise skips an upload if the key exists. It compares no content.
@@ -57,7 +70,9 @@ def test_samconfig_has_a_table_for_each_environment_and_no_default() -> None:
 
 def shown_with_a_certificate() -> list[str]:
     """The line of docs/how-to/connect-gitlab.md."""
-    [block] = [block for block in blocks(ROOT / "docs/how-to/connect-gitlab.md", "toml") if "CERTIFICATE" in block]
+    [block] = [
+        block for block in blocks(ROOT / "docs/how-to/connect-gitlab.md", "toml") if "CERTIFICATE" in block
+    ]
     return list(tomllib.loads(f"lines = [\n{block}]")["lines"])
 
 
@@ -65,34 +80,84 @@ def shown_with_a_certificate() -> list[str]:
 [SHIPPED] = re.findall(r'^# *"""(ResourceTags=.*)""",$', (ROOT / "samconfig.toml").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize(("name", "given", "expected"), [
-    ("parameter_overrides", ["EnvID=dev", 'ProjectID=""'], {"EnvID": "dev", "ProjectID": ""}),
-    ("parameter_overrides", ["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"', "A=b=c"],
-     {"VpcSubnetIds": "subnet-1,subnet-2", "BuildParameterNames": "/build/dev/*", "Text": "a b", "A": "b=c"}),
-    ("parameter_overrides", shown_with_a_certificate(), {
-        "GitLabCaCertificate": "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"}),
-    ("parameter_overrides", OF_THE_PAGE["parameter_overrides"], {"EnvID": "dev", "ResourceTags": json.dumps(
-        {"CostCenter": "42", "Cost Group": "Team A", "部門": "基盤"}, ensure_ascii=False)}),
-    ("parameter_overrides", [SHIPPED], {"ResourceTags": '{"CostCenter": "42", "Owner": "Team A"}'}),
-    ("tags", OF_THE_PAGE["tags"], {
-        "CreatedBy": "cfn-gitops-dev", "CostCenter": "42", "Cost Group": "Team A", "部門": "基盤"}),
-    ("tags", ["A=", 'Formula="a=b"'], {"A": "", "Formula": "a=b"}),
-    ("parameter_overrides", [], {}),
-], ids=lambda value: str(value)[:20])
-def test_written_form_is_what_sam_reads(name: str, given: list[str], expected: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "given", "expected"),
+    [
+        ("parameter_overrides", ["EnvID=dev", 'ProjectID=""'], {"EnvID": "dev", "ProjectID": ""}),
+        (
+            "parameter_overrides",
+            ["VpcSubnetIds=subnet-1,subnet-2", "BuildParameterNames=/build/dev/*", 'Text="a b"', "A=b=c"],
+            {
+                "VpcSubnetIds": "subnet-1,subnet-2",
+                "BuildParameterNames": "/build/dev/*",
+                "Text": "a b",
+                "A": "b=c",
+            },
+        ),
+        (
+            "parameter_overrides",
+            shown_with_a_certificate(),
+            {"GitLabCaCertificate": "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----"},
+        ),
+        (
+            "parameter_overrides",
+            OF_THE_PAGE["parameter_overrides"],
+            {
+                "EnvID": "dev",
+                "ResourceTags": json.dumps(
+                    {"CostCenter": "42", "Cost Group": "Team A", "部門": "基盤"}, ensure_ascii=False
+                ),
+            },
+        ),
+        ("parameter_overrides", [SHIPPED], {"ResourceTags": '{"CostCenter": "42", "Owner": "Team A"}'}),
+        (
+            "tags",
+            OF_THE_PAGE["tags"],
+            {"CreatedBy": "cfn-gitops-dev", "CostCenter": "42", "Cost Group": "Team A", "部門": "基盤"},
+        ),
+        ("tags", ["A=", 'Formula="a=b"'], {"A": "", "Formula": "a=b"}),
+        ("parameter_overrides", [], {}),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_written_form_is_what_sam_reads(
+    name: str, given: list[str], expected: dict[str, str], tmp_path: Path
+) -> None:
     assert of_cli(name, given) == expected and (of_sam(tmp_path, name, given) or {}) == expected
 
 
-PARTS = ("EnvID", "Cost Group", "A", "b", "42", "ü", "部門", *"=== \t\n\u00a0\"\"''\\,:/{}@-", "\\\"", "  ", "$include", "file://dev.yaml",
-         "ParameterKey=", "ParameterValue=", "ParameterKey=EnvID,ParameterValue=dev")
+PARTS = (
+    "EnvID",
+    "Cost Group",
+    "A",
+    "b",
+    "42",
+    "ü",
+    "部門",
+    *"=== \t\n\u00a0\"\"''\\,:/{}@-",
+    '\\"',
+    "  ",
+    "$include",
+    "file://dev.yaml",
+    "ParameterKey=",
+    "ParameterValue=",
+    "ParameterKey=EnvID,ParameterValue=dev",
+)
 
 
 def texts(seed: int, number: int) -> Iterator[str]:
-    """Parts of parameters and tags in any order, of which each third has a name before them or another pair behind."""
+    """Parts of parameters and tags in any order, of which each third has a name before them or another pair
+    behind."""
     drawn = random.Random(seed)
     for _ in range(number):
         inner, quote = "".join(drawn.choices(PARTS, k=drawn.randrange(1, 7))), drawn.choice(("", '"', "'"))
-        yield drawn.choice((inner, f"{drawn.choice(('EnvID', 'A1', 'Cost Group'))}={quote}{inner}{quote}", f"A={quote}{inner}{quote} B=c"))
+        yield drawn.choice(
+            (
+                inner,
+                f"{drawn.choice(('EnvID', 'A1', 'Cost Group'))}={quote}{inner}{quote}",
+                f"A={quote}{inner}{quote} B=c",
+            )
+        )
 
 
 @pytest.mark.parametrize("name", ["parameter_overrides", "tags"])
@@ -104,29 +169,40 @@ def test_no_accepted_text_is_another_one_for_sam(name: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["parameter_overrides", "tags"])
 def test_no_accepted_list_is_another_one_for_sam(name: str, tmp_path: Path) -> None:
-    accepted, drawn = [text for text in texts(84, 4000) if of_cli(name, [text]) is not None], random.Random(85)
+    accepted, drawn = (
+        [text for text in texts(84, 4000) if of_cli(name, [text]) is not None],
+        random.Random(85),
+    )
     lists = [drawn.sample(accepted, drawn.randrange(2, 5)) for _ in range(400)]
     assert [each for each in lists if of_sam(tmp_path, name, each) != of_cli(name, each)] == []
 
 
-@pytest.mark.parametrize(("name", "given", "sam"), [
-    ("parameter_overrides", ["ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
-    ("parameter_overrides", "ParameterKey=EnvID,ParameterValue=dev", {"EnvID": "dev"}),
-    ("parameter_overrides", ["A=b,ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
-    ("parameter_overrides", "EnvID=dev", {"EnvID": "dev"}),
-    ("parameter_overrides", {"EnvID": "dev"}, {"EnvID": "dev"}),
-    ("parameter_overrides", [{"EnvID": "dev"}], {"EnvID": "dev"}),
-    ("parameter_overrides", [["EnvID=dev"]], {"EnvID": "dev"}),
-    ("parameter_overrides", ["file://dev.yaml"], None),
-    ("parameter_overrides", ["EnvID="], None),
-    ("parameter_overrides", ["EnvID=a b"], {"EnvID": "a"}),
-    ("parameter_overrides", ['EnvID={"a": "b"}'], {"EnvID": "{"}),
-    ("tags", "CreatedBy=x", {"CreatedBy": "x"}),
-    ("tags", 'CreatedBy=x "Cost Group"=Restack Env=dev', {"CreatedBy": "x", "Cost_Group": "Restack", "Env": "dev"}),
-    ("tags", ["Formula=a=b"], {"Formula=a": "b"}),
-    ("tags", ['Formula="a b=c"'], {"Formula": '"a', "b": 'c"'}),
-    ("tags", ["A=b C=d"], {"A": "b", "C": "d"}),
-], ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("name", "given", "sam"),
+    [
+        ("parameter_overrides", ["ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
+        ("parameter_overrides", "ParameterKey=EnvID,ParameterValue=dev", {"EnvID": "dev"}),
+        ("parameter_overrides", ["A=b,ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
+        ("parameter_overrides", "EnvID=dev", {"EnvID": "dev"}),
+        ("parameter_overrides", {"EnvID": "dev"}, {"EnvID": "dev"}),
+        ("parameter_overrides", [{"EnvID": "dev"}], {"EnvID": "dev"}),
+        ("parameter_overrides", [["EnvID=dev"]], {"EnvID": "dev"}),
+        ("parameter_overrides", ["file://dev.yaml"], None),
+        ("parameter_overrides", ["EnvID="], None),
+        ("parameter_overrides", ["EnvID=a b"], {"EnvID": "a"}),
+        ("parameter_overrides", ['EnvID={"a": "b"}'], {"EnvID": "{"}),
+        ("tags", "CreatedBy=x", {"CreatedBy": "x"}),
+        (
+            "tags",
+            'CreatedBy=x "Cost Group"=Restack Env=dev',
+            {"CreatedBy": "x", "Cost_Group": "Restack", "Env": "dev"},
+        ),
+        ("tags", ["Formula=a=b"], {"Formula=a": "b"}),
+        ("tags", ['Formula="a b=c"'], {"Formula": '"a', "b": 'c"'}),
+        ("tags", ["A=b C=d"], {"A": "b", "C": "d"}),
+    ],
+    ids=lambda value: str(value)[:30],
+)
 def test_other_form_is_not_read(name: str, given: Any, sam: Any, tmp_path: Path) -> None:
     assert of_cli(name, given) is None
     if sam is None:
@@ -139,22 +215,41 @@ def test_other_form_is_not_read(name: str, given: Any, sam: Any, tmp_path: Path)
 NOT_READ = "of [dev.deploy.parameters] is not read by this command"
 
 
-@pytest.mark.parametrize(("overrides", "problem"), [
-    ('"EnvID=dev"', "parameter_overrides"), ('["EnvID=\\"dev"]', 'EnvID="dev in parameter_overrides'), ("{ EnvID = 'dev' }", "parameter_overrides"),
-    ('["EnvID=dev", "file://a.yaml"]', "file://a.yaml in parameter_overrides"), ('["EnvID=dev", 1]', "1 in parameter_overrides"),
-    ('["EnvID=dev", "A=b EnvID=prd"]', "A=b EnvID=prd in parameter_overrides")])
-def test_env_id_of_another_form_ends_each_command(overrides: str, problem: str, account: FakeAccount, run: Run, folder: Path) -> None:
-    (folder / "samconfig.toml").write_text(f"[dev.global.parameters]\nstack_name = 'a'\nparameter_overrides = {overrides}")
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        ('"EnvID=dev"', "parameter_overrides"),
+        ('["EnvID=\\"dev"]', 'EnvID="dev in parameter_overrides'),
+        ("{ EnvID = 'dev' }", "parameter_overrides"),
+        ('["EnvID=dev", "file://a.yaml"]', "file://a.yaml in parameter_overrides"),
+        ('["EnvID=dev", 1]', "1 in parameter_overrides"),
+        ('["EnvID=dev", "A=b EnvID=prd"]', "A=b EnvID=prd in parameter_overrides"),
+    ],
+)
+def test_env_id_of_another_form_ends_each_command(
+    overrides: str, problem: str, account: FakeAccount, run: Run, folder: Path
+) -> None:
+    (folder / "samconfig.toml").write_text(
+        f"[dev.global.parameters]\nstack_name = 'a'\nparameter_overrides = {overrides}"
+    )
     ended = run("undeploy")
-    assert ended.status == 2 and ended.err.startswith(f"samconfig.toml: {problem} {NOT_READ}. Write it as a list of texts \"Name=value\". ")
+    assert ended.status == 2 and ended.err.startswith(
+        f'samconfig.toml: {problem} {NOT_READ}. Write it as a list of texts "Name=value". '
+    )
 
 
 def test_other_form_ends_only_what_needs_it(account: FakeAccount, run: Run, folder: Path) -> None:
     account.known["cfn-gitops-dev"] = environment_stack()
     path = folder / "samconfig.toml"
-    path.write_text(path.read_text().replace('"EnvID=dev",', '"EnvID=dev", "VpcSubnetIds=a b"', 1).replace("[dev.global.parameters]", (
-        "[dev.global.parameters]\nprofile = 1\nrole_arn = ['a']")))
-    assert "profile of [dev.deploy.parameters] is not read by this command. Write it as a text" in run("undeploy").err
+    path.write_text(
+        path.read_text()
+        .replace('"EnvID=dev",', '"EnvID=dev", "VpcSubnetIds=a b"', 1)
+        .replace("[dev.global.parameters]", "[dev.global.parameters]\nprofile = 1\nrole_arn = ['a']")
+    )
+    assert (
+        "profile of [dev.deploy.parameters] is not read by this command. Write it as a text"
+        in run("undeploy").err
+    )
     assert "type cfn-gitops-dev" in run("undeploy", "--profile", "b").out
     settings = samconfig.read("dev", path)
     with pytest.raises(WrongUse, match=r"VpcSubnetIds=a b in parameter_overrides"):
@@ -164,7 +259,10 @@ def test_other_form_ends_only_what_needs_it(account: FakeAccount, run: Run, fold
 
 
 def test_setting_of_the_command_replaces_that_of_all(tmp_path: Path) -> None:
-    table = "[dev.global.parameters]\nstack_name = 'a'\ntags = ['A=b']\n[dev.deploy.parameters]\nstack_name = 'b'\n"
+    table = (
+        "[dev.global.parameters]\nstack_name = 'a'\ntags = ['A=b']\n[dev.deploy.parameters]\nstack_name ="
+        " 'b'\n"
+    )
     (tmp_path / "own.toml").write_text(f"version = 0.1\n{table}")
     settings = samconfig.read("dev", tmp_path / "own.toml")
     assert (settings.stack_name, settings.pairs("tags")) == ("b", [("A", "b")])
@@ -172,18 +270,45 @@ def test_setting_of_the_command_replaces_that_of_all(tmp_path: Path) -> None:
     assert given.params["tags"] == {"A": "b"} and given.default_map and given.default_map["stack_name"] == "b"
 
 
-@pytest.mark.parametrize(("given", "status", "line"), [
-    (["--env", "dev", "--region", "eu-central-1"], 1, "Account 111122223333, region eu-central-1, environment dev\n"),
-    (["--env", "tst", "--region", "eu-central-1"], 1, "stack cfn-gitops-tst does not exist in .* Name another EnvID with --env, or"),
-    *((given, 2, "there is no samconfig.toml in /.* name the file with --config-file, or name --env and --region") for given in (
-        [], ["--env", "dev"], ["--region", "eu-central-1"])),
-    (["--env", "dev", "--config-file", "samconfig.toml"], 2, "there is no samconfig.toml in /"),
-    (["--env", "dev", "--config-file", ""], 2, "argument --config-file: it is empty"),
-    *((["--env", name, "--region", "eu-central-1"], 2, f"there is no samconfig.toml in /.*, and {name} is not an EnvID. Correct --env")
-      for name in ("a b", "Dev", "1dev", "d-v", "development")),
-])
+@pytest.mark.parametrize(
+    ("given", "status", "line"),
+    [
+        (
+            ["--env", "dev", "--region", "eu-central-1"],
+            1,
+            "Account 111122223333, region eu-central-1, environment dev\n",
+        ),
+        (
+            ["--env", "tst", "--region", "eu-central-1"],
+            1,
+            "stack cfn-gitops-tst does not exist in .* Name another EnvID with --env, or",
+        ),
+        *(
+            (
+                given,
+                2,
+                (
+                    "there is no samconfig.toml in /.* name the file with --config-file, or name --env and"
+                    " --region"
+                ),
+            )
+            for given in ([], ["--env", "dev"], ["--region", "eu-central-1"])
+        ),
+        (["--env", "dev", "--config-file", "samconfig.toml"], 2, "there is no samconfig.toml in /"),
+        (["--env", "dev", "--config-file", ""], 2, "argument --config-file: it is empty"),
+        *(
+            (
+                ["--env", name, "--region", "eu-central-1"],
+                2,
+                f"there is no samconfig.toml in /.*, and {name} is not an EnvID. Correct --env",
+            )
+            for name in ("a b", "Dev", "1dev", "d-v", "development")
+        ),
+    ],
+)
 def test_command_without_the_file_needs_the_environments_name(
-        given: list[str], status: int, line: str, account: FakeAccount, run: Run, folder: Path) -> None:
+    given: list[str], status: int, line: str, account: FakeAccount, run: Run, folder: Path
+) -> None:
     (folder / "samconfig.toml").unlink()
     account.known["cfn-gitops-dev"] = environment_stack()
     ended = run("undeploy", *given)
@@ -192,20 +317,28 @@ def test_command_without_the_file_needs_the_environments_name(
 
 def test_env_id_without_the_file_is_that_of_the_template() -> None:
     about = parsed((ROOT / "template.yaml").read_text())["Parameters"]["EnvID"]
-    assert samconfig._ENV_ID.pattern == about["AllowedPattern"].replace("*", f"{{0,{about['MaxLength'] - 1}}}")
+    assert samconfig._ENV_ID.pattern == about["AllowedPattern"].replace(
+        "*", f"{{0,{about['MaxLength'] - 1}}}"
+    )
 
 
 def test_file_of_another_type_is_named(account: FakeAccount, run: Run, folder: Path) -> None:
     (folder / "samconfig.toml").rename(folder / "samconfig.yaml")
     for given in ([], ["--env", "dev", "--region", "eu-central-1"]):
         ended = run("status", *given)
-        assert ended.status == 2 and "but samconfig.yaml, and this command reads samconfig.toml only" in ended.err
+        assert (
+            ended.status == 2
+            and "but samconfig.yaml, and this command reads samconfig.toml only" in ended.err
+        )
 
 
 def test_remedies_without_the_file_name_no_table(account: FakeAccount, run: Run, folder: Path) -> None:
     (folder / "samconfig.toml").unlink()
     ended = run("upgrade", "--env", "tst", "--region", "eu-central-1")
-    assert ended.status == 1 and "Name another EnvID with --env, or run this in the folder of your samconfig.toml" in ended.err
+    assert (
+        ended.status == 1
+        and "Name another EnvID with --env, or run this in the folder of your samconfig.toml" in ended.err
+    )
     account.known["cfn-gitops-dev"] = environment_stack()
     ended = run("upgrade", "--env", "dev", "--region", "eu-central-1")
     assert "Deploy this version of it first in the folder of your samconfig.toml" in ended.err

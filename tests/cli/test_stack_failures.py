@@ -35,21 +35,35 @@ def test_operation_after_the_former_one_is_read() -> None:
 
 
 def test_failed_creation_is_read_after_the_deletion() -> None:
-    events = [["", STACK, "CREATE_IN_PROGRESS", "User Initiated"], ["Queue", "AWS::SQS::Queue", "CREATE_FAILED", "It exists already"],
-              ["", STACK, "ROLLBACK_IN_PROGRESS", "failed to create: [Queue]"], ["", STACK, "ROLLBACK_COMPLETE", ""],
-              ["", STACK, "DELETE_IN_PROGRESS", "User Initiated"], ["Queue", "AWS::SQS::Queue", "DELETE_COMPLETE", ""],
-              ["", STACK, "DELETE_COMPLETE", ""]]
+    events = [
+        ["", STACK, "CREATE_IN_PROGRESS", "User Initiated"],
+        ["Queue", "AWS::SQS::Queue", "CREATE_FAILED", "It exists already"],
+        ["", STACK, "ROLLBACK_IN_PROGRESS", "failed to create: [Queue]"],
+        ["", STACK, "ROLLBACK_COMPLETE", ""],
+        ["", STACK, "DELETE_IN_PROGRESS", "User Initiated"],
+        ["Queue", "AWS::SQS::Queue", "DELETE_COMPLETE", ""],
+        ["", STACK, "DELETE_COMPLETE", ""],
+    ]
     account: Any = Recorded({"events": {"": events}})
-    assert StackFailures(account, arn(), of_latest=True, is_deleted=True).lines() == ["Queue (AWS::SQS::Queue): It exists already"]
+    assert StackFailures(account, arn(), of_latest=True, is_deleted=True).lines() == [
+        "Queue (AWS::SQS::Queue): It exists already"
+    ]
     del events[1:4]
     assert StackFailures(account, arn(), of_latest=True, is_deleted=True).lines() == []
 
 
-@pytest.mark.parametrize(("code", "hint"), [
-    ("AccessDenied", "Allow cloudformation:DescribeEvents to see "), ("InvalidAction", "This endpoint has no DescribeEvents, ")])
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("AccessDenied", "Allow cloudformation:DescribeEvents to see "),
+        ("InvalidAction", "This endpoint has no DescribeEvents, "),
+    ],
+)
 def test_unreadable_validation_is_a_hint(code: str, hint: str) -> None:
     account: Any = Recorded(case_of("a validation before the first resource"))
-    account.errors["describe_events"] = ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeEvents")
+    account.errors["describe_events"] = ClientError(
+        {"Error": {"Code": code, "Message": "no"}}, "DescribeEvents"
+    )
     read = StackFailures(account, NAME, of_latest=True)
     assert read.lines() == [f"{NAME} ({STACK}): Validation failed with 1 error(s)"]
     assert read.error is None and read.hint.startswith(hint)
@@ -61,7 +75,9 @@ def test_unreadable_validation_is_a_hint(code: str, hint: str) -> None:
 
 def test_unreadable_nested_stack_leaves_its_parents_reason() -> None:
     account: Any = Recorded(case_of("nested stacks"))
-    account.errors["describe_stacks"] = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
+    account.errors["describe_stacks"] = ClientError(
+        {"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks"
+    )
     read = StackFailures(account, NAME, of_latest=True)
     [line] = read.lines()
     assert line.startswith(f"One ({STACK}): Embedded stack ") and read.error

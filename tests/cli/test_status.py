@@ -1,11 +1,12 @@
-"""`cfn-gitops status` prints the function's answer: each state of a project, what needs a person first, and the exit status."""
+"""`cfn-gitops status` prints the function's answer: each state of a project, what needs a person first, and
+the exit status."""
 
 import json
 import re
 import shlex
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from cli.shell.times import read_time
 from tests.cli.answering import COMMIT, CONSOLE, PUSHED, Answering, execution_id, project, projects, unread
 from tests.cli.conftest import Run
 
-NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 OLIVIA = "arn:aws:iam::111122223333:user/olivia"
 RULE = "event-rule-dev-codepipeline-exec-cfn-auth"
 IMAGE_RULE = "event-rule-dev-codepipeline-exec-ecr-auth"
@@ -31,33 +32,139 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def every_state() -> dict[str, Any]:
-    waiting = {"ExecutionId": execution_id(2), "Stage": "Deploy", "Action": "Approval", "Since": "2026-11-24T12:00:00Z", "Commit": PUSHED,
-               "Title": "Raise the limit", "Url": f"{CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1", "ChangeSet": {
-                   "Name": "pipeline", "Counts": {
-                       "Replaced": 1, "Removed": 0, "PossiblyReplaced": 0, "Undetermined": 0, "Modified": 2, "Added": 0, "Imported": 0}}}
-    drift = [{"StackName": "cfnstack-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T08:00:00Z", "ByHealthCheck": True},
-             {"StackName": "gitops-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"}]
+    waiting = {
+        "ExecutionId": execution_id(2),
+        "Stage": "Deploy",
+        "Action": "Approval",
+        "Since": "2026-11-24T12:00:00Z",
+        "Commit": PUSHED,
+        "Title": "Raise the limit",
+        "Url": f"{CONSOLE}/codepipeline-dev-cfn-billing/view?region=eu-central-1",
+        "ChangeSet": {
+            "Name": "pipeline",
+            "Counts": {
+                "Replaced": 1,
+                "Removed": 0,
+                "PossiblyReplaced": 0,
+                "Undetermined": 0,
+                "Modified": 2,
+                "Added": 0,
+                "Imported": 0,
+            },
+        },
+    }
+    drift = [
+        {
+            "StackName": "cfnstack-dev-media",
+            "Status": "DRIFTED",
+            "CheckedAt": "2026-11-27T08:00:00Z",
+            "ByHealthCheck": True,
+        },
+        {"StackName": "gitops-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"},
+    ]
     hidden: dict[str, Any] = dict.fromkeys(("Deployed", "Newest", "Approvals", "Holds", "Mirrors"))
-    hidden |= {"NotRead": unread("reading the state of the pipeline: AccessDenied"), "Drift": [{"StackName": "s", "Status": "NOT_CHECKED"}]}
+    hidden |= {
+        "NotRead": unread("reading the state of the pipeline: AccessDenied"),
+        "Drift": [{"StackName": "s", "Status": "NOT_CHECKED"}],
+    }
     own = project("pay")["Owner"] | {"Status": "ROLLBACK_COMPLETE"}
     return projects(
         project("api", 3, "Failed", "2026-11-27T11:35:00Z"),
-        project("auth", Holds=[{"Held": f"held by the disabled event rule {RULE}, so a push starts nothing", "Rule": RULE,
-                                "Remedy": "To end the freeze: cfn-gitops thaw auth --env dev"},
-                               {"Held": f"held by the disabled event rule {IMAGE_RULE}", "Rule": IMAGE_RULE, "Remedy": f"aws events enable-rule --name {IMAGE_RULE}"}]),
-        project("billing", 2, "InProgress", Approvals=[waiting], Freeze={"Stage": "Deploy", "Rules": [], "Executions": [
-            *({"ExecutionId": each, "Stage": "Deploy", "IsWaitingBefore": True} for each in ("e7", "e8")), {"ExecutionId": "e9", "Stage": "Build", "IsWaitingBefore": True}]}),
-        project("busy", 4, "Stopped", Holds=[{"Held": "held by the disabled transition into stage Deploy", "Stage": "Deploy", "By": OLIVIA,
-                                              "Since": "2026-11-27T07:00:00Z", "Reason": "sale\n\x1b[31m凍結", "Remedy": "To end the freeze: cfn-gitops thaw busy --env dev"}]),
+        project(
+            "auth",
+            Holds=[
+                {
+                    "Held": f"held by the disabled event rule {RULE}, so a push starts nothing",
+                    "Rule": RULE,
+                    "Remedy": "To end the freeze: cfn-gitops thaw auth --env dev",
+                },
+                {
+                    "Held": f"held by the disabled event rule {IMAGE_RULE}",
+                    "Rule": IMAGE_RULE,
+                    "Remedy": f"aws events enable-rule --name {IMAGE_RULE}",
+                },
+            ],
+        ),
+        project(
+            "billing",
+            2,
+            "InProgress",
+            Approvals=[waiting],
+            Freeze={
+                "Stage": "Deploy",
+                "Rules": [],
+                "Executions": [
+                    *(
+                        {"ExecutionId": each, "Stage": "Deploy", "IsWaitingBefore": True}
+                        for each in ("e7", "e8")
+                    ),
+                    {"ExecutionId": "e9", "Stage": "Build", "IsWaitingBefore": True},
+                ],
+            },
+        ),
+        project(
+            "busy",
+            4,
+            "Stopped",
+            Holds=[
+                {
+                    "Held": "held by the disabled transition into stage Deploy",
+                    "Stage": "Deploy",
+                    "By": OLIVIA,
+                    "Since": "2026-11-27T07:00:00Z",
+                    "Reason": "sale\n\x1b[31m凍結",
+                    "Remedy": "To end the freeze: cfn-gitops thaw busy --env dev",
+                }
+            ],
+        ),
         project("fresh", HasPipeline=False, Deployed=None, Newest=None, Drift=[], Mirrors=None),
-        *(project(name, Version=version, IsOutdated=True) for name, version in (("legacy", 1), ("legacy2", 1), ("older", 0))),
-        project("mail", Mirrors=[{"Subject": MIRROR, "Problem": "its latest push failed", "Remedy": "Correct this cause", "Code": "CFG-401"}]),
+        *(
+            project(name, Version=version, IsOutdated=True)
+            for name, version in (("legacy", 1), ("legacy2", 1), ("older", 0))
+        ),
+        project(
+            "mail",
+            Mirrors=[
+                {
+                    "Subject": MIRROR,
+                    "Problem": "its latest push failed",
+                    "Remedy": "Correct this cause",
+                    "Code": "CFG-401",
+                }
+            ],
+        ),
         project("media", Drift=drift),
-        {"ProjectID": "pay", "Owner": own, "Drift": [], "NotRead": [], "Problems": [{
-            "Subject": "stack project-dev-pay", "Problem": "its status is ROLLBACK_COMPLETE", "Remedy": "See why: cfn-gitops failures pay --env dev"}]},
-        project("refused", 5, "Failed", "2026-11-27T11:00:00Z", Rejection={
-            "ExecutionId": execution_id(5), "Commit": PUSHED, "At": "2026-11-27T11:00:00Z", "By": OLIVIA, "Reason": f"Rejected by {OLIVIA}: reject: not today"}),
-        project("shop"), project("vault", **hidden), project("vault2", **hidden | {"Holds": []}), project("web", 6, "InProgress", "2026-11-27T11:56:00Z"))
+        {
+            "ProjectID": "pay",
+            "Owner": own,
+            "Drift": [],
+            "NotRead": [],
+            "Problems": [
+                {
+                    "Subject": "stack project-dev-pay",
+                    "Problem": "its status is ROLLBACK_COMPLETE",
+                    "Remedy": "See why: cfn-gitops failures pay --env dev",
+                }
+            ],
+        },
+        project(
+            "refused",
+            5,
+            "Failed",
+            "2026-11-27T11:00:00Z",
+            Rejection={
+                "ExecutionId": execution_id(5),
+                "Commit": PUSHED,
+                "At": "2026-11-27T11:00:00Z",
+                "By": OLIVIA,
+                "Reason": f"Rejected by {OLIVIA}: reject: not today",
+            },
+        ),
+        project("shop"),
+        project("vault", **hidden),
+        project("vault2", **hidden | {"Holds": []}),
+        project("web", 6, "InProgress", "2026-11-27T11:56:00Z"),
+    )
 
 
 TABLE = f"""\
@@ -110,7 +217,7 @@ fresh: no push yet, and no stack declares a mirror
 refused: rejected 1h ago by {OLIVIA}, commit 9c8b7a6f
     not today
 16 projects: 1 failed, 1 broken, 2 not read, 1 with a broken mirror, 1 waiting for approval, 2 frozen, 1 drifted, 3 outdated
-"""
+"""  # noqa: E501
 
 
 def test_environment_with_a_project_in_each_state(answering: Answering, run: Run) -> None:
@@ -122,7 +229,9 @@ def test_environment_with_a_project_in_each_state(answering: Answering, run: Run
     assert max(map(width, TABLE.partition("\n\n")[0].splitlines())) <= 80
 
 
-def test_wider_table_is_two_that_do_not_wrap(answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wider_table_is_two_that_do_not_wrap(
+    answering: Answering, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = every_state()
     answer["Projects"].append(project("a" * 27, 7, "ReplacedByAnother"))
     answering.responses["Invoke"] = answer
@@ -136,7 +245,9 @@ def test_wider_table_is_two_that_do_not_wrap(answering: Answering, run: Run, mon
 
 
 @pytest.mark.parametrize(("is_terminal", "columns"), [(True, 80), (False, float("inf"))])
-def test_only_a_terminal_has_columns(is_terminal: bool, columns: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_terminal_has_columns(
+    is_terminal: bool, columns: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
     assert status.columns() == columns
@@ -145,65 +256,175 @@ def test_only_a_terminal_has_columns(is_terminal: bool, columns: float, monkeypa
 def test_json_has_every_member_of_the_answer(answering: Answering, run: Run) -> None:
     answering.responses["Invoke"] = every_state()
     found = json.loads(run("status", "--json").out)
-    assert (found["account"], found["region"], found["environment"]) == ("111122223333", "eu-central-1", "dev")
-    assert found["counts"] == {"failed": 1, "broken": 1, "unread": 2, "mirror": 1, "approval": 1, "frozen": 2, "drift": 1, "outdated": 3}
+    assert (found["account"], found["region"], found["environment"]) == (
+        "111122223333",
+        "eu-central-1",
+        "dev",
+    )
+    assert found["counts"] == {
+        "failed": 1,
+        "broken": 1,
+        "unread": 2,
+        "mirror": 1,
+        "approval": 1,
+        "frozen": 2,
+        "drift": 1,
+        "outdated": 3,
+    }
     by_name = {each["project"]: each for each in found["projects"]}
     assert list(by_name) == re.findall("^[! ]  ([a-z0-9]+) ", TABLE, re.MULTILINE)
     billing = by_name["billing"]
-    assert (billing["concerns"], billing["state"], billing["since"]) == (["approval"], "approval", "2026-11-24T12:00:00Z")
-    assert billing["deployed"] == {"executionId": execution_id(1), "commit": COMMIT, "title": "Add a queue", "at": "2026-11-18T12:00:00Z"}
+    assert (billing["concerns"], billing["state"], billing["since"]) == (
+        ["approval"],
+        "approval",
+        "2026-11-24T12:00:00Z",
+    )
+    assert billing["deployed"] == {
+        "executionId": execution_id(1),
+        "commit": COMMIT,
+        "title": "Add a queue",
+        "at": "2026-11-18T12:00:00Z",
+    }
     assert billing["approvals"][0]["changeSet"]["counts"]["modified"] == 2 and billing["unread"] == []
-    assert by_name["vault"]["unread"][0]["problem"] == "reading the state of the pipeline: AccessDenied" and by_name["vault"]["state"] is None
+    assert (
+        by_name["vault"]["unread"][0]["problem"] == "reading the state of the pipeline: AccessDenied"
+        and by_name["vault"]["state"] is None
+    )
 
 
-@pytest.mark.parametrize(("answer", "expected", "shown"), [
-    (projects(), 0, "Environment dev has no project yet"),
-    (projects(project("shop")), 0, "1 project: none needs a person"),
-    (projects(project("shop", 2, "InProgress", Holds=[{"Held": "held", "Remedy": "Thaw it"}], Approvals=[
-        {"ExecutionId": "e", "Stage": "Deploy", "Action": "Mine", "Url": "https://"}])), 0, "shop: Mine has waited for ?, its commit is not known"),
-    # Even with no project: nothing deploys.
-    (projects(Stack={"Name": "cfn-gitops-dev", "Status": "ROLLBACK_COMPLETE", "Problem": "its status is ROLLBACK_COMPLETE",
-                     "Remedy": "See why: cfn-gitops failures --env dev"}), 1,
-     "stack cfn-gitops-dev: its status is ROLLBACK_COMPLETE\n    See why: cfn-gitops failures --env dev\n"),
-    (projects(project("a"), project("b"), NotRead=unread("reading the metrics: AccessDenied")), 3, "? reading the metrics: AccessDenied\n    Run"),
-    (projects(*(project(name, NotRead=unread("GitLab does not answer")) for name in "ab")), 3, "? all projects: GitLab does not answer\n    Run"),
-    # Neither twice the same project, nor the environment, makes all.
-    (projects(project("a", NotRead=unread("AccessDenied", "AccessDenied")), project("b")), 3, "? a: AccessDenied\n    Run"),
-    (projects(project("a", NotRead=unread("AccessDenied")), project("b"), NotRead=unread("AccessDenied")), 3, "? AccessDenied\n? a: AccessDenied\n    Run"),
-    (projects(project("z"), *(project(name, NotRead=unread("x")) for name in "abcdefg")), 3, "? a, b, c, d, e and 2 more: x\n"),
-    (projects(project("a", 2, "Failed"), NotRead=unread("AccessDenied")), 1, "? AccessDenied\n"),
-    (projects(project("a" * 117)), 0, f"  {'a' * 29}…  4f2a9c1")])
-def test_status_is_that_of_what_needs_a_person(answer: Any, expected: int, shown: str, answering: Answering, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("answer", "expected", "shown"),
+    [
+        (projects(), 0, "Environment dev has no project yet"),
+        (projects(project("shop")), 0, "1 project: none needs a person"),
+        (
+            projects(
+                project(
+                    "shop",
+                    2,
+                    "InProgress",
+                    Holds=[{"Held": "held", "Remedy": "Thaw it"}],
+                    Approvals=[{"ExecutionId": "e", "Stage": "Deploy", "Action": "Mine", "Url": "https://"}],
+                )
+            ),
+            0,
+            "shop: Mine has waited for ?, its commit is not known",
+        ),
+        # Even with no project: nothing deploys.
+        (
+            projects(
+                Stack={
+                    "Name": "cfn-gitops-dev",
+                    "Status": "ROLLBACK_COMPLETE",
+                    "Problem": "its status is ROLLBACK_COMPLETE",
+                    "Remedy": "See why: cfn-gitops failures --env dev",
+                }
+            ),
+            1,
+            (
+                "stack cfn-gitops-dev: its status is ROLLBACK_COMPLETE\n    See why: cfn-gitops failures"
+                " --env dev\n"
+            ),
+        ),
+        (
+            projects(project("a"), project("b"), NotRead=unread("reading the metrics: AccessDenied")),
+            3,
+            "? reading the metrics: AccessDenied\n    Run",
+        ),
+        (
+            projects(*(project(name, NotRead=unread("GitLab does not answer")) for name in "ab")),
+            3,
+            "? all projects: GitLab does not answer\n    Run",
+        ),
+        # Neither twice the same project, nor the environment, makes all.
+        (
+            projects(project("a", NotRead=unread("AccessDenied", "AccessDenied")), project("b")),
+            3,
+            "? a: AccessDenied\n    Run",
+        ),
+        (
+            projects(
+                project("a", NotRead=unread("AccessDenied")), project("b"), NotRead=unread("AccessDenied")
+            ),
+            3,
+            "? AccessDenied\n? a: AccessDenied\n    Run",
+        ),
+        (
+            projects(project("z"), *(project(name, NotRead=unread("x")) for name in "abcdefg")),
+            3,
+            "? a, b, c, d, e and 2 more: x\n",
+        ),
+        (projects(project("a", 2, "Failed"), NotRead=unread("AccessDenied")), 1, "? AccessDenied\n"),
+        (projects(project("a" * 117)), 0, f"  {'a' * 29}…  4f2a9c1"),
+    ],
+)
+def test_status_is_that_of_what_needs_a_person(
+    answer: Any, expected: int, shown: str, answering: Answering, run: Run
+) -> None:
     answering.responses["Invoke"] = answer
     ended = run("status")
     assert (ended.status, ended.err) == (expected, "") and shown in ended.out
 
 
-@pytest.mark.parametrize(("changes", "state", "concerns"), [
-    ({"HasPipeline": False, "Problems": [{"Subject": "its pipeline", "Problem": "it does not exist", "Remedy": "Restore it"}]}, "no pipeline", ["broken"]),
-    ({"HasPipeline": None, "Newest": None, "ChildStack": {"Name": "s", "Status": "CREATE_IN_PROGRESS"}}, "creating", []),
-    ({"HasPipeline": None, "Newest": None, "ChildStack": None}, None, []),
-    ({"Newest": None, "Deployed": None}, "no execution", []),
-    ({"Newest": {"ExecutionId": "e", "Status": "Succeeded", "IsRollback": True}}, "rolled back", []),
-    ({"Newest": {"ExecutionId": "e", "Status": "ReplacedByAnother"}}, "ReplacedByAnother", []),
-    ({"Mirrors": []}, "deployed", [])])
-def test_state_of_a_project(changes: dict[str, Any], state: str | None, concerns: list[str], answering: Answering, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("changes", "state", "concerns"),
+    [
+        (
+            {
+                "HasPipeline": False,
+                "Problems": [
+                    {"Subject": "its pipeline", "Problem": "it does not exist", "Remedy": "Restore it"}
+                ],
+            },
+            "no pipeline",
+            ["broken"],
+        ),
+        (
+            {
+                "HasPipeline": None,
+                "Newest": None,
+                "ChildStack": {"Name": "s", "Status": "CREATE_IN_PROGRESS"},
+            },
+            "creating",
+            [],
+        ),
+        ({"HasPipeline": None, "Newest": None, "ChildStack": None}, None, []),
+        ({"Newest": None, "Deployed": None}, "no execution", []),
+        ({"Newest": {"ExecutionId": "e", "Status": "Succeeded", "IsRollback": True}}, "rolled back", []),
+        ({"Newest": {"ExecutionId": "e", "Status": "ReplacedByAnother"}}, "ReplacedByAnother", []),
+        ({"Mirrors": []}, "deployed", []),
+    ],
+)
+def test_state_of_a_project(
+    changes: dict[str, Any], state: str | None, concerns: list[str], answering: Answering, run: Run
+) -> None:
     answering.responses["Invoke"] = projects(project("shop", **changes))
     [found] = json.loads(run("status", "--json").out)["projects"]
     assert (found["state"], found["concerns"]) == (state, concerns)
     assert ("none" in run("status").out.splitlines()[2]) == ("Mirrors" in changes)
 
 
-@pytest.mark.parametrize(("drift", "cell"), [(("UNKNOWN", None), "unknown"), (("NOT_CHECKED", None), "unchecked"), (None, "-")])
+@pytest.mark.parametrize(
+    ("drift", "cell"), [(("UNKNOWN", None), "unknown"), (("NOT_CHECKED", None), "unchecked"), (None, "-")]
+)
 def test_drift_of_the_deployed_stack(drift: Any, cell: str, answering: Answering, run: Run) -> None:
     child = {"StackName": "gitops-dev-shop", "Status": "IN_SYNC", "CheckedAt": "2026-11-27T06:00:00Z"}
-    answering.responses["Invoke"] = projects(project("shop", Drift=[*([{"StackName": "mine", "Status": drift[0]}] if drift else []), child]))
+    answering.responses["Invoke"] = projects(
+        project("shop", Drift=[*([{"StackName": "mine", "Status": drift[0]}] if drift else []), child])
+    )
     assert run("status").out.splitlines()[2].split()[-3] == cell
 
 
-@pytest.mark.parametrize(("wrong", "why"), [
-    ("0", "0 is not between 1 and 310"), ("nan", "nan is not between 1 and 310"), ("311", "311 is not between 1 and 310"),
-    ("abc", "abc is not a number of seconds"), ("", "an empty text is not a number of seconds")])
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("0", "0 is not between 1 and 310"),
+        ("nan", "nan is not between 1 and 310"),
+        ("311", "311 is not between 1 and 310"),
+        ("abc", "abc is not a number of seconds"),
+        ("", "an empty text is not a number of seconds"),
+    ],
+)
 def test_wrong_time_to_wait_is_wrong_use(wrong: str, why: str, run: Run) -> None:
     ended = run("status", f"--wait={wrong}")
     assert ended.status == 2 and f"argument --wait: {why}" in ended.err
@@ -224,14 +445,22 @@ def test_commands_of_the_document_are_in_remedies(answering: Answering, run: Run
 
 def members(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """The texts of a document, with the names of their members."""
-    for key, each in value.items() if isinstance(value, dict) else ((name, each) for each in value) if isinstance(value, list) else ():
+    for key, each in (
+        value.items()
+        if isinstance(value, dict)
+        else ((name, each) for each in value)
+        if isinstance(value, list)
+        else ()
+    ):
         yield from members(each, key)
     if isinstance(value, str):
         yield name, value
 
 
-@pytest.mark.parametrize(("seconds", "shown"), [(-5, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (172_799, "47h"),
-                                                (172_800, "2d")])
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-5, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (172_799, "47h"), (172_800, "2d")],
+)
 def test_age_has_one_unit(seconds: int, shown: str) -> None:
     assert status.age(NOW - timedelta(seconds=seconds), NOW) == shown and status.age(None, NOW) == "?"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.aws import LocalAws
 from tests.clone.machine import Machine
 from tests.clone.scene import Scene
+from tests.local.aws import LocalAws
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """An instance as git sees it: its user data, its users' homes, and its metadata service.
 
-Scripts that come first in its PATH replace the commands for the machine's own users and packages (`id`, `getent`,
+Scripts that come first in its PATH replace the commands for the machine's own users and packages (`id`,
+`getent`,
 `runuser`, `dnf`). Everything else in the user data runs unchanged.
 """
 
@@ -20,8 +21,15 @@ _TOOLS = ("bash", "cut", "env", "printenv", "sh")
 
 
 class Machine:
-    def __init__(self, scene: Scene, env_id: str, directory: Path, runs_as: str = "root",
-                 profile_arn: str = "", account: str = INSTANCES) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        env_id: str,
+        directory: Path,
+        runs_as: str = "root",
+        profile_arn: str = "",
+        account: str = INSTANCES,
+    ) -> None:
         self.scene, self.env_id, self._directory, self._account = scene, env_id, directory, account
         self.home = directory / "home"
         self.home.mkdir()
@@ -30,11 +38,16 @@ class Machine:
         self.bin = directory / "bin"
         self.bin.mkdir()
         self._script("id", f'[ "$*" = "--user --name" ] && echo {runs_as}')
-        self._script("getent", f'[ "$*" = "passwd {_USER}" ] && echo "{_USER}:x:1000:1000:A, B:{self.home}:/bin/bash"')
+        self._script(
+            "getent", f'[ "$*" = "passwd {_USER}" ] && echo "{_USER}:x:1000:1000:A, B:{self.home}:/bin/bash"'
+        )
         self._script("runuser", f'[ "$1 $2 $3" = "--user {_USER} --" ] || exit 1; shift 3; exec "$@"')
-        self._script("dnf", f'echo "$*" >> {directory}/dnf; [ "$1 $2" = "install --assumeyes" ] || exit 1\n'
-                            f'case "$3" in git) {shutil.which("ln")} -s {shutil.which("git")} {self.bin}/git;;\n'
-                            f'awscli-2) {shutil.which("ln")} -s {preloaded.program("aws")} {self.bin}/aws;; *) exit 1;; esac')
+        self._script(
+            "dnf",
+            f'echo "$*" >> {directory}/dnf; [ "$1 $2" = "install --assumeyes" ] || exit 1\n'
+            f'case "$3" in git) {shutil.which("ln")} -s {shutil.which("git")} {self.bin}/git;;\n'
+            f"awscli-2) {shutil.which('ln')} -s {preloaded.program('aws')} {self.bin}/aws;; *) exit 1;; esac",
+        )
 
     def _script(self, name: str, text: str) -> None:
         file = self.bin / name
@@ -42,22 +55,28 @@ class Machine:
         file.chmod(0o755)
 
     def user_data(self) -> str:
-        """As docs/how-to/clone-from-ec2.md fetches it for a running instance. Fetched once: it does not change."""
+        """As docs/how-to/clone-from-ec2.md fetches it for a running instance. Fetched once: it does not
+        change."""
         fetched, of = self.scene.user_data, (self._account, self.env_id)
         if of not in fetched:
             fetched[of] = self._fetch()
         return fetched[of]
 
     def _fetch(self) -> str:
-        command = re.search(r"^aws ec2 describe-launch-template-versions (?:.*\\\n)*.*", _PAGE.read_text(), re.MULTILINE)
+        command = re.search(
+            r"^aws ec2 describe-launch-template-versions (?:.*\\\n)*.*", _PAGE.read_text(), re.MULTILINE
+        )
         assert command is not None
         text = command[0].replace("launch-template-dev-clone", f"launch-template-{self.env_id}-clone")
         assert text.endswith("> configure-git.sh")
-        subprocess.run(["bash", "-c", text], cwd=self._directory, env=self.scene.administrator(self._account), check=True)
+        subprocess.run(
+            ["bash", "-c", text], cwd=self._directory, env=self.scene.administrator(self._account), check=True
+        )
         return (self._directory / "configure-git.sh").read_text()
 
     def run_user_data(self, bare: bool = False, home: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs it as root at the first start, without a HOME. A `bare` machine has neither git nor the AWS CLI."""
+        """Runs it as root at the first start, without a HOME. A `bare` machine has neither git nor the AWS
+        CLI."""
         script = self._directory / "part-001"
         script.write_text(self.user_data())
         script.chmod(0o755)
@@ -91,11 +110,18 @@ class Machine:
     def as_user(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Runs a command as the instance's user. Only its own configuration contains a login."""
         environment = self.scene.git_environment() | {
-            "PATH": self._path(), "HOME": str(self.home), "AWS_ENDPOINT_URL": self.scene.aws.endpoint_url,
-            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata, "AWS_PAGER": "", "NO_PROXY": "127.0.0.1"}
+            "PATH": self._path(),
+            "HOME": str(self.home),
+            "AWS_ENDPOINT_URL": self.scene.aws.endpoint_url,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": self._metadata,
+            "AWS_PAGER": "",
+            "NO_PROXY": "127.0.0.1",
+        }
         for role in ("AUTHOR", "COMMITTER"):
             environment |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.com"}
-        return subprocess.run(command, cwd=self.home, env=environment, text=True, capture_output=True, check=False)
+        return subprocess.run(
+            command, cwd=self.home, env=environment, text=True, capture_output=True, check=False
+        )
 
     def clone(self, repository: str = "shop", region: str = "") -> subprocess.CompletedProcess[str]:
         return self.as_user("git", "clone", "--quiet", address(repository, region or self.scene.aws.region))

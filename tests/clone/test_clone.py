@@ -1,4 +1,5 @@
-"""A real clone: instance profile, role of the other account, signed login, git. tests/policies has the denied calls."""
+"""A real clone: instance profile, role of the other account, signed login, git. tests/policies has the denied
+calls."""
 
 import json
 from pathlib import Path
@@ -18,10 +19,28 @@ def take_role(machine: Machine, arn: str, instead_of: str = SOURCE_ROLE) -> None
 def a_profile(scene: Scene, name: str) -> str:
     """The session of a role that may do everything in its own account, and that no trust policy names."""
     iam = scene.aws.in_account(INSTANCES).client("iam")
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))
-    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+    iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "ec2.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+    )
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="all",
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        ),
+    )
     arn: str = iam.create_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Arn"]
     iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
     return arn
@@ -32,8 +51,11 @@ def test_an_instance_clones_and_later_pulls(scene: Scene, machine: Machine) -> N
     cloned = machine.clone()
     assert cloned.returncode == 0, cloned.stderr
     assert (machine.home / "shop/README").read_text() == "the shop\n"
-    output = {(each["action"], each["resource"]) for each in scene.aws.decisions() if each["allowed"]
-             and ":assumed-role/role-dev-clone" in each["principal"]}
+    output = {
+        (each["action"], each["resource"])
+        for each in scene.aws.decisions()
+        if each["allowed"] and ":assumed-role/role-dev-clone" in each["principal"]
+    }
     assert ("sts:AssumeRole", SOURCE_ROLE) in output
     assert ("codecommit:GitPull", f"arn:aws:codecommit:eu-central-1:{REPOSITORIES}:shop") in output
     commit = scene.push("shop", "main", {"NEWS": f"{machine.home}\n"})
@@ -42,8 +64,19 @@ def test_an_instance_clones_and_later_pulls(scene: Scene, machine: Machine) -> N
 
 
 def test_aws_cli_and_git_remote_codecommit_use_the_same_profile(machine: Machine) -> None:
-    output = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
-                            machine.profile, "--query", "repositoryMetadata.cloneUrlHttp", "--output", "text")
+    output = machine.as_user(
+        "aws",
+        "codecommit",
+        "get-repository",
+        "--repository-name",
+        "shop",
+        "--profile",
+        machine.profile,
+        "--query",
+        "repositoryMetadata.cloneUrlHttp",
+        "--output",
+        "text",
+    )
     assert output.stdout.strip().endswith("/v1/repos/shop"), output.stderr
     cloned = machine.as_user("git", "clone", "--quiet", f"codecommit::eu-central-1://{machine.profile}@shop")
     assert cloned.returncode == 0, cloned.stderr
@@ -75,8 +108,9 @@ def test_with_vpc_endpoints_git_is_answered_through_these_alone(scene: Scene, tm
     rejected = machine.clone()
     assert rejected.returncode != 0
     assert "403" in rejected.stderr
-    output = machine.as_user("aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile",
-                            machine.profile)
+    output = machine.as_user(
+        "aws", "codecommit", "get-repository", "--repository-name", "shop", "--profile", machine.profile
+    )
     assert output.returncode == 0, output.stderr
 
 
@@ -99,7 +133,11 @@ def test_second_account_clones_lent_repositories(scene: Scene, tmp_path: Path) -
 def test_the_helper_signs_for_awss_hosts_alone(scene: Scene, machine: Machine) -> None:
     """The other tests clone from AWS's own host name."""
     for host, answered in ((address("shop", "eu-central-1").split("/")[2], True), ("git.example.com", False)):
-        output = machine.as_user("bash", "-c", "aws --profile codecommit-dev codecommit credential-helper get <<< "
-                                              f"$'protocol=https\\nhost={host}\\npath=v1/repos/shop\\n'")
+        output = machine.as_user(
+            "bash",
+            "-c",
+            "aws --profile codecommit-dev codecommit credential-helper get <<< "
+            f"$'protocol=https\\nhost={host}\\npath=v1/repos/shop\\n'",
+        )
         assert output.returncode == 0, output.stderr
         assert ("password=" in output.stdout) is answered

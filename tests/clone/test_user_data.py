@@ -1,4 +1,5 @@
-"""The user data of clone-instance.yaml, run as an instance runs it: files that it writes and files that it keeps."""
+"""The user data of clone-instance.yaml, run as an instance runs it: files that it writes and files that it
+keeps."""
 
 from pathlib import Path
 
@@ -28,9 +29,12 @@ def test_restores_changed_settings_and_keeps_foreign_ones(scene: Scene, tmp_path
     machine = Machine(scene, "dev", tmp_path)
     (machine.home / ".aws").mkdir()
     (machine.home / ".aws/config").write_text(
-        "[profile other]\nregion = us-east-1\n\n[profile codecommit-dev]\nregion = us-west-2\noutput = table\n")
+        "[profile other]\nregion = us-east-1\n\n[profile codecommit-dev]\nregion = us-west-2\noutput ="
+        " table\n"
+    )
     (machine.home / ".gitconfig").write_text(
-        f"[user]\n\tname = Taro\n[credential]\n\thelper = store\n[credential \"{HOST}\"]\n\thelper = cache\n")
+        f'[user]\n\tname = Taro\n[credential]\n\thelper = store\n[credential "{HOST}"]\n\thelper = cache\n'
+    )
     assert machine.run_user_data().returncode == 0
     wrote = machine.configuration()
     assert "[profile other]\nregion = us-east-1\n" in wrote[".aws/config"]
@@ -38,8 +42,10 @@ def test_restores_changed_settings_and_keeps_foreign_ones(scene: Scene, tmp_path
     assert "region = us-west-2" not in wrote[".aws/config"]
     assert wrote[".gitconfig"].startswith("[user]\n\tname = Taro\n[credential]\n\thelper = store\n")
     assert "cache" not in wrote[".gitconfig"]
-    assert machine.as_user("git", "config", "--get-all", f"credential.{HOST}.helper").stdout == (
-        "\n!aws --profile codecommit-dev codecommit credential-helper\n")
+    assert (
+        machine.as_user("git", "config", "--get-all", f"credential.{HOST}.helper").stdout
+        == "\n!aws --profile codecommit-dev codecommit credential-helper\n"
+    )
 
 
 def test_it_installs_git_and_the_aws_cli_where_they_are_missing(scene: Scene, tmp_path: Path) -> None:
@@ -69,6 +75,7 @@ def test_missing_user_is_named(scene: Scene, tmp_path: Path) -> None:
 
 def test_other_hosts_have_no_helper(machine: Machine) -> None:
     """A helper for every host would be called for the logins of all hosts."""
+
     def helper_of(url: str) -> str:
         return machine.as_user("git", "config", "--get-urlmatch", "credential.helper", url).stdout.strip()
 
@@ -78,8 +85,13 @@ def test_other_hosts_have_no_helper(machine: Machine) -> None:
 
 
 def test_launch_template_requires_tokens_that_stay_on_instance(scene: Scene) -> None:
-    versions = scene.aws.in_account(INSTANCES).client("ec2").describe_launch_template_versions(
-        LaunchTemplateName="launch-template-dev-clone", Versions=["$Latest"])["LaunchTemplateVersions"]
+    versions = (
+        scene.aws.in_account(INSTANCES)
+        .client("ec2")
+        .describe_launch_template_versions(
+            LaunchTemplateName="launch-template-dev-clone", Versions=["$Latest"]
+        )["LaunchTemplateVersions"]
+    )
     data = versions[0]["LaunchTemplateData"]
     assert data["MetadataOptions"]["HttpTokens"] == "required"
     assert data["MetadataOptions"]["HttpPutResponseHopLimit"] == 1

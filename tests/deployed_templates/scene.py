@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from tests.deployed_templates.helpers import a_login, git
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import allow
-from tests.deployed_templates.helpers import a_login, git
 
 BRANCH = "development"
 
@@ -15,8 +15,12 @@ class Scene:
 
     def clone(self) -> None:
         """A working copy, and a login to push it."""
-        made = self.aws.client("codecommit").get_repository(repositoryName=self.repository)["repositoryMetadata"]
-        login = a_login(self.aws, f"git-{self.name}", allow(["codecommit:GitPull", "codecommit:GitPush"], made["Arn"]))
+        made = self.aws.client("codecommit").get_repository(repositoryName=self.repository)[
+            "repositoryMetadata"
+        ]
+        login = a_login(
+            self.aws, f"git-{self.name}", allow(["codecommit:GitPull", "codecommit:GitPush"], made["Arn"])
+        )
         self.git_url = login.git_url(made["cloneUrlHttp"])
         self.work = self.directory / self.name
         self.work.mkdir()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployed_templates.helpers import a_queue_of, deployed, git, mirrored
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import eventually
-from tests.deployed_templates.helpers import a_queue_of, deployed, git, mirrored
 
 
 class World:
@@ -18,8 +18,15 @@ class World:
         self.url = mirror.git_url(url)
 
     def deploy(self, **parameters: str) -> None:
-        status = deployed(self.aws, f"notifications-{self.env_id}", "notifications", EnvID=self.env_id, ProjectID="shop",
-                          PipelineEvents="None", **parameters)
+        status = deployed(
+            self.aws,
+            f"notifications-{self.env_id}",
+            "notifications",
+            EnvID=self.env_id,
+            ProjectID="shop",
+            PipelineEvents="None",
+            **parameters,
+        )
         assert status == "CREATE_COMPLETE"
         topic = f"arn:aws:sns:{self.aws.region}:{self.aws.account_id}:sns-{self.env_id}-notifications"
         self.queue = a_queue_of(self.aws, topic, f"queue-{self.env_id}")
@@ -29,7 +36,8 @@ class World:
         git(self.work, "push", "-q", self.url, *references)
 
     def told(self, until: str) -> list[tuple[str, str]]:
-        """Event and branch of each message, up to the first about `until`. Events are sent in the order of pushes."""
+        """Event and branch of each message, up to the first about `until`. Events are sent in the order of
+        pushes."""
         sqs, found = self.aws.client("sqs"), []
 
         def received() -> list[tuple[str, str]]:
@@ -54,8 +62,12 @@ def test_topic_is_notified_of_branch_changes(world: World) -> None:
     world.push(":refs/heads/old")
     world.push("HEAD:refs/heads/last")
     assert world.told(until="last") == [
-        ("referenceCreated", "development"), ("referenceUpdated", "development"), ("referenceCreated", "old"),
-        ("referenceDeleted", "old"), ("referenceCreated", "last")]
+        ("referenceCreated", "development"),
+        ("referenceUpdated", "development"),
+        ("referenceCreated", "old"),
+        ("referenceDeleted", "old"),
+        ("referenceCreated", "last"),
+    ]
 
 
 def test_mirror_repository_does_not_notify_of_every_push(world: World) -> None:

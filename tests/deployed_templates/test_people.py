@@ -4,15 +4,18 @@ import subprocess
 import uuid
 from pathlib import Path
 
+from tests.deployed_templates.helpers import Login, a_login_of, deployed, git, git_at, mirrored
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import error_of
-from tests.deployed_templates.helpers import Login, a_login_of, deployed, git, git_at, mirrored
 
 
 # claim: administrator-cannot-change-a-protected-branch
 def test_power_user_changes_only_unprotected_branches(aws: LocalAws, tmp_path: Path) -> None:
     env_id, iam = f"e{uuid.uuid4().hex[:8]}", aws.client("iam")
-    assert deployed(aws, f"people-{env_id}", "people", EnvID=env_id, ProtectedBranches="development,master") == "CREATE_COMPLETE"
+    assert (
+        deployed(aws, f"people-{env_id}", "people", EnvID=env_id, ProtectedBranches="development,master")
+        == "CREATE_COMPLETE"
+    )
     url, mirror = mirrored(aws, env_id, tmp_path)
     iam.create_user(UserName=f"{env_id}-mary")
     iam.add_user_to_group(GroupName=f"group-{env_id}-power-users", UserName=f"{env_id}-mary")
@@ -26,7 +29,10 @@ def test_power_user_changes_only_unprotected_branches(aws: LocalAws, tmp_path: P
         return git_at("push", "-q", login.git_url(url), *references, at=tmp_path)
 
     def branches() -> dict[str, str]:
-        lines = [line.split("\t") for line in git(tmp_path, "ls-remote", "--heads", mirror.git_url(url)).splitlines()]
+        lines = [
+            line.split("\t")
+            for line in git(tmp_path, "ls-remote", "--heads", mirror.git_url(url)).splitlines()
+        ]
         return {reference.removeprefix("refs/heads/"): tip for tip, reference in lines}
 
     first = commit()
@@ -46,8 +52,10 @@ def test_power_user_changes_only_unprotected_branches(aws: LocalAws, tmp_path: P
     mine = aws.client("codecommit", iam.create_access_key(UserName=mary.user)["AccessKey"])
     repository = {"repositoryName": f"codecommit-{env_id}-cfn-shop"}
     for call, given in (
-            (mine.delete_branch, {**repository, "branchName": "master"}), (mine.delete_repository, repository),
-            (mine.update_default_branch, {**repository, "defaultBranchName": "master"}),
-            (mine.update_repository_name, {"oldName": repository["repositoryName"], "newName": "mine"})):
+        (mine.delete_branch, {**repository, "branchName": "master"}),
+        (mine.delete_repository, repository),
+        (mine.update_default_branch, {**repository, "defaultBranchName": "master"}),
+        (mine.update_repository_name, {"oldName": repository["repositoryName"], "newName": "mine"}),
+    ):
         assert error_of(call, **given)[0] == "AccessDeniedException"
     assert branches() == {"development": hers, "master": first, "feature/a": hers}

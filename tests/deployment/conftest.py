@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests import preloaded
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
 from tests.local.gitlab import LocalGitLab
-from tests import preloaded
 from tests.play.mirroring import Source
 from tests.play.pipelines import Pipeline, ProjectStack, developer_login, eventually
 from tests.play.steps import (
@@ -35,8 +35,8 @@ from tests.play.steps import (
 
 # The environment that most tests use comes first. The last two evaluate what the other tests did.
 FIRST, LAST = ["test_template"], ["test_least_privilege", "test_secrecy"]
-# `make test` divides the tests among sessions. Each writes its transcript into this folder, and the last two tests
-# evaluate all of them. Without the folder, they evaluate their own session.
+# `make test` divides the tests among sessions. Each writes its transcript into this folder, and the last two
+# tests evaluate all of them. Without the folder, they evaluate their own session.
 TRANSCRIPTS = os.environ.get("DEPLOYMENT_TRANSCRIPTS")
 
 
@@ -59,14 +59,16 @@ def aws() -> Iterator[LocalAws]:
 
 
 class Transcript:
-    """Every log, event, output and response of the tests, and the passwords and GitLab tokens that must not be in them."""
+    """Every log, event, output and response of the tests, and the passwords and GitLab tokens that must not
+    be in them."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
         self.passwords: set[str] = set()
         self.tokens: set[str] = set()
         self.expected_denials: list[dict[str, Any]] = []
-        # Of each role of dev: the actions of its policies, those that it used, and the denials that no test expected.
+        # Of each role of dev: the actions of its policies, those that it used, and the denials that no test
+        # expected.
         self.granted: dict[str, set[str]] = {}
         self.used: dict[str, set[str]] = {}
         self.denials: dict[str, list[dict[str, Any]]] = {}
@@ -77,11 +79,14 @@ class Transcript:
         self.texts[source] = text
 
     def add_function_log(self, aws: LocalAws, name: str) -> None:
-        """Adds the log lines since the last call: reading the whole log after each test would take longer and longer."""
+        """Adds the log lines since the last call: reading the whole log after each test would take longer and
+        longer."""
         events = function_log_events(aws, name, since=self._read_until.get(name, 0))
         if events:
             source = f"the function's log, {name}"
-            self.texts[source] = self.texts.get(source, "") + "".join(f"{event['message']}\n" for event in events)
+            self.texts[source] = self.texts.get(source, "") + "".join(
+                f"{event['message']}\n" for event in events
+            )
             # Concurrent instances may write out of order.
             self._read_until[name] = events[-1]["timestamp"] - 2000
 
@@ -102,9 +107,11 @@ class Transcript:
             is_deleted = stack["StackStatus"] == "DELETE_COMPLETE"
             if is_deleted and stack["StackId"] in self._deleted:
                 continue
-            found = [cloudformation.describe_stacks(StackName=stack["StackId"]),
-                     cloudformation.describe_stack_events(StackName=stack["StackId"]),
-                     {} if is_deleted else cloudformation.describe_stack_resources(StackName=stack["StackId"])]
+            found = [
+                cloudformation.describe_stacks(StackName=stack["StackId"]),
+                cloudformation.describe_stack_events(StackName=stack["StackId"]),
+                {} if is_deleted else cloudformation.describe_stack_resources(StackName=stack["StackId"]),
+            ]
             self.add(stack["StackId"], json.dumps(found, default=str))
             if is_deleted:
                 self._deleted.add(stack["StackId"])
@@ -118,14 +125,21 @@ class Transcript:
                 decisions = decisions_of(aws, role)
                 self.granted[role] = self.granted.get(role, set()) | granted_actions(aws, role)
                 self.used[role] = {decision["action"] for decision in decisions if decision["allowed"]}
-                self.denials[role] = [decision for decision in decisions if not decision["allowed"]
-                                      and not decision.get("late") and decision not in self.expected_denials]
+                self.denials[role] = [
+                    decision
+                    for decision in decisions
+                    if not decision["allowed"]
+                    and not decision.get("late")
+                    and decision not in self.expected_denials
+                ]
 
     def collect_passwords(self, aws: LocalAws) -> None:
         """Collects the passwords of every version of every secret that exists now."""
         secrets = aws.client("secretsmanager")
         for secret in secrets.list_secrets()["SecretList"]:
-            listed = secrets.list_secret_version_ids(SecretId=secret["ARN"], IncludeDeprecated=True)["Versions"]
+            listed = secrets.list_secret_version_ids(SecretId=secret["ARN"], IncludeDeprecated=True)[
+                "Versions"
+            ]
             for version in listed:
                 value = secrets.get_secret_value(SecretId=secret["ARN"], VersionId=version["VersionId"])
                 if value["SecretString"] in self.tokens:
@@ -184,18 +198,22 @@ def expected_denials(aws: LocalAws, transcript: Transcript) -> Iterator[None]:
     """For a test that makes denied calls: its denials are expected."""
     before = len(aws.decisions())
     yield
-    transcript.expected_denials += [decision for decision in aws.decisions()[before:] if not decision["allowed"]]
+    transcript.expected_denials += [
+        decision for decision in aws.decisions()[before:] if not decision["allowed"]
+    ]
 
 
 @pytest.fixture
 def queued_requests(aws: LocalAws) -> None:
-    """For a test that makes denied requests: the function retries them for a minute since their signature, so for ten
-    seconds."""
+    """For a test that makes denied requests: the function retries them for a minute since their signature, so
+    for ten seconds."""
     aws.set(requests_queued_seconds=50)
 
 
 @pytest.fixture(scope="session")
-def environment(aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+def environment(
+    aws: LocalAws, transcript: Transcript, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Environment]:
     """`template.yaml`, deployed with every default."""
     deployed = Environment(aws, tmp_path_factory.mktemp("environment"))
     first = deployed.deploy()
@@ -230,15 +248,25 @@ class Production(Environment):
     def __init__(self, aws: LocalAws, directory: Path) -> None:
         super().__init__(aws, directory, env_id="prd")
         self.output = ""
-        self._environment = aws.environment() | sam_settings(directory) | {
-            "PATH": f"{preloaded.path()}:{aws.environment()['PATH']}"}
+        self._environment = (
+            aws.environment()
+            | sam_settings(directory)
+            | {"PATH": f"{preloaded.path()}:{aws.environment()['PATH']}"}
+        )
 
     def run(self, command: str, *arguments: str) -> tuple[int, str]:
         """Runs `make deploy`, or a subcommand of cfn-gitops. Returns its exit status and output."""
         program = ["tools.run.deploy"] if command == "deploy" else ["cli", command]
-        ran = subprocess.run([sys.executable, "-m", *program, "--env", "prd", *arguments],
-                             env=self._environment | {"PYTHONPATH": str(ROOT)}, cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+        ran = subprocess.run(
+            [sys.executable, "-m", *program, "--env", "prd", *arguments],
+            env=self._environment | {"PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
         self.output += ran.stdout
         return ran.returncode, ran.stdout
 
@@ -247,7 +275,9 @@ class Production(Environment):
 
 
 @pytest.fixture(scope="session")
-def _production(aws: LocalAws, environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Production:
+def _production(
+    aws: LocalAws, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Production:
     return Production(aws, tmp_path_factory.mktemp("production"))
 
 
@@ -284,15 +314,17 @@ def source(aws: LocalAws, gitlab: LocalGitLab, name: str) -> Iterator[Source]:
 
 
 @pytest.fixture
-def stack(aws: LocalAws, git_login: Callable[[], Login], name: str, transcript: Transcript,
-          tmp_path: Path) -> Iterator[ProjectStack]:
+def stack(
+    aws: LocalAws, git_login: Callable[[], Login], name: str, transcript: Transcript, tmp_path: Path
+) -> Iterator[ProjectStack]:
     """A stack for a pipeline, which the test creates."""
     yield from _project_stack(aws, ProjectStack(aws, name, tmp_path, git_login), transcript)
 
 
 @pytest.fixture
-def other_stack(aws: LocalAws, git_login: Callable[[], Login], name: str, transcript: Transcript,
-                tmp_path: Path) -> Iterator[ProjectStack]:
+def other_stack(
+    aws: LocalAws, git_login: Callable[[], Login], name: str, transcript: Transcript, tmp_path: Path
+) -> Iterator[ProjectStack]:
     """A stack for the pipeline of a second project of the environment."""
     yield from _project_stack(aws, ProjectStack(aws, f"{name}o", tmp_path, git_login), transcript)
 

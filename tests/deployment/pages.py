@@ -13,11 +13,10 @@ from typing import Any
 
 import botocore
 
-from tests.local.aws import LocalAws
 from tests import preloaded
+from tests.local.aws import LocalAws
 from tests.play.pipelines import Pipeline
 from tests.play.steps import BOOTSTRAP, ROOT, sam_settings, template_with
-
 
 # The content of the pictures of tools/docs/pictures.py.
 RECORDED = Path(__file__).with_name("recorded.json")
@@ -28,8 +27,10 @@ def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
     text = page.read_text()
     if heading:
         text = text.split(f"\n{heading}\n")[1].split(f"\n{heading.split()[0]} ")[0]
-    return [textwrap.dedent(block) for _, block in re.findall(
-        rf"^( *)```{language}\n(.*?)^\1```", text, re.DOTALL | re.MULTILINE)]
+    return [
+        textwrap.dedent(block)
+        for _, block in re.findall(rf"^( *)```{language}\n(.*?)^\1```", text, re.DOTALL | re.MULTILINE)
+    ]
 
 
 def clone(directory: Path) -> Path:
@@ -43,47 +44,79 @@ def clone(directory: Path) -> Path:
 
 
 class Folder:
-    """A shell in a clone or in a release folder, for one account. It uses the local GitLab instead of that of the pages."""
+    """A shell in a clone or in a release folder, for one account. It uses the local GitLab instead of that of
+    the pages."""
 
-    def __init__(self, aws: LocalAws, directory: Path, scratch: Path, gitlab_url: str = "",
-                 **variables: str) -> None:
+    def __init__(
+        self, aws: LocalAws, directory: Path, scratch: Path, gitlab_url: str = "", **variables: str
+    ) -> None:
         self.directory, self._gitlab_url = directory, gitlab_url
-        self._environment = {**aws.environment(), **sam_settings(scratch), "HOME": str(scratch), "COLUMNS": "200",
-                             "PATH": f"{preloaded.path()}:/usr/bin:/bin", **variables}
+        self._environment = {
+            **aws.environment(),
+            **sam_settings(scratch),
+            "HOME": str(scratch),
+            "COLUMNS": "200",
+            "PATH": f"{preloaded.path()}:/usr/bin:/bin",
+            **variables,
+        }
         _look_at_stacks_each_second(scratch)
 
     def run(self, command: str, typed: str = "", fails: bool = False) -> str:
         adapted = re.sub(r"https://gitlab\.(example\.)?com", self._gitlab_url, command)
-        ran = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", adapted], cwd=self.directory, input=typed, text=True,
-                             env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        ran = subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", adapted],
+            cwd=self.directory,
+            input=typed,
+            text=True,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
         assert (ran.returncode != 0) == fails, f"{adapted}\n{ran.stdout}"
         return ran.stdout
 
     def write_parameters(self, table: str, shown: str, **more: str) -> None:
-        """Writes the `parameter_overrides` that a page shows into a table of samconfig.toml, with more lines."""
+        """Writes the `parameter_overrides` that a page shows into a table of samconfig.toml, with more
+        lines."""
         path = self.directory / "samconfig.toml"
         before, name, after = path.read_text().partition(f"[{table}.deploy.parameters]\n")
         added = "".join(f"    '''{key}=\"{value}\"''',\n" for key, value in more.items())
         new = shown.removesuffix("]\n") + added + "]\n"
-        written, count = re.subn(r"^parameter_overrides = \[\n.*?^\]\n", lambda _: new, after, count=1, flags=re.DOTALL | re.MULTILINE)
+        written, count = re.subn(
+            r"^parameter_overrides = \[\n.*?^\]\n",
+            lambda _: new,
+            after,
+            count=1,
+            flags=re.DOTALL | re.MULTILINE,
+        )
         assert count == 1, table
         path.write_text(before + name + written)
 
 
 def compare_recorded(name: str, value: list[Any], matches: Callable[[Any, Any], bool] = operator.eq) -> None:
-    """Compares a picture's content with the value of this run. `CFN_GITOPS_WRITE_PAGES=1` writes it instead."""
+    """Compares a picture's content with the value of this run. `CFN_GITOPS_WRITE_PAGES=1` writes it
+    instead."""
     recorded = json.loads(RECORDED.read_text())
     if "CFN_GITOPS_WRITE_PAGES" in os.environ:
-        items = {key: ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in items)
-                 for key, items in sorted({**recorded, name: value}.items())}
-        RECORDED.write_text("{\n" + ",\n".join(f' "{key}": [\n  {lines}\n ]' for key, lines in items.items()) + "\n}\n")
+        items = {
+            key: ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in items)
+            for key, items in sorted({**recorded, name: value}.items())
+        }
+        RECORDED.write_text(
+            "{\n" + ",\n".join(f' "{key}": [\n  {lines}\n ]' for key, lines in items.items()) + "\n}\n"
+        )
     else:
         assert matches(recorded[name], value), f"{name}: {value}"
 
 
 def as_shop(text: str, project: Pipeline, commit: str) -> list[str]:
     """The lines that a reader sees, with the names of the pages and always the same IDs."""
-    text = re.sub(r"\]\(https?://[^)]+\)", "](…)", text.replace(project.project_id, "shop").replace(commit[:8], "1df42edf"))
+    text = re.sub(
+        r"\]\(https?://[^)]+\)",
+        "](…)",
+        text.replace(project.project_id, "shop").replace(commit[:8], "1df42edf"),
+    )
     text = re.sub(r"/shop/[0-9a-f]{16}\b", "/shop/90fb448c11a22cad", text)
     return [line for line in text.splitlines() if line and not line.startswith("<!--")]
 

@@ -1,4 +1,5 @@
-"""Review branches in a deployment: a project whose GitLab protects `review/*`, its builds and its change sets."""
+"""Review branches in a deployment: a project whose GitLab protects `review/*`, its builds and its change
+sets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.deployment.conftest import Transcript
 from tests.local.aws import LocalAws
 from tests.local.gitlab import HeldProject, LocalGitLab
 from tests.local.gitlab.project import MergeRequest
 from tests.play import steps
-from tests.deployment.conftest import Transcript
 from tests.play.mirroring import MirroredProject, Source
 from tests.play.pipelines import eventually
 from tests.play.steps import ROOT, Account, Environment, Login, Pushed, Stack
@@ -39,8 +40,14 @@ class ReviewedProject(MirroredProject):
         def look() -> dict[str, Any] | None:
             ids = builds.list_builds_for_project(projectName=self.review_project)["ids"]
             listed = builds.batch_get_builds(ids=ids)["builds"] if ids else []
-            return next((each for each in listed if commit in each.get("sourceVersion", "")
-                         and each["buildStatus"] != "IN_PROGRESS"), None)
+            return next(
+                (
+                    each
+                    for each in listed
+                    if commit in each.get("sourceVersion", "") and each["buildStatus"] != "IN_PROGRESS"
+                ),
+                None,
+            )
 
         return dict(eventually(look, f"the build of {commit} for its review ends"))
 
@@ -53,7 +60,9 @@ class ReviewedStack(Stack):
 
     def __init__(self, aws: Account, gitlab: LocalGitLab, project_id: str, directory: Path) -> None:
         super().__init__(aws, f"project-dev-{project_id}")
-        self.source = Source(aws, gitlab, f"platform/{project_id}", f"gitlab/{project_id}", "development", BRANCHES)
+        self.source = Source(
+            aws, gitlab, f"platform/{project_id}", f"gitlab/{project_id}", "development", BRANCHES
+        )
         self.project = ReviewedProject(aws, project_id, directory, self.source)
 
     @property
@@ -61,7 +70,12 @@ class ReviewedStack(Stack):
         return self.source.project
 
     def make(self, **parameters: str) -> str:
-        given = {"EnvID": "dev", "ProjectID": self.project.project_id, "ReviewBranches": BRANCHES, **parameters}
+        given = {
+            "EnvID": "dev",
+            "ProjectID": self.project.project_id,
+            "ReviewBranches": BRANCHES,
+            **parameters,
+        }
         return self.create(TEMPLATE, **self.source.parameters(**given))
 
 
@@ -71,6 +85,7 @@ def notes(merge_request: MergeRequest) -> list[str]:
 
 def note_about(merge_request: MergeRequest, commit: str) -> str:
     """Waits until the only note is about this commit, and returns it."""
+
     def look() -> str:
         found = notes(merge_request)
         return found[0] if len(found) == 1 and f"Commit `{commit[:8]}`" in found[0] else ""
@@ -79,8 +94,14 @@ def note_about(merge_request: MergeRequest, commit: str) -> str:
 
 
 @pytest.fixture
-def reviewed(aws: LocalAws, environment: Environment, gitlab: LocalGitLab, name: str, transcript: Transcript,
-             tmp_path: Path) -> Iterator[ReviewedStack]:
+def reviewed(
+    aws: LocalAws,
+    environment: Environment,
+    gitlab: LocalGitLab,
+    name: str,
+    transcript: Transcript,
+    tmp_path: Path,
+) -> Iterator[ReviewedStack]:
     """A project with review branches, whose first commit is deployed."""
     stack = ReviewedStack(aws, gitlab, name, tmp_path)
     stack.source.store_token()

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.deployment.conftest import Transcript
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
-from tests.deployment.conftest import Transcript
 from tests.play.mirroring import Source
 from tests.play.steps import ROOT, Environment, Stack
 
@@ -25,8 +25,17 @@ WIDTH = 96
 
 
 def block(lines: list[str]) -> str:
-    return "\n".join("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent=" " * 6, break_long_words=False,
-                                             break_on_hyphens=False)) for line in lines) + "\n"
+    return (
+        "\n".join(
+            "\n".join(
+                textwrap.wrap(
+                    line, WIDTH, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False
+                )
+            )
+            for line in lines
+        )
+        + "\n"
+    )
 
 
 def without_ids(text: str) -> str:
@@ -36,10 +45,17 @@ def without_ids(text: str) -> str:
 
 def as_events(events: list[dict[str, Any]]) -> str:
     """The console's page of a stack's events: failures and the stack's final status, oldest first."""
-    return block([without_ids(f"{event['ResourceStatus']}  {event['LogicalResourceId']}  "
-                              f"{event.get('ResourceStatusReason', '')}".strip())
-                  for event in events
-                  if event["ResourceStatus"].endswith("_FAILED") or event["LogicalResourceId"] == f"project-dev-{NAME}"])
+    return block(
+        [
+            without_ids(
+                f"{event['ResourceStatus']}  {event['LogicalResourceId']}  "
+                f"{event.get('ResourceStatusReason', '')}".strip()
+            )
+            for event in events
+            if event["ResourceStatus"].endswith("_FAILED")
+            or event["LogicalResourceId"] == f"project-dev-{NAME}"
+        ]
+    )
 
 
 def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
@@ -50,7 +66,11 @@ def as_log(aws: LocalAws, function_name: str, request_id: str) -> str:
         # Only if the password contains a slash, which is random.
         is_reset = entry.get("step", "").startswith("resetting the service-specific credential")
         if entry.get("request") == request_id and not (is_reset and entry["message"] == "step"):
-            names = ("step", "outcome") if entry["message"] == "step" else ("error", "remedy", "code", "left", "status")
+            names = (
+                ("step", "outcome")
+                if entry["message"] == "step"
+                else ("error", "remedy", "code", "left", "status")
+            )
             kept = [entry[name] for name in names if name in entry]
             lines.append(without_ids("  ".join([entry["level"], entry["message"], *kept])))
     return block(lines)
@@ -65,8 +85,9 @@ def source(aws: LocalAws, gitlab: LocalGitLab) -> Source:
     return Source(aws, gitlab, f"platform/{NAME}", f"gitlab/{NAME}", "development")
 
 
-def test_page_has_the_real_output(aws: LocalAws, environment: Environment, gitlab: LocalGitLab,
-                                                     source: Source, transcript: Transcript) -> None:
+def test_page_has_the_real_output(
+    aws: LocalAws, environment: Environment, gitlab: LocalGitLab, source: Source, transcript: Transcript
+) -> None:
     secrets, name = aws.client("secretsmanager"), environment.function_name
     reader, good = gitlab.add_token("a reader", scope="read_api"), gitlab.add_token("the owner's")
     transcript.tokens |= {reader.value, good.value}

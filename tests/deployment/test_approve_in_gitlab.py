@@ -1,17 +1,18 @@
-"""A person approves in GitLab, by a tag: with the real git, GitLab's protected tags, and a mirror that pushes tags."""
+"""A person approves in GitLab, by a tag: with the real git, GitLab's protected tags, and a mirror that pushes
+tags."""
 
 import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.deployment.pages import as_shop, compare_recorded
+from tests.deployment.watching import looks
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play.mirroring import Source
-from tests.deployment.pages import as_shop, compare_recorded
 from tests.play.pipelines import ProjectStack, accepted, eventually, with_resources
 from tests.play.steps import Environment, Login
-from tests.deployment.watching import looks
 
 
 @pytest.fixture
@@ -29,13 +30,18 @@ def approval_note(source: Source, commit: str) -> str:
 
 
 @pytest.mark.usefixtures("approving", "expected_denials")
-def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitLab, git_login: Callable[[], Login],
-                                                source: Source, stack: ProjectStack) -> None:
+def test_tag_of_a_maintainer_in_gitlab_approves(
+    aws: LocalAws, gitlab: LocalGitLab, git_login: Callable[[], Login], source: Source, stack: ProjectStack
+) -> None:
     # Maintainers alone create tags that decide.
     source.project.protect_tags("deploy/*", "reject/*")
-    assert stack.make(
-        GitLab={"Url": gitlab.url, "TokenSecretId": source.secret_id, "Project": source.project.path},
-        Approval={"FromGitLab": True, "AllowAuthor": True}) == "CREATE_COMPLETE", stack.failures()
+    assert (
+        stack.make(
+            GitLab={"Url": gitlab.url, "TokenSecretId": source.secret_id, "Project": source.project.path},
+            Approval={"FromGitLab": True, "AllowAuthor": True},
+        )
+        == "CREATE_COMPLETE"
+    ), stack.failures()
     project, working, mirrors = stack.project, stack.project.working, git_login()
     login = f"{mirrors.name}:{mirrors.password}"
     source.project.make_mirror(project.clone_url.replace("://", f"://{login}@"), only_protected_branches=True)
@@ -45,7 +51,10 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     # The first deployment is approved in AWS.
     commit = accepted(working.push(developer, source.project.url, project.files())).commit
     project.waits_for_approval(project.execution_of(commit))
-    eventually(lambda: "Approve or reject in AWS" in str(source.project.commit_notes(commit)), "the note says who approves")
+    eventually(
+        lambda: "Approve or reject in AWS" in str(source.project.commit_notes(commit)),
+        "the note says who approves",
+    )
     assert "tag_name=" not in str(source.project.commit_notes(commit))
     assert project.deploy(commit) == "Succeeded", project.said()
     # From now on, a push starts the pipeline.
@@ -63,12 +72,17 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
         assert project.deployed_commit() == commit
         by = f"in GitLab by @ann ({ann.user}), tag {tag}"
         assert f"cfn-gitops: approved {by}" in json.dumps(project.actions(execution), default=str)
-        eventually(lambda: f"Approved {by}" in [each.description for each in source.project.statuses(commit)],
-                   "GitLab shows who approved")
+        eventually(
+            lambda: f"Approved {by}" in [each.description for each in source.project.statuses(commit)],
+            "GitLab shows who approved",
+        )
 
     commit, execution, tag = push()
     rejected = working.push_latest(developer, source.project.url, f"refs/tags/{tag}")
-    assert not rejected.accepted and "You are not allowed to create this tag as it is protected" in rejected.output
+    assert (
+        not rejected.accepted
+        and "You are not allowed to create this tag as it is protected" in rejected.output
+    )
     # With the mirror's password, straight to CodeCommit. Its event invokes the function.
     accepted(working.push_latest(mirrors, project.clone_url, f"refs/tags/{tag}"))
     aws.wait_for_events()
@@ -89,7 +103,9 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     aws.wait_for_events()
     aws.wait_for_functions()
     assert project.ran(execution)[-1] == ("Approval", "InProgress"), project.said()
-    eventually(lambda: "belongs to a release" in str(source.project.commit_notes(commit)), "the note says why")
+    eventually(
+        lambda: "belongs to a release" in str(source.project.commit_notes(commit)), "the note says why"
+    )
     assert source.release_of_job("DELETE", tag, job) == 200
     assert looks(aws)["HealthCheckFailed", ""] == 0
     assert project.ran(execution)[-1] == ("Approval", "InProgress"), project.said()
@@ -97,16 +113,23 @@ def test_tag_of_a_maintainer_in_gitlab_approves(aws: LocalAws, gitlab: LocalGitL
     assert tag.endswith("-2") and source.create_tag(tag, commit, ann.value) == ""
     is_approved(commit, execution, tag)
 
-    # The deployment fails, after the picture of the page is recorded. The change set is gone, so only all actions of the stage can be retried: with a new key.
-    project.template = with_resources("Another").replace("    Properties:\n", "    Properties:\n      Name: of-another-owner\n", 1)
+    # The deployment fails, after the picture of the page is recorded. The change set is gone, so only all
+    # actions of the stage can be retried: with a new key.
+    project.template = with_resources("Another").replace(
+        "    Properties:\n", "    Properties:\n      Name: of-another-owner\n", 1
+    )
     commit, execution, tag = push()
     compare_recorded("approval note", as_shop(approval_note(source, commit), project, commit))
     assert source.create_tag(tag, commit, ann.value) == ""
     assert project.ended(execution) == "Failed"
     project.retry(execution, "FAILED_ACTIONS")
     assert project.ended(execution) == "Failed" and "ChangeSetNotFound" in project.said()
-    eventually(lambda: any("Retry all actions" in (each.description or "") for each in source.project.statuses(commit)),
-               "GitLab shows what to retry")
+    eventually(
+        lambda: any(
+            "Retry all actions" in (each.description or "") for each in source.project.statuses(commit)
+        ),
+        "GitLab shows what to retry",
+    )
     project.retry(execution, "ALL_ACTIONS")
     project.waits_for_approval(execution)
     eventually(lambda: source.approval_tags(commit)["deploy"] != tag, "the note has a new key")

@@ -15,7 +15,7 @@ VARIABLES = [
     {"Name": "TOKEN", "Type": "SECRETS_MANAGER", "Value": "build/dev/registry:token"},
 ]
 # Lengths, because CodeBuild masks the values.
-SHOWN = "      - echo \"lengths ${#LICENCE} and ${#TOKEN}\"\n"
+SHOWN = '      - echo "lengths ${#LICENCE} and ${#TOKEN}"\n'
 OF_A_MIRROR = "codecommit-mirror/user-dev-codecommit-mirroring"
 
 
@@ -41,12 +41,16 @@ def test_build_reads_what_is_named_and_no_mirrors_secret(stack: ProjectStack) ->
 
     project = stack.project
     assert stack.make(**made()) == "CREATE_COMPLETE", stack.failures()
-    pushed = project.push(buildspec=project.buildspec.replace("      - mkdir out\n", f"      - mkdir out\n{SHOWN}"))
+    pushed = project.push(
+        buildspec=project.buildspec.replace("      - mkdir out\n", f"      - mkdir out\n{SHOWN}")
+    )
     assert project.ended(project.execution_of(pushed.commit)) == "Succeeded", project.said()
     assert "lengths 7 and 14" in project.build_log()
 
-    for kind, value, denied in (("SECRETS_MANAGER", f"{OF_A_MIRROR}:password", "explicit deny"),
-                                ("PARAMETER_STORE", "/build/prd/licence", "ssm:GetParameters")):
+    for kind, value, denied in (
+        ("SECRETS_MANAGER", f"{OF_A_MIRROR}:password", "explicit deny"),
+        ("PARAMETER_STORE", "/build/prd/licence", "ssm:GetParameters"),
+    ):
         assert stack.change(**made({"Name": "OTHER", "Type": kind, "Value": value})) == "UPDATE_COMPLETE"
         execution = project.execution_of(project.push().commit)
         assert project.ended(execution) == "Failed"

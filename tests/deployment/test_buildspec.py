@@ -1,4 +1,5 @@
-"""A buildspec with reports, and the files of a commit, in the build of a review and in the pipeline's: the page Buildspec."""
+"""A buildspec with reports, and the files of a commit, in the build of a review and in the pipeline's: the
+page Buildspec."""
 
 from typing import Any
 
@@ -24,7 +25,7 @@ reports:
 artifacts:
   base-directory: out
   files: ["**/*"]
-"""
+"""  # noqa: E501
 
 
 def groups_of(build: dict[str, Any]) -> list[str]:
@@ -46,6 +47,8 @@ def test_both_builds_store_reports_and_only_one_has_links(aws: LocalAws, reviewe
     assert project.deploy(project.push(buildspec=BUILDSPEC).commit) == "Succeeded", project.said()
     builds = aws.client("codebuild")
     [latest, *_] = builds.list_builds_for_project(projectName=project.build_project)["ids"]
-    assert groups_of(builds.batch_get_builds(ids=[latest])["builds"][0]) == [f"codebuild-dev-cfn-{name}" for name in names]
+    assert groups_of(builds.batch_get_builds(ids=[latest])["builds"][0]) == [
+        f"codebuild-dev-cfn-{name}" for name in names
+    ]
     # CodePipeline's archive has the name of the link's target in a file.
     assert "latest contains parameter.json" in project.build_log()

@@ -1,4 +1,5 @@
-"""The app of docs/how-to/cdk-and-terraform.md: `cdk synth` with the page's command, then a deployment and an upgrade.
+"""The app of docs/how-to/cdk-and-terraform.md: `cdk synth` with the page's command, then a deployment and an
+upgrade.
 
 npm installs what tests/cdk/package-lock.json pins with hashes, 80 MB.
 """
@@ -15,10 +16,10 @@ import pytest
 
 from cli.environment.account import parameters
 from tests.conftest import INHERITED
-from tests.local.aws import LocalAws
-from tests.play import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.pages import Folder, blocks
+from tests.local.aws import LocalAws
+from tests.play import steps
 from tests.play.steps import ROOT, Environment, Stack, Working
 
 PAGE = ROOT / "docs/how-to/cdk-and-terraform.md"
@@ -36,15 +37,32 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pinned = json.loads((folder / "package.json").read_text())["dependencies"]
     assert install == f"npm install {' '.join(sorted(pinned))}"
     for command in ("npm ci --ignore-scripts --no-audit --no-fund", synth):
-        subprocess.run(command, shell=True, cwd=folder, check=True, stdout=subprocess.DEVNULL, env={
-            **INHERITED, "HOME": str(folder), "CI": "true", "CDK_DISABLE_CLI_TELEMETRY": "true", "CDK_DISABLE_VERSION_CHECK": "true"})
+        subprocess.run(
+            command,
+            shell=True,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={
+                **INHERITED,
+                "HOME": str(folder),
+                "CI": "true",
+                "CDK_DISABLE_CLI_TELEMETRY": "true",
+                "CDK_DISABLE_VERSION_CHECK": "true",
+            },
+        )
     return folder / "cdk.out/Website.template.json"
 
 
 def test_properties_of_the_app_follow_the_schemas(synthesized: Path) -> None:
     [command] = re.findall(r"`(cfn-lint .*?)`", PAGE.read_text())
-    subprocess.run(command.replace("cdk.out/*.template.json", str(synthesized)), shell=True, cwd=ROOT / "docs", check=True,
-                   env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+    subprocess.run(
+        command.replace("cdk.out/*.template.json", str(synthesized)),
+        shell=True,
+        cwd=ROOT / "docs",
+        check=True,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
 
 
 def outdate(aws: LocalAws, pipeline: Stack) -> None:
@@ -52,22 +70,35 @@ def outdate(aws: LocalAws, pipeline: Stack) -> None:
     cloudformation = aws.client("cloudformation")
     template = cloudformation.get_template(StackName=pipeline.name)["TemplateBody"]
     template["Outputs"]["RenderingVersion"]["Value"] = "0"
-    cloudformation.update_stack(StackName=pipeline.name, TemplateBody=json.dumps(template), Parameters=[
-        {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in pipeline.describe().get("Parameters", [])])
-    cloudformation.get_waiter("stack_update_complete").wait(StackName=pipeline.name, WaiterConfig={"Delay": 1})
+    cloudformation.update_stack(
+        StackName=pipeline.name,
+        TemplateBody=json.dumps(template),
+        Parameters=[
+            {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
+            for each in pipeline.describe().get("Parameters", [])
+        ],
+    )
+    cloudformation.get_waiter("stack_update_complete").wait(
+        StackName=pipeline.name, WaiterConfig={"Delay": 1}
+    )
 
 
-def test_app_deploys_a_login_that_pushes_and_a_pipeline(aws: LocalAws, environment: Environment, transcript: Transcript,
-                                                        synthesized: Path, tmp_path: Path) -> None:
+def test_app_deploys_a_login_that_pushes_and_a_pipeline(
+    aws: LocalAws, environment: Environment, transcript: Transcript, synthesized: Path, tmp_path: Path
+) -> None:
     before, stack = steps.what_is_there(aws), Stack(aws, "Website")
     # `cdk bootstrap` creates it, and the template requires it.
     aws.client("ssm").put_parameter(Name="/cdk-bootstrap/hnb659fds/version", Value="30", Type="String")
     assert stack.create(synthesized) == "CREATE_COMPLETE", stack.failures()
     transcript.collect_passwords(aws)
-    secret, child = (next(each["PhysicalResourceId"] for each in stack.resources() if each["ResourceType"] == kind)
-                     for kind in ("Custom::MirrorCredential", "Custom::GitOpsPipeline"))
+    secret, child = (
+        next(each["PhysicalResourceId"] for each in stack.resources() if each["ResourceType"] == kind)
+        for kind in ("Custom::MirrorCredential", "Custom::GitOpsPipeline")
+    )
     assert (secret, child) == ("codecommit-mirror/user-dev-website", "gitops-dev-website")
-    url = aws.client("codecommit").get_repository(repositoryName="codecommit-dev-website")["repositoryMetadata"]["cloneUrlHttp"]
+    url = aws.client("codecommit").get_repository(repositoryName="codecommit-dev-website")[
+        "repositoryMetadata"
+    ]["cloneUrlHttp"]
     pushed = Working(tmp_path / "work").push(steps.login(aws, secret), url)
     assert pushed.accepted, pushed.output
 

@@ -1,4 +1,5 @@
-"""The output of `make deploy` if `sam deploy` fails: the resources and CloudFormation's reasons. After `sam deploy` alone,
+"""The output of `make deploy` if `sam deploy` fails: the resources and CloudFormation's reasons. After `sam
+deploy` alone,
 `cfn-gitops failures` shows the same.
 
 An AWS of its own, in which prd was never deployed.
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.conftest import Production
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
-from tests.deployment.conftest import Production
 from tests.play.steps import ROOT
 
 GROUP = "/aws/lambda/cfn-gitops-prd"
@@ -55,8 +56,9 @@ def test_taken_name_is_printed_with_its_resource(empty_account: LocalAws, produc
 
 
 def test_failed_resource_is_printed_with_its_reason(production: Production) -> None:
-    status, printed = production.run("deploy", "--yes", "--", "GitLabProject=platform/infra",
-                                     "GitLabTokenSecretId=gitlab/absent")
+    status, printed = production.run(
+        "deploy", "--yes", "--", "GitLabProject=platform/infra", "GitLabTokenSecretId=gitlab/absent"
+    )
     assert status != 0
     assert "gitlab/absent" in "".join(shown(printed)), printed
     assert "cancelled" not in "".join(shown(printed))

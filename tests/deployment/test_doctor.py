@@ -1,9 +1,9 @@
 """`cfn-gitops doctor` against a deployed environment."""
 
-from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production
-from tests.play.steps import function_log
 from tests.deployment.watching import looks
+from tests.local.aws import LocalAws
+from tests.play.steps import function_log
 
 PIPELINE_RULE = "event-rule-prd-cfn-gitops-report"
 
@@ -16,8 +16,11 @@ def found(output: str) -> list[str]:
 def test_only_a_disabled_rule_is_a_problem_with_its_remedy(aws: LocalAws, production: Production) -> None:
     status, output = production.run("doctor")
     assert (status, found(output)) == (0, []), output
-    for subject in ("sound          stack cfn-gitops-prd", "the credential of user user-prd-",
-                    f"event rule {PIPELINE_RULE}"):
+    for subject in (
+        "sound          stack cfn-gitops-prd",
+        "the credential of user user-prd-",
+        f"event rule {PIPELINE_RULE}",
+    ):
         assert subject in output, output
     events = aws.client("events")
     events.disable_rule(Name=PIPELINE_RULE)
@@ -51,15 +54,25 @@ def test_deleted_secret_and_pipeline_are_found_and_restored(aws: LocalAws, produ
     for _ in range(2):
         assert looks(aws, "prd")["MissingResources", ""] == 2
     log = function_log(aws, "cfn-gitops-prd")
-    for subject, problem in ((f"secret {secret}", "it was deleted"), (f"pipeline stack {child}", "it does not exist")):
+    for subject, problem in (
+        (f"secret {secret}", "it was deleted"),
+        (f"pipeline stack {child}", "it does not exist"),
+    ):
         assert f'"subject":"{subject}","error":"{problem}' in log, log[-3000:]
     status, output = production.run("doctor")
-    assert status == 1 and {f"FOUND          secret {secret}", f"FOUND          pipeline stack {child}"} <= set(found(output)), output
+    assert status == 1 and {
+        f"FOUND          secret {secret}",
+        f"FOUND          pipeline stack {child}",
+    } <= set(found(output)), output
     # The remedies of both: a new RotationSerial, and another property of the pipeline's resource.
-    changed = production.change(RotationSerial="restored", GitLabProjectUrl="https://gitlab.com/platform/infra")
+    changed = production.change(
+        RotationSerial="restored", GitLabProjectUrl="https://gitlab.com/platform/infra"
+    )
     assert changed == "UPDATE_COMPLETE", production.failures()
     assert ("MissingResources", "") not in looks(aws, "prd")
     status, output = production.run("doctor")
     assert (status, found(output)) == (0, []), output
     # The other tests use the environment's own values.
-    assert production.change(RotationSerial="", GitLabProjectUrl="") == "UPDATE_COMPLETE", production.failures()
+    assert production.change(RotationSerial="", GitLabProjectUrl="") == "UPDATE_COMPLETE", (
+        production.failures()
+    )

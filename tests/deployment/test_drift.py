@@ -3,18 +3,22 @@
 import json
 from pathlib import Path
 
-from tests.local.aws import LocalAws
 from tests.deployment.pages import Folder
-from tests.deployment.reviewing import ReviewedStack, reviewed
-from tests.play.steps import function_log
+from tests.deployment.reviewing import ReviewedStack, reviewed  # noqa: F401 - a fixture
 from tests.deployment.watching import looks_at_everything
+from tests.local.aws import LocalAws
+from tests.play.steps import function_log
 
 COMMAND = "Create a change set that reverts the drift: "
 
 
 def logged_command(aws: LocalAws, stack_name: str) -> str:
     """The latest command in the log that reverts the drift of this stack."""
-    lines = [line for line in function_log(aws, "cfn-gitops-dev").splitlines() if f"--stack-name {stack_name} " in line]
+    lines = [
+        line
+        for line in function_log(aws, "cfn-gitops-dev").splitlines()
+        if f"--stack-name {stack_name} " in line
+    ]
     return str(json.loads(lines[-1])["remedy"].split(COMMAND)[1])
 
 
@@ -23,7 +27,9 @@ def state(aws: LocalAws, rule: str) -> str:
 
 
 # claim: function-executes-no-change-set
-def test_drift_is_reported_until_its_command_reverts_it(aws: LocalAws, reviewed: ReviewedStack, tmp_path: Path) -> None:
+def test_drift_is_reported_until_its_command_reverts_it(
+    aws: LocalAws, reviewed: ReviewedStack, tmp_path: Path
+) -> None:
     project, cloudformation = reviewed.project, aws.client("cloudformation")
     commit, rule = project.deployed_commit(), project.deployed.outputs()["Rule"]
     deployed, status = project.deployed.name, f"cfn-gitops/dev/{project.project_id}/drift"
@@ -59,4 +65,6 @@ def test_disabled_rule_of_a_pipeline_is_reported_and_stays(aws: LocalAws, review
     assert (values["DriftedResources", project.stack_name], values["HealthCheckFailed", ""]) == (1, 0)
     assert state(aws, project.event_rule) == "DISABLED"
     events.enable_rule(Name=project.event_rule)
-    assert ("DriftedResources", project.stack_name) not in looks_at_everything(aws, PipelineStackDrift="Report")
+    assert ("DriftedResources", project.stack_name) not in looks_at_everything(
+        aws, PipelineStackDrift="Report"
+    )

@@ -1,5 +1,5 @@
-"""Several environments with one samconfig.toml: the usual commands of sam in a clone, mistakes with EnvID, and the page
-docs/how-to/second-environment.md. The GitLab is a self-managed one with a private CA."""
+"""Several environments with one samconfig.toml: the usual commands of sam in a clone, mistakes with EnvID,
+and the page docs/how-to/second-environment.md. The GitLab is a self-managed one with a private CA."""
 
 import json
 import shutil
@@ -10,25 +10,37 @@ from typing import Any
 
 import pytest
 
+from tests.deployment.pages import Folder, as_shop, blocks, clone, compare_recorded
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.local.gitlab.certificates import Authority
 from tests.play import steps
 from tests.play.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, as_shop, blocks, clone, compare_recorded
 from tests.play.pipelines import PROJECT, accepted, eventually
 from tests.play.steps import ROOT, Stack
 
-README, CONNECT, PAGE, ALLOW, RUNBOOK, AWS_CLI, TAGS = ROOT / "README.md", *(ROOT / "docs" / name for name in (
-    "how-to/connect-gitlab.md", "how-to/second-environment.md", "how-to/allow-resources.md", "runbook/README.md",
-    "runbook/aws-cli.md", "how-to/tags.md"))
+README, CONNECT, PAGE, ALLOW, RUNBOOK, AWS_CLI, TAGS = (
+    ROOT / "README.md",
+    *(
+        ROOT / "docs" / name
+        for name in (
+            "how-to/connect-gitlab.md",
+            "how-to/second-environment.md",
+            "how-to/allow-resources.md",
+            "runbook/README.md",
+            "runbook/aws-cli.md",
+            "how-to/tags.md",
+        )
+    ),
+)
 OTHER = "210987654321"
 NAME = "cfn-gitops-dev-eu-central-1-keeps-its-EnvID"
 
 
 class Scene:
-    """A GitLab project with the branch main, and an account whose environment dev deploys it, as in the README."""
+    """A GitLab project with the branch main, and an account whose environment dev deploys it, as in the
+    README."""
 
     def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
         self.aws, self.gitlab, self.directory = aws, gitlab, directory
@@ -44,11 +56,15 @@ class Scene:
         self.folder.run(self.tag)
         self.dev = MirroredProject(aws, "dev", "infra", directory / "dev", self.source, "main")
         files = {path.name: path.read_text() for path in PROJECT.iterdir()}
-        self.first = accepted(self.dev.working.push(self.source.developer(), self.source.project.url, files)).commit
+        self.first = accepted(
+            self.dev.working.push(self.source.developer(), self.source.project.url, files)
+        ).commit
         [self.shown] = blocks(README, "toml")
         self.folder.write_parameters("dev", self.shown, **self.of_gitlab)
         self.environment = Stack(aws, "cfn-gitops-dev")
-        self.deployed = self.folder.run("sam build --config-env dev && sam deploy --config-env dev", typed="y\n")
+        self.deployed = self.folder.run(
+            "sam build --config-env dev && sam deploy --config-env dev", typed="y\n"
+        )
 
     def folder_of(self, aws: LocalAws, name: str) -> Folder:
         return Folder(aws, clone(self.directory / name), self.directory, self.gitlab.url)
@@ -57,23 +73,33 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """An AWS and a GitLab of its own: other tests do not compare these deployments."""
-    with LocalAws() as aws, local_gitlab.running(tls=True, protected_delay=0.5, unprotected_delay=0.5) as gitlab:
+    with (
+        LocalAws() as aws,
+        local_gitlab.running(tls=True, protected_delay=0.5, unprotected_delay=0.5) as gitlab,
+    ):
         yield Scene(aws, gitlab, tmp_path_factory.mktemp("environments"))
 
 
 def state(scene: Scene) -> dict[str, Any]:
-    """The environment with its physical IDs, parameters and template, everything in the account, and the requests to the
-    function."""
+    """The environment with its physical IDs, parameters and template, everything in the account, and the
+    requests to the function."""
     stack = scene.environment
     described = stack.describe()
     template = scene.aws.client("cloudformation").get_template(StackName=stack.name)["TemplateBody"]
-    return {"resources": {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in stack.resources()},
-            "parameters": described["Parameters"], "outputs": described["Outputs"], "template": template,
-            "account": steps.what_is_there(scene.aws), "requests": len(scene.aws.exchanges())}
+    return {
+        "resources": {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in stack.resources()},
+        "parameters": described["Parameters"],
+        "outputs": described["Outputs"],
+        "template": template,
+        "account": steps.what_is_there(scene.aws),
+        "requests": len(scene.aws.exchanges()),
+    }
 
 
 def parameters(scene: Scene) -> dict[str, str]:
-    return {each["ParameterKey"]: each["ParameterValue"] for each in scene.environment.describe()["Parameters"]}
+    return {
+        each["ParameterKey"]: each["ParameterValue"] for each in scene.environment.describe()["Parameters"]
+    }
 
 
 def test_sam_build_and_deploy_work_in_a_clone(scene: Scene) -> None:
@@ -104,10 +130,18 @@ def test_shipped_settings_keep_the_parameters_of_the_stack(scene: Scene) -> None
 
 
 # A comma, a quotation mark, and more than CloudFormation passes on.
-@pytest.mark.parametrize("tags", [{"a": "b, c"}, {"a": 'b"c'}, {f"key{number}": "v" for number in range(50)}], ids=["comma", "quote", "50"])
-def test_tags_that_the_function_rejects_change_nothing(scene: Scene, tags: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tags",
+    [{"a": "b, c"}, {"a": 'b"c'}, {f"key{number}": "v" for number in range(50)}],
+    ids=["comma", "quote", "50"],
+)
+def test_tags_that_the_function_rejects_change_nothing(
+    scene: Scene, tags: dict[str, str], tmp_path: Path
+) -> None:
     folder, before = Folder(scene.aws, clone(tmp_path / "clone"), tmp_path, scene.gitlab.url), state(scene)
-    folder.write_parameters("dev", f"parameter_overrides = [\n    'EnvID=dev',\n    \'\'\'ResourceTags='{json.dumps(tags)}\'\'\'\',\n]\n")
+    folder.write_parameters(
+        "dev", f"parameter_overrides = [\n    'EnvID=dev',\n    '''ResourceTags='{json.dumps(tags)}'''',\n]\n"
+    )
     output = folder.run("sam deploy --config-env dev", typed="y\n", fails=True)
     assert "ResourceTags" in output and "a JSON object of 1 to 40 tags" in " ".join(output.split())
     assert state(scene) == before
@@ -126,8 +160,13 @@ def test_changed_env_id_fails_before_anything_is_replaced(scene: Scene) -> None:
     # The change set shows what the update would replace.
     assert output.count(" True ") > 30
     assert scene.environment.status() == "UPDATE_ROLLBACK_COMPLETE"
-    assert failure(scene) == ("EnvIDGuard", "CloudFormation cannot update a stack when a custom-named resource requires "
-                              f"replacing. Rename {NAME} and update the stack again.")
+    assert failure(scene) == (
+        "EnvIDGuard",
+        (
+            "CloudFormation cannot update a stack when a custom-named resource requires "
+            f"replacing. Rename {NAME} and update the stack again."
+        ),
+    )
     assert "EnvIDGuard" in output and NAME in "".join(output.split())
     assert state(scene) == before
 
@@ -136,27 +175,50 @@ def test_changed_env_id_fails_if_the_replacement_is_created_first(scene: Scene) 
     scene.aws.set(replaced_policies_are_created_first=1)
     before, given = state(scene), {**parameters(scene), "EnvID": "prd"}
     scene.aws.client("cloudformation").update_stack(
-        StackName=scene.environment.name, UsePreviousTemplate=True, Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()])
+        StackName=scene.environment.name,
+        UsePreviousTemplate=True,
+        Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
     assert scene.environment.wait() == "UPDATE_ROLLBACK_COMPLETE"
-    assert failure(scene) == ("EnvIDGuard", f"A policy called {NAME} already exists. Duplicate names are not allowed.")
+    assert failure(scene) == (
+        "EnvIDGuard",
+        f"A policy called {NAME} already exists. Duplicate names are not allowed.",
+    )
     assert state(scene) == before
 
 
 def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     dev = scene.dev
     assert dev.deploy(scene.first) == "Succeeded", dev.said()
-    [policy, _], [create, change], [lines], [resources] = (blocks(ALLOW, each) for each in ("json", "sh", "toml", "yaml"))
+    [policy, _], [create, change], [lines], [resources] = (
+        blocks(ALLOW, each) for each in ("json", "sh", "toml", "yaml")
+    )
     denied = dev.push_only(template=with_resources(resources)).commit
     dev.waits_for_approval(dev.execution_of(denied))
-    project, missing = dev.source.project, (
-        "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`) in `dev`.**\n\nAdd a policy",
-        "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**\n\nSet `DeployedRoles=Bounded`")
+    project, missing = (
+        dev.source.project,
+        (
+            (
+                "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`) in"
+                " `dev`.**\n\nAdd a policy"
+            ),
+            (
+                "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**\n\nSet"
+                " `DeployedRoles=Bounded`"
+            ),
+        ),
+    )
     [note] = eventually(lambda: project.commit_notes(denied), "the note")
     assert all(line in note.body for line in missing), note
     assert dev.deploy(denied) == "Failed"
-    eventually(lambda: any("pipelines may not call " in each.description for each in project.statuses(denied)), "the remedy")
-    commands = blocks(AWS_CLI, heading="## Find why an execution failed") + blocks(RUNBOOK, heading="### After the correction")
+    eventually(
+        lambda: any("pipelines may not call " in each.description for each in project.statuses(denied)),
+        "the remedy",
+    )
+    commands = blocks(AWS_CLI, heading="## Find why an execution failed") + blocks(
+        RUNBOOK, heading="### After the correction"
+    )
     read, events, _, _, start, _ = (command.replace("-shop", "-infra") for command in commands)
     reason = "is not authorized to perform: dynamodb:CreateTable"
     action, shown, _ = scene.folder.run(read).split("\t")
@@ -173,7 +235,10 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     assert "DeployPolicyArns allow" in str(scene.environment.outputs()["PipelinesMayDeploy"])
     scene.folder.run(change.replace("arn:aws:iam::111122223333:policy/deploy-dev", arn))
     execution = json.loads(scene.folder.run(start))["pipelineExecutionId"]
-    eventually(lambda: "Pipelines may not" not in project.commit_notes(denied)[0].body, "a note without missing rights")
+    eventually(
+        lambda: "Pipelines may not" not in project.commit_notes(denied)[0].body,
+        "a note without missing rights",
+    )
     dev.decide(execution)
     assert dev.ended(execution) == "Succeeded" and dev.deployed_commit() == denied, dev.said()
     names = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in dev.deployed.resources()}
@@ -193,22 +258,31 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
 
 
 def with_resources(added: str) -> str:
-    """The example project's template with the resources of the page, whose indentation `blocks` removes, instead of its rule."""
+    """The example project's template with the resources of the page, whose indentation `blocks` removes,
+    instead of its rule."""
     template = (PROJECT / "template.yaml").read_text()
-    before, outputs = template.partition("  # A disabled rule")[0], template[template.index("Outputs:\n"):].partition("  Rule:\n")[0]
+    before, outputs = (
+        template.partition("  # A disabled rule")[0],
+        template[template.index("Outputs:\n") :].partition("  Rule:\n")[0],
+    )
     return f"{before}{textwrap.indent(added, '  ')}\n{outputs}"
 
 
 @pytest.mark.parametrize("account", ["same", "other"])
 def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str, tmp_path: Path) -> None:
     aws = scene.aws if account == "same" else scene.aws.in_account(OTHER)
-    developer = Folder(aws, scene.dev.working.directory, tmp_path, GIT_SSL_CAINFO=str(scene.folder.directory / "ca.pem"))
+    developer = Folder(
+        aws, scene.dev.working.directory, tmp_path, GIT_SSL_CAINFO=str(scene.folder.directory / "ca.pem")
+    )
     folder = Folder(aws, scene.folder.directory, tmp_path, scene.gitlab.url)
     create_branch, store_token, limit_to_dev, deploy = blocks(PAGE)
     [shown] = blocks(PAGE, "toml")
 
     login = scene.source.developer()
-    developer.run(f"git remote add origin {scene.source.project.url.replace('://', f'://{login.name}:{login.password}@')} || true")
+    developer.run(
+        "git remote add origin"
+        f" {scene.source.project.url.replace('://', f'://{login.name}:{login.password}@')} || true"
+    )
     developer.run(create_branch)
     scene.source.project.protect("production")
     folder.run(store_token, typed=scene.gitlab.token)
@@ -218,11 +292,20 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     [tags] = [line for line in blocks(TAGS, "toml")[0].splitlines() if "ResourceTags" in line]
     # 40 with those of the page.
     tags = tags.replace("}'", "".join(f', "key{number}": "v"' for number in range(37)) + "}'")
-    folder.write_parameters("prd", shown.replace("]\n", f"{tags}\n]\n"), ReviewBranches="main", **scene.of_gitlab)
+    folder.write_parameters(
+        "prd", shown.replace("]\n", f"{tags}\n]\n"), ReviewBranches="main", **scene.of_gitlab
+    )
     assert "Successfully created/updated stack - cfn-gitops-prd" in folder.run(deploy, typed="y\n")
-    secret = aws.client("secretsmanager").describe_secret(SecretId="codecommit-mirror/user-prd-codecommit-mirroring")
-    assert {"CreatedBy": "cfn-gitops-prd", "CostCenter": "42", "Cost Group": "Team A", "部門": "基盤", "key36": "v"}.items() <= {
-        tag["Key"]: tag["Value"] for tag in secret["Tags"]}.items()
+    secret = aws.client("secretsmanager").describe_secret(
+        SecretId="codecommit-mirror/user-prd-codecommit-mirroring"
+    )
+    assert {
+        "CreatedBy": "cfn-gitops-prd",
+        "CostCenter": "42",
+        "Cost Group": "Team A",
+        "部門": "基盤",
+        "key36": "v",
+    }.items() <= {tag["Key"]: tag["Value"] for tag in secret["Tags"]}.items()
 
     prd = MirroredProject(aws, "prd", "infra", tmp_path / "prd", scene.source, "production")
     first = prd.execution_of(scene.source.project.branches()["production"])
@@ -235,15 +318,19 @@ def test_second_environment_deploys_the_merged_commit(scene: Scene, account: str
     scene.dev.execution_of(commit)
     prd.arrives("refs/heads/main", commit)
     assert len(prd.executions()) == had
-    eventually(lambda: scene.source.project.status_states(commit).get("cfn-gitops/prd/infra/review") == "success",
-               "the merge request shows what it changes in prd")
+    eventually(
+        lambda: scene.source.project.status_states(commit).get("cfn-gitops/prd/infra/review") == "success",
+        "the merge request shows what it changes in prd",
+    )
     scene.source.project.close_merge_request(merge_request)
     # A fast-forward merge in GitLab does the same.
     developer.run(create_branch)
     execution = prd.execution_of(commit)
     prd.waits_for_approval(execution)
-    eventually(lambda: scene.source.project.status_states(commit).get("cfn-gitops/prd/infra/approval") == "pending",
-               "GitLab shows the approval that waits")
+    eventually(
+        lambda: scene.source.project.status_states(commit).get("cfn-gitops/prd/infra/approval") == "pending",
+        "GitLab shows the approval that waits",
+    )
     prd.decide(execution)
     assert prd.ended(execution) == "Succeeded", prd.said()
     assert prd.deployed_commit() == commit

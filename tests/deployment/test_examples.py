@@ -1,5 +1,5 @@
-"""A project of examples/, pushed and deployed as it is. test_first_deployment.py deploys examples/project, and
-tests/pages/test_build_images.py examples/container."""
+"""A project of examples/, pushed and deployed as it is. test_first_deployment.py deploys examples/project,
+and tests/pages/test_build_images.py examples/container."""
 
 import io
 import json
@@ -20,8 +20,11 @@ EXAMPLES = ROOT / "examples"
 def push(project: Project, example: str) -> str:
     """Pushes the example as it is, and returns the commit."""
     folder = EXAMPLES / example
-    files = {str(path.relative_to(folder)): path.read_text()
-             for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    files = {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     return project.push(further=files).commit
 
 
@@ -31,7 +34,9 @@ def deployed_function(aws: LocalAws, project: Project) -> dict[str, Any]:
 
 # `aws cloudformation package` looks for the object before the upload, which a build may not.
 @pytest.mark.usefixtures("expected_denials")
-def test_sam_project_deploys_the_pushed_code(aws: LocalAws, bounded: Environment, stack: ProjectStack) -> None:
+def test_sam_project_deploys_the_pushed_code(
+    aws: LocalAws, bounded: Environment, stack: ProjectStack
+) -> None:
     assert stack.make(Deploy={"TemplatePath": "template.yaml"}) == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     commit = push(project, "sam")
@@ -41,17 +46,24 @@ def test_sam_project_deploys_the_pushed_code(aws: LocalAws, bounded: Environment
     with urllib.request.urlopen(function["Code"]["Location"]) as code:
         [name] = zipfile.ZipFile(io.BytesIO(code.read())).namelist()
     assert name == "app.py"
-    answer = aws.client("lambda").invoke(FunctionName=function["Configuration"]["FunctionName"])["Payload"].read()
+    answer = (
+        aws.client("lambda").invoke(FunctionName=function["Configuration"]["FunctionName"])["Payload"].read()
+    )
     assert json.loads(answer) == {"commit": commit}
     # Now, because the deploy role may not delete roles after `bounded`.
     assert project.deployed.delete() == "DELETE_COMPLETE", project.deployed.failures()
 
 
-@pytest.mark.parametrize(("region", "domain"), [("eu-central-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")])
+@pytest.mark.parametrize(
+    ("region", "domain"), [("eu-central-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")]
+)
 def test_container_build_pushes_to_the_domain_of_the_region(region: str, domain: str) -> None:
     """https://docs.amazonaws.cn/en_us/AmazonECR/latest/userguide/Registries.html"""
     lines = (EXAMPLES / "container/buildspec.yml").read_text().splitlines()
     commands = [line.removeprefix("      - ") for line in lines if "registry=" in line]
-    printed = subprocess.check_output(["sh", "-euc", "\n".join([*commands, 'echo "$registry"'])], text=True,
-                                      env={"AccountId": "111122223333", "AWS_DEFAULT_REGION": region})
+    printed = subprocess.check_output(
+        ["sh", "-euc", "\n".join([*commands, 'echo "$registry"'])],
+        text=True,
+        env={"AccountId": "111122223333", "AWS_DEFAULT_REGION": region},
+    )
     assert printed == f"111122223333.dkr.ecr.{region}.{domain}\n"

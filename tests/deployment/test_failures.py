@@ -13,18 +13,30 @@ from tests.play.steps import ROOT, Environment, eventually
 
 FAILING = "version: 0.2\nphases: {build: {commands: [make package]}}\n"
 # The role of deployments may not create it.
-DENIED = (PROJECT / "template.yaml").read_text().replace("Resources:\n", "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n")
+DENIED = (
+    (PROJECT / "template.yaml")
+    .read_text()
+    .replace("Resources:\n", "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n")
+)
 
 
 def failures(aws: LocalAws, *arguments: str, **user: str) -> list[str]:
     """The printed lines of a command that ends with status 1, without the first one."""
-    ran = subprocess.run([sys.executable, "-m", "cli", "failures", *arguments, "--env", "dev"], cwd=ROOT, text=True, capture_output=True,
-                         env={**os.environ, **aws.environment(), **user}, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli", "failures", *arguments, "--env", "dev"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env={**os.environ, **aws.environment(), **user},
+        check=False,
+    )
     assert (ran.returncode, ran.stderr) == (1, ""), ran
     return ran.stdout.splitlines()[1:]
 
 
-def test_cause_of_each_failure_is_printed_first(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
+def test_cause_of_each_failure_is_printed_first(
+    aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path
+) -> None:
     shop, own = FurtherProject(aws, "dev", name, tmp_path, source), f"project-dev-{name}"
     aws.client("secretsmanager").put_secret_value(SecretId=source.secret_id, SecretString="glpat-unknown")
     assert shop.create() == "ROLLBACK_COMPLETE"
@@ -49,6 +61,8 @@ def test_cause_of_each_failure_is_printed_first(aws: LocalAws, environment: Envi
     assert lines[0].startswith(f"Project {name}: Deploy failed: ") and "Topic" in lines[0]
     [note] = eventually(lambda: source.project.commit_notes(commit), "the failure is shown")
     assert "- `Topic` (`AWS::SNS::Topic`): `pipelines may not call sns:CreateTopic. " in note.body
-    assert any(line.startswith("  Topic (AWS::SNS::Topic): ") for line in failures(aws, f"cfnstack-dev-{name}"))
+    assert any(
+        line.startswith("  Topic (AWS::SNS::Topic): ") for line in failures(aws, f"cfnstack-dev-{name}")
+    )
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()

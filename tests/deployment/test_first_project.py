@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from tests.deployment.conftest import Production, Transcript
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
-from tests.deployment.conftest import Production, Transcript
 from tests.play.mirroring import Source
 from tests.play.pipelines import Project
 from tests.play.steps import ROOT, Environment, Stack
@@ -27,19 +27,25 @@ def first_project(environment: Stack) -> set[str]:
 def ended(environment: Stack, status: str) -> list[str]:
     """The first project's resources that got this status in the last operation, in this order."""
     events = environment.events()
-    start = max(number for number, event in enumerate(events)
-                if event["LogicalResourceId"] == environment.name and event["ResourceStatus"] == "UPDATE_IN_PROGRESS")
-    return [event["LogicalResourceId"] for event in events[start:]
-            if event["ResourceStatus"] == status and event["LogicalResourceId"] in OF_THE_PROJECT]
+    start = max(
+        number
+        for number, event in enumerate(events)
+        if event["LogicalResourceId"] == environment.name and event["ResourceStatus"] == "UPDATE_IN_PROGRESS"
+    )
+    return [
+        event["LogicalResourceId"]
+        for event in events[start:]
+        if event["ResourceStatus"] == status and event["LogicalResourceId"] in OF_THE_PROJECT
+    ]
 
 
 def is_before(order: list[str], first: str, second: str) -> bool:
     return order.index(first) < order.index(second)
 
 
-def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, environment: Environment,
-                                                                  gitlab: LocalGitLab, transcript: Transcript,
-                                                                  tmp_path: Path) -> None:
+def test_environment_without_project_gets_others_then_its_own(
+    aws: LocalAws, environment: Environment, gitlab: LocalGitLab, transcript: Transcript, tmp_path: Path
+) -> None:
     before, tst = steps.what_is_there(aws), Environment(aws, tmp_path, env_id="tst")
     created = tst.deploy(ProjectID="")
     transcript.add("sam's output, without a project", created.output)
@@ -48,7 +54,8 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     assert not {"RepositoryName", "SecretName", "UserName", "PipelineName"} & tst.outputs().keys()
     bare = steps.what_is_there(aws)
     assert [bare[kind] for kind in ("IAM users", "repositories", "secrets")] == [
-        before[kind] for kind in ("IAM users", "repositories", "secrets")]
+        before[kind] for kind in ("IAM users", "repositories", "secrets")
+    ]
 
     other = Stack(aws, "project-tst-shop")
     status = other.create(TEMPLATE, EnvID="tst", ProjectID="shop", BranchName="main")
@@ -67,13 +74,21 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     source = Source(aws, gitlab, "platform/testing", "gitlab/testing", BRANCH)
     source.store_token()
     source.project.protect_tags("deploy/*", "reject/*")
-    assert tst.change(ProjectID="infra", BranchName=BRANCH, **TAGS, **source.parameters(DeployTemplatePath="")) == "UPDATE_COMPLETE", tst.failures()
+    assert (
+        tst.change(ProjectID="infra", BranchName=BRANCH, **TAGS, **source.parameters(DeployTemplatePath=""))
+        == "UPDATE_COMPLETE"
+    ), tst.failures()
     transcript.collect_passwords(aws)
     assert first_project(tst) == set(OF_THE_PROJECT)
     order = ended(tst, "CREATE_COMPLETE")
-    assert all(is_before(order, *pair) for pair in [
-        ("Project", "MirrorCredential"), ("MirrorUserPolicy", "MirrorCredential"),
-        ("MirrorCredential", "MirrorRotation")])
+    assert all(
+        is_before(order, *pair)
+        for pair in [
+            ("Project", "MirrorCredential"),
+            ("MirrorUserPolicy", "MirrorCredential"),
+            ("MirrorCredential", "MirrorRotation"),
+        ]
+    )
     assert len(source.mirrors_to(tst.outputs()["RepositoryCloneUrl"])) == 1
     infra = Project(aws, "tst", "infra", tmp_path, source.developer, branch=BRANCH)
 
@@ -90,13 +105,28 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     infra.waits_for_approval(infra.execution_of(push()))
     transcript.add_pipeline(infra)
 
-    assert tst.change(ProjectID="", BranchName="", GitLabProject="", GitLabTokenSecretId="",
-                      ApprovalFromGitLab="false", FunctionApprovals="Denied") == "UPDATE_COMPLETE", tst.failures()
+    assert (
+        tst.change(
+            ProjectID="",
+            BranchName="",
+            GitLabProject="",
+            GitLabTokenSecretId="",
+            ApprovalFromGitLab="false",
+            FunctionApprovals="Denied",
+        )
+        == "UPDATE_COMPLETE"
+    ), tst.failures()
     assert first_project(tst) == set()
     order = ended(tst, "DELETE_COMPLETE")
-    assert all(is_before(order, *pair) for pair in [
-        ("MirrorRotation", "MirrorCredential"), ("MirrorCredential", "MirrorUserPolicy"),
-        ("MirrorUserPolicy", "MirrorUser"), ("MirrorCredential", "Project")])
+    assert all(
+        is_before(order, *pair)
+        for pair in [
+            ("MirrorRotation", "MirrorCredential"),
+            ("MirrorCredential", "MirrorUserPolicy"),
+            ("MirrorUserPolicy", "MirrorUser"),
+            ("MirrorCredential", "Project"),
+        ]
+    )
     assert source.project.mirrors() == []
     source.forget_token()
     assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
@@ -108,8 +138,9 @@ def test_environment_without_project_gets_others_then_its_own(aws: LocalAws, env
     assert steps.what_is_there(aws) == before
 
 
-def test_first_project_moves_to_a_stack_of_its_own_and_back(aws: LocalAws, production: Production,
-                                                           transcript: Transcript, tmp_path: Path) -> None:
+def test_first_project_moves_to_a_stack_of_its_own_and_back(
+    aws: LocalAws, production: Production, transcript: Transcript, tmp_path: Path
+) -> None:
     infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
     transcript.add_pipeline(infra)
@@ -126,7 +157,9 @@ def test_first_project_moves_to_a_stack_of_its_own_and_back(aws: LocalAws, produ
     assert own.create(TEMPLATE, EnvID="prd", ProjectID="infra") == "CREATE_COMPLETE", own.failures()
     transcript.collect_passwords(aws)
     secret = own.outputs()["SecretName"]
-    moved = Project(aws, "prd", "infra", tmp_path / "moved", lambda: steps.login(aws, secret), branch="master")
+    moved = Project(
+        aws, "prd", "infra", tmp_path / "moved", lambda: steps.login(aws, secret), branch="master"
+    )
     pushed = moved.push()
     assert moved.deploy(pushed.commit) == "Succeeded", moved.said()
     assert moved.deployed_commit() == pushed.commit
@@ -139,10 +172,14 @@ def test_first_project_moves_to_a_stack_of_its_own_and_back(aws: LocalAws, produ
     status, output = production.run("deploy", "--yes", "--", "ProjectID=infra")
     assert status == 0, output
     transcript.collect_passwords(aws)
-    changes = ("CodeCommit credentials", "pipelines")  # a new credential, and no pipeline before the first push
+    changes = (
+        "CodeCommit credentials",
+        "pipelines",
+    )  # a new credential, and no pipeline before the first push
     after = steps.what_is_there(aws)
     assert {kind: after[kind] for kind in after if kind not in changes} == {
-        kind: before[kind] for kind in before if kind not in changes}
+        kind: before[kind] for kind in before if kind not in changes
+    }
     again = Project(aws, "prd", "infra", tmp_path / "again", production.login, branch="master")
     pushed = again.push()
     assert again.deploy(pushed.commit) == "Succeeded", again.said()

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.deployment.conftest import Transcript
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
-from tests.deployment.conftest import Transcript
 from tests.play.mirroring import Source, refusals
 from tests.play.pipelines import accepted
 from tests.play.steps import ROOT, Environment, Stack, Working
@@ -40,9 +40,15 @@ class Pushing:
 
 
 # claim: rotation-moves-the-mirror-and-no-push-meanwhile-is-lost
-def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(aws: LocalAws, environment: Environment, name: str,
-                                                                 gitlab: LocalGitLab, source: Source,
-                                                                 transcript: Transcript, tmp_path: Path) -> None:
+def test_rotation_moves_the_mirror_and_no_push_meanwhile_is_lost(
+    aws: LocalAws,
+    environment: Environment,
+    name: str,
+    gitlab: LocalGitLab,
+    source: Source,
+    transcript: Transcript,
+    tmp_path: Path,
+) -> None:
     source.project.protect("elsewhere")
     stack, working = Stack(aws, f"project-dev-{name}"), Working(tmp_path / "work")
     given = source.parameters(EnvID="dev", ProjectID=name, RotationDays="7")

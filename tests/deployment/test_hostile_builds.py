@@ -18,7 +18,7 @@ from tests.play.steps import ROOT, Environment, Stack
 pytestmark = pytest.mark.usefixtures("environment", "expected_denials")
 
 APPROVED = "def handler(event, context):\n    return 'approved'\n"
-ATTACK = '''
+ATTACK = """
 import io, json, zipfile
 import boto3
 from botocore.exceptions import ClientError
@@ -54,7 +54,7 @@ for kind, keys in known["keys"].items():
 attempt("write a neighbour of its own", s3.put_object, Key=f"code/{own}x/key", Body=changed)
 attempt("write its own", s3.put_object, Key=f"code/{own}/key", Body=changed)
 attempt("read its own", s3.get_object, Key=f"code/{own}/key")
-'''
+"""
 HOSTILE_BUILDSPEC = """version: 0.2
 phases: {build: {commands: [python attack.py]}}
 artifacts: {files: ['**/*']}
@@ -64,30 +64,64 @@ artifacts: {files: ['**/*']}
 @pytest.fixture
 def function_role(aws: LocalAws, name: str) -> Iterator[str]:
     iam, role = aws.client("iam"), f"role-dev-{name}"
-    yield iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}))["Role"]["Arn"]
+    yield iam.create_role(
+        RoleName=role,
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "lambda.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+    )["Role"]["Arn"]
     iam.delete_role(RoleName=role)
 
 
 def with_code(project: Project, role_arn: str) -> dict[str, str]:
-    """A template with a function's code and a nested stack, and the buildspec that packages both, as arguments of
+    """A template with a function's code and a nested stack, and the buildspec that packages both, as
+    arguments of
     `Project.push`."""
     root = {
         "Parameters": {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}},
         "Resources": {
-            "Function": {"Type": "AWS::Lambda::Function", "Properties": {
-                "FunctionName": f"lambda-dev-{project.project_id}", "Runtime": "python3.13", "Role": role_arn,
-                "Handler": "function.handler", "Code": "function.py"}},
-            "Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "nested.json"}}},
-        "Outputs": {"Commit": {"Value": {"Ref": "Commit"}},
-                    "NestedRule": {"Value": {"Fn::GetAtt": ["Nested", "Outputs.Rule"]}}}}
+            "Function": {
+                "Type": "AWS::Lambda::Function",
+                "Properties": {
+                    "FunctionName": f"lambda-dev-{project.project_id}",
+                    "Runtime": "python3.13",
+                    "Role": role_arn,
+                    "Handler": "function.handler",
+                    "Code": "function.py",
+                },
+            },
+            "Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "nested.json"}},
+        },
+        "Outputs": {
+            "Commit": {"Value": {"Ref": "Commit"}},
+            "NestedRule": {"Value": {"Fn::GetAtt": ["Nested", "Outputs.Rule"]}},
+        },
+    }
     return {"template": json.dumps(root), "buildspec": documented_buildspec(project.project_id)}
 
 
 NESTED = {
-    "Resources": {"Rule": {"Type": "AWS::Events::Rule", "Properties": {
-        "Description": "approved", "State": "DISABLED", "EventPattern": {"source": ["nobody"]}}}},
-    "Outputs": {"Rule": {"Value": {"Ref": "Rule"}}}}
+    "Resources": {
+        "Rule": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "Description": "approved",
+                "State": "DISABLED",
+                "EventPattern": {"source": ["nobody"]},
+            },
+        }
+    },
+    "Outputs": {"Rule": {"Value": {"Ref": "Rule"}}},
+}
 
 
 class Stored:
@@ -114,18 +148,33 @@ class Stored:
 
 def attack(project: Project, stored: Stored) -> list[list[str]]:
     """Runs a hostile build of `project` that has the keys. Returns its attempts and their outcomes."""
-    keys = {"packaged code": stored.packaged, "a source": [stored.source], "a build artifact": [stored.artifact]}
-    known = {"bucket": stored.bucket, "keys": keys, "template": f"root-stack-{stored.project.project_id}.yaml"}
-    pushed = project.push(buildspec=HOSTILE_BUILDSPEC, further={"attack.py": ATTACK, "known.json": json.dumps(known)})
+    keys = {
+        "packaged code": stored.packaged,
+        "a source": [stored.source],
+        "a build artifact": [stored.artifact],
+    }
+    known = {
+        "bucket": stored.bucket,
+        "keys": keys,
+        "template": f"root-stack-{stored.project.project_id}.yaml",
+    }
+    pushed = project.push(
+        buildspec=HOSTILE_BUILDSPEC, further={"attack.py": ATTACK, "known.json": json.dumps(known)}
+    )
     execution = project.execution_of(pushed.commit)
     eventually(lambda: ("Build", "Succeeded") in project.ran(execution), "the hostile build ends")
-    return [json.loads(line.removeprefix("ATTEMPT ")) for line in project.build_log().splitlines()
-            if line.startswith("ATTEMPT ")]
+    return [
+        json.loads(line.removeprefix("ATTEMPT "))
+        for line in project.build_log().splitlines()
+        if line.startswith("ATTEMPT ")
+    ]
 
 
 def deployed(aws: LocalAws, project: Project) -> tuple[str, str]:
     """The hash of the function's code, and the description of the nested stack's rule."""
-    function = aws.client("lambda").get_function(FunctionName=f"lambda-dev-{project.project_id}")["Configuration"]
+    function = aws.client("lambda").get_function(FunctionName=f"lambda-dev-{project.project_id}")[
+        "Configuration"
+    ]
     rule = aws.client("events").describe_rule(Name=project.deployed.outputs()["NestedRule"])
     return str(function["CodeSha256"]), str(rule["Description"])
 
@@ -153,11 +202,13 @@ class Waiting:
 
 # claim: hostile-builds-do-not-change-what-was-approved
 def test_hostile_builds_do_not_change_what_was_approved(
-        aws: LocalAws, stack: ProjectStack, other_stack: ProjectStack, function_role: str) -> None:
+    aws: LocalAws, stack: ProjectStack, other_stack: ProjectStack, function_role: str
+) -> None:
     for each in (stack, other_stack):
         assert each.make(Deploy={"ActionMode": "CHANGE_SET"}) == "CREATE_COMPLETE", each.failures()
     project, waiting = stack.project, Waiting(aws, stack.project, with_code(stack.project, function_role))
-    # The change set holds the template from before the approval, so an overwritten build artifact changes nothing.
+    # The change set holds the template from before the approval, so an overwritten build artifact changes
+    # nothing.
     possible = ["read a source", "look at a source", "write a build artifact", "write its own"]
     for hostile in (other_stack.project, project):
         tried = attack(hostile, waiting.stored)
@@ -183,13 +234,18 @@ def own(aws: LocalAws, environment: Environment, name: str) -> Iterator[str]:
 
 # claim: own-bucket-and-role-protect-artifacts-whose-keys-are-known
 def test_own_bucket_protects_artifacts_whose_keys_are_known(
-        aws: LocalAws, own: str, stack: ProjectStack, other_stack: ProjectStack, function_role: str) -> None:
+    aws: LocalAws, own: str, stack: ProjectStack, other_stack: ProjectStack, function_role: str
+) -> None:
     role = f"arn:aws:iam::{aws.account_id}:role/role-dev-codebuild-{stack.project.project_id}"
     mode = {"ActionMode": "CREATE_UPDATE"}
-    assert stack.make(Deploy=mode, ArtifactBucketName=own, Build={"ServiceRoleArn": role}) == "CREATE_COMPLETE", stack.failures()
+    assert (
+        stack.make(Deploy=mode, ArtifactBucketName=own, Build={"ServiceRoleArn": role}) == "CREATE_COMPLETE"
+    ), stack.failures()
     assert other_stack.make(Deploy=mode) == "CREATE_COMPLETE", other_stack.failures()
     files = with_code(stack.project, role_arn=function_role)
-    files["buildspec"] = files["buildspec"].replace("s3-$EnvID-codepipeline-artifact-$AccountId-$AWS_REGION", own)
+    files["buildspec"] = files["buildspec"].replace(
+        "s3-$EnvID-codepipeline-artifact-$AccountId-$AWS_REGION", own
+    )
     waiting = Waiting(aws, stack.project, files)
     before = waiting.stored.content(waiting.stored.artifact)
     tried = attack(other_stack.project, waiting.stored)

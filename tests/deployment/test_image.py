@@ -18,17 +18,25 @@ def images(aws: LocalAws, name: str) -> Iterator[str]:
     ecr.delete_repository(repositoryName=repository, force=True)
 
 
-def test_image_push_starts_build_with_the_digest(aws: LocalAws, environment: Environment, stack: ProjectStack,
-                                                 images: str) -> None:
+def test_image_push_starts_build_with_the_digest(
+    aws: LocalAws, environment: Environment, stack: ProjectStack, images: str
+) -> None:
     first = push_image(aws.client("ecr"), images, "one", "stable")
-    status = stack.make(ImageSource={"RepositoryName": images, "ImageTag": "stable"}, Approval={"Required": False})
+    status = stack.make(
+        ImageSource={"RepositoryName": images, "ImageTag": "stable"}, Approval={"Required": False}
+    )
     assert status == "CREATE_COMPLETE", stack.failures()
     project = stack.project
     # The image's rule is created with the pipeline, after the first push of code.
     rules = aws.client("events").list_rules(NamePrefix="event-rule-dev-codepipeline-exec-")["Rules"]
-    assert [rule["Name"] for rule in rules if rule["Name"].endswith(f"-{project.project_id}")] == [project.event_rule]
+    assert [rule["Name"] for rule in rules if rule["Name"].endswith(f"-{project.project_id}")] == [
+        project.event_rule
+    ]
     buildspec = project.buildspec.replace(
-        "      - mkdir out\n", '      - mkdir out\n      - echo "image $ImageURI $ImageTag"; cat $CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json\n')
+        "      - mkdir out\n",
+        '      - mkdir out\n      - echo "image $ImageURI $ImageTag"; cat'
+        " $CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json\n",
+    )
     pushed = project.push(buildspec=buildspec)
     assert project.ended(project.execution_of(pushed.commit)) == "Succeeded", project.said()
     second = push_image(aws.client("ecr"), images, "two", "stable")

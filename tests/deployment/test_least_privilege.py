@@ -6,23 +6,44 @@ from tests.deployment.conftest import Transcript
 
 FUNCTION, READER = "cfn-gitops", "cfn-gitops-read"
 
-# Actions that AWS's documentation requires and that no test here needs: a handler's reads for drift and import,
-# changes that the template never causes, CodePipeline's and CodeBuild's reads of the bucket, and the replacement of a
-# change set that was rejected: here no execution follows a rejection.
+# Actions that AWS's documentation requires and that no test here needs: a handler's reads for drift and
+# import, changes that the template never causes, CodePipeline's and CodeBuild's reads of the bucket, and the
+# replacement of a change set that was rejected: here no execution follows a rejection.
 NOT_NEEDED_HERE = {
     "cfn-gitops-provisioning": {
-        "codebuild:BatchGetProjects", "codecommit:GetRepositoryTriggers", "codecommit:ListRepositories",
-        "codecommit:ListTagsForResource", "codecommit:PutRepositoryTriggers", "codecommit:UpdateRepositoryDescription",
+        "codebuild:BatchGetProjects",
+        "codecommit:GetRepositoryTriggers",
+        "codecommit:ListRepositories",
+        "codecommit:ListTagsForResource",
+        "codecommit:PutRepositoryTriggers",
+        "codecommit:UpdateRepositoryDescription",
         "codecommit:UpdateRepositoryName",
-        "codepipeline:ListTagsForResource", "events:DisableRule", "events:EnableRule", "events:ListTagsForResource",
-        "logs:DeleteDataProtectionPolicy", "logs:DeleteRetentionPolicy", "logs:DescribeIndexPolicies",
-        "logs:DescribeResourcePolicies", "logs:GetDataProtectionPolicy", "logs:ListTagsForResource"},
+        "codepipeline:ListTagsForResource",
+        "events:DisableRule",
+        "events:EnableRule",
+        "events:ListTagsForResource",
+        "logs:DeleteDataProtectionPolicy",
+        "logs:DeleteRetentionPolicy",
+        "logs:DescribeIndexPolicies",
+        "logs:DescribeResourcePolicies",
+        "logs:GetDataProtectionPolicy",
+        "logs:ListTagsForResource",
+    },
     "codepipeline-cfn": {
-        "cloudformation:DeleteChangeSet", "cloudformation:DescribeStackResources", "cloudformation:GetStackPolicy",
-        "cloudformation:GetTemplate", "cloudformation:SetStackPolicy", "cloudformation:UntagResource",
+        "cloudformation:DeleteChangeSet",
+        "cloudformation:DescribeStackResources",
+        "cloudformation:GetStackPolicy",
+        "cloudformation:GetTemplate",
+        "cloudformation:SetStackPolicy",
+        "cloudformation:UntagResource",
         "cloudformation:ValidateTemplate",
-        "codecommit:CancelUploadArchive", "codecommit:GetRepository",
-        "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObjectVersion"},
+        "codecommit:CancelUploadArchive",
+        "codecommit:GetRepository",
+        "s3:GetBucketAcl",
+        "s3:GetBucketLocation",
+        "s3:GetBucketVersioning",
+        "s3:GetObjectVersion",
+    },
     "codebuild-cfn": {"s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObjectVersion"},
     "eventbridge-codepipeline-exec": set(),
 }

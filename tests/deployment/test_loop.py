@@ -6,8 +6,8 @@ All of one environment's projects are pushed with one login.
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.local.aws import LocalAws
 from tests.deployment.conftest import Production
+from tests.local.aws import LocalAws
 from tests.play.pipelines import Project, ProjectStack, eventually
 from tests.play.steps import Environment, Login
 
@@ -15,9 +15,13 @@ BUILT = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "S
 COMPLETE = [*BUILT, ("Approval", "Succeeded"), ("Deploy", "Succeeded")]
 
 
-def test_push_deploys_only_in_the_environment_of_its_branch(aws: LocalAws, environment: Environment,
-                                                            production: Production, git_login: Callable[[], Login],
-                                                            tmp_path: Path) -> None:
+def test_push_deploys_only_in_the_environment_of_its_branch(
+    aws: LocalAws,
+    environment: Environment,
+    production: Production,
+    git_login: Callable[[], Login],
+    tmp_path: Path,
+) -> None:
     dev = Project(aws, "dev", "infra", tmp_path, git_login)
     prd = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     # Each project gets the other's branch, too: GitLab mirrors every protected branch.
@@ -37,8 +41,10 @@ def test_push_deploys_only_in_the_environment_of_its_branch(aws: LocalAws, envir
     assert [len(project.executions()) for project in (dev, prd)] == [had[0] + 1, had[1] + 1]
     for project in (dev, prd):
         assert project.ran(project.executions()[-1]["pipelineExecutionId"]) == COMPLETE
-        assert f"{project.env_id} is at " in aws.client("events").describe_rule(
-            Name=project.deployed.outputs()["Rule"])["Description"]
+        assert (
+            f"{project.env_id} is at "
+            in aws.client("events").describe_rule(Name=project.deployed.outputs()["Rule"])["Description"]
+        )
         # It would disturb the comparisons of other tests and the environment's deletion.
         assert project.deployed.delete() == "DELETE_COMPLETE", project.deployed.failures()
 
@@ -78,7 +84,8 @@ def test_a_tag_another_branch_and_a_deletion_start_nothing(stack: ProjectStack) 
     codecommit = shop.aws.client("codecommit")
     codecommit.update_default_branch(repositoryName=shop.repository, defaultBranchName="development-2")
     shop.delete_reference("refs/heads/development")
-    # Events arrive in the order of the pushes, so the earlier pushes' executions would have started before this.
+    # Events arrive in the order of the pushes, so the earlier pushes' executions would have started before
+    # this.
     pushed = shop.push()
     assert shop.deploy(pushed.commit) == "Succeeded", shop.said()
     assert len(shop.executions()) == before + 1

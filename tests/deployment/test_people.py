@@ -1,4 +1,5 @@
-"""The members of people.yaml's group of observers in a deployed environment. test_status.py has their command."""
+"""The members of people.yaml's group of observers in a deployed environment. test_status.py has their
+command."""
 
 import json
 from typing import Any
@@ -23,20 +24,32 @@ def test_observer_gets_answers_and_nothing_else(aws: LocalAws, environment: Envi
     functions = aws.client("lambda", key)
 
     def answered(event: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(functions.invoke(FunctionName=READER, Payload=json.dumps(event))["Payload"].read())
+        answer: dict[str, Any] = json.loads(
+            functions.invoke(FunctionName=READER, Payload=json.dumps(event))["Payload"].read()
+        )
         return answer
 
     assert answered({"Doctor": {}})["Checks"]
-    for name, question in (("doctor", {"Doctor": {}}), ("projects", {"Projects": {}}), ("deployments", {"Deployments": {"ProjectID": "infra"}})):
+    for name, question in (
+        ("doctor", {"Doctor": {}}),
+        ("projects", {"Projects": {}}),
+        ("deployments", {"Deployments": {"ProjectID": "infra"}}),
+    ):
         schema = json.loads((ROOT / f"docs/schemas/answer-{name}.json").read_text())
         Draft202012Validator(schema).validate(answered(question))
-    for event in ({"HealthCheck": {"EnvID": "dev"}}, {"Step": "createSecret", "SecretId": "a", "ClientRequestToken": "b"}):
+    for event in (
+        {"HealthCheck": {"EnvID": "dev"}},
+        {"Step": "createSecret", "SecretId": "a", "ClientRequestToken": "b"},
+    ):
         assert answered(event)["errorType"] == "UnknownEvent"
     for call, given in (
-            (functions.invoke, {"FunctionName": "cfn-gitops-dev", "Payload": "{}"}), (functions.get_function, {"FunctionName": READER}),
-            (functions.update_function_configuration, {"FunctionName": READER, "Timeout": 1}),
-            (aws.client("codepipeline", key).list_pipelines, {}), (aws.client("cloudformation", key).describe_stacks, {}),
-            (aws.client("secretsmanager", key).list_secrets, {})):
+        (functions.invoke, {"FunctionName": "cfn-gitops-dev", "Payload": "{}"}),
+        (functions.get_function, {"FunctionName": READER}),
+        (functions.update_function_configuration, {"FunctionName": READER, "Timeout": 1}),
+        (aws.client("codepipeline", key).list_pipelines, {}),
+        (aws.client("cloudformation", key).describe_stacks, {}),
+        (aws.client("secretsmanager", key).list_secrets, {}),
+    ):
         assert "AccessDenied" in error_of(call, **given)[0]
     iam.remove_user_from_group(GroupName="group-dev-observers", UserName="olga")
     assert people.delete() == "DELETE_COMPLETE"

@@ -1,4 +1,5 @@
-"""Deployments of the pipeline's last stage: approved change sets, failed first deployments, and rollbacks by an alarm."""
+"""Deployments of the pipeline's last stage: approved change sets, failed first deployments, and rollbacks by
+an alarm."""
 
 import pytest
 
@@ -9,9 +10,12 @@ from tests.play.pipelines import Pipeline, ProjectStack, eventually, with_resour
 def shown(aws: LocalAws, pipeline: Pipeline) -> tuple[str, list[tuple[str, str]]]:
     """The commit and the changes that the approver reviews before they are executed."""
     change_set = aws.client("cloudformation").describe_change_set(
-        StackName=pipeline.deployed.name, ChangeSetName=f"changeset-dev-{pipeline.project_id}")
+        StackName=pipeline.deployed.name, ChangeSetName=f"changeset-dev-{pipeline.project_id}"
+    )
     assert change_set["Status"] == "CREATE_COMPLETE"
-    [commit] = [each["ParameterValue"] for each in change_set["Parameters"] if each["ParameterKey"] == "Commit"]
+    [commit] = [
+        each["ParameterValue"] for each in change_set["Parameters"] if each["ParameterKey"] == "Commit"
+    ]
     changes = [each["ResourceChange"] for each in change_set["Changes"]]
     return commit, [(each["Action"], each["LogicalResourceId"]) for each in changes]
 
@@ -58,7 +62,9 @@ def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack) -> 
     project = stack.project
     # A name that the deploy role may not use.
     example = project.template
-    failing = example.replace("    Properties:\n", "    Properties:\n      Name: a-rule-of-another-owner\n", 1)
+    failing = example.replace(
+        "    Properties:\n", "    Properties:\n      Name: a-rule-of-another-owner\n", 1
+    )
     execution = project.execution_of(project.push(template=failing).commit)
     assert project.ended(execution) == "Failed"
     assert "ROLLBACK_COMPLETE" in project.error(execution)
@@ -71,12 +77,29 @@ def test_failed_first_deployment_is_replaced_if_enabled(stack: ProjectStack) -> 
 def test_alarm_after_a_deployment_rolls_it_back(aws: LocalAws, stack: ProjectStack, name: str) -> None:
     cloudwatch, alarm = aws.client("cloudwatch"), f"{name}-5xx"
     cloudwatch.put_metric_alarm(
-        AlarmName=alarm, Namespace=name, MetricName="5xx", Statistic="Sum", Period=60, EvaluationPeriods=1,
-        Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+        AlarmName=alarm,
+        Namespace=name,
+        MetricName="5xx",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
+    )
     aws.set(rule_minute_seconds=0.1)
-    assert stack.make(Approval={"Required": False}, Deploy={
-        "OnFailure": "Rollback", "Alarms": [alarm], "AlarmMinutes": 5,
-        "Window": {"Cron": "* * * ? * *", "TimeZone": "UTC"}}) == "CREATE_COMPLETE", stack.failures()
+    assert (
+        stack.make(
+            Approval={"Required": False},
+            Deploy={
+                "OnFailure": "Rollback",
+                "Alarms": [alarm],
+                "AlarmMinutes": 5,
+                "Window": {"Cron": "* * * ? * *", "TimeZone": "UTC"},
+            },
+        )
+        == "CREATE_COMPLETE"
+    ), stack.failures()
     project = stack.project
     first = project.push()
     assert project.ended(project.execution_of(first.commit)) == "Succeeded", project.said()

@@ -7,22 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.aws import LocalAws
-from tests.play import steps
 from tests.deployment.conftest import Transcript
 from tests.deployment.pages import Folder, blocks
+from tests.local.aws import LocalAws
+from tests.play import steps
 from tests.play.pipelines import Project
 from tests.play.steps import ROOT, Environment, Login, Stack
 
 TEMPLATE = ROOT / "templates/project.yaml"
 
 
-def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environment: Environment,
-                                                       git_login: Callable[[], Login], transcript: Transcript,
-                                                       name: str, tmp_path: Path) -> None:
+def test_further_project_pushes_deploys_and_is_deleted(
+    aws: LocalAws,
+    environment: Environment,
+    git_login: Callable[[], Login],
+    transcript: Transcript,
+    name: str,
+    tmp_path: Path,
+) -> None:
     topic = aws.client("sns").create_topic(Name=f"sns-dev-{name}")["TopicArn"]
     before, stack = steps.what_is_there(aws), Stack(aws, f"project-dev-{name}")
-    assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name, ApproversNeeded="1") == "CREATE_COMPLETE", stack.failures()
+    assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name, ApproversNeeded="1") == "CREATE_COMPLETE", (
+        stack.failures()
+    )
     transcript.collect_passwords(aws)
     outputs = stack.outputs()
     own = Project(aws, "dev", name, tmp_path, lambda: steps.login(aws, outputs["SecretName"]))
@@ -50,7 +57,9 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     after = steps.what_is_there(aws)
     rule = own.deployed.outputs()["Rule"]
-    left = {kind: sorted(set(names) - set(before[kind])) for kind, names in after.items() if names != before[kind]}
+    left = {
+        kind: sorted(set(names) - set(before[kind])) for kind, names in after.items() if names != before[kind]
+    }
     # The deployed stack remains.
     assert left == {"stacks": [own.deployed.name], "event rules": [rule]}
     assert login.status(url) == 401
@@ -60,7 +69,9 @@ def test_further_project_pushes_deploys_and_is_deleted(aws: LocalAws, environmen
 
 @pytest.mark.parametrize("tool", ["aws", "sam"])
 @pytest.mark.usefixtures("environment")
-def test_lists_maps_and_windows_survive_the_tools(aws: LocalAws, name: str, tmp_path: Path, tool: str) -> None:
+def test_lists_maps_and_windows_survive_the_tools(
+    aws: LocalAws, name: str, tmp_path: Path, tool: str
+) -> None:
     [command] = blocks(ROOT / "docs/how-to/add-a-project.md", heading="## Settings of a project")
     command, stack = command.replace("shop", name), Stack(aws, f"project-dev-{name}")
     if tool == "sam":
@@ -72,7 +83,10 @@ def test_lists_maps_and_windows_survive_the_tools(aws: LocalAws, name: str, tmp_
         command = shlex.join(["sam", "deploy", *words[3:place], *quoted, "--no-confirm-changeset"])
     Folder(aws, ROOT, tmp_path).run(command)
     pipeline = Stack(aws, f"gitops-dev-{name}")
-    assert json.loads(pipeline.outputs()["Paths"]) == {"Includes": [f"services/{name}/**", "lib/**"], "Excludes": ["**/*.md"]}
+    assert json.loads(pipeline.outputs()["Paths"]) == {
+        "Includes": [f"services/{name}/**", "lib/**"],
+        "Excludes": ["**/*.md"],
+    }
     rendered = aws.client("cloudformation").get_template(StackName=pipeline.name)["TemplateBody"]
     text = rendered if isinstance(rendered, str) else json.dumps(rendered)
     for shown in ('"* * 9-17 ? * MON-FRI"', '"Europe/Berlin"', '"eu-central-1"'):

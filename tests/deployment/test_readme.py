@@ -4,14 +4,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.deployment.conftest import Transcript
 from tests.local.aws import LocalAws
 from tests.play import steps
-from tests.deployment.conftest import Transcript
 from tests.play.pipelines import Project
 from tests.play.steps import ROOT, Environment, Login, Stack, Working
-
-from tools.run import run
-from tools.run import story
+from tools.run import run, story
 
 EXAMPLES = (ROOT / "docs/reference/smallest-examples.md").read_text()
 RECORDED = (ROOT / "docs/tutorial/local-run.md").read_text()
@@ -30,13 +28,17 @@ def test_the_acts_of_make_run_are_those_that_are_shown() -> None:
     assert len(titles) > 3
     for number, count, title in titles:
         assert (acts[int(number) - 1], len(acts)) == (title, int(count))
-    assert len(acts) - len(story.ACTS) == 6 and "\nSix acts of `make run` are missing" in (ROOT / "docs/how-to/try.md").read_text()
+    assert (
+        len(acts) - len(story.ACTS) == 6
+        and "\nSix acts of `make run` are missing" in (ROOT / "docs/how-to/try.md").read_text()
+    )
     assert f"All {len(acts)} acts succeeded" in shown
     assert max(map(len, shown.splitlines())) <= 100
 
 
-def test_another_stack_example_deploys_pushes_and_is_deleted(aws: LocalAws, environment: Environment,
-                                                             transcript: Transcript, tmp_path: Path) -> None:
+def test_another_stack_example_deploys_pushes_and_is_deleted(
+    aws: LocalAws, environment: Environment, transcript: Transcript, tmp_path: Path
+) -> None:
     before, stack = steps.what_is_there(aws), Stack(aws, "website")
     assert stack.create(example("Custom::MirrorCredential")) == "CREATE_COMPLETE", stack.failures()
     transcript.collect_passwords(aws)
@@ -47,9 +49,9 @@ def test_another_stack_example_deploys_pushes_and_is_deleted(aws: LocalAws, envi
     assert steps.what_is_there(aws) == before
 
 
-def test_existing_repository_example_deploys_runs_and_is_deleted(aws: LocalAws, environment: Environment,
-                                                                 git_login: Callable[[], Login],
-                                                                 tmp_path: Path) -> None:
+def test_existing_repository_example_deploys_runs_and_is_deleted(
+    aws: LocalAws, environment: Environment, git_login: Callable[[], Login], tmp_path: Path
+) -> None:
     codecommit = aws.client("codecommit")
     made = codecommit.create_repository(repositoryName="codecommit-dev-website")["repositoryMetadata"]
     before, stack = steps.what_is_there(aws), Stack(aws, "website-pipeline")

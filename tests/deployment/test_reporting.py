@@ -3,10 +3,13 @@
 from tests.play.mirroring import Source
 from tests.play.pipelines import PROJECT, ProjectStack, accepted, eventually
 
-TEMPLATE = (PROJECT / "template.yaml").read_text() + """
+TEMPLATE = (
+    (PROJECT / "template.yaml").read_text()
+    + """
   Address:
     Value: https://shop.example.com/
 """
+)
 FAILING = "version: 0.2\nphases: {build: {commands: [exit 1]}}\n"
 
 
@@ -51,9 +54,13 @@ def test_executions_are_shown_in_gitlab(source: Source, stack: ProjectStack) -> 
     project.decide(execution)
     assert project.ended(execution) == "Succeeded"
     developer.sees(commit, execution="success", approval="success")
-    eventually(lambda: [(one.sha, one.status) for one in source.project.deployments("dev")] == [(commit, "success")],
-               "the deployment is recorded")
-    eventually(lambda: address_of(source, "dev") == "https://shop.example.com/", "the environment has the address")
+    eventually(
+        lambda: [(one.sha, one.status) for one in source.project.deployments("dev")] == [(commit, "success")],
+        "the deployment is recorded",
+    )
+    eventually(
+        lambda: address_of(source, "dev") == "https://shop.example.com/", "the environment has the address"
+    )
 
     rejected = developer.push()
     execution = project.execution_of(rejected)

@@ -1,4 +1,5 @@
-"""An organization that denies to create anything without the tag CostCenter: templates/project.yaml with ResourceTags."""
+"""An organization that denies to create anything without the tag CostCenter: templates/project.yaml with
+ResourceTags."""
 
 import json
 from collections.abc import Iterator
@@ -14,9 +15,17 @@ from tests.policies.test_tags_page import rows
 
 TEMPLATE = ROOT / "templates/project.yaml"
 # Of each creating call that carries the tags, also of those that CloudFormation makes.
-POLICY = {"Version": "2012-10-17", "Statement": [{
-    "Effect": "Deny", "Action": sorted(call for call, tags in rows(0).items() if tags.startswith("yes")), "Resource": "*",
-    "Condition": {"Null": {"aws:RequestTag/CostCenter": "true"}}}]}
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Deny",
+            "Action": sorted(call for call, tags in rows(0).items() if tags.startswith("yes")),
+            "Resource": "*",
+            "Condition": {"Null": {"aws:RequestTag/CostCenter": "true"}},
+        }
+    ],
+}
 # Of the page's command.
 TAGS = {"CostCenter": "42", "Owner": "Team A"}
 [DEPLOY] = blocks(ROOT / "docs/how-to/tags.md")
@@ -53,8 +62,9 @@ def as_map(tags: list[dict[str, str]]) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("expected_denials")
-def test_resource_tags_satisfy_a_policy_that_requires_them(aws: LocalAws, organization: Organization, name: str,
-                                                         tmp_path: Path) -> None:
+def test_resource_tags_satisfy_a_policy_that_requires_them(
+    aws: LocalAws, organization: Organization, name: str, tmp_path: Path
+) -> None:
     before, stack = steps.what_is_there(aws), Stack(aws, f"project-dev-{name}")
     organization.denies(PROVISIONING)
     assert stack.create(TEMPLATE, EnvID="dev", ProjectID=name) == "ROLLBACK_COMPLETE"
@@ -68,13 +78,17 @@ def test_resource_tags_satisfy_a_policy_that_requires_them(aws: LocalAws, organi
     child = Stack(aws, f"gitops-dev-{name}")
     secret = aws.client("secretsmanager").describe_secret(SecretId=stack.outputs()["SecretName"])
     codecommit = aws.client("codecommit")
-    arn = codecommit.get_repository(repositoryName=stack.outputs()["RepositoryName"])["repositoryMetadata"]["Arn"]
+    arn = codecommit.get_repository(repositoryName=stack.outputs()["RepositoryName"])["repositoryMetadata"][
+        "Arn"
+    ]
     created_by = {"CreatedBy": stack.name}
     assert (TAGS | created_by).items() <= as_map(secret["Tags"]).items()
     assert (TAGS | created_by).items() <= as_map(child.describe()["Tags"]).items()
     user = aws.client("iam").list_user_tags(UserName=f"user-dev-{name}-mirror")["Tags"]
     assert TAGS.items() <= as_map(user).items()
-    assert (TAGS | {"CreatedBy": child.name}).items() <= codecommit.list_tags_for_resource(resourceArn=arn)["tags"].items()
+    assert (TAGS | {"CreatedBy": child.name}).items() <= codecommit.list_tags_for_resource(resourceArn=arn)[
+        "tags"
+    ].items()
 
     # The record of the deletion is a secret too.
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()

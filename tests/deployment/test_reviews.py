@@ -1,25 +1,29 @@
 """The note and status of a review branch on its merge request, with real pushes, builds and change sets."""
 
+from tests.deployment.reviewing import ReviewedStack, note_about, notes, reviewed  # noqa: F401 - a fixture
+from tests.deployment.watching import looks
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.play.pipelines import eventually, with_resources
-from tests.deployment.reviewing import ReviewedStack, note_about, notes, reviewed
 from tests.play.steps import Environment, decisions_of
-from tests.deployment.watching import looks
 
 FAILING = "version: 0.2\nphases: {build: {commands: [exit 1]}}\n"
 TRANSFORM = "Transform: AWS::LanguageExtensions\n"
 
 
 # claim: review-branches-are-shown-and-never-deployed
-def test_merge_request_has_one_note_of_the_latest_push(aws: LocalAws, environment: Environment,
-                                                       reviewed: ReviewedStack) -> None:
+def test_merge_request_has_one_note_of_the_latest_push(
+    aws: LocalAws, environment: Environment, reviewed: ReviewedStack
+) -> None:
     project = reviewed.project
     before, deployed = project.executions(), project.deployed_commit()
     first = project.push_for_review("review/queues", template=with_resources("First", "Second"))
     merge_request = reviewed.gitlab.merge_request("review/queues")
     note = note_about(merge_request, first.commit)
-    assert "**A merge changes `dev`**" in note and f"stack `{project.deployed.name}`: 1 modified, 2 added" in note
+    assert (
+        "**A merge changes `dev`**" in note
+        and f"stack `{project.deployed.name}`: 1 modified, 2 added" in note
+    )
     assert "| `First` | `AWS::Events::Rule` | added |" in note
     assert "| `Rule` | `AWS::Events::Rule` | modified: `Description`" in note
     assert "example.unused" not in note and "is at" not in note
@@ -47,15 +51,19 @@ def test_merge_request_has_one_note_of_the_latest_push(aws: LocalAws, environmen
     assert [each for each in decided if not each["allowed"] and project.project_id in each["resource"]] == []
 
 
-def test_branch_without_merge_request_is_reviewed_later(aws: LocalAws, environment: Environment,
-                                                        reviewed: ReviewedStack) -> None:
+def test_branch_without_merge_request_is_reviewed_later(
+    aws: LocalAws, environment: Environment, reviewed: ReviewedStack
+) -> None:
     project = reviewed.project
     pushed = project.push_for_review("review/later", template=with_resources("First"))
     build = project.review(pushed.commit)
 
     def is_ignored() -> bool:
         log = steps.function_log(aws, environment.function_name)
-        return any(build["id"] in line for line in log.splitlines()) and "the branch has no open merge request" in log
+        return (
+            any(build["id"] in line for line in log.splitlines())
+            and "the branch has no open merge request" in log
+        )
 
     eventually(is_ignored, "the review has ended")
     assert project.own_change_sets() == []

@@ -1,6 +1,7 @@
-"""docs/how-to/rights.md: a member of the deployers' group deploys, changes, upgrades and deletes an environment and a
-project, and CloudFormation does the rest with the role of templates/deployment.yaml. Each action that the role has is one
-that it used, or one of the handlers of the resources' types. Each that the group has was used, or is listed with a reason.
+"""docs/how-to/rights.md: a member of the deployers' group deploys, changes, upgrades and deletes an
+environment and a project, and CloudFormation does the rest with the role of templates/deployment.yaml. Each
+action that the role has is one that it used, or one of the handlers of the resources' types. Each that the
+group has was used, or is listed with a reason.
 """
 
 import fnmatch
@@ -26,10 +27,15 @@ PAGE = ROOT / "docs/how-to/rights.md"
 ROLE, POLICY = "cfn-gitops-dev-deployment", "policy-dev-deployment"
 DEPLOY, CFN_GITOPS = "sam deploy --config-env dev --no-confirm-changeset", "python -m cli {} --env dev".format
 _TABLE = "[dev.deploy.parameters]\n"
-# A stack that cannot roll back, a change set that CloudFormation's validation rejects, a tag that is removed, an execution in
-# progress, and a large upload that fails.
-NOT_NEEDED_BY_DORA = {"cloudformation:ContinueUpdateRollback", "cloudformation:DescribeEvents", "cloudformation:UntagResource",
-                      "codepipeline:ListPipelineExecutions", "s3:AbortMultipartUpload"}
+# A stack that cannot roll back, a change set that CloudFormation's validation rejects, a tag that is removed,
+# an execution in progress, and a large upload that fails.
+NOT_NEEDED_BY_DORA = {
+    "cloudformation:ContinueUpdateRollback",
+    "cloudformation:DescribeEvents",
+    "cloudformation:UntagResource",
+    "codepipeline:ListPipelineExecutions",
+    "s3:AbortMultipartUpload",
+}
 
 
 class Scene:
@@ -45,8 +51,15 @@ class Scene:
         self.administrator.run(create)
         key = aws.client("iam").create_access_key(UserName="dora")["AccessKey"]
         aws.put_iam_into_effect()
-        self.dora = Folder(aws, self.clone, directory, gitlab.url, PYTHONPATH=str(ROOT), AWS_ACCESS_KEY_ID=key["AccessKeyId"],
-                           AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
+        self.dora = Folder(
+            aws,
+            self.clone,
+            directory,
+            gitlab.url,
+            PYTHONPATH=str(ROOT),
+            AWS_ACCESS_KEY_ID=key["AccessKeyId"],
+            AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"],
+        )
 
     def source(self, name: str) -> Source:
         source = Source(self.aws, self.gitlab, f"platform/{name}", f"gitlab/{name}", "main")
@@ -58,7 +71,9 @@ class Scene:
 
     def name_the_role(self, page: str) -> None:
         settings = self.clone / "samconfig.toml"
-        settings.write_text(settings.read_text().replace(_TABLE, _TABLE + page.replace("111122223333", self.aws.account_id)))
+        settings.write_text(
+            settings.read_text().replace(_TABLE, _TABLE + page.replace("111122223333", self.aws.account_id))
+        )
 
     def change_the_code(self) -> None:
         """As another release has another function."""
@@ -74,22 +89,36 @@ class Scene:
         return {decision["action"] for decision in self.aws.decisions(principal) if decision["allowed"]}
 
     def denied(self, principal: str) -> list[tuple[str, str]]:
-        return [(decision["action"], decision["resource"]) for decision in self.aws.decisions(principal)
-                if not decision["allowed"] and not decision.get("late")]
+        return [
+            (decision["action"], decision["resource"])
+            for decision in self.aws.decisions(principal)
+            if not decision["allowed"] and not decision.get("late")
+        ]
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     if BOOTSTRAP == DEPLOYABLE:
         pytest.skip("another code of the function is a zip of the machine's own build")
-    with LocalAws(settings=IAM_IS_LATE) as aws, local_gitlab.running(protected_delay=0.5, unprotected_delay=0.5) as gitlab:
+    with (
+        LocalAws(settings=IAM_IS_LATE) as aws,
+        local_gitlab.running(protected_delay=0.5, unprotected_delay=0.5) as gitlab,
+    ):
         yield Scene(aws, gitlab, tmp_path)
 
 
 def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
-    aws, dora, given = scene.aws, scene.dora, scene.source("infra").parameters(ProjectID="infra", BranchName="main")
-    boundary = aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))["Policy"]["Arn"]
+    aws, dora, given = (
+        scene.aws,
+        scene.dora,
+        scene.source("infra").parameters(ProjectID="infra", BranchName="main"),
+    )
+    boundary = aws.client("iam").create_policy(
+        PolicyName="boundary",
+        PolicyDocument=json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+        ),
+    )["Policy"]["Arn"]
     [line] = blocks(PAGE, "toml")
     scene.name_the_role(line)
 
@@ -111,7 +140,11 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     shop = scene.source("shop").parameters(EnvID="dev", ProjectID="shop", BranchName="main")
     parameters = " ".join(f"{key}={value}" for key, value in shop.items())
     role = f"arn:aws:iam::{aws.account_id}:role/{ROLE}"
-    project = blocks(PAGE)[2].replace("EnvID=dev ProjectID=shop …", parameters).replace("111122223333", aws.account_id)
+    project = (
+        blocks(PAGE)[2]
+        .replace("EnvID=dev ProjectID=shop …", parameters)
+        .replace("111122223333", aws.account_id)
+    )
     dora.run(project.replace("platform/shop", "platform/typo"), fails=True)
     assert "platform/typo" in dora.run(f"{CFN_GITOPS('failures project-dev-shop')}", fails=True)
     dora.run(deletion(f"aws cloudformation delete-stack --stack-name project-dev-shop --role-arn {role}"))
@@ -121,10 +154,18 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     project_stack, child = Stack(aws, "project-dev-shop"), Stack(aws, "gitops-dev-shop")
     _become_former(aws, child)
     assert "perform: cloudformation:CreateChangeSet" in dora.run(f"{CFN_GITOPS('upgrade')} --yes", fails=True)
-    assert "perform: cloudformation:DeleteStack" in dora.run("aws cloudformation delete-stack --stack-name project-dev-shop", fails=True)
-    assert tuple(project_stack.describe().get(key) for key in ("StackStatus", "RoleARN")) == ("CREATE_COMPLETE", None)
+    assert "perform: cloudformation:DeleteStack" in dora.run(
+        "aws cloudformation delete-stack --stack-name project-dev-shop", fails=True
+    )
+    assert tuple(project_stack.describe().get(key) for key in ("StackStatus", "RoleARN")) == (
+        "CREATE_COMPLETE",
+        None,
+    )
     dora.run(f"{project.rstrip()} RenderingSerial=with-the-role")
-    assert sorted(dora.run(blocks(PAGE)[3]).splitlines()) == [f"cfn-gitops-dev\t{role}", f"project-dev-shop\t{role}"]
+    assert sorted(dora.run(blocks(PAGE)[3]).splitlines()) == [
+        f"cfn-gitops-dev\t{role}",
+        f"project-dev-shop\t{role}",
+    ]
     _become_former(aws, child)
     assert "every pipeline stack of dev has version" in dora.run(f"{CFN_GITOPS('upgrade')} --yes")
     dora.run(f"{check} && {CFN_GITOPS('failures')}")
@@ -135,23 +176,39 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
 
     assert scene.denied(f":assumed-role/{ROLE}/") == []
     assert {action for action, _ in scene.denied(":user/dora")} == {
-        "cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "secretsmanager:DescribeSecret"}, "her check reads the token"
+        "cloudformation:CreateChangeSet",
+        "cloudformation:DeleteStack",
+        "secretsmanager:DescribeSecret",
+    }, "her check reads the token"
     handlers = {action for kind in DEPLOYMENT for action in permissions(kind, installed(kind))}
     needed = handlers | scene.used(f":assumed-role/{ROLE}/")
     assert [action for action in steps.granted_actions(aws, ROLE) if not fnmatch.filter(needed, action)] == []
-    document = aws.client("iam").get_policy_version(PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{POLICY}", VersionId="v1")
-    granted = {action for statement in document["PolicyVersion"]["Document"]["Statement"]
-               for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])}
+    document = aws.client("iam").get_policy_version(
+        PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{POLICY}", VersionId="v1"
+    )
+    granted = {
+        action
+        for statement in document["PolicyVersion"]["Document"]["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
     assert granted - scene.used(":user/dora") == NOT_NEEDED_BY_DORA
 
 
 def deletion(output: str) -> str:
     """The command in this text, as `cfn-gitops` prints it, and the wait for its end."""
-    [(command, stack)] = re.findall(r"(aws cloudformation delete-stack --stack-name (\S+) --role-arn \S+)", output)
+    [(command, stack)] = re.findall(
+        r"(aws cloudformation delete-stack --stack-name (\S+) --role-arn \S+)", output
+    )
     return f"{command} && aws cloudformation wait stack-delete-complete --stack-name {stack}"
 
 
 def _become_former(aws: LocalAws, child: Stack) -> None:
-    aws.client("cloudformation").update_stack(StackName=child.name, TemplateBody=FORMER, Parameters=[
-        {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in child.describe()["Parameters"]])
+    aws.client("cloudformation").update_stack(
+        StackName=child.name,
+        TemplateBody=FORMER,
+        Parameters=[
+            {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
+            for each in child.describe()["Parameters"]
+        ],
+    )
     assert child.wait() == "UPDATE_COMPLETE"

@@ -1,5 +1,5 @@
-"""`cfn-gitops status` of a deployed project with its mirror, from its first push to a rejected approval and a freeze, for an
-observer."""
+"""`cfn-gitops status` of a deployed project with its mirror, from its first push to a rejected approval and a
+freeze, for an observer."""
 
 import json
 import os
@@ -24,10 +24,16 @@ def observer(aws: LocalAws, name: str) -> dict[str, str]:
 
 def operator(aws: LocalAws, name: str, command: str) -> dict[str, str]:
     """Those of a user with the statements of the page that remain for the command."""
-    [policy] = re.findall("^```json\n(.*?)^```", (ROOT / "docs/how-to/undo-a-deployment.md").read_text(), re.DOTALL | re.MULTILINE)
+    [policy] = re.findall(
+        "^```json\n(.*?)^```",
+        (ROOT / "docs/how-to/undo-a-deployment.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
     for placeholder, value in (("<Region>", aws.region), ("<AccountID>", aws.account_id), ("<EnvID>", "dev")):
         policy = policy.replace(placeholder, value)
-    statements = [each for each in json.loads(policy)["Statement"] if each["Sid"].startswith(("Look", command))]
+    statements = [
+        each for each in json.loads(policy)["Statement"] if each["Sid"].startswith(("Look", command))
+    ]
     return _variables(aws, f"operator-{name}", *statements)
 
 
@@ -38,8 +44,14 @@ def _variables(aws: LocalAws, user: str, *statements: Any) -> dict[str, str]:
 
 
 def cfn_gitops(aws: LocalAws, key: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "cli", *arguments, "--env", "dev"], cwd=ROOT, text=True, capture_output=True,
-                          env={**os.environ, **aws.environment(), **key}, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments, "--env", "dev"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env={**os.environ, **aws.environment(), **key},
+        check=False,
+    )
 
 
 def status(aws: LocalAws, project: str, observer: dict[str, str]) -> dict[str, Any]:
@@ -53,15 +65,23 @@ def status(aws: LocalAws, project: str, observer: dict[str, str]) -> dict[str, A
 
 def decide(aws: LocalAws, word: str, project: str, *arguments: str) -> str:
     """The output of `approve` or `reject`."""
-    ran = subprocess.run([sys.executable, "-m", "cli", word, project, "--env", "dev", "--yes", *arguments], cwd=ROOT, text=True,
-                         capture_output=True, env={**os.environ, **aws.environment()}, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-m", "cli", word, project, "--env", "dev", "--yes", *arguments],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        env={**os.environ, **aws.environment()},
+        check=False,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     # The function has read everything, and the deployment lacks no right.
     assert not re.search("^[?!] ", ran.stdout, re.MULTILINE), ran.stdout
     return ran.stdout
 
 
-def test_status_follows_a_project(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
+def test_status_follows_a_project(
+    aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path
+) -> None:
     shop = FurtherProject(aws, "dev", name, tmp_path, source)
     assert shop.create() == "CREATE_COMPLETE", shop.stack.failures()
     key = observer(aws, name)
@@ -72,14 +92,25 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     waiting = shop.execution_of(first)
     shop.waits_for_approval(waiting)
     found = status(aws, name, key)
-    assert (found["state"], found["concerns"], found.get("deployed")) == ("approval", ["approval"], None), found
+    assert (found["state"], found["concerns"], found.get("deployed")) == ("approval", ["approval"], None), (
+        found
+    )
     assert [(each["executionId"], each["commit"]) for each in found["approvals"]] == [(waiting, first)], found
     shown = decide(aws, "approve", name, "--reason", "Read")
-    assert f"commit {first[:8]}" in shown and "added  " in shown and f"ok      execution {waiting} of {shop.name} is approved" in shown, shown
+    assert (
+        f"commit {first[:8]}" in shown
+        and "added  " in shown
+        and f"ok      execution {waiting} of {shop.name} is approved" in shown
+    ), shown
     assert shop.ended(waiting) == "Succeeded", shop.said()
     assert "approve: Read" in str(shop.actions(waiting)), shop.said()
     found = status(aws, name, key)
-    assert (found["state"], found["deployed"]["commit"], found["concerns"], found["unread"]) == ("deployed", first, [], []), found
+    assert (found["state"], found["deployed"]["commit"], found["concerns"], found["unread"]) == (
+        "deployed",
+        first,
+        [],
+        [],
+    ), found
     assert [each for each in found["mirrors"] if "problem" in each] == [] != found["mirrors"], found
 
     second = shop.execution_of(shop.push().commit)
@@ -90,9 +121,15 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     frozen = cfn_gitops(aws, freezer, "freeze", name, "--reason", "sale (until Monday)", "--yes")
     assert frozen.returncode == 0 and f"Frozen: {name}\n" in frozen.stdout, frozen
     found = status(aws, name, key)
-    assert (found["deployed"]["commit"], found["state"], found["concerns"]) == (first, "rejected", ["frozen"]), found
+    assert (found["deployed"]["commit"], found["state"], found["concerns"]) == (
+        first,
+        "rejected",
+        ["frozen"],
+    ), found
     assert [(each.get("rule"), each.get("stage"), each.get("reason")) for each in found["holds"]] == [
-        (shop.event_rule, None, None), (None, "Deploy", "sale (until Monday)")], found
+        (shop.event_rule, None, None),
+        (None, "Deploy", "sale (until Monday)"),
+    ], found
     assert found["holds"][1]["by"].endswith(f"user/operator-{name}"), found
     assert found["rejection"]["executionId"] == second and "not today" in found["rejection"]["reason"], found
 
@@ -100,13 +137,18 @@ def test_status_follows_a_project(aws: LocalAws, environment: Environment, sourc
     third = shop.push().commit
     started = aws.client("codepipeline").start_pipeline_execution(name=shop.name)["pipelineExecutionId"]
     waiting = {"executionId": started, "stage": "Deploy", "isWaitingBefore": True}
-    eventually(lambda: waiting.items() <= (status(aws, name, key)["freeze"]["executions"] or [{}])[0].items(), "it waits before the stage")
+    eventually(
+        lambda: waiting.items() <= (status(aws, name, key)["freeze"]["executions"] or [{}])[0].items(),
+        "it waits before the stage",
+    )
     assert shop.execution_of(third) == started and len(shop.executions()) == 3, shop.said()
     thawed = cfn_gitops(aws, freezer, "thaw", name, "--yes")
     assert thawed.returncode == 0 and f"execution {started} (commit {third[:8]}" in thawed.stdout, thawed
     assert "goes on into stage Deploy" in thawed.stdout and f"Thawed: {name}\n" in thawed.stdout, thawed
     shop.decide(started)
     assert shop.ended(started) == "Succeeded" and shop.deployed_commit() == third, shop.said()
-    assert cfn_gitops(aws, freezer, "thaw", name).stdout.endswith(f"- {name}: nothing is left to be enabled\n")
+    assert cfn_gitops(aws, freezer, "thaw", name).stdout.endswith(
+        f"- {name}: nothing is left to be enabled\n"
+    )
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()

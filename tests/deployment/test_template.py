@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.conftest import Transcript
 from tests.local.aws import LocalAws
 from tests.play import steps
-from tests.deployment.conftest import Transcript
 from tests.play.pipelines import Pipeline
 from tests.play.steps import Environment, Working
 
@@ -25,8 +25,12 @@ def test_environment_attributes_name_existing_resources(aws: LocalAws, environme
     value = json.loads(held["SecretString"])
     assert outputs["SecretArn"] == held["ARN"]
     assert {key: value[key] for key in value if key != "password"} == {
-        "username": outputs["ServiceUserName"], "serviceSpecificCredentialId": outputs["CredentialId"],
-        "userName": USER, "serviceName": "codecommit.amazonaws.com", "createDate": outputs["CredentialCreateDate"]}
+        "username": outputs["ServiceUserName"],
+        "serviceSpecificCredentialId": outputs["CredentialId"],
+        "userName": USER,
+        "serviceName": "codecommit.amazonaws.com",
+        "createDate": outputs["CredentialCreateDate"],
+    }
     assert "/" not in value["password"]
 
 
@@ -39,8 +43,9 @@ def test_deploying_the_same_again_changes_nothing(aws: LocalAws, environment: En
     assert len(aws.exchanges()) == requests_before
 
 
-def test_a_key_of_ones_own_is_used_replaced_and_removed(aws: LocalAws, environment: Environment, transcript: Transcript,
-                                                        working: Working) -> None:
+def test_a_key_of_ones_own_is_used_replaced_and_removed(
+    aws: LocalAws, environment: Environment, transcript: Transcript, working: Working
+) -> None:
     one, another = (str(aws.client("kms").create_key()["KeyMetadata"]["Arn"]) for _ in range(2))
     for key in (one, another, ""):
         before = steps.login(aws, SECRET)
@@ -50,7 +55,9 @@ def test_a_key_of_ones_own_is_used_replaced_and_removed(aws: LocalAws, environme
         assert steps.login(aws, SECRET) == before
         # The permissions for the key exist while there is a key.
         transcript.add_environment(aws, environment)
-        assert environment.change(RotationSerial=f"after {key[-4:]}") == "UPDATE_COMPLETE", environment.failures()
+        assert environment.change(RotationSerial=f"after {key[-4:]}") == "UPDATE_COMPLETE", (
+            environment.failures()
+        )
         after = steps.login(aws, SECRET)
         assert after.credential_id != before.credential_id
         pushed = working.push(after, environment.outputs()["RepositoryCloneUrl"])
@@ -66,14 +73,19 @@ def test_first_project_pipeline_stack_waits_for_the_branch(aws: LocalAws, enviro
     child = pipeline.child.describe()
     assert (child["StackId"], child["RoleARN"]) == (outputs["StackId"], outputs["ProvisioningRoleArn"])
     assert {resource["LogicalResourceId"] for resource in pipeline.child.resources()} - {"Pipeline"} == {
-        "Repository", "BuildLogGroup", "BuildProject", "EventRule"}
+        "Repository",
+        "BuildLogGroup",
+        "BuildProject",
+        "EventRule",
+    }
     tags = {tag["Key"]: tag["Value"] for tag in child["Tags"]}
     assert (tags["cfn-gitops:stack-id"], tags["cfn-gitops:logical-id"]) == (environment.id, "Project")
 
 
 @pytest.mark.usefixtures("expected_denials", "queued_requests")
-def test_a_first_deployment_that_fails_leaves_nothing(aws: LocalAws, environment: Environment, transcript: Transcript,
-                                                     tmp_path: Path) -> None:
+def test_a_first_deployment_that_fails_leaves_nothing(
+    aws: LocalAws, environment: Environment, transcript: Transcript, tmp_path: Path
+) -> None:
     before = steps.what_is_there(aws)
     second = Environment(aws, tmp_path, env_id="tst")
     failed = second.deploy(BranchName="testing", MirrorSecretNames="elsewhere/*")

@@ -31,19 +31,29 @@ def named_in_policies(scene: TwoAccounts, what: set[str]) -> set[str]:
     for page in iam.get_paginator("get_account_authorization_details").paginate():
         policies += page["RoleDetailList"] + page["UserDetailList"]
         # Earlier versions of a policy are kept and have no effect.
-        policies += [version["Document"] for policy in page["Policies"] for version in policy["PolicyVersionList"]
-                     if version["IsDefaultVersion"]]
+        policies += [
+            version["Document"]
+            for policy in page["Policies"]
+            for version in policy["PolicyVersionList"]
+            if version["IsDefaultVersion"]
+        ]
     written = json.dumps(policies, default=str)
     return {each for each in what if each in written}
 
 
 def policies_that_remain(scene: TwoAccounts) -> str:
-    """The policies of the bucket and the key, which remain after the artifacts' stack, and the event bus's."""
+    """The policies of the bucket and the key, which remain after the artifacts' stack, and the event
+    bus's."""
     kept = scene.artifacts.outputs()
-    return "\n".join([
-        scene.aws.client("s3").get_bucket_policy(Bucket=kept["ArtifactBucketName"])["Policy"],
-        scene.aws.client("kms").get_key_policy(KeyId=kept["ArtifactKeyArn"], PolicyName="default")["Policy"],
-        scene.aws.client("events").describe_event_bus(Name="default").get("Policy", "")])
+    return "\n".join(
+        [
+            scene.aws.client("s3").get_bucket_policy(Bucket=kept["ArtifactBucketName"])["Policy"],
+            scene.aws.client("kms").get_key_policy(KeyId=kept["ArtifactKeyArn"], PolicyName="default")[
+                "Policy"
+            ],
+            scene.aws.client("events").describe_event_bus(Name="default").get("Policy", ""),
+        ]
+    )
 
 
 def test_deletion_in_both_accounts_leaves_nothing(tmp_path: Path) -> None:
@@ -67,8 +77,11 @@ def test_deletion_in_both_accounts_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_first_push_was_read_with_the_role_of_the_other_account(scene: TwoAccounts) -> None:
-    used = {decision["action"] for decision in scene.aws.decisions(f"{OTHER}:assumed-role/role-dev-codecommit-source/")
-            if decision["allowed"]}
+    used = {
+        decision["action"]
+        for decision in scene.aws.decisions(f"{OTHER}:assumed-role/role-dev-codecommit-source/")
+        if decision["allowed"]
+    }
     assert {"codecommit:GetCommit", "codecommit:UploadArchive", "s3:PutObject", "kms:GenerateDataKey"} <= used
     answer = scene.aws.exchanges("Pipeline")[-1]["answer"]
     assert answer["Data"]["RepositoryArn"] == scene.repository_arn
@@ -79,8 +92,11 @@ def test_first_push_was_read_with_the_role_of_the_other_account(scene: TwoAccoun
 # claim: function-can-only-read-with-the-role
 def test_function_passes_the_evaluated_session_policy(scene: TwoAccounts) -> None:
     role = f"arn:aws:iam::{OTHER}:role/role-dev-codecommit-source"
-    passed = [decision["session_policy"] for decision in scene.aws.decisions(scene.environment.function_role)
-              if (decision["action"], decision["resource"]) == ("sts:AssumeRole", role)]
+    passed = [
+        decision["session_policy"]
+        for decision in scene.aws.decisions(scene.environment.function_role)
+        if (decision["action"], decision["resource"]) == ("sts:AssumeRole", role)
+    ]
     assert passed
     assert all(json.loads(policy) == session_policy(scene.repository_arn) for policy in passed)
 
@@ -96,7 +112,8 @@ def test_image_of_the_tag_alone_starts_pipeline_by_digest(scene: TwoAccounts) ->
         "      - mkdir out\n",
         "      - mkdir out\n"
         '      - echo "uri $ImageURI digest $ImageDigest tag $ImageTag"\n'
-        '      - grep -q "$ImageDigest" "$CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json"\n')
+        '      - grep -q "$ImageDigest" "$CODEBUILD_SRC_DIR_ImageArtifact/imageDetail.json"\n',
+    )
     before = len(scene.project.executions())
     scene.push_image("three", tag="experiment")
     pushed = scene.project.push(buildspec=buildspec)
@@ -116,19 +133,45 @@ def test_packaged_template_is_under_the_key_of_that_bucket(scene: TwoAccounts) -
     """As docs/concepts/pipelines.md describes it for a pipeline with an ArtifactKeyArn."""
     bucket = scene.artifacts.outputs()["ArtifactBucketName"]
     without_key = pipelines.documented_buildspec(PROJECT).replace(
-        "s3-$EnvID-codepipeline-artifact-$AccountId-$AWS_REGION", bucket)
-    buildspec = without_key.replace("--s3-prefix", '--kms-key-id "$CODEBUILD_KMS_KEY_ID"\n        --s3-prefix')
-    files = {"template": json.dumps({
-        "Parameters": {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}},
-        "Resources": {"Nested": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": "nested.json"}}},
-        "Outputs": {"Commit": {"Value": {"Ref": "Commit"}}}}), "further": {"nested.json": json.dumps({
-            "Resources": {"Rule": {"Type": "AWS::Events::Rule", "Properties": {
-                "State": "DISABLED", "EventPattern": {"source": ["nobody"]}}}}})}}
+        "s3-$EnvID-codepipeline-artifact-$AccountId-$AWS_REGION", bucket
+    )
+    buildspec = without_key.replace(
+        "--s3-prefix", '--kms-key-id "$CODEBUILD_KMS_KEY_ID"\n        --s3-prefix'
+    )
+    files = {
+        "template": json.dumps(
+            {
+                "Parameters": {"EnvID": {"Type": "String"}, "Commit": {"Type": "String"}},
+                "Resources": {
+                    "Nested": {
+                        "Type": "AWS::CloudFormation::Stack",
+                        "Properties": {"TemplateURL": "nested.json"},
+                    }
+                },
+                "Outputs": {"Commit": {"Value": {"Ref": "Commit"}}},
+            }
+        ),
+        "further": {
+            "nested.json": json.dumps(
+                {
+                    "Resources": {
+                        "Rule": {
+                            "Type": "AWS::Events::Rule",
+                            "Properties": {"State": "DISABLED", "EventPattern": {"source": ["nobody"]}},
+                        }
+                    }
+                }
+            )
+        },
+    }
     pushed = scene.project.push(buildspec=buildspec, **files)
     assert scene.project.deploy(pushed.commit) == "Succeeded", scene.project.said()
     s3 = scene.aws.client("s3")
     (stored,) = s3.list_objects_v2(Bucket=bucket, Prefix="code/")["Contents"]
-    assert s3.head_object(Bucket=bucket, Key=stored["Key"])["SSEKMSKeyId"] == scene.artifacts.outputs()["ArtifactKeyArn"]
+    assert (
+        s3.head_object(Bucket=bucket, Key=stored["Key"])["SSEKMSKeyId"]
+        == scene.artifacts.outputs()["ArtifactKeyArn"]
+    )
     rejected = scene.project.push(buildspec=without_key, **files)
     execution = scene.project.execution_of(rejected.commit)
     assert scene.project.ended(execution) == "Failed"
@@ -155,15 +198,19 @@ def test_event_rejected_by_pipeline_account_is_queued(scene: TwoAccounts, image:
     queue = sqs.get_queue_url(QueueName=f"sqs-dev-forward-{kind}")["QueueUrl"]
     with closed_bus(scene):
         pushed = scene.push_image("lost") if image else project.push().commit
-        (message,) = eventually(lambda: sqs.receive_message(
-            QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages"), "a message in the queue")
+        (message,) = eventually(
+            lambda: sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages"),
+            "a message in the queue",
+        )
     attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
     assert attributes["RULE_ARN"].endswith(f":{OTHER}:rule/event-rule-dev-forward-{kind}")
     assert "events:PutEvents" in attributes["ERROR_MESSAGE"]
     detail = json.loads(message["Body"])["detail"]
     assert pushed in (detail.get("commitId"), detail.get("image-digest"))
     # If you release the change, as the page describes, the lost push is deployed.
-    execution = scene.aws.client("codepipeline").start_pipeline_execution(name=project.name)["pipelineExecutionId"]
+    execution = scene.aws.client("codepipeline").start_pipeline_execution(name=project.name)[
+        "pipelineExecutionId"
+    ]
     project.decide(execution)
     assert project.ended(execution) == "Succeeded", project.said()
     assert (image_of(project, execution) if image else project.deployed_commit()) == pushed

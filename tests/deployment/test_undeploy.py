@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from tests.deployment.conftest import Production
 from tests.local.aws import LocalAws
 from tests.play import steps
-from tests.deployment.conftest import Production
 from tests.play.pipelines import Project, template
 from tests.play.steps import Stack
 
@@ -14,8 +14,9 @@ BUCKET = "s3-prd-codepipeline-artifact-123456789012-eu-central-1"
 SECOND = template("second", env_id="prd").replace("cfn-gitops-dev-", "cfn-gitops-prd-")
 
 
-def test_dependent_stacks_are_named_before_anything_is_deleted(aws: LocalAws, production: Production,
-                                                               tmp_path: Path) -> None:
+def test_dependent_stacks_are_named_before_anything_is_deleted(
+    aws: LocalAws, production: Production, tmp_path: Path
+) -> None:
     infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     assert infra.deploy(infra.push().commit) == "Succeeded", infra.output()
     other = Stack(aws, "second-project")
@@ -35,8 +36,9 @@ def test_dependent_stacks_are_named_before_anything_is_deleted(aws: LocalAws, pr
     assert infra.deployed.delete() == "DELETE_COMPLETE", infra.deployed.failures()
 
 
-def test_kept_bucket_and_stacks_stay_and_block_next_deployment(aws: LocalAws, production: Production, tmp_path: Path,
-                                                               name: str) -> None:
+def test_kept_bucket_and_stacks_stay_and_block_next_deployment(
+    aws: LocalAws, production: Production, tmp_path: Path, name: str
+) -> None:
     infra = Project(aws, "prd", "infra", tmp_path, production.login, branch="master")
     pushed = infra.push()
     assert infra.deploy(pushed.commit) == "Succeeded", infra.output()
@@ -82,11 +84,27 @@ def left(aws: LocalAws) -> set[str]:
 
 def a_role(aws: LocalAws, name: str) -> str:
     """The ARN of a role with which CloudFormation may do anything to rules."""
-    iam, statement = aws.client("iam"), {"Effect": "Allow", "Action": "sts:AssumeRole",
-                                        "Principal": {"Service": "cloudformation.amazonaws.com"}}
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(
-        {"Version": "2012-10-17", "Statement": [statement]}))["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName="rules", PolicyDocument=json.dumps(
-        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "events:*", "Resource": "*"}]}))
+    iam, statement = (
+        aws.client("iam"),
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "cloudformation.amazonaws.com"},
+        },
+    )
+    arn: str = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="rules",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "events:*", "Resource": "*"}],
+            }
+        ),
+    )
     aws.put_iam_into_effect()
     return arn

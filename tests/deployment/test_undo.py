@@ -1,4 +1,5 @@
-"""`cfn-gitops undo` of deployed projects: one with GitLab, whose stage is held, and one in each other mode."""
+"""`cfn-gitops undo` of deployed projects: one with GitLab, whose stage is held, and one in each other
+mode."""
 
 import os
 import subprocess
@@ -18,8 +19,14 @@ class Undo:
 
     def __init__(self, aws: LocalAws, *arguments: str, key: dict[str, str] | None = None) -> None:
         self._program = subprocess.Popen(
-            [sys.executable, "-m", "cli", "undo", "--env", "dev", *arguments], cwd=ROOT, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **aws.environment(), **(key or {})})
+            [sys.executable, "-m", "cli", "undo", "--env", "dev", *arguments],
+            cwd=ROOT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **aws.environment(), **(key or {})},
+        )
         self.lines: list[str] = []
 
     def until(self, text: str) -> str:
@@ -36,7 +43,9 @@ class Undo:
         return self._program.wait(120), "\n".join(self.lines)
 
 
-def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path) -> None:
+def test_former_commit_is_deployed_again(
+    aws: LocalAws, environment: Environment, source: Source, name: str, tmp_path: Path
+) -> None:
     shop = FurtherProject(aws, "dev", name, tmp_path, source)
     assert shop.create() == "CREATE_COMPLETE", shop.stack.failures()
     good = shop.push().commit
@@ -52,13 +61,25 @@ def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment
     into = {"pipelineName": shop.name, "stageName": "Deploy", "transitionType": "Inbound"}
     codepipeline.disable_stage_transition(**into, reason="the release is bad")
     undo = Undo(aws, name, "--to", good[:8], "--yes")
-    assert f"! execution {newest} (commit " in undo.until("waits for an approval, and this one would wait behind it")
-    undo.until("held by the disabled transition into stage Deploy, by arn:aws:iam::123456789012:root (the release is bad)")
+    assert f"! execution {newest} (commit " in undo.until(
+        "waits for an approval, and this one would wait behind it"
+    )
+    undo.until(
+        "held by the disabled transition into stage Deploy, by arn:aws:iam::123456789012:root (the release is"
+        " bad)"
+    )
     undo.until(f"To end the freeze: cfn-gitops thaw {name} --env dev")
     undo.until("Build           Succeeded")
     started = shop.executions()[-1]["pipelineExecutionId"]
-    eventually(lambda: started in str(codepipeline.get_pipeline_state(name=shop.name)["stageStates"][-1].get("inboundExecutions")),
-               "it waits before the stage")
+    eventually(
+        lambda: (
+            started
+            in str(
+                codepipeline.get_pipeline_state(name=shop.name)["stageStates"][-1].get("inboundExecutions")
+            )
+        ),
+        "it waits before the stage",
+    )
     shop.decide(newest, approves=False, why="not this one")
     assert shop.ended(newest) == "Failed"
     assert shop.status(started) == "InProgress" and "CreateChangeSet" not in dict(shop.ran(started))
@@ -71,8 +92,12 @@ def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment
     shop.decide(started)
     assert shop.ended(started) == "Succeeded", shop.said()
     assert shop.deployed_commit() == good
-    eventually(lambda: [(each.sha, each.status) for each in source.project.deployments("dev")][-1] == (good, "success"),
-               "GitLab shows the former commit as deployed")
+    eventually(
+        lambda: (
+            [(each.sha, each.status) for each in source.project.deployments("dev")][-1] == (good, "success")
+        ),
+        "GitLab shows the former commit as deployed",
+    )
     # The same again has nothing to undo.
     status, out = Undo(aws, name, "--to", good[:8], "--yes").ended()
     assert status == 1 and f"commit {good[:8]} is deployed now" in out, out
@@ -80,7 +105,9 @@ def test_former_commit_is_deployed_again(aws: LocalAws, environment: Environment
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()
 
 
-def test_undo_replaces_an_execution_that_waits_for_the_stage(aws: LocalAws, environment: Environment, stack: ProjectStack) -> None:
+def test_undo_replaces_an_execution_that_waits_for_the_stage(
+    aws: LocalAws, environment: Environment, stack: ProjectStack
+) -> None:
     created = stack.make(ExecutionMode="SUPERSEDED", Deploy={"ActionMode": "CREATE_UPDATE"})
     assert created == "CREATE_COMPLETE", stack.failures()
     project = stack.project
@@ -91,7 +118,9 @@ def test_undo_replaces_an_execution_that_waits_for_the_stage(aws: LocalAws, envi
     project.waits_for_approval(holder)
     waiting = project.execution_of(project.push().commit)
     undo = Undo(aws, project.project_id, "--to", good, "--yes", key=operator(aws, project.project_id, "Undo"))
-    assert f"! execution {waiting} (commit " in undo.until("This one replaces it if it still waits before a stage")
+    assert f"! execution {waiting} (commit " in undo.until(
+        "This one replaces it if it still waits before a stage"
+    )
     undo.until(f"of {project.name} is started")
     # The page's policy suffices. This pipeline does not report to GitLab.
     [unread] = [line for line in undo.lines if line.startswith("?")]

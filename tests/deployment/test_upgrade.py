@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.play.mirroring import FurtherProject, Source
-from tests.deployment.pages import Folder, blocks
 from tests.play.steps import ROOT, Environment
 
-# It has neither a version nor settings of reports, and its actions name their region. The path is that of the projects here.
-FORMER = (ROOT / "tests/deployment/templates/former-rendering.json").read_text().replace("root-stack-${ProjectID}", "template")
+# It has neither a version nor settings of reports, and its actions name their region. The path is that of the
+# projects here.
+FORMER = (
+    (ROOT / "tests/deployment/templates/former-rendering.json")
+    .read_text()
+    .replace("root-stack-${ProjectID}", "template")
+)
 
 
 class Shop(FurtherProject):
@@ -20,11 +25,15 @@ class Shop(FurtherProject):
 
     def become_former(self) -> None:
         """Gives the child stack the content of an earlier version, with its owner in the tags."""
-        parameters = [{"ParameterKey": key, "UsePreviousValue": True} for key in
-                      (each["ParameterKey"] for each in self.child.describe()["Parameters"])]
+        parameters = [
+            {"ParameterKey": key, "UsePreviousValue": True}
+            for key in (each["ParameterKey"] for each in self.child.describe()["Parameters"])
+        ]
         cloudformation = self.aws.client("cloudformation")
         cloudformation.update_stack(StackName=self.child.name, TemplateBody=FORMER, Parameters=parameters)
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=self.child.name, WaiterConfig={"Delay": 1})
+        cloudformation.get_waiter("stack_update_complete").wait(
+            StackName=self.child.name, WaiterConfig={"Delay": 1}
+        )
         assert self.version() is None
 
 
@@ -38,7 +47,8 @@ def shop(aws: LocalAws, environment: Environment, source: Source, name: str, tmp
 
 
 def documented_command(project: str) -> str:
-    """The page's command for a project's stack, with the serial of its way back: the script has set the other one."""
+    """The page's command for a project's stack, with the serial of its way back: the script has set the other
+    one."""
     page = ROOT / "docs/how-to/upgrade.md"
     [command] = blocks(page, heading="## 4. Upgrade the projects")
     [again] = re.findall(r"`(RenderingSerial=\S+)`", page.read_text())

@@ -16,6 +16,7 @@ def rule(env_id: str) -> str:
 def looks(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
     """Fires the schedule and returns the values that the health check wrote: by metric and dimension. The
     environment's have an empty one."""
+
     def fire() -> None:
         assert aws.fire(rule(env_id)), f"{rule(env_id)} is off, or has no target"
 
@@ -23,10 +24,14 @@ def looks(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
 
 
 def looks_at_everything(aws: LocalAws, env_id: str = "dev", **more: Any) -> dict[tuple[str, str], float]:
-    """The same for the command of docs/concepts/reviews.md. Without `Minutes`, the health check compares all stacks."""
+    """The same for the command of docs/concepts/reviews.md. Without `Minutes`, the health check compares all
+    stacks."""
+
     def invoke() -> None:
-        answer = aws.client("lambda").invoke(FunctionName=f"cfn-gitops-{env_id}", Payload=json.dumps(
-            {"HealthCheck": {"EnvID": env_id, **more}}).encode())
+        answer = aws.client("lambda").invoke(
+            FunctionName=f"cfn-gitops-{env_id}",
+            Payload=json.dumps({"HealthCheck": {"EnvID": env_id, **more}}).encode(),
+        )
         assert "FunctionError" not in answer, answer["Payload"].read()
 
     return _values(aws, env_id, invoke)
@@ -40,7 +45,8 @@ def _values(aws: LocalAws, env_id: str, begin: Callable[[], None]) -> dict[tuple
 
     before, known = len(ended()), len(aws.metrics(log))
     begin()
-    # A check looks again after 60 seconds at a push without an execution, and then at a review head without a build.
+    # A check looks again after 60 seconds at a push without an execution, and then at a review head without a
+    # build.
     eventually(lambda: len(ended()) > before, "a health check", seconds=180)
     counted = {}
     for metric in aws.metrics(log)[known:]:

@@ -5,7 +5,6 @@ from collections import Counter
 from pathlib import Path
 
 from tests.documents.test_links import files
-
 from tools.docs import reference
 from tools.trial import assumptions
 
@@ -24,17 +23,25 @@ def test_assumption_names_are_unique_and_readable():
     names = re.findall(r"^  (\S+):$", assumptions.SOURCE.read_text(), re.MULTILINE)
     assert [name for name, count in Counter(names).items() if count > 1] == []
     assert names == [*assumptions.rows()]
-    assert [name for name in names if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){1,8}", name) or len(name) > 50] == []
+    assert [
+        name for name in names if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+){1,8}", name) or len(name) > 50
+    ] == []
 
 
 def test_assumption_row_is_complete():
-    incomplete = [name for name, row in assumptions.rows().items()
-                  if not all(row.values()) or {*row} not in (must := {"claim", "if wrong"}, must | {"act"}, must | {"by hand"})]
+    incomplete = [
+        name
+        for name, row in assumptions.rows().items()
+        if not all(row.values())
+        or {*row} not in (must := {"claim", "if wrong"}, must | {"act"}, must | {"by hand"})
+    ]
     assert incomplete == []
 
 
 def test_page_has_each_row_of_each_harm():
-    assert re.findall(r'^\| <a name="(.*?)"></a>', reference.assumptions(), re.MULTILINE) == [*assumptions.rows()]
+    assert re.findall(r'^\| <a name="(.*?)"></a>', reference.assumptions(), re.MULTILINE) == [
+        *assumptions.rows()
+    ]
 
 
 def test_reference_to_an_assumption_names_a_row():

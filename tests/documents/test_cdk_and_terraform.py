@@ -1,4 +1,5 @@
-"""The example for Terraform: its syntax, and that the template has what it names. tests/deployment/test_cdk.py has CDK's."""
+"""The example for Terraform: its syntax, and that the template has what it names.
+tests/deployment/test_cdk.py has CDK's."""
 
 import re
 from pathlib import Path

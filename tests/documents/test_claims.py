@@ -17,11 +17,15 @@ FOLDERS = ("src", "crates", "tests")
 ON_A_PAGE = re.compile(r"`claim: ([a-z0-9-]+)`")
 IN_A_TEST = re.compile(r"^ *(?://|#) claim: (.*)$", re.MULTILINE)
 # The lines after the comment: attributes and the Rust test's function, or decorators and the Python test's.
-RUST_TEST = re.compile(r"(?: *// claim: .*\n)*(?: *#\[.*\n)* *#\[(?:tokio::)?test\b.*\n(?: *#\[.*\n)* *(?:async )?fn (\w+)\(")
+RUST_TEST = re.compile(
+    r"(?: *// claim: .*\n)*(?: *#\[.*\n)* *#\[(?:tokio::)?test\b.*\n(?: *#\[.*\n)* *(?:async )?fn (\w+)\("
+)
 PYTHON_TEST = re.compile(r"( *)(?:# claim: .*\n\1)*(?:@(?:.*\n)*?\1)?def (test_\w+)\(")
 # The sentence of a story, which a test plays.
 STORY = re.compile(r"(?:# claim: .*\n)*story: (.*)\n")
-FUZZ_TARGET = re.compile(r"((?: *// claim: [^\n]*\n)*) *#\[test\]\s+fn (\w+)\(\) \{(?:(?!#\[test\]).)*?\bfuzz\(", re.DOTALL)
+FUZZ_TARGET = re.compile(
+    r"((?: *// claim: [^\n]*\n)*) *#\[test\]\s+fn (\w+)\(\) \{(?:(?!#\[test\]).)*?\bfuzz\(", re.DOTALL
+)
 
 
 def claims_of(path, text):
@@ -33,10 +37,15 @@ def claims_of(path, text):
 
 
 def carried():
-    files = [path for folder in FOLDERS for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    files = [
+        path for folder in FOLDERS for kind in ("rs", "py") for path in (ROOT / folder).rglob(f"*.{kind}")
+    ]
     files += (ROOT / "tests/scenarios").glob("*.yaml")
-    return [(claim, str(path.relative_to(ROOT)), test) for path in sorted(files)
-            for claim, test in claims_of(path, path.read_text())]
+    return [
+        (claim, str(path.relative_to(ROOT)), test)
+        for path in sorted(files)
+        for claim, test in claims_of(path, path.read_text())
+    ]
 
 
 def test_claims_of_pages_and_tests_are_the_same():
@@ -53,25 +62,39 @@ def test_every_claim_precedes_its_test():
 
 def test_no_page_names_a_test_by_its_path():
     """A path would be right as long as the test exists, even if it proves nothing."""
-    assert [name for page in PAGES for name in re.findall(r"`[\w/.-]+\.(?:rs|py)::\w+`", page.read_text())] == []
+    assert [
+        name for page in PAGES for name in re.findall(r"`[\w/.-]+\.(?:rs|py)::\w+`", page.read_text())
+    ] == []
 
 
-@pytest.mark.parametrize(("path", "text"), [
-    ("a.py", "# claim: a\ndef helper():\n"), ("a.py", "# claim: a\n\nX = 1\ndef test_b():\n"),
-    ("a.rs", "// claim: a\nfn b() {"), ("a.yaml", "# claim: a\nworlds: [process]\n")])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.py", "# claim: a\ndef helper():\n"),
+        ("a.py", "# claim: a\n\nX = 1\ndef test_b():\n"),
+        ("a.rs", "// claim: a\nfn b() {"),
+        ("a.yaml", "# claim: a\nworlds: [process]\n"),
+    ],
+)
 def test_claim_before_something_else_has_no_test(path, text):
     assert list(claims_of(Path(path), text)) == [("a", "")]
 
 
 def test_every_fuzz_target_carries_a_claim():
-    targets = [(path.name, name, marks) for path in (ROOT / "tests/fuzz").rglob("*.rs")
-               for marks, name in FUZZ_TARGET.findall(path.read_text())]
+    targets = [
+        (path.name, name, marks)
+        for path in (ROOT / "tests/fuzz").rglob("*.rs")
+        for marks, name in FUZZ_TARGET.findall(path.read_text())
+    ]
     assert len(targets) > 20
     assert [(path, name) for path, name, marks in targets if not marks] == []
 
 
 SECRETS = [
-    ("secretsmanager:GetSecretValue", regional("secretsmanager", "secret:codecommit-mirror/user-dev-x-AbC123")),
+    (
+        "secretsmanager:GetSecretValue",
+        regional("secretsmanager", "secret:codecommit-mirror/user-dev-x-AbC123"),
+    ),
     ("secretsmanager:GetSecretValue", regional("secretsmanager", "secret:prd/database-AbC123")),
     ("ssm:GetParameter", regional("ssm", "parameter/prd/database")),
     ("ssm:GetParameters", regional("ssm", "parameter/prd/database")),
@@ -82,7 +105,9 @@ SECRETS = [
 # claim: child-stack-cannot-resolve-a-secret
 def test_child_stack_cannot_resolve_a_secret():
     """CloudFormation resolves a dynamic reference with the role that creates the stack."""
-    function, provisioning = [role(scene.PIPELINES, f"role-dev-cfn-gitops{end}") for end in ("", "-provisioning")]
+    function, provisioning = [
+        role(scene.PIPELINES, f"role-dev-cfn-gitops{end}") for end in ("", "-provisioning")
+    ]
     assert [row for row in SECRETS if scene.world().may(provisioning, *row)] == []
     # The evaluator does allow the function to read its own secret.
     assert [row for row in SECRETS if scene.world().may(function, *row)] == SECRETS[:1]

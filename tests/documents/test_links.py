@@ -20,8 +20,13 @@ MENTION = re.compile(r"(?<![\w/.-])docs/[a-z][\w/-]*\.(?:md|json|svg)\b")
 
 def files(*patterns):
     """The tracked and unignored files, without built or installed ones."""
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns], cwd=ROOT,
-                            check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
+        cwd=ROOT,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    ).stdout.splitlines()
     return sorted(ROOT / path for path in listed if (ROOT / path).exists())
 
 
@@ -70,15 +75,21 @@ def test_every_link_target_exists(page):
 
 def test_broken_link_is_found(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text("# A heading, `in code`\n\n## Twice\n\n## Twice\n\n[a](#a-heading-in-code) [b](#twice-1) [c](no.md)\n"
-                    "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n"
-                    "| <a name=\"row\"></a>[g](#row) |\n")
+    page.write_text(
+        "# A heading, `in code`\n\n## Twice\n\n## Twice\n\n[a](#a-heading-in-code) [b](#twice-1) [c](no.md)\n"
+        "[two\nlines](#no)\n`[d](code.md)`\n```\n[e](code.md)\n```\n[f](https://example.com/#no)\n"
+        '| <a name="row"></a>[g](#row) |\n'
+    )
     assert list(faults(page)) == ["no.md: there is no such file", "#no: there is no such heading"]
 
 
 def test_every_page_that_a_file_names_exists():
-    named = [(str(file.relative_to(ROOT)), path) for file in files("*.rs", "*.py", "*.yaml", "*.toml", "*.sh", "*.md", "Makefile")
-             if file != SAMPLE_PATHS for path in MENTION.findall(file.read_text())]
+    named = [
+        (str(file.relative_to(ROOT)), path)
+        for file in files("*.rs", "*.py", "*.yaml", "*.toml", "*.sh", "*.md", "Makefile")
+        if file != SAMPLE_PATHS
+        for path in MENTION.findall(file.read_text())
+    ]
     assert len(named) > 50
     assert [(file, path) for file, path in named if not (ROOT / path).exists()] == []
 
@@ -94,7 +105,11 @@ def modules(glossary):
 def test_every_module_of_the_glossary_exists():
     paths = modules((ROOT / "docs/reference/glossary.md").read_text())
     assert {"mirror_credential/plan", "gitops_pipeline/plan", "common/ownership", "tests/faults"} <= paths
-    assert {path for path in paths if not any((ROOT / place).exists() for place in (path, f"src/{path}", f"src/{path}.rs"))} == set()
+    assert {
+        path
+        for path in paths
+        if not any((ROOT / place).exists() for place in (path, f"src/{path}", f"src/{path}.rs"))
+    } == set()
 
 
 def answers(page):
@@ -119,7 +134,11 @@ def test_page_lists_the_regions_without_codecommit():
     """The regions that botocore lists."""
     session, missing = boto3.session.Session(), set()
     for partition in ("aws", "aws-eusc"):
-        regions = [set(session.get_available_regions(service, partition)) for service in ("lambda", "codecommit")]
+        regions = [
+            set(session.get_available_regions(service, partition)) for service in ("lambda", "codecommit")
+        ]
         missing |= regions[0] - regions[1]
-    rows = re.findall(r"^\| (`.*?`) \| \w+ \| no \|", (ROOT / "docs/concepts/alternatives.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.*?`) \| \w+ \| no \|", (ROOT / "docs/concepts/alternatives.md").read_text(), re.MULTILINE
+    )
     assert set(re.findall(r"`([a-z0-9-]+)`", " ".join(rows))) == missing

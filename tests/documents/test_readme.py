@@ -18,9 +18,20 @@ def test_readme_has_at_most_150_lines_and_1000_words():
 
 def test_first_screen_has_its_parts_in_order():
     """The gains of a reader come before any limit, and the alternatives before the first command."""
-    parts = ["**No AWS password", "**Every change waits", "**Developers stay in GitLab.**", "(docs/tutorial/note.svg)",
-             "```mermaid\n", "**Status: alpha.**", "Nothing is published", "**Use CodeConnections",
-             "**Use CloudFormation Git sync", "**Use GitLab CI with OIDC", "```sh\nmake run\n", "## Deploy it"]
+    parts = [
+        "**No AWS password",
+        "**Every change waits",
+        "**Developers stay in GitLab.**",
+        "(docs/tutorial/note.svg)",
+        "```mermaid\n",
+        "**Status: alpha.**",
+        "Nothing is published",
+        "**Use CodeConnections",
+        "**Use CloudFormation Git sync",
+        "**Use GitLab CI with OIDC",
+        "```sh\nmake run\n",
+        "## Deploy it",
+    ]
     found = [README.find(part) for part in parts]
     assert -1 not in found and found == sorted(found)
     lines = [README[:place].count("\n") for place in found]
@@ -37,26 +48,45 @@ def test_rust_version_is_that_of_the_packages():
     assert f"Rust {needed} or later" in README
 
 
-@pytest.mark.parametrize(("page", "table"), [
-    ("README.md", "dev"), ("docs/tutorial/first-deployment.md", "dev"), ("docs/how-to/second-environment.md", "prd"),
-])
+@pytest.mark.parametrize(
+    ("page", "table"),
+    [
+        ("README.md", "dev"),
+        ("docs/tutorial/first-deployment.md", "dev"),
+        ("docs/how-to/second-environment.md", "prd"),
+    ],
+)
 def test_shown_parameters_are_those_of_the_shipped_samconfig(page, table):
     """Without the marks of their comments. tests/deployment/test_environments.py deploys them."""
-    blocks = re.findall(r"^ *```toml\n(.*?)^ *```", (ROOT / page).read_text().replace('    # "', '    "'), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(
+        r"^ *```toml\n(.*?)^ *```",
+        (ROOT / page).read_text().replace('    # "', '    "'),
+        re.DOTALL | re.MULTILINE,
+    )
     [shown] = [tomllib.loads(block) for block in blocks if "EnvID=" in block]
     shipped = tomllib.loads((ROOT / "samconfig.toml").read_text().replace('    # "', '    "'))[table]
     assert shown["parameter_overrides"] == shipped["deploy"]["parameters"]["parameter_overrides"]
 
 
-# Commands that use a table of samconfig.toml. Without --config-env, sam reads the table `default`, which does not exist.
+# Commands that use a table of samconfig.toml. Without --config-env, sam reads the table `default`, which does
+# not exist.
 _OF_AN_ENVIRONMENT = re.compile(r"^ *(?:\$ )?(?:.*&& )?sam (?:deploy|build|validate)\b.*", re.MULTILINE)
 
 
 def test_every_sam_command_of_the_pages_names_its_environment():
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md"),
-             *(ROOT / "events").rglob("*.md"), ROOT / "CONTRIBUTING.md"]
-    commands = [(page.name, line) for page in pages for block in re.findall(r"```(?:sh|console)\n(.*?)```", page.read_text(), re.DOTALL)
-                for line in _OF_AN_ENVIRONMENT.findall(block)]
+    pages = [
+        ROOT / "README.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").rglob("*.md"),
+        *(ROOT / "events").rglob("*.md"),
+        ROOT / "CONTRIBUTING.md",
+    ]
+    commands = [
+        (page.name, line)
+        for page in pages
+        for block in re.findall(r"```(?:sh|console)\n(.*?)```", page.read_text(), re.DOTALL)
+        for line in _OF_AN_ENVIRONMENT.findall(block)
+    ]
     assert len(commands) > 3
     assert [each for each in commands if "--config-env" not in each[1]] == []
 
@@ -74,7 +104,10 @@ def test_example_builds_what_the_parameter_names(example):
     folder = ROOT / "examples" / example
     commands = yaml.safe_load((folder / "buildspec.yml").read_text())["phases"]["build"]["commands"]
     assert (folder / path).exists()
-    assert any(f"cp {path} out/" == command or f"--output-template-file out/{path}" in command for command in commands)
+    assert any(
+        f"cp {path} out/" == command or f"--output-template-file out/{path}" in command
+        for command in commands
+    )
     assert any("out/parameter.json" in command for command in commands)
     # A copy of the folder overwrites no page of the reader's project.
     assert not list(folder.glob("*.md"))
@@ -89,6 +122,8 @@ def test_monitoring_costs_count_the_alarms_of_the_template():
 
 def test_issue_templates_of_github_and_gitlab_are_the_same():
     of_gitlab = {path.read_text() for path in (ROOT / ".gitlab/issue_templates").glob("*.md")}
-    of_github = {path.read_text().split("---\n\n", 1)[1] for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.md")}
+    of_github = {
+        path.read_text().split("---\n\n", 1)[1] for path in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.md")
+    }
     assert len(of_gitlab) == 3
     assert of_github == of_gitlab

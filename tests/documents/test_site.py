@@ -8,17 +8,20 @@ from pathlib import Path
 import markdown
 import pytest
 
+from tools.docs import build_site, site_hooks, site_scripts
+
 ROOT = Path(__file__).parents[2]
-from tools.docs import build_site
-from tools.docs import site_hooks
-from tools.docs import site_scripts
 
 
 def pages_of(entries):
     """The pages of a part of the navigation, in their order."""
     if isinstance(entries, str):
         return [entries]
-    return [page for entry in (entries.values() if isinstance(entries, dict) else entries) for page in pages_of(entry)]
+    return [
+        page
+        for entry in (entries.values() if isinstance(entries, dict) else entries)
+        for page in pages_of(entry)
+    ]
 
 
 def test_navigation_has_every_page_of_the_index_once():
@@ -26,13 +29,30 @@ def test_navigation_has_every_page_of_the_index_once():
     pages = pages_of(sections)
     assert len(pages) == len(set(pages)) > 35
     assert [page for page in pages if not (ROOT / page).exists()] == []
-    assert {next(iter(section)) for section in sections} >= {"Tutorial", "How-to", "Runbook", "Reference", "Concepts", "Project"}
+    assert {next(iter(section)) for section in sections} >= {
+        "Tutorial",
+        "How-to",
+        "Runbook",
+        "Reference",
+        "Concepts",
+        "Project",
+    }
     how_tos = next(section["How-to"] for section in sections if "How-to" in section)
     assert [next(iter(group)) for group in how_tos] == [
-        "Start", "People and approvals", "Change and end", "Network and accounts", "Build", "Companions"]
+        "Start",
+        "People and approvals",
+        "Change and end",
+        "Network and accounts",
+        "Build",
+        "Companions",
+    ]
     decisions = {str(page.relative_to(ROOT)) for page in (ROOT / "docs/project/decisions").glob("*.md")}
     assert set(pages_of(sections[-1]["Project"][-1])) == decisions
-    folders = {name: {page.split("/")[1] for page in pages_of(section)} for section in sections[2:-1] for name in section}
+    folders = {
+        name: {page.split("/")[1] for page in pages_of(section)}
+        for section in sections[2:-1]
+        for name in section
+    }
     assert {name: {name.lower()} for name in folders} == folders
     in_folders = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*/**/*.md")}
     assert in_folders - set(pages) == set()
@@ -63,8 +83,15 @@ def code_lines(page):
             yield line
 
 
-@pytest.mark.parametrize("page", [page for folder in ("how-to", "runbook", "tutorial")
-                                  for page in sorted((ROOT / "docs" / folder).glob("*.md"))], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        page
+        for folder in ("how-to", "runbook", "tutorial")
+        for page in sorted((ROOT / "docs" / folder).glob("*.md"))
+    ],
+    ids=lambda page: page.stem,
+)
 def test_code_fits_the_site(page):
     assert [line for line in code_lines(page) if len(line) > CODE_COLUMNS] == []
 
@@ -78,15 +105,21 @@ def test_site_has_the_files_that_pages_link_to():
     assert found >= {"README.md", "SECURITY.md", "docs/README.md", "docs/metrics.json", "examples/README.md"}
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("1. a\n   b\n\n   ```sh\n   c\n   ```\n2. d\n", "1. a\n    b\n\n    ```sh\n    c\n    ```\n\n2. d\n"),
-    ("- a\n  b\n- c\n", "- a\n    b\n- c\n"),
-    ("text\n- a\n", "text\n\n- a\n"),
-    ("- a\n\n  b\n- c\n", "- a\n\n    b\n\n- c\n"),
-    ("- a\n\ntext\n  b\n", "- a\n\ntext\n  b\n"),
-    ("```yaml\n- a\n  b\n```\n", "```yaml\n- a\n  b\n```\n"),
-    ("10. a\n    b\n", "10. a\n    b\n"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "1. a\n   b\n\n   ```sh\n   c\n   ```\n2. d\n",
+            "1. a\n    b\n\n    ```sh\n    c\n    ```\n\n2. d\n",
+        ),
+        ("- a\n  b\n- c\n", "- a\n    b\n- c\n"),
+        ("text\n- a\n", "text\n\n- a\n"),
+        ("- a\n\n  b\n- c\n", "- a\n\n    b\n\n- c\n"),
+        ("- a\n\ntext\n  b\n", "- a\n\ntext\n  b\n"),
+        ("```yaml\n- a\n  b\n```\n", "```yaml\n- a\n  b\n```\n"),
+        ("10. a\n    b\n", "10. a\n    b\n"),
+    ],
+)
 def test_continuation_of_an_item_gets_four_spaces(text, expected):
     assert build_site.with_wide_indents(text) == expected
 
@@ -103,14 +136,19 @@ def test_each_picture_on_white_paper_is_dark_in_dark_mode():
     names = re.findall(r'img\[src.="(.*?)"\]', (ROOT / "docs/site.css").read_text())
     pictures = {str(path.relative_to(ROOT)): path.read_text() for path in (ROOT / "docs").rglob("*.svg")}
     terminals = {path for path, picture in pictures.items() if 'fill="#1b222a"' in picture}
-    assert {path for path in pictures if not any(name in path for name in names)} == {*terminals, "docs/logo.svg"}
+    assert {path for path in pictures if not any(name in path for name in names)} == {
+        *terminals,
+        "docs/logo.svg",
+    }
 
 
 def test_header_has_version_status_and_a_known_repository(monkeypatch, tmp_path):
     monkeypatch.setattr(build_site, "ROOT", tmp_path)
     (tmp_path / "README.md").write_text("> **Status: beta. Version 1.2.3.**")
     cargo, package = tmp_path / "Cargo.toml", '[package]\nversion = "1.2.3"\n'
-    cargo.write_text(f'{package}repository.workspace = true\n[workspace.package]\nrepository = "https://gitlab.com/OWNER/r"\n')
+    cargo.write_text(
+        f'{package}repository.workspace = true\n[workspace.package]\nrepository = "https://gitlab.com/OWNER/r"\n'
+    )
     assert build_site.header() == {"site_name": "cfn-gitops 1.2.3 beta"}
     cargo.write_text(cargo.read_text().replace("OWNER", "example"))
     assert build_site.header()["repo_url"] == "https://gitlab.com/example/r"
@@ -121,7 +159,9 @@ def test_search_must_find_pages_that_exist_before_decisions(monkeypatch, tmp_pat
     pages = [page.replace("index.html", "README.html") for [page] in found.values()]
     assert [page for page in pages if not (ROOT / page).with_suffix(".md").exists()] == []
     assert found["Add a project"] == ["docs/how-to/add-a-project.html"]
-    monkeypatch.setattr(build_site.subprocess, "run", lambda *_, **__: argparse.Namespace(stdout=json.dumps(found)))
+    monkeypatch.setattr(
+        build_site.subprocess, "run", lambda *_, **__: argparse.Namespace(stdout=json.dumps(found))
+    )
     found["promote"] += ["docs/project/decisions/a.html"]
     assert build_site.search_failures(tmp_path) == []
     found["promote"] += ["docs/how-to/a.html"]

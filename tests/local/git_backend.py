@@ -1,4 +1,5 @@
-"""Bare repositories, and git's smart HTTP for the local servers: runs the real `git http-backend` as a CGI program."""
+"""Bare repositories, and git's smart HTTP for the local servers: runs the real `git http-backend` as a CGI
+program."""
 
 import base64
 import binascii
@@ -17,7 +18,8 @@ _ONE_AT_A_TIME = 64 * 1024
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and content are separate writes. Otherwise the second waits 40 ms for the first one's acknowledgement.
+    # Head and content are separate writes. Otherwise the second waits 40 ms for the first one's
+    # acknowledgement.
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:
@@ -33,8 +35,13 @@ class BareRepository:
         self.git("init", "--quiet", "--bare", f"--initial-branch={default_branch}", "--template=")
 
     def run(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", f"--git-dir={self.directory}", *arguments], check=check, text=True,
-                              capture_output=True, env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT})
+        return subprocess.run(
+            ["git", f"--git-dir={self.directory}", *arguments],
+            check=check,
+            text=True,
+            capture_output=True,
+            env={"PATH": os.environ["PATH"], **GIT_ENVIRONMENT},
+        )
 
     def git(self, *arguments: str) -> str:
         return self.run(*arguments, check=True).stdout
@@ -90,7 +97,9 @@ def reject(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str, realm
     send(handler, status, f"{text}\n".encode(), [*login, ("Content-Type", "text/plain")])
 
 
-def send(handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: Iterable[tuple[str, str]]) -> None:
+def send(
+    handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: Iterable[tuple[str, str]]
+) -> None:
     handler.send_response(status)
     for name, value in headers:
         handler.send_header(name, value)
@@ -100,23 +109,43 @@ def send(handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: 
     handler.wfile.write(content)
 
 
-def answer(handler: BaseHTTPRequestHandler, repository: Path, what: str, query: str, user: str, body: BinaryIO,
-           length: int, before_answering: Callable[[], None] = lambda: None, **variables: str) -> None:
-    """Handles a git request for the bare repository. `what` is the path below it. `before_answering` runs before the
-    response is sent. `variables` are for the repository's hooks."""
+def answer(
+    handler: BaseHTTPRequestHandler,
+    repository: Path,
+    what: str,
+    query: str,
+    user: str,
+    body: BinaryIO,
+    length: int,
+    before_answering: Callable[[], None] = lambda: None,
+    **variables: str,
+) -> None:
+    """Handles a git request for the bare repository. `what` is the path below it. `before_answering` runs
+    before the response is sent. `variables` are for the repository's hooks."""
     environment = {
-        "PATH": os.environ["PATH"], **GIT_ENVIRONMENT, **variables,
-        "GIT_PROJECT_ROOT": str(repository.parent), "GIT_HTTP_EXPORT_ALL": "1",
-        "PATH_INFO": f"/{repository.name}/{what}", "QUERY_STRING": query,
-        "REQUEST_METHOD": handler.command, "CONTENT_TYPE": handler.headers.get("Content-Type", ""),
-        "CONTENT_LENGTH": str(length), "REMOTE_USER": user, "REMOTE_ADDR": "127.0.0.1",
+        "PATH": os.environ["PATH"],
+        **GIT_ENVIRONMENT,
+        **variables,
+        "GIT_PROJECT_ROOT": str(repository.parent),
+        "GIT_HTTP_EXPORT_ALL": "1",
+        "PATH_INFO": f"/{repository.name}/{what}",
+        "QUERY_STRING": query,
+        "REQUEST_METHOD": handler.command,
+        "CONTENT_TYPE": handler.headers.get("Content-Type", ""),
+        "CONTENT_LENGTH": str(length),
+        "REMOTE_USER": user,
+        "REMOTE_ADDR": "127.0.0.1",
     }
     for header, variable in (("Content-Encoding", "HTTP_CONTENT_ENCODING"), ("Git-Protocol", "GIT_PROTOCOL")):
         if handler.headers.get(header):
             environment[variable] = handler.headers[header]
-    backend = subprocess.run(["git", "http-backend"], stdin=body, capture_output=True, env=environment, check=False)
+    backend = subprocess.run(
+        ["git", "http-backend"], stdin=body, capture_output=True, env=environment, check=False
+    )
     head, _, content = backend.stdout.partition(b"\r\n\r\n")
     headers = [line.partition(": ")[::2] for line in head.decode("latin-1").split("\r\n") if ": " in line]
-    status = next((int(value.split()[0]) for name, value in headers if name == "Status"), 200 if headers else 500)
+    status = next(
+        (int(value.split()[0]) for name, value in headers if name == "Status"), 200 if headers else 500
+    )
     before_answering()
     send(handler, status, content, [each for each in headers if each[0] != "Status"])

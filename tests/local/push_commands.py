@@ -27,8 +27,8 @@ class Command:
 
 
 def read_file(body: BinaryIO, encoding: str) -> list[Command]:
-    """The commands of a body in a file, which git reads afterwards. Empty for a body that is only a flush: git sends it
-    to check its access before it sends a large pack."""
+    """The commands of a body in a file, which git reads afterwards. Empty for a body that is only a flush:
+    git sends it to check its access before it sends a large pack."""
     commands: list[Command] = []
     lines = gzip.GzipFile(fileobj=body) if encoding in {"gzip", "x-gzip"} else body
     try:

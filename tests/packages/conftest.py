@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.local.aws import LocalAws
+from tools.release import dist
+
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "target/lambda/cfn-gitops/bootstrap"
-from tools.release import dist
-from tests.local.aws import LocalAws
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 from tests.packages.conftest import BOOTSTRAP, ROOT, dist
-
 from tools.release import third_party_notices
 
 
@@ -37,16 +36,23 @@ def test_zip_is_identical_for_other_place_time_and_mode(tmp_path: Path) -> None:
 
 def test_packaged_template_differs_only_in_the_zip() -> None:
     template = (ROOT / "template.yaml").read_text()
-    changed = [line for line in difflib.ndiff(template.splitlines(), dist.packaged(template).splitlines())
-               if line[0] in "+-"]
+    changed = [
+        line
+        for line in difflib.ndiff(template.splitlines(), dist.packaged(template).splitlines())
+        if line[0] in "+-"
+    ]
     removed = [line[1:].strip() for line in changed if line[0] == "-"]
     added = [line[1:].strip() for line in changed if line[0] == "+"]
-    assert [line for line in removed if not line.startswith("#")] == ["CodeUri: target/lambda/cfn-gitops/"] * 2
+    assert [line for line in removed if not line.startswith("#")] == [
+        "CodeUri: target/lambda/cfn-gitops/"
+    ] * 2
     assert added == ["LicenseUrl: LICENSE", "ReadmeUrl: README.md", *[f"CodeUri: {dist.zip_name()}"] * 2]
 
 
 def test_template_rewritten_elsewhere_is_not_packaged() -> None:
-    template = (ROOT / "template.yaml").read_text().replace("CodeUri: target/lambda", "CodeUri: elsewhere/lambda")
+    template = (
+        (ROOT / "template.yaml").read_text().replace("CodeUri: target/lambda", "CodeUri: elsewhere/lambda")
+    )
     with pytest.raises(SystemExit, match="CodeUri: target/lambda/cfn-gitops/"):
         dist.packaged(template)
 
@@ -66,7 +72,9 @@ def test_template_metadata_meets_application_repository_rules() -> None:
 def test_the_sums_are_those_of_every_file_beside_them(packages: Path) -> None:
     beside = [path for path in packages.rglob("*") if path.is_file() and path.name != "SHA256SUMS"]
     # Two spaces, as `sha256sum --check --strict` reads them.
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(packages)}" for path in beside]
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(packages)}" for path in beside
+    ]
     assert sorted((packages / "SHA256SUMS").read_text().splitlines()) == sorted(lines)
 
 
@@ -108,7 +116,9 @@ def test_site_is_built_with_a_fixed_time(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "dist/site/index.html").read_text() == "-m tools.docs.build_site 315532800\n"
 
 
-def test_package_without_licence_text_stops_the_notices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_without_licence_text_stops_the_notices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strange = third_party_notices.Package("strange", "1.0.0", "MPL-2.0", (), tmp_path)
     monkeypatch.setattr(third_party_notices, "linked", lambda: [strange])
     with pytest.raises(SystemExit, match=r"strange 1\.0\.0 \(MPL-2\.0\) holds no licence"):

@@ -5,17 +5,23 @@ from urllib.parse import urlparse
 
 from samcli.yamlhelper import yaml_parse
 
-from tests.local.aws import LocalAws
 from tests.deployment.pages import Folder
+from tests.local.aws import LocalAws
 from tests.packages.conftest import dist
 
 
-def test_sam_package_uploads_zip_licence_and_readme_for_publish(aws: LocalAws, packages: Path, tmp_path: Path) -> None:
+def test_sam_package_uploads_zip_licence_and_readme_for_publish(
+    aws: LocalAws, packages: Path, tmp_path: Path
+) -> None:
     s3 = aws.client("s3")
-    s3.create_bucket(Bucket="published", CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    s3.create_bucket(
+        Bucket="published", CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name}
+    )
     written = tmp_path / "packaged.yaml"
     Folder(aws, packages, tmp_path).run(
-        f"sam package --template template.yaml --s3-bucket published --output-template-file {written} --no-progressbar")
+        f"sam package --template template.yaml --s3-bucket published --output-template-file {written}"
+        " --no-progressbar"
+    )
     template = yaml_parse(written.read_text())
     about = template["Metadata"]["AWS::ServerlessRepo::Application"]
 

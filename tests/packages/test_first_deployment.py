@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.pages import Folder, blocks
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.play.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, blocks
-from tests.play.pipelines import accepted, eventually
 from tests.packages.conftest import dist
+from tests.play.mirroring import MirroredProject, Source
+from tests.play.pipelines import accepted, eventually
 
 _BRANCH = "main"
 
@@ -34,7 +34,9 @@ def gitlab() -> Iterator[LocalGitLab]:
         yield running
 
 
-def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGitLab, packages: Path, tmp_path: Path) -> None:
+def test_readme_steps_deploy_the_example_project(
+    aws: LocalAws, gitlab: LocalGitLab, packages: Path, tmp_path: Path
+) -> None:
     release = Path(shutil.copytree(packages, tmp_path / "release"))
     folder, source = Folder(aws, release, tmp_path, gitlab.url), NewProject(aws, gitlab)
     project = MirroredProject(aws, "dev", "infra", tmp_path, source, _BRANCH)
@@ -58,8 +60,10 @@ def test_readme_steps_deploy_the_example_project(aws: LocalAws, gitlab: LocalGit
     execution = project.execution_of(commit)
     project.waits_for_approval(execution)
     name = "cfn-gitops/dev/infra"
-    eventually(lambda: source.project.status_states(commit) == {name: "running", f"{name}/approval": "pending"},
-               "GitLab shows the approval that waits")
+    eventually(
+        lambda: source.project.status_states(commit) == {name: "running", f"{name}/approval": "pending"},
+        "GitLab shows the approval that waits",
+    )
     project.decide(execution)
     assert project.ended(execution) == "Succeeded", project.said()
     assert project.deployed_commit() == commit

@@ -12,9 +12,7 @@ from license_expression import get_spdx_licensing
 from packageurl import PackageURL
 
 from tests.packages.conftest import BOOTSTRAP, dist
-
-from tools.release import sbom
-from tools.release import third_party_notices
+from tools.release import sbom, third_party_notices
 
 
 @pytest.fixture
@@ -36,7 +34,9 @@ def test_sbom_lists_every_linked_package_with_its_checksum(text: str) -> None:
     components = json.loads(text)["components"]
     linked = third_party_notices.linked()
     assert [(one["name"], one["version"]) for one in components] == [
-        *((package.name, package.version) for package in linked), ("rust-std", third_party_notices.rust_version())]
+        *((package.name, package.version) for package in linked),
+        ("rust-std", third_party_notices.rust_version()),
+    ]
     assert all(one["hashes"][0]["alg"] == "SHA-256" for one in components[:-1])
 
 
@@ -55,7 +55,7 @@ def test_sbom_is_identical_at_another_time(text: str) -> None:
 
 
 def test_invalid_sbom_stops_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(third_party_notices, "linked", lambda: [])
+    monkeypatch.setattr(third_party_notices, "linked", list)
     monkeypatch.setattr(sbom, "_rust_library", lambda: {"type": "library"})
     with pytest.raises(SystemExit, match="not valid CycloneDX"):
         sbom.of(BOOTSTRAP)

@@ -7,7 +7,6 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from tests.packages.conftest import ROOT, dist
-
 from tools.release import strip_template
 
 _TEMPLATES = sorted((ROOT / "templates").glob("*.yaml"))
@@ -17,22 +16,28 @@ def has_comments(text: str) -> bool:
     """Whether YAML's scanner skips something other than white space between two tokens."""
     end = 0
     for token in yaml.scan(text, yaml.SafeLoader):
-        if text[end:token.start_mark.index].strip():
+        if text[end : token.start_mark.index].strip():
             return True
         end = token.end_mark.index
     return False
 
 
-@pytest.mark.parametrize(("before", "after"), [
-    ("# head\na: 1\n", "a: 1\n"),
-    ("a: 1  # why\nb: 2\n", "a: 1\nb: 2\n"),
-    ("a:\n  # one\n  # two\n\n  b: [1, 2]  # three\n# end\n", "a:\n\n  b: [1, 2]\n"),
-    ("a: 'x # y'\nb: \"# z\"\nc: d#e\n", "a: 'x # y'\nb: \"# z\"\nc: d#e\n"),
-    ("a: |\n  #!/bin/sh\n  true # kept\n# gone\nb: >-\n  # kept\n", "a: |\n  #!/bin/sh\n  true # kept\nb: >-\n  # kept\n"),
-    ("a: !Sub\n  # why\n  - x\n  - {b: c}\n", "a: !Sub\n  - x\n  - {b: c}\n"),
-    ("a: [1,  # why\n  2]\n", "a: [1,\n  2]\n"),
-    ("a: 1 # at the end", "a: 1"),
-])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# head\na: 1\n", "a: 1\n"),
+        ("a: 1  # why\nb: 2\n", "a: 1\nb: 2\n"),
+        ("a:\n  # one\n  # two\n\n  b: [1, 2]  # three\n# end\n", "a:\n\n  b: [1, 2]\n"),
+        ("a: 'x # y'\nb: \"# z\"\nc: d#e\n", "a: 'x # y'\nb: \"# z\"\nc: d#e\n"),
+        (
+            "a: |\n  #!/bin/sh\n  true # kept\n# gone\nb: >-\n  # kept\n",
+            "a: |\n  #!/bin/sh\n  true # kept\nb: >-\n  # kept\n",
+        ),
+        ("a: !Sub\n  # why\n  - x\n  - {b: c}\n", "a: !Sub\n  - x\n  - {b: c}\n"),
+        ("a: [1,  # why\n  2]\n", "a: [1,\n  2]\n"),
+        ("a: 1 # at the end", "a: 1"),
+    ],
+)
 def test_stripping_removes_comments_outside_scalars(before: str, after: str) -> None:
     assert strip_template.stripped(before, "a.yaml") == after
 

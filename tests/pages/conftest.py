@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.pages import OF_DEV, Folder
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play.mirroring import MirroredProject, Source
 from tests.play.steps import BOOTSTRAP, Environment
-from tests.deployment.pages import OF_DEV, Folder
-
 from tools.release import dist
 
 BRANCH = "main"
@@ -48,9 +47,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def git_settings(aws: LocalAws, gitlab: LocalGitLab) -> dict[str, str]:
     """git as on the reader's machine: it reaches CodeCommit at AWS's address, and is logged in to GitLab."""
-    settings = {f"http.https://git-codecommit.{aws.region}.amazonaws.com.proxy": aws.git_url,
-                f"credential.{gitlab.url}.helper": f"!printf 'username=developer\\npassword={gitlab.token}\\n' #"}
-    variables = {"GIT_SSL_CAINFO": str(aws.authority), "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_COUNT": str(len(settings))}
+    settings = {
+        f"http.https://git-codecommit.{aws.region}.amazonaws.com.proxy": aws.git_url,
+        f"credential.{gitlab.url}.helper": f"!printf 'username=developer\\npassword={gitlab.token}\\n' #",
+    }
+    variables = {
+        "GIT_SSL_CAINFO": str(aws.authority),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+    }
     for number, (name, value) in enumerate(settings.items()):
         variables |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return variables
@@ -74,8 +79,9 @@ def infra(aws: LocalAws, reader: Folder, project: MirroredProject, tmp_path: Pat
     if not Environment(aws, tmp_path).exists():
         project.source.store_token()
         first = project.push_only().commit
-        reader.write_parameters("dev", OF_DEV, ProjectID="infra", BranchName=BRANCH,
-                                **project.source.parameters())
+        reader.write_parameters(
+            "dev", OF_DEV, ProjectID="infra", BranchName=BRANCH, **project.source.parameters()
+        )
         reader.run("sam deploy --config-env dev --no-confirm-changeset --no-progressbar")
         assert project.deploy(first) == "Succeeded", project.said()
     return project

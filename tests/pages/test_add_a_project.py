@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, blocks
 from tests.play.steps import ROOT, Stack
 
 PAGE, HEADING = ROOT / "docs/how-to/add-a-project.md", "## Many projects"
 
 
 @pytest.mark.usefixtures("infra")
-def test_loop_adds_the_projects_of_a_file(aws: LocalAws, gitlab: LocalGitLab, folder: Path, tmp_path: Path) -> None:
+def test_loop_adds_the_projects_of_a_file(
+    aws: LocalAws, gitlab: LocalGitLab, folder: Path, tmp_path: Path
+) -> None:
     [listed], [loop] = blocks(PAGE, "text", HEADING), blocks(PAGE, heading=HEADING)
     # Other tests push other histories to platform/shop.
     listed = listed.replace("platform/", "listed/")
@@ -34,7 +36,8 @@ def test_loop_adds_the_projects_of_a_file(aws: LocalAws, gitlab: LocalGitLab, fo
         assert project.deploy(commit) == "Succeeded", project.said()
         assert project.deployed_commit() == commit
 
-    # Once: aws names a change set by the second, and rejects the name of one that a run in the same second left.
+    # Once: aws names a change set by the second, and rejects the name of one that a run in the same second
+    # left.
     (folder / "projects.txt").write_text(f"a_b platform/none\n{listed}")
     printed = reader.run(loop)
     assert "a_b failed" in printed and printed.count("No changes to deploy") == len(projects), printed

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.deployment.pages import OF_DEV, Folder, blocks
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
 from tests.play.mirroring import MirroredProject, Source
-from tests.deployment.pages import OF_DEV, Folder, blocks
 from tests.play.pipelines import Pipeline, example_files, issue_login
 from tests.play.steps import ROOT, Stack
 from tests.play.waiting import eventually
@@ -25,7 +25,7 @@ Resources:
   Nightly:
     Type: AWS::Events::Rule
     Properties: { Name: !Sub "event-rule-${EnvID}-nightly", Description: !Ref Commit, ScheduleExpression: rate(1 day) }
-"""
+"""  # noqa: E501
 
 
 class Shop(MirroredProject):
@@ -35,10 +35,16 @@ class Shop(MirroredProject):
 
     def files(self) -> dict[str, str]:
         parameters = "Parameters: { Commit: { Type: String },"
-        template = self.resources.replace("Parameters: {", parameters) + "Outputs:\n  Commit: { Value: !Ref Commit }\n"
+        template = (
+            self.resources.replace("Parameters: {", parameters)
+            + "Outputs:\n  Commit: { Value: !Ref Commit }\n"
+        )
         # Without tags, which the team's roles do not allow.
-        return {**example_files(self.project_id), "template.yaml": template,
-                "parameter.json": json.dumps({"Parameters": {"EnvID": "ENVIRONMENT", "Commit": "COMMIT"}})}
+        return {
+            **example_files(self.project_id),
+            "template.yaml": template,
+            "parameter.json": json.dumps({"Parameters": {"EnvID": "ENVIRONMENT", "Commit": "COMMIT"}}),
+        }
 
 
 class Team:
@@ -58,10 +64,13 @@ class Team:
         scheme, _, host = found["cloneUrlHttp"].partition("://")
         login = issue_login(self.aws, USER)
         self.mirror = self.source.project.make_mirror(
-            f"{scheme}://{login.name}:{login.password}@{host}", only_protected_branches=True)
+            f"{scheme}://{login.name}:{login.password}@{host}", only_protected_branches=True
+        )
         # The team's rule matches updates of the branch only, so the commit that creates it is not deployed.
         self.shop.push_only()
-        eventually(lambda: self.aws.client("codecommit").list_branches(**repository)["branches"], "the mirror pushes")
+        eventually(
+            lambda: self.aws.client("codecommit").list_branches(**repository)["branches"], "the mirror pushes"
+        )
 
     def push(self) -> str:
         """Pushes to GitLab, and does not wait for a mirror."""
@@ -95,19 +104,29 @@ def stop_and_delete() -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("team", ["platform/shop"], indirect=True)
-def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: LocalGitLab, folder: Path,
-                                                         tmp_path: Path) -> None:
+def test_own_environment_is_replaced_without_a_lost_push(
+    team: Team, gitlab: LocalGitLab, folder: Path, tmp_path: Path
+) -> None:
     """The names of `dev` are taken, so every step has `dev2`. The team's builds have the EnvID dev."""
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
     stop, delete_environment = stop_and_delete()
     [project, *_] = blocks(ROOT / "docs/how-to/add-a-project.md")
     [head] = blocks(PAGE, "yaml")
-    resources = head.replace("dev", "dev2").replace("old", "dev") + "Resources:\n" + OWN_RESOURCES.partition("Resources:\n")[2].replace(
-        "Description: !Ref Commit", "State: !If [IsNew, DISABLED, ENABLED]")
+    resources = (
+        head.replace("dev", "dev2").replace("old", "dev")
+        + "Resources:\n"
+        + OWN_RESOURCES.partition("Resources:\n")[2].replace(
+            "Description: !Ref Commit", "State: !If [IsNew, DISABLED, ENABLED]"
+        )
+    )
     assert team.old.deploy(team.push()) == "Succeeded", team.old.deployed.failures()
     assert "role role-dev-codepipeline-cfn" in reader.run("./cfn-gitops check --env dev", fails=True)
-    assert "AWS::EarlyValidation::ResourceExistenceCheck" in reader.run("sam deploy --config-env dev", typed="y\n", fails=True)
-    assert "CodePipelineCFnRole (AWS::IAM::Role): " in reader.run("./cfn-gitops failures --env dev", fails=True)
+    assert "AWS::EarlyValidation::ResourceExistenceCheck" in reader.run(
+        "sam deploy --config-env dev", typed="y\n", fails=True
+    )
+    assert "CodePipelineCFnRole (AWS::IAM::Role): " in reader.run(
+        "./cfn-gitops failures --env dev", fails=True
+    )
 
     team.shop.resources = resources
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
@@ -122,10 +141,16 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
 
     team.source.store_token()
     during = team.push()
-    reader.run(project.replace("-dev-", "-dev2-").replace("EnvID=dev", "EnvID=dev2").replace("=main", "=development")
-               .replace("=template.yaml", "=root-stack-shop.yaml")
-               .replace(" GitLabProject=", f" GitLabUrl={gitlab.url} GitLabProject="))
-    assert team.old.deploy(during) == team.shop.deploy(during) == "Succeeded", team.old.said() + team.shop.said()
+    reader.run(
+        project.replace("-dev-", "-dev2-")
+        .replace("EnvID=dev", "EnvID=dev2")
+        .replace("=main", "=development")
+        .replace("=template.yaml", "=root-stack-shop.yaml")
+        .replace(" GitLabProject=", f" GitLabUrl={gitlab.url} GitLabProject=")
+    )
+    assert team.old.deploy(during) == team.shop.deploy(during) == "Succeeded", (
+        team.old.said() + team.shop.said()
+    )
     assert team.mirror in team.source.project.mirrors()
     assert (team.schedule("dev"), team.schedule("dev2")) == ("ENABLED", "DISABLED")
 
@@ -153,7 +178,9 @@ def test_own_environment_is_replaced_without_a_lost_push(team: Team, gitlab: Loc
 
 
 @pytest.mark.parametrize("team", ["platform/stays"], indirect=True)
-def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitLab, folder: Path, tmp_path: Path) -> None:
+def test_deployed_stack_stays_with_the_same_env_id(
+    team: Team, gitlab: LocalGitLab, folder: Path, tmp_path: Path
+) -> None:
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
     stop, delete_environment = stop_and_delete()
     assert team.old.deploy(team.push()) == "Succeeded", team.old.said()
@@ -164,8 +191,7 @@ def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitL
     team.source.project.delete_mirror(team.mirror.id)
     reader.run(delete_environment)
     team.source.store_token()
-    reader.write_parameters("dev", OF_DEV, ProjectID="shop",
-                            **team.source.parameters(DeployTemplatePath=""))
+    reader.write_parameters("dev", OF_DEV, ProjectID="shop", **team.source.parameters(DeployTemplatePath=""))
     reader.run("sam deploy --config-env dev", typed="y\n")
     # The new pipeline of the same name.
     assert team.old.deploy(during) == "Succeeded", team.old.said()
@@ -175,7 +201,10 @@ def test_deployed_stack_stays_with_the_same_env_id(team: Team, gitlab: LocalGitL
 
     # The way back.
     saved = json.loads((folder / "codeseries-dev.json").read_text())
-    assert {each["ParameterKey"]: each["ParameterValue"] for each in saved} == {"EnvID": "dev", "ProjectID": "shop"}
+    assert {each["ParameterKey"]: each["ParameterValue"] for each in saved} == {
+        "EnvID": "dev",
+        "ProjectID": "shop",
+    }
     [way_back] = re.findall(r"`(\./cfn-gitops undeploy .*?)`", PAGE.read_text())
     reader.run(way_back, typed="cfn-gitops-dev\n")
     team.deploy_environment(folder / "codeseries-dev.yaml")

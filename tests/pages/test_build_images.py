@@ -1,25 +1,41 @@
-"""docs/how-to/build-images.md: a build pushes an image with its role, and the function runs it by its digest."""
+"""docs/how-to/build-images.md: a build pushes an image with its role, and the function runs it by its
+digest."""
 
 from pathlib import Path
 
+from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, blocks
 from tests.play.steps import ROOT, Stack
 
 PAGE = ROOT / "docs/how-to/build-images.md"
 IMAGES = "ecr-dev-container"
 
 
-def test_pushed_code_is_deployed_as_the_image_of_its_build(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
-                                                           folder: Path, git_settings: dict[str, str], tmp_path: Path) -> None:
-    author = {f"GIT_{who}_{what}": f"{what}@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+def test_pushed_code_is_deployed_as_the_image_of_its_build(
+    aws: LocalAws,
+    gitlab: LocalGitLab,
+    infra: MirroredProject,
+    folder: Path,
+    git_settings: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    author = {
+        f"GIT_{who}_{what}": f"{what}@example.com"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
     reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings, **author)
     environment, repository, code, project_stack, look = blocks(PAGE)
     [line] = blocks(PAGE, "toml")
-    reader.write_parameters("dev", f'parameter_overrides = [\n    "EnvID=dev",\n{line}]\n', ProjectID="infra",
-                            BranchName=infra.branch, **infra.source.parameters())
+    reader.write_parameters(
+        "dev",
+        f'parameter_overrides = [\n    "EnvID=dev",\n{line}]\n',
+        ProjectID="infra",
+        BranchName=infra.branch,
+        **infra.source.parameters(),
+    )
     source = Source(aws, gitlab, "platform/container", "gitlab/container", "main")
     source.store_token()
     reader.run(f"{environment.strip()} --no-confirm-changeset --no-progressbar")

@@ -1,4 +1,5 @@
-"""docs/how-to/check-templates.md: a build rejects a template by the rules of the page. npm downloads 12 MB."""
+"""docs/how-to/check-templates.md: a build rejects a template by the rules of the page. npm downloads 12
+MB."""
 
 import shutil
 from importlib import metadata
@@ -25,7 +26,9 @@ def test_build_rejects_a_template_that_breaks_a_rule(infra: MirroredProject) -> 
     kept = infra.push_only(buildspec=buildspec, further={"rules/policy.guard": rules}).commit
     assert infra.deploy(kept) == "Succeeded", infra.said()
     template = with_resources().replace("Resources:\n", f"Resources:\n{USER}")
-    rejected = infra.push_only(buildspec=buildspec, template=template, further={"rules/policy.guard": rules}).commit
+    rejected = infra.push_only(
+        buildspec=buildspec, template=template, further={"rules/policy.guard": rules}
+    ).commit
     execution = infra.execution_of(rejected)
     assert infra.ended(execution) == "Failed"
     assert "validate --rules rules --data template.yaml. Reason: exit status 19" in infra.said()

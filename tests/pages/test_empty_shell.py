@@ -1,4 +1,5 @@
-"""The README's five steps in the shell of `make shell EMPTY=1`: as printed, with the differences of its greeting."""
+"""The README's five steps in the shell of `make shell EMPTY=1`: as printed, with the differences of its
+greeting."""
 
 import os
 import subprocess
@@ -50,18 +51,38 @@ def typed() -> str:
 
 def test_five_steps_of_the_readme_work_as_printed(tmp_path: Path) -> None:
     # The token's command is the README's, but for the address and the end.
-    assert "\n".join(_STEPS["Step 2"]) == _TOKEN.replace("https://gitlab.com", _ADDRESS).partition("    # ")[0].rstrip() + (
-        " < gitlab-token")
+    assert "\n".join(_STEPS["Step 2"]) == _TOKEN.replace("https://gitlab.com", _ADDRESS).partition("    # ")[
+        0
+    ].rstrip() + (" < gitlab-token")
     program = tmp_path / "typed"
     program.write_text(typed())
     program.chmod(0o755)
     before = {path.name for path in ROOT.iterdir()}
     environment = os.environ | {
-        "SHELL": str(program), "PATH": f"{preloaded.path()}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "EDIT": _EDIT,
-        "PARAMETERS": _PARAMETERS, "TMPDIR": str(tmp_path), "__SAM_CLI_APP_DIR": str(tmp_path / "sam"), "HOME": str(tmp_path)}
-    ran = subprocess.run([sys.executable, "-m", "tools.run.shell", "--empty"], env=environment, cwd=ROOT, text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=240, check=False)
+        "SHELL": str(program),
+        "PATH": f"{preloaded.path()}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "EDIT": _EDIT,
+        "PARAMETERS": _PARAMETERS,
+        "TMPDIR": str(tmp_path),
+        "__SAM_CLI_APP_DIR": str(tmp_path / "sam"),
+        "HOME": str(tmp_path),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "tools.run.shell", "--empty"],
+        env=environment,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        timeout=240,
+        check=False,
+    )
     assert ran.returncode == 0 and ran.stdout.splitlines()[-1] == "Typed", ran.stdout
     # Its folder and data are deleted, and nothing is left in the clone.
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(("cfn-gitops-", "local-"))) == []
+    assert (
+        sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(("cfn-gitops-", "local-")))
+        == []
+    )
     assert {path.name for path in ROOT.iterdir()} == before

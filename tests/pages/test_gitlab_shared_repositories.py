@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
 from tests.play.mirroring import MirroredProject, Source
-from tests.deployment.pages import Folder, blocks
 from tests.play.steps import ROOT, Login
 from tests.play.two_accounts import as_parameters
 from tests.play.waiting import eventually
@@ -29,14 +29,18 @@ class Elsewhere(MirroredProject):
         return steps.login(self.there, "codecommit-mirror/user-git-shop-mirror")
 
 
-def test_push_to_gitlab_is_deployed_by_another_account(aws: LocalAws, gitlab: LocalGitLab, folder: Path,
-                                                                  tmp_path: Path) -> None:
+def test_push_to_gitlab_is_deployed_by_another_account(
+    aws: LocalAws, gitlab: LocalGitLab, folder: Path, tmp_path: Path
+) -> None:
     here, there = aws.in_account(PIPELINES), aws.in_account(REPOSITORIES)
     profiles = tmp_path / "profiles"
     reader = Folder(here, folder, tmp_path, gitlab.url, AWS_SHARED_CREDENTIALS_FILE=str(profiles))
-    profiles.write_text("".join(
-        f"[{name}]\naws_access_key_id = {account}\naws_secret_access_key = local\n"
-        for name, account in (("repositories", REPOSITORIES), ("dev", PIPELINES))))
+    profiles.write_text(
+        "".join(
+            f"[{name}]\naws_access_key_id = {account}\naws_secret_access_key = local\n"
+            for name, account in (("repositories", REPOSITORIES), ("dev", PIPELINES))
+        )
+    )
     source = Source(here, gitlab, "platform/shop", "gitlab/shop", "main")
     project = Elsewhere(here, "dev", "shop", tmp_path, source, "main")
     project.there = there
@@ -49,13 +53,22 @@ def test_push_to_gitlab_is_deployed_by_another_account(aws: LocalAws, gitlab: Lo
     reader.run(f"{mirror.strip()} GitLabUrl={gitlab.url}")
     project.arrives("refs/heads/main", first)
     printed = reader.run(trust).splitlines()[-1]
-    reader.write_parameters("dev", 'parameter_overrides = [\n    "EnvID=dev",\n    \'ProjectID=""\',\n]\n', **as_parameters(printed))
+    reader.write_parameters(
+        "dev",
+        'parameter_overrides = [\n    "EnvID=dev",\n    \'ProjectID=""\',\n]\n',
+        **as_parameters(printed),
+    )
     reader.run(of_pipelines.strip() + answers)
-    reader.run(f"{trust[:trust.index('output()')]}{pipeline.strip()} GitLabUrl={gitlab.url}")
+    reader.run(f"{trust[: trust.index('output()')]}{pipeline.strip()} GitLabUrl={gitlab.url}")
     assert project.deploy(first) == "Succeeded", project.said()
     second = project.push().commit
     assert project.deploy(second) == "Succeeded", project.said()
     assert project.deployed_commit() == second
-    eventually(lambda: source.project.status_states(second).get("cfn-gitops/dev/shop") == "success", "GitLab shows the deployment")
+    eventually(
+        lambda: source.project.status_states(second).get("cfn-gitops/dev/shop") == "success",
+        "GitLab shows the deployment",
+    )
     assert here.client("iam").list_users()["Users"] == []
-    assert [user["UserName"] for user in there.client("iam").list_users()["Users"]] == ["user-git-shop-mirror"]
+    assert [user["UserName"] for user in there.client("iam").list_users()["Users"]] == [
+        "user-git-shop-mirror"
+    ]

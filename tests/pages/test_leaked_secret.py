@@ -1,15 +1,16 @@
-"""docs/runbook/leaked-secret.md and leaked-token.md: an attacker pushes with the mirror's password, or has a token."""
+"""docs/runbook/leaked-secret.md and leaked-token.md: an attacker pushes with the mirror's password, or has a
+token."""
 
 import re
 from pathlib import Path
 
+from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
 from tests.play.mirroring import MirroredProject
 from tests.play.pipelines import accepted
 from tests.play.steps import ROOT, Working
-from tests.deployment.pages import Folder, blocks
 
 PAGE = ROOT / "docs/runbook/leaked-secret.md"
 USER = "user-dev-codecommit-mirroring"
@@ -17,16 +18,28 @@ SECRET = f"codecommit-mirror/{USER}"
 TAG, MAIN = "refs/tags/backdoor", "refs/heads/main"
 
 
-def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
-                                                        folder: Path, git_settings: dict[str, str], tmp_path: Path) -> None:
+def test_leaked_password_is_stopped_replaced_and_traced(
+    aws: LocalAws,
+    gitlab: LocalGitLab,
+    infra: MirroredProject,
+    folder: Path,
+    git_settings: dict[str, str],
+    tmp_path: Path,
+) -> None:
     reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings)
     names, stop, rotate, delete, requests, compare, stop_executions, trace, delete_foreign = blocks(PAGE)
-    leaked, repository, attacker = infra.mirror_login(), infra.mirrored_url, Working(tmp_path / "attacker", "main")
+    leaked, repository, attacker = (
+        infra.mirror_login(),
+        infra.mirrored_url,
+        Working(tmp_path / "attacker", "main"),
+    )
     accepted(attacker.push(leaked, repository, to=TAG))
     foreign = accepted(attacker.push(leaked, repository, infra.files(), to=f"+{MAIN}")).commit
     execution = infra.execution_of(foreign)
 
-    created = aws.client("iam").create_service_specific_credential(UserName=USER, ServiceName="codecommit.amazonaws.com")
+    created = aws.client("iam").create_service_specific_credential(
+        UserName=USER, ServiceName="codecommit.amazonaws.com"
+    )
     foreign_id = created["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
     assert "Active" in reader.run(names + stop)
     trace = trace.replace("ACCAEXAMPLE", foreign_id)
@@ -38,7 +51,10 @@ def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: L
 
     [version] = re.findall('"VersionId": "(.*)"', reader.run(names + rotate))
     assert aws.rotated(SECRET)["events"][-1] == "RotationSucceeded"
-    assert "AWSCURRENT" in aws.client("secretsmanager").describe_secret(SecretId=SECRET)["VersionIdsToStages"][version]
+    assert (
+        "AWSCURRENT"
+        in aws.client("secretsmanager").describe_secret(SecretId=SECRET)["VersionIdsToStages"][version]
+    )
     infra.arrives(MAIN, kept)
     assert leaked.status(repository) == 401
     reader.run(names + delete)
@@ -54,8 +70,9 @@ def test_leaked_password_is_stopped_replaced_and_traced(aws: LocalAws, gitlab: L
     assert infra.deploy(kept) == "Succeeded"
 
 
-def test_leaked_token_is_replaced_while_the_mirror_pushes(aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject,
-                                                          reader: Folder) -> None:
+def test_leaked_token_is_replaced_while_the_mirror_pushes(
+    aws: LocalAws, gitlab: LocalGitLab, infra: MirroredProject, reader: Folder
+) -> None:
     leaked, new = gitlab.add_token("leaked"), gitlab.add_token("new")
     [store] = blocks(PAGE.with_name("leaked-token.md"))
     aws.client("secretsmanager").put_secret_value(SecretId="gitlab/infra", SecretString=leaked.value)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.play.mirroring import MirroredProject
 from tests.play.steps import ROOT, what_is_there
-from tests.deployment.pages import Folder, blocks
 
 
 @pytest.fixture
@@ -37,8 +37,9 @@ def test_commands_that_change_nothing_need_python_alone(infra: MirroredProject, 
     assert "Its latest operation has not failed" in bare.run("./cfn-gitops failures cfn-gitops-dev --env dev")
 
 
-def test_undeploy_deletes_an_environment_with_python_alone(aws: LocalAws, infra: MirroredProject, reader: Folder,
-                                                           bare: Folder) -> None:
+def test_undeploy_deletes_an_environment_with_python_alone(
+    aws: LocalAws, infra: MirroredProject, reader: Folder, bare: Folder
+) -> None:
     before = what_is_there(aws)
     reader.run("sam deploy --config-env prd --no-confirm-changeset --no-progressbar")
     undeploy = "./cfn-gitops undeploy --env prd --delete-bucket"
@@ -51,5 +52,9 @@ def test_undeploy_deletes_an_environment_with_python_alone(aws: LocalAws, infra:
 def test_schemas_of_the_folder_find_a_misspelled_property(reader: Folder, tmp_path: Path) -> None:
     [lint, *_] = blocks(ROOT / "docs/how-to/schemas.md")
     template = tmp_path / "my-template.yaml"
-    template.write_text((ROOT / "templates/project.yaml").read_text().replace("      ProjectID: !Ref", "      ProjectId: !Ref", 1))
+    template.write_text(
+        (ROOT / "templates/project.yaml")
+        .read_text()
+        .replace("      ProjectID: !Ref", "      ProjectId: !Ref", 1)
+    )
     assert "did you mean ProjectID" in reader.run(lint.replace(template.name, str(template)), fails=True)

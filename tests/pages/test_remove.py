@@ -1,27 +1,38 @@
-"""docs/how-to/remove.md: an environment with two projects is removed, and only the resources in the page's list
-stay."""
+"""docs/how-to/remove.md: an environment with two projects is removed, and only the resources in the page's
+list stay."""
 
 from pathlib import Path
 
+from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.play.mirroring import MirroredProject
 from tests.play.pipelines import Project
 from tests.play.steps import ROOT
-from tests.deployment.pages import Folder, blocks
 
 PAGE, ALLOW = ROOT / "docs/how-to/remove.md", ROOT / "docs/how-to/allow-resources.md"
 
 
-def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader: Folder, tmp_path: Path) -> None:
+def test_page_leaves_what_it_lists(
+    aws: LocalAws, infra: MirroredProject, reader: Folder, tmp_path: Path
+) -> None:
     look, buckets, deployed, projects, environment, uploads, shared, people, policy, token = blocks(PAGE)
     [create_people] = [block for block in blocks(ROOT / "docs/how-to/approvers.md") if "create-user" in block]
     [document, _], create_policy = blocks(ALLOW, "json"), blocks(ALLOW)[0]
     before = steps.deletion_marks(aws)  # of other pages' projects
-    functions = look[:look.rindex("aws cloudformation")]
-    reader.run("aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-shop "
-               "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev ProjectID=shop BranchName=main")
-    shop = Project(aws, "dev", "shop", tmp_path, lambda: steps.login(aws, "codecommit-mirror/user-dev-shop-mirror"), "main")
+    functions = look[: look.rindex("aws cloudformation")]
+    reader.run(
+        "aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-shop "
+        "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev ProjectID=shop BranchName=main"
+    )
+    shop = Project(
+        aws,
+        "dev",
+        "shop",
+        tmp_path,
+        lambda: steps.login(aws, "codecommit-mirror/user-dev-shop-mirror"),
+        "main",
+    )
     assert shop.deploy(shop.push().commit) == "Succeeded", shop.said()
     reader.run(create_people)
     (reader.directory / "deploy-dev.json").write_text(document)
@@ -42,6 +53,15 @@ def test_page_leaves_what_it_lists(aws: LocalAws, infra: MirroredProject, reader
     aws.client("iam").delete_user(UserName="olivia")
     reader.run(policy.replace("arn:aws:iam::111122223333:policy/deploy-dev", arn))
     reader.run(token)
-    assert {kind: names for kind, names in steps.what_is_there(aws).items() if names} == {"secrets": ["gitlab/infra"]}
-    tombstones = [name for name in steps.deletion_marks(aws) if name not in before and name.startswith("cfn-gitops-dev/deletions/")]
-    assert [name.rpartition("-")[0] for name in tombstones] == ["cfn-gitops-dev/deletions/infra", "cfn-gitops-dev/deletions/shop"]
+    assert {kind: names for kind, names in steps.what_is_there(aws).items() if names} == {
+        "secrets": ["gitlab/infra"]
+    }
+    tombstones = [
+        name
+        for name in steps.deletion_marks(aws)
+        if name not in before and name.startswith("cfn-gitops-dev/deletions/")
+    ]
+    assert [name.rpartition("-")[0] for name in tombstones] == [
+        "cfn-gitops-dev/deletions/infra",
+        "cfn-gitops-dev/deletions/shop",
+    ]

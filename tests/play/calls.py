@@ -1,6 +1,7 @@
 """Calls of AWS and GitLab from a table: each has its operation, its parameters and the expected answer.
 
-tests/rules/README.md describes the form. tests/rules plays the rules of the emulators, and tools/trial the assumptions."""
+tests/rules/README.md describes the form. tests/rules plays the rules of the emulators, and tools/trial the
+assumptions."""
 
 import contextlib
 import re
@@ -20,9 +21,15 @@ PLACEHOLDER = r"\$([A-Za-z_]+)(?:\.(\d+))?"
 class Calls:
     """The values that the answers had, by name. No answer replaces those that are given."""
 
-    def __init__(self, given: dict[str, list[Any]], client: Callable[[str], Any],
-                 gitlab: Callable[[str, str, Any], Any], defaults: dict[str, str] | None = None) -> None:
-        # `gitlab` sends a method, a path and a body. `defaults` are parameters of each operation that knows them.
+    def __init__(
+        self,
+        given: dict[str, list[Any]],
+        client: Callable[[str], Any],
+        gitlab: Callable[[str, str, Any], Any],
+        defaults: dict[str, str] | None = None,
+    ) -> None:
+        # `gitlab` sends a method, a path and a body. `defaults` are parameters of each operation that knows
+        # them.
         self.seen, self._own = given, set(given)
         self._client, self._gitlab, self._defaults = client, gitlab, defaults or {}
 
@@ -34,13 +41,18 @@ class Calls:
         service, name = operation.split(":")
         client = self._client(service)
         shape = client.meta.service_model.operation_model(name).input_shape
-        defaults = {key: self.filled(value) for key, value in self._defaults.items() if shape and key in shape.members}
+        defaults = {
+            key: self.filled(value) for key, value in self._defaults.items() if shape and key in shape.members
+        }
         try:
             found = self.send(client, name, defaults | (parameters or {}))
         except ClientError as error:
             answer = error.response
-            return {"error": answer["Error"]["Code"], "message": answer["Error"]["Message"],
-                    "http": answer["ResponseMetadata"]["HTTPStatusCode"]}
+            return {
+                "error": answer["Error"]["Code"],
+                "message": answer["Error"]["Message"],
+                "http": answer["ResponseMetadata"]["HTTPStatusCode"],
+            }
         found.pop("ResponseMetadata", None)
         # Most responses of IAM have one member, which has the others.
         only = next(iter(found.values())) if len(found) == 1 else None
@@ -95,7 +107,8 @@ def is_of_gitlab(operation: str) -> bool:
 
 
 def member(found: dict[str, Any], expression: str) -> Any:
-    """A member of an answer, or the result of a JMESPath expression. `None` without it, even if a function needs it."""
+    """A member of an answer, or the result of a JMESPath expression. `None` without it, even if a function
+    needs it."""
     if expression in found or re.fullmatch(r"[\w-]+", expression):
         return found.get(expression)
     with contextlib.suppress(JMESPathTypeError):
@@ -110,7 +123,8 @@ def matches(wanted: Any, found: Any, is_whole: bool = False) -> bool:
     if isinstance(wanted, dict) and isinstance(found, dict):
         return (not is_whole or wanted.keys() == found.keys()) and all(
             matches(value, found.get(name) if is_whole else member(found, name), is_whole=True)
-            for name, value in wanted.items())
+            for name, value in wanted.items()
+        )
     if isinstance(wanted, list) and isinstance(found, list):
         if all(isinstance(each, str) for each in wanted):
             return sorted(wanted) == sorted(found, key=str)

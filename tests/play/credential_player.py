@@ -23,7 +23,9 @@ class CredentialPlayer(Player):
         written = [self.defaults(), *map(self.properties_of, requests)]
         mirrors = [mirror for properties in written for mirror in properties.get("Mirrors") or ()]
         self._repositories = sorted({mirror["RepositoryName"] for mirror in mirrors})
-        self.sources = {name: stage.source(name) for name in sorted({mirror["GitLabProject"] for mirror in mirrors})}
+        self.sources = {
+            name: stage.source(name) for name in sorted({mirror["GitLabProject"] for mirror in mirrors})
+        }
         self.working = {name: Working(stage.directory / name) for name in self.sources}
         self.user = f"user-{stage.env_id}-{stage.id}"
         self.secret = f"codecommit-mirror/{self.user}"
@@ -40,17 +42,25 @@ class CredentialPlayer(Player):
         return written
 
     def _mirror(self, written: str | dict[str, Any]) -> dict[str, Any]:
-        """A mirror is written as the name of its project and repository, or as its differences from the default one."""
+        """A mirror is written as the name of its project and repository, or as its differences from the
+        default one."""
         name = written if isinstance(written, str) else "infra"
-        mirror = {"GitLabProject": name, "RepositoryName": name, "RequiredBranches": ["main"],
-                  **({} if isinstance(written, str) else written)}
+        mirror = {
+            "GitLabProject": name,
+            "RepositoryName": name,
+            "RequiredBranches": ["main"],
+            **({} if isinstance(written, str) else written),
+        }
         return {name: value for name, value in mirror.items() if value is not None}
 
     def names(self) -> dict[str, Callable[[Any], Any]]:
-        return {"UserName": lambda _: self.user, "RepositoryName": self.repository,
-                "RequiredBranches": lambda names: [self.branch(name) for name in names],
-                "GitLabProject": lambda name: self.sources[name].project.path,
-                "GitLab": self._gitlab}
+        return {
+            "UserName": lambda _: self.user,
+            "RepositoryName": self.repository,
+            "RequiredBranches": lambda names: [self.branch(name) for name in names],
+            "GitLabProject": lambda name: self.sources[name].project.path,
+            "GitLab": self._gitlab,
+        }
 
     def _gitlab(self, written: dict[str, Any]) -> dict[str, Any]:
         source = self.sources["infra"]
@@ -67,11 +77,28 @@ class CredentialPlayer(Player):
             for branch in () if is_empty else BRANCHES:
                 self._push(name, branch)
         arns = [{"Fn::GetAtt": [name.title(), "Arn"]} for name in self._repositories]
-        policy = {"PolicyName": "push", "PolicyDocument": {"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"], "Resource": arns}]}}
-        self.create_base({
-            "User": {"Type": "AWS::IAM::User", "Properties": {"UserName": self.user, "Policies": [policy]}},
-            **{name.title(): self.base_repository(self.repository(name)) for name in self._repositories}})
+        policy = {
+            "PolicyName": "push",
+            "PolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": ["codecommit:GitPull", "codecommit:GitPush"],
+                        "Resource": arns,
+                    }
+                ],
+            },
+        }
+        self.create_base(
+            {
+                "User": {
+                    "Type": "AWS::IAM::User",
+                    "Properties": {"UserName": self.user, "Policies": [policy]},
+                },
+                **{name.title(): self.base_repository(self.repository(name)) for name in self._repositories},
+            }
+        )
 
     # --- steps --------------------------------------------------------------------------------
 
@@ -89,8 +116,11 @@ class CredentialPlayer(Player):
 
     def _push(self, project: str, branch: str) -> None:
         source = self.sources[project]
-        self._pushed[project, branch] = accepted(self.working[project].push(
-            source.developer(), source.project.url, to=f"+refs/heads/{self.branch(branch)}")).commit
+        self._pushed[project, branch] = accepted(
+            self.working[project].push(
+                source.developer(), source.project.url, to=f"+refs/heads/{self.branch(branch)}"
+            )
+        ).commit
 
     def do_schedule(self, step: Step) -> None:
         self._rotation(RotateImmediately=False)
@@ -103,18 +133,25 @@ class CredentialPlayer(Player):
     def _rotation(self, **settings: Any) -> None:
         token = Stack(self.aws, f"cfn-gitops-{self.stage.env_id}").outputs()["ServiceToken"]
         self.aws.client("secretsmanager").rotate_secret(
-            SecretId=self.secret, RotationLambdaARN=token, RotationRules={"AutomaticallyAfterDays": 30}, **settings)
+            SecretId=self.secret,
+            RotationLambdaARN=token,
+            RotationRules={"AutomaticallyAfterDays": 30},
+            **settings,
+        )
 
     def do_by_hand(self, step: Step) -> None:
-        by_hand = {"the mirrors are removed": self._remove_mirrors,
-                   "the credential is set to inactive": self._deactivate_credential}
+        by_hand = {
+            "the mirrors are removed": self._remove_mirrors,
+            "the credential is set to inactive": self._deactivate_credential,
+        }
         if step.subject not in by_hand:
             raise UnknownWord(f"unknown: {step.subject}. Known are {', '.join(by_hand)}")
         by_hand[step.subject]()
 
     def _deactivate_credential(self) -> None:
         self.aws.client("iam").update_service_specific_credential(
-            UserName=self.user, ServiceSpecificCredentialId=self._login(), Status="Inactive")
+            UserName=self.user, ServiceSpecificCredentialId=self._login(), Status="Inactive"
+        )
 
     def _remove_mirrors(self) -> None:
         for source, mirror, _ in list(self._mirrors()):
@@ -131,7 +168,9 @@ class CredentialPlayer(Player):
     def is_at_rest(self) -> str:
         """One login, which is in the secret, and a mirror for each of the properties, with its branches."""
         assert self.properties is not None
-        versions = self.aws.client("secretsmanager").describe_secret(SecretId=self.secret)["VersionIdsToStages"]
+        versions = self.aws.client("secretsmanager").describe_secret(SecretId=self.secret)[
+            "VersionIdsToStages"
+        ]
         if any("AWSPENDING" in stages for stages in versions.values()):
             return "the rotation is not complete"
         held = steps.credential_ids(self.aws, self.user, status="Active")
@@ -139,13 +178,22 @@ class CredentialPlayer(Player):
             return f"IAM lists the credentials {held}, and the secret has another one"
         mirrors = sorted((source.project.path, name) for source, _, name in self._mirrors())
         wanted = self.properties.get("Mirrors", [])
-        expected = sorted((self.sources[each["GitLabProject"]].project.path, each["RepositoryName"]) for each in wanted)
+        expected = sorted(
+            (self.sources[each["GitLabProject"]].project.path, each["RepositoryName"]) for each in wanted
+        )
         if mirrors != expected:
             return f"the mirrors are {mirrors}, and not {expected}"
-        settings = {each["RepositoryName"]: (each.get("OnlyProtectedBranches", "true").lower(),
-                                             each.get("KeepDivergentRefs", "false").lower()) for each in wanted}
-        shown = {name: (str(mirror.only_protected_branches).lower(), str(mirror.keep_divergent_refs).lower())
-                 for _, mirror, name in self._mirrors()}
+        settings = {
+            each["RepositoryName"]: (
+                each.get("OnlyProtectedBranches", "true").lower(),
+                each.get("KeepDivergentRefs", "false").lower(),
+            )
+            for each in wanted
+        }
+        shown = {
+            name: (str(mirror.only_protected_branches).lower(), str(mirror.keep_divergent_refs).lower())
+            for _, mirror, name in self._mirrors()
+        }
         if shown != settings:
             return f"the settings of the mirrors are {shown}, and not {settings}"
         return next(filter(None, map(self._differs, wanted)), "")
@@ -153,24 +201,38 @@ class CredentialPlayer(Player):
     def _differs(self, mirror: dict[str, Any]) -> str:
         """The protected branches of its repository. Others come with the next push, and may stay."""
         there = self._branches(mirror["RepositoryName"])
-        late = [branch for (project, branch), commit in self._pushed.items() if project == mirror["GitLabProject"]
-                and branch in PROTECTED and there.get(branch) != commit]
+        late = [
+            branch
+            for (project, branch), commit in self._pushed.items()
+            if project == mirror["GitLabProject"] and branch in PROTECTED and there.get(branch) != commit
+        ]
         return f"{mirror['RepositoryName']} lacks the newest commits of {late}" if late else ""
 
     def is_left(self) -> str:
-        left = {"mirrors": self.see_mirrors(), "credentials": self.see_credentials(),
-                "secret": int(steps.secret_exists(self.aws, self.secret))}
+        left = {
+            "mirrors": self.see_mirrors(),
+            "credentials": self.see_credentials(),
+            "secret": int(steps.secret_exists(self.aws, self.secret)),
+        }
         return ", ".join(f"{count} {kind}" for kind, count in left.items() if count)
 
     def see_repository(self) -> list[str]:
         return sorted(self._branches("infra"))
 
     def _branches(self, repository: str) -> dict[str, str]:
-        codecommit, name, prefix = self.aws.client("codecommit"), self.repository(repository), self.stage.prefix
+        codecommit, name, prefix = (
+            self.aws.client("codecommit"),
+            self.repository(repository),
+            self.stage.prefix,
+        )
         pages = codecommit.get_paginator("list_branches").paginate(repositoryName=name)
         own = [branch for page in pages for branch in page["branches"] if branch.startswith(prefix)]
-        return {branch.removeprefix(prefix): codecommit.get_branch(
-            repositoryName=name, branchName=branch)["branch"]["commitId"] for branch in own}
+        return {
+            branch.removeprefix(prefix): codecommit.get_branch(repositoryName=name, branchName=branch)[
+                "branch"
+            ]["commitId"]
+            for branch in own
+        }
 
     def see_mirrors(self) -> int:
         return len(list(self._mirrors()))
@@ -180,7 +242,11 @@ class CredentialPlayer(Player):
         for source in self.sources.values():
             for mirror in source.project.mirrors():
                 repository = mirror.url.rstrip("/").rsplit("/", 1)[-1]
-                yield from ((source, mirror, name) for name in self._repositories if self.repository(name) == repository)
+                yield from (
+                    (source, mirror, name)
+                    for name in self._repositories
+                    if self.repository(name) == repository
+                )
 
     def see_credentials(self) -> int:
         return len(steps.credential_ids(self.aws, self.user, status="Active"))

@@ -23,10 +23,13 @@ URL_TAG = "cfn-gitops:gitlab-url"
 
 
 def refusals(gitlab: LocalGitLab, project: str = "") -> list[str]:
-    """Why the mirrors' runs failed, except for runs that lost to another mirror: both push the same commits, git lets
-    only one of two concurrent pushes change a branch, and GitLab retries the other."""
-    return [run.error for run in gitlab.recorded_runs
-            if run.error and "cannot lock ref" not in run.error and project in (run.project, "")]
+    """Why the mirrors' runs failed, except for runs that lost to another mirror: both push the same commits,
+    git lets only one of two concurrent pushes change a branch, and GitLab retries the other."""
+    return [
+        run.error
+        for run in gitlab.recorded_runs
+        if run.error and "cannot lock ref" not in run.error and project in (run.project, "")
+    ]
 
 
 class Source:
@@ -40,39 +43,69 @@ class Source:
     def store_token(self, url: str = "", **more: Any) -> None:
         """Stores the token as its owner does, with the tag that names its GitLab."""
         self.aws.client("secretsmanager").create_secret(
-            Name=self.secret_id, SecretString=self.gitlab.token,
-            Tags=[{"Key": URL_TAG, "Value": url or self.gitlab.url}], **more)
+            Name=self.secret_id,
+            SecretString=self.gitlab.token,
+            Tags=[{"Key": URL_TAG, "Value": url or self.gitlab.url}],
+            **more,
+        )
 
     def forget_token(self) -> None:
-        # A health check that began before the mirror was deleted may still read it. An account has no such call.
+        # A health check that began before the mirror was deleted may still read it. An account has no such
+        # call.
         if isinstance(self.aws, LocalAws):
             self.aws.wait_for_functions()
-        self.aws.client("secretsmanager").delete_secret(SecretId=self.secret_id, ForceDeleteWithoutRecovery=True)
+        self.aws.client("secretsmanager").delete_secret(
+            SecretId=self.secret_id, ForceDeleteWithoutRecovery=True
+        )
 
     def parameters(self, **more: str) -> dict[str, str]:
         """The parameters for `template.yaml` and `templates/project.yaml`."""
-        return {"GitLabProject": self.project.path, "GitLabTokenSecretId": self.secret_id,
-                "GitLabUrl": self.gitlab.url, "DeployTemplatePath": "template.yaml", **more}
+        return {
+            "GitLabProject": self.project.path,
+            "GitLabTokenSecretId": self.secret_id,
+            "GitLabUrl": self.gitlab.url,
+            "DeployTemplatePath": "template.yaml",
+            **more,
+        }
 
     def approval_tags(self, commit: str) -> dict[str, str]:
         """The tags that the commit's newest note links, by what they do: `deploy` and `reject`."""
         link = re.compile(rf"/-/tags/new\?tag_name=((deploy|reject)%2F[^&]+)&ref={commit}\)")
-        return dict(eventually(lambda: {decision: unquote(name) for note in self.project.commit_notes(commit)
-                                        for name, decision in link.findall(note.body)}, f"a note of {commit} links tags"))
+        return dict(
+            eventually(
+                lambda: {
+                    decision: unquote(name)
+                    for note in self.project.commit_notes(commit)
+                    for name, decision in link.findall(note.body)
+                },
+                f"a note of {commit} links tags",
+            )
+        )
 
     def create_tag(self, name: str, commit: str, token: str) -> str:
         """Creates a tag as a person does in the browser. Returns GitLab's message if it rejects it."""
         url = f"{self.gitlab.url}/api/v4/projects/{quote(self.project.path, safe='')}/repository/tags"
-        made = requests.post(url, params={"tag_name": name, "ref": commit}, headers={"PRIVATE-TOKEN": token}, timeout=20,
-                             proxies={"http": ""})
+        made = requests.post(
+            url,
+            params={"tag_name": name, "ref": commit},
+            headers={"PRIVATE-TOKEN": token},
+            timeout=20,
+            proxies={"http": ""},
+        )
         return "" if made.status_code == 201 else str(made.json())
 
     def release_of_job(self, method: str, tag: str, token: str, **body: str) -> int:
         """A CI job creates or deletes a release. Returns GitLab's status."""
         url = f"{self.gitlab.url}/api/v4/projects/{quote(self.project.path, safe='')}/releases"
         path = "" if method == "POST" else f"/{quote(tag, safe='')}"
-        return requests.request(method, url + path, json={"tag_name": tag, **body} if method == "POST" else None, timeout=20,
-                                headers={"JOB-TOKEN": token}, proxies={"http": ""}).status_code
+        return requests.request(
+            method,
+            url + path,
+            json={"tag_name": tag, **body} if method == "POST" else None,
+            timeout=20,
+            headers={"JOB-TOKEN": token},
+            proxies={"http": ""},
+        ).status_code
 
     def developer(self) -> Login:
         """A developer of GitLab's repository, without access to CodeCommit."""
@@ -84,16 +117,29 @@ class Source:
 
     def recorded(self, secret_id: str) -> list[int]:
         """The IDs of this project's mirrors that the mirror's secret names."""
-        value = json.loads(self.aws.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"])
-        return [mirror["mirrorId"] for mirror in value.get("mirrors", [])
-                if mirror["gitLabProject"] == self.project.path]
+        value = json.loads(
+            self.aws.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+        )
+        return [
+            mirror["mirrorId"]
+            for mirror in value.get("mirrors", [])
+            if mirror["gitLabProject"] == self.project.path
+        ]
 
 
 class MirroredProject(Project):
-    """A pipeline whose developer pushes to GitLab: the example as it is, so its stack needs `DeployTemplatePath`."""
+    """A pipeline whose developer pushes to GitLab: the example as it is, so its stack needs
+    `DeployTemplatePath`."""
 
-    def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, source: Source,
-                 branch: str = "development") -> None:
+    def __init__(
+        self,
+        aws: Account,
+        env_id: str,
+        project_id: str,
+        directory: Path,
+        source: Source,
+        branch: str = "development",
+    ) -> None:
         super().__init__(aws, env_id, project_id, directory, source.developer, branch)
         self.source, self.buildspec = source, example_files()["buildspec.yml"]
         if source.gitlab.ca_certificate:
@@ -125,10 +171,15 @@ class MirroredProject(Project):
         """Waits until CodeCommit has it, and returns the time that this took."""
         began = time.monotonic()
         try:
-            eventually(lambda: self.mirrored().get(reference) == commit, f"CodeCommit has {commit[:12]} at {reference}")
+            eventually(
+                lambda: self.mirrored().get(reference) == commit,
+                f"CodeCommit has {commit[:12]} at {reference}",
+            )
         except NotInTime as late:
-            states = [(mirror.id, mirror.enabled, mirror.update_status, mirror.last_error)
-                    for mirror in self.source.project.mirrors()]
+            states = [
+                (mirror.id, mirror.enabled, mirror.update_status, mirror.last_error)
+                for mirror in self.source.project.mirrors()
+            ]
             raise NotInTime(f"{late}; GitLab's mirrors: {states}") from late
         return time.monotonic() - began
 
@@ -148,8 +199,15 @@ class MirroredProject(Project):
 class FurtherProject(MirroredProject):
     """A project of templates/project.yaml, with its own mirror."""
 
-    def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, source: Source,
-                 branch: str = "development") -> None:
+    def __init__(
+        self,
+        aws: Account,
+        env_id: str,
+        project_id: str,
+        directory: Path,
+        source: Source,
+        branch: str = "development",
+    ) -> None:
         super().__init__(aws, env_id, project_id, directory, source, branch)
         self.stack = Stack(aws, f"project-{env_id}-{project_id}")
 
@@ -159,5 +217,7 @@ class FurtherProject(MirroredProject):
 
     def create(self) -> str:
         """Creates the stack, and returns its status."""
-        return self.stack.create(steps.ROOT / "templates/project.yaml", **self.source.parameters(
-            EnvID=self.env_id, ProjectID=self.project_id, BranchName=self.branch))
+        return self.stack.create(
+            steps.ROOT / "templates/project.yaml",
+            **self.source.parameters(EnvID=self.env_id, ProjectID=self.project_id, BranchName=self.branch),
+        )

@@ -11,7 +11,8 @@ from tests.play.scenarios import Scenario, Step
 from tests.play.stage import Player, Stage
 from tests.play.steps import Working
 
-# An execution that another one has replaced, or that a person or an update has stopped, is not one of the pushes.
+# An execution that another one has replaced, or that a person or an update has stopped, is not one of the
+# pushes.
 _REPLACED = {"Cancelled", "Superseded", "Stopped"}
 
 
@@ -40,9 +41,12 @@ class PipelinePlayer(Player):
         return {"EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": "development"}}
 
     def names(self) -> dict[str, Callable[[Any], Any]]:
-        return {"EnvID": lambda _: self.stage.env_id, "ProjectID": self._project_id,
-                "BranchMap": lambda written: {self.stage.env_id: self.branch(written["dev"])},
-                "RepositoryName": self._other_repository}
+        return {
+            "EnvID": lambda _: self.stage.env_id,
+            "ProjectID": self._project_id,
+            "BranchMap": lambda written: {self.stage.env_id: self.branch(written["dev"])},
+            "RepositoryName": self._other_repository,
+        }
 
     def _other_repository(self, name: str) -> str:
         return f"codecommit-{self.stage.env_id}-{self.stage.id}-{name}"
@@ -66,12 +70,17 @@ class PipelinePlayer(Player):
     def prepare(self) -> None:
         own = self._other_repository("given")
         names = {own} if self.scenario.given else set()
-        names |= {own for step in self.scenario.steps if step.word in ("create", "update")
-                  and self.properties_of(step).get("Source") == {"RepositoryName": "given"}}
+        names |= {
+            own
+            for step in self.scenario.steps
+            if step.word in ("create", "update")
+            and self.properties_of(step).get("Source") == {"RepositoryName": "given"}
+        }
         self._given = names
         if names:
-            self.create_base({f"Repository{index}": self.base_repository(name)
-                              for index, name in enumerate(sorted(names))})
+            self.create_base(
+                {f"Repository{index}": self.base_repository(name) for index, name in enumerate(sorted(names))}
+            )
         if self.scenario.given:
             self._push(own, "development", "commit-of-old")
 
@@ -110,36 +119,52 @@ class PipelinePlayer(Player):
         project, status = self.project, self.project.child.status() if self.project.child.exists() else ""
         if not status.endswith("_COMPLETE"):
             return f"{project.stack_name} is {status or 'missing'}"
-        minutes = self.aws.client("codebuild").batch_get_projects(
-            names=[project.build_project])["projects"][0]["timeoutInMinutes"]
+        minutes = self.aws.client("codebuild").batch_get_projects(names=[project.build_project])["projects"][
+            0
+        ]["timeoutInMinutes"]
         expected = self.properties.get("Build", {}).get("TimeoutInMinutes", str(minutes))
         if str(minutes) != expected:
             return f"builds have {minutes} minutes, and not {expected}"
         if self._has_rule(project) != ("ApprovalRule" in self.properties):
             return f"the template {project.approval_rule} exists, or is missing"
         counts = self.see_executions(not_replaced=True)
-        wrong = {label: count for label, commit in self._commits.items() if (count := counts.get(label, 0)) > 1 or (
-            count == 0 and commit == self._newest.get(self.repository))}
+        wrong = {
+            label: count
+            for label, commit in self._commits.items()
+            if (count := counts.get(label, 0)) > 1
+            or (count == 0 and commit == self._newest.get(self.repository))
+        }
         return f"the number of executions by commit: {wrong}" if wrong else ""
 
     def _has_rule(self, project: Pipeline) -> bool:
         return self._exists("ApprovalRuleTemplate", approvalRuleTemplateName=project.approval_rule)
 
     def is_left(self) -> str:
-        left = [name for each in ("shop", "renamed") for name in self._left(self._pipeline({"ProjectID": each}))]
+        left = [
+            name for each in ("shop", "renamed") for name in self._left(self._pipeline({"ProjectID": each}))
+        ]
         kept = [*self._given, *([self.project.repository] if self._is_retained else [])]
-        lost = [f"{name}, which is deleted" for name in kept if not self._exists("Repository", repositoryName=name)]
+        lost = [
+            f"{name}, which is deleted"
+            for name in kept
+            if not self._exists("Repository", repositoryName=name)
+        ]
         return ", ".join([*left, *lost])
 
     def _left(self, project: Pipeline) -> list[str]:
-        found = {project.stack_name: project.child.exists(), project.approval_rule: self._has_rule(project),
-                 project.repository: not self._is_retained and self._exists(
-                     "Repository", repositoryName=project.repository)}
+        found = {
+            project.stack_name: project.child.exists(),
+            project.approval_rule: self._has_rule(project),
+            project.repository: not self._is_retained
+            and self._exists("Repository", repositoryName=project.repository),
+        }
         return [name for name, exists in found.items() if exists]
 
     def _exists(self, kind: str, **name: str) -> bool:
         """Whether CodeCommit has the repository or the approval rule template."""
-        operation = {"Repository": "get_repository", "ApprovalRuleTemplate": "get_approval_rule_template"}[kind]
+        operation = {"Repository": "get_repository", "ApprovalRuleTemplate": "get_approval_rule_template"}[
+            kind
+        ]
         try:
             return bool(getattr(self.aws.client("codecommit"), operation)(**name))
         except ClientError as error:
@@ -154,6 +179,10 @@ class PipelinePlayer(Player):
         return next((label for label, known in self._commits.items() if known == commit), commit or None)
 
     def see_executions(self, not_replaced: bool = False) -> dict[str, int]:
-        ran = [self._label(revision["revisionId"]) for each in self.project.executions()
-               for revision in each.get("sourceRevisions", []) if not (not_replaced and each["status"] in _REPLACED)]
+        ran = [
+            self._label(revision["revisionId"])
+            for each in self.project.executions()
+            for revision in each.get("sourceRevisions", [])
+            if not (not_replaced and each["status"] in _REPLACED)
+        ]
         return {label: ran.count(label) for label in ran}

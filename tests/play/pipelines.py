@@ -1,4 +1,5 @@
-"""The actions of a developer and an approver with a pipeline, and its state. Like `steps`, without assertions."""
+"""The actions of a developer and an approver with a pipeline, and its state. Like `steps`, without
+assertions."""
 
 import contextlib
 import json
@@ -9,22 +10,36 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.play.steps import (
-    ROOT, Account, Login, Pushed, PushRefused, Stack, Working)
+from tests.play.steps import ROOT, Account, Login, Pushed, PushRefused, Stack, Working
 from tests.play.waiting import NotInTime, eventually
 
 PROJECT = ROOT / "examples/project"
-ATTRIBUTES = ("PipelineName", "PipelineArn", "RepositoryName", "RepositoryArn", "CloneUrlHttp", "BranchName",
-              "BuildProjectName", "EventRuleName", "StackId", "ConsoleUrl")
+ATTRIBUTES = (
+    "PipelineName",
+    "PipelineArn",
+    "RepositoryName",
+    "RepositoryArn",
+    "CloneUrlHttp",
+    "BranchName",
+    "BuildProjectName",
+    "EventRuleName",
+    "StackId",
+    "ConsoleUrl",
+)
 _UNENDED = {"InProgress", "Stopping"}
 _ENDED = {"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled"}
 
 
 def documented_buildspec(project_id: str) -> str:
-    """The buildspec of docs/concepts/pipelines.md that packages code and nested templates, for a pipeline without
+    """The buildspec of docs/concepts/pipelines.md that packages code and nested templates, for a pipeline
+    without
     `DeployTemplatePath`."""
     page = (ROOT / "docs/concepts/pipelines.md").read_text()
-    return page.split("```yaml\n# buildspec.yml\n", 1)[1].split("```", 1)[0].replace("out/template.yaml", f"out/root-stack-{project_id}.yaml")
+    return (
+        page.split("```yaml\n# buildspec.yml\n", 1)[1]
+        .split("```", 1)[0]
+        .replace("out/template.yaml", f"out/root-stack-{project_id}.yaml")
+    )
 
 
 _UNUSED_RULE = """  {name}:
@@ -39,11 +54,15 @@ _UNUSED_RULE = """  {name}:
 
 def example_files(project_id: str = "") -> dict[str, str]:
     """The files of the example. With a ProjectID, for a pipeline without `DeployTemplatePath`."""
-    files = {name: (PROJECT / name).read_text() for name in ("buildspec.yml", "parameter.json", "template.yaml")}
+    files = {
+        name: (PROJECT / name).read_text() for name in ("buildspec.yml", "parameter.json", "template.yaml")
+    }
     if project_id:
         copied = "cp template.yaml out/\n"
         assert copied in files["buildspec.yml"]
-        files["buildspec.yml"] = files["buildspec.yml"].replace(copied, f"cp template.yaml out/root-stack-{project_id}.yaml\n")
+        files["buildspec.yml"] = files["buildspec.yml"].replace(
+            copied, f"cp template.yaml out/root-stack-{project_id}.yaml\n"
+        )
     return files
 
 
@@ -55,12 +74,26 @@ def with_resources(*names: str) -> str:
 
 def template(project_id: str, env_id: str = "dev", logical_id: str = "Pipeline", **properties: Any) -> str:
     """A stack that contains one pipeline and outputs its attributes."""
-    return json.dumps({
-        "Resources": {logical_id: {"Type": "Custom::GitOpsPipeline", "Properties": {
-            "ServiceToken": {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken"}, "ServiceTimeout": 120,
-            "EnvID": env_id, "ProjectID": project_id, **properties}}},
-        "Outputs": {"Ref": {"Value": {"Ref": logical_id}}, **{
-            name: {"Value": {"Fn::GetAtt": [logical_id, name]}} for name in ATTRIBUTES}}})
+    return json.dumps(
+        {
+            "Resources": {
+                logical_id: {
+                    "Type": "Custom::GitOpsPipeline",
+                    "Properties": {
+                        "ServiceToken": {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken"},
+                        "ServiceTimeout": 120,
+                        "EnvID": env_id,
+                        "ProjectID": project_id,
+                        **properties,
+                    },
+                }
+            },
+            "Outputs": {
+                "Ref": {"Value": {"Ref": logical_id}},
+                **{name: {"Value": {"Fn::GetAtt": [logical_id, name]}} for name in ATTRIBUTES},
+            },
+        }
+    )
 
 
 class Pipeline:
@@ -105,23 +138,41 @@ class Pipeline:
 
     def execution_of(self, commit: str) -> str:
         """Waits for the execution of this commit and returns its ID."""
+
         def look() -> str:
-            return next((each["pipelineExecutionId"] for each in self.executions()
-                         if commit in [revision["revisionId"] for revision in each.get("sourceRevisions", [])]), "")
+            return next(
+                (
+                    each["pipelineExecutionId"]
+                    for each in self.executions()
+                    if commit in [revision["revisionId"] for revision in each.get("sourceRevisions", [])]
+                ),
+                "",
+            )
 
         return str(eventually(look, f"{self.name} runs {commit}"))
 
     def rollback_of(self, execution: str) -> str:
         """The execution that CodePipeline started to roll this one back. Empty if there is none."""
-        return next((each["pipelineExecutionId"] for each in self.executions() if execution in each["trigger"].get(
-            "triggerDetail", "") and each["trigger"]["triggerType"] == "AutomatedRollback"), "")
+        return next(
+            (
+                each["pipelineExecutionId"]
+                for each in self.executions()
+                if execution in each["trigger"].get("triggerDetail", "")
+                and each["trigger"]["triggerType"] == "AutomatedRollback"
+            ),
+            "",
+        )
 
     def status(self, execution: str) -> str:
-        return str(self._codepipeline.get_pipeline_execution(
-            pipelineName=self.name, pipelineExecutionId=execution)["pipelineExecution"]["status"])
+        return str(
+            self._codepipeline.get_pipeline_execution(pipelineName=self.name, pipelineExecutionId=execution)[
+                "pipelineExecution"
+            ]["status"]
+        )
 
     def ended(self, execution: str) -> str:
         """Waits for the end of the execution and returns its status."""
+
         def look() -> str:
             status = self.status(execution)
             return status if status in _ENDED else ""
@@ -134,6 +185,7 @@ class Pipeline:
 
     def stop(self) -> None:
         """Stops every execution, and waits until all have ended."""
+
         def running() -> list[str]:
             return [each["pipelineExecutionId"] for each in self.executions() if each["status"] in _UNENDED]
 
@@ -141,7 +193,11 @@ class Pipeline:
             # It may have ended in the meantime.
             with contextlib.suppress(self._codepipeline.exceptions.PipelineExecutionNotStoppableException):
                 self._codepipeline.stop_pipeline_execution(
-                    pipelineName=self.name, pipelineExecutionId=execution, abandon=True, reason="The run has ended")
+                    pipelineName=self.name,
+                    pipelineExecutionId=execution,
+                    abandon=True,
+                    reason="The run has ended",
+                )
         eventually(lambda: not running(), f"the executions of {self.name} have ended")
 
     def ran(self, execution: str) -> list[tuple[str, str]]:
@@ -157,12 +213,17 @@ class Pipeline:
 
     def waits_for_approval(self, execution: str) -> dict[str, str]:
         """Waits until the execution needs an approval, and returns the waiting action."""
+
         def look() -> dict[str, str] | None:
             for stage in self.approver.get_pipeline_state(name=self.name)["stageStates"]:
                 for action in stage["actionStates"]:
                     token = action.get("latestExecution", {}).get("token")
                     if token and stage["latestExecution"]["pipelineExecutionId"] == execution:
-                        return {"stageName": stage["stageName"], "actionName": action["actionName"], "token": token}
+                        return {
+                            "stageName": stage["stageName"],
+                            "actionName": action["actionName"],
+                            "token": token,
+                        }
             status = self.status(execution)
             if status in _ENDED:
                 raise NotInTime(f"execution {execution} of {self.name} is {status}: {self.ran(execution)}")
@@ -172,13 +233,17 @@ class Pipeline:
 
     def decide(self, execution: str, approves: bool = True, why: str = "") -> None:
         waiting = self.waits_for_approval(execution)
-        self.approver.put_approval_result(pipelineName=self.name, **waiting, result={
-            "status": "Approved" if approves else "Rejected", "summary": why})
+        self.approver.put_approval_result(
+            pipelineName=self.name,
+            **waiting,
+            result={"status": "Approved" if approves else "Rejected", "summary": why},
+        )
 
     def retry(self, execution: str, mode: str) -> None:
         """Retries the failed stage in this mode: `FAILED_ACTIONS` or `ALL_ACTIONS`."""
         self._codepipeline.retry_stage_execution(
-            pipelineName=self.name, stageName="Deploy", pipelineExecutionId=execution, retryMode=mode)
+            pipelineName=self.name, stageName="Deploy", pipelineExecutionId=execution, retryMode=mode
+        )
 
     def deploy(self, commit: str) -> str:
         """Approves the commit's execution, and waits for its end."""
@@ -189,7 +254,8 @@ class Pipeline:
     # --- the deployed stack ---------------------------------------------------------------
 
     def deployed_commit(self) -> str:
-        """The commit that the deployed stack was made from. Empty without a stack, or if only a change set exists."""
+        """The commit that the deployed stack was made from. Empty without a stack, or if only a change set
+        exists."""
         return self.deployed.outputs().get("Commit", "") if self.deployed.exists() else ""
 
     def own_change_sets(self) -> list[str]:
@@ -201,8 +267,10 @@ class Pipeline:
         """Everything that users can read: the pipeline's executions, its actions and its builds' logs."""
         records: list[Any] = [self.executions()]
         if self.exists():
-            records += [self._all("list_action_executions"),
-                     self._codepipeline.get_pipeline_state(name=self.name)["stageStates"]]
+            records += [
+                self._all("list_action_executions"),
+                self._codepipeline.get_pipeline_state(name=self.name)["stageStates"],
+            ]
         return json.dumps(records, default=str) + self.build_log()
 
     def build_log(self, build_project: str = "") -> str:
@@ -213,30 +281,51 @@ class Pipeline:
         groups = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
         if group not in [each["logGroupName"] for each in groups]:
             return []
-        streams = [stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]]
-        return [event for stream in streams for event in logs.get_log_events(
-            logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000)["events"]]
+        streams = [
+            stream["logStreamName"] for stream in logs.describe_log_streams(logGroupName=group)["logStreams"]
+        ]
+        return [
+            event
+            for stream in streams
+            for event in logs.get_log_events(
+                logGroupName=group, logStreamName=stream, startFromHead=True, limit=10000
+            )["events"]
+        ]
 
 
 def developer_login(aws: Account, env_id: str, user_name: str = "developer", repositories: str = "") -> Login:
-    """Creates a developer with a login for every repository of the environment, or for these. The mirror user may push
-    only to its own project's repository."""
+    """Creates a developer with a login for every repository of the environment, or for these. The mirror user
+    may push only to its own project's repository."""
     iam, repositories = aws.client("iam"), repositories or f"codecommit-{env_id}-*"
     iam.create_user(UserName=user_name)
-    iam.put_user_policy(UserName=user_name, PolicyName="push", PolicyDocument=json.dumps({
-        "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": ["codecommit:GitPull", "codecommit:GitPush"],
-            "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:{repositories}"}]}))
+    iam.put_user_policy(
+        UserName=user_name,
+        PolicyName="push",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": ["codecommit:GitPull", "codecommit:GitPush"],
+                        "Resource": f"arn:*:codecommit:{aws.region}:{aws.account_id}:{repositories}",
+                    }
+                ],
+            }
+        ),
+    )
     return issue_login(aws, user_name)
 
 
 def issue_login(aws: Account, user_name: str) -> Login:
     iam = aws.client("iam")
-    made = iam.create_service_specific_credential(
-        UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+    made = iam.create_service_specific_credential(UserName=user_name, ServiceName="codecommit.amazonaws.com")[
+        "ServiceSpecificCredential"
+    ]
     while "/" in made["ServicePassword"]:  # GitLab rejects a mirror with it
         made = iam.reset_service_specific_credential(
-            UserName=user_name, ServiceSpecificCredentialId=made["ServiceSpecificCredentialId"])["ServiceSpecificCredential"]
+            UserName=user_name, ServiceSpecificCredentialId=made["ServiceSpecificCredentialId"]
+        )["ServiceSpecificCredential"]
     return Login(made["ServiceUserName"], made["ServicePassword"], made["ServiceSpecificCredentialId"])
 
 
@@ -249,8 +338,15 @@ def accepted(pushed: Pushed) -> Pushed:
 class Project(Pipeline):
     """The same pipeline with a developer who pushes to it. Its build writes the template's default path."""
 
-    def __init__(self, aws: Account, env_id: str, project_id: str, directory: Path, login: Callable[[], Login],
-                 branch: str = "development") -> None:
+    def __init__(
+        self,
+        aws: Account,
+        env_id: str,
+        project_id: str,
+        directory: Path,
+        login: Callable[[], Login],
+        branch: str = "development",
+    ) -> None:
         super().__init__(aws, env_id, project_id)
         self.working = Working(directory / f"work-{env_id}-{project_id}", branch=branch)
         self.branch, self.git_login = branch, login
@@ -267,11 +363,15 @@ class Project(Pipeline):
         return str(found["repositoryMetadata"]["cloneUrlHttp"])
 
     def push(self, to: str = "", further: dict[str, str] | None = None, **changed: str) -> Pushed:
-        """Pushes a change, if given with another `buildspec` or `template` and with `further` files. Like a mirror, it
-        forces the push."""
+        """Pushes a change, if given with another `buildspec` or `template` and with `further` files. Like a
+        mirror, it forces the push."""
         names = {"buildspec": "buildspec.yml", "template": "template.yaml"}
-        files = {**self.files(), **(further or {}), "change": f"{time.time_ns()}\n",
-                 **{names[key]: content for key, content in changed.items()}}
+        files = {
+            **self.files(),
+            **(further or {}),
+            "change": f"{time.time_ns()}\n",
+            **{names[key]: content for key, content in changed.items()},
+        }
         to = f"+{to or f'refs/heads/{self.branch}'}"
         return accepted(self.working.push(self.git_login(), self.clone_url, files, to))
 

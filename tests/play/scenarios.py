@@ -1,4 +1,5 @@
-"""The stories of tests/scenarios. README.md there describes the format. A word that it does not list is an error."""
+"""The stories of tests/scenarios. README.md there describes the format. A word that it does not list is an
+error."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,14 +10,37 @@ import yaml
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
 WORLDS = ("process", "local", "account")
-STEPS = {"create", "update", "delete", "push", "approve", "reject", "schedule", "rotate", "wait", "by hand", "expect"}
+STEPS = {
+    "create",
+    "update",
+    "delete",
+    "push",
+    "approve",
+    "reject",
+    "schedule",
+    "rotate",
+    "wait",
+    "by hand",
+    "expect",
+}
 BESIDE = {"fails", "notes", "rolled back", "canceled after", "within", "at most"}
 _OF_PROCESS = {"notes", "canceled after", "within", "at most"}
 EXPECTATIONS = {"repository", "mirrors", "credentials", "calls", "executions", "deployed"}
 # Stories of these resources are for the world `process` only, whose runners have steps of their own.
 OF_PROCESS = {"report", "approve", "review"}
 _WITH_TEXTS = {"fails", "notes", "given", "create", "update"}
-_MEMBERS = {"story", "observes", "worlds", "world", "changed by", "also in", "each", "given", "retained", "steps"}
+_MEMBERS = {
+    "story",
+    "observes",
+    "worlds",
+    "world",
+    "changed by",
+    "also in",
+    "each",
+    "given",
+    "retained",
+    "steps",
+}
 # By the first word of the file's name.
 RESOURCES = {"mirrors": "MirrorCredential", "pipeline": "GitOpsPipeline", "deployment": "GitOpsPipeline"}
 
@@ -67,10 +91,14 @@ def read(path: Path) -> Iterator[Scenario]:
 
 
 def _for_each(given: Any, what: str, texts: Any) -> Any:
-    """The content with `what` for `each`, and with `texts` for `fails: each`, `given: each` or `update: each`."""
+    """The content with `what` for `each`, and with `texts` for `fails: each`, `given: each` or `update:
+    each`."""
     if isinstance(given, dict):
-        return {name: texts if name in _WITH_TEXTS and value == "each" else _for_each(value, what, texts)
-                for name, value in given.items() if name != "each"}
+        return {
+            name: texts if name in _WITH_TEXTS and value == "each" else _for_each(value, what, texts)
+            for name, value in given.items()
+            if name != "each"
+        }
     if isinstance(given, list):
         return [_for_each(each, what, texts) for each in given]
     return what if given == "each" else given
@@ -82,8 +110,15 @@ def parse(name: str, given: dict[str, Any]) -> Scenario:
     _only(worlds, set(WORLDS))
     if given.get("world") and worlds != ("process",):
         raise UnknownWord("`world` is for the world `process` only")
-    return Scenario(name, given["story"], RESOURCES[name.split("_")[0]], worlds, tuple(given.get("given", ())),
-                    tuple(_steps(given["steps"])), tuple(given.get("observes", ())))
+    return Scenario(
+        name,
+        given["story"],
+        RESOURCES[name.split("_")[0]],
+        worlds,
+        tuple(given.get("given", ())),
+        tuple(_steps(given["steps"])),
+        tuple(given.get("observes", ())),
+    )
 
 
 def _steps(listed: list[Any]) -> Iterator[Step]:
@@ -97,9 +132,12 @@ def _steps(listed: list[Any]) -> Iterator[Step]:
         if word == "expect":
             _only(each[word], EXPECTATIONS)
         _only({each["rolled back"]} if "rolled back" in each else (), {"update", "delete"})
-        is_of_process = (not _OF_PROCESS.isdisjoint(each) or each.get("rolled back") == "delete"
-                         or (word == "rotate" and "fails" in each)
-                         or (word == "push" and isinstance(each[word], dict) and "files" in each[word]))
+        is_of_process = (
+            not _OF_PROCESS.isdisjoint(each)
+            or each.get("rolled back") == "delete"
+            or (word == "rotate" and "fails" in each)
+            or (word == "push" and isinstance(each[word], dict) and "files" in each[word])
+        )
         yield Step(word, each[word], tuple(each.get("fails", ())), "rolled back" in each, is_of_process)
 
 

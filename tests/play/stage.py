@@ -1,7 +1,7 @@
 """Where a story of tests/scenarios is played, and the steps that both resources have.
 
-It uses public interfaces only: CloudFormation, git, GitLab's API and the SDK of AWS. So one player serves the local AWS
-and an account."""
+It uses public interfaces only: CloudFormation, git, GitLab's API and the SDK of AWS. So one player serves the
+local AWS and an account."""
 
 import json
 import time
@@ -135,7 +135,7 @@ class Player(ABC):
         self._expect_status(self.stack.delete(), "DELETE_COMPLETE")
         self.properties = None
 
-    def before_delete(self) -> None:
+    def before_delete(self) -> None:  # noqa: B027 - most stories need nothing
         pass
 
     def _change(self, step: Step, send: Callable[[str], str], good: str, bad: str) -> None:
@@ -158,17 +158,27 @@ class Player(ABC):
             raise Mismatch(f"{self.stack.name} is {status}: {'; '.join(self.stack.failures())}")
 
     def properties_of(self, step: Step) -> dict[str, Any]:
-        return {name: self.defaults()[name] if value == "default" else value
-                for name, value in (step.subject or {}).items()}
+        return {
+            name: self.defaults()[name] if value == "default" else value
+            for name, value in (step.subject or {}).items()
+        }
 
     def template(self, properties: dict[str, Any], fails_later: bool = False) -> str:
-        """A stack with the resource. If it `fails_later`, another one, which fails without an effect, follows it."""
+        """A stack with the resource. If it `fails_later`, another one, which fails without an effect, follows
+        it."""
         token = {"Fn::ImportValue": f"cfn-gitops-{self.stage.env_id}-ServiceToken"}
-        sent = {"ServiceToken": token, "ServiceTimeout": _TIMEOUTS[self._updates % 2], **self.here(properties)}
+        sent = {
+            "ServiceToken": token,
+            "ServiceTimeout": _TIMEOUTS[self._updates % 2],
+            **self.here(properties),
+        }
         resources = {"Resource": {"Type": f"Custom::{self.scenario.resource}", "Properties": sent}}
         if fails_later:
-            resources["Fails"] = {"Type": "Custom::GitOpsPipeline", "DependsOn": "Resource",  # type: ignore[dict-item]
-                                  "Properties": {"ServiceToken": token}}
+            resources["Fails"] = {
+                "Type": "Custom::GitOpsPipeline",
+                "DependsOn": "Resource",  # type: ignore[dict-item]
+                "Properties": {"ServiceToken": token},
+            }
         return json.dumps({"Resources": resources})
 
     def create_base(self, resources: dict[str, Any]) -> None:
@@ -187,7 +197,10 @@ class Player(ABC):
         if not isinstance(properties, dict):
             return properties
         names = self.names()
-        return {name: names[name](value) if name in names else self.here(value) for name, value in properties.items()}
+        return {
+            name: names[name](value) if name in names else self.here(value)
+            for name, value in properties.items()
+        }
 
     # --- names ------------------------------------------------------------------------------
 
@@ -196,7 +209,7 @@ class Player(ABC):
 
     # --- expectations -----------------------------------------------------------------------
 
-    def do_wait(self, _: Step) -> None:
+    def do_wait(self, _: Step) -> None:  # noqa: B027
         """Nothing is simulated here: the player waits for the next expectation."""
 
     def do_expect(self, step: Step) -> None:

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from tests.local.aws import LocalAws
 from tests import preloaded
+from tests.local.aws import LocalAws
 from tests.play import waiting
 from tests.play.waiting import eventually, under_way
 
@@ -26,7 +26,8 @@ BOOTSTRAP = Path(os.environ.get("CFN_GITOPS_BINARY", DEPLOYABLE))
 # A server that does not respond must not stop a clean-up.
 _GIT_SECONDS = 600
 
-# Variables that git gets, too: proxies and CAs of the machine (tools/trial/run.py). The local services need none.
+# Variables that git gets, too: proxies and CAs of the machine (tools/trial/run.py). The local services need
+# none.
 PROXIES: dict[str, str] = {}
 
 
@@ -88,8 +89,8 @@ class Working:
         self._git("config", f"http.{url}.sslCAInfo", str(written))
 
     def push(self, login: Login, clone_url: str, files: dict[str, str] | None = None, to: str = "") -> Pushed:
-        """Commits `files`, or a change, and pushes as `login` to the reference `to` (forced if it begins with `+`), or to
-        the branch."""
+        """Commits `files`, or a change, and pushes as `login` to the reference `to` (forced if it begins with
+        `+`), or to the branch."""
         for name, content in (files or {"file": f"{time.time_ns()}\n"}).items():
             path = self.directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,21 +129,46 @@ class Working:
         os.write(write, f"username={login.name}\npassword={login.password}\n".encode())
         os.close(write)
         try:
-            return self._git("-c", "credential.helper=", "-c", f"credential.helper=!cat /dev/fd/{read}; :", *arguments,
-                             pass_fds=(read,), check=False)
+            return self._git(
+                "-c",
+                "credential.helper=",
+                "-c",
+                f"credential.helper=!cat /dev/fd/{read}; :",
+                *arguments,
+                pass_fds=(read,),
+                check=False,
+            )
         finally:
             os.close(read)
 
     def _git(self, *arguments: str, check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "GIT_CONFIG_NOSYSTEM": "1",
-                       "GIT_CONFIG_GLOBAL": os.devnull, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "",
-                       # git's own process for HTTP ends by itself after five minutes without a byte.
-                       "GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "300",
-                       "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "LC_ALL": "C", **PROXIES}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.directory),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "",
+            # git's own process for HTTP ends by itself after five minutes without a byte.
+            "GIT_HTTP_LOW_SPEED_LIMIT": "1",
+            "GIT_HTTP_LOW_SPEED_TIME": "300",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+            "LC_ALL": "C",
+            **PROXIES,
+        }
         for role in ("AUTHOR", "COMMITTER"):
             environment |= {f"GIT_{role}_NAME": "A Developer", f"GIT_{role}_EMAIL": "developer@example.com"}
-        return subprocess.run(["git", *arguments], cwd=self.directory, env=environment, text=True,
-                              capture_output=True, check=check, timeout=_GIT_SECONDS, **more)
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=self.directory,
+            env=environment,
+            text=True,
+            capture_output=True,
+            check=check,
+            timeout=_GIT_SECONDS,
+            **more,
+        )
 
 
 @dataclass
@@ -177,8 +203,14 @@ class Stack:
 
     def _request(self, template: Path | str, parameters: dict[str, str]) -> dict[str, Any]:
         body = template.read_text() if isinstance(template, Path) else template
-        return {"StackName": self.name, "TemplateBody": body, "Capabilities": ["CAPABILITY_NAMED_IAM"],
-                "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]}
+        return {
+            "StackName": self.name,
+            "TemplateBody": body,
+            "Capabilities": ["CAPABILITY_NAMED_IAM"],
+            "Parameters": [
+                {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+            ],
+        }
 
     def delete(self) -> str:
         self.id = self.id or self.describe()["StackId"]
@@ -190,8 +222,10 @@ class Stack:
 
     def exists(self) -> bool:
         try:
-            return self._cloudformation.describe_stacks(
-                StackName=self.name)["Stacks"][0]["StackStatus"] != "DELETE_COMPLETE"
+            return (
+                self._cloudformation.describe_stacks(StackName=self.name)["Stacks"][0]["StackStatus"]
+                != "DELETE_COMPLETE"
+            )
         except ClientError as error:
             # Untyped, so only its text identifies it.
             if "does not exist" not in str(error):
@@ -214,24 +248,34 @@ class Stack:
 
     def events(self) -> list[dict[str, Any]]:
         """The events, oldest first."""
-        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.id or self.name)
+        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(
+            StackName=self.id or self.name
+        )
         return [event for page in pages for event in page["StackEvents"]][::-1]
 
     def failures(self) -> list[str]:
         """The reasons of all failures, oldest first."""
-        return [event.get("ResourceStatusReason", "") for event in self.events()
-                if event["ResourceStatus"].endswith("_FAILED")]
+        return [
+            event.get("ResourceStatusReason", "")
+            for event in self.events()
+            if event["ResourceStatus"].endswith("_FAILED")
+        ]
 
     def resources(self) -> list[dict[str, Any]]:
-        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.id or self.name)
+        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(
+            StackName=self.id or self.name
+        )
         return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
 
 def sam_settings(directory: Path) -> dict[str, str]:
-    """Keeps sam from writing an installation ID into the home directory, and from leaving the directory of its package in
-    the temporary one. Sets how often it polls."""
-    return {"__SAM_CLI_APP_DIR": str(directory / "sam"), "TMPDIR": str(directory),
-            "SAM_CLI_POLL_DELAY": str(waiting.PACE.sam_interval)}
+    """Keeps sam from writing an installation ID into the home directory, and from leaving the directory of
+    its package in the temporary one. Sets how often it polls."""
+    return {
+        "__SAM_CLI_APP_DIR": str(directory / "sam"),
+        "TMPDIR": str(directory),
+        "SAM_CLI_POLL_DELAY": str(waiting.PACE.sam_interval),
+    }
 
 
 def template_with(function: Path, directory: Path) -> Path:
@@ -258,31 +302,56 @@ class Environment(Stack):
         """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
         given = {"EnvID": self.env_id, **parameters}
         command = [
-            preloaded.program("sam"), "deploy", "--template-file", self.template, "--stack-name", self.name,
+            preloaded.program("sam"),
+            "deploy",
+            "--template-file",
+            self.template,
+            "--stack-name",
+            self.name,
             # The settings of dev for every environment, with its own stack and parameters.
-            "--config-file", self.config_file, "--config-env", "dev",
-            "--s3-prefix", self.name, "--no-confirm-changeset", "--no-progressbar",
+            "--config-file",
+            self.config_file,
+            "--config-env",
+            "dev",
+            "--s3-prefix",
+            self.name,
+            "--no-confirm-changeset",
+            "--no-progressbar",
             # Quoted, because sam rejects an empty value otherwise.
-            "--parameter-overrides", *(f'{key}="{value}"' for key, value in given.items())]
+            "--parameter-overrides",
+            *(f'{key}="{value}"' for key, value in given.items()),
+        ]
         with under_way(f"sam has deployed {self.name}"):
             sam = subprocess.run(
-                command, env=self.aws.environment() | sam_settings(self._directory) | {"COLUMNS": "100"},
-                cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                check=False)
+                command,
+                env=self.aws.environment() | sam_settings(self._directory) | {"COLUMNS": "100"},
+                cwd=ROOT,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
         self.sam_output += sam.stdout
         if self.exists():
             self.id = self.describe()["StackId"]
         return Deployed(sam.returncode == 0, sam.stdout)
 
     def change(self, **parameters: str) -> str:
-        """Changes parameters of the deployed template and returns the final status. Without sam, which needs seconds to
-        package the function again."""
-        previous = [{"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
-                    for each in self.describe()["Parameters"] if each["ParameterKey"] not in parameters]
+        """Changes parameters of the deployed template and returns the final status. Without sam, which needs
+        seconds to package the function again."""
+        previous = [
+            {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
+            for each in self.describe()["Parameters"]
+            if each["ParameterKey"] not in parameters
+        ]
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         self._cloudformation.update_stack(
-            StackName=self.name, UsePreviousTemplate=True, Parameters=[*previous, *given],
-            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"])
+            StackName=self.name,
+            UsePreviousTemplate=True,
+            Parameters=[*previous, *given],
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
         return self.wait()
 
     @property
@@ -301,17 +370,21 @@ def login(aws: Account, secret_id: str) -> Login:
 
 
 def credential_ids(aws: Account, user_name: str, status: str = "") -> list[str]:
-    """The user's CodeCommit credentials, oldest first, of every status unless one is given. Empty if the user does not
-    exist."""
+    """The user's CodeCommit credentials, oldest first, of every status unless one is given. Empty if the user
+    does not exist."""
     try:
         listed = aws.client("iam").list_service_specific_credentials(
-            UserName=user_name, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredentials"]
+            UserName=user_name, ServiceName="codecommit.amazonaws.com"
+        )["ServiceSpecificCredentials"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchEntity":
             raise
         return []
-    return [held["ServiceSpecificCredentialId"] for held in sorted(listed, key=lambda held: held["CreateDate"])
-            if status in ("", held["Status"])]
+    return [
+        held["ServiceSpecificCredentialId"]
+        for held in sorted(listed, key=lambda held: held["CreateDate"])
+        if status in ("", held["Status"])
+    ]
 
 
 def all_credentials(aws: Account) -> list[dict[str, Any]]:
@@ -330,8 +403,11 @@ def all_credentials(aws: Account) -> list[dict[str, Any]]:
 
 
 def user_exists(aws: Account, user_name: str) -> bool:
-    return user_name in [user["UserName"] for page in aws.client("iam").get_paginator("list_users").paginate()
-                         for user in page["Users"]]
+    return user_name in [
+        user["UserName"]
+        for page in aws.client("iam").get_paginator("list_users").paginate()
+        for user in page["Users"]
+    ]
 
 
 def secret_exists(aws: Account, name: str) -> bool:
@@ -360,7 +436,9 @@ def rotate(aws: Account, secret_id: str) -> None:
 
 def diagnosis(aws: Account, environment: Environment) -> dict[str, Any]:
     """The answer of the environment's function that only reads."""
-    answer = aws.client("lambda").invoke(FunctionName=f"{environment.function_name}-read", Payload=b'{"Doctor": {}}')
+    answer = aws.client("lambda").invoke(
+        FunctionName=f"{environment.function_name}-read", Payload=b'{"Doctor": {}}'
+    )
     result = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
         raise RuntimeError(f"the diagnosis failed: {result.get('errorMessage')}")
@@ -369,11 +447,15 @@ def diagnosis(aws: Account, environment: Environment) -> dict[str, Any]:
 
 def what_is_there(aws: Account) -> dict[str, list[str]]:
     """Everything in the account that this project could have created, by kind."""
+
     def listed(client: str, operation: str, key: str, name: str = "", **arguments: Any) -> list[str]:
         """The members `name` of the listed objects, or the listed names themselves."""
         api = aws.client(client)
-        pages = (api.get_paginator(operation).paginate(**arguments) if api.can_paginate(operation)
-                 else [getattr(api, operation)(**arguments)])
+        pages = (
+            api.get_paginator(operation).paginate(**arguments)
+            if api.can_paginate(operation)
+            else [getattr(api, operation)(**arguments)]
+        )
         return sorted(item[name] if name else item for page in pages for item in page[key])
 
     return {
@@ -381,14 +463,19 @@ def what_is_there(aws: Account) -> dict[str, list[str]]:
         "IAM users": listed("iam", "list_users", "Users", "UserName"),
         "IAM roles": listed("iam", "list_roles", "Roles", "RoleName"),
         "IAM policies": listed("iam", "list_policies", "Policies", "PolicyName", Scope="Local"),
-        "CodeCommit credentials": [f"{each['UserName']} {each['ServiceSpecificCredentialId']}"
-                                   for each in all_credentials(aws)],
-        "secrets": sorted(set(listed("secretsmanager", "list_secrets", "SecretList", "Name",
-                                     IncludePlannedDeletion=True)) - set(deletion_marks(aws))),
+        "CodeCommit credentials": [
+            f"{each['UserName']} {each['ServiceSpecificCredentialId']}" for each in all_credentials(aws)
+        ],
+        "secrets": sorted(
+            set(listed("secretsmanager", "list_secrets", "SecretList", "Name", IncludePlannedDeletion=True))
+            - set(deletion_marks(aws))
+        ),
         "functions": listed("lambda", "list_functions", "Functions", "FunctionName"),
         "log groups": listed("logs", "describe_log_groups", "logGroups", "logGroupName"),
         "repositories": listed("codecommit", "list_repositories", "repositories", "repositoryName"),
-        "approval rule templates": listed("codecommit", "list_approval_rule_templates", "approvalRuleTemplateNames"),
+        "approval rule templates": listed(
+            "codecommit", "list_approval_rule_templates", "approvalRuleTemplateNames"
+        ),
         "build projects": listed("codebuild", "list_projects", "projects"),
         "pipelines": listed("codepipeline", "list_pipelines", "pipelines", "name"),
         "event rules": listed("events", "list_rules", "Rules", "Name"),
@@ -405,9 +492,9 @@ def empty_bucket(aws: Account, name: str, prefix: str = "") -> None:
 
 
 def deletion_marks(aws: Account) -> list[str]:
-    """The tombstones of deleted pipelines, which remain for a week, and the records of mirrors that a deletion left in
-    GitLab, which remain for a month: secrets without a value that are scheduled for deletion. A secret with a value, or
-    one that is not scheduled, is neither."""
+    """The tombstones of deleted pipelines, which remain for a week, and the records of mirrors that a
+    deletion left in GitLab, which remain for a month: secrets without a value that are scheduled for
+    deletion. A secret with a value, or one that is not scheduled, is neither."""
     secrets = aws.client("secretsmanager")
     pages = secrets.get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
     marks = []
@@ -429,14 +516,23 @@ def decisions_of(aws: LocalAws, role: str) -> list[dict[str, Any]]:
 def granted_actions(aws: LocalAws, role: str) -> set[str]:
     """Every action that the role's inline and attached policies allow."""
     iam = aws.client("iam")
-    documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-                 for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+    documents = [
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
     for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
         version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
-        documents.append(iam.get_policy_version(
-            PolicyArn=attached["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"])
-    allowed = [statement["Action"] for document in documents for statement in document["Statement"]
-               if statement["Effect"] == "Allow"]
+        documents.append(
+            iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)["PolicyVersion"][
+                "Document"
+            ]
+        )
+    allowed = [
+        statement["Action"]
+        for document in documents
+        for statement in document["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
     return {action for actions in allowed for action in (actions if isinstance(actions, list) else [actions])}
 
 
@@ -446,8 +542,11 @@ def function_log(aws: Account, function_name: str) -> str:
 
 def function_log_events(aws: Account, function_name: str, since: int = 0) -> list[dict[str, Any]]:
     """The function's log lines, oldest first, from `since` on (in milliseconds)."""
-    pages = aws.client("logs").get_paginator("filter_log_events").paginate(
-        logGroupName=f"/aws/lambda/{function_name}", startTime=since)
+    pages = (
+        aws.client("logs")
+        .get_paginator("filter_log_events")
+        .paginate(logGroupName=f"/aws/lambda/{function_name}", startTime=since)
+    )
     try:
         return [event for page in pages for event in page["events"]]
     except ClientError as error:

@@ -50,7 +50,8 @@ class TwoAccounts:
         assert self.project.deployed_commit() == first.commit
 
     def take_away(self) -> None:
-        """Deletes in reverse order, and then the retained resources: the artifacts, their key, the images, the code."""
+        """Deletes in reverse order, and then the retained resources: the artifacts, their key, the images,
+        the code."""
         self.withdraw()
         self.remove_what_is_kept()
 
@@ -62,8 +63,15 @@ class TwoAccounts:
         assert emptied.succeeded, emptied.output
         for stack in (self.image, self.repository):
             complete(stack, stack.delete())
-        complete(self.artifacts, self.artifacts.update(
-            TEMPLATES / "cross-account-artifacts.yaml", EnvID="dev", RepositoryAccountId="", ImageAccountId=""))
+        complete(
+            self.artifacts,
+            self.artifacts.update(
+                TEMPLATES / "cross-account-artifacts.yaml",
+                EnvID="dev",
+                RepositoryAccountId="",
+                ImageAccountId="",
+            ),
+        )
 
     def remove_what_is_kept(self) -> None:
         kept = self.artifacts.outputs()
@@ -71,8 +79,9 @@ class TwoAccounts:
         self.there.client("ecr").delete_repository(repositoryName=IMAGES, force=True)
         self.there.client("codecommit").delete_repository(repositoryName=REPOSITORY)
         iam = self.there.client("iam")
-        iam.delete_service_specific_credential(UserName="developer",
-                                               ServiceSpecificCredentialId=self.login.credential_id)
+        iam.delete_service_specific_credential(
+            UserName="developer", ServiceSpecificCredentialId=self.login.credential_id
+        )
         iam.delete_user_policy(UserName="developer", PolicyName="push")
         iam.delete_user(UserName="developer")
         steps.empty_bucket(self.aws, kept["ArtifactBucketName"])
@@ -86,27 +95,49 @@ class TwoAccounts:
         self.aws.put_iam_into_effect()
 
     def artifacts_here(self) -> None:
-        complete(self.artifacts, self.artifacts.create(
-            TEMPLATES / "cross-account-artifacts.yaml", EnvID="dev", RepositoryAccountId=OTHER, ImageAccountId=OTHER))
+        complete(
+            self.artifacts,
+            self.artifacts.create(
+                TEMPLATES / "cross-account-artifacts.yaml",
+                EnvID="dev",
+                RepositoryAccountId=OTHER,
+                ImageAccountId=OTHER,
+            ),
+        )
 
     def roles_there(self) -> None:
         given = as_parameters(self.artifacts.outputs()["OtherAccountsParameters"])
-        complete(self.repository, self.repository.create(
-            TEMPLATES / "cross-account-repository.yaml", **given, RepositoryArns=self.repository_arn))
-        complete(self.image, self.image.create(
-            TEMPLATES / "cross-account-image.yaml", **given, RepositoryName=IMAGES))
+        complete(
+            self.repository,
+            self.repository.create(
+                TEMPLATES / "cross-account-repository.yaml", **given, RepositoryArns=self.repository_arn
+            ),
+        )
+        complete(
+            self.image,
+            self.image.create(TEMPLATES / "cross-account-image.yaml", **given, RepositoryName=IMAGES),
+        )
 
     def environment_here(self) -> None:
         deployed = self.environment.deploy(**as_parameters(self.artifacts.outputs()["EnvironmentParameters"]))
         assert deployed.succeeded, deployed.output + "\n".join(self.environment.failures())
 
     def pipeline_here(self) -> None:
-        complete(self.project_stack, self.project_stack.create(TEMPLATES / "project.yaml", **self.project_parameters))
+        complete(
+            self.project_stack,
+            self.project_stack.create(TEMPLATES / "project.yaml", **self.project_parameters),
+        )
 
     @property
     def project_parameters(self) -> dict[str, str]:
-        return {"EnvID": "dev", "ProjectID": PROJECT, "RepositoryAccountId": OTHER, "RepositoryName": REPOSITORY,
-                "ImageAccountId": OTHER, "ImageRepositoryName": IMAGES}
+        return {
+            "EnvID": "dev",
+            "ProjectID": PROJECT,
+            "RepositoryAccountId": OTHER,
+            "RepositoryName": REPOSITORY,
+            "ImageAccountId": OTHER,
+            "ImageRepositoryName": IMAGES,
+        }
 
     @property
     def repository_arn(self) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 @dataclass
 class Pace:
-    """How often a state is read, and for how long. `make try` reads less often, because AWS limits requests."""
+    """How often a state is read, and for how long. `make try` reads less often, because AWS limits
+    requests."""
 
     interval: float = 0.1
     seconds: float = 60
@@ -41,8 +42,8 @@ class NotInTime(Exception):
 
 
 def eventually(look: Callable[[], Any], what: str, seconds: float = 0) -> Any:
-    """Polls `look` until it returns a value, and returns that. A long wait polls less often, because polls cost processor
-    time."""
+    """Polls `look` until it returns a value, and returns that. A long wait polls less often, because polls
+    cost processor time."""
     limit, began = seconds or PACE.seconds, time.monotonic()
     with under_way(what):
         while not (found := look()):

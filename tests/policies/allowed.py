@@ -16,8 +16,11 @@ QUEUE, TOPIC = regional("sqs", "{}"), regional("sns", "{}")
 API = f"arn:aws:apigateway:{scene.REGION}::/"
 MAPPING = regional("lambda", "event-source-mapping:0a1b2c3d")
 OF_THE_FUNCTION = {"lambda:FunctionArn": function("cfnstack-dev-shop-X")}
-_TOPICS, _APIS, _MAPPINGS = ("TopicsAndTheirPolicies", "SubscriptionsOfTopics"), ("RestApisAndHttpApis",), (
-    "FunctionsInvokedByQueuesAndStreams", "TagsOfEventSourceMappings")
+_TOPICS, _APIS, _MAPPINGS = (
+    ("TopicsAndTheirPolicies", "SubscriptionsOfTopics"),
+    ("RestApisAndHttpApis",),
+    ("FunctionsInvokedByQueuesAndStreams", "TagsOfEventSourceMappings"),
+)
 # The statements that a type needs, and its ARN with the place of its name.
 TYPES = {
     "AWS::DynamoDB::Table": (("Tables",), TABLE),
@@ -42,8 +45,12 @@ TYPES = {
 # IAM has no resource for these actions.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
-WITHOUT_RESOURCE = {"sns:Unsubscribe", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes",
-                    "lambda:CreateEventSourceMapping"}
+WITHOUT_RESOURCE = {
+    "sns:Unsubscribe",
+    "sns:GetSubscriptionAttributes",
+    "sns:SetSubscriptionAttributes",
+    "lambda:CreateEventSourceMapping",
+}
 
 
 def blocks(language):

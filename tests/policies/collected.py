@@ -54,9 +54,13 @@ def _none(_stack, _logical_id, _properties):
 def _principal(stack, logical_id, properties):
     arn = stack.deployed.arn(logical_id)
     if "AssumeRolePolicyDocument" in properties:
-        yield stack.of(logical_id, "trust", properties["AssumeRolePolicyDocument"], resource=arn, part="trust")
+        yield stack.of(
+            logical_id, "trust", properties["AssumeRolePolicyDocument"], resource=arn, part="trust"
+        )
     for policy in properties.get("Policies", []):
-        yield stack.of(logical_id, "identity", policy["PolicyDocument"], principals=(arn,), part=policy["PolicyName"])
+        yield stack.of(
+            logical_id, "identity", policy["PolicyDocument"], principals=(arn,), part=policy["PolicyName"]
+        )
 
 
 def _attached(stack, logical_id, properties):
@@ -69,13 +73,23 @@ def _attached(stack, logical_id, properties):
         for other in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
             if deployed.is_made(other) and own in deployed.properties(other).get("ManagedPolicyArns", []):
                 arns.add(deployed.arn(other))
-    # A policy without principals is the boundary of roles that the template does not create, if it allows anything.
-    is_boundary = not arns and any(each["Effect"] == "Allow" for each in properties["PolicyDocument"]["Statement"])
-    yield stack.of(logical_id, "boundary" if is_boundary else "identity", properties["PolicyDocument"], principals=tuple(sorted(arns)))
+    # A policy without principals is the boundary of roles that the template does not create, if it allows
+    # anything.
+    is_boundary = not arns and any(
+        each["Effect"] == "Allow" for each in properties["PolicyDocument"]["Statement"]
+    )
+    yield stack.of(
+        logical_id,
+        "boundary" if is_boundary else "identity",
+        properties["PolicyDocument"],
+        principals=tuple(sorted(arns)),
+    )
 
 
 def _bucket(stack, logical_id, properties):
-    yield stack.of(logical_id, "resource", properties["PolicyDocument"], resource=f"arn:aws:s3:::{properties['Bucket']}")
+    yield stack.of(
+        logical_id, "resource", properties["PolicyDocument"], resource=f"arn:aws:s3:::{properties['Bucket']}"
+    )
 
 
 def _queue(stack, logical_id, properties):
@@ -98,8 +112,11 @@ def _of_itself(key):
 
 
 def _bus(stack, logical_id, properties):
-    arn = f"arn:aws:events:{stack.deployed.region}:{stack.deployed.account}:event-bus/{properties.get('EventBusName', 'default')}"
-    document = {"Version": "2012-10-17", "Statement": [{"Sid": properties["StatementId"], **properties["Statement"]}]}
+    arn = f"arn:aws:events:{stack.deployed.region}:{stack.deployed.account}:event-bus/{properties.get('EventBusName', 'default')}"  # noqa: E501
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": properties["StatementId"], **properties["Statement"]}],
+    }
     yield stack.of(logical_id, "resource", document, resource=arn)
 
 
@@ -109,9 +126,16 @@ def _function(stack, logical_id, properties):
     https://docs.aws.amazon.com/lambda/latest/dg/permissions-function-services.html
     """
     name = properties["FunctionName"]
-    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{stack.deployed.region}:{stack.deployed.account}:function:{name}"
-    conditions = {operator: {f"AWS:{name}": properties[name]}
-                  for operator, name in (("StringEquals", "SourceAccount"), ("ArnLike", "SourceArn")) if name in properties}
+    arn = (
+        name
+        if name.startswith("arn:")
+        else f"arn:aws:lambda:{stack.deployed.region}:{stack.deployed.account}:function:{name}"
+    )
+    conditions = {
+        operator: {f"AWS:{name}": properties[name]}
+        for operator, name in (("StringEquals", "SourceAccount"), ("ArnLike", "SourceArn"))
+        if name in properties
+    }
     principal = properties["Principal"]
     statement = {
         "Effect": "Allow",
@@ -152,12 +176,17 @@ def overlooked(stack):
 
 
 def _holds_statements(node):
-    return any("Statement" in each if isinstance(each, dict) else isinstance(each, str) and '"Statement"' in each for each in _nodes(node))
+    return any(
+        "Statement" in each if isinstance(each, dict) else isinstance(each, str) and '"Statement"' in each
+        for each in _nodes(node)
+    )
 
 
 def written_sids(node):
     """Every Sid in a template's source, under any condition."""
-    return {each["Sid"] for each in _nodes(node) if isinstance(each, dict) and isinstance(each.get("Sid"), str)}
+    return {
+        each["Sid"] for each in _nodes(node) if isinstance(each, dict) and isinstance(each.get("Sid"), str)
+    }
 
 
 def _nodes(node):

@@ -10,10 +10,12 @@ from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, as_list, sourc
 PARTITIONS = {"aws": "ap-southeast-2", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 # EnvIDGuard's name contains it: a managed policy's name has at most 128 characters.
 STACK_NAME = "s" * 97
-# A role's ID: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+# A role's ID:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
 ATTRIBUTES = {"ReviewCodeBuildCFnRole.RoleId": "AROA" + "A" * 17}
 
-# CloudFormation has MaxLength for strings only. A list's description has the number and the length of its members.
+# CloudFormation has MaxLength for strings only. A list's description has the number and the length of its
+# members.
 LISTS = {
     ("template", "DeployPolicyArns"): (9, "arn:{partition}:iam::{account}:policy/" + "p" * 64),
     ("template", "SourceRoleArns"): (10, "arn:{partition}:iam::{account}:role/" + "r" * 64),
@@ -25,7 +27,10 @@ LISTS = {
     ("people", "ProtectedBranches"): (30, "b" * 64),
     ("clone-role", "RepositoryArns"): (20, "arn:{partition}:codecommit:{region}:{account}:" + "r" * 100),
     ("clone-role", "VpcEndpointIds"): (20, "vpce-" + "0" * 17),
-    ("cross-account-repository", "RepositoryArns"): (15, "arn:{partition}:codecommit:{region}:{account}:" + "r" * 100),
+    ("cross-account-repository", "RepositoryArns"): (
+        15,
+        "arn:{partition}:codecommit:{region}:{account}:" + "r" * 100,
+    ),
     ("cross-account-repository", "FurtherRoleArns"): (5, "arn:{partition}:iam::{account}:role/" + "r" * 64),
 }
 # The beginning of a value, if the pattern does not accept letters alone. The rest is filled up to MaxLength.
@@ -61,9 +66,15 @@ def _texts(node):
 
 def in_policies(template):
     """The parameters whose values are in a policy of the template."""
-    properties = [each.get("Properties", {}) for each in template["Resources"].values() if each["Type"] in COLLECTORS]
-    documents = [value for each in properties for key, value in each.items()
-                 if key not in ("ManagedPolicyArns", "PermissionsBoundary", "Tags", "TargetIds")]
+    properties = [
+        each.get("Properties", {}) for each in template["Resources"].values() if each["Type"] in COLLECTORS
+    ]
+    documents = [
+        value
+        for each in properties
+        for key, value in each.items()
+        if key not in ("ManagedPolicyArns", "PermissionsBoundary", "Tags", "TargetIds")
+    ]
     return template["Parameters"].keys() & set(_texts(documents))
 
 
@@ -75,7 +86,7 @@ def longest(path, name, declaration, partition):
     if (path.stem, name) in LISTS:
         number, member = LISTS[path.stem, name]
         return ",".join([member.format(**words)] * number)
-    if "[0-9]{12}" == declaration.get("AllowedPattern", "").strip("()?"):
+    if declaration.get("AllowedPattern", "").strip("()?") == "[0-9]{12}":
         return ACCOUNT
     return BEGINNINGS.get(name, "").format(**words).ljust(declaration.get("MaxLength", 63), "a")
 
@@ -85,7 +96,8 @@ def template_of(path):
 
 
 def variants(path):
-    """Values to try: none, and each optional one left out or chosen otherwise. A default may make a longer policy."""
+    """Values to try: none, and each optional one left out or chosen otherwise. A default may make a longer
+    policy."""
     template = template_of(path)
     yield {}
     for name, declaration in template["Parameters"].items():
@@ -99,7 +111,13 @@ def deployed(path, partition, **given):
     template = template_of(path)
     switched_on = scene.stacks()[path.stem].deployed.values
     values = {name: ",".join(as_list(switched_on[name])) for name in template["Parameters"]}
-    values |= {name: longest(path, name, template["Parameters"][name], partition) for name in in_policies(template)} | given
-    found = Deployed(PARTITIONS[partition], template, STACK_NAME, attributes=ATTRIBUTES, partition=partition, **values)
-    found.values["AWS::StackId"] = f"arn:{partition}:cloudformation:{found.region}:{ACCOUNT}:stack/{STACK_NAME}/{'0' * 36}"
+    values |= {
+        name: longest(path, name, template["Parameters"][name], partition) for name in in_policies(template)
+    } | given
+    found = Deployed(
+        PARTITIONS[partition], template, STACK_NAME, attributes=ATTRIBUTES, partition=partition, **values
+    )
+    found.values["AWS::StackId"] = (
+        f"arn:{partition}:cloudformation:{found.region}:{ACCOUNT}:stack/{STACK_NAME}/{'0' * 36}"
+    )
     return Stack(path.stem, found)

@@ -1,7 +1,14 @@
 """A clone from an instance in another account: clone-instance.yaml there, clone-role.yaml here."""
 
 from tests.policies.scene import (
-    EXTERNAL_ID, FOREIGN_REPOSITORY, INSTANCES, KEY_OF_FOREIGN_REPOSITORIES, UNNAMED, REPOSITORIES, VPC_ENDPOINT)
+    EXTERNAL_ID,
+    FOREIGN_REPOSITORY,
+    INSTANCES,
+    KEY_OF_FOREIGN_REPOSITORIES,
+    REPOSITORIES,
+    UNNAMED,
+    VPC_ENDPOINT,
+)
 from tests.policies.tables import ASSUME, LAMBDA, THROUGH_CODECOMMIT, anybody, role
 from tests.templates.deployed import REGION
 
@@ -21,28 +28,68 @@ MAY = [
 ]
 
 MAY_NOT = [
-    *[(service, ASSUME, INSTANCE_ROLE, {}) for service in (LAMBDA, "ecs-tasks.amazonaws.com", "ssm.amazonaws.com")],
+    *[
+        (service, ASSUME, INSTANCE_ROLE, {})
+        for service in (LAMBDA, "ecs-tasks.amazonaws.com", "ssm.amazonaws.com")
+    ],
     # Without the external ID, with another one, with one that begins like it, or in other letters.
-    *[(INSTANCE_ROLE, ASSUME, CLONE_ROLE, keys) for keys in (
-        {}, {"sts:ExternalId": ""}, {"sts:ExternalId": "another"}, {"sts:ExternalId": EXTERNAL_ID + "2"}, {"sts:ExternalId": EXTERNAL_ID.upper()},
-        {"sts:ExternalId": "*"})],
+    *[
+        (INSTANCE_ROLE, ASSUME, CLONE_ROLE, keys)
+        for keys in (
+            {},
+            {"sts:ExternalId": ""},
+            {"sts:ExternalId": "another"},
+            {"sts:ExternalId": EXTERNAL_ID + "2"},
+            {"sts:ExternalId": EXTERNAL_ID.upper()},
+            {"sts:ExternalId": "*"},
+        )
+    ],
     # With the external ID, but not with that role.
-    *[(anybody(who), ASSUME, CLONE_ROLE, WITH_THE_WORD) for who in (
-        role(INSTANCES, "administrator"), role(INSTANCES, "role-dev2-clone"), role(INSTANCES, "role-dev-clone2"),
-        f"arn:aws:iam::{INSTANCES}:user/role-dev-clone", f"arn:aws:iam::{INSTANCES}:root",
-        role(UNNAMED, "role-dev-clone"), role(REPOSITORIES, "administrator"), role(REPOSITORIES, "role-dev-clone"))],
+    *[
+        (anybody(who), ASSUME, CLONE_ROLE, WITH_THE_WORD)
+        for who in (
+            role(INSTANCES, "administrator"),
+            role(INSTANCES, "role-dev2-clone"),
+            role(INSTANCES, "role-dev-clone2"),
+            f"arn:aws:iam::{INSTANCES}:user/role-dev-clone",
+            f"arn:aws:iam::{INSTANCES}:root",
+            role(UNNAMED, "role-dev-clone"),
+            role(REPOSITORIES, "administrator"),
+            role(REPOSITORIES, "role-dev-clone"),
+        )
+    ],
     # The instance assumes one role and does nothing else.
-    *[(INSTANCE_ROLE, ASSUME, other, WITH_THE_WORD) for other in (CLONE_ROLE + "2", role(REPOSITORIES, "role-dev-codecommit-source"))],
+    *[
+        (INSTANCE_ROLE, ASSUME, other, WITH_THE_WORD)
+        for other in (CLONE_ROLE + "2", role(REPOSITORIES, "role-dev-codecommit-source"))
+    ],
     (INSTANCE_ROLE, "codecommit:GitPull codecommit:GetRepository", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
     (INSTANCE_ROLE, "s3:GetObject ssm:GetParameter ec2:DescribeInstances iam:PassRole", "*", {}),
     # Reads only that repository, and only with that role.
-    *[(CLONE_ROLE, "codecommit:GitPull", FOREIGN_REPOSITORY, keys) for keys in ({}, {"aws:SourceVpce": "vpce-0999"})],
-    *[(CLONE_ROLE, "codecommit:GitPull codecommit:GetRepository", other, THROUGH_THE_ENDPOINT) for other in (
-        FOREIGN_REPOSITORY + "2", FOREIGN_REPOSITORY.replace("shop", "site"), FOREIGN_REPOSITORY.replace(REGION, "us-east-1"),
-        FOREIGN_REPOSITORY.replace(REPOSITORIES, INSTANCES))],
+    *[
+        (CLONE_ROLE, "codecommit:GitPull", FOREIGN_REPOSITORY, keys)
+        for keys in ({}, {"aws:SourceVpce": "vpce-0999"})
+    ],
+    *[
+        (CLONE_ROLE, "codecommit:GitPull codecommit:GetRepository", other, THROUGH_THE_ENDPOINT)
+        for other in (
+            FOREIGN_REPOSITORY + "2",
+            FOREIGN_REPOSITORY.replace("shop", "site"),
+            FOREIGN_REPOSITORY.replace(REGION, "us-east-1"),
+            FOREIGN_REPOSITORY.replace(REPOSITORIES, INSTANCES),
+        )
+    ],
     # Uses the key only to read these repositories.
-    *[(CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES, keys) for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})],
+    *[
+        (CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES, keys)
+        for keys in ({}, {"kms:ViaService": f"s3.{REGION}.amazonaws.com"})
+    ],
     (CLONE_ROLE, DECRYPT, KEY_OF_FOREIGN_REPOSITORIES.replace("repositories", "other"), THROUGH_CODECOMMIT),
     # And without the role, not from the account that may assume it.
-    (anybody(role(INSTANCES, "administrator")), "codecommit:GitPull", FOREIGN_REPOSITORY, THROUGH_THE_ENDPOINT),
+    (
+        anybody(role(INSTANCES, "administrator")),
+        "codecommit:GitPull",
+        FOREIGN_REPOSITORY,
+        THROUGH_THE_ENDPOINT,
+    ),
 ]

@@ -9,7 +9,16 @@ from functools import cache
 from tests.policies.collected import ADMINISTRATOR, Stack
 from tests.policies.world import World
 from tests.templates import named
-from tests.templates.deployed import ACCOUNT, BOUNDARY, REGION, TEMPLATE, TEMPLATES, Deployed, source, translated
+from tests.templates.deployed import (
+    ACCOUNT,
+    BOUNDARY,
+    REGION,
+    TEMPLATE,
+    TEMPLATES,
+    Deployed,
+    source,
+    translated,
+)
 
 PIPELINES = ACCOUNT
 REPOSITORIES = "111122223333"
@@ -33,7 +42,9 @@ TRIGGERED = f"arn:aws:lambda:{REGION}:{PIPELINES}:function:lambda-dev-triggered"
 
 def deploy(name, account=PIPELINES, region=REGION, attributes=None, **parameters):
     template = source(TEMPLATES / f"{name}.yaml")
-    return Stack(name, Deployed(region, template, f"{name}-dev", account, attributes, **{"EnvID": "dev", **parameters}))
+    return Stack(
+        name, Deployed(region, template, f"{name}-dev", account, attributes, **{"EnvID": "dev", **parameters})
+    )
 
 
 def boundary_of(account):
@@ -48,37 +59,98 @@ def stacks():
     key = artifacts.deployed.arn("ArtifactKey")
     elsewhere = {"PipelineAccountId": PIPELINES, "ArtifactBucketName": bucket, "ArtifactKeyArn": key}
     found = [
-        Stack("template", Deployed(
-            template=translated(), EnvID="dev", PermissionsBoundaryArn=BOUNDARY, DeployedRoles="Bounded",
-            MirrorSecretKmsKeyArn=named.KEY, GitLabTokenKmsKeyArn=named.TOKEN_KEY,
-            SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}", ArtifactKeyArns=key,
-            ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
-            ApprovalTopicArn=named.APPROVAL_TOPIC, FunctionApprovals="GitLab",
-            BuildParameterNames="/build/dev/*", BuildSecretNames="build/dev/*", BuildImageNames="shop*", **named.IN_A_VPC)),
-        deploy("project", ProjectID="shop", PermissionsBoundaryArn=BOUNDARY,
-               attributes={"Pipeline.RepositoryArn": f"arn:aws:codecommit:{REGION}:{PIPELINES}:codecommit-dev-cfn-shop"}),
+        Stack(
+            "template",
+            Deployed(
+                template=translated(),
+                EnvID="dev",
+                PermissionsBoundaryArn=BOUNDARY,
+                DeployedRoles="Bounded",
+                MirrorSecretKmsKeyArn=named.KEY,
+                GitLabTokenKmsKeyArn=named.TOKEN_KEY,
+                SourceRoleArns=f"{SOURCE_ROLE},{IMAGE_ROLE}",
+                ArtifactKeyArns=key,
+                ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
+                ApprovalTopicArn=named.APPROVAL_TOPIC,
+                FunctionApprovals="GitLab",
+                BuildParameterNames="/build/dev/*",
+                BuildSecretNames="build/dev/*",
+                BuildImageNames="shop*",
+                **named.IN_A_VPC,
+            ),
+        ),
+        deploy(
+            "project",
+            ProjectID="shop",
+            PermissionsBoundaryArn=BOUNDARY,
+            attributes={
+                "Pipeline.RepositoryArn": f"arn:aws:codecommit:{REGION}:{PIPELINES}:codecommit-dev-cfn-shop"
+            },
+        ),
         deploy("pipeline", ProjectID="shop"),
         artifacts,
-        deploy("cross-account-repository", REPOSITORIES, RepositoryArns=FOREIGN_REPOSITORY,
-               RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES, PermissionsBoundaryArn=boundary_of(REPOSITORIES),
-               FurtherRoleArns=f"arn:aws:iam::{PIPELINES}:role/role-dev-codepipeline-s3-site", **elsewhere),
+        deploy(
+            "cross-account-repository",
+            REPOSITORIES,
+            RepositoryArns=FOREIGN_REPOSITORY,
+            RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES,
+            PermissionsBoundaryArn=boundary_of(REPOSITORIES),
+            FurtherRoleArns=f"arn:aws:iam::{PIPELINES}:role/role-dev-codepipeline-s3-site",
+            **elsewhere,
+        ),
         deploy("cross-account-image", IMAGES, PermissionsBoundaryArn=boundary_of(IMAGES), **elsewhere),
-        deploy("cross-account-s3", ProjectID="site", RepositoryAccountId=REPOSITORIES, RepositoryName="shop",
-               BranchName="development", ArtifactBucketName=bucket, ArtifactKeyArn=key, DeployBucketName=SITE,
-               PermissionsBoundaryArn=BOUNDARY),
-        deploy("clone-role", REPOSITORIES, InstanceAccountId=INSTANCES, ExternalId=EXTERNAL_ID, VpcEndpointIds=VPC_ENDPOINT,
-               RepositoryArns=FOREIGN_REPOSITORY, RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES,
-               PermissionsBoundaryArn=boundary_of(REPOSITORIES)),
-        deploy("clone-instance", INSTANCES, RepositoryAccountId=REPOSITORIES, ExternalId=EXTERNAL_ID,
-               PermissionsBoundaryArn=boundary_of(INSTANCES)),
+        deploy(
+            "cross-account-s3",
+            ProjectID="site",
+            RepositoryAccountId=REPOSITORIES,
+            RepositoryName="shop",
+            BranchName="development",
+            ArtifactBucketName=bucket,
+            ArtifactKeyArn=key,
+            DeployBucketName=SITE,
+            PermissionsBoundaryArn=BOUNDARY,
+        ),
+        deploy(
+            "clone-role",
+            REPOSITORIES,
+            InstanceAccountId=INSTANCES,
+            ExternalId=EXTERNAL_ID,
+            VpcEndpointIds=VPC_ENDPOINT,
+            RepositoryArns=FOREIGN_REPOSITORY,
+            RepositoryKmsKeyArn=KEY_OF_FOREIGN_REPOSITORIES,
+            PermissionsBoundaryArn=boundary_of(REPOSITORIES),
+        ),
+        deploy(
+            "clone-instance",
+            INSTANCES,
+            RepositoryAccountId=REPOSITORIES,
+            ExternalId=EXTERNAL_ID,
+            PermissionsBoundaryArn=boundary_of(INSTANCES),
+        ),
         deploy("people"),
         deploy("deployment", PermissionsBoundaryArn=BOUNDARY),
-        deploy("branch-protection", TargetIds=PIPELINES, ApproverArns=APPROVER, ExemptPrincipalArns="arn:aws:iam::*:role/emergency"),
+        deploy(
+            "branch-protection",
+            TargetIds=PIPELINES,
+            ApproverArns=APPROVER,
+            ExemptPrincipalArns="arn:aws:iam::*:role/emergency",
+        ),
         deploy("repository", ProjectID="site", TriggerFunctionArn=TRIGGERED),
-        deploy("notifications", ProjectID="shop", SlackWorkspaceId="T0123", SlackChannelId="C0123", TeamId=TEAM, TeamsTenantId=TEAM,
-               TeamsChannelId="19%3Ashop%40thread.tacv2", PermissionsBoundaryArn=BOUNDARY, EmailAddress="team@example.com"),
+        deploy(
+            "notifications",
+            ProjectID="shop",
+            SlackWorkspaceId="T0123",
+            SlackChannelId="C0123",
+            TeamId=TEAM,
+            TeamsTenantId=TEAM,
+            TeamsChannelId="19%3Ashop%40thread.tacv2",
+            PermissionsBoundaryArn=BOUNDARY,
+            EmailAddress="team@example.com",
+        ),
         deploy("replica", region=REPLICA_REGION, ProjectID="shop", SourceRegion=REGION),
-        deploy("replication", ProjectID="shop", ReplicaRegion=REPLICA_REGION, PermissionsBoundaryArn=BOUNDARY),
+        deploy(
+            "replication", ProjectID="shop", ReplicaRegion=REPLICA_REGION, PermissionsBoundaryArn=BOUNDARY
+        ),
     ]
     return {stack.name: stack for stack in found}
 
@@ -95,7 +167,10 @@ def world_with(other):
 
 def _world_of(deployments):
     policies = tuple(policy for stack in deployments for policy in stack.policies())
-    buckets, boundaries = [(f"arn:aws:s3:::{SITE}", PIPELINES), (named.SECOND_BUCKET, PIPELINES), (UPLOADS, PIPELINES)], []
+    buckets, boundaries = (
+        [(f"arn:aws:s3:::{SITE}", PIPELINES), (named.SECOND_BUCKET, PIPELINES), (UPLOADS, PIPELINES)],
+        [],
+    )
     for stack in deployments:
         deployed = stack.deployed
         for name, properties in deployed.everything().items():

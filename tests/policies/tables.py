@@ -5,7 +5,7 @@ by all policies of both sides. Rows of MAY_NOT have to be denied.
 """
 
 from tests.local.policies.source_keys import ACCOUNT, ARN, source_keys
-from tests.policies.scene import UNNAMED, PIPELINES
+from tests.policies.scene import PIPELINES, UNNAMED
 from tests.templates.deployed import REGION
 
 BUILDS, EVENTS, LAMBDA = "codebuild.amazonaws.com", "events.amazonaws.com", "lambda.amazonaws.com"
@@ -35,14 +35,29 @@ def anybody(arn):
 # The environment's roles, and the project shop.
 FUNCTION_ROLE, PROVISIONING_ROLE, PIPELINE_ROLE, BUILD_ROLE, DEPLOY_ROLE, REVIEW_ROLE = [
     role(PIPELINES, f"role-dev-{name}")
-    for name in ("cfn-gitops", "cfn-gitops-provisioning", "codepipeline-cfn", "codebuild-cfn", "codedeploy-cfn", "review-codebuild-cfn")]
+    for name in (
+        "cfn-gitops",
+        "cfn-gitops-provisioning",
+        "codepipeline-cfn",
+        "codebuild-cfn",
+        "codedeploy-cfn",
+        "review-codebuild-cfn",
+    )
+]
 ADMINISTRATOR = anybody(role(PIPELINES, "administrator"))
 FUNCTION = regional("lambda", "function:cfn-gitops-dev")
 BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{PIPELINES}-{REGION}"
-REPOSITORY, FIRST_REPOSITORY = [regional("codecommit", f"codecommit-dev-cfn-{name}") for name in ("shop", "infra")]
+REPOSITORY, FIRST_REPOSITORY = [
+    regional("codecommit", f"codecommit-dev-cfn-{name}") for name in ("shop", "infra")
+]
 PIPELINE = regional("codepipeline", "codepipeline-dev-cfn-shop")
-DEPLOYED_STACK, PIPELINE_STACK = [regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")]
-FIRST_MIRROR, MIRROR = user(PIPELINES, "user-dev-codecommit-mirroring"), user(PIPELINES, "user-dev-shop-mirror")
+DEPLOYED_STACK, PIPELINE_STACK = [
+    regional("cloudformation", f"stack/{name}-dev-shop/0a1b") for name in ("cfnstack", "gitops")
+]
+FIRST_MIRROR, MIRROR = (
+    user(PIPELINES, "user-dev-codecommit-mirroring"),
+    user(PIPELINES, "user-dev-shop-mirror"),
+)
 PASSWORD = regional("secretsmanager", "secret:codecommit-mirror/user-dev-shop-mirror-AbC123")
 OUTPUT_OF_A_REVIEW = f"{BUCKET}/review/shop/0a1b/template.yaml"
 # The change set of the pipeline itself, which waits for an approval.
@@ -58,16 +73,18 @@ def from_source(account, arn=None):
 def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others=(), demands=None):
     """Rows for a role, queue, topic or function that one service may use, for one source of one account.
 
-    `others` are sources that it must not serve. `demands` are the keys that the policy requires in the request. By
-    default a role's trust policy requires both, and another resource's policy the source's ARN, which holds the
-    account. With none, the policy denies only a request that names another account.
+    `others` are sources that it must not serve. `demands` are the keys that the policy requires in the
+    request. By default a role's trust policy requires both, and another resource's policy the source's ARN,
+    which holds the account. With none, the policy denies only a request that names another account.
     """
     if demands is None:
         demands = ((ACCOUNT, ARN) if action == ASSUME else (ARN,)) if source else (ACCOUNT,)
     complete = from_source(account, source)
     as_sent = source_keys(service, action, source, account)
     # A service that later sends both keys is still allowed.
-    may = [(service, action, lent, keys) for keys in ([as_sent, complete] if as_sent != complete else [complete])]
+    may = [
+        (service, action, lent, keys) for keys in ([as_sent, complete] if as_sent != complete else [complete])
+    ]
     may_not = [
         # A source of another account, for any account key of the request.
         *[(service, action, lent, from_source(account, other)) for other in others],
@@ -83,7 +100,9 @@ def lent_to_a_service(service, lent, account, source=None, action=ASSUME, others
         # Only the service may assume the role, not even the account's administrator.
         may_not.append((anybody(role(account, "administrator")), action, lent, complete))
     for key in demands:
-        may_not.append((service, action, lent, {name: value for name, value in complete.items() if name != key}))
+        may_not.append(
+            (service, action, lent, {name: value for name, value in complete.items() if name != key})
+        )
     if demands:
         may_not.append((service, action, lent, {}))
     if not demands and as_sent:

@@ -19,7 +19,12 @@ from tests.templates.test_handlers import ELSEWHERE, NOT_GRANTED, permissions
 
 WITH_EVERYTHING = allowed.deploy_role(*allowed.statements())
 # A name of the reader's own, in each environment.
-OWN = {TABLE: "table-{}-orders", BUCKET: "bucket-{}-orders", QUEUE: "queue-{}-orders", TOPIC: "topic-{}-orders"}
+OWN = {
+    TABLE: "table-{}-orders",
+    BUCKET: "bucket-{}-orders",
+    QUEUE: "queue-{}-orders",
+    TOPIC: "topic-{}-orders",
+}
 NAMED = [each for each, (_, arn) in allowed.TYPES.items() if arn in OWN]
 FUNCTION, OTHERS_FUNCTION = named.function("cfnstack-dev-shop-X"), named.function("cfnstack-prd-shop-X")
 
@@ -44,10 +49,19 @@ def test_policy_allows_both_forms_of_a_name_and_no_other(resource_type):
 
 
 def test_policies_do_not_reach_what_cfn_gitops_uses():
-    actions = {action for statement in allowed.statements().values() if statement["Resource"] != "*"
-               for action in as_list(statement["Action"])}
-    for resource in (named.BUCKET, named.FOREIGN_BUCKET, TOPIC.format("sns-dev-notifications"), named.APPROVAL_TOPIC,
-                     QUEUE.format("sqs-dev-forward-1")):
+    actions = {
+        action
+        for statement in allowed.statements().values()
+        if statement["Resource"] != "*"
+        for action in as_list(statement["Action"])
+    }
+    for resource in (
+        named.BUCKET,
+        named.FOREIGN_BUCKET,
+        TOPIC.format("sns-dev-notifications"),
+        named.APPROVAL_TOPIC,
+        QUEUE.format("sqs-dev-forward-1"),
+    ):
         service = resource.split(":")[2]
         wanted = {action for action in actions if action.startswith(f"{service}:") and "*" not in action}
         assert wanted and denied(WITH_EVERYTHING, wanted, resource) == wanted
@@ -61,20 +75,25 @@ def test_every_api_of_the_account_is_reached_and_nothing_else():
         assert denied(WITH_EVERYTHING, actions, API + other) == actions
 
 
-@pytest.mark.parametrize(("principal", "function", "is_allowed"), [
-    *[(f"{service}.amazonaws.com", FUNCTION, True) for service in ("apigateway", "events", "s3", "sns")],
-    ("apigateway.amazonaws.com", named.function("lambda-dev-shop"), True),
-    ("apigateway.amazonaws.com", OTHERS_FUNCTION, False),
-    ("apigateway.amazonaws.com", named.function("cfn-gitops-dev"), False),
-    (scene.UNNAMED, FUNCTION, False),
-    ("*", FUNCTION, False),
-])
+@pytest.mark.parametrize(
+    ("principal", "function", "is_allowed"),
+    [
+        *[(f"{service}.amazonaws.com", FUNCTION, True) for service in ("apigateway", "events", "s3", "sns")],
+        ("apigateway.amazonaws.com", named.function("lambda-dev-shop"), True),
+        ("apigateway.amazonaws.com", OTHERS_FUNCTION, False),
+        ("apigateway.amazonaws.com", named.function("cfn-gitops-dev"), False),
+        (scene.UNNAMED, FUNCTION, False),
+        ("*", FUNCTION, False),
+    ],
+)
 def test_only_services_get_permission_to_invoke(principal, function, is_allowed):
     refused = denied(WITH_EVERYTHING, {"lambda:AddPermission"}, function, {"lambda:Principal": principal})
     assert bool(refused) != is_allowed
 
 
-@pytest.mark.parametrize("function", [OTHERS_FUNCTION, named.function("orders"), named.function("cfn-gitops-dev")])
+@pytest.mark.parametrize(
+    "function", [OTHERS_FUNCTION, named.function("orders"), named.function("cfn-gitops-dev")]
+)
 def test_mapping_invokes_no_other_function(function):
     keys = {"lambda:FunctionArn": function}
     assert denied(WITH_EVERYTHING, {"lambda:CreateEventSourceMapping"}, "*", keys)
@@ -84,9 +103,13 @@ def test_mapping_invokes_no_other_function(function):
 
 def test_every_action_is_a_handlers_and_wildcards_are_reads():
     handlers = {"lambda:AddPermission"}.union(*map(permissions, allowed.TYPES))
-    for action in {action for statement in allowed.statements().values() for action in as_list(statement["Action"])}:
+    for action in {
+        action for statement in allowed.statements().values() for action in as_list(statement["Action"])
+    }:
         assert fnmatch.filter(handlers, action), action
-        assert "*" not in action or not fnmatch.filter(vocabulary.changes(action.split(":")[0]), action), action
+        assert "*" not in action or not fnmatch.filter(vocabulary.changes(action.split(":")[0]), action), (
+            action
+        )
 
 
 def test_all_statements_fit_into_one_policy():
@@ -108,7 +131,9 @@ def test_example_is_accepted_by_cfn_lint(tmp_path):
 
 def test_role_of_the_example_does_what_its_policies_allow(tmp_path):
     table = TABLE.format("cfnstack-dev-shop-Orders-X")
-    stack = Deployed(template=source(example(tmp_path)), attributes={"Orders.Arn": table}, EnvID="dev", Commit="0" * 40)
+    stack = Deployed(
+        template=source(example(tmp_path)), attributes={"Orders.Arn": table}, EnvID="dev", Commit="0" * 40
+    )
     properties = stack.properties("OrdersRole")
     assert properties["PermissionsBoundary"] == DEPLOYED_BOUNDARY
     boundary = scene.stacks()["template"].deployed.properties("DeployedRolesBoundary")["PolicyDocument"]

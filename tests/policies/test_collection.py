@@ -26,4 +26,6 @@ def test_given_boundary_is_set_on_every_user_and_role(name):
     deployed = scene.stacks()[name].deployed
     made = [each for each in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User") if deployed.is_made(each)]
     expected = scene.boundary_of(deployed.account)
-    assert {each: deployed.properties(each).get("PermissionsBoundary") for each in made} == dict.fromkeys(made, expected)
+    assert {each: deployed.properties(each).get("PermissionsBoundary") for each in made} == dict.fromkeys(
+        made, expected
+    )

@@ -8,10 +8,19 @@ from tests.policies.tables import DEPLOY_ROLE, regional, role
 from tests.templates.deployed import Deployed
 
 BROAD = ["PowerUserAccess", "AdministratorAccess"]
-@pytest.mark.parametrize("given", ["", "arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B"])
+
+
+@pytest.mark.parametrize(
+    "given", ["", "arn:aws:iam::aws:policy/A", "arn:aws:iam::aws:policy/A,arn:aws:iam::aws:policy/B"]
+)
 def test_deploy_role_has_its_policy_and_those_of_the_parameter(given):
-    attached = Deployed(EnvID="dev", DeployPolicyArns=given).properties("CodeDeployCFnRole")["ManagedPolicyArns"]
-    assert attached == [f"arn:aws:iam::{PIPELINES}:policy/policy-dev-codedeploy-cfn", *(given.split(",") if given else [])]
+    attached = Deployed(EnvID="dev", DeployPolicyArns=given).properties("CodeDeployCFnRole")[
+        "ManagedPolicyArns"
+    ]
+    assert attached == [
+        f"arn:aws:iam::{PIPELINES}:policy/policy-dev-codedeploy-cfn",
+        *(given.split(",") if given else []),
+    ]
 
 
 # docs/concepts/security/deployed-template.md names these calls: no statement of a role can deny them.

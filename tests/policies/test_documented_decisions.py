@@ -1,6 +1,5 @@
 """The evaluator decides as AWS documents."""
 
-
 import pytest
 
 from tests.local.policies.evaluation import decide
@@ -9,7 +8,9 @@ from tests.policies.documented_decisions import ACCOUNT, FACTS, ROWS, caller, do
 
 def decided(fact, row):
     policy = document(fact["policy"], fact.get("version", "2012-10-17")) if "policy" in fact else None
-    return decide(caller(fact, row), row["action"], row["resource"], fact.get("owner", ACCOUNT), policy, row.get("keys"))
+    return decide(
+        caller(fact, row), row["action"], row["resource"], fact.get("owner", ACCOUNT), policy, row.get("keys")
+    )
 
 
 def name(fact, row):
@@ -23,5 +24,7 @@ def test_it_decides_as_aws_documents(fact, row):
 
 
 def test_every_fact_cites_its_aws_page():
-    assert [fact["fact"] for fact in FACTS if not fact["source"].startswith("https://docs.aws.amazon.com/")] == []
+    assert [
+        fact["fact"] for fact in FACTS if not fact["source"].startswith("https://docs.aws.amazon.com/")
+    ] == []
     assert len({fact["fact"] for fact in FACTS}) == len(FACTS) >= 50

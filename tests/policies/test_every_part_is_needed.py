@@ -1,7 +1,7 @@
 """Every part of a policy is needed by a row of a table.
 
-Each statement, action, resource, principal, condition and value is removed in turn. Then a row of MAY has to be
-denied, or a row of MAY_NOT allowed. This also finds a policy that has no rows.
+Each statement, action, resource, principal, condition and value is removed in turn. Then a row of MAY has to
+be denied, or a row of MAY_NOT allowed. This also finds a policy that has no rows.
 """
 
 import copy
@@ -26,7 +26,11 @@ def smaller_policies(document):
     for number, statement in enumerate(statements):
         sid = statement.get("Sid", f"statement {number + 1}")
         for what, changed in _of_statement(statement):
-            rest = [changed if index == number else other for index, other in enumerate(statements) if index != number or changed]
+            rest = [
+                changed if index == number else other
+                for index, other in enumerate(statements)
+                if index != number or changed
+            ]
             yield f"{sid}: {what}", number, changed, {**document, "Statement": rest}
 
 
@@ -94,7 +98,9 @@ def calls_that_see(policy):
 def is_concerned(call, statement):
     _, action, resource, _ = call
     # The variables in a resource, and the user and the build of the tables that they stand for.
-    return concerns(statement, "2012-10-17", Request(action, resource, {"aws:username": "alice", "aws:userid": A_BUILD}))
+    return concerns(
+        statement, "2012-10-17", Request(action, resource, {"aws:username": "alice", "aws:userid": A_BUILD})
+    )
 
 
 def unnoticed(policy):
@@ -104,7 +110,8 @@ def unnoticed(policy):
         before = statements(policy)[number]
         changed = scene.world().with_(policy, document)
         is_about_conditions = after and all(before.get(key) == after.get(key) for key in _LISTS)
-        # A smaller statement changes decisions only of calls that it applied to, and a smaller exception also those of others.
+        # A smaller statement changes decisions only of calls that it applied to, and a smaller exception also
+        # those of others.
         has_exception = not {"NotAction", "NotResource"}.isdisjoint(before)
         for (call, decision), is_near in zip(calls, concerned[number], strict=True):
             if not is_near and not has_exception:
@@ -124,45 +131,73 @@ _TWO_FORMS = "the pattern for a missing secret also matches an existing one, bec
 _BY_ITS_NAME = "this bucket also has a name that is denied; the second bucket in the parameter does not"
 SPARE = {
     "template/FunctionRole/policy-dev-cfn-gitops": {
-        "SecretsOfTheMirrors: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
-        "MarksOfDeletions: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:cfn-gitops-dev/deletions/*-??????": _TWO_FORMS,
-        "RepositoriesOfMirrorsAndPipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
-        "SourcesOfOtherAccounts: Resource arn:aws:iam::444455556666:role/role-dev-ecr-source": "one parameter for both kinds of role; "
-        "an image's role does not trust the function, which makes no call there",
+        "SecretsOfTheMirrors: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": (  # noqa: E501
+            _TWO_FORMS
+        ),
+        "MarksOfDeletions: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:cfn-gitops-dev/deletions/*-??????": (  # noqa: E501
+            _TWO_FORMS
+        ),
+        "RepositoriesOfMirrorsAndPipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": (  # noqa: E501
+            _BY_A_PARAMETER
+        ),
+        "SourcesOfOtherAccounts: Resource arn:aws:iam::444455556666:role/role-dev-ecr-source": (
+            "one parameter for both kinds of role; "
+            "an image's role does not trust the function, which makes no call there"
+        ),
     },
     "template/FunctionReadPolicy": {
-        "SecretsOfTheMirrorsDescribed: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
-        "BranchesOfMirrorsAndPipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
+        "SecretsOfTheMirrorsDescribed: Resource arn:aws:secretsmanager:eu-central-1:123456789012:secret:codecommit-mirror/user-dev-*-??????": (  # noqa: E501
+            _TWO_FORMS
+        ),
+        "BranchesOfMirrorsAndPipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": (  # noqa: E501
+            _BY_A_PARAMETER
+        ),
     },
     "template/ReadFunctionRole/policy-dev-cfn-gitops-read-function": {
-        "CommitsOfThePipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
+        "CommitsOfThePipelines: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": (
+            _BY_A_PARAMETER
+        ),
     },
     "template/FunctionChangeSetsPolicy": {
         "DeployedStacksStay: the whole statement": "only with an added policy: test_change_sets.py",
     },
     "template/ReviewCodeBuildCFnPolicy": {
-        "SourceOfTheBuilds: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
+        "SourceOfTheBuilds: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": (
+            _BY_A_PARAMETER
+        ),
     },
     "template/CodeDeployCFnRole/policy-dev-codedeploy-cfn-limits": {
         f"BucketsAndKeysStay: Resource {FOREIGN_BUCKET}*": _BY_ITS_NAME,
-        "MachineryStays: Resource arn:aws:iam::123456789012:policy/boundary": "only for a boundary that CloudFormation named after "
-        "a pipeline's stack: every other policy stays by NothingElseInIam",
+        "MachineryStays: Resource arn:aws:iam::123456789012:policy/boundary": (
+            "only for a boundary that CloudFormation named after "
+            "a pipeline's stack: every other policy stays by NothingElseInIam"
+        ),
     },
     "template/DeployedRolesBoundary": {
         # Statements without Sids.
         f"statement 13: Resource {FOREIGN_BUCKET}*": _BY_ITS_NAME,
-        "statement 9: Resource arn:*:cloudformation:*:*:stack/cfn-gitops-dev/*": "this stack may have another name",
-        "statement 6: StringEqualsIfExists aws:ResourceAccount": "no role here trusts the whole account: test_deployed_roles.py",
+        "statement 9: Resource arn:*:cloudformation:*:*:stack/cfn-gitops-dev/*": (
+            "this stack may have another name"
+        ),
+        "statement 6: StringEqualsIfExists aws:ResourceAccount": (
+            "no role here trusts the whole account: test_deployed_roles.py"
+        ),
     },
     "template/CodePipelineCFnPolicy": {
         "Source: Resource arn:aws:codecommit:eu-central-1:123456789012:codecommit-dev-cfn-*": _BY_A_PARAMETER,
     },
-    "template/EnvIDGuard": {"NoEffect: the whole statement": "attached to no identity: its name stops changes of EnvID"},
+    "template/EnvIDGuard": {
+        "NoEffect: the whole statement": "attached to no identity: its name stops changes of EnvID"
+    },
     "people/BranchProtectionPolicy": {
-        "NobodyReadsItsPassword: Resource arn:aws:secretsmanager:*:123456789012:secret:codecommit-mirror/*-??????": _TWO_FORMS,
+        "NobodyReadsItsPassword: Resource arn:aws:secretsmanager:*:123456789012:secret:codecommit-mirror/*-??????": (  # noqa: E501
+            _TWO_FORMS
+        ),
     },
     "branch-protection/BranchProtection": {
-        "NobodyTakesThemAwayOrBecomesTheMirror: Resource arn:aws:secretsmanager:*:*:secret:codecommit-mirror/user-dev-*-??????": _TWO_FORMS,
+        "NobodyTakesThemAwayOrBecomesTheMirror: Resource arn:aws:secretsmanager:*:*:secret:codecommit-mirror/user-dev-*-??????": (  # noqa: E501
+            _TWO_FORMS
+        ),
     },
 }
 

@@ -1,4 +1,5 @@
-"""The approvals of the function, with each value of the parameter FunctionApprovals, and which tags invoke it."""
+"""The approvals of the function, with each value of the parameter FunctionApprovals, and which tags invoke
+it."""
 
 import pytest
 
@@ -11,10 +12,17 @@ from tests.templates.test_cross_account_guards import matches, push
 
 APPROVE = "codepipeline:PutApprovalResult"
 OWN = f"{PIPELINE}/Deploy/Approval"
-OTHERS = [regional("codepipeline", other) for other in (
-    # Without a change set there is nothing to read.
-    "codepipeline-dev-cfn-shop/Approval/Approval", "codepipeline-dev-cfn-shop/Deploy/Other", "codepipeline-dev-cfn-shop",
-    "codepipeline-prd-cfn-shop/Deploy/Approval", "codepipeline-dev-cfn-shop/Deploy")]
+OTHERS = [
+    regional("codepipeline", other)
+    for other in (
+        # Without a change set there is nothing to read.
+        "codepipeline-dev-cfn-shop/Approval/Approval",
+        "codepipeline-dev-cfn-shop/Deploy/Other",
+        "codepipeline-dev-cfn-shop",
+        "codepipeline-prd-cfn-shop/Deploy/Approval",
+        "codepipeline-dev-cfn-shop/Deploy",
+    )
+]
 VALUES = ["Denied", "NoChanges", "GitLab"]
 KEY = "dev/shop/0123456789abcdef"
 ANY = regional("codecommit", "any-name")
@@ -25,8 +33,10 @@ def environment(**parameters):
 
 
 # claim: function-approves-only-what-the-parameter-allows
-@pytest.mark.parametrize(("parameters", "approved"), [({}, []), *[
-    ({"FunctionApprovals": value}, [] if value == "Denied" else [OWN]) for value in VALUES]])
+@pytest.mark.parametrize(
+    ("parameters", "approved"),
+    [({}, []), *[({"FunctionApprovals": value}, [] if value == "Denied" else [OWN]) for value in VALUES]],
+)
 def test_function_approves_only_the_change_sets_of_its_environment(parameters, approved):
     evaluated = world(**parameters)
     assert [each for each in (OWN, *OTHERS) if evaluated.may(FUNCTION_ROLE, APPROVE, each, {})] == approved
@@ -36,13 +46,21 @@ def test_function_approves_only_the_change_sets_of_its_environment(parameters, a
 @pytest.mark.parametrize("value", VALUES)
 def test_parameter_lets_no_other_principal_approve(value):
     evaluated = world(FunctionApprovals=value, DeployedRoles="Bounded")
-    able = {who.rsplit("/", 1)[-1] for who in everybody() for each in (OWN, *OTHERS) if evaluated.may(who, APPROVE, each, {})}
+    able = {
+        who.rsplit("/", 1)[-1]
+        for who in everybody()
+        for each in (OWN, *OTHERS)
+        if evaluated.may(who, APPROVE, each, {})
+    }
     assert able == {"group-dev-approvers"} | ({"role-dev-cfn-gitops"} if value != "Denied" else set())
 
 
 def test_rule_of_tags_invokes_the_function_only_with_gitlab():
     for value in VALUES:
-        made = [environment(FunctionApprovals=value).is_made(name) for name in ("ApprovalTagRule", "ApprovalTagPermission")]
+        made = [
+            environment(FunctionApprovals=value).is_made(name)
+            for name in ("ApprovalTagRule", "ApprovalTagPermission")
+        ]
         assert made == [value == "GitLab"] * 2, value
     stack = environment(FunctionApprovals="GitLab")
     rule = stack.properties("ApprovalTagRule")
@@ -51,17 +69,32 @@ def test_rule_of_tags_invokes_the_function_only_with_gitlab():
     assert rule["Targets"] == [{"Id": "function", "Arn": stack.arn("Function")}]
 
 
-@pytest.mark.parametrize(("tag", "kind", "event", "is_matched"), [
-    (f"deploy/{KEY}", "tag", "referenceCreated", True),
-    (f"reject/{KEY}", "tag", "referenceCreated", True),
-    (f"deploy/{KEY}", "tag", "referenceUpdated", True),
-    (f"deploy/{KEY}", "tag", "referenceDeleted", False),
-    (f"deploy/{KEY}", "branch", "referenceCreated", False),
-    # Other environments, some of them with a similar name, and other tags.
-    *[(tag, "tag", "referenceCreated", False) for tag in (
-        "deploy/prd/shop/0123456789abcdef", "deploy/dev2/shop/0123456789abcdef", "reject/xdev/shop/0123456789abcdef",
-        f"x/deploy/{KEY}", f"Deploy/{KEY}", f"deploy//{KEY}", f"refs/tags/deploy/{KEY}", "deploy/dev", "deploy", "v1.0.0")],
-])
+@pytest.mark.parametrize(
+    ("tag", "kind", "event", "is_matched"),
+    [
+        (f"deploy/{KEY}", "tag", "referenceCreated", True),
+        (f"reject/{KEY}", "tag", "referenceCreated", True),
+        (f"deploy/{KEY}", "tag", "referenceUpdated", True),
+        (f"deploy/{KEY}", "tag", "referenceDeleted", False),
+        (f"deploy/{KEY}", "branch", "referenceCreated", False),
+        # Other environments, some of them with a similar name, and other tags.
+        *[
+            (tag, "tag", "referenceCreated", False)
+            for tag in (
+                "deploy/prd/shop/0123456789abcdef",
+                "deploy/dev2/shop/0123456789abcdef",
+                "reject/xdev/shop/0123456789abcdef",
+                f"x/deploy/{KEY}",
+                f"Deploy/{KEY}",
+                f"deploy//{KEY}",
+                f"refs/tags/deploy/{KEY}",
+                "deploy/dev",
+                "deploy",
+                "v1.0.0",
+            )
+        ],
+    ],
+)
 def test_rule_of_tags_matches_this_environments_tags(tag, kind, event, is_matched):
     pattern = environment(FunctionApprovals="GitLab").properties("ApprovalTagRule")["EventPattern"]
     assert matches(pattern, push(ANY, tag, kind, event)) is is_matched
@@ -70,7 +103,11 @@ def test_rule_of_tags_matches_this_environments_tags(tag, kind, event, is_matche
 def pipeline_patterns(name):
     """The patterns of a pipeline's rules for CodeCommit."""
     stack = Deployed(template=rendering(name), stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
-    patterns = [stack.properties(each)["EventPattern"] for each in stack.of_type("AWS::Events::Rule") if stack.is_made(each)]
+    patterns = [
+        stack.properties(each)["EventPattern"]
+        for each in stack.of_type("AWS::Events::Rule")
+        if stack.is_made(each)
+    ]
     return [pattern for pattern in patterns if "aws.codecommit" in pattern["source"]]
 
 

@@ -1,4 +1,5 @@
-"""The names that docs/concepts/names.md reserves are those of the statements that deny them, pattern by pattern."""
+"""The names that docs/concepts/names.md reserves are those of the statements that deny them, pattern by
+pattern."""
 
 import re
 from pathlib import Path
@@ -22,7 +23,11 @@ def patterns(statement):
         arn = resource if isinstance(resource, str) else resource.get("Fn::Sub", resource.get("Ref"))
         if ":iam:" in arn or arn in WITHOUT_A_NAME:  # The page names roles by the files.
             continue
-        name = re.sub(r"\$\{(\w+|AWS::StackName)\}", lambda found: {"EnvID": "<EnvID>"}.get(found[1], found[1]), name_in(arn))
+        name = re.sub(
+            r"\$\{(\w+|AWS::StackName)\}",
+            lambda found: {"EnvID": "<EnvID>"}.get(found[1], found[1]),
+            name_in(arn),
+        )
         if name not in WITHOUT_A_NAME:
             yield FORMS.get(name, name)
 
@@ -30,7 +35,9 @@ def patterns(statement):
 def name_in(arn):
     """Without the type before it, the folder of a log group, and the ID of a stack."""
     name = re.sub(r"\$\{AWS::(Region|AccountId)\}", "*", arn).split(":", 5)[5]
-    name = re.sub(r"^(log-group:/aws/\w+/|(rule|dashboard|project|repository|\*)/|(alarm|function|secret):)", "", name)
+    name = re.sub(
+        r"^(log-group:/aws/\w+/|(rule|dashboard|project|repository|\*)/|(alarm|function|secret):)", "", name
+    )
     return name.removeprefix("stack/").removesuffix("/*") if name.startswith("stack/") else name
 
 
@@ -57,7 +64,7 @@ TABLE = listed("| Resources | Names |", "\nIAM also denies")
 
 
 def test_table_has_the_names_that_the_deploy_role_cannot_change():
-    assert TABLE == denied("CodeDeployCFnRole")
+    assert denied("CodeDeployCFnRole") == TABLE
 
 
 def test_names_to_avoid_are_those_of_the_boundary():

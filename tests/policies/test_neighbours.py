@@ -10,7 +10,8 @@ from functools import cache
 import pytest
 
 from tests.policies import scene
-from tests.policies.rows_deployment import DEPLOYING, ROLE as DEPLOYMENT
+from tests.policies.rows_deployment import DEPLOYING
+from tests.policies.rows_deployment import ROLE as DEPLOYMENT
 from tests.policies.rows_people import APPROVING
 from tests.policies.scene import UNNAMED
 from tests.policies.tables import anybody
@@ -23,7 +24,8 @@ OTHER_ENVIRONMENTS = ("dev2", "d", "xdev", "prd")
 _ENVIRONMENT = re.compile(r"(?<![A-Za-z0-9])dev(?![A-Za-z0-9])")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
-# No environment's name: a GitLab token, which its tag names, and the objects of a bucket in ArtifactBucketArns.
+# No environment's name: a GitLab token, which its tag names, and the objects of a bucket in
+# ArtifactBucketArns.
 NAMED_BY_A_PARAMETER = re.compile(rf":secret:gitlab/|^{SECOND_BUCKET}/")
 
 
@@ -59,8 +61,15 @@ def test_no_access_to_a_neighbour(caller, actions, resource, keys):
     for neighbour in {*neighbours(resource)} - {resource}:
         assert allowed(caller, actions.split(), neighbour, keys) == [], neighbour
         # Even if that account's resource admits the caller.
-        assert UNNAMED not in neighbour or [
-            action for action in actions.split() if scene.world().own_policies_allow(caller, action, neighbour, keys)] == []
+        assert (
+            UNNAMED not in neighbour
+            or [
+                action
+                for action in actions.split()
+                if scene.world().own_policies_allow(caller, action, neighbour, keys)
+            ]
+            == []
+        )
 
 
 # claim: outsider-has-no-access
@@ -115,5 +124,10 @@ def test_control_policies_deny_nothing_that_a_stack_allows():
         for action in actions.split()
         if not scene.world().may(f"{caller} under control", action, resource, keys)
     }
-    assert {call for call in denied if call[0] not in (DEPLOYING, DEPLOYMENT)} == {(APPROVING, "codepipeline:PutApprovalResult")}
-    assert (DEPLOYING, "cloudformation:ExecuteChangeSet") in denied and (DEPLOYMENT, "iam:CreateRole") in denied
+    assert {call for call in denied if call[0] not in (DEPLOYING, DEPLOYMENT)} == {
+        (APPROVING, "codepipeline:PutApprovalResult")
+    }
+    assert (DEPLOYING, "cloudformation:ExecuteChangeSet") in denied and (
+        DEPLOYMENT,
+        "iam:CreateRole",
+    ) in denied

@@ -4,16 +4,30 @@ from functools import cache, partial
 
 import pytest
 
-from tests.policies import (
-    rows_across_accounts as across, rows_clone as clone, rows_people as people, scene)
+from tests.policies import rows_across_accounts as across
+from tests.policies import rows_clone as clone
+from tests.policies import rows_people as people
+from tests.policies import scene
 from tests.policies.collected import Stack, statements
 from tests.policies.rows_deployed_roles import DEPLOYED
 from tests.policies.rows_limits import DEPLOY, ON_BUCKETS
 from tests.policies.rows_people import UNDER_CONTROL
 from tests.policies.scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, deploy
 from tests.policies.tables import (
-    ASSUME, BUILD_ROLE, DEPLOY_ROLE, FIRST_MIRROR, FUNCTION_ROLE, PIPELINE_ROLE, PROVISIONING_ROLE, REVIEW_ROLE, anybody, group, regional,
-    role, user)
+    ASSUME,
+    BUILD_ROLE,
+    DEPLOY_ROLE,
+    FIRST_MIRROR,
+    FUNCTION_ROLE,
+    PIPELINE_ROLE,
+    PROVISIONING_ROLE,
+    REVIEW_ROLE,
+    anybody,
+    group,
+    regional,
+    role,
+    user,
+)
 from tests.templates import named
 from tests.templates.deployed import BOUNDARY, DEPLOYED_BOUNDARY, Deployed, as_list, translated
 from tests.templates.named import SERVICES_OF_PIPELINES, VIA_SECRETS_MANAGER, passed_to
@@ -27,11 +41,15 @@ def environment(**parameters):
 
 
 _NAMES = {
-    "MirrorUserNames": "gitlab-*", "MirrorSecretNames": "gitlab", "RepositoryNames": "team-*",
+    "MirrorUserNames": "gitlab-*",
+    "MirrorSecretNames": "gitlab",
+    "RepositoryNames": "team-*",
     "ImageRepositoryNames": "images/*",
 }
 OTHER_NAMES = environment(PipelineRoleNames="team-pipelines-*", **_NAMES)
-BOUNDED_BY_OTHER_NAMES = environment(PipelineRoleNames="role-dev-pipelines-*", DeployedRoles="Bounded", **_NAMES)
+BOUNDED_BY_OTHER_NAMES = environment(
+    PipelineRoleNames="role-dev-pipelines-*", DeployedRoles="Bounded", **_NAMES
+)
 ANY_SECRET_OF_BUILDS = environment(MirrorSecretNames="gitlab", BuildSecretNames="g*")
 OTHER_DEPLOYMENT_BUCKET = environment(DeploymentBucketName="company-templates", DeployedRoles="Bounded")
 OWN_ROLES = environment(PipelineRoleNames="role-dev-pipelines-*")
@@ -41,13 +59,21 @@ WITH_GIVEN_BOUNDARY = environment(PermissionsBoundaryArn=BOUNDARY, DeployedRoles
 OWN_BOUNDARY = f"arn:aws:iam::{PIPELINES}:policy/cfnstack-dev-shop-Boundary-1A2B3C"
 # Only the machinery has a boundary.
 NO_DEPLOYED_ROLES = environment(PermissionsBoundaryArn=BOUNDARY)
-NEW_ROLE, NEW_ROLES_CALLS = role(PIPELINES, "role-dev-thumbnails"), "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy"
+NEW_ROLE, NEW_ROLES_CALLS = (
+    role(PIPELINES, "role-dev-thumbnails"),
+    "iam:CreateRole iam:PutRolePolicy iam:AttachRolePolicy",
+)
 
 
 artifacts, groups = partial(deploy, "cross-account-artifacts"), partial(deploy, "people")
 WITHOUT_A_KEY = deploy(
-    "cross-account-repository", REPOSITORIES, RepositoryArns=scene.FOREIGN_REPOSITORY, PipelineAccountId=PIPELINES,
-    ArtifactBucketName=across.BUCKET.rpartition(":")[2], ArtifactKeyArn=across.KEY)
+    "cross-account-repository",
+    REPOSITORIES,
+    RepositoryArns=scene.FOREIGN_REPOSITORY,
+    PipelineAccountId=PIPELINES,
+    ArtifactBucketName=across.BUCKET.rpartition(":")[2],
+    ArtifactKeyArn=across.KEY,
+)
 
 
 def control(**parameters):
@@ -55,7 +81,11 @@ def control(**parameters):
 
 
 def clone_role(**parameters):
-    given = {"InstanceAccountId": INSTANCES, "ExternalId": scene.EXTERNAL_ID, "RepositoryArns": scene.FOREIGN_REPOSITORY}
+    given = {
+        "InstanceAccountId": INSTANCES,
+        "ExternalId": scene.EXTERNAL_ID,
+        "RepositoryArns": scene.FOREIGN_REPOSITORY,
+    }
     return deploy("clone-role", REPOSITORIES, **{**given, **parameters})
 
 
@@ -66,23 +96,40 @@ OTHER_MIRROR = [groups(MirrorUserNames="gitlab-*"), control(MirrorUserNames="git
 EXACT_SECRET = [groups(MirrorSecretNames="gitlab"), control(MirrorSecretNames="gitlab")]
 # Another environment, whose groups have its name.
 THIRD = [groups(EnvID="tst", ProtectedBranches="staging"), control(EnvID="tst", ProtectedBranches="staging")]
-OF_THE_THIRD = [f"{user(PIPELINES, 'alice')} in {group('group-tst-power-users')} with everything", UNDER_CONTROL]
+OF_THE_THIRD = [
+    f"{user(PIPELINES, 'alice')} in {group('group-tst-power-users')} with everything",
+    UNDER_CONTROL,
+]
 TEAMS = groups(RepositoryNames="team-*")
 WHO_IS_BOUND = [people.STRONG_POWER_USER, UNDER_CONTROL]
 
 
 def in_repository(name, *more):
     """The calls of the function, of a mirror's user, of a pipeline and of a review for a repository."""
-    return [(*more, who, action, regional("codecommit", name), {}) for who, action in (
-        (FUNCTION_ROLE, "codecommit:GetRepository codecommit:GetBranch"), (FIRST_MIRROR, "codecommit:GitPush"),
-        (PIPELINE_ROLE, "codecommit:UploadArchive"), (REVIEW_ROLE, "codecommit:GitPull"))]
+    return [
+        (*more, who, action, regional("codecommit", name), {})
+        for who, action in (
+            (FUNCTION_ROLE, "codecommit:GetRepository codecommit:GetBranch"),
+            (FIRST_MIRROR, "codecommit:GitPush"),
+            (PIPELINE_ROLE, "codecommit:UploadArchive"),
+            (REVIEW_ROLE, "codecommit:GitPull"),
+        )
+    ]
 
 
 def of_secret(name):
     """The function's read of a secret, and its use of the secret's key."""
     arn = regional("secretsmanager", f"secret:{name}")
-    return [(OTHER_NAMES, FUNCTION_ROLE, "secretsmanager:GetSecretValue", arn, {}),
-            (OTHER_NAMES, FUNCTION_ROLE, "kms:Decrypt", named.KEY, VIA_SECRETS_MANAGER | {"kms:EncryptionContext:SecretARN": arn})]
+    return [
+        (OTHER_NAMES, FUNCTION_ROLE, "secretsmanager:GetSecretValue", arn, {}),
+        (
+            OTHER_NAMES,
+            FUNCTION_ROLE,
+            "kms:Decrypt",
+            named.KEY,
+            VIA_SECRETS_MANAGER | {"kms:EncryptionContext:SecretARN": arn},
+        ),
+    ]
 
 
 def each(stacks, *row, bound=WHO_IS_BOUND):
@@ -92,32 +139,72 @@ def each(stacks, *row, bound=WHO_IS_BOUND):
 
 def of_a_source(source_role, artifact, forward_role, event):
     """The calls of another account's roles in the account of the pipelines."""
-    return [(source_role, "s3:PutObject s3:PutObjectAcl", artifact, across.UNDER_THE_KEY),
-            (source_role, across.USE_OF_THE_KEY, across.KEY, across.THROUGH_S3), (forward_role, "events:PutEvents", across.BUS, event)]
+    return [
+        (source_role, "s3:PutObject s3:PutObjectAcl", artifact, across.UNDER_THE_KEY),
+        (source_role, across.USE_OF_THE_KEY, across.KEY, across.THROUGH_S3),
+        (forward_role, "events:PutEvents", across.BUS, event),
+    ]
 
 
 OF_THE_REPOSITORY = of_a_source(scene.SOURCE_ROLE, across.ARTIFACT, across.FORWARD_ROLE, across.A_PUSH)
-OF_THE_IMAGE = of_a_source(scene.IMAGE_ROLE, across.IMAGE_ARTIFACT, across.IMAGE_FORWARD_ROLE, across.AN_IMAGE)
+OF_THE_IMAGE = of_a_source(
+    scene.IMAGE_ROLE, across.IMAGE_ARTIFACT, across.IMAGE_FORWARD_ROLE, across.AN_IMAGE
+)
 
 
 def approves(name, kind=role):
     """An approval under the control policy without named approvers."""
-    return control(), f"{anybody(kind(PIPELINES, name))} under control", people.APPROVE, people.APPROVALS[0], {}
+    return (
+        control(),
+        f"{anybody(kind(PIPELINES, name))} under control",
+        people.APPROVE,
+        people.APPROVALS[0],
+        {},
+    )
 
 
 MAY = [
     *each(MERGES, MERGE_A_PULL_REQUEST, people.REPOSITORY, people.PROTECTED[0]),
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/development")),
-    *each(OTHER_MIRROR, "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0], bound=[
-        f"{user(PIPELINES, 'gitlab-shop')} in {group('group-dev-power-users')}", f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control"]),
+    *each(
+        OTHER_MIRROR,
+        "codecommit:GitPush",
+        people.REPOSITORY,
+        people.PROTECTED[0],
+        bound=[
+            f"{user(PIPELINES, 'gitlab-shop')} in {group('group-dev-power-users')}",
+            f"{anybody(user(PIPELINES, 'gitlab-shop'))} under control",
+        ],
+    ),
     *[approves(name) for name in (people.PERMISSION_SET, people.PERMISSION_SET.replace("eu-west-1/", ""))],
     (TEAMS, people.POWER_USER, "codecommit:GitPush", regional("codecommit", "team-a"), people.FREE[0]),
     *in_repository("team-a", OTHER_NAMES),
     (OTHER_NAMES, FUNCTION_ROLE, "iam:TagUser", user(PIPELINES, "gitlab-a"), {}),
-    (OTHER_NAMES, FUNCTION_ROLE, "secretsmanager:CreateSecret", regional("secretsmanager", "secret:gitlab"), {}),
+    (
+        OTHER_NAMES,
+        FUNCTION_ROLE,
+        "secretsmanager:CreateSecret",
+        regional("secretsmanager", "secret:gitlab"),
+        {},
+    ),
     *of_secret("gitlab-AbC123"),
-    *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "team-pipelines-a"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
-    (WITH_GIVEN_BOUNDARY, DEPLOY_ROLE, "iam:CreateRole", NEW_ROLE, {"iam:PermissionsBoundary": GIVEN_BOUNDARY}),
+    *[
+        (
+            OTHER_NAMES,
+            PROVISIONING_ROLE,
+            "iam:PassRole",
+            role(PIPELINES, "team-pipelines-a"),
+            passed_to(service),
+        )
+        for service in SERVICES_OF_PIPELINES
+    ],
+    (
+        WITH_GIVEN_BOUNDARY,
+        DEPLOY_ROLE,
+        "iam:CreateRole",
+        NEW_ROLE,
+        {"iam:PermissionsBoundary": GIVEN_BOUNDARY},
+    ),
     # Without a boundary, people who deploy can give the environment's roles any permission.
     # Without a named endpoint, every network is allowed.
     (clone_role(), clone.CLONE_ROLE, "codecommit:GitPull", scene.FOREIGN_REPOSITORY, {}),
@@ -125,7 +212,13 @@ MAY = [
 
 # Permissions that do not depend on the parameters.
 STILL = [
-    *each(THIRD, people.CHANGE_A_BRANCH, regional("codecommit", "codecommit-tst-cfn-shop"), people.PROTECTED[0], bound=OF_THE_THIRD),
+    *each(
+        THIRD,
+        people.CHANGE_A_BRANCH,
+        regional("codecommit", "codecommit-tst-cfn-shop"),
+        people.PROTECTED[0],
+        bound=OF_THE_THIRD,
+    ),
     # One of the two other accounts is enough for a stack.
     *[(artifacts(RepositoryAccountId=REPOSITORIES), *call) for call in OF_THE_REPOSITORY],
     *[(artifacts(ImageAccountId=IMAGES), *call) for call in OF_THE_IMAGE],
@@ -138,21 +231,60 @@ STILL = [
 
 MAY_NOT = [
     # Whether merges are allowed or not, a push and a change of the approval rules are denied.
-    *each(MERGES, "codecommit:GitPush codecommit:MergeBranchesBySquash", people.REPOSITORY, people.PROTECTED[0]),
+    *each(
+        MERGES, "codecommit:GitPush codecommit:MergeBranchesBySquash", people.REPOSITORY, people.PROTECTED[0]
+    ),
     *each(MERGES, people.LIFT_RULES, people.REPOSITORY, {}),
-    *each(RELEASES, "codecommit:GitPush codecommit:DeleteBranch", people.REPOSITORY, people.on("refs/heads/release/1.2")),
+    *each(
+        RELEASES,
+        "codecommit:GitPush codecommit:DeleteBranch",
+        people.REPOSITORY,
+        people.on("refs/heads/release/1.2"),
+    ),
     *each(RELEASES, "codecommit:GitPush", people.REPOSITORY, people.on("refs/heads/main")),
     *each(OTHER_MIRROR, "iam:CreateServiceSpecificCredential", user(PIPELINES, "gitlab-shop"), {}),
-    (OTHER_MIRROR[1], f"{people.MIRRORS[0]} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
+    (
+        OTHER_MIRROR[1],
+        f"{people.MIRRORS[0]} under control",
+        "codecommit:GitPush",
+        people.REPOSITORY,
+        people.PROTECTED[0],
+    ),
     # Without a named principal, no principal is exempt.
-    (control(), f"{anybody(role(PIPELINES, 'emergency'))} under control", "codecommit:GitPush", people.REPOSITORY, people.PROTECTED[0]),
-    *each(THIRD, people.CHANGE_A_BRANCH, regional("codecommit", "codecommit-tst-cfn-shop"), people.on("refs/heads/staging"), bound=OF_THE_THIRD),
+    (
+        control(),
+        f"{anybody(role(PIPELINES, 'emergency'))} under control",
+        "codecommit:GitPush",
+        people.REPOSITORY,
+        people.PROTECTED[0],
+    ),
+    *each(
+        THIRD,
+        people.CHANGE_A_BRANCH,
+        regional("codecommit", "codecommit-tst-cfn-shop"),
+        people.on("refs/heads/staging"),
+        bound=OF_THE_THIRD,
+    ),
     # A secret's ARN ends in a hyphen and six random characters.
-    *[row for end in ("", "-AbC123") for row in each(EXACT_SECRET, people.READ_A_PASSWORD, regional("secretsmanager", f"secret:gitlab{end}"), {})],
-    # Without named approvers, only the permission set's role approves, and only Identity Center changes that role.
-    *[approves(name) for name in (
-        "administrator", people.PERMISSION_SET.rpartition("/")[2], people.PERMISSION_SET.replace("dev", "prd"),
-        people.PERMISSION_SET.replace("dev", "dev2"), people.PERMISSION_SET.replace("dev-approvers", "AdministratorAccess"))],
+    *[
+        row
+        for end in ("", "-AbC123")
+        for row in each(
+            EXACT_SECRET, people.READ_A_PASSWORD, regional("secretsmanager", f"secret:gitlab{end}"), {}
+        )
+    ],
+    # Without named approvers, only the permission set's role approves, and only Identity Center changes that
+    # role.
+    *[
+        approves(name)
+        for name in (
+            "administrator",
+            people.PERMISSION_SET.rpartition("/")[2],
+            people.PERMISSION_SET.replace("dev", "prd"),
+            people.PERMISSION_SET.replace("dev", "dev2"),
+            people.PERMISSION_SET.replace("dev-approvers", "AdministratorAccess"),
+        )
+    ],
     *[approves(name, user) for name in ("olivia", people.PERMISSION_SET)],
     (control(), UNDER_CONTROL, people.BECOME_A_ROLE, role(PIPELINES, people.PERMISSION_SET), {}),
     (TEAMS, people.POWER_USER, "codecommit:GitPush", regional("codecommit", "team-a"), people.PROTECTED[0]),
@@ -170,7 +302,12 @@ MAY_NOT = [
     # An environment without another account in its parameters reaches none.
     *[
         (environment(), role(PIPELINES, name), actions, resource, keys)
-        for name in ("role-dev-codepipeline-cfn", "role-dev-codebuild-cfn", "role-dev-codedeploy-cfn", "role-dev-cfn-gitops")
+        for name in (
+            "role-dev-codepipeline-cfn",
+            "role-dev-codebuild-cfn",
+            "role-dev-codedeploy-cfn",
+            "role-dev-cfn-gitops",
+        )
         for actions, resource, keys in (
             (ASSUME, scene.SOURCE_ROLE, {}),
             ("s3:GetObject s3:PutObject", across.ARTIFACT, across.UNDER_THE_KEY),
@@ -181,30 +318,77 @@ MAY_NOT = [
     *[
         (stack, DEPLOY, NEW_ROLES_CALLS, NEW_ROLE, keys)
         for stack in (environment(), NO_DEPLOYED_ROLES)
-        for keys in ({}, {"iam:PermissionsBoundary": BOUNDARY}, {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY}, {"iam:PermissionsBoundary": ""})
+        for keys in (
+            {},
+            {"iam:PermissionsBoundary": BOUNDARY},
+            {"iam:PermissionsBoundary": DEPLOYED_BOUNDARY},
+            {"iam:PermissionsBoundary": ""},
+        )
     ],
-    *[(WITH_GIVEN_BOUNDARY, DEPLOY, NEW_ROLES_CALLS, NEW_ROLE, {"iam:PermissionsBoundary": boundary}) for boundary in (BOUNDARY, DEPLOYED_BOUNDARY)],
-    (environment(DeployedRolesBoundaryArn=OWN_BOUNDARY), DEPLOY, "iam:CreatePolicyVersion iam:DeletePolicy", OWN_BOUNDARY, {}),
+    *[
+        (WITH_GIVEN_BOUNDARY, DEPLOY, NEW_ROLES_CALLS, NEW_ROLE, {"iam:PermissionsBoundary": boundary})
+        for boundary in (BOUNDARY, DEPLOYED_BOUNDARY)
+    ],
+    (
+        environment(DeployedRolesBoundaryArn=OWN_BOUNDARY),
+        DEPLOY,
+        "iam:CreatePolicyVersion iam:DeletePolicy",
+        OWN_BOUNDARY,
+        {},
+    ),
     (environment(), PIPELINE_ROLE, "sns:Publish", named.APPROVAL_TOPIC, {}),
     # Without a key, the function decrypts its own secrets.
-    (environment(), FUNCTION_ROLE, "kms:Decrypt kms:Encrypt kms:GenerateDataKey", named.KEY, VIA_SECRETS_MANAGER),
-    # Names outside of the parameters. A secret's full name has six more characters, neither seven nor another word.
+    (
+        environment(),
+        FUNCTION_ROLE,
+        "kms:Decrypt kms:Encrypt kms:GenerateDataKey",
+        named.KEY,
+        VIA_SECRETS_MANAGER,
+    ),
+    # Names outside of the parameters. A secret's full name has six more characters, neither seven nor another
+    # word.
     *in_repository("codecommit-dev-website", OTHER_NAMES),
     (OTHER_NAMES, FUNCTION_ROLE, named.CREDENTIALS, FIRST_MIRROR, {}),
     *[row for name in ("gitlab-AbC1234", "gitlab-token-AbC123") for row in of_secret(name)],
     (OTHER_NAMES, FIRST_MIRROR, "codecommit:GitPush", people.REPOSITORY, {}),
-    *[(OTHER_NAMES, PROVISIONING_ROLE, "iam:PassRole", role(PIPELINES, "role-dev-codepipeline-cfn"), passed_to(service)) for service in SERVICES_OF_PIPELINES],
+    *[
+        (
+            OTHER_NAMES,
+            PROVISIONING_ROLE,
+            "iam:PassRole",
+            role(PIPELINES, "role-dev-codepipeline-cfn"),
+            passed_to(service),
+        )
+        for service in SERVICES_OF_PIPELINES
+    ],
     # A build reads no secret and no parameter that no parameter names, and no mirror's secret in any case.
-    *[(environment(), BUILD_ROLE, actions, resource, {}) for actions, resource in (
-        ("secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123")),
-        ("ssm:GetParameters", regional("ssm", "parameter/build/dev/licence")), ("ecr:GetAuthorizationToken", "*"),
-        ("ecr:InitiateLayerUpload ecr:PutImage", regional("ecr", "repository/ecr-dev-shop")))],
-    (ANY_SECRET_OF_BUILDS, BUILD_ROLE, "secretsmanager:GetSecretValue", regional("secretsmanager", "secret:gitlab-AbC123"), {}),
+    *[
+        (environment(), BUILD_ROLE, actions, resource, {})
+        for actions, resource in (
+            ("secretsmanager:GetSecretValue", regional("secretsmanager", "secret:build/dev/registry-AbC123")),
+            ("ssm:GetParameters", regional("ssm", "parameter/build/dev/licence")),
+            ("ecr:GetAuthorizationToken", "*"),
+            ("ecr:InitiateLayerUpload ecr:PutImage", regional("ecr", "repository/ecr-dev-shop")),
+        )
+    ],
+    (
+        ANY_SECRET_OF_BUILDS,
+        BUILD_ROLE,
+        "secretsmanager:GetSecretValue",
+        regional("secretsmanager", "secret:gitlab-AbC123"),
+        {},
+    ),
     # And roles that they create with it reach the machinery by no other name.
     *[
         (BOUNDED_BY_OTHER_NAMES, DEPLOYED, actions, resource, {})
         for actions, resource in (
-            *[("secretsmanager:GetSecretValue secretsmanager:PutSecretValue", regional("secretsmanager", f"secret:{name}")) for name in ("gitlab", "gitlab-AbC123")],
+            *[
+                (
+                    "secretsmanager:GetSecretValue secretsmanager:PutSecretValue",
+                    regional("secretsmanager", f"secret:{name}"),
+                )
+                for name in ("gitlab", "gitlab-AbC123")
+            ],
             ("codecommit:CreateCommit codecommit:GitPush", regional("codecommit", "team-a")),
             ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
             ("iam:PassRole", role(PIPELINES, "role-dev-pipelines-build")),
@@ -215,19 +399,46 @@ MAY_NOT = [
         (OTHER_NAMES, DEPLOY, actions, resource, {})
         for actions, resource in (
             ("iam:CreateServiceSpecificCredential iam:CreateAccessKey", user(PIPELINES, "gitlab-a")),
-            *[("secretsmanager:GetSecretValue secretsmanager:PutSecretValue", regional("secretsmanager", f"secret:{name}"))
-              for name in ("gitlab", "gitlab-AbC123", "codecommit-mirror/user-dev-shop-mirror-AbC123")],
-            *[("codecommit:CreateCommit codecommit:DeleteRepository codecommit:GitPush", regional("codecommit", name))
-              for name in ("team-a", "codecommit-dev-cfn-shop")],
+            *[
+                (
+                    "secretsmanager:GetSecretValue secretsmanager:PutSecretValue",
+                    regional("secretsmanager", f"secret:{name}"),
+                )
+                for name in ("gitlab", "gitlab-AbC123", "codecommit-mirror/user-dev-shop-mirror-AbC123")
+            ],
+            *[
+                (
+                    "codecommit:CreateCommit codecommit:DeleteRepository codecommit:GitPush",
+                    regional("codecommit", name),
+                )
+                for name in ("team-a", "codecommit-dev-cfn-shop")
+            ],
             ("ecr:PutImage ecr:SetRepositoryPolicy", regional("ecr", "repository/images/shop")),
-            *[("iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, name))
-              for name in ("team-pipelines-build", "role-dev-codebuild-cfn")],
+            *[
+                ("iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, name))
+                for name in ("team-pipelines-build", "role-dev-codebuild-cfn")
+            ],
         )
     ],
     # The bucket that a user of another --s3-bucket names.
-    *[(OTHER_DEPLOYMENT_BUCKET, who, f"{ON_BUCKETS} s3:PutBucketPolicy", f"arn:aws:s3:::company-templates{key}", {})
-      for who in (DEPLOY, DEPLOYED) for key in ("", "/cfn-gitops-dev/0a1b2c")],
-    (OWN_ROLES, DEPLOY, "iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole", role(PIPELINES, "role-dev-pipelines-build"), {}),
+    *[
+        (
+            OTHER_DEPLOYMENT_BUCKET,
+            who,
+            f"{ON_BUCKETS} s3:PutBucketPolicy",
+            f"arn:aws:s3:::company-templates{key}",
+            {},
+        )
+        for who in (DEPLOY, DEPLOYED)
+        for key in ("", "/cfn-gitops-dev/0a1b2c")
+    ],
+    (
+        OWN_ROLES,
+        DEPLOY,
+        "iam:UpdateAssumeRolePolicy iam:PutRolePolicy iam:PassRole",
+        role(PIPELINES, "role-dev-pipelines-build"),
+        {},
+    ),
 ]
 
 
@@ -240,7 +451,9 @@ def name(row):
 
 
 # claim: name-parameters-limit-the-function
-@pytest.mark.parametrize(("stack", "caller", "actions", "resource", "keys"), [*MAY, *STILL], ids=map(name, [*MAY, *STILL]))
+@pytest.mark.parametrize(
+    ("stack", "caller", "actions", "resource", "keys"), [*MAY, *STILL], ids=map(name, [*MAY, *STILL])
+)
 def test_parameter_allows_the_call(stack, caller, actions, resource, keys):
     world = evaluated(stack)
     assert [action for action in actions.split() if not world.may(caller, action, resource, keys)] == []
@@ -262,7 +475,13 @@ def test_call_is_denied_without_the_parameter(row):
 
 
 def test_function_has_no_statement_for_an_empty_parameter():
-    """Neither an Allow nor a Deny: without a VPC or a key, its resource would be empty. Decryption needs no parameter."""
-    its = [statement for policy in environment().policies() if FUNCTION_ROLE in policy.principals for statement in statements(policy)]
+    """Neither an Allow nor a Deny: without a VPC or a key, its resource would be empty. Decryption needs no
+    parameter."""
+    its = [
+        statement
+        for policy in environment().policies()
+        if FUNCTION_ROLE in policy.principals
+        for statement in statements(policy)
+    ]
     actions = {action for statement in its for action in as_list(statement["Action"])}
     assert {action for action in actions if action.startswith(("ec2:", "kms:"))} == {"kms:Decrypt"}

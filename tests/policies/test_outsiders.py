@@ -1,4 +1,5 @@
-"""Principals that no template names get no access to any bucket, key, queue, topic, bus, function, repository or role.
+"""Principals that no template names get no access to any bucket, key, queue, topic, bus, function, repository
+or role.
 
 Generated for each of them, with every action that its service has.
 """
@@ -6,15 +7,22 @@ Generated for each of them, with every action that its service has.
 import pytest
 
 from tests.policies import scene
-from tests.policies.scene import IMAGES, INSTANCES, UNNAMED, PIPELINES, REPOSITORIES
+from tests.policies.scene import IMAGES, INSTANCES, PIPELINES, REPOSITORIES, UNNAMED
 from tests.policies.tables import ASSUME, anybody, role, user
 from tests.policies.test_tables import TABLES
 from tests.policies.vocabulary import actions
 
 ACCOUNTS = (PIPELINES, REPOSITORIES, IMAGES, INSTANCES, UNNAMED)
-RESOURCES = sorted({policy.resource for policy in scene.world().policies if policy.side in ("resource", "trust")})
+RESOURCES = sorted(
+    {policy.resource for policy in scene.world().policies if policy.side in ("resource", "trust")}
+)
 assert len(RESOURCES) > 15
-NAMED_SERVICES = {row[0] for table in TABLES.values() for row in [*table.MAY, *table.MAY_NOT] if row[0].endswith(".amazonaws.com")}
+NAMED_SERVICES = {
+    row[0]
+    for table in TABLES.values()
+    for row in [*table.MAY, *table.MAY_NOT]
+    if row[0].endswith(".amazonaws.com")
+}
 
 
 def asked(resource):
@@ -30,20 +38,34 @@ def outsiders(resource):
     """Administrators of every account but the resource's own, and their root users."""
     for account in ACCOUNTS:
         if account != scene.world().owner(resource):
-            yield from (anybody(role(account, "administrator")), anybody(user(account, "somebody")), anybody(f"arn:aws:iam::{account}:root"))
+            yield from (
+                anybody(role(account, "administrator")),
+                anybody(user(account, "somebody")),
+                anybody(f"arn:aws:iam::{account}:root"),
+            )
 
 
 # claim: outsider-has-no-access
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_outsider_has_no_access(resource):
-    got = [(who, *what) for who in outsiders(resource) for what in asked(resource) if scene.world().may(who, *what)]
+    got = [
+        (who, *what)
+        for who in outsiders(resource)
+        for what in asked(resource)
+        if scene.world().may(who, *what)
+    ]
     assert got == []
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_unnamed_service_is_denied(resource):
     """Nor does a service that is named for another purpose, with any source."""
-    listed = {(row[0], action, row[2]) for table in TABLES.values() for row in table.MAY for action in row[1].split()}
+    listed = {
+        (row[0], action, row[2])
+        for table in TABLES.values()
+        for row in table.MAY
+        for action in row[1].split()
+    }
     owner = scene.world().owner(resource)
     for source in ({}, {"aws:SourceAccount": owner}, {"aws:SourceAccount": UNNAMED}):
         got = [

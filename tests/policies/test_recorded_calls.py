@@ -1,7 +1,7 @@
 """template.yaml allows both functions each call that they make in the fault tests, on the rarest path too.
 
-`tests/fake-aws/src/account/recorded_calls.rs` writes the calls: action, resource, condition keys, and whether it is the
-function that only reads.
+`tests/fake-aws/src/account/recorded_calls.rs` writes the calls: action, resource, condition keys, and whether
+it is the function that only reads.
 """
 
 import json
@@ -34,7 +34,8 @@ NOT_RECORDED = {
     "logs": "Lambda writes the log",
     "cloudformation:UntagResource": "UpdateStack needs it if a tag is missing from its list",
 }
-# Calls that the health check and the reports make with the same code, and that no question of a test leads to.
+# Calls that the health check and the reports make with the same code, and that no question of a test leads
+# to.
 NOT_ASKED_FOR = {
     "cloudformation:DescribeEvents": "a change set that CloudFormation's validation rejected",
     "codecommit:GetDifferences": "a missed push with Source.Paths",
@@ -60,7 +61,10 @@ def calls():
     files = [file for file in FOLDER.glob("*.jsonl") if file.stem.isdecimal()]
     # A text may contain U+2028, at which `splitlines` splits.
     lines = {line for file in files for line in file.read_text().split("\n") if line}
-    assert lines, f"no calls in {FOLDER}: RECORDED_CALLS=$PWD/{FOLDER} make test-rust ARGUMENTS='--test \"faults_*\" --test health_check'"
+    assert lines, (
+        f'no calls in {FOLDER}: RECORDED_CALLS=$PWD/{FOLDER} make test-rust ARGUMENTS=\'--test "faults_*"'
+        " --test health_check'"
+    )
     return [json.loads(line) for line in sorted(lines)]
 
 

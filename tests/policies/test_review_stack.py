@@ -28,7 +28,11 @@ def test_build_of_a_review_works_with_its_role():
     project = review.properties("ReviewProject")
     caller, artifacts = project["ServiceRole"], project["Artifacts"]
     assert f"arn:aws:s3:::{artifacts['Location']}" == BUCKET
-    assert (artifacts["NamespaceType"], artifacts["Name"], artifacts["Packaging"]) == ("BUILD_ID", "/", "NONE")
+    assert (artifacts["NamespaceType"], artifacts["Name"], artifacts["Packaging"]) == (
+        "BUILD_ID",
+        "/",
+        "NONE",
+    )
     output = f"{BUCKET}/{artifacts['Path']}/{UUID}/root-stack-shop.yaml"
     assert denied(caller, "s3:PutObject", output) == []
     assert denied(caller, "s3:GetObject s3:DeleteObject", output) == ["s3:GetObject", "s3:DeleteObject"]
@@ -45,6 +49,9 @@ def test_build_of_a_review_works_with_its_role():
 def test_build_of_a_review_gets_no_secret_and_no_cache(name):
     project = child_stack(name).properties("ReviewProject")
     assert {variable["Type"] for variable in project["Environment"]["EnvironmentVariables"]} == {"PLAINTEXT"}
-    assert not {"Cache", "VpcConfig", "SecondarySources", "SecondaryArtifacts", "FileSystemLocations"} & project.keys()
+    assert (
+        not {"Cache", "VpcConfig", "SecondarySources", "SecondaryArtifacts", "FileSystemLocations"}
+        & project.keys()
+    )
     assert project["Environment"]["PrivilegedMode"] is False
     assert project["Visibility"] == "PRIVATE"

@@ -28,8 +28,11 @@ def allowed_services():
 
 
 def conditions(statement):
-    return {(operator, key.lower()): as_list(values)
-            for operator, keys in statement.get("Condition", {}).items() for key, values in keys.items()}
+    return {
+        (operator, key.lower()): as_list(values)
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, values in keys.items()
+    }
 
 
 def requests(policy, statement, service):
@@ -59,7 +62,9 @@ STATEMENTS = list(allowed_services())
 def test_required_condition_key_is_one_the_service_sends(policy, number, service):
     statement = as_list(policy.document["Statement"])[number]
     for action in as_list(statement["Action"]):
-        known = {key.lower() for key in sent(service, action)} | _DOCUMENTED.get((service, action.split(":")[0]), set())
+        known = {key.lower() for key in sent(service, action)} | _DOCUMENTED.get(
+            (service, action.split(":")[0]), set()
+        )
         required = {key for operator, key in conditions(statement) if not operator.endswith("IfExists")}
         assert required <= known | _EVERY_REQUEST
 
@@ -72,10 +77,17 @@ def test_request_with_the_keys_aws_sends_is_allowed(policy, number, service):
         assert scene.world().may(service, action, policy.resource, keys), (action, keys)
 
 
-WITHOUT_ACCOUNT = [each for each in STATEMENTS
-                   if not any(ACCOUNT in sent(each.values[2], action)
-                              for action in as_list(as_list(each.values[0].document["Statement"])[each.values[1]]["Action"]))]
-assert {"events.amazonaws.com", "cloudwatch.amazonaws.com", "codestar-notifications.amazonaws.com"} <= {each.values[2] for each in WITHOUT_ACCOUNT}
+WITHOUT_ACCOUNT = [
+    each
+    for each in STATEMENTS
+    if not any(
+        ACCOUNT in sent(each.values[2], action)
+        for action in as_list(as_list(each.values[0].document["Statement"])[each.values[1]]["Action"])
+    )
+]
+assert {"events.amazonaws.com", "cloudwatch.amazonaws.com", "codestar-notifications.amazonaws.com"} <= {
+    each.values[2] for each in WITHOUT_ACCOUNT
+}
 
 
 @pytest.mark.parametrize(("policy", "number", "service"), WITHOUT_ACCOUNT)

@@ -22,7 +22,15 @@ DOCUMENTS = {"AWS::IAM::ManagedPolicy": sizes.MANAGED, "AWS::Organizations::Poli
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html
 # https://docs.aws.amazon.com/kms/latest/developerguide/resource-limits.html
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-RESOURCES = {"s3": 20_480, "sns": 30_720, "sqs": 8_192, "events": 10_240, "ecr": 10_240, "kms": 32_768, "lambda": 20_480}
+RESOURCES = {
+    "s3": 20_480,
+    "sns": 30_720,
+    "sqs": 8_192,
+    "events": 10_240,
+    "ecr": 10_240,
+    "kms": 32_768,
+    "lambda": 20_480,
+}
 
 
 def measured(stack):
@@ -42,7 +50,13 @@ def measured(stack):
             limit = RESOURCES[policy.resource.split(":")[2]]
             together.setdefault((policy.resource, limit), []).extend(as_list(policy.document["Statement"]))
     for (holder, limit), parts in together.items():
-        yield holder, limit, length(*parts) if "Version" in parts[0] else length({"Version": "2012-10-17", "Statement": parts})
+        yield (
+            holder,
+            limit,
+            length(*parts)
+            if "Version" in parts[0]
+            else length({"Version": "2012-10-17", "Statement": parts}),
+        )
 
 
 @pytest.mark.parametrize("partition", PARTITIONS)
@@ -76,4 +90,10 @@ def test_text_in_a_policy_has_a_greatest_length(path):
 
 def test_each_kind_of_policy_is_measured():
     measured_limits = {limit for path in scene.templates() for _, limit, _ in measured(deployed(path, "aws"))}
-    assert {sizes.TRUST, RESOURCES["s3"], RESOURCES["kms"], *sizes.INLINE.values(), *DOCUMENTS.values()} <= measured_limits
+    assert {
+        sizes.TRUST,
+        RESOURCES["s3"],
+        RESOURCES["kms"],
+        *sizes.INLINE.values(),
+        *DOCUMENTS.values(),
+    } <= measured_limits

@@ -3,8 +3,17 @@
 import pytest
 
 from tests.policies import (
-    rows_across_accounts, rows_clone, rows_deployed_roles, rows_deployment, rows_environment, rows_limits, rows_people, rows_rights, rows_watching,
-    scene)
+    rows_across_accounts,
+    rows_clone,
+    rows_deployed_roles,
+    rows_deployment,
+    rows_environment,
+    rows_limits,
+    rows_people,
+    rows_rights,
+    rows_watching,
+    scene,
+)
 
 TABLES = {
     "rights": rows_rights,
@@ -33,7 +42,9 @@ def decided(caller, actions, resource, keys):
 
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY"))
 def test_it_may(caller, actions, resource, keys):
-    rejected = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if not each}
+    rejected = {
+        action: each.reason for action, each in decided(caller, actions, resource, keys).items() if not each
+    }
     assert rejected == {}
 
 
@@ -51,7 +62,9 @@ def test_it_may(caller, actions, resource, keys):
 # claim: rules-for-artifact-keys-are-denied
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows("MAY_NOT"))
 def test_it_may_not(caller, actions, resource, keys):
-    allowed = {action: each.reason for action, each in decided(caller, actions, resource, keys).items() if each}
+    allowed = {
+        action: each.reason for action, each in decided(caller, actions, resource, keys).items() if each
+    }
     assert allowed == {}
 
 
@@ -59,4 +72,8 @@ def test_it_may_not(caller, actions, resource, keys):
 @pytest.mark.parametrize(("caller", "actions", "resource", "keys"), rows_rights.MAY_NOT)
 def test_own_policies_do_not_allow_it(caller, actions, resource, keys):
     """The denial does not depend on the resource's policy, which can belong to another account."""
-    assert [action for action in actions.split() if scene.world().own_policies_allow(caller, action, resource, keys)] == []
+    assert [
+        action
+        for action in actions.split()
+        if scene.world().own_policies_allow(caller, action, resource, keys)
+    ] == []

@@ -1,4 +1,5 @@
-"""The table "What the function must reach" of docs/how-to/vpc.md: each service that the roles of both functions may call."""
+"""The table "What the function must reach" of docs/how-to/vpc.md: each service that the roles of both
+functions may call."""
 
 import re
 from pathlib import Path

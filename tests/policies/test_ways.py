@@ -1,4 +1,5 @@
-"""The function's way into another account: the session policy with which it assumes the role of a repository there.
+"""The function's way into another account: the session policy with which it assumes the role of a repository
+there.
 
 The calls of a push and of an image are rows of MAY, and test_every_part_is_needed.py removes each grant.
 """
@@ -26,5 +27,9 @@ def test_session_policy_only_allows_reading_the_source():
     for caller, actions, resource, keys in rows_across_accounts.MAY:
         if caller == SOURCE_ROLE:
             for action in actions.split():
-                is_a_look = action in looks or keys == rows_across_accounts.THROUGH_CODECOMMIT and action in with_its_key
+                is_a_look = (
+                    action in looks
+                    or keys == rows_across_accounts.THROUGH_CODECOMMIT
+                    and action in with_its_key
+                )
                 assert bool(scene.world().may(function, action, resource, keys)) == is_a_look, action

@@ -83,13 +83,21 @@ EVERYTHING = {
     "cloudformation:DescribeType": "IAM has no resource for AWS's resource types",
     "cloudwatch:GetMetricData": "IAM has no resource for a metric",
     "cloudformation:ValidateTemplate": "IAM has no resource for a template under test",
-    **{action: "IAM has no resource for an approval rule template" for action in named.APPROVAL_TEMPLATES.split()},
-    **{action: "a list of all that there are" for action in f"{named.LISTS} {named.LISTS_OF_THE_HEALTH_CHECK} {named.SEEN_INTERFACES}".split()},
+    **dict.fromkeys(named.APPROVAL_TEMPLATES.split(), "IAM has no resource for an approval rule template"),
+    **dict.fromkeys(
+        f"{named.LISTS} {named.LISTS_OF_THE_HEALTH_CHECK} {named.SEEN_INTERFACES}".split(),
+        "a list of all that there are",
+    ),
 }
 # A parameter's or AWS's own resource.
 OTHERS = [
-    named.KEY, named.TOKEN_KEY, named.FOREIGN_KEY, named.APPROVAL_TOPIC,
-    named.SECOND_BUCKET, regional("ssm", "parameter/build/dev/*"), secret("build/dev/*-??????"),
+    named.KEY,
+    named.TOKEN_KEY,
+    named.FOREIGN_KEY,
+    named.APPROVAL_TOPIC,
+    named.SECOND_BUCKET,
+    regional("ssm", "parameter/build/dev/*"),
+    secret("build/dev/*-??????"),
     # "include all resource IDs": https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
     regional("ec2", "*/*"),
     # A mirror's stack may have any name.
@@ -106,7 +114,11 @@ OTHERS = [
 
 
 # claim: every-statement-names-its-actions-and-its-resources
-@pytest.mark.parametrize("policy", [policy for policy in scene.stacks()["template"].policies() if policy.side == "identity"], ids=lambda policy: policy.place)
+@pytest.mark.parametrize(
+    "policy",
+    [policy for policy in scene.stacks()["template"].policies() if policy.side == "identity"],
+    ids=lambda policy: policy.place,
+)
 def test_every_statement_names_actions_and_resources(policy):
     for statement in collected.statements(policy):
         if statement["Effect"] == "Deny":
@@ -120,4 +132,6 @@ def test_every_statement_names_actions_and_resources(policy):
                 fixed = resource.split("*")[0]
                 assert resource.startswith("arn:aws:"), resource
                 is_of_the_environment = "-dev-" in fixed or "-dev/" in fixed or fixed.endswith("-dev")
-                assert is_of_the_environment or resource in OTHERS or fixed.startswith(f"{named.SECOND_BUCKET}/"), resource
+                assert (
+                    is_of_the_environment or resource in OTHERS or fixed.startswith(f"{named.SECOND_BUCKET}/")
+                ), resource

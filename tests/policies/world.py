@@ -64,7 +64,8 @@ class World:
         - `anybody <ARN>`: a principal with all permissions that its own account can grant;
         - `<ARN> with everything`: a stack's role or user that an administrator gave all permissions;
         - `<ARN> with PowerUserAccess`: the same with one of the policies in aws_managed/;
-        - `<ARN> under the boundary`: a role that a pipeline created, with all permissions that its boundary allows;
+        - `<ARN> under the boundary`: a role that a pipeline created, with all permissions that its boundary
+          allows;
         - followed by ` under control`: in an account that the service control policies are attached to.
         """
         if name.endswith(".amazonaws.com"):
@@ -88,8 +89,17 @@ class World:
             assert known in self._own, f"{known} is not created by a stack"
             documents, boundary = self._own[known], dict(self.boundaries).get(known)
         if is_anybody or given:
-            documents = [*documents, ADMINISTRATOR if is_anybody or given == "everything" else aws_managed(given)]
-        return Caller(account=account, **{kind: short}, identity=tuple(documents), boundary=boundary, control_policies=levels)
+            documents = [
+                *documents,
+                ADMINISTRATOR if is_anybody or given == "everything" else aws_managed(given),
+            ]
+        return Caller(
+            account=account,
+            **{kind: short},
+            identity=tuple(documents),
+            boundary=boundary,
+            control_policies=levels,
+        )
 
     def session(self, arn, policy):
         """A session of a role that a stack created, with a session policy."""
@@ -105,10 +115,13 @@ class World:
         return decide(who, action, resource, owner, self._policy(action, resource, owner), keys)
 
     def own_policies_allow(self, caller, action, resource, keys=None):
-        """Whether the caller's own policies allow the call, on a resource that the caller's whole account may use."""
+        """Whether the caller's own policies allow the call, on a resource that the caller's whole account may
+        use."""
         who = self.caller(caller)
         owner = {"aws:ResourceAccount": self.owner(resource) or who.account}
-        return decide(who, action, resource, who.account, allows_the_account(who.account), {**owner, **(keys or {})})
+        return decide(
+            who, action, resource, who.account, allows_the_account(who.account), {**owner, **(keys or {})}
+        )
 
     def owner(self, resource):
         for bucket, account in self.buckets:
@@ -122,11 +135,17 @@ class World:
             return self._of_resources.get(resource.split("/")[0])
         if resource in self._of_resources:
             return self._of_resources[resource]
-        # A role that no stack creates trusts its whole account, as many roles do. So does a key with the default policy:
-        # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
-        return allows_the_account(owner, action) if action == "sts:AssumeRole" or action.startswith("kms:") else None
+        # A role that no stack creates trusts its whole account, as many roles do. So does a key with the
+        # default policy: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+        return (
+            allows_the_account(owner, action)
+            if action == "sts:AssumeRole" or action.startswith("kms:")
+            else None
+        )
 
     def with_(self, old, document):
         """The same accounts with another document in the place of `old`'s."""
-        changed = tuple(replace(old, document=document) if policy is old else policy for policy in self.policies)
+        changed = tuple(
+            replace(old, document=document) if policy is old else policy for policy in self.policies
+        )
         return World(changed, self.buckets, self.boundaries)

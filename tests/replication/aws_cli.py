@@ -1,11 +1,11 @@
 """A stand-in for the AWS CLI: a program `aws` for the PATH of a test, and the server that it calls.
 
-The program sends its arguments, its credentials and its input to the server in the test's process. It is a few
-lines of bash, because Python starts too slowly for some thousand calls. Both directions of the protocol are
-texts that end in a NUL each.
+The program sends its arguments, its credentials and its input to the server in the test's process. It is a
+few lines of bash, because Python starts too slowly for some thousand calls. Both directions of the protocol
+are texts that end in a NUL each.
 
-The CLI's own helper gives logins to AWS's hosts alone, and takes the region from the host's name. Here every region is
-on 127.0.0.1, so the region is the first part of the path; the login is signed as the CLI signs it.
+The CLI's own helper gives logins to AWS's hosts alone, and takes the region from the host's name. Here every
+region is on 127.0.0.1, so the region is the first part of the path; the login is signed as the CLI signs it.
 https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
 """
 
@@ -48,7 +48,9 @@ _OPERATIONS = {
     "get-repository": {"--repository-name": "repositoryName"},
     "list-tags-for-resource": {"--resource-arn": "resourceArn"},
     "update-default-branch": {
-        "--repository-name": "repositoryName", "--default-branch-name": "defaultBranchName"},
+        "--repository-name": "repositoryName",
+        "--default-branch-name": "defaultBranchName",
+    },
 }
 _one_at_a_time = threading.Lock()
 
@@ -64,15 +66,21 @@ class AwsCli:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
 
     def install(self, directory: Path) -> None:
         program = directory / "aws"
-        program.write_text(_PROGRAM.format(bash=shutil.which("bash"), port=self._server.server_address[1],
-                                           environment=" ".join(f'"${name}"' for name in _ENVIRONMENT)))
+        program.write_text(
+            _PROGRAM.format(
+                bash=shutil.which("bash"),
+                port=self._server.server_address[1],
+                environment=" ".join(f'"${name}"' for name in _ENVIRONMENT),
+            )
+        )
         program.chmod(0o755)
 
 
@@ -107,11 +115,17 @@ def _run(arguments: list[str], text: str, environment: dict[str, str]) -> tuple[
     if unknown or options.get("--output", "text") != "text":
         raise ValueError(f"not part of this aws: {options}")
     with _one_at_a_time:
-        client = _client(options["--region"], environment["AWS_ENDPOINT_URL"], environment["AWS_ACCESS_KEY_ID"],
-                         environment["AWS_SECRET_ACCESS_KEY"], environment["AWS_SESSION_TOKEN"] or None)
+        client = _client(
+            options["--region"],
+            environment["AWS_ENDPOINT_URL"],
+            environment["AWS_ACCESS_KEY_ID"],
+            environment["AWS_SECRET_ACCESS_KEY"],
+            environment["AWS_SESSION_TOKEN"] or None,
+        )
     try:
-        answer = getattr(client, operation.replace("-", "_"))(**{
-            member: options[option] for option, member in members.items()})
+        answer = getattr(client, operation.replace("-", "_"))(
+            **{member: options[option] for option, member in members.items()}
+        )
     except ClientError as rejected:
         return 254, "", f"\n{rejected}\n"
     return 0, _text(jmespath.search(options["--query"], answer)) if "--query" in options else "", ""
@@ -119,9 +133,15 @@ def _run(arguments: list[str], text: str, environment: dict[str, str]) -> tuple[
 
 @functools.cache
 def _client(region: str, endpoint: str, key: str, secret: str, token: str | None) -> Any:
-    return boto3.client("codecommit", endpoint_url=endpoint, region_name=region, aws_access_key_id=key,
-                        aws_secret_access_key=secret, aws_session_token=token,
-                        config=Config(retries={"total_max_attempts": 1}, proxies={}))
+    return boto3.client(
+        "codecommit",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        config=Config(retries={"total_max_attempts": 1}, proxies={}),
+    )
 
 
 def _text(found: object) -> str:

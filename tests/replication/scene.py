@@ -30,7 +30,9 @@ def template(name: str) -> dict[str, Any]:
 
 def script() -> str:
     """The build's script: the lines between the command's first and last line."""
-    spec = yaml.safe_load(template("replication.yaml")["Resources"]["Build"]["Properties"]["Source"]["BuildSpec"])
+    spec = yaml.safe_load(
+        template("replication.yaml")["Resources"]["Build"]["Properties"]["Source"]["BuildSpec"]
+    )
     first, *lines, last = spec["phases"]["build"]["commands"][0].splitlines()
     assert first == "cat >replicate.sh <<'END_OF_SCRIPT'" and last == "END_OF_SCRIPT"
     return "".join(f"{line}\n" for line in lines)
@@ -63,8 +65,12 @@ class Run:
         self.directory.mkdir()
         (self.directory / "tmp").mkdir()
         (self.directory / "replicate.sh").write_text(script())
-        self.environment = {**scene.environment(scene.key), "SCENE": str(self.directory),
-                            "TMPDIR": str(self.directory / "tmp"), **environment}
+        self.environment = {
+            **scene.environment(scene.key),
+            "SCENE": str(self.directory),
+            "TMPDIR": str(self.directory / "tmp"),
+            **environment,
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def fail(self, what: str, times: int) -> Run:
@@ -85,8 +91,14 @@ class Run:
     def start(self) -> Run:
         with (self.directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["sh", "replicate.sh"], cwd=self.directory, env=self.environment, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+                ["sh", "replicate.sh"],
+                cwd=self.directory,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         return self
 
     def kill(self) -> None:
@@ -117,8 +129,9 @@ class Scene:
     def __init__(self, aws: LocalAws, cli: AwsCli, name: str, directory: Path) -> None:
         self.aws, self.name, self.directory = aws, name, directory
         self.path = programs(directory / "bin", cli)
-        self.codecommit = {region: in_region(aws, region).client("codecommit")
-                           for region in (SOURCE_REGION, REPLICA_REGION)}
+        self.codecommit = {
+            region: in_region(aws, region).client("codecommit") for region in (SOURCE_REGION, REPLICA_REGION)
+        }
         self.source = self._create(SOURCE_REGION, {})
         self.replica = self._create(REPLICA_REGION, {TAG: self.source["Arn"]})
         self.key = self._user()
@@ -128,8 +141,9 @@ class Scene:
         self.git("remote", "add", "origin", self.source["cloneUrlHttp"])
 
     def _create(self, region: str, tags: dict[str, str]) -> dict[str, Any]:
-        made: dict[str, Any] = self.codecommit[region].create_repository(
-            repositoryName=self.name, tags=tags)["repositoryMetadata"]
+        made: dict[str, Any] = self.codecommit[region].create_repository(repositoryName=self.name, tags=tags)[
+            "repositoryMetadata"
+        ]
         return made
 
     def _user(self) -> dict[str, str]:
@@ -137,21 +151,40 @@ class Scene:
         iam = self.aws.client("iam")
         iam.create_user(UserName=self.name)
         reading = ["codecommit:GetRepository", "codecommit:GitPull", "codecommit:ListTagsForResource"]
-        iam.put_user_policy(UserName=self.name, PolicyName="own", PolicyDocument=json.dumps({
-            "Version": "2012-10-17", "Statement": [
-                {"Effect": "Allow", "Action": reading, "Resource": self.source["Arn"]},
-                {"Effect": "Allow", "Action": [*reading, "codecommit:GitPush", "codecommit:UpdateDefaultBranch"],
-                 "Resource": self.replica["Arn"]}]}))
+        iam.put_user_policy(
+            UserName=self.name,
+            PolicyName="own",
+            PolicyDocument=json.dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {"Effect": "Allow", "Action": reading, "Resource": self.source["Arn"]},
+                        {
+                            "Effect": "Allow",
+                            "Action": [*reading, "codecommit:GitPush", "codecommit:UpdateDefaultBranch"],
+                            "Resource": self.replica["Arn"],
+                        },
+                    ],
+                }
+            ),
+        )
         key: dict[str, str] = iam.create_access_key(UserName=self.name)["AccessKey"]
         return key
 
     def environment(self, key: dict[str, str]) -> dict[str, str]:
         return {
-            "PATH": f"{self.path}{os.pathsep}{os.environ['PATH']}", "HOME": str(self.directory),
-            "REAL_GIT": shutil.which("git") or "", "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "127.0.0.1",
-            "AWS_ENDPOINT_URL": self.aws.endpoint_url, "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"], "SOURCE_REGION": SOURCE_REGION,
-            "SOURCE_REPOSITORY": self.name, "REPLICA_REGION": REPLICA_REGION, "REPLICA_REPOSITORY": self.name,
+            "PATH": f"{self.path}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(self.directory),
+            "REAL_GIT": shutil.which("git") or "",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "NO_PROXY": "127.0.0.1",
+            "AWS_ENDPOINT_URL": self.aws.endpoint_url,
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "SOURCE_REGION": SOURCE_REGION,
+            "SOURCE_REPOSITORY": self.name,
+            "REPLICA_REGION": REPLICA_REGION,
+            "REPLICA_REPOSITORY": self.name,
             "RETRY_SECONDS": "0",
         }
 
@@ -160,13 +193,26 @@ class Scene:
     def git(self, *arguments: str, at: Path | None = None) -> str:
         """The account's administrator, who may push to any repository."""
         environment = self.environment({"AccessKeyId": self.aws.account_id, "SecretAccessKey": "local"}) | {
-            "SCENE": str(self.directory), "GIT_TERMINAL_PROMPT": "0"}
+            "SCENE": str(self.directory),
+            "GIT_TERMINAL_PROMPT": "0",
+        }
         for role in ("AUTHOR", "COMMITTER"):
             environment |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.com"}
         done = subprocess.run(
-            [environment["REAL_GIT"], "-c", "credential.helper=!aws codecommit credential-helper $@",
-             "-c", "credential.useHttpPath=true", *arguments],
-            cwd=at or self.work, env=environment, text=True, capture_output=True, check=False)
+            [
+                environment["REAL_GIT"],
+                "-c",
+                "credential.helper=!aws codecommit credential-helper $@",
+                "-c",
+                "credential.useHttpPath=true",
+                *arguments,
+            ],
+            cwd=at or self.work,
+            env=environment,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -195,8 +241,9 @@ class Scene:
         return {name: found for found, name in (line.split("\t") for line in lines)}
 
     def in_step(self) -> bool:
-        return (self.references(SOURCE_REGION) == self.references(REPLICA_REGION)
-                and self.default(SOURCE_REGION) == self.default(REPLICA_REGION))
+        return self.references(SOURCE_REGION) == self.references(REPLICA_REGION) and self.default(
+            SOURCE_REGION
+        ) == self.default(REPLICA_REGION)
 
     # --- calls of the build ---------------------------------------------------------------
 

@@ -14,8 +14,9 @@ class Events:
         there = in_region(scene.aws, REPLICA_REGION)
         self._sqs, events = there.client("sqs"), there.client("events")
         self._queue = self._sqs.create_queue(QueueName=scene.name)["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(
-            QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ]
         events.put_rule(Name=scene.name, EventPattern=json.dumps({"resources": [scene.replica["Arn"]]}))
         events.put_targets(Rule=scene.name, Targets=[{"Id": "queue", "Arn": arn}])
         self._seen: list[str | None] = []
@@ -81,7 +82,9 @@ def test_concurrent_runs_during_pushes_end_in_step(scene: Scene) -> None:
     runs = []
     for number in range(6):
         scene.commit(f"number {number}")
-        scene.push("--force", "main", f"main:branch-{number}", *([f":branch-{number - 2}"] if number > 1 else []))
+        scene.push(
+            "--force", "main", f"main:branch-{number}", *([f":branch-{number - 2}"] if number > 1 else [])
+        )
         if number == 3:
             scene.set_default(SOURCE_REGION, "branch-3")
         if number == 4:

@@ -1,5 +1,5 @@
-"""Both templates deployed to two regions of the local AWS: a push in one arrives in the other, by the template's own
-rule, roles and build, with IAM enforced. Failures are reported.
+"""Both templates deployed to two regions of the local AWS: a push in one arrives in the other, by the
+template's own rule, roles and build, with IAM enforced. Failures are reported.
 """
 
 import json
@@ -14,7 +14,16 @@ import pytest
 from tests.local.aws import LocalAws
 from tests.play.steps import Stack
 from tests.replication.aws_cli import AwsCli
-from tests.replication.scene import REPLICA_REGION, ROOT, SOURCE_REGION, TAG, Scene, in_region, programs, until
+from tests.replication.scene import (
+    REPLICA_REGION,
+    ROOT,
+    SOURCE_REGION,
+    TAG,
+    Scene,
+    in_region,
+    programs,
+    until,
+)
 
 NAME = "codecommit-dev-cfn-shop"
 PROJECT = "codebuild-dev-replication-shop"
@@ -56,7 +65,8 @@ class Deployed(Scene):
             return super()._create(region, tags)
         outputs = deploy(self.aws, region, "replica.yaml", SourceRegion=SOURCE_REGION)
         made: dict[str, Any] = self.codecommit[region].get_repository(
-            repositoryName=outputs["ReplicaRepositoryName"])["repositoryMetadata"]
+            repositoryName=outputs["ReplicaRepositoryName"]
+        )["repositoryMetadata"]
         return made
 
     def builds(self) -> list[dict[str, Any]]:
@@ -67,18 +77,27 @@ class Deployed(Scene):
 
     def ended(self, number: int) -> list[dict[str, Any]]:
         """This many builds, all of them ended."""
-        return until(lambda: [build for build in [self.builds()] if len(build) >= number and all(
-            each["buildStatus"] != "IN_PROGRESS" for each in build)])[0]  # type: ignore[no-any-return]
+        return until(
+            lambda: [
+                build
+                for build in [self.builds()]
+                if len(build) >= number and all(each["buildStatus"] != "IN_PROGRESS" for each in build)
+            ]
+        )[0]  # type: ignore[no-any-return]
 
     def log_of(self, build: dict[str, Any]) -> str:
         events = self.logs.get_log_events(
-            logGroupName=build["logs"]["groupName"], logStreamName=build["logs"]["streamName"])["events"]
+            logGroupName=build["logs"]["groupName"], logStreamName=build["logs"]["streamName"]
+        )["events"]
         return "\n".join(event["message"] for event in events)
 
     def messages(self) -> list[dict[str, Any]]:
         return self.sqs.receive_message(  # type: ignore[no-any-return]
-            QueueUrl=self.outputs["FailureQueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0,
-            MessageAttributeNames=["All"]).get("Messages", [])
+            QueueUrl=self.outputs["FailureQueueUrl"],
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +112,8 @@ def deployed(aws: LocalAws, cli: AwsCli, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def scene(deployed: Deployed) -> Iterator[Deployed]:
-    """One stack for all tests here. Each test pushes commits of its own, and removes the messages of its failures."""
+    """One stack for all tests here. Each test pushes commits of its own, and removes the messages of its
+    failures."""
     deployed.before = len(deployed.builds())
     yield deployed
     deployed.ended(deployed.before)
@@ -113,7 +133,9 @@ def test_push_is_replicated_to_the_other_region(scene: Deployed) -> None:
     scene.push(":goes")
     until(scene.in_step)
     builds = scene.ended(scene.before + 4)
-    assert {build["buildStatus"] for build in builds} == {"SUCCEEDED"}, [scene.log_of(build) for build in builds]
+    assert {build["buildStatus"] for build in builds} == {"SUCCEEDED"}, [
+        scene.log_of(build) for build in builds
+    ]
     assert {build["initiator"] for build in builds} == {f"rule/{RULE}"}
     assert scene.messages() == []
 
@@ -141,16 +163,42 @@ def test_a_build_that_fails_is_in_the_queue_and_raises_an_alarm(scene: Deployed)
 
 
 CODECOMMIT = {  # https://docs.aws.amazon.com/codecommit/latest/userguide/monitoring-events.html
-    "version": "0", "id": "01234567-0123-0123-0123-012345678901", "account": "123456789012",
-    "detail-type": "CodeCommit Repository State Change", "source": "aws.codecommit", "time": "2019-06-12T10:23:43Z",
-    "region": SOURCE_REGION, "resources": [f"arn:aws:codecommit:{SOURCE_REGION}:123456789012:{NAME}"],
-    "detail": {"event": "referenceUpdated", "repositoryName": NAME, "referenceType": "branch", "referenceName": "myBranch",
-               "referenceFullName": "refs/heads/myBranch", "commitId": "7f0103fMERGE", "oldCommitId": "3e5983DESTINATION"}}
+    "version": "0",
+    "id": "01234567-0123-0123-0123-012345678901",
+    "account": "123456789012",
+    "detail-type": "CodeCommit Repository State Change",
+    "source": "aws.codecommit",
+    "time": "2019-06-12T10:23:43Z",
+    "region": SOURCE_REGION,
+    "resources": [f"arn:aws:codecommit:{SOURCE_REGION}:123456789012:{NAME}"],
+    "detail": {
+        "event": "referenceUpdated",
+        "repositoryName": NAME,
+        "referenceType": "branch",
+        "referenceName": "myBranch",
+        "referenceFullName": "refs/heads/myBranch",
+        "commitId": "7f0103fMERGE",
+        "oldCommitId": "3e5983DESTINATION",
+    },
+}
 CODEBUILD = {  # https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications-ref.html
-    "version": "0", "id": "c030038d-8c4d-6141-9545-00ff7b7153EX", "detail-type": "CodeBuild Build State Change",
-    "source": "aws.codebuild", "account": "123456789012", "time": "2017-09-01T16:14:28Z", "region": SOURCE_REGION,
-    "resources": [f"arn:aws:codebuild:{SOURCE_REGION}:123456789012:build/{PROJECT}:8745a7a9-c340-456a-9166-edf953571bEX"],
-    "detail": {"build-status": "FAILED", "project-name": PROJECT, "current-phase": "COMPLETED", "version": "1"}}
+    "version": "0",
+    "id": "c030038d-8c4d-6141-9545-00ff7b7153EX",
+    "detail-type": "CodeBuild Build State Change",
+    "source": "aws.codebuild",
+    "account": "123456789012",
+    "time": "2017-09-01T16:14:28Z",
+    "region": SOURCE_REGION,
+    "resources": [
+        f"arn:aws:codebuild:{SOURCE_REGION}:123456789012:build/{PROJECT}:8745a7a9-c340-456a-9166-edf953571bEX"
+    ],
+    "detail": {
+        "build-status": "FAILED",
+        "project-name": PROJECT,
+        "current-phase": "COMPLETED",
+        "version": "1",
+    },
+}
 
 
 def matches(scene: Deployed, rule: str, event: dict[str, Any], changes: dict[str, Any]) -> bool:
@@ -162,14 +210,23 @@ def matches(scene: Deployed, rule: str, event: dict[str, Any], changes: dict[str
 
 def test_only_reference_changes_of_the_source_start_a_build(scene: Deployed) -> None:
     for changes, is_copied in (
-            ({}, True), ({"event": "pullRequestCreated"}, False), ({"event": "commentOnCommitCreated"}, False),
-            ({"resources": [f"arn:aws:codecommit:{SOURCE_REGION}:123456789012:{NAME}-2"]}, False),
-            ({"resources": [f"arn:aws:codecommit:{REPLICA_REGION}:123456789012:{NAME}"]}, False)):
+        ({}, True),
+        ({"event": "pullRequestCreated"}, False),
+        ({"event": "commentOnCommitCreated"}, False),
+        ({"resources": [f"arn:aws:codecommit:{SOURCE_REGION}:123456789012:{NAME}-2"]}, False),
+        ({"resources": [f"arn:aws:codecommit:{REPLICA_REGION}:123456789012:{NAME}"]}, False),
+    ):
         assert matches(scene, RULE, CODECOMMIT, changes) == is_copied, changes
 
 
 def test_unsuccessful_build_of_the_project_is_reported(scene: Deployed) -> None:
-    for status, is_reported in {"FAILED": True, "FAULT": True, "TIMED_OUT": True, "STOPPED": True, "SUCCEEDED": False,
-                                "IN_PROGRESS": False}.items():
+    for status, is_reported in {
+        "FAILED": True,
+        "FAULT": True,
+        "TIMED_OUT": True,
+        "STOPPED": True,
+        "SUCCEEDED": False,
+        "IN_PROGRESS": False,
+    }.items():
         assert matches(scene, f"{RULE}-failed", CODEBUILD, {"build-status": status}) == is_reported, status
     assert not matches(scene, f"{RULE}-failed", CODEBUILD, {"project-name": f"{PROJECT}-2"})

@@ -1,6 +1,7 @@
 """The script between two repositories of the local AWS: the replica follows every change of the source.
 
-`replicate` asserts that the build has succeeded, and that both repositories have the same references and default.
+`replicate` asserts that the build has succeeded, and that both repositories have the same references and
+default.
 """
 
 import os
@@ -36,11 +37,17 @@ def test_a_run_without_anything_new_neither_clones_nor_pushes(replicated: Scene)
     assert replicated.replicate().calls() == ["ls-remote", "ls-remote"]
 
 
-@pytest.mark.parametrize(("first", "then"), [
-    (["main:old-name", "main:goes"], [["main:comes", ":goes", "main:new-name", ":old-name"]]),
-    # Names that the replica cannot have beside the former ones.
-    (["main:a", "main:b/c"], [[":a", ":b/c"], ["main:a/b", "main:b"]])])
-def test_created_renamed_deleted_branches_follow(replicated: Scene, first: list[str], then: list[list[str]]) -> None:
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (["main:old-name", "main:goes"], [["main:comes", ":goes", "main:new-name", ":old-name"]]),
+        # Names that the replica cannot have beside the former ones.
+        (["main:a", "main:b/c"], [[":a", ":b/c"], ["main:a/b", "main:b"]]),
+    ],
+)
+def test_created_renamed_deleted_branches_follow(
+    replicated: Scene, first: list[str], then: list[list[str]]
+) -> None:
     replicated.push(*first)
     replicated.replicate()
     replicated.commit("two")
@@ -116,7 +123,9 @@ def test_references_beyond_push_limit_are_pushed_in_batches(replicated: Scene) -
     replicated.push(*[f"main:old-{number}" for number in range(4)])
     replicated.replicate()
     replicated.commit("two")
-    replicated.push(*[f":old-{number}" for number in range(4)], *[f"main:new-{number}" for number in range(4)], "main")
+    replicated.push(
+        *[f":old-{number}" for number in range(4)], *[f"main:new-{number}" for number in range(4)], "main"
+    )
     assert replicated.replicate(BATCH="4").calls().count("push") == 3
 
 
@@ -144,16 +153,28 @@ def test_missing_source_fails_after_retries(scene: Scene) -> None:
     assert "RepositoryDoesNotExistException" in run.log
 
 
-@pytest.mark.parametrize("denied", [
-    "codecommit:GetRepository", "codecommit:GitPull", "codecommit:GitPush", "codecommit:ListTagsForResource",
-    "codecommit:UpdateDefaultBranch"])
+@pytest.mark.parametrize(
+    "denied",
+    [
+        "codecommit:GetRepository",
+        "codecommit:GitPull",
+        "codecommit:GitPush",
+        "codecommit:ListTagsForResource",
+        "codecommit:UpdateDefaultBranch",
+    ],
+)
 def test_each_permission_of_the_build_role_is_needed(scene: Scene, denied: str) -> None:
     scene.commit("one")
     scene.push("main", "main:other")
     scene.push_to_replica("main:other")
     iam = scene.aws.client("iam")
-    iam.put_user_policy(UserName=scene.name, PolicyName="no", PolicyDocument=(
-        f'{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Action":"{denied}","Resource":"*"}}]}}'))
+    iam.put_user_policy(
+        UserName=scene.name,
+        PolicyName="no",
+        PolicyDocument=(
+            f'{{"Version":"2012-10-17","Statement":[{{"Effect":"Deny","Action":"{denied}","Resource":"*"}}]}}'
+        ),
+    )
     run = scene.run(ATTEMPTS="2")
     assert run.code() == 1
     assert denied in run.log or "403" in run.log
@@ -188,7 +209,8 @@ def test_repository_cannot_be_its_own_replica(scene: Scene) -> None:
 
 def test_mutual_replicas_are_both_rejected(scene: Scene) -> None:
     scene.codecommit[SOURCE_REGION].tag_resource(
-        resourceArn=scene.source["Arn"], tags={TAG: scene.replica["Arn"]})
+        resourceArn=scene.source["Arn"], tags={TAG: scene.replica["Arn"]}
+    )
     scene.commit("one")
     scene.push("main")
     there = scene.run()

@@ -22,12 +22,21 @@ class Emulator:
     def __init__(self, addresses: dict[str, str]) -> None:
         self.gitlab_url = addresses.get("gitlab", "")
         config = Config(retries={"total_max_attempts": 1}, proxies={}, parameter_validation=False)
-        self.clients = {service: boto3.client(
-            service, endpoint_url=addresses[service], region_name="eu-central-1", aws_access_key_id="123456789012",
-            aws_secret_access_key="local", config=config) for service in SERVICES}
+        self.clients = {
+            service: boto3.client(
+                service,
+                endpoint_url=addresses[service],
+                region_name="eu-central-1",
+                aws_access_key_id="123456789012",
+                aws_secret_access_key="local",
+                config=config,
+            )
+            for service in SERVICES
+        }
 
     def arrange(self, given: dict[str, Any]) -> str:
-        """Creates the `users`, the `repositories` and the `project`. Returns the token of a member of the project.
+        """Creates the `users`, the `repositories` and the `project`. Returns the token of a member of the
+        project.
         `gitlab` is a rule's."""
         for user in given["users"]:
             self.clients["iam"].create_user(UserName=user)

@@ -1,4 +1,5 @@
-"""Runs every rule of the tables over HTTP: those of AWS against both emulators. README.md describes the tables."""
+"""Runs every rule of the tables over HTTP: those of AWS against both emulators. README.md describes the
+tables."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,17 +16,29 @@ from tests.play.calls import Calls, matches
 from tests.rules import emulators
 from tests.rules.emulators import Emulator
 
-TABLES = {table.stem: yaml.safe_load(table.read_text()) for table in sorted(Path(__file__).parent.glob("*.yaml"))}
-RULES = [pytest.param(emulator, table, rule, id=f"{emulator}-{table}-{rule['rule']}")
-         for emulator in ("fake_aws", "local") for table, rules in TABLES.items() for rule in rules
-         if emulator == "fake_aws" or not table.startswith("gitlab")]
+TABLES = {
+    table.stem: yaml.safe_load(table.read_text()) for table in sorted(Path(__file__).parent.glob("*.yaml"))
+}
+RULES = [
+    pytest.param(emulator, table, rule, id=f"{emulator}-{table}-{rule['rule']}")
+    for emulator in ("fake_aws", "local")
+    for table, rules in TABLES.items()
+    for rule in rules
+    if emulator == "fake_aws" or not table.startswith("gitlab")
+]
 NUMBERS = count(1)
 SESSION = requests.Session()
 # Ignore the machine's proxy.
 SESSION.trust_env = False
 # Parameters that a call has if the table does not name them.
-DEFAULTS = {"SecretId": "$name", "Name": "$name", "UserName": "$user", "StackName": "$name", "repositoryName": "$name",
-            "approvalRuleTemplateName": "$name"}
+DEFAULTS = {
+    "SecretId": "$name",
+    "Name": "$name",
+    "UserName": "$user",
+    "StackName": "$name",
+    "repositoryName": "$name",
+    "approvalRuleTemplateName": "$name",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +54,30 @@ class Run(Calls):
     def __init__(self, emulator: Emulator, service: str, rule: dict[str, Any]) -> None:
         number = next(NUMBERS)
         self.service, self.url = service.partition("_")[0], f"{emulator.gitlab_url}/api/v4"
-        super().__init__({
-            "name": [f"rule-{number}"], "user": [f"user-{number}"], "path": [f"rules/number/{number}"], "n": [1],
-            "token": ["1" * 32, "2" * 32, "3" * 64]}, emulator.clients.__getitem__, self.send_to_gitlab, DEFAULTS)
+        super().__init__(
+            {
+                "name": [f"rule-{number}"],
+                "user": [f"user-{number}"],
+                "path": [f"rules/number/{number}"],
+                "n": [1],
+                "token": ["1" * 32, "2" * 32, "3" * 64],
+            },
+            emulator.clients.__getitem__,
+            self.send_to_gitlab,
+            DEFAULTS,
+        )
         given = self.filled(rule.get("given", {}))
         self.gitlab = given.get("gitlab", {})
         if many := self.gitlab.get("many_protected"):
             self.gitlab["protected"] = [f"b{number}" for number in range(many)]
-        token = emulator.arrange({
-            "users": given.get("users", self.seen["user"]), "repositories": given.get("repositories", []),
-            "project": self.seen["path"][0], "gitlab": self.gitlab})
+        token = emulator.arrange(
+            {
+                "users": given.get("users", self.seen["user"]),
+                "repositories": given.get("repositories", []),
+                "project": self.seen["path"][0],
+                "gitlab": self.gitlab,
+            }
+        )
         self.token = self.gitlab.get("token", token)
 
     def call(self, operation: str, parameters: Any = None, expected: Any = None) -> None:
@@ -73,7 +100,9 @@ class Run(Calls):
 
 
 @pytest.mark.parametrize(("emulator", "service", "rule"), RULES)
-def test_rule_holds(emulator: str, service: str, rule: dict[str, Any], running: Callable[[str], Emulator]) -> None:
+def test_rule_holds(
+    emulator: str, service: str, rule: dict[str, Any], running: Callable[[str], Emulator]
+) -> None:
     assert rule["source"].startswith("https://")
     run = Run(running(emulator), service, rule)
     for step in (*rule.get("before", []), *rule["calls"]):

@@ -12,7 +12,9 @@ LONGEST_REGION = "ap-southeast-1"
 
 def artifacts(region=REGION, **parameters):
     given = {"EnvID": "dev", "RepositoryAccountId": REPOSITORIES, "ImageAccountId": IMAGES, **parameters}
-    return Deployed(region, source(TEMPLATES / "cross-account-artifacts.yaml"), "cross-account-artifacts-dev", **given)
+    return Deployed(
+        region, source(TEMPLATES / "cross-account-artifacts.yaml"), "cross-account-artifacts-dev", **given
+    )
 
 
 def parameters_of(line):
@@ -23,11 +25,15 @@ def parameters_of(line):
 def elsewhere(name, account, **parameters):
     """A stack of another account, whose parameters are outputs of the pipelines' account."""
     outputs = parameters_of(artifacts().outputs()["OtherAccountsParameters"]["Value"])
-    return Deployed(REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**outputs, **parameters})
+    return Deployed(
+        REGION, source(TEMPLATES / f"{name}.yaml"), f"{name}-dev", account, **{**outputs, **parameters}
+    )
 
 
 def repository(**parameters):
-    return elsewhere("cross-account-repository", REPOSITORIES, **{"RepositoryArns": f"{SHOP},{SITE}", **parameters})
+    return elsewhere(
+        "cross-account-repository", REPOSITORIES, **{"RepositoryArns": f"{SHOP},{SITE}", **parameters}
+    )
 
 
 def image(**parameters):
@@ -42,9 +48,14 @@ def project(**parameters):
 def to_bucket(**parameters):
     outputs = artifacts().outputs()
     given = {
-        "EnvID": "dev", "ProjectID": "site", "RepositoryAccountId": REPOSITORIES, "RepositoryName": "site",
-        "BranchName": "development", "DeployBucketName": "site-files",
-        "ArtifactBucketName": outputs["ArtifactBucketName"]["Value"], "ArtifactKeyArn": outputs["ArtifactKeyArn"]["Value"],
+        "EnvID": "dev",
+        "ProjectID": "site",
+        "RepositoryAccountId": REPOSITORIES,
+        "RepositoryName": "site",
+        "BranchName": "development",
+        "DeployBucketName": "site-files",
+        "ArtifactBucketName": outputs["ArtifactBucketName"]["Value"],
+        "ArtifactKeyArn": outputs["ArtifactKeyArn"]["Value"],
         **parameters,
     }
     return Deployed(template=source(TEMPLATES / "cross-account-s3.yaml"), stack_name="s3-dev-site", **given)

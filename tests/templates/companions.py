@@ -7,7 +7,11 @@ from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, sourc
 
 def stack(name, **parameters):
     """templates/<name>.yaml in the environment dev."""
-    return Deployed(template=source(TEMPLATES / f"{name}.yaml"), stack_name=f"{name}-dev", **{"EnvID": "dev", **parameters})
+    return Deployed(
+        template=source(TEMPLATES / f"{name}.yaml"),
+        stack_name=f"{name}-dev",
+        **{"EnvID": "dev", **parameters},
+    )
 
 
 def environment(**parameters):
@@ -21,7 +25,10 @@ def project(**parameters):
 
 # The first project and a further one, and the logical ID of their pipelines.
 BOTH = pytest.mark.parametrize(
-    ("deployed", "pipeline"), [(environment, "Project"), (project, "Pipeline")], ids=["environment", "project"])
+    ("deployed", "pipeline"),
+    [(environment, "Project"), (project, "Pipeline")],
+    ids=["environment", "project"],
+)
 
 
 def repository(name, region=REGION):

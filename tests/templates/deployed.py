@@ -37,7 +37,8 @@ class _NoManagedPolicies:
 
 
 def source(path=TEMPLATE):
-    """The template's source, with its functions in their long form. Each caller gets a copy, which it may change."""
+    """The template's source, with its functions in their long form. Each caller gets a copy, which it may
+    change."""
     return pickle.loads(_parsed(path.read_text()))
 
 
@@ -89,7 +90,16 @@ class Deployed:
         "AWS::SQS::Queue": ("QueueName", "sqs:{region}:{account}:{name}"),
     }
 
-    def __init__(self, region=REGION, template=None, stack_name="cfn-gitops-dev", account=ACCOUNT, attributes=None, partition="aws", **parameters):
+    def __init__(
+        self,
+        region=REGION,
+        template=None,
+        stack_name="cfn-gitops-dev",
+        account=ACCOUNT,
+        attributes=None,
+        partition="aws",
+        **parameters,
+    ):
         """`attributes` are GetAtt's values except ARNs and names, by `LogicalId.Attribute`."""
         self.template = template or translated()
         declared = self.template["Parameters"]
@@ -129,10 +139,15 @@ class Deployed:
 
     def outputs(self):
         """The outputs whose condition holds."""
-        made = {name: output for name, output in self.template["Outputs"].items()
-                if "Condition" not in output or self.condition(output["Condition"])}
-        return {name: {key: self.resolve(value) for key, value in output.items() if key != "Condition"}
-                for name, output in made.items()}
+        made = {
+            name: output
+            for name, output in self.template["Outputs"].items()
+            if "Condition" not in output or self.condition(output["Condition"])
+        }
+        return {
+            name: {key: self.resolve(value) for key, value in output.items() if key != "Condition"}
+            for name, output in made.items()
+        }
 
     def everything(self):
         """The properties of all resources that are created, by logical ID."""
@@ -162,7 +177,9 @@ class Deployed:
         _, pattern = self._KINDS[self.template["Resources"][logical_id]["Type"]]
         assert self.is_made(logical_id), f"{logical_id} is referenced and is not created"
         name = self._own_name(logical_id)
-        return f"arn:{self.values['AWS::Partition']}:" + pattern.format(region=self.region, account=self.account, name=name)
+        return f"arn:{self.values['AWS::Partition']}:" + pattern.format(
+            region=self.region, account=self.account, name=name
+        )
 
     def broken_rules(self):
         """The descriptions of the assertions that do not hold. CloudFormation rejects these parameters."""
@@ -187,7 +204,7 @@ class Deployed:
         if not isinstance(node, dict):
             return node
         if len(node) == 1:
-            (key, argument), = node.items()
+            ((key, argument),) = node.items()
             if key == "Ref":
                 return self._reference(argument)
             if key == "Condition" and isinstance(argument, str):
@@ -204,7 +221,10 @@ class Deployed:
         logical_id, attribute = argument.split(".", 1) if isinstance(argument, str) else argument
         if f"{logical_id}.{attribute}" in self.attributes:
             return self.attributes[f"{logical_id}.{attribute}"]
-        if attribute in ("TopicArn", "Arn") and self.template["Resources"][logical_id]["Type"] == "AWS::SNS::Topic":
+        if (
+            attribute in ("TopicArn", "Arn")
+            and self.template["Resources"][logical_id]["Type"] == "AWS::SNS::Topic"
+        ):
             return self.arn(logical_id)
         if attribute == "Arn":
             return self.arn(logical_id)

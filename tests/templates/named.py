@@ -16,8 +16,16 @@ def stack_arn(name):
 
 
 user, role = _arn(f"arn:aws:iam::{ACCOUNT}:user/"), _arn(f"arn:aws:iam::{ACCOUNT}:role/")
-secret, function, rule = _arn(regional("secretsmanager", "secret:")), _arn(regional("lambda", "function:")), _arn(regional("events", "rule/"))
-repository, pipeline, topic = _arn(regional("codecommit", "")), _arn(regional("codepipeline", "")), _arn(regional("sns", ""))
+secret, function, rule = (
+    _arn(regional("secretsmanager", "secret:")),
+    _arn(regional("lambda", "function:")),
+    _arn(regional("events", "rule/")),
+)
+repository, pipeline, topic = (
+    _arn(regional("codecommit", "")),
+    _arn(regional("codepipeline", "")),
+    _arn(regional("sns", "")),
+)
 build_project, log_group = _arn(regional("codebuild", "project/")), _arn(regional("logs", "log-group:"))
 report_group = _arn(regional("codebuild", "report-group/"))
 BUCKET = f"arn:aws:s3:::s3-dev-codepipeline-artifact-{ACCOUNT}-{REGION}"
@@ -57,7 +65,8 @@ FOREIGN_KEY = regional("kms", "key/ArtifactKey")
 IN_A_VPC = {"VpcSubnetIds": "subnet-0a1b2c3d,subnet-4e5f6a7b", "VpcSecurityGroupIds": "sg-0a1b2c3d"}
 PROXY = {"HttpsProxy": "http://proxy.example.com:3128", "NoProxy": "10.0.0.0/8"}
 MADE_INTERFACES = (
-    "ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:AssignPrivateIpAddresses ec2:UnassignPrivateIpAddresses"
+    "ec2:CreateNetworkInterface ec2:DeleteNetworkInterface ec2:AssignPrivateIpAddresses"
+    " ec2:UnassignPrivateIpAddresses"
 )
 SEEN_INTERFACES = "ec2:DescribeNetworkInterfaces ec2:DescribeSubnets"
 # Calls of the function's code contain it, calls of Lambda itself do not.
@@ -108,17 +117,14 @@ SECRETS = """secretsmanager:CreateSecret secretsmanager:DescribeSecret
     secretsmanager:UpdateSecretVersionStage secretsmanager:DeleteSecret
     secretsmanager:TagResource secretsmanager:UntagResource"""
 FUNCTIONS = """lambda:CreateFunction lambda:GetFunction lambda:GetFunctionConfiguration
-    lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig
-    lambda:GetFunctionScalingConfig lambda:GetRuntimeManagementConfig
-    lambda:AssociateRuntimeAlias lambda:UpdateFunctionCode
-    lambda:UpdateFunctionConfiguration lambda:PutFunctionConcurrency
-    lambda:DeleteFunctionConcurrency lambda:PutFunctionEventInvokeConfig
-    lambda:GetFunctionEventInvokeConfig lambda:UpdateFunctionEventInvokeConfig
-    lambda:DeleteFunctionEventInvokeConfig lambda:PublishVersion
-    lambda:ListVersionsByFunction lambda:GetProvisionedConcurrencyConfig
-    lambda:CreateAlias lambda:GetAlias lambda:UpdateAlias lambda:DeleteAlias lambda:GetPolicy lambda:RemovePermission
-    lambda:InvokeFunction lambda:DeleteFunction lambda:ListTags lambda:TagResource
-    lambda:UntagResource"""
+    lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig lambda:GetFunctionScalingConfig
+    lambda:GetRuntimeManagementConfig lambda:AssociateRuntimeAlias lambda:UpdateFunctionCode
+    lambda:UpdateFunctionConfiguration lambda:PutFunctionConcurrency lambda:DeleteFunctionConcurrency
+    lambda:PutFunctionEventInvokeConfig lambda:GetFunctionEventInvokeConfig
+    lambda:UpdateFunctionEventInvokeConfig lambda:DeleteFunctionEventInvokeConfig lambda:PublishVersion
+    lambda:ListVersionsByFunction lambda:GetProvisionedConcurrencyConfig lambda:CreateAlias lambda:GetAlias
+    lambda:UpdateAlias lambda:DeleteAlias lambda:GetPolicy lambda:RemovePermission lambda:InvokeFunction
+    lambda:DeleteFunction lambda:ListTags lambda:TagResource lambda:UntagResource"""
 RULES = """events:PutRule events:DescribeRule events:EnableRule events:DisableRule
     events:DeleteRule events:PutTargets events:ListTargetsByRule events:RemoveTargets
     events:ListTagsForResource events:TagResource events:UntagResource"""
@@ -133,14 +139,19 @@ STACK_TAGS = "cloudformation:TagResource cloudformation:UntagResource"
 STACKS_OF_PIPELINES = f"""{STACKS} {STACK_TAGS} cloudformation:DescribeStackEvents
     cloudformation:DescribeEvents cloudformation:CancelUpdateStack cloudformation:ContinueUpdateRollback"""
 # Beside STACKS, of the pipeline's role: tests/policies/deploy_action.yaml.
-READS_OF_THE_DEPLOY_ACTION = "cloudformation:DescribeStackResources cloudformation:GetStackPolicy cloudformation:GetTemplate"
+READS_OF_THE_DEPLOY_ACTION = (
+    "cloudformation:DescribeStackResources cloudformation:GetStackPolicy cloudformation:GetTemplate"
+)
 # Calls of the function that name the role with which CloudFormation works.
-WITH_A_ROLE = "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:DeleteStack cloudformation:ContinueUpdateRollback"
+WITH_A_ROLE = (
+    "cloudformation:CreateStack cloudformation:UpdateStack cloudformation:DeleteStack"
+    " cloudformation:ContinueUpdateRollback"
+)
 TOKENS = "secretsmanager:DescribeSecret secretsmanager:GetSecretValue"
 REPOSITORIES = """codecommit:GetRepository codecommit:GetBranch codecommit:ListBranches codecommit:GetDifferences
     codecommit:ListTagsForResource
     codecommit:AssociateApprovalRuleTemplateWithRepository
-    codecommit:DisassociateApprovalRuleTemplateFromRepository"""
+    codecommit:DisassociateApprovalRuleTemplateFromRepository"""  # noqa: E501
 APPROVAL_TEMPLATES = """codecommit:CreateApprovalRuleTemplate codecommit:GetApprovalRuleTemplate
     codecommit:UpdateApprovalRuleTemplateContent codecommit:DeleteApprovalRuleTemplate
     codecommit:ListRepositoriesForApprovalRuleTemplate"""
@@ -161,7 +172,7 @@ MADE_BUILD_PROJECTS = """codebuild:CreateProject codebuild:BatchGetProjects
     codebuild:UpdateProject codebuild:UpdateProjectVisibility codebuild:DeleteProject"""
 # https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html
 REPORTS = """codebuild:BatchPutCodeCoverages codebuild:BatchPutTestCases codebuild:CreateReport codebuild:CreateReportGroup
-    codebuild:UpdateReport"""
+    codebuild:UpdateReport"""  # noqa: E501
 MADE_LOG_GROUPS = """logs:CreateLogGroup logs:DeleteLogGroup logs:PutRetentionPolicy
     logs:DeleteRetentionPolicy logs:GetDataProtectionPolicy logs:DeleteDataProtectionPolicy
     logs:ListTagsForResource logs:TagResource logs:UntagResource"""

@@ -12,7 +12,8 @@ def _page(type_name: str) -> str:
 
 
 def properties(type_name: str) -> list[str]:
-    """The paths of the properties: a member of an object as `Object.Member`, of a list's objects as `List[].Member`."""
+    """The paths of the properties: a member of an object as `Object.Member`, of a list's objects as
+    `List[].Member`."""
     return re.findall(r"^### `([^`]+)`$", _page(type_name), re.MULTILINE)
 
 

@@ -1,9 +1,9 @@
 """The child stack's template as the function renders it, for each variation of its properties.
 
-templates/pipeline.yaml is the default one. A file of rendered/differences has the values in which its rendering
-differs from the default, or from the rendering that `from` names, by JSON pointer (RFC 6901). Null removes a value. In
-a list, null also removes the elements after it, and the index after the last element adds one.
-src/gitops_pipeline/template/tests.rs writes the files, and compares the default one.
+templates/pipeline.yaml is the default one. A file of rendered/differences has the values in which its
+rendering differs from the default, or from the rendering that `from` names, by JSON pointer (RFC 6901). Null
+removes a value. In a list, null also removes the elements after it, and the index after the last element adds
+one. src/gitops_pipeline/template/tests.rs writes the files, and compares the default one.
 """
 
 import json
@@ -39,7 +39,7 @@ def with_differences(template, differences):
         for part in parents:
             place = place[int(part)] if isinstance(place, list) else place[part]
         if isinstance(place, list):
-            place[int(key):None if value is None else int(key) + 1] = [] if value is None else [value]
+            place[int(key) : None if value is None else int(key) + 1] = [] if value is None else [value]
         elif value is None:
             del place[key]
         else:

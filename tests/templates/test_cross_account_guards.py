@@ -5,16 +5,30 @@ import json
 import pytest
 from ministack.services import eventbridge
 
-from tests.templates.across_accounts import BUS, IMAGES, REPOSITORIES, SHOP, SITE, artifacts, elsewhere, image, repository
+from tests.templates.across_accounts import (
+    BUS,
+    IMAGES,
+    REPOSITORIES,
+    SHOP,
+    SITE,
+    artifacts,
+    elsewhere,
+    image,
+    repository,
+)
 from tests.templates.deployed import REGION, Deployed
 from tests.templates.renderings import rendering
+
 
 def test_the_bucket_is_without_acls_and_under_the_key():
     """checkov requires that it is private and versioned."""
     properties = artifacts().properties("ArtifactBucket")
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": artifacts().arn("ArtifactKey")}
+    assert rule["ServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": artifacts().arn("ArtifactKey"),
+    }
 
 
 def matches(pattern, event):
@@ -24,10 +38,19 @@ def matches(pattern, event):
 
 def push(arn=SHOP, branch="development", kind="branch", event="referenceUpdated"):
     return {
-        "id": "1", "version": "0", "time": "2026-11-20T10:00:00Z", "source": "aws.codecommit",
-        "detail-type": "CodeCommit Repository State Change", "account": REPOSITORIES, "region": REGION, "resources": [arn],
+        "id": "1",
+        "version": "0",
+        "time": "2026-11-20T10:00:00Z",
+        "source": "aws.codecommit",
+        "detail-type": "CodeCommit Repository State Change",
+        "account": REPOSITORIES,
+        "region": REGION,
+        "resources": [arn],
         "detail": {
-            "event": event, "repositoryName": arn.split(":")[-1], "referenceType": kind, "referenceName": branch,
+            "event": event,
+            "repositoryName": arn.split(":")[-1],
+            "referenceType": kind,
+            "referenceName": branch,
             "commitId": "3b18e512dba79e4c8300dd08aeb37f8e728b8dad",
         },
     }
@@ -35,42 +58,68 @@ def push(arn=SHOP, branch="development", kind="branch", event="referenceUpdated"
 
 def pushed_image(name="ecr-dev-image", tag="latest", account=IMAGES, action="PUSH", result="SUCCESS"):
     return {
-        "id": "1", "version": "0", "time": "2026-11-20T10:00:00Z", "source": "aws.ecr", "detail-type": "ECR Image Action",
-        "account": account, "region": REGION, "resources": [],
-        "detail": {"result": result, "repository-name": name, "image-digest": "sha256:" + "0" * 64, "action-type": action, "image-tag": tag},
+        "id": "1",
+        "version": "0",
+        "time": "2026-11-20T10:00:00Z",
+        "source": "aws.ecr",
+        "detail-type": "ECR Image Action",
+        "account": account,
+        "region": REGION,
+        "resources": [],
+        "detail": {
+            "result": result,
+            "repository-name": name,
+            "image-digest": "sha256:" + "0" * 64,
+            "action-type": action,
+            "image-tag": tag,
+        },
     }
 
 
-@pytest.mark.parametrize(("event", "is_reported"), [
-    (push(), True),
-    (push(event="referenceCreated"), True),
-    (push(SITE), True),
-    (push(event="referenceDeleted"), False),
-    (push(kind="tag"), False),
-    (push(branch="feature/development"), False),
-    (push(SHOP + "2"), False),
-    (push(SHOP.replace(REPOSITORIES, IMAGES)), False),
-    (push(SHOP.replace(REGION, "eu-west-1")), False),
-])
+@pytest.mark.parametrize(
+    ("event", "is_reported"),
+    [
+        (push(), True),
+        (push(event="referenceCreated"), True),
+        (push(SITE), True),
+        (push(event="referenceDeleted"), False),
+        (push(kind="tag"), False),
+        (push(branch="feature/development"), False),
+        (push(SHOP + "2"), False),
+        (push(SHOP.replace(REPOSITORIES, IMAGES)), False),
+        (push(SHOP.replace(REGION, "eu-west-1")), False),
+    ],
+)
 def test_pushes_of_the_environments_branch_are_forwarded(event, is_reported):
     assert matches(repository().properties("ForwardRule")["EventPattern"], event) is is_reported
 
 
-@pytest.mark.parametrize(("given", "branches"), [
-    ({}, ["development"]), ({"EnvID": "prd"}, ["master"]), ({"BranchNames": "main,release/1"}, ["main", "release/1"])])
+@pytest.mark.parametrize(
+    ("given", "branches"),
+    [
+        ({}, ["development"]),
+        ({"EnvID": "prd"}, ["master"]),
+        ({"BranchNames": "main,release/1"}, ["main", "release/1"]),
+    ],
+)
 def test_branches_are_the_environments_or_the_named_ones(given, branches):
-    assert repository(**given).properties("ForwardRule")["EventPattern"]["detail"]["referenceName"] == branches
+    assert (
+        repository(**given).properties("ForwardRule")["EventPattern"]["detail"]["referenceName"] == branches
+    )
 
 
-@pytest.mark.parametrize(("event", "is_reported"), [
-    (pushed_image(), True),
-    (pushed_image(tag="v1"), False),
-    (pushed_image("another"), False),
-    (pushed_image(action="DELETE"), False),
-    (pushed_image(result="FAILURE"), False),
-    # An event that was sent to this account itself.
-    (pushed_image(account="777788889999"), False),
-])
+@pytest.mark.parametrize(
+    ("event", "is_reported"),
+    [
+        (pushed_image(), True),
+        (pushed_image(tag="v1"), False),
+        (pushed_image("another"), False),
+        (pushed_image(action="DELETE"), False),
+        (pushed_image(result="FAILURE"), False),
+        # An event that was sent to this account itself.
+        (pushed_image(account="777788889999"), False),
+    ],
+)
 def test_pushes_of_the_tag_are_forwarded(event, is_reported):
     assert matches(image().properties("ForwardRule")["EventPattern"], event) is is_reported
 
@@ -103,7 +152,10 @@ def test_forwarded_event_reaches_the_bus_unchanged_with_a_role(stack):
     made = stack()
     (target,) = made.properties("ForwardRule")["Targets"]
     assert target == {
-        "Id": "pipeline-account", "Arn": BUS, "RoleArn": made.arn("ForwardRole"), "DeadLetterConfig": {"Arn": made.arn("LostQueue")},
+        "Id": "pipeline-account",
+        "Arn": BUS,
+        "RoleArn": made.arn("ForwardRole"),
+        "DeadLetterConfig": {"Arn": made.arn("LostQueue")},
     }
     assert artifacts().outputs()["EventBusArn"]["Value"] == BUS
 
@@ -114,11 +166,18 @@ def test_undelivered_event_raises_an_alarm(stack, kind):
     alarm = made.properties("LostAlarm")
     assert made.name("LostAlarm") == f"alarm-dev-forward-{kind}"
     watched = {
-        (each["MetricStat"]["Metric"]["MetricName"], tuple(d["Value"] for d in each["MetricStat"]["Metric"]["Dimensions"]))
-        for each in alarm["Metrics"] if "MetricStat" in each
+        (
+            each["MetricStat"]["Metric"]["MetricName"],
+            tuple(d["Value"] for d in each["MetricStat"]["Metric"]["Dimensions"]),
+        )
+        for each in alarm["Metrics"]
+        if "MetricStat" in each
     }
     # The dimension is the queue's name, which GetAtt returns.
-    assert watched == {("ApproximateNumberOfMessagesVisible", ("LostQueue.QueueName",)), ("FailedInvocations", (made.name("ForwardRule"),))}
+    assert watched == {
+        ("ApproximateNumberOfMessagesVisible", ("LostQueue.QueueName",)),
+        ("FailedInvocations", (made.name("ForwardRule"),)),
+    }
     assert made.properties("LostQueue")["SqsManagedSseEnabled"] is True
 
 
@@ -126,7 +185,11 @@ def test_tag_can_move_and_untagged_images_are_retained():
     properties = image().properties("Repository")
     assert properties["ImageTagMutability"] == "MUTABLE"
     (rule,) = json.loads(properties["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
-    assert rule["selection"] == {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 200}
+    assert rule["selection"] == {
+        "tagStatus": "untagged",
+        "countType": "imageCountMoreThan",
+        "countNumber": 200,
+    }
 
 
 def test_repository_has_the_default_or_the_given_name():

@@ -19,16 +19,33 @@ SEEDS = EVENTS.parent / "tests/event_fuzz"
 FILES = sorted(EVENTS.glob("*.json"))
 STEPS = ("create", "set", "test", "finish")
 OTHERS = (
-    "build-state-change.json", "continuation.json", "first-push.json", "health-check.json", "doctor.json",
-    "projects.json", "deployments.json",
+    "build-state-change.json",
+    "continuation.json",
+    "first-push.json",
+    "health-check.json",
+    "doctor.json",
+    "projects.json",
+    "deployments.json",
     *[f"rotation-{step}-secret.json" for step in STEPS],
 )
 REQUESTS = [*(path for path in FILES if path.name not in OTHERS), *sorted(SEEDS.glob("events/*.json"))]
 
 MEMBERS = {
-    "RequestType", "ServiceToken", "ResponseURL", "StackId", "RequestId", "LogicalResourceId", "ResourceType", "ResourceProperties",
+    "RequestType",
+    "ServiceToken",
+    "ResponseURL",
+    "StackId",
+    "RequestId",
+    "LogicalResourceId",
+    "ResourceType",
+    "ResourceProperties",
 }
-MORE = {"Create": set(), "Import": set(), "Update": {"PhysicalResourceId", "OldResourceProperties"}, "Delete": {"PhysicalResourceId"}}
+MORE = {
+    "Create": set(),
+    "Import": set(),
+    "Update": {"PhysicalResourceId", "OldResourceProperties"},
+    "Delete": {"PhysicalResourceId"},
+}
 
 
 def load(path):
@@ -36,7 +53,11 @@ def load(path):
 
 
 def properties(name, folder=EVENTS):
-    return {key: value for key, value in load(folder / name)["ResourceProperties"].items() if not key.startswith("Service")}
+    return {
+        key: value
+        for key, value in load(folder / name)["ResourceProperties"].items()
+        if not key.startswith("Service")
+    }
 
 
 def scalars(value):
@@ -54,7 +75,9 @@ def test_request_is_complete_and_as_cloudformation_sends_it(path):
     assert all(isinstance(value, str) for value in scalars(event))
     assert event["ResourceProperties"]["ServiceToken"] == event["ServiceToken"]
     assert str(uuid.UUID(event["RequestId"])) == event["RequestId"]
-    assert re.fullmatch(r"arn:aws:cloudformation:[a-z0-9-]+:\d{12}:stack/[\w-]+/[0-9a-f-]{36}", event["StackId"])
+    assert re.fullmatch(
+        r"arn:aws:cloudformation:[a-z0-9-]+:\d{12}:stack/[\w-]+/[0-9a-f-]{36}", event["StackId"]
+    )
 
 
 @pytest.mark.parametrize("path", REQUESTS, ids=lambda path: path.stem)
@@ -82,11 +105,26 @@ def test_each_event_is_tried_and_the_readme_lists_those_of_its_folder():
     assert {path.stem for path in FILES} == {row["event"] for row in rows if "situation" in row}
 
 
-@pytest.mark.parametrize(("event", "parameters"), [("create.json", {}), ("create-gitlab.json", {
-    "GitLabUrl": "https://gitlab.example.com", "GitLabTokenSecretId": "gitlab/mirrors", "GitLabProject": "platform/infra"})])
+@pytest.mark.parametrize(
+    ("event", "parameters"),
+    [
+        ("create.json", {}),
+        (
+            "create-gitlab.json",
+            {
+                "GitLabUrl": "https://gitlab.example.com",
+                "GitLabTokenSecretId": "gitlab/mirrors",
+                "GitLabProject": "platform/infra",
+            },
+        ),
+    ],
+)
 def test_mirror_event_has_the_properties_of_the_template(event, parameters):
     expected = Deployed(EnvID="dev", **parameters).properties("MirrorCredential")
-    assert (expected.pop("ForeignCredentials"), expected.pop("ServiceTimeout")) == ("Refuse", 900)  # the event leaves the default out
+    assert (expected.pop("ForeignCredentials"), expected.pop("ServiceTimeout")) == (
+        "Refuse",
+        900,
+    )  # the event leaves the default out
     for mirror in expected.get("Mirrors", []):
         assert mirror["RequiredBranches"] == ["Project.BranchName"]
         mirror |= {"RepositoryName": "codecommit-dev-cfn-infra", "RequiredBranches": ["development"]}
@@ -100,7 +138,10 @@ def test_rotation_events_are_those_of_secrets_manager(step):
     event = load(EVENTS / f"rotation-{step}-secret.json")
     assert event.keys() == {"Step", "SecretId", "ClientRequestToken", "RotationToken"}
     assert event["Step"] == f"{step}Secret"
-    assert re.fullmatch(rf"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:codecommit-mirror/user-dev-codecommit-mirroring-[A-Za-z0-9]{{6}}", event["SecretId"])
+    assert re.fullmatch(
+        rf"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:codecommit-mirror/user-dev-codecommit-mirroring-[A-Za-z0-9]{{6}}",
+        event["SecretId"],
+    )
     assert event["ClientRequestToken"] == load(EVENTS / "rotation-create-secret.json")["ClientRequestToken"]
     assert str(uuid.UUID(event["ClientRequestToken"])) == event["ClientRequestToken"]
 
@@ -124,11 +165,17 @@ def test_health_check_event_names_the_first_project():
 OF_A_REVIEW = "codebuild-dev-review-infra"
 
 
-@pytest.mark.parametrize(("project", "status", "is_matched"), [
-    *[(OF_A_REVIEW, status, True) for status in ("SUCCEEDED", "FAILED", "FAULT", "TIMED_OUT", "STOPPED")],
-    (OF_A_REVIEW, "IN_PROGRESS", False),
-    *[(f"codebuild-{name}-infra", "SUCCEEDED", False) for name in ("dev-cfn", "dev2-review", "prd-review", "dev-replication")],
-])
+@pytest.mark.parametrize(
+    ("project", "status", "is_matched"),
+    [
+        *[(OF_A_REVIEW, status, True) for status in ("SUCCEEDED", "FAILED", "FAULT", "TIMED_OUT", "STOPPED")],
+        (OF_A_REVIEW, "IN_PROGRESS", False),
+        *[
+            (f"codebuild-{name}-infra", "SUCCEEDED", False)
+            for name in ("dev-cfn", "dev2-review", "prd-review", "dev-replication")
+        ],
+    ],
+)
 def test_rule_of_reviews_matches_the_end_of_their_builds(project, status, is_matched):
     """https://docs.aws.amazon.com/codebuild/latest/userguide/sample-build-notifications.html#sample-build-notifications-ref"""
     event = load(EVENTS / "build-state-change.json")
@@ -141,16 +188,21 @@ def test_rule_of_reviews_matches_the_end_of_their_builds(project, status, is_mat
     assert target.keys() == {"Id", "Arn"}
 
 
-@pytest.mark.parametrize(("pipeline", "action", "is_matched"), [
-    *[("codepipeline-dev-cfn-infra", action, True) for action in (None, "Source", "Approval", "Deploy")],
-    *[("codepipeline-dev-cfn-infra", action, False) for action in ("Build", "CreateChangeSet")],
-    *[(f"codepipeline-{name}-infra", None, False) for name in ("dev-s3", "dev2-cfn", "prd-cfn")],
-])
+@pytest.mark.parametrize(
+    ("pipeline", "action", "is_matched"),
+    [
+        *[("codepipeline-dev-cfn-infra", action, True) for action in (None, "Source", "Approval", "Deploy")],
+        *[("codepipeline-dev-cfn-infra", action, False) for action in ("Build", "CreateChangeSet")],
+        *[(f"codepipeline-{name}-infra", None, False) for name in ("dev-s3", "dev2-cfn", "prd-cfn")],
+    ],
+)
 def test_rule_of_reports_matches_what_changes_a_record(pipeline, action, is_matched):
     """https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html"""
     event = load(EVENTS / "build-state-change.json") | {
-        "source": "aws.codepipeline", "detail": {"pipeline": pipeline, "state": "STARTED"},
-        "detail-type": f"CodePipeline {'Action' if action else 'Pipeline'} Execution State Change"}
+        "source": "aws.codepipeline",
+        "detail": {"pipeline": pipeline, "state": "STARTED"},
+        "detail-type": f"CodePipeline {'Action' if action else 'Pipeline'} Execution State Change",
+    }
     if action:
         event["detail"]["action"] = action
     rule = Deployed(EnvID="dev").properties("ReportRule")
@@ -158,13 +210,17 @@ def test_rule_of_reports_matches_what_changes_a_record(pipeline, action, is_matc
 
 
 # As the templates of the environment and of a pipeline refer to the function.
-FUNCTION = re.compile(r'"Fn::GetAtt": \["Function", "Arn"\]|"Fn::GetAtt": "Function.Arn"|"Ref": "FunctionArn"')
+FUNCTION = re.compile(
+    r'"Fn::GetAtt": \["Function", "Arn"\]|"Fn::GetAtt": "Function.Arn"|"Ref": "FunctionArn"'
+)
 
 
 def test_function_knows_the_events_of_each_rule_and_no_other():
     sent = {}
     for template in [source(), *map(rendering, NAMES)]:
-        rules = [it["Properties"] for it in template["Resources"].values() if it["Type"] == "AWS::Events::Rule"]
+        rules = [
+            it["Properties"] for it in template["Resources"].values() if it["Type"] == "AWS::Events::Rule"
+        ]
         for rule in rules:
             if not FUNCTION.search(json.dumps(rule["Targets"])):
                 continue
@@ -172,7 +228,9 @@ def test_function_knows_the_events_of_each_rule_and_no_other():
             pattern = rule.get("EventPattern", {"source": ["aws.events"], "detail-type": ["Scheduled Event"]})
             for origin in pattern["source"]:
                 sent.setdefault(origin, set()).update(pattern["detail-type"])
-    known = {row["source"]: set(row["detail_types"]) for row in load(Path(__file__).with_name("origins.json"))}
+    known = {
+        row["source"]: set(row["detail_types"]) for row in load(Path(__file__).with_name("origins.json"))
+    }
     assert sent == {origin: types or sent.get(origin) for origin, types in known.items()}
 
 
@@ -182,16 +240,26 @@ def test_build_event_names_one_build_of_the_rendered_project():
     project, _, build = detail["build-id"].split(":build/")[1].partition(":")
     assert event["resources"] == [detail["build-id"]]
     assert (project, str(uuid.UUID(build))) == (detail["project-name"], build)
-    stack = Deployed(template=rendering("review"), stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
+    stack = Deployed(
+        template=rendering("review"), stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra"
+    )
     assert project == stack.name("ReviewProject")
-    assert (reported["initiator"], reported["logs"]["group-name"]) == (stack.name("ReviewRule"), stack.name("ReviewLogGroup"))
-    bucket, path = Deployed(EnvID="dev").arn("ArtifactBucket"), stack.properties("ReviewProject")["Artifacts"]["Path"]
+    assert (reported["initiator"], reported["logs"]["group-name"]) == (
+        stack.name("ReviewRule"),
+        stack.name("ReviewLogGroup"),
+    )
+    bucket, path = (
+        Deployed(EnvID="dev").arn("ArtifactBucket"),
+        stack.properties("ReviewProject")["Artifacts"]["Path"],
+    )
     assert path == "review/infra" and reported["artifact"]["location"] == f"{bucket}/{path}/{build}"
 
 
 def test_pipeline_event_has_the_properties_of_the_template():
     expected = Deployed(EnvID="dev").properties("Project")
-    assert properties("pipeline-create.json") == {k: v for k, v in expected.items() if not k.startswith("Service")}
+    assert properties("pipeline-create.json") == {
+        k: v for k, v in expected.items() if not k.startswith("Service")
+    }
     assert load(EVENTS / "pipeline-create.json")["LogicalResourceId"] == "Project"
 
 
@@ -199,23 +267,41 @@ def paths(value, before=""):
     """The members of objects, including nested ones and those in lists."""
     for name, member in value.items():
         yield before + name
-        if isinstance(member, dict) and name not in ("BranchMap", "EnvironmentVariables", "ParameterOverrides"):
+        if isinstance(member, dict) and name not in (
+            "BranchMap",
+            "EnvironmentVariables",
+            "ParameterOverrides",
+        ):
             yield from paths(member, f"{before}{name}.")
         for element in member if isinstance(member, list) else []:
             yield from paths(element, f"{before}{name}[].") if isinstance(element, dict) else ()
 
 
-@pytest.mark.parametrize(("name", "kind", "absent"), [
-    # A source of another account excludes an approval rule, and an image excludes a review. So there are
-    # separate events.
-    ("pipeline-create-every-property.json", "GitOpsPipeline", {
-        "Source.RepositoryArn", "Source.RoleArn", "Review.Branches", "Review.AllowTransforms",
-        "Review.BuildRoleArn"}),
-    ("pipeline-create-every-property-wrong.json", "GitOpsPipeline", set()),
-    ("create-every-property.json", "MirrorCredential", set()),
-    ("create-gitlab-every-property-wrong.json", "MirrorCredential", {
-        "ForeignCredentials", "KmsKeyId", "RepositoryNames", "RotationSerial", "SecretName", "Tags"}),
-])
+@pytest.mark.parametrize(
+    ("name", "kind", "absent"),
+    [
+        # A source of another account excludes an approval rule, and an image excludes a review. So there are
+        # separate events.
+        (
+            "pipeline-create-every-property.json",
+            "GitOpsPipeline",
+            {
+                "Source.RepositoryArn",
+                "Source.RoleArn",
+                "Review.Branches",
+                "Review.AllowTransforms",
+                "Review.BuildRoleArn",
+            },
+        ),
+        ("pipeline-create-every-property-wrong.json", "GitOpsPipeline", set()),
+        ("create-every-property.json", "MirrorCredential", set()),
+        (
+            "create-gitlab-every-property-wrong.json",
+            "MirrorCredential",
+            {"ForeignCredentials", "KmsKeyId", "RepositoryNames", "RotationSerial", "SecretName", "Tags"},
+        ),
+    ],
+)
 def test_every_property_is_in_the_events_that_say_so(name, kind, absent):
     listed = set(reference_pages.properties(f"Custom::{kind}"))
     assert len(listed) > 10
@@ -223,13 +309,22 @@ def test_every_property_is_in_the_events_that_say_so(name, kind, absent):
 
 
 def test_a_continuation_carries_the_event_as_it_came():
-    assert load(EVENTS / "continuation.json") == {"Continuation": {"Hop": 1}, "Event": load(EVENTS / "pipeline-create.json")}
+    assert load(EVENTS / "continuation.json") == {
+        "Continuation": {"Hop": 1},
+        "Event": load(EVENTS / "pipeline-create.json"),
+    }
 
 
 def test_first_push_event_matches_the_rule_transformation():
     event = load(EVENTS / "first-push.json")
-    stack = Deployed(template=source(TEMPLATES / "pipeline.yaml"), stack_name="gitops-dev-infra", EnvID="dev",
-                     ProjectID="infra", BranchExists="false", FunctionArn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev")
+    stack = Deployed(
+        template=source(TEMPLATES / "pipeline.yaml"),
+        stack_name="gitops-dev-infra",
+        EnvID="dev",
+        ProjectID="infra",
+        BranchExists="false",
+        FunctionArn=f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:cfn-gitops-dev",
+    )
     rule = stack.properties("EventRule")
     (target,) = rule["Targets"]
     # Lambda's own policy names the callers.
@@ -237,8 +332,13 @@ def test_first_push_event_matches_the_rule_transformation():
     # A placeholder becomes the JSON of its value:
     # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     transformer = target["InputTransformer"]
-    values = {f"<{name}>": json.dumps(event[path.removeprefix("$.")]) for name, path in transformer["InputPathsMap"].items()}
-    assert json.loads(re.sub("<[a-z]+>", lambda found: values[found[0]], transformer["InputTemplate"])) == event
+    values = {
+        f"<{name}>": json.dumps(event[path.removeprefix("$.")])
+        for name, path in transformer["InputPathsMap"].items()
+    }
+    assert (
+        json.loads(re.sub("<[a-z]+>", lambda found: values[found[0]], transformer["InputTemplate"])) == event
+    )
     pattern = rule["EventPattern"]
     assert event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]
     assert set(event["resources"]) <= set(pattern["resources"])

@@ -16,7 +16,11 @@ GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab", "F
 
 
 def test_tag_may_approve_the_first_project():
-    shown = re.findall(r'^    "(\w+)=(\w+)",$', (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text(), re.MULTILINE)
+    shown = re.findall(
+        r'^    "(\w+)=(\w+)",$',
+        (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text(),
+        re.MULTILINE,
+    )
     assert dict(shown) == {"FunctionApprovals": "GitLab", "ApprovalFromGitLab": "true"}
     stack = Deployed(EnvID="dev", **{**GITLAB, **dict(shown)})
     assert stack.broken_rules() == []
@@ -36,7 +40,8 @@ def test_environment_without_project_creates_the_rest(dev):
 
 
 def test_names_of_an_environment_without_project_are_complete():
-    """An empty ProjectID would end a name with a hyphen, and a policy with that name would allow nothing or too much."""
+    """An empty ProjectID would end a name with a hyphen, and a policy with that name would allow nothing or
+    too much."""
     names = re.findall(r"[A-Za-z0-9:/_-]*cfn-(?=[\"/ ])", json.dumps(without_project().everything()))
     # The prefix in the rule of the executions, and nothing else.
     assert set(names) == {"codepipeline-dev-cfn-"}
@@ -66,7 +71,9 @@ def test_every_setting_of_a_project_alone_needs_the_project():
 
     def parameters_of(node):
         text = json.dumps(node)
-        found = {name for name in template["Parameters"] if f'"Ref": "{name}"' in text or f"${{{name}}}" in text}
+        found = {
+            name for name in template["Parameters"] if f'"Ref": "{name}"' in text or f"${{{name}}}" in text
+        }
         conditions = [name for name in template["Conditions"] if f'"{name}"' in text]
         return found.union(*(parameters_of(template["Conditions"][name]) for name in conditions))
 

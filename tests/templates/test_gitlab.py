@@ -22,14 +22,23 @@ def test_the_login_that_gitlab_has_is_rotated_by_schedule(deployed, pipeline):
 
 
 @BOTH
-@pytest.mark.parametrize(("given", "is_made"), [
-    (GITLAB, True), ({**GITLAB, "RotationDays": 0}, False), ({**GITLAB, "RotationDays": 1}, True), ({"RotationDays": 30}, False), ({}, False)])
+@pytest.mark.parametrize(
+    ("given", "is_made"),
+    [
+        (GITLAB, True),
+        ({**GITLAB, "RotationDays": 0}, False),
+        ({**GITLAB, "RotationDays": 1}, True),
+        ({"RotationDays": 30}, False),
+        ({}, False),
+    ],
+)
 def test_login_of_a_manual_mirror_is_not_rotated(deployed, pipeline, given, is_made):
     assert deployed(**given).is_made("MirrorRotation") == is_made
 
 
 def test_rotation_days_are_within_secrets_managers_limits():
-    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html: 1 to 1000."""
+    """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html: 1 to
+    1000."""
     days = source()["Parameters"]["RotationDays"]
     assert (days["Type"], days["MinValue"], days["MaxValue"], days["Default"]) == ("Number", 0, 1000, 30)
 
@@ -42,7 +51,10 @@ def test_function_permissions_name_one_source_key_each():
     """
     stack = environment(**GITLAB, FunctionApprovals="GitLab")
     permissions = {name: stack.properties(name) for name in stack.of_type("AWS::Lambda::Permission")}
-    assert {name: (made["Principal"], made.keys() & {"SourceAccount", "SourceArn"}) for name, made in permissions.items()} == {
+    assert {
+        name: (made["Principal"], made.keys() & {"SourceAccount", "SourceArn"})
+        for name, made in permissions.items()
+    } == {
         "ApprovalTagPermission": ("events.amazonaws.com", {"SourceArn"}),
         "FirstPushPermission": ("events.amazonaws.com", {"SourceArn"}),
         "HealthCheckPermission": ("events.amazonaws.com", {"SourceArn"}),

@@ -28,16 +28,38 @@ def test_the_topic_is_encrypted_with_a_key_of_its_own(environment):
     assert environment.properties("Topic")["KmsMasterKeyId"] == environment.arn("Key")
 
 
-# https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline
-OF_REPOSITORIES = {f"codecommit-repository-{event}" for event in (
-    "comments-on-commits", "comments-on-pull-requests", "approvals-status-changed", "approvals-rule-override",
-    "pull-request-created", "pull-request-source-updated", "pull-request-status-changed", "pull-request-merged",
-    "branches-and-tags-created", "branches-and-tags-deleted", "branches-and-tags-updated")}
-OF_PIPELINES = {f"codepipeline-pipeline-{event}" for event in (
-    *(f"action-execution-{state}" for state in ("succeeded", "failed", "canceled", "started")),
-    *(f"stage-execution-{state}" for state in ("started", "succeeded", "resumed", "canceled", "failed")),
-    *(f"pipeline-execution-{state}" for state in ("failed", "canceled", "started", "resumed", "succeeded", "superseded")),
-    "manual-approval-failed", "manual-approval-needed", "manual-approval-succeeded")}
+# https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and
+# #events-ref-pipeline
+OF_REPOSITORIES = {
+    f"codecommit-repository-{event}"
+    for event in (
+        "comments-on-commits",
+        "comments-on-pull-requests",
+        "approvals-status-changed",
+        "approvals-rule-override",
+        "pull-request-created",
+        "pull-request-source-updated",
+        "pull-request-status-changed",
+        "pull-request-merged",
+        "branches-and-tags-created",
+        "branches-and-tags-deleted",
+        "branches-and-tags-updated",
+    )
+}
+OF_PIPELINES = {
+    f"codepipeline-pipeline-{event}"
+    for event in (
+        *(f"action-execution-{state}" for state in ("succeeded", "failed", "canceled", "started")),
+        *(f"stage-execution-{state}" for state in ("started", "succeeded", "resumed", "canceled", "failed")),
+        *(
+            f"pipeline-execution-{state}"
+            for state in ("failed", "canceled", "started", "resumed", "succeeded", "superseded")
+        ),
+        "manual-approval-failed",
+        "manual-approval-needed",
+        "manual-approval-succeeded",
+    )
+}
 
 
 def events(rule, **parameters):
@@ -46,14 +68,26 @@ def events(rule, **parameters):
 
 def test_mirror_rule_omits_pull_requests_and_pushes():
     mirror = events("RepositoryRule")
-    assert not {event for event in mirror if "pull-request" in event or "approval" in event or event.endswith("-updated")}
+    assert not {
+        event
+        for event in mirror
+        if "pull-request" in event or "approval" in event or event.endswith("-updated")
+    }
     assert events("RepositoryRule", RepositoryEvents="Everything") == OF_REPOSITORIES
     assert mirror < events("RepositoryRule", RepositoryEvents="PullRequests") < OF_REPOSITORIES
 
 
 def test_events_that_need_action_are_in_every_choice():
-    needed = {"codepipeline-pipeline-pipeline-execution-failed", "codepipeline-pipeline-manual-approval-needed"}
-    assert needed < events("PipelineRule") < events("PipelineRule", PipelineEvents="Outcomes") < events("PipelineRule", PipelineEvents="Everything")
+    needed = {
+        "codepipeline-pipeline-pipeline-execution-failed",
+        "codepipeline-pipeline-manual-approval-needed",
+    }
+    assert (
+        needed
+        < events("PipelineRule")
+        < events("PipelineRule", PipelineEvents="Outcomes")
+        < events("PipelineRule", PipelineEvents="Everything")
+    )
     assert events("PipelineRule", PipelineEvents="Everything") <= OF_PIPELINES
 
 
@@ -62,7 +96,9 @@ def test_rules_are_of_the_projects_resources_or_of_given_ones(environment):
     assert environment.properties("PipelineRule")["Resource"] == PIPELINE
     other = stack("notifications", ProjectID="shop", RepositoryName="codecommit-dev-website")
     assert other.properties("RepositoryRule")["Resource"] == repository("codecommit-dev-website")
-    other = stack("notifications", ProjectID="site", PipelineName="codepipeline-dev-s3-site", RepositoryEvents="None")
+    other = stack(
+        "notifications", ProjectID="site", PipelineName="codepipeline-dev-s3-site", RepositoryEvents="None"
+    )
     assert other.properties("PipelineRule")["Resource"] == PIPELINE.replace("cfn-shop", "s3-site")
 
 
@@ -70,7 +106,9 @@ def test_rules_are_of_the_projects_resources_or_of_given_ones(environment):
 def test_a_rule_waits_until_its_topic_admits_it(environment, rule):
     """A reference is a dependency anywhere in a resource. It may be conditional, unlike DependsOn."""
     assert environment.resource(rule)["Metadata"] == {"After": environment.resolve({"Ref": "TopicPolicy"})}
-    assert stack("notifications", ProjectID="shop", TopicArn=TOPIC).resource(rule)["Metadata"] == {"After": TOPIC}
+    assert stack("notifications", ProjectID="shop", TopicArn=TOPIC).resource(rule)["Metadata"] == {
+        "After": TOPIC
+    }
 
 
 def test_names_fit_into_64_characters_at_their_longest():
@@ -82,35 +120,65 @@ def test_names_fit_into_64_characters_at_their_longest():
 @pytest.mark.parametrize("rule", ["RepositoryRule", "PipelineRule"])
 def test_rule_notifies_topic_and_given_channels(environment, rule):
     assert [target["TargetType"] for target in environment.properties(rule)["Targets"]] == [
-        "SNS", "AWSChatbotSlack", "AWSChatbotMicrosoftTeams"]
+        "SNS",
+        "AWSChatbotSlack",
+        "AWSChatbotMicrosoftTeams",
+    ]
     assert environment.properties(rule)["Targets"][0]["TargetAddress"] == environment.arn("Topic")
     plain = stack("notifications", ProjectID="shop").properties(rule)
     assert [target["TargetType"] for target in plain["Targets"]] == ["SNS"]
 
 
 def test_further_project_uses_the_existing_topic_and_channels():
-    further = stack("notifications", ProjectID="pay", TopicArn=TOPIC, SlackConfigurationArn=CONFIGURATION,
-                    TeamsConfigurationArn=TEAMS_CONFIGURATION)
-    assert made(further, *{r["Type"] for r in further.template["Resources"].values()}) == {"RepositoryRule", "PipelineRule"}
+    further = stack(
+        "notifications",
+        ProjectID="pay",
+        TopicArn=TOPIC,
+        SlackConfigurationArn=CONFIGURATION,
+        TeamsConfigurationArn=TEAMS_CONFIGURATION,
+    )
+    assert made(further, *{r["Type"] for r in further.template["Resources"].values()}) == {
+        "RepositoryRule",
+        "PipelineRule",
+    }
     for rule in ("RepositoryRule", "PipelineRule"):
-        assert [t["TargetAddress"] for t in further.properties(rule)["Targets"]] == [TOPIC, CONFIGURATION, TEAMS_CONFIGURATION]
+        assert [t["TargetAddress"] for t in further.properties(rule)["Targets"]] == [
+            TOPIC,
+            CONFIGURATION,
+            TEAMS_CONFIGURATION,
+        ]
 
 
 def test_without_a_project_only_the_topic_is_created():
-    assert made(stack("notifications"), "AWS::CodeStarNotifications::NotificationRule", "AWS::Chatbot::SlackChannelConfiguration",
-                "AWS::Chatbot::MicrosoftTeamsChannelConfiguration", "AWS::IAM::Role", "AWS::SNS::Topic", "AWS::SNS::Subscription") == {"Topic"}
+    assert made(
+        stack("notifications"),
+        "AWS::CodeStarNotifications::NotificationRule",
+        "AWS::Chatbot::SlackChannelConfiguration",
+        "AWS::Chatbot::MicrosoftTeamsChannelConfiguration",
+        "AWS::IAM::Role",
+        "AWS::SNS::Topic",
+        "AWS::SNS::Subscription",
+    ) == {"Topic"}
 
 
 def test_each_rule_is_optional():
     given = {"ProjectID": "shop", "RepositoryEvents": "None"}
-    assert made(stack("notifications", **given), "AWS::CodeStarNotifications::NotificationRule") == {"PipelineRule"}
-    assert not made(stack("notifications", **given, PipelineEvents="None"), "AWS::CodeStarNotifications::NotificationRule")
+    assert made(stack("notifications", **given), "AWS::CodeStarNotifications::NotificationRule") == {
+        "PipelineRule"
+    }
+    assert not made(
+        stack("notifications", **given, PipelineEvents="None"), "AWS::CodeStarNotifications::NotificationRule"
+    )
 
 
 @pytest.mark.parametrize("channel", ["SlackChannel", "TeamsChannel"])
 def test_channel_guardrail_equals_its_role_policy(environment, channel):
     policies = [f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-chat"]
-    assert environment.properties(channel)["GuardrailPolicies"] == environment.properties("ChannelRole")["ManagedPolicyArns"] == policies
+    assert (
+        environment.properties(channel)["GuardrailPolicies"]
+        == environment.properties("ChannelRole")["ManagedPolicyArns"]
+        == policies
+    )
     assert environment.properties(channel)["IamRoleArn"] == environment.arn("ChannelRole")
 
 
@@ -123,10 +191,22 @@ def triggers(**parameters):
 
 def test_repository_has_the_given_triggers():
     assert triggers() is None
-    assert triggers(TriggerTopicArn=TOPIC) == [{
-        "Name": "trigger-dev-topic", "DestinationArn": TOPIC, "Events": ["all"], "Branches": [], "CustomData": ""}]
-    both = triggers(TriggerTopicArn=TOPIC, TriggerFunctionArn=FUNCTION, TriggerEvents="createReference,deleteReference",
-                    TriggerBranches="development,master", TriggerCustomData="#deployments")
+    assert triggers(TriggerTopicArn=TOPIC) == [
+        {
+            "Name": "trigger-dev-topic",
+            "DestinationArn": TOPIC,
+            "Events": ["all"],
+            "Branches": [],
+            "CustomData": "",
+        }
+    ]
+    both = triggers(
+        TriggerTopicArn=TOPIC,
+        TriggerFunctionArn=FUNCTION,
+        TriggerEvents="createReference,deleteReference",
+        TriggerBranches="development,master",
+        TriggerCustomData="#deployments",
+    )
     assert [trigger["DestinationArn"] for trigger in both] == [TOPIC, FUNCTION]
     assert all(trigger["Branches"] == ["development", "master"] for trigger in both)
     assert all(trigger["Events"] == ["createReference", "deleteReference"] for trigger in both)
@@ -135,5 +215,8 @@ def test_repository_has_the_given_triggers():
 
 def test_repository_is_encrypted_with_a_given_key():
     arn = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd"
-    assert stack("repository", ProjectID="website", RepositoryKmsKeyArn=arn).properties("Repository")["KmsKeyId"] == arn
+    assert (
+        stack("repository", ProjectID="website", RepositoryKmsKeyArn=arn).properties("Repository")["KmsKeyId"]
+        == arn
+    )
     assert "KmsKeyId" not in stack("repository", ProjectID="website").properties("Repository")

@@ -1,4 +1,5 @@
-"""No template names the partition or the domain of the commercial regions where China or GovCloud (US) has another.
+"""No template names the partition or the domain of the commercial regions where China or GovCloud (US) has
+another.
 
 tests/deployment/test_partition.py deploys one of them in China. Sources:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
@@ -12,7 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml")), *sorted((ROOT / "examples").glob("*/*.yaml"))]
+TEMPLATES = [
+    ROOT / "template.yaml",
+    *sorted((ROOT / "templates").glob("*.yaml")),
+    *sorted((ROOT / "examples").glob("*/*.yaml")),
+]
 _DOMAIN = re.compile(r"[\w.:${}/*-]*(?:amazonaws\.com|\$\{AWS::URLSuffix\})[\w.]*")
 # `ec2` is the only service here whose principal has another name in China:
 # https://github.com/aws/aws-cdk/blob/v2.1.0/packages/@aws-cdk/region-info/lib/default.ts
@@ -33,12 +38,20 @@ def test_template_takes_partition_and_domain_from_its_region(template):
     text = content(template)
     assert re.findall(r".*arn:aws[:-].*", text) == []
     domains = [found for found in _DOMAIN.findall(text) if "docs.aws" not in found]
-    assert [each for each in domains if not any(form.fullmatch(each) for form in (_PRINCIPAL, _HOST, _PATH))] == []
+    assert [
+        each for each in domains if not any(form.fullmatch(each) for form in (_PRINCIPAL, _HOST, _PATH))
+    ] == []
 
 
-@pytest.mark.parametrize("wrong", [
-    "ec2.amazonaws.com", "codecommit.${AWS::URLSuffix}", "sns.${AWS::Region}.amazonaws.com", "git-codecommit.$region.amazonaws.com",
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "ec2.amazonaws.com",
+        "codecommit.${AWS::URLSuffix}",
+        "sns.${AWS::Region}.amazonaws.com",
+        "git-codecommit.$region.amazonaws.com",
+    ],
+)
 def test_literal_that_china_does_not_have_is_found(wrong):
     [found] = _DOMAIN.findall(f"            Principal: {{ Service: {wrong} }}")
     assert not any(form.fullmatch(found) for form in (_PRINCIPAL, _HOST, _PATH))

@@ -24,25 +24,43 @@ GITLAB = {"GitLabProject": "platform/shop", "GitLabTokenSecretId": "gitlab/shop"
 
 def test_window_has_the_forms_of_its_properties():
     parameter = source(PROJECT)["Parameters"]["DeployWindow"]
-    window = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text())["properties"]["Deploy"][
-        "properties"]["Window"]["properties"]
+    window = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text())[
+        "properties"
+    ]["Deploy"]["properties"]["Window"]["properties"]
     cron, zone = (window[name]["pattern"].strip("^$") for name in ("Cron", "TimeZone"))
     assert parameter["AllowedPattern"] == f"({cron} in {zone})?"
-    assert parameter["MaxLength"] == window["Cron"]["maxLength"] + len(" in ") + window["TimeZone"]["maxLength"]
+    assert (
+        parameter["MaxLength"] == window["Cron"]["maxLength"] + len(" in ") + window["TimeZone"]["maxLength"]
+    )
 
 
 def test_command_of_the_page_admits_tags():
     page = (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text()
-    [(name, value)] = re.findall(r"--stack-name project-dev-shop \\\n.* --parameter-overrides (\w+)=(\w+)$", page, re.MULTILINE)
+    [(name, value)] = re.findall(
+        r"--stack-name project-dev-shop \\\n.* --parameter-overrides (\w+)=(\w+)$", page, re.MULTILINE
+    )
     stack = project(**GITLAB, **{name: value})
     assert stack.broken_rules() == [] and stack.properties("Pipeline")["Approval"]["FromGitLab"] is True
 
 
 def test_defaults_in_descriptions_are_the_properties():
-    schema, parameters = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text()), source(PROJECT)["Parameters"]
+    schema, parameters = (
+        json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text()),
+        source(PROJECT)["Parameters"],
+    )
     build = schema["properties"]["Build"]["properties"]
-    for name, member in (("BuildImage", "Image"), ("BuildComputeType", "ComputeType"), ("BuildTimeoutInMinutes", "TimeoutInMinutes")):
+    for name, member in (
+        ("BuildImage", "Image"),
+        ("BuildComputeType", "ComputeType"),
+        ("BuildTimeoutInMinutes", "TimeoutInMinutes"),
+    ):
         assert parameters[name]["Description"].endswith(f"If empty: {build[member]['default']}."), name
     assert parameters["BuildPrivilegedMode"]["Default"] == str(build["PrivilegedMode"]["default"]).lower()
-    assert parameters["ApprovalRequired"]["Default"] == str(schema["properties"]["Approval"]["properties"]["Required"]["default"]).lower()
-    assert parameters["DeployOnFailure"]["Default"] == schema["properties"]["Deploy"]["properties"]["OnFailure"]["default"]
+    assert (
+        parameters["ApprovalRequired"]["Default"]
+        == str(schema["properties"]["Approval"]["properties"]["Required"]["default"]).lower()
+    )
+    assert (
+        parameters["DeployOnFailure"]["Default"]
+        == schema["properties"]["Deploy"]["properties"]["OnFailure"]["default"]
+    )

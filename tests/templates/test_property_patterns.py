@@ -1,8 +1,9 @@
 """A parameter that becomes a property accepts what the property accepts.
 
-The function's formats are the source. docs/schemas/ has their patterns, and the parameter has the same one: without the
-anchors, because CloudFormation compares the whole value, and with an exclusion as a lookahead. The template's references show
-which parameter becomes which property. The formats themselves are tried with tests/schemas/texts.json, in Rust.
+The function's formats are the source. docs/schemas/ has their patterns, and the parameter has the same one:
+without the anchors, because CloudFormation compares the whole value, and with an exclusion as a lookahead.
+The template's references show which parameter becomes which property. The formats themselves are tried with
+tests/schemas/texts.json, in Rust.
 """
 
 import json
@@ -13,15 +14,24 @@ import pytest
 from tests.templates.deployed import TEMPLATE, TEMPLATES, source
 
 ROOT = TEMPLATES.parent
-SCHEMAS = {schema["typeName"]: schema for schema in (json.loads(file.read_text()) for file in (ROOT / "docs/schemas").glob("custom-*.json"))}
+SCHEMAS = {
+    schema["typeName"]: schema
+    for schema in (json.loads(file.read_text()) for file in (ROOT / "docs/schemas").glob("custom-*.json"))
+}
 TEXTS = json.loads((ROOT / "tests/schemas/texts.json").read_text())
 SOURCES = {path.stem: source(path) for path in (TEMPLATE, *sorted(TEMPLATES.glob("*.yaml")))}
 # Parameters that accept less than the property, and why.
-SHORTER = {"EnvID": 10,  # The artifact bucket's name contains it.
-           "ProjectID": 20}  # Together with each EnvID, it has at most 30.
+SHORTER = {
+    "EnvID": 10,  # The artifact bucket's name contains it.
+    "ProjectID": 20,
+}  # Together with each EnvID, it has at most 30.
 # Parameters with a pattern of their own, each with a text of that form.
-OWN_PATTERNS = {"MirrorSecretKmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/mrk-1",  # A policy names the key, but no alias.
-                "ResourceTags": '{"CostCenter":"42"}'}  # It has the patterns of keys and values in one: test_shared_parameters.py.
+OWN_PATTERNS = {
+    "MirrorSecretKmsKeyArn": (
+        "arn:aws:kms:eu-central-1:123456789012:key/mrk-1"
+    ),  # A policy names the key, but no alias.
+    "ResourceTags": '{"CostCenter":"42"}',
+}  # It has the patterns of keys and values in one: test_shared_parameters.py.
 ANY = r"^[\s\S]"
 
 
@@ -38,7 +48,10 @@ def uses(node, parameters, path):
             elif key == "Fn::If":
                 yield from (use for branch in value[1:] for use in uses(branch, parameters, path))
             elif key == "Fn::Sub" and isinstance(value, list):  # A map as JSON.
-                [(name, _)], text = json.loads(value[0]).items(), re.search(r"'Ref': '(\w+)'", str(value[1]))[1]
+                [(name, _)], text = (
+                    json.loads(value[0]).items(),
+                    re.search(r"'Ref': '(\w+)'", str(value[1]))[1],
+                )
                 yield from [(name.strip("${}"), f"{path}.<name>"), (text, f"{path}.<value>")]
             elif not key.startswith("Fn::"):
                 yield from uses(value, parameters, f"{path}.{key}".lstrip("."))
@@ -53,12 +66,24 @@ def schema_at(type_name, path):
     return found.get("else", found)
 
 
-ROWS = sorted({(template, name, path, resource["Type"]) for template, content in SOURCES.items()
-               for resource in content["Resources"].values() if resource["Type"] in SCHEMAS
-               for name, path in uses(resource["Properties"], content["Parameters"], "")})
-PATTERNS = [row for row in ROWS if "pattern" in (schema := schema_at(row[3], row[2])) and "minimum" not in schema or "not" in schema]
+ROWS = sorted(
+    {
+        (template, name, path, resource["Type"])
+        for template, content in SOURCES.items()
+        for resource in content["Resources"].values()
+        if resource["Type"] in SCHEMAS
+        for name, path in uses(resource["Properties"], content["Parameters"], "")
+    }
+)
+PATTERNS = [
+    row
+    for row in ROWS
+    if "pattern" in (schema := schema_at(row[3], row[2])) and "minimum" not in schema or "not" in schema
+]
 CHOICES = [row for row in ROWS if row not in PATTERNS]
-EACH_PATTERN = pytest.mark.parametrize(("template", "name", "path", "kind"), PATTERNS, ids=[" ".join(row[:3]) for row in PATTERNS])
+EACH_PATTERN = pytest.mark.parametrize(
+    ("template", "name", "path", "kind"), PATTERNS, ids=[" ".join(row[:3]) for row in PATTERNS]
+)
 
 
 def allowed_pattern(schema):
@@ -69,11 +94,15 @@ def allowed_pattern(schema):
 
 def fits(schema, text):
     """As the format does. In Python, `$` also matches before a newline at the end."""
+
     def has(pattern):
         return re.search(pattern.replace("$", r"\Z"), text) is not None
 
-    return (len(text) <= schema.get("maxLength", len(text)) and has(schema.get("pattern", ""))
-            and not ("not" in schema and has(schema["not"]["pattern"])))
+    return (
+        len(text) <= schema.get("maxLength", len(text))
+        and has(schema.get("pattern", ""))
+        and not ("not" in schema and has(schema["not"]["pattern"]))
+    )
 
 
 def accepts(parameter, text):
@@ -90,8 +119,11 @@ def is_accepted(parameter, name, schema, text):
 
 def test_templates_and_properties_are_found():
     assert {(template, kind) for template, _, _, kind in ROWS} == {
-        (template, kind) for template in ("template", "project") for kind in SCHEMAS}
-    assert {path for _, name, path, _ in PATTERNS if name not in OWN_PATTERNS} <= TEXTS.keys() | {"Build.EnvironmentVariables"}
+        (template, kind) for template in ("template", "project") for kind in SCHEMAS
+    }
+    assert {path for _, name, path, _ in PATTERNS if name not in OWN_PATTERNS} <= TEXTS.keys() | {
+        "Build.EnvironmentVariables"
+    }
 
 
 @EACH_PATTERN
@@ -116,10 +148,14 @@ def test_parameter_accepts_the_texts_of_its_property(template, name, path, kind)
     texts = TEXTS.get(path, {"accepted": [], "rejected": []})
     for text in texts["accepted"] + texts["rejected"]:
         assert fits(schema, text) == (text in texts["accepted"]), text
-        assert name in OWN_PATTERNS or accepts(parameter, text) == is_accepted(parameter, name, schema, text), text
+        assert name in OWN_PATTERNS or accepts(parameter, text) == is_accepted(
+            parameter, name, schema, text
+        ), text
 
 
-@pytest.mark.parametrize(("template", "name", "path", "kind"), CHOICES, ids=[" ".join(row[:3]) for row in CHOICES])
+@pytest.mark.parametrize(
+    ("template", "name", "path", "kind"), CHOICES, ids=[" ".join(row[:3]) for row in CHOICES]
+)
 def test_parameter_has_the_choices_of_its_property(template, name, path, kind):
     parameter, schema = SOURCES[template]["Parameters"][name], schema_at(kind, path)
     if "enum" in schema and path.endswith("[]"):

@@ -1,7 +1,7 @@
 """The child stack's template as the function renders it, for each variation of its properties.
 
-The renderings are the expected output of the renderer's own tests. These tests check them with CloudFormation's schemas
-and the linters.
+The renderings are the expected output of the renderer's own tests. These tests check them with
+CloudFormation's schemas and the linters.
 """
 
 import json
@@ -44,8 +44,19 @@ def directory(tmp_path_factory):
 def failed_checks(directory):
     """checkov's findings for each rendering, from one run."""
     checkov = Path(sys.executable).with_name("checkov")
-    command = [checkov, "--quiet", "--compact", "--skip-download", "--soft-fail", "--framework", "cloudformation",
-               "--output", "json", "--directory", directory]
+    command = [
+        checkov,
+        "--quiet",
+        "--compact",
+        "--skip-download",
+        "--soft-fail",
+        "--framework",
+        "cloudformation",
+        "--output",
+        "json",
+        "--directory",
+        directory,
+    ]
     output = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     # A run without files has no findings.
     assert output["summary"]["passed"] > 0 and output["summary"]["parsing_errors"] == 0, output["summary"]

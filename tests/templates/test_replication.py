@@ -1,5 +1,5 @@
-"""templates/replica.yaml and templates/replication.yaml: matching names, least privilege, and only a replica can be
-overwritten. tests/replication tests the script."""
+"""templates/replica.yaml and templates/replication.yaml: matching names, least privilege, and only a replica
+can be overwritten. tests/replication tests the script."""
 
 import re
 
@@ -14,7 +14,9 @@ TAG = "cfn-gitops:replica-of"
 
 def replication(**parameters):
     given = {"EnvID": "dev", "ProjectID": "shop", "ReplicaRegion": THERE, **parameters}
-    return Deployed(template=source(TEMPLATES / "replication.yaml"), stack_name="replication-dev-shop", **given)
+    return Deployed(
+        template=source(TEMPLATES / "replication.yaml"), stack_name="replication-dev-shop", **given
+    )
 
 
 def replica(**parameters):
@@ -28,26 +30,45 @@ def statements(stack, role):
 
 
 def variables(stack):
-    return {each["Name"]: each["Value"] for each in stack.properties("Build")["Environment"]["EnvironmentVariables"]}
+    return {
+        each["Name"]: each["Value"]
+        for each in stack.properties("Build")["Environment"]["EnvironmentVariables"]
+    }
 
 
-@pytest.mark.parametrize("names", [
-    {}, {"RepositoryName": "mine"}, {"ReplicaRepositoryName": "copy"}, {"RepositoryName": "mine", "ReplicaRepositoryName": "copy"}])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {},
+        {"RepositoryName": "mine"},
+        {"ReplicaRepositoryName": "copy"},
+        {"RepositoryName": "mine", "ReplicaRepositoryName": "copy"},
+    ],
+)
 def test_build_reads_the_source_and_overwrites_the_replica(names):
     here, there = replication(**names), replica(**names)
-    read, overwritten = (statements(here, "BuildRole")[sid]["Resource"] for sid in ("ReadsTheSource", "OverwritesTheReplica"))
+    read, overwritten = (
+        statements(here, "BuildRole")[sid]["Resource"] for sid in ("ReadsTheSource", "OverwritesTheReplica")
+    )
     assert overwritten == there.arn("Replica")
     # The tag names only the repository that is the build's source.
     assert {tag["Key"]: tag["Value"] for tag in there.properties("Replica")["Tags"]}[TAG] == read
     assert here.properties("PushRule")["EventPattern"]["resources"] == [read]
     assert variables(here) == {
-        "SOURCE_REGION": REGION, "SOURCE_REPOSITORY": read.rsplit(":", 1)[-1],
-        "REPLICA_REGION": THERE, "REPLICA_REPOSITORY": there.name("Replica"),
+        "SOURCE_REGION": REGION,
+        "SOURCE_REPOSITORY": read.rsplit(":", 1)[-1],
+        "REPLICA_REGION": THERE,
+        "REPLICA_REPOSITORY": there.name("Replica"),
     }
 
 
 def test_without_a_name_it_is_the_pipelines_repository():
-    pipeline = Deployed(template=source(TEMPLATES / "pipeline.yaml"), stack_name="gitops-dev-shop", EnvID="dev", ProjectID="shop")
+    pipeline = Deployed(
+        template=source(TEMPLATES / "pipeline.yaml"),
+        stack_name="gitops-dev-shop",
+        EnvID="dev",
+        ProjectID="shop",
+    )
     assert variables(replication())["SOURCE_REPOSITORY"] == pipeline.name("Repository")
     assert replica().name("Replica") == pipeline.name("Repository")
 
@@ -69,7 +90,9 @@ def test_failures_are_retried_kept_and_reported():
     queue = stack.properties("FailureQueue")
     assert (queue["SqsManagedSseEnabled"], queue["MessageRetentionPeriod"]) == (True, 14 * 24 * 3600)
     # Missing data raises only the alarm of silence.
-    missing = {alarm: stack.properties(alarm)["TreatMissingData"] for alarm in ("FailureAlarm", "SilenceAlarm")}
+    missing = {
+        alarm: stack.properties(alarm)["TreatMissingData"] for alarm in ("FailureAlarm", "SilenceAlarm")
+    }
     assert missing == {"FailureAlarm": "notBreaching", "SilenceAlarm": "breaching"}
 
 
@@ -77,7 +100,9 @@ def test_script_is_one_file_without_substitutions():
     given = source(TEMPLATES / "replication.yaml")["Resources"]["Build"]["Properties"]["Source"]
     assert isinstance(given["BuildSpec"], str)
     write, run = yaml.safe_load(given["BuildSpec"])["phases"]["build"]["commands"]
-    assert write.startswith("cat >replicate.sh <<'END_OF_SCRIPT'\n") and write.rstrip().endswith("\nEND_OF_SCRIPT")
+    assert write.startswith("cat >replicate.sh <<'END_OF_SCRIPT'\n") and write.rstrip().endswith(
+        "\nEND_OF_SCRIPT"
+    )
     assert run == "sh replicate.sh"
 
 
@@ -94,16 +119,26 @@ def test_a_build_ends_before_the_next_day():
 
 
 def test_the_template_is_sent_without_a_bucket():
-    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html: 51,200 bytes."""
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html: 51,200
+    bytes."""
     for name in ("replica.yaml", "replication.yaml"):
         assert len((TEMPLATES / name).read_bytes()) <= 51200
 
 
 # Errors of git, AWS or EventBridge that the script passes on.
 OF_OTHERS = {
-    "RepositoryDoesNotExistException", "AccessDeniedException", "The requested URL returned error: 403", "403",
-    "EncryptionKey", "deletion of the current branch prohibited", "TIMED_OUT", "No space left on device",
-    "NO_PERMISSIONS", "FAILED_TO_ASSUME_ROLE", "ERROR_CODE", "Repository named … already exists",
+    "RepositoryDoesNotExistException",
+    "AccessDeniedException",
+    "The requested URL returned error: 403",
+    "403",
+    "EncryptionKey",
+    "deletion of the current branch prohibited",
+    "TIMED_OUT",
+    "No space left on device",
+    "NO_PERMISSIONS",
+    "FAILED_TO_ASSUME_ROLE",
+    "ERROR_CODE",
+    "Repository named … already exists",
 }
 
 
@@ -119,7 +154,12 @@ def pieces(text):
 
 
 def quoted():
-    table = (TEMPLATES.parent / "docs/how-to/replication.md").read_text().split("\n## Errors\n")[1].split("\n## ")[0]
+    table = (
+        (TEMPLATES.parent / "docs/how-to/replication.md")
+        .read_text()
+        .split("\n## Errors\n")[1]
+        .split("\n## ")[0]
+    )
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
     for row in rows:
         yield from re.findall(r"`([^`]+)`", row.split(" | ")[0])

@@ -38,7 +38,11 @@ def test_failed_event_is_not_stored():
 
 def test_a_function_that_was_killed_runs_again_within_the_hour(dev):
     assert dev.properties("FunctionEventInvokeConfig") == {
-        "FunctionName": dev.name("Function"), "Qualifier": "$LATEST", "MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}
+        "FunctionName": dev.name("Function"),
+        "Qualifier": "$LATEST",
+        "MaximumRetryAttempts": 2,
+        "MaximumEventAgeInSeconds": 3600,
+    }
 
 
 def test_function_is_a_native_binary_with_the_maximum_timeout(dev):
@@ -47,24 +51,37 @@ def test_function_is_a_native_binary_with_the_maximum_timeout(dev):
     assert function["Architectures"] == ["x86_64"]
     assert function["Timeout"] == 900
     # `sam build` follows the path of a function, and not that of Globals.
-    of_functions = [source()["Resources"][name]["Properties"]["CodeUri"] for name in ("Function", "ReadFunction")]
+    of_functions = [
+        source()["Resources"][name]["Properties"]["CodeUri"] for name in ("Function", "ReadFunction")
+    ]
     assert of_functions == ["target/lambda/cfn-gitops/"] * 2
 
 
 def test_the_function_logs_json_to_the_group_of_the_stack(dev):
-    assert dev.properties("Function")["LoggingConfig"] == {"LogGroup": dev.name("FunctionLogGroup"), "LogFormat": "JSON"}
+    assert dev.properties("Function")["LoggingConfig"] == {
+        "LogGroup": dev.name("FunctionLogGroup"),
+        "LogFormat": "JSON",
+    }
     assert dev.properties("FunctionLogGroup")["RetentionInDays"] == "90"
 
 
 def test_function_may_approve_nothing_by_default(dev):
-    assert dev.properties("Function")["Environment"]["Variables"] == {"RUST_LOG": "info", "FUNCTION_APPROVALS": "Denied"}
+    assert dev.properties("Function")["Environment"]["Variables"] == {
+        "RUST_LOG": "info",
+        "FUNCTION_APPROVALS": "Denied",
+    }
 
 
 def test_function_is_in_a_vpc_only_with_subnets(dev):
-    assert dev.properties("Function")["VpcConfig"] == {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": "false"}
+    assert dev.properties("Function")["VpcConfig"] == {
+        "SubnetIds": [],
+        "SecurityGroupIds": [],
+        "Ipv6AllowedForDualStack": "false",
+    }
     stack = Deployed(EnvID="dev", **IN_A_VPC)
     assert stack.properties("Function")["VpcConfig"] == {
-        "SubnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "SecurityGroupIds": ["sg-0a1b2c3d"],
+        "SubnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"],
+        "SecurityGroupIds": ["sg-0a1b2c3d"],
         "Ipv6AllowedForDualStack": "false",
     }
     ipv6 = Deployed(EnvID="dev", VpcIpv6="true", **IN_A_VPC).properties("Function")["VpcConfig"]
@@ -76,8 +93,12 @@ def test_function_is_in_a_vpc_only_with_subnets(dev):
 # claim: variables-of-the-function-hold-no-secret
 def test_variables_of_the_function_are_settings_without_a_login():
     variables = Deployed(EnvID="dev", **PROXY).properties("Function")["Environment"]["Variables"]
-    assert variables == {"RUST_LOG": "info", "FUNCTION_APPROVALS": "Denied", "HTTPS_PROXY": PROXY["HttpsProxy"],
-                         "NO_PROXY": PROXY["NoProxy"]}
+    assert variables == {
+        "RUST_LOG": "info",
+        "FUNCTION_APPROVALS": "Denied",
+        "HTTPS_PROXY": PROXY["HttpsProxy"],
+        "NO_PROXY": PROXY["NoProxy"],
+    }
     assert "@" not in source()["Parameters"]["HttpsProxy"]["AllowedPattern"]
 
 
@@ -85,12 +106,24 @@ def test_variables_of_the_function_are_settings_without_a_login():
 def test_function_that_reads_has_the_same_package_and_network(given):
     stack = Deployed(EnvID="dev", **given)
     function, reading = stack.properties("Function"), stack.properties("ReadFunction")
-    same = function.keys() - {"FunctionName", "Description", "Role", "MemorySize", "Timeout", "LoggingConfig", "Environment", "Tags"}
+    same = function.keys() - {
+        "FunctionName",
+        "Description",
+        "Role",
+        "MemorySize",
+        "Timeout",
+        "LoggingConfig",
+        "Environment",
+        "Tags",
+    }
     assert {"Code", "VpcConfig", "Runtime"} <= same
     assert {name: reading[name] for name in same} == {name: function[name] for name in same}
     assert reading["LoggingConfig"] == {"LogGroup": "/aws/lambda/cfn-gitops-dev-read", "LogFormat": "JSON"}
     variables, of_the_other = reading["Environment"]["Variables"], function["Environment"]["Variables"]
-    assert variables.keys() - of_the_other.keys() == {"FUNCTION", "ENVIRONMENT"} and variables["FUNCTION"] == "read"
+    assert (
+        variables.keys() - of_the_other.keys() == {"FUNCTION", "ENVIRONMENT"}
+        and variables["FUNCTION"] == "read"
+    )
     assert of_the_other.items() <= variables.items()
 
 
@@ -123,7 +156,10 @@ def test_packaged_code_of_pipelines_does_not_expire(dev):
     """Code that a pipeline deployed has the ID of the build role in its key. A rollback needs it."""
     rules = dev.properties("ArtifactBucket")["LifecycleConfiguration"]["Rules"]
     expiring = [rule["Prefix"] for rule in rules if "ExpirationInDays" in rule]
-    assert [prefix for prefix in expiring if prefix.startswith("code")] == ["codepipeline-", "code/ReviewCodeBuildCFnRole.RoleId"]
+    assert [prefix for prefix in expiring if prefix.startswith("code")] == [
+        "codepipeline-",
+        "code/ReviewCodeBuildCFnRole.RoleId",
+    ]
     # Each key of a build's code begins with the ID of its role: aws:userid is <role ID>:<session name>.
     of_a_pipeline = "code/CodeBuildCFnRole.RoleId:AWSCodeBuild-0a1b/0a1b2c"
     assert not of_a_pipeline.startswith(tuple(expiring))
@@ -148,7 +184,9 @@ def test_stack_has_the_tag_created_by():
     tables = tomllib.loads((TEMPLATE.parent / "samconfig.toml").read_text())
     for name, table in tables.items():
         if name != "version":
-            assert table["deploy"]["parameters"]["tags"] == [f"CreatedBy={table['global']['parameters']['stack_name']}"], name
+            assert table["deploy"]["parameters"]["tags"] == [
+                f"CreatedBy={table['global']['parameters']['stack_name']}"
+            ], name
 
 
 def test_no_resource_repeats_the_tags_of_the_stack(dev):
@@ -157,7 +195,14 @@ def test_no_resource_repeats_the_tags_of_the_stack(dev):
     assert sorted(tagged) == ["MirrorCredential", "Project"]
 
 
-ATTRIBUTES = {"SecretArn", "SecretName", "UserName", "ServiceUserName", "ServiceSpecificCredentialId", "CreateDate"}
+ATTRIBUTES = {
+    "SecretArn",
+    "SecretName",
+    "UserName",
+    "ServiceUserName",
+    "ServiceSpecificCredentialId",
+    "CreateDate",
+}
 
 
 def test_outputs_and_their_exports_bear_the_environments_name(dev):
@@ -168,15 +213,23 @@ def test_outputs_and_their_exports_bear_the_environments_name(dev):
         assert output["Description"]
 
 
-@pytest.mark.parametrize(("given", "more"), [
-    ({}, ""),
-    ({"DeployedRoles": "Bounded"}, " Roles with the boundary of deployed roles (role-dev-*)."),
-    ({"DeployPolicyArns": "arn:aws:iam::aws:policy/AmazonSNSFullAccess"}, " What the policies in DeployPolicyArns allow."),
-])
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ({}, ""),
+        ({"DeployedRoles": "Bounded"}, " Roles with the boundary of deployed roles (role-dev-*)."),
+        (
+            {"DeployPolicyArns": "arn:aws:iam::aws:policy/AmazonSNSFullAccess"},
+            " What the policies in DeployPolicyArns allow.",
+        ),
+    ],
+)
 def test_an_output_lists_what_pipelines_may_deploy(given, more):
-    assert Deployed(EnvID="dev", **given).outputs()["PipelinesMayDeploy"]["Value"] == (
-        "Lambda functions (lambda-dev-*) and event rules (event-rule-dev-*), also with names by CloudFormation, and nested "
-        f"stacks.{more}")
+    assert (
+        Deployed(EnvID="dev", **given).outputs()["PipelinesMayDeploy"]["Value"]
+        == "Lambda functions (lambda-dev-*) and event rules (event-rule-dev-*), also with names by"
+        f" CloudFormation, and nested stacks.{more}"
+    )
 
 
 # claim: no-password-in-logs-events-outputs-attributes-or-sam-output

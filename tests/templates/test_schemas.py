@@ -1,7 +1,7 @@
 """Templates with a mistake are rejected before a deployment, and the schemas agree with the decoders.
 
-`tests/schemas` generates `docs/schemas/` from the tables of properties, and checks the decoders with examples. This module
-checks the schemas with the same examples.
+`tests/schemas` generates `docs/schemas/` from the tables of properties, and checks the decoders with
+examples. This module checks the schemas with the same examples.
 """
 
 import json
@@ -24,33 +24,41 @@ MISTAKES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 assert MISTAKES
 SCHEMAS = {
     schema["typeName"]: schema
-    for schema in (json.loads(file.read_text()) for file in sorted((ROOT / "docs/schemas").glob("custom-*.json")))
+    for schema in (
+        json.loads(file.read_text()) for file in sorted((ROOT / "docs/schemas").glob("custom-*.json"))
+    )
 }
 # In the table: decoding rejects the value, and a schema cannot express the rule.
 UNSEEN = "does not see it"
 
-# Messages of cfn-lint about an example, one of each form. Messages of the others have at least the property's name.
+# Messages of cfn-lint about an example, one of each form. Messages of the others have at least the property's
+# name.
 MESSAGES = {
-    "a rollback of a change set":
-        "Deploy.OnFailure: must be Fail with Deploy.ActionMode CHANGE_SET: the change set that was approved is gone "
-        "after its execution",
-    "an image without a repository":
-        "ImageSource: must have RepositoryName, or RepositoryArn and RoleArn for another account's",
+    "a rollback of a change set": (
+        "Deploy.OnFailure: must be Fail with Deploy.ActionMode CHANGE_SET: the change set that was approved"
+        " is gone after its execution"
+    ),
+    "an image without a repository": (
+        "ImageSource: must have RepositoryName, or RepositoryArn and RoleArn for another account's"
+    ),
     "one repository instead of a list": "RepositoryNames: 'infra' is not of type 'array'",
     "a mirror without a repository": "Mirrors[0].RepositoryName: is required",
     "mirrors without GitLab": "Mirrors needs GitLab",
     "no user": "UserName: is required",
     "a source with a name and a role": "Source.RepositoryArn: is required with RoleArn",
-    "a project without its group":
-        "Mirrors[0].GitLabProject: must be a project's number or its full path (group/project)",
+    "a project without its group": (
+        "Mirrors[0].GitLabProject: must be a project's number or its full path (group/project)"
+    ),
     "a timeout that is too short": "Build.TimeoutInMinutes: must be a whole number from 5 to 2160",
-    "a capability that is not known":
-        "Deploy.Capabilities[0]: must be one of CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND",
+    "a capability that is not known": (
+        "Deploy.Capabilities[0]: must be one of CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND"
+    ),
     "a word that is not known": "ForeignCredentials: must be one of Refuse, Delete",
-    "a variable that is always set":
-        "Build.EnvironmentVariables.EnvID: must be the name of an environment variable: letters, digits and `_`, "
-        "and neither EnvID nor AccountId, which are always set, nor a name that begins with CODEBUILD_, which CodeBuild "
-        "reserves",
+    "a variable that is always set": (
+        "Build.EnvironmentVariables.EnvID: must be the name of an environment variable: letters, digits and"
+        " `_`, and neither EnvID nor AccountId, which are always set, nor a name that begins with CODEBUILD_,"
+        " which CodeBuild reserves"
+    ),
 }
 
 
@@ -116,7 +124,9 @@ def is_rejected(example):
 
 @pytest.mark.parametrize("template", MISTAKES, ids=lambda template: template.stem)
 def test_mistake_in_a_template_is_rejected_at_its_place(template, findings):
-    expected = [tuple(line[2:].split(" ", 1)) for line in template.read_text().splitlines() if line.startswith("# E")]
+    expected = [
+        tuple(line[2:].split(" ", 1)) for line in template.read_text().splitlines() if line.startswith("# E")
+    ]
     assert expected
     assert [(rule, message) for rule, message, _ in findings[template.name]] == expected
 
@@ -173,34 +183,56 @@ def test_unknown_values_and_other_custom_resources_are_accepted(tmp_path):
         "Source": {"RepositoryName": "{{resolve:ssm:/repository}}"},
     }
     template = tmp_path / "unknown.json"
-    template.write_text(json.dumps({
-        "AWSTemplateFormatVersion": "2010-09-09",
-        "Parameters": {"Empty": {"Type": "String", "Default": ""}},
-        "Resources": {"Pipeline": {"Type": "Custom::GitOpsPipeline", "Properties": properties},
-                      "Other": {"Type": "Custom::Other", "Properties": {"ServiceToken": "arn", "Anything": 7}}},
-        "Outputs": {"Any": {"Value": {"Fn::GetAtt": ["Other", "Attribute"]}}},
-    }))
+    template.write_text(
+        json.dumps(
+            {
+                "AWSTemplateFormatVersion": "2010-09-09",
+                "Parameters": {"Empty": {"Type": "String", "Default": ""}},
+                "Resources": {
+                    "Pipeline": {"Type": "Custom::GitOpsPipeline", "Properties": properties},
+                    "Other": {"Type": "Custom::Other", "Properties": {"ServiceToken": "arn", "Anything": 7}},
+                },
+                "Outputs": {"Any": {"Value": {"Fn::GetAtt": ["Other", "Attribute"]}}},
+            }
+        )
+    )
     assert linted(template)["unknown.json"] == []
 
 
 def test_page_names_the_pinned_version_of_cfn_lint():
     """With which the tests of this module have run."""
     page = (ROOT / "docs/how-to/schemas.md").read_text()
-    assert f" and {metadata.version('cfn-lint')})" in page and f"and {metadata.version('cfn-lint')} read" in page
+    assert (
+        f" and {metadata.version('cfn-lint')})" in page and f"and {metadata.version('cfn-lint')} read" in page
+    )
 
 
-@pytest.mark.parametrize("command", ["cfn-lint template.yaml", "sam validate --lint --template template.yaml"])
+@pytest.mark.parametrize(
+    "command", ["cfn-lint template.yaml", "sam validate --lint --template template.yaml"]
+)
 def test_configuration_of_the_page_adds_the_rules(command, tmp_path):
-    [configuration] = re.findall(r"```yaml\n(append_rules:.*?)```", (ROOT / "docs/how-to/schemas.md").read_text(), re.DOTALL)
+    [configuration] = re.findall(
+        r"```yaml\n(append_rules:.*?)```", (ROOT / "docs/how-to/schemas.md").read_text(), re.DOTALL
+    )
     (tmp_path / ".cfnlintrc.yaml").write_text(configuration)
     [rules] = yaml.safe_load(configuration)["append_rules"]
     (tmp_path / rules).parent.symlink_to(ROOT / "docs/schemas")
     mistake = ROOT / "tests/templates/mistakes/misspelled-property.yaml"
     (tmp_path / "template.yaml").write_text(mistake.read_text())
     program, *arguments = command.split()
-    environment = os.environ | {"HOME": str(tmp_path), "SAM_CLI_TELEMETRY": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    linter = subprocess.run([Path(sys.executable).with_name(program), *arguments], cwd=tmp_path, env=environment,
-                            capture_output=True, text=True, check=False)
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "SAM_CLI_TELEMETRY": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    linter = subprocess.run(
+        [Path(sys.executable).with_name(program), *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert linter.returncode
     [expected] = [line[2:] for line in mistake.read_text().splitlines() if line.startswith("# E")]
     rule, message = expected.split(" ", 1)
@@ -217,19 +249,46 @@ def test_editor_with_the_settings_of_the_page_shows_a_mistake(tmp_path):
     program, [rules] = (json.loads(settings)[f"cfnLint.{name}"] for name in ("path", "appendRules"))
     assert program.endswith("/cfn-lint") and rules.endswith("/schemas/rules")
     linter = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--include-checks", "I", "--append-rules",
-         ROOT / "docs/schemas/rules", "--", ROOT / "tests/templates/mistakes/misspelled-property.yaml"],
-        cwd=tmp_path, env=os.environ | {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True, text=True, check=False)
+        [
+            Path(sys.executable).with_name("cfn-lint"),
+            "--format",
+            "json",
+            "--include-checks",
+            "I",
+            "--append-rules",
+            ROOT / "docs/schemas/rules",
+            "--",
+            ROOT / "tests/templates/mistakes/misspelled-property.yaml",
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "E9001" in [each["Rule"]["Id"] for each in json.loads(linter.stdout)], linter.stderr
 
 
 # The resources in a stack of the reader to which the examples of docs/reference/ refer.
 READERS_RESOURCES = {
     "User": {"Type": "AWS::IAM::User"},
-    "Policy": {"Type": "AWS::IAM::UserPolicy", "Properties": {
-        "PolicyName": "push", "UserName": {"Ref": "User"}, "PolicyDocument": {"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "codecommit:GitPush", "Resource": "arn:aws:codecommit:eu-central-1:111122223333:a"}]}}},
+    "Policy": {
+        "Type": "AWS::IAM::UserPolicy",
+        "Properties": {
+            "PolicyName": "push",
+            "UserName": {"Ref": "User"},
+            "PolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Action": "codecommit:GitPush",
+                        "Resource": "arn:aws:codecommit:eu-central-1:111122223333:a",
+                    }
+                ],
+            },
+        },
+    },
 }
 
 

@@ -1,5 +1,5 @@
-"""Parameters that several templates have: they accept the same values, and have the same descriptions. test_settings.py has
-the properties that they reach."""
+"""Parameters that several templates have: they accept the same values, and have the same descriptions.
+test_settings.py has the properties that they reach."""
 
 import json
 import re
@@ -25,8 +25,11 @@ OTHER_WORDS = {
 }
 # Parameters that accept other values, and why.
 OTHER_VALUES = {
-    **{(template, name): "its policy has a size limit" for template in ("branch-protection", "people")
-       for name in ("MirrorSecretNames", "MirrorUserNames", "RepositoryNames")},
+    **{
+        (template, name): "its policy has a size limit"
+        for template in ("branch-protection", "people")
+        for name in ("MirrorSecretNames", "MirrorUserNames", "RepositoryNames")
+    },
     ("cross-account-image", "RepositoryName"): "it is a repository of images",
     ("pipeline", "EnvID"): "the function has checked it",
     ("pipeline", "ProjectID"): "the function has checked it",
@@ -66,10 +69,12 @@ def test_parameter_accepts_the_same_values_in_each_template(path):
 
 def test_parameters_of_other_names_accept_the_same_values():
     across = {path.stem: source(path)["Parameters"] for path in TEMPLATES.glob("*.yaml")}
-    for template, name, same in (("cross-account-repository", "BranchNames", "BranchName"),
-                                 ("cross-account-image", "RepositoryName", "ImageRepositoryName"),
-                                 ("replication", "ReplicaRepositoryName", "RepositoryName"),
-                                 ("replica", "ReplicaRepositoryName", "RepositoryName")):
+    for template, name, same in (
+        ("cross-account-repository", "BranchNames", "BranchName"),
+        ("cross-account-image", "RepositoryName", "ImageRepositoryName"),
+        ("replication", "ReplicaRepositoryName", "RepositoryName"),
+        ("replica", "ReplicaRepositoryName", "RepositoryName"),
+    ):
         assert required(across[template][name]) == required(PROJECT[same]), (template, name)
 
 
@@ -83,8 +88,40 @@ SCHEMA = json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json
 
 
 TAG_TEXTS = [
-    "", "42", "Team A", "a_.:/=+-@", "部門", "a\u3000b", "é", "x" * 127, "x" * 128, "x" * 255, "x" * 256, "aws:a", "AWS:a", "awsome",
-    "cfn-gitops:a", "Cfn-GitOps:a", " cfn-gitops:a", " a", "a ", "a b", "a,b", 'a"b', "a'b", "a\\b", "a\n", "a\x7f", "a&b", "a*b", "a{b}", "a;b", "a(b)", "a[b]", "a^b", "a`b",
+    "",
+    "42",
+    "Team A",
+    "a_.:/=+-@",
+    "部門",
+    "a\u3000b",
+    "é",
+    "x" * 127,
+    "x" * 128,
+    "x" * 255,
+    "x" * 256,
+    "aws:a",
+    "AWS:a",
+    "awsome",
+    "cfn-gitops:a",
+    "Cfn-GitOps:a",
+    " cfn-gitops:a",
+    " a",
+    "a ",
+    "a b",
+    "a,b",
+    'a"b',
+    "a'b",
+    "a\\b",
+    "a\n",
+    "a\x7f",
+    "a&b",
+    "a*b",
+    "a{b}",
+    "a;b",
+    "a(b)",
+    "a[b]",
+    "a^b",
+    "a`b",
 ]
 TAGS = SCHEMA["Tags"]["else"]
 
@@ -94,8 +131,11 @@ def test_tag_is_what_the_property_accepts(place):
     pattern, of_property = source()["Parameters"]["ResourceTags"]["AllowedPattern"], TAGS[place]
     for text in TAG_TEXTS:
         tags = json.dumps({text: "a"} if place == "propertyNames" else {"a": text}, ensure_ascii=False)
-        is_accepted = re.search(of_property["not"]["pattern"], text) is None and len(text) <= of_property["maxLength"] and (
-            re.search(of_property.get("pattern", ""), text) is not None)
+        is_accepted = (
+            re.search(of_property["not"]["pattern"], text) is None
+            and len(text) <= of_property["maxLength"]
+            and (re.search(of_property.get("pattern", ""), text) is not None)
+        )
         assert bool(re.fullmatch(pattern, tags)) == is_accepted, text
 
 
@@ -104,6 +144,14 @@ def test_resource_tags_are_one_json_object_of_at_most_40():
     for number in (0, 1, 40, 41):
         tags = json.dumps({f"k{n}": "v" for n in range(number)})
         assert bool(re.fullmatch(pattern, tags)) == (number in (1, 40)), number
-    for text in ('{"a":"1",}', '{"a":"1"', '{"a":1}', '[{"Key":"a","Value":"1"}]', '{"a" "1"}', "a=1", '{"a":"1"}{"b":"2"}'):
+    for text in (
+        '{"a":"1",}',
+        '{"a":"1"',
+        '{"a":1}',
+        '[{"Key":"a","Value":"1"}]',
+        '{"a" "1"}',
+        "a=1",
+        '{"a":"1"}{"b":"2"}',
+    ):
         assert not re.fullmatch(pattern, text), text
     assert re.fullmatch(pattern, "") and re.fullmatch(pattern, ' {\n"a" : "1" ,\n "b":""} ')

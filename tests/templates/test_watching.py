@@ -1,4 +1,5 @@
-"""The health check, its alarms and its dashboard: alarms reach people, and use metrics that the function emits."""
+"""The health check, its alarms and its dashboard: alarms reach people, and use metrics that the function
+emits."""
 
 import json
 import re
@@ -18,9 +19,16 @@ INTERVALS = source()["Parameters"]["HealthCheckMinutes"]["AllowedValues"]
 
 # The dimension of each metric in addition to the environment, if it has one.
 METRICS = {metric["name"]: metric["dimension"] for metric in EMITTED["metrics"]}
-# A mirror without commits to push is healthy. A waiting approval raises an alarm after a day. A stack without an owner causes no damage until it is deleted.
-# An outdated pipeline stack works as before. A failed report is in the log, and no deployment depends on it.
-WITHOUT_ALARM = {"SecondsSinceMirrorSync", "ApprovalsWaiting", "OrphanedPipelineStacks", "OutdatedPipelineStacks", "ReportFailures"}
+# A mirror without commits to push is healthy. A waiting approval raises an alarm after a day. A stack without
+# an owner causes no damage until it is deleted. An outdated pipeline stack works as before. A failed report
+# is in the log, and no deployment depends on it.
+WITHOUT_ALARM = {
+    "SecondsSinceMirrorSync",
+    "ApprovalsWaiting",
+    "OrphanedPipelineStacks",
+    "OutdatedPipelineStacks",
+    "ReportFailures",
+}
 
 
 def alarms(stack):
@@ -46,7 +54,8 @@ def test_the_health_check_is_called_by_schedule(minutes):
     """test_events.py has its whole input."""
     stack = Deployed(EnvID="dev", HealthCheckMinutes=minutes)
     rule = stack.properties("HealthCheck")
-    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html: more than one are minutes.
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html: more than one
+    # are minutes.
     assert minutes > 1 and rule["ScheduleExpression"] == f"rate({minutes} minutes)"
     assert rule["State"] == "ENABLED"
     (target,) = rule["Targets"]
@@ -54,8 +63,10 @@ def test_the_health_check_is_called_by_schedule(minutes):
     assert health_check(stack)["Minutes"] == minutes
 
 
-@pytest.mark.parametrize(("name", "default", "other"), [
-    ("PipelineStackDrift", "Disabled", "Report"), ("SelfRepair", "Report", "Repair")])
+@pytest.mark.parametrize(
+    ("name", "default", "other"),
+    [("PipelineStackDrift", "Disabled", "Report"), ("SelfRepair", "Report", "Repair")],
+)
 def test_schedule_passes_comparison_and_self_repair(name, default, other):
     assert health_check(Deployed(EnvID="dev"))[name] == default
     assert health_check(Deployed(EnvID="dev", **{name: other}))[name] == other
@@ -66,13 +77,19 @@ def test_schedule_passes_comparison_and_self_repair(name, default, other):
 def test_schedule_passes_the_user_patterns_of_the_function(names):
     stack = Deployed(EnvID="dev", MirrorUserNames=names)
     patterns = health_check(stack)["UserNames"]
-    (granted,) = [statement["Resource"] for policy in stack.properties("FunctionRole")["Policies"]
-                  for statement in policy["PolicyDocument"]["Statement"] if statement["Sid"] == "CredentialsOfTheMirrorUsers"]
+    (granted,) = [
+        statement["Resource"]
+        for policy in stack.properties("FunctionRole")["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "CredentialsOfTheMirrorUsers"
+    ]
     assert granted == f"arn:aws:iam::{ACCOUNT}:user/{patterns}"
     assert patterns == (names or "user-dev-*")
 
 
-@pytest.mark.parametrize("given", [{}, {"ProjectID": ""}, {"MirrorUserNames": "gitlab-*", "CredentialAgeAlarmDays": 77}])
+@pytest.mark.parametrize(
+    "given", [{}, {"ProjectID": ""}, {"MirrorUserNames": "gitlab-*", "CredentialAgeAlarmDays": 77}]
+)
 def test_function_that_reads_has_the_environment_of_the_schedule(given):
     stack = Deployed(EnvID="dev", **given)
     environment = json.loads(stack.properties("ReadFunction")["Environment"]["Variables"]["ENVIRONMENT"])
@@ -90,13 +107,17 @@ def test_health_metric_has_an_alarm_with_its_limit(dev):
         # A value that raises the alarm is written for its subject, too.
         side = {"LessThanThreshold": "Below", "GreaterThanThreshold": "Above"}[alarm["ComparisonOperator"]]
         assert wrong[alarm["MetricName"]] == {side: int(alarm["Threshold"])}, alarm["MetricName"]
-        # The environment's metric has the values of all its mirrors, users or pipelines: one of them raises the alarm.
+        # The environment's metric has the values of all its mirrors, users or pipelines: one of them raises
+        # the alarm.
         assert alarm["Statistic"] == {"Below": "Minimum", "Above": "Maximum"}[side], alarm["MetricName"]
 
 
 def test_alarm_of_lambda_counts_and_has_its_limit(dev):
     of_lambda = {name: alarm for name, alarm in alarms(dev).items() if alarm["Namespace"] != NAMESPACE}
-    assert {name: (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) for name, alarm in of_lambda.items()} == {
+    assert {
+        name: (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"])
+        for name, alarm in of_lambda.items()
+    } == {
         "FunctionAlarm": ("Sum", "GreaterThanThreshold", 0),
         "DroppedEventsAlarm": ("Sum", "GreaterThanThreshold", 0),
         "SilenceAlarm": ("Sum", "LessThanThreshold", 1),
@@ -115,7 +136,11 @@ def test_alarm_periods_contain_a_health_check(minutes):
     approvals = alarms(stack)["ApprovalsAlarm"]
     # An approval may wait for a day. One late check does not end the alarm.
     assert (approvals["Threshold"], approvals["Statistic"]) == (24 * 3600, "Maximum")
-    assert (int(approvals["Period"]), approvals["EvaluationPeriods"], approvals["DatapointsToAlarm"]) == (minutes * 60, 2, 1)
+    assert (int(approvals["Period"]), approvals["EvaluationPeriods"], approvals["DatapointsToAlarm"]) == (
+        minutes * 60,
+        2,
+        1,
+    )
 
 
 def test_drift_alarm_lasts_until_the_next_comparison(dev):
@@ -139,7 +164,11 @@ def test_the_age_of_a_credential_is_a_parameter():
     stack = Deployed(EnvID="dev", CredentialAgeAlarmDays=77)
     assert alarms(stack)["CredentialAgeAlarm"]["Threshold"] == "77"
     assert health_check(stack)["CredentialAgeAlarmDays"] == 77
-    (line,) = [widget["annotations"]["horizontal"][0]["value"] for widget in widgets(stack, "metric") if "annotations" in widget]
+    (line,) = [
+        widget["annotations"]["horizontal"][0]["value"]
+        for widget in widgets(stack, "metric")
+        if "annotations" in widget
+    ]
     assert line == 77
     parameters = source()["Parameters"]
     assert parameters["CredentialAgeAlarmDays"]["Default"] > parameters["RotationDays"]["Default"] + 7
@@ -169,7 +198,10 @@ def test_dashboard_shows_each_metric_of_all_and_of_the_wrong(dev):
     found = {}
     shown = [metric for widget in widgets(dev, "metric") for metric in widget["metrics"]]
     for expression in [metric[0]["expression"] for metric in shown if isinstance(metric[0], dict)]:
-        match = re.fullmatch(r"SEARCH\('\{CfnGitOps,EnvID,(\w+)\} EnvID=\"dev\" MetricName=\"(\w+)\"', '(\w+)', 900\)", expression)
+        match = re.fullmatch(
+            r"SEARCH\('\{CfnGitOps,EnvID,(\w+)\} EnvID=\"dev\" MetricName=\"(\w+)\"', '(\w+)', 900\)",
+            expression,
+        )
         assert match, expression
         found[match[2]] = match[1]
     assert found == {name: dimension for name, dimension in METRICS.items() if dimension}
@@ -200,7 +232,11 @@ def test_no_widget_covers_another_and_each_has_its_region(dev):
 
 def test_environments_and_regions_have_separate_dashboards():
     """A dashboard's name is unique in the account, across all regions."""
-    names = {Deployed(region, EnvID=env_id).name("Dashboard") for region in (REGION, "us-east-1") for env_id in ("dev", "prd")}
+    names = {
+        Deployed(region, EnvID=env_id).name("Dashboard")
+        for region in (REGION, "us-east-1")
+        for env_id in ("dev", "prd")
+    }
     assert len(names) == 4
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,255}", name) for name in names)
 
@@ -213,28 +249,45 @@ def rows(heading):
 
 def test_the_page_lists_the_alarms(dev):
     listed = {name: when for name, when, _ in rows("| Alarm `alarm-<EnvID>-cfn-gitops-…` |")}
-    assert sorted(f"alarm-dev-cfn-gitops-{name}" for name in listed) == sorted(dev.name(name) for name in alarms(dev))
+    assert sorted(f"alarm-dev-cfn-gitops-{name}" for name in listed) == sorted(
+        dev.name(name) for name in alarms(dev)
+    )
     # Thresholds in the page's words.
     assert listed["approvals"] == "one approval has waited for more than a day"
-    assert listed["token-expiry"] == f"a GitLab token expires in less than {alarms(dev)['TokenExpiryAlarm']['Threshold']} days"
-    assert listed["drift"] == ("a stack differs from its template: with `PipelineStackDrift: Report` a pipeline's, "
-                               "with `Drift: Report` a deployed one")
+    assert (
+        listed["token-expiry"]
+        == f"a GitLab token expires in less than {alarms(dev)['TokenExpiryAlarm']['Threshold']} days"
+    )
+    assert listed["drift"] == (
+        "a stack differs from its template: with `PipelineStackDrift: Report` a pipeline's, "
+        "with `Drift: Report` a deployed one"
+    )
 
 
 def deleted():
     """The tables of deleted resources by their headings: the first two cells of each row."""
     page = (ROOT / "docs/runbook/deleted-resources.md").read_text()
     parts = {part.splitlines()[0]: part for part in page.split("\n## ")[1:]}
-    return {heading: [line.split(" | ")[:2] for line in part.splitlines() if line.startswith("| ")][1:] for heading, part in parts.items()}
+    return {
+        heading: [line.split(" | ")[:2] for line in part.splitlines() if line.startswith("| ")][1:]
+        for heading, part in parts.items()
+    }
 
 
 def test_page_has_each_resource_that_may_be_deleted_in_one_row():
     tables = deleted()
-    named = {heading: sorted(re.findall(r"`([A-Z]\w+)`", " ".join(row[0] for row in table))) for heading, table in tables.items()}
+    named = {
+        heading: sorted(re.findall(r"`([A-Z]\w+)`", " ".join(row[0] for row in table)))
+        for heading, table in tables.items()
+    }
     in_stacks = {*source()["Resources"], *source(TEMPLATES / "project.yaml")["Resources"]}
-    assert sorted(named["Resources of a project"] + named["Resources of the environment"]) == sorted(in_stacks)
+    assert sorted(named["Resources of a project"] + named["Resources of the environment"]) == sorted(
+        in_stacks
+    )
     assert set(source(TEMPLATES / "project.yaml")["Resources"]) <= set(named["Resources of a project"])
-    assert named["Resources of a pipeline's stack"] == sorted({name for each in NAMES for name in rendering(each)["Resources"]})
+    assert named["Resources of a pipeline's stack"] == sorted(
+        {name for each in NAMES for name in rendering(each)["Resources"]}
+    )
     assert named["Records of the function"] == []
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import FakeAccount, secrets  # noqa: F401: a fixture
+from tests.cli.conftest import FakeAccount, secrets  # noqa: F401 - a fixture
 from tools.run import deploy
 
 ROOT = Path(__file__).parents[2]

@@ -13,13 +13,22 @@ from tools.trial import account as try_account
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "denied"}}, "ListServiceQuotas")
 
 
-@pytest.mark.parametrize(("quotas", "count"), [
-    ({try_account.BUILDS: 0.0}, 1), ({try_account.BUILDS: 1.0}, 0), ({"another": 0.0}, 0), (DENIED, 0),
-])
+@pytest.mark.parametrize(
+    ("quotas", "count"),
+    [
+        ({try_account.BUILDS: 0.0}, 1),
+        ({try_account.BUILDS: 1.0}, 0),
+        ({"another": 0.0}, 0),
+        (DENIED, 0),
+    ],
+)
 def test_account_without_builds_prevents_a_run(quotas: Any, count: int) -> None:
     account, pages = MagicMock(), MagicMock()
-    pages.__iter__.side_effect = quotas if isinstance(quotas, Exception) else [
-        iter([{"Quotas": [{"QuotaName": name, "Value": value} for name, value in quotas.items()]}])]
+    pages.__iter__.side_effect = (
+        quotas
+        if isinstance(quotas, Exception)
+        else [iter([{"Quotas": [{"QuotaName": name, "Value": value} for name, value in quotas.items()]}])]
+    )
     account.session.client.return_value.get_paginator.return_value.paginate.return_value = pages
     problems = try_account.RemoteAccount(account).problems()
     assert len(problems) == count

@@ -8,22 +8,40 @@ import tomllib
 import pytest
 
 from tests.tools.conftest import ROOT
-
 from tools.checks import figures as check_figures
 
-CHECKED_IN = {"package_bytes": 1000, "start_instructions": 1000, "create_instructions": 1000,
-              "create_tls_instructions": 1000}
+CHECKED_IN = {
+    "package_bytes": 1000,
+    "start_instructions": 1000,
+    "create_instructions": 1000,
+    "create_tls_instructions": 1000,
+}
 
 
 @pytest.fixture
 def check(tmp_path):
     """Runs the script for an incompressible file of this size."""
+
     def run(length: int, *arguments: str) -> subprocess.CompletedProcess:
         bootstrap = tmp_path / "bootstrap"
         bootstrap.write_bytes(random.Random(0).randbytes(length))
         return subprocess.run(
-            [sys.executable, "-m", "tools.checks.figures", "--package-alone", "--bootstrap", bootstrap,
-             "--figures", tmp_path / "figures.toml", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+            [
+                sys.executable,
+                "-m",
+                "tools.checks.figures",
+                "--package-alone",
+                "--bootstrap",
+                bootstrap,
+                "--figures",
+                tmp_path / "figures.toml",
+                *arguments,
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     return run
 

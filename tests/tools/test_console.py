@@ -16,9 +16,7 @@ import pytest
 from cli.shell import ending, output
 from tests.play import waiting
 from tests.tools.conftest import ROOT
-
-from tools.run import console
-from tools.run import run
+from tools.run import console, run
 from tools.run.console import NotShown
 from tools.run.page import Page
 from tools.run.story import Act
@@ -26,8 +24,14 @@ from tools.run.story import Act
 
 def run_program(text: str) -> subprocess.CompletedProcess[str]:
     """Runs a program that can import the scripts."""
-    return subprocess.run([sys.executable, "-c", f"import sys\n{text}"], cwd=ROOT,
-                          text=True, capture_output=True, timeout=600, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys\n{text}"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=600,
+        check=False,
+    )
 
 
 PAGE = "The statuses, notes and deployments in GitLab, by act: page.html. Open it in a browser.\n"
@@ -44,13 +48,17 @@ def is_interrupted(*_: object) -> None:
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """The page of `make run`, which the former run has written. There is neither a local AWS nor a local GitLab."""
+    """The page of `make run`, which the former run has written. There is neither a local AWS nor a local
+    GitLab."""
     aws, written = SimpleNamespace(account_id="123456789012", region="eu-central-1"), tmp_path / "page.html"
     written.write_text("former")
     monkeypatch.setattr(run, "LocalAws", lambda **_: contextlib.nullcontext(aws))
     monkeypatch.setattr(run.local_gitlab, "running", lambda **_: contextlib.nullcontext())
-    story = SimpleNamespace(page=Page(SimpleNamespace(requests=[]), "Monday"), aws=aws,  # type: ignore[arg-type]
-                            environment=SimpleNamespace(function_name="function"))
+    story = SimpleNamespace(
+        page=Page(SimpleNamespace(requests=[]), "Monday"),
+        aws=aws,  # type: ignore[arg-type]
+        environment=SimpleNamespace(function_name="function"),
+    )
     monkeypatch.setattr(run, "LocalStory", lambda *_: story)
     monkeypatch.setattr(run.steps, "function_log", lambda *_: "")
     monkeypatch.setattr(run, "ROOT", tmp_path)
@@ -64,10 +72,17 @@ def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
         signal.signal(each, handler)
 
 
-@pytest.mark.parametrize(("act", "ends", "text"), [(fails, 1, "a note is missing"), (is_interrupted, 130, "Interrupted: ")])
+@pytest.mark.parametrize(
+    ("act", "ends", "text"), [(fails, 1, "a note is missing"), (is_interrupted, 130, "Interrupted: ")]
+)
 def test_page_is_written_after_a_failure_too(
-        act: Callable[[object], None], ends: int, text: str, page: Path, monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str]) -> None:
+    act: Callable[[object], None],
+    ends: int,
+    text: str,
+    page: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(run, "ACTS", [Act("First", "A reason.", act, "works")])
     try:
         status = run.main()
@@ -85,18 +100,29 @@ def test_page_of_the_former_run_does_not_remain(page: Path, monkeypatch: pytest.
     assert not page.exists()
 
 
-def test_acts_are_numbered_and_the_end_names_next_steps(page: Path, monkeypatch: pytest.MonkeyPatch,
-                                                        capsys: pytest.CaptureFixture[str]) -> None:
+def test_acts_are_numbered_and_the_end_names_next_steps(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     waits = list[str]()
-    monkeypatch.setattr(run, "ACTS", [Act("First", "A reason.", lambda _: waits.append(waiting.UNDER_WAY[-1][0]), "works"),
-                                      Act("Second", "A reason.", lambda _: None, "works too")])
+    monkeypatch.setattr(
+        run,
+        "ACTS",
+        [
+            Act("First", "A reason.", lambda _: waits.append(waiting.UNDER_WAY[-1][0]), "works"),
+            Act("Second", "A reason.", lambda _: None, "works too"),
+        ],
+    )
     assert run.main() == 0
     output = capsys.readouterr().out
     assert "\n1 of 2: First\n   A reason.\n" in output and "\n2 of 2: Second\n" in output
     assert waits == ["act 1 has ended"]
     following, _, last = output.split("\nNext:\n")[1].partition("\n\n")
     assert [line.split()[:2] for line in following.splitlines()] == [
-        ["make", "shell"], ["make", "shell"], ["README.md", '"Deploy'], ["make", "try"]]
+        ["make", "shell"],
+        ["make", "shell"],
+        ["README.md", '"Deploy'],
+        ["make", "try"],
+    ]
     assert last == PAGE and page.read_text().startswith("<!doctype html>")
     assert "\n## Deploy it\n" in (ROOT / "README.md").read_text() and (ROOT / "docs/how-to/try.md").exists()
 
@@ -107,7 +133,9 @@ def test_silence_ends_with_what_is_waited_for(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(console, "write", lambda text, style="": (written.append(text), printed.set()))
     now = time.monotonic() + 60
     monkeypatch.setattr(console, "time", SimpleNamespace(monotonic=lambda: now))
-    with console.Heartbeat([("act 1 has ended", now - 60), ("the stack is complete", now - 20)], seconds=0.01):
+    with console.Heartbeat(
+        [("act 1 has ended", now - 60), ("the stack is complete", now - 20)], seconds=0.01
+    ):
         assert printed.wait(600)
     assert written[0] == "    ... waiting until the stack is complete (20 s)"
 
@@ -127,7 +155,9 @@ def test_long_rows_and_proofs_are_wrapped(capsys: pytest.CaptureFixture[str]) ->
     assert lines[1].startswith(f"{'':13}a-bucket")
 
 
-def test_time_and_name_of_a_step_are_coloured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_time_and_name_of_a_step_are_coloured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(output, "in_colour", lambda: True)
     console.Progress().show("push", "to GitLab")
     assert capsys.readouterr().out == "\033[2m     0.0 s  \033[0m\033[36mpush      \033[0mto GitLab\n"

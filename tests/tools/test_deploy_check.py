@@ -28,8 +28,9 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return deploy.main()
 
 
-def test_check_ends_before_sam(monkeypatch: pytest.MonkeyPatch, sam: MagicMock,
-                               capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_ends_before_sam(
+    monkeypatch: pytest.MonkeyPatch, sam: MagicMock, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch) == 0
     assert "Stack cfn-gitops-dev, account 111122223333, region eu-central-1" in capsys.readouterr().out
     monkeypatch.setattr(deploy.connect("", ""), "has_bucket", lambda name: True)
@@ -38,14 +39,24 @@ def test_check_ends_before_sam(monkeypatch: pytest.MonkeyPatch, sam: MagicMock,
     assert not sam.called
 
 
-@pytest.mark.parametrize(("arguments", "problem"), [
-    (["--env", "prod"], "has no environment prod. Did you mean prd?"),
-    (["--", "RotationSeriall=2"], "RotationSeriall: template.yaml has no such parameter. Did you mean RotationSerial?"),
-    (["--", "RotationSerial"], "must be Name=value pairs, not RotationSerial"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--env", "prod"], "has no environment prod. Did you mean prd?"),
+        (
+            ["--", "RotationSeriall=2"],
+            "RotationSeriall: template.yaml has no such parameter. Did you mean RotationSerial?",
+        ),
+        (["--", "RotationSerial"], "must be Name=value pairs, not RotationSerial"),
+    ],
+)
 def test_wrong_use_is_rejected_before_any_call(
-        arguments: list[str], problem: str, monkeypatch: pytest.MonkeyPatch, sam: MagicMock,
-        capsys: pytest.CaptureFixture[str]) -> None:
+    arguments: list[str],
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
+    sam: MagicMock,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(deploy, "connect", MagicMock(side_effect=AssertionError))
     assert run(monkeypatch, *arguments) == 2
     assert problem in capsys.readouterr().err
@@ -56,10 +67,16 @@ def test_parameters_of_the_template_are_known() -> None:
     assert len(deploy.overridden(settings, [f"{name}=a" for name in deploy.declared()])) > 30
 
 
-def test_misspelled_region_is_rejected_within_seconds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_misspelled_region_is_rejected_within_seconds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two attempts, also at an address where no program listens."""
-    for name, value in (("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", "eu-cntral-1"),
-                        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9")):
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+        ("AWS_REGION", "eu-cntral-1"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+    ):
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     slept = MagicMock()

@@ -1,4 +1,5 @@
-"""Texts of others in the output of the tools: they neither control the terminal, nor forge a line, nor show a secret."""
+"""Texts of others in the output of the tools: they neither control the terminal, nor forge a line, nor show a
+secret."""
 
 import os
 import re
@@ -15,10 +16,19 @@ import pytest
 
 from cli.shell import terminal
 from tests.cli.conftest import FakeAccount
-from tests.cli.test_terminal import FORMS, HOSTILE, PASSWORD, PHRASE, TOKEN, assert_harmless, decoded, outputs, parts
+from tests.cli.test_terminal import (
+    FORMS,
+    HOSTILE,
+    PASSWORD,
+    PHRASE,
+    TOKEN,
+    assert_harmless,
+    decoded,
+    outputs,
+    parts,
+)
 from tests.play.steps import PushRefused
 from tests.tools.conftest import ROOT
-
 from tools.run import console, deploy
 from tools.trial import run as try_run
 from tools.trial.cleanup import Cleanup
@@ -26,9 +36,12 @@ from tools.trial.gitlab import GitLabError, RemoteGitLab
 from tools.trial.report import Report
 
 OUTPUTS: dict[str, Callable[[], None]] = {
-    "write": lambda: console.write(HOSTILE), "note": lambda: console.note(HOSTILE),
-    "heading": lambda: console.heading(1, 2, HOSTILE, HOSTILE), "reason": lambda: console.reason("FAILED: ", HOSTILE),
-    "summary": lambda: console.summary([(1, 1.0, HOSTILE)]), "table": lambda: console.table([(HOSTILE, HOSTILE)]),
+    "write": lambda: console.write(HOSTILE),
+    "note": lambda: console.note(HOSTILE),
+    "heading": lambda: console.heading(1, 2, HOSTILE, HOSTILE),
+    "reason": lambda: console.reason("FAILED: ", HOSTILE),
+    "summary": lambda: console.summary([(1, 1.0, HOSTILE)]),
+    "table": lambda: console.table([(HOSTILE, HOSTILE)]),
     "progress": lambda: console.Progress().show(HOSTILE, HOSTILE),
 }
 
@@ -53,13 +66,16 @@ def test_errors_of_a_run_are_harmless(capsys: pytest.CaptureFixture[str]) -> Non
     assert_harmless("\n".join(lines))
 
 
-def test_output_of_sam_is_harmless_and_immediate(account: FakeAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-                                                 capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_of_sam_is_harmless_and_immediate(
+    account: FakeAccount, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A stand-in for sam, which writes a hostile reason and a prompt, and reads the answer."""
     program, seen = tmp_path / "sam", tmp_path / "seen"
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.stdout.reconfigure(encoding='utf-8')\n"
-                       f"print({HOSTILE.replace(chr(0xD800), '')!r}, flush=True)\nprint('50 %\\r100 %', file=sys.stderr)\n"
-                       f"print('Deploy? ', end='', flush=True)\nopen({str(seen)!r}).read()\nsys.exit(3)\n")
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.stdout.reconfigure(encoding='utf-8')\n"
+        f"print({HOSTILE.replace(chr(0xD800), '')!r}, flush=True)\nprint('50 %\\r100 %', file=sys.stderr)\n"
+        f"print('Deploy? ', end='', flush=True)\nopen({str(seen)!r}).read()\nsys.exit(3)\n"
+    )
     program.chmod(0o755)
     os.mkfifo(seen)
     written, end = [], terminal.write_shown
@@ -83,8 +99,11 @@ def test_output_of_sam_is_harmless_and_immediate(account: FakeAccount, monkeypat
 
 
 # The other folders show the repository's own texts, and outputs of its own tests and compilers.
-SCRIPTS = {str(path.relative_to(ROOT / "tools")): path for folder in ("run", "trial")
-           for path in sorted((ROOT / "tools" / folder).rglob("*.py"))}
+SCRIPTS = {
+    str(path.relative_to(ROOT / "tools")): path
+    for folder in ("run", "trial")
+    for path in sorted((ROOT / "tools" / folder).rglob("*.py"))
+}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -99,8 +118,9 @@ def test_scripts_write_through_the_terminal_alone(name: str) -> None:
 
 @pytest.mark.parametrize("secret", [TOKEN, PASSWORD, PHRASE])
 @pytest.mark.parametrize("form", FORMS)
-def test_no_part_of_a_secret_is_in_a_note(form: str, secret: str, monkeypatch: pytest.MonkeyPatch,
-                                          capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_part_of_a_secret_is_in_a_note(
+    form: str, secret: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(terminal, "_SECRETS", [{secret}])
     console.note(f"before: {FORMS[form](secret)} after")
     output = capsys.readouterr().out
@@ -112,7 +132,10 @@ def test_no_part_of_a_secret_is_in_a_note(form: str, secret: str, monkeypatch: p
 def test_token_with_white_space_is_rejected(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITLAB_TOKEN", token)
     monkeypatch.setattr(try_run.getpass, "getpass", lambda _: token)
-    with pytest.raises(SystemExit, match="^the GitLab token is empty or has white space within. Set GITLAB_TOKEN to the token alone$"):
+    with pytest.raises(
+        SystemExit,
+        match="^the GitLab token is empty or has white space within. Set GITLAB_TOKEN to the token alone$",
+    ):
         try_run.gitlab_of_the_user()
     monkeypatch.setenv("GITLAB_TOKEN", f" {TOKEN}\n")
     assert try_run.gitlab_of_the_user().token == TOKEN
@@ -121,7 +144,7 @@ def test_token_with_white_space_is_rejected(token: str, monkeypatch: pytest.Monk
 class Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """A page that repeats the request's headers, as a proxy does."""
-        content = f"{'x' * self.server.padding}{self.headers['PRIVATE-TOKEN']} {self.headers['PRIVATE-TOKEN']}".encode()
+        content = f"{'x' * self.server.padding}{self.headers['PRIVATE-TOKEN']} {self.headers['PRIVATE-TOKEN']}".encode()  # noqa: E501
         self.send_response(502)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -132,8 +155,9 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize("padding", [0, 255, 270, 293])
-def test_answer_that_repeats_the_token_shows_no_part_of_it(padding: int, capsys: pytest.CaptureFixture[str],
-                                                           monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_answer_that_repeats_the_token_shows_no_part_of_it(
+    padding: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     server = HTTPServer(("127.0.0.1", 0), Answering)
     server.padding = padding  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -143,18 +167,28 @@ def test_answer_that_repeats_the_token_shows_no_part_of_it(padding: int, capsys:
     server.shutdown()
     server.server_close()
     # git repeats its address, and its output is in a list at the end.
-    refused = PushRefused(f"fatal: unable to access 'https://oauth2:{TOKEN}@gitlab.example.com/a.git'\nremote: {TOKEN[:20]}")
+    refused = PushRefused(
+        f"fatal: unable to access 'https://oauth2:{TOKEN}@gitlab.example.com/a.git'\nremote: {TOKEN[:20]}"
+    )
 
     def fails() -> None:
         raise raised.value
 
     loop = SimpleNamespace(passwords={PASSWORD})
-    seen = SimpleNamespace(rows=lambda: [("row", "held", f"{PASSWORD} {TOKEN}")], count=lambda _: 0, recorded={})
+    seen = SimpleNamespace(
+        rows=lambda: [("row", "held", f"{PASSWORD} {TOKEN}")], count=lambda _: 0, recorded={}
+    )
     story = SimpleNamespace(seen=seen, loop=loop, second_loop=loop, names=SimpleNamespace(first="tryabcde"))
     source = SimpleNamespace(gitlab=gitlab, project=SimpleNamespace(path="platform/shop"))
-    report = Report(SimpleNamespace(account_id="123456789012", region="a"), source, story,  # type: ignore[arg-type]
-                    failures=[str(raised.value), str(refused), "at platform/sh…, 12345678901…"])
-    step = SimpleNamespace(act=SimpleNamespace(title="A title", reason="A reason", run=lambda _: fails()), name="")
+    report = Report(
+        SimpleNamespace(account_id="123456789012", region="a"),
+        source,
+        story,  # type: ignore[arg-type]
+        failures=[str(raised.value), str(refused), "at platform/sh…, 12345678901…"],
+    )
+    step = SimpleNamespace(
+        act=SimpleNamespace(title="A title", reason="A reason", run=lambda _: fails()), name=""
+    )
     Cleanup._step(SimpleNamespace(faults=report.left), "token", fails)  # type: ignore[arg-type]
     try_run.perform(None, (1, 1), step, report)  # type: ignore[arg-type]
     monkeypatch.setattr("tools.trial.report.ROOT", tmp_path)

@@ -1,4 +1,5 @@
-"""`make release`: what stops it, its archive, its provenance, and the commands by which a reader checks them."""
+"""`make release`: what stops it, its archive, its provenance, and the commands by which a reader checks
+them."""
 
 import hashlib
 import json
@@ -14,9 +15,8 @@ import pytest
 import yaml
 
 from tests.tools.conftest import ROOT
-
-from tools.release import dist
 from tools.release import archive as release
+from tools.release import dist
 
 PAGE = ROOT / "docs/project/release.md"
 VERSION = dist.version()
@@ -33,7 +33,8 @@ def key(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def repository(tmp_path: Path, key: Path) -> Path:
-    """A repository that is ready: an owner, a section of the changelog, and a signed tag on the last commit."""
+    """A repository that is ready: an owner, a section of the changelog, and a signed tag on the last
+    commit."""
     root = tmp_path / "repository"
     root.mkdir()
     changes = (ROOT / "CHANGELOG.md").read_text()
@@ -46,7 +47,9 @@ def repository(tmp_path: Path, key: Path) -> Path:
 
 
 def git(root: Path, command: str) -> None:
-    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *command.split()], cwd=root, check=True)
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *command.split()], cwd=root, check=True
+    )
 
 
 def sign_tag(root: Path, key: Path) -> None:
@@ -62,7 +65,13 @@ def test_each_problem_is_named_before_the_build(repository: Path, tmp_path: Path
     (repository / "CHANGELOG.md").write_text("## [Unreleased]\n")
     git(repository, f"tag --delete v{VERSION}")
     found = release.problems(repository, VERSION, str(tmp_path / "missing"))
-    expected = ["`repository`", f"`## [{VERSION}] - <date>`", "Commit them", f"`git tag --sign v{VERSION}`", "SIGNING_KEY"]
+    expected = [
+        "`repository`",
+        f"`## [{VERSION}] - <date>`",
+        "Commit them",
+        f"`git tag --sign v{VERSION}`",
+        "SIGNING_KEY",
+    ]
     assert len(found) == len(expected)
     assert all(part in problem for part, problem in zip(expected, found, strict=True))
 
@@ -77,22 +86,34 @@ def test_tag_that_the_key_has_not_signed_is_a_problem(repository: Path, key: Pat
 
 
 def test_page_verifies_a_release_and_rejects_another(
-        repository: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, published = tmp_path / "dist", tmp_path / "published"
     (folder / "templates").mkdir(parents=True)
     (folder / "template.yaml").write_text("Resources: {}\n")
     (folder / "templates/project.yaml").write_text("Resources: {}\n")
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n" for path in dist.files(folder)]
+    sums = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
+        for path in dist.files(folder)
+    ]
     (folder / "SHA256SUMS").write_text("".join(sums))
     written = release.write(folder, published, str(key), repository)
     assert [path.name.removeprefix(NAME) for path in written] == [
-        ".intoto.json", ".intoto.json.sig", ".tar.gz", ".tar.gz.sig"]
+        ".intoto.json",
+        ".intoto.json.sig",
+        ".tar.gz",
+        ".tar.gz.sig",
+    ]
     # The file in which the owner publishes the key, as on the page.
     (published / "allowed_signers").write_text(f"releases {key.with_suffix('.pub').read_text()}")
-    [verify] = [block for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "-Y verify" in block]
+    [verify] = [
+        block for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "-Y verify" in block
+    ]
 
     def verified() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["bash", "-e", "-c", verify], cwd=published, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            ["bash", "-e", "-c", verify], cwd=published, capture_output=True, text=True, check=False
+        )
 
     assert (passed := verified()).returncode == 0, passed.stderr
     assert f'"{hashlib.sha256((published / f"{NAME}.tar.gz").read_bytes()).hexdigest()}"' in passed.stdout
@@ -134,5 +155,11 @@ def test_both_ci_files_run_the_checks_with_the_pinned_rust() -> None:
     pinned = tomllib.loads((ROOT / "rust-toolchain.toml").read_text())["toolchain"]["channel"]
     assert re.fullmatch(rf"rust:{re.escape(pinned)}-bookworm@sha256:[0-9a-f]{{64}}", gitlab["image"])
     # The README's way to the release folder without Rust.
-    assert (folder["extends"], folder["script"], folder["artifacts"]) == ("checks", ["make dist"], {"paths": ["dist/"]})
-    assert folder["rules"] == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "manual", "allow_failure": True}]
+    assert (folder["extends"], folder["script"], folder["artifacts"]) == (
+        "checks",
+        ["make dist"],
+        {"paths": ["dist/"]},
+    )
+    assert folder["rules"] == [
+        {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "manual", "allow_failure": True}
+    ]

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from tools.requirements.update import TOOLS
 
 ROOT = Path(__file__).parents[2]
@@ -16,7 +17,11 @@ PINNED = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( --hash=sha256:[0-9a-f]{64})+")
 def test_every_python_package_has_hashes(path):
     text = (ROOT / path).read_text()
     # Beside options and another file that is checked.
-    packages = [line for line in text.replace("\\\n", "").splitlines() if line and not line.startswith(("#", "--", "-r run.txt"))]
+    packages = [
+        line
+        for line in text.replace("\\\n", "").splitlines()
+        if line and not line.startswith(("#", "--", "-r run.txt"))
+    ]
     assert [line for line in packages if not PINNED.fullmatch(re.sub(" +", " ", line))] == []
     # A wheel does not run code of its own when it is installed: all but one package have wheels.
     options = {line for line in text.splitlines() if line.startswith("--")}
@@ -27,7 +32,11 @@ def test_every_python_package_has_hashes(path):
 # claim: every-python-package-has-hashes
 def test_every_installation_requires_hashes():
     files = [ROOT / "Makefile", ROOT / "tools/bench/contenders.py"]
-    calls = [call for path in files for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)]
+    calls = [
+        call
+        for path in files
+        for call in re.findall(r"pip[\", ]+install.*?(?:\n\t|\]|$)", path.read_text(), re.DOTALL)
+    ]
     assert len(calls) == 6
     assert [call for call in calls if "--require-hashes" not in call or "--no-deps" not in call] == []
 
@@ -42,6 +51,8 @@ def test_rust_toolchain_is_one_version():
 
 def test_floor_has_the_locked_versions_of_the_product():
     """With other versions, it would not be comparable."""
-    product, floor = ({(package["name"], package["version"]) for package in tomllib.loads(path.read_text())["package"]}
-                      for path in (ROOT / "Cargo.lock", ROOT / "tools/bench/functions/floor/Cargo.lock"))
+    product, floor = (
+        {(package["name"], package["version"]) for package in tomllib.loads(path.read_text())["package"]}
+        for path in (ROOT / "Cargo.lock", ROOT / "tools/bench/functions/floor/Cargo.lock")
+    )
     assert {name for name, _ in floor - product} == {"floor"}

@@ -15,11 +15,10 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from cli.shell.ending import Failure
+from cli.shell.failure import Failure
 from tests.local.aws import LocalAws
 from tests.play.steps import BOOTSTRAP
 from tests.tools.conftest import ROOT
-
 from tools.run import shell
 
 EVENTS = ROOT / "events"
@@ -34,7 +33,9 @@ def aws() -> Iterator[LocalAws]:
 
 
 def documented_events() -> list[str]:
-    [loop] = re.findall(r"^for event in (.*?); do$", (EVENTS / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    [loop] = re.findall(
+        r"^for event in (.*?); do$", (EVENTS / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
     return loop.replace("\\\n", " ").split()
 
 
@@ -46,8 +47,13 @@ def create_function(aws: LocalAws) -> None:
         entry.external_attr = 0o755 << 16
         writing.writestr(entry, BOOTSTRAP.read_bytes())
     aws.client("lambda").create_function(
-        FunctionName=_FUNCTION, Runtime="provided.al2023", Handler="bootstrap", Timeout=300,
-        Role=f"arn:aws:iam::{aws.account_id}:role/role-dev-cfn-gitops", Code={"ZipFile": archive.getvalue()})
+        FunctionName=_FUNCTION,
+        Runtime="provided.al2023",
+        Handler="bootstrap",
+        Timeout=300,
+        Role=f"arn:aws:iam::{aws.account_id}:role/role-dev-cfn-gitops",
+        Code={"ZipFile": archive.getvalue()},
+    )
 
 
 def test_documented_events_succeed_in_their_order(aws: LocalAws) -> None:
@@ -55,7 +61,9 @@ def test_documented_events_succeed_in_their_order(aws: LocalAws) -> None:
     names = documented_events()
     assert names[0] == "create"
     for name in names:
-        invoked = aws.client("lambda").invoke(FunctionName=_FUNCTION, Payload=(EVENTS / f"{name}.json").read_bytes())
+        invoked = aws.client("lambda").invoke(
+            FunctionName=_FUNCTION, Payload=(EVENTS / f"{name}.json").read_bytes()
+        )
         result = json.loads(invoked["Payload"].read())
         assert result.get("Status") == "SUCCESS", f"{name}: {result}"
 
@@ -65,8 +73,11 @@ def is_served(port: int) -> bool:
         return attempt.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first command of the greeting. A stand-in for cargo starts the built function instead of compiling it."""
+def test_cargo_lambda_prints_the_response(
+    aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first command of the greeting. A stand-in for cargo starts the built function instead of compiling
+    it."""
     monkeypatch.setattr(shell, "_LOG", tmp_path / "log")
     cargo, program = tmp_path / "cargo", Path(sys.executable).with_name("cargo-lambda")
     cargo.write_text(f'#!/bin/sh\n[ "$1" = run ] && exec {BOOTSTRAP}\nexec cargo "$@"\n')
@@ -77,11 +88,19 @@ def test_cargo_lambda_prints_the_response(aws: LocalAws, tmp_path: Path, monkeyp
     with shell.serving(aws.environment() | {"CARGO": str(cargo)}, *where):
         while not is_served(port):
             time.sleep(0.1)
-        printed = subprocess.run([program, *shell.TRY[0][0].split()[1:], *where], cwd=ROOT, stdout=subprocess.PIPE, timeout=600,
-                                 check=True).stdout
+        printed = subprocess.run(
+            [program, *shell.TRY[0][0].split()[1:], *where],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            timeout=600,
+            check=True,
+        ).stdout
     assert json.loads(printed)["Status"] == "SUCCESS" and '"message":"end"' in (tmp_path / "log").read_text()
     assert not is_served(port)
-    assert len(aws.client("iam").list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"]) == 1
+    assert (
+        len(aws.client("iam").list_service_specific_credentials(AllUsers=True)["ServiceSpecificCredentials"])
+        == 1
+    )
 
 
 def test_shell_sends_no_event_to_another_function(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +110,9 @@ def test_shell_sends_no_event_to_another_function(monkeypatch: pytest.MonkeyPatc
             shell.with_examples()
 
 
-def test_missing_program_of_the_empty_account_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_program_of_the_empty_account_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("CFN_GITOPS_BINARY", __file__)
     monkeypatch.setattr(shell, "GITLAB_PROGRAM", tmp_path / "fake-aws")
     with pytest.raises(Failure, match="fake-aws is missing. Compile it: make run-function$"):
@@ -105,8 +126,9 @@ def test_commands_of_the_greeting_work(aws: LocalAws) -> None:
         subprocess.run(command.split(), env=environment, stdout=subprocess.DEVNULL, check=True)
 
 
-def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-                                                         capsys: pytest.CaptureFixture[str]) -> None:
+def test_shell_greets_and_a_failed_command_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     program = tmp_path / "failing"
     program.write_text("#!/bin/sh\nexit 3\n")
     program.chmod(0o755)
@@ -119,7 +141,10 @@ def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.Mon
     monkeypatch.setattr(shell.sys, "argv", ["shell.py"])
     assert shell.main() == 0
     greeting = capsys.readouterr().out
-    assert "account 123456789012, region eu-central-1" in greeting and "`exit` or Ctrl-D leaves the shell" in greeting
+    assert (
+        "account 123456789012, region eu-central-1" in greeting
+        and "`exit` or Ctrl-D leaves the shell" in greeting
+    )
     assert all(command in greeting for command, _ in shell.TRY)
     assert max(map(len, greeting.splitlines())) <= 100
 
@@ -127,5 +152,8 @@ def test_shell_greets_and_a_failed_command_is_no_failure(monkeypatch: pytest.Mon
 def test_greeting_of_the_empty_account_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     shell.greet_in_empty_account(LocalAws(), MagicMock(url="http://127.0.0.1:65535"))
     greeting = capsys.readouterr().out
-    assert "account 123456789012, region eu-central-1" in greeting and '"GitLabUrl=http://127.0.0.1:65535",' in greeting
+    assert (
+        "account 123456789012, region eu-central-1" in greeting
+        and '"GitLabUrl=http://127.0.0.1:65535",' in greeting
+    )
     assert max(map(len, greeting.splitlines())) <= 100

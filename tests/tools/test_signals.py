@@ -1,4 +1,5 @@
-"""Signals in the scripts of the tools: each ends with one line and status 130, and deletes what it has put for a moment."""
+"""Signals in the scripts of the tools: each ends with one line and status 130, and deletes what it has put
+for a moment."""
 
 import os
 import re
@@ -12,17 +13,20 @@ import pytest
 
 from cli.shell.ending import entry
 from tests.cli.conftest import FakeAccount
-from tests.cli.test_ending import Closed, by_each, handlers, sends  # noqa: F401: a fixture
+from tests.cli.test_ending import Closed, by_each, handlers, sends  # noqa: F401 - a fixture
 from tests.tools.conftest import ROOT
-
 from tools.run import console, deploy
 from tools.trial import run as try_run
 from tools.trial.cleanup import Cleanup
 
 
 @by_each
-def test_signal_during_deploy_is_one_line_and_status_130(by: signal.Signals, account: FakeAccount, monkeypatch: pytest.MonkeyPatch,
-                                                         capsys: pytest.CaptureFixture[str]) -> None:
+def test_signal_during_deploy_is_one_line_and_status_130(
+    by: signal.Signals,
+    account: FakeAccount,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(account, "stack", sends(by))
     monkeypatch.setattr(sys, "argv", ["deploy.py"])
     assert deploy.main() == 130
@@ -30,7 +34,9 @@ def test_signal_during_deploy_is_one_line_and_status_130(by: signal.Signals, acc
 
 
 @by_each
-def test_signal_in_an_act_deletes_everything(by: signal.Signals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_signal_in_an_act_deletes_everything(
+    by: signal.Signals, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     cleaned: list[str] = []
 
     def cleans() -> list[str]:
@@ -47,9 +53,21 @@ def test_signal_in_an_act_deletes_everything(by: signal.Signals, monkeypatch: py
     reports: list[Any] = []
     monkeypatch.setattr(try_run.Report, "print", lambda report: reports.append(report))
     source = SimpleNamespace(project=SimpleNamespace(protect=lambda *_: None), store_token=lambda: None)
-    options = SimpleNamespace(names=try_run.names_of("trya1b2c"), observes=False, account=SimpleNamespace(region="a"), project="a/b")
-    main = entry("A sentence")(lambda: try_run.run(options, source, SimpleNamespace(seen=SimpleNamespace(  # type: ignore[arg-type]
-        count=lambda _: 0)), tmp_path))
+    options = SimpleNamespace(
+        names=try_run.names_of("trya1b2c"), observes=False, account=SimpleNamespace(region="a"), project="a/b"
+    )
+    main = entry("A sentence")(
+        lambda: try_run.run(
+            options,
+            source,
+            SimpleNamespace(
+                seen=SimpleNamespace(  # type: ignore[arg-type]
+                    count=lambda _: 0
+                )
+            ),
+            tmp_path,
+        )
+    )
     assert main() == 1
     assert cleaned == ["all"] and [report.failures for report in reports] == [["interrupted"]]
 

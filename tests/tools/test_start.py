@@ -9,16 +9,21 @@ from pathlib import Path
 import boto3
 import pytest
 
-from cli.shell.ending import WrongUse
+from cli.shell.failure import WrongUse
 from tests.tools.conftest import ROOT
-
 from tools.run import regions
 
 _TOOLS = ("awk", "bash", "cut", "head", "sed", "sort", "tail")
 _DISK = "echo Filesystem; echo /dev/vda 90000000 1 {} 10% /"
-_PROGRAMS = {"uname": "echo Linux", "cargo": "", "rustc": "echo 'rustc 1.95.0 (59807616e 2026-04-14)'", "cc": "",
-             "python3": 'case "$2" in *version*) echo 3.11;; esac', "git": "echo git version 2.43.0",
-             "df": _DISK.format(60 * 1024 ** 2)}
+_PROGRAMS = {
+    "uname": "echo Linux",
+    "cargo": "",
+    "rustc": "echo 'rustc 1.95.0 (59807616e 2026-04-14)'",
+    "cc": "",
+    "python3": 'case "$2" in *version*) echo 3.11;; esac',
+    "git": "echo git version 2.43.0",
+    "df": _DISK.format(60 * 1024**2),
+}
 
 
 class Machine:
@@ -40,9 +45,15 @@ class Machine:
         (self._bin / name).chmod(0o755)
 
     def start(self, target: str, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([str(shutil.which("bash")), ROOT / "tools/run/start.sh", target, *command],
-                              cwd=self._directory, env={"PATH": str(self._bin), **variables}, text=True,
-                              capture_output=True, timeout=600, check=False)
+        return subprocess.run(
+            [str(shutil.which("bash")), ROOT / "tools/run/start.sh", target, *command],
+            cwd=self._directory,
+            env={"PATH": str(self._bin), **variables},
+            text=True,
+            capture_output=True,
+            timeout=600,
+            check=False,
+        )
 
 
 @pytest.fixture
@@ -50,22 +61,35 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-@pytest.mark.parametrize(("program", "text", "lack"), [
-    ("uname", "echo Darwin", "Linux: this is Darwin. Use a"),
-    ("cargo", None, "Rust 1.95 or newer: there is no cargo. Install it"),
-    ("rustc", None, "Rust 1.95 or newer: there is no cargo. Install it"),
-    ("rustc", "echo rustc 1.94.1", "Rust 1.95 or newer: rustc is 1.94.1. Install a newer one"),
-    ("rustc", "exit 1", "`rustc --version` failed. Follow its message."),
-    ("cc", None, "a C compiler: there is no cc. Install it"),
-    ("cc", "exit 1", "cc finds no stdlib.h. Install them"),
-    ("python3", None, "Python 3.11 or newer: python3 does not start. Install it, or name another one: make run PYTHON="),
-    ("python3", "echo 3.9", "Python 3.11 or newer: python3 is 3.9. Install it, or name another one: make run PYTHON="),
-    ("python3", 'case "$2" in *venv*) exit 1;; esac; echo 3.12', "apt-get install python3.12-venv"),
-    ("git", None, "there is no git. Install it"),
-    ("git", "echo git version 2.25.1", "git is 2.25.1. Install a newer one."),
-    ("df", _DISK.format(1024 ** 2), "has 1 GB. Free some"),
-])
-def test_each_lack_is_one_line_before_anything_starts(machine: Machine, program: str, text: str | None, lack: str) -> None:
+@pytest.mark.parametrize(
+    ("program", "text", "lack"),
+    [
+        ("uname", "echo Darwin", "Linux: this is Darwin. Use a"),
+        ("cargo", None, "Rust 1.95 or newer: there is no cargo. Install it"),
+        ("rustc", None, "Rust 1.95 or newer: there is no cargo. Install it"),
+        ("rustc", "echo rustc 1.94.1", "Rust 1.95 or newer: rustc is 1.94.1. Install a newer one"),
+        ("rustc", "exit 1", "`rustc --version` failed. Follow its message."),
+        ("cc", None, "a C compiler: there is no cc. Install it"),
+        ("cc", "exit 1", "cc finds no stdlib.h. Install them"),
+        (
+            "python3",
+            None,
+            "Python 3.11 or newer: python3 does not start. Install it, or name another one: make run PYTHON=",
+        ),
+        (
+            "python3",
+            "echo 3.9",
+            "Python 3.11 or newer: python3 is 3.9. Install it, or name another one: make run PYTHON=",
+        ),
+        ("python3", 'case "$2" in *venv*) exit 1;; esac; echo 3.12', "apt-get install python3.12-venv"),
+        ("git", None, "there is no git. Install it"),
+        ("git", "echo git version 2.25.1", "git is 2.25.1. Install a newer one."),
+        ("df", _DISK.format(1024**2), "has 1 GB. Free some"),
+    ],
+)
+def test_each_lack_is_one_line_before_anything_starts(
+    machine: Machine, program: str, text: str | None, lack: str
+) -> None:
     machine.has(program, text)
     started = machine.start("run", "bash", "-c", "echo started")
     assert started.returncode == 1 and started.stdout == ""
@@ -97,12 +121,14 @@ def test_named_python_is_the_one_that_is_checked(machine: Machine, monkeypatch: 
 
 def test_second_run_needs_no_further_disk_space(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "target/debug").mkdir(parents=True)
-    machine.has("df", _DISK.format(1024 ** 2))
+    machine.has("df", _DISK.format(1024**2))
     assert machine.start("run").returncode == 0
 
 
 def test_region_is_checked_before_anything_starts(machine: Machine) -> None:
-    machine.has("python3", 'case "$*" in *run.regions*) echo "no $3" >&2; exit 2;; *version*) echo 3.11;; esac')
+    machine.has(
+        "python3", 'case "$*" in *run.regions*) echo "no $3" >&2; exit 2;; *version*) echo 3.11;; esac'
+    )
     started = machine.start("run", "bash", "-c", "echo started", REGION="nowhere-1")
     assert (started.returncode, started.stdout, started.stderr) == (2, "", "no nowhere-1\n")
     assert machine.start("run", REGION="").returncode == 0
@@ -112,23 +138,39 @@ def test_region_is_checked_before_anything_starts(machine: Machine) -> None:
 
 def test_regions_are_those_of_the_sdk() -> None:
     session = boto3.Session()
-    listed = [region for partition in session.get_available_partitions()
-              for region in session.get_available_regions("codecommit", partition)]
-    assert regions.WITH_CODECOMMIT == sorted(listed)
+    listed = [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("codecommit", partition)
+    ]
+    assert sorted(listed) == regions.WITH_CODECOMMIT
     assert regions.checked("cn-north-1") == "cn-north-1"
-    with pytest.raises(WrongUse, match="^CodeCommit is not in eu-cntral-1. Did you mean eu-central-1\\? docs/concepts/alternatives"):
+    with pytest.raises(
+        WrongUse,
+        match="^CodeCommit is not in eu-cntral-1. Did you mean eu-central-1\\? docs/concepts/alternatives",
+    ):
         regions.checked("eu-cntral-1")
 
 
 def test_region_is_checked_without_installed_packages() -> None:
-    checked = subprocess.run([sys.executable, "-S", "-m", "tools.run.regions", "nowhere-1"], cwd=ROOT, env={"PYTHONPATH": str(ROOT)},
-                             text=True, capture_output=True, check=False)
-    assert checked.returncode == 2 and checked.stderr.startswith("CodeCommit is not in nowhere-1. docs/concepts/alternatives.md, "), checked.stderr
+    checked = subprocess.run(
+        [sys.executable, "-S", "-m", "tools.run.regions", "nowhere-1"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert checked.returncode == 2 and checked.stderr.startswith(
+        "CodeCommit is not in nowhere-1. docs/concepts/alternatives.md, "
+    ), checked.stderr
 
 
 @pytest.mark.parametrize("target", ["run", "test", "shell", "shell EMPTY=1"])
 def test_start_tells_what_follows_and_how_long(machine: Machine, target: str) -> None:
-    started = machine.start("empty-shell" if "EMPTY" in target else target, "bash", "-c", "echo started; exit 3")
+    started = machine.start(
+        "empty-shell" if "EMPTY" in target else target, "bash", "-c", "echo started; exit 3"
+    )
     assert started.returncode == 3 and started.stderr == ""
     text, _, rest = started.stdout.partition("\n\n")
     assert text.startswith(f"`make {target}` installs Python packages into .venv") and rest == "started\n"
@@ -139,9 +181,17 @@ def test_start_tells_what_follows_and_how_long(machine: Machine, target: str) ->
 def test_figures_are_those_of_contributing(machine: Machine) -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text()
     [(later, more)] = re.findall(r"`make run`.*about (\d+) minutes, and about (\d+) minutes to install", page)
-    assert f"about {int(later) + int(more)} minutes the first time, and about {later} " in machine.start("run").stdout
-    [(first, compiled)] = re.findall(r"`make test` .*\| (\d+) minutes from nothing, (\d+) of them compilation", page)
-    assert f"about {first} minutes the first time, and about {int(first) - int(compiled)} " in machine.start("test").stdout
+    assert (
+        f"about {int(later) + int(more)} minutes the first time, and about {later} "
+        in machine.start("run").stdout
+    )
+    [(first, compiled)] = re.findall(
+        r"`make test` .*\| (\d+) minutes from nothing, (\d+) of them compilation", page
+    )
+    assert (
+        f"about {first} minutes the first time, and about {int(first) - int(compiled)} "
+        in machine.start("test").stdout
+    )
 
 
 def test_interrupt_of_the_installation_is_one_sentence(machine: Machine) -> None:
@@ -149,4 +199,5 @@ def test_interrupt_of_the_installation_is_one_sentence(machine: Machine) -> None
     started = machine.start("run", "bash", "-c", "tail -f Cargo.toml >/dev/null & kill -INT $PPID; wait")
     assert started.returncode == 130 and started.stderr == ""
     assert started.stdout.partition("\n\n")[2] == (
-        "\nInterrupted, and nothing runs any more: the next `make run` continues from here.\n")
+        "\nInterrupted, and nothing runs any more: the next `make run` continues from here.\n"
+    )

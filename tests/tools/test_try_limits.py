@@ -1,5 +1,6 @@
 """A GitLab without an end: `make try` fails, and its clean-up deletes in AWS first."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.play import steps
-from tests.play.steps import Login
 from tests.local.gitlab import project as gitlab_project
 from tests.local.gitlab.project import ApiClient, EndlessList
-
+from tests.play import steps
+from tests.play.steps import Login
 from tools.trial import cleanup as try_cleanup
 from tools.trial import gitlab as try_gitlab
 from tools.trial import run as try_run
@@ -31,8 +31,19 @@ class Pages(ApiClient):
         return SimpleNamespace(json=lambda: self.content, headers={"X-Next-Page": "2"})
 
 
-@pytest.mark.parametrize(("content", "most"), [
-    ([], 50), ([1], 50), ([1] * 100, 50), ([1] * 101, 1), ({}, 1), ({"message": "x"}, 1), ("text", 1), (None, 1)])
+@pytest.mark.parametrize(
+    ("content", "most"),
+    [
+        ([], 50),
+        ([1], 50),
+        ([1] * 100, 50),
+        ([1] * 101, 1),
+        ({}, 1),
+        ({"message": "x"}, 1),
+        ("text", 1),
+        (None, 1),
+    ],
+)
 def test_list_without_an_end_is_an_error(content: Any, most: int) -> None:
     client = Pages(content)
     with pytest.raises(EndlessList, match="GET /projects/1/environments"):
@@ -53,19 +64,24 @@ class Hanging(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         begins = {"/api/v4/nothing": b"", "/api/v4/head": b"HTTP/1.1 200 OK\r\n"}.get(
-            self.path, b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n[")
+            self.path, b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n["
+        )
         self.wfile.write(begins)
         if self.path == "/api/v4/endless":
             for _ in range(50):
                 self.wfile.write(b" " * 1_000_000)
         while not self.server.ends.wait(0.02):  # type: ignore[attr-defined]
-            self.wfile.write(b"X-A: 1\r\n" if self.path == "/api/v4/head" else b" " if self.path != "/api/v4/nothing" else b"")
+            self.wfile.write(
+                b"X-A: 1\r\n"
+                if self.path == "/api/v4/head"
+                else b" "
+                if self.path != "/api/v4/nothing"
+                else b""
+            )
 
     def handle(self) -> None:
-        try:
+        with contextlib.suppress(OSError):
             super().handle()
-        except OSError:
-            pass
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -83,7 +99,9 @@ def hanging() -> Iterator[RemoteGitLab]:
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/head", "/content"])
-def test_response_that_does_not_end_is_an_error(path: str, hanging: RemoteGitLab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_that_does_not_end_is_an_error(
+    path: str, hanging: RemoteGitLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(try_gitlab, "_REQUEST_SECONDS", 0.3)
     with pytest.raises(GitLabError, match="did not end within 0.3 s"):
         hanging.read(path)
@@ -96,24 +114,45 @@ def test_endless_response_is_an_error(hanging: RemoteGitLab) -> None:
 
 def test_git_and_requests_of_aws_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     limits: list[Any] = []
-    monkeypatch.setattr(steps.subprocess, "run", lambda *_, timeout=None, **__: (
-        limits.append(timeout), SimpleNamespace(stdout="", stderr="", returncode=0))[1])
+    monkeypatch.setattr(
+        steps.subprocess,
+        "run",
+        lambda *_, timeout=None, **__: (
+            limits.append(timeout),
+            SimpleNamespace(stdout="", stderr="", returncode=0),
+        )[1],
+    )
     working, login = steps.Working(tmp_path / "work"), Login("developer", "a", "")
     working.references(login, "https://gitlab.example.com/a.git")
     working.delete(login, "https://gitlab.example.com/a.git", "refs/heads/a")
     assert len(limits) >= 2 and set(limits) == {600}
     made: dict[str, Any] = {}
-    account = SimpleNamespace(id="1", region="a", session=SimpleNamespace(
-        events=SimpleNamespace(register=lambda *_: None), client=lambda service, config: made.update({service: config})))
+    account = SimpleNamespace(
+        id="1",
+        region="a",
+        session=SimpleNamespace(
+            events=SimpleNamespace(register=lambda *_: None),
+            client=lambda service, config: made.update({service: config}),
+        ),
+    )
     for service in ("iam", "lambda"):
         try_run.RemoteAccount(account).client(service)  # type: ignore[arg-type]
-    assert (made["iam"].read_timeout, made["iam"].connect_timeout, made["lambda"].read_timeout) == (60, 60, 905)
+    assert (made["iam"].read_timeout, made["iam"].connect_timeout, made["lambda"].read_timeout) == (
+        60,
+        60,
+        905,
+    )
 
 
 def test_marker_that_repeats_is_an_error() -> None:
     markers = iter(["a", "b"] * 10)
-    iam = SimpleNamespace(list_service_specific_credentials=lambda **_: {
-        "ServiceSpecificCredentials": [], "IsTruncated": True, "Marker": next(markers)})
+    iam = SimpleNamespace(
+        list_service_specific_credentials=lambda **_: {
+            "ServiceSpecificCredentials": [],
+            "IsTruncated": True,
+            "Marker": next(markers),
+        }
+    )
     with pytest.raises(RuntimeError, match="a second time"):
         steps.all_credentials(SimpleNamespace(client=lambda _: iam))  # type: ignore[arg-type]
 
@@ -122,7 +161,9 @@ def fails(*_: Any, **__: Any) -> None:
     raise EndlessList("GitLab")
 
 
-def test_clean_up_deletes_in_aws_before_it_needs_gitlab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_clean_up_deletes_in_aws_before_it_needs_gitlab(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     performed: list[str] = []
     aws = SimpleNamespace(client=lambda _: SimpleNamespace())
 
@@ -135,32 +176,63 @@ def test_clean_up_deletes_in_aws_before_it_needs_gitlab(monkeypatch: pytest.Monk
             performed.append("GitLab")
             return fails
 
-    source = SimpleNamespace(project=Project(), secret_id="gitlab/trya1b2c", forget_token=lambda: performed.append("AWS: secret"),
-                             developer=fails)
-    for target, name in ((try_cleanup.playing, "delete_story"), (try_cleanup.sources, "delete_probes"),
-                         (try_cleanup.sources, "delete_user"), (try_cleanup.steps, "empty_bucket")):
+    source = SimpleNamespace(
+        project=Project(),
+        secret_id="gitlab/trya1b2c",
+        forget_token=lambda: performed.append("AWS: secret"),
+        developer=fails,
+    )
+    for target, name in (
+        (try_cleanup.playing, "delete_story"),
+        (try_cleanup.sources, "delete_probes"),
+        (try_cleanup.sources, "delete_user"),
+        (try_cleanup.steps, "empty_bucket"),
+    ):
         monkeypatch.setattr(target, name, lambda *_, name=name: performed.append(f"AWS: {name}"))
-    monkeypatch.setattr(try_cleanup.steps, "what_is_there", lambda _: {"stacks": [] if "GitLab" in performed else ["story-trya1b2c-s1"]})
-    monkeypatch.setattr(try_cleanup, "Pipeline", lambda *_: SimpleNamespace(stop=lambda: performed.append("AWS: stop")))
-    stack = SimpleNamespace(exists=lambda: True, wait=lambda: None, delete=lambda: performed.append("AWS: stack"), name="a",
-                            outputs=lambda: {"SourceBucket": "a"})
+    monkeypatch.setattr(
+        try_cleanup.steps,
+        "what_is_there",
+        lambda _: {"stacks": [] if "GitLab" in performed else ["story-trya1b2c-s1"]},
+    )
+    monkeypatch.setattr(
+        try_cleanup, "Pipeline", lambda *_: SimpleNamespace(stop=lambda: performed.append("AWS: stop"))
+    )
+    stack = SimpleNamespace(
+        exists=lambda: True,
+        wait=lambda: None,
+        delete=lambda: performed.append("AWS: stack"),
+        name="a",
+        outputs=lambda: {"SourceBucket": "a"},
+    )
     monkeypatch.setattr(try_cleanup, "Stack", lambda *_: stack)
     monkeypatch.setattr(try_cleanup.Cleanup, "_undeploy", lambda *_: performed.append("AWS: undeploy"))
     faults = try_cleanup.Cleanup(aws, source, try_run.names_of("trya1b2c"), tmp_path).run()  # type: ignore[arg-type]
     first = performed.index("GitLab")
     assert not [each for each in performed[first:] if each != "GitLab"] and len(performed) > first + 5
-    assert {"AWS: delete_story", "AWS: delete_probes", "AWS: delete_user", "AWS: stack", "AWS: undeploy", "AWS: secret",
-            "AWS: empty_bucket"} <= set(performed[:first])
+    assert {
+        "AWS: delete_story",
+        "AWS: delete_probes",
+        "AWS: delete_user",
+        "AWS: stack",
+        "AWS: undeploy",
+        "AWS: secret",
+        "AWS: empty_bucket",
+    } <= set(performed[:first])
     assert len(faults) >= 7 and all("EndlessList: GitLab" in fault for fault in faults)
 
 
-def test_clean_up_of_an_earlier_run_does_not_need_gitlab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-                                                         capsys: pytest.CaptureFixture[str]) -> None:
-    cleanup = SimpleNamespace(in_gitlab=fails, run=lambda: [])
+def test_clean_up_of_an_earlier_run_does_not_need_gitlab(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleanup = SimpleNamespace(in_gitlab=fails, run=list)
     monkeypatch.setattr(try_run, "Cleanup", lambda *_: cleanup)
     monkeypatch.setattr(try_run.steps, "what_is_there", lambda _: {"stacks": ["cfn-gitops-trya1b2c"]})
     monkeypatch.setattr(try_run, "is_typed", lambda _: True)
-    options = SimpleNamespace(account=SimpleNamespace(account_id="1", region="a"), names=try_run.names_of("trya1b2c"), project="a/b",
-                              gitlab=SimpleNamespace(url="https://gitlab.example.com"))
+    options = SimpleNamespace(
+        account=SimpleNamespace(account_id="1", region="a"),
+        names=try_run.names_of("trya1b2c"),
+        project="a/b",
+        gitlab=SimpleNamespace(url="https://gitlab.example.com"),
+    )
     assert try_run.clean(options, None, tmp_path) == 0  # type: ignore[arg-type]
     assert "- not read: GitLab\n" in capsys.readouterr().out

@@ -1,8 +1,8 @@
 """Compares requests to AWS's API and its answers with botocore's models.
 
-botocore encodes requests and decodes answers, and drops what its model does not have. So this module decodes both by
-the model, and reports every difference: names, types, required members, lengths, values of an enumeration, patterns,
-and the status of an error.
+botocore encodes requests and decodes answers, and drops what its model does not have. So this module decodes
+both by the model, and reports every difference: names, types, required members, lengths, values of an
+enumeration, patterns, and the status of an error.
 """
 
 import json
@@ -28,14 +28,32 @@ from tests.witnesses.aws_values import from_xml, name_of, scalar
 
 # Errors of every operation of the service: the page "Common Errors" of each API reference.
 COMMON_ERRORS = {
-    "AccessDenied", "AccessDeniedException", "InternalError", "InternalFailure", "ServiceFailure", "SlowDown",
-    "Throttling", "ThrottlingException", "ValidationError", "ValidationException",
+    "AccessDenied",
+    "AccessDeniedException",
+    "InternalError",
+    "InternalFailure",
+    "ServiceFailure",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "ValidationError",
+    "ValidationException",
 }
 # The models have few of S3's errors: its API reference, "Error responses".
 S3_ERRORS = {
-    "BucketAlreadyOwnedByYou": 409, "BucketNotEmpty": 409, "InvalidArgument": 400, "InvalidBucketName": 400, "MalformedXML": 400,
-    "NoSuchBucket": 404, "NoSuchBucketPolicy": 404, "NoSuchKey": 404, "NoSuchLifecycleConfiguration": 404, "NoSuchTagSet": 404,
-    "NoSuchUpload": 404, "NoSuchVersion": 404, "PreconditionFailed": 412,
+    "BucketAlreadyOwnedByYou": 409,
+    "BucketNotEmpty": 409,
+    "InvalidArgument": 400,
+    "InvalidBucketName": 400,
+    "MalformedXML": 400,
+    "NoSuchBucket": 404,
+    "NoSuchBucketPolicy": 404,
+    "NoSuchKey": 404,
+    "NoSuchLifecycleConfiguration": 404,
+    "NoSuchTagSet": 404,
+    "NoSuchUpload": 404,
+    "NoSuchVersion": 404,
+    "PreconditionFailed": 412,
 }
 # The faults that AWS's own examples have, too: the models are wrong.
 EXAMPLES_HAVE = {
@@ -49,15 +67,26 @@ _IN_EVENTS = {
     "REVIEW_IN_PROGRESS": f"{_SNAPSHOTS}/test_change_set_conditions.snapshot.json",
     "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "https://github.com/ansible/ansible/pull/26225",
 }
-# The same of answers that others recorded or reported. Of DescribeEvents no such record was found: it is assumed to show
-# the statuses that DescribeStackEvents shows.
+# The same of answers that others recorded or reported. Of DescribeEvents no such record was found: it is
+# assumed to show the statuses that DescribeStackEvents shows.
 RECORDED = {
-    **{f"cloudformation:{operation}: Value '{status}' at '{events}.": source for status, source in _IN_EVENTS.items()
-       for operation, events in (("DescribeStackEvents", "StackEvents"), ("DescribeEvents", "OperationEvents"))},
-    "cloudformation:DescribeEvents: Value 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS' at 'OperationEvents.":
-        "the AWS CLI's example of describe-stack-events",
-    "codebuild:ListBuildsForProject: Invalid length for parameter ids, value: 0,": "https://github.com/aws/aws-sdk/issues/343",
-    "codebuild:ListProjects: Invalid length for parameter projects, value: 0,": "https://github.com/mattclay/aws-terminator/pull/13",
+    **{
+        f"cloudformation:{operation}: Value '{status}' at '{events}.": source
+        for status, source in _IN_EVENTS.items()
+        for operation, events in (
+            ("DescribeStackEvents", "StackEvents"),
+            ("DescribeEvents", "OperationEvents"),
+        )
+    },
+    "cloudformation:DescribeEvents: Value 'UPDATE_COMPLETE_CLEANUP_IN_PROGRESS' at 'OperationEvents.": (
+        "the AWS CLI's example of describe-stack-events"
+    ),
+    "codebuild:ListBuildsForProject: Invalid length for parameter ids, value: 0,": (
+        "https://github.com/aws/aws-sdk/issues/343"
+    ),
+    "codebuild:ListProjects: Invalid length for parameter projects, value: 0,": (
+        "https://github.com/mattclay/aws-terminator/pull/13"
+    ),
 }
 # Each is the beginning of a fault.
 FAULTS_OF_THE_MODELS = (*EXAMPLES_HAVE, *RECORDED)
@@ -101,7 +130,9 @@ class Exchange:
         if self.protocol == "query":
             given = dict(parse_qsl(self.request["body"], keep_blank_values=True))
             faults = [] if given.pop("Action") == self.operation else ["another Action"]
-            faults += [] if given.pop("Version") == self.model.service_model.api_version else ["another Version"]
+            faults += (
+                [] if given.pop("Version") == self.model.service_model.api_version else ["another Version"]
+            )
             return faults + service_shapes.faults(shape, _from_form(shape, _nested(given)))
         # S3's bucket may be the first part of the host.
         bucket, _, host = self.request.get("host", "").partition(".")
@@ -115,7 +146,13 @@ class Exchange:
         shape = self.model.output_shape
         if self.protocol == "json":
             # An operation without a result has an empty body, or an empty object.
-            return service_shapes.faults(shape, body) if shape else [] if body in (None, "", {}) else [f"a body: {body}"]
+            return (
+                service_shapes.faults(shape, body)
+                if shape
+                else []
+                if body in (None, "", {})
+                else [f"a body: {body}"]
+            )
         if self.protocol == "query":
             return _document_faults(self.operation, shape, ElementTree.fromstring(body))
         return service_shapes.faults(shape, aws_rest.output_of(self.model, self.response)) if shape else []
@@ -126,11 +163,20 @@ class Exchange:
         if not body:
             return ["an error without a body"]
         code = self._error_code(body)
-        shapes = {shape.metadata.get("error", {}).get("code", shape.name): shape for shape in self.model.error_shapes}
-        statuses = {code: shape.metadata.get("error", {}).get("httpStatusCode") for code, shape in shapes.items()}
+        shapes = {
+            shape.metadata.get("error", {}).get("code", shape.name): shape
+            for shape in self.model.error_shapes
+        }
+        statuses = {
+            code: shape.metadata.get("error", {}).get("httpStatusCode") for code, shape in shapes.items()
+        }
         statuses |= S3_ERRORS if self.service == "s3" else {}
         if code not in statuses:
-            return [] if code in COMMON_ERRORS else [f"the error {code} is not one of {', '.join(sorted(statuses))}"]
+            return (
+                []
+                if code in COMMON_ERRORS
+                else [f"the error {code} is not one of {', '.join(sorted(statuses))}"]
+            )
         # The JSON protocol has 400 for every error of the sender.
         expected = statuses[code]
         is_other = expected and self.protocol != "json" and status != expected
@@ -145,7 +191,9 @@ class Exchange:
         return next(element.text or "" for element in document.iter() if name_of(element) == "Code")
 
 
-def _document_faults(operation: str, shape: StructureShape | None, document: ElementTree.Element) -> list[str]:
+def _document_faults(
+    operation: str, shape: StructureShape | None, document: ElementTree.Element
+) -> list[str]:
     """Of the query protocol: `<CreateStackResponse><CreateStackResult>…</…><ResponseMetadata>…`."""
     wrapper = shape.serialization.get("resultWrapper") if shape else None
     names = [wrapper, "ResponseMetadata"] if wrapper else ["ResponseMetadata"]
@@ -169,8 +217,10 @@ def _nested(given: dict[str, str]) -> dict[str, Any]:
 
 def _from_form(shape: Shape, given: Any) -> Any:
     if isinstance(shape, StructureShape) and isinstance(given, dict):
-        return {name: _from_form(shape.members[name], value) if name in shape.members else value
-                for name, value in given.items()}
+        return {
+            name: _from_form(shape.members[name], value) if name in shape.members else value
+            for name, value in given.items()
+        }
     # An empty list is an empty value.
     if isinstance(shape, ListShape) and given == "":
         return []
@@ -190,15 +240,24 @@ def recorded(folder: Path) -> Iterator[Exchange]:
 def table() -> dict[str, tuple[str, str]]:
     """The rows of README.md: the witness of each operation, and in what it differs."""
     text = (Path(__file__).parent / "README.md").read_text().partition("\n## AWS\n")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.split("\n") if line.startswith("| `")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.split("\n")
+        if line.startswith("| `")
+    ]
     return {operation.strip("`"): (witness, differs) for operation, witness, differs in rows}
 
 
 def examples(service: str, operation: str) -> list[Any]:
-    """The outputs in the AWS CLI's reference and in botocore, whose packages contain them, and in `aws.yaml`. They have no
+    """The outputs in the AWS CLI's reference and in botocore, whose packages contain them, and in `aws.yaml`.
+    They have no
     `ResponseMetadata`."""
     of_others = RECORDED_ANSWERS.get(f"{service}:{operation}")
-    return [*_of_the_cli(service, operation), *_of_botocore(service, operation), *([of_others["answer"]] if of_others else [])]
+    return [
+        *_of_the_cli(service, operation),
+        *_of_botocore(service, operation),
+        *([of_others["answer"]] if of_others else []),
+    ]
 
 
 def _of_botocore(service: str, operation: str) -> list[Any]:

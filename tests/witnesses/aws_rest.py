@@ -1,6 +1,6 @@
-"""Reads requests and answers of AWS's REST protocols: a member is in the path, the query, a header or the body."""
+"""Reads requests and answers of AWS's REST protocols: a member is in the path, the query, a header or the
+body."""
 
-import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -16,11 +16,15 @@ _NAMES = r"{(\w+)\+?}"
 
 
 def operation_of(service: ServiceModel, request: dict[str, Any]) -> str | None:
-    """The operation with this method and path, and with most of the request's required members. `None` without one."""
+    """The operation with this method and path, and with most of the request's required members. `None`
+    without one."""
     query = dict(parse_qsl(request["query"], keep_blank_values=True))
-    found = [(-len(required), name) for name, pattern, required in _requests(service)
-             if re.fullmatch(pattern, f"{request['method']} {request['path']}")
-             and all(_is_given(part, query if part.startswith("?") else request["headers"]) for part in required)]
+    found = [
+        (-len(required), name)
+        for name, pattern, required in _requests(service)
+        if re.fullmatch(pattern, f"{request['method']} {request['path']}")
+        and all(_is_given(part, query if part.startswith("?") else request["headers"]) for part in required)
+    ]
     return min(found)[1] if found else None
 
 
@@ -31,9 +35,14 @@ def _is_given(part: str, values: dict[str, str]) -> bool:
 
 @cache
 def _requests(service: ServiceModel) -> list[tuple[str, str, list[str]]]:
-    """Each operation, the pattern of its method and path, and the required parts of its query (`?name`) and its headers."""
-    return [(name, f"{operation.http['method']} {_pattern(operation)}", list(_required(operation)))
-            for name in service.operation_names for operation in [service.operation_model(name)] if not operation.deprecated]
+    """Each operation, the pattern of its method and path, and the required parts of its query (`?name`) and
+    its headers."""
+    return [
+        (name, f"{operation.http['method']} {_pattern(operation)}", list(_required(operation)))
+        for name in service.operation_names
+        for operation in [service.operation_model(name)]
+        if not operation.deprecated
+    ]
 
 
 def _required(operation: OperationModel) -> Iterator[str]:
@@ -58,8 +67,11 @@ def input_of(operation: OperationModel, request: dict[str, Any]) -> dict[str, An
     assert found, f"{request['path']} is not {operation.http['requestUri']}"
     names = re.findall(_NAMES, operation.http["requestUri"].partition("?")[0])
     query = parse_qsl(request["query"], keep_blank_values=True)
-    located = {"uri": dict(zip(names, map(unquote, found.groups()), strict=True)), "querystring": query,
-               "header": request["headers"]}
+    located = {
+        "uri": dict(zip(names, map(unquote, found.groups()), strict=True)),
+        "querystring": query,
+        "header": request["headers"],
+    }
     return _members(shape, located) | _content(shape, request["body"], operation)
 
 
@@ -80,7 +92,11 @@ def _members(shape: StructureShape, located: dict[str, Any]) -> dict[str, Any]:
         if location == "querystring":
             held = [value for each, value in values if each == key]
             if held:
-                found[name] = [scalar(member.member, one) for one in held] if isinstance(member, ListShape) else scalar(member, held[0])
+                found[name] = (
+                    [scalar(member.member, one) for one in held]
+                    if isinstance(member, ListShape)
+                    else scalar(member, held[0])
+                )
         elif (one := values.get(key.lower() if location == "header" else key)) is not None:
             found[name] = scalar(member, one) if isinstance(one, str) else one
     return found
@@ -94,5 +110,9 @@ def _content(shape: StructureShape, body: Any, operation: OperationModel) -> dic
     if not body:
         return {}
     inner: Shape = shape.members[payload] if payload else shape
-    content = from_xml(inner, ElementTree.fromstring(body)) if operation.service_model.metadata["protocol"] == "rest-xml" else body
+    content = (
+        from_xml(inner, ElementTree.fromstring(body))
+        if operation.service_model.metadata["protocol"] == "rest-xml"
+        else body
+    )
     return {payload: content} if payload else content

@@ -15,8 +15,14 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text) if text[:1].isdigit() else parsedate_to_datetime(text)
 
 
-_SCALARS = {"integer": int, "long": int, "float": float, "double": float, "timestamp": _time,
-            "boolean": {"true": True, "false": False}.get}
+_SCALARS = {
+    "integer": int,
+    "long": int,
+    "float": float,
+    "double": float,
+    "timestamp": _time,
+    "boolean": {"true": True, "false": False}.get,
+}
 
 
 def scalar(shape: Shape, text: str) -> Any:
@@ -34,21 +40,36 @@ def from_xml(shape: Shape, element: ElementTree.Element) -> Any:
         return _structure(shape, element)
     if isinstance(shape, ListShape):
         item = shape.member.serialization.get("name", "member")
-        return [from_xml(shape.member, child) if name_of(child) == item else {name_of(child): "unknown"} for child in element]
+        return [
+            from_xml(shape.member, child) if name_of(child) == item else {name_of(child): "unknown"}
+            for child in element
+        ]
     if isinstance(shape, MapShape):
         return {child[0].text: from_xml(shape.value, child[1]) for child in element}
     return scalar(shape, element.text or "")
 
 
 def _structure(shape: StructureShape, element: ElementTree.Element) -> dict[str, Any]:
-    names = {member.serialization.get("name", name): name for name, member in shape.members.items()
-             if "location" not in member.serialization}
-    # The elements of a flattened list are members of the structure, by the name of the list's member or of the list.
-    names |= {member.member.serialization["name"]: name for name, member in shape.members.items()
-              if is_flattened(member) and "name" in member.member.serialization and "name" not in member.serialization}
+    names = {
+        member.serialization.get("name", name): name
+        for name, member in shape.members.items()
+        if "location" not in member.serialization
+    }
+    # The elements of a flattened list are members of the structure, by the name of the list's member or of
+    # the list.
+    names |= {
+        member.member.serialization["name"]: name
+        for name, member in shape.members.items()
+        if is_flattened(member)
+        and "name" in member.member.serialization
+        and "name" not in member.serialization
+    }
     # `xsi:type` alone.
-    found: dict[str, Any] = {name: element.attrib.get(_TYPE, "") for name, member in shape.members.items()
-                             if member.serialization.get("xmlAttribute")}
+    found: dict[str, Any] = {
+        name: element.attrib.get(_TYPE, "")
+        for name, member in shape.members.items()
+        if member.serialization.get("xmlAttribute")
+    }
     for child in element:
         name = names.get(name_of(child))
         if name is None:

@@ -33,7 +33,10 @@ _KINDS: dict[str, Schema] = {
     **{kind: {"type": kind} for kind in ("string", "integer", "number", "boolean", "object", "null")},
 }
 # In a query, every value is a text.
-_KINDS_OF_QUERY: dict[str, Schema] = {"integer": {"pattern": r"^\d+$"}, "boolean": {"enum": ["true", "false"]}}
+_KINDS_OF_QUERY: dict[str, Schema] = {
+    "integer": {"pattern": r"^\d+$"},
+    "boolean": {"enum": ["true", "false"]},
+}
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,25 @@ class Exchange:
     def operation(self) -> str | None:
         """`None` for a path without an operation."""
         path = self.target.partition("?")[0].removeprefix(PREFIX)
-        return next((name for name, pattern in _requests() if pattern.fullmatch(f"{self.method} {path}")), None)
+        return next(
+            (name for name, pattern in _requests() if pattern.fullmatch(f"{self.method} {path}")), None
+        )
 
     def request_faults(self) -> list[str]:
         name = self.operation
         if name is None:
             return []
-        given = {"query": dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True)), "body": self.body or {}}
+        given = {
+            "query": dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True)),
+            "body": self.body or {},
+        }
         # The server rejects a request without a required member.
         is_accepted = self.status < 300
-        return [fault for part, values in given.items()
-                for fault in _faults(_parameters(name, part, is_accepted), values, part)]
+        return [
+            fault
+            for part, values in given.items()
+            for fault in _faults(_parameters(name, part, is_accepted), values, part)
+        ]
 
     def answer_faults(self) -> list[str]:
         name = self.operation
@@ -86,7 +97,10 @@ def _parameters(operation: str, part: str, is_accepted: bool) -> Draft202012Vali
     named = OPERATIONS[operation].get(part, {})
     members: Members = WITNESSES["parameters"][named] if isinstance(named, str) else named
     if part == "query":
-        members = {name: _KINDS_OF_QUERY.get(kind, kind) if isinstance(kind, str) else kind for name, kind in members.items()}
+        members = {
+            name: _KINDS_OF_QUERY.get(kind, kind) if isinstance(kind, str) else kind
+            for name, kind in members.items()
+        }
     return Draft202012Validator(_object(members, is_complete=is_accepted))
 
 
@@ -139,8 +153,10 @@ def _schema(kind: Any) -> Schema:
 
 
 def _faults(validator: Draft202012Validator, given: Any, whole: str = "answer") -> list[str]:
-    return [f"{'.'.join(map(str, error.absolute_path)) or whole}: {error.message[:300]}"
-            for error in validator.iter_errors(given)]
+    return [
+        f"{'.'.join(map(str, error.absolute_path)) or whole}: {error.message[:300]}"
+        for error in validator.iter_errors(given)
+    ]
 
 
 def recorded(folder: Path) -> list[tuple[str, Exchange]]:
@@ -150,15 +166,22 @@ def recorded(folder: Path) -> list[tuple[str, Exchange]]:
         request, response = record["request"], record["response"]
         # `tests/support/src/secrecy.rs` adds a secret as `shown`, which other tests have to notice.
         if record["service"] == "gitlab" and "shown=" not in request["query"]:
-            exchange = Exchange(request["method"], f"{request['path']}?{request['query']}", request["body"],
-                                response["status"], response["body"])
+            exchange = Exchange(
+                request["method"],
+                f"{request['path']}?{request['query']}",
+                request["body"],
+                response["status"],
+                response["body"],
+            )
             found.append((record["operation"].removeprefix("GitLab."), exchange))
     return found
 
 
 def table() -> str:
     """The table of README.md."""
-    rows = [f"| `{name}` | {one['witness']} | {one.get('differs', '')} |\n" for name, one in OPERATIONS.items()]
+    rows = [
+        f"| `{name}` | {one['witness']} | {one.get('differs', '')} |\n" for name, one in OPERATIONS.items()
+    ]
     return "| Operation | Witness | Differs in |\n|---|---|---|\n" + "".join(rows)
 
 

@@ -22,21 +22,28 @@ ALLOWED = {
     "codepipeline:GetPipelineState: Value 'Black": "a hostile text",
     "codepipeline:GetPipelineState: Value 'sale": "a hostile text",
 }
-# The tests' executions and approvals have short names. The setting `unknown-statuses` has `SETTLING` in each, and a value that
-# AWS may add is called FUTURE.
-OF_TESTS = re.compile(r"Value '(?:[\w-]+' at '(?:[\w.]*\.)?(?:pipelineExecutionId|token)'|\w+_SETTLING_IN_PROGRESS'|FUTURE(?:_VALUE)?')")
+# The tests' executions and approvals have short names. The setting `unknown-statuses` has `SETTLING` in each,
+# and a value that AWS may add is called FUTURE.
+OF_TESTS = re.compile(
+    r"Value '(?:[\w-]+' at"
+    r" '(?:[\w.]*\.)?(?:pipelineExecutionId|token)'|\w+_SETTLING_IN_PROGRESS'|FUTURE(?:_VALUE)?')"
+)
 
 
 @cache
 def exchanges() -> list[Exchange]:
     found = list(recorded(FOLDER))
-    command = f"RECORDED_CALLS=$PWD/{FOLDER} make test-rust ARGUMENTS='--test \"faults_*\" --test health_check'"
+    command = (
+        f"RECORDED_CALLS=$PWD/{FOLDER} make test-rust ARGUMENTS='--test \"faults_*\" --test health_check'"
+    )
     assert found, f"no exchanges in {FOLDER}: {command}"
     return found
 
 
 def unexpected(faults: Iterable[str]) -> list[str]:
-    return sorted({fault for fault in faults if not any(map(fault.startswith, ALLOWED)) and not OF_TESTS.search(fault)})
+    return sorted(
+        {fault for fault in faults if not any(map(fault.startswith, ALLOWED)) and not OF_TESTS.search(fault)}
+    )
 
 
 def request_faults() -> set[str]:

@@ -15,7 +15,9 @@ FOLDER = Path(os.environ.get("RECORDED_CALLS") or "target/recorded-calls")
 @cache
 def exchanges() -> list[tuple[str, Exchange]]:
     found = recorded(FOLDER)
-    command = f"RECORDED_CALLS=$PWD/{FOLDER} make test-rust ARGUMENTS='--test \"faults_*\" --test health_check'"
+    command = (
+        f"RECORDED_CALLS=$PWD/{FOLDER} make test-rust ARGUMENTS='--test \"faults_*\" --test health_check'"
+    )
     assert found, f"no exchanges in {FOLDER}: {command}"
     return found
 

@@ -1,5 +1,5 @@
-"""Runs a function in the harness (`tools/bench/harness`): prepares its environment, starts its process, and returns
-the record of its events and of the process's resources."""
+"""Runs a function in the harness (`tools/bench/harness`): prepares its environment, starts its process, and
+returns the record of its events and of the process's resources."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _PATIENCE = 240
 @dataclass(frozen=True)
 class Program:
     """The command of a function's process."""
+
     command: tuple[str, ...]
     directory: Path = ROOT
     environment: dict[str, str] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Program:
 @dataclass
 class Run:
     """The record of one process. Times are in seconds since the start, and memory is in bytes."""
+
     invocations: list[dict]
     # To CloudFormation.
     responses: list[dict]
@@ -77,7 +79,10 @@ class Harness:
         key_file.write_text(key)
         self._process = subprocess.Popen(
             [program, "--certificate", self._directory / "server.pem", "--key", key_file],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
         self._read = b""
         self._addresses = self._line()
 
@@ -89,12 +94,23 @@ class Harness:
         self._process.wait()
         shutil.rmtree(self._directory)
 
-    def run(self, program: Program, events: list[dict], scheme: str = "http", latency_ms: int = 0,
-            ending: signal.Signals = signal.SIGKILL) -> Run:
+    def run(
+        self,
+        program: Program,
+        events: list[dict],
+        scheme: str = "http",
+        latency_ms: int = 0,
+        ending: signal.Signals = signal.SIGKILL,
+    ) -> Run:
         """Starts the program, passes it the events one after another, and ends it at its next poll."""
         users = sorted({event["ResourceProperties"]["UserName"] for event in events})
-        self._write({"users": users, "latency_ms": latency_ms,
-                     "events": [event | {"ResponseURL": self._response_url(scheme, event)} for event in events]})
+        self._write(
+            {
+                "users": users,
+                "latency_ms": latency_ms,
+                "events": [event | {"ResponseURL": self._response_url(scheme, event)} for event in events],
+            }
+        )
         self._line()
         log = self._directory / "function.log"
         with log.open("wb") as output:
@@ -104,13 +120,20 @@ class Harness:
                 record = self._line()
                 memory = _peak_memory(process)
             except (Failed, OSError) as failure:
-                raise Failed(f"{' '.join(program.command)}: {failure}\n{log.read_text(errors='replace')}") from failure
+                raise Failed(
+                    f"{' '.join(program.command)}: {failure}\n{log.read_text(errors='replace')}"
+                ) from failure
             finally:
                 os.kill(process, ending)
                 _, _, used = os.wait4(process, 0)
-        run = Run(invocations=[_since(started, one) for one in record["invocations"]], responses=record["responses"],
-                  credentials=record["credentials"], secrets=record["secrets"],
-                  processor_seconds=used.ru_utime + used.ru_stime, peak_memory=memory)
+        run = Run(
+            invocations=[_since(started, one) for one in record["invocations"]],
+            responses=record["responses"],
+            credentials=record["credentials"],
+            secrets=record["secrets"],
+            processor_seconds=used.ru_utime + used.ru_stime,
+            peak_memory=memory,
+        )
         faults = record["complaints"] + _faults(run, events)
         if faults:
             raise Failed("\n".join([" ".join(program.command), *faults, log.read_text(errors="replace")]))
@@ -119,30 +142,41 @@ class Harness:
     def _environment(self, scheme: str) -> dict[str, str]:
         addresses = self._addresses[scheme]
         return {
-            "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC",
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
             "AWS_LAMBDA_RUNTIME_API": self._addresses["runtime_api"],
-            "AWS_LAMBDA_FUNCTION_NAME": "measured", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/measured",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "stream", "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "ASIABENCHMARK", "AWS_SECRET_ACCESS_KEY": "benchmark",
+            "AWS_LAMBDA_FUNCTION_NAME": "measured",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/measured",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_REGION": "eu-central-1",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "ASIABENCHMARK",
+            "AWS_SECRET_ACCESS_KEY": "benchmark",
             "AWS_SESSION_TOKEN": "benchmark",
             # No contender calls other services.
-            "AWS_ENDPOINT_URL": addresses["codecommit"], "AWS_ENDPOINT_URL_IAM": addresses["iam"],
+            "AWS_ENDPOINT_URL": addresses["codecommit"],
+            "AWS_ENDPOINT_URL_IAM": addresses["iam"],
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses["secretsmanager"],
             "AWS_ENDPOINT_URL_CODECOMMIT": addresses["codecommit"],
-            "SSL_CERT_FILE": str(self._bundle), "AWS_CA_BUNDLE": str(self._bundle),
+            "SSL_CERT_FILE": str(self._bundle),
+            "AWS_CA_BUNDLE": str(self._bundle),
             "SSL_CERT_DIR": str(self._directory / "roots"),
             "BENCH_SCHEME": scheme,
         }
 
     def _response_url(self, scheme: str, event: dict) -> str:
         signed = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        return (f"{self._addresses[scheme]['response_bucket']}/arn%3Aaws%3Acloudformation%3Aeu-central-1"
-                f"%3A123456789012%3Astack/measured/{event['RequestId']}?X-Amz-Algorithm=AWS4-HMAC-SHA256"
-                f"&X-Amz-Date={signed}&X-Amz-SignedHeaders=host&X-Amz-Expires=7200"
-                f"&X-Amz-Credential=ASIABENCHMARK%2F{signed[:8]}%2Feu-central-1%2Fs3%2Faws4_request"
-                f"&X-Amz-Signature={'5f7d1a9be0c34482' * 4}")
+        return (
+            f"{self._addresses[scheme]['response_bucket']}/arn%3Aaws%3Acloudformation%3Aeu-central-1"
+            f"%3A123456789012%3Astack/measured/{event['RequestId']}?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+            f"&X-Amz-Date={signed}&X-Amz-SignedHeaders=host&X-Amz-Expires=7200"
+            f"&X-Amz-Credential=ASIABENCHMARK%2F{signed[:8]}%2Feu-central-1%2Fs3%2Faws4_request"
+            f"&X-Amz-Signature={'5f7d1a9be0c34482' * 4}"
+        )
 
     def _write(self, value: object) -> None:
         self._process.stdin.write(json.dumps(value).encode() + b"\n")
@@ -168,9 +202,16 @@ def _start(program: Program, environment: dict[str, str], output: int) -> int:
     place = os.getcwd()
     os.chdir(program.directory)
     try:
-        return os.posix_spawn(program.command[0], program.command, environment | program.environment,
-                              file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                                            (os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)])
+        return os.posix_spawn(
+            program.command[0],
+            program.command,
+            environment | program.environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+        )
     finally:
         os.chdir(place)
 
@@ -180,12 +221,17 @@ def event(number: int) -> dict:
     return {
         "RequestType": "Create",
         "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
-        "StackId": f"arn:aws:cloudformation:eu-central-1:123456789012:stack/measured/{number:08}-0000-4000-8000-0",
+        "StackId": (
+            f"arn:aws:cloudformation:eu-central-1:123456789012:stack/measured/{number:08}-0000-4000-8000-0"
+        ),
         "RequestId": f"{number:08}-0000-4000-8000-000000000001",
         "LogicalResourceId": "MirrorCredential",
         "ResourceType": "Custom::MirrorCredential",
-        "ResourceProperties": {"ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
-                               "UserName": f"user-dev-{number}", "RotationSerial": "1"},
+        "ResourceProperties": {
+            "ServiceToken": "arn:aws:lambda:eu-central-1:123456789012:function:measured",
+            "UserName": f"user-dev-{number}",
+            "RotationSerial": "1",
+        },
     }
 
 
@@ -198,7 +244,9 @@ def _faults(run: Run, events: list[dict]) -> list[str]:
     faults = [one["error"] or "no answer" for one in run.invocations if not one["succeeded"]]
     if len(run.invocations) != len(events):
         faults.append(f"{len(run.invocations)} of {len(events)} events were polled")
-    return faults + [str(one) for one in run.responses if one["status"] != 200 or one["body"].get("Status") != "SUCCESS"]
+    return faults + [
+        str(one) for one in run.responses if one["status"] != 200 or one["body"].get("Status") != "SUCCESS"
+    ]
 
 
 def _peak_memory(process: int) -> int:

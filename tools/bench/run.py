@@ -1,6 +1,7 @@
 """`make bench`: compares this function with crhelper and with a floor in one run, and prints a table.
 
-Needs the requirements of `make build`. The figures depend on the machine and on its load, so it has no limits:
+Needs the requirements of `make build`. The figures depend on the machine and on its load, so it has no
+limits:
 `make check-figures` checks for growth.
 """
 
@@ -29,7 +30,12 @@ class Column:
 
 COLUMNS = [
     Column("Start and first response, ms", 0, lambda run: run.invocations[0]["answered"], 1e3),
-    Column(f"Warm response, {LATENCY_MS} ms for each call, ms", LATENCY_MS, lambda run: statistics.median(run.durations()[1:]), 1e3),
+    Column(
+        f"Warm response, {LATENCY_MS} ms for each call, ms",
+        LATENCY_MS,
+        lambda run: statistics.median(run.durations()[1:]),
+        1e3,
+    ),
     Column(f"Processor, start and {CREATES} Creates, ms", 0, lambda run: run.processor_seconds, 1e3),
     Column("Peak memory, MB", 0, lambda run: run.peak_memory, 1e-6),
 ]
@@ -51,12 +57,23 @@ def main() -> int:
         for _ in range(ROUNDS):
             for contender in found:
                 for latency_ms in (0, LATENCY_MS):
-                    runs.setdefault((contender.name, latency_ms), []).append(measure(contender, harness, latency_ms))
-    print(f"Medians of {ROUNDS} rounds, AWS over TLS:\n\n| | {' | '.join(column.name for column in COLUMNS)} | Package, MB |")
+                    runs.setdefault((contender.name, latency_ms), []).append(
+                        measure(contender, harness, latency_ms)
+                    )
+    print(
+        f"Medians of {ROUNDS} rounds, AWS over TLS:\n\n| | {' | '.join(column.name for column in COLUMNS)} |"
+        " Package, MB |"
+    )
     print(f"|---|{'---:|' * (len(COLUMNS) + 1)}")
     for contender in found:
-        values = [statistics.median(map(column.of, runs[contender.name, column.latency_ms])) * column.scale for column in COLUMNS]
-        print(f"| {contender.name} | {' | '.join(f'{value:.1f}' for value in values)} | {contender.package / 1e6:.2f} |")
+        values = [
+            statistics.median(map(column.of, runs[contender.name, column.latency_ms])) * column.scale
+            for column in COLUMNS
+        ]
+        print(
+            f"| {contender.name} | {' | '.join(f'{value:.1f}' for value in values)} |"
+            f" {contender.package / 1e6:.2f} |"
+        )
     return 0
 
 

@@ -1,13 +1,14 @@
 """Checks whether the built function has grown: its package, and the instructions until its first responses.
 
     python -m tools.checks.figures          # fails if a figure is too far above tools/checks/figures.toml
-    python -m tools.checks.figures --write  # writes tools/checks/figures.toml: commit it with the change that explains it
+    python -m tools.checks.figures --write  # writes tools/checks/figures.toml
 
-`cargo build --release` has to leave no symbols in its file. cargo-lambda strips by itself, so its file does not show
-that. With `--cargo-build` the script builds that file too (some minutes), and its size has the package's limit.
+`cargo build --release` has to leave no symbols in its file. cargo-lambda strips by itself, so its file does
+not show that. With `--cargo-build` the script builds that file too (some minutes), and its size has the
+package's limit.
 
-valgrind counts the instructions, because times depend more on the machine than on the function. Without valgrind the
-instructions are not checked, and the script reports that.
+valgrind counts the instructions, because times depend more on the machine than on the function. Without
+valgrind the instructions are not checked, and the script reports that.
 """
 
 import argparse
@@ -30,7 +31,7 @@ HEAD = """\
 # than 20 % higher. `python -m tools.checks.figures --write` sets them.
 # docs/project/scale-and-speed.md describes these figures and their variation.
 
-"""
+"""  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,15 @@ def compare(measured: dict[str, int], checked_in: dict[str, int]) -> tuple[list[
             faults.append(f"{figure.name} is missing: python -m tools.checks.figures --write")
             continue
         change = now / then - 1
-        lines.append(f"{now:>12,} {then:>12,} {change:+7.1%}  {figure.what} (at most {figure.tolerance:+.0%})")
+        lines.append(
+            f"{now:>12,} {then:>12,} {change:+7.1%}  {figure.what} (at most {figure.tolerance:+.0%})"
+        )
         if change > figure.tolerance:
-            faults.append(f"{figure.what}: {now:,} instead of {then:,} are {change:+.1%}, more than "
-                          f"{figure.tolerance:+.0%}. If the change is worth it, give the reason in its commit, and "
-                          "write the figure: python -m tools.checks.figures --write")
+            faults.append(
+                f"{figure.what}: {now:,} instead of {then:,} are {change:+.1%}, more than "
+                f"{figure.tolerance:+.0%}. If the change is worth it, give the reason in its commit, and "
+                "write the figure: python -m tools.checks.figures --write"
+            )
         elif change < -figure.tolerance:
             lines.append(" " * 36 + "improved: python -m tools.checks.figures --write makes it the limit")
     return lines, faults
@@ -79,8 +84,11 @@ def measure(bootstrap: Path, with_instructions: bool = True) -> dict[str, int]:
         return measured
     program = Program((str(bootstrap),))
     with Harness(harness_program.built()) as harness:
-        for figure, events, scheme in ((START, [], "http"), (CREATE_HTTP, [event(1)], "http"),
-                                       (CREATE_HTTPS, [event(1)], "https")):
+        for figure, events, scheme in (
+            (START, [], "http"),
+            (CREATE_HTTP, [event(1)], "http"),
+            (CREATE_HTTPS, [event(1)], "https"),
+        ):
             measured[figure.name] = callgrind.instructions(program, harness, events, scheme)
     return measured
 
@@ -95,12 +103,22 @@ def cargo_build() -> int:
 def symbols_left() -> list[str]:
     """The faults of the profile that Cargo resolves for the function, without a build."""
     # The stable Cargo prints its units only with this variable.
-    graph = subprocess.run([*CARGO, "--unit-graph", "-Z", "unstable-options"], cwd=ROOT, check=True, text=True,
-                           stdout=subprocess.PIPE, env=os.environ | {"RUSTC_BOOTSTRAP": "1"}).stdout
-    strips = [unit["profile"]["strip"] for unit in json.loads(graph)["units"] if unit["target"]["kind"] == ["bin"]]
+    graph = subprocess.run(
+        [*CARGO, "--unit-graph", "-Z", "unstable-options"],
+        cwd=ROOT,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"RUSTC_BOOTSTRAP": "1"},
+    ).stdout
+    strips = [
+        unit["profile"]["strip"] for unit in json.loads(graph)["units"] if unit["target"]["kind"] == ["bin"]
+    ]
     if strips == [{"resolved": {"Named": "symbols"}}]:
         return []
-    return [f"`cargo build --release` strips {strips}, not the symbols: see [profile.release.package.cfn-gitops]"]
+    return [
+        f"`cargo build --release` strips {strips}, not the symbols: see [profile.release.package.cfn-gitops]"
+    ]
 
 
 def main() -> int:
@@ -109,17 +127,23 @@ def main() -> int:
     parser.add_argument("--bootstrap", type=Path, default=BOOTSTRAP)
     parser.add_argument("--figures", type=Path, default=FIGURES)
     parser.add_argument("--package-alone", action="store_true", help="count no instructions")
-    parser.add_argument("--cargo-build", action="store_true", help="also build and check `cargo build --release`")
+    parser.add_argument(
+        "--cargo-build", action="store_true", help="also build and check `cargo build --release`"
+    )
     given = parser.parse_args()
     measured = measure(given.bootstrap, not given.package_alone)
     checked_in = tomllib.loads(given.figures.read_text()) if given.figures.exists() else {}
     if given.write:
         checked_in |= measured
-        given.figures.write_text(HEAD + "".join(f"{name} = {figure}\n" for name, figure in checked_in.items()))
+        given.figures.write_text(
+            HEAD + "".join(f"{name} = {figure}\n" for name, figure in checked_in.items())
+        )
     print(f"{'now':>12} {'checked in':>12}")
     lines, faults = compare(measured, checked_in)
     if given.cargo_build:
-        for found, more in zip((lines, faults), compare({PACKAGE.name: cargo_build()}, checked_in), strict=True):
+        for found, more in zip(
+            (lines, faults), compare({PACKAGE.name: cargo_build()}, checked_in), strict=True
+        ):
             found += more
     if not given.package_alone:
         faults += symbols_left()

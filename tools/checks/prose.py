@@ -1,7 +1,8 @@
 """Checks the prose of the repository: the words of tools/checks/prose.yaml, and the length of sentences.
 
-It reads Markdown, comments and documentation of Rust, Python, YAML, shell and make, and the descriptions of templates.
-Code, names, links' targets and generated pages are left out. `python -m tools.checks.prose` lists the findings.
+It reads Markdown, comments and documentation of Rust, Python, YAML, shell and make, and the descriptions of
+templates. Code, names, links' targets and generated pages are left out. `python -m tools.checks.prose` lists
+the findings.
 """
 
 import ast
@@ -21,7 +22,14 @@ RULES = ROOT / "tools/checks/prose.yaml"
 # The source of each of these pages is checked.
 _GENERATED = "<!-- Written by tools/docs/reference.py. Change the source"
 _DESCRIPTIONS = {"Description", "ConstraintDescription", "AlarmDescription", "Text"}
-_COMMENTS = {".rs": r"\s*//[/!]?", ".yaml": r"\s*#", ".yml": r"\s*#", ".sh": r"\s*#", ".toml": r"\s*#", "": r"\s*#"}
+_COMMENTS = {
+    ".rs": r"\s*//[/!]?",
+    ".yaml": r"\s*#",
+    ".yml": r"\s*#",
+    ".sh": r"\s*#",
+    ".toml": r"\s*#",
+    "": r"\s*#",
+}
 _BLOCK = re.compile(r"\s*(?:[-*+]|\d+[.)]|#+|>)\s+|\s*\|")
 # An abbreviation's full stop, and the place between two sentences.
 _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|etc|vs|no)\.", re.IGNORECASE)
@@ -42,8 +50,12 @@ class Finding(NamedTuple):
 
 def markdown(text: str, first_line: int = 1) -> Iterator[Prose]:
     """The paragraphs, items and cells, with `code` for each piece of code. Lines in columns are code too."""
-    without_code = re.sub(r"^( *)(```|~~~).*?^ *\2 *$|<!--.*?-->|\A---\n.*?^---$|^[^\n]*\S {3,}\S[^\n]*$", _blank, text,
-                          flags=re.DOTALL | re.MULTILINE)
+    without_code = re.sub(
+        r"^( *)(```|~~~).*?^ *\2 *$|<!--.*?-->|\A---\n.*?^---$|^[^\n]*\S {3,}\S[^\n]*$",
+        _blank,
+        text,
+        flags=re.DOTALL | re.MULTILINE,
+    )
     block: list[str] = []
     start = first_line
     for number, line in enumerate([*without_code.splitlines(), ""], first_line):
@@ -138,23 +150,42 @@ def findings(found: list[Prose], rules: dict[str, str], most_words: int) -> Iter
                 yield Finding(line, f"“{match[0]}”: {better}")
         for sentence in sentences(text):
             if words(sentence) > most_words:
-                yield Finding(line, f"{words(sentence)} words in one sentence, at most {most_words}: {sentence[:60]}…")
+                yield Finding(
+                    line, f"{words(sentence)} words in one sentence, at most {most_words}: {sentence[:60]}…"
+                )
 
 
 def files() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
-                            text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    ).stdout.splitlines()
     paths = [ROOT / name for name in listed]
-    return sorted(path for path in paths if path.is_file() and (
-        path.suffix in {*_COMMENTS, ".md", ".py"} - {""} or path.name == "Makefile"))
+    return sorted(
+        path
+        for path in paths
+        if path.is_file() and (path.suffix in {*_COMMENTS, ".md", ".py"} - {""} or path.name == "Makefile")
+    )
 
 
 def long_pages(most_words: int) -> list[str]:
-    """The pages of docs/ that are written by hand and have more words than a reader finishes, the longest first."""
-    pages = {path: len(text.split()) for path in files() if path.suffix == ".md" and path.is_relative_to(ROOT / "docs")
-             and _GENERATED not in (text := path.read_text())}
-    return [f"{path.relative_to(ROOT)}: {count:,} words" for path, count in sorted(pages.items(), key=lambda page: -page[1])
-            if count > most_words]
+    """The pages of docs/ that are written by hand and have more words than a reader finishes, the longest
+    first."""
+    pages = {
+        path: len(text.split())
+        for path in files()
+        if path.suffix == ".md"
+        and path.is_relative_to(ROOT / "docs")
+        and _GENERATED not in (text := path.read_text())
+    }
+    return [
+        f"{path.relative_to(ROOT)}: {count:,} words"
+        for path, count in sorted(pages.items(), key=lambda page: -page[1])
+        if count > most_words
+    ]
 
 
 def main() -> int:

@@ -1,11 +1,11 @@
 """Runs the checks of the project, several at once, and reports how long each took: `make test`.
 
-`SCHEDULES` decides how much of the slow ones runs: `test` (the default), `ci` or `all`. A run prints its omissions at
-its end.
+`SCHEDULES` decides how much of the slow ones runs: `test` (the default), `ci` or `all`. A run prints its
+omissions at its end.
 
-A failed check stops only the checks that need its result. The output of a check is printed when it has ended, so that
-outputs do not mix. Every minute the running checks are listed. At the end the git tree must be unchanged: a test that
-leaves a file behind, or a formatter that changes one, fails the run.
+A failed check stops only the checks that need its result. The output of a check is printed when it has ended,
+so that outputs do not mix. Every minute the running checks are listed. At the end the git tree must be
+unchanged: a test that leaves a file behind, or a formatter that changes one, fails the run.
 """
 
 from __future__ import annotations
@@ -34,19 +34,29 @@ EXTENT = os.environ.get("SCHEDULES") or "test"
 # The deployable function, or the machine's own build, which `make run` deploys to the local AWS.
 BOOTSTRAP = ROOT / ("target/local/bootstrap" if EXTENT == "test" else "target/lambda/cfn-gitops/bootstrap")
 PROGRESS_INTERVAL_SECONDS = 60
-# The last lines of a failed step's output, printed again after the summary. There a test runner lists the failed
-# tests, and some CI hosts show only the end of a log.
+# The last lines of a failed step's output, printed again after the summary. There a test runner lists the
+# failed tests, and some CI hosts show only the end of a log.
 REPEATED_LINES = 15
 # A cancelled step is killed if it has not ended by then.
 TERMINATION_TIMEOUT_SECONDS = 5
 
 TOOLS, COMPILED = "install the tools", "compile the Rust tests, with clippy's lints"
 BUILT = "build for this machine" if EXTENT == "test" else "build for provided.al2023, and check the file"
-# The tests that deploy need the function, and a GitLab that is compiled with the Rust tests or with this machine's function.
+# The tests that deploy need the function, and a GitLab that is compiled with the Rust tests or with this
+# machine's function.
 DEPLOYABLE = (TOOLS, BUILT) if EXTENT == "test" else (TOOLS, BUILT, COMPILED)
 # .venv comes first in PATH, even if `python` is a shim that prepends a folder of its own.
-PYTEST = ["env", f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}", "python", "-m", "pytest",
-          "-p", "no:cacheprovider", "-q", "--durations=5"]
+PYTEST = [
+    "env",
+    f"PATH={ROOT / '.venv/bin'}:{os.environ['PATH']}",
+    "python",
+    "-m",
+    "pytest",
+    "-p",
+    "no:cacheprovider",
+    "-q",
+    "--durations=5",
+]
 # These are long, and each starts a local AWS of its own.
 DEPLOYMENT, PAGES, LOCAL_AWS = "tests/deployment", "tests/pages", "tests/local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
@@ -69,11 +79,16 @@ EXCHANGES = [f"tests/witnesses/test_{which}_exchanges.py" for which in ("aws", "
 RULES = "tests/rules"
 CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
-    "test": "the release build with its size, instruction counts, packages and `make deploy`; the deployments to two "
-            "accounts and to China; the commands of pages; the app for CDK; replication; make try and its observers; the tests "
-            "of scale; the tests of the local AWS; 47 of 48 fault schedules, and most orders of concurrent calls",
-    "ci": "five of six fault schedules, the larger samples of random orders, the file of `cargo build --release`, and the "
-          "observers of make try in one run",
+    "test": (
+        "the release build with its size, instruction counts, packages and `make deploy`; the deployments to"
+        " two accounts and to China; the commands of pages; the app for CDK; replication; make try and its"
+        " observers; the tests of scale; the tests of the local AWS; 47 of 48 fault schedules, and most"
+        " orders of concurrent calls"
+    ),
+    "ci": (
+        "five of six fault schedules, the larger samples of random orders, the file of `cargo build"
+        " --release`, and the observers of make try in one run"
+    ),
     "all": "nothing",
 }
 
@@ -103,23 +118,31 @@ class Result:
 
 def steps() -> list[Step]:
     """Steps start in this order. The longest come first, so that no long step runs alone at the end."""
+
     def python(name: str, *arguments: str) -> Step:
         return Step(f"Python tests: {name}", [*PYTEST, *arguments], needs=DEPLOYABLE, mostly_waits=True)
 
     is_short = EXTENT == "test"
     # The deployments begin before the tests are compiled.
-    built = Step(BUILT, ["make", "test-function"]) if is_short else Step(BUILT, ["make", "build"], needs=(TOOLS,))
-    long = [] if is_short else [
-        *(python(f"the commands of pages, {number} of {SESSIONS}", *files)
-          for number, files in enumerate(sessions(PAGES), 1)),
-        python("the local AWS", LOCAL_AWS),
-        python("a deployment to two accounts", TWO_ACCOUNTS),
-        python("make try", TRIAL, OBSERVERS),
-        python("an environment in China", CHINA),
-        python("the app of the page about CDK", CDK),
-        Step("package size and instruction counts", ["make", "check-figures"],
-             needs=(COMPILED, BUILT)),
-    ]
+    built = (
+        Step(BUILT, ["make", "test-function"]) if is_short else Step(BUILT, ["make", "build"], needs=(TOOLS,))
+    )
+    long = (
+        []
+        if is_short
+        else [
+            *(
+                python(f"the commands of pages, {number} of {SESSIONS}", *files)
+                for number, files in enumerate(sessions(PAGES), 1)
+            ),
+            python("the local AWS", LOCAL_AWS),
+            python("a deployment to two accounts", TWO_ACCOUNTS),
+            python("make try", TRIAL, OBSERVERS),
+            python("an environment in China", CHINA),
+            python("the app of the page about CDK", CDK),
+            Step("package size and instruction counts", ["make", "check-figures"], needs=(COMPILED, BUILT)),
+        ]
+    )
     of_ci = [f"--ignore={each}" for each in (PACKAGES, REPLICATION) if is_short]
     rust = list(rust_tests())
     return [
@@ -130,31 +153,63 @@ def steps() -> list[Step]:
         *deployment_tests(),
         *rust,
         *long,
-        python("all others", "tests", f"--ignore={DEPLOYMENT}", f"--ignore={PAGES}", f"--ignore={LOCAL_AWS}",
-               f"--ignore={RULES}", f"--ignore={CLI}", *(f"--ignore={file}" for file in (RECORDED_CALLS, *EXCHANGES)), *of_ci),
-        Step("Python tests: the operator's command", [*PYTEST, CLI, f"--ignore={CHECK_GITLAB}"], needs=(TOOLS,), mostly_waits=True),
+        python(
+            "all others",
+            "tests",
+            f"--ignore={DEPLOYMENT}",
+            f"--ignore={PAGES}",
+            f"--ignore={LOCAL_AWS}",
+            f"--ignore={RULES}",
+            f"--ignore={CLI}",
+            *(f"--ignore={file}" for file in (RECORDED_CALLS, *EXCHANGES)),
+            *of_ci,
+        ),
+        Step(
+            "Python tests: the operator's command",
+            [*PYTEST, CLI, f"--ignore={CHECK_GITLAB}"],
+            needs=(TOOLS,),
+            mostly_waits=True,
+        ),
         python("the rules of the emulators, and the operator's command with GitLab", RULES, CHECK_GITLAB),
-        Step("Python tests: the calls of the Rust tests", [*PYTEST, RECORDED_CALLS, *EXCHANGES], needs=(TOOLS,),
-             after=tuple(step.name for step in rust)),
+        Step(
+            "Python tests: the calls of the Rust tests",
+            [*PYTEST, RECORDED_CALLS, *EXCHANGES],
+            needs=(TOOLS,),
+            after=tuple(step.name for step in rust),
+        ),
         Step("template linters", ["make", "lint-templates"], needs=(TOOLS,)),
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
+        Step("format and lint of Python", ["make", "lint-python"], needs=(TOOLS,)),
         Step("shape of the code", ["make", "lint-structure"]),
         Step("documentation site", ["make", "docs"]),
-        Step("licences, versions and sources of the dependencies", ["make", "lint-dependencies"], needs=(TOOLS,)),
+        Step(
+            "licences, versions and sources of the dependencies",
+            ["make", "lint-dependencies"],
+            needs=(TOOLS,),
+        ),
     ]
 
 
 def deployment_tests() -> Iterator[Step]:
-    """Steps with a deployed environment each, and the evaluation of what all of them did. They wait for stacks, and for
-    the function, which retries a denied call until IAM's changes are in effect."""
+    """Steps with a deployed environment each, and the evaluation of what all of them did. They wait for
+    stacks, and for the function, which retries a denied call until IAM's changes are in effect."""
     recording = ["env", f"DEPLOYMENT_TRANSCRIPTS={TRANSCRIPTS}", *PYTEST]
     own_steps = {TWO_ACCOUNTS, TRIAL, OBSERVERS, CHINA, CDK}
-    deployed = [Step(f"Python tests: a deployed environment, {number} of {SESSIONS}", [*recording, *files],
-                     needs=DEPLOYABLE, mostly_waits=True)
-                for number, files in enumerate(sessions(DEPLOYMENT, EVALUATIONS | own_steps), 1)]
+    deployed = [
+        Step(
+            f"Python tests: a deployed environment, {number} of {SESSIONS}",
+            [*recording, *files],
+            needs=DEPLOYABLE,
+            mostly_waits=True,
+        )
+        for number, files in enumerate(sessions(DEPLOYMENT, EVALUATIONS | own_steps), 1)
+    ]
     yield from deployed
-    yield Step("Python tests: what the deployed environments did", [*recording, *sorted(EVALUATIONS)],
-               needs=tuple(step.name for step in deployed))
+    yield Step(
+        "Python tests: what the deployed environments did",
+        [*recording, *sorted(EVALUATIONS)],
+        needs=tuple(step.name for step in deployed),
+    )
 
 
 def sessions(folder: str, without: Iterable[str] = ()) -> list[list[str]]:
@@ -164,24 +219,37 @@ def sessions(folder: str, without: Iterable[str] = ()) -> list[list[str]]:
 
 
 def rust_tests() -> Iterator[Step]:
-    """One step for each test crate of the workspace, one for the unit tests and one for the documentation's tests."""
-    metadata = subprocess.run(["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"], cwd=ROOT,
-                              stdout=subprocess.PIPE, text=True, check=True).stdout
+    """One step for each test crate of the workspace, one for the unit tests and one for the documentation's
+    tests."""
+    metadata = subprocess.run(
+        ["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
     targets = [target for package in json.loads(metadata)["packages"] for target in package["targets"]]
     crates = [target["name"] for target in targets if target["kind"] == ["test"]]
     if EXTENT == "test":
         crates.remove("scale")
     longest_first = sorted(crates, key=lambda name: not name.startswith("faults_"))
     # Cargo would compile the libraries without unit tests, and the programs, for the unit tests as well.
-    for name, arguments in [*((name, ["--test", name]) for name in longest_first), ("documentation", ["--doc"]),
-                            ("units", ["--lib", "--exclude=fake-aws", "--exclude=test-support"])]:
+    for name, arguments in [
+        *((name, ["--test", name]) for name in longest_first),
+        ("documentation", ["--doc"]),
+        ("units", ["--lib", "--exclude=fake-aws", "--exclude=test-support"]),
+    ]:
         # These tests start the built function.
         needs = (COMPILED, BUILT) if name == "process" else (COMPILED,)
         # Other tests call with names that no environment has.
         records = name.startswith("faults_") or name == "health_check"
         recording = ["env", f"RECORDED_CALLS={CALLS}"] if records else []
-        yield Step(f"Rust tests: {name}", [*recording, "make", "test-rust", f"ARGUMENTS={' '.join(arguments)}"],
-                   needs=needs, mostly_waits=name == "process")
+        yield Step(
+            f"Rust tests: {name}",
+            [*recording, "make", "test-rust", f"ARGUMENTS={' '.join(arguments)}"],
+            needs=needs,
+            mostly_waits=name == "process",
+        )
 
 
 class Running:
@@ -190,18 +258,28 @@ class Running:
     def __init__(self, step: Step, ended: queue.Queue[Running]) -> None:
         self.step = step
         self.started = time.monotonic()
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115: it is read when the step has ended
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the step has ended
         # A session of its own, so that all its processes can be killed.
-        self._process = subprocess.Popen(step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self._output,
-                                         stderr=subprocess.STDOUT, start_new_session=True)
+        self._process = subprocess.Popen(
+            step.command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
         self.result: Result | None = None
         threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
 
     def _wait(self, ended: queue.Queue[Running]) -> None:
         _, status, used = os.wait4(self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
-        self.result = Result(self.step, self._process.returncode == 0, time.monotonic() - self.started,
-                             used.ru_utime + used.ru_stime)
+        self.result = Result(
+            self.step,
+            self._process.returncode == 0,
+            time.monotonic() - self.started,
+            used.ru_utime + used.ru_stime,
+        )
         ended.put(self)
 
     def output(self) -> str:
@@ -225,12 +303,17 @@ def parallel_steps() -> int:
 def profile(limit: int) -> dict[str, str]:
     """The environment variables with which the tests are compiled.
 
-    Without debug information, a panic still names its line. Incremental compilation takes a quarter longer, and nothing is
-    compiled a second time. More codegen units than cores repeat generic code (Cargo's number is 16), and optimising across
-    the units of a crate takes a fifth of its compilation. Optimising within them takes less processor time than it saves,
-    except for the sample of `test`."""
-    return {"CARGO_PROFILE_TEST_DEBUG": "0", "CARGO_INCREMENTAL": "0", "CARGO_PROFILE_TEST_CODEGEN_UNITS": str(min(limit, 16)),
-            "CARGO_PROFILE_TEST_LTO": "off", "CARGO_PROFILE_TEST_OPT_LEVEL": "0" if EXTENT == "test" else "2"}
+    Without debug information, a panic still names its line. Incremental compilation takes a quarter longer,
+    and nothing is compiled a second time. More codegen units than cores repeat generic code (Cargo's number
+    is 16), and optimising across the units of a crate takes a fifth of its compilation. Optimising within
+    them takes less processor time than it saves, except for the sample of `test`."""
+    return {
+        "CARGO_PROFILE_TEST_DEBUG": "0",
+        "CARGO_INCREMENTAL": "0",
+        "CARGO_PROFILE_TEST_CODEGEN_UNITS": str(min(limit, 16)),
+        "CARGO_PROFILE_TEST_LTO": "off",
+        "CARGO_PROFILE_TEST_OPT_LEVEL": "0" if EXTENT == "test" else "2",
+    }
 
 
 def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -240,8 +323,8 @@ def _container_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
-    """Runs the steps, at most `limit` at once, and beside them three times as many that mostly wait. Yields each result
-    with its output, in the order in which they end."""
+    """Runs the steps, at most `limit` at once, and beside them three times as many that mostly wait. Yields
+    each result with its output, in the order in which they end."""
     done: dict[str, Result] = {}
     running: dict[str, Running] = {}
     ended: queue.Queue[Running] = queue.Queue()
@@ -254,7 +337,10 @@ def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
                     waiting.remove(step)
                     done[step.name] = Result(step, False, 0, 0, skip_reason=f"it needs: {failed[0]}")
                     yield done[step.name], ""
-                elif len(beside) < limit * (3 if step.mostly_waits else 1) and done.keys() >= {*step.needs, *step.after}:
+                elif len(beside) < limit * (3 if step.mostly_waits else 1) and done.keys() >= {
+                    *step.needs,
+                    *step.after,
+                }:
                     waiting.remove(step)
                     running[step.name] = Running(step, ended)
             if not running:
@@ -275,8 +361,8 @@ def run(waiting: list[Step], limit: int) -> Iterator[tuple[Result, str]]:
 
 
 def cancel(running: list[Running], ended: queue.Queue[Running]) -> None:
-    """Ends the running steps if the run is interrupted. Prints their output, including that of a step that hung, unless a
-    person has interrupted it."""
+    """Ends the running steps if the run is interrupted. Prints their output, including that of a step that
+    hung, unless a person has interrupted it."""
     # ending_at_interrupt ignores the second Ctrl-C.
     by_a_person = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     # Ignore further signals, so that no process is left running.
@@ -295,9 +381,15 @@ def cancel(running: list[Running], ended: queue.Queue[Running]) -> None:
 
 
 def tree() -> dict[str, str]:
-    """The changed files by git, each with its status and hash. Works even if files had changed before the run."""
-    listed = subprocess.run(["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"],
-                            cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    """The changed files by git, each with its status and hash. Works even if files had changed before the
+    run."""
+    listed = subprocess.run(
+        ["git", "status", "--porcelain", "-z", "--untracked-files=all", "--no-renames"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
     found = {}
     for entry in filter(None, listed.split("\0")):
         status, name = entry[:2], entry[3:]
@@ -339,8 +431,10 @@ def perform() -> int:
     for result in results:
         print(row(result))
     print(f"{'FAILED' if left else 'ok    '}                       the tree is unchanged")
-    print(f"       {seconds:5.0f} s {sum(result.processor_seconds for result in results):8.0f} s  in all, "
-          f"{limit} at once")
+    print(
+        f"       {seconds:5.0f} s {sum(result.processor_seconds for result in results):8.0f} s  in all, "
+        f"{limit} at once"
+    )
     print(f"SCHEDULES={EXTENT} leaves out: {LEFT_OUT[EXTENT]}")
     print(*failures, sep="\n", end="\n" if failures else "")
     for name in left:
@@ -351,8 +445,10 @@ def perform() -> int:
 def row(result: Result) -> str:
     if result.skip_reason:
         return f"NOT RUN                      {result.step.name}: {result.skip_reason}"
-    return (f"{'ok    ' if result.succeeded else 'FAILED'} {result.seconds:5.0f} s {result.processor_seconds:8.0f} s  "
-            f"{result.step.name}")
+    return (
+        f"{'ok    ' if result.succeeded else 'FAILED'} {result.seconds:5.0f} s"
+        f" {result.processor_seconds:8.0f} s  {result.step.name}"
+    )
 
 
 if __name__ == "__main__":

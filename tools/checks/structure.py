@@ -1,17 +1,18 @@
 """Looks for faults in the structure of the code, and fails if there is one.
 
     python -m tools.checks.structure            # the count of each fault, and its places
-    python -m tools.checks.structure --modules  # also each folder of `src`, with the modules that each of its modules uses
+    python -m tools.checks.structure --modules  # and each folder of `src`, with the modules that each of its modules uses
 
-A module uses another one if it names an item of it, by `use` or by a path. An item that a module only passes on with
-`pub use` counts as one of the module that defines it. A dependency cycle is counted among files, and among the entries
-of one folder. Of several cycles the first is shown. Tests and `fuzzing` are left out.
+A module uses another one if it names an item of it, by `use` or by a path. An item that a module only passes
+on with `pub use` counts as one of the module that defines it. A dependency cycle is counted among files, and
+among the entries of one folder. Of several cycles the first is shown. Tests and `fuzzing` are left out.
 
 `cli`, `tools` and `tests` are read too: `python_imports` has their layers.
 
-The only size with a limit is that of a function. If the limit made authors squeeze functions, more of them would have
-the last sizes below it than the sizes before. So the last line compares the two shares. It fails nothing.
-"""
+The only size with a limit is that of a function. If the limit made authors squeeze functions, more of them
+would have the last sizes below it than the sizes before. So the last line compares the two shares. It fails
+nothing.
+"""  # noqa: E501
 
 import re
 import sys
@@ -23,22 +24,39 @@ from pathlib import Path
 from tools.checks import python_imports
 
 ROOT = Path(__file__).parents[2]
-CRATES = {"cfn_gitops": "src", "cfn_custom_resource": "crates/cfn-custom-resource/src", "fake_aws": "tests/fake-aws/src"}
+CRATES = {
+    "cfn_gitops": "src",
+    "cfn_custom_resource": "crates/cfn-custom-resource/src",
+    "fake_aws": "tests/fake-aws/src",
+}
 FAULTS = (
-    "dependency cycles of files", "dependency cycles of folders", "type names defined twice", "functions over 60 lines",
-    "tuples as parameters", "comment lines over 100 columns", "impure imports of plans", "AWS enums read elsewhere",
+    "dependency cycles of files",
+    "dependency cycles of folders",
+    "type names defined twice",
+    "functions over 60 lines",
+    "tuples as parameters",
+    "comment lines over 100 columns",
+    "impure imports of plans",
+    "AWS enums read elsewhere",
     "statuses of stacks as text",
-    "tests that no step runs", "Python imports past the layers", "dependency cycles of Python modules",
+    "tests that no step runs",
+    "Python imports past the layers",
+    "dependency cycles of Python modules",
 )
 MAX_FUNCTION_LINES = 60
-# A plan decides with data alone. It may use the types of clients, but not their calls, errors of calls, or a clock.
+# A plan decides with data alone. It may use the types of clients, but not their calls, errors of calls, or a
+# clock.
 IMPURE = {"calls", "aws", "http", "tokio", "CallError", "Clock"}
-# Where a value of an enum of AWS is read. An unknown value takes the careful way there: nothing is executed, approved or
-# repaired because of it. The others are sent.
+# Where a value of an enum of AWS is read. An unknown value takes the careful way there: nothing is executed,
+# approved or repaired because of it. The others are sent.
 ENUM_READERS = {
     "ActionCategory": {"gitops_pipeline/executions/declared.rs"},
-    "ActionExecutionStatus": {"gitops_pipeline/executions/actions.rs", "gitops_pipeline/health.rs", "feedback/approval/request.rs",
-                              "feedback/failures/deployment.rs"},
+    "ActionExecutionStatus": {
+        "gitops_pipeline/executions/actions.rs",
+        "gitops_pipeline/health.rs",
+        "feedback/approval/request.rs",
+        "feedback/failures/deployment.rs",
+    },
     "ChangeAction": {"feedback/change_sets/change_set.rs"},
     "ChangeSetStatus": {"feedback/change_sets/change_set.rs"},
     "EvaluationType": {"feedback/change_sets/change_set.rs"},
@@ -57,19 +75,37 @@ ENUM_READERS = {
     "RuleState": {"gitops_pipeline/holds.rs"},
     "StackDriftStatus": {"feedback/change_sets/change_set.rs", "health_check/stacks.rs"},
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
-    "StageExecutionStatus": {"feedback/failures/deployment.rs", "health_check/answers/deployments/execution.rs"},
+    "StageExecutionStatus": {
+        "feedback/failures/deployment.rs",
+        "health_check/answers/deployments/execution.rs",
+    },
     "StackStatus": {"clients/cloudformation/stack_status.rs"},
     # `apply/credential.rs` sends one.
-    "StatusType": {"feedback/failures/build.rs", "feedback/review/build.rs", "mirror_credential/observe/mod.rs",
-                   "mirror_credential/apply/credential.rs"},
+    "StatusType": {
+        "feedback/failures/build.rs",
+        "feedback/review/build.rs",
+        "mirror_credential/observe/mod.rs",
+        "mirror_credential/apply/credential.rs",
+    },
     "TriggerType": {"gitops_pipeline/executions/mod.rs"},
 }
-SENT_ENUMS = {"ApprovalStatus", "ChangeSetType", "DeploymentMode", "FilterNameStringType", "InvocationType", "OnFailure", "RegistryType"}
+SENT_ENUMS = {
+    "ApprovalStatus",
+    "ChangeSetType",
+    "DeploymentMode",
+    "FilterNameStringType",
+    "InvocationType",
+    "OnFailure",
+    "RegistryType",
+}
 # In Rust, they are the values of an enum.
 STACK_STATUSES = "cli/environment/stack_statuses.py"
 _STACK_STATUS = re.compile(r'"[A-Z_]+_(?:COMPLETE|FAILED|IN_PROGRESS)"')
 _TEST_FILE = re.compile(r"(^|/)(tests?|fuzzing)(/|\.rs$)|_tests\.rs$")
-_INLINE_TESTS = re.compile(r"^( *)#\[cfg\((?:test|feature = \"fuzzing\")\)\]\n\1(?:pub(?:\(\w+\))? )?mod \w+ \{\n.*?^\1\}\n", re.M | re.S)
+_INLINE_TESTS = re.compile(
+    r"^( *)#\[cfg\((?:test|feature = \"fuzzing\")\)\]\n\1(?:pub(?:\(\w+\))? )?mod \w+ \{\n.*?^\1\}\n",
+    re.M | re.S,
+)
 # Comments, strings and characters: one scan, because each may contain the beginning of another.
 _NOT_CODE = re.compile(r"""//[^\n]*|r(#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.S)
 _USE = re.compile(r"^\s*(pub(?:\([\w: ]+\))? )?use ([^;]+);", re.M)
@@ -94,16 +130,21 @@ class Crate:
 
     def _read(self, module: Module, file: Path) -> None:
         text = file.read_text()
-        code = _NOT_CODE.sub(lambda found: "" if found[0].startswith("//") else '""', _INLINE_TESTS.sub("", text))
+        code = _NOT_CODE.sub(
+            lambda found: "" if found[0].startswith("//") else '""', _INLINE_TESTS.sub("", text)
+        )
         self.files[module], self.code[module] = file, code
         folder = file.parent if file.name in {"mod.rs", "lib.rs"} else file.with_suffix("")
         for name in re.findall(r"^(?:pub(?:\([\w: ]+\))? )?mod (\w+);", code, re.M):
-            child = next((path for path in (folder / f"{name}.rs", folder / name / "mod.rs") if path.exists()), None)
+            child = next(
+                (path for path in (folder / f"{name}.rs", folder / name / "mod.rs") if path.exists()), None
+            )
             if child and not _TEST_FILE.search(str(child.relative_to(self.source))):
                 self._read((*module, name), child)
 
     def _absolute(self, module: Module, path: list[str]) -> Module | None:
-        """A path from the crate's root. `None` for a name of another crate, or one that is defined or imported here."""
+        """A path from the crate's root. `None` for a name of another crate, or one that is defined or
+        imported here."""
         if path[0] in {"crate", self.crate}:
             return tuple(path[1:])
         base = module
@@ -137,7 +178,7 @@ class Crate:
             if path[:length] in self.files:
                 module = path[:length]
                 break
-        rest = path[len(module):]
+        rest = path[len(module) :]
         if not rest or path in seen:
             return module
         passed = self.passed_on[module]
@@ -186,7 +227,11 @@ def expand(tree: str) -> Iterator[tuple[list[str], str]]:
 
 
 def defines(code: str, name: str) -> bool:
-    return bool(re.search(rf"\b(?:struct|enum|trait|type|fn|const|static|mod|macro_rules!|union) {re.escape(name)}\b", code))
+    return bool(
+        re.search(
+            rf"\b(?:struct|enum|trait|type|fn|const|static|mod|macro_rules!|union) {re.escape(name)}\b", code
+        )
+    )
 
 
 def cycles(dependencies: dict) -> list[list]:
@@ -211,7 +256,9 @@ def folder_dependencies(dependencies: dict[Path, dict[Path, set[str]]]) -> dict[
 
 def functions(text: str) -> Iterator[tuple[str, int]]:
     """Each function with its lines, from `fn` to its last brace."""
-    for match in re.finditer(r"^( *)(?:pub(?:\([\w: ]+\))? )?(?:const )?(?:async )?fn (\w+)[^;{]*\{\n.*?^\1\}\n", text, re.M | re.S):
+    for match in re.finditer(
+        r"^( *)(?:pub(?:\([\w: ]+\))? )?(?:const )?(?:async )?fn (\w+)[^;{]*\{\n.*?^\1\}\n", text, re.M | re.S
+    ):
         yield match[2], match[0].count("\n")
 
 
@@ -223,11 +270,19 @@ def parameters_with_tuples(code: str) -> Iterator[str]:
 
 def aws_enums(code: str) -> set[str]:
     """The enums of AWS's SDK of which the code names a value."""
-    imported = {alias: names[-1] for _, tree in _USE.findall(code) for names, alias in expand(tree)
-                if re.match("aws_sdk_", names[0]) and "types" in names}
+    imported = {
+        alias: names[-1]
+        for _, tree in _USE.findall(code)
+        for names, alias in expand(tree)
+        if re.match("aws_sdk_", names[0]) and "types" in names
+    }
     # `types::{self as sdk}`
     modules = {alias for alias, name in imported.items() if name == "types"}
-    found = {imported[name] for name in re.findall(r"\b(\w+)::(?:[A-Z]|\{)", code) if name in imported.keys() - modules}
+    found = {
+        imported[name]
+        for name in re.findall(r"\b(\w+)::(?:[A-Z]|\{)", code)
+        if name in imported.keys() - modules
+    }
     # By its full path, or a value that is imported by itself.
     found |= set(re.findall(r"\baws_sdk_\w+::types::([A-Z]\w*)::[A-Z]", code))
     return found | {name for module in modules for name in re.findall(rf"\b{module}::(\w+)::[A-Z]", code)}
@@ -241,40 +296,71 @@ def measure() -> tuple[dict[str, list[str]], list[int]]:
     for crate, folder in CRATES.items():
         crate_ = Crate(ROOT / folder, crate)
         dependencies = crate_.dependencies()
-        found["dependency cycles of files"] += [describe(cycle, dependencies) for cycle in cycles(dependencies)]
+        found["dependency cycles of files"] += [
+            describe(cycle, dependencies) for cycle in cycles(dependencies)
+        ]
         for entries in folder_dependencies(dependencies).values():
             found["dependency cycles of folders"] += [
-                " and ".join(shown(entry) for entry in cycle) for cycle in cycles(entries)
-                if not all(entry.suffix for entry in cycle)]
+                " and ".join(shown(entry) for entry in cycle)
+                for cycle in cycles(entries)
+                if not all(entry.suffix for entry in cycle)
+            ]
         # Of the fake AWS only the cycles are counted: its types have AWS's names.
         for module, file in crate_.files.items() if crate != "fake_aws" else ():
             text, code, place = _INLINE_TESTS.sub("", file.read_text()), crate_.code[module], shown(file)
             for name in _TYPE.findall(code):
                 types[f"{crate}::{name}"].append(place)
             sizes += [size for _, size in functions(text)]
-            found["functions over 60 lines"] += [f"{place}: {name}, {size} lines" for name, size in functions(text)
-                                                 if size > MAX_FUNCTION_LINES]
+            found["functions over 60 lines"] += [
+                f"{place}: {name}, {size} lines"
+                for name, size in functions(text)
+                if size > MAX_FUNCTION_LINES
+            ]
             found["tuples as parameters"] += [f"{place}: {name}" for name in parameters_with_tuples(code)]
             found["comment lines over 100 columns"] += [
-                f"{place}:{number}" for number, line in enumerate(file.read_text().splitlines(), 1)
+                f"{place}:{number}"
+                for number, line in enumerate(file.read_text().splitlines(), 1)
                 # A line that is one address cannot be wrapped.
-                if len(line) > 100 and line.lstrip().startswith("//") and len(line.strip(" /!-").split()) > 1]
+                if len(line) > 100 and line.lstrip().startswith("//") and len(line.strip(" /!-").split()) > 1
+            ]
             found["AWS enums read elsewhere"] += [
-                f"{place}: {name}" for name in sorted(aws_enums(code) - SENT_ENUMS)
-                if place.removeprefix("src/") not in ENUM_READERS.get(name, ())]
-            found["statuses of stacks as text"] += [f"{place}: {status}" for status in _STACK_STATUS.findall(text)]
+                f"{place}: {name}"
+                for name in sorted(aws_enums(code) - SENT_ENUMS)
+                if place.removeprefix("src/") not in ENUM_READERS.get(name, ())
+            ]
+            found["statuses of stacks as text"] += [
+                f"{place}: {status}" for status in _STACK_STATUS.findall(text)
+            ]
             if "plan" in module:
-                imported = sorted({names[-1] for _, tree in _USE.findall(code) for names, _ in expand(tree)
-                                   if IMPURE & set(names) or names[0].startswith("aws_sdk")})
+                imported = sorted(
+                    {
+                        names[-1]
+                        for _, tree in _USE.findall(code)
+                        for names, _ in expand(tree)
+                        if IMPURE & set(names) or names[0].startswith("aws_sdk")
+                    }
+                )
                 found["impure imports of plans"] += [f"{place}: {name}" for name in imported]
-    found["type names defined twice"] = [f"{name.partition('::')[2]}: {', '.join(places)}"
-                                         for name, places in types.items() if len(places) > 1 and not are_counterparts(places)]
+    found["type names defined twice"] = [
+        f"{name.partition('::')[2]}: {', '.join(places)}"
+        for name, places in types.items()
+        if len(places) > 1 and not are_counterparts(places)
+    ]
     found["statuses of stacks as text"] += [
-        f"{shown(file)}: {status}" for file in sorted((ROOT / "cli").rglob("*.py")) if shown(file) != STACK_STATUSES
-        for status in _STACK_STATUS.findall(file.read_text())]
+        f"{shown(file)}: {status}"
+        for file in sorted((ROOT / "cli").rglob("*.py"))
+        if shown(file) != STACK_STATUSES
+        for status in _STACK_STATUS.findall(file.read_text())
+    ]
     # `make test` runs no unit tests of these: tools/checks/run.py.
-    for file in (file for place in ("src/main.rs", "tests/fake-aws/src/**/*.rs", "tests/support/src/**/*.rs") for file in sorted(ROOT.glob(place))):
-        found["tests that no step runs"] += [shown(file) for _ in re.findall(r"^ *#\[(?:tokio::)?test\b", file.read_text(), re.M)]
+    for file in (
+        file
+        for place in ("src/main.rs", "tests/fake-aws/src/**/*.rs", "tests/support/src/**/*.rs")
+        for file in sorted(ROOT.glob(place))
+    ):
+        found["tests that no step runs"] += [
+            shown(file) for _ in re.findall(r"^ *#\[(?:tokio::)?test\b", file.read_text(), re.M)
+        ]
     imports = python_imports.read(ROOT)
     found["Python imports past the layers"] = python_imports.past_layers(imports)
     found["dependency cycles of Python modules"] = [" and ".join(cycle) for cycle in cycles(imports)]
@@ -292,8 +378,12 @@ def shown(path: Path) -> str:
 
 
 def describe(cycle: list[Path], dependencies: dict[Path, dict[Path, set[str]]]) -> str:
-    return "; ".join(f"{shown(file)} uses {', '.join(sorted(names))} of {shown(target)}"
-                     for file in cycle for target, names in dependencies[file].items() if target in cycle)
+    return "; ".join(
+        f"{shown(file)} uses {', '.join(sorted(names))} of {shown(target)}"
+        for file in cycle
+        for target, names in dependencies[file].items()
+        if target in cycle
+    )
 
 
 def modules() -> Iterator[str]:
@@ -308,11 +398,18 @@ def modules() -> Iterator[str]:
 
 
 def near_limit(sizes: list[int]) -> str:
-    """How many functions are within 5 % of the limit, and how many within the same number of lines below these."""
+    """How many functions are within 5 % of the limit, and how many within the same number of lines below
+    these."""
     band = MAX_FUNCTION_LINES // 20
-    last, before = (sum(top - band < size <= top for size in sizes) for top in (MAX_FUNCTION_LINES, MAX_FUNCTION_LINES - band))
-    return (f"{last:9,} of {len(sizes):,} functions have {MAX_FUNCTION_LINES - band + 1} to {MAX_FUNCTION_LINES} lines "
-            f"({last / max(len(sizes), 1):.1%}), {before:,} have the {band} sizes before ({before / max(len(sizes), 1):.1%})")
+    last, before = (
+        sum(top - band < size <= top for size in sizes)
+        for top in (MAX_FUNCTION_LINES, MAX_FUNCTION_LINES - band)
+    )
+    return (
+        f"{last:9,} of {len(sizes):,} functions have {MAX_FUNCTION_LINES - band + 1} to {MAX_FUNCTION_LINES}"
+        f" lines ({last / max(len(sizes), 1):.1%}), {before:,} have the {band} sizes before"
+        f" ({before / max(len(sizes), 1):.1%})"
+    )
 
 
 def main() -> int:

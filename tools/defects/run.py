@@ -1,9 +1,11 @@
-"""Plants one defect after the other into a copy of the repository, and reports which suites notice it: `make defects`.
+"""Plants one defect after the other into a copy of the repository, and reports which suites notice it: `make
+defects`.
 
-A defect is an entry of `defects/<kind>.toml`: `text` is a part of `file` that occurs once, and `replacement` is the mistake.
-`suites` are those that can see it: arguments of `cargo test --workspace`, or of pytest. The defects of Rust are compiled
-once, all of them. In their replacements, PLANTED is an expression: it is true if the environment variable of that name has
-the defect's `id`. The other defects replace their texts one after the other.
+A defect is an entry of `defects/<kind>.toml`: `text` is a part of `file` that occurs once, and `replacement`
+is the mistake. `suites` are those that can see it: arguments of `cargo test --workspace`, or of pytest. The
+defects of Rust are compiled once, all of them. In their replacements, PLANTED is an expression: it is true if
+the environment variable of that name has the defect's `id`. The other defects replace their texts one after
+the other.
 
 | Result | Means |
 |---|---|
@@ -13,9 +15,9 @@ the defect's `id`. The other defects replace their texts one after the other.
 | moved | the text does not occur in the file exactly once |
 | broken | it does not compile, or the suite fails without it or runs no test |
 
-The products of `tests/support/src/defects` have tests of their own. These run once, and each product that they print as noticed
-is a row. The copy is that of the last commit. With --compare, the exit status is 1 if something is not noticed that
-an earlier report has as noticed.
+The products of `tests/support/src/defects` have tests of their own. These run once, and each product that
+they print as noticed is a row. The copy is that of the last commit. With --compare, the exit status is 1 if
+something is not noticed that an earlier report has as noticed.
 """
 
 from __future__ import annotations
@@ -45,7 +47,10 @@ COPY = ROOT / "target/defects"
 BUILT = COPY / "target"
 KINDS = ("product", "template", "policy", "command", "emulator")
 # The suites whose products have defects of their own.
-PRODUCTS = tuple(f"--test faults_{folder} -- --nocapture defects::" for folder in ("mirrors", "pipeline", "reporting", "review"))
+PRODUCTS = tuple(
+    f"--test faults_{folder} -- --nocapture defects::"
+    for folder in ("mirrors", "pipeline", "reporting", "review")
+)
 LIMIT_SECONDS = 120
 # In each crate with a defect.
 MODULE = """
@@ -56,7 +61,7 @@ pub(crate) mod planted {
         *ID == id
     }
 }
-"""
+"""  # noqa: E501
 
 
 class Defect(NamedTuple):
@@ -78,7 +83,11 @@ class Defect(NamedTuple):
 
     def planted_in(self, source: str) -> str:
         """The source with the defect. Empty if the text has moved."""
-        mistake = self.replacement.replace("PLANTED", f'crate::planted::is("{self.id}")') if self.is_rust else self.replacement
+        mistake = (
+            self.replacement.replace("PLANTED", f'crate::planted::is("{self.id}")')
+            if self.is_rust
+            else self.replacement
+        )
         return source.replace(self.text, mistake) if source.count(self.text) == 1 else ""
 
 
@@ -96,8 +105,11 @@ class Row(NamedTuple):
 
 
 def read_defects(only: list[str]) -> list[Defect]:
-    found = [Defect(kind, **entry | {"suites": tuple(entry["suites"])}) for kind in KINDS
-             for entry in tomllib.loads((DATA / f"{kind}.toml").read_text())["defect"]]
+    found = [
+        Defect(kind, **entry | {"suites": tuple(entry["suites"])})
+        for kind in KINDS
+        for entry in tomllib.loads((DATA / f"{kind}.toml").read_text())["defect"]
+    ]
     assert len({each.id for each in found}) == len(found), "the ids are not unique"
     return [each for each in found if not only or each.id in only]
 
@@ -112,7 +124,12 @@ def copy() -> None:
             shutil.rmtree(old)
     if not BUILT.exists() and (ROOT / "target/debug").exists():
         # With the times: Cargo compiles a crate again that is older than its dependencies.
-        shutil.copytree(ROOT / "target/debug", BUILT / "debug", symlinks=True, ignore=shutil.ignore_patterns("incremental"))
+        shutil.copytree(
+            ROOT / "target/debug",
+            BUILT / "debug",
+            symlinks=True,
+            ignore=shutil.ignore_patterns("incremental"),
+        )
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
     # With the present time: for Cargo, a file that is older than the output has not changed.
     subprocess.run(["tar", "--extract", "--touch"], cwd=COPY, input=archive, check=True)
@@ -136,7 +153,11 @@ def compile_rust(planted: set[Defect]) -> set[Defect]:
     for path, source in sources.items():
         path.write_text(source)
     # An integration test of its package also compiles the emulator that tests/rules starts.
-    suites = [*PRODUCTS, "--test fake_aws", *(suite for each in planted for suite in each.suites if suite.startswith("--"))]
+    suites = [
+        *PRODUCTS,
+        "--test fake_aws",
+        *(suite for each in planted for suite in each.suites if suite.startswith("--")),
+    ]
     targets = sorted({target for suite in suites for target in re.findall(r"--lib|--test \w+", suite)})
     output, status = execute("--no-run --message-format short " + " ".join(targets))
     if status == 0:
@@ -146,20 +167,43 @@ def compile_rust(planted: set[Defect]) -> set[Defect]:
     if not broken:
         sys.exit(f"{output}\nThe copy does not compile.")
     for each in broken:
-        print(f"{each.id} does not compile:", *re.findall(rf"^{re.escape(each.file)}:.* error.*$", output, re.MULTILINE), sep="\n")
+        print(
+            f"{each.id} does not compile:",
+            *re.findall(rf"^{re.escape(each.file)}:.* error.*$", output, re.MULTILINE),
+            sep="\n",
+        )
         each.path.write_text(original(each.path))
     return compile_rust(planted - broken)
 
 
 def execute(suite: str, planted: str = "", limit: float | None = None) -> tuple[str, int | None]:
     """The output and the exit status, `None` if it was ended at its limit."""
-    program = ["cargo", "test", "--locked", "--workspace"] if suite.startswith("--") else [
-        sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    environment = os.environ | profile(parallel_steps()) | {
-        "CARGO_TARGET_DIR": str(BUILT), "PLANTED": planted, "PYTHONDONTWRITEBYTECODE": "1"}
+    program = (
+        ["cargo", "test", "--locked", "--workspace"]
+        if suite.startswith("--")
+        else [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+    )
+    environment = (
+        os.environ
+        | profile(parallel_steps())
+        | {
+            "CARGO_TARGET_DIR": str(BUILT),
+            "PLANTED": planted,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+    )
     # In a session of its own, so that all its processes can be killed.
-    with subprocess.Popen([*program, *shlex.split(suite)], cwd=COPY, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True) as process:
+    with subprocess.Popen(
+        [*program, *shlex.split(suite)],
+        cwd=COPY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
         try:
             return process.communicate(timeout=limit)[0], process.returncode
         except subprocess.TimeoutExpired:
@@ -215,15 +259,28 @@ def rows(defects: list[Defect], with_products: bool) -> Iterator[Row]:
 
 def report(found: list[Row]) -> str:
     counts = Counter(each.result for each in found)
-    return "\n".join([
-        "# Which suites notice which defects", "",
-        f"{', '.join(f'{count} {result}' for result, count in counts.most_common())}. `make defects` writes this.", "",
-        "| Kind | Defect | What is wrong | Suite | Result | First test |", "|---|---|---|---|---|---|", *map(str, found), ""])
+    return "\n".join(
+        [
+            "# Which suites notice which defects",
+            "",
+            (
+                f"{', '.join(f'{count} {result}' for result, count in counts.most_common())}. `make defects`"
+                " writes this."
+            ),
+            "",
+            "| Kind | Defect | What is wrong | Suite | Result | First test |",
+            "|---|---|---|---|---|---|",
+            *map(str, found),
+            "",
+        ]
+    )
 
 
 def noticed_in(text: str) -> set[str]:
     """The defects of a report that at least one suite noticed."""
-    cells = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| ")]
+    cells = [
+        [cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| ")
+    ]
     return {f"{kind} {name}" for _, kind, name, _, _, result, *_ in cells if result == "noticed"}
 
 
@@ -231,7 +288,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("report", type=Path, help="the file to write")
     parser.add_argument("--compare", type=Path, metavar="EARLIER", help="an earlier report")
-    parser.add_argument("--only", nargs="+", default=[], metavar="ID", help="these defects alone, without those products")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="ID", help="these defects alone, without those products"
+    )
     given = parser.parse_args()
     earlier = noticed_in(given.compare.read_text()) if given.compare else set()
     copy()

@@ -1,8 +1,8 @@
 """Builds the documentation as a static site in site/: `make docs`.
 
-The pages keep their places in the repository, so that the same links work on GitHub and in the site. Each page of
-docs/, the pages beside the README, and every file that they link to are copied to a temporary folder, which MkDocs
-builds. A broken link, a missing heading or any other warning fails the build.
+The pages keep their places in the repository, so that the same links work on GitHub and in the site. Each
+page of docs/, the pages beside the README, and every file that they link to are copied to a temporary folder,
+which MkDocs builds. A broken link, a missing heading or any other warning fails the build.
 """
 
 import json
@@ -29,7 +29,8 @@ _ROW = re.compile(r"^\| \[([^\]]*)\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
-# Searches of readers, and the page that must come first. So must each page of the tutorial and of how-to for its title.
+# Searches of readers, and the page that must come first. So must each page of the tutorial and of how-to for
+# its title.
 SEARCHES = {
     "docs/concepts/mirrors.md": ["mirror"],
     "docs/concepts/reporting.md": ["build failed", "deployment failed", "build log", "pipeline failed"],
@@ -45,10 +46,21 @@ SEARCHES = {
     "docs/how-to/leave.md": ["leave"],
     "docs/how-to/people.md": ["permission denied", "403", "login"],
     "docs/how-to/remove.md": ["remove everything", "uninstall", "delete environment"],
-    "docs/how-to/rights.md": ["rights", "rights to deploy", "permissions", "permissions to deploy", "role_arn",
-                               "least privilege"],
-    "docs/how-to/second-environment.md": ["second environment", "another account", "deploy to another account", "promote",
-                                         "production"],
+    "docs/how-to/rights.md": [
+        "rights",
+        "rights to deploy",
+        "permissions",
+        "permissions to deploy",
+        "role_arn",
+        "least privilege",
+    ],
+    "docs/how-to/second-environment.md": [
+        "second environment",
+        "another account",
+        "deploy to another account",
+        "promote",
+        "production",
+    ],
     "docs/how-to/tags.md": ["tags", "tag", "aws:TagKeys"],
     "docs/how-to/undo-a-deployment.md": ["undo", "revert", "roll back", "rollback", "bad release", "history"],
     "docs/how-to/vpc.md": ["proxy"],
@@ -75,11 +87,17 @@ def links(page: Path) -> Iterator[Path]:
 
 def files() -> set[Path]:
     """The pages, and everything that they link to, directly or through other pages."""
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "docs", ":!docs/schemas"], cwd=ROOT,
-                            check=True, text=True, stdout=subprocess.PIPE).stdout.splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "docs", ":!docs/schemas"],
+        cwd=ROOT,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    ).stdout.splitlines()
     found: set[Path] = set()
-    unread = {ROOT / name for name in ("README.md", *listed, *_PAGES_BESIDE_THE_README)
-              if (ROOT / name).exists()}
+    unread = {
+        ROOT / name for name in ("README.md", *listed, *_PAGES_BESIDE_THE_README) if (ROOT / name).exists()
+    }
     while unread:
         found |= unread
         unread = {target for page in unread if page.suffix == ".md" for target in links(page)} - found
@@ -145,13 +163,15 @@ def navigation() -> list[dict[str, Any]]:
 
 
 def folder(index: str) -> list[Any]:
-    """The index of a folder, and the pages of its table with their names there, which need no word of the folder's."""
+    """The index of a folder, and the pages of its table with their names there, which need no word of the
+    folder's."""
     rows = _ROW.findall((ROOT / index).read_text())
     return [index, *({title: f"{index.removesuffix('README.md')}{page}"} for title, page in rows)]
 
 
 def header() -> dict[str, str]:
-    """The name with version and status, which every page shows at its top, and the repository if the owner has set it."""
+    """The name with version and status, which every page shows at its top, and the repository if the owner
+    has set it."""
     cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
     package = cargo["package"] | cargo["workspace"]["package"]
     status = re.findall(r"\*\*Status: (\w+)\.", (ROOT / "README.md").read_text())[0]
@@ -160,12 +180,16 @@ def header() -> dict[str, str]:
 
 
 def correct_search(site: Path) -> None:
-    """lunr names a state of its index by letters and numbers in one text. So words with digits may get the states of others,
-    and each search that meets them finds nothing: https://github.com/olivernn/lunr.js/issues/503. This separates them."""
+    """lunr names a state of its index by letters and numbers in one text. So words with digits may get the
+    states of others, and each search that meets them finds nothing:
+    https://github.com/olivernn/lunr.js/issues/503. This separates them."""
     (worker,) = (site / "assets/javascripts/workers").glob("search.*.min.js")
     text = worker.read_text()
     if text.count(_STATE) != 1:
-        raise SystemExit(f"correcting the site's search: {worker.name} has {_STATE} {text.count(_STATE)} times, expected once")
+        raise SystemExit(
+            f"correcting the site's search: {worker.name} has {_STATE} {text.count(_STATE)} times, expected"
+            " once"
+        )
     worker.write_text(text.replace(_STATE, f'{_STATE}+";"'))
 
 
@@ -173,22 +197,33 @@ def searches() -> dict[str, str]:
     """Each search with the page that it must find first."""
     asked = {query: page for page, queries in SEARCHES.items() for query in queries}
     pages = [page for folder in ("tutorial", "how-to") for page in (ROOT / "docs" / folder).glob("*.md")]
-    titles = {page.read_text().splitlines()[0].removeprefix("# "): str(page.relative_to(ROOT)) for page in pages}
-    return {query: page.replace("README.md", "index.md").removesuffix(".md") + ".html" for query, page in (titles | asked).items()}
+    titles = {
+        page.read_text().splitlines()[0].removeprefix("# "): str(page.relative_to(ROOT)) for page in pages
+    }
+    return {
+        query: page.replace("README.md", "index.md").removesuffix(".md") + ".html"
+        for query, page in (titles | asked).items()
+    }
 
 
 def search_failures(site: Path) -> list[str]:
     """Queries the site's own search. Pages about the project, such as decisions, come after all others."""
     expected = searches()
-    asked = subprocess.run(["node", ROOT / "tools/docs/site_search.mjs", site, json.dumps(list(expected))], check=True,
-                           stdout=subprocess.PIPE).stdout
+    asked = subprocess.run(
+        ["node", ROOT / "tools/docs/site_search.mjs", site, json.dumps(list(expected))],
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout
     failures = []
     for query, pages in json.loads(asked).items():
         if pages[:1] != [expected[query]]:
-            failures.append(f"the search for \"{query}\" finds first {pages[:3]}, expected {expected[query]}")
+            failures.append(f'the search for "{query}" finds first {pages[:3]}, expected {expected[query]}')
         is_of_project = [page.startswith(_PROJECT) for page in pages]
         if is_of_project[:5] != sorted(is_of_project)[:5]:
-            failures.append(f"the search for \"{query}\" finds a page of {_PROJECT} among the first five, before another one")
+            failures.append(
+                f'the search for "{query}" finds a page of {_PROJECT} among the first five, before'
+                " another one"
+            )
     return failures
 
 
@@ -199,9 +234,17 @@ def main() -> int:
         from mkdocs.commands.build import build
         from mkdocs.config import load_config
         from mkdocs.exceptions import Abort
+
         try:
-            build(load_config(str(ROOT / "tools/docs/mkdocs.yml"), docs_dir=folder, site_dir=str(SITE), nav=navigation(),
-                              **header()))
+            build(
+                load_config(
+                    str(ROOT / "tools/docs/mkdocs.yml"),
+                    docs_dir=folder,
+                    site_dir=str(SITE),
+                    nav=navigation(),
+                    **header(),
+                )
+            )
         except Abort as error:
             print(error, file=sys.stderr)
             return 1

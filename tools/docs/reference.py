@@ -1,5 +1,5 @@
-"""Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the Makefile,
-docs/project/assumptions.md, the table of events/README.md, and the pictures.
+"""Writes the pages of docs/reference/ that are generated from the code, the schemas, the templates and the
+Makefile, docs/project/assumptions.md, the table of events/README.md, and the pictures.
 
 `python -m tools.docs.reference` lists the pages that differ from their source. With `--write` it writes them.
 """
@@ -21,7 +21,9 @@ from tools.docs import pictures, reference_operations, reference_properties
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
 # The generated part of a page.
-_PART = re.compile(r"(<!-- \w+: begin\. Written by tools/docs/reference.py from \S+ -->).*(<!-- \w+: end -->)", re.DOTALL)
+_PART = re.compile(
+    r"(<!-- \w+: begin\. Written by tools/docs/reference.py from \S+ -->).*(<!-- \w+: end -->)", re.DOTALL
+)
 _GENERATED = "<!-- Written by tools/docs/reference.py. Change the source, and run it with --write. -->"
 
 
@@ -66,7 +68,11 @@ def limits_of(parameter: dict[str, Any]) -> str:
     """A sentence with what CloudFormation checks before it creates anything."""
     least, most = parameter.get("MinValue"), parameter.get("MaxValue")
     if "AllowedValues" in parameter:
-        return "Allowed: " + ", ".join(code(value) if value else "empty" for value in parameter["AllowedValues"]) + "."
+        return (
+            "Allowed: "
+            + ", ".join(code(value) if value else "empty" for value in parameter["AllowedValues"])
+            + "."
+        )
     if least is not None and most is not None:
         return f"Allowed: {least} to {most}."
     if "ConstraintDescription" in parameter:
@@ -85,9 +91,17 @@ def parameter_row(name: str, parameter: dict[str, Any]) -> list[str]:
 
 def outputs(content: dict[str, Any]) -> str:
     found = content["Outputs"]
-    names = {name: output["Export"]["Name"]["Fn::Sub"] for name, output in found.items() if "Export" in output}
-    rows = [[code(name), cell(output.get("Description", "")),
-             *([exported(names[name]) if name in names else ""] if names else [])] for name, output in found.items()]
+    names = {
+        name: output["Export"]["Name"]["Fn::Sub"] for name, output in found.items() if "Export" in output
+    }
+    rows = [
+        [
+            code(name),
+            cell(output.get("Description", "")),
+            *([exported(names[name]) if name in names else ""] if names else []),
+        ]
+        for name, output in found.items()
+    ]
     return table(["Output", "Description", *(["Export"] if names else [])], rows)
 
 
@@ -101,45 +115,94 @@ def parameters_of(template: Path) -> str:
     content = loaded(template)
     interface = content.get("Metadata", {}).get("AWS::CloudFormation::Interface", {})
     rest = content.get("Parameters", {})
-    groups = {group["Label"]["default"]: {name: rest.pop(name) for name in group["Parameters"]}
-              for group in interface.get("ParameterGroups", [])}
-    parts = [f"# Parameters of {template.relative_to(ROOT)}", _GENERATED, cell(content["Description"]),
-             "[What a parameter that you omit gets](README.md)"]
+    groups = {
+        group["Label"]["default"]: {name: rest.pop(name) for name in group["Parameters"]}
+        for group in interface.get("ParameterGroups", [])
+    }
+    parts = [
+        f"# Parameters of {template.relative_to(ROOT)}",
+        _GENERATED,
+        cell(content["Description"]),
+        "[What a parameter that you omit gets](README.md)",
+    ]
     for title, parameters in (groups | {"": rest}).items():
         rows = [parameter_row(name, parameter) for name, parameter in parameters.items()]
         # The contents list of a page shows its headings.
-        parts += [f"## {title}"] * bool(title) + [table(["Parameter", "Default", "Description"], rows)] * bool(rows)
+        parts += [f"## {title}"] * bool(title) + [
+            table(["Parameter", "Default", "Description"], rows)
+        ] * bool(rows)
     return "\n\n".join([*parts, *(["## Outputs", outputs(content)] if "Outputs" in content else [])]) + "\n"
 
 
-TEMPLATES = {template.stem: template for template in (ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml")))}
+TEMPLATES = {
+    template.stem: template
+    for template in (ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml")))
+}
 
 
 def parameters_index() -> str:
-    rows = [[f"[{template.relative_to(ROOT)}]({name}.md)", cell(loaded(template)["Description"].removeprefix("cfn-gitops: "))]
-            for name, template in TEMPLATES.items()]
-    return "\n\n".join([
-        "# Parameters and outputs of the templates", _GENERATED,
-        "With `sam deploy`, `make deploy` and `aws cloudformation deploy`, an update keeps the value of each parameter that you do\n"
-        "not name. A new stack has the default. Where the default is *empty*, the words after the colon say what that means.",
-        table(["Template", "Description"], rows)]) + "\n"
+    rows = [
+        [
+            f"[{template.relative_to(ROOT)}]({name}.md)",
+            cell(loaded(template)["Description"].removeprefix("cfn-gitops: ")),
+        ]
+        for name, template in TEMPLATES.items()
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# Parameters and outputs of the templates",
+                _GENERATED,
+                (
+                    "With `sam deploy`, `make deploy` and `aws cloudformation deploy`, an update keeps the"
+                    " value of each parameter that you do\nnot name. A new stack has the default. Where the"
+                    " default is *empty*, the words after the colon say what that means."
+                ),
+                table(["Template", "Description"], rows),
+            ]
+        )
+        + "\n"
+    )
 
 
 def subcommands() -> list[str]:
-    """The list of the subcommands of `cfn-gitops`, and for each what it does, its own arguments, and its examples."""
+    """The list of the subcommands of `cfn-gitops`, and for each what it does, its own arguments, and its
+    examples."""
     [choices] = [action.choices for action in main.parser()._actions if action.choices]
-    firsts = [[f"[{name}](#{name})", cell((command.description or "").split("\n\n")[0])] for name, command in choices.items()]
+    firsts = [
+        [f"[{name}](#{name})", cell((command.description or "").split("\n\n")[0])]
+        for name, command in choices.items()
+    ]
     sections = [table(["Subcommand", "What it does"], firsts)]
     for name, command in choices.items():
-        own = [action for group in command._action_groups if group.title in OWN_ARGUMENTS for action in group._group_actions
-               if action.dest != "help"]
-        rows = [[code(", ".join(action.option_strings) or str(action.metavar or action.dest)), cell(action.help or "")] for action in own]
+        own = [
+            action
+            for group in command._action_groups
+            if group.title in OWN_ARGUMENTS
+            for action in group._group_actions
+            if action.dest != "help"
+        ]
+        rows = [
+            [
+                code(", ".join(action.option_strings) or str(action.metavar or action.dest)),
+                cell(action.help or ""),
+            ]
+            for action in own
+        ]
         module = importlib.import_module(f"cli.commands.{name}")
         examples = "\n".join(re.sub("^cfn-gitops", "./cfn-gitops", example) for example in module.EXAMPLES)
         keys = getattr(module, "KEYS", {})
-        sections += [f"### {name}", command.description, *([table(["Argument", "Meaning"], rows)] if rows else []),
-                     *([table(["Key", "The row"], [[code(key), cell(text)] for key, text in keys.items()])] if keys else []),
-                     f"```sh\n{examples}\n```"]
+        sections += [
+            f"### {name}",
+            command.description,
+            *([table(["Argument", "Meaning"], rows)] if rows else []),
+            *(
+                [table(["Key", "The row"], [[code(key), cell(text)] for key, text in keys.items()])]
+                if keys
+                else []
+            ),
+            f"```sh\n{examples}\n```",
+        ]
     return sections
 
 
@@ -150,35 +213,86 @@ OWN_ARGUMENTS = ("options", "optional arguments", "positional arguments")
 def commands() -> str:
     """The operator's command as its help describes it, and the targets as `make help` lists them."""
     found = re.findall(r"^([a-z -]+):.*?## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    rows = [[", ".join(code(f"make {name}") for name in names.split()), cell(text[0].upper() + text[1:])] for names, text in found]
-    [common] = [group for action in main.parser()._actions if action.choices
-                for group in action.choices["doctor"]._action_groups if group.title == "environment"]
-    options = [[code(", ".join(action.option_strings) + (f" {action.metavar}" if action.metavar else "")), cell(action.help)]
-               for action in common._group_actions]
-    return "\n\n".join([
-        "# Commands", _GENERATED,
-        "## cfn-gitops",
-        "The file `cfn-gitops` of the release folder checks, shows and changes environments. It needs Python 3.9 or newer, and\n"
-        "nothing else: it contains boto3. Run it in the folder of your `samconfig.toml`. In a folder without that file, name\n"
-        "`--env` with the EnvID, and `--region`.",
-        "It first prints account, region and environment. Before it changes anything, it lists the changes, and asks for a word\n"
-        "that the prompt names: the command, `yes`, or the stack's name. `--yes` answers. After Ctrl-C, SIGTERM or SIGHUP,\n"
-        "CloudFormation finishes its operations, and a second run continues with the rest.",
-        table(["Exit status", "Meaning"], [
-            ["0", "Nothing is wrong, or the change is done"],
-            ["1", "A finding, a failure or a refused prompt, even if something else was not read"],
-            ["2", "Wrong use: an argument, a name that no list has, or a file of yours that is missing or not readable"],
-            ["3", "AWS, the network or your login did not let it look at something, or a setting of yours in a form that it does not "
-             "read. It has not changed that, and nothing is found or failed"],
-            ["130", "An interrupt"]]),
-        table(["Option of each subcommand", "Meaning"], options),
-        "Control characters and line breaks in the texts of others, such as CloudFormation's reasons, are shown as escapes:\n"
-        "`\\x1b`, `\\n`. Each start unpacks the file into a folder of its own below `TMPDIR`, and deletes it at the end.",
-        *subcommands(),
-        "## make",
-        "Run these in a clone. `make doctor ENV=prd` is `./cfn-gitops doctor --env prd`. [Contributing](../../CONTRIBUTING.md) lists\n"
-        "what they need and how long the checks take.",
-        table(["Command", "What it does"], rows)]) + "\n"
+    rows = [
+        [", ".join(code(f"make {name}") for name in names.split()), cell(text[0].upper() + text[1:])]
+        for names, text in found
+    ]
+    [common] = [
+        group
+        for action in main.parser()._actions
+        if action.choices
+        for group in action.choices["doctor"]._action_groups
+        if group.title == "environment"
+    ]
+    options = [
+        [
+            code(", ".join(action.option_strings) + (f" {action.metavar}" if action.metavar else "")),
+            cell(action.help),
+        ]
+        for action in common._group_actions
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# Commands",
+                _GENERATED,
+                "## cfn-gitops",
+                (
+                    "The file `cfn-gitops` of the release folder checks, shows and changes environments. It"
+                    " needs Python 3.9 or newer, and\nnothing else: it contains boto3. Run it in the folder"
+                    " of your `samconfig.toml`. In a folder without that file, name\n`--env` with the EnvID,"
+                    " and `--region`."
+                ),
+                (
+                    "It first prints account, region and environment. Before it changes anything, it lists"
+                    " the changes, and asks for a word\nthat the prompt names: the command, `yes`, or the"
+                    " stack's name. `--yes` answers. After Ctrl-C, SIGTERM or SIGHUP,\nCloudFormation"
+                    " finishes its operations, and a second run continues with the rest."
+                ),
+                table(
+                    ["Exit status", "Meaning"],
+                    [
+                        ["0", "Nothing is wrong, or the change is done"],
+                        [
+                            "1",
+                            "A finding, a failure or a refused prompt, even if something else was not read",
+                        ],
+                        [
+                            "2",
+                            (
+                                "Wrong use: an argument, a name that no list has, or a file of yours that is"
+                                " missing or not readable"
+                            ),
+                        ],
+                        [
+                            "3",
+                            (
+                                "AWS, the network or your login did not let it look at something, or a"
+                                " setting of yours in a form that it does not read. It has not changed that,"
+                                " and nothing is found or failed"
+                            ),
+                        ],
+                        ["130", "An interrupt"],
+                    ],
+                ),
+                table(["Option of each subcommand", "Meaning"], options),
+                (
+                    "Control characters and line breaks in the texts of others, such as CloudFormation's"
+                    " reasons, are shown as escapes:\n`\\x1b`, `\\n`. Each start unpacks the file into a"
+                    " folder of its own below `TMPDIR`, and deletes it at the end."
+                ),
+                *subcommands(),
+                "## make",
+                (
+                    "Run these in a clone. `make doctor ENV=prd` is `./cfn-gitops doctor --env prd`."
+                    " [Contributing](../../CONTRIBUTING.md) lists\nwhat they need and how long the checks"
+                    " take."
+                ),
+                table(["Command", "What it does"], rows),
+            ]
+        )
+        + "\n"
+    )
 
 
 def with_part(page: Path, part: str) -> str:
@@ -192,51 +306,96 @@ def resource(page: str, schema: str) -> str:
 
 def events() -> str:
     """The examples of events, each with its result in the tests."""
-    rows = [row for row in json.loads((ROOT / "tests/event_fuzz/variants.json").read_text()) if "situation" in row]
+    rows = [
+        row for row in json.loads((ROOT / "tests/event_fuzz/variants.json").read_text()) if "situation" in row
+    ]
     ends = {"SUCCESS": "SUCCESS", "nothing": "no response to CloudFormation"}
     shown: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         end = "; ".join(filter(None, (ends[row["result"]], row.get("then"))))
         shown.setdefault((row["situation"], end), []).append(code(f"{row['event']}.json"))
-    return with_part(ROOT / "events/README.md", table(["File", "Situation", "Expected"], [
-        [", ".join(files), situation, end] for (situation, end), files in shown.items()]))
+    return with_part(
+        ROOT / "events/README.md",
+        table(
+            ["File", "Situation", "Expected"],
+            [[", ".join(files), situation, end] for (situation, end), files in shown.items()],
+        ),
+    )
 
 
 def metrics() -> str:
     alarms = reference_operations.alarms_of(loaded(ROOT / "template.yaml"))
-    return "\n\n".join([
-        "# Metrics and alarms", _GENERATED,
-        "The health check logs these metrics in the namespace `CfnGitOps`, with the dimension `EnvID` alone, which the "
-        "alarms\nuse. With the second dimension, they exist only for a project, token, user, pipeline or stack that has a "
-        "*wrong* value:\nsee [Metrics of one project](../runbook/watching.md#metrics-of-one-project). "
-        "[Health check and alarms](../runbook/watching.md)\nexplains what to do about each alarm. "
-        "[metrics.json](../metrics.json) has the metrics as data.",
-        "## Metrics", table(["Metric", "Second dimension", "Unit", "Meaning", "Wrong", "Alarm"], [
-            [*row[:3], cell(row[3]), *row[4:]] for row in reference_operations.metric_rows(alarms)]),
-        "## Alarms", "A period of `HealthCheckMinutes` is as long as that parameter of `template.yaml`. `AlarmTopicArn` "
-        "is notified when an\nalarm is raised, and when it ends.",
-        table(["Alarm", "Raised when", "Description"], [
-            [row[0], cell(row[1]), cell(row[2])] for row in reference_operations.alarm_rows(alarms)])]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                "# Metrics and alarms",
+                _GENERATED,
+                (
+                    "The health check logs these metrics in the namespace `CfnGitOps`, with the dimension"
+                    " `EnvID` alone, which the alarms\nuse. With the second dimension, they exist only for a"
+                    " project, token, user, pipeline or stack that has a *wrong* value:\nsee [Metrics of one"
+                    " project](../runbook/watching.md#metrics-of-one-project). [Health check and"
+                    " alarms](../runbook/watching.md)\nexplains what to do about each alarm."
+                    " [metrics.json](../metrics.json) has the metrics as data."
+                ),
+                "## Metrics",
+                table(
+                    ["Metric", "Second dimension", "Unit", "Meaning", "Wrong", "Alarm"],
+                    [[*row[:3], cell(row[3]), *row[4:]] for row in reference_operations.metric_rows(alarms)],
+                ),
+                "## Alarms",
+                (
+                    "A period of `HealthCheckMinutes` is as long as that parameter of `template.yaml`."
+                    " `AlarmTopicArn` is notified when an\nalarm is raised, and when it ends."
+                ),
+                table(
+                    ["Alarm", "Raised when", "Description"],
+                    [[row[0], cell(row[1]), cell(row[2])] for row in reference_operations.alarm_rows(alarms)],
+                ),
+            ]
+        )
+        + "\n"
+    )
 
 
 def log_fields() -> str:
     head = ["Field", "Meaning"]
     of_each_line, of_invocation, others = reference_operations.log_field_rows()
-    return "\n\n".join([
-        "# Log fields", _GENERATED,
-        "The function logs JSON lines. [Logs](../runbook/logs.md) shows a line and queries for CloudWatch Logs Insights.",
-        "## Fields of every line", table(head, of_each_line),
-        "## Fields of an invocation", "Every line of an invocation has those of these fields that its event has. Lines of "
-        "libraries and of a start that\nfails have none of them.", table(head, of_invocation),
-        "## Fields of single messages", table(head, others)]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                "# Log fields",
+                _GENERATED,
+                (
+                    "The function logs JSON lines. [Logs](../runbook/logs.md) shows a line and queries for"
+                    " CloudWatch Logs Insights."
+                ),
+                "## Fields of every line",
+                table(head, of_each_line),
+                "## Fields of an invocation",
+                (
+                    "Every line of an invocation has those of these fields that its event has. Lines of "
+                    "libraries and of a start that\nfails have none of them."
+                ),
+                table(head, of_invocation),
+                "## Fields of single messages",
+                table(head, others),
+            ]
+        )
+        + "\n"
+    )
 
 
 # The cases of each harm in docs/project/assumptions.yaml.
 _HARMS = {
     "a push is lost": "A push has no effect, or only that of the next health check.",
-    "a secret leaks": "A person or a build can do more than they may, deploys without an approval, or finds a login that "
-                      "should not exist\nany more.",
-    "a user is blocked": "A request, a build, a deployment or an approval fails, waits too long, or has to be repeated.",
+    "a secret leaks": (
+        "A person or a build can do more than they may, deploys without an approval, or finds a login that "
+        "should not exist\nany more."
+    ),
+    "a user is blocked": (
+        "A request, a build, a deployment or an approval fails, waits too long, or has to be repeated."
+    ),
     "a report is wrong": "A reason, a status, a note, an alarm or a page does not show what happened.",
     "nothing": "cfn-gitops does not depend on them.",
 }
@@ -244,20 +403,50 @@ _HARMS = {
 
 def assumptions() -> str:
     harms = yaml.safe_load((ROOT / "docs/project/assumptions.yaml").read_text())
-    sections = [part for harm, means in _HARMS.items() for part in (f"## If it is wrong: {harm}", means, table(
-        ["Name", "Assumption", "If it is wrong", "How to see it"],
-        [[f'<a name="{name}"></a>`{name}`', row["claim"], row["if wrong"], row.get("by hand", "`make try`")]
-         for name, row in harms[harm].items()]))]
-    return "\n\n".join([
-        "# Assumptions about AWS and GitLab", _GENERATED,
-        "cfn-gitops has never run in a real AWS account or against a real GitLab server. All tests use a local AWS and a "
-        "local\nGitLab, whose rules follow the services' documentation, source code and recorded responses. This page lists "
-        "every\nassumption that these sources do not settle. Each one has a name, so that a report, a test or a comment can "
-        "refer to it.\nThe tables are in the order of the harm that an assumption does if it is wrong. The rows of a table are in "
-        "the order in\nwhich a first user meets them.",
-        "[`make try`](../how-to/try.md) performs an acceptance run in your account. Its report names each assumption as "
-        "held, not\nheld or not seen. With `SCENARIOS=all` it observes each one that has `make try` in the last column.",
-        *sections]) + "\n"
+    sections = [
+        part
+        for harm, means in _HARMS.items()
+        for part in (
+            f"## If it is wrong: {harm}",
+            means,
+            table(
+                ["Name", "Assumption", "If it is wrong", "How to see it"],
+                [
+                    [
+                        f'<a name="{name}"></a>`{name}`',
+                        row["claim"],
+                        row["if wrong"],
+                        row.get("by hand", "`make try`"),
+                    ]
+                    for name, row in harms[harm].items()
+                ],
+            ),
+        )
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# Assumptions about AWS and GitLab",
+                _GENERATED,
+                (
+                    "cfn-gitops has never run in a real AWS account or against a real GitLab server. All"
+                    " tests use a local AWS and a local\nGitLab, whose rules follow the services'"
+                    " documentation, source code and recorded responses. This page lists every\nassumption"
+                    " that these sources do not settle. Each one has a name, so that a report, a test or a"
+                    " comment can refer to it.\nThe tables are in the order of the harm that an assumption"
+                    " does if it is wrong. The rows of a table are in the order in\nwhich a first user meets"
+                    " them."
+                ),
+                (
+                    "[`make try`](../how-to/try.md) performs an acceptance run in your account. Its report"
+                    " names each assumption as held, not\nheld or not seen. With `SCENARIOS=all` it observes"
+                    " each one that has `make try` in the last column."
+                ),
+                *sections,
+            ]
+        )
+        + "\n"
+    )
 
 
 PAGES = {
@@ -265,7 +454,10 @@ PAGES = {
     "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
     "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
     "parameters/README.md": parameters_index,
-    **{f"parameters/{name}.md": functools.partial(parameters_of, template) for name, template in TEMPLATES.items()},
+    **{
+        f"parameters/{name}.md": functools.partial(parameters_of, template)
+        for name, template in TEMPLATES.items()
+    },
     "commands.md": commands,
     "metrics.md": metrics,
     "log-fields.md": log_fields,
@@ -275,13 +467,19 @@ PAGES = {
 
 
 def write_pages(write: bool) -> int:
-    differing = {name: content for name, page in PAGES.items()
-                 if (content := page()) != ((REFERENCE / name).read_text() if (REFERENCE / name).exists() else "")}
+    differing = {
+        name: content
+        for name, page in PAGES.items()
+        if (content := page()) != ((REFERENCE / name).read_text() if (REFERENCE / name).exists() else "")
+    }
     for name, content in differing.items():
         if write:
             (REFERENCE / name).parent.mkdir(exist_ok=True)
             (REFERENCE / name).write_text(content)
-        print(f"{(REFERENCE / name).resolve().relative_to(ROOT)} {'is written' if write else 'differs from its source: run with --write'}")
+        print(
+            f"{(REFERENCE / name).resolve().relative_to(ROOT)}"
+            f" {'is written' if write else 'differs from its source: run with --write'}"
+        )
     return 1 if differing and not write else 0
 
 

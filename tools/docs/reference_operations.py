@@ -1,7 +1,7 @@
 """The pages of docs/reference/ for operators: metrics and alarms, and log fields.
 
-Metrics come from docs/metrics.json, alarms from template.yaml, and fields from the calls of `tracing` in the function's
-source.
+Metrics come from docs/metrics.json, alarms from template.yaml, and fields from the calls of `tracing` in the
+function's source.
 """
 
 import json
@@ -40,10 +40,15 @@ def logging_calls(source: str) -> Iterator[LoggingCall]:
         logged = arguments(source, call.end())
         if not call[1]:
             logged[0] = "error"
-        yield LoggingCall(call[2], [
-            re.split(r"\s*=", argument.lstrip("%?"))[0] for argument in logged
-            # The text is the message.
-            if argument and not argument.startswith(('"', "parent:"))])
+        yield LoggingCall(
+            call[2],
+            [
+                re.split(r"\s*=", argument.lstrip("%?"))[0]
+                for argument in logged
+                # The text is the message.
+                if argument and not argument.startswith(('"', "parent:"))
+            ],
+        )
 
 
 def arguments(source: str, start: int) -> list[str]:
@@ -65,8 +70,8 @@ def arguments(source: str, start: int) -> list[str]:
 
 
 def fields_in_source() -> tuple[list[str], list[str], list[LoggingCall]]:
-    """The fields that the JSON layer adds to each line, those of the invocation's span, and all other calls. The
-    layer's own fields of a reason are one of them."""
+    """The fields that the JSON layer adds to each line, those of the invocation's span, and all other calls.
+    The layer's own fields of a reason are one of them."""
     calls = [call for file in sources() for call in logging_calls(file.read_text())]
     layer = _JSON_LAYER.read_text()
     of_each_line = re.findall(r'(?<!set)\("(\w+)", ', layer)
@@ -82,38 +87,77 @@ def log_field_rows(file: Path = TEXTS) -> tuple[Rows, Rows, Rows]:
     logged = [*of_each_line, *of_invocation, *others]
     if differing := sorted(set(logged) ^ set(texts)):
         raise SystemExit(f"{file.name} and the logging calls differ in: {', '.join(differing)}")
-    each, invocation, rest = ([[f"`{name}`", " ".join(texts[name].split())] for name in names]
-                              for names in (of_each_line, of_invocation, others))
+    each, invocation, rest = (
+        [[f"`{name}`", " ".join(texts[name].split())] for name in names]
+        for names in (of_each_line, of_invocation, others)
+    )
     return each, invocation, rest
 
 
 def alarms_of(template: dict[str, Any]) -> list[dict[str, Any]]:
-    found = [resource["Properties"] for resource in template["Resources"].values()
-             if resource["Type"] == "AWS::CloudWatch::Alarm"]
-    return [{**alarm, "Name": alarm["AlarmName"]["Fn::Sub"].replace("${EnvID}", "<EnvID>")} for alarm in found]
+    found = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    return [
+        {**alarm, "Name": alarm["AlarmName"]["Fn::Sub"].replace("${EnvID}", "<EnvID>")} for alarm in found
+    ]
 
 
 def condition(alarm: dict[str, Any]) -> str:
     """Such as "its minimum is less than 1 in each of 2 periods of `HealthCheckMinutes`"."""
-    threshold = alarm["Threshold"] if isinstance(alarm["Threshold"], int) else f"`{alarm['Threshold']['Ref']}`"
+    threshold = (
+        alarm["Threshold"] if isinstance(alarm["Threshold"], int) else f"`{alarm['Threshold']['Ref']}`"
+    )
     most = alarm["EvaluationPeriods"]
     least = alarm.get("DatapointsToAlarm", most)
-    periods = "one period" if most == 1 else f"each of {most} periods" if least == most else f"{least} of {most} periods"
+    periods = (
+        "one period"
+        if most == 1
+        else f"each of {most} periods"
+        if least == most
+        else f"{least} of {most} periods"
+    )
     seconds = alarm["Period"]
-    length = "`HealthCheckMinutes`" if not isinstance(seconds, int) else "one day" if seconds == 86_400 else f"{seconds // 60} minutes"
-    return (f"its {alarm['Statistic'].lower()} is {_COMPARISONS[alarm['ComparisonOperator']]} {threshold}"
-            f" in {periods} of {length}")
+    length = (
+        "`HealthCheckMinutes`"
+        if not isinstance(seconds, int)
+        else "one day"
+        if seconds == 86_400
+        else f"{seconds // 60} minutes"
+    )
+    return (
+        f"its {alarm['Statistic'].lower()} is {_COMPARISONS[alarm['ComparisonOperator']]} {threshold}"
+        f" in {periods} of {length}"
+    )
 
 
 def metric_rows(alarms: list[dict[str, Any]]) -> Rows:
-    alarm_of = {alarm["MetricName"]: alarm["Name"].removeprefix("alarm-<EnvID>-cfn-gitops-") for alarm in alarms}
-    return [[f"`{metric['name']}`", f"`{metric['dimension']}`" if metric["dimension"] else "",
-             "" if metric["unit"] == "None" else metric["unit"], metric["meaning"],
-             "" if metric["wrong"] == "Never" else "".join(f"{side.lower()} {limit}" for side, limit in metric["wrong"].items()),
-             f"`{alarm_of[metric['name']]}`" if metric["name"] in alarm_of else ""]
-            for metric in json.loads((ROOT / "docs/metrics.json").read_text())["metrics"]]
+    alarm_of = {
+        alarm["MetricName"]: alarm["Name"].removeprefix("alarm-<EnvID>-cfn-gitops-") for alarm in alarms
+    }
+    return [
+        [
+            f"`{metric['name']}`",
+            f"`{metric['dimension']}`" if metric["dimension"] else "",
+            "" if metric["unit"] == "None" else metric["unit"],
+            metric["meaning"],
+            ""
+            if metric["wrong"] == "Never"
+            else "".join(f"{side.lower()} {limit}" for side, limit in metric["wrong"].items()),
+            f"`{alarm_of[metric['name']]}`" if metric["name"] in alarm_of else "",
+        ]
+        for metric in json.loads((ROOT / "docs/metrics.json").read_text())["metrics"]
+    ]
 
 
 def alarm_rows(alarms: list[dict[str, Any]]) -> Rows:
-    return [[f"`{alarm['Name']}`", f"`{alarm['Namespace']}` `{alarm['MetricName']}`: {condition(alarm)}",
-             " ".join(alarm["AlarmDescription"].split())] for alarm in alarms]
+    return [
+        [
+            f"`{alarm['Name']}`",
+            f"`{alarm['Namespace']}` `{alarm['MetricName']}`: {condition(alarm)}",
+            " ".join(alarm["AlarmDescription"].split()),
+        ]
+        for alarm in alarms
+    ]

@@ -28,7 +28,11 @@ class _Template:
             yield from self.used(node["Fn::If"][1:])
         elif isinstance(node, dict):
             text = str(node.get("Fn::Sub", ""))
-            yield from (name for name in [node.get("Ref"), *re.findall(r"\$\{(\w+)\}", text)] if name in self._parameters)
+            yield from (
+                name
+                for name in [node.get("Ref"), *re.findall(r"\$\{(\w+)\}", text)]
+                if name in self._parameters
+            )
             yield from self.used(list(node.values()))
         elif isinstance(node, list):
             for each in node:
@@ -56,7 +60,9 @@ class _Template:
         elif isinstance(node, dict) and not any(name == "Ref" or name.startswith("Fn::") for name in node):
             for name, value in node.items():
                 yield from self.leaves(value, f"{path}.{name}".lstrip("."))
-        elif isinstance(node, list) and any(isinstance(each, dict) and not set(each) & {"Ref", "Fn::GetAtt"} for each in node):
+        elif isinstance(node, list) and any(
+            isinstance(each, dict) and not set(each) & {"Ref", "Fn::GetAtt"} for each in node
+        ):
             for each in node:
                 yield from self.leaves(each, path)
         else:
@@ -65,8 +71,12 @@ class _Template:
 
 
 def _examples(kind: str) -> Iterator[tuple[str, Path]]:
-    """Each property in a complete example of a page, with the page. The pages of docs/reference/ are not looked at."""
-    pages = sorted({*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")} - {*(ROOT / "docs/reference").glob("*.md")})
+    """Each property in a complete example of a page, with the page. The pages of docs/reference/ are not
+    looked at."""
+    pages = sorted(
+        {*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")}
+        - {*(ROOT / "docs/reference").glob("*.md")}
+    )
     for page in pages:
         for _, block in re.findall(r"^( *)```yaml\n(.*?)^\1```", page.read_text(), re.DOTALL | re.MULTILINE):
             content = yaml_parse(textwrap.dedent(block)) if f"Type: {kind}" in block else {}
@@ -91,8 +101,14 @@ def where_set(kind: str) -> dict[str, str]:
     for name in reversed(_TEMPLATES):
         template = _Template(ROOT / name)
         for resource in template.resources:
-            for path, parameters in template.leaves(resource["Properties"]) if resource["Type"] == kind else ():
-                links = ", ".join(f"[`{each}`](parameters/{template.name}.md#{each.lower()})" for each in sorted(parameters))
+            for path, parameters in (
+                template.leaves(resource["Properties"]) if resource["Type"] == kind else ()
+            ):
+                links = ", ".join(
+                    f"[`{each}`](parameters/{template.name}.md#{each.lower()})" for each in sorted(parameters)
+                )
                 if links or path not in found:
-                    found[path] = f"*Parameter*: {links}" if links else "*Parameter*: none, the templates set it"
+                    found[path] = (
+                        f"*Parameter*: {links}" if links else "*Parameter*: none, the templates set it"
+                    )
     return found

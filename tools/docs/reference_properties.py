@@ -58,7 +58,11 @@ def type_of(schema: Schema) -> str:
     if schema.get("type") == ["object", "string"]:
         return "Map, or its JSON text"
     if "items" in schema:
-        return "List of `Key`, `Value`" if "properties" in schema["items"] else f"List of {type_of(schema['items'])}"
+        return (
+            "List of `Key`, `Value`"
+            if "properties" in schema["items"]
+            else f"List of {type_of(schema['items'])}"
+        )
     if any(isinstance(value, bool) for value in schema.get("enum", [])):
         return "Boolean"
     if "minimum" in schema or any(isinstance(value, int) for value in schema.get("enum", [])):
@@ -125,18 +129,27 @@ _BY_COPY = "*Parameter*: none, set it in a copy of `templates/project.yaml`"
 
 def section(path: str, schema: Schema, required: str, where: str) -> str:
     text, of_text = text_of(path, schema)
-    facts = {"Required": required, "Type": type_of(schema), "Default": default_of(schema, of_text),
-             "Update requires": of_text.get("Update", _UPDATE)}
+    facts = {
+        "Required": required,
+        "Type": type_of(schema),
+        "Default": default_of(schema, of_text),
+        "Update requires": of_text.get("Update", _UPDATE),
+    }
     if required != "No":
         del facts["Default"]
     limits = allowed(schema)
-    parts = [f"### `{path}`", text, *([f"Allowed: {limits}."] if limits else []),
-             " · ".join([*(f"*{name}*: {value}" for name, value in facts.items()), where])]
+    parts = [
+        f"### `{path}`",
+        text,
+        *([f"Allowed: {limits}."] if limits else []),
+        " · ".join([*(f"*{name}*: {value}" for name, value in facts.items()), where]),
+    ]
     return "\n\n".join(parts)
 
 
 def properties(file: str) -> str:
-    """The sections of all properties, in the order of their table with `Tags` last, and the rules between them."""
+    """The sections of all properties, in the order of their table with `Tags` last, and the rules between
+    them."""
     schema = schema_of(file)
     found = sorted(leaves(schema), key=lambda leaf: leaf[0] == "Tags")
     between = "\n".join(f"- {rule}." for rule in dict.fromkeys(rules(schema)))

@@ -1,7 +1,8 @@
-"""The scripts that Material for MkDocs loads from unpkg.com: the site contains them, so that it needs no internet.
+"""The scripts that Material for MkDocs loads from unpkg.com: the site contains them, so that it needs no
+internet.
 
-`python -m tools.docs.site_scripts <folder>` gets them with npm, which not every machine has. Without npm, the pictures of
-the site still load from unpkg.com, and its search in a folder does.
+`python -m tools.docs.site_scripts <folder>` gets them with npm, which not every machine has. Without npm, the
+pictures of the site still load from unpkg.com, and its search in a folder does.
 """
 
 import hashlib
@@ -23,19 +24,25 @@ class Script(NamedTuple):
 
 # Both packages have the MIT licence. Material 9.8 loads Mermaid 11.
 SCRIPTS = {
-    "mermaid": Script("mermaid@11.17.2", "dist/mermaid.min.js",
-                      "581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8"),
-    "iframe-worker": Script("iframe-worker@1.0.4", "shim/index.js",
-                            "e8e412dbcfea9b7e31b5ffa288d7b6035915e714c542f4176a0cdbe262fc9609"),
+    "mermaid": Script(
+        "mermaid@11.17.2",
+        "dist/mermaid.min.js",
+        "581ed7d74bd9048d0e3a91363927d72ef22942d7722546b27f7cc29e35390eb8",
+    ),
+    "iframe-worker": Script(
+        "iframe-worker@1.0.4",
+        "shim/index.js",
+        "e8e412dbcfea9b7e31b5ffa288d7b6035915e714c542f4176a0cdbe262fc9609",
+    ),
 }
 _IN_SITE = "assets/scripts"
-# A picture keeps its size, and scrolls if the page is narrower (docs/site.css). Otherwise its text shrinks with it. On a
-# phone, it goes from top to bottom, and fits.
+# A picture keeps its size, and scrolls if the page is narrower (docs/site.css). Otherwise its text shrinks
+# with it. On a phone, it goes from top to bottom, and fits.
 _KEEP_SIZE = """<script>
       { const { initialize, render } = mermaid, useMaxWidth = matchMedia("(max-width: 600px)").matches
         mermaid.initialize = config => initialize({ ...config, flowchart: { useMaxWidth, rankSpacing: 30, subGraphTitleMargin: { top: 6, bottom: 14 } } })
         mermaid.render = (id, text) => render(id, useMaxWidth ? text.replace(/^(flowchart|graph) LR/m, "$1 TB") : text) }
-      </script>"""
+      </script>"""  # noqa: E501
 _SHIM = "https://unpkg.com/iframe-worker/shim"
 # Material's own script, with the path from the page to the folder of the site.
 _BUNDLE = re.compile(r'<script src="([^"]*)assets/javascripts/bundle\.')
@@ -46,12 +53,19 @@ def install(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, script in SCRIPTS.items():
         with tempfile.TemporaryDirectory() as download:
-            subprocess.run(["npm", "pack", "--silent", script.package], cwd=download, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                ["npm", "pack", "--silent", script.package],
+                cwd=download,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
             (packed,) = Path(download).glob("*.tgz")
             with tarfile.open(packed) as archive:
                 content, licence = (_member(archive, path) for path in (script.path, "LICENSE"))
         if hashlib.sha256(content).hexdigest() != script.sha256:
-            raise SystemExit(f"getting {script.package}: {script.path} has another SHA-256 than tools/docs/site_scripts.py")
+            raise SystemExit(
+                f"getting {script.package}: {script.path} has another SHA-256 than tools/docs/site_scripts.py"
+            )
         (folder / f"{name}.js").write_bytes(content)
         (folder / f"{name}.LICENSE.txt").write_bytes(licence)
 

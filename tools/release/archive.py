@@ -1,8 +1,8 @@
 """Creates and signs the files of a public release: `make release SIGNING_KEY=~/.ssh/id_ed25519`.
 
-It packs dist/ into one archive and writes its provenance (SLSA v1) beside it. `ssh-keygen` signs both with the key, which
-may be in an agent or on a security key. docs/project/release.md has the steps before and after it. If the repository is
-not ready, it names each reason and does nothing.
+It packs dist/ into one archive and writes its provenance (SLSA v1) beside it. `ssh-keygen` signs both with
+the key, which may be in an agent or on a security key. docs/project/release.md has the steps before and after
+it. If the repository is not ready, it names each reason and does nothing.
 """
 
 import gzip
@@ -23,7 +23,8 @@ from tools.release import dist
 
 ROOT = Path(__file__).parents[2]
 DESTINATION = ROOT / "release"
-# No other signature of the key has this namespace, whose form ssh-keygen(1) recommends. `file` is for any file.
+# No other signature of the key has this namespace, whose form ssh-keygen(1) recommends. `file` is for any
+# file.
 NAMESPACE = "release@cfn-gitops"
 
 
@@ -32,7 +33,9 @@ def repository(root: Path = ROOT) -> str:
 
 
 def git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=root, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.strip()
 
 
 def problems(root: Path, version: str, key: str) -> list[str]:
@@ -40,7 +43,11 @@ def problems(root: Path, version: str, key: str) -> list[str]:
     found = []
     if "OWNER" in repository(root):
         found.append("Cargo.toml has no public address. Set `repository` of [workspace.package].")
-    if not re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", (root / "CHANGELOG.md").read_text(), re.MULTILINE):
+    if not re.search(
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$",
+        (root / "CHANGELOG.md").read_text(),
+        re.MULTILINE,
+    ):
         found.append(f"CHANGELOG.md has no section for {version}. Add `## [{version}] - <date>`.")
     if git(root, "status", "--porcelain"):
         found.append("The working tree has changes. Commit them.")
@@ -54,22 +61,32 @@ def problems(root: Path, version: str, key: str) -> list[str]:
 
 
 def is_signed(root: Path, tag: str, key: str) -> bool:
-    """Whether this key has signed the tag. Its public half is beside it, or is the file itself if an agent has the other."""
+    """Whether this key has signed the tag. Its public half is beside it, or is the file itself if an agent
+    has the other."""
     public = Path(key.removesuffix(".pub") + ".pub")
     if not public.is_file():
         return False
     with tempfile.NamedTemporaryFile("w", suffix="allowed_signers") as allowed:
         allowed.write(f"releases {public.read_text()}")
         allowed.flush()
-        return subprocess.run(["git", "-c", f"gpg.ssh.allowedSignersFile={allowed.name}", "verify-tag", tag], cwd=root,
-                              stderr=subprocess.DEVNULL, check=False).returncode == 0
+        return (
+            subprocess.run(
+                ["git", "-c", f"gpg.ssh.allowedSignersFile={allowed.name}", "verify-tag", tag],
+                cwd=root,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            ).returncode
+            == 0
+        )
 
 
 def archive(directory: Path, name: str) -> bytes:
     """The folder as `<name>/` in a tar.gz, without the time, place or user of the build."""
     packed = io.BytesIO()
-    with (gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as compressed,
-          tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as tar):
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", filename="", mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
         for path in dist.files(directory):
             entry = tarfile.TarInfo(f"{name}/{path.relative_to(directory)}")
             content = path.read_bytes()
@@ -89,7 +106,9 @@ def provenance(packed: str, digest: str, tag: str, commit: str, source: str) -> 
             "buildDefinition": {
                 "buildType": page,
                 "externalParameters": {"command": "make release", "ref": f"refs/tags/{tag}"},
-                "resolvedDependencies": [{"uri": f"git+{source}@refs/tags/{tag}", "digest": {"gitCommit": commit}}],
+                "resolvedDependencies": [
+                    {"uri": f"git+{source}@refs/tags/{tag}", "digest": {"gitCommit": commit}}
+                ],
             },
             "runDetails": {"builder": {"id": page}},
         },
@@ -108,8 +127,19 @@ def write(directory: Path, destination: Path, key: str, root: Path = ROOT) -> li
     destination.mkdir()
     content = archive(directory, name)
     packed.write_bytes(content)
-    statement.write_text(json.dumps(provenance(packed.name, hashlib.sha256(content).hexdigest(), tag,
-                                               git(root, "rev-parse", "HEAD"), repository(root)), indent=2) + "\n")
+    statement.write_text(
+        json.dumps(
+            provenance(
+                packed.name,
+                hashlib.sha256(content).hexdigest(),
+                tag,
+                git(root, "rev-parse", "HEAD"),
+                repository(root),
+            ),
+            indent=2,
+        )
+        + "\n"
+    )
     sign(key, [packed, statement])
     return dist.files(destination)
 
@@ -122,7 +152,11 @@ def main() -> int:
     if status := dist.main():
         return status
     shutil.rmtree(DESTINATION, ignore_errors=True)
-    print(f"\n{DESTINATION.name}/ holds:", *(path.name for path in write(dist.DIST, DESTINATION, key)), sep="\n  ")
+    print(
+        f"\n{DESTINATION.name}/ holds:",
+        *(path.name for path in write(dist.DIST, DESTINATION, key)),
+        sep="\n  ",
+    )
     return 0
 
 

@@ -2,8 +2,8 @@
 
     python -m tools.release.check_bootstrap target/lambda/cfn-gitops/bootstrap
 
-A binary that was linked against a newer glibc than Lambda's does not start there. The only sign is an error in the log
-of the first invocation. The file's ELF headers contain the version, so this script reads them.
+A binary that was linked against a newer glibc than Lambda's does not start there. The only sign is an error
+in the log of the first invocation. The file's ELF headers contain the version, so this script reads them.
 """
 
 import sys
@@ -18,16 +18,34 @@ MACHINE, LOADER = "EM_X86_64", "/lib64/ld-linux-x86-64.so.2"
 NEWEST_GLIBC = (2, 34)
 # The minimal image's libraries that belong to glibc (most are stubs since 2.34), and libgcc_s.
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html
-PRESENT = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2",
-           "libgcc_s.so.1", "ld-linux-x86-64.so.2"}
+PRESENT = {
+    "libc.so.6",
+    "libm.so.6",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "librt.so.1",
+    "libutil.so.1",
+    "libresolv.so.2",
+    "libgcc_s.so.1",
+    "ld-linux-x86-64.so.2",
+}
 # Lambda's limit for an uploaded package. The function's is far below, so a package near it is a mistake.
 LARGEST_ZIPPED = 10_000_000
 
 
 def glibc_versions(elf: ELFFile) -> list[tuple[int, ...]]:
-    needed = [symbol.name for section in elf.iter_sections() if isinstance(section, GNUVerNeedSection)
-              for _, symbols in section.iter_versions() for symbol in symbols]
-    return [tuple(map(int, name.removeprefix("GLIBC_").split("."))) for name in needed if name.startswith("GLIBC_2")]
+    needed = [
+        symbol.name
+        for section in elf.iter_sections()
+        if isinstance(section, GNUVerNeedSection)
+        for _, symbols in section.iter_versions()
+        for symbol in symbols
+    ]
+    return [
+        tuple(map(int, name.removeprefix("GLIBC_").split(".")))
+        for name in needed
+        if name.startswith("GLIBC_2")
+    ]
 
 
 def check(path: Path) -> list[str]:
@@ -52,9 +70,11 @@ def check(path: Path) -> list[str]:
     zipped = len(zlib.compress(content, 6))
     if zipped > LARGEST_ZIPPED:
         faults.append(f"zipped it has {zipped} bytes, more than {LARGEST_ZIPPED}")
-    print(f"{path}: {machine}, {len(content) / 1e6:.1f} MB, zipped {zipped / 1e6:.1f} MB, "
-          f"needs glibc {dotted(newest) if newest else '-'} (at most {dotted(NEWEST_GLIBC)}), "
-          f"libraries: {' '.join(libraries) or 'none'}")
+    print(
+        f"{path}: {machine}, {len(content) / 1e6:.1f} MB, zipped {zipped / 1e6:.1f} MB, "
+        f"needs glibc {dotted(newest) if newest else '-'} (at most {dotted(NEWEST_GLIBC)}), "
+        f"libraries: {' '.join(libraries) or 'none'}"
+    )
     return faults
 
 

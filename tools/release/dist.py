@@ -1,10 +1,11 @@
 """Creates the release files in dist/: `make dist`.
 
-A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam package` and
+A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam
+package` and
 `sam publish`, and an SBOM. In addition the other templates, the schemas, the operator's command, the licences
-and samconfig.toml. Also the documentation as Markdown and as a site, the examples, the parameters of a quick-create
-link, and SHA256SUMS of all files. Templates are packed without comments. The same source and toolchain give the same
-bytes.
+and samconfig.toml. Also the documentation as Markdown and as a site, the examples, the parameters of a
+quick-create link, and SHA256SUMS of all files. Templates are packed without comments. The same source and
+toolchain give the same bytes.
 """
 
 import hashlib
@@ -58,12 +59,18 @@ def packaged(template: str) -> str:
     replaced = [
         # Of both functions.
         (2, "      CodeUri: target/lambda/cfn-gitops/\n", f"      CodeUri: {zip_name()}\n"),
-        (1, f"    SemanticVersion: {version()}\n",
-         f"    SemanticVersion: {version()}\n    LicenseUrl: LICENSE\n    ReadmeUrl: README.md\n"),
+        (
+            1,
+            f"    SemanticVersion: {version()}\n",
+            f"    SemanticVersion: {version()}\n    LicenseUrl: LICENSE\n    ReadmeUrl: README.md\n",
+        ),
     ]
     for times, before, after in replaced:
         if template.count(before) != times:
-            sys.exit(f"template.yaml should have this {times} times, and has it {template.count(before)} times:\n{before}")
+            sys.exit(
+                f"template.yaml should have this {times} times, and has it {template.count(before)}"
+                f" times:\n{before}"
+            )
         template = template.replace(before, after)
     return template
 
@@ -77,21 +84,29 @@ def write_package(bootstrap: Path, directory: Path) -> None:
 
 
 def write_templates(directory: Path) -> None:
-    """The templates that need no code. Each is small enough for a request, so `aws` needs no bucket for it."""
+    """The templates that need no code. Each is small enough for a request, so `aws` needs no bucket for
+    it."""
     (directory / "templates").mkdir()
     for path in sorted((ROOT / "templates").glob("*.yaml")):
         name = f"templates/{path.name}"
         content = strip_template.stripped(path.read_text(), name)
         if len(content.encode()) > strip_template.INLINE_LIMIT:
-            sys.exit(f"{name} has {len(content.encode())} bytes. CloudFormation accepts {strip_template.INLINE_LIMIT} in a "
-                     "request")
+            sys.exit(
+                f"{name} has {len(content.encode())} bytes. CloudFormation accepts"
+                f" {strip_template.INLINE_LIMIT} in a request"
+            )
         (directory / name).write_text(content)
 
 
 def write_site(directory: Path) -> None:
-    """The documentation as a static site. MkDocs writes this time into the site, instead of the time of the build."""
-    subprocess.run([_DOCS_PYTHON, "-m", "tools.docs.build_site"], cwd=ROOT, check=True,
-                   env=os.environ | {"SOURCE_DATE_EPOCH": str(_LONG_AGO_SECONDS)})
+    """The documentation as a static site. MkDocs writes this time into the site, instead of the time of the
+    build."""
+    subprocess.run(
+        [_DOCS_PYTHON, "-m", "tools.docs.build_site"],
+        cwd=ROOT,
+        check=True,
+        env=os.environ | {"SOURCE_DATE_EPOCH": str(_LONG_AGO_SECONDS)},
+    )
     shutil.copytree(ROOT / "site", directory / "site")
 
 
@@ -130,8 +145,10 @@ def write_for_local_aws(directory: Path, bootstrap: Path) -> None:
 
 
 def write_checksums(directory: Path) -> None:
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory)}\n"
-            for path in files(directory)]
+    sums = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(directory)}\n"
+        for path in files(directory)
+    ]
     (directory / "SHA256SUMS").write_text("".join(sums))
 
 

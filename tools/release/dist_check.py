@@ -1,7 +1,8 @@
 """Checks whether two builds of the same commit give the same bytes: `make dist-check`.
 
-The last commit is built twice, in folders of different depth and with target directories of different names. The
-files of `make dist` have to be equal, and must not contain the name of either folder or of the user's home.
+The last commit is built twice, in folders of different depth and with target directories of different names.
+The files of `make dist` have to be equal, and must not contain the name of either folder or of the user's
+home.
 """
 
 import os
@@ -16,9 +17,13 @@ ROOT = Path(__file__).parents[2]
 
 def build(checkout: Path, target: Path) -> Path:
     subprocess.run(["git", "clone", "--quiet", ROOT, checkout], check=True)
-    subprocess.run([sys.executable, "-m", "tools.release.dist"], cwd=checkout, check=True,
-                   env=os.environ | {"CARGO_TARGET_DIR": str(target),
-                                     "DOCS_PYTHON": str(ROOT / ".venv-docs/bin/python")})
+    subprocess.run(
+        [sys.executable, "-m", "tools.release.dist"],
+        cwd=checkout,
+        check=True,
+        env=os.environ
+        | {"CARGO_TARGET_DIR": str(target), "DOCS_PYTHON": str(ROOT / ".venv-docs/bin/python")},
+    )
     return checkout / "dist"
 
 

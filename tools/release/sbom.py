@@ -1,7 +1,7 @@
 """The software bill of materials of the binary, in CycloneDX JSON.
 
-Its components are the packages that cargo links, as in THIRD-PARTY-NOTICES. It has no time stamp and no random serial
-number, both optional in CycloneDX, because two builds of a commit have to give the same bytes.
+Its components are the packages that cargo links, as in THIRD-PARTY-NOTICES. It has no time stamp and no
+random serial number, both optional in CycloneDX, because two builds of a commit have to give the same bytes.
 """
 
 import hashlib
@@ -24,20 +24,34 @@ _SPECIFICATION = SchemaVersion.V1_6
 
 def of(bootstrap: Path) -> str:
     """The document. A document that breaks CycloneDX's schema stops the build."""
-    checksums = {(package["name"], package["version"]): package.get("checksum")
-                 for package in tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]}
+    checksums = {
+        (package["name"], package["version"]): package.get("checksum")
+        for package in tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]
+    }
     cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())
     name, version = cargo["package"]["name"], cargo["package"]["version"]
     # Without a package URL: it is not on crates.io.
-    product = {"type": "application", "bom-ref": f"{name}@{version}", "name": name, "version": version,
-               **_hashes(hashlib.sha256(bootstrap.read_bytes()).hexdigest()),
-               "licenses": [{"license": {"id": cargo["workspace"]["package"]["license"]}}],
-               "properties": [{"name": "rust:target", "value": third_party_notices.TARGET}]}
-    packages = [_component(package.name, package.version, package.licence, checksums[package.name, package.version])
-                for package in third_party_notices.linked()]
-    document = {"$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json", "bomFormat": "CycloneDX",
-                "specVersion": _SPECIFICATION.to_version(), "version": 1, "metadata": {"component": product},
-                "components": [*packages, _rust_library()]}
+    product = {
+        "type": "application",
+        "bom-ref": f"{name}@{version}",
+        "name": name,
+        "version": version,
+        **_hashes(hashlib.sha256(bootstrap.read_bytes()).hexdigest()),
+        "licenses": [{"license": {"id": cargo["workspace"]["package"]["license"]}}],
+        "properties": [{"name": "rust:target", "value": third_party_notices.TARGET}],
+    }
+    packages = [
+        _component(package.name, package.version, package.licence, checksums[package.name, package.version])
+        for package in third_party_notices.linked()
+    ]
+    document = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": _SPECIFICATION.to_version(),
+        "version": 1,
+        "metadata": {"component": product},
+        "components": [*packages, _rust_library()],
+    }
     text = json.dumps(document, indent=2) + "\n"
     invalid = JsonStrictValidator(_SPECIFICATION).validate_str(text)
     return text if invalid is None else sys.exit(f"the SBOM is not valid CycloneDX: {str(invalid)[:1000]}")
@@ -47,8 +61,15 @@ def _component(name: str, version: str, licence: str, checksum: str) -> dict[str
     # https://github.com/package-url/purl-spec/blob/main/types-doc/cargo-definition.md
     url = f"pkg:cargo/{name}@{version}"
     # The checksum is that of the crate on crates.io. Older packages write `/` for SPDX's OR.
-    return {"type": "library", "bom-ref": url, "name": name, "version": version, **_hashes(checksum),
-            "licenses": [{"expression": re.sub(" */ *", " OR ", licence)}], "purl": url}
+    return {
+        "type": "library",
+        "bom-ref": url,
+        "name": name,
+        "version": version,
+        **_hashes(checksum),
+        "licenses": [{"expression": re.sub(" */ *", " OR ", licence)}],
+        "purl": url,
+    }
 
 
 def _hashes(sha256: str) -> dict[str, Any]:
@@ -59,5 +80,11 @@ def _rust_library() -> dict[str, Any]:
     """Rust's standard library, which is linked too and has no package."""
     version = third_party_notices.rust_version()
     url = f"pkg:generic/rust-std@{version}"
-    return {"type": "library", "bom-ref": url, "name": "rust-std", "version": version,
-            "licenses": [{"expression": "MIT OR Apache-2.0"}], "purl": url}
+    return {
+        "type": "library",
+        "bom-ref": url,
+        "name": "rust-std",
+        "version": version,
+        "licenses": [{"expression": "MIT OR Apache-2.0"}],
+        "purl": url,
+    }

@@ -1,7 +1,8 @@
 """Removes the comments of a template: `make dist` packs templates without them.
 
-CloudFormation accepts 51,200 bytes of template in a request, and comments count. The text is edited, so everything else
-keeps its form. A stripped template that does not parse to the same value as the original stops the build.
+CloudFormation accepts 51,200 bytes of template in a request, and comments count. The text is edited, so
+everything else keeps its form. A stripped template that does not parse to the same value as the original
+stops the build.
 """
 
 import re
@@ -19,11 +20,12 @@ _MARK = "\0"
 
 def stripped(text: str, name: str) -> str:
     """The template without full-line and trailing comments."""
-    # Between two tokens are only white space and comments. A `#` of a scalar, such as a script, is in its token.
+    # Between two tokens are only white space and comments. A `#` of a scalar, such as a script, is in its
+    # token.
     parts, end = [], 0
     for token in yaml.scan(text, yaml.SafeLoader):
         start = token.start_mark.index
-        parts += [re.sub(r"#.*", _MARK, text[end:start]), text[start:token.end_mark.index]]
+        parts += [re.sub(r"#.*", _MARK, text[end:start]), text[start : token.end_mark.index]]
         end = token.end_mark.index
     result = re.sub(f"(?m)^ *{_MARK}\n", "", "".join(parts))
     result = re.sub(f" *{_MARK}", "", result)

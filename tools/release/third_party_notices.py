@@ -1,7 +1,9 @@
-"""The licences of everything that is linked into the binary or is in the file `cfn-gitops`, which have to be passed on.
+"""The licences of everything that is linked into the binary or is in the file `cfn-gitops`, which have to be
+passed on.
 
-cargo lists the packages of the binary, without build scripts, macros and tests. The texts come from the packages. Equal
-texts appear once. LLVM's libunwind, which zig links, needs no notice in a binary (LLVM-exception).
+cargo lists the packages of the binary, without build scripts, macros and tests. The texts come from the
+packages. Equal texts appear once. LLVM's libunwind, which zig links, needs no notice in a binary
+(LLVM-exception).
 """
 
 import email.parser
@@ -35,7 +37,7 @@ THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLI
 THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
 AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF
 CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS
-IN THE SOFTWARE."""
+IN THE SOFTWARE."""  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,34 @@ class Package:
 
     def texts(self) -> list[str]:
         """Its licences and notices, including those of other software in it (ring contains BoringSSL's)."""
-        files = [path for path in self.directory.rglob("*") if path.is_file() and _LICENCE_FILE.fullmatch(path.name)
-                 and path.suffix.lower() not in {".rs", ".py", ".html"}]
+        files = [
+            path
+            for path in self.directory.rglob("*")
+            if path.is_file()
+            and _LICENCE_FILE.fullmatch(path.name)
+            and path.suffix.lower() not in {".rs", ".py", ".html"}
+        ]
         return [path.read_text("utf-8", errors="replace") for path in sorted(files)]
 
 
 def linked() -> list[Package]:
     """The packages that are linked, without this package itself."""
-    listed = _cargo("tree", "--edges=normal,no-proc-macro", "--target", TARGET, "--prefix=none", "--format={p}")
+    listed = _cargo(
+        "tree", "--edges=normal,no-proc-macro", "--target", TARGET, "--prefix=none", "--format={p}"
+    )
     names = {tuple(line.split(" ")[:2]) for line in listed.splitlines()}
     about = json.loads(_cargo("metadata", "--format-version=1"))["packages"]
-    return [Package(package["name"], package["version"], package["license"], tuple(package["authors"]),
-                    Path(package["manifest_path"]).parent)
-            for package in sorted(about, key=lambda package: (package["name"], package["version"]))
-            if (package["name"], f"v{package['version']}") in names and package["source"]]
+    return [
+        Package(
+            package["name"],
+            package["version"],
+            package["license"],
+            tuple(package["authors"]),
+            Path(package["manifest_path"]).parent,
+        )
+        for package in sorted(about, key=lambda package: (package["name"], package["version"]))
+        if (package["name"], f"v{package['version']}") in names and package["source"]
+    ]
 
 
 def bundled() -> list[Package]:
@@ -74,7 +90,9 @@ def bundled() -> list[Package]:
     for directory in sorted(bundle.PACKAGES.glob("*.dist-info")):
         about = email.parser.HeaderParser().parsestr((directory / "METADATA").read_text())
         licence = about["License-Expression"] or about["License"].splitlines()[0]
-        found.append(Package(about["Name"], about["Version"], licence, (about["Author"] or about["Name"],), directory))
+        found.append(
+            Package(about["Name"], about["Version"], licence, (about["Author"] or about["Name"],), directory)
+        )
     return found
 
 
@@ -87,9 +105,17 @@ def of() -> str:
             notices.add(text, package.words)
     for package in [package for package, texts in packages if not texts]:
         notices.add(_standard_text(package, notices), package.words)
-    notices.add(_MIT.format(holders="The Rust Project contributors"), f"Rust's standard library, {rust_version()} (MIT OR Apache-2.0)")
-    parts = ["cfn-gitops is under the licence in the file LICENSE. Its binary and the file cfn-gitops contain what follows.\n"]
-    for text, whose in sorted(notices.by_words.values(), key=lambda notice: (-len(notice[1]), notice[1], notice[0])):
+    notices.add(
+        _MIT.format(holders="The Rust Project contributors"),
+        f"Rust's standard library, {rust_version()} (MIT OR Apache-2.0)",
+    )
+    parts = [
+        "cfn-gitops is under the licence in the file LICENSE. Its binary and the file cfn-gitops contain what"
+        " follows.\n"
+    ]
+    for text, whose in sorted(
+        notices.by_words.values(), key=lambda notice: (-len(notice[1]), notice[1], notice[0])
+    ):
         parts.append("\n".join([_RULE, *whose, _RULE, "", text, ""]))
     return "\n".join(parts)
 
@@ -107,8 +133,14 @@ class _Notices:
 
     def apache(self) -> str | None:
         """The licence's own text without a holder, from a package that contains it."""
-        return next((text for words, (text, _) in self.by_words.items()
-                     if words.startswith("Apache License Version 2.0") and "END OF TERMS AND CONDITIONS" in words), None)
+        return next(
+            (
+                text
+                for words, (text, _) in self.by_words.items()
+                if words.startswith("Apache License Version 2.0") and "END OF TERMS AND CONDITIONS" in words
+            ),
+            None,
+        )
 
 
 def _standard_text(package: Package, notices: _Notices) -> str:
@@ -121,10 +153,12 @@ def _standard_text(package: Package, notices: _Notices) -> str:
 
 
 def rust_version() -> str:
-    return subprocess.run(["rustc", "--version"], cwd=ROOT, capture_output=True, text=True,
-                          check=True).stdout.split()[1]
+    return subprocess.run(
+        ["rustc", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()[1]
 
 
 def _cargo(*arguments: str) -> str:
-    return subprocess.run(["cargo", *arguments, "--locked"], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-                          check=True).stdout
+    return subprocess.run(
+        ["cargo", *arguments, "--locked"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout

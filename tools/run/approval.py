@@ -13,7 +13,8 @@ PARAMETERS = {"FunctionApprovals": "GitLab", "ApprovalFromGitLab": "true"}
 
 
 class AwsApprover:
-    """Olivia, an IAM user in the approvers' groups of templates/people.yaml, as docs/how-to/approvers.md creates one."""
+    """Olivia, an IAM user in the approvers' groups of templates/people.yaml, as docs/how-to/approvers.md
+    creates one."""
 
     def __init__(self, aws: LocalAws, *environments: str) -> None:
         self.aws, self.environments = aws, environments
@@ -28,8 +29,11 @@ class AwsApprover:
             require(status == "CREATE_COMPLETE", f"{stack.name} is {status}: {stack.failures()}")
             iam.add_user_to_group(UserName="olivia", GroupName=self.group(env_id))
         self.key = iam.create_access_key(UserName="olivia")["AccessKey"]
-        note(f"The stacks {' and '.join(stack.name for stack in self.stacks)} of templates/people.yaml: Olivia, an IAM user "
-             f"with an access key, joins {' and '.join(map(self.group, self.environments))}.")
+        note(
+            f"The stacks {' and '.join(stack.name for stack in self.stacks)} of templates/people.yaml:"
+            " Olivia, an IAM user with an access key, joins"
+            f" {' and '.join(map(self.group, self.environments))}."
+        )
 
     @staticmethod
     def group(env_id: str) -> str:
@@ -50,7 +54,8 @@ class AwsApprover:
 
 
 class GitLabApprover:
-    """Ann, a Maintainer of the project in GitLab. The access token of the environment belongs to another user."""
+    """Ann, a Maintainer of the project in GitLab. The access token of the environment belongs to another
+    user."""
 
     def __init__(self, gitlab: LocalGitLab, source: Source) -> None:
         self.source = source
@@ -58,19 +63,29 @@ class GitLabApprover:
 
     def protect_tags(self) -> None:
         self.source.project.protect_tags("deploy/*", "reject/*")
-        note("In GitLab, the tags deploy/* and reject/* are protected: only Maintainers may create them. With "
-             "ApprovalFromGitLab, such a tag approves.")
+        note(
+            "In GitLab, the tags deploy/* and reject/* are protected: only Maintainers may create them. With "
+            "ApprovalFromGitLab, such a tag approves."
+        )
 
     def approve(self, loop: Loop, progress: Progress, commit: str) -> None:
         tag = self.source.approval_tags(commit)["deploy"]
-        progress.show("Approval", "Ann, a Maintainer in GitLab without a login for AWS, reads the changes there, follows the "
-                                  f"link below them, and creates the tag {tag}.")
+        progress.show(
+            "Approval",
+            "Ann, a Maintainer in GitLab without a login for AWS, reads the changes there, follows the "
+            f"link below them, and creates the tag {tag}.",
+        )
         rejection = self.source.create_tag(tag, commit, self.token.value)
         require(not rejection, f"GitLab rejected the tag: {rejection}")
         loop.project.arrives(f"refs/tags/{tag}", commit)
-        progress.show("mirror", f"GitLab's mirror {loop.mirror().id} pushes the tag. CodeCommit's event of it invokes the "
-                                "function, which reads in GitLab who created it, and who wrote the new commits.")
+        progress.show(
+            "mirror",
+            f"GitLab's mirror {loop.mirror().id} pushes the tag. CodeCommit's event of it invokes the "
+            "function, which reads in GitLab who created it, and who wrote the new commits.",
+        )
         shown = f"Approved in GitLab by @ann ({self.token.user}), tag {tag}"
-        eventually(lambda: shown in [each.description for each in self.source.project.statuses(commit)],
-                   f"GitLab shows: {shown}")
+        eventually(
+            lambda: shown in [each.description for each in self.source.project.statuses(commit)],
+            f"GitLab shows: {shown}",
+        )
         progress.show("GitLab", f"shows the status of the approval: {shown}.")

@@ -1,6 +1,7 @@
 """Reviews and drift in `make run` and `make try`: the changes of a branch, and changes by hand.
 
-This script acts as the developer who opens a merge request, as the person who changes resources, and as the operator.
+This script acts as the developer who opens a merge request, as the person who changes resources, and as the
+operator.
 """
 
 import json
@@ -34,20 +35,33 @@ class Changes:
         before = len(project.executions())
         pushed = project.push_only(to=f"refs/heads/{self.branch}", template=with_resources("Another"))
         merge_request = self.gitlab.merge_request(self.branch, self.loop.branch)
-        progress.show("push", f"to GitLab: {self.branch} is at {pushed.commit[:12]}, with one more resource. A merge "
-                              f"request to {self.loop.branch} is opened.")
+        progress.show(
+            "push",
+            f"to GitLab: {self.branch} is at {pushed.commit[:12]}, with one more resource. A merge "
+            f"request to {self.loop.branch} is opened.",
+        )
         project.arrives(f"refs/heads/{self.branch}", pushed.commit)
         progress.show("mirror", f"{self.branch} in CodeCommit is at {pushed.commit[:12]}.")
-        text = eventually(lambda: next((each.body for each in merge_request.notes if pushed.commit[:8] in each.body), ""),
-                          "the merge request has the note")
-        progress.show("Build", f"{project.review_project} runs buildspec.yml, with a role that deploys nothing.")
+        text = eventually(
+            lambda: next((each.body for each in merge_request.notes if pushed.commit[:8] in each.body), ""),
+            "the merge request has the note",
+        )
+        progress.show(
+            "Build", f"{project.review_project} runs buildspec.yml, with a role that deploys nothing."
+        )
         require("| `Another` | `AWS::Events::Rule` | added |" in text, f"the note is {text}")
         progress.show("GitLab", "shows one note on the merge request:")
         gitlab_note(text)
         require(project.own_change_sets() == [], "a change set is left")
         require(len(project.executions()) == before, "the pipeline was started")
-        require(not any("Another" in each["LogicalResourceId"] for each in project.deployed.resources()), "it was deployed")
-        progress.show("", f"{project.deployed.name} has no change set of the function left. The pipeline was not started.")
+        require(
+            not any("Another" in each["LogicalResourceId"] for each in project.deployed.resources()),
+            "it was deployed",
+        )
+        progress.show(
+            "",
+            f"{project.deployed.name} has no change set of the function left. The pipeline was not started.",
+        )
         self.gitlab.close_merge_request(merge_request)
 
     # --- drift ----------------------------------------------------------------------------
@@ -59,31 +73,42 @@ class Changes:
         note(f"A person enables the rule of {stack.name}, which its template disables.")
         self._check()
         self._wait_for_status(commit, "failed")
-        note(f"The health check finds 1 resource that differs. GitLab shows the status drift at {commit[:12]} as failed. "
-             "The log has the command:")
+        note(
+            f"The health check finds 1 resource that differs. GitLab shows the status drift at {commit[:12]}"
+            " as failed. The log has the command:"
+        )
         command = eventually(lambda: self._logged_command(stack.name), "the log has the command")
         note(command, indent=6)
         self._run(command)
         which = {"StackName": stack.name, "ChangeSetName": "revert-drift"}
-        eventually(lambda: cloudformation.describe_change_set(**which)["Status"] == "CREATE_COMPLETE",
-                   "the change set is complete")
+        eventually(
+            lambda: cloudformation.describe_change_set(**which)["Status"] == "CREATE_COMPLETE",
+            "the change set is complete",
+        )
         cloudformation.execute_change_set(**which)
         require(stack.wait() == "UPDATE_COMPLETE", f"{stack.name} is {stack.status()}")
         require(self._state(rule) == "DISABLED", "the rule is still enabled")
         note("The operator runs it, reads the change set and executes it: the rule is disabled again.")
         answer = self._check(PipelineStackDrift="Report")
         found = [*answer["Unhealthy"], *answer["NotChecked"]]
-        require(project.stack_name not in str(found), f"the pipeline's stack differs, or was not compared: {found}")
+        require(
+            project.stack_name not in str(found),
+            f"the pipeline's stack differs, or was not compared: {found}",
+        )
         self._wait_for_status(commit, "success")
-        note("The next health check finds nothing, in the pipeline's own stack neither. GitLab shows the status drift as "
-             "success.")
+        note(
+            "The next health check finds nothing, in the pipeline's own stack neither. GitLab shows the"
+            " status drift as success."
+        )
 
     def _check(self, **more: str) -> dict[str, Any]:
-        """Compares all stacks now, and returns the summary. The scheduled check compares each stack once a day."""
+        """Compares all stacks now, and returns the summary. The scheduled check compares each stack once a
+        day."""
         payload = {"HealthCheck": {"EnvID": self.environment.env_id, **more}}
         with under_way("the health check has ended"):
             answer = self.aws.client("lambda").invoke(
-                FunctionName=self.environment.function_name, Payload=json.dumps(payload).encode())
+                FunctionName=self.environment.function_name, Payload=json.dumps(payload).encode()
+            )
             return dict(json.load(answer["Payload"])["HealthCheck"])
 
     def _state(self, rule: str) -> str:
@@ -104,6 +129,11 @@ class Changes:
         """Runs the command as it is in the log."""
         environment = self.aws.environment()
         path = f"{Path(sys.executable).parent}:{environment['PATH']}"
-        ran = subprocess.run(shlex.split(command), env=environment | {"PATH": path}, text=True, capture_output=True,
-                             check=False)
+        ran = subprocess.run(
+            shlex.split(command),
+            env=environment | {"PATH": path},
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         require(ran.returncode == 0, ran.stderr)

@@ -81,8 +81,14 @@ def heading(number: int, count: int, title: str, reason: str) -> None:
 
 def wrapped(lead: str, text: str, next_lead: str = "") -> list[str]:
     """The text behind `lead`, as lines of at most WIDTH characters."""
-    return textwrap.wrap(shown(text), WIDTH, initial_indent=lead, subsequent_indent=next_lead or " " * len(lead),
-                         break_long_words=False, break_on_hyphens=False) or [lead]
+    return textwrap.wrap(
+        shown(text),
+        WIDTH,
+        initial_indent=lead,
+        subsequent_indent=next_lead or " " * len(lead),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [lead]
 
 
 def summary(acts: list[tuple[int, float, str]]) -> None:
@@ -96,6 +102,7 @@ def summary(acts: list[tuple[int, float, str]]) -> None:
 
 def warnings(log: str) -> list[str]:
     """The lines of a function's log that are warnings or errors, or that are not JSON, as after a crash."""
+
     def level(line: str) -> str:
         try:
             return str(json.loads(line).get("level", "INFO"))
@@ -127,8 +134,8 @@ class Progress:
 
 
 class Heartbeat:
-    """Within the block, prints the last of `waits` after each `seconds` without output: the condition that ends the
-    wait, and the time since its start."""
+    """Within the block, prints the last of `waits` after each `seconds` without output: the condition that
+    ends the wait, and the time since its start."""
 
     def __init__(self, waits: list[tuple[str, float]], seconds: float = SILENCE_SECONDS) -> None:
         self._waits, self._seconds, self._ended = waits, seconds, threading.Event()
@@ -151,6 +158,7 @@ class Heartbeat:
 @contextmanager
 def ending_at_interrupt(sentence: str) -> Iterator[None]:
     """At an interrupt, leaves the block, prints the sentence and ends with status 130."""
+
     def interrupt(*_: object) -> None:
         # A second one would interrupt the end, and servers would report the connections that it closes.
         for each in ending.SIGNALS:

@@ -1,4 +1,5 @@
-"""Runs `sam deploy` for one environment: shows the target first, and stops early if the deployment would fail.
+"""Runs `sam deploy` for one environment: shows the target first, and stops early if the deployment would
+fail.
 
     python -m tools.run.deploy --env dev -- RotationSerial=2
 
@@ -20,7 +21,8 @@ from cli.environment import samconfig
 from cli.environment.account import connect
 from cli.environment.stack_failures import StackFailures, heading
 from cli.shell import spelling
-from cli.shell.ending import WrongUse, entry
+from cli.shell.ending import entry
+from cli.shell.failure import WrongUse
 from cli.shell.terminal import output_of_another_program, write
 
 ROOT = Path(__file__).parents[2]
@@ -30,20 +32,28 @@ TEMPLATE = ROOT / "template.yaml"
 
 
 def declared() -> dict[str, dict[str, Any]]:
-    """The parameters of template.yaml. Its other sections have CloudFormation's tags, and take a second to read."""
+    """The parameters of template.yaml. Its other sections have CloudFormation's tags, and take a second to
+    read."""
     [section] = re.findall(r"^Parameters:\n(.*?)^\w", TEMPLATE.read_text(), re.DOTALL | re.MULTILINE)
     return dict(yaml.safe_load(section))
 
 
 def overridden(settings: samconfig.Settings, more: list[str]) -> dict[str, str]:
-    """The parameters of the file, and of the command line: Name=value. sam ignores one that the template does not have."""
+    """The parameters of the file, and of the command line: Name=value. sam ignores one that the template does
+    not have."""
     if wrong := [pair for pair in more if "=" not in pair]:
         raise WrongUse(f"parameters must be Name=value pairs, not {' '.join(wrong)}", "Correct PARAMETERS")
     known = declared()
-    parameters = {"EnvID": settings.env_id, **settings.parameters, **dict(pair.split("=", 1) for pair in more)}
+    parameters = {
+        "EnvID": settings.env_id,
+        **settings.parameters,
+        **dict(pair.split("=", 1) for pair in more),
+    }
     if unknown := [name for name in parameters if name not in known]:
-        raise WrongUse(f"{unknown[0]}: template.yaml has no such parameter{spelling.did_you_mean(unknown[0], known)}",
-                       f"Correct PARAMETERS, or parameter_overrides of [{settings.table}] in samconfig.toml")
+        raise WrongUse(
+            f"{unknown[0]}: template.yaml has no such parameter{spelling.did_you_mean(unknown[0], known)}",
+            f"Correct PARAMETERS, or parameter_overrides of [{settings.table}] in samconfig.toml",
+        )
     return parameters
 
 
@@ -58,33 +68,54 @@ def main() -> int:
     settings = samconfig.read(given.env, ROOT / samconfig.FILE)
     parameters = overridden(settings, given.parameters)
     account = connect(settings.text("profile"), settings.text("region"))
-    write(f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
-          + " ".join(f"{key}={value}" for key, value in parameters.items()))
+    write(
+        f"Stack {settings.stack_name}, account {account.id}, region {account.region}, "
+        + " ".join(f"{key}={value}" for key, value in parameters.items())
+    )
     bucket = account.bucket_of(parameters["EnvID"])
     stack = account.stack(settings.stack_name) or {}
     if stack.get("StackStatus") in _FIRST and account.has_bucket(bucket):
-        write(f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.",
-              f"Remove it with `cfn-gitops undeploy --env {settings.table} --delete-bucket`, or import it into the new "
-              "stack (docs/how-to/remove.md, \"Deploy again\").", to=sys.stderr)
+        write(
+            f"Bucket {bucket} exists, left by an earlier deployment, and would make this one fail.",
+            f"Remove it with `cfn-gitops undeploy --env {settings.table} --delete-bucket`, or import it into"
+            ' the new stack (docs/how-to/remove.md, "Deploy again").',
+            to=sys.stderr,
+        )
         return 1
     if given.check:
         return 0
-    # With the template: without it, sam would take that of an earlier `sam build`, which may be older. The parameters of
-    # the file too, because sam ignores them if the command line has any. Quoted, because sam otherwise rejects an empty
-    # value, and cuts ResourceTags at a quotation mark of its JSON.
-    command = ["sam", "deploy", "--config-env", settings.table, "--template-file", "template.yaml",
-               "--parameter-overrides", *(f"{key}='{value}'" if '"' in value else f'{key}="{value}"' for key, value in parameters.items())]
+    # With the template: without it, sam would take that of an earlier `sam build`, which may be older. The
+    # parameters of the file too, because sam ignores them if the command line has any. Quoted, because sam
+    # otherwise rejects an empty value, and cuts ResourceTags at a quotation mark of its JSON.
+    command = [
+        "sam",
+        "deploy",
+        "--config-env",
+        settings.table,
+        "--template-file",
+        "template.yaml",
+        "--parameter-overrides",
+        *(f"{key}='{value}'" if '"' in value else f'{key}="{value}"' for key, value in parameters.items()),
+    ]
     if given.yes:
         command.append("--no-confirm-changeset")
     failures = StackFailures(account.session.client("cloudformation"), settings.stack_name)
     # sam shows CloudFormation's reasons itself.
     with output_of_another_program() as output:
-        status = subprocess.run(command, cwd=ROOT, check=False, stdout=output, stderr=output,
-                                env=os.environ | {"COLUMNS": str(shutil.get_terminal_size().columns)}).returncode
+        status = subprocess.run(
+            command,
+            cwd=ROOT,
+            check=False,
+            stdout=output,
+            stderr=output,
+            env=os.environ | {"COLUMNS": str(shutil.get_terminal_size().columns)},
+        ).returncode
     lines = [*failures.lines(), *filter(None, [failures.hint])] if status != 0 else []
     if lines:
         write("", to=sys.stderr)
-        write(heading(settings.stack_name, is_deployed=False), *(f"  {line}" for line in lines), to=sys.stderr)
+        write(
+            heading(settings.stack_name, is_deployed=False), *(f"  {line}" for line in lines), to=sys.stderr
+        )
     return status
 
 

@@ -20,7 +20,10 @@ from tools.run.console import Progress, gitlab_note, note, require
 
 
 def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
-    progress.show("Approval", f"Nothing is deployed yet. {loop.approver} reads the change set and approves it in CodePipeline.")
+    progress.show(
+        "Approval",
+        f"Nothing is deployed yet. {loop.approver} reads the change set and approves it in CodePipeline.",
+    )
     loop.project.decide(loop.project.execution_of(commit))
 
 
@@ -44,7 +47,12 @@ class Loop:
 
     def __init__(self, project: MirroredProject) -> None:
         self.project, self.aws, self.env_id, self.branch, self.source = (
-            project, project.aws, project.env_id, project.branch, project.source)
+            project,
+            project.aws,
+            project.env_id,
+            project.branch,
+            project.source,
+        )
         self.passwords: set[str] = set()
         # The commit that was pushed during a freeze, and the number of runs before it.
         self._held, self._runs_before = "", 0
@@ -71,8 +79,10 @@ class Loop:
 
     def mirror_after(self, former: Mirror) -> Mirror:
         """Waits until another mirror has replaced this one. A rotation deletes the former one last."""
-        eventually(lambda: former.id not in [each.id for each in self.source.mirrors_to(self.project.mirrored_url)],
-                   f"mirror {former.id} is deleted")
+        eventually(
+            lambda: former.id not in [each.id for each in self.source.mirrors_to(self.project.mirrored_url)],
+            f"mirror {former.id} is deleted",
+        )
         return self.mirror()
 
     def push(self, branch: str = "") -> str:
@@ -82,12 +92,18 @@ class Loop:
     def push_and_show(self, progress: Progress, **changed: str) -> str:
         """Pushes, and prints each step."""
         pushed = self.project.push_only(**changed)
-        progress.show("push", f"to {self.source.project.path} in GitLab, by a developer without a login for AWS: "
-                              f"{self.branch} is at {pushed.commit[:12]}.")
+        progress.show(
+            "push",
+            f"to {self.source.project.path} in GitLab, by a developer without a login for AWS: "
+            f"{self.branch} is at {pushed.commit[:12]}.",
+        )
         self.project.arrives(f"refs/heads/{self.branch}", pushed.commit)
         mirror = self.mirror()
-        progress.show("mirror", f"GitLab's mirror {mirror.id} pushes as {self.login().name}: {self.branch} in "
-                                f"CodeCommit is at {pushed.commit[:12]}.")
+        progress.show(
+            "mirror",
+            f"GitLab's mirror {mirror.id} pushes as {self.login().name}: {self.branch} in "
+            f"CodeCommit is at {pushed.commit[:12]}.",
+        )
         return pushed.commit
 
     # --- acts --------------------------------------------------------------------------
@@ -100,10 +116,16 @@ class Loop:
         execution = project.execution_of(commit)
         trigger = project.executions()[0]["trigger"]["triggerType"]
         require(trigger == "CreatePipeline", f"{trigger} started the first run")
-        progress.show("event", f"{project.event_rule} invokes the function for the branch's first push, and it "
-                               "creates the pipeline. The pipeline's first run deploys this push, so no run fails.")
+        progress.show(
+            "event",
+            f"{project.event_rule} invokes the function for the branch's first push, and it "
+            "creates the pipeline. The pipeline's first run deploys this push, so no run fails.",
+        )
         self._build_and_approve(progress, execution, commit, approve_in_aws)
-        eventually(lambda: [each["status"] for each in project.executions()] == ["Succeeded"], "one run has succeeded")
+        eventually(
+            lambda: [each["status"] for each in project.executions()] == ["Succeeded"],
+            "one run has succeeded",
+        )
         # From now on, the rule starts the pipeline.
         eventually(lambda: project.child.status() == "UPDATE_COMPLETE", f"{project.stack_name} is complete")
 
@@ -112,7 +134,9 @@ class Loop:
         progress = Progress()
         commit = self.push_and_show(progress)
         self._approve_and_show(progress, self.project.execution_of(commit), commit)
-        eventually(lambda: self.project.child.status() == "UPDATE_COMPLETE", f"{self.project.stack_name} is complete")
+        eventually(
+            lambda: self.project.child.status() == "UPDATE_COMPLETE", f"{self.project.stack_name} is complete"
+        )
 
     def push_approved_by(self, approve: Approve) -> None:
         """A push after the first one."""
@@ -126,8 +150,11 @@ class Loop:
         commit = self.push_and_show(progress, **changed)
         execution = project.execution_of(commit)
         trigger = project.executions()[-1]["trigger"]
-        require(trigger["triggerType"] == "CloudWatchEvent" and trigger["triggerDetail"].endswith(project.event_rule),
-                f"{trigger} started the run")
+        require(
+            trigger["triggerType"] == "CloudWatchEvent"
+            and trigger["triggerDetail"].endswith(project.event_rule),
+            f"{trigger} started the run",
+        )
         progress.show("event", f"{project.event_rule} starts {project.name} with this commit.")
         return commit, execution
 
@@ -138,14 +165,24 @@ class Loop:
         require(project.ended(execution) == "Failed", "the build succeeded")
         require(project.ran(execution)[-1] == ("Build", "Failed"), f"it ran {project.ran(execution)}")
         require(project.deployed_commit() == deployed, "it was deployed")
-        progress.show("Build", f"{project.build_project} runs buildspec.yml, and its command `make test` fails. Nothing waits "
-                               "for an approval.")
-        self._shows_failure(progress, commit, f"The build for `{self.env_id}` failed", "Error while executing command: make test.")
+        progress.show(
+            "Build",
+            f"{project.build_project} runs buildspec.yml, and its command `make test` fails. Nothing waits "
+            "for an approval.",
+        )
+        self._shows_failure(
+            progress,
+            commit,
+            f"The build for `{self.env_id}` failed",
+            "Error while executing command: make test.",
+        )
 
     def deployment_fails(self) -> None:
         project, progress = self.project, Progress()
         deployed = project.deployed_commit()
-        commit, execution = self.next_push(progress, template=project.template.replace("Outputs:\n", f"{_DENIED}Outputs:\n"))
+        commit, execution = self.next_push(
+            progress, template=project.template.replace("Outputs:\n", f"{_DENIED}Outputs:\n")
+        )
         project.waits_for_approval(execution)
         warning = "Pipelines may not create `AWS::DynamoDB::Table`"
         text = self._shows_note(commit, warning)
@@ -155,10 +192,20 @@ class Loop:
         progress.show("Approval", f"{self.approver} approves it in CodePipeline, without a look at GitLab.")
         require(project.ended(execution) == "Failed", "the deployment succeeded")
         status = project.deployed.status()
-        require((status, project.deployed_commit()) == ("UPDATE_ROLLBACK_COMPLETE", deployed), f"{project.deployed.name} is {status}")
-        progress.show("Deploy", f"The table is denied. CloudFormation rolls {project.deployed.name} back to {deployed[:12]}.")
-        self._shows_failure(progress, commit, "but the deployment failed",
-                            "- `Orders` (`AWS::DynamoDB::Table`): `pipelines may not call dynamodb:CreateTable. ")
+        require(
+            (status, project.deployed_commit()) == ("UPDATE_ROLLBACK_COMPLETE", deployed),
+            f"{project.deployed.name} is {status}",
+        )
+        progress.show(
+            "Deploy",
+            f"The table is denied. CloudFormation rolls {project.deployed.name} back to {deployed[:12]}.",
+        )
+        self._shows_failure(
+            progress,
+            commit,
+            "but the deployment failed",
+            "- `Orders` (`AWS::DynamoDB::Table`): `pipelines may not call dynamodb:CreateTable. ",
+        )
 
     def _shows_failure(self, progress: Progress, commit: str, headline: str, cause: str) -> None:
         name = f"cfn-gitops/{self.env_id}/{self.project.project_id}"
@@ -172,11 +219,23 @@ class Loop:
 
     def _shows_note(self, commit: str, headline: str) -> str:
         """Waits until a note of the commit has this headline, and returns it."""
-        return str(eventually(lambda: next((each.body for each in self.source.project.commit_notes(commit) if headline in each.body), ""),
-                              f"GitLab shows: {headline}"))
+        return str(
+            eventually(
+                lambda: next(
+                    (each.body for each in self.source.project.commit_notes(commit) if headline in each.body),
+                    "",
+                ),
+                f"GitLab shows: {headline}",
+            )
+        )
 
-    def waits_during_a_freeze(self, freeze: Callable[[], None], until_events_are_sent: Callable[[], None],
-                              thaw: Callable[[], None], function_name: str) -> None:
+    def waits_during_a_freeze(
+        self,
+        freeze: Callable[[], None],
+        until_events_are_sent: Callable[[], None],
+        thaw: Callable[[], None],
+        function_name: str,
+    ) -> None:
         project = self.project
         self._runs_before = len(project.executions())
         freeze()
@@ -186,16 +245,26 @@ class Loop:
         require(len(project.executions()) == self._runs_before, "an event started a run")
         progress.show("event", f"{project.event_rule} is disabled. Nothing starts.")
         thaw()
-        self.aws.client("lambda").invoke(FunctionName=function_name, InvocationType="Event",
-                                         Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode())
+        self.aws.client("lambda").invoke(
+            FunctionName=function_name,
+            InvocationType="Event",
+            Payload=json.dumps({"HealthCheck": {"EnvID": self.env_id}}).encode(),
+        )
 
     def deploys_the_push_of_the_freeze(self) -> None:
         project, progress, runs = self.project, Progress(), self._runs_before
-        execution = eventually(lambda: next((each["pipelineExecutionId"] for each in project.executions()[runs:]), ""),
-                               "the health check starts a run", seconds=150)
+        execution = eventually(
+            lambda: next((each["pipelineExecutionId"] for each in project.executions()[runs:]), ""),
+            "the health check starts a run",
+            seconds=150,
+        )
         trigger = project.executions()[-1]["trigger"]["triggerType"]
         require(trigger == "StartPipelineExecution", f"{trigger} started the run")
-        progress.show("health", f"{self._held[:12]} still had no run after a minute. The health check has started {project.name}.")
+        progress.show(
+            "health",
+            f"{self._held[:12]} still had no run after a minute. The health check has started"
+            f" {project.name}.",
+        )
         self._approve_and_show(progress, execution, self._held)
         require(len(project.executions()) == runs + 1, "another run was started")
 
@@ -217,12 +286,18 @@ class Loop:
         project, progress = self.project, Progress()
         [(former, _), (bad, _)] = self._deployed()[-2:]
         require(project.deployed_commit() == bad, "another commit is deployed")
-        progress.show("release", f"{bad[:12]} is deployed to {self.env_id}, and it is bad, which no step before could find.")
+        progress.show(
+            "release",
+            f"{bad[:12]} is deployed to {self.env_id}, and it is bad, which no step before could find.",
+        )
         with under_way("cfn-gitops undo has ended"):
             ran = undo(project.project_id, f"--to={former[:8]}")
         require(ran.returncode == 0, ran.stdout)
-        progress.show("undo", f"The operator runs cfn-gitops undo {project.project_id} --env {self.env_id} --to {former[:8]} "
-                              "--yes:")
+        progress.show(
+            "undo",
+            f"The operator runs cfn-gitops undo {project.project_id} --env {self.env_id} --to {former[:8]} "
+            "--yes:",
+        )
         for line in ran.stdout.splitlines()[1:]:
             # A link has no place to be wrapped at.
             note(re.sub(r"(https://[^/]+/)\S+", r"\1…", line), indent=14)
@@ -234,8 +309,11 @@ class Loop:
         require(project.deployed_commit() == former, "another commit is deployed")
         progress.show("Deploy", f"{project.deployed.name} is at {former[:12]} again.")
         self._shows_deployed(former)
-        progress.show("GitLab", f"shows {former[:12]} as deployed to {self.env_id}. {self.branch} is still at {bad[:12]}, "
-                                "which a developer now reverts there.")
+        progress.show(
+            "GitLab",
+            f"shows {former[:12]} as deployed to {self.env_id}. {self.branch} is still at {bad[:12]}, "
+            "which a developer now reverts there.",
+        )
 
     def _deployed(self) -> list[tuple[str, str]]:
         """Commits and statuses of GitLab's deployments to the environment, the latest one last."""
@@ -245,15 +323,21 @@ class Loop:
         project = self.project
         runs, deployed = len(project.executions()), project.deployed_commit()
         project.push(to=f"refs/tags/{self.branch}")
-        # While it exists, GitLab answers each commit status of the branch with 500: app/models/project.rb, `protected_for?`.
+        # While it exists, GitLab answers each commit status of the branch with 500: app/models/project.rb,
+        # `protected_for?`.
         project.delete_reference(f"refs/tags/{self.branch}")
         project.push(to=f"refs/heads/{other_branch}")
         project.push_only(to=f"refs/heads/{unprotected_branch}")
-        note(f"Pushes of a tag named {self.branch}, of another protected branch and of an unprotected branch. Then:")
+        note(
+            f"Pushes of a tag named {self.branch}, of another protected branch and of an unprotected branch."
+            " Then:"
+        )
         progress = Progress()
         commit, execution = self.next_push(progress)
         require(len(project.executions()) == runs + 1, "another run was started")
-        require(f"refs/heads/{unprotected_branch}" not in project.mirrored(), "an unprotected branch was mirrored")
+        require(
+            f"refs/heads/{unprotected_branch}" not in project.mirrored(), "an unprotected branch was mirrored"
+        )
         progress.show("", "GitLab did not mirror the unprotected branch.")
         self._shows_note(commit, "wait for an approval")
         project.decide(execution, approves=False, why="not today")
@@ -261,8 +345,11 @@ class Loop:
         require(project.deployed_commit() == deployed, "a rejected run was deployed")
         require(len(project.executions()) == runs + 1, "another run was started later")
         progress.show("", "The earlier pushes started nothing.")
-        progress.show("Approval", f"{self.approver} rejects it: {project.error(execution)}. "
-                                  f"{project.deployed.name} is still at {deployed[:12]}.")
+        progress.show(
+            "Approval",
+            f"{self.approver} rejects it: {project.error(execution)}. "
+            f"{project.deployed.name} is still at {deployed[:12]}.",
+        )
         self._shows_note(commit, "were rejected")
 
     def _build_and_approve(self, progress: Progress, execution: str, commit: str, approve: Approve) -> None:
@@ -270,31 +357,47 @@ class Loop:
         project.waits_for_approval(execution)
         ran = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
         eventually(lambda: project.ran(execution)[:3] == ran, f"it ran {ran}")
-        source, build = (next(action for action in project.actions(execution) if action["actionName"] == name)
-                         for name in ("Source", "Build"))
+        source, build = (
+            next(action for action in project.actions(execution) if action["actionName"] == name)
+            for name in ("Source", "Build")
+        )
         taken = source["output"]["executionResult"]["externalExecutionId"]
         require(taken == commit, f"the source is {taken}")
         progress.show("Source", f"{project.name} runs with the pushed commit, {taken[:12]}.")
-        progress.show("Build", f"{build['output']['executionResult']['externalExecutionId'].split(':')[0]} runs "
-                               f"buildspec.yml. Its log has {len(project.build_log().splitlines())} lines.")
+        progress.show(
+            "Build",
+            f"{build['output']['executionResult']['externalExecutionId'].split(':')[0]} runs "
+            f"buildspec.yml. Its log has {len(project.build_log().splitlines())} lines.",
+        )
         require(project.deployed_commit() == before, "it was deployed before the approval")
         changes = self._changes.describe_change_set(
-            StackName=project.deployed.name, ChangeSetName=f"changeset-{self.env_id}-{project.project_id}")["Changes"]
-        shown = ", ".join(f"{change['Action']} {change['LogicalResourceId']} ({change['ResourceType']})"
-                          for change in (each["ResourceChange"] for each in changes))
+            StackName=project.deployed.name, ChangeSetName=f"changeset-{self.env_id}-{project.project_id}"
+        )["Changes"]
+        shown = ", ".join(
+            f"{change['Action']} {change['LogicalResourceId']} ({change['ResourceType']})"
+            for change in (each["ResourceChange"] for each in changes)
+        )
         progress.show("Changes", f"The change set of {project.deployed.name}: {shown}.")
         self._wait_for_statuses(commit, "running", "pending")
-        eventually(lambda: any("`Rule`" in each.body for each in self.source.project.commit_notes(commit)),
-                   "GitLab shows the change set")
-        progress.show("GitLab", "shows at the commit that it is on its way and waits for an approval, and lists the "
-                                "changes.")
+        eventually(
+            lambda: any("`Rule`" in each.body for each in self.source.project.commit_notes(commit)),
+            "GitLab shows the change set",
+        )
+        progress.show(
+            "GitLab",
+            "shows at the commit that it is on its way and waits for an approval, and lists the changes.",
+        )
         approve(self, progress, commit)
         status = project.ended(execution)
         require(status == "Succeeded", f"the run ended {status}: {json.dumps(project.ran(execution))}")
         require(project.deployed_commit() == commit, "another commit is deployed")
         rule = self.aws.client("events").describe_rule(Name=project.deployed.outputs()["Rule"])
-        progress.show("Deploy", f"CloudFormation {'updates' if before else 'creates'} {project.deployed.name}. The description of its resource: "
-                                f"\"{rule['Description'][:30]}…\".")
+        progress.show(
+            "Deploy",
+            f"CloudFormation {'updates' if before else 'creates'} {project.deployed.name}. The description of"
+            " its resource: "
+            f'"{rule["Description"][:30]}…".',
+        )
         self._wait_for_statuses(commit, "success", "success")
         self._shows_deployed(commit)
         states = ", ".join(f"{name} {state}" for name, state in self.states(commit).items())

@@ -1,4 +1,5 @@
-"""The page of `make run`: the statuses, notes and deployments that the local GitLab recorded, beside the act that caused them."""
+"""The page of `make run`: the statuses, notes and deployments that the local GitLab recorded, beside the act
+that caused them."""
 
 import re
 from collections.abc import Sequence
@@ -17,11 +18,11 @@ h2 { margin-top: 2.5rem; border-top: 1px solid #dcdcde; padding-top: 1rem } .gre
 .note { border: 1px solid #bfbfc3; border-radius: 6px; padding: 0 1rem; margin: .5rem 0 1rem; overflow-x: auto }
 code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .9em; background: #ececef; padding: 0 .2em }
 table { border-collapse: collapse } th, td { text-align: left; padding: .25rem .75rem; border-bottom: 1px solid #dcdcde }
-.link { color: #2f68b4 } .failed, .canceled { color: #ae1800 } .success { color: #24663b }"""
+.link { color: #2f68b4 } .failed, .canceled { color: #ae1800 } .success { color: #24663b }"""  # noqa: E501
 _INTRODUCTION = """What cfn-gitops wrote in this run: each status, note and deployment in its order, as the local GitLab recorded it. An
 edited note is here once for each version. If two events come at the same time, a status may return to "running": its report
 reads the execution again, and ends with the present state. Links are not active, because the servers have ended. Acts without
-any are left out."""
+any are left out."""  # noqa: E501
 
 
 class _Act(NamedTuple):
@@ -49,8 +50,10 @@ class Page:
 
     def text(self) -> str:
         sections, output, latest = ["" for _ in self._acts], printed(), dict[str, str]()
-        outputs = [output[each.printed:end] for each, end in zip(
-            self._acts, [*(each.printed for each in self._acts[1:]), None], strict=True)]
+        outputs = [
+            output[each.printed : end]
+            for each, end in zip(self._acts, [*(each.printed for each in self._acts[1:]), None], strict=True)
+        ]
         for place, seen in enumerate(self._requests):
             if seen.written is None:
                 continue
@@ -60,12 +63,17 @@ class Page:
                 latest[thing] = shown
                 at = sum(each.requests <= place for each in self._acts) - 1
                 sections[_act_of(at, commit, outputs)] += shown
-        acts = "".join(f'<h2>{number}. {escape(act.title)}</h2>\n<p class="grey">{escape(act.reason)}</p>\n{section}'
-                       for number, (act, section) in enumerate(zip(self._acts, sections, strict=True), 1) if section)
+        acts = "".join(
+            f'<h2>{number}. {escape(act.title)}</h2>\n<p class="grey">{escape(act.reason)}</p>\n{section}'
+            for number, (act, section) in enumerate(zip(self._acts, sections, strict=True), 1)
+            if section
+        )
         title = "The local run in GitLab"
-        return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-                f'<meta name="viewport" content="width=device-width"><title>{title}</title>\n<style>{_STYLE}</style></head>'
-                f'<body>\n<h1>{title}</h1>\n<p class="grey">{escape(self._made)}</p>\n<p>{_INTRODUCTION}</p>\n{acts}</body></html>\n')
+        return (
+            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport"'
+            f' content="width=device-width"><title>{title}</title>\n<style>{_STYLE}</style></head><body>\n<h1>{title}</h1>\n<p'  # noqa: E501
+            f' class="grey">{escape(self._made)}</p>\n<p>{_INTRODUCTION}</p>\n{acts}</body></html>\n'
+        )
 
 
 def _without_html(_: RendererHTML, tokens: Sequence[Token], index: int, *__: Any) -> str:
@@ -74,8 +82,8 @@ def _without_html(_: RendererHTML, tokens: Sequence[Token], index: int, *__: Any
 
 
 def _act_of(at: int, commit: str, outputs: list[str]) -> int:
-    """The act that names the commit: the one in which this was written, or the one before, whose report is late. Or a later
-    one, because a health check starts a run during another act."""
+    """The act that names the commit: the one in which this was written, or the one before, whose report is
+    late. Or a later one, because a health check starts a run during another act."""
     nearest = (at, at - 1, *range(at + 1, len(outputs)))
     return next((each for each in nearest if commit and each >= 0 and commit in outputs[each]), at)
 
@@ -86,10 +94,18 @@ def _entity(path: str, written: Any, markdown: MarkdownIt) -> tuple[str, str, st
     merge_request = re.search(r"/merge_requests/(\d+)/", path)
     place = f"merge request !{merge_request[1]}" if merge_request else f"commit <code>{escape(commit)}</code>"
     if "/statuses/" in path or "/deployments" in path:
-        kind, name = ("Status", written["name"]) if "/statuses/" in path else ("Deployment to", written["environment"]["name"])
+        kind, name = (
+            ("Status", written["name"])
+            if "/statuses/" in path
+            else ("Deployment to", written["environment"]["name"])
+        )
         state, about = escape(written["status"]), escape(written.get("description") or "")
         subject = f"{kind} <code>{escape(name)}</code> of {place}"
-        return commit, subject, f'<p>{subject}: <strong class="{state}">{state}</strong> <span class="grey">{about}</span></p>\n'
+        return (
+            commit,
+            subject,
+            f'<p>{subject}: <strong class="{state}">{state}</strong> <span class="grey">{about}</span></p>\n',
+        )
     # A note of a commit is in a discussion.
     [note] = written.get("notes", [written])
     shown = markdown.render(note["body"])

@@ -1,7 +1,8 @@
 """Runs the whole loop with a local GitLab and a local AWS, the real sam and the real git: `make run`.
 
-It goes from a push to a deployed stack, and through the life of the mirror and its credential. `story` has the acts,
-except those that only the local AWS and the local GitLab can show. `--region` selects the region and its partition.
+It goes from a push to a deployed stack, and through the life of the mirror and its credential. `story` has
+the acts, except those that only the local AWS and the local GitLab can show. `--region` selects the region
+and its partition.
 """
 
 import argparse
@@ -22,34 +23,64 @@ if __name__ == "__main__":
 from cli.shell.ending import entry
 from cli.shell.output import BOLD, GREEN, RED
 from tests.play import mirroring, steps, waiting
-from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab, gitlab as local_gitlab
+from tests.play.local import IAM_IS_LATE, LocalAws, LocalGitLab
+from tests.play.local import gitlab as local_gitlab
 from tests.play.mirroring import FurtherProject, Source
 from tests.play.steps import PushRefused
 from tests.play.waiting import NotInTime
 from tools.run.approval import PARAMETERS, AwsApprover, GitLabApprover
 from tools.run.console import (
-    Heartbeat, NotShown, ending_at_interrupt, heading, note, printed, reason, require, summary, table, warnings, write)
+    Heartbeat,
+    NotShown,
+    ending_at_interrupt,
+    heading,
+    note,
+    printed,
+    reason,
+    require,
+    summary,
+    table,
+    warnings,
+    write,
+)
 from tools.run.loop import Loop
 from tools.run.page import Page
 from tools.run.regions import checked
-from tools.run.story import ACTS as SHARED_ACTS, Act, Names, Story, cfn_gitops
+from tools.run.story import ACTS as SHARED_ACTS
+from tools.run.story import Act, Names, Story, cfn_gitops
 from tools.run.two_accounts import Elsewhere
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "target/local-run.html"
-NAMES = Names(first="dev", branch="development", second="prd", second_branch="master", failing="tst",
-              other_branch="elsewhere", unprotected_branch="feature", review_branches="review/*",
-              review_branch="review/another")
+NAMES = Names(
+    first="dev",
+    branch="development",
+    second="prd",
+    second_branch="master",
+    failing="tst",
+    other_branch="elsewhere",
+    unprotected_branch="feature",
+    review_branches="review/*",
+    review_branch="review/another",
+)
 
 
 class LocalStory(Story):
     """The story with a local AWS and a local GitLab."""
 
     def __init__(self, aws: LocalAws, gitlab: LocalGitLab, directory: Path) -> None:
-        # The protected branches, which a mirror pushes: one of each environment, one without a pipeline, and those for
-        # reviews.
-        source = Source(aws, gitlab, "platform/infra", "gitlab/infra", NAMES.branch, NAMES.second_branch,
-                        NAMES.other_branch, NAMES.review_branches)
+        # The protected branches, which a mirror pushes: one of each environment, one without a pipeline, and
+        # those for reviews.
+        source = Source(
+            aws,
+            gitlab,
+            "platform/infra",
+            "gitlab/infra",
+            NAMES.branch,
+            NAMES.second_branch,
+            NAMES.other_branch,
+            NAMES.review_branches,
+        )
         source.store_token()
         super().__init__(aws, source, NAMES, directory)
         # It is compiled sooner than the function for Lambda.
@@ -59,8 +90,18 @@ class LocalStory(Story):
         # Each further deployment takes seconds.
         self.parameters = PARAMETERS
         self.olivia, self.ann = AwsApprover(aws, NAMES.first, NAMES.second), GitLabApprover(gitlab, source)
-        self.gitlab, self.page = gitlab, Page(gitlab, f"{time.strftime('%Y-%m-%d %H:%M %Z')}, commit {commit()}")
-        self.blog = FurtherProject(aws, NAMES.first, "blog", directory, Source(aws, gitlab, "platform/blog", "gitlab/blog", "main"), "main")
+        self.gitlab, self.page = (
+            gitlab,
+            Page(gitlab, f"{time.strftime('%Y-%m-%d %H:%M %Z')}, commit {commit()}"),
+        )
+        self.blog = FurtherProject(
+            aws,
+            NAMES.first,
+            "blog",
+            directory,
+            Source(aws, gitlab, "platform/blog", "gitlab/blog", "main"),
+            "main",
+        )
         self.blog_loop = Loop(self.blog)
         self.elsewhere = Elsewhere(aws, directory, self.environment)
 
@@ -86,10 +127,17 @@ class LocalStory(Story):
 
     def freezes(self) -> None:
         self.second_loop.waits_during_a_freeze(
-            lambda: self.operate("freeze", "--reason", "Holiday until Monday"), self.aws.wait_for_events,
-            lambda: self.operate("thaw"), self.second.function_name)
-        note("The next health check looks for branches whose tip no run has. An event may still be on its way, so it looks "
-             f"again after a minute. Meanwhile, the next acts go on. \"{PUSH_OF_THE_FREEZE.title}\" shows what it starts.")
+            lambda: self.operate("freeze", "--reason", "Holiday until Monday"),
+            self.aws.wait_for_events,
+            lambda: self.operate("thaw"),
+            self.second.function_name,
+        )
+        note(
+            "The next health check looks for branches whose tip no run has. An event may still be on its way,"
+            " so it looks "
+            f'again after a minute. Meanwhile, the next acts go on. "{PUSH_OF_THE_FREEZE.title}" shows what'
+            " it starts."
+        )
 
     def operate(self, command: str, *options: str) -> None:
         """The operator runs a command for the first project of the second environment."""
@@ -106,15 +154,20 @@ class LocalStory(Story):
         blog.source.store_token()
         status = blog.create()
         require(status == "CREATE_COMPLETE", f"{blog.stack.name} is {status}: {blog.stack.failures()}")
-        note(f"Stack {blog.stack.name} of templates/project.yaml: {status}. The GitLab project {blog.source.project.path} has "
-             f"mirror {self.blog_loop.mirror().id}, with a login of its own.")
+        note(
+            f"Stack {blog.stack.name} of templates/project.yaml: {status}. The GitLab project"
+            f" {blog.source.project.path} has mirror {self.blog_loop.mirror().id}, with a login of its own."
+        )
         self.blog_loop.deploys_first_push()
         require(len(infra.executions()) == runs, "a pipeline of another project ran")
         # A report may be late, and its function needs the pipeline's settings.
         self.aws.wait_for_functions()
         self.blog_loop.delete_deployed()
         status = blog.stack.delete()
-        require(status == "DELETE_COMPLETE" and blog.source.project.mirrors() == [], f"{blog.stack.name} is {status}")
+        require(
+            status == "DELETE_COMPLETE" and blog.source.project.mirrors() == [],
+            f"{blog.stack.name} is {status}",
+        )
         blog.source.forget_token()
         note(f"{blog.stack.name}: {status}. Repository, pipeline, login and mirror are deleted.")
 
@@ -123,52 +176,93 @@ class LocalStory(Story):
         self.shows_no_secret()
 
     def shows_no_secret(self) -> None:
-        passwords = self.loop.passwords | self.second_loop.passwords | self.blog_loop.passwords | {self.elsewhere.scene.login.password}
+        passwords = (
+            self.loop.passwords
+            | self.second_loop.passwords
+            | self.blog_loop.passwords
+            | {self.elsewhere.scene.login.password}
+        )
         require(len(passwords) > 3, "too few passwords were issued")
         tokens = {self.gitlab.token, self.ann.token.value, self.olivia.key["SecretAccessKey"]}
         shown = self.page.text()
         require("executing command: make test" in shown, "the page lacks the failed build")
         secrets = {form for secret in passwords | tokens for form in (secret, escape(secret))}
-        require(not any(secret in text for secret in secrets for text in (printed(), shown)),
-                "the output or the page contains a password, a token of GitLab or a secret key")
+        require(
+            not any(secret in text for secret in secrets for text in (printed(), shown)),
+            "the output or the page contains a password, a token of GitLab or a secret key",
+        )
         sent = {request.token for request in self.gitlab.requests}
-        require(sent == {"the maintainer", "the approver"}, f"GitLab received requests with the tokens {sent}")
-        require(self.gitlab.complaints == [], f"requests differ from GitLab's OpenAPI: {self.gitlab.complaints}")
-        note(f"Neither the output nor the page below contains one of the {len(passwords)} passwords, or a token of GitLab. GitLab "
-             f"received {len(self.gitlab.requests)} requests, all of them valid by its OpenAPI description.")
+        require(
+            sent == {"the maintainer", "the approver"}, f"GitLab received requests with the tokens {sent}"
+        )
+        require(
+            self.gitlab.complaints == [], f"requests differ from GitLab's OpenAPI: {self.gitlab.complaints}"
+        )
+        note(
+            f"Neither the output nor the page below contains one of the {len(passwords)} passwords, or a"
+            f" token of GitLab. GitLab received {len(self.gitlab.requests)} requests, all of them valid by"
+            " its OpenAPI description."
+        )
 
 
 APPROVAL_IN_GITLAB = Act(
     "git push again, with the approval in GitLab",
-    "A Maintainer without a login for AWS approves what others have changed since the last deployment. A first deployment has "
-    "no former one, so Olivia approved it in AWS.",
+    "A Maintainer without a login for AWS approves what others have changed since the last deployment. A"
+    " first deployment has no former one, so Olivia approved it in AWS.",
     lambda story: story.loop.push_approved_by(story.ann.approve),
-    "the tag of a Maintainer, who is not an author of the new commits, approves")
+    "the tag of a Maintainer, who is not an author of the new commits, approves",
+)
 BAD_RELEASE = Act(
     "A bad release",
-    "A build, a review and an approval do not find everything. The operator deploys the former commit again, after an "
-    "approval.",
-    lambda story: story.undoes_a_bad_release(), "one command deploys the former commit, and GitLab shows it")
+    "A build, a review and an approval do not find everything. The operator deploys the former commit again,"
+    " after an approval.",
+    lambda story: story.undoes_a_bad_release(),
+    "one command deploys the former commit, and GitLab shows it",
+)
 FREEZE = Act(
-    "A freeze", "The operator stops deployments for some time, and no push may be forgotten.", lambda story: story.freezes(),
-    "no run starts, and after the thaw the health check looks for the push")
+    "A freeze",
+    "The operator stops deployments for some time, and no push may be forgotten.",
+    lambda story: story.freezes(),
+    "no run starts, and after the thaw the health check looks for the push",
+)
 PROJECT = Act(
-    "A second project", "A project is one stack of templates/project.yaml, in an environment that exists.",
-    lambda story: story.adds_a_project(), "its own mirror, login and pipeline, and its deletion leaves nothing")
+    "A second project",
+    "A project is one stack of templates/project.yaml, in an environment that exists.",
+    lambda story: story.adds_a_project(),
+    "its own mirror, login and pipeline, and its deletion leaves nothing",
+)
 PUSH_OF_THE_FREEZE = Act(
-    "The push of the freeze", f"The act \"{FREEZE.title}\" held this push. The same recovers a push whose event AWS lost.",
-    lambda story: story.second_loop.deploys_the_push_of_the_freeze(), "the push is deployed, after its approval")
+    "The push of the freeze",
+    f'The act "{FREEZE.title}" held this push. The same recovers a push whose event AWS lost.',
+    lambda story: story.second_loop.deploys_the_push_of_the_freeze(),
+    "the push is deployed, after its approval",
+)
 LOCAL_ACT = Act(
-    "A source and an image in another account", "Code and base images may belong to another account.",
-    lambda story: story.elsewhere.shown(), "both start the pipeline here, pinned to the pushed commit and image")
-# Two approvals after the first push. The push of the freeze is found much later, so that the run does not wait for the
-# health check. The others come before the deletion.
-ACTS = [*SHARED_ACTS[:2], APPROVAL_IN_GITLAB, BAD_RELEASE, *SHARED_ACTS[2:7], PROJECT, FREEZE, *SHARED_ACTS[7:-2], LOCAL_ACT,
-        PUSH_OF_THE_FREEZE, *SHARED_ACTS[-2:]]
-NEXT = [("make shell", "a shell in a local AWS, for aws and the example events"),
-        ("make shell EMPTY=1", "an empty local AWS and a local GitLab, for the five steps of README.md"),
-        ("README.md", "\"Deploy it\" has the five steps to an environment in your own account"),
-        ("make try", "most of these acts in your own account (docs/how-to/try.md)")]
+    "A source and an image in another account",
+    "Code and base images may belong to another account.",
+    lambda story: story.elsewhere.shown(),
+    "both start the pipeline here, pinned to the pushed commit and image",
+)
+# Two approvals after the first push. The push of the freeze is found much later, so that the run does not
+# wait for the health check. The others come before the deletion.
+ACTS = [
+    *SHARED_ACTS[:2],
+    APPROVAL_IN_GITLAB,
+    BAD_RELEASE,
+    *SHARED_ACTS[2:7],
+    PROJECT,
+    FREEZE,
+    *SHARED_ACTS[7:-2],
+    LOCAL_ACT,
+    PUSH_OF_THE_FREEZE,
+    *SHARED_ACTS[-2:],
+]
+NEXT = [
+    ("make shell", "a shell in a local AWS, for aws and the example events"),
+    ("make shell EMPTY=1", "an empty local AWS and a local GitLab, for the five steps of README.md"),
+    ("README.md", '"Deploy it" has the five steps to an environment in your own account'),
+    ("make try", "most of these acts in your own account (docs/how-to/try.md)"),
+]
 
 
 @entry("The local AWS and the local GitLab are stopped")
@@ -178,22 +272,35 @@ def main() -> int:
     region = checked(parser.parse_args().region)
     PAGE.unlink(missing_ok=True)
     try:
-        with (ending_at_interrupt("Interrupted: the local AWS and the local GitLab are stopped, and their data is deleted."),
-              Heartbeat(waiting.UNDER_WAY)):
+        with (
+            ending_at_interrupt(
+                "Interrupted: the local AWS and the local GitLab are stopped, and their data is deleted."
+            ),
+            Heartbeat(waiting.UNDER_WAY),
+        ):
             return perform(region)
     finally:
         if PAGE.exists():
             write("")
-            write(f"The statuses, notes and deployments in GitLab, by act: {PAGE.relative_to(ROOT)}. Open it in a browser.", BOLD)
+            write(
+                f"The statuses, notes and deployments in GitLab, by act: {PAGE.relative_to(ROOT)}. Open it in"
+                " a browser.",
+                BOLD,
+            )
 
 
 def perform(region: str) -> int:
     started = time.monotonic()
     # GitLab delays a mirror's next run by a minute, the local one by a second.
-    with (tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory, LocalAws(region=region, settings=IAM_IS_LATE) as aws,
-          local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab):
-        write(f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id}, {aws.region}, "
-              "with IAM, CodeCommit")
+    with (
+        tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory,
+        LocalAws(region=region, settings=IAM_IS_LATE) as aws,
+        local_gitlab.running(protected_delay=1, unprotected_delay=1) as gitlab,
+    ):
+        write(
+            f"The local AWS started in {time.monotonic() - started:.1f} s: account {aws.account_id},"
+            f" {aws.region}, with IAM, CodeCommit"
+        )
         write("and CodePipeline. The local GitLab runs beside it. The following takes about two minutes.")
         story = LocalStory(aws, gitlab, Path(directory))
         try:
@@ -204,8 +311,11 @@ def perform(region: str) -> int:
         return 1
     summary(took)
     write("")
-    write(f"All {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
-          "GitLab are stopped,", GREEN)
+    write(
+        f"All {len(ACTS)} acts succeeded, in {time.monotonic() - started:.0f} s. The local AWS and the local "
+        "GitLab are stopped,",
+        GREEN,
+    )
     write("and their data is deleted.", GREEN)
     write("")
     write("Next:", BOLD)
@@ -234,8 +344,13 @@ def perform_acts(story: LocalStory) -> list[tuple[int, float, str]]:
 
 def commit() -> str:
     """The commit of the clone, with `-dirty` if files were changed. Empty without git's data."""
-    return subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"], cwd=ROOT, text=True,
-                          capture_output=True, check=False).stdout.strip()
+    return subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=False,
+    ).stdout.strip()
 
 
 def print_log(log: str) -> None:

@@ -1,7 +1,7 @@
 """The acts of `make run` and `make try`: from a push to a deployed stack, and through the life of a mirror.
 
-`make run` performs them with a local AWS and a local GitLab, `make try` in an account and a project of the user. So
-nothing here uses anything but the services' public interfaces. tests/deployment asserts the same.
+`make run` performs them with a local AWS and a local GitLab, `make try` in an account and a project of the
+user. So nothing here uses anything but the services' public interfaces. tests/deployment asserts the same.
 """
 
 import subprocess
@@ -63,7 +63,9 @@ class Story:
         self.second = Environment(aws, directory, names.second)
         self.failing = Environment(aws, directory, names.failing)
         self.loop = Loop(MirroredProject(aws, names.first, "infra", directory, source, names.branch))
-        self.second_loop = Loop(MirroredProject(aws, names.second, "infra", directory, source, names.second_branch))
+        self.second_loop = Loop(
+            MirroredProject(aws, names.second, "infra", directory, source, names.second_branch)
+        )
         self.changes = Changes(self.loop, self.environment, names.review_branch)
         self.before = steps.what_is_there(aws)
         self.clone_url = ""
@@ -81,43 +83,75 @@ class Story:
 
     def deploy(self) -> None:
         project, token = self.source.project, self.source.secret_id
-        note(f"GitLab has the project {project.path}. The account has the secret {token} with an access token of "
-             f"GitLab. Its tag cfn-gitops:gitlab-url allows only {self.source.gitlab.url} to receive it.")
+        note(
+            f"GitLab has the project {project.path}. The account has the secret {token} with an access token"
+            f" of GitLab. Its tag cfn-gitops:gitlab-url allows only {self.source.gitlab.url} to receive it."
+        )
         given = self.source.parameters(
-            BranchName=self.names.branch, ReviewBranches=self.names.review_branches, Drift="Report", **self.parameters)
-        note(f"sam deploy with this project, this secret and branch {self.names.branch}. Further parameters are for reviews, "
-             "drift and approvals.")
+            BranchName=self.names.branch,
+            ReviewBranches=self.names.review_branches,
+            Drift="Report",
+            **self.parameters,
+        )
+        note(
+            f"sam deploy with this project, this secret and branch {self.names.branch}. Further parameters"
+            " are for reviews, drift and approvals."
+        )
         deployed = self.environment.deploy(**given)
         # Without a stack, it has no events either.
         require(self.environment.exists(), deployed.output)
         require(deployed.succeeded, deployed.output + "\n".join(self.environment.failures()))
         outputs = self.environment.outputs()
         self.clone_url = outputs["RepositoryCloneUrl"]
-        note(f"Stack {self.environment.name} with {len(self.environment.resources())} resources. "
-             "Custom::MirrorCredential returned:")
-        table([(name, outputs[name]) for name in ("SecretName", "UserName", "ServiceUserName", "CredentialId",
-                                                  "CredentialCreateDate")])
-        eventually(lambda: steps.credential_ids(self.aws, self.names.user) == [outputs["CredentialId"]],
-                   "IAM lists only this credential")
+        note(
+            f"Stack {self.environment.name} with {len(self.environment.resources())} resources. "
+            "Custom::MirrorCredential returned:"
+        )
+        table(
+            [
+                (name, outputs[name])
+                for name in (
+                    "SecretName",
+                    "UserName",
+                    "ServiceUserName",
+                    "CredentialId",
+                    "CredentialCreateDate",
+                )
+            ]
+        )
+        eventually(
+            lambda: steps.credential_ids(self.aws, self.names.user) == [outputs["CredentialId"]],
+            "IAM lists only this credential",
+        )
         note("IAM lists only this credential. The password is in the secret and in no output.")
         mirror = self.loop.mirror()
         require(mirror.enabled and mirror.only_protected_branches, f"the mirror is {mirror}")
-        note(f"GitLab has push mirror {mirror.id} for protected branches, with this login. cfn-gitops verified the "
-             "login before the stack completed.")
+        note(
+            f"GitLab has push mirror {mirror.id} for protected branches, with this login. cfn-gitops verified"
+            " the login before the stack completed."
+        )
         child = self.loop.project
         made = sorted(resource["LogicalResourceId"] for resource in child.child.resources())
-        note(f"Custom::GitOpsPipeline created the stack {child.stack_name} ({', '.join(made)}). It creates the "
-             "pipeline on the first push: a new pipeline starts at once, and fails if its branch does not exist.")
+        note(
+            f"Custom::GitOpsPipeline created the stack {child.stack_name} ({', '.join(made)}). It creates the"
+            " pipeline on the first push: a new pipeline starts at once, and fails if its branch does not"
+            " exist."
+        )
 
     def another_environment(self) -> None:
         first = self.loop.project
         runs, deployed = len(first.executions()), first.deployed_commit()
         made = self.second.deploy(**self.source.parameters(BranchName=self.names.second_branch))
         require(made.succeeded, made.output + "\n".join(self.second.failures()))
-        note(f"Stack {self.second.name} in the same account: {self.second.status()}. The same GitLab project "
-             f"has a second mirror, {self.second_loop.mirror().id}, with its own login.")
+        note(
+            f"Stack {self.second.name} in the same account: {self.second.status()}. The same GitLab project "
+            f"has a second mirror, {self.second_loop.mirror().id}, with its own login."
+        )
         self.second_loop.deploys_first_push()
-        require((len(first.executions()), first.deployed_commit()) == (runs, deployed), f"{self.names.first} changed")
+        require(
+            (len(first.executions()), first.deployed_commit()) == (runs, deployed),
+            f"{self.names.first} changed",
+        )
         note(f"Nothing ran and nothing changed in {self.names.first}.")
 
     def rotates(self) -> None:
@@ -130,12 +164,17 @@ class Story:
         def developer() -> None:
             try:
                 while not ended.is_set():
-                    commits.append(self.loop.project.push_only(to=f"refs/heads/{self.names.other_branch}").commit)
+                    commits.append(
+                        self.loop.project.push_only(to=f"refs/heads/{self.names.other_branch}").commit
+                    )
                     ended.wait(waiting.PACE.interval)
             except PushRefused as error:
                 failures.append(error)
 
-        note(f"aws secretsmanager rotate-secret --secret-id {self.names.secret}, while a developer keeps pushing:")
+        note(
+            f"aws secretsmanager rotate-secret --secret-id {self.names.secret}, while a developer keeps"
+            " pushing:"
+        )
         progress, pushing = Progress(), threading.Thread(target=developer)
         pushing.start()
         try:
@@ -146,10 +185,14 @@ class Story:
         require(not failures, f"GitLab rejected a push: {failures}")
         new, moved = self.login(), self.loop.mirror_after(mirror)
         require(new.credential_id != old.credential_id, "nothing was rotated")
-        progress.show("rotated", f"mirror {mirror.id} is deleted, mirror {moved.id} has the login {new.credential_id}.")
+        progress.show(
+            "rotated", f"mirror {mirror.id} is deleted, mirror {moved.id} has the login {new.credential_id}."
+        )
         self.loop.project.arrives(f"refs/heads/{self.names.other_branch}", commits[-1])
-        progress.show("pushes", f"{len(commits)} pushes during the rotation. CodeCommit has the last commit, "
-                                f"{commits[-1][:12]}.")
+        progress.show(
+            "pushes",
+            f"{len(commits)} pushes during the rotation. CodeCommit has the last commit, {commits[-1][:12]}.",
+        )
         progress.show("old login", f"HTTP {self.rejected(old)}.")
 
     def changes_passwords(self) -> None:
@@ -158,8 +201,12 @@ class Story:
 
     def rejected(self, old: Login) -> int:
         """Waits until CodeCommit rejects the login. Returns the status."""
-        return int(eventually(lambda: status if (status := old.status(self.clone_url)) in (401, 403) else 0,
-                              "the old login is rejected"))
+        return int(
+            eventually(
+                lambda: status if (status := old.status(self.clone_url)) in (401, 403) else 0,
+                "the old login is rejected",
+            )
+        )
 
     def changes_by_deployment(self) -> None:
         """The same by a deployment, at once."""
@@ -168,10 +215,14 @@ class Story:
         require(rotated.succeeded, rotated.output)
         new, moved = self.login(), self.loop.mirror()
         require(new.credential_id != old.credential_id, "the credential is the old one")
-        eventually(lambda: steps.credential_ids(self.aws, self.names.user) == [new.credential_id],
-                   "IAM lists only the new credential")
-        note(f"RotationSerial=1: credential {old.credential_id} is replaced by {new.credential_id}, and mirror "
-             f"{mirror.id} by {moved.id}.")
+        eventually(
+            lambda: steps.credential_ids(self.aws, self.names.user) == [new.credential_id],
+            "IAM lists only the new credential",
+        )
+        note(
+            f"RotationSerial=1: credential {old.credential_id} is replaced by {new.credential_id}, and mirror"
+            f" {mirror.id} by {moved.id}."
+        )
         note(f"The old login: HTTP {self.rejected(old)}. The new one: {self.push()}")
 
     def restores_the_mirror(self) -> None:
@@ -186,13 +237,16 @@ class Story:
         self.diagnose("After the deployment", True)
 
     def diagnose(self, when: str, is_healthy: bool) -> None:
-        """Runs the function's own diagnosis, as `cfn-gitops doctor` does, until the mirror is as expected: IAM lists a new
-        credential late."""
+        """Runs the function's own diagnosis, as `cfn-gitops doctor` does, until the mirror is as expected:
+        IAM lists a new credential late."""
         subject = f"the mirror of project {self.source.project.path} to"
 
         def look() -> dict[str, str]:
-            [mirror] = [check for check in steps.diagnosis(self.aws, self.environment)["Checks"]
-                        if check["Subject"].startswith(subject)]
+            [mirror] = [
+                check
+                for check in steps.diagnosis(self.aws, self.environment)["Checks"]
+                if check["Subject"].startswith(subject)
+            ]
             return mirror if is_healthy == ("Problem" not in mirror) else {}
 
         found = eventually(look, f"the diagnosis finds the mirror {'healthy' if is_healthy else 'unhealthy'}")
@@ -205,11 +259,16 @@ class Story:
     def fails_and_rolls_back(self) -> None:
         held = self.login()
         foreign = self.aws.client("iam").create_service_specific_credential(
-            UserName=self.names.user, ServiceName="codecommit.amazonaws.com")["ServiceSpecificCredential"]
+            UserName=self.names.user, ServiceName="codecommit.amazonaws.com"
+        )["ServiceSpecificCredential"]
         foreign_id = foreign["ServiceSpecificCredentialId"]
-        note(f"A person creates the credential {foreign_id}, which takes the user's second and last slot. Then "
-             "RotationSerial=3:")
-        eventually(lambda: foreign_id in steps.credential_ids(self.aws, self.names.user), "IAM lists the credential")
+        note(
+            f"A person creates the credential {foreign_id}, which takes the user's second and last slot. Then"
+            " RotationSerial=3:"
+        )
+        eventually(
+            lambda: foreign_id in steps.credential_ids(self.aws, self.names.user), "IAM lists the credential"
+        )
         failed = self.environment.deploy(RotationSerial="3")
         require(not failed.succeeded, "the deployment should have failed")
         status = self.environment.status()
@@ -218,7 +277,8 @@ class Story:
         require(self.login() == held, "the login is another one")
         note(f"The login and the mirror are unchanged. {self.push()}")
         self.aws.client("iam").delete_service_specific_credential(
-            UserName=self.names.user, ServiceSpecificCredentialId=foreign_id)
+            UserName=self.names.user, ServiceSpecificCredentialId=foreign_id
+        )
 
     def first_deployment_fails(self) -> None:
         before = self.own(steps.what_is_there(self.aws))
@@ -227,8 +287,10 @@ class Story:
         require(not failed.succeeded, "the deployment should have failed")
         status = self.failing.status()
         require(status == "ROLLBACK_COMPLETE", f"the stack is {status}")
-        note(f"Environment {self.names.failing} for branch {branch}, which GitLab does not protect and would not mirror: "
-             f"{status}: {self.failing.failures()[0]}")
+        note(
+            f"Environment {self.names.failing} for branch {branch}, which GitLab does not protect and would"
+            f" not mirror: {status}: {self.failing.failures()[0]}"
+        )
         self.failing.delete()
         self.wait_until_left(before, {})
         note("No user, credential, secret, pipeline or bucket of it is left.")
@@ -243,8 +305,12 @@ class Story:
         self.undeploy(self.names.first, fails=True)
         self.loop.delete_deployed()
         self.undeploy(self.names.first)
-        eventually(lambda: not steps.user_exists(self.aws, self.names.user), f"user {self.names.user} is deleted")
-        eventually(lambda: not steps.secret_exists(self.aws, self.names.secret), f"{self.names.secret} is deleted")
+        eventually(
+            lambda: not steps.user_exists(self.aws, self.names.user), f"user {self.names.user} is deleted"
+        )
+        eventually(
+            lambda: not steps.secret_exists(self.aws, self.names.secret), f"{self.names.secret} is deleted"
+        )
         note(f"User, credential and secret are deleted. The last login: HTTP {self.rejected(held)}.")
         kept = self.source.mirrors_to(self.second_loop.project.mirrored_url)
         require(self.source.mirrors_to(self.clone_url) == [] and len(kept) == 1, "GitLab has other mirrors")
@@ -260,11 +326,17 @@ class Story:
         self.wait_until_left(self.own(self.before), {"buckets": [bucket]})
         after = self.own(steps.what_is_there(self.aws))
         left = difference(self.own(self.before), after)
-        table([*((kind, ", ".join(left.get(kind, [])) or "nothing") for kind in after),
-               ("tombstones", ", ".join(self.tombstones()))])
-        note(f"{self.names.first}'s artifact bucket is retained on purpose. Names that begin with aws-sam-cli belong to "
-             "sam, which shares them between all stacks. A tombstone, a secret without a value that AWS deletes after "
-             "a week, keeps a late request from creating a deleted pipeline again.")
+        table(
+            [
+                *((kind, ", ".join(left.get(kind, [])) or "nothing") for kind in after),
+                ("tombstones", ", ".join(self.tombstones())),
+            ]
+        )
+        note(
+            f"{self.names.first}'s artifact bucket is retained on purpose. Names that begin with aws-sam-cli"
+            " belong to sam, which shares them between all stacks. A tombstone, a secret without a value"
+            " that AWS deletes after a week, keeps a late request from creating a deleted pipeline again."
+        )
         self.undeploy(self.names.first, "--delete-bucket")
         self.wait_until_left(self.own(self.before), {})
 
@@ -275,8 +347,10 @@ class Story:
 
         def look() -> bool:
             found = difference(before, self.own(steps.what_is_there(self.aws)))
-            own = {kind: [name for name in names if not name.startswith("aws-sam-cli-managed-default")]
-                   for kind, names in found.items()}
+            own = {
+                kind: [name for name in names if not name.startswith("aws-sam-cli-managed-default")]
+                for kind, names in found.items()
+            }
             left.clear()
             left.update({kind: names for kind, names in own.items() if names})
             return left == expected
@@ -287,8 +361,11 @@ class Story:
             raise NotShown(f"left behind: {left}") from late
 
     def tombstones(self) -> list[str]:
-        return [name for name in steps.deletion_marks(self.aws)
-                if name.startswith((f"cfn-gitops-{self.names.first}/", f"cfn-gitops-{self.names.second}/"))]
+        return [
+            name
+            for name in steps.deletion_marks(self.aws)
+            if name.startswith((f"cfn-gitops-{self.names.first}/", f"cfn-gitops-{self.names.second}/"))
+        ]
 
     def undeploy(self, env_id: str, *options: str, fails: bool = False) -> None:
         with under_way(f"cfn-gitops undeploy has deleted {env_id}"):
@@ -299,21 +376,44 @@ class Story:
         require((ran.returncode != 0) == fails, "undeploy should " + ("fail" if fails else "succeed"))
 
 
-def undeploy(environment: dict[str, str], env_id: str, *options: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+def undeploy(
+    environment: dict[str, str], env_id: str, *options: str, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
     return cfn_gitops(environment, "undeploy", env_id, *options, timeout=timeout)
 
 
-def cfn_gitops(environment: dict[str, str], command: str, env_id: str, *arguments: str,
-               timeout: float | None = None) -> subprocess.CompletedProcess[str]:
+def cfn_gitops(
+    environment: dict[str, str], command: str, env_id: str, *arguments: str, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a subcommand that changes something, with a table for this environment."""
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as settings:
-        settings.write(f'[{env_id}.global.parameters]\nstack_name = "cfn-gitops-{env_id}"\n'
-                       f'[{env_id}.deploy.parameters]\nparameter_overrides = ["EnvID={env_id}"]\n')
+        settings.write(
+            f'[{env_id}.global.parameters]\nstack_name = "cfn-gitops-{env_id}"\n'
+            f'[{env_id}.deploy.parameters]\nparameter_overrides = ["EnvID={env_id}"]\n'
+        )
         settings.flush()
         return subprocess.run(
-            [sys.executable, "-m", "cli", command, "--env", env_id, "--config-file", settings.name, *arguments, "--yes"],
-            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            check=False, timeout=timeout)
+            [
+                sys.executable,
+                "-m",
+                "cli",
+                command,
+                "--env",
+                env_id,
+                "--config-file",
+                settings.name,
+                *arguments,
+                "--yes",
+            ],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=timeout,
+        )
 
 
 @dataclass(frozen=True)
@@ -325,46 +425,87 @@ class Act:
 
 
 ACTS = [
-    Act("sam deploy: the whole environment, and GitLab's mirror",
+    Act(
+        "sam deploy: the whole environment, and GitLab's mirror",
         "One command creates everything that an environment needs. You never copy a password into GitLab.",
-        lambda story: story.deploy(), "the login works, GitLab has it, and no output contains its password"),
-    Act("git push to GitLab: mirror, event, pipeline, build, approval, deployment",
+        lambda story: story.deploy(),
+        "the login works, GitLab has it, and no output contains its password",
+    ),
+    Act(
+        "git push to GitLab: mirror, event, pipeline, build, approval, deployment",
         "A developer uses only GitLab. The pushed commit is what the pipeline deploys.",
         lambda story: story.loop.first_push(),
-        "the pipeline's first run deploys the pushed commit, after an approval in AWS"),
-    Act("A failed build",
+        "the pipeline's first run deploys the pushed commit, after an approval in AWS",
+    ),
+    Act(
+        "A failed build",
         "The developer needs the cause, and has no login for AWS.",
-        lambda story: story.loop.build_fails(), "the note on the commit has the command that failed"),
-    Act("A failed deployment",
-        "A build, an approval and CloudFormation's validation do not find everything. The developer needs the first cause.",
-        lambda story: story.loop.deployment_fails(), "the note lists the failed resource first, with its reason"),
-    Act("Pushes that start nothing, and a rejected deployment",
+        lambda story: story.loop.build_fails(),
+        "the note on the commit has the command that failed",
+    ),
+    Act(
+        "A failed deployment",
+        "A build, an approval and CloudFormation's validation do not find everything. The developer needs the"
+        " first cause.",
+        lambda story: story.loop.deployment_fails(),
+        "the note lists the failed resource first, with its reason",
+    ),
+    Act(
+        "Pushes that start nothing, and a rejected deployment",
         "Only a push to the environment's branch may deploy, and only after an approval.",
-        lambda story: story.loop.starts_nothing_and_is_rejected(story.names.other_branch, story.names.unprotected_branch),
-        "tags and other branches start nothing; a rejected deployment does not happen"),
-    Act("A review branch",
+        lambda story: story.loop.starts_nothing_and_is_rejected(
+            story.names.other_branch, story.names.unprotected_branch
+        ),
+        "tags and other branches start nothing; a rejected deployment does not happen",
+    ),
+    Act(
+        "A review branch",
         "The reader of a merge request sees what a merge would change, before anything is deployed.",
-        lambda story: story.changes.reviews(), "the note lists the change, no change set is left, nothing is deployed"),
-    Act("A second environment beside the first",
+        lambda story: story.changes.reviews(),
+        "the note lists the change, no change set is left, nothing is deployed",
+    ),
+    Act(
+        "A second environment beside the first",
         "Environments share an account and a project in GitLab, and must not affect each other.",
-        Story.another_environment, "a second environment works, and nothing changed in the first"),
-    Act("New passwords",
-        "A password that no person uses can change every month, if no push is lost. If it may have leaked, a deployment "
-        "changes it at once.",
-        lambda story: story.changes_passwords(), "a new login each time, the old one rejected, every push arrived"),
-    Act("A deleted mirror",
+        Story.another_environment,
+        "a second environment works, and nothing changed in the first",
+    ),
+    Act(
+        "New passwords",
+        "A password that no person uses can change every month, if no push is lost. If it may have leaked, a"
+        " deployment changes it at once.",
+        lambda story: story.changes_passwords(),
+        "a new login each time, the old one rejected, every push arrived",
+    ),
+    Act(
+        "A deleted mirror",
         "A person deletes the mirror in GitLab. The diagnosis reports it, and a deployment restores it.",
-        Story.restores_the_mirror, "the diagnosis reports it, a deployment restores it"),
-    Act("Failed deployments of an environment",
-        "A failed update must keep the working login, and name the remedy. A failed first deployment must leave nothing.",
-        lambda story: story.fails(), "the reason contains the command, the former login still pushes, nothing is left"),
-    Act("Changes by hand",
+        Story.restores_the_mirror,
+        "the diagnosis reports it, a deployment restores it",
+    ),
+    Act(
+        "Failed deployments of an environment",
+        "A failed update must keep the working login, and name the remedy. A failed first deployment must"
+        " leave nothing.",
+        lambda story: story.fails(),
+        "the reason contains the command, the former login still pushes, nothing is left",
+    ),
+    Act(
+        "Changes by hand",
         "A change outside of the pipeline must not stay unnoticed, and the operator decides about it.",
-        lambda story: story.changes.reverts_drift(), "drift is reported, and reverted by the logged command"),
-    Act("Deletion of the stacks",
+        lambda story: story.changes.reverts_drift(),
+        "drift is reported, and reverted by the logged command",
+    ),
+    Act(
+        "Deletion of the stacks",
         "Deletion removes every resource, and is rejected while stacks of pipelines exist.",
-        lambda story: story.is_deleted(), "user, login, secret and mirrors are deleted"),
-    Act("Resources that remain",
+        lambda story: story.is_deleted(),
+        "user, login, secret and mirrors are deleted",
+    ),
+    Act(
+        "Resources that remain",
         "Only resources that are retained on purpose may remain.",
-        lambda story: story.leaves(), "only the artifact bucket, which is retained on purpose"),
+        lambda story: story.leaves(),
+        "only the artifact bucket, which is retained on purpose",
+    ),
 ]

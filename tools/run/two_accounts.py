@@ -18,19 +18,28 @@ class Elsewhere:
         scene = self.scene
         scene.repository_there()
         scene.artifacts_here()
-        note(f"cross-account-artifacts.yaml in account {scene.aws.account_id}: a bucket, its key, and permissions for "
-             "the other account. Its outputs are the parameters of the next templates.")
+        note(
+            f"cross-account-artifacts.yaml in account {scene.aws.account_id}: a bucket, its key, and"
+            " permissions for the other account. Its outputs are the parameters of the next templates."
+        )
         scene.roles_there()
-        note(f"cross-account-repository.yaml and cross-account-image.yaml in account {OTHER}: for the repository "
-             f"{REPOSITORY} and the images {IMAGES}, a role each and a rule that forwards pushes.")
+        note(
+            f"cross-account-repository.yaml and cross-account-image.yaml in account {OTHER}: for the"
+            f" repository {REPOSITORY} and the images {IMAGES}, a role each and a rule that forwards pushes."
+        )
         scene.environment_here()
-        note("sam deploy with SourceRoleArns, ArtifactBucketArns and ArtifactKeyArns: the environment may use them.")
+        note(
+            "sam deploy with SourceRoleArns, ArtifactBucketArns and ArtifactKeyArns: the environment may use"
+            " them."
+        )
         image = scene.push_image("one")
         scene.pipeline_here()
         project = scene.project
         require(not project.exists(), "the pipeline exists before its branch")
-        note(f"project.yaml: the stack {project.stack_name}. The function looked for the branch with the "
-             "other account's role. It creates the pipeline on the first push.")
+        note(
+            f"project.yaml: the stack {project.stack_name}. The function looked for the branch with the "
+            "other account's role. It creates the pipeline on the first push."
+        )
         progress = Progress()
         self._push(progress, image)
         self._push_image(progress)
@@ -40,14 +49,22 @@ class Elsewhere:
     def _push(self, progress: Progress, image: str) -> None:
         project = self.scene.project
         pushed = project.push()
-        progress.show("push", f"to {REPOSITORY} in account {OTHER}: {project.branch} is at {pushed.commit[:12]}.")
+        progress.show(
+            "push", f"to {REPOSITORY} in account {OTHER}: {project.branch} is at {pushed.commit[:12]}."
+        )
         execution = project.execution_of(pushed.commit)
-        progress.show("event", "event-rule-dev-forward-codecommit of the other account sends the event to the bus of "
-                               f"this account. {project.event_rule} invokes the function, which creates the pipeline.")
+        progress.show(
+            "event",
+            "event-rule-dev-forward-codecommit of the other account sends the event to the bus of "
+            f"this account. {project.event_rule} invokes the function, which creates the pipeline.",
+        )
         project.waits_for_approval(execution)
         self._took(execution, image)
-        progress.show("Source", f"role-dev-codecommit-source of account {OTHER} writes {pushed.commit[:12]} to the "
-                                "bucket of this account. The image is the one with the tag latest.")
+        progress.show(
+            "Source",
+            f"role-dev-codecommit-source of account {OTHER} writes {pushed.commit[:12]} to the "
+            "bucket of this account. The image is the one with the tag latest.",
+        )
         project.decide(execution)
         require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
         require(project.deployed_commit() == pushed.commit, "another commit is deployed")
@@ -65,6 +82,8 @@ class Elsewhere:
         require(project.ended(execution) == "Succeeded", f"the run did not succeed: {project.ran(execution)}")
 
     def _took(self, execution: str, digest: str) -> None:
-        found = next(action for action in self.scene.project.actions(execution) if action["actionName"] == "Image")
+        found = next(
+            action for action in self.scene.project.actions(execution) if action["actionName"] == "Image"
+        )
         taken = found["output"]["outputVariables"]["ImageDigest"]
         require(taken == digest, f"the image is {taken}")

@@ -7,7 +7,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.checks.region import BUILDS, build_quota  # noqa: F401: BUILDS is for its test
+from cli.checks.region import BUILDS, build_quota  # noqa: F401 - BUILDS is for its test
 from cli.environment.account import Account
 from cli.shell.output import Found
 
@@ -28,10 +28,17 @@ class RemoteAccount:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            # A diagnosis takes up to the function's 15 minutes. `adaptive` slows down when AWS limits the requests.
-            self._clients[service] = self._session.client(service, config=Config(
-                retries={"mode": "adaptive", "total_max_attempts": 10}, connect_timeout=60,
-                read_timeout=905 if service == "lambda" else 60, tcp_keepalive=True))
+            # A diagnosis takes up to the function's 15 minutes. `adaptive` slows down when AWS limits the
+            # requests.
+            self._clients[service] = self._session.client(
+                service,
+                config=Config(
+                    retries={"mode": "adaptive", "total_max_attempts": 10},
+                    connect_timeout=60,
+                    read_timeout=905 if service == "lambda" else 60,
+                    tcp_keepalive=True,
+                ),
+            )
         return self._clients[service]
 
     def _record(self, model: Any, **_: Any) -> None:
@@ -47,4 +54,8 @@ class RemoteAccount:
 
     def environment(self) -> dict[str, str]:
         return {name: value for name, value in os.environ.items() if name not in _OWN_VARIABLES} | {
-            "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region, "AWS_PAGER": "", "SAM_CLI_TELEMETRY": "0"}
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_PAGER": "",
+            "SAM_CLI_TELEMETRY": "0",
+        }

@@ -1,5 +1,5 @@
-"""The acts of `make try`: those of `make run` that need one account and one person, and three that only AWS and GitLab can
-show."""
+"""The acts of `make try`: those of `make run` that need one account and one person, and three that only AWS
+and GitLab can show."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.play.mirroring import Source
 from tests.play.pipelines import PROJECT
-from tools.run.story import ACTS as SHARED_ACTS, Act, Names, Story
+from tools.run.story import ACTS as SHARED_ACTS
+from tools.run.story import Act, Names, Story
 from tools.trial import approvals, assumptions
 from tools.trial.account import RemoteAccount
 from tools.trial.assumptions import Observations
@@ -31,7 +32,8 @@ class TryStory(Story):
 
 
 def _sam_settings(directory: Path, stack_name: str) -> Path:
-    """Settings of the run's own: the repository's may name a region, a profile and the tags of another environment."""
+    """Settings of the run's own: the repository's may name a region, a profile and the tags of another
+    environment."""
     path = directory / f"{stack_name}.toml"
     path.write_text(f"""version = 0.1
 [dev.deploy.parameters]
@@ -61,15 +63,50 @@ class Step:
 
 
 RELEASE_AGAIN = Act(
-    "Release change without a change", "A person may start a pipeline that has nothing to deploy.",
-    lambda story: _releases_again(story), "CodePipeline's behaviour, among the assumptions")
-TAG = Act("A tag that approves nothing", "An approval in GitLab is a tag, and CodeCommit's event of it invokes the function.",
-          lambda story: approvals.makes_a_tag(story, story.seen), "the events of the tag, and what GitLab shows the token")
-METRICS = Act("Metrics", "CloudWatch reads the metrics from the function's log.",
-              lambda story: assumptions.metrics(story, story.seen), "the metrics of the scheduled health check")
-_NAMED = dict(zip(("deploy", "push", "build", "deployment", "reject", "review", "second", "rotate", "mirror", "fail", "drift",
-                   "delete", "leave"), SHARED_ACTS, strict=True))
-_OBSERVED = {"deploy": assumptions.after_deployment, "push": assumptions.after_push, "reject": assumptions.after_builds,
-             "rotate": assumptions.after_new_password, "fail": assumptions.after_failures}
+    "Release change without a change",
+    "A person may start a pipeline that has nothing to deploy.",
+    lambda story: _releases_again(story),
+    "CodePipeline's behaviour, among the assumptions",
+)
+TAG = Act(
+    "A tag that approves nothing",
+    "An approval in GitLab is a tag, and CodeCommit's event of it invokes the function.",
+    lambda story: approvals.makes_a_tag(story, story.seen),
+    "the events of the tag, and what GitLab shows the token",
+)
+METRICS = Act(
+    "Metrics",
+    "CloudWatch reads the metrics from the function's log.",
+    lambda story: assumptions.metrics(story, story.seen),
+    "the metrics of the scheduled health check",
+)
+_NAMED = dict(
+    zip(
+        (
+            "deploy",
+            "push",
+            "build",
+            "deployment",
+            "reject",
+            "review",
+            "second",
+            "rotate",
+            "mirror",
+            "fail",
+            "drift",
+            "delete",
+            "leave",
+        ),
+        SHARED_ACTS,
+        strict=True,
+    )
+)
+_OBSERVED = {
+    "deploy": assumptions.after_deployment,
+    "push": assumptions.after_push,
+    "reject": assumptions.after_builds,
+    "rotate": assumptions.after_new_password,
+    "fail": assumptions.after_failures,
+}
 _SHARED = [Step(act, name, _OBSERVED.get(name)) for name, act in _NAMED.items()]
 STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(TAG), Step(METRICS), *_SHARED[-2:]]

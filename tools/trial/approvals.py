@@ -28,10 +28,15 @@ def makes_a_tag(story: Story, seen: Observations) -> None:
     project.make_tag(tag, commit)
     story.loop.project.arrives(f"refs/tags/{tag}", commit)
     own_user = project.own_user()
-    shown = [(event["author_id"], event["push_data"]["action"], event["push_data"]["commit_to"])
-             for event in project.tag_events(tag)]
-    seen.add("tag-event-before-its-mirror", bool(shown) and set(shown) == {(own_user, "created", commit)},
-             f"{len(shown)} events when CodeCommit had the tag")
+    shown = [
+        (event["author_id"], event["push_data"]["action"], event["push_data"]["commit_to"])
+        for event in project.tag_events(tag)
+    ]
+    seen.add(
+        "tag-event-before-its-mirror",
+        bool(shown) and set(shown) == {(own_user, "created", commit)},
+        f"{len(shown)} events when CodeCommit had the tag",
+    )
     with contextlib.suppress(NotInTime):
         eventually(lambda: _invocations(story, tag), f"the event of {tag}", seconds=_EVENT_SECONDS)
     found = _invocations(story, tag)
@@ -43,7 +48,9 @@ def makes_a_tag(story: Story, seen: Observations) -> None:
 
 
 def _invocations(story: Story, tag: str) -> int:
-    return len([line for line in function_log(story) if line.get("message") == "tag" and line.get("tag") == tag])
+    return len(
+        [line for line in function_log(story) if line.get("message") == "tag" and line.get("tag") == tag]
+    )
 
 
 def _reads(project: RemoteProject, own_user: int, seen: Observations) -> None:
@@ -62,7 +69,8 @@ def answers_again(story: Story, answered: dict[str, Any], seen: Observations) ->
     project = story.loop.project
     try:
         story.aws.client("codepipeline").put_approval_result(
-            pipelineName=project.name, **answered, result={"status": "Rejected", "summary": "an old token"})
+            pipelineName=project.name, **answered, result={"status": "Rejected", "summary": "an old token"}
+        )
         code = "accepted"
     except ClientError as error:
         code = error.response["Error"]["Code"]

@@ -61,6 +61,7 @@ class Observations:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Every assumption with its result, those that did not hold first."""
+
         def row(name: str) -> tuple[str, str, str]:
             if name not in self._found:
                 return name, NOT_SEEN, self._not_seen.get(name, "")
@@ -76,23 +77,37 @@ class Observations:
 def after_deployment(story: Story, seen: Observations) -> None:
     outputs, log = story.environment.outputs(), function_log(story)
     created = datetime.fromisoformat(outputs["CredentialCreateDate"])
-    complete = next(event["Timestamp"] for event in story.environment.events()
-                    if event["LogicalResourceId"] == "MirrorCredential" and event["ResourceStatus"] == "CREATE_COMPLETE")
+    complete = next(
+        event["Timestamp"]
+        for event in story.environment.events()
+        if event["LogicalResourceId"] == "MirrorCredential" and event["ResourceStatus"] == "CREATE_COMPLETE"
+    )
     took = (complete - created).total_seconds()
-    seen.add("login-valid-within-5min", took <= 300, f"the resource was complete {took:.0f} s after the credential")
-    issued = [line for line in log if str(line.get("step", "")).startswith("issuing the service-specific credential")]
+    seen.add(
+        "login-valid-within-5min", took <= 300, f"the resource was complete {took:.0f} s after the credential"
+    )
+    issued = [
+        line
+        for line in log
+        if str(line.get("step", "")).startswith("issuing the service-specific credential")
+    ]
     if issued:
         differs = abs((datetime.fromisoformat(issued[0]["timestamp"]) - created).total_seconds())
         seen.add("create-date-near-lambda-clock", differs < 60, f"they differ by {differs:.0f} s")
     iam = story.aws.client("iam")
     iam.tag_user(UserName=story.names.user, Tags=[{"Key": "try", "Value": "1"}])
-    seconds = duration(lambda: "try" in [tag["Key"] for tag in iam.list_user_tags(UserName=story.names.user)["Tags"]],
-                       "the user's new tag")
+    seconds = duration(
+        lambda: "try" in [tag["Key"] for tag in iam.list_user_tags(UserName=story.names.user)["Tags"]],
+        "the user's new tag",
+    )
     iam.untag_user(UserName=story.names.user, TagKeys=["try"])
     seen.add("tags-visible-within-10s", seconds <= 10, f"shown after {seconds:.1f} s")
     project = story.source.project
-    seen.add("branches-regex-parameter", project.branches_matching("^no-branch-has-this-name$") == [],
-             "a regex that matches no branch")
+    seen.add(
+        "branches-regex-parameter",
+        project.branches_matching("^no-branch-has-this-name$") == [],
+        "a regex that matches no branch",
+    )
     if project.level() == MAINTAINER:
         seen.add("statistics-for-maintainer", project.shows_lfs_size(), "GET /projects/:id?statistics=true")
 
@@ -100,7 +115,11 @@ def after_deployment(story: Story, seen: Observations) -> None:
 def after_push(story: Story, seen: Observations) -> None:
     project = story.loop.project
     bucket = f"{story.names.bucket_prefix}{story.aws.account_id}-{story.aws.region}"
-    pages = story.aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="codepipeline-")
+    pages = (
+        story.aws.client("s3")
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=bucket, Prefix="codepipeline-")
+    )
     keys = [each["Key"].split("/") for page in pages for each in page.get("Contents", [])]
     shown = ", ".join("/".join(key) for key in keys[:4])
     if keys:
@@ -117,58 +136,91 @@ def after_push(story: Story, seen: Observations) -> None:
     link = approval.get("input", {}).get("resolvedConfiguration", {}).get("ExternalEntityLink", "")
     if link:
         commit = project.deployed_commit()
-        seen.add("approval-link-resolves-variables", link.endswith(commit), f"the link ends with {link[-12:]}")
+        seen.add(
+            "approval-link-resolves-variables", link.endswith(commit), f"the link ends with {link[-12:]}"
+        )
 
 
 def after_builds(story: Story, seen: Observations) -> None:
-    """Each build's log has its session twice, see `WHO_AM_I`. A session of another name than its build's refutes it."""
+    """Each build's log has its session twice, see `WHO_AM_I`. A session of another name than its build's
+    refutes it."""
     project = story.loop.project
     sessions = re.findall(r"assumed-role/[^/\s]+/(\S+)", project.build_log())
-    builds = [action["output"]["executionResult"]["externalExecutionId"].split(":")[-1]
-              for each in project.executions() for action in project.actions(each["pipelineExecutionId"])
-              if action["actionName"] == "Build" and action["status"] == "Succeeded"]
+    builds = [
+        action["output"]["executionResult"]["externalExecutionId"].split(":")[-1]
+        for each in project.executions()
+        for action in project.actions(each["pipelineExecutionId"])
+        if action["actionName"] == "Build" and action["status"] == "Succeeded"
+    ]
     expected = sorted(f"AWSCodeBuild-{build}" for build in builds for _ in range(2))
     if len(sessions) == len(expected) >= 4:
-        seen.add("codebuild-session-per-build", sorted(sessions) == expected, f"{len(builds)} builds, {sessions[0]}")
-    printed = [(event["timestamp"] / 1000, re.match(r"\[Container\] (\S+ \d+:\d+:\d+)", event["message"]))
-               for event in project.build_log_events()]
-    lags = [dated - datetime.strptime(f"{found[1]} +0000", "%Y/%m/%d %H:%M:%S %z").timestamp()
-            for dated, found in printed if found]
+        seen.add(
+            "codebuild-session-per-build",
+            sorted(sessions) == expected,
+            f"{len(builds)} builds, {sessions[0]}",
+        )
+    printed = [
+        (event["timestamp"] / 1000, re.match(r"\[Container\] (\S+ \d+:\d+:\d+)", event["message"]))
+        for event in project.build_log_events()
+    ]
+    lags = [
+        dated - datetime.strptime(f"{found[1]} +0000", "%Y/%m/%d %H:%M:%S %z").timestamp()
+        for dated, found in printed
+        if found
+    ]
     if lags:
         seen.add("build-log-lags-less-than-30s", max(lags) < 30, f"up to {max(lags):.0f} s")
 
 
 def after_new_password(story: Story, seen: Observations) -> None:
-    kept = {each["ParameterKey"]: each["ParameterValue"] for each in story.environment.describe()["Parameters"]}
-    seen.add("sam-deploy-keeps-parameters", kept.get("GitLabProject") == story.source.project.path,
-             "GitLabProject, after a deployment without it")
+    kept = {
+        each["ParameterKey"]: each["ParameterValue"] for each in story.environment.describe()["Parameters"]
+    }
+    seen.add(
+        "sam-deploy-keeps-parameters",
+        kept.get("GitLabProject") == story.source.project.path,
+        "GitLabProject, after a deployment without it",
+    )
 
 
 def after_failures(story: Story, seen: Observations) -> None:
     _after_failed_update(story, seen)
     reasons = [reason for reason in story.failing.failures() if "CFG-" in reason]
-    seen.add("cleanup-keeps-original-create-reason", bool(reasons), f"{len(reasons)} reasons of the deleted stack")
+    seen.add(
+        "cleanup-keeps-original-create-reason", bool(reasons), f"{len(reasons)} reasons of the deleted stack"
+    )
 
 
 def _after_failed_update(story: Story, seen: Observations) -> None:
-    ends = [str(line.get("status")) for line in function_log(story) if line.get("message") == "end"
-            and line.get("logical_id") == "MirrorCredential" and line.get("request_type") == "Update"]
+    ends = [
+        str(line.get("status"))
+        for line in function_log(story)
+        if line.get("message") == "end"
+        and line.get("logical_id") == "MirrorCredential"
+        and line.get("request_type") == "Update"
+    ]
     if "FAILED" in ends:
-        seen.add("rollback-swaps-properties", ends[-2:] == ["FAILED", "SUCCESS"], f"Updates: {', '.join(ends[-3:])}")
+        seen.add(
+            "rollback-swaps-properties",
+            ends[-2:] == ["FAILED", "SUCCESS"],
+            f"Updates: {', '.join(ends[-3:])}",
+        )
     iam, user = story.aws.client("iam"), story.names.user
     made = iam.create_service_specific_credential(UserName=user, ServiceName="codecommit.amazonaws.com")
     credential_id = made["ServiceSpecificCredential"]["ServiceSpecificCredentialId"]
     try:
-        seconds = duration(lambda: credential_id in steps.credential_ids(story.aws, user), "the new credential")
+        seconds = duration(
+            lambda: credential_id in steps.credential_ids(story.aws, user), "the new credential"
+        )
         seen.add("iam-lists-within-10s", seconds <= 10, f"listed after {seconds:.1f} s")
     finally:
         iam.delete_service_specific_credential(UserName=user, ServiceSpecificCredentialId=credential_id)
 
 
 def releases_again(story: Story, seen: Observations) -> dict[str, str]:
-    """Starts the pipeline without a new commit, so it deploys the commit that was rejected before. A second start with
-    the same token follows while the approval waits. Then starts it again, and the change set is empty. Returns the first
-    approval."""
+    """Starts the pipeline without a new commit, so it deploys the commit that was rejected before. A second
+    start with the same token follows while the approval waits. Then starts it again, and the change set is
+    empty. Returns the first approval."""
     project, began = story.loop.project, time.monotonic()
     first = _release(story, "first")
     approval = project.waits_for_approval(first)
@@ -187,18 +239,24 @@ def releases_again(story: Story, seen: Observations) -> dict[str, str]:
     status = _approved(story, last)
     note(f"Execution {last} without a change: {status}.")
     if waits and project.deployed_commit() == deployed:
-        seen.add("change-set-actions-with-no-changes", status == "Succeeded" and waits == "FAILED, UNAVAILABLE, 0 changes",
-                 f"while the approval waited: {waits}; the execution ended as {status}")
+        seen.add(
+            "change-set-actions-with-no-changes",
+            status == "Succeeded" and waits == "FAILED, UNAVAILABLE, 0 changes",
+            f"while the approval waited: {waits}; the execution ended as {status}",
+        )
     return approval
 
 
 def _waiting_change_set(story: Story, execution: str) -> str:
-    """The state of the change set while the approval of the execution waits. Empty if it could not be read."""
+    """The state of the change set while the approval of the execution waits. Empty if it could not be
+    read."""
     project = story.loop.project
     try:
         project.waits_for_approval(execution)
         shown = story.aws.client("cloudformation").describe_change_set(
-            StackName=project.deployed.name, ChangeSetName=f"changeset-{story.names.first}-{project.project_id}")
+            StackName=project.deployed.name,
+            ChangeSetName=f"changeset-{story.names.first}-{project.project_id}",
+        )
     except waiting.NotInTime:
         return "no approval"
     except ClientError as error:
@@ -209,7 +267,8 @@ def _waiting_change_set(story: Story, execution: str) -> str:
 
 def _release(story: Story, token: str) -> str:
     started = story.aws.client("codepipeline").start_pipeline_execution(
-        name=story.loop.project.name, clientRequestToken=f"{token}-{story.names.first}")
+        name=story.loop.project.name, clientRequestToken=f"{token}-{story.names.first}"
+    )
     return str(started["pipelineExecutionId"])
 
 
@@ -226,7 +285,8 @@ def metrics(story: Story, seen: Observations) -> None:
     if not logged:
         return
     shown = story.aws.client("cloudwatch").list_metrics(
-        Namespace="CfnGitOps", Dimensions=[{"Name": "EnvID", "Value": story.names.first}])["Metrics"]
+        Namespace="CfnGitOps", Dimensions=[{"Name": "EnvID", "Value": story.names.first}]
+    )["Metrics"]
     if shown or time.time() - min(logged) > _METRIC_DELAY_SECONDS:
         seen.add("embedded-metrics-from-this-runtime", bool(shown), f"CloudWatch has {len(shown)} metrics")
 

@@ -1,4 +1,5 @@
-"""Deletes everything that `make try` has created, even after a failure, and reports the remaining resources."""
+"""Deletes everything that `make try` has created, even after a failure, and reports the remaining
+resources."""
 
 from collections.abc import Callable
 from functools import partial
@@ -33,12 +34,13 @@ class Cleanup:
         self.faults: list[str] = []
 
     def run(self) -> list[str]:
-        """Returns the resources that remain or could not be deleted. AWS comes first: its resources cost money and have
-        permissions, and a GitLab that does not respond delays each step."""
+        """Returns the resources that remain or could not be deleted. AWS comes first: its resources cost
+        money and have permissions, and a GitLab that does not respond delays each step."""
         self._step("stories", self._delete_stories)
         self._step("probes of observers", lambda: sources.delete_probes(self.aws, self.names, self._step))
         self._step("the developer of stories", lambda: sources.delete_user(self.aws, developer(self.names)))
-        # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes them.
+        # The stacks' deletion needs the token, and GitLab's branches are protected while a mirror pushes
+        # them.
         for env_id in self.environments():
             self._step(f"executions of {env_id}", Pipeline(self.aws, env_id, PROJECT_ID).stop)
             deployed = f"cfnstack-{env_id}-{PROJECT_ID}"
@@ -47,21 +49,35 @@ class Cleanup:
         # A forced deletion also succeeds if the secret does not exist.
         self._step(f"secret {self.source.secret_id}", self.source.forget_token)
         self._step("uploaded packages", self._delete_uploads)
-        self._step("access tokens of observers", lambda: self.project.revoke_access_tokens(f"{self.names.first}-probe"))
+        self._step(
+            "access tokens of observers",
+            lambda: self.project.revoke_access_tokens(f"{self.names.first}-probe"),
+        )
         self._step("GitLab's mirrors", self._delete_mirrors)
         self._step("protections of branches", self.unprotect)
-        self._step("GitLab's branches", lambda: delete_references(
-            self.source, lambda reference: reference in self._references(), self.directory / "cleanup"))
-        self._step("GitLab's branches of stories", lambda: delete_branches(
-            self.source, self.project, self._is_branch, self.directory / "stories"))
+        self._step(
+            "GitLab's branches",
+            lambda: delete_references(
+                self.source, lambda reference: reference in self._references(), self.directory / "cleanup"
+            ),
+        )
+        self._step(
+            "GitLab's branches of stories",
+            lambda: delete_branches(self.source, self.project, self._is_branch, self.directory / "stories"),
+        )
         for env_id in self.environments():
-            self._step(f"GitLab's environment {env_id}", lambda env_id=env_id: self.project.delete_environment(env_id))
+            self._step(
+                f"GitLab's environment {env_id}",
+                lambda env_id=env_id: self.project.delete_environment(env_id),
+            )
         self._step("the list of what is left", self._report_what_is_left)
         return self.faults
 
     def _delete_stories(self) -> None:
         for story_id in stories(steps.what_is_there(self.aws), self.names):
-            self._step(f"story {story_id}", partial(playing.delete_story, self.aws, self.names.first, story_id))
+            self._step(
+                f"story {story_id}", partial(playing.delete_story, self.aws, self.names.first, story_id)
+            )
 
     def environments(self) -> tuple[str, str, str]:
         return self.names.first, self.names.second, self.names.failing
@@ -69,7 +85,7 @@ class Cleanup:
     def _step(self, what: str, delete: Callable[[], Any]) -> None:
         try:
             delete()
-        except Exception as error:  # noqa: BLE001: every other step has to run
+        except Exception as error:  # every other step has to run
             self.faults.append(f"{what}: {type(error).__name__}: {error}")
             reason(f"    {what}: not deleted: ", str(error))
 
@@ -103,21 +119,29 @@ class Cleanup:
             self.project.unprotect(branch)
 
     def in_gitlab(self) -> list[str]:
-        """The resources that `run` deletes in the project, as far as they exist. A run has random names, but `make try
-        CLEAN=…` takes any."""
+        """The resources that `run` deletes in the project, as far as they exist. A run has random names, but
+        `make try CLEAN=…` takes any."""
         of_stories = filter(self._is_branch, self.project.branches_matching(f"^{self.names.first}-s"))
-        return [f"branches and tags: {', '.join(self._references())}", f"branch protections: {', '.join(self._protected())}",
-                f"environments: {', '.join(self.environments())}",
-                f"branches of stories: {', '.join(of_stories)}",
-                f"mirrors: {', '.join(mirror.url for mirror in self._mirrors())}",
-                f"project access tokens {self.names.first}-probe"]
+        return [
+            f"branches and tags: {', '.join(self._references())}",
+            f"branch protections: {', '.join(self._protected())}",
+            f"environments: {', '.join(self.environments())}",
+            f"branches of stories: {', '.join(of_stories)}",
+            f"mirrors: {', '.join(mirror.url for mirror in self._mirrors())}",
+            f"project access tokens {self.names.first}-probe",
+        ]
 
     def _is_branch(self, name: str) -> bool:
         return is_branch(name, self.names)
 
     def _protected(self) -> list[str]:
         """The branches of the run, and those that a story has protected."""
-        own = [self.names.branch, self.names.second_branch, self.names.other_branch, self.names.review_branches]
+        own = [
+            self.names.branch,
+            self.names.second_branch,
+            self.names.other_branch,
+            self.names.review_branches,
+        ]
         return own + list(filter(self._is_branch, self.project.protected()))
 
     def unprotect(self) -> None:
@@ -127,10 +151,19 @@ class Cleanup:
     def _references(self) -> list[str]:
         """The branches, and the tags of two acts."""
         names = self.names
-        branches = (names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
-                    names.review_branch)
-        return sorted({*(f"refs/heads/{branch}" for branch in branches),
-                       *(f"refs/tags/{tag}" for tag in (names.branch, tag_name(names.first)))})
+        branches = (
+            names.branch,
+            names.second_branch,
+            names.other_branch,
+            names.unprotected_branch,
+            names.review_branch,
+        )
+        return sorted(
+            {
+                *(f"refs/heads/{branch}" for branch in branches),
+                *(f"refs/tags/{tag}" for tag in (names.branch, tag_name(names.first))),
+            }
+        )
 
     def _delete_uploads(self) -> None:
         """Deletes `sam deploy`'s uploads from its own bucket, which is shared and stays."""
@@ -164,12 +197,19 @@ def branches(names: Names, story_id: str) -> str:
     return f"{names.first}-{story_id}"
 
 
-def delete_branches(source: Source, project: RemoteProject, is_own: Callable[[str], bool], directory: Path) -> None:
+def delete_branches(
+    source: Source, project: RemoteProject, is_own: Callable[[str], bool], directory: Path
+) -> None:
     """Deletes these branches of GitLab, and their protection."""
     for name in filter(is_own, project.protected()):
         project.unprotect(name)
-    delete_references(source, lambda reference: reference.startswith("refs/heads/")
-                      and is_own(reference.removeprefix("refs/heads/")), directory)
+    delete_references(
+        source,
+        lambda reference: (
+            reference.startswith("refs/heads/") and is_own(reference.removeprefix("refs/heads/"))
+        ),
+        directory,
+    )
 
 
 def delete_references(source: Source, is_own: Callable[[str], bool], directory: Path) -> None:

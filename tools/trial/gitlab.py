@@ -41,20 +41,23 @@ class Answer:
 
 
 def request(session: requests.Session, method: str, url: str, **more: Any) -> Answer:
-    """GitLab's response with any status. Raises `GitLabError` if it does not end: a server may send a byte at a time, and
+    """GitLab's response with any status. Raises `GitLabError` if it does not end: a server may send a byte at
+    a time, and
     `timeout` limits each wait only."""
     ended: list[Answer | Exception] = []
 
     def perform() -> None:
         try:
-            with session.request(method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True, **more) as answer:
+            with session.request(
+                method, url, timeout=_TIMEOUT_SECONDS, allow_redirects=False, stream=True, **more
+            ) as answer:
                 content = bytearray()
                 for part in answer.iter_content(65_536):
                     content += part
                     if len(content) > _MAX_BYTES:
                         raise GitLabError(f"GitLab's response to {method} has more than {_MAX_BYTES:,} bytes")
             ended.append(Answer(answer.status_code, answer.headers, content.decode(errors="replace")))
-        except Exception as error:  # noqa: BLE001: it is raised below
+        except Exception as error:  # it is raised below
             ended.append(error)
 
     # A thread that hangs does not keep the program from its end.
@@ -69,7 +72,8 @@ def request(session: requests.Session, method: str, url: str, **more: Any) -> An
 
 
 class RemoteGitLab(ApiClient):
-    """A GitLab with an access token. The token is only sent to this address, in a header, without redirects."""
+    """A GitLab with an access token. The token is only sent to this address, in a header, without
+    redirects."""
 
     # `git` and `requests` trust the CAs of the machine.
     ca_certificate: str | None = None
@@ -86,8 +90,11 @@ class RemoteGitLab(ApiClient):
     def send(self, method: str, path: str, **more: Any) -> Answer:
         answer = request(self._session, method, f"{self.url}/api/v4{path}", **more)
         if answer.status_code >= 300:
-            raise GitLabError(f"GitLab answered {method} {path} with {answer.status_code}: "
-                              f"{terminal.shortened(answer.text, _SHOWN_CHARACTERS)}", answer.status_code)
+            raise GitLabError(
+                f"GitLab answered {method} {path} with {answer.status_code}: "
+                f"{terminal.shortened(answer.text, _SHOWN_CHARACTERS)}",
+                answer.status_code,
+            )
         return answer
 
 
@@ -107,17 +114,27 @@ class RemoteProject(ApiProject):
         if self.level() < MAINTAINER:
             found.append(f"the token's user is not a Maintainer of {self.path}")
         if shown.get("empty_repo"):
-            found.append(f"{self.path} has no commit. GitLab would take the first branch of this run for its default "
-                         "branch, which cannot be deleted. Push a first commit, for example a README")
+            found.append(
+                f"{self.path} has no commit. GitLab would take the first branch of this run for its default "
+                "branch, which cannot be deleted. Push a first commit, for example a README"
+            )
         if "disabled" in (shown.get("builds_access_level"), shown.get("environments_access_level")):
-            found.append(f"CI/CD or environments are switched off in {self.path}, so no deployment would appear")
+            found.append(
+                f"CI/CD or environments are switched off in {self.path}, so no deployment would appear"
+            )
         if found:
             return found
         if self.mirrors():
-            found.append(f"{self.path} has a push mirror, which would push the branches of this run elsewhere")
-        rules = [name for name in self.protected() if any(fnmatch.fnmatchcase(branch, name) for branch in branches)]
+            found.append(
+                f"{self.path} has a push mirror, which would push the branches of this run elsewhere"
+            )
+        rules = [
+            name for name in self.protected() if any(fnmatch.fnmatchcase(branch, name) for branch in branches)
+        ]
         if rules:
-            found.append(f"{self.path} protects {', '.join(rules)}, which also matches the branches of this run")
+            found.append(
+                f"{self.path} protects {', '.join(rules)}, which also matches the branches of this run"
+            )
         return found
 
     # --- branches -------------------------------------------------------------------------
@@ -125,8 +142,11 @@ class RemoteProject(ApiProject):
     def protect(self, *names: str) -> None:
         for name in names:
             # A run pushes unrelated histories to its branches, as a mirror may.
-            self._gitlab.send("POST", f"{self.api}/protected_branches", json={
-                "name": name, "push_access_level": MAINTAINER, "allow_force_push": True})
+            self._gitlab.send(
+                "POST",
+                f"{self.api}/protected_branches",
+                json={"name": name, "push_access_level": MAINTAINER, "allow_force_push": True},
+            )
 
     def branches_matching(self, regex: str) -> list[str]:
         return [each["name"] for each in self._gitlab.pages(f"{self.api}/repository/branches", regex=regex)]
@@ -145,19 +165,29 @@ class RemoteProject(ApiProject):
         """The pushes of the tag since yesterday."""
         since = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
         pushes = self._gitlab.pages(f"{self.api}/events", action="pushed", after=since)
-        return [each for each in pushes if each["push_data"]["ref_type"] == "tag" and each["push_data"]["ref"] == name]
+        return [
+            each
+            for each in pushes
+            if each["push_data"]["ref_type"] == "tag" and each["push_data"]["ref"] == name
+        ]
 
     def own_user(self) -> int:
         """The number of the token's user."""
         return int(self._gitlab.read("/personal_access_tokens/self")["user_id"])
 
     def unreadable_for_approvals(self, user: int) -> list[str]:
-        """The members that GitLab does not show of the token's user. Raises `GitLabError` if it denies a request."""
+        """The members that GitLab does not show of the token's user. Raises `GitLabError` if it denies a
+        request."""
         self._gitlab.read(f"{self.api}/protected_tags")
         self._gitlab.read(f"{self.api}/deploy_keys")
-        shown, member = self._gitlab.read(f"/users/{user}"), self._gitlab.read(f"{self.api}/members/all/{user}")
-        return [*({"id", "username", "state", "bot", "public_email"} - shown.keys()),
-                *({"id", "state", "access_level"} - member.keys())]
+        shown, member = (
+            self._gitlab.read(f"/users/{user}"),
+            self._gitlab.read(f"{self.api}/members/all/{user}"),
+        )
+        return [
+            *({"id", "username", "state", "bot", "public_email"} - shown.keys()),
+            *({"id", "state", "access_level"} - member.keys()),
+        ]
 
     # --- access tokens of the project ---------------------------------------------------------
 
@@ -167,7 +197,9 @@ class RemoteProject(ApiProject):
             if token["active"] and token["name"] == name:
                 revoked = self._gitlab.send("DELETE", f"{self.api}/access_tokens/{token['id']}")
                 if revoked.status_code != 204:
-                    raise GitLabError(f"GitLab answered {revoked.status_code}: token {token['name']} may be active")
+                    raise GitLabError(
+                        f"GitLab answered {revoked.status_code}: token {token['name']} may be active"
+                    )
 
     def _access_tokens(self) -> list[dict[str, Any]]:
         try:

@@ -1,4 +1,5 @@
-"""Looks at the rows of docs/project/assumptions.yaml that have an observer or a table, each once in a run of `make try`."""
+"""Looks at the rows of docs/project/assumptions.yaml that have an observer or a table, each once in a run of
+`make try`."""
 
 import importlib
 import pkgutil
@@ -58,13 +59,23 @@ class Observing:
                 seen.add(name, found.held, found.evidence)
                 note(f"{name}: {'held' if found.held else 'not held'}: {found.evidence}")
                 if found.recorded is not None:
-                    seen.recorded[name] = self._recorded(found.recorded, [found.call] if found.call else calls[before:])
+                    seen.recorded[name] = self._recorded(
+                        found.recorded, [found.call] if found.call else calls[before:]
+                    )
                 continue
-            reason = f"{type(found).__name__}: {found}" if found and not isinstance(found, NotSeen) else str(found or "")
+            reason = (
+                f"{type(found).__name__}: {found}"
+                if found and not isinstance(found, NotSeen)
+                else str(found or "")
+            )
             seen.not_seen(name, reason or "the run did not show it")
             note(f"{name}: not seen: {reason}")
 
     def _recorded(self, response: Any, calls: list[str]) -> dict[str, Any]:
         """The response with its source, as tests/fixtures has recorded ones."""
-        return {"source": sorted(set(calls)) or ["git or GitLab"], "region": self._story.aws.region,
-                "date": date.today().isoformat(), "response": response}
+        return {
+            "source": sorted(set(calls)) or ["git or GitLab"],
+            "region": self._story.aws.region,
+            "date": date.today().isoformat(),
+            "response": response,
+        }

@@ -21,9 +21,11 @@ from tools.trial.assumptions import HELD, NOT_HELD, NOT_SEEN, Observations
 ROOT = Path(__file__).parents[2]
 
 # The members of AWS's and GitLab's responses that are about a person, or about the project.
-_OF_PEOPLE = re.compile(r"(?i)(user_?name|(author|committer|user|public)_?(name|email)|email|avatar_url"
-                        r"|name_with_namespace|source_?ip_?address|user_?agent|(access_?key|principal)_?id"
-                        r"|(author|committer|user|creator|owner|assignee|project|namespace)_?id)$")
+_OF_PEOPLE = re.compile(
+    r"(?i)(user_?name|(author|committer|user|public)_?(name|email)|email|avatar_url"
+    r"|name_with_namespace|source_?ip_?address|user_?agent|(access_?key|principal)_?id"
+    r"|(author|committer|user|creator|owner|assignee|project|namespace)_?id)$"
+)
 # The members whose value is a person, and the members of a person.
 _PERSON = re.compile(r"(?i)(author|committer|user|assignee|reviewer|creator|merged_by|closed_by)s?$")
 _ABOUT_A_PERSON = ("id", "name")
@@ -36,10 +38,14 @@ def without_people(response: Any, is_person: bool = False) -> Any:
     if not isinstance(response, dict):
         return "<name>" if is_person and isinstance(response, str) else response
     is_person = is_person or "username" in response or "email" in response
-    return {name: _placeholder(value) if isinstance(value, (str, int)) and (
-                _OF_PEOPLE.search(name) or (is_person and name in _ABOUT_A_PERSON))
-            else without_people(value, bool(_PERSON.search(name)))
-            for name, value in response.items() if name != "ResponseMetadata"}
+    return {
+        name: _placeholder(value)
+        if isinstance(value, (str, int))
+        and (_OF_PEOPLE.search(name) or (is_person and name in _ABOUT_A_PERSON))
+        else without_people(value, bool(_PERSON.search(name)))
+        for name, value in response.items()
+        if name != "ResponseMetadata"
+    }
 
 
 def _placeholder(value: str | int) -> str | int:
@@ -90,8 +96,12 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         version = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
-        yield from (f"# An acceptance run of cfn-gitops {version}", "",
-                    f"{time.strftime('%Y-%m-%d', time.gmtime())}, region {self.aws.region}. {self.summary()}", "")
+        yield from (
+            f"# An acceptance run of cfn-gitops {version}",
+            "",
+            f"{time.strftime('%Y-%m-%d', time.gmtime())}, region {self.aws.region}. {self.summary()}",
+            "",
+        )
         yield from ("| Act | | Seconds |", "|---:|---|---:|")
         yield from (f"| {number} | {title} | {seconds:.0f} |" for number, title, seconds in self.acts)
         for title, listed in (("Failed", self.failures), ("Left", self.left), ("Stays", self.stays)):
@@ -99,20 +109,29 @@ class Report:
                 yield from ("", f"## {title}", "")
                 yield from (f"- {visible(' '.join(each.split()))}" for each in listed)
         yield from ("", "## Assumptions", "", "| Name | Result | Evidence |", "|---|---|---|")
-        yield from (f"| `{name}` | {result} | {visible(evidence).replace('|', '/')} |"
-                    for name, result, evidence in self.seen.rows())
+        yield from (
+            f"| `{name}` | {result} | {visible(evidence).replace('|', '/')} |"
+            for name, result, evidence in self.seen.rows()
+        )
 
     def public(self, recorded: dict[str, Any]) -> str:
         """The content of a file that can be committed to a public repository."""
         text = json.dumps(without_people(recorded), default=str, indent=2, ensure_ascii=False)
         masked = self.masked(text).replace(self.story.names.first, "<run>") + "\n"
-        # A name of GitLab may have half of a surrogate pair, which no file can have, or change the direction of a line.
+        # A name of GitLab may have half of a surrogate pair, which no file can have, or change the direction
+        # of a line.
         return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in masked)
 
     def masked(self, text: str) -> str:
         """Also replaces secrets, which nothing above should contain."""
-        text = without_secrets(text, self.source.gitlab.token, *self.story.loop.passwords, *self.story.second_loop.passwords)
-        hidden = {self.aws.account_id: "<account>", self.source.gitlab.url: "<gitlab>", self.source.project.path: "<project>"}
+        text = without_secrets(
+            text, self.source.gitlab.token, *self.story.loop.passwords, *self.story.second_loop.passwords
+        )
+        hidden = {
+            self.aws.account_id: "<account>",
+            self.source.gitlab.url: "<gitlab>",
+            self.source.project.path: "<project>",
+        }
         for value, name in hidden.items():
             for form in (value, quote(value, safe="")):
                 text = text.replace(form, name)
@@ -126,7 +145,9 @@ class Report:
         text = re.sub(r"\b(A[A-Z]{3})[A-Z0-9]{12,}\b(?::[^\s\"',)]+)?", r"\1<id>", text)
         # A denial names the caller: assumed-role/<role>/<session>, or user/<name>.
         own = re.escape(self.story.names.first)
-        text = re.sub(rf"(:(?:assumed-role|user|federated-user)/)(?!role-{own})[^\s\"',)]+", r"\1<caller>", text)
+        text = re.sub(
+            rf"(:(?:assumed-role|user|federated-user)/)(?!role-{own})[^\s\"',)]+", r"\1<caller>", text
+        )
         text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "<email>", text)
         # A person whom a note mentions.
         text = re.sub(r"(?<![\w.+/-])@[A-Za-z][\w.-]+", "<name>", text)

@@ -43,11 +43,22 @@ from tools.trial.stories import Stories, chosen, developer
 ROOT = Path(__file__).parents[2]
 
 # The rest of the observers that no call can delete at once.
-STAYS = ("a KMS key that is deleted after seven days", "the record of an EventBridge replay",
-         "the service-linked role AWSServiceRoleForCodeStarNotifications, if it is missing")
+STAYS = (
+    "a KMS key that is deleted after seven days",
+    "the record of an EventBridge replay",
+    "the service-linked role AWSServiceRoleForCodeStarNotifications, if it is missing",
+)
 # Proxies and CAs of this machine, for git.
-_NETWORK = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", "GIT_SSL_CAINFO",
-            "SSL_CERT_FILE")
+_NETWORK = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_FILE",
+)
 
 
 @dataclass
@@ -66,8 +77,17 @@ class Options:
 
 
 def names_of(first: str) -> Names:
-    return Names(first, first, f"{first}p", f"{first}p", f"{first}x", f"{first}-other", f"{first}-feature",
-                 f"{first}-review/*", f"{first}-review/another")
+    return Names(
+        first,
+        first,
+        f"{first}p",
+        f"{first}p",
+        f"{first}x",
+        f"{first}-other",
+        f"{first}-feature",
+        f"{first}-review/*",
+        f"{first}-review/another",
+    )
 
 
 @entry("Delete what a run has left with make try CLEAN=<its name>")
@@ -82,9 +102,17 @@ def main() -> int:
         sys.exit(f"{given.clean} is not the name of a run. Nothing was deleted")
     waiting.PACE = waiting.Pace(given.interval, seconds=1800, stack_seconds=7200, sam_interval=given.interval)
     steps.PROXIES.update({name: os.environ[name] for name in _NETWORK if os.environ.get(name)})
-    name = given.clean or "try" + "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5))
-    options = Options(RemoteAccount(account.connect()), gitlab_of_the_user(), project_of_the_user(), names_of(name),
-                      given.acts, tuple(chosen(given.scenarios)))
+    name = given.clean or "try" + "".join(
+        secrets.choice(string.ascii_lowercase + string.digits) for _ in range(5)
+    )
+    options = Options(
+        RemoteAccount(account.connect()),
+        gitlab_of_the_user(),
+        project_of_the_user(),
+        names_of(name),
+        given.acts,
+        tuple(chosen(given.scenarios)),
+    )
     source = RemoteSource(options)
     with tempfile.TemporaryDirectory(prefix="cfn-gitops-") as directory:
         if given.clean:
@@ -105,13 +133,20 @@ def prepared(options: Options, source: Source, directory: Path) -> tuple[list[st
     try:
         project: RemoteProject = source.project  # type: ignore[assignment]
         problems = options.account.problems()
-        problems += project.problems((names.branch, names.second_branch, names.other_branch, names.unprotected_branch,
-                                      names.review_branch))
+        problems += project.problems(
+            (
+                names.branch,
+                names.second_branch,
+                names.other_branch,
+                names.unprotected_branch,
+                names.review_branch,
+            )
+        )
         if problems:
             return problems, None
         steps.Working(directory / "first-look").references(source.developer(), project.url, must_succeed=True)
         return [], TryStory(options.account, source, names, directory)
-    except Exception as error:  # noqa: BLE001: nothing was created, so the reason is enough
+    except Exception as error:  # nothing was created, so the reason is enough
         return [f"{type(error).__name__}: {error}"], None
 
 
@@ -144,7 +179,10 @@ def gitlab_of_the_user() -> RemoteGitLab:
 def project_of_the_user() -> str:
     project = os.environ.get("GITLAB_PROJECT", "")
     if not project:
-        sys.exit("GITLAB_PROJECT is not set. Set it to the full path of a GitLab project for the run: group/project")
+        sys.exit(
+            "GITLAB_PROJECT is not set. Set it to the full path of a GitLab project for the run:"
+            " group/project"
+        )
     return project
 
 
@@ -168,7 +206,7 @@ and in project {options.project} of {options.gitlab.url}:
 Then it deletes all of it. In GitLab, closed merge requests stay, and records of pipelines and notes at commits that no
 branch contains.
 {cost_and_duration(options.acts, options.scenarios, len(observed()) if options.scenarios else 0)}
-"""
+"""  # noqa: E501
     terminal.write(*shown.split("\n"))
     return is_typed(names.first)
 
@@ -184,8 +222,8 @@ def of_stories(options: Options) -> str:
 - for {len(observed())} observers, with {first}-probe in their names: stacks with roles, functions, topics, queues, a bus, a key,
   a pipeline, build projects, alarms, repositories and notification rules, two IAM users that push, buckets and secrets. In GitLab a merge request, statuses, and for seconds a
   project access token with the role Developer and the scope api
-- what stays of them: {', '.join(STAYS)}
-"""
+- what stays of them: {", ".join(STAYS)}
+"""  # noqa: E501
 
 
 def is_typed(name: str) -> bool:
@@ -205,7 +243,7 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
         perform_all(story, planned(options, Stories(story, Observing(story))), report)
     except KeyboardInterrupt:
         report.failed("interrupted")
-    except Exception as error:  # noqa: BLE001: the report has to be written
+    except Exception as error:  # the report has to be written
         report.failed(f"preparation: {type(error).__name__}: {error}")
     finally:
         end_at_ctrl_c_only()
@@ -218,19 +256,35 @@ def run(options: Options, source: RemoteSource, story: TryStory, directory: Path
 def announce_deletion(options: Options) -> None:
     write("")
     write("Deleting everything. If this is interrupted:", BOLD)
-    write(f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project} CLEAN={options.names.first}")
+    write(
+        f"AWS_REGION={options.account.region} make try GITLAB_PROJECT={options.project}"
+        f" CLEAN={options.names.first}"
+    )
 
 
 def planned(options: Options, stories: Stories) -> list[Step]:
     """The acts, with the stories before the deletion, or at the end of the first ones."""
-    acts = STEPS[:options.acts]
+    acts = STEPS[: options.acts]
     before = [each for each in acts if each.name not in ("delete", "leave")]
-    played = [Step(Act(f"Story: {scenario.name}", scenario.story, partial(_play, stories, number, scenario), ""),
-                 is_independent=True) for number, scenario in enumerate(options.scenarios, 1)]
+    played = [
+        Step(
+            Act(f"Story: {scenario.name}", scenario.story, partial(_play, stories, number, scenario), ""),
+            is_independent=True,
+        )
+        for number, scenario in enumerate(options.scenarios, 1)
+    ]
     if options.observes:
-        played.append(Step(Act("Further assumptions", "Each observer compares one assumption with what AWS and GitLab do.",
-                             lambda _: stories.end(), "")))
-    return [*before, *played, *acts[len(before):]]
+        played.append(
+            Step(
+                Act(
+                    "Further assumptions",
+                    "Each observer compares one assumption with what AWS and GitLab do.",
+                    lambda _: stories.end(),
+                    "",
+                )
+            )
+        )
+    return [*before, *played, *acts[len(before) :]]
 
 
 def _play(stories: Stories, number: int, scenario: Scenario, _: Story) -> None:
@@ -254,7 +308,7 @@ def perform(story: TryStory, place: tuple[int, int], step: Step, report: Report)
             story.seen.add(name, True, f"act {number} succeeded")
         if step.observe:
             step.observe(story, story.seen)
-    except Exception as error:  # noqa: BLE001: everything has to be deleted, and the report written
+    except Exception as error:  # everything has to be deleted, and the report written
         report.failed(f"act {number}, {step.act.title}: {type(error).__name__}: {error}")
         reason(f"   FAILED after {time.monotonic() - began:.0f} s: ", str(error), RED)
         return False
@@ -265,7 +319,9 @@ def perform(story: TryStory, place: tuple[int, int], step: Step, report: Report)
 
 def clean(options: Options, source: RemoteSource, directory: Path) -> int:
     there = own(steps.what_is_there(options.account), options.names)
-    terminal.write(f"Account {options.account.account_id}, region {options.account.region}, run {options.names.first}:")
+    terminal.write(
+        f"Account {options.account.account_id}, region {options.account.region}, run {options.names.first}:"
+    )
     terminal.write(*(f"- {kind}: {', '.join(names)}" for kind, names in there.items() if names))
     if not any(there.values()):
         terminal.write("It has nothing in this account and region.")
@@ -273,7 +329,7 @@ def clean(options: Options, source: RemoteSource, directory: Path) -> int:
     terminal.write(f"Project {options.project} of {options.gitlab.url}, as far as they exist:")
     try:
         terminal.write(*(f"- {each}" for each in cleanup.in_gitlab()))
-    except Exception as error:  # noqa: BLE001: the resources in AWS have to be deleted all the same
+    except Exception as error:  # the resources in AWS have to be deleted all the same
         reason("- not read: ", str(error))
     if not is_typed(options.names.first):
         terminal.write("Nothing was deleted.", to=sys.stderr)

@@ -1,4 +1,5 @@
-"""The stories of tests/scenarios in `make try`: in the first environment of the run and the user's GitLab project.
+"""The stories of tests/scenarios in `make try`: in the first environment of the run and the user's GitLab
+project.
 
 A story's branches in GitLab begin with the name of the run, so that it sees no others."""
 
@@ -48,15 +49,28 @@ class Stories:
         story, story_id = self._story, f"s{number}"
         directory = story.directory / story_id
         directory.mkdir()
-        stage = Stage(story.aws, story.names.first, directory, story_id, self._source, lambda: self._developer,
-                      prefix=f"{branches(story.names, story_id)}-", show=note,
-                      passwords=story.loop.passwords)
+        stage = Stage(
+            story.aws,
+            story.names.first,
+            directory,
+            story_id,
+            self._source,
+            lambda: self._developer,
+            prefix=f"{branches(story.names, story_id)}-",
+            show=note,
+            passwords=story.loop.passwords,
+        )
         try:
             playing.play(stage, scenario)
             for row in scenario.observes:
                 story.seen.add(row, True, f"the story {scenario.name} succeeded")
         finally:
-            delete_branches(story.source, self._project, lambda name: name.startswith(stage.prefix), story.directory / f"{story_id}-end")
+            delete_branches(
+                story.source,
+                self._project,
+                lambda name: name.startswith(stage.prefix),
+                story.directory / f"{story_id}-end",
+            )
 
     def end(self) -> None:
         """The last observers look. Then the acts of the deletion expect only their own resources."""
@@ -72,5 +86,7 @@ class Stories:
     def _developer(self) -> Login:
         made = developer_login(self._story.aws, self._story.names.first, developer(self._story.names))
         self._story.loop.passwords.add(made.password)
-        eventually(lambda: made.status(self._story.clone_url) == 200, "CodeCommit accepts the developer's login")
+        eventually(
+            lambda: made.status(self._story.clone_url) == 200, "CodeCommit accepts the developer's login"
+        )
         return made

@@ -1,5 +1,5 @@
-"""Plays the tables in `observers/*.yaml`: assumptions that calls and their answers show. observers/README.md has the
-form."""
+"""Plays the tables in `observers/*.yaml`: assumptions that calls and their answers show. observers/README.md
+has the form."""
 
 import contextlib
 import json
@@ -29,7 +29,8 @@ from tools.run.console import note
 from tools.trial.observers import Found, NotSeen, Seen, World, sources
 
 _TABLES = Path(__file__).parent / "observers"
-# A row that only a late answer refutes looks for it this many times longer, so that the report has the seconds.
+# A row that only a late answer refutes looks for it this many times longer, so that the report has the
+# seconds.
 _LATE = 5
 # Members of answers that no report may show.
 _SECRETS = {"ServicePassword", "token", "SecretAccessKey", "SessionToken"}
@@ -69,7 +70,7 @@ def played(world: World, play: dict[str, Any]) -> dict[str, Found]:
     """The results of the rows of a play."""
     try:
         player = Player(world, play.get("given", {}))
-    except Exception as error:  # noqa: BLE001: the others have to be played
+    except Exception as error:  # the others have to be played
         return dict.fromkeys(rows(play["calls"]), error)
     player.play(play["calls"])
     return player.found
@@ -78,15 +79,30 @@ def played(world: World, play: dict[str, Any]) -> dict[str, Found]:
 def _values(world: World) -> dict[str, str]:
     """The names that a table may use."""
     story, names, project = world.story, world.story.names, world.story.loop.project
-    return {"probe": sources.probe(world), "account": story.aws.account_id, "region": story.aws.region,
-            "joined_region": story.aws.region.replace("-", ""), "partition": Session().get_partition_for_region(story.aws.region),
-            "bucket": sources.bucket(world), "mirror_user": names.user, "branch": names.branch,
-            "free_branch": names.unprotected_branch, "pipeline": project.name, "repository": project.repository,
-            "child": project.stack_name, "environment": story.environment.name, "failed_environment": story.failing.id,
-            "log_group": f"/aws/lambda/{story.environment.function_name}",
-            "n": "1", "now": "", "began": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
-            "tomorrow": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}", "long_text": "0" * 4096,
-            "storage": world.client("s3").meta.endpoint_url, "deployer": f"role-{names.first}-codedeploy-cfn"}
+    return {
+        "probe": sources.probe(world),
+        "account": story.aws.account_id,
+        "region": story.aws.region,
+        "joined_region": story.aws.region.replace("-", ""),
+        "partition": Session().get_partition_for_region(story.aws.region),
+        "bucket": sources.bucket(world),
+        "mirror_user": names.user,
+        "branch": names.branch,
+        "free_branch": names.unprotected_branch,
+        "pipeline": project.name,
+        "repository": project.repository,
+        "child": project.stack_name,
+        "environment": story.environment.name,
+        "failed_environment": story.failing.id,
+        "log_group": f"/aws/lambda/{story.environment.function_name}",
+        "n": "1",
+        "now": "",
+        "began": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
+        "tomorrow": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}",
+        "long_text": "0" * 4096,
+        "storage": world.client("s3").meta.endpoint_url,
+        "deployer": f"role-{names.first}-codedeploy-cfn",
+    }
 
 
 @dataclass
@@ -128,7 +144,7 @@ class Player(Calls):
             for number, step in enumerate(steps):
                 try:
                     self._perform(step)
-                except Exception as error:  # noqa: BLE001: the report has it as the reason
+                except Exception as error:  # the report has it as the reason
                     for name in rows(steps[number:]):
                         self._conclude(name, error)
                     break
@@ -145,13 +161,17 @@ class Player(Calls):
             [(name, row)] = step.items()
             try:
                 self._conclude(name, self._row(*row))
-            except Exception as error:  # noqa: BLE001: the next row may be seen
+            except Exception as error:  # the next row may be seen
                 self._conclude(name, error)
 
     def _conclude(self, name: str, found: Found) -> None:
         """A row with several calls held if all of them did, and did not hold if one of them did not."""
         before = self.found.get(name)
-        if before is None or (isinstance(before, Seen) and before.held) or (isinstance(found, Seen) and not found.held):
+        if (
+            before is None
+            or (isinstance(before, Seen) and before.held)
+            or (isinstance(found, Seen) and not found.held)
+        ):
             self.found[name] = found
 
     def _prepare(self, operation: str, parameters: Any = None, *expected: Any) -> None:
@@ -172,7 +192,7 @@ class Player(Calls):
         except NotSeen:
             # It names a resource that was not created.
             return
-        except Exception as error:  # noqa: BLE001: the further calls have to be made
+        except Exception as error:  # the further calls have to be made
             note(f"{arguments}: {error}")
 
     def _row(self, operation: str, parameters: Any = None, held: Any = None, *refuted: Any) -> Seen:
@@ -182,7 +202,9 @@ class Player(Calls):
         looked = self._look(operation, parameters, [held, *refuted], _LATE if not refuted else 1)
         found, wanted = looked.found, looked.wanted
         is_held, shown = matches(wanted[0], found), looked.shown()
-        if not is_held and (not any(matches(each, found) for each in wanted[1:]) if refuted else looked.is_failure):
+        if not is_held and (
+            not any(matches(each, found) for each in wanted[1:]) if refuted else looked.is_failure
+        ):
             raise NotSeen(f"{operation} answered {_text(shown)}")
         self.remember(found)
         in_time = bool(refuted) or not looked.limit or looked.seconds <= looked.limit
@@ -231,41 +253,70 @@ class Player(Calls):
         return super().ask(operation, parameters)
 
     def wanted(self, operation: str, expected: Any) -> dict[str, Any]:
-        return super().wanted(operation, _ENDED.get(operation.split(" ")[0]) if expected is None else expected)
+        return super().wanted(
+            operation, _ENDED.get(operation.split(" ")[0]) if expected is None else expected
+        )
 
     def _stack(self, word: str, scene: str, given: dict[str, Any]) -> dict[str, Any]:
-        """Creates or updates the stack of a scene, with these parameters, and waits for its end. The stack is deleted at
-        the end of the group."""
+        """Creates or updates the stack of a scene, with these parameters, and waits for its end. The stack is
+        deleted at the end of the group."""
         name = f"{self.seen['probe'][0]}-{scene.replace('_', '-')}"
-        request = {"StackName": name} | {key: given[key] for key in given.keys() & {"StackName", "RoleARN", "ClientRequestToken"}}
+        request = {"StackName": name} | {
+            key: given[key] for key in given.keys() & {"StackName", "RoleARN", "ClientRequestToken"}
+        }
         made = Stack(self._world.story.aws, request["StackName"])
-        parameters = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in given.items() if key not in request]
+        parameters = [
+            {"ParameterKey": key, "ParameterValue": str(value)}
+            for key, value in given.items()
+            if key not in request
+        ]
         change = getattr(self._world.client("cloudformation"), f"{word}_stack")
         if word == "create":
             self._ends.callback(self._end, sources.delete_stack, self._world.story.aws, made.name)
-        change(TemplateBody=sources.scene(scene), Parameters=parameters, Capabilities=sources.CAPABILITIES, **request)
+        change(
+            TemplateBody=sources.scene(scene),
+            Parameters=parameters,
+            Capabilities=sources.CAPABILITIES,
+            **request,
+        )
         made.wait()
         shown = made.describe()
         self.seen |= {f"stack_{scene}": [made.name], f"id_{scene}": [shown["StackId"]]}
-        return {"error": None, "StackStatus": shown["StackStatus"], "StackId": shown["StackId"],
-                "StackStatusReason": shown.get("StackStatusReason", ""), "failures": made.failures(), **made.outputs()}
+        return {
+            "error": None,
+            "StackStatus": shown["StackStatus"],
+            "StackId": shown["StackId"],
+            "StackStatusReason": shown.get("StackStatusReason", ""),
+            "failures": made.failures(),
+            **made.outputs(),
+        }
 
     def _service(self, service: str) -> Any:
         client = self._world.client(service)
         if not self._as:
             return client
-        assume = partial(self._world.client("sts").assume_role, RoleArn=self.seen[self._as][0], RoleSessionName="probe")
+        assume = partial(
+            self._world.client("sts").assume_role, RoleArn=self.seen[self._as][0], RoleSessionName="probe"
+        )
         held = eventually(partial(_unless_denied, assume), "the role can be assumed", 120)["Credentials"]
-        session = boto3.Session(held["AccessKeyId"], held["SecretAccessKey"], held["SessionToken"], region_name=client.meta.region_name)
+        session = boto3.Session(
+            held["AccessKeyId"],
+            held["SecretAccessKey"],
+            held["SessionToken"],
+            region_name=client.meta.region_name,
+        )
         return session.client(service, endpoint_url=client.meta.endpoint_url)
 
     def _send_to_gitlab(self, method: str, path: str, body: Any) -> Any:
         token = self.seen[self._as][0] if self._as else ""
         below = "" if path.startswith(("/groups/", "/users/", "/personal_access_tokens")) else None
-        return sources.gitlab(self._world, method, path, token, below, **{"params" if method == "GET" else "json": body})
+        return sources.gitlab(
+            self._world, method, path, token, below, **{"params" if method == "GET" else "json": body}
+        )
 
     def send(self, client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """With all pages. A member that is a text in the request may be written as JSON, and one of the answer is read."""
+        """With all pages. A member that is a text in the request may be written as JSON, and one of the
+        answer is read."""
         given = _as_text(client.meta.service_model.operation_model(operation).input_shape, parameters)
         found, method = super().send(client, operation, given), xform_name(operation)
         if client.can_paginate(method) and any(_FURTHER.fullmatch(key) and found[key] for key in found):
@@ -286,7 +337,9 @@ def _matches(wanted: dict[str, Any], found: dict[str, Any]) -> bool:
 
 def _secrets(found: Any) -> Iterator[str]:
     """The values of an answer that the report hides."""
-    for name, each in found.items() if isinstance(found, dict) else enumerate(found if isinstance(found, list) else ()):
+    for name, each in (
+        found.items() if isinstance(found, dict) else enumerate(found if isinstance(found, list) else ())
+    ):
         if name in _SECRETS and each and isinstance(each, str):
             yield each
         yield from _secrets(each)
@@ -302,7 +355,9 @@ def _unless_denied(assume: Callable[[], Any]) -> Any:
 def _text(shown: dict[str, Any]) -> str:
     """The members by their names, and the results of expressions."""
     found = {key: json.dumps(value, default=str) for key, value in shown.items()}
-    return shortened(", ".join(f"{key} {text}" if key.isidentifier() else text for key, text in found.items()), 300)
+    return shortened(
+        ", ".join(f"{key} {text}" if key.isidentifier() else text for key, text in found.items()), 300
+    )
 
 
 def _as_text(shape: Any, value: Any) -> Any:
@@ -317,7 +372,8 @@ def _as_text(shape: Any, value: Any) -> Any:
 
 
 def _read(value: Any) -> Any:
-    """With times as texts, and with the content of JSON: the events of CloudTrail, templates, lines of logs."""
+    """With times as texts, and with the content of JSON: the events of CloudTrail, templates, lines of
+    logs."""
     if isinstance(value, dict):
         return {key: _read(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,9 +1,9 @@
 """Rules for cfn-lint: the properties and attributes of Custom::MirrorCredential and Custom::GitOpsPipeline.
 
-`cfn-lint --append-rules schemas/rules template.yaml` uses them. cfn-lint reads every `Custom::` type with the schema of
-AWS::CloudFormation::CustomResource, also with --registry-schemas. So these rules read the schemas themselves: the JSON
-files in the folder above this one. The rules resolve values as far as cfn-lint can (parameters' defaults, conditions,
-Fn::Sub). They report nothing about other values.
+`cfn-lint --append-rules schemas/rules template.yaml` uses them. cfn-lint reads every `Custom::` type with the
+schema of AWS::CloudFormation::CustomResource, also with --registry-schemas. So these rules read the schemas
+themselves: the JSON files in the folder above this one. The rules resolve values as far as cfn-lint can
+(parameters' defaults, conditions, Fn::Sub). They report nothing about other values.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from cfnlint.context.conditions._condition import Condition
 from cfnlint.context.conditions._conditions import Conditions
@@ -27,7 +28,16 @@ from sympy import And, Implies, true
 SOURCE = "https://github.com/aws-cloudformation/cfn-lint/blob/main/docs/getting_started/rules.md"
 # The errors whose text is the schema's `errorMessage`.
 DESCRIBED = {
-    "anyOf", "enum", "maxLength", "maximum", "minLength", "minimum", "not", "pattern", "required", "type",
+    "anyOf",
+    "enum",
+    "maxLength",
+    "maximum",
+    "minLength",
+    "minimum",
+    "not",
+    "pattern",
+    "required",
+    "type",
 }
 FUNCTION_KEYWORDS = {ToPy(function).py for function in FUNCTIONS}
 
@@ -103,7 +113,8 @@ def is_left_empty(properties: Any, error: ValidationError, validator: Validator)
 
 
 def limited_by_rules(conditions: Conditions, template: dict[str, Any]) -> Conditions:
-    """The conditions without the combinations that the template's `Rules` reject, which cfn-lint does not read here."""
+    """The conditions without the combinations that the template's `Rules` reject, which cfn-lint does not
+    read here."""
     named, cnf = template.get("Conditions") or {}, conditions.cnf.copy()
     for rule in (template.get("Rules") or {}).values():
         try:
@@ -143,23 +154,34 @@ class PropertiesOfOurResources(CfnLintJsonSchema):
         condition = instance.get("Condition")
         is_made = {condition: True} if isinstance(condition, str) else {}
         try:
-            conditions = limited_by_rules(validator.context.conditions, validator.cfn.template).evolve(is_made)
+            conditions = limited_by_rules(validator.context.conditions, validator.cfn.template).evolve(
+                is_made
+            )
         except Unsatisfiable:
             return  # The rules never let the resource be created.
         context = validator.context.evolve(
-            functions=list(FUNCTIONS), strict_types=False, conditions=conditions,
-            path=validator.context.path.evolve(cfn_path=deque(["Resources", instance["Type"], "Properties"]))
-            .descend(path="Properties"),
+            functions=list(FUNCTIONS),
+            strict_types=False,
+            conditions=conditions,
+            path=validator.context.path.evolve(
+                cfn_path=deque(["Resources", instance["Type"], "Properties"])
+            ).descend(path="Properties"),
         )
         # cfn-lint's own rules report errors in functions.
         ours = self.extend_validator(
-            validator.evolve(context=context, function_filter=validator.function_filter.evolve(
-                add_cfn_lint_keyword=False)),
-            wanted, context,
+            validator.evolve(
+                context=context, function_filter=validator.function_filter.evolve(add_cfn_lint_keyword=False)
+            ),
+            wanted,
+            context,
         )
-        errors = [error for error in ours.iter_errors(instance.get("Properties", {}))
-                  if not error.unknown and not is_left_empty(instance.get("Properties", {}), error, validator)]
-        # A value that is wrong by itself also fails the rules between properties, in newer versions of cfn-lint.
+        errors = [
+            error
+            for error in ours.iter_errors(instance.get("Properties", {}))
+            if not error.unknown and not is_left_empty(instance.get("Properties", {}), error, validator)
+        ]
+        # A value that is wrong by itself also fails the rules between properties, in newer versions of
+        # cfn-lint.
         wrong = {tuple(error.path) for error in errors if "allOf" not in error.schema_path}
         reported = set()
         for error in errors:

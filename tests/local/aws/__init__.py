@@ -4,7 +4,8 @@
         subprocess.run(["sam", "deploy", ...], env=aws.environment(), check=True)
         aws.client("iam").list_users()
 
-Tests use `launch`. Everything else runs inside the process of `serve`. README.md lists the additions by service.
+Tests use `launch`. Everything else runs inside the process of `serve`. README.md lists the additions by
+service.
 """
 
 from tests.local.aws.launch import LocalAws

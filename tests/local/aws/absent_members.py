@@ -1,7 +1,7 @@
 """MiniStack sends unknown, null or empty members where AWS sends none.
 
-A member is absent if it is null, or empty although botocore's model does not allow this. Other members are absent in the
-answers of AWS that LocalStack recorded (`tests/aws/services/{cloudformation,secretsmanager}` in
+A member is absent if it is null, or empty although botocore's model does not allow this. Other members are
+absent in the answers of AWS that LocalStack recorded (`tests/aws/services/{cloudformation,secretsmanager}` in
 https://github.com/localstack/localstack).
 """
 
@@ -19,12 +19,20 @@ from tests.local.aws import service_shapes
 _JSON: dict[tuple[str, ModuleType], dict[str, str]] = {
     ("cloudwatch", cloudwatch): {"_describe_alarms": "DescribeAlarms"},
     ("events", eventbridge): {"_list_rules": "ListRules"},
-    ("lambda", lambda_svc): {"_create_function": "CreateFunction", "_update_code": "UpdateFunctionCode",
-                             "_update_config": "UpdateFunctionConfiguration", "_list_functions": "ListFunctions",
-                             "_get_function": "GetFunction", "_get_function_config": "GetFunctionConfiguration"},
+    ("lambda", lambda_svc): {
+        "_create_function": "CreateFunction",
+        "_update_code": "UpdateFunctionCode",
+        "_update_config": "UpdateFunctionConfiguration",
+        "_list_functions": "ListFunctions",
+        "_get_function": "GetFunction",
+        "_get_function_config": "GetFunctionConfiguration",
+    },
     ("logs", cloudwatch_logs): {"_put_resource_policy": "PutResourcePolicy"},
-    ("secretsmanager", secretsmanager): {"_describe_secret": "DescribeSecret", "_get_secret_value": "GetSecretValue",
-                                         "_list_secret_version_ids": "ListSecretVersionIds"},
+    ("secretsmanager", secretsmanager): {
+        "_describe_secret": "DescribeSecret",
+        "_get_secret_value": "GetSecretValue",
+        "_list_secret_version_ids": "ListSecretVersionIds",
+    },
 }
 # Recorded: DescribeSecret omits these if they are empty or false.
 _OMITTED = {"DescribeSecret": ("Description", "RotationEnabled", "Tags")}
@@ -41,8 +49,9 @@ def install() -> None:
         handlers._ACTION_HANDLERS[operation] = partial(_in_xml, handlers._ACTION_HANDLERS[operation])
 
 
-def _in_json(service: str, operation: str, ministack_handler: Callable[..., tuple], *arguments: object,
-             **named: object) -> tuple:
+def _in_json(
+    service: str, operation: str, ministack_handler: Callable[..., tuple], *arguments: object, **named: object
+) -> tuple:
     status, headers, body = ministack_handler(*arguments, **named)
     if status < 300:
         answer = service_shapes.present(service, operation, json.loads(body))

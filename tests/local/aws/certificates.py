@@ -1,6 +1,7 @@
 """Certificates for AWS's host names, so that programs with fixed AWS addresses reach this machine over TLS.
 
-`aws codecommit credential-helper` signs only for AWS's hosts, and git-remote-codecommit builds the address itself.
+`aws codecommit credential-helper` signs only for AWS's hosts, and git-remote-codecommit builds the address
+itself.
 """
 
 import ssl

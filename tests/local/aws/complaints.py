@@ -19,7 +19,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 # The names of a request's signature, if they are not those of the models.
-_MODELS = {"monitoring": "cloudwatch", "servicequotas": "service-quotas", "tagging": "resourcegroupstaggingapi"}
+_MODELS = {
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
 # EC2 has a protocol of its own. The tests alone call it, for a launch template.
 _NOT_COMPARED = ("ec2",)
 _SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
@@ -52,8 +56,14 @@ async def compared(app: App, scope: dict[str, Any], receive: Receive, send: Send
         await send(message)
 
     await app(scope, receiving, sending)
-    request = {"method": scope["method"], "host": headers.get("host", ""), "path": scope["path"],
-               "query": scope["query_string"].decode(), "headers": headers, "body": b"".join(sent)}
+    request = {
+        "method": scope["method"],
+        "host": headers.get("host", ""),
+        "path": scope["path"],
+        "query": scope["query_string"].decode(),
+        "headers": headers,
+        "body": b"".join(sent),
+    }
     # Without a status if the client has closed the connection.
     if "status" in head:
         answered = {name.decode().lower(): value.decode() for name, value in head["headers"]}
@@ -62,17 +72,29 @@ async def compared(app: App, scope: dict[str, Any], receive: Receive, send: Send
 
 
 def _compare(service: str, request: dict[str, Any], response: dict[str, Any]) -> None:
-    form = hash((service, request["method"], request["path"], request["query"], request["headers"].get("x-amz-target"),
-                 request["body"], response["status"], _REQUEST_ID.sub(b"", response["body"])))
+    form = hash(
+        (
+            service,
+            request["method"],
+            request["path"],
+            request["query"],
+            request["headers"].get("x-amz-target"),
+            request["body"],
+            response["status"],
+            _REQUEST_ID.sub(b"", response["body"]),
+        )
+    )
     if form in _seen:
         return
     _seen.add(form)
     try:
         faults = list(_faults(service, request, response))
-    except Exception as error:  # noqa: BLE001: no client could read the answer
+    except Exception as error:  # no client could read the answer
         # The answer may contain a secret.
         called = request["headers"].get("x-amz-target", request["path"])
-        faults = [f"{service}: {type(error).__name__}: {request['method']} {called}, status {response['status']}"]
+        faults = [
+            f"{service}: {type(error).__name__}: {request['method']} {called}, status {response['status']}"
+        ]
     complaints.update(fault for fault in faults if not fault.startswith(FAULTS_OF_THE_MODELS))
 
 
@@ -82,7 +104,9 @@ def _faults(service: str, request: dict[str, Any], response: dict[str, Any]) -> 
     if operation is None:
         yield f"{service}: {request['method']} {request['path']}?{request['query']} is not an operation"
         return
-    exchange = Exchange(service, operation, *({**each, "body": _content(each["body"])} for each in (request, response)))
+    exchange = Exchange(
+        service, operation, *({**each, "body": _content(each["body"])} for each in (request, response))
+    )
     found = exchange.answer_faults() + (exchange.request_faults() if response["status"] < 300 else [])
     yield from (f"{exchange.name}: {fault}" for fault in found)
 

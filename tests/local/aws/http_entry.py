@@ -13,7 +13,8 @@ from tests.local.aws import complaints
 from tests.local.aws.cloudformation import custom_resources, response_urls
 from tests.local.aws.ec2 import instance_metadata
 from tests.local.aws.events import sending
-from tests.local.aws.iam import decision_log, propagation as iam_propagation
+from tests.local.aws.iam import decision_log
+from tests.local.aws.iam import propagation as iam_propagation
 from tests.local.aws.lambda_ import metrics as function_metrics
 from tests.local.aws.secretsmanager import rotation, rotation_runs
 from tests.local.aws.settings import settings
@@ -53,8 +54,12 @@ async def _response(scope: dict[str, Any], receive: Receive, send: Send) -> None
     if scope["method"] != "PUT":
         await _answer(send, 403, b"", "application/xml")
         return
-    status, answer = response_urls.put(scope["raw_path"].split(b"?")[0].decode(), scope["query_string"].decode(),
-                                       headers.get(b"content-type", b"").decode(), body)
+    status, answer = response_urls.put(
+        scope["raw_path"].split(b"?")[0].decode(),
+        scope["query_string"].decode(),
+        headers.get(b"content-type", b"").decode(),
+        body,
+    )
     await _answer(send, status, answer, "application/xml")
 
 
@@ -62,14 +67,24 @@ async def _control(method: str, path: str, body: bytes, send: Send) -> None:
     """The control API, `/_local/…`: only `LocalAws` calls it."""
     reads: dict[str, Callable[[], Any]] = {
         "complaints": lambda: sorted(complaints.complaints),
-        "decisions": decision_log.recorded, "exchanges": custom_resources.exchanges,
-        "rotations": rotation_runs.recorded, "settings": settings.as_dict, "pending-events": sending.count_pending,
-        "running-functions": function_metrics.running}
-    forgets = {"decisions": decision_log.forget, "exchanges": custom_resources.forget,
-               "rotations": rotation_runs.forget}
+        "decisions": decision_log.recorded,
+        "exchanges": custom_resources.exchanges,
+        "rotations": rotation_runs.recorded,
+        "settings": settings.as_dict,
+        "pending-events": sending.count_pending,
+        "running-functions": function_metrics.running,
+    }
+    forgets = {
+        "decisions": decision_log.forget,
+        "exchanges": custom_resources.forget,
+        "rotations": rotation_runs.forget,
+    }
     does: dict[str, Callable[..., Any]] = {
-        "days-later": rotation.days_later, "fire": sending.fire, "instance-metadata": instance_metadata.start,
-        "put-iam-into-effect": iam_propagation.put_into_effect}
+        "days-later": rotation.days_later,
+        "fire": sending.fire,
+        "instance-metadata": instance_metadata.start,
+        "put-iam-into-effect": iam_propagation.put_into_effect,
+    }
     what = path.removeprefix("/_local/")
     status, answer = 200, None
     try:

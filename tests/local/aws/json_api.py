@@ -1,4 +1,5 @@
-"""The JSON protocol of the services that MiniStack lacks. Requests and responses have to match botocore's model."""
+"""The JSON protocol of the services that MiniStack lacks. Requests and responses have to match botocore's
+model."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -26,16 +27,21 @@ class Rejected(Exception):
 
 def install(service: str, target_prefix: str, operations: Operations, every: Callable[[], list[Any]]) -> None:
     """`every` returns the resources, which have an `arn` and `tags`."""
+
     async def handle(_method: str, _path: str, headers: dict, body: bytes, _query: dict) -> tuple:
         # Events may reach slow targets, and targets that call the service.
         return await run_reentrant(_answer, service, operations, headers, body, thread_name=service)
 
     router.SERVICE_PATTERNS[service] = {
-        "target_prefixes": [target_prefix], "host_patterns": [rf"{service}\."], "credential_scope": service}
+        "target_prefixes": [target_prefix],
+        "host_patterns": [rf"{service}\."],
+        "credential_scope": service,
+    }
     app.SERVICE_HANDLERS[service] = handle
     iam_actions.SERVICE_TO_IAM_NAMESPACE[service] = service
     tagging._RESOURCE_TAG_COLLECTORS[service] = lambda: [
-        (held.arn, [{"Key": key, "Value": value} for key, value in held.tags.items()]) for held in every()]
+        (held.arn, [{"Key": key, "Value": value} for key, value in held.tags.items()]) for held in every()
+    ]
 
 
 def operation_of(headers: dict) -> str:
@@ -52,8 +58,10 @@ def members(body: bytes) -> dict[str, Any]:
 
 
 def validation_error(faults: list[str]) -> Rejected:
-    return Rejected("ValidationException",
-                    f"{len(faults)} validation error{'s'[:len(faults) - 1]} detected: {'; '.join(faults)}")
+    return Rejected(
+        "ValidationException",
+        f"{len(faults)} validation error{'s'[: len(faults) - 1]} detected: {'; '.join(faults)}",
+    )
 
 
 def page(items: list[Any], token: str | None, size: int, error: str) -> tuple[list[Any], str | None]:
@@ -62,7 +70,7 @@ def page(items: list[Any], token: str | None, size: int, error: str) -> tuple[li
     if not start.isdecimal() or int(start) > len(items):
         raise Rejected(error, "The token is not valid")
     following = int(start) + size
-    return items[int(start):following], str(following) if following < len(items) else None
+    return items[int(start) : following], str(following) if following < len(items) else None
 
 
 def _answer(service: str, operations: Operations, headers: dict, body: bytes) -> tuple:

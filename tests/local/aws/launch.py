@@ -32,16 +32,21 @@ _STOP_SECONDS = 10
 class LocalAws:
     """A local AWS within the `with` block.
 
-    `log` is a file that keeps the services' log. Without it, the log is deleted at the end. `settings` are the initial
-    values of `settings.Settings`, which `reset` restores.
+    `log` is a file that keeps the services' log. Without it, the log is deleted at the end. `settings` are
+    the initial values of `settings.Settings`, which `reset` restores.
     """
 
-    # Whether the block ends with an error if a request or an answer differs from botocore's models. In a shell for users,
-    # their own requests may.
+    # Whether the block ends with an error if a request or an answer differs from botocore's models. In a
+    # shell for users, their own requests may.
     raises_complaints = False
 
-    def __init__(self, account_id: str = "123456789012", region: str = "eu-central-1", log: Path | None = None,
-                 settings: dict[str, float | str] | None = None) -> None:
+    def __init__(
+        self,
+        account_id: str = "123456789012",
+        region: str = "eu-central-1",
+        log: Path | None = None,
+        settings: dict[str, float | str] | None = None,
+    ) -> None:
         self.account_id = account_id
         self.region, self.partition = region, partition_of(region)
         self.endpoint_url = ""
@@ -64,8 +69,9 @@ class LocalAws:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if self.raises_complaints and error is None:
                 self._raise_complaints()
@@ -76,14 +82,20 @@ class LocalAws:
         temporary = directory / "tmp"
         temporary.mkdir()
         environment = _without_aws(os.environ)
-        environment.update({"PYTHONPATH": str(Path(__file__).parents[3]), "TMPDIR": str(temporary),
-                            "HOME": str(directory)})
+        environment.update(
+            {"PYTHONPATH": str(Path(__file__).parents[3]), "TMPDIR": str(temporary), "HOME": str(directory)}
+        )
         log = self._log_path or directory / "log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.local.aws.serve", str(directory), self.account_id, self.region],
-                stdin=subprocess.PIPE, stdout=output, stderr=output, env=environment, cwd=directory,
-                start_new_session=True)
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                cwd=directory,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + _START_SECONDS
         while not self._is_ready(directory):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -122,59 +134,77 @@ class LocalAws:
     def environment(self) -> dict[str, str]:
         """The environment for a program (aws, sam) that acts as this account's administrator."""
         return _without_aws(os.environ) | {
-            "AWS_ENDPOINT_URL": self.endpoint_url, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": self.account_id, "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": "", "SAM_CLI_TELEMETRY": "0",
-            "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1",
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.account_id,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_PAGER": "",
+            "SAM_CLI_TELEMETRY": "0",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
         }
 
     def client(self, service: str, access_key: dict[str, str] | None = None) -> Any:
-        """A boto3 client, as the administrator or with an access key in the form of CreateAccessKey's response."""
+        """A boto3 client, as the administrator or with an access key in the form of CreateAccessKey's
+        response."""
         if access_key:
             return self._new_client(service, access_key)
         # Creating a client takes longer than most calls, so keep the administrator's clients.
         which = (service, self.account_id, self.region)
         if which not in self._clients:
-            self._clients[which] = self._new_client(service, {
-                "AccessKeyId": self.account_id, "SecretAccessKey": "local"})
+            self._clients[which] = self._new_client(
+                service, {"AccessKeyId": self.account_id, "SecretAccessKey": "local"}
+            )
         return self._clients[which]
 
     def _new_client(self, service: str, key: dict[str, str]) -> Any:
         return boto3.client(
-            service, endpoint_url=self.endpoint_url, region_name=self.region,
-            aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"],
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
             aws_session_token=key.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}))
+            config=Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"}),
+        )
 
     def in_account(self, account_id: str) -> LocalAws:
-        """The same AWS for the administrator of another account: `client()`, `environment()` and the rest. It ends with
-        this one."""
+        """The same AWS for the administrator of another account: `client()`, `environment()` and the rest. It
+        ends with this one."""
         other = copy.copy(self)
         other.account_id, other._process, other._directory = account_id, None, None
         return other
 
     def decisions(self, principal: str = "") -> list[dict[str, Any]]:
-        """IAM's decisions since the start or `forget`, each with principal, action, resource and allowed; only those of
-        principals whose ARN contains `principal`."""
+        """IAM's decisions since the start or `forget`, each with principal, action, resource and allowed;
+        only those of principals whose ARN contains `principal`."""
         return [decision for decision in self._ask("GET", "decisions") if principal in decision["principal"]]
 
     def exchanges(self, logical_id: str = "") -> list[dict[str, Any]]:
-        """The custom-resource requests sent since the start or `forget`, each with its response or failure, and
-        without its ResponseURL."""
+        """The custom-resource requests sent since the start or `forget`, each with its response or failure,
+        and without its ResponseURL."""
         found = self._ask("GET", "exchanges")
-        return [exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id]
+        return [
+            exchange for exchange in found if not logical_id or exchange["LogicalResourceId"] == logical_id
+        ]
 
     def _raise_complaints(self) -> None:
         complaints = self._ask("GET", "complaints")
         assert not complaints, "\n".join(complaints)
 
     def rotations(self, secret: str = "") -> list[dict[str, Any]]:
-        """The rotations, and tests of a rotation's configuration, since the start or `forget`: each with secret (its
-        ARN), token, kind, steps, events (RotationSucceeded, RotationFailed, ...), reason and under_way; only those of
-        the secret of this name or ARN."""
-        return [run for run in self._ask("GET", "rotations")
-                if not secret or secret in (run["secret"], run["secret"].split(":", 6)[6].rsplit("-", 1)[0])]
+        """The rotations, and tests of a rotation's configuration, since the start or `forget`: each with
+        secret (its ARN), token, kind, steps, events (RotationSucceeded, RotationFailed, ...), reason and
+        under_way; only those of the secret of this name or ARN."""
+        return [
+            run
+            for run in self._ask("GET", "rotations")
+            if not secret or secret in (run["secret"], run["secret"].split(":", 6)[6].rsplit("-", 1)[0])
+        ]
 
     def rotated(self, secret: str, seconds: float = 60) -> dict[str, Any]:
         """Waits for the end of the secret's latest rotation or test, and returns it."""
@@ -187,8 +217,8 @@ class LocalAws:
         raise AssertionError(f"no rotation of {secret} has ended: {runs}")
 
     def days_later(self, secret: str, days: float) -> dict[str, Any] | None:
-        """Advances one secret's schedule (name or ARN) by days. Returns the rotation that this starts, `None` if none
-        is due."""
+        """Advances one secret's schedule (name or ARN) by days. Returns the rotation that this starts, `None`
+        if none is due."""
         return self._ask("POST", "days-later", {"secret_id": secret, "days": days})  # type: ignore[no-any-return]
 
     def fire(self, rule: str) -> bool:
@@ -221,8 +251,12 @@ class LocalAws:
         """The metrics in the lines of a log group, in CloudWatch's embedded metric format. Raises
         `embedded_metrics.Invalid` if CloudWatch would drop one of them."""
         pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=log_group)
-        return [metric for page in pages for event in page["events"]
-                for metric in embedded_metrics.read(event["message"], event["timestamp"])]
+        return [
+            metric
+            for page in pages
+            for event in page["events"]
+            for metric in embedded_metrics.read(event["message"], event["timestamp"])
+        ]
 
     def forget(self) -> None:
         for record in ("decisions", "exchanges", "rotations"):
@@ -236,8 +270,11 @@ class LocalAws:
         self.set(**(Settings().as_dict() | self._settings))
 
     def _ask(self, method: str, what: str, body: object = None, timeout: float = 10) -> Any:
-        request = urllib.request.Request(f"{self.endpoint_url}/_local/{what}", method=method,
-                                         data=None if body is None else json.dumps(body).encode())
+        request = urllib.request.Request(
+            f"{self.endpoint_url}/_local/{what}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+        )
         # Ignore the machine's proxy.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=timeout) as answer:

@@ -1,8 +1,8 @@
 """The partition of the local AWS's region: the ARNs and host names of AWS China and AWS GovCloud (US).
 
-MiniStack and the additions to it contain the literals of the commercial partition in some hundred places. In another
-partition, these literals are replaced while the modules are loaded. No module then mixes two partitions, and a template
-with a literal `arn:aws:` does not match.
+MiniStack and the additions to it contain the literals of the commercial partition in some hundred places. In
+another partition, these literals are replaced while the modules are loaded. No module then mixes two
+partitions, and a template with a literal `arn:aws:` does not match.
 """
 
 import re
@@ -14,8 +14,8 @@ from botocore.regions import EndpointResolver
 
 # - ARNs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html and
 #   https://docs.amazonaws.cn/en_us/aws/latest/userguide/ARNs.html
-# - Hosts, and kms:ViaService: "the endpoint domain for both the Beijing and Ningxia Regions is amazonaws.com.cn",
-#   https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html
+# - Hosts, and kms:ViaService: "the endpoint domain for both the Beijing and Ningxia Regions is
+#   amazonaws.com.cn", https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html
 # - `ec2.amazonaws.com.cn` is the only principal here that differs in China:
 #   https://github.com/aws/aws-cdk/blob/v2.1.0/packages/@aws-cdk/region-info/lib/default.ts
 _PARTITION = re.compile(r"""(AWS::Partition": |partition [!=]= )"aws\"""")

@@ -1,7 +1,7 @@
 """The process of the local AWS: `python -m tests.local.aws.serve DIRECTORY ACCOUNT REGION`.
 
-It writes its addresses to DIRECTORY/ready.json. It exits when its standard input is closed, so it never outlives the
-process that started it.
+It writes its addresses to DIRECTORY/ready.json. It exits when its standard input is closed, so it never
+outlives the process that started it.
 """
 
 import asyncio
@@ -28,12 +28,23 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     # MiniStack reads its environment when it is imported, so set it first.
-    os.environ.update({
-        "AUTH": "true", "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1",
-        "MINISTACK_ACCOUNT_ID": account, "MINISTACK_REGION": region, "AWS_DEFAULT_REGION": region,
-        "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "local", "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0", "PERSIST_STATE": "0", "LAMBDA_EXECUTOR": "local",
-    })
+    os.environ.update(
+        {
+            "AUTH": "true",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_ACCOUNT_ID": account,
+            "MINISTACK_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ACCESS_KEY_ID": account,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "PERSIST_STATE": "0",
+            "LAMBDA_EXECUTOR": "local",
+        }
+    )
     partition.install(region)
     asyncio.run(_serve(directory, listener, f"http://127.0.0.1:{port}"))
 
@@ -66,7 +77,9 @@ async def _serve(directory: Path, listener: socket.socket, endpoint: str) -> Non
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
     written = directory / "ready.json.new"
-    written.write_text(json.dumps({"endpoint_url": endpoint, "git_url": git_url, "authority": str(authority)}))
+    written.write_text(
+        json.dumps({"endpoint_url": endpoint, "git_url": git_url, "authority": str(authority)})
+    )
     written.rename(directory / "ready.json")
     await serve(http_entry.app, config, shutdown_trigger=stop.wait)
     git.shutdown()

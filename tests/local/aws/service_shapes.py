@@ -33,7 +33,9 @@ def faults(shape: Shape, value: Any) -> list[str]:
     report = ParamValidator().validate(value, shape)
     if report.has_errors():
         # The value may be a secret.
-        text = re.sub(r", value: .*?, type: (?=<class)", ", type: ", report.generate_report(), flags=re.DOTALL)
+        text = re.sub(
+            r", value: .*?, type: (?=<class)", ", type: ", report.generate_report(), flags=re.DOTALL
+        )
         return [line.strip() for line in text.splitlines()]
     # botocore leaves these checks to the service.
     return [fault for fault in _enums_and_patterns(shape, value, "") if fault]
@@ -41,18 +43,34 @@ def faults(shape: Shape, value: Any) -> list[str]:
 
 def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
     if isinstance(shape, StructureShape):
-        return [fault for name, member in shape.members.items() if name in value
-                for fault in _enums_and_patterns(member, value[name], f"{path}.{name}" if path else name)]
+        return [
+            fault
+            for name, member in shape.members.items()
+            if name in value
+            for fault in _enums_and_patterns(member, value[name], f"{path}.{name}" if path else name)
+        ]
     if isinstance(shape, ListShape):
         most = shape.metadata.get("max")
         constraint = f"Member must have length less than or equal to {most}"
-        too_many = [f"Value at '{path}' failed to satisfy constraint: {constraint}"] if most and len(value) > most else []
-        return too_many + [fault for index, each in enumerate(value, 1)
-                for fault in _enums_and_patterns(shape.member, each, f"{path}.{index}.member")]
+        too_many = (
+            [f"Value at '{path}' failed to satisfy constraint: {constraint}"]
+            if most and len(value) > most
+            else []
+        )
+        return too_many + [
+            fault
+            for index, each in enumerate(value, 1)
+            for fault in _enums_and_patterns(shape.member, each, f"{path}.{index}.member")
+        ]
     if isinstance(shape, MapShape):
-        return [fault for key, each in value.items() for fault in (
-            *_enums_and_patterns(shape.key, key, f"{path}.key"),
-            *_enums_and_patterns(shape.value, each, f"{path}.{key}"))]
+        return [
+            fault
+            for key, each in value.items()
+            for fault in (
+                *_enums_and_patterns(shape.key, key, f"{path}.key"),
+                *_enums_and_patterns(shape.value, each, f"{path}.{key}"),
+            )
+        ]
     if shape.type_name in {"integer", "long"} and value > shape.metadata.get("max", value):
         constraint = f"Member must have value less than or equal to {shape.metadata['max']}"
         return [f"Value '{value}' at '{path}' failed to satisfy constraint: {constraint}"]
@@ -74,37 +92,53 @@ def _enums_and_patterns(shape: Shape, value: Any, path: str) -> list[str]:
 
 
 def present(name: str, operation: str, answer: dict[str, Any]) -> Any:
-    """Without members that the answer's shape does not have, and without null or empty ones that it does not allow."""
+    """Without members that the answer's shape does not have, and without null or empty ones that it does not
+    allow."""
     return _present(service(name).operation_model(operation).output_shape, answer)
 
 
 def _present(shape: Shape, value: Any) -> Any:
     if isinstance(shape, StructureShape):
-        return {name: _present(shape.members[name], each) for name, each in value.items()
-                if name in shape.members and not _is_absent(shape.members[name], each)}
+        return {
+            name: _present(shape.members[name], each)
+            for name, each in value.items()
+            if name in shape.members and not _is_absent(shape.members[name], each)
+        }
     if isinstance(shape, ListShape):
         return [_present(shape.member, each) for each in value]
     return value
 
 
 def _is_absent(shape: Shape, value: Any) -> bool:
-    return value is None or value == [] and bool(shape.metadata.get("min")) or value == "" and bool(faults(shape, value))
+    return (
+        value is None
+        or value == []
+        and bool(shape.metadata.get("min"))
+        or value == ""
+        and bool(faults(shape, value))
+    )
 
 
 def from_template(shape: Shape, value: Any, member: Callable[[str], str] = str) -> Any:
-    """CloudFormation passes strings for numbers and booleans, and the other way round. `member` is a property's name in
-    the API. A map's keys stay."""
+    """CloudFormation passes strings for numbers and booleans, and the other way round. `member` is a
+    property's name in the API. A map's keys stay."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         given = {member(key): each for key, each in value.items()}
-        return {key: from_template(shape.members[key], each, member) if key in shape.members else each
-                for key, each in given.items()}
+        return {
+            key: from_template(shape.members[key], each, member) if key in shape.members else each
+            for key, each in given.items()
+        }
     if isinstance(shape, ListShape) and isinstance(value, list):
         return [from_template(shape.member, each, member) for each in value]
     if isinstance(shape, MapShape) and isinstance(value, dict):
         return {key: from_template(shape.value, each, member) for key, each in value.items()}
     if shape.type_name in {"integer", "long"} and isinstance(value, str) and re.fullmatch(r"-?\d+", value):
         return int(value)
-    if shape.type_name in {"double", "float"} and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
+    if (
+        shape.type_name in {"double", "float"}
+        and isinstance(value, str)
+        and re.fullmatch(r"-?\d+(\.\d+)?", value)
+    ):
         return float(value)
     if shape.type_name == "boolean" and value in ("true", "false"):
         return value == "true"

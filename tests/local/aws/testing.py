@@ -45,8 +45,12 @@ class Stack:
         self._cloudformation = aws.client("cloudformation")
 
     def create(self, resources: dict[str, Any], **more: Any) -> str:
-        self._cloudformation.create_stack(StackName=self.name, TemplateBody=json.dumps({"Resources": resources}),
-                                          Capabilities=["CAPABILITY_NAMED_IAM"], **more)
+        self._cloudformation.create_stack(
+            StackName=self.name,
+            TemplateBody=json.dumps({"Resources": resources}),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+            **more,
+        )
         return self.wait()
 
     def delete(self) -> str:
@@ -84,5 +88,16 @@ def eventually(look: Callable[[], Any], fine: Callable[[Any], Any] = bool, secon
 
 
 def trust(service: str, **conditions: Any) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", **conditions}]})
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": service},
+                    "Action": "sts:AssumeRole",
+                    **conditions,
+                }
+            ],
+        }
+    )

@@ -1,4 +1,5 @@
-"""A local GitLab for tests and `make run`. Its rules are those of `tests/fake-aws`, and a mirror runs the real `git push`.
+"""A local GitLab for tests and `make run`. Its rules are those of `tests/fake-aws`, and a mirror runs the
+real `git push`.
 
     with local_gitlab.running(protected_delay=0.5) as gitlab:
         project = gitlab.project("platform/infra")
@@ -7,7 +8,7 @@
 
 `launch` is the interface for tests. Requests and answers are compared with what others define or
 recorded (`tests/witnesses`). `gitlab.complaints` lists the differences. README.md lists the missing parts.
-"""
+"""  # noqa: E501
 
 from tests.local.gitlab.launch import HeldProject, LocalGitLab
 

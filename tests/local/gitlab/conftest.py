@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import requests
 
-from tests.local import git_backend, gitlab as local_gitlab
+from tests.local import git_backend
+from tests.local import gitlab as local_gitlab
 from tests.local.aws.testing import eventually
 from tests.local.git_backend import BareRepository
 from tests.local.gitlab import HeldProject, LocalGitLab
@@ -80,7 +81,9 @@ class Target(BareRepository):
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def _handler(self) -> type[git_backend.Handler]:
         target = self
@@ -123,11 +126,20 @@ def target(tmp_path: Path) -> Iterator[Target]:
 
 
 def git(*arguments: str, at: Path, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(at), "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "",
-                   "NO_PROXY": "127.0.0.1", **git_backend.GIT_ENVIRONMENT, **more}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(at),
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "",
+        "NO_PROXY": "127.0.0.1",
+        **git_backend.GIT_ENVIRONMENT,
+        **more,
+    }
     for role in ("AUTHOR", "COMMITTER"):
         environment |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.com"}
-    return subprocess.run(["git", *arguments], cwd=at, env=environment, text=True, capture_output=True, check=check)
+    return subprocess.run(
+        ["git", *arguments], cwd=at, env=environment, text=True, capture_output=True, check=check
+    )
 
 
 class Person:
@@ -144,7 +156,8 @@ class Person:
         return git("rev-parse", "HEAD", at=self.directory).stdout.strip()
 
     def push(self, *what: str, token: str | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-        """Pushes these reference specifications. The token is the password, and the user name is arbitrary."""
+        """Pushes these reference specifications. The token is the password, and the user name is
+        arbitrary."""
         scheme, rest = self._project.url.split("://")
         url = f"{scheme}://anybody:{token or self._gitlab.token}@{rest}"
         return git("push", "--quiet", url, *(what or ("HEAD",)), at=self.directory, check=False, **more)

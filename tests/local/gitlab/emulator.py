@@ -1,5 +1,5 @@
-"""The process with GitLab's rules: `fake-aws gitlab`, written in Rust (tests/fake-aws/src/gitlab). It receives commands as
-lines of JSON and answers each one with a line. git and HTTP are here."""
+"""The process with GitLab's rules: `fake-aws gitlab`, written in Rust (tests/fake-aws/src/gitlab). It
+receives commands as lines of JSON and answers each one with a line. git and HTTP are here."""
 
 import json
 import os
@@ -46,8 +46,12 @@ class Emulator:
         self.complaints: list[str] = []
         self.repositories: dict[int, Repository] = {}
         self._one_at_a_time = threading.RLock()
-        self._process = subprocess.Popen([PROGRAM, "gitlab", str(protected_delay), str(unprotected_delay)], text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            [PROGRAM, "gitlab", str(protected_delay), str(unprotected_delay)],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     def execute(self, command: str, **more: Any) -> Any:
         assert self._process.stdin and self._process.stdout
@@ -56,12 +60,15 @@ class Emulator:
             return json.loads(self._process.stdout.readline())
 
     def call(self, method: str, target: str, headers: Mapping[str, str], body: str = "") -> Answer:
-        """A request for the API. A tag that it creates or deletes is in the repository before the response."""
+        """A request for the API. A tag that it creates or deletes is in the repository before the
+        response."""
         with self._one_at_a_time:
             found = self.execute("call", method=method, target=target, headers=dict(headers), body=body)
             for project, name, commit in found["tags"]:
                 self.repositories[project].set_tag(name, commit)
-        given = CaseInsensitiveDict({name: value.replace(_HOST, self.url) for name, value in found["headers"].items()})
+        given = CaseInsensitiveDict(
+            {name: value.replace(_HOST, self.url) for name, value in found["headers"].items()}
+        )
         return Answer(found["status"], given, found["body"])
 
     def was_pushed_to(self, repository: Repository, token: str) -> None:
@@ -69,7 +76,9 @@ class Emulator:
             told = self.execute("pushed", project=repository.project, token=token, **repository.content())
             repository.set_default_branch(told["default_branch"])
 
-    def may_use_git(self, token: str, path: str, pushes: bool, commands: Iterable[tuple[str, str, str]]) -> Any:
+    def may_use_git(
+        self, token: str, path: str, pushes: bool, commands: Iterable[tuple[str, str, str]]
+    ) -> Any:
         return self.execute("git", token=token, path=path, pushes=pushes, commands=list(commands))
 
     def stop(self) -> None:

@@ -26,17 +26,30 @@ def answer(handler: BaseHTTPRequestHandler, emulator: Emulator, body: BinaryIO, 
     token = login[1] if login else ""
     is_push = what == "git-receive-pack"
     commands = push_commands.read_file(body, handler.headers.get("Content-Encoding", "")) if is_push else []
-    allowed = emulator.may_use_git(token, route["path"], service == "git-receive-pack",
-                                   [(each.old, each.new, each.reference) for each in commands])
+    allowed = emulator.may_use_git(
+        token,
+        route["path"],
+        service == "git-receive-pack",
+        [(each.old, each.new, each.reference) for each in commands],
+    )
     if "status" in allowed:
         return _reject(handler, HTTPStatus(allowed["status"]), allowed["text"])
     held = emulator.repositories[allowed["project"]]
     if not is_push:
         return git_backend.answer(handler, held.directory, what, url.query, "developer", body, length)
     with held.pushes:
-        return git_backend.answer(handler, held.directory, what, url.query, "developer", body, length,
-                                  lambda: emulator.was_pushed_to(held, token), GITLAB_REFUSES=allowed["refusal"],
-                                  GITLAB_PROTECTED=" ".join(allowed["not_forced"]))
+        return git_backend.answer(
+            handler,
+            held.directory,
+            what,
+            url.query,
+            "developer",
+            body,
+            length,
+            lambda: emulator.was_pushed_to(held, token),
+            GITLAB_REFUSES=allowed["refusal"],
+            GITLAB_PROTECTED=" ".join(allowed["not_forced"]),
+        )
 
 
 def _reject(handler: BaseHTTPRequestHandler, status: HTTPStatus, text: str) -> None:

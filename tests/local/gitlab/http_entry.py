@@ -1,4 +1,5 @@
-"""The HTTP server: forwards requests for the API to the emulator, records and checks them, and routes those of git."""
+"""The HTTP server: forwards requests for the API to the emulator, records and checks them, and routes those
+of git."""
 
 import json
 import logging
@@ -43,7 +44,8 @@ class Interruption:
     body: str
     headers: dict[str, str]
     times: int
-    # The requests that it replaces: the method, "" for every one, and a regular expression that the path contains.
+    # The requests that it replaces: the method, "" for every one, and a regular expression that the path
+    # contains.
     method: str = ""
     path: str = ""
 
@@ -63,8 +65,9 @@ class Door:
     def interrupt(self, new: Interruption) -> None:
         """Replaces an earlier one for the same requests."""
         with self._changes:
-            self._interruptions = [each for each in self._interruptions
-                                   if (each.method, each.path) != (new.method, new.path)] + [new]
+            self._interruptions = [
+                each for each in self._interruptions if (each.method, each.path) != (new.method, new.path)
+            ] + [new]
 
     def interruption(self, method: str, path: str) -> Interruption | None:
         with self._changes:
@@ -78,11 +81,14 @@ def start(door: Door, context: ssl.SSLContext | None) -> ThreadingHTTPServer:
     server = _Server(("127.0.0.1", 0), _Handler)
     server.door = door
     if context:
-        # The connection's own thread makes the handshake: a handshake that does not end would block all other clients.
+        # The connection's own thread makes the handshake: a handshake that does not end would block all other
+        # clients.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     scheme = "https" if context else "http"
     door.emulator.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="gitlab", daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="gitlab", daemon=True
+    ).start()
     return server
 
 
@@ -93,7 +99,9 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if isinstance(sys.exception(), OSError):  # also of TLS: a client that does not trust the certificate disconnects
+        if isinstance(
+            sys.exception(), OSError
+        ):  # also of TLS: a client that does not trust the certificate disconnects
             _log.debug("a connection from %s ended early", client_address, exc_info=True)
         else:
             _log.exception("a connection from %s", client_address)
@@ -139,7 +147,9 @@ class _Handler(git_backend.Handler):
             body_content = json.loads(content or "{}")
         except ValueError:
             seen.status = 415
-            return self._send(415, '{"error": "the local GitLab accepts JSON only"}', {"Content-Type": "application/json"})
+            return self._send(
+                415, '{"error": "the local GitLab accepts JSON only"}', {"Content-Type": "application/json"}
+            )
         answer = door.emulator.call(self.command, self.path, self.headers, content)
         seen.status = answer.status_code
         if answer.status_code in (200, 201) and self.command != "GET" and _OF_REPORTS.search(url.path):
@@ -147,7 +157,9 @@ class _Handler(git_backend.Handler):
         exchange = Exchange(self.command, self.path, body_content, answer.status_code, answer.content())
         for kind, faults in (("request", exchange.request_faults()), ("answer to", exchange.answer_faults())):
             door.emulator.complaints += [f"{kind} {self.command} {url.path}: {fault}" for fault in faults]
-        return self._send(answer.status_code, answer.text, {"Content-Type": "application/json", **answer.headers})
+        return self._send(
+            answer.status_code, answer.text, {"Content-Type": "application/json", **answer.headers}
+        )
 
     def _token_name(self) -> str:
         value = self.headers.get("PRIVATE-TOKEN") or self.headers.get("JOB-TOKEN") or ""

@@ -39,8 +39,15 @@ class Token:
 
     def store(self, is_revoked: bool = False) -> None:
         expires = self.expires_at and datetime(*self.expires_at.timetuple()[:3], tzinfo=UTC).timestamp()
-        self._emulator.execute("token", value=self.value, user=self.user, level=_LEVELS[self.role], scope=self.scope,
-                               expires=expires and int(expires), is_revoked=is_revoked)
+        self._emulator.execute(
+            "token",
+            value=self.value,
+            user=self.user,
+            level=_LEVELS[self.role],
+            scope=self.scope,
+            expires=expires and int(expires),
+            is_revoked=is_revoked,
+        )
 
     def revoke(self) -> None:
         self.store(is_revoked=True)
@@ -55,9 +62,12 @@ class HeldProject(ApiProject):
         self.branches, self.references = repository.branches, repository.references
 
     def protect(self, *names: str, force: bool = False) -> None:
-        """Branches, or wildcards for branches, with "Allowed to force push" if `force`. The role does not matter."""
+        """Branches, or wildcards for branches, with "Allowed to force push" if `force`. The role does not
+        matter."""
         for name in sorted(set(names) - set(self.protected())):
-            self._gitlab.send("POST", f"{self.api}/protected_branches", json={"name": name, "allow_force_push": force})
+            self._gitlab.send(
+                "POST", f"{self.api}/protected_branches", json={"name": name, "allow_force_push": force}
+            )
 
     def protect_tags(self, *names: str, levels: tuple[int, ...] = (40,)) -> None:
         """Tags, or wildcards for tags: 30 for Developers, 40 for Maintainers, 0 for "No one"."""
@@ -72,7 +82,9 @@ class HeldProject(ApiProject):
 class LocalGitLab(ApiClient):
     """A local GitLab within the `with` block: over https with a CA of its own, or over http."""
 
-    def __init__(self, tls: bool = False, protected_delay: float = 60.0, unprotected_delay: float = 300.0) -> None:
+    def __init__(
+        self, tls: bool = False, protected_delay: float = 60.0, unprotected_delay: float = 300.0
+    ) -> None:
         self._delays = protected_delay, unprotected_delay
         # PEM: the CA that a client of an instance over https has to trust.
         self.ca_certificate: str | None = None
@@ -113,8 +125,12 @@ class LocalGitLab(ApiClient):
         """A request that is not recorded."""
         target = f"/api/v4{path}?{urlencode(more.get('params', {}))}".rstrip("?")
         headers = {"PRIVATE-TOKEN": self._own, "Content-Type": "application/json"}
-        answer = self.emulator.call(method, target, headers, json.dumps(more["json"]) if "json" in more else "")
-        assert answer.status_code < 300, f"GitLab answered {method} {path} with {answer.status_code}: {answer.text[:300]}"
+        answer = self.emulator.call(
+            method, target, headers, json.dumps(more["json"]) if "json" in more else ""
+        )
+        assert answer.status_code < 300, (
+            f"GitLab answered {method} {path} with {answer.status_code}: {answer.text[:300]}"
+        )
         return answer
 
     # --- projects and tokens -------------------------------------------------------------------
@@ -123,7 +139,9 @@ class LocalGitLab(ApiClient):
         """The project with this full path. Creates it without a commit if it does not exist."""
         if path not in self._projects:
             number = self.emulator.execute("project", path=path, default_branch=default_branch)["id"]
-            held = self.emulator.repositories[number] = Repository(number, self._directory / f"{number}.git", default_branch)
+            held = self.emulator.repositories[number] = Repository(
+                number, self._directory / f"{number}.git", default_branch
+            )
             self._projects[path] = HeldProject(self, path, held)
         return self._projects[path]
 
@@ -132,8 +150,8 @@ class LocalGitLab(ApiClient):
         return int(self.emulator.execute("user", username=username or name.replace(" ", "-"))["id"])
 
     def add_token(self, name: str, user: int | None = None, **more: Any) -> Token:
-        """See `Token`: `role`, `scope`, `expires_at`. It gets a new user, unless `user=` is that of another token
-        (`gitlab.add_token("next", user=first.user)`) or a new one (`user=gitlab.user("Ann")`)."""
+        """See `Token`: `role`, `scope`, `expires_at`. It gets a new user, unless `user=` is that of another
+        token (`gitlab.add_token("next", user=first.user)`) or a new one (`user=gitlab.user("Ann")`)."""
         made = Token(name, self.user(name) if user is None else user, self.emulator, **more)
         made.store()
         self._door.tokens[made.value] = name
@@ -141,8 +159,15 @@ class LocalGitLab(ApiClient):
 
     # --- faults and records --------------------------------------------------------------------
 
-    def answers_instead(self, status: int, times: int = 1, body: str = "", headers: dict[str, str] | None = None,
-                        method: str = "", path: str = "") -> None:
-        """Sets the API's next responses, for any request, or only for this method and for paths that contain this
-        regular expression (`r"/statuses/"`)."""
+    def answers_instead(
+        self,
+        status: int,
+        times: int = 1,
+        body: str = "",
+        headers: dict[str, str] | None = None,
+        method: str = "",
+        path: str = "",
+    ) -> None:
+        """Sets the API's next responses, for any request, or only for this method and for paths that contain
+        this regular expression (`r"/statuses/"`)."""
         self._door.interrupt(Interruption(status, body, headers or {}, times, method, path))

@@ -67,8 +67,10 @@ class ApiClient(ABC):
                 return found
             if time.monotonic() - began > _LIST_SECONDS:
                 break
-        raise EndlessList(f"GitLab announces more pages of GET {path} than {_MAX_ELEMENTS:,} elements need, or "
-                          f"they take more than {_LIST_SECONDS} s")
+        raise EndlessList(
+            f"GitLab announces more pages of GET {path} than {_MAX_ELEMENTS:,} elements need, or "
+            f"they take more than {_LIST_SECONDS} s"
+        )
 
 
 class ApiProject:
@@ -97,13 +99,23 @@ class ApiProject:
 
     @staticmethod
     def _mirror(shown: dict[str, Any]) -> Mirror:
-        return Mirror(shown["id"], _without_login(shown["url"]), shown["enabled"], shown["only_protected_branches"],
-                      shown["keep_divergent_refs"], shown["update_status"], shown["last_error"])
+        return Mirror(
+            shown["id"],
+            _without_login(shown["url"]),
+            shown["enabled"],
+            shown["only_protected_branches"],
+            shown["keep_divergent_refs"],
+            shown["update_status"],
+            shown["last_error"],
+        )
 
     def make_mirror(self, url: str, **settings: Any) -> Mirror:
         """Creates a mirror as a person does, enabled by default."""
-        return self._mirror(self._gitlab.send("POST", f"{self.api}/remote_mirrors",
-                                              json={"url": url, "enabled": True, **settings}).json())
+        return self._mirror(
+            self._gitlab.send(
+                "POST", f"{self.api}/remote_mirrors", json={"url": url, "enabled": True, **settings}
+            ).json()
+        )
 
     def delete_mirror(self, mirror_id: int) -> None:
         self._gitlab.send("DELETE", f"{self.api}/remote_mirrors/{mirror_id}")
@@ -118,16 +130,28 @@ class ApiProject:
         return {each.name: each.status for each in self.statuses(sha)}
 
     def commit_notes(self, sha: str) -> list[SimpleNamespace]:
-        return [SimpleNamespace(**note) for each in self.pages(f"/repository/commits/{sha}/discussions")
-                for note in each.notes]
+        return [
+            SimpleNamespace(**note)
+            for each in self.pages(f"/repository/commits/{sha}/discussions")
+            for note in each.notes
+        ]
 
     def merge_request(self, source_branch: str, target_branch: str = "") -> MergeRequest:
-        made = self._gitlab.send("POST", f"{self.api}/merge_requests", json={
-            "title": source_branch, "source_branch": source_branch, "target_branch": target_branch or self.default_branch})
+        made = self._gitlab.send(
+            "POST",
+            f"{self.api}/merge_requests",
+            json={
+                "title": source_branch,
+                "source_branch": source_branch,
+                "target_branch": target_branch or self.default_branch,
+            },
+        )
         return MergeRequest(made.json()["iid"], self)
 
     def close_merge_request(self, merge_request: MergeRequest) -> None:
-        self._gitlab.send("PUT", f"{self.api}/merge_requests/{merge_request.iid}", json={"state_event": "close"})
+        self._gitlab.send(
+            "PUT", f"{self.api}/merge_requests/{merge_request.iid}", json={"state_event": "close"}
+        )
 
     @property
     def default_branch(self) -> str:

@@ -17,7 +17,7 @@ while read -r old new name; do
     echo "GitLab: You are not allowed to force push code to a protected branch on this project." >&2
     exit 1
 done
-"""
+"""  # noqa: E501
 
 
 @dataclass
@@ -37,14 +37,20 @@ class Repository(BareRepository):
 
     def content(self) -> dict[str, Any]:
         """Branches, tags with their objects and commits, and all commits with their parents and times."""
-        listed = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname) %(*objectname)", "refs/tags/")
+        listed = self.git(
+            "for-each-ref", "--format=%(refname:lstrip=2) %(objectname) %(*objectname)", "refs/tags/"
+        )
         tags = {name: [objects[0], objects[-1]] for name, *objects in map(str.split, listed.splitlines())}
         logged = self.git("log", "--all", "--format=%H %ct %P").splitlines()
         commits = [[sha, parents, int(committed)] for sha, committed, *parents in map(str.split, logged)]
         return {"branches": self.branches(), "tags": tags, "commits": commits}
 
     def set_tag(self, name: str, commit: str | None) -> None:
-        self.git("update-ref", f"refs/tags/{name}", commit) if commit else self.git("update-ref", "-d", f"refs/tags/{name}")
+        (
+            self.git("update-ref", f"refs/tags/{name}", commit)
+            if commit
+            else self.git("update-ref", "-d", f"refs/tags/{name}")
+        )
 
     def set_default_branch(self, name: str) -> None:
         if name != self.default_branch:

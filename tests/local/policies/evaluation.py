@@ -1,8 +1,8 @@
 """Evaluates whether AWS allows a request, by every policy of the caller and of the resource.
 
-The evaluator uses MiniStack's comparisons (see statements.py). Of other evaluators, PMapper and iam-simulate have the
-AGPL, moto evaluates only some conditions and resource policies, and iam-ape, iamx and policyuniverse decide nothing.
-iam-simulate was used as a second opinion on documented_decisions.yaml.
+The evaluator uses MiniStack's comparisons (see statements.py). Of other evaluators, PMapper and iam-simulate
+have the AGPL, moto evaluates only some conditions and resource policies, and iam-ape, iamx and policyuniverse
+decide nothing. iam-simulate was used as a second opinion on documented_decisions.yaml.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
@@ -19,8 +19,8 @@ REGION = "eu-central-1"
 class Caller:
     """The principal: a user, a session of a role, an account's root user, or a service.
 
-    `identity` contains the documents of the user's or role's own policies, including attached ones and those of
-    groups. None for the root user, who needs none.
+    `identity` contains the documents of the user's or role's own policies, including attached ones and those
+    of groups. None for the root user, who needs none.
     """
 
     account: str = ""
@@ -86,9 +86,16 @@ def decide(caller, action, resource, owner, policy=None, keys=None):
 
     A key with the value None is not in the request, even if it usually is.
     """
-    usual = {"aws:securetransport": "true", "aws:requestedregion": REGION, "aws:resourceaccount": owner, **caller.keys()}
+    usual = {
+        "aws:securetransport": "true",
+        "aws:requestedregion": REGION,
+        "aws:resourceaccount": owner,
+        **caller.keys(),
+    }
     given = {key.lower(): value for key, value in (keys or {}).items()}
-    request = Request(action, resource, {key: value for key, value in {**usual, **given}.items() if value is not None})
+    request = Request(
+        action, resource, {key: value for key, value in {**usual, **given}.items() if value is not None}
+    )
 
     denied = _denied_by(caller, policy, request)
     if denied:
@@ -102,7 +109,9 @@ def decide(caller, action, resource, owner, policy=None, keys=None):
 
     # A service that acts for itself has no policies of its own and no account.
     if caller.service:
-        return Decision(bool(_granted(policy, caller, request)), "the resource's policy alone decides about a service")
+        return Decision(
+            bool(_granted(policy, caller, request)), "the resource's policy alone decides about a service"
+        )
     if caller.account != owner:
         return _across_accounts(caller, policy, request)
     return _within_one_account(caller, policy, request)
@@ -164,7 +173,9 @@ def _allow(documents, request):
 def _granted(policy, caller, request):
     """How strongly the resource's policy names the caller in a statement that allows this request."""
     statements = _matching([policy] if policy else [], request)
-    return max((named(statement, caller) for statement in statements if statement["Effect"] == "Allow"), default=0)
+    return max(
+        (named(statement, caller) for statement in statements if statement["Effect"] == "Allow"), default=0
+    )
 
 
 def _matching(documents, request):

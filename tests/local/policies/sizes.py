@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 TRUST = 2_048
-# "You can add as many inline policies as you want [...], but the total aggregate policy size" has a limit: same page.
+# "You can add as many inline policies as you want [...], but the total aggregate policy size" has a limit:
+# same page.
 INLINE = {"user": 2_048, "role": 10_240, "group": 5_120}
 MANAGED = 6_144
 MANAGED_OF_A_ROLE = 10

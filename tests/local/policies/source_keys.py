@@ -1,7 +1,8 @@
 """The condition keys that an AWS service sends about the source of its request.
 
-A condition on a key that the request lacks never matches: AWS denies the request, and no log shows it. A key therefore
-counts as sent only if an AWS page shows it for that service and target. A service that is not listed sends neither key.
+A condition on a key that the request lacks never matches: AWS denies the request, and no log shows it. A key
+therefore counts as sent only if an AWS page shows it for that service and target. A service that is not
+listed sends neither key.
 """
 
 from typing import NamedTuple
@@ -19,25 +20,37 @@ class Sent(NamedTuple):
 
 # By the calling service and the service of the resource.
 SENT = {
-    # "If the output contains a SourceAccount field, then you need to remove it. A SourceAccount setting prevents
-    # EventBridge from being able to invoke the function."
+    # "If the output contains a SourceAccount field, then you need to remove it. A SourceAccount setting
+    # prevents EventBridge from being able to invoke the function."
     ("events.amazonaws.com", "lambda"): Sent((ARN,), f"{_EVENTBRIDGE}/eb-troubleshooting.html"),
     # The queue policies on these pages have only aws:SourceArn.
-    ("events.amazonaws.com", "sqs"): Sent((ARN,), f"{_EVENTBRIDGE}/eb-use-resource-based.html#eb-sqs-permissions"),
-    ("events.amazonaws.com", "sts"): Sent((ACCOUNT, ARN), f"{_EVENTBRIDGE}/cross-service-confused-deputy-prevention.html"),
+    ("events.amazonaws.com", "sqs"): Sent(
+        (ARN,), f"{_EVENTBRIDGE}/eb-use-resource-based.html#eb-sqs-permissions"
+    ),
+    ("events.amazonaws.com", "sts"): Sent(
+        (ACCOUNT, ARN), f"{_EVENTBRIDGE}/cross-service-confused-deputy-prevention.html"
+    ),
     # With the credentials of the target's role, if the target is an event bus.
     ("events.amazonaws.com", "events"): Sent((ACCOUNT, ARN), f"{_EVENTBRIDGE}/eb-use-conditions.html"),
     ("codebuild.amazonaws.com", "sts"): Sent(
-        (ACCOUNT, ARN), "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html"),
-    ("codecommit.amazonaws.com", "lambda"): Sent((ACCOUNT, ARN), f"{_CODECOMMIT}/how-to-notify-lambda-cc.html"),
+        (ACCOUNT, ARN), "https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html"
+    ),
+    ("codecommit.amazonaws.com", "lambda"): Sent(
+        (ACCOUNT, ARN), f"{_CODECOMMIT}/how-to-notify-lambda-cc.html"
+    ),
     ("codecommit.amazonaws.com", "sns"): Sent(
-        (ACCOUNT, ARN), f"{_CODECOMMIT}/auth-and-access-control-iam-identity-based-access-control.html"),
+        (ACCOUNT, ARN), f"{_CODECOMMIT}/auth-and-access-control-iam-identity-based-access-control.html"
+    ),
     ("cloudwatch.amazonaws.com", "sns"): Sent(
-        (ARN,), "https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html"),
-    ("lambda.amazonaws.com", "ecr"): Sent((ARN,), "https://docs.aws.amazon.com/lambda/latest/dg/images-create.html"),
+        (ARN,), "https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html"
+    ),
+    ("lambda.amazonaws.com", "ecr"): Sent(
+        (ARN,), "https://docs.aws.amazon.com/lambda/latest/dg/images-create.html"
+    ),
     ("secretsmanager.amazonaws.com", "lambda"): Sent(
         (ACCOUNT, ARN),
-        "https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html"),
+        "https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html",
+    ),
 }
 
 
@@ -48,6 +61,7 @@ def sent(service: str, action: str) -> tuple[str, ...]:
 
 
 def source_keys(service: str, action: str, source_arn: str | None, account: str) -> dict[str, str]:
-    """These keys with their values, for a source in `account`. Without a source, only the account can be sent."""
+    """These keys with their values, for a source in `account`. Without a source, only the account can be
+    sent."""
     values = {ACCOUNT: account, ARN: source_arn}
     return {key: value for key in sent(service, action) if (value := values[key])}

@@ -1,8 +1,8 @@
 """Evaluates whether one statement of a policy applies to one request.
 
-Wildcards and comparisons of condition operators are MiniStack's, which others use and maintain. This module adds
-rules that AWS documents and MiniStack lacks: policy variables, ARNs that are compared part by part, keys whose values
-MiniStack invents, and the principals of a resource's policy.
+Wildcards and comparisons of condition operators are MiniStack's, which others use and maintain. This module
+adds rules that AWS documents and MiniStack lacks: policy variables, ARNs that are compared part by part, keys
+whose values MiniStack invents, and the principals of a resource's policy.
 """
 
 import re
@@ -11,9 +11,9 @@ from functools import cache
 
 from ministack.core.iam_evaluator import _CONDITION_OPS, _NEGATED_OPS, fnmatch_iam, fnmatch_iam_cs
 
-# How a resource's policy names a caller, the strongest first. It matters within one account: a boundary
-# does not limit permissions for a user's or session's ARN, but does limit those for a role's ARN. Permissions
-# for the account are effective through the account's own policies.
+# How a resource's policy names a caller, the strongest first. It matters within one account: a boundary does
+# not limit permissions for a user's or session's ARN, but does limit those for a role's ARN. Permissions for
+# the account are effective through the account's own policies.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 DIRECTLY, AS_A_ROLE, BY_ACCOUNT = 3, 2, 1
 
@@ -56,14 +56,17 @@ def _action(statement, request):
     return any(_is_action(request.action, pattern) for pattern in as_list(statement["Action"]))
 
 
-# MiniStack keeps only so many compiled patterns. The tests compare the same few actions with the same patterns.
+# MiniStack keeps only so many compiled patterns. The tests compare the same few actions with the same
+# patterns.
 _is_action = cache(fnmatch_iam)
 
 
 def _resource(statement, version, request):
     if "NotResource" in statement:
         # A pattern with a variable without a value matches no resource, so it excepts none.
-        return not any(_is_resource(pattern, version, request) for pattern in as_list(statement["NotResource"]))
+        return not any(
+            _is_resource(pattern, version, request) for pattern in as_list(statement["NotResource"])
+        )
     # A trust policy has no resource: the resource is its role.
     return any(_is_resource(pattern, version, request) for pattern in as_list(statement.get("Resource", "*")))
 
@@ -171,10 +174,8 @@ def _with_values(text, version, keys, plain=False):
 
     def value(match):
         name, _, default = match.group(1).partition(", ")
-        if name in ("*", "?", "$"):
-            found = name
-        else:
-            found = keys.get(name.lower(), default.strip("'") or None)
+        is_escape = name in ("*", "?", "$")
+        found = name if is_escape else keys.get(name.lower(), default.strip("'") or None)
         if found is None or isinstance(found, list):
             raise NoValue(name)
         return found if plain else found.translate(_LITERAL)

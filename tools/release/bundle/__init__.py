@@ -1,4 +1,5 @@
-"""Builds the file `cfn-gitops` of the release: the package `cli` with what it imports, for each Python from 3.9 on.
+"""Builds the file `cfn-gitops` of the release: the package `cli` with what it imports, for each Python from
+3.9 on.
 
 It is a zip behind a line for the shell. Its packages are installed into .venv/cli by `make`, from
 tools/requirements/cli.txt. The same source gives the same bytes.
@@ -14,8 +15,24 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 PACKAGES = ROOT / ".venv/cli"
 # Those that the subcommands call, and those that credentials come from. botocore has data of 400 others.
-SERVICES = ("cloudformation", "codebuild", "codecommit", "codepipeline", "events", "iam", "kms", "lambda", "logs", "s3", "secretsmanager",
-            "service-quotas", "signin", "sso", "sso-oidc", "sts")
+SERVICES = (
+    "cloudformation",
+    "codebuild",
+    "codecommit",
+    "codepipeline",
+    "events",
+    "iam",
+    "kms",
+    "lambda",
+    "logs",
+    "s3",
+    "secretsmanager",
+    "service-quotas",
+    "signin",
+    "sso",
+    "sso-oidc",
+    "sts",
+)
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -31,13 +48,20 @@ def sources() -> Iterator[tuple[str, Path]]:
 
 
 def is_needed(name: Path) -> bool:
-    """Whether the command reads this file of the packages. Machine code would be for one Python on one machine, and PyYAML
-    works without it."""
-    if name.parts[0] == "bin" or name.parts[0].endswith(".dist-info") or name.suffix in {".so", ".pyc", ".rst"}:
+    """Whether the command reads this file of the packages. Machine code would be for one Python on one
+    machine, and PyYAML works without it."""
+    if (
+        name.parts[0] == "bin"
+        or name.parts[0].endswith(".dist-info")
+        or name.suffix in {".so", ".pyc", ".rst"}
+    ):
         return False
     if name.parts[:2] == ("botocore", "data") and len(name.parts) > 3:
         return name.parts[2] in SERVICES and not name.name.startswith(("examples-", "endpoint-tests-"))
-    return name.parts[:2] not in {("boto3", "examples"), ("boto3", "docs"), ("botocore", "docs")} or name.suffix == ".py"
+    return (
+        name.parts[:2] not in {("boto3", "examples"), ("boto3", "docs"), ("botocore", "docs")}
+        or name.suffix == ".py"
+    )
 
 
 def write(destination: Path) -> None:

@@ -3,9 +3,10 @@
     @observes("codecommit-trailing-slash")
     def trailing_slash(world: World) -> Seen | None: ...
 
-An observer returns None, or raises `NotSeen` with the reason, if it could not see the row: a failed request, a missing
-permission or a late effect must not look like a result. An observer of several rows returns the result of each. It deletes
-all resources that it creates, even after a failure. `sources` has the records and the resources of several observers.
+An observer returns None, or raises `NotSeen` with the reason, if it could not see the row: a failed request,
+a missing permission or a late effect must not look like a result. An observer of several rows returns the
+result of each. It deletes all resources that it creates, even after a failure. `sources` has the records and
+the resources of several observers.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,8 @@ class NotSeen(Exception):
 class Seen:
     held: bool
     evidence: str
-    # The response that shows it, as JSON, and its call if it is one of a table. The report removes secrets, accounts and names.
+    # The response that shows it, as JSON, and its call if it is one of a table. The report removes secrets,
+    # accounts and names.
     recorded: Any = None
     call: str = ""
 
@@ -50,6 +52,7 @@ OBSERVERS: dict[tuple[str, ...], Observer] = {}
 
 def observes(*names: str) -> Callable[[Observer], Observer]:
     """Registers the observer of these rows."""
+
     def register(observer: Observer) -> Observer:
         OBSERVERS[names] = observer
         return observer
@@ -61,6 +64,6 @@ def looked(names: tuple[str, ...], look: Callable[[], Seen | dict[str, Found] | 
     """The result of each row, or its exception."""
     try:
         found: Seen | dict[str, Found] | Exception | None = look()
-    except Exception as error:  # noqa: BLE001: the others have to look
+    except Exception as error:  # the others have to look
         found = error
     return found if isinstance(found, dict) else dict.fromkeys(names, found)

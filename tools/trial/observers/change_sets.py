@@ -28,6 +28,9 @@ def processed_template(world: World) -> Seen:
     reason = shown.get("StatusReason", "")
     if shown["Status"] != "CREATE_COMPLETE":
         raise NotSeen(f"{shown['Status']}: {reason}")
-    kinds = [(each["ResourceChange"]["LogicalResourceId"], each["ResourceChange"].get("Scope", [])) for each in shown["Changes"]]
+    kinds = [
+        (each["ResourceChange"]["LogicalResourceId"], each["ResourceChange"].get("Scope", []))
+        for each in shown["Changes"]
+    ]
     others = [found for found in kinds if found[0] != "Added" and found[1] != ["DeletionPolicy"]]
     return Seen(not others, f"{len(kinds)} changes, {len(others)} of them others", kinds)

@@ -17,33 +17,50 @@ def gaps_between_checks(world: World) -> Seen | None:
     """No two periods in a row without data, after the first health check. None if no check was late."""
     cloudwatch = world.client("cloudwatch")
     [alarm] = cloudwatch.describe_alarms(
-        AlarmNames=[f"alarm-{world.story.names.first}-cfn-gitops-health-check"])["MetricAlarms"]
+        AlarmNames=[f"alarm-{world.story.names.first}-cfn-gitops-health-check"]
+    )["MetricAlarms"]
     metric = {key: alarm[key] for key in ("Namespace", "MetricName", "Dimensions", "Period")}
     points = cloudwatch.get_metric_statistics(
-        **metric, StartTime=world.story.environment.describe()["CreationTime"], EndTime=datetime.now(UTC),
-        Statistics=["SampleCount"])["Datapoints"]
+        **metric,
+        StartTime=world.story.environment.describe()["CreationTime"],
+        EndTime=datetime.now(UTC),
+        Statistics=["SampleCount"],
+    )["Datapoints"]
     times = sorted(each["Timestamp"] for each in points)
     gaps = [(other - one).total_seconds() for one, other in zip(times, times[1:], strict=False)]
     if max(gaps, default=0) <= alarm["Period"]:
         return None
-    return Seen(max(gaps) <= 2 * alarm["Period"], f"the longest gap is {max(gaps):.0f} s, a period {alarm['Period']} s", gaps)
+    return Seen(
+        max(gaps) <= 2 * alarm["Period"],
+        f"the longest gap is {max(gaps):.0f} s, a period {alarm['Period']} s",
+        gaps,
+    )
 
 
 @observes("clocks-of-stack-events-and-executions")
 def clocks(world: World) -> Seen | None:
     """CodePipeline starts the first execution while CloudFormation creates the pipeline."""
     project = world.story.loop.project
-    of_pipeline = {event["ResourceStatus"]: event["Timestamp"] for event in project.child.events()
-                   if event["ResourceType"] == "AWS::CodePipeline::Pipeline" and event["ResourceStatus"].startswith("CREATE")}
+    of_pipeline = {
+        event["ResourceStatus"]: event["Timestamp"]
+        for event in project.child.events()
+        if event["ResourceType"] == "AWS::CodePipeline::Pipeline"
+        and event["ResourceStatus"].startswith("CREATE")
+    }
     first = project.executions()[0]
     if len(of_pipeline) < 2 or first["trigger"]["triggerType"] != "CreatePipeline":
         return None
     after = (first["startTime"] - of_pipeline["CREATE_IN_PROGRESS"]).total_seconds()
     before = (of_pipeline["CREATE_COMPLETE"] - first["startTime"]).total_seconds()
     if before <= -10:
-        raise NotSeen(f"the execution began {-before:.0f} s after the pipeline's last event: late, or another clock")
-    return Seen(after > -10, f"the execution began {after:.1f} s after the pipeline's first event and {before:.1f} s before "
-                             "its last one")
+        raise NotSeen(
+            f"the execution began {-before:.0f} s after the pipeline's last event: late, or another clock"
+        )
+    return Seen(
+        after > -10,
+        f"the execution began {after:.1f} s after the pipeline's first event and {before:.1f} s before "
+        "its last one",
+    )
 
 
 @observes("approval-last-status-change", "canceled-execution-shows-its-end")
@@ -64,23 +81,35 @@ def times_of_an_execution(world: World) -> dict[str, Found]:
         client.update_pipeline(pipeline=_with_another_approval(before))
         seconds_until(has_ended)
         # By AWS's clock: the computer's may be wrong.
-        ended = parsedate_to_datetime(client.get_pipeline(name=project.name)["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return {"approval-last-status-change": requested, "canceled-execution-shows-its-end": _ended(project, execution, ended)}
+        ended = parsedate_to_datetime(
+            client.get_pipeline(name=project.name)["ResponseMetadata"]["HTTPHeaders"]["date"]
+        )
+        return {
+            "approval-last-status-change": requested,
+            "canceled-execution-shows-its-end": _ended(project, execution, ended),
+        }
     finally:
         client.update_pipeline(pipeline=before)
         if not has_ended():
-            client.stop_pipeline_execution(pipelineName=project.name, pipelineExecutionId=execution, abandon=True)
+            client.stop_pipeline_execution(
+                pipelineName=project.name, pipelineExecutionId=execution, abandon=True
+            )
 
 
 def _requested(client: Any, project: Pipeline, execution: str) -> Found:
-    latest = (action.get("latestExecution", {}) for stage in client.get_pipeline_state(name=project.name)["stageStates"]
-              for action in stage["actionStates"])
+    latest = (
+        action.get("latestExecution", {})
+        for stage in client.get_pipeline_state(name=project.name)["stageStates"]
+        for action in stage["actionStates"]
+    )
     shown = [each["lastStatusChange"] for each in latest if each.get("token")]
     started = [each["startTime"] for each in project.actions(execution) if each["actionName"] == "Approval"]
     if not shown or not started:
         return None
     seconds = (shown[0] - started[0]).total_seconds()
-    return Seen(abs(seconds) < _APPROVAL_SECONDS / 2, f"{seconds:.0f} s after the start of the action", str(shown[0]))
+    return Seen(
+        abs(seconds) < _APPROVAL_SECONDS / 2, f"{seconds:.0f} s after the start of the action", str(shown[0])
+    )
 
 
 def _ended(project: Pipeline, execution: str, ended: datetime) -> Found:
@@ -88,11 +117,15 @@ def _ended(project: Pipeline, execution: str, ended: datetime) -> Found:
     if shown["status"] != "Cancelled":
         return None
     seconds = (shown["lastUpdateTime"] - ended).total_seconds()
-    return Seen(abs(seconds) < 10, f"lastUpdateTime is {seconds:.0f} s after the end", str(shown["lastUpdateTime"]))
+    return Seen(
+        abs(seconds) < 10, f"lastUpdateTime is {seconds:.0f} s after the end", str(shown["lastUpdateTime"])
+    )
 
 
 def _with_another_approval(definition: dict[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = json.loads(json.dumps(definition))
-    [approval] = [each for stage in changed["stages"] for each in stage["actions"] if each["name"] == "Approval"]
+    [approval] = [
+        each for stage in changed["stages"] for each in stage["actions"] if each["name"] == "Approval"
+    ]
     approval["name"] = "Probe"
     return changed

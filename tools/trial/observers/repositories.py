@@ -36,28 +36,44 @@ class Repository(Working):
     def differences(self, before: str, after: str) -> list[dict[str, Any]]:
         """The first page."""
         page = self.world.client("codecommit").get_differences(
-            repositoryName=self.name, beforeCommitSpecifier=before, afterCommitSpecifier=after)
+            repositoryName=self.name, beforeCommitSpecifier=before, afterCommitSpecifier=after
+        )
         return list(page["differences"])
 
     def pushes(self, *references: str) -> tuple[list[str], str]:
-        """Pushes them together. Returns the protected and free branches that the repository then has, and git's
-        output."""
-        output = self._git_as(self.login, "push", self.url, *(f"HEAD:{reference}" for reference in references)).stderr
+        """Pushes them together. Returns the protected and free branches that the repository then has, and
+        git's output."""
+        output = self._git_as(
+            self.login, "push", self.url, *(f"HEAD:{reference}" for reference in references)
+        ).stderr
         there = self.references(self.login, self.url, must_succeed=True)
         found = [each for each in (_FREE, _PROTECTED) if each in there]
         for reference in found:
             self.world.client("codecommit").delete_branch(
-                repositoryName=self.name, branchName=reference.removeprefix("refs/heads/"))
+                repositoryName=self.name, branchName=reference.removeprefix("refs/heads/")
+            )
         if not found and not _REJECTION.search(output):
             raise NotSeen(f"the push was neither accepted nor rejected: {shortened(output, 200)}")
         return found, output
 
     def event_of(self, commit: str) -> dict[str, Any]:
         """The event that made this the tip of main."""
-        messages = self.world.client("sqs").receive_message(
-            QueueUrl=self.queue, WaitTimeSeconds=2, MaxNumberOfMessages=10, VisibilityTimeout=0).get("Messages", [])
+        messages = (
+            self.world.client("sqs")
+            .receive_message(
+                QueueUrl=self.queue, WaitTimeSeconds=2, MaxNumberOfMessages=10, VisibilityTimeout=0
+            )
+            .get("Messages", [])
+        )
         details = [json.loads(message["Body"])["detail"] for message in messages]
-        return next((each for each in details if each.get("commitId") == commit and each.get("referenceName") == "main"), {})
+        return next(
+            (
+                each
+                for each in details
+                if each.get("commitId") == commit and each.get("referenceName") == "main"
+            ),
+            {},
+        )
 
 
 @contextmanager
@@ -71,7 +87,8 @@ def repository(world: World) -> Iterator[Repository]:
             yield held
         finally:
             world.client("iam").delete_service_specific_credential(
-                UserName=name, ServiceSpecificCredentialId=held.login.credential_id)
+                UserName=name, ServiceSpecificCredentialId=held.login.credential_id
+            )
 
 
 def force_push(held: Repository) -> Seen:
@@ -82,13 +99,18 @@ def force_push(held: Repository) -> Seen:
     event = held.event_of(commit)
     if not event:
         raise NotSeen("there was no event of the new tip")
-    return Seen((event.get("event"), event.get("oldCommitId")) == ("referenceUpdated", former),
-                f"{event.get('event')} from {event.get('oldCommitId')} to {commit}, pushed from {former}", event)
+    return Seen(
+        (event.get("event"), event.get("oldCommitId")) == ("referenceUpdated", former),
+        f"{event.get('event')} from {event.get('oldCommitId')} to {commit}, pushed from {former}",
+        event,
+    )
 
 
 def long_page(held: Repository) -> Seen:
     before = held.commit(first="1\n")
-    count = len(held.differences(before, held.commit(**{f"{number}": f"{number}\n" for number in range(200)})))
+    count = len(
+        held.differences(before, held.commit(**{f"{number}": f"{number}\n" for number in range(200)}))
+    )
     return Seen(count >= 100, f"the first of 200 differences' pages has {count}", count)
 
 
@@ -96,7 +118,9 @@ def renamed_file(held: Repository) -> Seen:
     before = held.commit(former="one line\n" * 50)
     held._git("mv", "former", "renamed")
     found = held.differences(before, held.commit(renamed="one line\n" * 50))
-    paths = {blob["path"] for each in found for blob in (each.get("beforeBlob"), each.get("afterBlob")) if blob}
+    paths = {
+        blob["path"] for each in found for blob in (each.get("beforeBlob"), each.get("afterBlob")) if blob
+    }
     return Seen(paths == {"former", "renamed"}, f"the paths {', '.join(sorted(paths))}", found)
 
 
@@ -113,15 +137,19 @@ def each_reference(held: Repository) -> Seen:
         raise NotSeen("a push of the free branch alone was rejected")
     both = [held.pushes(_FREE, _PROTECTED)[0], held.pushes(_PROTECTED, _FREE)[0]]
     free = "accepts" if _FREE in both[0] else "rejects"
-    return Seen(not any(_PROTECTED in there for there in both),
-                f"a push of a protected and a free branch {free} the free one", both)
+    return Seen(
+        not any(_PROTECTED in there for there in both),
+        f"a push of a protected and a free branch {free} the free one",
+        both,
+    )
 
 
 def inactive_login(held: Repository) -> Seen | None:
     if held.login.status(held.url) != 200:
         return None
     held.world.client("iam").update_service_specific_credential(
-        UserName=held.name, ServiceSpecificCredentialId=held.login.credential_id, Status="Inactive")
+        UserName=held.name, ServiceSpecificCredentialId=held.login.credential_id, Status="Inactive"
+    )
     took = seconds_until(lambda: held.login.status(held.url) in _REJECTED, 300)
     return Seen(took <= 60, f"rejected after {took:.0f} s")
 
@@ -140,4 +168,8 @@ _LOOKS = {
 @observes(*_LOOKS)
 def rows_of_a_repository(world: World) -> dict[str, Found]:
     with repository(world) as held:
-        return {name: found for name, look in _LOOKS.items() for found in looked((name,), partial(look, held)).values()}
+        return {
+            name: found
+            for name, look in _LOOKS.items()
+            for found in looked((name,), partial(look, held)).values()
+        }

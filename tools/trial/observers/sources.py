@@ -1,7 +1,8 @@
 """The records and the resources of observers.
 
-The first half reads records of the run. The second half creates resources for a probe and deletes them. Their names
-contain the run's name and `-probe`, so tools/trial/cleanup.py finds them even if the process was killed.
+The first half reads records of the run. The second half creates resources for a probe and deletes them. Their
+names contain the run's name and `-probe`, so tools/trial/cleanup.py finds them even if the process was
+killed.
 """
 
 import contextlib
@@ -27,11 +28,16 @@ from tools.trial.ownership import probes
 
 
 def trail(world: World, value: str, attribute: str = "EventName", **members: Any) -> list[dict[str, Any]]:
-    """CloudTrail's management events of the run, newest first, with these members. They arrive within 15 minutes:
-    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html."""
-    pages = world.client("cloudtrail").get_paginator("lookup_events").paginate(
-        LookupAttributes=[{"AttributeKey": attribute, "AttributeValue": value}],
-        StartTime=world.story.environment.describe()["CreationTime"])
+    """CloudTrail's management events of the run, newest first, with these members. They arrive within 15
+    minutes: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html."""
+    pages = (
+        world.client("cloudtrail")
+        .get_paginator("lookup_events")
+        .paginate(
+            LookupAttributes=[{"AttributeKey": attribute, "AttributeValue": value}],
+            StartTime=world.story.environment.describe()["CreationTime"],
+        )
+    )
     texts = [event["CloudTrailEvent"] for page in pages for event in page["Events"]]
     records: list[dict[str, Any]] = [json.loads(text) for text in texts if world.story.names.first in text]
     return [record for record in records if all(record.get(name) == value for name, value in members.items())]
@@ -52,7 +58,9 @@ def bucket(world: World) -> str:
     return f"{world.story.names.bucket_prefix}{aws.account_id}-{aws.region}"
 
 
-def gitlab(world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any) -> Answer:
+def gitlab(
+    world: World, method: str, path: str, token: str = "", below: str | None = None, **more: Any
+) -> Answer:
     """GitLab's response to a path of the project, or below another path, with any status."""
     held = world.story.source.gitlab
     where = f"{held.url}/api/v4{world.project.api if below is None else below}{path}"
@@ -97,7 +105,8 @@ def delete_user(aws: Account, name: str) -> None:
     with absent_is_fine():
         for credential in iam.list_service_specific_credentials(UserName=name)["ServiceSpecificCredentials"]:
             iam.delete_service_specific_credential(
-                UserName=name, ServiceSpecificCredentialId=credential["ServiceSpecificCredentialId"])
+                UserName=name, ServiceSpecificCredentialId=credential["ServiceSpecificCredentialId"]
+            )
         for inline in iam.list_user_policies(UserName=name)["PolicyNames"]:
             iam.delete_user_policy(UserName=name, PolicyName=inline)
         iam.delete_user(UserName=name)
@@ -122,7 +131,8 @@ def stack(world: World, template: str, **more: Any) -> Iterator[Stack]:
     made = Stack(world.story.aws, probe(world))
     try:
         made.id = world.client("cloudformation").create_stack(
-            StackName=made.name, TemplateBody=scene(template), Capabilities=CAPABILITIES, **more)["StackId"]
+            StackName=made.name, TemplateBody=scene(template), Capabilities=CAPABILITIES, **more
+        )["StackId"]
         made.wait()
         yield made
     finally:
@@ -165,9 +175,11 @@ def delete_rule(aws: Account, name: str) -> None:
     events.delete_rule(Name=name)
 
 
-def delete_probes(aws: Account, names: Names, perform: Callable[[str, Callable[[], Any]], None] = _at_once) -> None:
-    """Deletes the resources that probes have left after the process was killed. `perform` receives each deletion with
-    its name."""
+def delete_probes(
+    aws: Account, names: Names, perform: Callable[[str, Callable[[], Any]], None] = _at_once
+) -> None:
+    """Deletes the resources that probes have left after the process was killed. `perform` receives each
+    deletion with its name."""
     found = probes(steps.what_is_there(aws), names)
 
     def delete(*kinds: str) -> None:
@@ -188,13 +200,17 @@ def delete_probes(aws: Account, names: Names, perform: Callable[[str, Callable[[
 _DELETIONS: dict[str, Callable[[Account, str], Any]] = {
     "pipelines": lambda aws, name: aws.client("codepipeline").delete_pipeline(name=name),
     "build projects": lambda aws, name: aws.client("codebuild").delete_project(name=name),
-    "functions": delete_function, "IAM users": delete_user, "IAM roles": delete_role,
+    "functions": delete_function,
+    "IAM users": delete_user,
+    "IAM roles": delete_role,
     "event rules": delete_rule,
     "secrets": lambda aws, name: aws.client("secretsmanager").delete_secret(
-        SecretId=name, ForceDeleteWithoutRecovery=True),
+        SecretId=name, ForceDeleteWithoutRecovery=True
+    ),
     "log groups": lambda aws, name: aws.client("logs").delete_log_group(logGroupName=name),
     "repositories": lambda aws, name: aws.client("codecommit").delete_repository(repositoryName=name),
     "approval rule templates": lambda aws, name: aws.client("codecommit").delete_approval_rule_template(
-        approvalRuleTemplateName=name),
+        approvalRuleTemplateName=name
+    ),
     "buckets": lambda aws, name: delete_bucket(aws, name),
 }

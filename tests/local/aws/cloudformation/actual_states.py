@@ -1,9 +1,11 @@
-"""The actual states of a stack's resources, for change sets that revert drift: MiniStack's readers, and further ones.
+"""The actual states of a stack's resources, for change sets that revert drift: MiniStack's readers, and
+further ones.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
 
-"CloudFormation will read the configuration of resources in your account at the time of change set creation via
-underlying service APIs." The read handler of a type's schema in the registry lists the permissions for it.
+"CloudFormation will read the configuration of resources in your account at the time of change set creation
+via underlying service APIs." The read handler of a type's schema in the registry lists the permissions for
+it.
 
 Two types of a pipeline's stack are UNSUPPORTED, because this list of types does not have them:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html
@@ -19,18 +21,32 @@ from ministack.services.cloudformation import drift, provisioners
 
 from tests.local.aws.cloudformation import stack_permissions
 from tests.local.aws.cloudformation.stack_permissions import Need
-from tests.local.aws.codepipeline import api as codepipeline_api, model as pipeline_model, pipelines
+from tests.local.aws.codepipeline import api as codepipeline_api
+from tests.local.aws.codepipeline import model as pipeline_model
+from tests.local.aws.codepipeline import pipelines
 from tests.local.aws.iam.service_roles import Denied, Session
 
 _NOT_COMPARED = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
 _RULE = {"Name", "Description", "EventPattern", "RoleArn", "ScheduleExpression", "State", "Tags", "Targets"}
-_PIPELINE = {"ArtifactStore", "ArtifactStores", "ExecutionMode", "Name", "PipelineType", "RoleArn", "Stages", "Tags",
-             "Triggers", "Variables"}
-# The actions of a read handler that this local AWS evaluates: without those for properties that no template here has.
+_PIPELINE = {
+    "ArtifactStore",
+    "ArtifactStores",
+    "ExecutionMode",
+    "Name",
+    "PipelineType",
+    "RoleArn",
+    "Stages",
+    "Tags",
+    "Triggers",
+    "Variables",
+}
+# The actions of a read handler that this local AWS evaluates: without those for properties that no template
+# here has.
 _READS = {
     "AWS::CodePipeline::Pipeline": ("codepipeline:GetPipeline", "codepipeline:ListTagsForResource"),
     "AWS::Events::Rule": ("events:DescribeRule", "events:ListTargetsByRule", "events:ListTagsForResource"),
-    "AWS::IAM::Role": ("iam:GetRole",), "AWS::Lambda::Function": ("lambda:GetFunction",),
+    "AWS::IAM::Role": ("iam:GetRole",),
+    "AWS::Lambda::Function": ("lambda:GetFunction",),
     "AWS::Logs::LogGroup": ("logs:ListTagsForResource",),
     "AWS::SNS::Topic": ("sns:GetTopicAttributes", "sns:ListTagsForResource"),
     "AWS::SSM::Parameter": ("ssm:GetParameters", "ssm:ListTagsForResource"),
@@ -50,8 +66,9 @@ def is_readable(resource_type: str) -> bool:
 class State:
     """The comparison of one resource with the last deployment. `status` is the ResourceDriftStatus."""
 
-    def __init__(self, stack: dict[str, Any], logical_id: str, record: dict[str, Any],
-                 session: Session | None) -> None:
+    def __init__(
+        self, stack: dict[str, Any], logical_id: str, record: dict[str, Any], session: Session | None
+    ) -> None:
         self.deployed: dict[str, Any] = record.get("Properties") or {}
         self.actual: dict[str, Any] = dict(self.deployed)
         self.physical_id: str = record["PhysicalResourceId"]
@@ -59,7 +76,9 @@ class State:
         self.read_at = now_iso()
         self.status = self._status(stack, logical_id, record, session)
 
-    def _status(self, stack: dict[str, Any], logical_id: str, record: dict[str, Any], session: Session | None) -> str:
+    def _status(
+        self, stack: dict[str, Any], logical_id: str, record: dict[str, Any], session: Session | None
+    ) -> str:
         resource_type = record["ResourceType"]
         if not is_readable(resource_type):
             return "UNSUPPORTED"
@@ -75,7 +94,9 @@ class State:
         if status == "MODIFIED":
             read = json.loads(found["ActualProperties"])
             # PropertyPath is `/Property/...`
-            self.drifted = sorted({each["PropertyPath"].split("/")[1] for each in found["PropertyDifferences"]})
+            self.drifted = sorted(
+                {each["PropertyPath"].split("/")[1] for each in found["PropertyDifferences"]}
+            )
             for name in self.drifted:
                 self.actual.pop(name, None)
             self.actual |= {name: read[name] for name in self.drifted if name in read}
@@ -84,12 +105,19 @@ class State:
 
 def _reads(resource_type: str, record: dict[str, Any]) -> list[Need]:
     """The same resource as for the type's update."""
-    change = stack_permissions.Change(record["PhysicalResourceId"], record.get("Properties") or {},
-                                      record.get("Properties") or {})
+    change = stack_permissions.Change(
+        record["PhysicalResourceId"], record.get("Properties") or {}, record.get("Properties") or {}
+    )
     known = stack_permissions.needs(resource_type, change) or []
     services = {each.split(":")[0] for each in _READS.get(resource_type, ())}
-    resource = next((need.resource for need in reversed(known) if need.action.split(":")[0] in services
-                     and need.action != "iam:PassRole"), "")
+    resource = next(
+        (
+            need.resource
+            for need in reversed(known)
+            if need.action.split(":")[0] in services and need.action != "iam:PassRole"
+        ),
+        "",
+    )
     if resource_type == "AWS::Logs::LogGroup":
         # The tag operations have the bare ARN.
         resource = stack_permissions.arn_of("logs", f"log-group:{record['PhysicalResourceId']}")
@@ -102,17 +130,23 @@ def _rule(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
     if rule is None:
         return None
     tags = eventbridge._tags.get(rule["Arn"]) or {}
-    found = {name: rule[name] for name in ("Name", "Description", "RoleArn", "ScheduleExpression", "State")
-             if rule.get(name)}
+    found = {
+        name: rule[name]
+        for name in ("Name", "Description", "RoleArn", "ScheduleExpression", "State")
+        if rule.get(name)
+    }
     if rule.get("EventPattern"):
         found["EventPattern"] = drift._json_or(rule["EventPattern"])
-    return {**found, "Targets": copy.deepcopy(eventbridge._targets.get(key) or []),
-            "Tags": provisioners._tag_map(tags)}
+    return {
+        **found,
+        "Targets": copy.deepcopy(eventbridge._targets.get(key) or []),
+        "Tags": provisioners._tag_map(tags),
+    }
 
 
 def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
-    """A value that is equal in the API's shape is the template's own. Others have the API's shape, which an update
-    accepts as well. CodePipeline's defaults are in its declaration, and not in the template."""
+    """A value that is equal in the API's shape is the template's own. Others have the API's shape, which an
+    update accepts as well. CodePipeline's defaults are in its declaration, and not in the template."""
     held = pipelines.find(physical_id)
     if held is None:
         return None
@@ -122,5 +156,7 @@ def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
     for name, value in sorted(compared.items()):
         key = name[:1].lower() + name[1:]
         if key in held.declaration:
-            found[name] = copy.deepcopy(value if wanted.get(key) == held.declaration[key] else held.declaration[key])
+            found[name] = copy.deepcopy(
+                value if wanted.get(key) == held.declaration[key] else held.declaration[key]
+            )
     return found

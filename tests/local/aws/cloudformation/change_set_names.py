@@ -1,12 +1,13 @@
 """Change sets: the names' condition key, the one that a call created, and an executed one.
 
-An executed change set is not found by its name, even if its execution fails, so a retried action of a pipeline does not
-find it: https://github.com/aws/aws-cdk/issues/11995, https://github.com/aws/aws-cdk/issues/21677. It is found by its ARN:
+An executed change set is not found by its name, even if its execution fails, so a retried action of a
+pipeline does not find it: https://github.com/aws/aws-cdk/issues/11995,
+https://github.com/aws/aws-cdk/issues/21677. It is found by its ARN:
 https://github.com/guardian/riff-raff/pull/672. Its stack names it:
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Stack.html (ChangeSetId)
 
-Whether an update without a change set keeps that ID is not documented; here it does. Nor is it whether an executed change
-set can be deleted; here it can. (?)
+Whether an update without a change set keeps that ID is not documented; here it does. Nor is it whether an
+executed change set can be deleted; here it can. (?)
 """
 
 import re
@@ -18,9 +19,15 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers
 
 _Handler = Callable[[dict], tuple]
-# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html: ListChangeSets has no
-# condition key of its own.
-_WITH_KEY = {"CreateChangeSet", "DeleteChangeSet", "DescribeChangeSet", "DescribeChangeSetHooks", "ExecuteChangeSet"}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudformation.html:
+# ListChangeSets has no condition key of its own.
+_WITH_KEY = {
+    "CreateChangeSet",
+    "DeleteChangeSet",
+    "DescribeChangeSet",
+    "DescribeChangeSetHooks",
+    "ExecuteChangeSet",
+}
 
 _executed: dict[str, dict] = {}  # ARN -> change set
 _of_stacks: dict[str, str] = {}  # stack ID -> ARN of the change set that its latest operation executed
@@ -58,12 +65,16 @@ def _find(ministack_find: Callable[..., tuple], name: str, stack_name: str = "")
     """The deletion of a stack deletes its change sets."""
     held = _executed.get(name, {})
     stack = handlers._resolve_stack(held["StackId"]) if held else None
-    return (name, held) if stack and stack["StackStatus"] != "DELETE_COMPLETE" else ministack_find(name, stack_name)
+    return (
+        (name, held)
+        if stack and stack["StackStatus"] != "DELETE_COMPLETE"
+        else ministack_find(name, stack_name)
+    )
 
 
 def condition_key(action: str, given: str) -> str:
-    """The value of `cloudformation:ChangeSetName`: "Filters access by an AWS CloudFormation change set name". Empty for
-    a call without that key. That an ARN is evaluated by the name in it is not documented. (?)"""
+    """The value of `cloudformation:ChangeSetName`: "Filters access by an AWS CloudFormation change set name".
+    Empty for a call without that key. That an ARN is evaluated by the name in it is not documented. (?)"""
     if action not in _WITH_KEY:
         return ""
     return given.split(":changeSet/", 1)[1].split("/")[0] if ":changeSet/" in given else given
@@ -72,7 +83,8 @@ def condition_key(action: str, given: str) -> str:
 def find(params: dict) -> tuple[Any, dict | None]:
     """The change set that a request names, with its key."""
     return changesets._find_change_set(  # type: ignore[no-any-return]
-        handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName"))
+        handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")
+    )
 
 
 def created(answer: tuple) -> dict | None:

@@ -27,7 +27,8 @@ def install() -> None:
             return {key: computed(each) for key, each in value.items()}
 
         evaluated: dict[str, bool] = ministack_evaluate(
-            {**template, "Conditions": computed(template.get("Conditions") or {})}, params)
+            {**template, "Conditions": computed(template.get("Conditions") or {})}, params
+        )
         return evaluated
 
     for module in (engine, handlers, changesets, stacks):

@@ -56,24 +56,48 @@ def _invented_id(stack_name: str, logical_id: str) -> str:
     return f"{stack_name}-{logical_id}-{''.join(secrets.choice(alphabet) for _ in range(12))}"
 
 
-def _delete(physical_id: str, props: dict, stack_name: str | None = None, logical_id: str | None = None,
-            resource_type: str = "AWS::CloudFormation::CustomResource") -> None:
+def _delete(
+    physical_id: str,
+    props: dict,
+    stack_name: str | None = None,
+    logical_id: str | None = None,
+    resource_type: str = "AWS::CloudFormation::CustomResource",
+) -> None:
     """Every ID gets its Delete. MiniStack leaves out some of the IDs that the CDK generates."""
     name = stack_name or ""
-    _invoke("Delete", logical_id or physical_id, props, name, provisioners._cr_stack_id(name), resource_type,
-            physical_id=physical_id)
+    _invoke(
+        "Delete",
+        logical_id or physical_id,
+        props,
+        name,
+        provisioners._cr_stack_id(name),
+        resource_type,
+        physical_id=physical_id,
+    )
 
 
-def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, stack_id: str, resource_type: str,
-            physical_id: str | None = None, old_props: dict | None = None) -> tuple[str, dict]:
+def _invoke(
+    request_type: str,
+    logical_id: str,
+    props: dict,
+    stack_name: str,
+    stack_id: str,
+    resource_type: str,
+    physical_id: str | None = None,
+    old_props: dict | None = None,
+) -> tuple[str, dict]:
     """Sends one request and waits for its response. Runs on a worker thread, like MiniStack's own."""
     function = _function_of(props.get("ServiceToken", ""))
     request_id = new_uuid()
     answers: queue.Queue[bytes | None] = queue.Queue()
     url = response_urls.issue(get_region(), stack_id, logical_id, request_id, answers)
     request: dict[str, Any] = {
-        "RequestType": request_type, "ServiceToken": props.get("ServiceToken", ""), "ResponseURL": url,
-        "StackId": stack_id, "RequestId": request_id, "LogicalResourceId": logical_id,
+        "RequestType": request_type,
+        "ServiceToken": props.get("ServiceToken", ""),
+        "ResponseURL": url,
+        "StackId": stack_id,
+        "RequestId": request_id,
+        "LogicalResourceId": logical_id,
         "ResourceType": resource_type,
         "ResourceProperties": custom_resource._normalise_resource_properties(props),
     }
@@ -85,8 +109,12 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
     with _lock:
         _exchanges.append(exchange)
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(_deliver, function, request, answers), daemon=True,
-                     name=f"custom-resource-{logical_id}").start()
+    threading.Thread(
+        target=context.run,
+        args=(_deliver, function, request, answers),
+        daemon=True,
+        name=f"custom-resource-{logical_id}",
+    ).start()
     try:
         with _shown_in_progress(request, physical_id):
             exchange["answer"] = answer = _await(answers, request, _service_timeout(props))
@@ -96,14 +124,17 @@ def _invoke(request_type: str, logical_id: str, props: dict, stack_name: str, st
         answered = (exchange.get("answer") or {}).get("PhysicalResourceId")
         if request_type != "Create":
             raise RuntimeError(str(error)) from None
-        failed_id = answered if isinstance(answered, str) and answered else _invented_id(stack_name, logical_id)
+        failed_id = (
+            answered if isinstance(answered, str) and answered else _invented_id(stack_name, logical_id)
+        )
         _keep_for_rollback(stack_name, logical_id, resource_type, props, failed_id, str(error))
         raise CreateFailed(str(error), failed_id) from None
 
 
 @contextmanager
 def _shown_in_progress(request: dict[str, Any], physical_id: str | None) -> Iterator[None]:
-    """DescribeStackResource shows the running operation. MiniStack shows a resource only when it is complete."""
+    """DescribeStackResource shows the running operation. MiniStack shows a resource only when it is
+    complete."""
     stack = handlers._resolve_stack(request["StackId"])
     resources, logical_id = (stack or {}).setdefault("_resources", {}), request["LogicalResourceId"]
     before = resources.get(logical_id)
@@ -113,7 +144,8 @@ def _shown_in_progress(request: dict[str, Any], physical_id: str | None) -> Iter
         yield
         return
     shown = (before or {"PhysicalResourceId": physical_id or "", "ResourceType": request["ResourceType"]}) | {
-        "ResourceStatus": f"{request['RequestType'].upper()}_IN_PROGRESS"}
+        "ResourceStatus": f"{request['RequestType'].upper()}_IN_PROGRESS"
+    }
     resources[logical_id] = shown
     try:
         yield
@@ -141,28 +173,36 @@ def _service_timeout(props: dict) -> int:
 
 
 def _deliver(function: dict, request: dict[str, Any], answers: queue.Queue[bytes | None]) -> None:
-    """An asynchronous invocation: a failed one is retried twice, unless the function configures another number."""
+    """An asynchronous invocation: a failed one is retried twice, unless the function configures another
+    number."""
     record = function["record"]
-    configured = record.get("event_invoke_config") or (record.get("event_invoke_configs") or {}).get("$LATEST") or {}
+    configured = (
+        record.get("event_invoke_config") or (record.get("event_invoke_configs") or {}).get("$LATEST") or {}
+    )
     waits = [settings.first_retry_after_seconds, settings.second_retry_after_seconds]
-    for wait in [0.0, *waits[:configured.get("MaximumRetryAttempts", 2)]]:
+    for wait in [0.0, *waits[: configured.get("MaximumRetryAttempts", 2)]]:
         time.sleep(wait)
         try:
-            failed = bool(lambda_svc._execute_function_with_config_scope(function["run"], request).get("error"))
+            failed = bool(
+                lambda_svc._execute_function_with_config_scope(function["run"], request).get("error")
+            )
         except Exception:
             _log.exception("the function of %s could not be run", request["LogicalResourceId"])
             failed = True
         if not failed:
             return
-    # On AWS the stack would now wait until ServiceTimeout. No response can arrive any more, so this does not wait.
+    # On AWS the stack would now wait until ServiceTimeout. No response can arrive any more, so this does not
+    # wait.
     answers.put(None)
 
 
 def _await(answers: queue.Queue[bytes | None], request: dict[str, Any], timeout: int) -> dict[str, Any]:
     body = None
-    silence = ("CloudFormation did not receive a response from your Custom Resource. Please check your logs for "
-               f"requestId [{request['RequestId']}]. If you are using the Python cfn-response module, you may need to "
-               "update your Lambda function code so that CloudFormation can attach the updated version.")
+    silence = (
+        "CloudFormation did not receive a response from your Custom Resource. Please check your logs for"
+        f" requestId [{request['RequestId']}]. If you are using the Python cfn-response module, you may need"
+        " to update your Lambda function code so that CloudFormation can attach the updated version."
+    )
     with suppress(queue.Empty):
         body = answers.get(timeout=timeout)
     if body is None:
@@ -180,12 +220,16 @@ def _accept(request: dict[str, Any], answer: dict[str, Any]) -> tuple[str, dict]
     # "This response value should be copied verbatim from the request."
     for key in ("StackId", "RequestId", "LogicalResourceId"):
         if answer.get(key) != request[key]:
-            raise RuntimeError(f"Invalid response object: Value of property {key} must be copied from the request")
+            raise RuntimeError(
+                f"Invalid response object: Value of property {key} must be copied from the request"
+            )
     status, physical_id = answer.get("Status"), answer.get("PhysicalResourceId")
     if status == "FAILED":
         reason = answer.get("Reason") or "null"
-        raise RuntimeError(f"Received response status [FAILED] from custom resource. Message returned: {reason} "
-                           f"(RequestId: {request['RequestId']})")
+        raise RuntimeError(
+            f"Received response status [FAILED] from custom resource. Message returned: {reason} "
+            f"(RequestId: {request['RequestId']})"
+        )
     if status != "SUCCESS":
         raise RuntimeError("Invalid Response object: Value of property Status must be SUCCESS or FAILED")
     # "The value must be a non-empty string" of at most 1 KB.
@@ -195,13 +239,20 @@ def _accept(request: dict[str, Any], answer: dict[str, Any]) -> tuple[str, dict]
     return physical_id, data if isinstance(data, dict) else {}
 
 
-def _keep_for_rollback(stack_name: str, logical_id: str, resource_type: str, props: dict, physical_id: str,
-                       reason: str) -> None:
-    """Adds the failed resource to the stack's, so that a rollback or a deletion of the stack sends its Delete."""
+def _keep_for_rollback(
+    stack_name: str, logical_id: str, resource_type: str, props: dict, physical_id: str, reason: str
+) -> None:
+    """Adds the failed resource to the stack's, so that a rollback or a deletion of the stack sends its
+    Delete."""
     stack = cloudformation._stacks.get(stack_name)
     if stack is not None:
         stack.setdefault("_resources", {})[logical_id] = {
-            "PhysicalResourceId": physical_id, "ResourceType": resource_type, "ResourceStatus": "CREATE_FAILED",
-            "ResourceStatusReason": reason, "LogicalResourceId": logical_id, "Properties": props, "Attributes": {},
+            "PhysicalResourceId": physical_id,
+            "ResourceType": resource_type,
+            "ResourceStatus": "CREATE_FAILED",
+            "ResourceStatusReason": reason,
+            "LogicalResourceId": logical_id,
+            "Properties": props,
+            "Attributes": {},
             "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }

@@ -5,9 +5,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChan
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceTargetDefinition.html
 
-The change set compares the actual state of the resources with the new template, and with the last deployment. Its
-execution is an update from the actual state. Without drift and without a change of the template it fails like any
-other change set without changes (?).
+The change set compares the actual state of the resources with the new template, and with the last deployment.
+Its execution is an update from the actual state. Without drift and without a change of the template it fails
+like any other change set without changes (?).
 """
 
 import re
@@ -45,8 +45,9 @@ def install() -> None:
     stacks._with_stack_tags = partial(_with_stack_tags, stacks._with_stack_tags)
 
 
-def _with_stack_tags(ministack_tags: Callable[..., dict], resource_type: str, props: dict, stack_tags: list,
-                     *more: Any) -> dict:
+def _with_stack_tags(
+    ministack_tags: Callable[..., dict], resource_type: str, props: dict, stack_tags: list, *more: Any
+) -> dict:
     complete = isinstance(props, _Actual) and props.has_all_tags
     return ministack_tags(resource_type, props, [] if complete else stack_tags, *more)
 
@@ -57,8 +58,10 @@ def _create(ministack_handler: _Handler, params: dict) -> tuple:
     stack = handlers._resolve_stack(handlers._p(params, "StackName"))
     session = stack_roles.acting()
     with stacks._stack_region_context(stack, (stack or {}).get("StackId")):
-        states = {logical_id: State(stack or {}, logical_id, record, session)
-                  for logical_id, record in ((stack or {}).get("_resources") or {}).items()}
+        states = {
+            logical_id: State(stack or {}, logical_id, record, session)
+            for logical_id, record in ((stack or {}).get("_resources") or {}).items()
+        }
     token = _states.set(states)
     try:
         answer = ministack_handler(params)
@@ -89,13 +92,25 @@ def _diff(ministack_diff: Callable[..., list], old_template: dict, new_template:
     return [{"ResourceChange": found[logical_id]} for logical_id in sorted(found)]
 
 
-def _change(logical_id: str, state: State, change: dict[str, Any] | None, old: dict[str, Any] | None,
-            new: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The change of a resource with drift. `None` for another resource, or one that the new template lacks."""
+def _change(
+    logical_id: str,
+    state: State,
+    change: dict[str, Any] | None,
+    old: dict[str, Any] | None,
+    new: dict[str, Any] | None,
+) -> dict[str, Any] | None:
+    """The change of a resource with drift. `None` for another resource, or one that the new template
+    lacks."""
     if new is None or old is None or state.status != "MODIFIED":
         return None
-    made = change or {"Action": "Modify", "LogicalResourceId": logical_id, "ResourceType": new["Type"], "Scope": [],
-                      "Details": [], "Replacement": "False"}
+    made = change or {
+        "Action": "Modify",
+        "LogicalResourceId": logical_id,
+        "ResourceType": new["Type"],
+        "Scope": [],
+        "Details": [],
+        "Replacement": "False",
+    }
     details = [each for each in made["Details"] if each["Target"].get("Name") not in state.drifted]
     for name in state.drifted:
         changed = (old.get("Properties") or {}).get(name) != (new.get("Properties") or {}).get(name)
@@ -110,10 +125,18 @@ def _detail(name: str, state: State, desired: Any, changed: bool) -> dict[str, A
     actual = state.actual.get(name)
     kind = "Add" if actual is None else "Remove" if desired is None else "Modify"
     return {
-        "Evaluation": "Static", "ChangeSource": "DirectModification" if changed else "NoModification",
+        "Evaluation": "Static",
+        "ChangeSource": "DirectModification" if changed else "NoModification",
         "Target": {
-            "Attribute": "Properties", "Name": name, "RequiresRecreation": "Never", "Path": f"/Properties/{name}",
-            "AttributeChangeType": kind, "BeforeValueFrom": "ACTUAL_STATE", "AfterValueFrom": "TEMPLATE"}}
+            "Attribute": "Properties",
+            "Name": name,
+            "RequiresRecreation": "Never",
+            "Path": f"/Properties/{name}",
+            "AttributeChangeType": kind,
+            "BeforeValueFrom": "ACTUAL_STATE",
+            "AfterValueFrom": "TEMPLATE",
+        },
+    }
 
 
 def _describe(ministack_handler: _Handler, params: dict) -> tuple:
@@ -124,8 +147,10 @@ def _describe(ministack_handler: _Handler, params: dict) -> tuple:
     text = body.decode() if isinstance(body, bytes) else body
     for each in change_set["Changes"]:
         text = _shown(text, each["ResourceChange"])
-    shown = (f"<DeploymentMode>{_MODE}</DeploymentMode><StackDriftStatus>"
-             f"{_of_the_stack(change_set['_states'])}</StackDriftStatus></DescribeChangeSetResult>")
+    shown = (
+        f"<DeploymentMode>{_MODE}</DeploymentMode><StackDriftStatus>"
+        f"{_of_the_stack(change_set['_states'])}</StackDriftStatus></DescribeChangeSetResult>"
+    )
     text = text.replace("</DescribeChangeSetResult>", shown)
     return status, headers, text.encode() if isinstance(body, bytes) else text
 
@@ -145,21 +170,37 @@ def _shown(text: str, change: dict[str, Any]) -> str:
         target = detail["Target"]
         if "AttributeChangeType" not in target:
             continue
-        members = "".join(f"<{key}>{escape(str(target[key]))}</{key}>" for key in (
-            "Path", "AttributeChangeType", "BeforeValueFrom", "AfterValueFrom"))
+        members = "".join(
+            f"<{key}>{escape(str(target[key]))}</{key}>"
+            for key in ("Path", "AttributeChangeType", "BeforeValueFrom", "AfterValueFrom")
+        )
         name = f"<Name>{escape(target['Name'])}</Name>"
-        part = re.sub(rf"({re.escape(name)}.*?)</Target>", lambda found: f"{found[1]}{members}</Target>", part,
-                      count=1)
+        part = re.sub(
+            rf"({re.escape(name)}.*?)</Target>",
+            lambda found, members=members: f"{found[1]}{members}</Target>",
+            part,
+            count=1,
+        )
     status = change.get("ResourceDriftStatus")
-    return text[:start] + part + (f"<ResourceDriftStatus>{status}</ResourceDriftStatus>" if status else "") + text[end:]
+    return (
+        text[:start]
+        + part
+        + (f"<ResourceDriftStatus>{status}</ResourceDriftStatus>" if status else "")
+        + text[end:]
+    )
 
 
 def _execute(ministack_handler: _Handler, params: dict) -> tuple:
-    """The update starts from the actual state: "restore resources to their actual pre-deployment state" if it fails."""
+    """The update starts from the actual state: "restore resources to their actual pre-deployment state" if it
+    fails."""
     _, change_set = change_set_names.find(params)
     stack = cloudformation._stacks.get((change_set or {}).get("StackName", ""))
-    if change_set is None or stack is None or change_set.get("DeploymentMode") != _MODE or (
-            change_set["ExecutionStatus"] != "AVAILABLE"):
+    if (
+        change_set is None
+        or stack is None
+        or change_set.get("DeploymentMode") != _MODE
+        or (change_set["ExecutionStatus"] != "AVAILABLE")
+    ):
         return ministack_handler(params)
     for logical_id, state in change_set["_states"].items():
         record = stack["_resources"].get(logical_id)

@@ -1,5 +1,5 @@
-"""The rows of `stack_permissions` for the further resource types of template.yaml and templates/project.yaml, for queues and
-for topics.
+"""The rows of `stack_permissions` for the further resource types of template.yaml and templates/project.yaml,
+for queues and for topics.
 
 From the types' schemas as there. `AWS::IAM::Policy` and custom resources: the calls of IAM and of Lambda.
 """
@@ -14,9 +14,12 @@ from tests.local.aws.cloudformation import stack_permissions
 from tests.local.aws.cloudformation.stack_permissions import Change, Need, arn_of, tags_of
 
 _PROPERTIES_OF_A_BUCKET = {
-    "BucketEncryption": "PutEncryptionConfiguration", "LifecycleConfiguration": "PutLifecycleConfiguration",
-    "NotificationConfiguration": "PutBucketNotification", "OwnershipControls": "PutBucketOwnershipControls",
-    "PublicAccessBlockConfiguration": "PutBucketPublicAccessBlock", "VersioningConfiguration": "PutBucketVersioning",
+    "BucketEncryption": "PutEncryptionConfiguration",
+    "LifecycleConfiguration": "PutLifecycleConfiguration",
+    "NotificationConfiguration": "PutBucketNotification",
+    "OwnershipControls": "PutBucketOwnershipControls",
+    "PublicAccessBlockConfiguration": "PutBucketPublicAccessBlock",
+    "VersioningConfiguration": "PutBucketVersioning",
 }
 
 
@@ -24,8 +27,11 @@ def _each(actions: str, resource: str, keys: dict[str, Any] | None = None) -> li
     return [Need(action, resource, keys or {}) for action in actions.split()]
 
 
-def _of_steps(arn: Callable[[Change], str], create: str, update: str, delete: str) -> Callable[[Change], list[Need]]:
+def _of_steps(
+    arn: Callable[[Change], str], create: str, update: str, delete: str
+) -> Callable[[Change], list[Need]]:
     """A type whose calls do not depend on its properties."""
+
     def row(change: Change) -> list[Need]:
         return _each(create if change.old is None else delete if change.new is None else update, arn(change))
 
@@ -37,11 +43,19 @@ def _identity(kind: str, name: str) -> str:
 
 
 def _managed_policy(change: Change) -> list[Need]:
-    arn = change.physical_id if change.old is not None else _identity("policy", change.name("ManagedPolicyName"))
+    arn = (
+        change.physical_id
+        if change.old is not None
+        else _identity("policy", change.name("ManagedPolicyName"))
+    )
     if change.old is None:
         return _each("iam:CreatePolicy", arn)
     if change.new is None:
-        return _each("iam:GetPolicy iam:ListPolicyVersions iam:ListEntitiesForPolicy iam:DeletePolicyVersion iam:DeletePolicy", arn)
+        return _each(
+            "iam:GetPolicy iam:ListPolicyVersions iam:ListEntitiesForPolicy iam:DeletePolicyVersion"
+            " iam:DeletePolicy",
+            arn,
+        )
     return _each("iam:GetPolicy iam:ListPolicyVersions iam:CreatePolicyVersion iam:DeletePolicyVersion", arn)
 
 
@@ -53,13 +67,18 @@ def _boundary(properties: dict[str, Any]) -> dict[str, Any]:
 def _user(change: Change) -> list[Need]:
     arn, keys = _identity("user", change.name("UserName")), _boundary(change.properties)
     if change.new is None:
-        return _each("iam:GetUser iam:GetLoginProfile iam:ListAccessKeys iam:ListAttachedUserPolicies iam:ListGroupsForUser "
-                     "iam:ListUserPolicies iam:DeleteUser", arn)
+        return _each(
+            "iam:GetUser iam:GetLoginProfile iam:ListAccessKeys iam:ListAttachedUserPolicies"
+            " iam:ListGroupsForUser iam:ListUserPolicies iam:DeleteUser",
+            arn,
+        )
     wanted = [*_each("iam:GetUser", arn), *tags_of(change, arn, "iam:TagUser", "iam:UntagUser")]
     if change.old is None:
         return [*_each("iam:CreateUser", arn, keys), *wanted]
     if change.differs("PermissionsBoundary"):
-        wanted += _each("iam:PutUserPermissionsBoundary" if keys else "iam:DeleteUserPermissionsBoundary", arn, keys)
+        wanted += _each(
+            "iam:PutUserPermissionsBoundary" if keys else "iam:DeleteUserPermissionsBoundary", arn, keys
+        )
     return wanted
 
 
@@ -69,8 +88,11 @@ def _inline_policy(change: Change) -> list[Need]:
     for kind, store in (("User", iam._users), ("Role", iam._roles)):
         for name in change.properties.get(f"{kind}s") or []:
             arn, keys = _identity(kind.lower(), name), _boundary(store.get(name) or {})
-            wanted += (_each(f"iam:Delete{kind}Policy", arn) if change.new is None else
-                       _each(f"iam:Get{kind}Policy iam:Put{kind}Policy", arn, keys))
+            wanted += (
+                _each(f"iam:Delete{kind}Policy", arn)
+                if change.new is None
+                else _each(f"iam:Get{kind}Policy iam:Put{kind}Policy", arn, keys)
+            )
     return wanted
 
 
@@ -79,16 +101,21 @@ def _bucket(change: Change) -> list[Need]:
     if change.new is None:
         return _each("s3:ListBucket s3:DeleteBucket", arn)
     puts = [f"s3:{action}" for name, action in _PROPERTIES_OF_A_BUCKET.items() if change.differs(name)]
-    return [*([] if change.old is not None else _each("s3:CreateBucket", arn)), *_each(f"s3:ListBucket {' '.join(puts)}", arn),
-            *tags_of(change, arn, "s3:PutBucketTagging", "s3:PutBucketTagging")]
+    return [
+        *([] if change.old is not None else _each("s3:CreateBucket", arn)),
+        *_each(f"s3:ListBucket {' '.join(puts)}", arn),
+        *tags_of(change, arn, "s3:PutBucketTagging", "s3:PutBucketTagging"),
+    ]
 
 
 def _alarm(change: Change) -> list[Need]:
     arn = arn_of("cloudwatch", f"alarm:{change.name('AlarmName')}")
     if change.new is None:
         return _each("cloudwatch:DescribeAlarms cloudwatch:DeleteAlarms", arn)
-    return [*_each("cloudwatch:DescribeAlarms cloudwatch:PutMetricAlarm", arn),
-            *tags_of(change, arn, "cloudwatch:TagResource", "cloudwatch:UntagResource")]
+    return [
+        *_each("cloudwatch:DescribeAlarms cloudwatch:PutMetricAlarm", arn),
+        *tags_of(change, arn, "cloudwatch:TagResource", "cloudwatch:UntagResource"),
+    ]
 
 
 def _queue(change: Change) -> list[Need]:
@@ -96,7 +123,10 @@ def _queue(change: Change) -> list[Need]:
     if change.new is None:
         return _each("sqs:GetQueueAttributes sqs:DeleteQueue", arn)
     create = "sqs:CreateQueue sqs:GetQueueUrl" if change.old is None else "sqs:SetQueueAttributes"
-    return [*_each(f"{create} sqs:GetQueueAttributes sqs:ListQueueTags", arn), *tags_of(change, arn, "sqs:TagQueue", "sqs:UntagQueue")]
+    return [
+        *_each(f"{create} sqs:GetQueueAttributes sqs:ListQueueTags", arn),
+        *tags_of(change, arn, "sqs:TagQueue", "sqs:UntagQueue"),
+    ]
 
 
 def _topic(change: Change) -> list[Need]:
@@ -105,8 +135,19 @@ def _topic(change: Change) -> list[Need]:
         return _each("sns:GetTopicAttributes sns:DeleteTopic", arn)
     wanted = _each("sns:CreateTopic" if change.old is None else "sns:SetTopicAttributes", arn)
     if change.differs("Subscription"):
-        wanted += _each("sns:Subscribe" if change.old is None else "sns:ListSubscriptionsByTopic sns:Subscribe sns:Unsubscribe", arn)
-    return [*wanted, *_each("sns:GetTopicAttributes", arn), *tags_of(change, arn, "sns:TagResource", "sns:UntagResource")]
+        wanted += _each(
+            (
+                "sns:Subscribe"
+                if change.old is None
+                else "sns:ListSubscriptionsByTopic sns:Subscribe sns:Unsubscribe"
+            ),
+            arn,
+        )
+    return [
+        *wanted,
+        *_each("sns:GetTopicAttributes", arn),
+        *tags_of(change, arn, "sns:TagResource", "sns:UntagResource"),
+    ]
 
 
 def _dashboard(change: Change) -> str:
@@ -123,8 +164,10 @@ def _rotation(change: Change) -> list[Need]:
     secret = secret if secret.startswith("arn:") else arn_of("secretsmanager", f"secret:{secret}-AbC123")
     if change.new is None:
         return _each("secretsmanager:DescribeSecret secretsmanager:CancelRotateSecret", secret)
-    return [*_each("secretsmanager:DescribeSecret secretsmanager:RotateSecret", secret),
-            *_each("lambda:InvokeFunction", str(change.new.get("RotationLambdaARN", "")))]
+    return [
+        *_each("secretsmanager:DescribeSecret secretsmanager:RotateSecret", secret),
+        *_each("lambda:InvokeFunction", str(change.new.get("RotationLambdaARN", ""))),
+    ]
 
 
 def _custom_resource(change: Change) -> list[Need]:
@@ -133,28 +176,47 @@ def _custom_resource(change: Change) -> list[Need]:
 
 
 def _queue_policy(change: Change) -> list[Need]:
-    return [Need("sqs:SetQueueAttributes", arn_of("sqs", url.rsplit("/", 1)[-1])) for url in change.properties.get("Queues", [])]
+    return [
+        Need("sqs:SetQueueAttributes", arn_of("sqs", url.rsplit("/", 1)[-1]))
+        for url in change.properties.get("Queues", [])
+    ]
 
 
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
     "AWS::CloudFormation::CustomResource": _custom_resource,
     "AWS::CloudWatch::Alarm": _alarm,
     "AWS::CloudWatch::Dashboard": _of_steps(
-        _dashboard, "cloudwatch:PutDashboard cloudwatch:GetDashboard", "cloudwatch:PutDashboard",
-        "cloudwatch:GetDashboard cloudwatch:DeleteDashboards"),
-    "AWS::IAM::ManagedPolicy": _managed_policy, "AWS::IAM::Policy": _inline_policy, "AWS::IAM::User": _user,
+        _dashboard,
+        "cloudwatch:PutDashboard cloudwatch:GetDashboard",
+        "cloudwatch:PutDashboard",
+        "cloudwatch:GetDashboard cloudwatch:DeleteDashboards",
+    ),
+    "AWS::IAM::ManagedPolicy": _managed_policy,
+    "AWS::IAM::Policy": _inline_policy,
+    "AWS::IAM::User": _user,
     "AWS::Lambda::EventInvokeConfig": _of_steps(
-        _function, "lambda:PutFunctionEventInvokeConfig", "lambda:UpdateFunctionEventInvokeConfig",
-        "lambda:DeleteFunctionEventInvokeConfig"),
+        _function,
+        "lambda:PutFunctionEventInvokeConfig",
+        "lambda:UpdateFunctionEventInvokeConfig",
+        "lambda:DeleteFunctionEventInvokeConfig",
+    ),
     "AWS::S3::Bucket": _bucket,
     "AWS::S3::BucketPolicy": _of_steps(
-        lambda change: f"arn:aws:s3:::{change.properties.get('Bucket', '')}", "s3:GetBucketPolicy s3:PutBucketPolicy",
-        "s3:GetBucketPolicy s3:PutBucketPolicy", "s3:GetBucketPolicy s3:DeleteBucketPolicy"),
+        lambda change: f"arn:aws:s3:::{change.properties.get('Bucket', '')}",
+        "s3:GetBucketPolicy s3:PutBucketPolicy",
+        "s3:GetBucketPolicy s3:PutBucketPolicy",
+        "s3:GetBucketPolicy s3:DeleteBucketPolicy",
+    ),
     "AWS::SecretsManager::RotationSchedule": _rotation,
     "AWS::SNS::Subscription": _of_steps(
-        lambda change: str(change.properties.get("TopicArn", "")), "sns:Subscribe", "sns:SetSubscriptionAttributes",
-        "sns:GetSubscriptionAttributes sns:Unsubscribe"),
-    "AWS::SNS::Topic": _topic, "AWS::SQS::Queue": _queue, "AWS::SQS::QueuePolicy": _queue_policy,
+        lambda change: str(change.properties.get("TopicArn", "")),
+        "sns:Subscribe",
+        "sns:SetSubscriptionAttributes",
+        "sns:GetSubscriptionAttributes sns:Unsubscribe",
+    ),
+    "AWS::SNS::Topic": _topic,
+    "AWS::SQS::Queue": _queue,
+    "AWS::SQS::QueuePolicy": _queue_policy,
 }
 
 

@@ -1,8 +1,8 @@
 """Read calls of CloudFormation return `?` for each character beyond ASCII. It executes such text as it is.
 
-Outputs, parameters, tags, reasons, descriptions and templates are affected. "CloudFormation properly executes it, but it
-will break the non-ASCII characters when reading them back through the API (GetTemplate, DescribeStacks)":
-https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
+Outputs, parameters, tags, reasons, descriptions and templates are affected. "CloudFormation properly executes
+it, but it will break the non-ASCII characters when reading them back through the API (GetTemplate,
+DescribeStacks)": https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
 https://github.com/aws/aws-cdk/issues/25309 (tags)
 """
 

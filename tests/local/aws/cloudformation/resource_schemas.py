@@ -1,8 +1,8 @@
 """Marks properties in change sets that replace a resource, by the schemas of CloudFormation's registry, which
 `DescribeType` returns.
 
-https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html. The schemas are those of
-cfn-lint, which checks the templates' properties by them.
+https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html. The schemas are
+those of cfn-lint, which checks the templates' properties by them.
 """
 
 import functools
@@ -34,7 +34,9 @@ def _describe_type(params: dict[str, Any]) -> tuple:
         answer: tuple = _error("TypeNotFoundException", f"The type '{name}' cannot be found.", 404)
     else:
         schema = escape(json.dumps(_schema(name)))
-        answer = _xml(200, "DescribeTypeResponse", f"<DescribeTypeResult><Schema>{schema}</Schema></DescribeTypeResult>")
+        answer = _xml(
+            200, "DescribeTypeResponse", f"<DescribeTypeResult><Schema>{schema}</Schema></DescribeTypeResult>"
+        )
     return answer
 
 
@@ -48,13 +50,18 @@ def _recreation(resource_type: str, name: str) -> str:
     schema, path = _schema(resource_type), f"/properties/{name}"
     if path in schema.get("createOnlyProperties", []):
         return "Always"
-    conditional = [*schema.get("createOnlyProperties", []), *schema.get("conditionalCreateOnlyProperties", [])]
+    conditional = [
+        *schema.get("createOnlyProperties", []),
+        *schema.get("conditionalCreateOnlyProperties", []),
+    ]
     return "Conditionally" if any(f"{each}/".startswith(f"{path}/") for each in conditional) else "Never"
 
 
 @functools.cache
 def _schema(resource_type: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((_schemas() / f"resources/{_names()[resource_type]}.json").read_text())
+    schema: dict[str, Any] = json.loads(
+        (_schemas() / f"resources/{_names()[resource_type]}.json").read_text()
+    )
     return schema
 
 

@@ -12,8 +12,10 @@ from tests.local.aws.json_api import Rejected
 
 def handler_error(message: str, code: str) -> ValueError:
     """The reason of a resource whose handler in the registry failed."""
-    return ValueError(f'Resource handler returned message: "{message}" (RequestToken: {new_uuid()}, '
-                      f"HandlerErrorCode: {code})")
+    return ValueError(
+        f'Resource handler returned message: "{message}" (RequestToken: {new_uuid()}, '
+        f"HandlerErrorCode: {code})"
+    )
 
 
 @contextmanager
@@ -22,7 +24,9 @@ def rejections_of(service: str) -> Iterator[None]:
     try:
         yield
     except Rejected as rejected:
-        raise ValueError(f"{rejected.message} (Service: {service}, Status Code: 400; {rejected.code})") from None
+        raise ValueError(
+            f"{rejected.message} (Service: {service}, Status Code: 400; {rejected.code})"
+        ) from None
 
 
 def tags(props: dict[str, Any]) -> dict[str, str]:
@@ -35,8 +39,11 @@ def updated_tags(held: dict[str, str], old: dict[str, Any], new: dict[str, Any])
     return {key: value for key, value in held.items() if key not in removed} | tags(new)
 
 
-def also(resource_type: str, keep: Callable[[str, dict[str, Any]], None],
-         check: Callable[[str, dict[str, Any]], None] = lambda _name, _props: None) -> None:
+def also(
+    resource_type: str,
+    keep: Callable[[str, dict[str, Any]], None],
+    check: Callable[[str, dict[str, Any]], None] = lambda _name, _props: None,
+) -> None:
     """Keeps properties that MiniStack's handlers ignore, by the physical ID, after a check by the name."""
     table = provisioners._RESOURCE_HANDLERS[resource_type]
     ministack_create, ministack_update = table["create"], table["update"]

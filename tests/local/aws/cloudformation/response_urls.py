@@ -31,15 +31,19 @@ def at(endpoint: str) -> None:
     _endpoint = endpoint
 
 
-def issue(region: str, stack_id: str, logical_id: str, request_id: str, answers: queue.Queue[bytes | None]) -> str:
+def issue(
+    region: str, stack_id: str, logical_id: str, request_id: str, answers: queue.Queue[bytes | None]
+) -> str:
     now, signature = time.time() - settings.requests_queued_seconds, secrets.token_hex(32)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     path = f"{PREFIX}{region.replace('-', '')}/{quote(f'{stack_id}|{logical_id}|{request_id}', safe='')}"
     with _lock:
         _issued[path] = _Address(signature, now, answers)
     scope = quote(f"AKIA0LOCAL0RESPONSES/{stamp[:8]}/{region}/s3/aws4_request", safe="")
-    return (f"{_endpoint}{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={stamp}&X-Amz-SignedHeaders=host"
-            f"&X-Amz-Expires={_LIFE_SECONDS}&X-Amz-Credential={scope}&X-Amz-Signature={signature}")
+    return (
+        f"{_endpoint}{path}?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={stamp}&X-Amz-SignedHeaders=host"
+        f"&X-Amz-Expires={_LIFE_SECONDS}&X-Amz-Credential={scope}&X-Amz-Signature={signature}"
+    )
 
 
 def put(raw_path: str, query: str, content_type: str, body: bytes) -> tuple[int, bytes]:
@@ -50,8 +54,11 @@ def put(raw_path: str, query: str, content_type: str, body: bytes) -> tuple[int,
     # The signature covers an empty content type.
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/PresignedUrlUploadObject.html
     if address is None or content_type or not secrets.compare_digest(address.signature, signature):
-        return 403, _error("SignatureDoesNotMatch", "The request signature we calculated does not match the "
-                                                    "signature you provided. Check your key and signing method.")
+        return 403, _error(
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the "
+            "signature you provided. Check your key and signing method.",
+        )
     if time.time() > address.issued + _LIFE_SECONDS:
         return 403, _error("AccessDenied", "Request has expired")
     address.answers.put(body)
@@ -59,5 +66,7 @@ def put(raw_path: str, query: str, content_type: str, body: bytes) -> tuple[int,
 
 
 def _error(code: str, message: str) -> bytes:
-    return (f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'
-            f"<Message>{message}</Message></Error>").encode()
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'
+        f"<Message>{message}</Message></Error>"
+    ).encode()

@@ -14,8 +14,15 @@ _Handler = Callable[[dict], tuple]
 
 # With "Preserve successfully provisioned resources", a failed stack can be updated:
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html
-_UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE",
-              "IMPORT_ROLLBACK_COMPLETE", "CREATE_FAILED", "UPDATE_FAILED"}
+_UPDATABLE = {
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+    "CREATE_FAILED",
+    "UPDATE_FAILED",
+}
 
 
 def install() -> None:
@@ -43,7 +50,8 @@ def _resolve(name: str) -> dict | None:
 
 
 def _taken(name: str, free: set[str]) -> tuple | None:
-    """The name of a stack that rolled back is in use until its deletion. A deleted stack is kept by its ID."""
+    """The name of a stack that rolled back is in use until its deletion. A deleted stack is kept by its
+    ID."""
     held = cloudformation._stacks.get(name)
     if held is not None and held["StackStatus"] == "DELETE_COMPLETE":
         cloudformation._stacks[held["StackId"]] = cloudformation._stacks.pop(name)
@@ -83,21 +91,32 @@ def _deploy(ministack_deploy: Callable[..., Any], stack_name: str, *more: Any, *
 
 
 def _delete(ministack_handler: _Handler, params: dict) -> tuple:
-    """https://github.com/aws-solutions-library-samples/guidance-for-clickstream-analytics-on-aws/issues/573, for updates.
-    That a creation's rollback rejects it too is not documented. (?)"""
+    """https://github.com/aws-solutions-library-samples/guidance-for-clickstream-analytics-on-aws/issues/573,
+    for updates. That a creation's rollback rejects it too is not documented. (?)"""
     held = _resolve(handlers._p(params, "StackName")) or {"StackStatus": ""}
     status = held["StackStatus"]
     if not status.endswith("_IN_PROGRESS") or status.split("_")[0] in {"CREATE", "DELETE", "REVIEW"}:
         return ministack_handler(params)
-    return tuple(handlers._error("ValidationError", f"Stack [{held['StackId']}] cannot be deleted while in status {status}"))
+    return tuple(
+        handlers._error(
+            "ValidationError", f"Stack [{held['StackId']}] cannot be deleted while in status {status}"
+        )
+    )
 
 
-async def _roll_back(ministack_roll_back: Callable[..., Any], stack_name: str, stack_id: str, stack: dict,
-                     operation: dict, reason_override: str = "") -> Any:
+async def _roll_back(
+    ministack_roll_back: Callable[..., Any],
+    stack_name: str,
+    stack_id: str,
+    stack: dict,
+    operation: dict,
+    reason_override: str = "",
+) -> Any:
     is_update, failed = operation.get("is_update"), operation.get("failed_logical_id")
     if not is_update and failed and not reason_override:
-        reason_override = (f"The following resource(s) failed to create: [{failed}]. "
-                           "Rollback requested by user.")
+        reason_override = (
+            f"The following resource(s) failed to create: [{failed}]. Rollback requested by user."
+        )
     result = await ministack_roll_back(stack_name, stack_id, stack, operation, reason_override)
     previous = operation.get("previous_stack") or {}
     if is_update and "_conditions" in previous:

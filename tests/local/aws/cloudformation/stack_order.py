@@ -1,6 +1,7 @@
 """The order of a stack's independent resources.
 
-AWS processes them concurrently, so every order that the graph allows can happen. MiniStack sorts them by name.
+AWS processes them concurrently, so every order that the graph allows can happen. MiniStack sorts them by
+name.
 """
 
 import random

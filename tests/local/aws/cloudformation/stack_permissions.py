@@ -1,12 +1,13 @@
 """The IAM actions that CloudFormation's handler of a resource type needs, and on which resources.
 
-CloudFormation creates a stack's resources with the stack's role, or with the caller's permissions if it has none.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
+CloudFormation creates a stack's resources with the stack's role, or with the caller's permissions if it has
+none. https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html
 
-The actions are those that the type's schema in the CloudFormation registry lists under `handlers` (as DescribeType
-returns it), without those for unused properties. CodeBuild's and CodeCommit's types have no handlers in their schemas,
-so they need the API's own operations. A stack with a role fails for a type that is not listed. Resources and condition
-keys: the services' pages below https://docs.aws.amazon.com/service-authorization/latest/reference/.
+The actions are those that the type's schema in the CloudFormation registry lists under `handlers` (as
+DescribeType returns it), without those for unused properties. CodeBuild's and CodeCommit's types have no
+handlers in their schemas, so they need the API's own operations. A stack with a role fails for a type that is
+not listed. Resources and condition keys: the services' pages below
+https://docs.aws.amazon.com/service-authorization/latest/reference/.
 """
 
 import re
@@ -20,7 +21,8 @@ from ministack.core.responses import get_account_id, get_region
 from tests.local.aws.codecommit import repositories
 from tests.local.aws.events import buses
 
-# Path-style and virtual-hosted-style: https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+# Path-style and virtual-hosted-style:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
 # `bucket.s3.region.amazonaws.com`. A bucket's name may contain dots.
 _VIRTUAL_HOST = re.compile(r"(?P<bucket>[a-z0-9.-]+)\.s3[.-]([a-z0-9-]+\.)?amazonaws\.com(\.cn)?")
 
@@ -87,18 +89,32 @@ def _pass(role_arn: Any, service: str) -> list[Need]:
 
 def _repository(change: Change) -> list[Need]:
     held = repositories.find_by_id(change.physical_id)
-    arn = arn_of("codecommit", held.name if held and change.old is not None else change.name("RepositoryName"))
+    arn = arn_of(
+        "codecommit", held.name if held and change.old is not None else change.name("RepositoryName")
+    )
     if change.new is None:
         return [Need("codecommit:DeleteRepository", arn)]
     tags = tags_of(change, arn, "codecommit:TagResource", "codecommit:UntagResource")
     if change.old is None:
         triggers = [Need("codecommit:PutRepositoryTriggers", arn)] if change.new.get("Triggers") else []
         keys = next((need.keys for need in tags), {})
-        return [Need("codecommit:CreateRepository", arn, keys), *tags, Need("codecommit:GetRepository", arn), *triggers]
-    updates = {"RepositoryName": "UpdateRepositoryName", "RepositoryDescription": "UpdateRepositoryDescription",
-               "KmsKeyId": "UpdateRepositoryEncryptionKey", "Triggers": "PutRepositoryTriggers"}
-    return [Need("codecommit:GetRepository", arn), *tags,
-            *(Need(f"codecommit:{action}", arn) for key, action in updates.items() if change.differs(key))]
+        return [
+            Need("codecommit:CreateRepository", arn, keys),
+            *tags,
+            Need("codecommit:GetRepository", arn),
+            *triggers,
+        ]
+    updates = {
+        "RepositoryName": "UpdateRepositoryName",
+        "RepositoryDescription": "UpdateRepositoryDescription",
+        "KmsKeyId": "UpdateRepositoryEncryptionKey",
+        "Triggers": "PutRepositoryTriggers",
+    }
+    return [
+        Need("codecommit:GetRepository", arn),
+        *tags,
+        *(Need(f"codecommit:{action}", arn) for key, action in updates.items() if change.differs(key)),
+    ]
 
 
 def _build_project(change: Change) -> list[Need]:
@@ -126,11 +142,15 @@ def _pipeline(change: Change) -> list[Need]:
     action = "codepipeline:CreatePipeline" if change.old is None else "codepipeline:UpdatePipeline"
     # "Indicates whether to rerun the CodePipeline pipeline after you update it."
     reruns = change.old is not None and str(change.new.get("RestartExecutionOnUpdate", "")).lower() == "true"
-    return [Need("iam:GetRole", str(role)), *_pass(role, "codepipeline.amazonaws.com"),
-            Need("codepipeline:GetPipeline", arn),
-            Need(action, arn, next((need.keys for need in tags), {}) if change.old is None else {}),
-            Need("codepipeline:GetPipelineState", arn), *tags,
-            *([Need("codepipeline:StartPipelineExecution", arn)] if reruns else [])]
+    return [
+        Need("iam:GetRole", str(role)),
+        *_pass(role, "codepipeline.amazonaws.com"),
+        Need("codepipeline:GetPipeline", arn),
+        Need(action, arn, next((need.keys for need in tags), {}) if change.old is None else {}),
+        Need("codepipeline:GetPipelineState", arn),
+        *tags,
+        *([Need("codepipeline:StartPipelineExecution", arn)] if reruns else []),
+    ]
 
 
 def _event_rule(change: Change) -> list[Need]:
@@ -147,9 +167,14 @@ def _event_rule(change: Change) -> list[Need]:
     for target in after.values():
         wanted.extend(_pass(target.get("RoleArn"), "events.amazonaws.com"))
     if after:
-        wanted.append(Need("events:PutTargets", arn, {"events:TargetArn": sorted(t["Arn"] for t in after.values())}))
-    return [*wanted, *_pass(change.new.get("RoleArn"), "events.amazonaws.com"),
-            *tags_of(change, arn, "events:TagResource", "events:UntagResource")]
+        wanted.append(
+            Need("events:PutTargets", arn, {"events:TargetArn": sorted(t["Arn"] for t in after.values())})
+        )
+    return [
+        *wanted,
+        *_pass(change.new.get("RoleArn"), "events.amazonaws.com"),
+        *tags_of(change, arn, "events:TagResource", "events:UntagResource"),
+    ]
 
 
 def _log_group(change: Change) -> list[Need]:
@@ -164,7 +189,8 @@ def _log_group(change: Change) -> list[Need]:
         return [*wanted, Need("logs:DeleteLogGroup", arn)]
     tags = tags_of(change, bare, "logs:TagResource", "logs:UntagResource")
     if change.old is None:
-        # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs, translateToCreateRequest
+        # https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-logs,
+        # translateToCreateRequest
         wanted.append(Need("logs:CreateLogGroup", arn, next((need.keys for need in tags), {})))
     if change.differs("RetentionInDays"):
         removed = change.new.get("RetentionInDays") is None
@@ -181,17 +207,33 @@ def _table(change: Change) -> list[Need]:
         return [Need("dynamodb:DeleteTable", arn), Need("dynamodb:DescribeTable", arn)]
     tags = tags_of(change, arn, "dynamodb:TagResource", "dynamodb:UntagResource")
     action = "dynamodb:CreateTable" if change.old is None else "dynamodb:UpdateTable"
-    return [Need(action, arn), *tags, *(Need(f"dynamodb:{read}", arn) for read in (
-        "DescribeTable", "DescribeContinuousBackups", "DescribeContributorInsights", "DescribeTimeToLive",
-        "DescribeKinesisStreamingDestination", "GetResourcePolicy", "ListTagsOfResource"))]
+    return [
+        Need(action, arn),
+        *tags,
+        *(
+            Need(f"dynamodb:{read}", arn)
+            for read in (
+                "DescribeTable",
+                "DescribeContinuousBackups",
+                "DescribeContributorInsights",
+                "DescribeTimeToLive",
+                "DescribeKinesisStreamingDestination",
+                "GetResourcePolicy",
+                "ListTagsOfResource",
+            )
+        ),
+    ]
 
 
 def _parameter(change: Change) -> list[Need]:
     arn = arn_of("ssm", f"parameter/{change.name('Name').lstrip('/')}")
     if change.new is None:
         return [Need("ssm:DeleteParameter", arn)]
-    return [Need("ssm:PutParameter", arn), Need("ssm:GetParameters", arn),
-            *tags_of(change, arn, "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource")]
+    return [
+        Need("ssm:PutParameter", arn),
+        Need("ssm:GetParameters", arn),
+        *tags_of(change, arn, "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"),
+    ]
 
 
 def _role(change: Change) -> list[Need]:
@@ -216,15 +258,23 @@ def _role(change: Change) -> list[Need]:
         if change.differs("PermissionsBoundary"):
             action = "iam:PutRolePermissionsBoundary" if boundary else "iam:DeleteRolePermissionsBoundary"
             wanted.append(Need(action, arn, keys))
-    wanted += [Need("iam:AttachRolePolicy", arn, {**keys, "iam:PolicyARN": policy}) for policy in sorted(attached)]
-    wanted += [Need("iam:DetachRolePolicy", arn, {**keys, "iam:PolicyARN": policy}) for policy in sorted(detached)]
+    wanted += [
+        Need("iam:AttachRolePolicy", arn, {**keys, "iam:PolicyARN": policy}) for policy in sorted(attached)
+    ]
+    wanted += [
+        Need("iam:DetachRolePolicy", arn, {**keys, "iam:PolicyARN": policy}) for policy in sorted(detached)
+    ]
     if any(inline_before.get(name) != policy for name, policy in inline.items()):
         wanted.append(Need("iam:PutRolePolicy", arn, keys))
     if inline_before.keys() - inline.keys():
         wanted.append(Need("iam:DeleteRolePolicy", arn, keys))
     if change.new is None:
-        return [*wanted, Need("iam:ListAttachedRolePolicies", arn), Need("iam:ListRolePolicies", arn),
-                Need("iam:DeleteRole", arn)]
+        return [
+            *wanted,
+            Need("iam:ListAttachedRolePolicies", arn),
+            Need("iam:ListRolePolicies", arn),
+            Need("iam:DeleteRole", arn),
+        ]
     return [*wanted, *tags_of(change, arn, "iam:TagRole", "iam:UntagRole")]
 
 
@@ -242,8 +292,10 @@ def _function(change: Change) -> list[Need]:
         if change.differs("Code"):
             wanted.append(Need("lambda:UpdateFunctionCode", arn))
         if any(change.differs(key) for key in (change.old.keys() | change.new.keys()) - {"Code", "Tags"}):
-            wanted += [Need("lambda:UpdateFunctionConfiguration", arn),
-                       *_pass(change.new.get("Role"), "lambda.amazonaws.com")]
+            wanted += [
+                Need("lambda:UpdateFunctionConfiguration", arn),
+                *_pass(change.new.get("Role"), "lambda.amazonaws.com"),
+            ]
     return [*wanted, *tags_of(change, arn, "lambda:TagResource", "lambda:UntagResource")]
 
 
@@ -267,9 +319,12 @@ def _nested_stack(change: Change) -> list[Need]:
     if change.new is None:
         return [*wanted, Need("cloudformation:DeleteStack", arn)]
     bucket, key, version = parts_of_template_url(str(change.new.get("TemplateURL", "")))
-    return [*wanted, Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"),
-            Need("cloudformation:UpdateStack" if made else "cloudformation:CreateStack", arn),
-            *tags_of(change, arn, "cloudformation:TagResource", "cloudformation:UntagResource")]
+    return [
+        *wanted,
+        Need("s3:GetObjectVersion" if version else "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"),
+        Need("cloudformation:UpdateStack" if made else "cloudformation:CreateStack", arn),
+        *tags_of(change, arn, "cloudformation:TagResource", "cloudformation:UntagResource"),
+    ]
 
 
 def _function_arn(change: Change) -> str:
@@ -296,8 +351,11 @@ def _version(change: Change) -> list[Need]:
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
     """
     arn, read = _function_arn(change), "lambda:GetFunctionConfiguration"
-    actions = ([read, "lambda:DeleteFunction"] if change.new is None
-               else ["lambda:PublishVersion", read, "lambda:ListVersionsByFunction"])
+    actions = (
+        [read, "lambda:DeleteFunction"]
+        if change.new is None
+        else ["lambda:PublishVersion", read, "lambda:ListVersionsByFunction"]
+    )
     return [Need(action, arn) for action in actions]
 
 
@@ -316,11 +374,18 @@ def _nothing(_change: Change) -> list[Need]:
 
 
 _ROWS: dict[str, Callable[[Change], list[Need]]] = {
-    "AWS::CloudFormation::Stack": _nested_stack, "AWS::CloudFormation::WaitConditionHandle": _nothing,
+    "AWS::CloudFormation::Stack": _nested_stack,
+    "AWS::CloudFormation::WaitConditionHandle": _nothing,
     "AWS::CodeBuild::Project": _build_project,
-    "AWS::CodeCommit::Repository": _repository, "AWS::CodePipeline::Pipeline": _pipeline,
-    "AWS::DynamoDB::Table": _table, "AWS::Events::Rule": _event_rule,
-    "AWS::IAM::Role": _role, "AWS::Lambda::Alias": _alias, "AWS::Lambda::Function": _function,
-    "AWS::Lambda::Permission": _permission, "AWS::Lambda::Version": _version,
-    "AWS::Logs::LogGroup": _log_group, "AWS::SSM::Parameter": _parameter,
+    "AWS::CodeCommit::Repository": _repository,
+    "AWS::CodePipeline::Pipeline": _pipeline,
+    "AWS::DynamoDB::Table": _table,
+    "AWS::Events::Rule": _event_rule,
+    "AWS::IAM::Role": _role,
+    "AWS::Lambda::Alias": _alias,
+    "AWS::Lambda::Function": _function,
+    "AWS::Lambda::Permission": _permission,
+    "AWS::Lambda::Version": _version,
+    "AWS::Logs::LogGroup": _log_group,
+    "AWS::SSM::Parameter": _parameter,
 }

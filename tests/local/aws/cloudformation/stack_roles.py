@@ -1,8 +1,8 @@
 """The principal that creates a stack's resources: its role, or the caller if the stack has no role.
 
-"CloudFormation always uses this role for all future operations on the stack. Provided that users have permission to
-operate on the stack, CloudFormation uses this role even if the users don't have permission to pass it."
-https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (RoleARN)
+"CloudFormation always uses this role for all future operations on the stack. Provided that users have
+permission to operate on the stack, CloudFormation uses this role even if the users don't have permission to
+pass it." https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (RoleARN)
 """
 
 import re
@@ -25,8 +25,14 @@ from tests.local.aws.iam.service_roles import Denied, Session
 
 # "RoleARN" is a parameter of these.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html
-_TAKE_A_ROLE = ("CreateStack", "UpdateStack", "DeleteStack", "ContinueUpdateRollback", "RollbackStack",
-                "CreateChangeSet")
+_TAKE_A_ROLE = (
+    "CreateStack",
+    "UpdateStack",
+    "DeleteStack",
+    "ContinueUpdateRollback",
+    "RollbackStack",
+    "CreateChangeSet",
+)
 # Types without handlers in the registry have messages of their own, others have their handler's.
 _WITHOUT_HANDLER = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
 
@@ -86,12 +92,22 @@ def _in_its_name(action: str, ministack_handler: _Handler, params: dict) -> tupl
     return answer
 
 
-def _handled(ministack_handler: _Handler, params: dict, role_arn: str, stack_name: str, stack_id: str) -> tuple:
+def _handled(
+    ministack_handler: _Handler, params: dict, role_arn: str, stack_name: str, stack_id: str
+) -> tuple:
     """Handles the call with the role, or with the caller's permissions without one."""
-    source = stack_id or f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:stack/{stack_name}/{new_uuid()}"
+    source = (
+        stack_id
+        or f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:stack/{stack_name}/{new_uuid()}"
+    )
     try:
-        session = service_roles.assume(role_arn, "cloudformation.amazonaws.com", source,
-                                       session_name="AWSCloudFormation") if role_arn else caller()
+        session = (
+            service_roles.assume(
+                role_arn, "cloudformation.amazonaws.com", source, session_name="AWSCloudFormation"
+            )
+            if role_arn
+            else caller()
+        )
     except Denied:
         return handlers._error("ValidationError", f"Role {role_arn} is invalid or cannot be assumed")
     token = _acting.set(session)
@@ -110,15 +126,21 @@ def _transformed(create_change_set: _Handler, params: dict) -> tuple:
         return answer
     for name in engine.declared_transforms(engine._parse_template(change_set["_template_body"])):
         try:
-            session.require("cloudformation:CreateChangeSet",
-                            f"arn:aws:cloudformation:{get_region()}:aws:transform/{name.removeprefix('AWS::')}")
+            session.require(
+                "cloudformation:CreateChangeSet",
+                f"arn:aws:cloudformation:{get_region()}:aws:transform/{name.removeprefix('AWS::')}",
+            )
         except Denied as denied:
             change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=denied.message)
     return answer
 
 
 def _remember(action: str, stack_name: str, role_arn: str, answer: tuple) -> None:
-    held = change_set_names.created(answer) if action == "CreateChangeSet" else handlers._resolve_stack(stack_name)
+    held = (
+        change_set_names.created(answer)
+        if action == "CreateChangeSet"
+        else handlers._resolve_stack(stack_name)
+    )
     if held is not None:
         held["_role_arn"] = role_arn
 
@@ -131,7 +153,9 @@ def _with_the_change_sets_role(ministack_handler: _Handler, params: dict) -> tup
     _, change_set = change_set_names.find(params)
     stack = cloudformation._stacks.get((change_set or {}).get("StackName", "")) or {}
     role_arn = (change_set or {}).get("_role_arn") or stack.get("_role_arn", "")
-    answer = _handled(ministack_handler, params, role_arn, stack.get("StackName", ""), stack.get("StackId", ""))
+    answer = _handled(
+        ministack_handler, params, role_arn, stack.get("StackName", ""), stack.get("StackId", "")
+    )
     if answer[0] == 200 and role_arn:
         stack["_role_arn"] = role_arn
     return answer
@@ -141,8 +165,11 @@ def _showing_the_role(ministack_handler: _Handler, params: dict) -> tuple:
     status, headers, body = ministack_handler(params)
     if status != 200:
         return status, headers, body
-    roles = {stack["StackId"]: stack["_role_arn"] for stack in cloudformation._stacks.values()
-             if stack.get("_role_arn")}
+    roles = {
+        stack["StackId"]: stack["_role_arn"]
+        for stack in cloudformation._stacks.values()
+        if stack.get("_role_arn")
+    }
 
     def shown(found: re.Match[bytes]) -> bytes:
         role_arn = roles.get(found[1].decode())
@@ -159,7 +186,9 @@ def _check(resource_type: str, change: Change) -> None:
     if wanted is None:
         if isinstance(session, _Caller):
             return
-        raise ValueError(f"This local AWS does not know which permissions {resource_type} needs, so no role can create it")
+        raise ValueError(
+            f"This local AWS does not know which permissions {resource_type} needs, so no role can create it"
+        )
     for need in wanted:
         try:
             session.require(need.action, need.resource, need.keys)
@@ -170,30 +199,53 @@ def _check(resource_type: str, change: Change) -> None:
 def _error(resource_type: str, denied: Denied) -> ValueError:
     service = denied.action.split(":")[0]
     if resource_type in _WITHOUT_HANDLER or resource_type.startswith("Custom::"):
-        return ValueError(f"{denied.message} (Service: {service}; Status Code: 403; Error Code: AccessDeniedException; "
-                          f"Request ID: {new_uuid()}; Proxy: null)")
+        return ValueError(
+            f"{denied.message} (Service: {service}; Status Code: 403; Error Code: AccessDeniedException; "
+            f"Request ID: {new_uuid()}; Proxy: null)"
+        )
     return resource_types.handler_error(
-        f"{denied.message} (Service: {service}, Status Code: 403, Request ID: {new_uuid()})", "AccessDenied")
+        f"{denied.message} (Service: {service}, Status Code: 403, Request ID: {new_uuid()})", "AccessDenied"
+    )
 
 
-def _asked_to_create(ministack_provision: Callable[..., Any], resource_type: str, logical_id: str, props: dict,
-                     stack_name: str) -> Any:
+def _asked_to_create(
+    ministack_provision: Callable[..., Any], resource_type: str, logical_id: str, props: dict, stack_name: str
+) -> Any:
     invented = provisioners._physical_name(stack_name, logical_id)
     _check(resource_type, Change(invented, None, props))
     return ministack_provision(resource_type, logical_id, props, stack_name)
 
 
-def _asked_to_update(ministack_update: Callable[..., Any], resource_type: str, physical_id: str, old_props: dict,
-                     new_props: dict, stack_name: str, logical_id: str | None = None, *more: Any, **named: Any) -> Any:
+def _asked_to_update(
+    ministack_update: Callable[..., Any],
+    resource_type: str,
+    physical_id: str,
+    old_props: dict,
+    new_props: dict,
+    stack_name: str,
+    logical_id: str | None = None,
+    *more: Any,
+    **named: Any,
+) -> Any:
     if old_props != new_props:
         replaced = provisioners._replacing_change(resource_type, old_props, new_props)
         invented = provisioners._physical_name(stack_name, logical_id or physical_id)
-        _check(resource_type, Change(invented, None, new_props) if replaced
-               else Change(physical_id, old_props, new_props))
-    return ministack_update(resource_type, physical_id, old_props, new_props, stack_name, logical_id, *more, **named)
+        _check(
+            resource_type,
+            Change(invented, None, new_props) if replaced else Change(physical_id, old_props, new_props),
+        )
+    return ministack_update(
+        resource_type, physical_id, old_props, new_props, stack_name, logical_id, *more, **named
+    )
 
 
-def _asked_to_delete(ministack_delete: Callable[..., Any], resource_type: str, physical_id: str, props: dict,
-                     *more: Any, **named: Any) -> Any:
+def _asked_to_delete(
+    ministack_delete: Callable[..., Any],
+    resource_type: str,
+    physical_id: str,
+    props: dict,
+    *more: Any,
+    **named: Any,
+) -> Any:
     _check(resource_type, Change(physical_id, props, None))
     return ministack_delete(resource_type, physical_id, props, *more, **named)

@@ -12,7 +12,6 @@ from ministack.services.cloudformation.helpers import _error
 
 from tests.local.aws.settings import settings
 
-
 # By account and region: the calls that are left, and when the bucket was filled.
 _buckets: dict[tuple[str, str], tuple[float, float]] = {}
 

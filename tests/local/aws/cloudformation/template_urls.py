@@ -2,9 +2,9 @@
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html (TemplateURL)
 
-CloudFormation reads the template with the caller's permissions: s3:GetObject, or s3:GetObjectVersion for a version.
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-That the address may have `?versionId=` is not documented. (?)
+CloudFormation reads the template with the caller's permissions: s3:GetObject, or s3:GetObjectVersion for a
+version. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html That the address may have
+`?versionId=` is not documented. (?)
 """
 
 from typing import Any
@@ -36,7 +36,8 @@ def install() -> None:
             return None, helpers._error("ValidationError", f"{label} not found at {url}")
         if label == "Template" and len(content) > helpers.TEMPLATE_URL_MAX_BYTES:
             return None, helpers._error(
-                "ValidationError", f"Template may not exceed {helpers.TEMPLATE_URL_MAX_BYTES} bytes in size.")
+                "ValidationError", f"Template may not exceed {helpers.TEMPLATE_URL_MAX_BYTES} bytes in size."
+            )
         return content.decode(), None
 
     helpers._resolve_document = resolve
@@ -55,6 +56,9 @@ def _rejection(bucket: str, key: str, version: str) -> tuple | None:
         for _service, action, resource, keys in also:
             caller.require(action, resource, keys)
     except Denied:
-        return helpers._error("ValidationError", "S3 error: Access Denied\nFor more information check "
-                                      "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html")
+        return helpers._error(
+            "ValidationError",
+            "S3 error: Access Denied\nFor more information check "
+            "http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+        )
     return None

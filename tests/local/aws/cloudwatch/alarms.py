@@ -1,4 +1,5 @@
-"""The alarms of templates: the validation of PutMetricAlarm, and alarms on metric math, whose states do not change.
+"""The alarms of templates: the validation of PutMetricAlarm, and alarms on metric math, whose states do not
+change.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
@@ -15,14 +16,30 @@ from ministack.services.cloudformation import provisioners
 from tests.local.aws import service_shapes
 from tests.local.aws.cloudformation import resource_types
 
-_COMPARE = {"GreaterThanOrEqualToThreshold", "GreaterThanThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"}
+_COMPARE = {
+    "GreaterThanOrEqualToThreshold",
+    "GreaterThanThreshold",
+    "LessThanThreshold",
+    "LessThanOrEqualToThreshold",
+}
 _REQUIRED = ("EvaluationPeriods", "ComparisonOperator", "Threshold")
-# "If you use the Metrics parameter, you cannot include the Namespace, MetricName, Dimensions, Period, Unit, Statistic, or
-# ExtendedStatistic parameters of PutMetricAlarm in the same operation."
+# "If you use the Metrics parameter, you cannot include the Namespace, MetricName, Dimensions, Period, Unit,
+# Statistic, or ExtendedStatistic parameters of PutMetricAlarm in the same operation."
 _REQUIRED_OF_ONE_METRIC = ("Namespace", "MetricName", "Statistic", "Period")
 _OF_ONE_METRIC = (*_REQUIRED_OF_ONE_METRIC, "Dimensions", "Unit")
-_KNOWN = {*_REQUIRED, *_OF_ONE_METRIC, "AlarmName", "AlarmDescription", "AlarmActions", "OKActions", "ActionsEnabled",
-          "DatapointsToAlarm", "Metrics", "TreatMissingData", "Tags"}
+_KNOWN = {
+    *_REQUIRED,
+    *_OF_ONE_METRIC,
+    "AlarmName",
+    "AlarmDescription",
+    "AlarmActions",
+    "OKActions",
+    "ActionsEnabled",
+    "DatapointsToAlarm",
+    "Metrics",
+    "TreatMissingData",
+    "Tags",
+}
 _MISSING_DATA = {"breaching", "notBreaching", "ignore", "missing"}
 _ACTIONS = ("AlarmActions", "OKActions")
 _ACTION = re.compile(r"arn:aws[\w-]*:(sns|lambda|autoscaling|automate|swf|ssm|ssm-incidents):[\w-]*:\S+")
@@ -66,8 +83,9 @@ def _of_the_period(period: int, number: int) -> Iterator[str]:
     # "Valid values are 10, 20, 30, and any multiple of 60."
     if period not in (10, 20, 30) and period % 60:
         yield f"The value {period} for parameter Period is not 10, 20, 30 or a multiple of 60"
-    # "Period multiplied by EvaluationPeriods can't be more than 604,800 seconds. For alarms with a period of less than
-    # one hour (3,600 seconds), the total evaluation period can't be longer than one day (86,400 seconds)."
+    # "Period multiplied by EvaluationPeriods can't be more than 604,800 seconds. For alarms with a period of
+    # less than one hour (3,600 seconds), the total evaluation period can't be longer than one day (86,400
+    # seconds)."
     longest = _DAY if period < 3600 else _WEEK
     if period * number > longest:
         yield f"Metrics cannot be checked across more than {longest} seconds (EvaluationPeriods * Period)"
@@ -86,7 +104,10 @@ def _of_metrics(request: dict[str, Any]) -> Iterator[str]:
         yield "Exactly one element of the metrics list should return data."
     for query in queries:
         if not re.fullmatch(r"[a-z]\w*", query["Id"], re.ASCII):
-            yield f"The Id {query['Id']} begins with a lowercase letter, and has letters, digits and underscores"
+            yield (
+                f"The Id {query['Id']} begins with a lowercase letter, and has letters, digits and"
+                " underscores"
+            )
         if ("MetricStat" in query) == ("Expression" in query):
             yield f"{query['Id']} must have either Expression or MetricStat, and not both"
         # "Any expression used in a PutMetricAlarm operation must return a single time series".
@@ -107,16 +128,23 @@ def _record_of_template(name: str, props: dict[str, Any]) -> dict[str, Any]:
     request: dict[str, Any] = service_shapes.from_template(shape, {**props, "AlarmName": name})
     for fault in faults(request):
         raise resource_types.handler_error(
-            f"{fault} (Service: CloudWatch, Status Code: 400, Request ID: {new_uuid()})", "InvalidRequest")
+            f"{fault} (Service: CloudWatch, Status Code: 400, Request ID: {new_uuid()})", "InvalidRequest"
+        )
     now = int(time.time())
-    state = {"StateValue": "INSUFFICIENT_DATA", "StateReason": "Unchecked: Initial alarm creation",
-             "StateUpdatedTimestamp": now}
+    state = {
+        "StateValue": "INSUFFICIENT_DATA",
+        "StateReason": "Unchecked: Initial alarm creation",
+        "StateUpdatedTimestamp": now,
+    }
     held = cloudwatch._alarms.get(name) or state
     lists = {key: request.get(key) or [] for key in (*_ACTIONS, "InsufficientDataActions", "Dimensions")}
     return {
-        **{key: value for key, value in request.items() if key != "Tags"}, **lists,
+        **{key: value for key, value in request.items() if key != "Tags"},
+        **lists,
         "AlarmArn": f"arn:aws:cloudwatch:{get_region()}:{get_account_id()}:alarm:{name}",
         "ActionsEnabled": request.get("ActionsEnabled", True),
-        "TreatMissingData": request.get("TreatMissingData", "missing"), "AlarmConfigurationUpdatedTimestamp": now,
-        **{key: held[key] for key in state}, **(dict.fromkeys(_OF_ONE_METRIC) if request.get("Metrics") else {}),
+        "TreatMissingData": request.get("TreatMissingData", "missing"),
+        "AlarmConfigurationUpdatedTimestamp": now,
+        **{key: held[key] for key in state},
+        **(dict.fromkeys(_OF_ONE_METRIC) if request.get("Metrics") else {}),
     }

@@ -21,30 +21,47 @@ def send_state(record: dict[str, Any]) -> None:
 
 def _detail(record: dict[str, Any]) -> dict[str, Any]:
     return {
-        "build-status": record["buildStatus"], "project-name": record["projectName"], "build-id": record["arn"],
-        "additional-information": _information(record), "current-phase": record["currentPhase"],
-        # A text, in which the example has an empty list. The form of a failure's context is not documented. (?)
-        "current-phase-context": f"[{', '.join(_contexts(record['phases'][-1]) if record['phases'] else [])}]",
-        "version": "1"}
+        "build-status": record["buildStatus"],
+        "project-name": record["projectName"],
+        "build-id": record["arn"],
+        "additional-information": _information(record),
+        "current-phase": record["currentPhase"],
+        # A text, in which the example has an empty list. The form of a failure's context is not documented.
+        # (?)
+        "current-phase-context": (
+            f"[{', '.join(_contexts(record['phases'][-1]) if record['phases'] else [])}]"
+        ),
+        "version": "1",
+    }
 
 
 def _information(record: dict[str, Any]) -> dict[str, Any]:
-    """The example on AWS's page lacks `build-number` and `source-version`, which AWS's own types of this event have:
-    https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_codebuild.StateChangeEvent.html"""
+    """The example on AWS's page lacks `build-number` and `source-version`, which AWS's own types of this
+    event have: https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_codebuild.StateChangeEvent.html"""
     source, logs, environment = record["source"], record["logs"], record["environment"]
     found = {
         "artifact": {"location": record["artifacts"].get("location")},
         "environment": {
-            "image": environment.get("image"), "privileged-mode": bool(environment.get("privilegedMode")),
-            "compute-type": environment.get("computeType"), "type": environment.get("type"),
-            "environment-variables": environment.get("environmentVariables") or []},
-        "timeout-in-minutes": record["timeoutInMinutes"], "build-complete": record["buildComplete"],
-        "build-number": record["buildNumber"], "initiator": record["initiator"],
+            "image": environment.get("image"),
+            "privileged-mode": bool(environment.get("privilegedMode")),
+            "compute-type": environment.get("computeType"),
+            "type": environment.get("type"),
+            "environment-variables": environment.get("environmentVariables") or [],
+        },
+        "timeout-in-minutes": record["timeoutInMinutes"],
+        "build-complete": record["buildComplete"],
+        "build-number": record["buildNumber"],
+        "initiator": record["initiator"],
         "build-start-time": _time(record["startTime"]),
         "source": {key: source[key] for key in ("type", "location", "buildspec") if source.get(key)},
-        "logs": {"group-name": logs["groupName"], "stream-name": logs["streamName"], "deep-link": (
-            f"https://console.aws.amazon.com/cloudwatch/home?region={get_region()}#logEvent:group={logs['groupName']};"
-            f"stream={logs['streamName']}")},
+        "logs": {
+            "group-name": logs["groupName"],
+            "stream-name": logs["streamName"],
+            "deep-link": (
+                f"https://console.aws.amazon.com/cloudwatch/home?region={get_region()}#logEvent:group={logs['groupName']};"
+                f"stream={logs['streamName']}"
+            ),
+        },
         "phases": [_phase(phase) for phase in record["phases"]],
     }
     if not found["artifact"]["location"]:
@@ -58,9 +75,12 @@ def _phase(phase: dict[str, Any]) -> dict[str, Any]:
     """The phase COMPLETED has only its start."""
     found = {"phase-type": phase["phaseType"], "start-time": _time(phase["startTime"])}
     if "endTime" in phase:
-        found |= {"phase-context": _contexts(phase), "end-time": _time(phase["endTime"]),
-                  "duration-in-seconds": phase["durationInSeconds"],
-                  "phase-status": phase.get("phaseStatus", "STOPPED")}
+        found |= {
+            "phase-context": _contexts(phase),
+            "end-time": _time(phase["endTime"]),
+            "duration-in-seconds": phase["durationInSeconds"],
+            "phase-status": phase.get("phaseStatus", "STOPPED"),
+        }
     return found
 
 
@@ -72,5 +92,7 @@ def _time(seconds: float) -> str:
     """`Sep 1, 2017 4:12:29 PM`. strftime would pad the numbers and depend on the locale."""
     at = time.gmtime(seconds)
     half = "PM" if at.tm_hour >= 12 else "AM"
-    return (f"{_MONTHS[at.tm_mon - 1]} {at.tm_mday}, {at.tm_year} "
-            f"{at.tm_hour % 12 or 12}:{at.tm_min:02}:{at.tm_sec:02} {half}")
+    return (
+        f"{_MONTHS[at.tm_mon - 1]} {at.tm_mday}, {at.tm_year} "
+        f"{at.tm_hour % 12 or 12}:{at.tm_min:02}:{at.tm_sec:02} {half}"
+    )

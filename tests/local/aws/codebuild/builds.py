@@ -3,11 +3,12 @@
 https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details.html (phases)
 https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
 
-The project is the one in MiniStack's CodeBuild, and the build is stored there too, for BatchGetBuilds. Its image is
-not used: there is no container, so commands use this machine's programs, and only PATH of its environment. The
-exception is `docker`.
+The project is the one in MiniStack's CodeBuild, and the build is stored there too, for BatchGetBuilds. Its
+image is not used: there is no container, so commands use this machine's programs, and only PATH of its
+environment. The exception is `docker`.
 
-Where the source is from and where the artifacts go to is a subclass's part: `build_action` for a pipeline's build,
+Where the source is from and where the artifacts go to is a subclass's part: `build_action` for a pipeline's
+build,
 `started_builds` for the others.
 """
 
@@ -19,7 +20,15 @@ from typing import Any
 
 from ministack.services import cloudwatch, cloudwatch_logs, codebuild
 
-from tests.local.aws.codebuild import build_events, buildspec, commands as build_commands, reports, stored_variables
+from tests.local.aws.codebuild import (
+    build_events,
+    buildspec,
+    reports,
+    stored_variables,
+)
+from tests.local.aws.codebuild import (
+    commands as build_commands,
+)
 from tests.local.aws.codebuild.buildspec import Buildspec
 from tests.local.aws.codepipeline.actions import Role, client, endpoint
 from tests.local.aws.iam import service_roles
@@ -41,21 +50,33 @@ def client_error(message: str) -> Failed:
 class Build:
     """`account` and `region` are those of the project."""
 
-    def __init__(self, project: dict[str, Any], account: str, region: str, initiator: str, version: str) -> None:
+    def __init__(
+        self, project: dict[str, Any], account: str, region: str, initiator: str, version: str
+    ) -> None:
         # A change of the project does not affect a build that runs.
         self.project, self.account, self.region = copy.deepcopy(project), account, region
         self.build_id = codebuild._build_id(project["name"])
         self.record = codebuild._make_build_record(self.project, self.build_id, version)
         group = project.get("logsConfig", {}).get("cloudWatchLogs", {}).get("groupName")
         self.stream = self.build_id.partition(":")[2]
-        self.record.update(buildStatus="IN_PROGRESS", currentPhase="SUBMITTED", phases=[], buildComplete=False,
-                           initiator=initiator, serviceRole=project["serviceRole"], sourceVersion=version,
-                           artifacts={})
+        self.record.update(
+            buildStatus="IN_PROGRESS",
+            currentPhase="SUBMITTED",
+            phases=[],
+            buildComplete=False,
+            initiator=initiator,
+            serviceRole=project["serviceRole"],
+            sourceVersion=version,
+            artifacts={},
+        )
         if not version:
             # Which value a build without a version has is not documented. (?)
             del self.record["sourceVersion"]
         self.record.pop("endTime", None)
-        self.record["logs"] = {"groupName": group or f"/aws/codebuild/{project['name']}", "streamName": self.stream}
+        self.record["logs"] = {
+            "groupName": group or f"/aws/codebuild/{project['name']}",
+            "streamName": self.stream,
+        }
         codebuild._builds[self.build_id] = self.record
         self.role: Role | None = None
         self.lines: list[str] = []
@@ -88,8 +109,8 @@ class Build:
     # --- the phases -------------------------------------------------------
 
     def run(self) -> tuple[str, str]:
-        """Runs the phases in CodeBuild's order, until one fails. Returns the build's status, and the reason of a
-        failure."""
+        """Runs the phases in CodeBuild's order, until one fails. Returns the build's status, and the reason
+        of a failure."""
         build_events.send_state(self.record)
         status, reason = "SUCCEEDED", ""
         with tempfile.TemporaryDirectory(prefix="build-") as scratch:
@@ -155,7 +176,9 @@ class Build:
             phase["durationInSeconds"] = int(phase["endTime"] - phase["startTime"])
             if name not in {"SUBMITTED", "PROVISIONING"}:
                 self._log_agent(f"Phase complete: {name} State: {phase.get('phaseStatus', 'STOPPED')}")
-                self._log_agent(f"Phase context status code: {context['statusCode']} Message: {context['message']}")
+                self._log_agent(
+                    f"Phase context status code: {context['statusCode']} Message: {context['message']}"
+                )
                 self._write_log()
 
     def _run_commands(self, spec: Buildspec, shell: build_commands.Shell) -> Failed | None:
@@ -175,7 +198,9 @@ class Build:
         """Reports and artifacts. AWS documents the phase of both, and not their order. (?)"""
         assert self.role is not None
         try:
-            self.record["reportArns"] = reports.store(spec.reports, self.project["arn"], self.source, self.role)
+            self.record["reportArns"] = reports.store(
+                spec.reports, self.project["arn"], self.source, self.role
+            )
         except reports.Unstored as fault:
             raise client_error(fault.message) from None
         self.upload(spec)
@@ -191,23 +216,30 @@ class Build:
     # --- CodeBuild's own phases -------------------------------------------
 
     def _assume(self) -> None:
-        """The session's name is `AWSCodeBuild-<the build's UUID>`, so `aws:userid` is another one for each build:
-        "role-id:caller-specified-role-name". AWS's error messages show the name; no page promises it (assumption
+        """The session's name is `AWSCodeBuild-<the build's UUID>`, so `aws:userid` is another one for each
+        build: "role-id:caller-specified-role-name". AWS's error messages show the name; no page promises it
+        (assumption
         `codebuild-session-per-build`).
 
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html#principaltable
         """
         arn = self.project["serviceRole"]
         try:
-            session = service_roles.assume(arn, "codebuild.amazonaws.com", self.project["arn"],
-                                         session_name=f"AWSCodeBuild-{self.stream}")
+            session = service_roles.assume(
+                arn,
+                "codebuild.amazonaws.com",
+                self.project["arn"],
+                session_name=f"AWSCodeBuild-{self.stream}",
+            )
         except service_roles.NotAssumable:
-            raise Failed(f"ACCESS_DENIED: CodeBuild is not authorized to perform: sts:AssumeRole on {arn}",
-                         "FAULT") from None
+            raise Failed(
+                f"ACCESS_DENIED: CodeBuild is not authorized to perform: sts:AssumeRole on {arn}", "FAULT"
+            ) from None
         self.role = Role(session, self.region, session.credentials())
 
     def _open_log(self) -> None:
-        """https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html (the service role and logs)"""
+        """https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html (the service role and
+        logs)"""
         assert self.role is not None
         group = self.record["logs"]["groupName"]
         # AWS's names of the resources. MiniStack's own check of these calls omits the stream.
@@ -219,16 +251,22 @@ class Build:
             self.role.require("logs:CreateLogStream", f"{arn}{self.stream}")
             self.role.require("logs:PutLogEvents", f"{arn}{self.stream}")
         except service_roles.Denied as rejected:
-            raise Failed(f"ACCESS_DENIED: Service role {self.project['serviceRole']} does not allow AWS CodeBuild to "
-                         f"create Amazon CloudWatch Logs log streams for build {self.record['arn']}. Error message: "
-                         f"{rejected.message}", "CLIENT_ERROR") from None
+            raise Failed(
+                f"ACCESS_DENIED: Service role {self.project['serviceRole']} does not allow AWS CodeBuild to "
+                f"create Amazon CloudWatch Logs log streams for build {self.record['arn']}. Error message: "
+                f"{rejected.message}",
+                "CLIENT_ERROR",
+            ) from None
         self._logs().create_log_stream(logGroupName=group, logStreamName=self.stream)
         self.logged = True
 
     def _logs(self) -> Any:
         """Called after the role's permissions were evaluated."""
-        return client("logs", self.region, {
-            "AccessKeyId": self.account, "SecretAccessKey": "local", "SessionToken": None})
+        return client(
+            "logs",
+            self.region,
+            {"AccessKeyId": self.account, "SecretAccessKey": "local", "SessionToken": None},
+        )
 
     def _download(self, scratch: Path) -> None:
         assert self.role is not None
@@ -263,18 +301,30 @@ class Build:
         key = self.role.key
         privileged = bool(self.project.get("environment", {}).get("privilegedMode"))
         return {
-            **build_commands.machine(scratch / "home", privileged), **given, **self.others,
-            "AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region, "AWS_ENDPOINT_URL": endpoint(),
-            "AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": key["SessionToken"], "AWS_EC2_METADATA_DISABLED": "true",
-            "CODEBUILD_BUILD_ARN": self.record["arn"], "CODEBUILD_BUILD_ID": self.build_id,
-            "CODEBUILD_BUILD_NUMBER": str(self.record["buildNumber"]), "CODEBUILD_CI": "true", "CI": "true",
+            **build_commands.machine(scratch / "home", privileged),
+            **given,
+            **self.others,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_REGION": self.region,
+            "AWS_ENDPOINT_URL": endpoint(),
+            "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": key["SessionToken"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "CODEBUILD_BUILD_ARN": self.record["arn"],
+            "CODEBUILD_BUILD_ID": self.build_id,
+            "CODEBUILD_BUILD_NUMBER": str(self.record["buildNumber"]),
+            "CODEBUILD_CI": "true",
+            "CI": "true",
             "CODEBUILD_BUILD_IMAGE": str(self.project.get("environment", {}).get("image", "")),
-            "CODEBUILD_INITIATOR": self.record["initiator"], "CODEBUILD_LOG_PATH": self.stream,
+            "CODEBUILD_INITIATOR": self.record["initiator"],
+            "CODEBUILD_LOG_PATH": self.stream,
             "CODEBUILD_KMS_KEY_ID": str(self.project.get("encryptionKey", "")),
             "CODEBUILD_RESOLVED_SOURCE_VERSION": self.record.get("resolvedSourceVersion", ""),
-            "CODEBUILD_SRC_DIR": str(self.source), "CODEBUILD_START_TIME": str(self.record["startTime"] * 1000),
-            "CODEBUILD_BUILD_SUCCEEDING": "1", **self.source_variables(),
+            "CODEBUILD_SRC_DIR": str(self.source),
+            "CODEBUILD_START_TIME": str(self.record["startTime"] * 1000),
+            "CODEBUILD_BUILD_SUCCEEDING": "1",
+            **self.source_variables(),
         }
 
     # --- the log -----------------------------------------------------------------------
@@ -301,8 +351,12 @@ class Build:
         # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
         for start in range(0, len(self.lines), 10_000):
             self._logs().put_log_events(
-                logGroupName=self.record["logs"]["groupName"], logStreamName=self.stream,
-                logEvents=[{"timestamp": now, "message": f"{line}\n"} for line in self.lines[start:start + 10_000]])
+                logGroupName=self.record["logs"]["groupName"],
+                logStreamName=self.stream,
+                logEvents=[
+                    {"timestamp": now, "message": f"{line}\n"} for line in self.lines[start : start + 10_000]
+                ],
+            )
         self.lines = []
 
 
@@ -311,9 +365,19 @@ def _now() -> float:
 
 
 def _count(record: dict[str, Any]) -> None:
-    """https://docs.aws.amazon.com/codebuild/latest/userguide/monitoring-builds.html (project-level metrics)"""
+    """https://docs.aws.amazon.com/codebuild/latest/userguide/monitoring-builds.html (project-level
+    metrics)"""
     names = ["Builds", "SucceededBuilds" if record["buildStatus"] == "SUCCEEDED" else "FailedBuilds"]
     for name in names:
-        cloudwatch._store_datum("AWS/CodeBuild", name, {"ProjectName": record["projectName"]}, time.time(), "Count", 1,
-                                None, None, None)
+        cloudwatch._store_datum(
+            "AWS/CodeBuild",
+            name,
+            {"ProjectName": record["projectName"]},
+            time.time(),
+            "Count",
+            1,
+            None,
+            None,
+            None,
+        )
     cloudwatch._evaluate_all_alarms()

@@ -33,7 +33,8 @@ _NO_DOCKER = 'echo "Cannot connect to the Docker daemon at unix:///var/run/docke
 
 
 def machine(home: Path, privileged: bool) -> dict[str, str]:
-    """The machine's environment variables for a command. CodeBuild's images contain Python, the AWS CLI and Docker."""
+    """The machine's environment variables for a command. CodeBuild's images contain Python, the AWS CLI and
+    Docker."""
     docker = home / "bin/docker"
     docker.parent.mkdir(parents=True)
     docker.write_text(f"#!/bin/sh\n{_DOCKER if privileged else _NO_DOCKER}\n")
@@ -65,8 +66,14 @@ def _kill(group: int) -> None:
 
 
 class Shell:
-    def __init__(self, scratch: Path, directory: Path, environment: dict[str, str],
-                 say: Callable[[str], None], wait: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        directory: Path,
+        environment: dict[str, str],
+        say: Callable[[str], None],
+        wait: Callable[[float], None],
+    ) -> None:
         self.environment, self.directory = environment, str(directory)
         self._scratch, self._say, self._wait = scratch, say, wait
 
@@ -78,9 +85,18 @@ class Shell:
         with log.open("wb") as output:
             # A process group of its own, so that the shell's children end with it.
             process = subprocess.Popen(
-                [shell, "-c", _SCRIPT], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                cwd=self.directory, process_group=0,
-                env={**self.environment, "LOCAL_BUILD_COMMAND": str(written), "LOCAL_BUILD_STATE": str(state)})
+                [shell, "-c", _SCRIPT],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                process_group=0,
+                env={
+                    **self.environment,
+                    "LOCAL_BUILD_COMMAND": str(written),
+                    "LOCAL_BUILD_STATE": str(state),
+                },
+            )
             with _running_lock:
                 _running.add(process.pid)
             try:
@@ -93,7 +109,9 @@ class Shell:
         for line in log.read_text(errors="replace").splitlines():
             self._say(line)
         self._take_over(state)
-        self.environment["CODEBUILD_BUILD_SUCCEEDING"] = "0" if code else self.environment["CODEBUILD_BUILD_SUCCEEDING"]
+        self.environment["CODEBUILD_BUILD_SUCCEEDING"] = (
+            "0" if code else self.environment["CODEBUILD_BUILD_SUCCEEDING"]
+        )
         return code
 
     def _await(self, process: subprocess.Popen[bytes]) -> int:
@@ -106,7 +124,9 @@ class Shell:
     def _take_over(self, state: Path) -> None:
         if not state.exists():
             return
-        found = dict(each.split("=", 1) for each in state.read_text(errors="replace").split("\0") if "=" in each)
+        found = dict(
+            each.split("=", 1) for each in state.read_text(errors="replace").split("\0") if "=" in each
+        )
         state.unlink()
         self.directory = found.get("PWD", self.directory)
         self.environment = {name: value for name, value in found.items() if name not in _OWN}

@@ -1,8 +1,9 @@
 """The command `docker` in a build with PrivilegedMode: it builds no image, and pushes one by ECR's API.
 
-The image's one layer is the Dockerfile, and its label the build's context. The push makes the calls for which AWS
-documents that a push needs permissions, with the build's credentials instead of the login's token:
-https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html. Without a login to the registry there is none.
+The image's one layer is the Dockerfile, and its label the build's context. The push makes the calls for which
+AWS documents that a push needs permissions, with the build's credentials instead of the login's token:
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html. Without a login to the registry
+there is none.
 """
 
 import hashlib
@@ -50,10 +51,14 @@ def push(arguments: list[str]) -> None:
     ecr, image = boto3.client("ecr"), _images()[name]
     given = {"registryId": registry.partition(".")[0], "repositoryName": repository}
     parts = {kind: _upload(ecr, image[kind].encode(), given) for kind in ("config", "layer")}
-    manifest = json.dumps({
-        "schemaVersion": 2, "mediaType": f"{_MEDIA}distribution.manifest.v2+json",
-        "config": {"mediaType": f"{_MEDIA}container.image.v1+json", **parts["config"]},
-        "layers": [{"mediaType": f"{_MEDIA}image.rootfs.diff.tar.gzip", **parts["layer"]}]})
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": f"{_MEDIA}distribution.manifest.v2+json",
+            "config": {"mediaType": f"{_MEDIA}container.image.v1+json", **parts["config"]},
+            "layers": [{"mediaType": f"{_MEDIA}image.rootfs.diff.tar.gzip", **parts["layer"]}],
+        }
+    )
     ids = [{"imageDigest": digest_of(manifest.encode())}]
     ecr.batch_get_image(**given, imageIds=ids)
     ecr.put_image(**given, imageManifest=manifest, imageTag=tag)

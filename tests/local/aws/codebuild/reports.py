@@ -3,8 +3,9 @@
 https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html
 https://docs.aws.amazon.com/codebuild/latest/userguide/test-report-group-naming.html
 
-The section needs five permissions, none of which has a call in AWS's SDKs except CreateReportGroup. So the role is
-evaluated here. Not implemented: the content of a report, its deletion after 30 days, and every call that reads one.
+The section needs five permissions, none of which has a call in AWS's SDKs except CreateReportGroup. So the
+role is evaluated here. Not implemented: the content of a report, its deletion after 30 days, and every call
+that reads one.
 """
 
 import uuid
@@ -26,7 +27,8 @@ class Unstored(Rejected):
 
 def store(reports: dict[str, Any], project_arn: str, source: Path, role: Role) -> list[str]:
     """Stores each report, and returns the ARNs for the build's record (`reportArns`)."""
-    # "A maximum of five report groups": build-spec-ref.html#reports-buildspec-file. Its error is not documented. (?)
+    # "A maximum of five report groups": build-spec-ref.html#reports-buildspec-file. Its error is not
+    # documented. (?)
     if len(reports) > 5:
         raise _failed(list(reports)[5], "more than five report groups")
     return [_store(name, report, project_arn, source, role) for name, report in reports.items()]
@@ -34,16 +36,22 @@ def store(reports: dict[str, Any], project_arn: str, source: Path, role: Role) -
 
 def _store(name: str, report: dict[str, Any], project_arn: str, source: Path, role: Role) -> str:
     kind = report.get("file-format", "JUNITXML").upper()
-    group = name if name.startswith("arn:") else f"{project_arn.replace(':project/', ':report-group/', 1)}-{name}"
+    group = (
+        name if name.startswith("arn:") else f"{project_arn.replace(':project/', ':report-group/', 1)}-{name}"
+    )
     if not name.startswith("arn:"):
         # Whether CodeBuild makes this call for a group that exists is not documented, so it does. (?)
         _require(name, "creating report group", role, "codebuild:CreateReportGroup", group)
     _require(name, "creating report", role, "codebuild:CreateReport", group)
     base = source / report.get("base-directory", ".")
     if not any(path.is_file() for pattern in report["files"] for path in base.glob(pattern)):
-        # The phase fails: https://github.com/prowler-cloud/prowler/issues/1182. Its text is not documented. (?)
+        # The phase fails: https://github.com/prowler-cloud/prowler/issues/1182. Its text is not documented.
+        # (?)
         raise _failed(name, "no report files found")
-    writes = {**dict.fromkeys(_TESTS, "BatchPutTestCases"), **dict.fromkeys(_COVERAGE, "BatchPutCodeCoverages")}
+    writes = {
+        **dict.fromkeys(_TESTS, "BatchPutTestCases"),
+        **dict.fromkeys(_COVERAGE, "BatchPutCodeCoverages"),
+    }
     if kind not in writes:
         # The effect of another format is not documented. (?)
         raise _failed(name, f"{kind} is not a file format")

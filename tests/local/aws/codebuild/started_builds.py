@@ -1,10 +1,11 @@
-"""Builds that StartBuild starts without a pipeline, for a project with the source type NO_SOURCE or CODECOMMIT and the
-artifacts' type NO_ARTIFACTS or S3.
+"""Builds that StartBuild starts without a pipeline, for a project with the source type NO_SOURCE or
+CODECOMMIT and the artifacts' type NO_ARTIFACTS or S3.
 
 https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
 https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectArtifacts.html
 
-MiniStack handles every other project: it runs nothing and reports a success. Not implemented: overrides except
+MiniStack handles every other project: it runs nothing and reports a success. Not implemented: overrides
+except
 `sourceVersion`, tokens, limits, and retries of failed builds (`AutoRetryLimit`).
 """
 
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region, json_response
 from ministack.services import codebuild
@@ -43,13 +43,19 @@ def install() -> None:
 
 
 def _is_ours(project: dict[str, Any] | None) -> bool:
-    return project is not None and project["source"].get("type") in _SOURCES and (
-        project["artifacts"].get("type") in _ARTIFACTS)
+    return (
+        project is not None
+        and project["source"].get("type") in _SOURCES
+        and (project["artifacts"].get("type") in _ARTIFACTS)
+    )
 
 
 def start(request: dict[str, Any], initiator: str) -> dict[str, Any]:
-    """Starts a build by StartBuild's request, and returns its record. The build continues in the background."""
-    build = _StartedBuild(codebuild._projects[request["projectName"]], request.get("sourceVersion", ""), initiator)
+    """Starts a build by StartBuild's request, and returns its record. The build continues in the
+    background."""
+    build = _StartedBuild(
+        codebuild._projects[request["projectName"]], request.get("sourceVersion", ""), initiator
+    )
     record: dict[str, Any] = copy.deepcopy(build.record)
     threading.Thread(target=contextvars.copy_context().run, args=(_run, build), daemon=True).start()
     return record
@@ -76,15 +82,18 @@ class _StartedBuild(Build):
         directory.mkdir()
         if source["type"] == "CODECOMMIT":
             self.record["resolvedSourceVersion"] = commit_source.checkout(
-                source.get("location", ""), self.record.get("sourceVersion", ""), self.role, directory)
+                source.get("location", ""), self.record.get("sourceVersion", ""), self.role, directory
+            )
         return directory
 
     def source_variables(self) -> dict[str, str]:
         """https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html"""
         if self.project["source"]["type"] == "NO_SOURCE":
             return {}
-        return {"CODEBUILD_SOURCE_VERSION": self.record.get("sourceVersion", ""),
-                "CODEBUILD_SOURCE_REPO_URL": self.project["source"].get("location", "")}
+        return {
+            "CODEBUILD_SOURCE_VERSION": self.record.get("sourceVersion", ""),
+            "CODEBUILD_SOURCE_REPO_URL": self.project["source"].get("location", ""),
+        }
 
     def upload(self, spec: Buildspec) -> None:
         if self.project["artifacts"]["type"] == "S3":
@@ -106,8 +115,8 @@ def _location(build: Build) -> str:
 
 
 def _store(build: Build, spec: Buildspec) -> None:
-    """AWS's example of a service role also allows s3:GetBucketAcl and s3:GetBucketLocation. No page names the call that
-    needs them, so none does here. (?)
+    """AWS's example of a service role also allows s3:GetBucketAcl and s3:GetBucketLocation. No page names the
+    call that needs them, so none does here. (?)
 
     https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
     """
@@ -122,5 +131,8 @@ def _store(build: Build, spec: Buildspec) -> None:
         try:
             s3.put_object(Bucket=_bucket(build), Key=f"{_key(build)}/{name}", Body=content)
         except ClientError as rejected:
-            # The form is Recorded, for other artifacts: https://repost.aws/knowledge-center/codebuild-access-denied
-            raise client_error(f"Error in UPLOAD_ARTIFACTS phase: {stored_variables.text_of(rejected)}") from None
+            # The form is Recorded, for other artifacts:
+            # https://repost.aws/knowledge-center/codebuild-access-denied
+            raise client_error(
+                f"Error in UPLOAD_ARTIFACTS phase: {stored_variables.text_of(rejected)}"
+            ) from None

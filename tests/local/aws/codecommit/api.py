@@ -21,8 +21,12 @@ def install() -> None:
     json_api.install("codecommit", "CodeCommit_20150413", OPERATIONS, repositories.every)
 
 
-def create(name: str, description: str | None = None, tags: dict[str, str] | None = None,
-           kms_key_id: str | None = None) -> Repository:
+def create(
+    name: str,
+    description: str | None = None,
+    tags: dict[str, str] | None = None,
+    kms_key_id: str | None = None,
+) -> Repository:
     if repositories.find(name):
         raise Rejected("RepositoryNameExistsException", f"Repository named {name} already exists")
     return repositories.create(name, description, tags, kms_key_id)
@@ -38,17 +42,28 @@ def existing(request: dict) -> Repository:
 
 def _metadata(held: Repository) -> dict[str, Any]:
     known = {
-        "accountId": held.account, "repositoryId": held.repository_id, "repositoryName": held.name,
-        "repositoryDescription": held.description, "defaultBranch": held.default_branch,
-        "lastModifiedDate": held.modified, "creationDate": held.created, "cloneUrlHttp": held.clone_url_http,
-        "cloneUrlSsh": held.clone_url_ssh, "Arn": held.arn, "kmsKeyId": held.kms_key_id,
+        "accountId": held.account,
+        "repositoryId": held.repository_id,
+        "repositoryName": held.name,
+        "repositoryDescription": held.description,
+        "defaultBranch": held.default_branch,
+        "lastModifiedDate": held.modified,
+        "creationDate": held.created,
+        "cloneUrlHttp": held.clone_url_http,
+        "cloneUrlSsh": held.clone_url_ssh,
+        "Arn": held.arn,
+        "kmsKeyId": held.kms_key_id,
     }
     return {key: value for key, value in known.items() if value is not None}
 
 
 def _create_repository(request: dict) -> dict:
-    held = create(request["repositoryName"], request.get("repositoryDescription"), request.get("tags"),
-                  request.get("kmsKeyId"))
+    held = create(
+        request["repositoryName"],
+        request.get("repositoryDescription"),
+        request.get("tags"),
+        request.get("kmsKeyId"),
+    )
     return {"repositoryMetadata": _metadata(held)}
 
 
@@ -76,8 +91,11 @@ def _update_repository_name(request: dict) -> dict:
 
 
 def _list_repositories(request: dict) -> dict:
-    return {"repositories": [{"repositoryName": held.name, "repositoryId": held.repository_id}
-                             for held in repositories.every()]}
+    return {
+        "repositories": [
+            {"repositoryName": held.name, "repositoryId": held.repository_id} for held in repositories.every()
+        ]
+    }
 
 
 def _branch_of(request: dict, key: str = "branchName") -> tuple[Repository, str, str]:
@@ -132,25 +150,41 @@ def _get_commit(request: dict) -> dict:
         matched = re.fullmatch(r"(.*) <(.*)> (\d+ [+-]\d{4})", line)
         return dict(zip(("name", "email", "date"), matched.groups(), strict=True)) if matched else {}
 
-    return {"commit": {
-        "commitId": commit, "treeId": fields["tree"][0], "parents": fields.get("parent", []), "message": message,
-        "author": person(fields["author"][0]), "committer": person(fields["committer"][0]), "additionalData": "",
-    }}
+    return {
+        "commit": {
+            "commitId": commit,
+            "treeId": fields["tree"][0],
+            "parents": fields.get("parent", []),
+            "message": message,
+            "author": person(fields["author"][0]),
+            "committer": person(fields["committer"][0]),
+            "additionalData": "",
+        }
+    }
 
 
 def _create_commit(request: dict) -> dict:
-    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateCommit.html. It deletes no files, ignores their modes, and keeps
-    neither message nor author."""
+    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_CreateCommit.html. It deletes no files,
+    ignores their modes, and keeps neither message nor author."""
     held, branch, parent = existing(request), request["branchName"], request.get("parentCommitId")
     if held.branches().get(branch) != parent:
         raise Rejected("ParentCommitIdOutdatedException", f"The tip of {branch} is another commit")
-    lines = [f"commit refs/heads/{branch}".encode(), b"committer a <a@example.com> now", b"data 0", *([f"from {parent}".encode()] if parent else [])]
+    lines = [
+        f"commit refs/heads/{branch}".encode(),
+        b"committer a <a@example.com> now",
+        b"data 0",
+        *([f"from {parent}".encode()] if parent else []),
+    ]
     for each in request["putFiles"]:
         content = base64.b64decode(each["fileContent"])
         lines += [f"M 100644 inline {each['filePath']}".encode(), b"data %d" % len(content), content]
     with held.pushes, push_events.of(held, iam_evaluator.caller_arn()):
-        subprocess.run(["git", "fast-import", "--quiet", "--date-format=now"], cwd=held.directory, input=b"\n".join(lines) + b"\n",
-                       check=True)
+        subprocess.run(
+            ["git", "fast-import", "--quiet", "--date-format=now"],
+            cwd=held.directory,
+            input=b"\n".join(lines) + b"\n",
+            check=True,
+        )
     return {"commitId": held.branches()[branch]}
 
 
@@ -183,9 +217,18 @@ def _list_tags(request: dict) -> dict:
 
 
 OPERATIONS: dict[str, Callable[[dict], dict]] = {
-    "CreateRepository": _create_repository, "GetRepository": _get_repository,
-    "DeleteRepository": _delete_repository, "ListRepositories": _list_repositories, "GetBranch": _get_branch,
-    "ListBranches": _list_branches, "DeleteBranch": _delete_branch, "UpdateDefaultBranch": _update_default_branch,
-    "UpdateRepositoryName": _update_repository_name, "GetCommit": _get_commit, "CreateCommit": _create_commit,
-    "TagResource": _tag_resource, "UntagResource": _untag_resource, "ListTagsForResource": _list_tags,
+    "CreateRepository": _create_repository,
+    "GetRepository": _get_repository,
+    "DeleteRepository": _delete_repository,
+    "ListRepositories": _list_repositories,
+    "GetBranch": _get_branch,
+    "ListBranches": _list_branches,
+    "DeleteBranch": _delete_branch,
+    "UpdateDefaultBranch": _update_default_branch,
+    "UpdateRepositoryName": _update_repository_name,
+    "GetCommit": _get_commit,
+    "CreateCommit": _create_commit,
+    "TagResource": _tag_resource,
+    "UntagResource": _untag_resource,
+    "ListTagsForResource": _list_tags,
 }

@@ -16,10 +16,10 @@ from typing import Any
 from ministack.core import iam_evaluator
 from ministack.core.responses import AccountRegionScopedDict
 
-from tests.local.aws.codecommit import api as codecommit_api, repositories
+from tests.local.aws.codecommit import api as codecommit_api
+from tests.local.aws.codecommit import repositories
 from tests.local.aws.codecommit.api import existing
 from tests.local.aws.json_api import Rejected
-
 
 _templates = AccountRegionScopedDict()
 
@@ -49,9 +49,13 @@ def install() -> None:
 
 def _shape(held: Template) -> dict[str, Any]:
     known = {
-        "approvalRuleTemplateId": held.template_id, "approvalRuleTemplateName": held.name,
-        "approvalRuleTemplateDescription": held.description, "approvalRuleTemplateContent": held.content,
-        "ruleContentSha256": held.digest, "lastModifiedDate": held.modified, "creationDate": held.created,
+        "approvalRuleTemplateId": held.template_id,
+        "approvalRuleTemplateName": held.name,
+        "approvalRuleTemplateDescription": held.description,
+        "approvalRuleTemplateContent": held.content,
+        "ruleContentSha256": held.digest,
+        "lastModifiedDate": held.modified,
+        "creationDate": held.created,
         "lastModifiedUser": held.user,
     }
     return {"approvalRuleTemplate": {key: value for key, value in known.items() if value is not None}}
@@ -61,7 +65,9 @@ def _existing(request: dict) -> Template:
     name = request["approvalRuleTemplateName"]
     held: Template | None = _templates.get(name)
     if held is None:
-        raise Rejected("ApprovalRuleTemplateDoesNotExistException", f"The approval rule template {name} does not exist")
+        raise Rejected(
+            "ApprovalRuleTemplateDoesNotExistException", f"The approval rule template {name} does not exist"
+        )
     return held
 
 
@@ -71,16 +77,24 @@ def _check_content(content: str) -> None:
     except (TypeError, ValueError):
         valid = False
     if not valid:
-        raise Rejected("InvalidApprovalRuleTemplateContentException", "The content of the template is not valid")
+        raise Rejected(
+            "InvalidApprovalRuleTemplateContentException", "The content of the template is not valid"
+        )
 
 
 def _create(request: dict) -> dict:
     name = request["approvalRuleTemplateName"]
     _check_content(request["approvalRuleTemplateContent"])
     if name in _templates:
-        raise Rejected("ApprovalRuleTemplateNameAlreadyExistsException", f"A template named {name} already exists")
-    made = _templates[name] = Template(name, request["approvalRuleTemplateContent"],
-                                       request.get("approvalRuleTemplateDescription"), iam_evaluator.caller_arn())
+        raise Rejected(
+            "ApprovalRuleTemplateNameAlreadyExistsException", f"A template named {name} already exists"
+        )
+    made = _templates[name] = Template(
+        name,
+        request["approvalRuleTemplateContent"],
+        request.get("approvalRuleTemplateDescription"),
+        iam_evaluator.caller_arn(),
+    )
     return _shape(made)
 
 
@@ -95,7 +109,9 @@ def _delete(request: dict) -> dict:
     if held is None:
         return {"approvalRuleTemplateId": ""}
     if _list_repositories(request)["repositoryNames"]:
-        raise Rejected("ApprovalRuleTemplateInUseException", f"The template {held.name} is associated with a repository")
+        raise Rejected(
+            "ApprovalRuleTemplateInUseException", f"The template {held.name} is associated with a repository"
+        )
     del _templates[held.name]
     return {"approvalRuleTemplateId": held.template_id}
 
@@ -107,7 +123,11 @@ def _list(request: dict) -> dict:
 def _update_content(request: dict) -> dict:
     held = _existing(request)
     _check_content(request["newRuleContent"])
-    held.content, held.modified, held.user = request["newRuleContent"], time.time(), iam_evaluator.caller_arn()
+    held.content, held.modified, held.user = (
+        request["newRuleContent"],
+        time.time(),
+        iam_evaluator.caller_arn(),
+    )
     return _shape(held)
 
 
@@ -122,8 +142,7 @@ def _disassociate(request: dict) -> dict:
 
 
 def _batch(one: Callable[[dict], dict], done_key: str, request: dict) -> dict:
-    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html
-    """
+    """https://docs.aws.amazon.com/codecommit/latest/APIReference/API_BatchAssociateApprovalRuleTemplateWithRepositories.html"""
     for name in request["repositoryNames"]:
         one({**request, "repositoryName": name})
     return {done_key: request["repositoryNames"], "errors": []}
@@ -132,23 +151,34 @@ def _batch(one: Callable[[dict], dict], done_key: str, request: dict) -> dict:
 def _list_repositories(request: dict) -> dict:
     """The existing repositories: a deleted one has no associations any more."""
     associated = _existing(request).associated
-    return {"repositoryNames": [each.name for each in repositories.every() if each.repository_id in associated]}
+    return {
+        "repositoryNames": [each.name for each in repositories.every() if each.repository_id in associated]
+    }
 
 
 def _list_associated(request: dict) -> dict:
     repository_id = existing(request).repository_id
-    return {"approvalRuleTemplateNames": sorted(
-        name for name, held in _templates.items() if repository_id in held.associated)}
+    return {
+        "approvalRuleTemplateNames": sorted(
+            name for name, held in _templates.items() if repository_id in held.associated
+        )
+    }
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
-    "CreateApprovalRuleTemplate": _create, "GetApprovalRuleTemplate": _get, "DeleteApprovalRuleTemplate": _delete,
-    "ListApprovalRuleTemplates": _list, "UpdateApprovalRuleTemplateContent": _update_content,
+    "CreateApprovalRuleTemplate": _create,
+    "GetApprovalRuleTemplate": _get,
+    "DeleteApprovalRuleTemplate": _delete,
+    "ListApprovalRuleTemplates": _list,
+    "UpdateApprovalRuleTemplateContent": _update_content,
     "AssociateApprovalRuleTemplateWithRepository": _associate,
     "DisassociateApprovalRuleTemplateFromRepository": _disassociate,
-    "BatchAssociateApprovalRuleTemplateWithRepositories": partial(_batch, _associate, "associatedRepositoryNames"),
+    "BatchAssociateApprovalRuleTemplateWithRepositories": partial(
+        _batch, _associate, "associatedRepositoryNames"
+    ),
     "BatchDisassociateApprovalRuleTemplateFromRepositories": partial(
-        _batch, _disassociate, "disassociatedRepositoryNames"),
+        _batch, _disassociate, "disassociatedRepositoryNames"
+    ),
     "ListRepositoriesForApprovalRuleTemplate": _list_repositories,
     "ListAssociatedApprovalRuleTemplatesForRepository": _list_associated,
 }

@@ -26,24 +26,33 @@ def install() -> None:
 def _get_differences(request: dict) -> dict:
     held = codecommit_api.existing(request)
     if unknown := request.keys() & _ELSEWHERE:
-        raise Rejected("InvalidParameterException", f"{sorted(unknown)[0]} is not part of this local CodeCommit.")
-    # "beforeCommitSpecifier: If not specified, all changes before the afterCommitSpecifier value are shown." Here it is
-    # required.
+        raise Rejected(
+            "InvalidParameterException", f"{sorted(unknown)[0]} is not part of this local CodeCommit."
+        )
+    # "beforeCommitSpecifier: If not specified, all changes before the afterCommitSpecifier value are shown."
+    # Here it is required.
     if not (request.get("afterCommitSpecifier") and request.get("beforeCommitSpecifier")):
         raise Rejected("CommitRequiredException", "A commit was not specified.")
-    found = _differences(held, *(_commit(held, request[f"{side}CommitSpecifier"]) for side in ("before", "after")))
-    shown, following = json_api.page(found, request.get("NextToken"), _PAGE, "InvalidContinuationTokenException")
+    found = _differences(
+        held, *(_commit(held, request[f"{side}CommitSpecifier"]) for side in ("before", "after"))
+    )
+    shown, following = json_api.page(
+        found, request.get("NextToken"), _PAGE, "InvalidContinuationTokenException"
+    )
     return {"differences": shown, **({"NextToken": following} if following else {})}
 
 
 def _commit(held: Repository, specifier: str) -> str:
-    """"The branch, tag, HEAD, or other fully qualified reference used to identify a commit (for example, the full
-    commit ID)." """
+    """ "The branch, tag, HEAD, or other fully qualified reference used to identify a commit (for example, the
+    full commit ID)." """
     try:
-        return held.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{specifier}^{{commit}}").strip()
+        return held.git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{specifier}^{{commit}}"
+        ).strip()
     except subprocess.CalledProcessError:
-        raise Rejected("CommitDoesNotExistException",
-                       f"Commit {specifier} does not exist in this repository.") from None
+        raise Rejected(
+            "CommitDoesNotExistException", f"Commit {specifier} does not exist in this repository."
+        ) from None
 
 
 def _differences(held: Repository, before: str, after: str) -> list[dict[str, Any]]:
@@ -57,5 +66,11 @@ def _difference(about: str, path: str) -> dict[str, Any]:
     """`:100644 100644 <before> <after> M`"""
     before_mode, after_mode, before, after, letter = about.removeprefix(":").split(" ")
     sides = {"beforeBlob": (before, before_mode), "afterBlob": (after, after_mode)}
-    return {"changeType": letter if letter in {"A", "D"} else "M", **{
-        side: {"blobId": blob, "path": path, "mode": mode} for side, (blob, mode) in sides.items() if blob != _NO_BLOB}}
+    return {
+        "changeType": letter if letter in {"A", "D"} else "M",
+        **{
+            side: {"blobId": blob, "path": path, "mode": mode}
+            for side, (blob, mode) in sides.items()
+            if blob != _NO_BLOB
+        },
+    }

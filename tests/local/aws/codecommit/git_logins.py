@@ -1,7 +1,7 @@
 """Authenticates and authorizes the callers of CodeCommit's git endpoint.
 
-There are two kinds of login. A user's service-specific credential is a name and a password that IAM issued. A signed
-login is computed from an access key, which may be of a role's session; `git_signatures` verifies it.
+There are two kinds of login. A user's service-specific credential is a name and a password that IAM issued. A
+signed login is computed from an access key, which may be of a role's session; `git_signatures` verifies it.
 https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up.html
 """
 
@@ -33,17 +33,25 @@ class Unknown(Exception):
 
 
 def caller(name: str, password: str, host: str, path: str, region: str) -> Caller:
-    """Raises `Unknown`, or `git_signatures.Rejected`. Sets the request's account to the caller's: git's addresses have
-    no account, so only logins of a repository's own account reach it."""
+    """Raises `Unknown`, or `git_signatures.Rejected`. Sets the request's account to the caller's: git's
+    addresses have no account, so only logins of a repository's own account reach it."""
     if git_signatures.is_signed(password):
         principal = git_signatures.principal(name, password, host, path, region)
-        return Caller(principal.account, principal.arn, name.partition("%")[0],
-                      lambda action, arn, keys: enforcement.principal_may(principal, action, arn, keys))
+        return Caller(
+            principal.account,
+            principal.arn,
+            name.partition("%")[0],
+            lambda action, arn, keys: enforcement.principal_may(principal, action, arn, keys),
+        )
     credential = service_specific_credentials.login(name, password)
     if credential is None:
         raise Unknown
     account = service_specific_credentials.account_of(credential)
     set_request_account_id(account)
     user = credential.user_name
-    return Caller(account, iam._users[user]["Arn"], user,
-                  lambda action, arn, keys: enforcement.user_may(user, action, arn, keys))
+    return Caller(
+        account,
+        iam._users[user]["Arn"],
+        user,
+        lambda action, arn, keys: enforcement.user_may(user, action, arn, keys),
+    )

@@ -1,9 +1,9 @@
 """Verifies signed logins, as `aws codecommit credential-helper` and git-remote-codecommit create them.
 
 The user name is the access key's ID, followed by `%` and the session token if there is one. The password is a
-time and a signature of version 4, service `codecommit`. The signed request has the method `GIT`, the repository's path
-and the host, and no body, query and port. AWS documents none of this. Both programs are AWS's own:
-https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
+time and a signature of version 4, service `codecommit`. The signed request has the method `GIT`, the
+repository's path and the host, and no body, query and port. AWS documents none of this. Both programs are
+AWS's own: https://github.com/aws/aws-cli/blob/develop/awscli/customizations/codecommit.py
 https://github.com/aws/git-remote-codecommit/blob/master/git_remote_codecommit/__init__.py
 """
 
@@ -15,8 +15,8 @@ from ministack.core.responses import set_request_account_id
 from ministack.services import sts
 
 _PASSWORD = re.compile(r"(?P<time>[0-9]{8}T[0-9]{6})Z(?P<signature>[0-9a-f]{64})")
-# "... the password generated for access to the CodeCommit repository is temporary": a password in a keychain expires
-# after about 15 minutes.
+# "... the password generated for access to the CodeCommit repository is temporary": a password in a keychain
+# expires after about 15 minutes.
 # https://docs.aws.amazon.com/codecommit/latest/userguide/setting-up-https-unixes.html
 _VALID = timedelta(minutes=15)
 
@@ -34,7 +34,8 @@ def is_signed(password: str) -> bool:
 
 
 def principal(name: str, password: str, host: str, path: str, region: str) -> iam_evaluator.PrincipalInfo:
-    """Returns the owner of the signing key, and sets the request's account to the key's. Raises `Rejected`."""
+    """Returns the owner of the signing key, and sets the request's account to the key's. Raises
+    `Rejected`."""
     parts = _PASSWORD.fullmatch(password)
     if parts is None:
         raise Rejected("no signature")

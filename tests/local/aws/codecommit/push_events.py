@@ -14,7 +14,8 @@ _TYPES = {"heads": "branch", "tags": "tag"}
 
 @contextmanager
 def of(repository: Repository, caller_arn: str) -> Iterator[None]:
-    """Compares the references before and after, so that a rejected push, or a rejected part of a push, sends nothing."""
+    """Compares the references before and after, so that a rejected push, or a rejected part of a push, sends
+    nothing."""
     with sending.pending():
         before = repository.references()
         yield
@@ -35,8 +36,12 @@ def _send(repository: Repository, caller_arn: str, reference: str, old: str | No
     _, kind, name = reference.split("/", 2)
     event = "referenceCreated" if old is None else "referenceDeleted" if new is None else "referenceUpdated"
     detail = {
-        "event": event, "repositoryName": repository.name, "repositoryId": repository.repository_id,
-        "referenceType": _TYPES.get(kind, kind), "referenceName": name, "referenceFullName": reference,
+        "event": event,
+        "repositoryName": repository.name,
+        "repositoryId": repository.repository_id,
+        "referenceType": _TYPES.get(kind, kind),
+        "referenceName": name,
+        "referenceFullName": reference,
         "callerUserArn": caller_arn,
     }
     if new:

@@ -64,8 +64,12 @@ def git_url() -> str:
     return _git_url
 
 
-def create(name: str, description: str | None = None, tags: dict[str, str] | None = None,
-           kms_key_id: str | None = None) -> Repository:
+def create(
+    name: str,
+    description: str | None = None,
+    tags: dict[str, str] | None = None,
+    kms_key_id: str | None = None,
+) -> Repository:
     made = Repository(name, get_account_id(), get_region(), description, kms_key_id, dict(tags or {}))
     made.create()
     _repositories[name] = made

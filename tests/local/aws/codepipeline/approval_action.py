@@ -29,17 +29,23 @@ def run(action: Action) -> None:
         given = waiting.approval
     waiting.updated_by, waiting.summary = given["by"], given["summary"]
     if given["status"] == "Rejected":
-        raise ActionFailed("JobFailed", "Rejected by " + given["by"] + (f": {given['summary']}" if given["summary"]
-                                                                        else ""))
+        raise ActionFailed(
+            "JobFailed", "Rejected by " + given["by"] + (f": {given['summary']}" if given["summary"] else "")
+        )
 
 
 def _notify(action: Action, token: str) -> None:
     """https://docs.aws.amazon.com/codepipeline/latest/userguide/approvals-json-format.html"""
     held, run = action.held, action.run
-    view = f"https://console.aws.amazon.com/codesuite/codepipeline/pipelines/{quote(held.name)}/view" \
-           f"?region={held.region}"
+    view = (
+        f"https://console.aws.amazon.com/codesuite/codepipeline/pipelines/{quote(held.name)}/view"
+        f"?region={held.region}"
+    )
     approval = {
-        "pipelineName": held.name, "stageName": run.stage, "actionName": run.name, "token": token,
+        "pipelineName": held.name,
+        "stageName": run.stage,
+        "actionName": run.name,
+        "token": token,
         "expires": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() + _TIMEOUT_SECONDS)),
         "externalEntityLink": run.configuration.get("ExternalEntityLink"),
         "approvalReviewLink": f"{view}#/{run.stage}/{run.name}/approve/{token}",
@@ -49,5 +55,11 @@ def _notify(action: Action, token: str) -> None:
     action.role.client("sns").publish(
         TopicArn=action.configuration("NotificationArn"),
         Subject=subject if len(subject) <= 100 else f"{subject[:97]}...",
-        Message=json.dumps({"region": held.region, "consoleLink": view,
-                            "approval": {key: value for key, value in approval.items() if value}}))
+        Message=json.dumps(
+            {
+                "region": held.region,
+                "consoleLink": view,
+                "approval": {key: value for key, value in approval.items() if value},
+            }
+        ),
+    )

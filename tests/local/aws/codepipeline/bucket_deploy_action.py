@@ -13,7 +13,8 @@ def run(action: Action) -> None:
     with action.input(artifact) as archive:
         if action.configuration("Extract").lower() == "true":
             # "If true, specifies that files are to be extracted before upload." With a key, below it:
-            # https://docs.aws.amazon.com/codepipeline/latest/userguide/tutorials-s3deploy.html, "deployment path"
+            # https://docs.aws.amazon.com/codepipeline/latest/userguide/tutorials-s3deploy.html, "deployment
+            # path"
             names = [each.filename for each in archive.infolist() if not each.is_dir()]
             files = {f"{key}/{name}" if key else name: archive.read(name) for name in names}
         else:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ministack.services import codebuild
 
-from tests.local.aws.codebuild import buildspec, builds, commands as build_commands
+from tests.local.aws.codebuild import builds, buildspec
+from tests.local.aws.codebuild import commands as build_commands
 from tests.local.aws.codebuild.buildspec import Buildspec
 from tests.local.aws.codepipeline.actions import Action, ActionFailed, zipped
 
@@ -26,8 +27,8 @@ def run(action: Action) -> None:
 
 
 def _revision(action: Action, artifact: str) -> str:
-    """"The source revision provided by CodePipeline": the revision of the input artifact's source, or else of the
-    pipeline's first source.
+    """ "The source revision provided by CodePipeline": the revision of the input artifact's source, or else
+    of the pipeline's first source.
 
     https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html
     """
@@ -42,11 +43,15 @@ class _PipelineBuild(builds.Build):
         self.inputs = [each["name"] for each in action.run.declaration["inputArtifacts"]]
         self.primary = action.configuration("PrimarySource") or self.inputs[0]
         commit = _revision(action, self.primary)
-        super().__init__(project, action.held.account, action.held.region, f"codepipeline/{action.held.name}", commit)
+        super().__init__(
+            project, action.held.account, action.held.region, f"codepipeline/{action.held.name}", commit
+        )
         self.record["resolvedSourceVersion"] = commit
         action.run.external_id = self.build_id
-        action.run.external_url = (f"https://console.aws.amazon.com/codebuild/home?region={action.held.region}"
-                                   f"#/builds/{self.build_id}/view/new")
+        action.run.external_url = (
+            f"https://console.aws.amazon.com/codebuild/home?region={action.held.region}"
+            f"#/builds/{self.build_id}/view/new"
+        )
 
     def wait(self, seconds: float) -> None:
         super().wait(seconds)

@@ -3,8 +3,8 @@
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works-conditions.html
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
 
-"A condition state will be Failed if any of the rules in the condition are failed and Succeeded if all the rules
-succeed." The rules run concurrently. One that fails ends the others. (?)
+"A condition state will be Failed if any of the rules in the condition are failed and Succeeded if all the
+rules succeed." The rules run concurrently. One that fails ends the others. (?)
 """
 
 import time
@@ -12,7 +12,14 @@ from typing import Any
 
 from ministack.services import cloudwatch
 
-from tests.local.aws.codepipeline import actions as pipeline_actions, deployment_window, stage_queue, stage_validation
+from tests.local.aws.codepipeline import (
+    actions as pipeline_actions,
+)
+from tests.local.aws.codepipeline import (
+    deployment_window,
+    stage_queue,
+    stage_validation,
+)
 from tests.local.aws.codepipeline.actions import ActionFailed
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
 from tests.local.aws.iam import service_roles
@@ -52,14 +59,14 @@ def _is_met(held: Pipeline, execution: Execution, rule: dict[str, Any], minutes:
     configuration = rule["configuration"]
     if rule["ruleTypeId"]["provider"] == "CloudWatchAlarm":
         return _is_quiet(held, execution, configuration, minutes)
-    # The rule waits until the window opens: "it is possible that the CloudWatchAlarm alarm might succeed before the
-    # deployment window for the DeploymentWindow rule opens".
+    # The rule waits until the window opens: "it is possible that the CloudWatchAlarm alarm might succeed
+    # before the deployment window for the DeploymentWindow rule opens".
     # https://docs.aws.amazon.com/codepipeline/latest/userguide/rule-reference-DeploymentWindow.html
     return deployment_window.parse(configuration).is_open(time.time())
 
 
 def _is_quiet(held: Pipeline, execution: Execution, configuration: dict[str, str], minutes: float) -> bool:
-    """"Roll back the changes if a CloudWatch alarm goes into ALARM state within 60 minutes", and "OK and
+    """ "Roll back the changes if a CloudWatch alarm goes into ALARM state within 60 minutes", and "OK and
     INSUFFICIENT_DATA meet the criteria". An alarm that is in ALARM at the start fails the condition. (?)
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/rule-reference-CloudWatchAlarm.html
@@ -67,7 +74,8 @@ def _is_quiet(held: Pipeline, execution: Execution, configuration: dict[str, str
     name = configuration["AlarmName"]
     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
     pipeline_actions.pipeline_role(held, execution).require(
-        "cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{held.region}:{held.account}:alarm:{name}")
+        "cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{held.region}:{held.account}:alarm:{name}"
+    )
     cloudwatch._evaluate_all_alarms()
     found = cloudwatch._alarms.get(name)
     if found is None:

@@ -16,7 +16,13 @@ from tests.local.aws.settings import settings
 
 _POLLS = (0.1, 0.2, 0.4, 0.8)  # seconds between two polls of a stack; the last one repeats
 # "in a failed state (reported as ...)" on CloudFormation's page; CodePipeline's leaves out ROLLBACK_COMPLETE.
-_FAILED_STATES = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"}
+_FAILED_STATES = {
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+    "UPDATE_ROLLBACK_FAILED",
+}
 _GOOD = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
 # CloudFormation's reasons for an empty change set (DescribeChangeSet's StatusReason).
 _EMPTY = ("didn't contain changes", "No updates are to be performed")
@@ -51,14 +57,19 @@ class _Deployment:
             self.cloudformation.delete_change_set(StackName=self.name, ChangeSetName=name)
         new = stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS"
         made = self.cloudformation.create_change_set(
-            ChangeSetName=name, ChangeSetType="CREATE" if new else "UPDATE", **self._what_to_deploy())
+            ChangeSetName=name, ChangeSetType="CREATE" if new else "UPDATE", **self._what_to_deploy()
+        )
         self._note(made["StackId"])
         found = self._wait_for_change_set(name)
-        # An empty one: not documented. CDK Pipelines create and execute a change set of every stack in every execution,
-        # changed or not, so both actions continue: https://github.com/aws/aws-cdk/discussions/20258
+        # An empty one: not documented. CDK Pipelines create and execute a change set of every stack in every
+        # execution, changed or not, so both actions continue:
+        # https://github.com/aws/aws-cdk/discussions/20258
         if found["Status"] != "CREATE_COMPLETE" and (settings.empty_change_set_fails or not _is_empty(found)):
-            raise ActionFailed("JobFailed", f"Creating the change set {name} of stack {self.name} failed: "
-                                            f"{found.get('StatusReason', found['Status'])}")
+            raise ActionFailed(
+                "JobFailed",
+                f"Creating the change set {name} of stack {self.name} failed: "
+                f"{found.get('StatusReason', found['Status'])}",
+            )
         self.action.run.summary = found.get("StatusReason") or f"Change set {name} was created."
 
     def change_set_execute(self) -> None:
@@ -66,8 +77,11 @@ class _Deployment:
         found = self._change_set(name)
         if found is None:
             # The text: https://github.com/aws/aws-cdk/issues/11995
-            raise ActionFailed("JobFailed", f"ChangeSet [{name}] does not exist (Service: AmazonCloudFormation; Status Code: "
-                                            "404; Error Code: ChangeSetNotFound; Request ID: …; Proxy: null)")
+            raise ActionFailed(
+                "JobFailed",
+                f"ChangeSet [{name}] does not exist (Service: AmazonCloudFormation; Status Code: "
+                "404; Error Code: ChangeSetNotFound; Request ID: …; Proxy: null)",
+            )
         self._note(found["StackId"])
         if _is_empty(found):
             self.action.run.summary = f"Change set {name} holds no changes."
@@ -101,12 +115,19 @@ class _Deployment:
         artifact, _, path = self.action.configuration("TemplatePath").partition("::")
         template = self.action.file(artifact, path).decode()
         chosen = self._settings()
-        wanted: dict[str, Any] = {"StackName": self.name, "TemplateBody": template,
-                                  "RoleARN": self.action.configuration("RoleArn")}
-        parameters = {**chosen.get("Parameters", {}),
-                      **json.loads(self.action.configuration("ParameterOverrides", "{}"))}
+        wanted: dict[str, Any] = {
+            "StackName": self.name,
+            "TemplateBody": template,
+            "RoleARN": self.action.configuration("RoleArn"),
+        }
+        parameters = {
+            **chosen.get("Parameters", {}),
+            **json.loads(self.action.configuration("ParameterOverrides", "{}")),
+        }
         if parameters:
-            wanted["Parameters"] = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+            wanted["Parameters"] = [
+                {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+            ]
         if chosen.get("Tags"):
             wanted["Tags"] = [{"Key": key, "Value": value} for key, value in chosen["Tags"].items()]
         if self.action.configuration("Capabilities"):
@@ -137,7 +158,9 @@ class _Deployment:
             return describe(StackName=self.name, **more)
         except ClientError as rejected:
             about = rejected.response["Error"]
-            if about["Code"].startswith("ChangeSetNotFound") or about.get("Message", "").endswith("does not exist"):
+            if about["Code"].startswith("ChangeSetNotFound") or about.get("Message", "").endswith(
+                "does not exist"
+            ):
                 return None
             raise
 
@@ -146,7 +169,8 @@ class _Deployment:
         self.cloudformation.delete_stack(StackName=self.name, RoleARN=self.action.configuration("RoleArn"))
         for pause in _pauses():
             self.action.wait(pause)
-            # A deleted stack can still be described by its ID, but a policy for a name's stacks covers only its name.
+            # A deleted stack can still be described by its ID, but a policy for a name's stacks covers only
+            # its name.
             now = self._stack()
             if now is None or now["StackId"] != stack["StackId"]:
                 return
@@ -183,30 +207,49 @@ class _Deployment:
             if not was_denied(rejected):
                 raise
             return ActionFailed("JobFailed", message)
-        begun = next((index for index, event in enumerate(events)
-                      if event["PhysicalResourceId"] == stack["StackId"] and event["ResourceStatus"] in
-                      {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}), len(events))
-        first = next((event for event in reversed(events[:begun]) if event["ResourceStatus"].endswith("_FAILED")), None)
+        begun = next(
+            (
+                index
+                for index, event in enumerate(events)
+                if event["PhysicalResourceId"] == stack["StackId"]
+                and event["ResourceStatus"]
+                in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
+            ),
+            len(events),
+        )
+        first = next(
+            (event for event in reversed(events[:begun]) if event["ResourceStatus"].endswith("_FAILED")), None
+        )
         if first:
-            message += (f". {first['LogicalResourceId']} ({first['ResourceType']}) {first['ResourceStatus']}: "
-                        f"{first.get('ResourceStatusReason', '')}")
+            message += (
+                f". {first['LogicalResourceId']} ({first['ResourceType']}) {first['ResourceStatus']}: "
+                f"{first.get('ResourceStatusReason', '')}"
+            )
         return ActionFailed("JobFailed", message[:5000])
 
     def _note(self, stack_id: str) -> None:
         self.action.run.external_id = stack_id
-        self.action.run.external_url = (f"https://console.aws.amazon.com/cloudformation/home?region="
-                                        f"{self.action.held.region}#/stacks/{stack_id}")
+        self.action.run.external_url = (
+            f"https://console.aws.amazon.com/cloudformation/home?region="
+            f"{self.action.held.region}#/stacks/{stack_id}"
+        )
 
     def _finish(self) -> None:
         """Stores the outputs as variables."""
         stack = self._stack() or {}
         outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
         self.action.run.variables = outputs
-        self.action.run.summary = self.action.run.summary or f"Deployment Succeeded. {stack.get('StackStatus', '')}"
+        self.action.run.summary = (
+            self.action.run.summary or f"Deployment Succeeded. {stack.get('StackStatus', '')}"
+        )
 
 
-_MODES = {"CREATE_UPDATE": _Deployment.create_update, "REPLACE_ON_FAILURE": _Deployment.replace_on_failure,
-          "CHANGE_SET_REPLACE": _Deployment.change_set_replace, "CHANGE_SET_EXECUTE": _Deployment.change_set_execute}
+_MODES = {
+    "CREATE_UPDATE": _Deployment.create_update,
+    "REPLACE_ON_FAILURE": _Deployment.replace_on_failure,
+    "CHANGE_SET_REPLACE": _Deployment.change_set_replace,
+    "CHANGE_SET_EXECUTE": _Deployment.change_set_execute,
+}
 
 
 def _pauses() -> Iterator[float]:
@@ -214,4 +257,6 @@ def _pauses() -> Iterator[float]:
 
 
 def _is_empty(change_set: dict[str, Any]) -> bool:
-    return change_set["Status"] == "FAILED" and any(text in change_set.get("StatusReason", "") for text in _EMPTY)
+    return change_set["Status"] == "FAILED" and any(
+        text in change_set.get("StatusReason", "") for text in _EMPTY
+    )

@@ -2,8 +2,9 @@
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/rule-reference-DeploymentWindow.html
 
-"Cron expressions are comprised of 6 required fields and one optional field": seconds, minutes, hours, day of month,
-month, day of week, year. Seconds are "N/A": the window is open in each whole minute that the other fields match. (?)
+"Cron expressions are comprised of 6 required fields and one optional field": seconds, minutes, hours, day of
+month, month, day of week, year. Seconds are "N/A": the window is open in each whole minute that the other
+fields match. (?)
 """
 
 import re
@@ -21,15 +22,22 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True)
 class Window:
-    fields: Any  # as MiniStack parses EventBridge's expressions, which have the same fields without the seconds
+    fields: (
+        Any  # as MiniStack parses EventBridge's expressions, which have the same fields without the seconds
+    )
     zone: tzinfo
 
     def is_open(self, at: float) -> bool:
         minutes, hours, days, months, weekdays, years = self.fields[:6]
         local = datetime.fromtimestamp(at, self.zone)
-        return (local.minute in minutes and local.hour in hours and local.month in months
-                and (years is None or local.year in years)
-                and eventbridge._dom_matches(days, local) and eventbridge._dow_matches(weekdays, local))
+        return (
+            local.minute in minutes
+            and local.hour in hours
+            and local.month in months
+            and (years is None or local.year in years)
+            and eventbridge._dom_matches(days, local)
+            and eventbridge._dow_matches(weekdays, local)
+        )
 
 
 def parse(configuration: dict[str, str]) -> Window:
@@ -41,8 +49,10 @@ def _fields(cron: str) -> Any:
     if len(words) == 6:
         words.append("*")
     if len(words) != 7 or not re.fullmatch(r"[\d*,/-]+", words[0]):
-        raise Malformed(f"Cron '{cron}' does not have the fields seconds, minutes, hours, day of month, month, day of "
-                        "week and, optionally, year")
+        raise Malformed(
+            f"Cron '{cron}' does not have the fields seconds, minutes, hours, day of month, month, day of "
+            "week and, optionally, year"
+        )
     # Quartz, which has this syntax, requires ? in exactly one of the two fields. (?)
     fields = eventbridge._parse_cron_fields(f"cron({' '.join(words[1:])})")
     if fields is None or (words[3] == "?") == (words[5] == "?"):

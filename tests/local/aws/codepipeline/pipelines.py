@@ -49,7 +49,9 @@ class Execution:
 
     declaration: dict[str, Any]
     trigger: dict[str, str]
-    overrides: dict[str, dict[str, str]] = field(default_factory=dict)  # source action -> source revision override
+    overrides: dict[str, dict[str, str]] = field(
+        default_factory=dict
+    )  # source action -> source revision override
     execution_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "InProgress"
     summary: str = ""
@@ -65,7 +67,9 @@ class Execution:
     stop_reason: str | None = None
     outdated: bool = False  # the pipeline has been updated since
     attempt: int = 1  # one more for each retried stage
-    kept: set[tuple[str, str]] = field(default_factory=set)  # stage and name of the actions that a retry skips
+    kept: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # stage and name of the actions that a retry skips
     abandoned: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -85,7 +89,8 @@ class Execution:
         return "ROLLBACK" if self.rollback_to else "STANDARD"
 
     def sources(self) -> list[ActionRun]:
-        """"The target pipeline execution chosen for rollback is used to retrieve source revisions and variables."
+        """ "The target pipeline execution chosen for rollback is used to retrieve source revisions and
+        variables."
 
         https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-rollback.html
         """
@@ -116,7 +121,9 @@ class Pipeline:
     executions: list[Execution] = field(default_factory=list)  # oldest first
     tokens: dict[str, str] = field(default_factory=dict)  # clientRequestToken -> execution id
     stage_holders: dict[str, str] = field(default_factory=dict)  # stage -> the execution in that stage
-    transitions: dict[str, Transition] = field(default_factory=dict)  # stage -> the last change of the one into it
+    transitions: dict[str, Transition] = field(
+        default_factory=dict
+    )  # stage -> the last change of the one into it
     deleted: bool = False
     changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
 
@@ -140,8 +147,8 @@ def create(declaration: dict[str, Any], tags: dict[str, str]) -> Pipeline:
 
 def update(held: Pipeline, declaration: dict[str, Any]) -> None:
     with held.changed:
-        # "A new pipeline always has a version number of 1. This number is incremented when a pipeline is updated."
-        # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineDeclaration.html
+        # "A new pipeline always has a version number of 1. This number is incremented when a pipeline is
+        # updated." https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineDeclaration.html
         held.declaration = {**declaration, "version": held.declaration["version"] + 1}
         held.updated = time.time()
 

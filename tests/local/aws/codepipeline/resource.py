@@ -8,7 +8,9 @@ from typing import Any
 from ministack.services.cloudformation import provisioners
 
 from tests.local.aws.cloudformation import resource_types
-from tests.local.aws.codepipeline import api as codepipeline_api, model as pipeline_model, pipelines
+from tests.local.aws.codepipeline import api as codepipeline_api
+from tests.local.aws.codepipeline import model as pipeline_model
+from tests.local.aws.codepipeline import pipelines
 from tests.local.aws.codepipeline.pipelines import Pipeline
 from tests.local.aws.codepipeline.stage_validation import LOCALLY
 
@@ -17,7 +19,10 @@ _TYPE = "AWS::CodePipeline::Pipeline"
 
 def install() -> None:
     provisioners._RESOURCE_HANDLERS[_TYPE] = {
-        "create": _create, "update": _update, "delete": _delete, "update_with_logical_id": True,
+        "create": _create,
+        "update": _update,
+        "delete": _delete,
+        "update_with_logical_id": True,
     }
     provisioners._STACK_TAG_PROPERTY[_TYPE] = ("Tags", "list")
 
@@ -26,7 +31,9 @@ def _declaration(props: dict[str, Any], name: str) -> dict[str, Any]:
     for absent in ("ArtifactStores", "DisableInboundStageTransitions", "RestartExecutionOnUpdate"):
         if absent in props:
             raise ValueError(f"{_TYPE}: {absent} {LOCALLY}")
-    return pipeline_model.declaration_of({key: value for key, value in props.items() if key != "Tags"} | {"Name": name})
+    return pipeline_model.declaration_of(
+        {key: value for key, value in props.items() if key != "Tags"} | {"Name": name}
+    )
 
 
 def _answer(held: Pipeline) -> tuple[str, dict[str, str]]:
@@ -39,12 +46,21 @@ def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[st
         return _answer(codepipeline_api.create(_declaration(props, name), resource_types.tags(props)))
 
 
-def _update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str,
-            logical_id: str) -> tuple[str, dict[str, str]]:
+def _update(
+    physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, logical_id: str
+) -> tuple[str, dict[str, str]]:
     held = pipelines.find(physical_id)
     replaced: tuple[str, dict[str, str]] | None = provisioners._rename_replacement(
-        physical_id, old, new, stack_name, logical_id, new.get("Name") or physical_id, held.name if held else None,
-        _create, _delete)
+        physical_id,
+        old,
+        new,
+        stack_name,
+        logical_id,
+        new.get("Name") or physical_id,
+        held.name if held else None,
+        _create,
+        _delete,
+    )
     if replaced is not None:
         return replaced
     assert held is not None  # otherwise the update would be a replacement

@@ -9,18 +9,22 @@ from typing import Any
 
 from ministack.core.concurrency import spawn_background
 
-from tests.local.aws.codepipeline import events as pipeline_events, rollbacks, stage_queue, stages
+from tests.local.aws.codepipeline import events as pipeline_events
+from tests.local.aws.codepipeline import rollbacks, stage_queue, stages
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
 
 _log = logging.getLogger("codepipeline")
 
 
-def start(held: Pipeline, trigger_type: str, trigger_detail: str = "",
-          overrides: list[dict[str, str]] | None = None) -> Execution:
+def start(
+    held: Pipeline, trigger_type: str, trigger_detail: str = "", overrides: list[dict[str, str]] | None = None
+) -> Execution:
     declaration = held.declaration
     execution = Execution(
-        declaration, {"triggerType": trigger_type, "triggerDetail": trigger_detail},
-        overrides={each["actionName"]: each for each in overrides or []})
+        declaration,
+        {"triggerType": trigger_type, "triggerDetail": trigger_detail},
+        overrides={each["actionName"]: each for each in overrides or []},
+    )
     execution.namespaces["codepipeline"] = {"PipelineExecutionId": execution.execution_id}
     with held.changed:
         held.executions.append(execution)
@@ -49,14 +53,16 @@ def stop(held: Pipeline, execution: Execution, reason: str) -> None:
 
 
 def retry(held: Pipeline, execution: Execution, stage: str, mode: str) -> None:
-    """"Retrying a failed stage retries all actions in the stage from the first action in the stage, and retrying failed
-    actions retries all failed actions in the stage." The execution continues after the stage.
+    """ "Retrying a failed stage retries all actions in the stage from the first action in the stage, and
+    retrying failed actions retries all failed actions in the stage." The execution continues after the stage.
 
     https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
     """
     with held.changed:
         latest = {(run.stage, run.name): run for run in execution.actions if run.stage == stage}
-        execution.kept = {key for key, run in latest.items() if run.status == "Succeeded" and mode == "FAILED_ACTIONS"}
+        execution.kept = {
+            key for key, run in latest.items() if run.status == "Succeeded" and mode == "FAILED_ACTIONS"
+        }
         execution.status, execution.updated, execution.waits_for = "InProgress", time.time(), stage
         execution.attempt, execution.rolls_back = execution.attempt + 1, ""
         held.changed.notify_all()
@@ -66,17 +72,21 @@ def retry(held: Pipeline, execution: Execution, stage: str, mode: str) -> None:
 def cancel(held: Pipeline) -> None:
     """After an update: running actions complete, and then their stages and executions end.
 
-    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html; the status is called Cancelled in
-    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html; the status is called
+    Cancelled in https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html
     """
-    there = {(stage["name"], action["name"]) for stage in held.declaration["stages"] for action in stage["actions"]}
+    there = {
+        (stage["name"], action["name"]) for stage in held.declaration["stages"] for action in stage["actions"]
+    }
     with held.changed:
         for execution in held.executions:
             if execution.ended:
                 continue
             execution.outdated = True
             # An approval that the pipeline no longer contains cannot be given.
-            if any(run.status == "InProgress" and (run.stage, run.name) not in there for run in execution.actions):
+            if any(
+                run.status == "InProgress" and (run.stage, run.name) not in there for run in execution.actions
+            ):
                 execution.abandoned.set()
         held.changed.notify_all()
 

@@ -1,4 +1,5 @@
-"""Source/CodeCommit: the repository at the commit that this execution is for, as a zip in the artifact bucket.
+"""Source/CodeCommit: the repository at the commit that this execution is for, as a zip in the artifact
+bucket.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-CodeCommit.html
 """
@@ -30,16 +31,21 @@ def run(action: Action) -> None:
 def _note(action: Action, commit: str, name: str, branch: str, about: dict) -> None:
     run = action.run
     run.external_id = commit
-    run.external_url = (f"https://console.aws.amazon.com/codecommit/home?region={action.held.region}"
-                        f"#/repository/{name}/commit/{commit}")
+    run.external_url = (
+        f"https://console.aws.amazon.com/codecommit/home?region={action.held.region}"
+        f"#/repository/{name}/commit/{commit}"
+    )
     run.summary = about["message"].strip()[:2048]
     run.revision = {"revisionId": commit, "revisionUrl": run.external_url, "created": time.time()}
     if run.summary:
         run.revision["revisionSummary"] = run.summary
     run.variables = {
-        "CommitId": commit, "BranchName": branch, "RepositoryName": name,
+        "CommitId": commit,
+        "BranchName": branch,
+        "RepositoryName": name,
         "CommitMessage": about["message"].rstrip("\n"),
-        "AuthorDate": _timestamp(about["author"]["date"]), "CommitterDate": _timestamp(about["committer"]["date"]),
+        "AuthorDate": _timestamp(about["author"]["date"]),
+        "CommitterDate": _timestamp(about["committer"]["date"]),
     }
 
 
@@ -49,9 +55,10 @@ def _timestamp(git_date: str) -> str:
 
 
 def _archive(action: Action, name: str, commit: str) -> bytes:
-    """A symbolic link is an entry with the name of its target and the mode 0777, which becomes a file. Recorded:
-    https://qiita.com/shonansurvivors/items/8b14180d5b7740be0009 and https://github.com/aws/aws-cdk/pull/14520
-    Executable files keep their mode here. Whether they do in AWS's archive is not documented. (?)
+    """A symbolic link is an entry with the name of its target and the mode 0777, which becomes a file.
+    Recorded: https://qiita.com/shonansurvivors/items/8b14180d5b7740be0009 and
+    https://github.com/aws/aws-cdk/pull/14520 Executable files keep their mode here. Whether they do in AWS's
+    archive is not documented. (?)
     """
     held = repositories.find_in(action.role.session.account, action.held.region, name)
     assert held is not None  # its branch was read

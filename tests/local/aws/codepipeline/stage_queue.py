@@ -21,8 +21,9 @@ def why_it_ends(execution: Execution) -> str:
 def enter(held: Pipeline, execution: Execution, stage: str) -> bool:
     """Waits for the stage. False if the execution ends before.
 
-    "Stages are locked when an execution is being processed." QUEUED: "executions are processed one by one in the order
-    that they are queued." SUPERSEDED: "waiting executions are superseded by more recent executions."
+    "Stages are locked when an execution is being processed." QUEUED: "executions are processed one by one in
+    the order that they are queued." SUPERSEDED: "waiting executions are superseded by more recent
+    executions."
     """
     with held.changed:
         # It joins the next stage's queue before it leaves the last stage to the next execution.
@@ -60,8 +61,13 @@ def _may_enter(held: Pipeline, execution: Execution, stage: str) -> bool:
     holder = held.stage_holders.get(stage)
     if holder is not None:
         return holder == execution.execution_id  # a rollback takes over the failed execution's lock
-    waiting = [each for each in held.executions if each.waits_for == stage and each.status == "InProgress"
-               and not transitions.holds(held, each, stage)]
+    waiting = [
+        each
+        for each in held.executions
+        if each.waits_for == stage
+        and each.status == "InProgress"
+        and not transitions.holds(held, each, stage)
+    ]
     return bool(waiting) and waiting[0] is execution
 
 

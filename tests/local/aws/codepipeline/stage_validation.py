@@ -23,8 +23,9 @@ _RULES = {
     # .../userguide/rule-reference-CloudWatchAlarm.html
     "onSuccess": ("CloudWatchAlarm", {"AlarmName"}, {"WaitTime"}),
 }
-# "Entry: [...] Fail or Skip. On Failure: [...] Rollback. On Success: [...] Rollback or Fail". Only LambdaInvoke and
-# VariableCheck can skip. CloudFormation's schema also allows RETRY for OnFailure. Both are not part of this one.
+# "Entry: [...] Fail or Skip. On Failure: [...] Rollback. On Success: [...] Rollback or Fail". Only
+# LambdaInvoke and VariableCheck can skip. CloudFormation's schema also allows RETRY for OnFailure. Both are
+# not part of this one.
 _RESULTS = {"beforeEntry": ("FAIL",), "onSuccess": ("ROLLBACK", "FAIL"), "onFailure": ("ROLLBACK",)}
 
 
@@ -37,15 +38,21 @@ def check(made: dict[str, Any]) -> None:
             continue
         if made["pipelineType"] != "V2":
             # https://docs.aws.amazon.com/codepipeline/latest/userguide/pipeline-types.html
-            raise Rejected("InvalidStructureException", f"Stage conditions of stage {stage['name']} are not supported "
-                                                       f"for pipeline type {made['pipelineType']}")
+            raise Rejected(
+                "InvalidStructureException",
+                f"Stage conditions of stage {stage['name']} are not supported "
+                f"for pipeline type {made['pipelineType']}",
+            )
         for member in sorted(on_failure.keys() - {"result"}):
             raise _reject(f"{member} in onFailure of stage {stage['name']} {LOCALLY}")
         if on_failure:
             _check_result(stage["name"], "onFailure", on_failure.get("result"))
         for kind, condition in conditions(stage):
             _check_condition(stage["name"], kind, condition)
-        if "ROLLBACK" in {on_failure.get("result"), *(condition.get("result") for _, condition in conditions(stage))}:
+        if "ROLLBACK" in {
+            on_failure.get("result"),
+            *(condition.get("result") for _, condition in conditions(stage)),
+        }:
             _check_rollback(stage["name"], index)
 
 
@@ -86,8 +93,10 @@ def _check_rule(where: str, condition: str, rule: dict[str, Any]) -> None:
     provider, required, optional = _RULES[condition]
     kind = rule["ruleTypeId"]
     if (kind["provider"], kind.get("owner", "AWS"), kind.get("version", "1")) != (provider, "AWS", "1"):
-        raise _reject(f"{where}: RuleType (Provider: '{kind['provider']}', Version: '{kind.get('version')}') in "
-                      f"{condition} {LOCALLY}")
+        raise _reject(
+            f"{where}: RuleType (Provider: '{kind['provider']}', Version: '{kind.get('version')}') in "
+            f"{condition} {LOCALLY}"
+        )
     for member in sorted(rule.keys() - {"name", "ruleTypeId", "configuration"}):
         raise _reject(f"{where}: {member} {LOCALLY}")
     given = rule.get("configuration", {})

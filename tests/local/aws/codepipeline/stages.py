@@ -1,11 +1,13 @@
-"""Runs a stage of an execution: its entry condition, its actions, its result on failure, its success condition.
+"""Runs a stage of an execution: its entry condition, its actions, its result on failure, its success
+condition.
 
 https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html
 """
 
 from typing import Any
 
-from tests.local.aws.codepipeline import action_runs, conditions, events as pipeline_events, stage_queue
+from tests.local.aws.codepipeline import action_runs, conditions, stage_queue
+from tests.local.aws.codepipeline import events as pipeline_events
 from tests.local.aws.codepipeline.pipelines import Execution, Pipeline
 
 
@@ -22,8 +24,12 @@ def go_through(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> s
     status = outcome = _status(held, execution, stage)
     if status == "Succeeded":
         status, outcome = _on_success(held, execution, stage)
-    elif status == "Failed" and stage.get("onFailure") and not execution.rollback_to and any(
-            run.stage == name for run in execution.actions):
+    elif (
+        status == "Failed"
+        and stage.get("onFailure")
+        and not execution.rollback_to
+        and any(run.stage == name for run in execution.actions)
+    ):
         # A failed rollback is not rolled back. Neither is a stage whose entry condition failed. (?)
         execution.rolls_back = name
     if execution.outdated:
@@ -50,8 +56,9 @@ def _run_actions(held: Pipeline, execution: Execution, stage: dict[str, Any]) ->
     status = "Succeeded"
     actions = [each for each in stage["actions"] if (stage["name"], each["name"]) not in execution.kept]
     for order in sorted({each["runOrder"] for each in actions}):
-        status = stage_queue.why_it_ends(execution) or action_runs.run_at_once(held, execution, stage["name"], [
-            each for each in actions if each["runOrder"] == order])
+        status = stage_queue.why_it_ends(execution) or action_runs.run_at_once(
+            held, execution, stage["name"], [each for each in actions if each["runOrder"] == order]
+        )
         if status != "Succeeded":
             break
     return status
@@ -60,8 +67,8 @@ def _run_actions(held: Pipeline, execution: Execution, stage: dict[str, Any]) ->
 def _on_success(held: Pipeline, execution: Execution, stage: dict[str, Any]) -> tuple[str, str]:
     """The status of the stage and the outcome of the execution.
 
-    "OnSuccess | Rollback | Succeeded", "OnSuccess | Fail | Failed": the condition's kind, its result, and the stage's
-    status. The execution's status after a rollback is not documented. (?)
+    "OnSuccess | Rollback | Succeeded", "OnSuccess | Fail | Failed": the condition's kind, its result, and the
+    stage's status. The execution's status after a rollback is not documented. (?)
     """
     engaged = "" if execution.rollback_to else conditions.evaluate(held, execution, stage, "onSuccess")
     if engaged == conditions.ENDED:

@@ -14,8 +14,13 @@ def _filled(members: dict[str, Any]) -> dict[str, Any]:
 
 
 def state(held: Pipeline) -> dict[str, Any]:
-    return {"pipelineName": held.name, "pipelineVersion": held.declaration["version"], "created": held.created,
-            "updated": held.updated, "stageStates": [_stage(held, stage) for stage in held.declaration["stages"]]}
+    return {
+        "pipelineName": held.name,
+        "pipelineVersion": held.declaration["version"],
+        "created": held.created,
+        "updated": held.updated,
+        "stageStates": [_stage(held, stage) for stage in held.declaration["stages"]],
+    }
 
 
 def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
@@ -23,17 +28,23 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
     been_here = [each for each in held.executions if name in each.stages]
     # If there are several, the one that entered last.
     latest = max(been_here, key=lambda each: _entered(each, name), default=None)
-    waiting = [{"pipelineExecutionId": each.execution_id, "status": "InProgress"} for each in held.executions
-               if each.waits_for == name and each.status == "InProgress"]
+    waiting = [
+        {"pipelineExecutionId": each.execution_id, "status": "InProgress"}
+        for each in held.executions
+        if each.waits_for == name and each.status == "InProgress"
+    ]
     shown: dict[str, Any] = {
-        "stageName": name, "inboundTransitionState": _transition(held.transitions.get(name)),
-        "actionStates": [_action(latest, name, action) for action in stage["actions"]]}
+        "stageName": name,
+        "inboundTransitionState": _transition(held.transitions.get(name)),
+        "actionStates": [_action(latest, name, action) for action in stage["actions"]],
+    }
     if waiting:
         shown["inboundExecution"], shown["inboundExecutions"] = waiting[0], waiting
     if latest:
         shown["latestExecution"] = {"pipelineExecutionId": latest.execution_id, "status": latest.stages[name]}
         if latest.rollback_to:
-            # The example in .../userguide/stage-rollback-view-details.html shows the type only for a rollback.
+            # The example in .../userguide/stage-rollback-view-details.html shows the type only for a
+            # rollback.
             shown["latestExecution"]["type"] = latest.execution_type
     return shown
 
@@ -41,8 +52,14 @@ def _stage(held: Pipeline, stage: dict[str, Any]) -> dict[str, Any]:
 def _transition(changed: Transition | None) -> dict[str, Any]:
     if changed is None:
         return {"enabled": True}
-    return _filled({"enabled": changed.enabled, "lastChangedBy": changed.by, "lastChangedAt": changed.at,
-                    "disabledReason": changed.reason})
+    return _filled(
+        {
+            "enabled": changed.enabled,
+            "lastChangedBy": changed.by,
+            "lastChangedAt": changed.at,
+            "disabledReason": changed.reason,
+        }
+    )
 
 
 def _entered(execution: Execution, stage: str) -> float:
@@ -57,14 +74,25 @@ def _action(execution: Execution | None, stage: str, declaration: dict[str, Any]
         return shown
     waits = run.status == "InProgress" and run.approval is None
     token = run.approval_token if waits else ""
-    shown["latestExecution"] = _filled({
-        "actionExecutionId": run.action_id, "status": run.status, "summary": run.summary,
-        "lastStatusChange": run.updated, "token": token, "lastUpdatedBy": run.updated_by,
-        "externalExecutionId": run.external_id, "externalExecutionUrl": run.external_url,
-        "errorDetails": run.error})
+    shown["latestExecution"] = _filled(
+        {
+            "actionExecutionId": run.action_id,
+            "status": run.status,
+            "summary": run.summary,
+            "lastStatusChange": run.updated,
+            "token": token,
+            "lastUpdatedBy": run.updated_by,
+            "externalExecutionId": run.external_id,
+            "externalExecutionUrl": run.external_url,
+            "errorDetails": run.error,
+        }
+    )
     if run.revision:
-        shown["currentRevision"] = {"revisionId": run.revision["revisionId"], "revisionChangeId":
-                                    run.revision["revisionId"], "created": run.revision["created"]}
+        shown["currentRevision"] = {
+            "revisionId": run.revision["revisionId"],
+            "revisionChangeId": run.revision["revisionId"],
+            "created": run.revision["created"],
+        }
         shown["revisionUrl"] = shown["entityUrl"] = run.external_url
     elif run.external_url:
         shown["entityUrl"] = run.external_url
@@ -72,33 +100,62 @@ def _action(execution: Execution | None, stage: str, declaration: dict[str, Any]
 
 
 def execution(held: Pipeline, run: Execution) -> dict[str, Any]:
-    return _filled({
-        "pipelineName": held.name, "pipelineVersion": run.version, "pipelineExecutionId": run.execution_id,
-        "status": run.status, "statusSummary": run.summary, "trigger": run.trigger, "executionMode": run.mode,
-        **_type(run),
-        "artifactRevisions": [_filled({"name": name, **(action.revision or {})})
-                              for action in run.sources() for name in action.outputs]})
+    return _filled(
+        {
+            "pipelineName": held.name,
+            "pipelineVersion": run.version,
+            "pipelineExecutionId": run.execution_id,
+            "status": run.status,
+            "statusSummary": run.summary,
+            "trigger": run.trigger,
+            "executionMode": run.mode,
+            **_type(run),
+            "artifactRevisions": [
+                _filled({"name": name, **(action.revision or {})})
+                for action in run.sources()
+                for name in action.outputs
+            ],
+        }
+    )
 
 
 def summary(run: Execution) -> dict[str, Any]:
-    return _filled({
-        "pipelineExecutionId": run.execution_id, "status": run.status, "statusSummary": run.summary,
-        "startTime": run.started, "lastUpdateTime": run.updated, "trigger": run.trigger, "executionMode": run.mode,
-        **_type(run), "sourceRevisions": _revisions(run),
-        "stopTrigger": None if run.stop_reason is None else {"reason": run.stop_reason}})
+    return _filled(
+        {
+            "pipelineExecutionId": run.execution_id,
+            "status": run.status,
+            "statusSummary": run.summary,
+            "startTime": run.started,
+            "lastUpdateTime": run.updated,
+            "trigger": run.trigger,
+            "executionMode": run.mode,
+            **_type(run),
+            "sourceRevisions": _revisions(run),
+            "stopTrigger": None if run.stop_reason is None else {"reason": run.stop_reason},
+        }
+    )
 
 
 def _revisions(run: Execution) -> list[dict[str, Any]]:
-    found = {action.name: {"actionName": action.name, **{
-        key: value for key, value in action.revision.items() if key != "created"}}
-        for action in run.sources() if action.revision}
+    found = {
+        action.name: {
+            "actionName": action.name,
+            **{key: value for key, value in action.revision.items() if key != "created"},
+        }
+        for action in run.sources()
+        if action.revision
+    }
     return list(found.values())
 
 
 def _type(run: Execution) -> dict[str, Any]:
     target = run.rollback_to
-    return {"executionType": run.execution_type, **(
-        {"rollbackMetadata": {"rollbackTargetPipelineExecutionId": target.execution_id}} if target else {})}
+    return {
+        "executionType": run.execution_type,
+        **(
+            {"rollbackMetadata": {"rollbackTargetPipelineExecutionId": target.execution_id}} if target else {}
+        ),
+    }
 
 
 def action_execution(held: Pipeline, run: Execution, action: ActionRun) -> dict[str, Any]:
@@ -107,18 +164,41 @@ def action_execution(held: Pipeline, run: Execution, action: ActionRun) -> dict[
     def artifacts(of: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
         return [{"name": name, "s3location": dict(where)} for name, where in of.items()]
 
-    return _filled({
-        "pipelineExecutionId": run.execution_id, "actionExecutionId": action.action_id,
-        "pipelineVersion": run.version, "stageName": action.stage, "actionName": action.name,
-        "startTime": action.started, "lastUpdateTime": action.updated, "updatedBy": action.updated_by,
-        "status": action.status,
-        "input": _filled({
-            "actionTypeId": declaration["actionTypeId"], "configuration": declaration.get("configuration", {}),
-            "resolvedConfiguration": action.configuration, "roleArn": declaration.get("roleArn"),
-            "region": held.region, "inputArtifacts": artifacts(action.inputs),
-            "namespace": declaration.get("namespace")}),
-        "output": _filled({
-            "outputArtifacts": artifacts(action.outputs), "outputVariables": action.variables,
-            "executionResult": _filled({
-                "externalExecutionId": action.external_id, "externalExecutionSummary": action.summary,
-                "externalExecutionUrl": action.external_url, "errorDetails": action.error})})})
+    return _filled(
+        {
+            "pipelineExecutionId": run.execution_id,
+            "actionExecutionId": action.action_id,
+            "pipelineVersion": run.version,
+            "stageName": action.stage,
+            "actionName": action.name,
+            "startTime": action.started,
+            "lastUpdateTime": action.updated,
+            "updatedBy": action.updated_by,
+            "status": action.status,
+            "input": _filled(
+                {
+                    "actionTypeId": declaration["actionTypeId"],
+                    "configuration": declaration.get("configuration", {}),
+                    "resolvedConfiguration": action.configuration,
+                    "roleArn": declaration.get("roleArn"),
+                    "region": held.region,
+                    "inputArtifacts": artifacts(action.inputs),
+                    "namespace": declaration.get("namespace"),
+                }
+            ),
+            "output": _filled(
+                {
+                    "outputArtifacts": artifacts(action.outputs),
+                    "outputVariables": action.variables,
+                    "executionResult": _filled(
+                        {
+                            "externalExecutionId": action.external_id,
+                            "externalExecutionSummary": action.summary,
+                            "externalExecutionUrl": action.external_url,
+                            "errorDetails": action.error,
+                        }
+                    ),
+                }
+            ),
+        }
+    )

@@ -1,7 +1,7 @@
 """The metadata service of one instance, version 2, for `credential_source = Ec2InstanceMetadata`.
 
-MiniStack's own returns keys that its IAM does not have. This one returns a session of the role in the instance's
-profile, if the role's trust policy allows EC2.
+MiniStack's own returns keys that its IAM does not have. This one returns a session of the role in the
+instance's profile, if the role's trust policy allows EC2.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html
 """
 
@@ -48,14 +48,25 @@ class _Server(ThreadingHTTPServer):
         role = iam._roles.get(self.role) or {}
         now = time.time()
         try:
-            session = service_roles.assume(str(role.get("Arn", "")), "ec2.amazonaws.com", session_name=self.instance_id)
+            session = service_roles.assume(
+                str(role.get("Arn", "")), "ec2.amazonaws.com", session_name=self.instance_id
+            )
         except service_roles.NotAssumable:
-            return {"Code": "AssumeRoleUnauthorizedAccess", "LastUpdated": _time(now),
-                    "Message": f"EC2 cannot assume the role {self.role}."}
+            return {
+                "Code": "AssumeRoleUnauthorizedAccess",
+                "LastUpdated": _time(now),
+                "Message": f"EC2 cannot assume the role {self.role}.",
+            }
         key = session.credentials()
-        return {"Code": "Success", "LastUpdated": _time(now), "Type": "AWS-HMAC", "AccessKeyId": key["AccessKeyId"],
-                "SecretAccessKey": key["SecretAccessKey"], "Token": key["SessionToken"],
-                "Expiration": _time(now + _SECONDS)}
+        return {
+            "Code": "Success",
+            "LastUpdated": _time(now),
+            "Type": "AWS-HMAC",
+            "AccessKeyId": key["AccessKeyId"],
+            "SecretAccessKey": key["SecretAccessKey"],
+            "Token": key["SessionToken"],
+            "Expiration": _time(now + _SECONDS),
+        }
 
 
 class _Metadata(git_backend.Handler):

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack import app
-from ministack.core.responses import error_response_json, get_account_id, get_region, json_response, request_scope
+from ministack.core.responses import (
+    error_response_json,
+    get_account_id,
+    get_region,
+    json_response,
+    request_scope,
+)
 from ministack.services import ecr
 
 from tests.local.aws import service_shapes
@@ -45,15 +51,19 @@ def _check(operation: str, request: dict[str, Any]) -> None:
         raise Rejected("InvalidParameterException", f"Invalid parameter: {fault}")
     name = request.get("repositoryName")
     if name and operation != "CreateRepository" and name not in ecr._repositories:
-        raise Rejected("RepositoryNotFoundException", f"The repository with name '{name}' does not exist in the registry "
-                                                     f"with id '{get_account_id()}'")
+        raise Rejected(
+            "RepositoryNotFoundException",
+            f"The repository with name '{name}' does not exist in the registry with id '{get_account_id()}'",
+        )
 
 
 def _create_repository(request: dict[str, Any]) -> dict[str, Any]:
     name = request["repositoryName"]
     if name in ecr._repositories:
-        raise Rejected("RepositoryAlreadyExistsException",
-                      f"The repository with name '{name}' already exists in the registry with id '{get_account_id()}'")
+        raise Rejected(
+            "RepositoryAlreadyExistsException",
+            f"The repository with name '{name}' already exists in the registry with id '{get_account_id()}'",
+        )
     made: dict[str, Any] = json.loads(ecr._create_repository(request)[2])
     return made
 
@@ -61,9 +71,11 @@ def _create_repository(request: dict[str, Any]) -> dict[str, Any]:
 def _delete_repository(request: dict[str, Any]) -> dict[str, Any]:
     name = request["repositoryName"]
     if ecr._images.get(name) and not request.get("force"):
-        raise Rejected("RepositoryNotEmptyException",
-                      f"The repository with name '{name}' in registry with id '{get_account_id()}' cannot be deleted "
-                      "because it still contains images")
+        raise Rejected(
+            "RepositoryNotEmptyException",
+            f"The repository with name '{name}' in registry with id '{get_account_id()}' cannot be deleted "
+            "because it still contains images",
+        )
     deleted: dict[str, Any] = json.loads(ecr._delete_repository({**request, "force": True})[2])
     # A repository that is created again with the name is empty.
     for store in (ecr._layer_blobs, ecr._manifest_blobs, ecr._uploads):
@@ -87,10 +99,13 @@ def _policy_of(resource_arn: str) -> tuple[str, str] | None:
 
 
 _OPERATIONS: dict[str, _Operation] = {
-    "CreateRepository": _create_repository, "DeleteRepository": _delete_repository,
-    "InitiateLayerUpload": ecr_images.initiate_layer_upload, "UploadLayerPart": ecr_images.upload_layer_part,
+    "CreateRepository": _create_repository,
+    "DeleteRepository": _delete_repository,
+    "InitiateLayerUpload": ecr_images.initiate_layer_upload,
+    "UploadLayerPart": ecr_images.upload_layer_part,
     "CompleteLayerUpload": ecr_images.complete_layer_upload,
     "BatchCheckLayerAvailability": ecr_images.batch_check_layer_availability,
-    "PutImage": ecr_images.put_image, "BatchGetImage": ecr_images.batch_get_image,
+    "PutImage": ecr_images.put_image,
+    "BatchGetImage": ecr_images.batch_get_image,
     "DescribeImages": ecr_images.describe_images,
 }

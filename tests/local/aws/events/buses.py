@@ -26,7 +26,9 @@ def install() -> None:
     targets.deliver_with("events", _send)
     eventbridge._put_permission = _put_permission
     provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
-        "create": _create_policy, "delete": _delete_policy}
+        "create": _create_policy,
+        "delete": _delete_policy,
+    }
 
 
 def bus_of(target: dict[str, Any]) -> tuple[str, str, str] | None:
@@ -40,8 +42,8 @@ def bus_of(target: dict[str, Any]) -> tuple[str, str, str] | None:
 def _send(target: dict, event: dict, rule: dict, _view: Any) -> None:
     """A rejected event is not retried. It goes to the target's dead-letter queue, if there is one.
 
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. The page does not name the code for an
-    event that another account's bus denies.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html. The page does not name the code
+    for an event that another account's bus denies.
     """
     bus = bus_of(target)
     if bus is None or event.get(_CAME_BY_BUS):
@@ -56,14 +58,17 @@ def _send(target: dict, event: dict, rule: dict, _view: Any) -> None:
 
 def _keys(event: dict, rule: dict) -> dict[str, Any]:
     """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html"""
-    return {"events:source": event.get("Source", ""), "events:detail-type": event.get("DetailType", ""),
-            "events:eventBusInvocation": "true",
-            **source_keys(SERVICE, "events:PutEvents", rule["Arn"], rule["Arn"].split(":")[4])}
+    return {
+        "events:source": event.get("Source", ""),
+        "events:detail-type": event.get("DetailType", ""),
+        "events:eventBusInvocation": "true",
+        **source_keys(SERVICE, "events:PutEvents", rule["Arn"], rule["Arn"].split(":")[4]),
+    }
 
 
 def keys_of_rule(pattern: Any) -> dict[str, Any]:
-    """PutRule's keys: the sources and the types that the rule's pattern names. A schedule has no pattern. How IAM sees
-    a matcher such as `prefix` is not documented: here it is not a value.
+    """PutRule's keys: the sources and the types that the rule's pattern names. A schedule has no pattern. How
+    IAM sees a matcher such as `prefix` is not documented: here it is not a value.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
     """
@@ -85,14 +90,17 @@ def _deliver(event: dict[str, Any], account: str, region: str, name: str) -> Non
 
 
 def _put_permission(request: dict[str, Any]) -> tuple:
-    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html, with a whole policy."""
-    eventbridge._event_bus_policies[str(request.get("EventBusName") or "default")] = json.loads(request["Policy"])
+    """https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutPermission.html, with a whole
+    policy."""
+    eventbridge._event_bus_policies[str(request.get("EventBusName") or "default")] = json.loads(
+        request["Policy"]
+    )
     answer: tuple = json_response({})
     return answer
 
 
 def _create_policy(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    """One statement of a bus's policy. The registry's schema: "$merge([{"Sid": StatementId}, Statement])". """
+    """One statement of a bus's policy. The registry's schema: "$merge([{"Sid": StatementId}, Statement])"."""
     name, statement_id = str(props.get("EventBusName") or "default"), str(props["StatementId"])
     _put(name, statement_id, [{"Sid": statement_id, **props["Statement"]}])
     return f"{name}|{statement_id}", {}

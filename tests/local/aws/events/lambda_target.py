@@ -1,7 +1,9 @@
-"""EventBridge's Lambda targets: invoked asynchronously, and only if the function's resource policy allows the rule.
+"""EventBridge's Lambda targets: invoked asynchronously, and only if the function's resource policy allows the
+rule.
 
-"For Lambda ... EventBridge relies on resource-based policies": the function's policy has to let `events.amazonaws.com`
-invoke it. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+"For Lambda ... EventBridge relies on resource-based policies": the function's policy has to let
+`events.amazonaws.com` invoke it.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
 """
 
 import json
@@ -39,10 +41,14 @@ def _invoke_function(arn: str, payload: str) -> None:
     if not record or not config:
         _log.warning("%s: the target %s is not there", _rule.get(), name)
         return
-    if not service_principals.admits(record.get("policy"), SERVICE, "lambda:InvokeFunction", arn, _rule.get()):
+    if not service_principals.admits(
+        record.get("policy"), SERVICE, "lambda:InvokeFunction", arn, _rule.get()
+    ):
         _log.warning("%s may not invoke %s", _rule.get(), arn)
         return
-    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(record, config), json.loads(payload))
+    lambda_svc.invoke_async_with_retry(
+        lambda_svc._execution_record_for_config(record, config), json.loads(payload)
+    )
 
 
 def _retry_as_set(ministack_invoke: Any) -> None:

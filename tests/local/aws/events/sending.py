@@ -1,8 +1,8 @@
-"""Events that a service sends to the default bus, and the number of changes whose events have not been sent yet. Tests
-trigger scheduled rules.
+"""Events that a service sends to the default bus, and the number of changes whose events have not been sent
+yet. Tests trigger scheduled rules.
 
-A push returns before its events are sent, as on AWS. A test that continues at once and creates a rule for such events
-would receive one that is older than the rule.
+A push returns before its events are sent, as on AWS. A test that continues at once and creates a rule for
+such events would receive one that is older than the rule.
 """
 
 import contextvars
@@ -26,19 +26,29 @@ _changes = 0
 
 
 def send(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
-    """Sends an event of the request's account and region. A failing target of a rule must not affect the service."""
+    """Sends an event of the request's account and region. A failing target of a rule must not affect the
+    service."""
     try:
-        eventbridge._dispatch_event({
-            "EventId": str(uuid.uuid4()), "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail),
-            "EventBusName": "default", "Time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "Resources": resources, "Account": get_account_id(), "Region": get_region(),
-        })
+        eventbridge._dispatch_event(
+            {
+                "EventId": str(uuid.uuid4()),
+                "Source": source,
+                "DetailType": detail_type,
+                "Detail": json.dumps(detail),
+                "EventBusName": "default",
+                "Time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "Resources": resources,
+                "Account": get_account_id(),
+                "Region": get_region(),
+            }
+        )
     except Exception:
         _log.exception("an event of %s was not sent: %s", source, detail)
 
 
 def send_later(source: str, detail_type: str, detail: dict[str, Any], resources: list[str]) -> None:
-    """A rule's target may be slow, and the change does not wait for it. One thread sends all events in order."""
+    """A rule's target may be slow, and the change does not wait for it. One thread sends all events in
+    order."""
     _sender.submit(contextvars.copy_context().run, send, source, detail_type, detail, resources)
 
 

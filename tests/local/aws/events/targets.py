@@ -1,8 +1,9 @@
 """Delivers events to the targets that MiniStack lacks, and lost events to dead-letter queues.
 
-https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html: a target is called with its role, and SQS
-checks the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html: an event
-without permission or target "will be sent directly to the dead-letter queue", whose policy has to allow the rule.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html: a target is called with its role,
+and SQS checks the queue's policy. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html:
+an event without permission or target "will be sent directly to the dead-letter queue", whose policy has to
+allow the rule.
 
 A queue without a policy accepts every rule's events here, unlike on AWS: tests read events from such queues.
 """
@@ -56,7 +57,9 @@ def install() -> None:
 def require(target: dict, rule: dict, action: str, keys: dict[str, Any] | None = None) -> None:
     """Calls the target's service with the target's role."""
     try:
-        session = service_roles.assume(target.get("RoleArn", ""), SERVICE, rule["Arn"], session_name=rule["Name"][:64])
+        session = service_roles.assume(
+            target.get("RoleArn", ""), SERVICE, rule["Arn"], session_name=rule["Name"][:64]
+        )
         session.require(action, target["Arn"], keys)
     except service_roles.NotAssumable as rejected:
         raise Undelivered("FAILED_TO_ASSUME_ROLE", rejected.message) from None
@@ -65,8 +68,8 @@ def require(target: dict, rule: dict, action: str, keys: dict[str, Any] | None =
 
 
 def request_of(target: dict, rule: dict, view: Any) -> dict[str, Any]:
-    """The request that a target's `Input` or `InputTransformer` is. Empty without them: an event has no member of such
-    a request, and that the service ignores it is not documented. (?)"""
+    """The request that a target's `Input` or `InputTransformer` is. Empty without them: an event has no
+    member of such a request, and that the service ignores it is not documented. (?)"""
     if target.get("InputTransformer"):
         text = eventbridge._apply_input_transformer(target["InputTransformer"], rule, view)
     else:
@@ -96,11 +99,20 @@ def _keep(target: dict, rule: dict, view: Any, fault: Undelivered) -> None:
         _log.warning("%s: the policy of %s does not admit it", rule["Name"], arn)
         return
     queue = sqs._queue_by_arn(arn)
-    attributes = {"RULE_ARN": rule["Arn"], "TARGET_ARN": target["Arn"], "ERROR_CODE": fault.code,
-                  "ERROR_MESSAGE": fault.message}
-    message = {"id": str(uuid.uuid4()), "body": json.dumps(view.event_with_detail()),
-               "visible_at": time.time() + sqs.queue_delay(queue), "message_attributes": {
-                   name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}}
+    attributes = {
+        "RULE_ARN": rule["Arn"],
+        "TARGET_ARN": target["Arn"],
+        "ERROR_CODE": fault.code,
+        "ERROR_MESSAGE": fault.message,
+    }
+    message = {
+        "id": str(uuid.uuid4()),
+        "body": json.dumps(view.event_with_detail()),
+        "visible_at": time.time() + sqs.queue_delay(queue),
+        "message_attributes": {
+            name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+        },
+    }
     sqs._ensure_msg_fields(message)
     # With its attributes: a reader may receive it as soon as it is in the queue.
     queue["messages"].append(message)

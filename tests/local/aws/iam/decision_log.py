@@ -10,14 +10,20 @@ _lock = threading.Lock()
 _decisions: list[dict[str, Any]] = []
 
 
-def record(principal: str, action: str, resource: str, allowed: bool, late: bool = False,
-           session_policy: str = "") -> None:
+def record(
+    principal: str, action: str, resource: str, allowed: bool, late: bool = False, session_policy: str = ""
+) -> None:
     """Adds one decision.
 
-    `late`: denied because a change of IAM has not taken effect yet (`propagation`). `session_policy`: the policy in an
-    AssumeRole request, as its JSON text.
+    `late`: denied because a change of IAM has not taken effect yet (`propagation`). `session_policy`: the
+    policy in an AssumeRole request, as its JSON text.
     """
-    decision: dict[str, Any] = {"principal": principal, "action": action, "resource": resource, "allowed": allowed}
+    decision: dict[str, Any] = {
+        "principal": principal,
+        "action": action,
+        "resource": resource,
+        "allowed": allowed,
+    }
     if late:
         decision["late"] = True
     if session_policy:

@@ -1,8 +1,9 @@
 """The conflicts that prevent the deletion of a user or a role.
 
-"Unlike the AWS Management Console, when you delete a user programmatically, you must delete the items attached to the
-user manually, or the deletion fails." https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html
-MiniStack's CloudFormation detaches everything first, so an order that fails on AWS would pass.
+"Unlike the AWS Management Console, when you delete a user programmatically, you must delete the items
+attached to the user manually, or the deletion fails."
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteUser.html MiniStack's CloudFormation detaches
+everything first, so an order that fails on AWS would pass.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,9 @@ _INLINE = "Cannot delete entity, must delete policies first."
 
 def install() -> None:
     for resource_type, store, inline in (
-            ("AWS::IAM::User", iam._users, lambda name: iam._user_inline_policies.get(name)),
-            ("AWS::IAM::Role", iam._roles, lambda name: iam._roles[name].get("InlinePolicies"))):
+        ("AWS::IAM::User", iam._users, lambda name: iam._user_inline_policies.get(name)),
+        ("AWS::IAM::Role", iam._roles, lambda name: iam._roles[name].get("InlinePolicies")),
+    ):
         table = provisioners._RESOURCE_HANDLERS[resource_type]
         table["delete"] = partial(_only_its_own, table["delete"], store, inline)
     ministack_delete_user = iam._delete_user
@@ -33,8 +35,13 @@ def install() -> None:
     iam._IAM_HANDLERS["DeleteUser"] = delete_user
 
 
-def _only_its_own(ministack_delete: Callable[[str, dict], None], store: Any, inline: Callable[[str], dict | None],
-                  physical_id: str, props: dict) -> None:
+def _only_its_own(
+    ministack_delete: Callable[[str, dict], None],
+    store: Any,
+    inline: Callable[[str], dict | None],
+    physical_id: str,
+    props: dict,
+) -> None:
     """CloudFormation removes only the attachments of the resource's own properties."""
     entity = store.get(physical_id)
     if entity:

@@ -13,8 +13,10 @@ from tests.local.aws.cloudformation import change_set_names
 from tests.local.aws.iam import (
     decision_log,
     json_requests,
-    propagation as iam_propagation,
     resource_policies,
+)
+from tests.local.aws.iam import (
+    propagation as iam_propagation,
 )
 from tests.local.aws.iam.json_requests import Also
 from tests.local.aws.json_api import members, operation_of
@@ -64,8 +66,8 @@ def install() -> None:
     iam_actions._lambda_action = _lambda_action
     iam_evaluator.enforce = _enforce
     iam_evaluator.resolve_principal = _resolve_principal
-    # Requests here use loopback without TLS. On AWS they use TLS, so a bucket policy that requires TLS must not deny
-    # them.
+    # Requests here use loopback without TLS. On AWS they use TLS, so a bucket policy that requires TLS must
+    # not deny them.
     ministack_pin = app.pin_request_origin
     app.pin_request_origin = lambda address, _secure: ministack_pin(address, True)
 
@@ -77,22 +79,35 @@ def _lambda_action(method: str, path: str) -> str | None:
     return f"{of_method[method]}FunctionConcurrency" if action == "PutFunctionConcurrency" else action
 
 
-def _resource_arn(service: str, method: str, path: str, headers: dict, body: bytes,
-                  query_params: dict, region: str, account_id: str) -> str:
+def _resource_arn(
+    service: str,
+    method: str,
+    path: str,
+    headers: dict,
+    body: bytes,
+    query_params: dict,
+    region: str,
+    account_id: str,
+) -> str:
     request = _Request()
     _request.set(request)
     arn = _ministack_resource_arn(service, method, path, headers, body, query_params, region, account_id)
     if service in _RULES and "x-amz-target" in headers:
         arn, request.keys, request.also = _RULES[service](
-            operation_of(headers), arn, members(body), region, account_id)
+            operation_of(headers), arn, members(body), region, account_id
+        )
     if service == "iam":
         return _iam_resource(arn, account_id, query_params, request)
     if service == "cloudformation":
         return _stack_resource(arn, query_params, request)
     if service == "s3":
-        request.keys, request.also = bucket_permissions.needed(method, path, headers, query_params, arn, account_id)
+        request.keys, request.also = bucket_permissions.needed(
+            method, path, headers, query_params, arn, account_id
+        )
     if service == "sts":
-        found = {key: iam_actions._query_param(query_params, key.removeprefix("sts:")) for key in _ASSUMPTION_KEYS}
+        found = {
+            key: iam_actions._query_param(query_params, key.removeprefix("sts:")) for key in _ASSUMPTION_KEYS
+        }
         request.keys = {key: value for key, value in found.items() if value}
         request.session_policy = iam_actions._query_param(query_params, "Policy")
     return arn
@@ -120,7 +135,9 @@ def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
     role_arn = iam_actions._query_param(query_params, "RoleARN")
     if role_arn:
         request.keys["cloudformation:RoleArn"] = role_arn
-        request.also.append(("iam", "iam:PassRole", role_arn, {"iam:PassedToService": "cloudformation.amazonaws.com"}))
+        request.also.append(
+            ("iam", "iam:PassRole", role_arn, {"iam:PassedToService": "cloudformation.amazonaws.com"})
+        )
     template_url = iam_actions._query_param(query_params, "TemplateURL")
     if template_url:
         request.keys["cloudformation:TemplateUrl"] = template_url
@@ -135,12 +152,14 @@ def _stack_resource(arn: str, query_params: dict, request: _Request) -> str:
 
 
 def _need_to_tag(arn: str, query_params: dict, stack: dict, request: _Request) -> None:
-    """TagResource and UntagResource are "permission only": no call has their name, but other calls need them. Which ones
-    is not documented. Here: those whose tags become a stack's."""
+    """TagResource and UntagResource are "permission only": no call has their name, but other calls need them.
+    Which ones is not documented. Here: those whose tags become a stack's."""
     keys, number = set(), 1
     while key := iam_actions._query_param(query_params, f"Tags.member.{number}.Key"):
         keys.add(key)
-        request.keys[f"aws:RequestTag/{key}"] = iam_actions._query_param(query_params, f"Tags.member.{number}.Value")
+        request.keys[f"aws:RequestTag/{key}"] = iam_actions._query_param(
+            query_params, f"Tags.member.{number}.Value"
+        )
         number += 1
     if keys:
         request.keys["aws:TagKeys"] = sorted(keys)
@@ -160,12 +179,20 @@ def principal() -> iam_evaluator.PrincipalInfo | None:
     return _caller.get()
 
 
-def _enforce(access_key_id: str, iam_action: str, service: str, region: str, resource_arn: str = "*",
-             service_context: dict[str, Any] | None = None) -> Any:
+def _enforce(
+    access_key_id: str,
+    iam_action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: dict[str, Any] | None = None,
+) -> Any:
     request = _current()
     request.denied, request.by_resource = None, False
     keys, request.keys = {**request.keys, **_resource_tag_keys(service, resource_arn)}, {}
-    outcome = _decide(access_key_id, iam_action, service, region, resource_arn, {**(service_context or {}), **keys})
+    outcome = _decide(
+        access_key_id, iam_action, service, region, resource_arn, {**(service_context or {}), **keys}
+    )
     if outcome is not None:
         request.denied = (iam_action, resource_arn)
         return outcome
@@ -186,8 +213,9 @@ def _resource_tag_keys(service: str, resource_arn: str) -> dict[str, str]:
     return {f"{service}:ResourceTag/{key}": value for key, value in tags.items()}
 
 
-def _decide(access_key_id: str, action: str, service: str, region: str, resource: str,
-            context: dict[str, Any] | None) -> Any:
+def _decide(
+    access_key_id: str, action: str, service: str, region: str, resource: str, context: dict[str, Any] | None
+) -> Any:
     evaluated = (access_key_id, action, service, region, resource, context)
     outcome = _evaluate(*evaluated)
     late = outcome is not None and iam_propagation.is_on() and _is_allowed_later(evaluated)
@@ -198,8 +226,8 @@ def _decide(access_key_id: str, action: str, service: str, region: str, resource
 
 
 def _is_allowed_later(evaluated: tuple[Any, ...]) -> bool:
-    """Whether changes that IAM has not put into effect yet would allow this. The response names the first evaluation's
-    caller and reason, so this one does not change them."""
+    """Whether changes that IAM has not put into effect yet would allow this. The response names the first
+    evaluation's caller and reason, so this one does not change them."""
     request = _current()
     by_resource = request.by_resource
     with iam_propagation.ignored():
@@ -208,8 +236,9 @@ def _is_allowed_later(evaluated: tuple[Any, ...]) -> bool:
     return allowed
 
 
-def _evaluate(access_key_id: str, action: str, service: str, region: str, resource: str,
-              context: dict[str, Any] | None) -> Any:
+def _evaluate(
+    access_key_id: str, action: str, service: str, region: str, resource: str, context: dict[str, Any] | None
+) -> Any:
     _principal.set("")
     outcome = _ministack_enforce(access_key_id, action, service, region, resource, context)
     caller = principal() if access_key_id and _principal.get() else None
@@ -218,32 +247,52 @@ def _evaluate(access_key_id: str, action: str, service: str, region: str, resour
     return outcome
 
 
-def _by_resource(caller: iam_evaluator.PrincipalInfo, action: str, service: str, region: str, resource: str,
-                 keys: dict[str, Any], outcome: Any) -> Any:
-    """The resource policy's decision for the root user, whom MiniStack does not evaluate, and whether that policy
-    denied a call that the caller's own policies allow."""
+def _by_resource(
+    caller: iam_evaluator.PrincipalInfo,
+    action: str,
+    service: str,
+    region: str,
+    resource: str,
+    keys: dict[str, Any],
+    outcome: Any,
+) -> Any:
+    """The resource policy's decision for the root user, whom MiniStack does not evaluate, and whether that
+    policy denied a call that the caller's own policies allow."""
     context = iam_evaluator.EvalContext(
-        principal_arn=caller.arn, principal_type=caller.type, principal_account=caller.account, action=action,
-        resource_arn=resource, region=region, principal_keys=caller.keys,
-        service_context={key.lower(): value for key, value in keys.items()})
+        principal_arn=caller.arn,
+        principal_type=caller.type,
+        principal_account=caller.account,
+        action=action,
+        resource_arn=resource,
+        region=region,
+        principal_keys=caller.keys,
+        service_context={key.lower(): value for key, value in keys.items()},
+    )
     if caller.policies is None:
         decision = "" if outcome is not None else resource_policies.denies_root(service, resource, context)
         if decision or (action == "sts:AssumeRole" and outcome is None):
             _current().by_resource = True
-            return iam_evaluator.EvalResult(decision or "ImplicitDeny", caller.arn,
-                                            resource_policy_arn=resource if decision == "Deny" else "")
+            return iam_evaluator.EvalResult(
+                decision or "ImplicitDeny",
+                caller.arn,
+                resource_policy_arn=resource if decision == "Deny" else "",
+            )
     elif isinstance(outcome, iam_evaluator.EvalResult):
         own = iam_evaluator.evaluate(context, caller.policies, *caller.limits)
         _current().by_resource = own.decision == "Allow"
-    elif outcome is None and action == "sts:AssumeRole" and (
-            resource_policies.of("sts", resource) in (None, ("", resource_policies.owner(resource)))):
+    elif (
+        outcome is None
+        and action == "sts:AssumeRole"
+        and (resource_policies.of("sts", resource) in (None, ("", resource_policies.owner(resource))))
+    ):
         # The role does not exist. The words are the same, so that a caller cannot find that out.
         return iam_evaluator.EvalResult("ImplicitDeny", caller.arn)
     return outcome
 
 
 def _denied_response(service: str, action: str, principal_arn: str, request_id: str, **how: Any) -> tuple:
-    """AWS names the resource, and its JSON services return 400. MiniStack omits the resource and returns 403."""
+    """AWS names the resource, and its JSON services return 400. MiniStack omits the resource and returns
+    403."""
     denied = _current().denied
     if denied and not how.get("error_code") and not how.get("message"):
         how["message"] = _words(service, *denied, principal_arn, how)
@@ -256,42 +305,70 @@ def _denied_response(service: str, action: str, principal_arn: str, request_id: 
 
 
 def _words(service: str, action: str, resource: str, principal_arn: str, how: dict[str, Any]) -> str:
-    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html; empty for MiniStack's own."""
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html; empty for MiniStack's
+    own."""
     if action == "sts:AssumeRole":
-        return ("Roles may not be assumed by root accounts." if principal_arn.endswith(":root") else
-                f"User: {principal_arn} is not authorized to perform: sts:AssumeRole on resource: {resource}")
+        return (
+            "Roles may not be assumed by root accounts."
+            if principal_arn.endswith(":root")
+            else f"User: {principal_arn} is not authorized to perform: sts:AssumeRole on resource: {resource}"
+        )
     # "For cross-account requests, Amazon S3 returns a generic Access Denied".
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
     caller = principal()
-    if action.startswith("s3:") and caller and resource_policies.owner(resource) not in (None, caller.account):
+    if (
+        action.startswith("s3:")
+        and caller
+        and resource_policies.owner(resource) not in (None, caller.account)
+    ):
         return "Access Denied"
     if service not in _NAME_THE_RESOURCE and not action.startswith("kms:"):
         return ""
     if _current().by_resource:
         start = f"User: {principal_arn} is not authorized to perform: {action} on resource: {resource}"
-        return (f"{start} with an explicit deny in a resource-based policy" if how.get("resource_policy_arn")
-                else f"{start} because no resource-based policy allows the {action} action")
-    return str(iam_actions.identity_denial_message(action, principal_arn, resource, bool(how.get("explicit_deny"))))
+        return (
+            f"{start} with an explicit deny in a resource-based policy"
+            if how.get("resource_policy_arn")
+            else f"{start} because no resource-based policy allows the {action} action"
+        )
+    return str(
+        iam_actions.identity_denial_message(action, principal_arn, resource, bool(how.get("explicit_deny")))
+    )
 
 
-def user_may(user_name: str, action: str, resource_arn: str, request_keys: dict[str, Any] | None = None) -> bool:
-    """Whether a user's own, attached and groups' policies, inside the boundary, allow the action of a git login."""
+def user_may(
+    user_name: str, action: str, resource_arn: str, request_keys: dict[str, Any] | None = None
+) -> bool:
+    """Whether a user's own, attached and groups' policies, inside the boundary, allow the action of a git
+    login."""
     user = iam._users.get(user_name)
     if not user:
         return False
-    return _may("User", user["Arn"], action, resource_arn,
-                iam_evaluator._gather_user_policies(user_name, get_account_id()),
-                iam_evaluator._permissions_boundary(iam._users, user_name, get_account_id()),
-                {"aws:username": user_name, "aws:userid": user["UserId"]}, request_keys)
+    return _may(
+        "User",
+        user["Arn"],
+        action,
+        resource_arn,
+        iam_evaluator._gather_user_policies(user_name, get_account_id()),
+        iam_evaluator._permissions_boundary(iam._users, user_name, get_account_id()),
+        {"aws:username": user_name, "aws:userid": user["UserId"]},
+        request_keys,
+    )
 
 
-def principal_may(found: iam_evaluator.PrincipalInfo, action: str, resource_arn: str,
-                  request_keys: dict[str, Any] | None = None) -> bool:
+def principal_may(
+    found: iam_evaluator.PrincipalInfo,
+    action: str,
+    resource_arn: str,
+    request_keys: dict[str, Any] | None = None,
+) -> bool:
     """The same for the owner of an access key, limited by the policies of its session."""
     if found.policies is None:  # the account's root
         decision_log.record(found.arn, action, resource_arn, True)
         return True
-    return _may(found.type, found.arn, action, resource_arn, found.policies, found.limits, found.keys, request_keys)
+    return _may(
+        found.type, found.arn, action, resource_arn, found.policies, found.limits, found.keys, request_keys
+    )
 
 
 def role_may(role_name: str, session: str, action: str, resource_arn: str) -> bool:
@@ -302,17 +379,38 @@ def role_may(role_name: str, session: str, action: str, resource_arn: str) -> bo
     """
     arn = f"arn:aws:sts::{get_account_id()}:assumed-role/{role_name}/{session}"
     with iam_propagation.ignored():
-        return _may("AssumedRole", arn, action, resource_arn,
-                    iam_evaluator._gather_role_policies(role_name, get_account_id()),
-                    iam_evaluator._permissions_boundary(iam._roles, role_name, get_account_id()), {})
+        return _may(
+            "AssumedRole",
+            arn,
+            action,
+            resource_arn,
+            iam_evaluator._gather_role_policies(role_name, get_account_id()),
+            iam_evaluator._permissions_boundary(iam._roles, role_name, get_account_id()),
+            {},
+        )
 
 
-def _may(kind: str, arn: str, action: str, resource_arn: str, policies: list, limits: list,
-         keys: dict[str, Any], request_keys: dict[str, Any] | None = None) -> bool:
+def _may(
+    kind: str,
+    arn: str,
+    action: str,
+    resource_arn: str,
+    policies: list,
+    limits: list,
+    keys: dict[str, Any],
+    request_keys: dict[str, Any] | None = None,
+) -> bool:
     context = iam_evaluator.EvalContext(
-        principal_arn=arn, principal_type=kind, principal_account=get_account_id(), action=action,
-        resource_arn=resource_arn, region=get_region(), principal_keys=keys, secure_transport=True,
-        service_context={key.lower(): value for key, value in (request_keys or {}).items()})
+        principal_arn=arn,
+        principal_type=kind,
+        principal_account=get_account_id(),
+        action=action,
+        resource_arn=resource_arn,
+        region=get_region(),
+        principal_keys=keys,
+        secure_transport=True,
+        service_context={key.lower(): value for key, value in (request_keys or {}).items()},
+    )
     allowed = iam_evaluator.evaluate(context, policies, *limits).decision == "Allow"
     decision_log.record(arn, action, resource_arn, allowed)
     return allowed

@@ -1,4 +1,5 @@
-"""`AWS::IAM::Group`, which MiniStack's CloudFormation lacks, and the conflicts that prevent a group's deletion.
+"""`AWS::IAM::Group`, which MiniStack's CloudFormation lacks, and the conflicts that prevent a group's
+deletion.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-group.html
 """
@@ -21,15 +22,17 @@ def install() -> None:
 
 
 def _refusing(ministack_delete: Callable[[dict], tuple], params: dict) -> tuple:
-    """"The group must not contain any users or have any attached policies."
+    """ "The group must not contain any users or have any attached policies."
 
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteGroup.html
     """
     name = iam._p(params, "GroupName")
     group = iam._groups.get(name) or {}
-    for held, what in ((group.get("Users"), "must remove users from group first."),
-                       (group.get("AttachedPolicies"), "must detach all policies first."),
-                       (iam._group_inline_policies.get(name), "must delete policies first.")):
+    for held, what in (
+        (group.get("Users"), "must remove users from group first."),
+        (group.get("AttachedPolicies"), "must detach all policies first."),
+        (iam._group_inline_policies.get(name), "must delete policies first."),
+    ):
         if held:
             return iam._error(409, "DeleteConflict", f"Cannot delete entity, {what}")
     return ministack_delete(params)
@@ -43,8 +46,11 @@ def _checked(answer: tuple) -> None:
     message, code = (re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Message", "Code"))
     error = code.group(1) if code else ""
     kind = "AlreadyExists" if error == "EntityAlreadyExists" else "InvalidRequest"
-    raise resource_types.handler_error(f"{message.group(1) if message else text} (Service: Iam, Status Code: {status}, "
-                                       f"Request ID: {new_uuid()})", kind)
+    raise resource_types.handler_error(
+        f"{message.group(1) if message else text} (Service: Iam, Status Code: {status}, "
+        f"Request ID: {new_uuid()})",
+        kind,
+    )
 
 
 def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, dict[str, str]]:
@@ -56,7 +62,8 @@ def _create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[st
 
 
 def _delete(physical_id: str, props: dict[str, Any]) -> None:
-    """Its members do not belong to the stack and stay: the type's delete handler has no iam:RemoveUserFromGroup."""
+    """Its members do not belong to the stack and stay: the type's delete handler has no
+    iam:RemoveUserFromGroup."""
     for arn in props.get("ManagedPolicyArns") or []:
         # A deletion that failed before has detached it.
         if arn in iam._groups[physical_id]["AttachedPolicies"]:

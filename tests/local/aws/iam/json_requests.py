@@ -1,7 +1,8 @@
-"""The resource, the condition keys and the further permissions with which IAM evaluates a call of a JSON service.
+"""The resource, the condition keys and the further permissions with which IAM evaluates a call of a JSON
+service.
 
-The pages are those of https://docs.aws.amazon.com/service-authorization/latest/reference/. `secretsmanager.permissions`
-has the rules of Secrets Manager.
+The pages are those of https://docs.aws.amazon.com/service-authorization/latest/reference/.
+`secretsmanager.permissions` has the rules of Secrets Manager.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,9 @@ def _of_codebuild(action: str, arn: str, body: dict[str, Any], region: str, acco
         return arn, {}, []
     # Of `project:UUID`, of a project's name, or of the ARN of either.
     names = dict.fromkeys(str(each).rpartition("/")[2].partition(":")[0] for each in given)
-    return _batch("codebuild", action, [f"arn:aws:codebuild:{region}:{account}:project/{name}" for name in names])
+    return _batch(
+        "codebuild", action, [f"arn:aws:codebuild:{region}:{account}:project/{name}" for name in names]
+    )
 
 
 def _of_codecommit(action: str, _arn: str, body: dict[str, Any], region: str, account: str) -> Needed:
@@ -49,8 +52,11 @@ def _of_codecommit(action: str, _arn: str, body: dict[str, Any], region: str, ac
     # The calls with one branch for which the page has this key.
     names_branch = action in ("CreateBranch", "DeleteBranch")
     keys = {"codecommit:References": f"refs/heads/{body['branchName']}"} if names_branch else {}
-    tags: Also = [("codecommit", "codecommit:TagResource", arn, {})] if (
-        action == "CreateRepository" and body.get("tags")) else []
+    tags: Also = (
+        [("codecommit", "codecommit:TagResource", arn, {})]
+        if (action == "CreateRepository" and body.get("tags"))
+        else []
+    )
     return arn, keys, tags
 
 
@@ -62,10 +68,26 @@ def _of_codepipeline(action: str, _arn: str, body: dict[str, Any], region: str, 
     name = body.get("pipelineName") or body.get("name") or declaration.get("name")
     if not name:
         return "*", {}, []  # ListPipelines
-    passed: Also = [("iam", "iam:PassRole", declaration["roleArn"], {
-        "iam:PassedToService": "codepipeline.amazonaws.com"})] if declaration.get("roleArn") else []
+    passed: Also = (
+        [
+            (
+                "iam",
+                "iam:PassRole",
+                declaration["roleArn"],
+                {"iam:PassedToService": "codepipeline.amazonaws.com"},
+            )
+        ]
+        if declaration.get("roleArn")
+        else []
+    )
     of_stage = {"RetryStageExecution", "RollbackStage", "DisableStageTransition", "EnableStageTransition"}
-    within = ("stageName", "actionName") if action == "PutApprovalResult" else ("stageName",) if action in of_stage else ()
+    within = (
+        ("stageName", "actionName")
+        if action == "PutApprovalResult"
+        else ("stageName",)
+        if action in of_stage
+        else ()
+    )
     resource = "/".join([str(name), *(str(body.get(member, "")) for member in within)])
     return f"arn:aws:codepipeline:{region}:{account}:{resource}", {}, passed
 
@@ -91,7 +113,8 @@ def _of_ecr(action: str, _arn: str, body: dict[str, Any], region: str, account: 
 
 
 def _of_events(action: str, arn: str, body: dict[str, Any], _region: str, _account: str) -> Needed:
-    """list_amazoneventbridge.html, "rule-on-default-event-bus": arn:…:rule/${RuleName}, without the bus's name."""
+    """list_amazoneventbridge.html, "rule-on-default-event-bus": arn:…:rule/${RuleName}, without the bus's
+    name."""
     keys = event_buses.keys_of_rule(body.get("EventPattern")) if action == "PutRule" else {}
     return arn.replace(":rule/default/", ":rule/", 1), keys, []
 
@@ -102,8 +125,12 @@ def _of_ssm(action: str, arn: str, body: dict[str, Any], region: str, account: s
     if arn != "*" or not isinstance(names, list) or not names:
         return arn, {}, []
     # A version or label after the name is not part of the resource.
-    arns = [":".join(name.split(":")[:6]) if name.startswith("arn:")
-            else f"arn:aws:ssm:{region}:{account}:parameter/{name.split(':')[0].lstrip('/')}" for name in names]
+    arns = [
+        ":".join(name.split(":")[:6])
+        if name.startswith("arn:")
+        else f"arn:aws:ssm:{region}:{account}:parameter/{name.split(':')[0].lstrip('/')}"
+        for name in names
+    ]
     first, keys, also = _batch("ssm", action, arns)
     for name, each in zip(names, arns, strict=True):
         also += _use_of_parameter_key(name, each, region) if body.get("WithDecryption") else []
@@ -117,11 +144,24 @@ def _use_of_parameter_key(name: str, parameter_arn: str, region: str) -> Also:
     if not key or key == _DEFAULT_PARAMETER_KEY or (stored or {}).get("Type") != "SecureString":
         return []
     record = kms._resolve_key(key) or {}
-    return [("kms", "kms:Decrypt", str(record.get("Arn", key)), {
-        "kms:ViaService": f"ssm.{region}.amazonaws.com", "kms:EncryptionContext:PARAMETER_ARN": parameter_arn})]
+    return [
+        (
+            "kms",
+            "kms:Decrypt",
+            str(record.get("Arn", key)),
+            {
+                "kms:ViaService": f"ssm.{region}.amazonaws.com",
+                "kms:EncryptionContext:PARAMETER_ARN": parameter_arn,
+            },
+        )
+    ]
 
 
 RULES: dict[str, Rule] = {
-    "codebuild": _of_codebuild, "codecommit": _of_codecommit, "codepipeline": _of_codepipeline, "ecr": _of_ecr,
-    "events": _of_events, "ssm": _of_ssm,
+    "codebuild": _of_codebuild,
+    "codecommit": _of_codecommit,
+    "codepipeline": _of_codepipeline,
+    "ecr": _of_ecr,
+    "events": _of_events,
+    "ssm": _of_ssm,
 }

@@ -1,8 +1,9 @@
-"""The policy language where MiniStack's evaluator differs from AWS's documentation: policy variables, ARNs that are
-compared part by part, keys about the principal and the resource's owner, and the principals of a resource's policy.
+"""The policy language where MiniStack's evaluator differs from AWS's documentation: policy variables, ARNs
+that are compared part by part, keys about the principal and the resource's owner, and the principals of a
+resource's policy.
 
-`tests.local.policies` has the rules, and evaluates the templates' policies with them as well. tests/policies compares
-them with the decisions that AWS documents.
+`tests.local.policies` has the rules, and evaluates the templates' policies with them as well. tests/policies
+compares them with the decisions that AWS documents.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
@@ -53,10 +54,14 @@ def install() -> None:
     iam_evaluator._conditions_met = _conditions_met
     iam_evaluator._principal_matches = _principal_matches
     iam_evaluator.evaluate_resource_policy = _evaluate_resource_policy
-    iam_evaluator._resolve_condition_key = partial(_resolve_condition_key, iam_evaluator._resolve_condition_key)
+    iam_evaluator._resolve_condition_key = partial(
+        _resolve_condition_key, iam_evaluator._resolve_condition_key
+    )
 
 
-def _resolve_condition_key(ministack_resolve: Callable[[str, EvalContext], Any], key: str, context: EvalContext) -> Any:
+def _resolve_condition_key(
+    ministack_resolve: Callable[[str, EvalContext], Any], key: str, context: EvalContext
+) -> Any:
     name, owner = key.lower(), resource_policies.owner(context.resource_arn)
     if name == "aws:principalarn":
         return _principal_arn(context.principal_arn)
@@ -66,7 +71,8 @@ def _resolve_condition_key(ministack_resolve: Callable[[str, EvalContext], Any],
 
 
 def _principal_arn(caller_arn: str) -> str:
-    """"For IAM roles, the request context returns the ARN of the role, not the ARN of the user that assumed the role."
+    """ "For IAM roles, the request context returns the ARN of the role, not the ARN of the user that assumed
+    the role."
 
     Includes its path, which the session's ARN lacks (aws:PrincipalArn on the page above).
     """
@@ -88,7 +94,9 @@ def _applies(statement: dict[str, Any], context: EvalContext) -> bool:
 
 
 def _first_match(context: EvalContext, parsed: list[ParsedStatement], effect: str) -> ParsedStatement | None:
-    return next((each for each in parsed if each.effect == effect and _applies(_written(each), context)), None)
+    return next(
+        (each for each in parsed if each.effect == effect and _applies(_written(each), context)), None
+    )
 
 
 def _written(parsed: ParsedStatement) -> dict[str, Any]:
@@ -128,10 +136,15 @@ def _principal_matches(principal: Any, caller_arn: str) -> bool:
     return _strength({"Principal": principal}, caller_arn) > 0
 
 
-def _evaluate_resource_policy(document: str | dict | None, context: EvalContext, service: str | None = None,
-                              named_only: bool = False, direct_only: bool = False) -> EvalResult:
-    """The statements that name the caller: all, without those that name only the account (`named_only`), or those
-    that name exactly the user or session (`direct_only`)."""
+def _evaluate_resource_policy(
+    document: str | dict | None,
+    context: EvalContext,
+    service: str | None = None,
+    named_only: bool = False,
+    direct_only: bool = False,
+) -> EvalResult:
+    """The statements that name the caller: all, without those that name only the account (`named_only`), or
+    those that name exactly the user or session (`direct_only`)."""
     if isinstance(document, str):
         try:
             document = json.loads(document or "{}")

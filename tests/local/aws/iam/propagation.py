@@ -1,14 +1,18 @@
 """Delays the effect of changes of IAM policies and trust policies (`settings`).
 
-"Any change that you make in IAM (or other AWS services) ... takes time to become visible from all possible endpoints."
+"Any change that you make in IAM (or other AWS services) ... takes time to become visible from all possible
+endpoints."
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 
-CloudFormation reports CREATE_COMPLETE or UPDATE_COMPLETE of a policy before that, so calls of a custom resource that it
-invokes next are sometimes denied: github.com/aws/aws-cdk issues 18237, 31429, 37675 and 37939.
+CloudFormation reports CREATE_COMPLETE or UPDATE_COMPLETE of a policy before that, so calls of a custom
+resource that it invokes next are sometimes denied: github.com/aws/aws-cdk issues 18237, 31429, 37675 and
+37939.
 
-- Every change is late: a grant that is removed also works for these seconds. IAM's own API shows the change at once.
-- A new role or user has no policies and no trust for these seconds, even if a former one had the same name: each has
-  an ID of its own. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+- Every change is late: a grant that is removed also works for these seconds. IAM's own API shows the change
+  at once.
+- A new role or user has no policies and no trust for these seconds, even if a former one had the same name:
+  each has an ID of its own.
+  https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
 - Permissions boundaries, resource policies and session policies change at once. Nothing here tests them late.
 - The account's root user, which all tests deploy with, has no policies and is never late.
 """
@@ -65,8 +69,9 @@ def install() -> None:
 
 
 def _undisturbed(gather: Callable[[str, str], list[Any]], name: str, account_id: str) -> list[Any]:
-    """Pipelines, builds and git read policies in threads, and MiniStack iterates over the dictionaries that its API
-    changes. Starts again if a policy was added or removed meanwhile, so that the result existed at one time."""
+    """Pipelines, builds and git read policies in threads, and MiniStack iterates over the dictionaries that
+    its API changes. Starts again if a policy was added or removed meanwhile, so that the result existed at
+    one time."""
     while True:
         try:
             return gather(name, account_id)
@@ -86,7 +91,9 @@ def ignored() -> Iterator[None]:
 
 
 def is_on() -> bool:
-    return not _ignored.get() and (settings.iam_policies_take_seconds > 0 or settings.iam_trusts_take_seconds > 0)
+    return not _ignored.get() and (
+        settings.iam_policies_take_seconds > 0 or settings.iam_trusts_take_seconds > 0
+    )
 
 
 def put_into_effect() -> None:
@@ -123,7 +130,10 @@ def _policies(principal_id: str, current: Callable[[], list[Any]]) -> list[Any]:
 def _in_effect(principal_id: str, seconds: float) -> _Version | None:
     latest = time.monotonic() - seconds
     with _lock:
-        return next((version for version in reversed(_versions.get(principal_id, [])) if version.since <= latest), None)
+        return next(
+            (version for version in reversed(_versions.get(principal_id, [])) if version.since <= latest),
+            None,
+        )
 
 
 def _recorded(change: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -144,7 +154,12 @@ def _record() -> None:
     now, account = time.monotonic(), get_account_id()
     with _lock:
         for name, role in list(iam._roles.items()):
-            _add(role["RoleId"], now, _current_role_policies(name, account), role.get("AssumeRolePolicyDocument"))
+            _add(
+                role["RoleId"],
+                now,
+                _current_role_policies(name, account),
+                role.get("AssumeRolePolicyDocument"),
+            )
         for name, user in list(iam._users.items()):
             _add(user["UserId"], now, _current_user_policies(name, account), None)
 

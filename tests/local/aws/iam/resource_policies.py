@@ -1,7 +1,7 @@
 """A resource's policy and account, for callers of any account. MiniStack looks only in the caller's account.
 
-"If the principal that makes the request is in account A and the resource in account B, the request is allowed if both
-the identity-based policy and the resource-based policy allow it."
+"If the principal that makes the request is in account A and the resource in account B, the request is allowed
+if both the identity-based policy and the resource-based policy allow it."
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html
 
 `iam_evaluator.combine_resource_policy` has that rule. It only needs the policy and its owner.
@@ -36,7 +36,8 @@ def owner(arn: str) -> str | None:
 
 
 def of(service: str, arn: str) -> _Found | None:
-    """The policy (empty without one) and the owner. None for a resource without policies, or a missing one."""
+    """The policy (empty without one) and the owner. None for a resource without policies, or a missing
+    one."""
     account, asking = owner(arn), get_account_id()
     if account is None:
         found: _Found | None = _ministack_lookup(service, arn)
@@ -54,12 +55,12 @@ _ALWAYS = {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
 
 
 def denies_root(service: str, arn: str, context: iam_evaluator.EvalContext) -> str:
-    """How the resource's policy denies an account's root user, whose own policies never limit it: Deny, ImplicitDeny,
-    or not at all (empty).
+    """How the resource's policy denies an account's root user, whose own policies never limit it: Deny,
+    ImplicitDeny, or not at all (empty).
 
-    In its own account, the root user only must not be denied. In another one, the resource's policy has to allow it.
-    A key's policy always has to allow it: "Unless the key policy explicitly allows it, you cannot use IAM policies to
-    allow access to a KMS key", and the root user has no other permission for a key.
+    In its own account, the root user only must not be denied. In another one, the resource's policy has to
+    allow it. A key's policy always has to allow it: "Unless the key policy explicitly allows it, you cannot
+    use IAM policies to allow access to a KMS key", and the root user has no other permission for a key.
     https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
     """
     found = of(service, arn)
@@ -71,12 +72,12 @@ def denies_root(service: str, arn: str, context: iam_evaluator.EvalContext) -> s
 
 
 def _trust_policy(arn: str, account: str) -> _Found | None:
-    """A role's trust policy is its resource-based policy, so it is evaluated with every request, as the caller's own
-    policies are. STS's own handler evaluates the trust policy again.
+    """A role's trust policy is its resource-based policy, so it is evaluated with every request, as the
+    caller's own policies are. STS's own handler evaluates the trust policy again.
 
-    "a user who wants to access a role in a different account must also have permissions that are delegated from the
-    account administrator." Within one account, the trust policy alone is enough if it names the caller.
-    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    "a user who wants to access a role in a different account must also have permissions that are delegated
+    from the account administrator." Within one account, the trust policy alone is enough if it names the
+    caller. https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
     """
     if not arn.startswith(f"arn:aws:iam::{account}:role/"):

@@ -44,8 +44,13 @@ class _Rejected(Exception):
 
 
 def install() -> None:
-    for name, operation in (("Create", _create), ("List", _list), ("Reset", _reset), ("Update", _update),
-                            ("Delete", _delete)):
+    for name, operation in (
+        ("Create", _create),
+        ("List", _list),
+        ("Reset", _reset),
+        ("Update", _update),
+        ("Delete", _delete),
+    ):
         action = f"{name}ServiceSpecificCredential{'s' if name == 'List' else ''}"
         iam._IAM_HANDLERS[action] = partial(_answer, action, operation)
     # CloudFormation's AWS::IAM::User calls the module's function, the API calls the table's.
@@ -58,7 +63,8 @@ def _answer(action: str, operation: Callable[[dict], str], params: dict) -> tupl
     except _Rejected as rejected:
         return iam._error(*rejected.args)  # type: ignore[no-any-return]
     return iam._xml(  # type: ignore[no-any-return]
-        200, f"{action}Response", f"<{action}Result>{result}</{action}Result>" if result else "")
+        200, f"{action}Response", f"<{action}Result>{result}</{action}Result>" if result else ""
+    )
 
 
 def _delete_user(ministack_delete_user: Callable[[dict], tuple], params: dict) -> tuple:
@@ -66,7 +72,8 @@ def _delete_user(ministack_delete_user: Callable[[dict], tuple], params: dict) -
     if name in iam._users and _of(name):
         # Recorded response.
         return iam._error(  # type: ignore[no-any-return]
-            409, "DeleteConflict", "Cannot delete entity, must remove referenced objects first.")
+            409, "DeleteConflict", "Cannot delete entity, must remove referenced objects first."
+        )
     return ministack_delete_user(params)
 
 
@@ -74,10 +81,13 @@ def login(service_user_name: str, password: str) -> Credential | None:
     """The active credential with the user name of git's Basic authentication, in any account."""
     now = time.monotonic()
     for credential in list(_credentials.to_dict().values()):
-        if (credential.service_user_name == service_user_name and credential.status == "Active"
-                and credential.service_name == CODECOMMIT
-                and secrets.compare_digest(credential.password.encode(), password.encode())
-                and now - credential.password_set_at >= settings.credential_accepted_after_seconds):
+        if (
+            credential.service_user_name == service_user_name
+            and credential.status == "Active"
+            and credential.service_name == CODECOMMIT
+            and secrets.compare_digest(credential.password.encode(), password.encode())
+            and now - credential.password_set_at >= settings.credential_accepted_after_seconds
+        ):
             return credential
     return None
 
@@ -101,7 +111,9 @@ def _user(params: dict) -> str:
 def _service(params: dict) -> str:
     name: str = iam._p(params, "ServiceName")
     if name and name not in _SERVICES:
-        raise _Rejected(404, "NoSuchEntity", f"No such service {name} is supported for Service Specific Credentials")
+        raise _Rejected(
+            404, "NoSuchEntity", f"No such service {name} is supported for Service Specific Credentials"
+        )
     return name
 
 
@@ -111,7 +123,8 @@ def _password() -> str:
 
 
 def _service_user_name(user_name: str) -> str:
-    """The example of https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListServiceSpecificCredentials.html has
+    """The example of
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListServiceSpecificCredentials.html has
     `anika-at-123456789012` and `anika+1-at-123456789012`."""
     taken = {held.service_user_name for held in _credentials.values()}
     suffixes = itertools.chain([""], (f"+{number}" for number in itertools.count(1)))
@@ -122,12 +135,17 @@ def _service_user_name(user_name: str) -> str:
 def _create(params: dict) -> str:
     user_name, service = _user(params), _service(params)
     if len([held for held in _of(user_name) if held.service_name == service]) >= LIMIT:
-        raise _Rejected(409, "LimitExceeded", f"Cannot exceed quota for ServiceSpecificCredentialsPerUser: {LIMIT}")
+        raise _Rejected(
+            409, "LimitExceeded", f"Cannot exceed quota for ServiceSpecificCredentialsPerUser: {LIMIT}"
+        )
     alphabet = string.ascii_uppercase + string.digits
     credential = Credential(
         credential_id="ACCA" + "".join(secrets.choice(alphabet) for _ in range(17)),
-        user_name=user_name, service_name=service, service_user_name=_service_user_name(user_name),
-        password=_password(), created=iam._now(),
+        user_name=user_name,
+        service_name=service,
+        service_user_name=_service_user_name(user_name),
+        password=_password(),
+        created=iam._now(),
     )
     _credentials[credential.credential_id] = credential
     return _with_password(credential)
@@ -139,19 +157,24 @@ def _with_password(credential: Credential) -> str:
 
 
 def _xml(credential: Credential) -> str:
-    return (f"<CreateDate>{credential.created}</CreateDate>"
-            f"<ServiceName>{credential.service_name}</ServiceName>"
-            f"<ServiceUserName>{escape(credential.service_user_name)}</ServiceUserName>"
-            f"<ServiceSpecificCredentialId>{credential.credential_id}</ServiceSpecificCredentialId>"
-            f"<UserName>{escape(credential.user_name)}</UserName>"
-            f"<Status>{credential.status}</Status>")
+    return (
+        f"<CreateDate>{credential.created}</CreateDate>"
+        f"<ServiceName>{credential.service_name}</ServiceName>"
+        f"<ServiceUserName>{escape(credential.service_user_name)}</ServiceUserName>"
+        f"<ServiceSpecificCredentialId>{credential.credential_id}</ServiceSpecificCredentialId>"
+        f"<UserName>{escape(credential.user_name)}</UserName>"
+        f"<Status>{credential.status}</Status>"
+    )
 
 
 def _list(params: dict) -> str:
     user_name, service, now = _user(params), _service(params), time.monotonic()
-    found = [held for held in (_of(user_name) if user_name else _credentials.values())
-             if (not service or held.service_name == service)
-             and now - held.created_at >= settings.credential_listed_after_seconds]
+    found = [
+        held
+        for held in (_of(user_name) if user_name else _credentials.values())
+        if (not service or held.service_name == service)
+        and now - held.created_at >= settings.credential_listed_after_seconds
+    ]
     found.sort(key=lambda held: held.credential_id)
     marker, most = iam._p(params, "Marker"), int(iam._p(params, "MaxItems") or 100)
     found = [held for held in found if held.credential_id > marker]
@@ -168,9 +191,12 @@ def _find(params: dict) -> Credential:
     user_name, credential_id = _user(params), iam._p(params, "ServiceSpecificCredentialId")
     # https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteServiceSpecificCredential.html
     if not re.fullmatch(r"\w+", credential_id):
-        raise _Rejected(400, "ValidationError",
-                        "1 validation error detected: Value at 'serviceSpecificCredentialId' failed to satisfy "
-                        "constraint: Member must satisfy regular expression pattern: [\\w]+")
+        raise _Rejected(
+            400,
+            "ValidationError",
+            "1 validation error detected: Value at 'serviceSpecificCredentialId' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: [\\w]+",
+        )
     credential: Credential | None = _credentials.get(credential_id)
     if credential is None or (user_name and credential.user_name != user_name):
         raise _Rejected(404, "NoSuchEntity", f"No such credential {credential_id} exists")
@@ -188,9 +214,12 @@ def _reset(params: dict) -> str:
 def _update(params: dict) -> str:
     credential, status = _find(params), iam._p(params, "Status")
     if status not in ("Active", "Inactive"):
-        raise _Rejected(400, "ValidationError",
-                        f"1 validation error detected: Value '{escape(status)}' at 'status' failed to satisfy "
-                        "constraint: Member must satisfy enum value set: [Active, Inactive]")
+        raise _Rejected(
+            400,
+            "ValidationError",
+            f"1 validation error detected: Value '{escape(status)}' at 'status' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [Active, Inactive]",
+        )
     credential.status = status
     return ""
 

@@ -20,7 +20,9 @@ def install() -> None:
             held = {iam._identity_tag_key(tag["Key"]) for tag in user["Tags"]}
             added = {iam._identity_tag_key(tag["Key"]) for tag in iam._extract_tags(params)}
             if len(held | added) > tag_rules.LIMIT:
-                return iam._error(409, "LimitExceeded", f"Cannot exceed quota for TagsPerUser: {tag_rules.LIMIT}")
+                return iam._error(
+                    409, "LimitExceeded", f"Cannot exceed quota for TagsPerUser: {tag_rules.LIMIT}"
+                )
         return ministack_tag_user(params)
 
     iam._tag_user = tag_user
@@ -36,10 +38,15 @@ def _list_user_tags(params: dict) -> tuple:
         return iam._error(404, "NoSuchEntity", f"The user with name {name} cannot be found.")
     tags = sorted(user["Tags"], key=lambda tag: tag["Key"])
     start, most = int(iam._p(params, "Marker") or 0), int(iam._p(params, "MaxItems") or 100)
-    page, more = tags[start:start + most], start + most < len(tags)
-    members = "".join(f"<member><Key>{escape(tag['Key'])}</Key><Value>{escape(tag['Value'])}</Value></member>"
-                      for tag in page)
+    page, more = tags[start : start + most], start + most < len(tags)
+    members = "".join(
+        f"<member><Key>{escape(tag['Key'])}</Key><Value>{escape(tag['Value'])}</Value></member>"
+        for tag in page
+    )
     marker = f"<Marker>{start + most}</Marker>" if more else ""
-    return iam._xml(200, "ListUserTagsResponse",
-                    f"<ListUserTagsResult><Tags>{members}</Tags>"
-                    f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}</ListUserTagsResult>")
+    return iam._xml(
+        200,
+        "ListUserTagsResponse",
+        f"<ListUserTagsResult><Tags>{members}</Tags>"
+        f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{marker}</ListUserTagsResult>",
+    )

@@ -1,4 +1,5 @@
-"""A function's environment variables: the address of the local AWS, and of the machine's variables only PATH."""
+"""A function's environment variables: the address of the local AWS, and of the machine's variables only
+PATH."""
 
 import os
 from typing import Any
@@ -16,8 +17,11 @@ def install(endpoint: str) -> None:
         given: dict[str, Any] = ministack_environment(config, code_dir, port)
         own = {name for name in os.environ if name not in _KEPT and given.get(name) == os.environ[name]}
         declared = set(lambda_svc._runtime_env_vars(config))
-        kept = {name: value for name, value in given.items()
-                if name not in own - declared or name.startswith("AWS_")}
+        kept = {
+            name: value
+            for name, value in given.items()
+            if name not in own - declared or name.startswith("AWS_")
+        }
         kept["AWS_ENDPOINT_URL"] = endpoint
         kept["AWS_LAMBDA_LOG_GROUP_NAME"] = f"/aws/lambda/{config.get('FunctionName', 'unknown')}"
         kept["AWS_EC2_METADATA_DISABLED"] = "true"

@@ -23,11 +23,13 @@ def install() -> None:
             function_metrics.extract(log)
 
     lambda_svc._emit_lambda_logs = emit
-    # MiniStack ends a log 5 ms after the last line that it got. On a busy machine the thread that reads the function's
-    # output is later than that, and the rest would be in the log only after the environment's next invocation.
+    # MiniStack ends a log 5 ms after the last line that it got. On a busy machine the thread that reads the
+    # function's output is later than that, and the rest would be in the log only after the environment's next
+    # invocation.
     worker: Any = lambda_runtime.ProvidedWorker
     worker._drain_stderr_bounded = partialmethod(
-        worker._drain_stderr_bounded, first_line_wait=0.1, idle_confirm=0.1, hard_cap=1.0)
+        worker._drain_stderr_bounded, first_line_wait=0.1, idle_confirm=0.1, hard_cap=1.0
+    )
 
 
 def _may_write(config: dict) -> bool:
@@ -35,7 +37,10 @@ def _may_write(config: dict) -> bool:
     group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
     role = config.get("Role", "").rsplit("/", 1)[-1]
     arn = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}"
-    needed = [("logs:CreateLogStream", f"{arn}:log-stream:any"), ("logs:PutLogEvents", f"{arn}:log-stream:any")]
+    needed = [
+        ("logs:CreateLogStream", f"{arn}:log-stream:any"),
+        ("logs:PutLogEvents", f"{arn}:log-stream:any"),
+    ]
     if group not in cloudwatch_logs._log_groups:
         needed.insert(0, ("logs:CreateLogGroup", f"{arn}:log-stream:"))
     return all(enforcement.role_may(role, name, action, resource) for action, resource in needed)

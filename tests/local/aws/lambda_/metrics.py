@@ -1,7 +1,7 @@
 """The invocations of functions that run, and their metrics: Lambda's own, and those in log lines.
 
-https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: MiniStack counts only invocations by Invoke,
-not those of a stack, a rule or a rotation.
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html: MiniStack counts only invocations
+by Invoke, not those of a stack, a rule or a rotation.
 """
 
 import logging
@@ -17,7 +17,10 @@ _running: set[str] = set()
 
 
 def install() -> None:
-    ministack_dispatch, ministack_emit_metrics = lambda_svc._execute_function_dispatch, lambda_svc._emit_lambda_metrics
+    ministack_dispatch, ministack_emit_metrics = (
+        lambda_svc._execute_function_dispatch,
+        lambda_svc._emit_lambda_metrics,
+    )
 
     def dispatch(func: dict, config: dict, event: Any, request_id: str, started: float) -> Any:
         _running.add(request_id)
@@ -26,7 +29,9 @@ def install() -> None:
         finally:
             _running.discard(request_id)
         failed = bool(answer.get("error")) if isinstance(answer, dict) else False
-        ministack_emit_metrics(config.get("FunctionName", "unknown"), (time.time() - started) * 1000, failed, False)
+        ministack_emit_metrics(
+            config.get("FunctionName", "unknown"), (time.time() - started) * 1000, failed, False
+        )
         cloudwatch._evaluate_all_alarms()
         return answer
 
@@ -43,7 +48,7 @@ def running() -> int:
 
 
 def extract(log: str) -> None:
-    """"CloudWatch Logs ... automatically extract[s] metric values embedded in structured log events." """
+    """ "CloudWatch Logs ... automatically extract[s] metric values embedded in structured log events." """
     now_ms = time.time() * 1000
     for line in log.splitlines():
         try:
@@ -53,5 +58,14 @@ def extract(log: str) -> None:
             continue
         for metric in metrics:
             for value in metric.values:
-                cloudwatch._store_datum(metric.namespace, metric.name, dict(metric.dimensions),
-                                        metric.timestamp_ms / 1000, metric.unit, value, None, None, None)
+                cloudwatch._store_datum(
+                    metric.namespace,
+                    metric.name,
+                    dict(metric.dimensions),
+                    metric.timestamp_ms / 1000,
+                    metric.unit,
+                    value,
+                    None,
+                    None,
+                    None,
+                )

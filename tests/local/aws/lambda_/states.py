@@ -1,5 +1,5 @@
-"""A function stays active while it is updated: `LastUpdateStatus` alone is in progress. MiniStack has a state and a reason
-of its own meanwhile.
+"""A function stays active while it is updated: `LastUpdateStatus` alone is in progress. MiniStack has a state
+and a reason of its own meanwhile.
 
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """

@@ -1,4 +1,5 @@
-"""A VpcConfig that the template no longer has is sent without Ipv6AllowedForDualStack, which then keeps its value.
+"""A VpcConfig that the template no longer has is sent without Ipv6AllowedForDualStack, which then keeps its
+value.
 
 https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2061
 """
@@ -7,8 +8,10 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
-_MESSAGE = ("Ipv6AllowedForDualStack cannot be true without subnet or security groups. Please remove Ipv6AllowedForDualStack value "
-            "from your request and try again.")
+_MESSAGE = (
+    "Ipv6AllowedForDualStack cannot be true without subnet or security groups. Please remove"
+    " Ipv6AllowedForDualStack value from your request and try again."
+)
 
 
 def install() -> None:
@@ -16,9 +19,11 @@ def install() -> None:
     ministack_update = table["update"]
 
     def update(physical_id: str, old: dict[str, Any], new: dict[str, Any], *more: Any, **named: Any) -> Any:
-        config = {"Ipv6AllowedForDualStack": old.get("VpcConfig", {}).get("Ipv6AllowedForDualStack")} | new.get("VpcConfig", {})
+        config = {
+            "Ipv6AllowedForDualStack": old.get("VpcConfig", {}).get("Ipv6AllowedForDualStack")
+        } | new.get("VpcConfig", {})
         if str(config["Ipv6AllowedForDualStack"]).lower() == "true" and not config.get("SubnetIds"):
-            raise ValueError(f"Resource handler returned message: \"{_MESSAGE}\"")
+            raise ValueError(f'Resource handler returned message: "{_MESSAGE}"')
         return ministack_update(physical_id, old, new, *more, **named)
 
     table["update"] = update

@@ -29,5 +29,7 @@ def _encrypt(bucket: str, props: dict[str, Any]) -> None:
             for name in ("SSEAlgorithm", "KMSMasterKeyID"):
                 if default.get(name):
                     ElementTree.SubElement(applied, name).text = str(default[name])
-        ElementTree.SubElement(rule, "BucketKeyEnabled").text = str(each.get("BucketKeyEnabled", False)).lower()
+        ElementTree.SubElement(rule, "BucketKeyEnabled").text = str(
+            each.get("BucketKeyEnabled", False)
+        ).lower()
     s3._bucket_encryption[bucket] = ElementTree.tostring(root, encoding="unicode")

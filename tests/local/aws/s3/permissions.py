@@ -1,5 +1,5 @@
-"""Further permissions of a request to S3: the bucket's policy in any account, the permission to set an ACL, and the key
-of an encrypted object.
+"""Further permissions of a request to S3: the bucket's policy in any account, the permission to set an ACL,
+and the key of an encrypted object.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
@@ -18,8 +18,13 @@ from tests.local.aws.iam import resource_policies
 from tests.local.aws.iam.json_requests import Also
 
 _SSE, _KEY = "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"
-_ACLS = ("x-amz-acl", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write-acp",
-         "x-amz-grant-full-control")
+_ACLS = (
+    "x-amz-acl",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write-acp",
+    "x-amz-grant-full-control",
+)
 
 # The buckets that both sides' policies allow the current request to access, and its account.
 _admitted: ContextVar[frozenset[str]] = ContextVar("local_aws_buckets", default=frozenset())
@@ -29,9 +34,11 @@ _requester: ContextVar[str] = ContextVar("local_aws_s3_requester", default="")
 def install() -> None:
     ministack_allows, ministack_resolve = s3._foreign_bucket_allows, s3._resolve_sse_write_headers
 
-    def allows(owner: str, bucket: str, key: str, method: str, query: dict, caller: str,
-               headers: dict | None = None) -> bool:
-        """MiniStack evaluates the bucket's policy for the caller's account. `enforcement` has done so for the caller."""
+    def allows(
+        owner: str, bucket: str, key: str, method: str, query: dict, caller: str, headers: dict | None = None
+    ) -> bool:
+        """MiniStack evaluates the bucket's policy for the caller's account. `enforcement` has done so for the
+        caller."""
         if caller and bucket in _admitted.get():
             return True
         return bool(ministack_allows(owner, bucket, key, method, query, caller, headers))
@@ -53,8 +60,9 @@ def admit(resource_arn: str) -> None:
     _admitted.set(_admitted.get() | {resource_arn.removeprefix("arn:aws:s3:::").split("/", 1)[0]})
 
 
-def needed(method: str, path: str, headers: dict, query: dict, arn: str,
-           account: str) -> tuple[dict[str, Any], Also]:
+def needed(
+    method: str, path: str, headers: dict, query: dict, arn: str, account: str
+) -> tuple[dict[str, Any], Also]:
     """The condition keys that MiniStack lacks, and the further permissions of the request."""
     _admitted.set(frozenset())
     _requester.set(account)
@@ -83,13 +91,13 @@ def _to_write(bucket: str, headers: dict, query: dict, arn: str, account: str) -
         if headers.get(_KEY):
             keys[f"s3:{_KEY}"] = headers[_KEY]
         if acls := {f"s3:{name}": headers[name] for name in _ACLS if headers.get(name)}:
-            # "To successfully change the objects acl of your PutObject request, you must have the s3:PutObjectAcl."
-            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+            # "To successfully change the objects acl of your PutObject request, you must have the
+            # s3:PutObjectAcl." https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
             also.append(("s3", "s3:PutObjectAcl", arn, acls))
     if sse.get(_SSE) == "aws:kms":
-        # "To upload an object encrypted with an AWS KMS key to Amazon S3, you need kms:GenerateDataKey permissions on
-        # the key", and in parts kms:Decrypt, too: "Amazon S3 must decrypt and read data from the encrypted file parts
-        # before it completes the multipart upload."
+        # "To upload an object encrypted with an AWS KMS key to Amazon S3, you need kms:GenerateDataKey
+        # permissions on the key", and in parts kms:Decrypt, too: "Amazon S3 must decrypt and read data from
+        # the encrypted file parts before it completes the multipart upload."
         # https://repost.aws/knowledge-center/s3-large-file-encryption-kms-key
         in_parts = upload is not None or "uploads" in query
         for action in ("kms:GenerateDataKey", *(("kms:Decrypt",) if in_parts else ())):
@@ -135,8 +143,8 @@ def _encryption(headers: dict, bucket: str) -> dict[str, str]:
 def key_arn(key: str, account: str) -> str | None:
     """The key that a requester of this account refers to. None if it does not exist.
 
-    An ARN contains the account. "If you use a KMS key alias instead, then KMS resolves the key within the requester's
-    account". Without a key it is AWS's own key aws/s3 of the requester's account.
+    An ARN contains the account. "If you use a KMS key alias instead, then KMS resolves the key within the
+    requester's account". Without a key it is AWS's own key aws/s3 of the requester's account.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_ServerSideEncryptionByDefault.html
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-encryption.html#bucket-encryption-update-bucket-policy
     """
@@ -151,7 +159,9 @@ def key_arn(key: str, account: str) -> str | None:
 
 
 def managed_key(account: str, region: str) -> str:
-    return f"arn:aws:kms:{region}:{account}:key/{uuid.uuid5(uuid.NAMESPACE_URL, f'{account}/{region}/aws/s3')}"
+    return (
+        f"arn:aws:kms:{region}:{account}:key/{uuid.uuid5(uuid.NAMESPACE_URL, f'{account}/{region}/aws/s3')}"
+    )
 
 
 def key_use(action: str, key: str, object_arn: str, account: str) -> Also:
@@ -168,6 +178,16 @@ def key_use(action: str, key: str, object_arn: str, account: str) -> Also:
     # With a bucket key the context is the bucket's ARN.
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
     context = bucket_arn if "<BucketKeyEnabled>true</BucketKeyEnabled>" in str(raw) else object_arn
-    return [("kms", action, arn, {
-        "kms:ViaService": f"s3.{region}.amazonaws.com", "kms:CallerAccount": account,
-        "kms:EncryptionContext:aws:s3:arn": context, "kms:EncryptionContextKeys": ["aws:s3:arn"]})]
+    return [
+        (
+            "kms",
+            action,
+            arn,
+            {
+                "kms:ViaService": f"s3.{region}.amazonaws.com",
+                "kms:CallerAccount": account,
+                "kms:EncryptionContext:aws:s3:arn": context,
+                "kms:EncryptionContextKeys": ["aws:s3:arn"],
+            },
+        )
+    ]

@@ -14,8 +14,9 @@ from ministack.services import secretsmanager as service
 from tests.local.aws.json_api import Rejected
 from tests.local.aws.secretsmanager.versions import answer
 
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: the values that a filter compares, and
-# whether it is case-sensitive. All of them match prefixes. Its other keys, and other orders, are not implemented.
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: the values that a filter
+# compares, and whether it is case-sensitive. All of them match prefixes. Its other keys, and other orders,
+# are not implemented.
 _MIND_THE_CASE = {"name", "tag-key", "tag-value"}
 _KEYS = _MIND_THE_CASE | {"description"}
 _MOST_FILTERS = _MOST_VALUES = 10
@@ -39,13 +40,18 @@ def _list_secrets(request: dict[str, Any]) -> tuple:
     except ValueError:
         raise Rejected("InvalidNextTokenException", "The NextToken value is invalid.") from None
     # "If not specified, secrets are listed by CreatedDate."
-    listed = sorted((held for held in service._secrets.values()
-                     if request.get("IncludePlannedDeletion") or not held.get("DeletedDate")),
-                    key=lambda held: (held["CreatedDate"], held["Name"]))
-    # "Secrets Manager includes this value if there's more output available than what is included in the current
-    # response. This can occur even when the response includes no values at all, such as when you ask for a filtered
-    # view of a long list." So each page is filtered, not the list.
-    page = listed[start:start + longest]
+    listed = sorted(
+        (
+            held
+            for held in service._secrets.values()
+            if request.get("IncludePlannedDeletion") or not held.get("DeletedDate")
+        ),
+        key=lambda held: (held["CreatedDate"], held["Name"]),
+    )
+    # "Secrets Manager includes this value if there's more output available than what is included in the
+    # current response. This can occur even when the response includes no values at all, such as when you ask
+    # for a filtered view of a long list." So each page is filtered, not the list.
+    page = listed[start : start + longest]
     shown: dict[str, Any] = {"SecretList": [_entry(held) for held in page if _passes(held, filters)]}
     if start + longest < len(listed):
         shown["NextToken"] = base64.b64encode(str(start + longest).encode()).decode()
@@ -57,8 +63,10 @@ def _check_filters(filters: list[dict[str, Any]]) -> None:
         raise Rejected("InvalidParameterException", f"At most {_MOST_FILTERS} filters are allowed.")
     for given in filters:
         if given.get("Key") not in _KEYS or not 1 <= len(given.get("Values") or []) <= _MOST_VALUES:
-            raise Rejected("InvalidParameterException",
-                           f"A filter has one of the keys {', '.join(sorted(_KEYS))}, and 1 to {_MOST_VALUES} values.")
+            raise Rejected(
+                "InvalidParameterException",
+                f"A filter has one of the keys {', '.join(sorted(_KEYS))}, and 1 to {_MOST_VALUES} values.",
+            )
 
 
 def _passes(held: dict[str, Any], filters: list[dict[str, Any]]) -> bool:
@@ -67,7 +75,7 @@ def _passes(held: dict[str, Any], filters: list[dict[str, Any]]) -> bool:
 
 
 def _matches(held: dict[str, Any], key: str, value: str) -> bool:
-    """"You can prefix your search value with an exclamation mark (!) in order to perform negation filters." """
+    """ "You can prefix your search value with an exclamation mark (!) in order to perform negation filters." """  # noqa: E501
     wanted, texts = value.removeprefix("!"), _texts(held, key)
     if key not in _MIND_THE_CASE:
         wanted, texts = wanted.lower(), [text.lower() for text in texts]
@@ -76,8 +84,12 @@ def _matches(held: dict[str, Any], key: str, value: str) -> bool:
 
 def _texts(held: dict[str, Any], key: str) -> list[str]:
     tags = held.get("Tags") or []
-    return {"name": [held["Name"]], "description": [held.get("Description") or ""],
-            "tag-key": [tag["Key"] for tag in tags], "tag-value": [tag.get("Value", "") for tag in tags]}[key]
+    return {
+        "name": [held["Name"]],
+        "description": [held.get("Description") or ""],
+        "tag-key": [tag["Key"] for tag in tags],
+        "tag-value": [tag.get("Value", "") for tag in tags],
+    }[key]
 
 
 def _entry(held: dict[str, Any]) -> dict[str, Any]:

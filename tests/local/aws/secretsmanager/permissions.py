@@ -1,4 +1,5 @@
-"""The resource, the condition keys and the further permissions with which IAM evaluates a call of Secrets Manager.
+"""The resource, the condition keys and the further permissions with which IAM evaluates a call of Secrets
+Manager.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
 """
@@ -20,8 +21,8 @@ _KEY_ACTIONS = {
     "UpdateSecret": ("kms:GenerateDataKey", "kms:Decrypt", "kms:Encrypt"),
     "GetSecretValue": ("kms:Decrypt",),
 }
-# "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does not
-# re-encrypt existing secret versions with the new key": evaluated, but not required.
+# "If you change the KMS key and you don't have kms:Encrypt permission to the new key, Secrets Manager does
+# not re-encrypt existing secret versions with the new key": evaluated, but not required.
 OPTIONAL = {"kms:Encrypt"}
 
 # The members of a request that are condition keys, for the operations that the reference lists them with.
@@ -42,10 +43,10 @@ def needed(action: str, arn: str, body: dict[str, Any], region: str, _account: s
     """The resource, the condition keys of the request, and the further permissions, each with service,
     action, resource and keys. `enforcement` adds the secret's tags.
 
-    The ARN has its six random characters, even if the secret does not exist (yet). AWS seems to generate them then: a
-    caller with `name-??????` gets ResourceNotFoundException, one without gets AccessDeniedException for such a
-    generated ARN (jenkinsci/aws-secrets-manager-credentials-provider-plugin, issue 74, shows one). Others report the
-    bare name. (?)
+    The ARN has its six random characters, even if the secret does not exist (yet). AWS seems to generate them
+    then: a caller with `name-??????` gets ResourceNotFoundException, one without gets AccessDeniedException
+    for such a generated ARN (jenkinsci/aws-secrets-manager-credentials-provider-plugin, issue 74, shows one).
+    Others report the bare name. (?)
     """
     if action in _ABOUT_NONE:
         return "*", {}, []
@@ -69,7 +70,11 @@ def needed(action: str, arn: str, body: dict[str, Any], region: str, _account: s
 
 
 def _keys(action: str, body: dict[str, Any], stored: dict[str, Any] | None) -> dict[str, Any]:
-    keys: dict[str, Any] = {f"secretsmanager:{name}": _text(body[name]) for name in _FROM_THE_REQUEST.get(action, ()) if name in body}
+    keys: dict[str, Any] = {
+        f"secretsmanager:{name}": _text(body[name])
+        for name in _FROM_THE_REQUEST.get(action, ())
+        if name in body
+    }
     if action in ("CreateSecret", "TagResource"):
         tags = {str(tag["Key"]): str(tag.get("Value", "")) for tag in body.get("Tags") or []}
         keys |= {f"aws:RequestTag/{key}": value for key, value in tags.items()}
@@ -87,7 +92,9 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _key_use(action: str, secret_arn: str, body: dict[str, Any], stored: dict[str, Any] | None, region: str) -> Also:
+def _key_use(
+    action: str, secret_arn: str, body: dict[str, Any], stored: dict[str, Any] | None, region: str
+) -> Also:
     key = body.get("KmsKeyId") or (stored or {}).get("KmsKeyId")
     writes_a_value = "SecretString" in body or "SecretBinary" in body
     re_encrypts = action == "UpdateSecret" and "KmsKeyId" in body
@@ -96,7 +103,15 @@ def _key_use(action: str, secret_arn: str, body: dict[str, Any], stored: dict[st
     if action != "GetSecretValue" and not writes_a_value and not re_encrypts:
         return []
     record = kms._resolve_key(key) or {}
-    return [("kms", kms_action, str(record.get("Arn", key)), {
-        "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
-        "kms:EncryptionContext:SecretARN": secret_arn,
-    }) for kms_action in _KEY_ACTIONS.get(action, ())]
+    return [
+        (
+            "kms",
+            kms_action,
+            str(record.get("Arn", key)),
+            {
+                "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
+                "kms:EncryptionContext:SecretARN": secret_arn,
+            },
+        )
+        for kms_action in _KEY_ACTIONS.get(action, ())
+    ]

@@ -1,7 +1,7 @@
 """Secrets Manager's rotation: enabling and disabling it, due dates, and the response of DescribeSecret.
 
-https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and related pages. The steps are
-in `rotation_runs`.
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html and related pages. The
+steps are in `rotation_runs`.
 """
 
 import json
@@ -16,7 +16,8 @@ from ministack.services import lambda_svc
 from ministack.services import secretsmanager as service
 
 from tests.local.aws.json_api import Rejected
-from tests.local.aws.secretsmanager import rotation_runs, versions as secret_versions
+from tests.local.aws.secretsmanager import rotation_runs
+from tests.local.aws.secretsmanager import versions as secret_versions
 from tests.local.aws.secretsmanager.rotation_runs import Run
 from tests.local.aws.secretsmanager.versions import AHEAD, SINCE, answer, now_of
 
@@ -55,15 +56,18 @@ def _held(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def rotate_secret(request: dict[str, Any]) -> dict[str, str]:
-    """"If you include the configuration parameters, the operation sets the values for the secret and then immediately
-    starts a rotation. If you don't include the configuration parameters, the operation starts a rotation with the
-    values already stored in the secret." """
+    """ "If you include the configuration parameters, the operation sets the values for the secret and then
+    immediately starts a rotation. If you don't include the configuration parameters, the operation starts a
+    rotation with the values already stored in the secret." """
     held = _held(request)
     token = request.get("ClientRequestToken") or new_uuid()
     function = request.get("RotationLambdaARN") or held.get("RotationLambdaARN")
     _check_rotation(held, function)
-    held.update(RotationEnabled=True, RotationLambdaARN=function,
-                RotationRules=request.get("RotationRules") or held.get("RotationRules"))
+    held.update(
+        RotationEnabled=True,
+        RotationLambdaARN=function,
+        RotationRules=request.get("RotationRules") or held.get("RotationRules"),
+    )
     if request.get("RotationRules"):
         held[SINCE] = now_of(held)
     _start(held, token, "test" if request.get("RotateImmediately") is False else "rotation")
@@ -71,27 +75,33 @@ def rotate_secret(request: dict[str, Any]) -> dict[str, str]:
 
 
 def _check_rotation(held: dict[str, Any], function: str) -> None:
-    # "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT, then any later
-    # invocation of RotateSecret assumes that a previous rotation request is still in progress and returns an error."
-    # The text is that of https://github.com/aws/aws-cdk/issues/28539.
+    # "If the AWSPENDING staging label is present but not attached to the same version as AWSCURRENT, then any
+    # later invocation of RotateSecret assumes that a previous rotation request is still in progress and
+    # returns an error." The text is that of https://github.com/aws/aws-cdk/issues/28539.
     pending, _ = service._find_stage_version(held, "AWSPENDING")
     if pending and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
-        raise Rejected("InvalidRequestException",
-                       "A previous rotation isn't complete. That rotation will be reattempted.")
-    # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager checks the
-    # permissions of the function."
+        raise Rejected(
+            "InvalidRequestException",
+            "A previous rotation isn't complete. That rotation will be reattempted.",
+        )
+    # "When you add a Lambda rotation function Amazon Resource Name (ARN) to your secret, Secrets Manager
+    # checks the permissions of the function."
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot_rotation.html
     record, _, _ = lambda_svc._get_func_record_for_ref(function)
     if record is None or not rotation_runs.may_invoke(record, function, held["ARN"]):
-        raise Rejected("AccessDeniedException",
-                       "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
-                       f"grants access to the principal {rotation_runs.PRINCIPAL}.")
+        raise Rejected(
+            "AccessDeniedException",
+            "Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy "
+            f"grants access to the principal {rotation_runs.PRINCIPAL}.",
+        )
 
 
 def _start(held: dict[str, Any], token: str, kind: str) -> Run:
-    """"During rotation, Secrets Manager creates an AWSPENDING version ID before creating the new secret version."
+    """ "During rotation, Secrets Manager creates an AWSPENDING version ID before creating the new secret
+    version."
 
-    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html (VersionIdsToStages)
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
+    (VersionIdsToStages)
     """
     if token not in held["Versions"]:
         held["Versions"][token] = secret_versions.empty_version()
@@ -111,8 +121,8 @@ def _ended(run: Run) -> None:
 
 
 def cancel_rotate_secret(request: dict[str, Any]) -> dict[str, str]:
-    """"Turns off automatic rotation, and if a rotation is currently in progress, cancels the rotation. If you cancel a
-    rotation in progress, it can leave the VersionStage labels in an unexpected state."
+    """ "Turns off automatic rotation, and if a rotation is currently in progress, cancels the rotation. If
+    you cancel a rotation in progress, it can leave the VersionStage labels in an unexpected state."
 
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CancelRotateSecret.html
     """
@@ -132,7 +142,8 @@ def _describe(ministack_describe: Any, request: dict[str, Any]) -> tuple:
     if not held.get("RotationLambdaARN"):
         # "If the secret has never been configured for rotation, Secrets Manager returns null."
         shown.pop("RotationEnabled", None)
-    # "If the secret isn't configured for rotation or rotation has been disabled, Secrets Manager returns null."
+    # "If the secret isn't configured for rotation or rotation has been disabled, Secrets Manager returns
+    # null."
     if held.get("RotationEnabled"):
         if held.get(_LAST):
             shown["LastRotatedDate"] = held[_LAST]
@@ -146,11 +157,13 @@ def _due(held: dict[str, Any]) -> tuple[float, float] | None:
     rules = held.get("RotationRules")
     if not rules or not held.get("RotationEnabled"):
         return None
-    # "By default, the rotation window closes ... at the end of the day for a rotation schedule in days." The dates in
-    # AWS's examples end with a day's last second. Schedule expressions and durations are not implemented.
-    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
+    # "By default, the rotation window closes ... at the end of the day for a rotation schedule in days." The
+    # dates in AWS's examples end with a day's last second. Schedule expressions and durations are not
+    # implemented. https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
     since = datetime.fromtimestamp(held.get(SINCE) or held["CreatedDate"], UTC)
-    opens = since.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=rules["AutomaticallyAfterDays"])
+    opens = since.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(
+        days=rules["AutomaticallyAfterDays"]
+    )
     return opens.timestamp(), (opens + timedelta(days=1, seconds=-1)).timestamp()
 
 

@@ -20,26 +20,33 @@ def install() -> None:
     provisioners._RESOURCE_HANDLERS[TYPE] = {"create": _create, "delete": _delete}
     # The function calls this AWS while the resource waits for it.
     ministack_rule = stacks._runs_on_worker_thread
-    stacks._runs_on_worker_thread = lambda resource_type: resource_type == TYPE or ministack_rule(resource_type)
+    stacks._runs_on_worker_thread = lambda resource_type: (
+        resource_type == TYPE or ministack_rule(resource_type)
+    )
 
 
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    # "Specifies whether to rotate the secret immediately or wait until the next scheduled rotation window". Without it,
-    # RotateSecret's own default applies, which is to rotate.
+    # "Specifies whether to rotate the secret immediately or wait until the next scheduled rotation window".
+    # Without it, RotateSecret's own default applies, which is to rotate.
     at_once = str(props.get("RotateImmediatelyOnUpdate", True)).lower() != "false"
     days = int(props["RotationRules"]["AutomaticallyAfterDays"])  # templates write numbers as strings, too
     with resource_types.rejections_of("SecretsManager"):
-        response = rotation.rotate_secret({
-            "SecretId": props["SecretId"], "RotationLambdaARN": props["RotationLambdaARN"],
-            "RotationRules": {"AutomaticallyAfterDays": days}, "RotateImmediately": at_once})
+        response = rotation.rotate_secret(
+            {
+                "SecretId": props["SecretId"],
+                "RotationLambdaARN": props["RotationLambdaARN"],
+                "RotationRules": {"AutomaticallyAfterDays": days},
+                "RotateImmediately": at_once,
+            }
+        )
     if not at_once:
         _await_test(response["ARN"])
     return response["ARN"], {"Id": response["ARN"]}  # "Id: The ARN of the secret."
 
 
 def _await_test(arn: str) -> None:
-    """A configuration whose test fails is invalid. CloudFormation's reaction is not documented. A failure is the one
-    that a test cannot miss."""
+    """A configuration whose test fails is invalid. CloudFormation's reaction is not documented. A failure is
+    the one that a test cannot miss."""
     run = rotation_runs.of(arn)
     if run is None or not rotation_runs.wait(run, _TEST_SECONDS):
         raise ValueError("The test of the rotation function did not end.")

@@ -21,13 +21,13 @@ from ministack.services import secretsmanager as service
 from tests.local.aws.iam import service_principals
 
 PRINCIPAL = "secretsmanager.amazonaws.com"
-# The documentation's table of parameters has create_secret and so on. Its own rotation functions, and the events that
-# they receive, have createSecret.
+# The documentation's table of parameters has create_secret and so on. Its own rotation functions, and the
+# events that they receive, have createSecret.
 # https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas
 _ALL_STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
-# "If you set RotateImmediately to false, Secrets Manager tests the rotation configuration by running the testSecret step
-# of the Lambda rotation function. This test creates an AWSPENDING version of the secret and then removes it."
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
+# "If you set RotateImmediately to false, Secrets Manager tests the rotation configuration by running the
+# testSecret step of the Lambda rotation function. This test creates an AWSPENDING version of the secret and
+# then removes it." https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
 STEPS = {"rotation": _ALL_STEPS, "test": ("testSecret",)}
 
 _log = logging.getLogger("rotation")
@@ -51,8 +51,15 @@ class Run:
     pending_removed: bool = False  # AWSPENDING, by a call of its own
 
     def shown(self) -> dict[str, Any]:
-        return {"secret": self.secret, "token": self.token, "kind": self.kind, "steps": [dict(s) for s in self.steps],
-                "events": list(self.events), "reason": self.reason, "under_way": self.under_way}
+        return {
+            "secret": self.secret,
+            "token": self.token,
+            "kind": self.kind,
+            "steps": [dict(s) for s in self.steps],
+            "events": list(self.events),
+            "reason": self.reason,
+            "under_way": self.under_way,
+        }
 
 
 def recorded() -> list[dict[str, Any]]:
@@ -82,7 +89,9 @@ def begin(arn: str, token: str, kind: str, ended: Callable[[Run], None]) -> Run:
     with _lock:
         _runs.append(run)
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(_work, run, ended), daemon=True, name=f"rotation-{token}").start()
+    threading.Thread(
+        target=context.run, args=(_work, run, ended), daemon=True, name=f"rotation-{token}"
+    ).start()
     return run
 
 
@@ -96,8 +105,8 @@ def wait(run: Run, seconds: float) -> bool:
 
 def _work(run: Run, ended: Callable[[Run], None]) -> None:
     try:
-        # "If any rotation step fails, Secrets Manager retries the entire rotation process multiple times." The number and the
-        # intervals are not documented. Here the rotation is retried on the next due date.
+        # "If any rotation step fails, Secrets Manager retries the entire rotation process multiple times."
+        # The number and the intervals are not documented. Here the rotation is retried on the next due date.
         name = "Rotation" if run.kind == "rotation" else "TestRotation"
         run.events.append(f"{name}Started")
         run.reason = _attempt(run)
@@ -139,9 +148,15 @@ def _call(function: str, run: Run, step: str) -> str:
         return f"the function {function} does not exist"
     if not may_invoke(record, function, run.secret):
         return f"{PRINCIPAL} may not invoke {function}"
-    event = {"Step": step, "SecretId": run.secret, "ClientRequestToken": run.token, "RotationToken": new_uuid()}
+    event = {
+        "Step": step,
+        "SecretId": run.secret,
+        "ClientRequestToken": run.token,
+        "RotationToken": new_uuid(),
+    }
     answer = lambda_svc._execute_function_with_config_scope(
-        lambda_svc._execution_record_for_config(record, config), event)
+        lambda_svc._execution_record_for_config(record, config), event
+    )
     if not answer.get("error") and not answer.get("throttle"):
         return ""
     body = answer.get("body")
@@ -149,21 +164,23 @@ def _call(function: str, run: Run, step: str) -> str:
 
 
 def may_invoke(record: dict[str, Any], function: str, secret: str) -> bool:
-    return service_principals.admits(record.get("policy"), PRINCIPAL, "lambda:InvokeFunction", function, secret)
+    return service_principals.admits(
+        record.get("policy"), PRINCIPAL, "lambda:InvokeFunction", function, secret
+    )
 
 
 def _unfinished(run: Run) -> str:
     """The missing results of the function, after four steps without an error.
 
-    "When rotation is successful, the AWSPENDING staging label might be attached to the same version as the AWSCURRENT
-    version, or it might not be attached to any version."
+    "When rotation is successful, the AWSPENDING staging label might be attached to the same version as the
+    AWSCURRENT version, or it might not be attached to any version."
     """
     _, held = service._resolve(run.secret)
     current, _ = service._find_stage_version(held, "AWSCURRENT") if held else (None, None)
     if current != run.token:
         return "AWSCURRENT is not on the version of this rotation"
-    # "Don't remove AWSPENDING before this point, and don't remove it by using a separate API call, because that can
-    # indicate to Secrets Manager that the rotation did not complete successfully."
+    # "Don't remove AWSPENDING before this point, and don't remove it by using a separate API call, because
+    # that can indicate to Secrets Manager that the rotation did not complete successfully."
     if run.pending_removed:
         return "AWSPENDING was removed by a call of its own"
     return ""

@@ -35,7 +35,9 @@ def install() -> None:
     service._tag_resource = partial(answer, _tag, service._tag_resource)
     service._get_secret_value = partial(answer, _get_value, service._get_secret_value)
     service._list_secret_version_ids = partial(_list_versions, service._list_secret_version_ids)
-    service._update_secret_version_stage = partial(answer, _update_stage, service._update_secret_version_stage)
+    service._update_secret_version_stage = partial(
+        answer, _update_stage, service._update_secret_version_stage
+    )
 
 
 def answer(operation: Callable[..., tuple], *arguments: Any) -> tuple:
@@ -48,7 +50,9 @@ def answer(operation: Callable[..., tuple], *arguments: Any) -> tuple:
 def _check_token(request: dict[str, Any]) -> None:
     token = request.get("ClientRequestToken")
     if token is not None and not 32 <= len(token) <= 64:
-        raise Rejected("InvalidParameterException", "Invalid ClientRequestToken. It must be 32 to 64 characters long.")
+        raise Rejected(
+            "InvalidParameterException", "Invalid ClientRequestToken. It must be 32 to 64 characters long."
+        )
 
 
 def empty_version() -> dict[str, Any]:
@@ -73,25 +77,35 @@ def _create_secret(request: dict[str, Any]) -> tuple:
     if not name:
         raise Rejected("InvalidParameterException", "You must provide a value for the Name parameter.")
     if not re.fullmatch(r"[A-Za-z0-9/_+=.@!-]{1,512}", name):
-        raise Rejected("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, "
-                                                "or any of the following: -/_+=.@!")
+        raise Rejected(
+            "ValidationException",
+            "Invalid name. Must be a valid name containing alphanumeric characters, "
+            "or any of the following: -/_+=.@!",
+        )
     _check_tags(request)
     _check_token(request)
     token = request.get("ClientRequestToken") or new_uuid()
     held = service._secrets.get(name)
     if held and held.get("DeletedDate"):
-        raise Rejected("InvalidRequestException", "You can't create this secret because a secret with this name is "
-                                                   "already scheduled for deletion.")
+        raise Rejected(
+            "InvalidRequestException",
+            "You can't create this secret because a secret with this name is already scheduled for deletion.",
+        )
     if held:
-        # "If a version with this value already exists and the version SecretString and SecretBinary values are the same
-        # as those in the request, then the request is ignored."
+        # "If a version with this value already exists and the version SecretString and SecretBinary values
+        # are the same as those in the request, then the request is ignored."
         version = held["Versions"].get(token)
         if version and (version["SecretString"], version["SecretBinary"]) == value:
             return json_response({"ARN": held["ARN"], "Name": name, "VersionId": token})
-        raise Rejected("ResourceExistsException",
-                        f"The operation failed because the secret {name} already exists.")
+        raise Rejected(
+            "ResourceExistsException", f"The operation failed because the secret {name} already exists."
+        )
     arn, _ = service._store_new_secret(
-        name, description=request.get("Description", ""), tags=request.get("Tags"), kms_key_id=request.get("KmsKeyId"))
+        name,
+        description=request.get("Description", ""),
+        tags=request.get("Tags"),
+        kms_key_id=request.get("KmsKeyId"),
+    )
     held = service._secrets[name]
     held["Versions"] = {}  # MiniStack creates one without a value
     held["CreatedDate"] = time.time()  # MiniStack rounds it to seconds
@@ -106,8 +120,10 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
     if not held:
         raise Rejected("ResourceNotFoundException", _ABSENT)
     if held.get("DeletedDate"):
-        raise Rejected("InvalidRequestException", "You can't perform this operation on the secret because it was "
-                                                   "marked for deletion.")
+        raise Rejected(
+            "InvalidRequestException",
+            "You can't perform this operation on the secret because it was marked for deletion.",
+        )
     _check_token(request)
     value, labels = _value(request), request.get("VersionStages")
     if (value[0] is None) == (value[1] is None):
@@ -119,17 +135,26 @@ def _put_secret_value(request: dict[str, Any]) -> tuple:
     token = request.get("ClientRequestToken") or new_uuid()
     version = held["Versions"].get(token)
     if version and not _is_empty(version):
-        # "If you call this operation with a ClientRequestToken that matches an existing version's VersionId, and you
-        # specify the same secret data, the operation succeeds but does nothing. However, if the secret data is
-        # different, then the operation fails because you can't modify an existing version."
+        # "If you call this operation with a ClientRequestToken that matches an existing version's VersionId,
+        # and you specify the same secret data, the operation succeeds but does nothing. However, if the
+        # secret data is different, then the operation fails because you can't modify an existing version."
         if (version["SecretString"], version["SecretBinary"]) != value:
-            raise Rejected("ResourceExistsException", f"You can't use ClientRequestToken {token} because that value is "
-                                                        f"already in use for a version of secret {held['ARN']}.")
+            raise Rejected(
+                "ResourceExistsException",
+                f"You can't use ClientRequestToken {token} because that value is "
+                f"already in use for a version of secret {held['ARN']}.",
+            )
     else:
         _check_labels(held, token, labels or ["AWSCURRENT"])
         _store(held, token, value, labels or ["AWSCURRENT"])
-    return json_response({"ARN": held["ARN"], "Name": held["Name"], "VersionId": token,
-                          "VersionStages": list(held["Versions"][token]["Stages"])})
+    return json_response(
+        {
+            "ARN": held["ARN"],
+            "Name": held["Name"],
+            "VersionId": token,
+            "VersionStages": list(held["Versions"][token]["Stages"]),
+        }
+    )
 
 
 def _check_labels(held: dict[str, Any], token: str, labels: list[str]) -> None:
@@ -139,8 +164,10 @@ def _check_labels(held: dict[str, Any], token: str, labels: list[str]) -> None:
     if "AWSCURRENT" in labels and current not in (None, token):
         attached.add("AWSPREVIOUS")
     if len(attached) > _MOST_LABELS_OF_A_SECRET:
-        raise Rejected("LimitExceededException",
-                       f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.")
+        raise Rejected(
+            "LimitExceededException",
+            f"A secret has at most {_MOST_LABELS_OF_A_SECRET} staging labels on all of its versions.",
+        )
 
 
 def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: list[str]) -> None:
@@ -148,18 +175,23 @@ def _store(held: dict[str, Any], token: str, value: tuple[Any, Any], labels: lis
     first = not any(not _is_empty(version) for version in held["Versions"].values())
     now = time.time()
     stages = (held["Versions"].get(token) or {}).get("Stages") or []
-    held["Versions"][token] = {"SecretString": value[0], "SecretBinary": value[1], "CreatedDate": now, "Stages": stages}
+    held["Versions"][token] = {
+        "SecretString": value[0],
+        "SecretBinary": value[1],
+        "CreatedDate": now,
+        "Stages": stages,
+    }
     for label in labels:
         if label == "AWSCURRENT":
             continue
         service._remove_stage_everywhere(held, label, except_version_id=token)
         service._add_stage(held, token, label)
-    # "If this operation creates the first version for the secret, then Secrets Manager automatically attaches the
-    # staging label AWSCURRENT to it."
+    # "If this operation creates the first version for the secret, then Secrets Manager automatically attaches
+    # the staging label AWSCURRENT to it."
     if first or "AWSCURRENT" in labels:
         _make_current(held, token)
-        # "Manually updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid rotation",
-        # when the next date is calculated.
+        # "Manually updating the secret value by calling PutSecretValue or UpdateSecret is considered a valid
+        # rotation", when the next date is calculated.
         # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotationRulesType.html
         held[SINCE] = now_of(held)
         _abandon_rotation(held, token)
@@ -172,8 +204,8 @@ def now_of(held: dict[str, Any]) -> float:
 
 
 def _make_current(held: dict[str, Any], token: str) -> None:
-    """The former AWSCURRENT version gets AWSPREVIOUS. MiniStack's own also deletes versions without labels at once,
-    which AWS does not."""
+    """The former AWSCURRENT version gets AWSPREVIOUS. MiniStack's own also deletes versions without labels at
+    once, which AWS does not."""
     old, _ = service._find_stage_version(held, "AWSCURRENT")
     if old and old != token:
         service._remove_stage(held, old, "AWSCURRENT")
@@ -185,8 +217,8 @@ def _make_current(held: dict[str, Any], token: str) -> None:
 
 
 def _take_pending_away(held: dict[str, Any], token: str) -> None:
-    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call". Another page states that both "might
-    be attached to the same version". (?)
+    """Moving AWSCURRENT "also removes the AWSPENDING label in the same API call". Another page states that
+    both "might be attached to the same version". (?)
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
     """
@@ -194,11 +226,12 @@ def _take_pending_away(held: dict[str, Any], token: str) -> None:
 
 
 def _abandon_rotation(held: dict[str, Any], token: str) -> None:
-    """"When you manually create a new version of a secret, you send a message signalling the abandonment of the current
-    ongoing rotation in favor of the new secret version. As a result, Secrets Manager removes the AWSPENDING label."
-    Here, only a version that becomes AWSCURRENT does this. (?)
+    """ "When you manually create a new version of a secret, you send a message signalling the abandonment of
+    the current ongoing rotation in favor of the new secret version. As a result, Secrets Manager removes the
+    AWSPENDING label." Here, only a version that becomes AWSCURRENT does this. (?)
 
-    https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html (RotationAbandoned)
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html
+    (RotationAbandoned)
     """
     pending, _ = service._find_stage_version(held, "AWSPENDING")
     if pending and pending != token and "AWSCURRENT" not in held["Versions"][pending]["Stages"]:
@@ -210,14 +243,18 @@ def _update_stage(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
 
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
     """
-    label, taken_from, moved_to = (request.get(key) for key in (
-        "VersionStage", "RemoveFromVersionId", "MoveToVersionId"))
+    label, taken_from, moved_to = (
+        request.get(key) for key in ("VersionStage", "RemoveFromVersionId", "MoveToVersionId")
+    )
     _, held = service._resolve(request.get("SecretId"))
     if held and label == "AWSCURRENT" and not moved_to and taken_from:
         # "A secret always has a version labeled AWSCURRENT."
         # https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
-        raise Rejected("InvalidParameterException", "You can only move staging label AWSCURRENT to a different "
-                                                     "secret version. It can't be completely removed.")
+        raise Rejected(
+            "InvalidParameterException",
+            "You can only move staging label AWSCURRENT to a different "
+            "secret version. It can't be completely removed.",
+        )
     if held and not held.get("DeletedDate"):
         _check_move(held, str(label), moved_to, taken_from)
         if moved_to:
@@ -237,12 +274,15 @@ def _check_move(held: dict[str, Any], label: str, moved_to: str | None, taken_fr
             raise _no_value(f"VersionId: {version}")
     holder, _ = service._find_stage_version(held, label)
     if holder and not taken_from and moved_to != holder:
-        raise Rejected("InvalidParameterException",
-                         f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached "
-                         f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId.")
+        raise Rejected(
+            "InvalidParameterException",
+            f"The parameter RemoveFromVersionId can't be empty. Staging label {label} is currently attached "
+            f"to version {holder}, so you must explicitly reference that version in RemoveFromVersionId.",
+        )
     if taken_from and taken_from != holder:
-        raise Rejected("InvalidParameterException",
-                         f"The staging label {label} is not attached to version {taken_from}.")
+        raise Rejected(
+            "InvalidParameterException", f"The staging label {label} is not attached to version {taken_from}."
+        )
 
 
 def _tag(ministack_tag: _Handler, request: dict[str, Any]) -> tuple:
@@ -264,7 +304,9 @@ def _check_tags(request: dict[str, Any]) -> None:
 
 
 def _no_value(named: str) -> Rejected:
-    return Rejected("ResourceNotFoundException", f"Secrets Manager can't find the specified secret value for {named}")
+    return Rejected(
+        "ResourceNotFoundException", f"Secrets Manager can't find the specified secret value for {named}"
+    )
 
 
 def _update(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
@@ -273,19 +315,28 @@ def _update(ministack_update: _Handler, request: dict[str, Any]) -> tuple:
     answered = ministack_update({key: value for key, value in request.items() if key not in _VALUE})
     if not has_value or answered[0] != 200:
         return answered
-    put = json.loads(_put_secret_value({key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE)
-                                        if key in request})[2])
+    put = json.loads(
+        _put_secret_value(
+            {key: request[key] for key in ("SecretId", "ClientRequestToken", *_VALUE) if key in request}
+        )[2]
+    )
     return json_response({name: put[name] for name in ("ARN", "Name", "VersionId")})  # type: ignore[no-any-return]
 
 
 def _delete(ministack_delete: _Handler, request: dict[str, Any]) -> tuple:
-    """"If you forcibly delete an already deleted or nonexistent secret, the operation does not return
-    ResourceNotFoundException." https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html"""
+    """ "If you forcibly delete an already deleted or nonexistent secret, the operation does not return
+    ResourceNotFoundException."
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html"""
     secret_id, forced = request.get("SecretId", ""), request.get("ForceDeleteWithoutRecovery")
     _, held = service._resolve(secret_id)
     if forced and held is None:
-        arn = secret_id if secret_id.startswith("arn:") else (
-            f"arn:aws:secretsmanager:{get_region()}:{get_account_id()}:secret:{secret_id}-{new_uuid()[:6]}")
+        arn = (
+            secret_id
+            if secret_id.startswith("arn:")
+            else (
+                f"arn:aws:secretsmanager:{get_region()}:{get_account_id()}:secret:{secret_id}-{new_uuid()[:6]}"
+            )
+        )
         return json_response({"ARN": arn, "Name": secret_id, "DeletionDate": time.time()})
     return ministack_delete(request)
 
@@ -294,25 +345,32 @@ def _get_value(ministack_get: _Handler, request: dict[str, Any]) -> tuple:
     """MiniStack checks only the version of a version and a label, and not whether the version has a value.
 
     "If you include both VersionId and VersionStage, they must both refer to the same secret version."
-    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
-    "During rotation, Secrets Manager creates an AWSPENDING version ID before creating the new secret version. To
-    check if a secret version exists, call GetSecretValue."
-    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html (VersionIdsToStages)
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html "During rotation,
+    Secrets Manager creates an AWSPENDING version ID before creating the new secret version. To check if a
+    secret version exists, call GetSecretValue."
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
+    (VersionIdsToStages)
     """
     _, held = service._resolve(request.get("SecretId"))
     if held and not held.get("DeletedDate"):
         version_id, label = request.get("VersionId"), request.get("VersionStage")
-        version = held["Versions"].get(version_id or service._find_stage_version(held, label or "AWSCURRENT")[0])
+        version = held["Versions"].get(
+            version_id or service._find_stage_version(held, label or "AWSCURRENT")[0]
+        )
         if version is None or _is_empty(version):
-            raise _no_value(f"VersionId: {version_id}" if version_id else f"staging label: {label or 'AWSCURRENT'}")
+            raise _no_value(
+                f"VersionId: {version_id}" if version_id else f"staging label: {label or 'AWSCURRENT'}"
+            )
         if version_id and label and label not in version["Stages"]:
-            raise Rejected("InvalidRequestException",
-                            "You provided a VersionStage that is not associated to the provided VersionId.")
+            raise Rejected(
+                "InvalidRequestException",
+                "You provided a VersionStage that is not associated to the provided VersionId.",
+            )
     return ministack_get(request)
 
 
 def _list_versions(ministack_list: _Handler, request: dict[str, Any]) -> tuple:
-    """"By default, versions without staging labels aren't included."
+    """ "By default, versions without staging labels aren't included."
     https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecretVersionIds.html"""
     status, headers, body = ministack_list(request)
     if status != 200 or request.get("IncludeDeprecated"):

@@ -21,7 +21,19 @@ def install() -> None:
 
 def _list(request: dict[str, Any]) -> dict[str, Any]:
     if request["ServiceCode"] != "codebuild":
-        raise Rejected("NoSuchResourceException", "The request failed because the specified service does not exist.")
-    return {"Quotas": [{"ServiceCode": "codebuild", "ServiceName": "AWS CodeBuild", "Adjustable": True,
-                        "QuotaName": "Concurrently running builds for Linux/Small environment",
-                        "Value": settings.quota_of_builds, "Unit": "None", "GlobalQuota": False}]}
+        raise Rejected(
+            "NoSuchResourceException", "The request failed because the specified service does not exist."
+        )
+    return {
+        "Quotas": [
+            {
+                "ServiceCode": "codebuild",
+                "ServiceName": "AWS CodeBuild",
+                "Adjustable": True,
+                "QuotaName": "Concurrently running builds for Linux/Small environment",
+                "Value": settings.quota_of_builds,
+                "Unit": "None",
+                "GlobalQuota": False,
+            }
+        ]
+    }

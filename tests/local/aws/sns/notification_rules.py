@@ -1,4 +1,5 @@
-"""Notification rules of the developer tools, which MiniStack lacks: the resource type, and the messages to SNS topics.
+"""Notification rules of the developer tools, which MiniStack lacks: the resource type, and the messages to
+SNS topics.
 
 https://docs.aws.amazon.com/codestar-notifications/latest/APIReference/API_CreateNotificationRule.html
 https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html
@@ -25,12 +26,16 @@ TYPE = "AWS::CodeStarNotifications::NotificationRule"
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-slackchannelconfiguration.html
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-chatbot-microsoftteamschannelconfiguration.html
 # The configuration's type, and its kind in ARNs.
-_CHATS = {"SlackChannelConfiguration": "slack-channel", "MicrosoftTeamsChannelConfiguration": "microsoft-teams-channel"}
+_CHATS = {
+    "SlackChannelConfiguration": "slack-channel",
+    "MicrosoftTeamsChannelConfiguration": "microsoft-teams-channel",
+}
 _KEY = "KmsMasterKeyId"
 SERVICE = "codestar-notifications.amazonaws.com"
 _log = logging.getLogger("notifications")
 
-# https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and #events-ref-pipeline
+# https://docs.aws.amazon.com/dtconsole/latest/userguide/concepts.html#events-ref-repositories and
+# #events-ref-pipeline
 _REPOSITORY, _PIPELINE = "codecommit-repository", "codepipeline-pipeline"
 _REFERENCES = {"referenceCreated": "created", "referenceUpdated": "updated", "referenceDeleted": "deleted"}
 
@@ -54,7 +59,9 @@ def install() -> None:
     provisioners._RESOURCE_HANDLERS[TYPE] = {"create": _create, "delete": _delete}
     for name, kind in _CHATS.items():
         provisioners._RESOURCE_HANDLERS[f"AWS::Chatbot::{name}"] = {
-            "create": functools.partial(_create_channel, kind), "delete": lambda _physical_id, _props: None}
+            "create": functools.partial(_create_channel, kind),
+            "delete": lambda _physical_id, _props: None,
+        }
     resource_types.also("AWS::SNS::Topic", _keep_key)
     ministack_dispatch = eventbridge._dispatch_event
 
@@ -74,11 +81,17 @@ def _keep_key(arn: str, props: dict[str, Any]) -> None:
 
 
 def _create(_logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
-    arn = f"arn:aws:codestar-notifications:{get_region()}:{get_account_id()}:notificationrule/{uuid.uuid4().hex}"
+    arn = f"arn:aws:codestar-notifications:{get_region()}:{get_account_id()}:notificationrule/{uuid.uuid4().hex}"  # noqa: E501
     _rules[arn] = Rule(
-        arn, get_account_id(), get_region(), props["Name"], props["Resource"], list(props["EventTypeIds"]),
+        arn,
+        get_account_id(),
+        get_region(),
+        props["Name"],
+        props["Resource"],
+        list(props["EventTypeIds"]),
         [target["TargetAddress"] for target in props["Targets"] if target["TargetType"] == "SNS"],
-        props.get("Status", "ENABLED") == "ENABLED")
+        props.get("Status", "ENABLED") == "ENABLED",
+    )
     return arn, {"Arn": arn}
 
 
@@ -86,7 +99,9 @@ def _delete(physical_id: str, _props: dict[str, Any]) -> None:
     _rules.pop(physical_id, None)
 
 
-def _create_channel(kind: str, _logical_id: str, props: dict[str, Any], _stack_name: str) -> tuple[str, dict[str, str]]:
+def _create_channel(
+    kind: str, _logical_id: str, props: dict[str, Any], _stack_name: str
+) -> tuple[str, dict[str, str]]:
     arn = f"arn:aws:chatbot::{get_account_id()}:chat-configuration/{kind}/{props['ConfigurationName']}"
     return arn, {"Arn": arn}
 
@@ -113,7 +128,8 @@ def _tell(event: dict[str, Any]) -> None:
 
 
 def _publish(rule: Rule, topic_arn: str, event: dict[str, Any]) -> None:
-    """Publishes as the service, so that the topic's policy decides, and the policy of its key if it has one."""
+    """Publishes as the service, so that the topic's policy decides, and the policy of its key if it has
+    one."""
     # A service's call is not an HTTP request here, so nothing has set aws:SecureTransport.
     iam_evaluator.pin_request_origin("127.0.0.1", True)
     with request_scope(rule.account, rule.region):
@@ -121,10 +137,26 @@ def _publish(rule: Rule, topic_arn: str, event: dict[str, Any]) -> None:
         if topic is None or not _may(rule, topic):
             _log.warning("%s cannot be reached by %s", topic_arn, rule.name)
             return
-        sns._publish({"TopicArn": [topic_arn], "Message": [json.dumps({
-            "account": event["Account"], "detailType": event["DetailType"], "region": event["Region"],
-            "source": event["Source"], "time": event["Time"], "notificationRuleArn": rule.arn,
-            "detail": json.loads(event["Detail"]), "resources": event["Resources"], "additionalAttributes": {}})]})
+        sns._publish(
+            {
+                "TopicArn": [topic_arn],
+                "Message": [
+                    json.dumps(
+                        {
+                            "account": event["Account"],
+                            "detailType": event["DetailType"],
+                            "region": event["Region"],
+                            "source": event["Source"],
+                            "time": event["Time"],
+                            "notificationRuleArn": rule.arn,
+                            "detail": json.loads(event["Detail"]),
+                            "resources": event["Resources"],
+                            "additionalAttributes": {},
+                        }
+                    )
+                ],
+            }
+        )
 
 
 def _may(rule: Rule, topic: dict[str, Any]) -> bool:
@@ -137,5 +169,7 @@ def _may(rule: Rule, topic: dict[str, Any]) -> bool:
         return True
     key = kms._resolve_key(name)
     through = {"kms:ViaService": f"sns.{rule.region}.amazonaws.com"}
-    return bool(key) and all(service_principals.admits(key["Policy"], SERVICE, action, key["Arn"], rule.arn, through)
-                             for action in ("kms:GenerateDataKey", "kms:Decrypt"))
+    return bool(key) and all(
+        service_principals.admits(key["Policy"], SERVICE, action, key["Arn"], rule.arn, through)
+        for action in ("kms:GenerateDataKey", "kms:Decrypt")
+    )

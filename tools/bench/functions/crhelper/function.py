@@ -34,16 +34,22 @@ def secret_value(credential):
 
 
 def answer(credential, secret):
-    helper.Data.update({"SecretArn": secret["ARN"], "ServiceUserName": credential["ServiceUserName"],
-                        "ServiceSpecificCredentialId": credential["ServiceSpecificCredentialId"]})
+    helper.Data.update(
+        {
+            "SecretArn": secret["ARN"],
+            "ServiceUserName": credential["ServiceUserName"],
+            "ServiceSpecificCredentialId": credential["ServiceSpecificCredentialId"],
+        }
+    )
     return credential["ServiceSpecificCredentialId"]
 
 
 @helper.create
 def create(event, _):
     user_name = event["ResourceProperties"]["UserName"]
-    credential = iam.create_service_specific_credential(
-        UserName=user_name, ServiceName=SERVICE)["ServiceSpecificCredential"]
+    credential = iam.create_service_specific_credential(UserName=user_name, ServiceName=SERVICE)[
+        "ServiceSpecificCredential"
+    ]
     try:
         secret = secrets.create_secret(Name=secret_name(event), SecretString=secret_value(credential))
     except Exception:
@@ -60,7 +66,8 @@ def update(event, context):
         # Another user's credential has another ID, so CloudFormation deletes the old one afterwards.
         return create(event, context)
     credential = iam.reset_service_specific_credential(
-        UserName=user_name, ServiceSpecificCredentialId=event["PhysicalResourceId"])["ServiceSpecificCredential"]
+        UserName=user_name, ServiceSpecificCredentialId=event["PhysicalResourceId"]
+    )["ServiceSpecificCredential"]
     secret = secrets.put_secret_value(SecretId=secret_name(event), SecretString=secret_value(credential))
     return answer(credential, secret)
 

@@ -39,7 +39,9 @@ def test_former_policy_decides_while_the_change_is_late(aws: LocalAws, name: str
     key = a_user_with(aws, name, allow("codecommit:*", "*"))
     aws.put_iam_into_effect()
     aws.set(iam_policies_take_seconds=LONG)
-    aws.client("iam").put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy(allow("s3:*", "*")))
+    aws.client("iam").put_user_policy(
+        UserName=name, PolicyName="own", PolicyDocument=policy(allow("s3:*", "*"))
+    )
     assert repositories(aws, key)
     aws.put_iam_into_effect()
     assert not repositories(aws, key)
@@ -52,7 +54,9 @@ def test_grant_by_each_way_is_late(aws: LocalAws, stack: Stack, name: str, way: 
     iam, grant = aws.client("iam"), policy(allow("codecommit:*", "*"))
     key = a_user_with(aws, name)
     narrow = policy(allow("s3:*", "*"))
-    arn = iam.create_policy(PolicyName=name, PolicyDocument=grant if way == "attached" else narrow)["Policy"]["Arn"]
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=grant if way == "attached" else narrow)["Policy"][
+        "Arn"
+    ]
     aws.set(iam_policies_take_seconds=LONG)
     if way == "inline":
         iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=grant)
@@ -77,12 +81,25 @@ def test_grant_by_each_way_is_late(aws: LocalAws, stack: Stack, name: str, way: 
 
 
 def test_new_build_role_fails_the_stack_until_trusted(aws: LocalAws, stack: Stack, name: str) -> None:
-    # CloudFormation reports the service's error: github.com/hashicorp/terraform-provider-aws issue 7646 has its text.
-    role = aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust("codebuild.amazonaws.com"))
-    project = {"Type": "AWS::CodeBuild::Project", "Properties": {
-        "Name": name, "ServiceRole": role["Role"]["Arn"], "Artifacts": {"Type": "NO_ARTIFACTS"},
-        "Source": {"Type": "NO_SOURCE", "BuildSpec": "version: 0.2"}, "Environment": {
-            "Type": "LINUX_CONTAINER", "ComputeType": "BUILD_GENERAL1_SMALL", "Image": "aws/codebuild/standard:8.0"}}}
+    # CloudFormation reports the service's error: github.com/hashicorp/terraform-provider-aws issue 7646 has
+    # its text.
+    role = aws.client("iam").create_role(
+        RoleName=name, AssumeRolePolicyDocument=trust("codebuild.amazonaws.com")
+    )
+    project = {
+        "Type": "AWS::CodeBuild::Project",
+        "Properties": {
+            "Name": name,
+            "ServiceRole": role["Role"]["Arn"],
+            "Artifacts": {"Type": "NO_ARTIFACTS"},
+            "Source": {"Type": "NO_SOURCE", "BuildSpec": "version: 0.2"},
+            "Environment": {
+                "Type": "LINUX_CONTAINER",
+                "ComputeType": "BUILD_GENERAL1_SMALL",
+                "Image": "aws/codebuild/standard:8.0",
+            },
+        },
+    }
     aws.set(iam_trusts_take_seconds=LONG)
     assert stack.create({"Project": project}) == "ROLLBACK_COMPLETE"
     failed = [event for event in stack.events() if event["ResourceStatus"] == "CREATE_FAILED"]
