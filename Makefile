@@ -36,7 +36,7 @@ DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw upgrade leave undeploy try shell lint \
-        lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
+        lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-brake lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
 
 help: ## list the targets
 	@awk -F ' ?## ' '/^[a-z -]+:.*## / { split($$1, t, ":"); if (length(t[1]) > 16) { print "  make " t[1]; t[1] = "" } \
@@ -105,7 +105,7 @@ shell: ## a shell inside a local AWS, with the function for the example events, 
 	@tools/run/start.sh $(if $(EMPTY),empty-shell,shell) $(MAKE) --silent --jobs=2 $(INSTALLED) $(if $(EMPTY),run-function)
 	@python -m tools.run.shell $(if $(EMPTY),--empty)
 
-lint: lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-dependencies ## formatting, ruff, clippy, the template linters, prose, shape of the code, licences
+lint: lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-brake lint-dependencies ## formatting, ruff, clippy, the template linters, prose, shape and size of the code, licences
 
 # Licences, versions and sources. Cargo downloads missing crates.
 lint-dependencies: $(INSTALLED)
@@ -137,6 +137,10 @@ lint-prose: $(INSTALLED)
 # Dependency cycles of modules, and the other rules of the code's structure.
 lint-structure:
 	@$(PYTHON) -m tools.checks.structure
+
+# The size of each area and of each closed list, against tools/checks/brake.toml.
+lint-brake: $(INSTALLED)
+	@python -m tools.checks.brake
 
 fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 events for each of these seconds
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz

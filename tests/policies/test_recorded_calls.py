@@ -16,6 +16,7 @@ from tests.local.policies.statements import as_list
 from tests.policies import scene
 from tests.policies.collected import Stack
 from tests.templates.deployed import Deployed, translated
+from tools.checks.brake import RECORDED, ROOT, excess, read_figures
 
 FOLDER = Path(os.environ.get("RECORDED_CALLS") or "target/recorded-calls")
 FUNCTION, READER = [f"arn:aws:iam::{scene.PIPELINES}:role/role-{{}}-cfn-gitops{end}" for end in ("", "-read")]
@@ -87,6 +88,11 @@ def is_allowed(call):
 def is_expected(call):
     name = call["resource"].partition(":secret:")[2]
     return name in DELETED or any(name == denied or name.startswith(f"{denied}-") for denied in DENIED)
+
+
+def test_operations_of_aws_are_as_many_as_the_brake_allows():
+    found = {RECORDED: len({call["action"] for call in calls()})}
+    assert excess(found, read_figures(ROOT)["lists"]) == []
 
 
 # claim: each-call-of-the-function-is-allowed

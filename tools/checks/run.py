@@ -181,6 +181,7 @@ def steps() -> list[Step]:
         Step("prose", ["make", "lint-prose"], needs=(TOOLS,)),
         Step("format and lint of Python", ["make", "lint-python"], needs=(TOOLS,)),
         Step("shape of the code", ["make", "lint-structure"]),
+        Step("the brake: size by area and list", ["make", "lint-brake"], needs=(TOOLS,)),
         Step("documentation site", ["make", "docs"]),
         Step(
             "licences, versions and sources of the dependencies",

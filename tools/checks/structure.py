@@ -101,13 +101,13 @@ SENT_ENUMS = {
 # In Rust, they are the values of an enum.
 STACK_STATUSES = "cli/environment/stack_statuses.py"
 _STACK_STATUS = re.compile(r'"[A-Z_]+_(?:COMPLETE|FAILED|IN_PROGRESS)"')
-_TEST_FILE = re.compile(r"(^|/)(tests?|fuzzing)(/|\.rs$)|_tests\.rs$")
-_INLINE_TESTS = re.compile(
+TEST_FILE = re.compile(r"(^|/)(tests?|fuzzing)(/|\.rs$)|_tests\.rs$")
+INLINE_TESTS = re.compile(
     r"^( *)#\[cfg\((?:test|feature = \"fuzzing\")\)\]\n\1(?:pub(?:\(\w+\))? )?mod \w+ \{\n.*?^\1\}\n",
     re.M | re.S,
 )
 # Comments, strings and characters: one scan, because each may contain the beginning of another.
-_NOT_CODE = re.compile(r"""//[^\n]*|r(#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.S)
+NOT_CODE = re.compile(r"""//[^\n]*|r(#*)".*?"\1|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'""", re.S)
 _USE = re.compile(r"^\s*(pub(?:\([\w: ]+\))? )?use ([^;]+);", re.M)
 _PATH = re.compile(r"(?<![\w:.])([a-z_]\w*(?:::\w+)+)")
 _TYPE = re.compile(r"^(?:pub(?:\([\w: ]+\))? )?(?:struct|enum|trait|type|union) (\w+)", re.M)
@@ -130,8 +130,8 @@ class Crate:
 
     def _read(self, module: Module, file: Path) -> None:
         text = file.read_text()
-        code = _NOT_CODE.sub(
-            lambda found: "" if found[0].startswith("//") else '""', _INLINE_TESTS.sub("", text)
+        code = NOT_CODE.sub(
+            lambda found: "" if found[0].startswith("//") else '""', INLINE_TESTS.sub("", text)
         )
         self.files[module], self.code[module] = file, code
         folder = file.parent if file.name in {"mod.rs", "lib.rs"} else file.with_suffix("")
@@ -139,7 +139,7 @@ class Crate:
             child = next(
                 (path for path in (folder / f"{name}.rs", folder / name / "mod.rs") if path.exists()), None
             )
-            if child and not _TEST_FILE.search(str(child.relative_to(self.source))):
+            if child and not TEST_FILE.search(str(child.relative_to(self.source))):
                 self._read((*module, name), child)
 
     def _absolute(self, module: Module, path: list[str]) -> Module | None:
@@ -307,7 +307,7 @@ def measure() -> tuple[dict[str, list[str]], list[int]]:
             ]
         # Of the fake AWS only the cycles are counted: its types have AWS's names.
         for module, file in crate_.files.items() if crate != "fake_aws" else ():
-            text, code, place = _INLINE_TESTS.sub("", file.read_text()), crate_.code[module], shown(file)
+            text, code, place = INLINE_TESTS.sub("", file.read_text()), crate_.code[module], shown(file)
             for name in _TYPE.findall(code):
                 types[f"{crate}::{name}"].append(place)
             sizes += [size for _, size in functions(text)]
