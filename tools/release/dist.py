@@ -3,9 +3,8 @@
 A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam
 package` and
 `sam publish`, and an SBOM. In addition the other templates, the schemas, the operator's command, the licences
-and samconfig.toml. Also the documentation as Markdown and as a site, the examples, the parameters of a
-quick-create link, and SHA256SUMS of all files. Templates are packed without comments. The same source and
-toolchain give the same bytes.
+and samconfig.toml. Also the documentation as Markdown and as a site, the examples, and SHA256SUMS of all
+files. Templates are packed without comments. The same source and toolchain give the same bytes.
 """
 
 import hashlib
@@ -18,7 +17,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from tools.release import bundle, quick_create, sbom, strip_template, third_party_notices
+from tools.release import bundle, sbom, strip_template, third_party_notices
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
@@ -129,7 +128,6 @@ def write_what_goes_with_it(directory: Path) -> None:
     """The other files, and last the checksums."""
     copy_files(directory)
     write_templates(directory)
-    (directory / "quick-create.txt").write_text(quick_create.link((ROOT / "template.yaml").read_text()))
     (directory / "THIRD-PARTY-NOTICES").write_text(third_party_notices.of())
     write_checksums(directory)
 
