@@ -127,7 +127,7 @@ lint-rust:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 lint-templates: $(INSTALLED)
-	cfn-lint --regions us-east-1 eu-central-1 --append-rules docs/schemas/rules --template $(TEMPLATES) tests/deployment/templates/*.yaml tools/trial/scenes/*.yaml
+	cfn-lint --regions us-east-1 eu-central-1 --template $(TEMPLATES) tests/deployment/templates/*.yaml tools/trial/scenes/*.yaml
 	checkov --quiet --compact --skip-download $(TEMPLATES:%=--file %)
 
 # The words of tools/checks/prose.yaml, and the length of sentences.

@@ -1,14 +1,14 @@
-"""The command of the release folder, with a Python that has no package, and the schemas of the folder."""
+"""The command of the release folder, with a Python that has no package."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import Folder
 from tests.local.aws import LocalAws
 from tests.play.mirroring import MirroredProject
-from tests.play.steps import ROOT, what_is_there
+from tests.play.steps import what_is_there
 
 
 @pytest.fixture
@@ -47,14 +47,3 @@ def test_undeploy_deletes_an_environment_with_python_alone(
     printed = bare.run(undeploy, typed="cfn-gitops-prd\n")
     assert "ok      stack cfn-gitops-prd is deleted" in printed, printed
     assert what_is_there(aws) == before
-
-
-def test_schemas_of_the_folder_find_a_misspelled_property(reader: Folder, tmp_path: Path) -> None:
-    [lint, *_] = blocks(ROOT / "docs/how-to/schemas.md")
-    template = tmp_path / "my-template.yaml"
-    template.write_text(
-        (ROOT / "templates/project.yaml")
-        .read_text()
-        .replace("      ProjectID: !Ref", "      ProjectId: !Ref", 1)
-    )
-    assert "did you mean ProjectID" in reader.run(lint.replace(template.name, str(template)), fails=True)

@@ -211,12 +211,10 @@ pub fn boolean(of: &[bool]) -> Value {
     json!({
         "errorMessage": format!("must be {}", words.join(" or ")),
         "enum": all,
-        // Without it, cfn-lint also accepts other words for true and false.
-        "pattern": "^([Tt]rue|[Ff]alse)$",
     })
 }
 
-/// A whole number, also as text. A schema cannot limit the number in a text. cfn-lint can.
+/// A whole number, also as text. A schema cannot limit the number in a text.
 pub fn number(min: u32, max: u32) -> Value {
     json!({
         "errorMessage": format!("must be a whole number from {min} to {max}"),

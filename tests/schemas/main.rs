@@ -1,4 +1,4 @@
-//! The properties of both resources as JSON Schemas, for linters and editors: `docs/schemas/`.
+//! The properties of both resources as JSON Schemas, for validators and editors: `docs/schemas/`.
 //!
 //! [`generate`] turns the tables of properties, by which the function decodes, into schemas. The
 //! modules of the two resources add the rules between properties, which the function checks in

@@ -1,4 +1,4 @@
-"""cfn-lint with the rules of docs/schemas, in this process: its rules and schemas are loaded once."""
+"""cfn-lint in this process: its rules and schemas are loaded once."""
 
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ def _rules():
 
 
 def _configuration(*templates):
-    return ConfigMixIn(["--append-rules", str(ROOT / "docs/schemas/rules"), "--", *map(str, templates)])
+    return ConfigMixIn(["--", *map(str, templates)])
 
 
 def linted(*templates):

@@ -2,8 +2,8 @@
 
 A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam
 package` and
-`sam publish`, and an SBOM. In addition the other templates, the schemas, the operator's command, the licences
-and samconfig.toml. Also the documentation as Markdown and as a site, the examples, and SHA256SUMS of all
+`sam publish`, and an SBOM. In addition the other templates, the operator's command, the licences and
+samconfig.toml. Also the documentation as Markdown and as a site, the examples, and SHA256SUMS of all
 files. Templates are packed without comments. The same source and toolchain give the same bytes.
 """
 
@@ -120,8 +120,6 @@ def copy_files(directory: Path) -> None:
     bundle.write(directory / "cfn-gitops")
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.rs"))
-    # The commands of the pages have this path.
-    (directory / "docs/schemas").rename(directory / "schemas")
 
 
 def write_what_goes_with_it(directory: Path) -> None:
