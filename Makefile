@@ -33,7 +33,6 @@ BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.yaml)
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
-DOCS_SCRIPTS := .venv-docs/installed-site-scripts.py
 
 .PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw upgrade leave undeploy try shell lint \
         lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-brake lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
@@ -75,16 +74,16 @@ build: $(INSTALLED) ## build and check the file that `sam deploy` uploads
 	@tools/release/build.sh
 	@python -m tools.release.check_bootstrap $(BOOTSTRAP)
 
-docs: $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## build the documentation as a static site in site/, and check its links
+docs: $(DOCS_INSTALLED) ## build the documentation as a static site in site/, and check its links
 	@.venv-docs/bin/python -m tools.docs.build_site
 
-dist: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the release files in dist/: zip, templates, SBOM, licences, documentation, examples, checksums
+dist: $(INSTALLED) $(DOCS_INSTALLED) ## the release files in dist/: zip, templates, SBOM, licences, documentation, examples, checksums
 	@python -m tools.release.dist
 
-dist-check: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## check that two builds of the last commit give the same files (two release builds)
+dist-check: $(INSTALLED) $(DOCS_INSTALLED) ## check that two builds of the last commit give the same files (two release builds)
 	@python -m tools.release.dist_check
 
-release: $(INSTALLED) $(DOCS_INSTALLED) $(DOCS_SCRIPTS) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
+release: $(INSTALLED) $(DOCS_INSTALLED) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
 	@SIGNING_KEY="$(SIGNING_KEY)" python -m tools.release.archive
 
 deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
@@ -200,7 +199,3 @@ $(DOCS_INSTALLED): tools/requirements/docs.txt
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv-docs
 	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements/docs.txt
 	@cp tools/requirements/docs.txt $@
-
-$(DOCS_SCRIPTS): tools/docs/site_scripts.py $(DOCS_INSTALLED)
-	@.venv-docs/bin/python -m tools.docs.site_scripts .venv-docs/scripts
-	@cp tools/docs/site_scripts.py $@

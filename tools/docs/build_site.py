@@ -5,7 +5,6 @@ page of docs/, the pages beside the README, and every file that they link to are
 which MkDocs builds. A broken link, a missing heading or any other warning fails the build.
 """
 
-import json
 import logging
 import re
 import shutil
@@ -17,63 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.docs import site_scripts
-
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "site"
-# Beside MkDocs, so that a site of another checkout has them too.
-_SCRIPTS = Path(sys.prefix) / "scripts"
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 # A page in a table of docs/README.md, or in that of the decisions.
 _ROW = re.compile(r"^\| \[([^\]]*)\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
-# Searches of readers, and the page that must come first. So must each page of the tutorial and of how-to for
-# its title.
-SEARCHES = {
-    "docs/concepts/mirrors.md": ["mirror"],
-    "docs/concepts/reporting.md": ["build failed", "deployment failed", "build log", "pipeline failed"],
-    "docs/concepts/rotation.md": ["rotate", "rotate password"],
-    "docs/how-to/add-a-project.md": ["second project", "another project"],
-    "docs/how-to/adopt-what-exists.md": ["adopt", "migrate"],
-    "docs/how-to/allow-resources.md": ["AccessDenied", "not authorized to perform", "role"],
-    "docs/how-to/approvers.md": ["approve", "MFA"],
-    "docs/how-to/branch-protection.md": ["explicit deny"],
-    "docs/how-to/connect-gitlab.md": ["private CA"],
-    "docs/how-to/freeze-and-thaw.md": ["freeze", "thaw", "holiday", "stop", "stop deployments", "pause"],
-    "docs/how-to/hotfix.md": ["hotfix", "emergency"],
-    "docs/how-to/leave.md": ["leave"],
-    "docs/how-to/people.md": ["permission denied", "403", "login"],
-    "docs/how-to/remove.md": ["remove everything", "uninstall", "delete environment"],
-    "docs/how-to/rights.md": [
-        "rights",
-        "rights to deploy",
-        "permissions",
-        "permissions to deploy",
-        "role_arn",
-        "least privilege",
-    ],
-    "docs/how-to/second-environment.md": [
-        "second environment",
-        "another account",
-        "deploy to another account",
-        "promote",
-        "production",
-    ],
-    "docs/how-to/tags.md": ["tags", "tag", "aws:TagKeys"],
-    "docs/how-to/undo-a-deployment.md": ["undo", "revert", "roll back", "rollback", "bad release", "history"],
-    "docs/how-to/vpc.md": ["proxy"],
-    "docs/reference/costs.md": ["costs", "price"],
-    "docs/runbook/README.md": ["stuck"],
-    "docs/runbook/failed-stack.md": ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED"],
-    "docs/runbook/leaked-secret.md": ["password", "password leaked"],
-    "docs/runbook/leaked-token.md": ["token leaked"],
-    "docs/runbook/while-it-is-down.md": ["down", "GitLab is down", "function down", "outage", "bad gateway"],
-}
-_PROJECT = "docs/project/"
-# In the script of the search.
-_STATE = "e=e+s+o.id"
 _PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 
 
@@ -179,54 +129,6 @@ def header() -> dict[str, str]:
     return name if "OWNER" in package["repository"] else {**name, "repo_url": package["repository"]}
 
 
-def correct_search(site: Path) -> None:
-    """lunr names a state of its index by letters and numbers in one text. So words with digits may get the
-    states of others, and each search that meets them finds nothing:
-    https://github.com/olivernn/lunr.js/issues/503. This separates them."""
-    (worker,) = (site / "assets/javascripts/workers").glob("search.*.min.js")
-    text = worker.read_text()
-    if text.count(_STATE) != 1:
-        raise SystemExit(
-            f"correcting the site's search: {worker.name} has {_STATE} {text.count(_STATE)} times, expected"
-            " once"
-        )
-    worker.write_text(text.replace(_STATE, f'{_STATE}+";"'))
-
-
-def searches() -> dict[str, str]:
-    """Each search with the page that it must find first."""
-    asked = {query: page for page, queries in SEARCHES.items() for query in queries}
-    pages = [page for folder in ("tutorial", "how-to") for page in (ROOT / "docs" / folder).glob("*.md")]
-    titles = {
-        page.read_text().splitlines()[0].removeprefix("# "): str(page.relative_to(ROOT)) for page in pages
-    }
-    return {
-        query: page.replace("README.md", "index.md").removesuffix(".md") + ".html"
-        for query, page in (titles | asked).items()
-    }
-
-
-def search_failures(site: Path) -> list[str]:
-    """Queries the site's own search. Pages about the project, such as decisions, come after all others."""
-    expected = searches()
-    asked = subprocess.run(
-        ["node", ROOT / "tools/docs/site_search.mjs", site, json.dumps(list(expected))],
-        check=True,
-        stdout=subprocess.PIPE,
-    ).stdout
-    failures = []
-    for query, pages in json.loads(asked).items():
-        if pages[:1] != [expected[query]]:
-            failures.append(f'the search for "{query}" finds first {pages[:3]}, expected {expected[query]}')
-        is_of_project = [page.startswith(_PROJECT) for page in pages]
-        if is_of_project[:5] != sorted(is_of_project)[:5]:
-            failures.append(
-                f'the search for "{query}" finds a page of {_PROJECT} among the first five, before'
-                " another one"
-            )
-    return failures
-
-
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     with tempfile.TemporaryDirectory() as folder:
@@ -248,15 +150,7 @@ def main() -> int:
         except Abort as error:
             print(error, file=sys.stderr)
             return 1
-    correct_search(SITE)
-    has_scripts = site_scripts.add_to(SITE, _SCRIPTS)
-    if not shutil.which("node"):
-        print("The site's search was not checked, because node was not found")
-    elif failures := search_failures(SITE):
-        print("\n".join(failures), file=sys.stderr)
-        return 1
-    needs = "" if has_scripts else ". Its pictures need the internet, because npm was not found"
-    print(f"site/ has {len(list(SITE.rglob('*.html')))} pages: open site/index.html{needs}")
+    print(f"site/ has {len(list(SITE.rglob('*.html')))} pages: open site/index.html")
     return 0
 
 
