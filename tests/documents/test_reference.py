@@ -102,6 +102,15 @@ def test_property_names_its_parameter_or_its_example():
     assert "ExecutionMode" not in where
 
 
+def test_property_that_no_template_sets_is_listed(monkeypatch):
+    where = dict.fromkeys(["SecretName", "UserName", "GitLab.TokenSecretKey"], "")
+    monkeypatch.setattr(reference_parameters, "where_set", lambda kind: where)
+    page = reference_properties.properties("custom-mirrorcredential.json")
+    listed = page.partition("### Only in templates of your own\n")[2].partition("\n### ")[0]
+    assert "[`Mirrors[].WaitForSync`](#mirrorswaitforsync): If true, the resource completes" in listed
+    assert "`GitLab.Url`" in listed and "`GitLab.TokenSecretKey`" not in listed
+
+
 def test_property_without_a_text_is_named(monkeypatch):
     schema = reference_properties.schema_of("custom-mirrorcredential.json")
     del schema["properties"]["SecretName"]["description"]

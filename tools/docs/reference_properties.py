@@ -124,7 +124,8 @@ def _described(schema: Schema, path: str) -> Iterator[tuple[str, str]]:
         yield from _described(member, f"{path}{name}.")
 
 
-_BY_COPY = "*Parameter*: none, set it in a copy of `templates/project.yaml`"
+_OWN = "Only in templates of your own"
+_ONLY_THERE = f"*Parameter*: none, for [templates of your own](#{_OWN.lower().replace(' ', '-')})"
 
 
 def section(path: str, schema: Schema, required: str, where: str) -> str:
@@ -147,12 +148,28 @@ def section(path: str, schema: Schema, required: str, where: str) -> str:
     return "\n\n".join(parts)
 
 
+def only_in_own_templates(leaves: list[tuple[str, Schema, str]], where: dict[str, str]) -> str:
+    """The properties that neither a template nor an example sets, each with its first sentence."""
+    firsts = {path: text_of(path, schema)[0].split(". ")[0].rstrip(".") for path, schema, _ in leaves}
+    rows = (
+        f"- [`{path}`](#{re.sub(r'[^a-z]', '', path.lower())}): {first}."
+        for path, first in firsts.items()
+        if path.replace("[]", "") not in where
+    )
+    intro = (
+        "No template and no example of cfn-gitops sets these. Set them in a template of your own, such as a"
+        " copy of\n`templates/project.yaml`:"
+    )
+    return "\n\n".join([f"### {_OWN}", intro, "\n".join(rows)])
+
+
 def properties(file: str) -> str:
-    """The sections of all properties, in the order of their table with `Tags` last, and the rules between
-    them."""
+    """The sections of all properties, in the order of their table with `Tags` last, those that no template
+    sets, and the rules between them."""
     schema = schema_of(file)
     found = sorted(leaves(schema), key=lambda leaf: leaf[0] == "Tags")
     between = "\n".join(f"- {rule}." for rule in dict.fromkeys(rules(schema)))
     where = reference_parameters.where_set(schema["typeName"])
-    sections = (section(*leaf, where.get(leaf[0].replace("[]", ""), _BY_COPY)) for leaf in found)
-    return "\n\n".join([*sections, "### Rules between properties", between])
+    sections = (section(*leaf, where.get(leaf[0].replace("[]", ""), _ONLY_THERE)) for leaf in found)
+    own = only_in_own_templates(found, where)
+    return "\n\n".join([*sections, own, "### Rules between properties", between])
