@@ -1,51 +1,67 @@
-//! The requests of many stacks at the same instant, in simulated time, while AWS throttles.
+//! Many stacks with the resources of `templates/project.yaml`, created at the same instant while AWS
+//! throttles: a pipeline, and then the credential that is proved against its repository.
 
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-
-use crate::lambda::Lambda;
-use crate::rates::rates;
-use crate::stacks::{Operation, Stack, assert_nothing_remains, since};
 use fake_aws::explore::paused;
 use fake_aws::{FakeAws, Options};
+use serde_json::json;
+use test_support::custom_resource::{CustomResource, ParentStack};
+use tokio::task::JoinSet;
+
+use crate::ROUND_TRIP;
+use crate::projects::CREDENTIAL;
+use crate::rates::rates;
 
 const STACKS: usize = 100;
 
-/// How far back a read of IAM may look in a fake AWS with this many users.
-const LATEST: Duration = Duration::from_secs(30);
+/// For a stack, without throttled ones. They make 33.
+const MAX_CALLS: usize = 40;
 
-/// The operations, with the most calls of each for a stack without throttled ones. They make 33,
-/// 22 and 24.
-const OPERATIONS: [(Operation, usize); 3] = [
-    (Operation::Create, 40),
-    (Operation::Update, 27),
-    (Operation::Delete, 29),
-];
-
-/// At the assumed rates and with Lambda's default concurrency, until the last response.
+/// Until the last response.
 const MAX_TIME: Duration = Duration::from_mins(4);
 
-#[test]
-fn burst_of_stacks_gets_responses_in_time_under_throttling() {
-    for took in burst(1.0, 1000) {
-        assert!(took < MAX_TIME, "{took:?}");
+const PIPELINE: CustomResource = CustomResource {
+    resource_type: "Custom::GitOpsPipeline",
+    logical_id: "Pipeline",
+    wire: |_, caller| caller.connector(),
+};
+
+fn user(number: usize) -> String {
+    format!("user-dev-p{number}-mirror")
+}
+
+async fn create(fake: FakeAws, number: usize) {
+    let resources = [
+        (
+            PIPELINE,
+            json!({"ServiceTimeout": "3600", "EnvID": "dev", "ProjectID": format!("p{number}")}),
+        ),
+        (
+            CREDENTIAL,
+            json!({
+                "ServiceTimeout": "900", "UserName": user(number), "RotationSerial": "1",
+                "RepositoryNames": [format!("codecommit-dev-cfn-p{number}")],
+            }),
+        ),
+    ];
+    for (index, (kind, properties)) in resources.iter().enumerate() {
+        let name = kind.logical_id;
+        let arn =
+            format!("arn:aws:cloudformation:eu-central-1:123456789012:stack/p{number}/{name}");
+        let mut stack = ParentStack::called(&fake, *kind, &arn);
+        stack.starts_counting_at(10 * number + index);
+        stack.create(properties).await.assert_success();
     }
 }
 
 #[test]
-fn burst_gets_responses_at_low_rates_and_concurrency() {
-    // "New AWS accounts have reduced concurrency" (Lambda quotas): they start with ten.
-    burst(0.25, 10);
-}
-
-/// Creates, updates and deletes all stacks at once. Returns the time of each operation. `share` is
-/// that of the rates that AWS does not document.
-fn burst(share: f64, concurrency: usize) -> Vec<Duration> {
+fn burst_of_stacks_gets_responses_in_time_under_throttling() {
     fastrand::seed(7);
-    paused(async {
+    let (took, calls) = paused(async {
         let fake = FakeAws::with(Options {
-            rates: rates(share),
+            rates: rates(),
+            latency: ROUND_TRIP,
             tags_late: Duration::from_secs(1),
             lists_late: Duration::from_secs(2),
             login_late: Duration::from_secs(3),
@@ -53,54 +69,28 @@ fn burst(share: f64, concurrency: usize) -> Vec<Duration> {
             ..Options::default()
         });
         fake.keep_no_journal();
-        let stacks: Vec<Stack> = (0..STACKS).map(Stack).collect();
-        for stack in &stacks {
-            fake.user(&stack.user());
+        (0..STACKS).for_each(|number| fake.user(&user(number)));
+        let (began, mut creations) = (fake.now(), JoinSet::new());
+        for number in 0..STACKS {
+            creations.spawn(Box::pin(create(fake.clone(), number)));
         }
-        fake.change(|aws| aws.iam.remember_only(LATEST));
-        let lambda = Lambda::new(&fake, concurrency);
-        let mut times = vec![];
-        for (operation, most_calls) in OPERATIONS {
-            times.push(all_at_once(&fake, &lambda, &stacks, operation, most_calls).await);
-            if operation != Operation::Delete {
-                fake.look(|aws| stacks.iter().for_each(|stack| stack.assert_is_there(aws)));
+        creations.join_all().await;
+        let took = fake.now().duration_since(began).expect("forwards");
+        fake.look(|aws| {
+            for number in 0..STACKS {
+                assert_eq!(aws.credentials(&user(number)).len(), 1, "of {number}");
             }
-            // The buckets fill again.
-            tokio::time::sleep(Duration::from_mins(5)).await;
-        }
-        fake.look(assert_nothing_remains);
-        assert_eq!(fake.violations(), Vec::<String>::new());
-        times
-    })
-}
-
-async fn all_at_once(
-    fake: &FakeAws,
-    lambda: &Lambda,
-    stacks: &[Stack],
-    operation: Operation,
-    most_calls: usize,
-) -> Duration {
-    let (began, before) = (fake.now(), fake.calls());
-    let mut running = JoinSet::new();
-    for stack in stacks {
-        let (fake, lambda, stack) = (fake.clone(), lambda.clone(), stack.clone());
-        running.spawn(async move { stack.operate(&lambda, &fake, operation).await });
-    }
-    while let Some(done) = running.join_next().await {
-        let done = done.unwrap_or_else(|failure| std::panic::resume_unwind(failure.into_panic()));
-        assert_eq!(done, Ok(()));
-    }
-    let (took, after) = (since(fake, began), fake.calls());
-    let (calls, throttled) = (
-        after.calls - before.calls,
-        after.throttled - before.throttled,
-    );
+        });
+        fake.assert_unbroken();
+        (took, fake.calls())
+    });
     fake_aws::figure!(
-        "{operation:?} of {STACKS} stacks at once: {:.0} s, {calls} calls, {throttled} throttled",
-        took.as_secs_f64()
+        "creation of {STACKS} stacks at once: {:.0} s, {} calls, {} throttled",
+        took.as_secs_f64(),
+        calls.calls,
+        calls.throttled
     );
-    assert!(throttled > 0);
-    assert!(calls - throttled <= most_calls * STACKS);
-    took
+    assert!(calls.throttled > 0);
+    assert!(calls.calls - calls.throttled <= MAX_CALLS * STACKS);
+    assert!(took < MAX_TIME, "{took:?}");
 }

@@ -1,10 +1,12 @@
-//! A hundred stacks at once, and a health check of two thousand projects, in simulated time.
-//! `docs/project/scale-and-speed.md` has the results.
+//! The creation of a hundred stacks at once, and a health check of two thousand projects, in simulated
+//! time. `docs/project/scale-and-speed.md` has the results.
 
-mod answers;
 mod burst;
 mod health;
-mod lambda;
 mod projects;
 mod rates;
-mod stacks;
+
+use std::time::Duration;
+
+/// The time of a call without any delay.
+const ROUND_TRIP: Duration = Duration::from_millis(50);

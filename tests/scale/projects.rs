@@ -8,7 +8,7 @@ use fake_aws::{AwsState, Execution, FakeAws, Options, Pipeline};
 use serde_json::json;
 use test_support::custom_resource::{CustomResource, ParentStack};
 
-const CREDENTIAL: CustomResource = CustomResource {
+pub const CREDENTIAL: CustomResource = CustomResource {
     resource_type: "Custom::MirrorCredential",
     logical_id: "Credential",
     wire: |_, caller| caller.connector(),

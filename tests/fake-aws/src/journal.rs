@@ -1,14 +1,11 @@
 //! The calls, their callers and their results, without secrets.
 
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use crate::world::call::{self, Service};
 
-/// How many calls of each operation there were.
-pub(crate) type Tally = BTreeMap<(Service, String), Count>;
-
-/// Calls of one operation.
+/// The number of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub calls: usize,

@@ -114,7 +114,7 @@ impl FakeAws {
         };
         let fate =
             fate.unwrap_or_else(|| Fate::Answered(answer.expect("executed without a fault")));
-        inner.count(call, &outcome);
+        inner.count(&outcome);
         if let Fate::Answered(answer) = &fate {
             recorded_exchanges::record(&inner.aws.world, caller, call, answer);
         }

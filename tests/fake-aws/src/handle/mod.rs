@@ -26,7 +26,7 @@ use crate::{
         faults::{At, Fault, FaultKind, Lasting, On},
         gate::Gate,
     },
-    journal::{Entry, Tally},
+    journal::{Count, Entry},
     services::{
         codecommit::{
             Repository,
@@ -60,7 +60,7 @@ struct Inner {
     since: Option<Instant>,
     journal: Vec<Entry>,
     keeps_no_journal: bool,
-    tally: Tally,
+    tally: Count,
     numbered: BTreeMap<String, Vec<String>>,
     faults: Vec<(String, Fault)>,
     lasting: Vec<Lasting>,
@@ -121,7 +121,7 @@ impl FakeAws {
             since: None,
             journal: vec![],
             keeps_no_journal: false,
-            tally: Tally::new(),
+            tally: Count::default(),
             numbered: BTreeMap::new(),
             faults: vec![],
             lasting: vec![],

@@ -12,15 +12,12 @@ use std::{
 #[derive(Clone, Debug)]
 pub struct History<T> {
     states: Vec<(Duration, Arc<T>)>,
-    /// How far back a read can look.
-    remembers: Duration,
 }
 
 impl<T: Clone> History<T> {
     pub fn new(first: T) -> Self {
         Self {
             states: vec![(Duration::ZERO, Arc::new(first))],
-            remembers: Duration::MAX,
         }
     }
 
@@ -42,19 +39,7 @@ impl<T: Clone> History<T> {
         let mut next = self.latest().clone();
         let result = change(&mut next);
         self.states.push((now, Arc::new(next)));
-        if let Some(horizon) = now.checked_sub(self.remembers) {
-            // Such a read returns the newest state that is old enough.
-            let older = self.states.iter().take_while(|(at, _)| *at <= horizon);
-            let forgotten = older.count().saturating_sub(1);
-            self.states.drain(..forgotten);
-        }
         result
-    }
-
-    /// Limits how far reads look back, for large worlds whose whole
-    /// past would not fit into memory.
-    pub fn remember_only(&mut self, time: Duration) {
-        self.remembers = time;
     }
 
     /// Deletes the past: every read returns the present state from now on. For the
