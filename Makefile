@@ -34,7 +34,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 
-.PHONY: help run run-function local-function test bench check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw upgrade leave undeploy try shell lint \
+.PHONY: help run run-function local-function test check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw upgrade leave undeploy try shell lint \
         lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-brake lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
 
 help: ## list the targets
@@ -62,9 +62,6 @@ local-function:
 test: ## the checks of the project (SCHEDULES=ci: with the release build and more fault schedules, SCHEDULES=all: everything)
 	@tools/run/start.sh test
 	@SCHEDULES=$(SCHEDULES) $(PYTHON) -m tools.checks.run
-
-bench: build ## compare this function with crhelper and a floor, in a table
-	@python -m tools.bench.run
 
 # Checks the existing file: `make test` has just built it. Another release build is for SCHEDULES=all alone.
 check-figures: $(INSTALLED)
@@ -115,7 +112,6 @@ audit: $(INSTALLED) ## check the dependencies with cargo-deny, including publish
 
 lint-format:
 	cargo fmt --all --check
-	cargo fmt --check --manifest-path tools/bench/functions/floor/Cargo.toml
 
 # ruff.toml has the width and the rules.
 lint-python: $(INSTALLED)
@@ -160,7 +156,7 @@ test-function:
 
 # Not --all-targets: it takes libraries as benchmarks, and compiles those without tests a second time.
 test-rust-compiled:
-	$(LINTED) cargo test --locked --workspace --tests --examples --bench harness --no-run
+	$(LINTED) cargo test --locked --workspace --tests --examples --no-run
 
 # With the PATH of the earlier compilation: with another one, crates that look for a C compiler are compiled again. A proxy of the
 # machine would get the requests to the servers of the tests.
@@ -169,7 +165,7 @@ test-rust:
 
 clean: ## remove all build output and installed tools
 	cargo clean
-	rm -rf .venv .venv-docs .aws-sam .local dist release site tools/bench/functions/*/{package,target,__pycache__}
+	rm -rf .venv .venv-docs .aws-sam .local dist release site
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.

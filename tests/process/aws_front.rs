@@ -14,6 +14,7 @@ use fake_aws::http::{decode, in_machine_time};
 use fake_aws::{ApiResponse, AwsError, gitlab};
 
 const GIT: &str = "git-codecommit.eu-central-1.amazonaws.com";
+const RESPONSES: &str = "cloudformation-custom-resource-response-eucentral1.s3.amazonaws.com";
 
 /// The caller's name in the account.
 pub const CALLER: &str = "process";
@@ -42,6 +43,7 @@ pub enum Mood {
 pub struct Front {
     pub fake: FakeAws,
     pub server: Server,
+    scheme: &'static str,
     state: Arc<Mutex<State>>,
 }
 
@@ -55,7 +57,11 @@ struct State {
 impl Front {
     /// An account with the user `mirror` and the repository `infra`.
     pub fn start() -> Self {
-        Self::served("http", one_account(), http::serve)
+        Self::over_http(one_account())
+    }
+
+    pub fn over_http(fake: FakeAws) -> Self {
+        Self::served("http", fake, http::serve)
     }
 
     /// This account over TLS, with a certificate of [`http::AUTHORITY`], and the GitLab beside it at
@@ -90,8 +96,13 @@ impl Front {
         Front {
             fake,
             server: serve(handle),
+            scheme,
             state,
         }
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.server.address)
     }
 
     /// Gives the next calls these results, one by one.
@@ -222,6 +233,7 @@ fn host(request: &Request) -> String {
         Some("iam") => "iam.amazonaws.com".to_owned(),
         Some(service) => format!("{service}.eu-central-1.amazonaws.com"),
         None if request.target.starts_with("/api/") => gitlab::HOST.to_owned(),
+        None if request.method == "PUT" => RESPONSES.to_owned(),
         None => GIT.to_owned(),
     }
 }

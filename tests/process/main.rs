@@ -25,6 +25,7 @@ mod answering;
 mod delivery;
 mod frozen;
 mod input;
+mod instructions;
 mod killed;
 mod limits;
 mod logging;

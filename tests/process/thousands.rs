@@ -48,7 +48,7 @@ fn two_thousand_projects_are_checked_by_the_real_process() {
     let fake = paused(async { environment(PROJECTS).await.fork() });
     fake.keep_no_journal();
     let aws = Front::over_tls(fake.clone());
-    let url = format!("https://{}", aws.server.address);
+    let url = aws.url();
     fake.arrange(|aws| move_gitlab(aws, &url));
     // As many roots as in Lambda: the system's, and the CA of this test.
     let setup = Setup::new().aws_at(&url).with("SSL_CERT_FILE", AUTHORITY);

@@ -13,12 +13,10 @@ Imports = dict[str, set[str]]
 
 
 def read(root: Path) -> Imports:
-    # `make bench` installs the packages of a function into `package`.
     files = {
         name_of(file.relative_to(root)): file
         for package in PACKAGES
         for file in sorted((root / package).rglob("*.py"))
-        if "package" not in file.parts
     }
     return {module: set(imported(module, file, files)) - {module} for module, file in files.items()}
 

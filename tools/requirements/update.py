@@ -29,7 +29,6 @@ TOOLS = {
         "ziglang",
     ],
     "tools/requirements/docs.txt": ["mkdocs-material"],
-    "tools/bench/functions/crhelper/requirements.txt": ["awslambdaric", "boto3", "crhelper"],
 }
 # No set of versions fits all tools. Each line replaces what every package requires, so `pip check` names the
 # packages that run with another version than they ask for.

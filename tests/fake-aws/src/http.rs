@@ -2,15 +2,13 @@
 //! the AWS SDKs and Python use it: one thread per connection, bodies with a length, connections
 //! kept alive.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::{ApiResponse, FakeAws, Fate, request::Call};
 
@@ -22,8 +20,6 @@ pub struct Request {
     pub target: String,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Whether it is the first on its connection.
-    pub is_first: bool,
 }
 
 impl Request {
@@ -135,57 +131,25 @@ pub fn in_machine_time(fake: &FakeAws, body: &str, ahead: i64) -> String {
     text
 }
 
-/// TLS 1.2 and 1.3, as AWS has them.
-pub fn tls(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    Ok(Arc::new(config))
-}
-
 /// Serves on a port of loopback that the system chooses, and answers which.
-pub fn serve(
-    tls: Option<Arc<ServerConfig>>,
-    handle: impl Fn(Request) -> Reply + Send + Sync + 'static,
-) -> io::Result<u16> {
+pub fn serve(handle: impl Fn(Request) -> Reply + Send + Sync + 'static) -> io::Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
     let handle = Arc::new(handle);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (tls, handle) = (tls.clone(), Arc::clone(&handle));
+            let handle = Arc::clone(&handle);
             // A connection that breaks is the function's end, or its own affair.
-            std::thread::spawn(move || accept(stream, tls, &*handle).ok());
+            std::thread::spawn(move || converse(stream, &*handle).ok());
         }
     });
     Ok(port)
 }
 
-fn accept(
-    stream: TcpStream,
-    tls: Option<Arc<ServerConfig>>,
-    handle: &dyn Fn(Request) -> Reply,
-) -> io::Result<()> {
+fn converse(stream: TcpStream, handle: &dyn Fn(Request) -> Reply) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    match tls {
-        None => converse(stream, handle),
-        Some(tls) => {
-            let connection = ServerConnection::new(tls).map_err(io::Error::other)?;
-            converse(StreamOwned::new(connection, stream), handle)
-        }
-    }
-}
-
-fn converse(stream: impl Read + Write, handle: &dyn Fn(Request) -> Reply) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    let mut is_first = true;
-    while let Some(request) = read(&mut stream, is_first)? {
-        is_first = false;
+    while let Some(request) = read(&mut stream)? {
         let Some(answer) = handle(request) else {
             break;
         };
@@ -195,7 +159,7 @@ fn converse(stream: impl Read + Write, handle: &dyn Fn(Request) -> Reply) -> io:
 }
 
 /// The next request, or `None` at the connection's end.
-pub fn read(stream: &mut impl BufRead, is_first: bool) -> io::Result<Option<Request>> {
+pub fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let malformed = || io::Error::from(io::ErrorKind::InvalidData);
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
@@ -210,7 +174,6 @@ pub fn read(stream: &mut impl BufRead, is_first: bool) -> io::Result<Option<Requ
         target,
         headers: vec![],
         body: vec![],
-        is_first,
     };
     loop {
         line.clear();

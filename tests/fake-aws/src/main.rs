@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut ports = json!({});
     for (name, host) in HOSTS {
         let account = Arc::clone(&account);
-        ports[name] = http::serve(None, move |request| {
+        ports[name] = http::serve(move |request| {
             let account = account.lock().unwrap_or_else(PoisonError::into_inner);
             http::execute(&account, host, &request).1
         })?

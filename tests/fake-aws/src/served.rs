@@ -50,7 +50,6 @@ fn call(fake: &FakeAws, given: &Value) -> Value {
             .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
             .collect(),
         body: text(given, "body").into(),
-        is_first: false,
     };
     let answer = match http::decode(HOST, &request) {
         // `route :any, '*path'` in `lib/api/api.rb`.

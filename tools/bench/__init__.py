@@ -1,1 +1,0 @@
-"""`make bench`, and the counts of instructions for `make check-figures`."""
