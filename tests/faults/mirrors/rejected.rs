@@ -1,14 +1,15 @@
 //! Users, secrets and credentials that belong to another stack or to a person, and invalid
 //! properties: a rejected Create changes nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::checks::{nothing_remains, ours, state};
 use crate::fixture::{
-    OTHER_USER, REPOSITORY, SECRET, USER, after_create, bare, holds, in_account, in_account_with,
-    login, options, stack, stack_called, with,
+    OTHER_REPOSITORY, OTHER_USER, REPOSITORY, SECRET, USER, after_create, bare, holds, in_account,
+    in_account_with, login, options, stack, stack_called, with,
 };
 use fake_aws::{FakeAws, Options, explore::paused};
 use test_support::custom_resource::{INVENTED_ID, ParentStack, deliver_once};
@@ -144,6 +145,20 @@ fn password_never_contains_a_slash() {
             holds(&fake);
         });
     }
+}
+
+#[test]
+fn login_is_verified_with_each_repository() {
+    in_account(async |fake, stack, _| {
+        let repositories = [REPOSITORY, OTHER_REPOSITORY];
+        let properties = with(bare(), "RepositoryNames", json!(repositories));
+        stack.create(&properties).await.assert_success();
+        let journal = fake.journal();
+        let checks = journal.iter().filter(|call| call.operation == "GitPush");
+        let checked: BTreeSet<_> =
+            checks.filter_map(|call| call.params["repository"].as_str()).collect();
+        assert_eq!(checked, BTreeSet::from(repositories));
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::fixture::{
     event_rule, fake, in_account, in_project, paused, properties, push, push_beside, pushed,
     set_event_rule, stack, stack_called, with,
 };
+use fake_aws::other_account::repository_arn;
 use fake_aws::{AwsState, Options, Reaction, ResourceAction};
 use test_support::custom_resource::{deliver_all, deliver_beside, deliver_once};
 
@@ -154,6 +155,11 @@ fn event_about_something_else_changes_nothing() {
             ("no stack", "/StackName", json!("gitops-dev-nobody")),
             ("no pipeline's", "/StackName", json!("cfnstack-dev-shop")),
             ("a repository", "/resources/0", json!(given)),
+            (
+                "an account",
+                "/resources/0",
+                json!(repository_arn(REPOSITORY)),
+            ),
             ("a branch", "/detail/referenceName", json!("main")),
             ("a tag", "/detail/referenceType", json!("tag")),
             ("a deletion", "/detail/event", json!("referenceDeleted")),

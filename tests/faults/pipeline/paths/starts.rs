@@ -50,6 +50,18 @@ fn repeated_event_starts_nothing_while_its_rule_is_disabled() {
 }
 
 #[test]
+fn push_keeps_a_default_branch_that_a_person_has_chosen() {
+    in_project(running(), async |fake, _| {
+        change_repository(fake, |held| held.default_branch = Some("main".to_owned()));
+        push(fake, "commit-2", MATCHING, "push").await;
+        assert_runs(fake, &[("commit-1", 1), ("commit-2", 1)]);
+        change_repository(fake, |held| {
+            assert_eq!(held.default_branch.as_deref(), Some("main"));
+        });
+    });
+}
+
+#[test]
 fn unreadable_difference_starts() {
     let many: Vec<String> = (0..60).map(|n| format!("docs/{n}")).collect();
     for what in ["commit is gone", "denied", "no answer", "too many"] {
