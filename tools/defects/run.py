@@ -2,7 +2,8 @@
 defects`.
 
 A defect is an entry of `defects/<kind>.toml`: `text` is a part of `file` that occurs once, and `replacement`
-is the mistake. `suites` are those that can see it: arguments of `cargo test --workspace`, or of pytest. The
+is the mistake. `suites` are those that can see it: arguments of `cargo test --workspace`, or of pytest, after
+variables of the environment, such as STORY="a story". The
 defects of Rust are compiled once, all of them. In their replacements, PLANTED is an expression: it is true if
 the environment variable of that name has the defect's `id`. The other defects replace their texts one after
 the other.
@@ -35,6 +36,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,7 +158,7 @@ def compile_rust(planted: set[Defect]) -> set[Defect]:
     suites = [
         *PRODUCTS,
         "--test fake_aws",
-        *(suite for each in planted for suite in each.suites if suite.startswith("--")),
+        *(suite for each in planted for suite in each.suites),
     ]
     targets = sorted({target for suite in suites for target in re.findall(r"--lib|--test \w+", suite)})
     output, status = execute("--no-run --message-format short " + " ".join(targets))
@@ -178,9 +180,12 @@ def compile_rust(planted: set[Defect]) -> set[Defect]:
 
 def execute(suite: str, planted: str = "", limit: float | None = None) -> tuple[str, int | None]:
     """The output and the exit status, `None` if it was ended at its limit."""
+    words = shlex.split(suite)
+    count = sum(1 for _ in takewhile(re.compile("[A-Z]+=").match, words))
+    settings, arguments = dict(word.split("=", 1) for word in words[:count]), words[count:]
     program = (
         ["cargo", "test", "--locked", "--workspace"]
-        if suite.startswith("--")
+        if arguments[0].startswith("--")
         else [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     )
     environment = (
@@ -191,10 +196,11 @@ def execute(suite: str, planted: str = "", limit: float | None = None) -> tuple[
             "PLANTED": planted,
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+        | settings
     )
     # In a session of its own, so that all its processes can be killed.
     with subprocess.Popen(
-        [*program, *shlex.split(suite)],
+        [*program, *arguments],
         cwd=COPY,
         env=environment,
         stdin=subprocess.DEVNULL,

@@ -54,6 +54,21 @@ async fn attempts_at_a_slow_bucket_time_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn status_that_may_pass_is_tried_again_and_no_other() {
+    let at_once = (Duration::ZERO, Ok(200));
+    for (status, expected) in [
+        (408, (Ok(()), 2)),
+        (429, (Ok(()), 2)),
+        (500, (Ok(()), 2)),
+        (403, (Err(SendError::Rejected(403)), 1)),
+    ] {
+        let first = (Duration::ZERO, Ok(status));
+        let found = delivered(Duration::from_secs(60), &[first, at_once]).await;
+        assert_eq!(found, expected, "status {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn last_attempt_is_shortly_before_the_deadline() {
     for seed in 0..20 {
         fastrand::seed(seed);

@@ -115,6 +115,17 @@ fn delete_without_tags_fails_and_leaves_the_stack() {
     });
 }
 
+#[test]
+fn first_push_to_a_stack_without_tags_changes_nothing() {
+    after_create(&properties(), async |fake, stack| {
+        remove_tags(fake).await;
+        push(fake, REPOSITORY, "commit-1", "first").await;
+        assert!(fake.look(|aws| aws.pipelines.is_empty()));
+        let outcome = stack.update(&changed(properties()), None).await;
+        commands::run(fake, outcome.reason()).await;
+    });
+}
+
 /// The command replaces the tag, so the reason shows it first.
 #[test]
 fn remaining_tag_of_another_stack_is_named() {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{FIRST, MATCHING, OTHER, deliver, event_of, push, running, wanted};
 use crate::checks::{assert_runs, delete_completely};
 use crate::fixture::{
-    BRANCH, CHILD, REPOSITORY, change_repository, changed, delete_branch, deliver_events,
+    BRANCH, CHILD, PIPELINE, REPOSITORY, change_repository, changed, delete_branch, deliver_events,
     in_account, in_project, properties, set_event_rule, with,
 };
 use fake_aws::{FaultKind, On, Reaction};
@@ -28,11 +28,14 @@ fn new_branch_always_starts() {
 
 #[test]
 fn deleted_branch_starts_nothing() {
-    in_project(running(), async |fake, _| {
+    in_project(running(), async |fake, stack| {
         let event = event_of(fake, "commit-2", MATCHING);
         delete_branch(fake);
         deliver(fake, &event, "push").await;
         assert_runs(fake, &[("commit-1", 1)]);
+        // An Update keeps the pipeline of a deleted branch.
+        stack.update(&changed(wanted()), None).await.assert_success();
+        assert!(fake.look(|aws| aws.pipelines.contains_key(PIPELINE)));
     });
 }
 
