@@ -143,6 +143,8 @@ impl Setup {
         };
         let mut child = command
             .env_clear()
+            // For `make defects`.
+            .env("PLANTED", std::env::var("PLANTED").unwrap_or_default())
             .env("AWS_LAMBDA_RUNTIME_API", runtime_api.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", "cfn-gitops")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
