@@ -1,16 +1,15 @@
 //! The checks of the environment's credentials, mirrors and tokens.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::{Findings, ForeignPush};
 use super::found_secrets::{FoundSecrets, Secrets};
 use super::metrics::Wrong;
-use super::schedule::{HOUR, days};
+use super::schedule::days;
 use super::{doctor, metrics};
 use crate::clients::cloudformation::stack_resource;
 use crate::clients::gitlab::Access;
@@ -21,11 +20,7 @@ use crate::mirror_credential::health::{
     CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, SecretSummary, TokenHealth,
 };
 use crate::mirror_credential::rotation::PendingRotation;
-use crate::mirror_credential::rotation::repair::Repair;
-use cfn_custom_resource::{Failure, Reason};
-
-/// The least time in which a repair of mirrors begins.
-const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
+use cfn_custom_resource::Reason;
 
 /// How many credentials a second are checked, with two reads of IAM each. AWS documents no rate of
 /// IAM's, and that it cannot be increased:
@@ -34,13 +29,6 @@ const MIN_REPAIR_TIME: Duration = Duration::from_secs(60);
 /// far higher.
 const CREDENTIALS_PER_SECOND: u32 = 5;
 
-/// The mirrors of a secret that are to be repaired.
-pub struct BrokenMirrors {
-    secret: String,
-    /// Whether their latest repair was interrupted.
-    has_unfinished_repair: bool,
-}
-
 struct CheckedCredential {
     health: Health,
     rotation: Result<Option<PendingRotation>, Reason>,
@@ -48,15 +36,15 @@ struct CheckedCredential {
 
 impl Checker<'_> {
     /// Checks every credential, with its mirrors and their tokens. Returns the listed secrets, if
-    /// the list is complete, and those whose mirrors are to be repaired, too.
+    /// the list is complete.
     pub async fn check_credentials(
         &self,
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
-    ) -> (Findings, Option<FoundSecrets>, Vec<BrokenMirrors>) {
-        let (mut findings, mut broken) = (Findings::default(), vec![]);
+    ) -> (Findings, Option<FoundSecrets>) {
+        let mut findings = Findings::default();
         let Some(secrets) = self.list_secrets(limits, &mut findings).await else {
-            return (findings, None, broken);
+            return (findings, None);
         };
         let mut items: Vec<_> = secrets.iter().map(|(name, it)| (name.as_str(), it)).collect();
         self.schedule.rotate(&mut items);
@@ -74,12 +62,6 @@ impl Checker<'_> {
                 let names = mirrors.map(|mirror| mirror.repository_name.clone());
                 repositories.insert(name.to_owned(), names.collect());
                 self.report(&mut findings, &health);
-                if self.is_to_repair(name, &health) {
-                    broken.push(BrokenMirrors {
-                        secret: name.to_owned(),
-                        has_unfinished_repair: health.has_unfinished_repair,
-                    });
-                }
                 tokens.extend(health.token);
                 report_rotation(&mut findings, name, rotation);
             }
@@ -100,7 +82,7 @@ impl Checker<'_> {
             secrets,
             repositories,
         };
-        (findings, Some(found), broken)
+        (findings, Some(found))
     }
 
     pub(super) async fn list_secrets(
@@ -119,49 +101,6 @@ impl Checker<'_> {
         }
         let secrets = secrets.into_iter();
         Some(secrets.map(|secret| (secret.name.clone(), secret)).collect())
-    }
-
-    /// Whether this is the check of the hour that repairs the mirrors of a secret.
-    fn is_to_repair(&self, secret: &str, health: &Health) -> bool {
-        let is_broken = health.mirrors.iter().any(|mirror| mirror.is_repairable);
-        let is_broken = is_broken || health.has_unfinished_repair;
-        let repairs = self.may_change() && self.environment.repairs_mirrors;
-        repairs && is_broken && self.schedule.is_due(secret, HOUR)
-    }
-
-    /// Creates the mirrors `broken` again.
-    pub async fn repair_mirrors(
-        &self,
-        broken: &[BrokenMirrors],
-        findings: &mut Findings,
-        until: Instant,
-    ) {
-        let clock = &self.clients.clock;
-        for mirrors in broken {
-            let (secret, is_unfinished) = (&mirrors.secret, mirrors.has_unfinished_repair);
-            let left = until.saturating_duration_since(Instant::now());
-            // A new login and a first push take minutes. The next hour's check repairs the rest.
-            if left < MIN_REPAIR_TIME {
-                return tracing::warn!(secret, "no time to repair the mirrors");
-            }
-            let (hour, until) = (self.schedule.hour(), clock.now() + left);
-            let credentials = self.mirror_credential;
-            let repair = credentials.repair_mirrors(secret, hour, is_unfinished, until);
-            match Box::pin(repair).await {
-                Ok(Repair::Done) => tracing::warn!(secret, "mirrors repaired"),
-                Ok(Repair::NotNeeded) => {
-                    tracing::info!(secret, "a rotation creates the mirrors again");
-                }
-                Ok(Repair::DoneBefore) => {
-                    tracing::info!(secret, "the next hour's check repairs the mirrors");
-                }
-                Err(Failure(reason)) => {
-                    let subject = format!("the mirrors of secret {secret}");
-                    let problem = format!("they were not repaired: {}", reason.problem);
-                    findings.checked(subject, Some(Reason { problem, ..reason }));
-                }
-            }
-        }
     }
 
     async fn check_credential(

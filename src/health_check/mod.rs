@@ -15,10 +15,8 @@
 //! - It starts the builds of review branches whose pushes were not delivered.
 //! - Once a day it compares stacks by change sets of its own, which it deletes, together with those
 //!   that the function left behind. It executes none.
-//! - With `SelfRepair: Repair`, it creates mirrors again that were deleted or disabled, at most
-//!   once an hour.
 //!
-//! It never ends a freeze: a rule or a transition that a person has disabled stays so, and is shown
+//! It changes no mirror: a finding has the remedy. It never ends a freeze: a rule or a transition that a person has disabled stays so, and is shown
 //! as held. It starts nothing that a disabled rule would start.
 
 mod answers;
@@ -52,7 +50,6 @@ pub use self::schedule::Schedule;
 
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::health_check::concurrent::TimeLimits;
-use crate::health_check::credentials::BrokenMirrors;
 use crate::health_check::findings::Findings;
 use crate::health_check::pipelines::ChangedExecutions;
 use crate::health_check::stacks::FoundStacks;
@@ -68,9 +65,6 @@ impl<'a> Checker<'a> {
             let (mut findings, stacks) = (results.findings, &results.stacks);
             Box::pin(self.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
             Box::pin(self.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
-            // The first push of a repaired mirror may never end.
-            let until = limits.half_of_the_rest();
-            Box::pin(self.repair_mirrors(&results.broken_mirrors, &mut findings, until)).await;
             // The reports come last: a slow GitLab takes no time from the checks.
             let reporting = async {
                 let unreachable = UnreachableGitLabs::default();
@@ -105,7 +99,6 @@ impl<'a> Checker<'a> {
 /// The results of all checks, and the work that they leave to do.
 struct CheckResults {
     findings: Findings,
-    broken_mirrors: Vec<BrokenMirrors>,
     changed_executions: Vec<ChangedExecutions>,
     stacks: FoundStacks,
 }
@@ -120,7 +113,7 @@ impl Checker<'_> {
             Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
         );
-        let (mut findings, found_secrets, broken_mirrors) = credentials;
+        let (mut findings, found_secrets) = credentials;
         let (of_pipelines, changed_executions) = pipelines;
         let (of_stacks, stacks) = stacks;
         Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
@@ -132,7 +125,6 @@ impl Checker<'_> {
         }
         CheckResults {
             findings,
-            broken_mirrors,
             changed_executions,
             stacks,
         }

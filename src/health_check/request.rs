@@ -26,8 +26,6 @@ pub struct Environment {
     pub user_names: String,
     /// `PipelineStackDrift: Report`: the pipelines' stacks are compared with their templates.
     pub compares_pipeline_stacks: bool,
-    /// `SelfRepair: Repair`: mirrors that were deleted or disabled are created again.
-    pub repairs_mirrors: bool,
     /// The age in days above which a credential raises the alarm. `None` for the default.
     pub credential_age_days: Option<u32>,
     /// The project in the stack of the function. `None` if the stack has none.
@@ -136,7 +134,6 @@ impl Environment {
         Ok(Environment {
             user_names: user_names.map_or_else(|| MIRROR_USERS.prefix(&id), ToOwned::to_owned),
             compares_pipeline_stacks: member("PipelineStackDrift") == Some("Report"),
-            repairs_mirrors: member("SelfRepair") == Some("Repair"),
             credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
             first_project: FirstProject::parse(&request["FirstProject"]),
             stack_id: member("StackId").map(ToOwned::to_owned),

@@ -11,7 +11,7 @@ use crate::common::ownership;
 /// How often a stack is compared with its template.
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How often mirrors are repaired, and review branches are looked up.
+/// How often review branches are looked up.
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// How much later than its schedule EventBridge starts a check.

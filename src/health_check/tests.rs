@@ -53,15 +53,12 @@ fn schedule_names_the_environments_users() {
 }
 
 #[test]
-fn nothing_is_repaired_or_compared_unless_the_event_says_so() {
+fn nothing_is_compared_unless_the_event_says_so() {
     for given in ["Disabled", "Report", "Repair"].map(|value| json!(value)) {
-        let repairs = with("SelfRepair", &given).repairs_mirrors;
-        assert_eq!(repairs, given == "Repair", "{given}");
         let compares = with("PipelineStackDrift", &given).compares_pipeline_stacks;
         assert_eq!(compares, given == "Report", "{given}");
     }
     for given in [json!(null), json!(true)] {
-        assert!(!with("SelfRepair", &given).repairs_mirrors);
         assert!(!with("PipelineStackDrift", &given).compares_pipeline_stacks);
     }
 }

@@ -8,8 +8,7 @@
 //! - [`intent_log`] contains the records that the resource writes to AWS before each change.
 //!   Without them, a delivery could not resume after the crash of another one.
 //! - Each of these has a part for GitLab's mirrors, and [`plan`] has one for rotations. The plain
-//!   credential needs neither. [`rotation`] is Secrets Manager's event, its four phases, and the
-//!   repair.
+//!   credential needs neither. [`rotation`] is Secrets Manager's event and its four phases.
 //! - [`health`] reports on credentials and mirrors, and changes nothing.
 
 mod apply;

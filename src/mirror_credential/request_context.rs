@@ -66,8 +66,6 @@ pub struct Rotation {
     pub phase: RotationPhase,
     /// The phase failed: the resources of the rotation have to be deleted.
     pub is_aborted: bool,
-    /// The health check started it, and not Secrets Manager. So no `AWSPENDING` precedes it.
-    pub is_repair: bool,
 }
 
 /// The four phases, in their order.

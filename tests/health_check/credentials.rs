@@ -9,7 +9,7 @@ use crate::fixture::{
     PROJECT, SECRET, TOKEN, USER, diagnosed, empty_world, fake, look, look_at, mirrored,
     mirrored_from, problem_of,
 };
-use fake_aws::gitlab::Mirror;
+use fake_aws::gitlab::{Gateway, Mirror};
 use fake_aws::{EmptyProjects, FakeAws, FaultKind, On};
 use test_support::{Rotated, Rotation, RotationStep};
 
@@ -149,8 +149,13 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
         let (fake, _) = fake().await;
         damage(&fake, how);
         tokio::time::sleep(Duration::from_mins(25)).await;
+        let calls = fake.journal().len();
         let looked = look(&fake).await;
         assert!(!looked.is_healthy(PROJECT), "{how}");
+        // The finding has the remedy: the check itself creates and enables no mirror.
+        for entry in &fake.journal()[calls..] {
+            assert!(entry.reads(), "{how}: {}", entry.operation);
+        }
         let texts = looked.unhealthy();
         shown.push(format!("{how}: {texts}"));
         assert!(!texts.contains("hunter2"), "{texts}");
@@ -170,6 +175,29 @@ async fn missing_disabled_or_failing_mirror_is_unhealthy() {
         token deleted: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: reading GitLab's token from secret gitlab/token: no such secret in this account and region. Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token
         protected by a group: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: push mirror 100 at https://gitlab.example.com: GitLab would push every branch of project platform/infra, because the project itself protects none (a group's protection does not count). Protect the branches to mirror in the project (Settings, Repository, Protected branches), or set OnlyProtectedBranches to false
         a person's regex: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: GitLab has other settings than its stack (100 at https://gitlab.example.com): OnlyProtectedBranches and mirror_branch_regex. Update its stack with a new RotationSerial, which sets them again"#]].assert_eq(&shown.join("\n"));
+}
+
+/// The mirror is healthy, and only the answer about it is not GitLab's.
+#[tokio::test(start_paused = true)]
+async fn foreign_answer_about_a_mirror_is_not_that_it_is_gone() {
+    for gateway in Gateway::each("GitLab.GetMirror") {
+        let (fake, _) = fake().await;
+        fake.change(|aws| aws.options.gitlab.gateway = Some(gateway));
+        let looked = look(&fake).await;
+        assert!(!looked.is_healthy(PROJECT), "{gateway:?}");
+        let texts = looked.unhealthy();
+        let is_named = texts.contains("GitLab's API") && !texts.contains("it is gone");
+        assert!(is_named, "{gateway:?}: {texts}");
+    }
+}
+
+/// GitLab hides the project from the token's user.
+#[tokio::test(start_paused = true)]
+async fn hidden_project_is_named() {
+    let (fake, _) = fake().await;
+    fake.change(|aws| aws.gitlab.project_mut(PROJECT).access = None);
+    let looked = look(&fake).await;
+    expect!["the mirror of project platform/infra to repository codecommit-dev-cfn-infra: looking up push mirror 100 of project platform/infra at https://gitlab.example.com: HTTP 404: GitLab does not show the project: there is no such project, or the token's user may not see it. Set GitLabProject (of a pipeline: GitLab.Project) to the full path, with all groups, or to the project's number. If it is right, make the token's user a Maintainer of the project"].assert_eq(&looked.unhealthy());
 }
 
 /// An Update sends the settings first, and saves them last. It may run for minutes after it stored

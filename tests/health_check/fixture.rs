@@ -14,13 +14,12 @@ use cfn_gitops::health_check::{
     AskedAbout, Checker, Emit, Environment, FirstProject, Mode, Schedule,
 };
 use cfn_gitops::mirror_credential::MirrorCredential;
-use cfn_gitops::mirror_credential::rotation::repair::Repair;
 use serde_json::{Value, json};
 
 use crate::schema::assert_described;
 use fake_aws::clients::sdk_config;
-use fake_aws::{Caller, FakeAws, Options};
 use fake_aws::{Execution, Pipeline, redacted};
+use fake_aws::{FakeAws, Options};
 use test_support::custom_resource::{CustomResource, ParentStack};
 
 pub const PROJECT: &str = "platform/infra";
@@ -242,37 +241,30 @@ impl Looked {
 
 /// A health check of `dev`, whose users are `user_names`, as `caller`.
 pub async fn look_at(fake: &FakeAws, user_names: &str, caller: &str, time: Duration) -> Looked {
-    let dev = dev(user_names, false);
+    let dev = dev(user_names);
     look_with(fake, dev, fake.connector(caller), None, time).await
 }
 
 /// A health check that runs at every `interval`.
 pub async fn look_by_schedule(fake: &FakeAws, interval: Duration, time: Duration) -> Looked {
     let connector = fake.connector("health check");
-    let dev = dev("user-dev-*", false);
+    let dev = dev("user-dev-*");
     look_with(fake, dev, connector, Some(interval), time).await
-}
-
-/// A health check with `SelfRepair: Repair`.
-pub async fn look_and_repair(fake: &FakeAws, caller: &Caller) -> Looked {
-    let (dev, time) = (dev("user-dev-*", true), Duration::from_secs(850));
-    look_with(fake, dev, caller.connector(), None, time).await
 }
 
 /// A health check of an environment with this first project.
 pub async fn look_with_first_project(fake: &FakeAws, first: &FirstProject) -> Looked {
-    let mut dev = dev("user-dev-*", false);
+    let mut dev = dev("user-dev-*");
     dev.first_project = Some(first.clone());
     let time = Duration::from_secs(300);
     look_with(fake, dev, fake.connector("health check"), None, time).await
 }
 
-pub fn dev(user_names: &str, repairs_mirrors: bool) -> Environment {
+pub fn dev(user_names: &str) -> Environment {
     Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
         compares_pipeline_stacks: false,
-        repairs_mirrors,
         credential_age_days: Some(10),
         first_project: None,
         stack_id: None,
@@ -308,14 +300,6 @@ fn resources(fake: &FakeAws, connector: SharedHttpConnector) -> Resources {
     (clients, credentials, pipelines)
 }
 
-/// The repair of the secret's mirrors, as the health check of this hour makes it.
-pub async fn repair(fake: &FakeAws, caller: &str, hour: u64) -> Repair {
-    let (clients, credentials, _) = resources(fake, fake.connector(caller));
-    let until = clients.clock.now() + Duration::from_mins(10);
-    let repair = credentials.repair_mirrors(SECRET, hour, false, until);
-    repair.await.unwrap_or_else(|failure| panic!("{failure:?}"))
-}
-
 async fn look_with(
     fake: &FakeAws,
     dev: Environment,
@@ -342,7 +326,7 @@ pub async fn diagnose(fake: &FakeAws, time: Duration) -> Value {
 
 /// The answer to a question about `dev` in this time.
 pub async fn answer(fake: &FakeAws, topic: &AskedAbout, time: Duration) -> Value {
-    answer_about(fake, dev("user-dev-*", false), topic, time).await
+    answer_about(fake, dev("user-dev-*"), topic, time).await
 }
 
 /// The answer to a question about this environment. In any world it only reads, has no secret, and

@@ -15,7 +15,6 @@ mod projects;
 mod projects_answer;
 mod pushes;
 mod reader;
-mod repair;
 mod schema;
 mod stacks;
 mod subjects;

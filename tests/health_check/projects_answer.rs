@@ -697,7 +697,7 @@ async fn failure_of_the_environments_stack_is_shown_once() {
         stack.status = "UPDATE_ROLLBACK_COMPLETE";
         stack.id.clone()
     });
-    let mut environment = dev("user-dev-*", false);
+    let mut environment = dev("user-dev-*");
     environment.stack_id = Some(id);
     let topic = AskedAbout::Projects(None);
     let answer = answer_about(&fake, environment, &topic, Duration::from_secs(290)).await;

@@ -361,7 +361,7 @@ async fn environments_own_stack_and_rules_are_checked() {
     ] {
         let name = format!("own-{}", status.to_lowercase());
         fake.stack(&name, status, &[]);
-        let mut dev = dev("user-dev-*", false);
+        let mut dev = dev("user-dev-*");
         dev.stack_id = fake.look(|aws| Some(aws.stacks.named(&name)?.id.clone()));
         let answer = answer_about(&fake, dev, &AskedAbout::Doctor, TIME).await;
         let checks = answer["Checks"].as_array().expect("a list").iter();

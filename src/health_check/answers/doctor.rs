@@ -60,7 +60,7 @@ impl Checker<'_> {
             Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
         );
-        let (of_credentials, found_secrets, _) = credentials;
+        let (of_credentials, found_secrets) = credentials;
         let (of_pipelines, _) = pipelines;
         let (of_stacks, stacks) = stacks;
         let mut findings = Findings::default();

@@ -33,8 +33,6 @@ pub struct MirrorHealth {
     /// The settings that differ from those of its stack. `None` if they are equal, or if the
     /// stack's are unknown.
     pub other_settings: Option<Reason>,
-    /// Whether it was deleted or disabled in GitLab, so that creating it again repairs it.
-    pub is_repairable: bool,
 }
 
 impl MirrorHealth {
@@ -48,9 +46,8 @@ impl MirrorHealth {
         }
     }
 
-    /// With another fault before its own. It is not repairable then: a person has to decide.
+    /// With another fault before its own.
     fn with(mut self, other: Option<Reason>) -> Self {
-        self.is_repairable &= other.is_none();
         self.fault = Reason::join(other.into_iter().chain(self.fault));
         self
     }
@@ -108,7 +105,6 @@ fn unchecked(project: &str, repository_name: &str) -> MirrorHealth {
         foreign: None,
         fault: None,
         other_settings: None,
-        is_repairable: false,
     }
 }
 
@@ -126,7 +122,6 @@ fn gone(record: &MirrorRecord) -> MirrorHealth {
     let problem = format!("it is gone ({id} at {gitlab_url})");
     MirrorHealth {
         fault: Some(Reason::uncoded(problem, remedy)),
-        is_repairable: true,
         ..of_record(record)
     }
 }
@@ -214,7 +209,6 @@ pub async fn check_shown(
         succeeded_at: mirror.succeeded_at,
         lag,
         foreign,
-        is_repairable: fault.is_some() && !mirror.enabled,
         fault,
         ..unchecked(&project.to_string(), place.repository_name)
     })

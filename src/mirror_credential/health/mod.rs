@@ -30,7 +30,6 @@ use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::{Login, Owner};
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
-use crate::mirror_credential::rotation::repair::is_repair;
 use crate::mirror_credential::spec::{self, WantedMirror};
 use crate::mirror_credential::state::{DeniedRead, Secret, StoredLogin, User};
 use cfn_custom_resource::Reason;
@@ -62,8 +61,6 @@ pub struct Health {
     /// The user's other active CodeCommit credentials. During a rotation it has one. After it, that
     /// one is inactive.
     pub other_credentials: Vec<String>,
-    /// Whether a repair was interrupted before it deactivated the former credential.
-    pub has_unfinished_repair: bool,
     /// GitLab's mirrors that use the credential, if the secret's value was read.
     pub mirrors: Vec<MirrorHealth>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there
@@ -83,12 +80,9 @@ impl Health {
             issued: credential.map(|credential| credential.created),
             is_inactive: credential.is_some_and(|credential| !credential.active),
             other_credentials: others
-                .clone()
                 .filter(|other| other.active)
                 .map(|other| other.id.clone())
                 .collect(),
-            has_unfinished_repair: is_repair(&current.version_id)
-                && others.clone().any(|other| other.active),
             mirrors: vec![],
             token: None,
         }

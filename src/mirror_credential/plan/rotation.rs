@@ -50,8 +50,7 @@ impl Planner<'_> {
     }
 
     /// Plans the first phase. `AWSPENDING` may be missing: Secrets Manager removes it when another
-    /// version is written, and this phase writes log entries before the rotation's version. A
-    /// repair has none.
+    /// version is written, and this phase writes log entries before the rotation's version.
     fn plan_first_phase(&self, secret: &Secret, rotation: &Rotation, is_pending: bool) -> Plan {
         let version = &rotation.version_id;
         if secret.log.current.is_none() {
@@ -67,7 +66,7 @@ impl Planner<'_> {
             return choose(MirrorStep::ReadMirrorIntent(claim));
         }
         let is_own = is_open && self.state.mirrors.intent.content.is_by_rotation(version);
-        if !is_pending && !is_own && !rotation.is_repair {
+        if !is_pending && !is_own {
             // A late copy of a phase must not restart a rotation that has ended.
             return self.reject_phase(messages::not_pending(version));
         }
@@ -81,7 +80,7 @@ impl Planner<'_> {
         if is_open
             && !mirror_intent.is_by_any_rotation()
             && is_recent
-            && (rotation.is_repair || secret.open_rotation() == Some(version))
+            && secret.open_rotation() == Some(version)
         {
             return choose(defer(messages::stack_is_changing()));
         }

@@ -85,7 +85,6 @@ fn plan(phase: RotationPhase, state: &State, change: impl FnOnce(&mut RequestCon
             version_id: VERSION.to_owned(),
             phase,
             is_aborted: false,
-            is_repair: false,
         }),
         ..context()
     };

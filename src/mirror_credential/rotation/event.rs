@@ -18,8 +18,6 @@ pub struct RotationEvent {
     pub secret_id: String,
     /// The version that Secrets Manager chose for the new login.
     pub version_id: String,
-    /// Whether the health check started the rotation.
-    pub is_repair: bool,
 }
 
 impl RotationEvent {
@@ -32,7 +30,6 @@ impl RotationEvent {
             phase: RotationPhase::ALL.into_iter().find(|phase| phase.step() == raw.step)?,
             secret_id: raw.secret_id,
             version_id: raw.client_request_token,
-            is_repair: false,
         };
         // The versions of the log's own entries are not a rotation's.
         entry_number(&event.version_id).is_none().then_some(event)
@@ -40,9 +37,7 @@ impl RotationEvent {
 
     /// The failure of this step because of `cause`, with its consequence.
     pub fn failure(&self, cause: DeliveryError) -> Failure {
-        let consequence = if cause.is_transient && self.is_repair {
-            "The repair stays pending, and a later health check resumes it"
-        } else if cause.is_transient {
+        let consequence = if cause.is_transient {
             "The rotation stays pending, and Secrets Manager reattempts it"
         } else {
             // The step deleted the resources of the rotation, best effort.

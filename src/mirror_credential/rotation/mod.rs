@@ -21,7 +21,6 @@
 //! AWS does not document how often and how soon Secrets Manager retries.
 
 mod event;
-pub mod repair;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -188,7 +187,6 @@ impl MirrorCredential {
             phase: RotationPhase::Finish,
             secret_id: secret_id.to_owned(),
             version_id,
-            is_repair: false,
         };
         let context = context_of(&event, owner, &secret);
         let progress = Progress::new(self.clients.clock.now() + ABORT_TIMEOUT);
@@ -260,7 +258,6 @@ fn context_of(event: &RotationEvent, owner: Owner, secret: &Secret) -> RequestCo
             version_id: event.version_id.clone(),
             phase: event.phase,
             is_aborted: false,
-            is_repair: event.is_repair,
         }),
     }
 }

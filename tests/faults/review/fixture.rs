@@ -298,7 +298,6 @@ async fn check_health_once(
     let credentials = MirrorCredential::new(clients.clone());
     let dev = Environment {
         compares_pipeline_stacks,
-        repairs_mirrors: true,
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
         credential_age_days: None,

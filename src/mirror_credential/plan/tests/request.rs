@@ -202,7 +202,6 @@ fn rotation_does_not_move_a_login() {
             version_id: "version".to_owned(),
             phase: RotationPhase::Test,
             is_aborted: false,
-            is_repair: false,
         }),
         ..context()
     };
