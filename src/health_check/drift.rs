@@ -1,4 +1,4 @@
-//! Compares stacks with their templates once a day.
+//! Compares deployed stacks with their templates once a day.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,48 +39,29 @@ pub struct ComparedStack {
 }
 
 impl Checker<'_> {
-    /// Compares the pipeline stack `name` with `PipelineStackDrift: Report`, and the stack that its
-    /// pipeline deploys with `Drift: Report`, if this is the check of the day that does.
-    pub async fn compare(&self, name: &str, child: &Child) -> Vec<ComparedStack> {
+    /// Compares the stack that the pipeline of `child` deploys, with `Drift: Report`. `None` if
+    /// another check of the day does. The pipeline's stack has this `name`.
+    pub async fn compare(&self, name: &str, child: &Child) -> Option<ComparedStack> {
         let is_due = self.may_change() && self.schedule.is_due(name, DAY);
-        let Some(settings) = child.settings.as_ref().filter(|_| is_due) else {
-            return vec![];
-        };
+        let settings = child.settings.as_ref().filter(|_| is_due)?;
+        let change_sets = settings.change_sets.as_ref().filter(|it| it.reports_drift)?;
         let names = &settings.names;
-        let mut compared = vec![];
-        if self.environment.compares_pipeline_stacks {
-            let own = DriftTarget {
-                names: names.clone(),
-                stack_name: name.to_owned(),
-                role_arn: settings.location.role(&names.provisioning_role()),
-            };
-            compared.push(self.compare_stack(own).await);
-        }
-        let change_sets = settings.change_sets.as_ref();
-        if let Some(change_sets) = change_sets.filter(|settings| settings.reports_drift) {
-            let deployed = DriftTarget {
-                names: names.clone(),
-                stack_name: change_sets.stack_name.clone(),
-                role_arn: settings.location.role(&names.deploy_role()),
-            };
-            let mut deployed = self.compare_stack(deployed).await;
-            deployed.report_error = self.report_to_gitlab(settings, &deployed.found).await;
-            compared.push(deployed);
-        }
-        compared
-    }
-
-    async fn compare_stack(&self, subject: DriftTarget) -> ComparedStack {
+        let subject = DriftTarget {
+            names: names.clone(),
+            stack_name: change_sets.stack_name.clone(),
+            role_arn: settings.location.role(&names.deploy_role()),
+        };
         let checking = drift::check(&self.clients.aws, &subject);
         let found = match within(COMPARISON_TIMEOUT, Box::pin(checking)).await {
             Ok(found) => found,
             Err(cut) => Err(Stop::nothing(cut.and("CloudFormation takes too long"))),
         };
-        ComparedStack {
+        let report_error = self.report_to_gitlab(settings, &found).await;
+        Some(ComparedStack {
             subject,
             found,
-            report_error: None,
-        }
+            report_error,
+        })
     }
 
     async fn report_to_gitlab(

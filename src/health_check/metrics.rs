@@ -113,8 +113,8 @@ metrics! {
         "pushes that no execution or review build had when the health check found them. Written only \
         if there is one"
     DRIFTED_RESOURCES "DriftedResources" "Count" Some("StackName"), Above(0);
-        "resources of a stack that differ from its template. Written once a day for each pipeline's \
-        stack with `PipelineStackDrift: Report`, and for each deployed stack with `Drift: Report`"
+        "resources of a stack that differ from its template. Written once a day for each deployed stack \
+        with `Drift: Report`"
     ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None, Above(0);
         "stacks of pipelines whose owner, the resource `Custom::GitOpsPipeline` of a stack, no longer \
         exists; the log names each with the command that deletes it"

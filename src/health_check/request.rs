@@ -24,8 +24,6 @@ pub struct Environment {
     /// The pattern of its IAM users, with IAM's wildcards: those that the function has permissions
     /// for.
     pub user_names: String,
-    /// `PipelineStackDrift: Report`: the pipelines' stacks are compared with their templates.
-    pub compares_pipeline_stacks: bool,
     /// The age in days above which a credential raises the alarm. `None` for the default.
     pub credential_age_days: Option<u32>,
     /// The project in the stack of the function. `None` if the stack has none.
@@ -133,7 +131,6 @@ impl Environment {
         let age = request["CredentialAgeAlarmDays"].as_u64();
         Ok(Environment {
             user_names: user_names.map_or_else(|| MIRROR_USERS.prefix(&id), ToOwned::to_owned),
-            compares_pipeline_stacks: member("PipelineStackDrift") == Some("Report"),
             credential_age_days: age.and_then(|days| u32::try_from(days).ok()),
             first_project: FirstProject::parse(&request["FirstProject"]),
             stack_id: member("StackId").map(ToOwned::to_owned),

@@ -120,7 +120,7 @@ struct ReadStack<'a> {
     is_owned: bool,
     rules: Result<Vec<DeclaredRule>, CallError>,
     looked: Result<LookedAt, CallError>,
-    drift: Vec<ComparedStack>,
+    drift: Option<ComparedStack>,
 }
 
 impl Stacks {
@@ -315,7 +315,7 @@ impl Checker<'_> {
         let (mut counts, number) = (Counts::default(), items.len());
         let left = check_each(items, limits, look_up, |name, read| match read {
             Ok(Read::Stack(read)) => {
-                for compared in &read.drift {
+                if let Some(compared) = &read.drift {
                     self.report_drift(&mut findings, compared);
                 }
                 let is_outdated = read.is_owned && read.child.is_outdated();

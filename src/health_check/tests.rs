@@ -53,17 +53,6 @@ fn schedule_names_the_environments_users() {
 }
 
 #[test]
-fn nothing_is_compared_unless_the_event_says_so() {
-    for given in ["Disabled", "Report", "Repair"].map(|value| json!(value)) {
-        let compares = with("PipelineStackDrift", &given).compares_pipeline_stacks;
-        assert_eq!(compares, given == "Report", "{given}");
-    }
-    for given in [json!(null), json!(true)] {
-        assert!(!with("PipelineStackDrift", &given).compares_pipeline_stacks);
-    }
-}
-
-#[test]
 fn age_of_a_credential_is_a_number_of_the_event() {
     let days = |given| with("CredentialAgeAlarmDays", &given).credential_age_days;
     assert_eq!(days(json!(10)), Some(10));

@@ -130,7 +130,6 @@ def test_all_acts_show_what_held_and_what_did_not(user: User) -> None:
     assert {
         "codebuild-session-per-build",
         "login-valid-within-5min",
-        "child-stacks-without-false-drift",
         "approval-link-resolves-variables",
         "sam-deploy-keeps-parameters",
         "tag-event-before-its-mirror",

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from tests.local.aws import LocalAws
 from tests.local.aws.cloudwatch.embedded_metrics import Metric
@@ -23,14 +22,14 @@ def looks(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
     return _values(aws, env_id, fire)
 
 
-def looks_at_everything(aws: LocalAws, env_id: str = "dev", **more: Any) -> dict[tuple[str, str], float]:
+def looks_at_everything(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
     """The same for the command of docs/concepts/reviews.md. Without `Minutes`, the health check compares all
     stacks."""
 
     def invoke() -> None:
         answer = aws.client("lambda").invoke(
             FunctionName=f"cfn-gitops-{env_id}",
-            Payload=json.dumps({"HealthCheck": {"EnvID": env_id, **more}}).encode(),
+            Payload=json.dumps({"HealthCheck": {"EnvID": env_id}}).encode(),
         )
         assert "FunctionError" not in answer, answer["Payload"].read()
 

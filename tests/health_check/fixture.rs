@@ -264,7 +264,6 @@ pub fn dev(user_names: &str) -> Environment {
     Environment {
         id: "dev".to_owned(),
         user_names: user_names.to_owned(),
-        compares_pipeline_stacks: false,
         credential_age_days: Some(10),
         first_project: None,
         stack_id: None,

@@ -55,8 +55,6 @@ CHANGE_SETS_MAY = [
     *[(reader, POLICIES_OF_A_ROLE, DEPLOY, {}) for reader in READERS],
     *[(reader, POLICIES, DEPLOY_POLICY, {}) for reader in READERS],
     *[(reader, "cloudformation:DescribeType", "*", {}) for reader in READERS],
-    ("FunctionRole", CREATE, PIPELINE_STACK, change_set(DRIFT, WITH_PROVISIONING)),
-    ("FunctionRole", f"{DELETE} {DESCRIBE}", PIPELINE_STACK, change_set(DRIFT)),
     ("FunctionRole", "s3:GetObject s3:GetObjectVersion", f"{BUCKET}/review/infra/0a1b/template.yaml", {}),
 ]
 
@@ -103,7 +101,7 @@ CHANGE_SETS_MAY_NOT = [
             PIPELINE_STACK,
             change_set(name, WITH_PROVISIONING),
         )
-        for name in (PLAN, *OTHER_NAMES)
+        for name in (PLAN, DRIFT, *OTHER_NAMES)
     ],
     *[
         ("FunctionRole", f"{CREATE} {DELETE} {DESCRIBE} {EXECUTE}", PIPELINE_STACK, keys)

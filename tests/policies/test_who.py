@@ -110,15 +110,11 @@ REVIEWS_AND_DRIFT = [
         )
         for verb in ("Create", "Execute", "Delete")
     ],
-    (
-        "cloudformation:CreateChangeSet",
-        PIPELINE_STACK,
-        change_set(DRIFT, WITH_PROVISIONING),
-        "role-dev-cfn-gitops",
-    ),
-    ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(DRIFT), ""),
-    ("cloudformation:CreateChangeSet", PIPELINE_STACK, change_set(PLAN, WITH_PROVISIONING), ""),
-    *[("cloudformation:ExecuteChangeSet", PIPELINE_STACK, change_set(name), "") for name in (PLAN, DRIFT)],
+    *[
+        (f"cloudformation:{verb}ChangeSet", PIPELINE_STACK, change_set(name, WITH_PROVISIONING), "")
+        for verb in ("Create", "Execute")
+        for name in (PLAN, DRIFT)
+    ],
     # CodePipeline has all objects of the bucket. No pipeline reads a review's.
     (
         "s3:PutObject",

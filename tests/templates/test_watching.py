@@ -63,13 +63,6 @@ def test_the_health_check_is_called_by_schedule(minutes):
     assert health_check(stack)["Minutes"] == minutes
 
 
-def test_schedule_passes_the_comparison():
-    name, values = "PipelineStackDrift", ["Disabled", "Report"]
-    assert health_check(Deployed(EnvID="dev"))[name] == "Disabled"
-    assert health_check(Deployed(EnvID="dev", **{name: "Report"}))[name] == "Report"
-    assert source()["Parameters"][name]["AllowedValues"] == values
-
-
 @pytest.mark.parametrize("names", ["", "gitlab-*", "a+=,.@_*?-b"])
 def test_schedule_passes_the_user_patterns_of_the_function(names):
     stack = Deployed(EnvID="dev", MirrorUserNames=names)
@@ -91,8 +84,7 @@ def test_function_that_reads_has_the_environment_of_the_schedule(given):
     stack = Deployed(EnvID="dev", **given)
     environment = json.loads(stack.properties("ReadFunction")["Environment"]["Variables"]["ENVIRONMENT"])
     assert environment.pop("StackId") == PROVIDER_STACK
-    effects = {"Minutes", "PipelineStackDrift"}
-    assert environment == {name: value for name, value in health_check(stack).items() if name not in effects}
+    assert environment == {name: value for name, value in health_check(stack).items() if name != "Minutes"}
 
 
 def test_health_metric_has_an_alarm_with_its_limit(dev):
@@ -255,10 +247,7 @@ def test_the_page_lists_the_alarms(dev):
         listed["token-expiry"]
         == f"a GitLab token expires in less than {alarms(dev)['TokenExpiryAlarm']['Threshold']} days"
     )
-    assert listed["drift"] == (
-        "a stack differs from its template: with `PipelineStackDrift: Report` a pipeline's, "
-        "with `Drift: Report` a deployed one"
-    )
+    assert listed["drift"] == "a deployed stack with `Drift: Report` differs from its template"
 
 
 def deleted():

@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from tests.play import steps
 from tests.play.pipelines import with_resources
@@ -89,27 +88,17 @@ class Changes:
         require(stack.wait() == "UPDATE_COMPLETE", f"{stack.name} is {stack.status()}")
         require(self._state(rule) == "DISABLED", "the rule is still enabled")
         note("The operator runs it, reads the change set and executes it: the rule is disabled again.")
-        answer = self._check(PipelineStackDrift="Report")
-        found = [*answer["Unhealthy"], *answer["NotChecked"]]
-        require(
-            project.stack_name not in str(found),
-            f"the pipeline's stack differs, or was not compared: {found}",
-        )
+        self._check()
         self._wait_for_status(commit, "success")
-        note(
-            "The next health check finds nothing, in the pipeline's own stack neither. GitLab shows the"
-            " status drift as success."
-        )
+        note("The next health check finds nothing. GitLab shows the status drift as success.")
 
-    def _check(self, **more: str) -> dict[str, Any]:
-        """Compares all stacks now, and returns the summary. The scheduled check compares each stack once a
-        day."""
-        payload = {"HealthCheck": {"EnvID": self.environment.env_id, **more}}
+    def _check(self) -> None:
+        """Compares all deployed stacks now. The scheduled check compares each once a day."""
+        payload = {"HealthCheck": {"EnvID": self.environment.env_id}}
         with under_way("the health check has ended"):
-            answer = self.aws.client("lambda").invoke(
+            self.aws.client("lambda").invoke(
                 FunctionName=self.environment.function_name, Payload=json.dumps(payload).encode()
             )
-            return dict(json.load(answer["Payload"])["HealthCheck"])
 
     def _state(self, rule: str) -> str:
         return str(self.aws.client("events").describe_rule(Name=rule)["State"])

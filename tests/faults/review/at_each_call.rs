@@ -9,15 +9,15 @@ use serde_json::Value;
 use crate::changes::delete_stack;
 use crate::checks::{Others, check_harmless, check_note, check_status, is_of_function, own_notes};
 use crate::fixture::{
-    CHILD, LOGIN, PROJECT, STACK, check_health, check_health_for_a_day, delete_branch, deliver,
-    deployed, fake, pushed,
+    LOGIN, PROJECT, STACK, check_health, check_health_for_a_day, delete_branch, deliver, deployed,
+    fake, pushed,
 };
 use fake_aws::schedules::{Moment, Seen};
 use fake_aws::{Caller, FakeAws, Schedules};
 use test_support::secrecy::shows;
 
 use Change::{
-    Close, DeleteBranch, DeleteChangeSet, DeleteStack, Deploy, Push, Reopen, Update, UpdateChild,
+    Close, DeleteBranch, DeleteChangeSet, DeleteStack, Deploy, Push, Reopen, Update,
     UpdateThatKeeps,
 };
 
@@ -38,8 +38,6 @@ enum Change {
     Update,
     /// The same, and CloudFormation deletes no change set meanwhile.
     UpdateThatKeeps,
-    /// The pipeline's stack is updated, which differs from its template.
-    UpdateChild,
     /// The stack is deleted.
     DeleteStack,
     /// A person deletes the function's change set.
@@ -53,7 +51,6 @@ impl Change {
     fn prepare(self, fake: &FakeAws) {
         match self {
             Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "closed"),
-            UpdateChild => fake.drift(CHILD, "ReviewRule", "MODIFIED"),
             UpdateThatKeeps => {
                 fake.options(|options| options.change_sets.kept_during_updates = true);
             }
@@ -70,7 +67,6 @@ impl Change {
             Reopen => fake.set_merge_request_state(PROJECT, LOGIN.1, "opened"),
             Deploy => fake.deploy(STACK, &deployed(), takes),
             Update | UpdateThatKeeps => fake.keep_stack_busy(STACK, takes),
-            UpdateChild => fake.keep_stack_busy(CHILD, takes),
             DeleteStack => delete_stack(fake),
             DeleteChangeSet => {
                 let names = fake.change_sets(STACK);
@@ -127,7 +123,7 @@ fn play(change: Change, moment: Moment) -> bool {
     })
 }
 
-/// The same for a health check that compares both stacks.
+/// The same for a health check that compares the deployed stack.
 fn play_comparison(change: Change, moment: Moment) -> bool {
     play_at(change, moment, async |seen, _| {
         let fake = fake().await;
@@ -190,7 +186,7 @@ fn change_at_each_call_ends_in_the_heads_note() {
 
 #[test]
 fn change_at_each_call_of_a_comparison_leaves_nothing() {
-    let changes = [Deploy, Update, UpdateThatKeeps, DeleteStack, UpdateChild];
+    let changes = [Deploy, Update, UpdateThatKeeps, DeleteStack];
     let schedules = every_change(&changes, play_comparison);
     let schedules = schedules.report("changes by others at calls of a comparison");
     assert!(schedules > 250);

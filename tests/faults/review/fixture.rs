@@ -270,17 +270,11 @@ pub async fn deliver_once(fake: &FakeAws, event: &Value, name: &str) -> Option<A
     answered_once(fake, name, &request(fake, event.clone(), name)).await
 }
 
-/// A health check that looks at everything, with `PipelineStackDrift: Report`. It is delivered as
-/// Lambda does.
+/// A health check that looks at everything. It is delivered as Lambda does.
 pub async fn check_health(fake: &FakeAws, name: &str) {
-    check_health_as(fake, name, true).await;
-}
-
-/// The same, which compares the pipeline's stack or not.
-pub async fn check_health_as(fake: &FakeAws, name: &str, compares_pipeline_stacks: bool) {
     for attempt in 1..=3 {
         let caller = fake.caller(&format!("{name}.{attempt}"));
-        let checking = check_health_once(fake, wire(fake, &caller), compares_pipeline_stacks);
+        let checking = check_health_once(fake, wire(fake, &caller));
         if Box::pin(caller.run(checking)).await.finished().is_some() {
             return;
         }
@@ -288,16 +282,11 @@ pub async fn check_health_as(fake: &FakeAws, name: &str, compares_pipeline_stack
     }
 }
 
-async fn check_health_once(
-    fake: &FakeAws,
-    connector: SharedHttpConnector,
-    compares_pipeline_stacks: bool,
-) {
+async fn check_health_once(fake: &FakeAws, connector: SharedHttpConnector) {
     let http = Http::from(connector.clone());
     let clients = &Clients::new(&sdk_config(connector), http, Clock::starting_at(fake.now()));
     let credentials = MirrorCredential::new(clients.clone());
     let dev = Environment {
-        compares_pipeline_stacks,
         id: "dev".to_owned(),
         user_names: "user-dev-*".to_owned(),
         credential_age_days: None,

@@ -12,7 +12,7 @@ use crate::checks::{
     drift_statuses, own_notes,
 };
 use crate::fixture::{
-    Output, builds_of, changed, check_health_as, configuration, delete_branch, deliver_once, fake,
+    Output, builds_of, changed, check_health, configuration, delete_branch, deliver_once, fake,
     lose_push, push, push_to_codecommit, records, succeed,
 };
 use crate::steps::{Branch, Build, Expectation, Lost, Push, ReviewWord};
@@ -187,15 +187,9 @@ impl Reviews {
     }
 
     async fn check_health(&self, name: &str) {
-        let story = &self.play.story;
-        let compares = match story.world.get("PipelineStackDrift").and_then(Value::as_str) {
-            None | Some("Report") => true,
-            Some("Disabled") => false,
-            Some(other) => panic!("{}: not {other}", story.name),
-        };
-        check_health_as(&self.play.fake, &format!("check {name}"), compares).await;
+        check_health(&self.play.fake, &format!("check {name}")).await;
         if self.play.place.delivery == Delivery::Twice {
-            check_health_as(&self.play.fake, &format!("check {name} again"), compares).await;
+            check_health(&self.play.fake, &format!("check {name} again")).await;
         }
     }
 

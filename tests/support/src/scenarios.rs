@@ -285,8 +285,8 @@ impl<W: Word> Story<W> {
                 }
                 "stacks_late" => options.stacks_late = parse_duration(text),
                 "source_takes" => options.source_takes = parse_duration(text),
-                // Those around the function.
-                "step_deliveries" | "PipelineStackDrift" => {}
+                // That around the function.
+                "step_deliveries" => {}
                 other => panic!("{}: no world has {other}", self.name),
             }
         }

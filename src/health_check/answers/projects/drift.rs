@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::row::Row;
 use crate::common::ownership::write_time;
+use crate::gitops_pipeline::names;
 use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
 use crate::health_check::metrics::{DRIFTED_RESOURCES, ENVIRONMENT, NAMESPACE};
@@ -20,14 +21,16 @@ const MAX_AGE: Duration = Duration::from_hours(25);
 pub type FoundDrift = BTreeMap<String, SystemTime>;
 
 impl Checker<'_> {
-    /// The drift of the stacks of `rows`.
+    /// The drift of the deployed stacks of `rows`: the health check compares no other.
     pub(super) async fn found_drift(
         &self,
         rows: &BTreeMap<String, Row>,
         limit: ReadLimit,
     ) -> Result<FoundDrift, Reason> {
         let drift = rows.values().flat_map(|row| &row.drift);
-        let stacks: Vec<&str> = drift.filter_map(|it| it["StackName"].as_str()).collect();
+        let own = names::STACK.prefix(&self.environment.id);
+        let stacks = drift.filter_map(|it| it["StackName"].as_str());
+        let stacks: Vec<&str> = stacks.filter(|stack| !stack.starts_with(&own)).collect();
         let metric = |stack: &&str| {
             let (env_id, subject) = (&self.environment.id, DRIFTED_RESOURCES.dimension);
             json!({

@@ -7,8 +7,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-chang
 via underlying service APIs." The read handler of a type's schema in the registry lists the permissions for
 it.
 
-Two types of a pipeline's stack are UNSUPPORTED, because this list of types does not have them:
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resource-import-supported-resources.html
+A type without a reader here is UNSUPPORTED.
 """
 
 import copy
@@ -21,29 +20,12 @@ from ministack.services.cloudformation import drift, provisioners
 
 from tests.local.aws.cloudformation import stack_permissions
 from tests.local.aws.cloudformation.stack_permissions import Need
-from tests.local.aws.codepipeline import api as codepipeline_api
-from tests.local.aws.codepipeline import model as pipeline_model
-from tests.local.aws.codepipeline import pipelines
 from tests.local.aws.iam.service_roles import Denied, Session
 
-_NOT_COMPARED = {"AWS::CodeBuild::Project", "AWS::CodeCommit::Repository"}
 _RULE = {"Name", "Description", "EventPattern", "RoleArn", "ScheduleExpression", "State", "Tags", "Targets"}
-_PIPELINE = {
-    "ArtifactStore",
-    "ArtifactStores",
-    "ExecutionMode",
-    "Name",
-    "PipelineType",
-    "RoleArn",
-    "Stages",
-    "Tags",
-    "Triggers",
-    "Variables",
-}
 # The actions of a read handler that this local AWS evaluates: without those for properties that no template
 # here has.
 _READS = {
-    "AWS::CodePipeline::Pipeline": ("codepipeline:GetPipeline", "codepipeline:ListTagsForResource"),
     "AWS::Events::Rule": ("events:DescribeRule", "events:ListTargetsByRule", "events:ListTagsForResource"),
     "AWS::IAM::Role": ("iam:GetRole",),
     "AWS::Lambda::Function": ("lambda:GetFunction",),
@@ -54,13 +36,7 @@ _READS = {
 
 
 def install() -> None:
-    readers = drift._DRIFT_READERS
-    readers["AWS::Events::Rule"] = (_rule, frozenset(_RULE))
-    readers["AWS::CodePipeline::Pipeline"] = (_pipeline, frozenset(_PIPELINE))
-
-
-def is_readable(resource_type: str) -> bool:
-    return drift.supports_drift(resource_type) and resource_type not in _NOT_COMPARED
+    drift._DRIFT_READERS["AWS::Events::Rule"] = (_rule, frozenset(_RULE))
 
 
 class State:
@@ -80,7 +56,7 @@ class State:
         self, stack: dict[str, Any], logical_id: str, record: dict[str, Any], session: Session | None
     ) -> str:
         resource_type = record["ResourceType"]
-        if not is_readable(resource_type):
+        if not drift.supports_drift(resource_type):
             return "UNSUPPORTED"
         try:
             for need in _reads(resource_type, record):
@@ -142,21 +118,3 @@ def _rule(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
         "Targets": copy.deepcopy(eventbridge._targets.get(key) or []),
         "Tags": provisioners._tag_map(tags),
     }
-
-
-def _pipeline(physical_id: str, props: dict[str, Any]) -> dict[str, Any] | None:
-    """A value that is equal in the API's shape is the template's own. Others have the API's shape, which an
-    update accepts as well. CodePipeline's defaults are in its declaration, and not in the template."""
-    held = pipelines.find(physical_id)
-    if held is None:
-        return None
-    compared = {name: value for name, value in props.items() if name in _PIPELINE - {"Tags"}}
-    wanted = codepipeline_api.checked(pipeline_model.declaration_of({**compared, "Name": physical_id}))
-    found: dict[str, Any] = {"Tags": dict(held.tags)}
-    for name, value in sorted(compared.items()):
-        key = name[:1].lower() + name[1:]
-        if key in held.declaration:
-            found[name] = copy.deepcopy(
-                value if wanted.get(key) == held.declaration[key] else held.declaration[key]
-            )
-    return found
