@@ -22,8 +22,8 @@ pub struct Child {
     pub deploys: Option<DeployedBranch>,
     /// Whether it contains a pipeline, so that its branch was pushed.
     pub has_pipeline: bool,
-    /// The version of its rendering: 0 if an earlier function than the first with versions rendered
-    /// it. `None` if it was never complete.
+    /// The version of its rendering: 0 if the stack shows none, as after an update by hand. `None`
+    /// if it was never complete.
     pub version: Option<u32>,
     /// The settings that it stores for the function. `None` if it was never complete.
     pub settings: Option<PipelineSettings>,

@@ -78,7 +78,7 @@ impl ChildStack {
     }
 
     /// The parts of the report. `None` if the pipeline has no `GitLab`, or if the number of its
-    /// project is not stored: an earlier function rendered the stack.
+    /// project is not known.
     pub fn report(&self) -> Option<ReportSettings> {
         self.parse(template::REPORTING_OUTPUT)
     }
@@ -100,8 +100,8 @@ impl ChildStack {
         serde_json::from_str(self.outputs.get(output)?).ok()
     }
 
-    /// The version of its rendering: 0 if an earlier function than the first with versions rendered
-    /// it. `None` if it was never complete.
+    /// The version of its rendering: 0 if the stack shows none, as after an update by hand. `None`
+    /// if it was never complete.
     pub fn version(&self) -> Option<u32> {
         let version = self.outputs.get(template::VERSION_OUTPUT);
         let version = version.and_then(|version| version.parse().ok()).unwrap_or(0);

@@ -309,20 +309,6 @@ pub fn mirror_is_given_twice(first: usize, second: usize, number: u64) -> Reason
     Reason::new(Code::InvalidProperties, problem, "Remove one of them")
 }
 
-/// The path of a mirror whose record has no number may have passed to another project, `number`.
-pub fn project_is_not_proved(record: &MirrorRecord, number: u64) -> Reason {
-    let MirrorRecord { project, id, .. } = record;
-    let problem = format!(
-        "the record of push mirror {id} of project {project} does not have the project's number, and \
-         GitLab does not show the mirror in project {number}, to which {project} leads now"
-    );
-    let remedy = format!(
-        "Set GitLabProject to the project's number: {number}, or that of the project that was at \
-         {project} before"
-    );
-    Reason::new(Code::OtherProject, problem, remedy)
-}
-
 pub fn mirror_stays_disabled(project: &str, id: u64) -> Reason {
     let problem =
         format!("enabling push mirror {id} of project {project}: GitLab keeps it disabled");

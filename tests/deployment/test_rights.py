@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deployment.outdated import outdate
 from tests.deployment.pages import Folder, blocks, clone
-from tests.deployment.test_upgrade import FORMER
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
@@ -152,7 +152,7 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     # An administrator's stack without the role: nothing of it is changed with Dora's own permissions.
     scene.administrator.run(project.replace(f"    --role-arn {role} \\\n", ""))
     project_stack, child = Stack(aws, "project-dev-shop"), Stack(aws, "gitops-dev-shop")
-    _become_former(aws, child)
+    outdate(aws, child)
     assert "perform: cloudformation:CreateChangeSet" in dora.run(f"{CFN_GITOPS('upgrade')} --yes", fails=True)
     assert "perform: cloudformation:DeleteStack" in dora.run(
         "aws cloudformation delete-stack --stack-name project-dev-shop", fails=True
@@ -166,7 +166,7 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
         f"cfn-gitops-dev\t{role}",
         f"project-dev-shop\t{role}",
     ]
-    _become_former(aws, child)
+    outdate(aws, child)
     assert "every pipeline stack of dev has version" in dora.run(f"{CFN_GITOPS('upgrade')} --yes")
     dora.run(f"{check} && {CFN_GITOPS('failures')}")
 
@@ -200,15 +200,3 @@ def deletion(output: str) -> str:
         r"(aws cloudformation delete-stack --stack-name (\S+) --role-arn \S+)", output
     )
     return f"{command} && aws cloudformation wait stack-delete-complete --stack-name {stack}"
-
-
-def _become_former(aws: LocalAws, child: Stack) -> None:
-    aws.client("cloudformation").update_stack(
-        StackName=child.name,
-        TemplateBody=FORMER,
-        Parameters=[
-            {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
-            for each in child.describe()["Parameters"]
-        ],
-    )
-    assert child.wait() == "UPDATE_COMPLETE"

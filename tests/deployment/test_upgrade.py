@@ -1,40 +1,20 @@
-"""docs/how-to/upgrade.md: a child stack that an earlier version of the function rendered."""
+"""docs/how-to/upgrade.md: a child stack that an older version of the function rendered."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from tests.deployment.outdated import outdate
 from tests.deployment.pages import Folder, blocks
 from tests.local.aws import LocalAws
 from tests.play.mirroring import FurtherProject, Source
 from tests.play.steps import ROOT, Environment
 
-# It has neither a version nor settings of reports, and its actions name their region. The path is that of the
-# projects here.
-FORMER = (
-    (ROOT / "tests/deployment/templates/former-rendering.json")
-    .read_text()
-    .replace("root-stack-${ProjectID}", "template")
-)
-
 
 class Shop(FurtherProject):
     def version(self) -> str | None:
         return self.child.outputs().get("RenderingVersion")
-
-    def become_former(self) -> None:
-        """Gives the child stack the content of an earlier version, with its owner in the tags."""
-        parameters = [
-            {"ParameterKey": key, "UsePreviousValue": True}
-            for key in (each["ParameterKey"] for each in self.child.describe()["Parameters"])
-        ]
-        cloudformation = self.aws.client("cloudformation")
-        cloudformation.update_stack(StackName=self.child.name, TemplateBody=FORMER, Parameters=parameters)
-        cloudformation.get_waiter("stack_update_complete").wait(
-            StackName=self.child.name, WaiterConfig={"Delay": 1}
-        )
-        assert self.version() is None
 
 
 @pytest.fixture
@@ -42,7 +22,7 @@ def shop(aws: LocalAws, environment: Environment, source: Source, name: str, tmp
     made = Shop(aws, "dev", name, tmp_path, source)
     assert made.create() == "CREATE_COMPLETE", made.stack.failures()
     assert made.deploy(made.push().commit) == "Succeeded", made.said()
-    made.become_former()
+    outdate(aws, made.child)
     return made
 
 
@@ -66,21 +46,21 @@ def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop
     waiting = shop.execution_of(shop.push().commit)
     shop.waits_for_approval(waiting)
     output = shell.run(upgrade, fails=True)
-    assert shop.version() is None, output
+    assert shop.version() == "0", output
     assert f"LEFT    {shop.stack_name}: execution {waiting} of {shop.name} is in progress" in output, output
     shop.decide(waiting)
     assert shop.ended(waiting) == "Succeeded", shop.said()
 
     output = shell.run(upgrade)
-    assert shop.version() == "2" and f"ok      {shop.stack_name}: version 2" in output, output
+    assert shop.version() == "1" and f"ok      {shop.stack_name}: version 1" in output, output
     assert {shop.status(each["pipelineExecutionId"]) for each in shop.executions()} == {"Succeeded"}
     assert shop.source.mirrors_to(shop.mirrored_url)[0].id == mirror.id
     # A push is mirrored and deployed as before.
     assert shop.deploy(shop.push().commit) == "Succeeded", shop.said()
 
-    shop.become_former()
+    outdate(aws, shop.child)
     output = shell.run(documented_command(shop.project_id))
-    assert shop.version() == "2", output
+    assert shop.version() == "1", output
     shell.run(upgrade)
     assert shop.stack.delete() == "DELETE_COMPLETE", shop.stack.failures()
     assert shop.deployed.delete() == "DELETE_COMPLETE", shop.deployed.failures()

@@ -190,7 +190,7 @@ async fn sound_project_has_no_problem() {
         "Pipeline":"codepipeline-dev-cfn-shop",
         "Problems":[],
         "ProjectID":"shop",
-        "Version":2}"#]]
+        "Version":1}"#]]
     .assert_eq(&redacted(&row));
 }
 
@@ -738,11 +738,11 @@ async fn outdated_pipeline_is_marked() {
     fake.change(|aws| {
         let now = aws.now;
         let stack = aws.stacks.named_mut(CHILD).expect("a stack");
-        stack.outputs.insert("RenderingVersion".to_owned(), "1".to_owned());
+        stack.outputs.insert("RenderingVersion".to_owned(), "0".to_owned());
         stack.detected = Some(("DRIFTED", now));
     });
     check(&fake, &["Version", "IsOutdated", "Drift"], expect![[r#"
-        Version: 1
+        Version: 0
         IsOutdated: true
         Drift: [{"StackName":"cfnstack-dev-shop","Status":"NOT_CHECKED"},{"CheckedAt":"<time>","StackName":"gitops-dev-shop","Status":"DRIFTED"}]"#]]).await;
 }

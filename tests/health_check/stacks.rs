@@ -162,7 +162,7 @@ async fn outdated_stack_is_counted_until_its_serial_changes() {
     });
     let looked = look(&fake).await;
     assert_eq!(looked.values("OutdatedPipelineStacks", ""), [1.0]);
-    expect!["pipeline stack gitops-dev-shop: its rendering has version 0, and this function's is 2. Set RenderingSerial of its resource in stack arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid> to 2 with `cfn-gitops upgrade --env dev`"].assert_eq(&looked.unhealthy());
+    expect!["pipeline stack gitops-dev-shop: its rendering has version 0, and this function's is 1. Set RenderingSerial of its resource in stack arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid> to 1 with `cfn-gitops upgrade --env dev`"].assert_eq(&looked.unhealthy());
     let mut changed = properties();
     changed["RenderingSerial"] = json!("1");
     stack.update(&changed, None).await.assert_success();

@@ -11,8 +11,8 @@ use crate::feedback::reporting::written_notes::WrittenNotes;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 
-/// An earlier function stored no number of the project, and the path may lead to another one since.
-const NO_PROJECT: &str = "the pipeline has no GitLab in its properties, or its stack is outdated";
+const NO_PROJECT: &str =
+    "the pipeline has no GitLab in its properties, or GitLab has not shown its project yet";
 
 pub struct ReportTarget {
     pub pipeline: PipelineSettings,

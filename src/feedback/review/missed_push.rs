@@ -28,10 +28,6 @@ pub async fn find(
     turn: u64,
     pace: &Pace,
 ) -> Result<Vec<Head>, CallError> {
-    if target.review.branches.is_empty() {
-        // A child stack that an earlier version created stores no pattern.
-        return Ok(vec![]);
-    }
     let pattern = NamePattern::new(&target.review.branches);
     let repository_name = &target.repository_name;
     let mut branches = codecommit::branches(&aws.codecommit, repository_name).await?;

@@ -109,6 +109,7 @@ mod tests {
         let approvals = json!({
             "StackName": "cfnstack-dev-shop",
             "ChangeSetName": "changeset-dev-shop",
+            "AutoApprove": true,
             "FromGitLab": {"AllowAuthor": false},
         })
         .to_string();

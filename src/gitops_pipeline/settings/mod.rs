@@ -18,17 +18,14 @@ pub struct ReportSettings {
     pub access: Access,
     /// The project as the template names it: its number or its full path.
     pub project: String,
-    /// The project's number, by which GitLab is called. Settings of an earlier version lack it, and
-    /// are not read: the path may lead to another project since.
+    /// The project's number, by which GitLab is called.
     pub project_number: u64,
     pub commit_status: bool,
     pub deployments: bool,
     /// Whether to write notes. `None` if only in a project that is not public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<bool>,
-    /// Whether a note of a failed build has the end of its log. Omitted if false, so that it does
-    /// not change the child stack of a pipeline without it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    /// Whether a note of a failed build has the end of its log.
     pub build_log: bool,
     pub environment_name: String,
     /// The output of the deployed stack with the environment's address.
@@ -49,10 +46,6 @@ pub struct DeployedTarget {
     pub stack_name: String,
     /// The change set that waits for an approval. `None` if the pipeline creates none.
     pub change_set_name: Option<String>,
-}
-
-fn is_set() -> bool {
-    true
 }
 
 impl ReportSettings {
@@ -125,8 +118,7 @@ pub struct ChangeSetSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ReviewSettings {
-    /// The pattern of the branches. Empty if an earlier version stored the settings.
-    #[serde(default)]
+    /// The pattern of the branches.
     pub branches: String,
     /// Whether to create a change set of a template with transforms or dynamic references.
     pub allow_transforms: bool,
@@ -170,8 +162,7 @@ pub struct ApprovalSettings {
     pub stack_name: String,
     /// The change set that waits for an approval.
     pub change_set_name: String,
-    /// Whether one without changes is approved. True if an earlier version stored the settings.
-    #[serde(default = "is_set", skip_serializing_if = "Clone::clone")]
+    /// Whether one without changes is approved.
     pub auto_approve: bool,
     /// Whose decision in GitLab counts. `None` if none does.
     #[serde(

@@ -46,7 +46,7 @@ pub const BRANCH_EXISTS: &str = "BranchExists";
 pub const VERSION_OUTPUT: &str = "RenderingVersion";
 /// The version of this function's rendering. It counts the releases that changed the template for
 /// the same properties, and `template.yaml` repeats it.
-pub const RENDERING_VERSION: u32 = 2;
+pub const RENDERING_VERSION: u32 = 1;
 pub const SOURCE_ARN_OUTPUT: &str = "SourceRepositoryArn";
 pub const SOURCE_ROLE_OUTPUT: &str = "SourceRoleArn";
 /// The tag that lets the next child stack adopt a retained repository.

@@ -137,7 +137,6 @@ impl Applier<'_> {
             }
         }
         mirrors.reachable_gitlabs.insert(access.url.clone());
-        self.state.number_records();
         Ok(())
     }
 
@@ -157,6 +156,8 @@ impl Applier<'_> {
         let gitlab = self.gitlab().await?;
         let mut wanted = Vec::new();
         for one in indices.iter().filter_map(|n| self.spec.mirrors.get(*n)) {
+            let number = self.state.mirrors.number_of(one);
+            let number = number.ok_or_else(without_project)?;
             // GitLab may have another mirror than the one whose ID it returned.
             let mut vanished = self.state.mirrors.vanished.iter();
             let has_vanished =
@@ -167,8 +168,8 @@ impl Applier<'_> {
                 None
             };
             match found {
-                Some(mirror) => self.note_created(one, &mirror),
-                None => wanted.push(one),
+                Some(mirror) => self.note_created(one, number, &mirror),
+                None => wanted.push((one, number)),
             }
         }
         let clone_urls = &self.state.clone_urls;
@@ -176,7 +177,7 @@ impl Applier<'_> {
         let no_login = || DeliveryError::internal("a mirror without a login");
         let (_, login, password) = login.ok_or_else(no_login)?;
         let mut calls = Vec::new();
-        for one in &wanted {
+        for (one, _) in &wanted {
             let projects = self.state.mirrors.projects.as_ref();
             let shown = projects.and_then(|projects| projects.get(&one.project));
             let (Some(clone_url), Some(shown)) = (clone_urls.get(&one.repository_name), shown)
@@ -188,20 +189,22 @@ impl Applier<'_> {
             calls.push(gitlab.create(project, clone_url, login, password, settings, known));
         }
         let (mut uncertain, mut result) = (Vec::new(), Ok(()));
-        for (wanted, created) in wanted.into_iter().zip(join_all(calls).await) {
+        for ((wanted, number), created) in wanted.into_iter().zip(join_all(calls).await) {
             match created {
-                Ok(mirror) => self.note_created(wanted, &mirror),
-                Err(error) if error.sent == Sent::Unknown => uncertain.push((wanted, error)),
+                Ok(mirror) => self.note_created(wanted, number, &mirror),
+                Err(error) if error.sent == Sent::Unknown => {
+                    uncertain.push((wanted, number, error));
+                }
                 Err(error) => result = result.and(Err(error.into())),
             }
         }
-        for (wanted, error) in uncertain {
+        for (wanted, number, error) in uncertain {
             self.retries.uncertain_calls += 1;
             if self.retries.uncertain_calls > MAX_UNCERTAIN_CALLS {
                 return Err(error.into());
             }
             if let Some(mirror) = self.find_created(&gitlab, wanted).await? {
-                self.note_created(wanted, &mirror);
+                self.note_created(wanted, number, &mirror);
             }
         }
         result
@@ -237,12 +240,12 @@ impl Applier<'_> {
         Ok(first.filter(|_| new.next().is_none()))
     }
 
-    fn note_created(&mut self, wanted: &WantedMirror, mirror: &Mirror) {
+    fn note_created(&mut self, wanted: &WantedMirror, number: u64, mirror: &Mirror) {
         let url = self.spec.gitlab.as_ref().map(|access| access.url.clone());
         let record = MirrorRecord {
             gitlab_url: url.unwrap_or_default(),
             project: wanted.project.clone(),
-            number: self.state.mirrors.number_of(wanted),
+            number,
             repository_name: wanted.repository_name.clone(),
             id: mirror.id,
         };
@@ -323,9 +326,7 @@ impl Applier<'_> {
         if self.context.rotation.is_some() {
             return Ok(());
         }
-        let Some(number) = self.state.mirrors.number_of(wanted) else {
-            return Err(DeliveryError::internal("a mirror without its project"));
-        };
+        let number = self.state.mirrors.number_of(wanted).ok_or_else(without_project)?;
         let mut read = Project::new(&gitlab.url, number, vec![]);
         read_branches(gitlab, wanted, &mut read).await?;
         if !read.pushes_everything(&wanted.settings) {
@@ -486,4 +487,8 @@ impl Applier<'_> {
             }
         }
     }
+}
+
+fn without_project() -> DeliveryError {
+    DeliveryError::internal("a mirror without its project")
 }

@@ -59,24 +59,6 @@ pub fn foreign_mirror(record: &MirrorRecord, mirror: &Mirror) -> Reason {
     Reason::new(Code::MirrorsLeft, problem, remedy)
 }
 
-/// The text about a mirror that GitLab does not show in the project of its name. The record has no
-/// number, so the name may have passed to another project.
-pub fn unproved_mirror(record: &MirrorRecord) -> Reason {
-    let MirrorRecord {
-        gitlab_url,
-        project,
-        id,
-        ..
-    } = record;
-    let problem = format!(
-        "GitLab at {gitlab_url} does not show push mirror {id} in project {project}, and its record \
-         does not have the project's number"
-    );
-    let remedy = "If another project was at this path before, remove the mirror in its Settings, \
-        Repository, Mirroring repositories";
-    Reason::new(Code::MirrorsLeft, problem, remedy)
-}
-
 /// GitLab clients, opened on first use.
 pub struct GitLabClients<'a> {
     clients: &'a Clients,
@@ -210,7 +192,7 @@ impl<'a> GitLabClients<'a> {
         let project = |wanted: &'m WantedMirror| {
             let mut records = records.iter().filter(|record| record.gitlab_url == url);
             let record = records.find(|record| record.is_named(&wanted.project));
-            ProjectRef::numbered(record.and_then(|record| record.number), &wanted.project)
+            ProjectRef::numbered(record.map(|record| record.number), &wanted.project)
         };
         let gitlab = self.at(url).await?;
         let region = self.clients.aws.s3.region();
@@ -249,7 +231,7 @@ impl<'a> GitLabClients<'a> {
 enum Recorded {
     Shown(Mirror),
     Gone,
-    /// It leads elsewhere, or it is not shown in a project that is not known by its number.
+    /// It leads elsewhere.
     Foreign(Reason),
 }
 
@@ -264,7 +246,6 @@ async fn recorded(
             Recorded::Foreign(foreign_mirror(record, &mirror))
         }
         Some(mirror) => Recorded::Shown(mirror),
-        None if record.number.is_none() => Recorded::Foreign(unproved_mirror(record)),
         None => Recorded::Gone,
     })
 }

@@ -131,7 +131,6 @@ fn parse_login(version: &Version) -> Option<StoredLogin> {
         service_user_name: text("username")?,
         password: Password::new(text("password")?),
         mirrors: read_mirrors(&value),
-        has_new_numbers: false,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{GitLab, GitLabError, Mirror, Mirrored, Settings, other_project};
 use crate::common::password::Password;
-use crate::mirror_credential::calls::gitlab::{GitLabClients, foreign_mirror, unproved_mirror};
+use crate::mirror_credential::calls::gitlab::{GitLabClients, foreign_mirror};
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 pub use crate::mirror_credential::health::tips::ForeignTip;
 use crate::mirror_credential::health::tips::{Comparison, TipsError};
@@ -108,16 +108,9 @@ fn unchecked(project: &str, repository_name: &str) -> MirrorHealth {
     }
 }
 
-/// The health of a mirror that was deleted in GitLab. It may be in another project that was at this
-/// path before, if the project's number is unknown.
+/// The health of a mirror that was deleted in GitLab.
 fn gone(record: &MirrorRecord) -> MirrorHealth {
     let MirrorRecord { id, gitlab_url, .. } = record;
-    if record.number.is_none() {
-        return MirrorHealth {
-            fault: Some(unproved_mirror(record)),
-            ..of_record(record)
-        };
-    }
     let remedy = "Create it again: update its stack with a new RotationSerial";
     let problem = format!("it is gone ({id} at {gitlab_url})");
     MirrorHealth {
@@ -221,7 +214,7 @@ async fn claimed_path(
     record: &MirrorRecord,
     wanted: Option<&WantedMirror>,
 ) -> Option<Reason> {
-    let number = record.number?;
+    let number = record.number;
     let path = wanted.map_or(&record.project, |wanted| &wanted.project);
     if path.parse::<u64>().is_ok() {
         return None;

@@ -40,14 +40,9 @@ pub struct MirrorRecord {
     /// The project as the template names it: its number or its full path.
     #[serde(rename = "gitLabProject")]
     pub project: String,
-    /// The project's number, by which GitLab is called. `None` in a record of an earlier version,
-    /// until GitLab shows the mirror in the project of that name.
-    #[serde(
-        rename = "gitLabProjectNumber",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub number: Option<u64>,
+    /// The project's number, by which GitLab is called.
+    #[serde(rename = "gitLabProjectNumber")]
+    pub number: u64,
     /// The CodeCommit repository that the mirror pushes to.
     #[serde(rename = "repositoryName")]
     pub repository_name: String,
@@ -77,29 +72,29 @@ impl MirrorRecord {
     }
 
     pub fn project(&self) -> ProjectRef<'_> {
-        ProjectRef::numbered(self.number, &self.project)
+        ProjectRef::numbered(Some(self.number), &self.project)
     }
 
     /// Whether `name`, a number or a path, is that of its project.
     pub fn is_named(&self, name: &str) -> bool {
-        self.project == name || self.number.is_some_and(|number| number.to_string() == name)
+        self.project == name || self.number.to_string() == name
     }
 
     /// Its project in a text that is about no call: with its number too, if the name is a path.
     pub fn shown_project(&self) -> String {
-        match self.number {
-            Some(number) if number.to_string() != self.project => {
-                format!("{} ({number})", self.project)
-            }
-            _ => self.project.clone(),
+        let (name, number) = (&self.project, self.number.to_string());
+        if *name == number {
+            number
+        } else {
+            format!("{name} ({number})")
         }
     }
 
     /// Whether both are about one mirror. GitLab's ID of a mirror is unique until a restore of an
-    /// older backup, so the project decides too, as far as both know it.
+    /// older backup, so the project decides too.
     pub fn is_same(&self, other: &MirrorRecord) -> bool {
-        let is_other_project = self.number.zip(other.number).is_some_and(|(a, b)| a != b);
-        self.gitlab_url == other.gitlab_url && self.id == other.id && !is_other_project
+        let is_same_project = self.gitlab_url == other.gitlab_url && self.number == other.number;
+        is_same_project && self.id == other.id
     }
 
     pub fn is_in(&self, records: &[MirrorRecord]) -> bool {

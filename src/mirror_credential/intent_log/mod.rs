@@ -34,9 +34,8 @@ pub const NO_SECRET: &str = "-";
 pub const USER_NAME: &str = "cfn-gitops:user-name";
 /// On the secret: the signing time of the latest request that changed it.
 pub const AS_OF: &str = "cfn-gitops:as-of";
-/// On the secret: the key of the latest request that changed it. The tag is named after the first
-/// one, so that existing secrets keep it.
-pub const CHANGED_BY: &str = "cfn-gitops:created-by";
+/// On the secret: the key of the latest request that changed it.
+pub const CHANGED_BY: &str = "cfn-gitops:changed-by";
 /// On the secret: the delivery that created it.
 pub const CLAIMANT: &str = "cfn-gitops:claimant";
 

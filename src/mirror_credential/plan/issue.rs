@@ -175,7 +175,6 @@ impl Planner<'_> {
             service_user_name: service_user_name.to_owned(),
             password: password.clone(),
             mirrors,
-            has_new_numbers: false,
         };
         Some((value, login))
     }

@@ -92,7 +92,7 @@ impl Planner<'_> {
     /// Verifies the current login if it is active, and changes its mirrors until they match the
     /// spec.
     fn plan_mirrors(&self, secret: &Secret, active: bool) -> Plan {
-        let (state, spec) = (self.state, self.spec);
+        let state = self.state;
         let Some(current) = &secret.log.current else {
             return Continue(());
         };
@@ -118,10 +118,7 @@ impl Planner<'_> {
             return choose(CredentialStep::Store);
         }
         let kept = self.mirrors.kept(records);
-        // With a new spec, records of an earlier version are stored with their numbers.
-        let is_complete = value.as_ref().is_none_or(|value| !value.has_new_numbers)
-            || secret.has_saved(&spec.document);
-        if is_complete && has_label && self.mirrors.are_complete(records, &kept) {
+        if has_label && self.mirrors.are_complete(records, &kept) {
             self.verify_stored(active)?;
             return self.mirrors.push(&kept);
         }

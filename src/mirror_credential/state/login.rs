@@ -14,8 +14,6 @@ pub struct StoredLogin {
     pub service_user_name: String,
     pub password: Password,
     pub mirrors: Vec<MirrorRecord>,
-    /// GitLab has shown numbers of projects that these records lack in the secret.
-    pub has_new_numbers: bool,
 }
 
 /// A credential that this delivery issued or reset, and has not stored yet.

@@ -26,14 +26,9 @@ pub struct Project {
 }
 
 impl Project {
-    /// Whether `record`, which has the name `name` in the spec or another one, is about this
-    /// project.
-    fn is_of(&self, record: &MirrorRecord, name: &str) -> bool {
-        let is_it = match record.number {
-            Some(number) => number == self.number,
-            None => record.project == name,
-        };
-        is_it && self.gitlab_url == record.gitlab_url
+    /// Whether `record` is about this project.
+    fn is_of(&self, record: &MirrorRecord) -> bool {
+        self.number == record.number && self.gitlab_url == record.gitlab_url
     }
 
     /// A project of which only the mirrors were read.
@@ -123,16 +118,14 @@ impl MirrorState {
 
     /// The project of `record`. `None` if the spec has none with its number.
     pub fn project_of(&self, record: &MirrorRecord) -> Option<&Project> {
-        let mut projects = self.projects.iter().flatten();
-        let found = projects.find(|(name, project)| project.is_of(record, name));
-        found.map(|(_, project)| project)
+        self.projects.as_ref()?.values().find(|project| project.is_of(record))
     }
 
     /// Notes the mirror of `record` as GitLab shows it. `None` if it is deleted.
     pub fn note_shown(&mut self, record: &MirrorRecord, mirror: Option<&Mirror>) {
         // A project that the spec names by its path and by its number is listed twice.
-        for (name, project) in self.projects.iter_mut().flatten() {
-            if project.is_of(record, name) {
+        for project in self.projects.iter_mut().flat_map(BTreeMap::values_mut) {
+            if project.is_of(record) {
                 project.mirrors.retain(|one| one.id != record.id);
                 project.mirrors.extend(mirror.cloned());
             }
@@ -152,9 +145,9 @@ impl MirrorState {
     /// Whether `record` is about the mirror `wanted` of `spec`: from the same project, even under
     /// another name, to the same repository.
     pub fn is_for(&self, spec: &Spec, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
-        let is_same_project = match (record.number, self.number_of(wanted)) {
-            (Some(recorded), Some(number)) => recorded == number,
-            _ => record.is_named(&wanted.project),
+        let is_same_project = match self.number_of(wanted) {
+            Some(number) => record.number == number,
+            None => record.is_named(&wanted.project),
         };
         let url = spec.gitlab.as_ref().map(|gitlab| &gitlab.url);
         url == Some(&record.gitlab_url)

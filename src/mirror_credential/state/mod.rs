@@ -22,7 +22,7 @@ use crate::common::password::Password;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::{Spec, WantedMirror};
-use crate::mirror_credential::state::mirrors::{MirrorState, Project};
+use crate::mirror_credential::state::mirrors::MirrorState;
 use crate::mirror_credential::timing::PROPAGATION_TIME;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,38 +194,16 @@ impl State {
                 record.repository_name == wanted.repository_name
                     && former.any(|former| {
                         former.repository_name == wanted.repository_name
-                            && Some(&former.project)
-                                == record.number.map(|n| n.to_string()).as_ref()
+                            && former.project == record.number.to_string()
                     })
             };
             let of_gitlab = || self.records().filter(|one| one.gitlab_url == gitlab.url);
             let same = of_gitlab().find(|record| record.project == wanted.project);
             let record = same.or_else(|| of_gitlab().find(is_former))?;
-            Some((wanted.project.as_str(), record.number?))
+            Some((wanted.project.as_str(), record.number))
         };
         let by_path = spec.mirrors.iter().filter(|wanted| wanted.number().is_none());
         by_path.filter_map(find).collect()
-    }
-
-    /// Adds the numbers of projects to the records of earlier versions that lack them, of mirrors
-    /// that GitLab shows with their addresses.
-    pub fn number_records(&mut self) {
-        let projects = self.mirrors.projects.iter().flatten().map(|(_, project)| project);
-        let projects: Vec<_> = projects.collect();
-        for value in self.login.stored.values_mut().flatten() {
-            for record in value.mirrors.iter_mut().filter(|one| one.number.is_none()) {
-                let clone_url = self.clone_urls.get(&record.repository_name);
-                let shows = |project: &&&Project| {
-                    project.gitlab_url == record.gitlab_url
-                        && project.mirrors.iter().any(|mirror| {
-                            mirror.id == record.id
-                                && clone_url.is_some_and(|url| mirror.leads_to(url))
-                        })
-                };
-                record.number = projects.iter().find(shows).map(|project| project.number);
-                value.has_new_numbers |= record.number.is_some();
-            }
-        }
     }
 
     /// Whether this delivery holds the latest claim.

@@ -7,10 +7,9 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::checks::{our_mirrors, value};
-use crate::fixture::{PROJECT, REPOSITORY, SECRET, in_account, mirror, properties, serial, with};
+use crate::fixture::{PROJECT, REPOSITORY, in_account, mirror, properties, serial, with};
+use fake_aws::FakeAws;
 use fake_aws::gitlab::{REDIRECT_HOST, Scope};
-use fake_aws::secrets::versions::VersionContent;
-use fake_aws::{FakeAws, redacted};
 use test_support::Rotated;
 use test_support::custom_resource::RollBack;
 use test_support::defects::{ANY, Defect::Changes};
@@ -211,62 +210,6 @@ fn project_that_is_given_by_both_names_is_rejected() {
         let updated = stack.update(&twice, None).await;
         updated.assert_reason(["Mirrors[1] mirrors the same project", "CFG-102"]);
         assert_eq!(count(fake, PROJECT), 1);
-    });
-}
-
-/// The records of an earlier version.
-fn forget_numbers(fake: &FakeAws) {
-    fake.change(|aws| {
-        let secret = aws.secrets.get_mut(SECRET).expect("the secret");
-        for version in secret.versions.values_mut() {
-            let Ok(mut value) = serde_json::from_str::<Value>(&version.value.text) else {
-                continue;
-            };
-            for record in value["mirrors"].as_array_mut().into_iter().flatten() {
-                let record = record.as_object_mut().expect("a record");
-                record.remove("gitLabProjectNumber").expect("a number");
-            }
-            version.value = VersionContent {
-                text: value.to_string(),
-                binary: false,
-            };
-        }
-    });
-}
-
-#[test]
-fn record_without_a_number_gets_it_from_the_shown_mirror() {
-    in_account(async |fake, stack, _| {
-        stack.create(&properties()).await.assert_success();
-        forget_numbers(fake);
-        let before = fake.mirrors(PROJECT);
-        let tags = with(properties(), "Tags", json!({"Team": "shop"}));
-        stack.update(&tags, None).await.assert_success();
-        assert_eq!(fake.mirrors(PROJECT), before);
-        let stored = value(&fake.snapshot()).expect("a login");
-        let number = fake.look(|aws| aws.gitlab.named(PROJECT).id);
-        assert_eq!(stored["mirrors"][0]["gitLabProjectNumber"], number);
-        claim(fake);
-        let updated = stack.update(&serial(&tags, 2), None).await;
-        expect!["Mirrors[0].GitLabProject platform/team/infra leads to project 42 now, and it was project 40. cfn-gitops changes nothing in project 42. Set Mirrors[0].GitLabProject: 40 to keep the former project, or Mirrors[0].GitLabProject: 42 to use the other one - CFG-424"].assert_eq(&redacted(updated.reason()));
-        assert_kept(fake);
-    });
-}
-
-#[test]
-fn record_without_a_number_takes_no_other_project() {
-    in_account(async |fake, stack, rotation| {
-        stack.create(&properties()).await.assert_success();
-        forget_numbers(fake);
-        claim(fake);
-        let updated = stack.update(&serial(&properties(), 2), None).await;
-        expect!["the record of push mirror 101 of project platform/team/infra does not have the project's number, and GitLab does not show the mirror in project 42, to which platform/team/infra leads now. Set GitLabProject to the project's number: 42, or that of the project that was at platform/team/infra before - CFG-424"].assert_eq(&redacted(updated.reason()));
-        assert_kept(fake);
-        assert!(matches!(rotation.rotate().await, Rotated::Failed { .. }));
-        assert_kept(fake);
-        let deleted = stack.delete().await;
-        deleted.assert_success();
-        expect!["GitLab at https://gitlab.example.com does not show push mirror 101 in project platform/team/infra, and its record does not have the project's number. Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416"].assert_eq(&redacted(deleted.note()));
     });
 }
 

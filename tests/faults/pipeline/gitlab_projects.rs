@@ -152,7 +152,7 @@ fn unreachable_gitlab_prevents_only_changes_of_the_project() {
     });
 }
 
-/// The function stored no number before.
+/// The stack has lost its settings, as after an update by hand.
 #[test]
 fn stack_without_a_number_gets_it_from_the_next_update() {
     let mut shown = String::new();

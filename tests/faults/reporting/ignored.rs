@@ -17,7 +17,8 @@ async fn because(fake: &FakeAws, request: &StackRequest) -> String {
 type Change = fn(&mut AwsState);
 
 const NO_STACK: &str = "no stack of a pipeline has the name";
-const NO_GITLAB: &str = "the pipeline has no GitLab in its properties, or its stack is outdated";
+const NO_GITLAB: &str =
+    "the pipeline has no GitLab in its properties, or GitLab has not shown its project yet";
 
 fn remove_gitlab(aws: &mut AwsState) {
     set_outputs(aws, |outputs| drop(outputs.remove("Reporting")));

@@ -94,7 +94,7 @@ fn settings_of<'a>(pipeline: &'a ShownPipeline<'_>) -> Result<&'a ReportSettings
     })?;
     settings.report.as_ref().ok_or_else(|| {
         Reason::uncoded(
-            "the pipeline has no GitLab in its properties, or its stack is outdated",
+            "the pipeline has no GitLab in its properties, or GitLab has not shown its project yet",
             REMEDY,
         )
     })

@@ -139,25 +139,13 @@ impl<'a> MirrorPlanner<'a> {
         })
     }
 
-    /// The mirror of the current login whose record has no number, if GitLab does not show it in
-    /// the project of that name: the name may have passed to another project.
-    fn unproved_record(&self) -> Option<Reason> {
-        let secret = self.state.secret.present()?;
-        let current = secret.log.current.as_ref()?;
-        let value = self.state.login.stored.get(&current.version_id)?.as_ref()?;
-        let unproved = value.mirrors.iter().find(|record| record.number.is_none())?;
-        let number = self.state.mirrors.number_of(self.wanted(unproved)?)?;
-        Some(messages::project_is_not_proved(unproved, number))
-    }
-
     /// Why the mirrors cannot be compared with the spec: GitLab could not be read, or shows a
-    /// mirror of a stored login with another address or not in the project of its name.
+    /// mirror of a stored login with another address.
     pub fn gitlab_error(&self) -> Option<Reason> {
         let values = self.state.login.stored.values().flatten();
         let records = values.flat_map(|value| &value.mirrors);
         let error = self.state.mirrors.gitlab_error.clone();
-        let error = error.or_else(|| self.shown_elsewhere(records));
-        error.or_else(|| self.unproved_record())
+        error.or_else(|| self.shown_elsewhere(records))
     }
 
     /// Rejects the request if GitLab shows a mirror that this delivery created with another

@@ -61,7 +61,7 @@ pub(in crate::mirror_credential) fn record(id: u64) -> MirrorRecord {
     MirrorRecord {
         gitlab_url: GITLAB.to_owned(),
         project: PROJECT.to_owned(),
-        number: Some(NUMBER),
+        number: NUMBER,
         repository_name: REPOSITORY.to_owned(),
         id,
     }
@@ -101,7 +101,6 @@ pub(in crate::mirror_credential) fn value(mirrors: &[u64]) -> StoredLogin {
         service_user_name: "u-at-1".to_owned(),
         password: Password::new("p"),
         mirrors: mirrors.iter().map(|id| record(*id)).collect(),
-        has_new_numbers: false,
     }
 }
 
