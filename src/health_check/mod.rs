@@ -13,11 +13,12 @@
 //!   update canceled, unless a person deploys another commit.
 //! - It repeats the reports to GitLab that lost events did not make.
 //! - It starts the builds of review branches whose pushes were not delivered.
-//! - Once a day it compares deployed stacks by change sets of its own, which it deletes, together with those
-//!   that the function left behind. It executes none.
+//! - Once a day it compares deployed stacks by change sets of its own, which it deletes, together
+//!   with those that the function left behind. It executes none.
 //!
-//! It changes no mirror: a finding has the remedy. It never ends a freeze: a rule or a transition that a person has disabled stays so, and is shown
-//! as held. It starts nothing that a disabled rule would start.
+//! It changes no mirror: a finding has the remedy. It never ends a freeze: a rule or a transition
+//! that a person has disabled stays so, and is shown as held. It starts nothing that a disabled
+//! rule would start.
 
 mod answers;
 mod checker;
