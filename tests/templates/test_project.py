@@ -1,7 +1,6 @@
 """templates/project.yaml: requirements from other stacks, and the order of creation and deletion."""
 
 import json
-import re
 
 from tests.templates.companions import project
 from tests.templates.deployed import TEMPLATES, source
@@ -32,15 +31,6 @@ def test_window_has_the_forms_of_its_properties():
     assert (
         parameter["MaxLength"] == window["Cron"]["maxLength"] + len(" in ") + window["TimeZone"]["maxLength"]
     )
-
-
-def test_command_of_the_page_admits_tags():
-    page = (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text()
-    [(name, value)] = re.findall(
-        r"--stack-name project-dev-shop \\\n.* --parameter-overrides (\w+)=(\w+)$", page, re.MULTILINE
-    )
-    stack = project(**GITLAB, **{name: value})
-    assert stack.broken_rules() == [] and stack.properties("Pipeline")["Approval"]["FromGitLab"] is True
 
 
 def test_defaults_in_descriptions_are_the_properties():
