@@ -1,6 +1,7 @@
 """A project in `make run` whose merges are its approvals, as docs/how-to/approve-by-merging.md sets it up."""
 
 from pathlib import Path
+from textwrap import dedent, indent
 
 from tests.play import steps
 from tests.play.local import LocalAws, LocalGitLab
@@ -18,7 +19,7 @@ _REVIEW_BRANCH = "review/one-more-rule"
 def blocks(page: str, language: str) -> list[str]:
     """The code blocks of a page."""
     parts = (_PAGES / page).read_text().split(f"```{language}\n")[1:]
-    return [part.split("```", 1)[0] for part in parts]
+    return [dedent(part.split("```", 1)[0]) for part in parts]
 
 
 def template_of_the_page() -> str:
@@ -30,7 +31,7 @@ def template_of_the_page() -> str:
     ):
         before, rest = text.split(f"{start} !If\n", 1)
         text = before + end + rest.split(end, 1)[1]
-    return text.replace("      Approval:", f"{own}      Approval:", 1)
+    return text.replace("      Approval:", f"{indent(own, ' ' * 6)}      Approval:", 1)
 
 
 class Merges:
@@ -63,6 +64,8 @@ class Merges:
         require(
             status == "CREATE_COMPLETE", f"{self.artifacts.name} is {status}: {self.artifacts.failures()}"
         )
+        # A person needs longer for the next command than IAM for the new role.
+        self.aws.put_iam_into_effect()
         given = project.source.parameters(
             EnvID=env_id,
             ProjectID=project.project_id,

@@ -1,8 +1,6 @@
 //! A person edits the notes, or another user has written them.
 
-use crate::fixture::{
-    PROJECT, SHOP, catch_up, check_health, in_account, records, records_of,
-};
+use crate::fixture::{PROJECT, SHOP, catch_up, check_health, in_account, records, records_of};
 use crate::notes::notes;
 use crate::scenarios::play_steps;
 use crate::steps::ReportWord::{Approve, Deployed, End, Reject};
