@@ -212,7 +212,7 @@ MERGE = Act(
     "A team without logins for AWS reads the change set on the merge request, and lets the merge deploy. One"
     " Maintainer suffices.",
     lambda story: story.merges.shown(),
-    "the review shows the change set, and the merge is deployed without an approval in AWS",
+    "the merge request shows the change set, and the merge deploys it",
 )
 BAD_RELEASE = Act(
     "A bad release",

@@ -12,7 +12,7 @@ use super::transport::{Area, GitLab};
 
 /// A push of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct BranchPush {
+struct ProjectPush {
     name: String,
     /// The commit before. `None` if there was none.
     from: Option<String>,
@@ -24,7 +24,7 @@ struct BranchPush {
 
 /// The latest pushes of branches of a project, the newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LatestPushes(Vec<BranchPush>);
+pub struct LatestPushes(Vec<ProjectPush>);
 
 impl LatestPushes {
     /// Whether `commit` was the tip of `branch` before or after one of them.
@@ -41,18 +41,18 @@ impl LatestPushes {
         Some(push.at)
     }
 
-    fn of(&self, branch: &str) -> impl Iterator<Item = &BranchPush> {
+    fn of(&self, branch: &str) -> impl Iterator<Item = &ProjectPush> {
         self.0.iter().filter(move |push| push.name == branch)
     }
 }
 
-impl BranchPush {
+impl ProjectPush {
     /// Parses an element of GitLab's list. `None` if it is not of a branch, or of more branches
     /// than GitLab lists.
     fn parse(event: &Value) -> Option<Self> {
         let push = &event["push_data"];
         let text = |name: &str| push[name].as_str().map(ToOwned::to_owned);
-        Some(BranchPush {
+        Some(ProjectPush {
             name: text("ref").filter(|_| push["ref_type"] == "branch")?,
             from: text("commit_from"),
             to: text("commit_to"),
@@ -70,7 +70,7 @@ impl GitLab {
         let purpose = format!("listing the pushes of project {project}");
         let call = self.get(Area::Project(project), "/events", &purpose);
         // One that is not understood is not the push that is looked for.
-        let parse = |event: &Value| Some(BranchPush::parse(event));
+        let parse = |event: &Value| Some(ProjectPush::parse(event));
         let call = call.query("action", "pushed");
         let latest = call.read(Reading::first(100, 100), parse).await?;
         Ok(LatestPushes(
