@@ -38,7 +38,6 @@ class Settings:
         self.ca_certificate = given.get("GitLabCaCertificate", "")
         self.project = given.get("GitLabProject", "")
         self.branch = given.get("BranchName") or RULES["default_branches"].get(env_id, "")
-        self.approves = given.get("ApprovalFromGitLab") == "true"
         # By which the function reaches GitLab, and this machine does not. Empty if it is the internet.
         self.path = "VPC" if given.get("VpcSubnetIds") else "proxy" if given.get("HttpsProxy") else ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -26,13 +26,7 @@ _MAINTAINER, _SCOPES, _MOST = (
     _RULES["sufficient_scopes"],
     _RULES["max_enabled_mirrors"],
 )
-_FIRST = "Reject requests that wait in AWS"
 _FEATURES = "Settings, General, Visibility, project features, permissions"
-# Of an entry of a protected tag: src/clients/gitlab/tags.rs. A level of 0 admits no user, 50 Owners, 60
-# administrators.
-_KNOWN_MEMBERS = {"id", "access_level", "access_level_description", "user_id", "group_id"}
-_LIMITED = (0, _MAINTAINER, 50, 60)
-
 
 # Each key of a row, with what the row compares.
 KEYS = {
@@ -43,7 +37,6 @@ KEYS = {
     "repository-format": "the format of the repository's objects",
     "branch": "whether the project protects the environment's branch",
     "mirrors": "whether the token's user may create a push mirror, and the project's limit of them",
-    "protected-tags": "with ApprovalFromGitLab, whether only Maintainers can create the tags that approve",
 }
 
 
@@ -116,7 +109,7 @@ class InGitLab:
 
     def rows(self) -> list[Row]:
         settings, project = self._settings, f"project {self._settings.project}"
-        rows = [
+        return [
             Row("token-secret", f"secret {settings.secret_id}", self._read_secret),
             self._row("gitlab", f"GitLab at {settings.url}, from this machine", self._reach),
             self._row("token", "GitLab token", self._check_token),
@@ -130,9 +123,6 @@ class InGitLab:
             ),
             self._row("mirrors", f"push mirrors of {project}", self._check_mirrors),
         ]
-        if settings.approves:
-            rows.append(self._row("protected-tags", f"tags that approve in {project}", self._check_tags))
-        return rows
 
     def _row(self, key: str, subject: str, check: Callable[[str], Finding]) -> Row:
         def read() -> list[Finding]:
@@ -373,78 +363,7 @@ class InGitLab:
         )
         return max((level for level in access if isinstance(level, int)), default=0)
 
-    def _check_tags(self, subject: str) -> Finding:
-        fault = next(self._faults_of_tags(), None)
-        return Found(subject, *fault, CODES["invalid"]) if fault else Sound(subject)
-
-    def _faults_of_tags(self) -> Iterator[tuple[str, str]]:
-        """Why others than Maintainers can create the tags, or why a tag proves nothing, each with a remedy.
-        The rules of src/gitops_pipeline/settings/approval_tags.rs."""
-        project = self._shown()
-        if project.get("mirror"):
-            yield (
-                "the project is a pull mirror, so others can create its tags",
-                f"{_FIRST}, then end the mirroring",
-            )
-        if self._is_off("merge_requests") or self._is_off("repository"):
-            yield (
-                (
-                    "merge requests are switched off in the project, so GitLab does not show who wrote and"
-                    " merged a change"
-                ),
-                f"{_FIRST}, then switch merge requests on in {_FEATURES}",
-            )
-        if any(each["can_push"] for each in self._whole("deploy_keys", can_push=bool)):
-            yield (
-                "a deploy key of the project has write access, and acts as its owner",
-                f"{_FIRST}, then remove its write access",
-            )
-        if project.get("ci_push_repository_for_job_token_allowed"):
-            yield (
-                "the project allows CI jobs to push, and they act as the users who started them",
-                (
-                    f'{_FIRST}, then switch off "Allow Git push requests to the repository" in Settings >'
-                    " CI/CD > Job token permissions"
-                ),
-            )
-        rules = self._whole("protected_tags", name=str, create_access_levels=list)
-        for decision in ("deploy", "reject"):
-            tags = f"{decision}/{self._settings.env_id}/{self._settings.project_id}/"
-            # A key of sixteen digits follows.
-            matching = [rule for rule in rules if _matches(rule["name"], tags + "0" * 16)]
-            if not matching:
-                yield (
-                    f"no protected tag matches {tags}… in the project",
-                    f"Protect `{decision}/*` for Maintainers",
-                )
-            for rule in matching:
-                for whom in filter(None, map(_also_admitted, rule["create_access_levels"])):
-                    yield (
-                        f"the protected tag {shortened(rule['name'], 60)} matches {tags}… and admits {whom}",
-                        f"Remove that entry, or replace the rule by one that does not match {tags}…",
-                    )
-
-    def _whole(self, part: str, **members: type) -> list[dict[str, Any]]:
-        listed, is_whole = self._page(part, **members)
-        if not is_whole:
-            raise NotRead(f"the project has more {part.replace('_', ' ')} than this reads")
-        return listed
-
-
-def _also_admitted(entry: Any) -> str:
-    """Whom an entry of a protected tag admits beside Maintainers, in GitLab's words. Empty if Maintainers
-    alone."""
-    given = (
-        {name: value for name, value in entry.items() if value is not None} if isinstance(entry, dict) else {}
-    )
-    is_limited = given.get("access_level") in _LIMITED or given.keys() & {"user_id", "group_id"}
-    return (
-        ""
-        if is_limited and given.keys() <= _KNOWN_MEMBERS
-        else shortened(given.get("access_level_description") or "others", 60)
-    )
-
 
 def _matches(pattern: str, name: str) -> bool:
-    """`*` of a protected branch or tag matches slashes, too: GitLab's app/models/ref_matcher.rb."""
+    """`*` of a protected branch matches slashes, too: GitLab's app/models/ref_matcher.rb."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL) is not None

@@ -40,9 +40,9 @@ _OF_FUNCTION = """
     EnvIDGuard Function FunctionChangeSetsPolicy FunctionEventInvokeConfig FunctionLogGroup
     FunctionReadPolicy FunctionRole
     ReadFunction ReadFunctionLogGroup ReadFunctionRole
-    HealthCheck ReportRule ReviewRule ApprovalTagRule
+    HealthCheck ReportRule ReviewRule
     FirstPushPermission RotationPermission ReportPermission ReviewPermission
-    ApprovalTagPermission HealthCheckPermission
+    HealthCheckPermission
     MirrorsAlarm MirrorLagAlarm ForeignTipsAlarm CredentialAgeAlarm TokenExpiryAlarm
     PipelinesAlarm ApprovalsAlarm MissedPushesAlarm
     MissingResourcesAlarm HealthCheckAlarm DriftAlarm FunctionAlarm DroppedEventsAlarm SilenceAlarm Dashboard

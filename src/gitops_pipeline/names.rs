@@ -84,7 +84,6 @@ schemes! {
     HEALTH_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-health";
     REPORT_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-report";
     REVIEW_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-review";
-    APPROVALS_EVENT_RULE: "event-rule-${EnvID}-cfn-gitops-approvals";
     APPROVAL_RULE_TEMPLATE = approval_rule_template: "approval-${EnvID}-cfn-${ProjectID}";
     /// The template of the deployed stack in the build's output, unless a property names another
     /// one.

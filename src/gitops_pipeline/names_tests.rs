@@ -102,7 +102,6 @@ const OTHERS: &[&str] = &[
     "codepipeline-${EnvID}-s3-${ProjectID}",
     "event-rule-${EnvID}-*",
     "event-rule-${EnvID}-cfn-gitops-*",
-    "event-rule-${EnvID}-cfn-gitops-approvals",
     "event-rule-${EnvID}-cfn-gitops-health",
     "event-rule-${EnvID}-cfn-gitops-report",
     "event-rule-${EnvID}-cfn-gitops-review",

@@ -61,7 +61,6 @@ impl Handler {
                 }
                 Event::Rotation(rotation) => Box::pin(handler.handle_rotation(rotation, deadline)),
                 Event::Push(push) => Box::pin(handler.handle_push(push)),
-                Event::Tag(tag) => Box::pin(handler.handle_tag(tag)),
                 Event::Execution(event) => Box::pin(handler.handle_report(event)),
                 Event::Build(event) => Box::pin(handler.handle_review(event)),
                 Event::HealthCheck(check) => Box::pin(handler.handle_health_check(check, deadline)),

@@ -11,7 +11,6 @@ use super::self_invocation::Position;
 use crate::feedback::reporting::PipelineEvent;
 use crate::feedback::review::BuildEvent;
 use crate::gitops_pipeline::pushes::BranchPush;
-use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::health_check::HealthCheck;
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::{MAX_EVENT_BYTES, Request};
@@ -25,8 +24,6 @@ pub enum Event<'a> {
     Rotation(RotationEvent),
     /// A push of a branch of CodeCommit.
     Push(BranchPush),
-    /// A tag of CodeCommit that may approve or reject a change set.
-    Tag(ApprovalTag),
     /// A state change of an execution of CodePipeline.
     Execution(PipelineEvent),
     /// A state change of CodeBuild's build of a review branch.
@@ -76,9 +73,7 @@ impl<'a> Event<'a> {
         let requested = HealthCheck::is_requested_by(&event).then_some(Kind::HealthCheck);
         let detail = &event["detail"];
         let parsed = match Kind::of(&event).or(requested) {
-            Some(Kind::Reference) => BranchPush::parse(&event)
-                .map(Event::Push)
-                .or_else(|| ApprovalTag::parse_event(detail).map(Event::Tag)),
+            Some(Kind::Reference) => BranchPush::parse(&event).map(Event::Push),
             Some(Kind::Execution) => PipelineEvent::parse(detail).map(Event::Execution),
             Some(Kind::Build) => BuildEvent::parse(detail).map(Event::Build),
             Some(Kind::HealthCheck) => {

@@ -14,7 +14,6 @@ fn kind(text: &str) -> &'static str {
         Ok(Event::Request(_)) => "request",
         Ok(Event::Rotation(_)) => "rotation",
         Ok(Event::Push(_)) => "push",
-        Ok(Event::Tag(_)) => "tag",
         Ok(Event::Execution(_)) => "execution",
         Ok(Event::Build(_)) => "build",
         Ok(Event::HealthCheck(_)) => "health check",
@@ -56,13 +55,6 @@ fn push() -> Value {
     let mut event = of("aws.codecommit", CODECOMMIT, &detail);
     event["StackName"] = json!("gitops-dev-shop");
     event
-}
-
-fn tag() -> Value {
-    let name = "deploy/dev/shop/0123456789abcdef";
-    let detail =
-        json!({"event": "referenceCreated", "referenceType": "tag", "referenceName": name});
-    of("aws.codecommit", CODECOMMIT, &detail)
 }
 
 fn execution() -> Value {
@@ -107,7 +99,6 @@ fn each_kind_of_event_is_parsed() {
         ),
         (rotation(), "rotation"),
         (push(), "push"),
-        (tag(), "tag"),
         (execution(), "execution"),
         (action, "execution"),
         (build(), "build"),
@@ -125,7 +116,7 @@ fn each_kind_of_event_is_parsed() {
 
 #[test]
 fn other_source_or_detail_type_is_unknown() {
-    for event in [push(), tag(), execution(), build()] {
+    for event in [push(), execution(), build()] {
         for source in [
             json!("aws.s3"),
             json!("my.events"),
@@ -149,7 +140,7 @@ fn other_source_or_detail_type_is_unknown() {
         (of("my.events", "Scheduled Event", &json!({})), "unknown"),
         // The source alone distinguishes events of CodeCommit.
         (with(push(), "/detail-type", json!("")), "push"),
-        (without(tag(), "", "detail-type"), "tag"),
+        (without(push(), "", "detail-type"), "push"),
     ]);
 }
 
@@ -166,7 +157,6 @@ fn event_without_a_needed_member_is_unknown() {
             "/detail",
             &["event", "referenceType", "referenceName"],
         ),
-        (tag(), "/detail", &["referenceType", "referenceName"]),
         (execution(), "/detail", &["pipeline", "execution-id"]),
         (build(), "/detail", &["project-name", "build-id"]),
     ] {
@@ -182,7 +172,7 @@ fn event_without_a_needed_member_is_unknown() {
             assert_kinds([(without(event.clone(), parent, member), "unknown")]);
         }
     }
-    for event in [push(), tag(), execution(), build()] {
+    for event in [push(), execution(), build()] {
         for detail in [json!(null), json!("text"), json!([])] {
             assert_kinds([(with(event.clone(), "/detail", detail), "unknown")]);
         }
@@ -193,7 +183,6 @@ fn event_without_a_needed_member_is_unknown() {
 fn member_that_is_not_needed_may_have_any_type() {
     for (event, expected) in [
         (push(), "push"),
-        (tag(), "tag"),
         (execution(), "execution"),
         (build(), "build"),
     ] {

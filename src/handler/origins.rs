@@ -31,7 +31,7 @@ pub const ORIGINS: [Origin; 4] = [
     Origin {
         source: "aws.codecommit",
         detail_types: &[],
-        what: "a CodeCommit branch's push or tag of an approval",
+        what: "a CodeCommit branch's push",
         kind: Kind::Reference,
     },
     Origin {

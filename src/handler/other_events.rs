@@ -18,7 +18,6 @@ use crate::feedback::review;
 use crate::feedback::review::BuildEvent;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
-use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 use crate::health_check::{Checker, Environment, HealthCheck, Mode, Question, Schedule, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
@@ -94,18 +93,6 @@ impl Handler {
             return shown;
         }
         Err(HandlerError::NotApproved(Failure(reason)).into())
-    }
-
-    /// Approves or rejects the change set that a tag in GitLab may be about.
-    pub(super) async fn handle_tag(self, tag: ApprovalTag) -> Handled {
-        Span::current().record("pipeline_stack", tag.names.stack());
-        tracing::info!(tag = tag.name(), "tag");
-        let decided = async {
-            let pipeline = self.gitops_pipeline.read_settings(&tag.names).await?;
-            reporting::decide(&self.clients, pipeline).await
-        };
-        let decided = Box::pin(decided).await;
-        self.end_report(&tag.names, &format!("tag {}", tag.name()), decided)
     }
 
     /// Logs the accepted parts of the report of a `subject`, and counts the failed ones.

@@ -14,7 +14,6 @@ use crate::gitops_pipeline::names::{EventRule, ResourceNames, without_attempt};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::missed_push::MissingPart;
 use crate::gitops_pipeline::settings::ReportSettings;
-use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::mirror_credential::health::TokenHealth;
 use cfn_custom_resource::{Reason, Remedy};
 
@@ -72,25 +71,6 @@ pub fn stack_problem(status: &StackStatus, id: &str) -> Option<Reason> {
     };
     let problem = format!("its status is {status}: {what}");
     Some(Reason::uncoded(problem, remedy))
-}
-
-/// Why others than Maintainers can create the tags that approve. `None` if only they can, or if
-/// tags do not approve.
-pub async fn tag_problem(
-    gitlab: &GitLab,
-    settings: &PipelineSettings,
-    report: &ReportSettings,
-) -> Result<Option<Reason>, GitLabError> {
-    if settings.gitlab_approvals().is_none() {
-        return Ok(None);
-    }
-    let protection = TagProtection::read(gitlab, report.project()).await?;
-    let checked = protection.check_all(&settings.names, report.project_number);
-    Ok(checked.err().map(|exposure| {
-        let reason = exposure.reason();
-        let problem = format!("the tags that approve in GitLab: {}", reason.problem);
-        Reason { problem, ..reason }
-    }))
 }
 
 /// The problem of a pipeline with these `names`, which another one reports, too. The statuses and

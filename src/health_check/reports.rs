@@ -46,10 +46,9 @@ impl Checker<'_> {
                 pace.wait().await;
                 let report = async {
                     let read = settings.get(name);
-                    let pipeline = match read.filter(|it| it.gitlab_approvals().is_none()) {
+                    let pipeline = match read {
                         Some(settings) => Some(settings.clone()),
-                        // There was no time to read its stack, or that failed. Or the settings
-                        // that permit an approval are minutes old.
+                        // There was no time to read its stack, or that failed.
                         None => self.gitops_pipeline.read_settings(names).await?,
                     };
                     let executions = executions.clone();

@@ -42,7 +42,6 @@ ROOT = Path(__file__).parents[2]
 PROJECT, SECRET, BRANCH = "platform/infra", "gitlab/infra", "development"
 AT_PROJECT = f"/projects/{PROJECT.replace('/', '%2F')}"
 URL_TAG, CA_TAG, ENV_TAG = "cfn-gitops:gitlab-url", "cfn-gitops:gitlab-ca-sha256", "cfn-gitops:env"
-APPROVES = {"ApprovalFromGitLab": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +73,11 @@ class Scene:
     def __post_init__(self) -> None:
         self.name = f"{SECRET}-{secrets.token_hex(4)}"
         self.secrets = self.aws.client("secretsmanager")
-        self.user = self.gitlab.user("bot")
+        self.user = self.gitlab.user()
         self.token = self.gitlab.add_token("bot", user=self.user).value
         self.project = self.gitlab.project(PROJECT)
         self._sessions: dict[str, boto3.Session] = {}
         self.project.protect(BRANCH)
-        self.project.protect_tags("deploy/*", "reject/*")
         self.secrets.create_secret(
             Name=self.name, SecretString=self.token, Tags=[{"Key": URL_TAG, "Value": self.gitlab.url}]
         )
@@ -154,7 +152,6 @@ def over_tls(running: LocalAws) -> Iterator[Scene]:
 
 
 def test_sound_settings_are_read_once(scene: Scene) -> None:
-    scene.parameters |= APPROVES
     checks = scene.checks()
     assert [(each.key, each.result) for each in checks] == [(key, "sound") for key in KEYS], checks
     asked = [each.path for each in scene.gitlab.requests]
@@ -486,10 +483,6 @@ def showing(**members: Any) -> Callable[[Scene], None]:
     return lambda scene: scene.show(**members)
 
 
-def rule(name: str, *levels: Any) -> dict[str, Any]:
-    return {"name": name, "create_access_levels": levels}
-
-
 # A change of GitLab or of its answer, and the row that finds it.
 FAULTS: list[tuple[Callable[[Scene], None], str, str, str]] = [
     (
@@ -557,33 +550,6 @@ FAULTS: list[tuple[Callable[[Scene], None], str, str, str]] = [
         "HTTP 401: Unauthorized. The token's user is a Maintainer",
     ),
 ]
-OF_APPROVALS: list[tuple[Callable[[Scene], None], str]] = [
-    (showing(mirror=True), "the project is a pull mirror"),
-    (showing(merge_requests_access_level="disabled"), "merge requests are switched off"),
-    (showing(ci_push_repository_for_job_token_allowed=True), "allows CI jobs to push"),
-    (listing("deploy_keys", {"can_push": True}), "a deploy key of the project has write access"),
-    (listing("protected_tags"), "no protected tag matches deploy/dev/infra/…"),
-    (listing("protected_tags", rule("deploy/*")), "no protected tag matches reject/dev/infra/…"),
-    (
-        listing(
-            "protected_tags",
-            rule("*", {"access_level": 40}, {"access_level": 30, "access_level_description": "Developers"}),
-        ),
-        "the protected tag * matches deploy/dev/infra/… and admits Developers",
-    ),
-    (
-        listing(
-            "protected_tags",
-            rule("*", {"access_level": 40, "deploy_key_id": 1, "access_level_description": "key"}),
-        ),
-        "admits key",
-    ),
-    (listing("protected_tags", rule("*", 7)), "admits others"),
-]
-# The texts of a Rust file, in one line each.
-OF_THE_FUNCTION = re.sub(
-    r"\\\n *", "", (ROOT / "src/gitops_pipeline/settings/approval_tags.rs").read_text()
-).replace('\\"', '"')
 NOT_CHECKED: list[tuple[Callable[[Scene], None], str, str]] = [
     (
         lambda scene: scene.gitlab.answers_instead(
@@ -604,11 +570,6 @@ NOT_CHECKED: list[tuple[Callable[[Scene], None], str, str]] = [
         "branch",
         "none of the first 100 protected branches",
     ),
-    (
-        listing("deploy_keys", *[{"can_push": False}] * 100),
-        "protected-tags",
-        "more deploy keys than this reads",
-    ),
 ]
 
 
@@ -626,29 +587,10 @@ def test_fault_is_found(
     assert problem in finding.text and (finding.key, finding.code) == (key, code)
 
 
-@pytest.mark.parametrize(("plant", "problem"), OF_APPROVALS)
-def test_tags_that_others_can_create_are_found(
-    scene: Scene, plant: Callable[[Scene], None], problem: str
-) -> None:
-    plant(scene)
-    assert scene.found() == []
-    scene.parameters |= APPROVES
-    plant(scene)
-    finding = the_only(scene)
-    assert problem in finding.text and (finding.key, finding.code) == ("protected-tags", "CFG-102")
-    if "protected tag" not in finding.text:
-        # The function's own words, with the step that comes before the correction.
-        assert (
-            finding.remedy.startswith("Reject requests that wait in AWS, then ")
-            and finding.remedy in OF_THE_FUNCTION
-        )
-
-
 @pytest.mark.parametrize(("plant", "key", "reason"), NOT_CHECKED)
 def test_unproved_fault_is_not_checked(
     scene: Scene, plant: Callable[[Scene], None], key: str, reason: str
 ) -> None:
-    scene.parameters |= APPROVES
     plant(scene)
     finding = scene.of(key)
     assert finding.result == "not checked" and reason in finding.text
@@ -701,16 +643,6 @@ def test_mirrors_denied_without_a_shown_role_need_one(scene: Scene, permissions:
     deny_mirrors(scene)
     finding = the_only(scene)
     assert finding.code == "CFG-407" and "access level that GitLab does not show" in finding.text
-
-
-def test_tags_for_maintainers_and_single_members_are_sound(scene: Scene) -> None:
-    scene.parameters |= APPROVES
-    entries = [{"access_level": level, "user_id": None} for level in (0, 40, 50, 60)] + [
-        {"user_id": 7},
-        {"group_id": 7},
-    ]
-    listing("protected_tags", rule("*", *entries))(scene)
-    assert scene.of("protected-tags").result == "sound"
 
 
 # --- hostile servers -----------------------------------------------------------------------------

@@ -15,8 +15,6 @@ TEMPLATE = ROOT / "templates/project.yaml"
 OF_THE_PROJECT = ["Project", "MirrorUser", "MirrorUserPolicy", "MirrorCredential", "MirrorRotation"]
 # CloudFormation accepts it, and its read calls do not return it.
 BRANCH = "機能/ログイン"
-# Without AllowAuthor.
-TAGS = {"FunctionApprovals": "GitLab", "ApprovalFromGitLab": "true"}
 BUCKET = "s3-tst-codepipeline-artifact-123456789012-eu-central-1"
 
 
@@ -73,9 +71,8 @@ def test_environment_without_project_gets_others_then_its_own(
 
     source = Source(aws, gitlab, "platform/testing", "gitlab/testing", BRANCH)
     source.store_token()
-    source.project.protect_tags("deploy/*", "reject/*")
     assert (
-        tst.change(ProjectID="infra", BranchName=BRANCH, **TAGS, **source.parameters(DeployTemplatePath=""))
+        tst.change(ProjectID="infra", BranchName=BRANCH, **source.parameters(DeployTemplatePath=""))
         == "UPDATE_COMPLETE"
     ), tst.failures()
     transcript.collect_passwords(aws)
@@ -95,13 +92,10 @@ def test_environment_without_project_gets_others_then_its_own(
     def push() -> str:
         return infra.working.push(source.developer(), source.project.url, infra.files()).commit
 
-    # The first deployment has no former commit, so no tag can approve it.
-    assert infra.deploy(push()) == "Succeeded", infra.said()
-    eventually(lambda: infra.child.status() == "UPDATE_COMPLETE", f"{infra.stack_name} is complete")
-    commit, ann = push(), gitlab.add_token("ann", user=gitlab.user("Ann", username="ann"))
-    assert source.create_tag(source.approval_tags(commit)["deploy"], commit, ann.value) == ""
-    assert infra.ended(infra.execution_of(commit)) == "Succeeded", infra.said()
+    commit = push()
+    assert infra.deploy(commit) == "Succeeded", infra.said()
     assert infra.deployed_commit() == commit
+    eventually(lambda: infra.child.status() == "UPDATE_COMPLETE", f"{infra.stack_name} is complete")
     infra.waits_for_approval(infra.execution_of(push()))
     transcript.add_pipeline(infra)
 
@@ -111,8 +105,6 @@ def test_environment_without_project_gets_others_then_its_own(
             BranchName="",
             GitLabProject="",
             GitLabTokenSecretId="",
-            ApprovalFromGitLab="false",
-            FunctionApprovals="Denied",
         )
         == "UPDATE_COMPLETE"
     ), tst.failures()

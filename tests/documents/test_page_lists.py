@@ -166,13 +166,6 @@ LIMITS = [
         1,
     ),
     (
-        "how-to/approve-in-gitlab.md",
-        r"more than (\d+) new commits",
-        "clients/gitlab/people.rs",
-        "MAX_COMMITS",
-        1,
-    ),
-    (
         "concepts/rotation.md",
         r"pending for more than (\d+) minutes",
         "mirror_credential/rotation/mod.rs",

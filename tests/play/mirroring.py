@@ -3,13 +3,9 @@
 Like `steps` and `pipelines`, nothing here asserts."""
 
 import json
-import re
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
-
-import requests
 
 from tests.local.aws import LocalAws
 from tests.local.gitlab import HeldProject, LocalGitLab
@@ -67,45 +63,6 @@ class Source:
             "DeployTemplatePath": "template.yaml",
             **more,
         }
-
-    def approval_tags(self, commit: str) -> dict[str, str]:
-        """The tags that the commit's newest note links, by what they do: `deploy` and `reject`."""
-        link = re.compile(rf"/-/tags/new\?tag_name=((deploy|reject)%2F[^&]+)&ref={commit}\)")
-        return dict(
-            eventually(
-                lambda: {
-                    decision: unquote(name)
-                    for note in self.project.commit_notes(commit)
-                    for name, decision in link.findall(note.body)
-                },
-                f"a note of {commit} links tags",
-            )
-        )
-
-    def create_tag(self, name: str, commit: str, token: str) -> str:
-        """Creates a tag as a person does in the browser. Returns GitLab's message if it rejects it."""
-        url = f"{self.gitlab.url}/api/v4/projects/{quote(self.project.path, safe='')}/repository/tags"
-        made = requests.post(
-            url,
-            params={"tag_name": name, "ref": commit},
-            headers={"PRIVATE-TOKEN": token},
-            timeout=20,
-            proxies={"http": ""},
-        )
-        return "" if made.status_code == 201 else str(made.json())
-
-    def release_of_job(self, method: str, tag: str, token: str, **body: str) -> int:
-        """A CI job creates or deletes a release. Returns GitLab's status."""
-        url = f"{self.gitlab.url}/api/v4/projects/{quote(self.project.path, safe='')}/releases"
-        path = "" if method == "POST" else f"/{quote(tag, safe='')}"
-        return requests.request(
-            method,
-            url + path,
-            json={"tag_name": tag, **body} if method == "POST" else None,
-            timeout=20,
-            headers={"JOB-TOKEN": token},
-            proxies={"http": ""},
-        ).status_code
 
     def developer(self) -> Login:
         """A developer of GitLab's repository, without access to CodeCommit."""

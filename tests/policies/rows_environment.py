@@ -105,7 +105,7 @@ _GENERATED_MAY, _GENERATED_MAY_NOT = collected(
         lent_to_a_service(
             EVENTS, FUNCTION, PIPELINES, _rule(f"event-rule-dev-cfn-gitops-{name}"), "lambda:InvokeFunction"
         )
-        for name in ("approvals", "health", "report", "review")
+        for name in ("health", "report", "review")
     ],
     # The secret names the owner of its rotation.
     lent_to_a_service("secretsmanager.amazonaws.com", FUNCTION, PIPELINES, action="lambda:InvokeFunction"),

@@ -186,7 +186,6 @@ _OF_EVERY_ENVIRONMENT = [
             "codepipeline-exec-rev-shop",
             "cfn-gitops-health",
             "cfn-gitops-review",
-            "cfn-gitops-approvals",
         )
     ],
     (

@@ -72,7 +72,7 @@ def stacks():
                 ArtifactKeyArns=key,
                 ArtifactBucketArns=f"{artifacts.deployed.arn('ArtifactBucket')},{named.SECOND_BUCKET}",
                 ApprovalTopicArn=named.APPROVAL_TOPIC,
-                FunctionApprovals="GitLab",
+                FunctionApprovals="NoChanges",
                 BuildParameterNames="/build/dev/*",
                 BuildSecretNames="build/dev/*",
                 BuildImageNames="shop*",

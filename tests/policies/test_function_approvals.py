@@ -1,5 +1,4 @@
-"""The approvals of the function, with each value of the parameter FunctionApprovals, and which tags invoke
-it."""
+"""The approvals of the function, with each value of the parameter FunctionApprovals."""
 
 import pytest
 
@@ -23,13 +22,7 @@ OTHERS = [
         "codepipeline-dev-cfn-shop/Deploy",
     )
 ]
-VALUES = ["Denied", "NoChanges", "GitLab"]
-KEY = "dev/shop/0123456789abcdef"
-ANY = regional("codecommit", "any-name")
-
-
-def environment(**parameters):
-    return Deployed(EnvID="dev", **parameters)
+VALUES = ["Denied", "NoChanges"]
 
 
 # claim: function-approves-only-what-the-parameter-allows
@@ -55,51 +48,6 @@ def test_parameter_lets_no_other_principal_approve(value):
     assert able == {"group-dev-approvers"} | ({"role-dev-cfn-gitops"} if value != "Denied" else set())
 
 
-def test_rule_of_tags_invokes_the_function_only_with_gitlab():
-    for value in VALUES:
-        made = [
-            environment(FunctionApprovals=value).is_made(name)
-            for name in ("ApprovalTagRule", "ApprovalTagPermission")
-        ]
-        assert made == [value == "GitLab"] * 2, value
-    stack = environment(FunctionApprovals="GitLab")
-    rule = stack.properties("ApprovalTagRule")
-    assert rule["Name"] == "event-rule-dev-cfn-gitops-approvals" and rule["State"] == "ENABLED"
-    # Unchanged: the target has no transformer and no role.
-    assert rule["Targets"] == [{"Id": "function", "Arn": stack.arn("Function")}]
-
-
-@pytest.mark.parametrize(
-    ("tag", "kind", "event", "is_matched"),
-    [
-        (f"deploy/{KEY}", "tag", "referenceCreated", True),
-        (f"reject/{KEY}", "tag", "referenceCreated", True),
-        (f"deploy/{KEY}", "tag", "referenceUpdated", True),
-        (f"deploy/{KEY}", "tag", "referenceDeleted", False),
-        (f"deploy/{KEY}", "branch", "referenceCreated", False),
-        # Other environments, some of them with a similar name, and other tags.
-        *[
-            (tag, "tag", "referenceCreated", False)
-            for tag in (
-                "deploy/prd/shop/0123456789abcdef",
-                "deploy/dev2/shop/0123456789abcdef",
-                "reject/xdev/shop/0123456789abcdef",
-                f"x/deploy/{KEY}",
-                f"Deploy/{KEY}",
-                f"deploy//{KEY}",
-                f"refs/tags/deploy/{KEY}",
-                "deploy/dev",
-                "deploy",
-                "v1.0.0",
-            )
-        ],
-    ],
-)
-def test_rule_of_tags_matches_this_environments_tags(tag, kind, event, is_matched):
-    pattern = environment(FunctionApprovals="GitLab").properties("ApprovalTagRule")["EventPattern"]
-    assert matches(pattern, push(ANY, tag, kind, event)) is is_matched
-
-
 def pipeline_patterns(name):
     """The patterns of a pipeline's rules for CodeCommit."""
     stack = Deployed(template=rendering(name), stack_name="gitops-dev-infra", EnvID="dev", ProjectID="infra")
@@ -119,5 +67,4 @@ def test_tag_starts_no_pipeline_even_with_a_branch_name(name):
             # A prefix or a wildcard of review branches.
             branch = branch if isinstance(branch, str) else next(iter(branch.values())).replace("*", "a")
             assert matches(pattern, {**push(repository, branch), "account": repository.split(":")[4]})
-            for tag in (branch, f"deploy/{KEY}", f"reject/{KEY}"):
-                assert not matches(pattern, push(repository, tag, "tag", "referenceCreated")), tag
+            assert not matches(pattern, push(repository, branch, "tag", "referenceCreated")), branch

@@ -26,7 +26,7 @@ DEPLOYED = {
     "MirrorSecretNames": "codecommit-mirror*",
     "RepositoryNames": "*",
     "SourceRoleArns": "arn:aws:iam::210987654321:role/role-dev-codecommit-source",
-    "FunctionApprovals": "GitLab",
+    "FunctionApprovals": "NoChanges",
 }
 # Calls that the fake AWS does not answer.
 NOT_RECORDED = {

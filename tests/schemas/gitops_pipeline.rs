@@ -155,7 +155,7 @@ fn review(schema: &mut Value) {
     );
 }
 
-/// The function's approvals, each of one change set.
+/// The function's approvals of empty change sets.
 fn approvals(schema: &mut Value) {
     let approval = |name: &str, value: &Value| {
         json!({"required": ["Approval"], "properties": {"Approval": {
@@ -169,34 +169,11 @@ fn approvals(schema: &mut Value) {
             "required": ["OnFailure"], "properties": {"OnFailure": {"enum": ["Rollback"]}},
         }}},
     ]);
-    let mut nothing_to_approve = no_change_set.clone();
-    if let Some(list) = nothing_to_approve.as_array_mut() {
-        list.push(json!({"not": {"required": ["GitLab"]}}));
-    }
-    for (property, value, what, excluded) in [
-        (
-            "AutoApprove",
-            choice(&["NoChanges"]),
-            "Approval.AutoApprove needs Approval.Required, and Deploy.ActionMode CHANGE_SET",
-            no_change_set,
-        ),
-        (
-            "FromGitLab",
-            boolean(&[true]),
-            "Approval.FromGitLab needs GitLab, Approval.Required, and Deploy.ActionMode CHANGE_SET",
-            nothing_to_approve,
-        ),
-    ] {
-        when(
-            schema,
-            &approval(property, &value),
-            &json!({"errorMessage": what, "not": {"anyOf": excluded}}),
-        );
-    }
+    let what = "Approval.AutoApprove needs Approval.Required, and Deploy.ActionMode CHANGE_SET";
     when(
-        &mut schema["properties"]["Approval"],
-        &json!({"required": ["AllowAuthor"], "properties": {"AllowAuthor": boolean(&[true])}}),
-        &json!({"errorMessage": "AllowAuthor needs FromGitLab", "required": ["FromGitLab"]}),
+        schema,
+        &approval("AutoApprove", &choice(&["NoChanges"])),
+        &json!({"errorMessage": what, "not": {"anyOf": no_change_set}}),
     );
 }
 

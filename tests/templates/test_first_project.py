@@ -12,23 +12,6 @@ def without_project(**parameters):
     return Deployed(EnvID="dev", ProjectID="", **parameters)
 
 
-GITLAB = {"GitLabProject": "platform/infra", "GitLabTokenSecretId": "gitlab", "FunctionApprovals": "GitLab"}
-
-
-def test_tag_may_approve_the_first_project():
-    shown = re.findall(
-        r'^    "(\w+)=(\w+)",$',
-        (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text(),
-        re.MULTILINE,
-    )
-    assert dict(shown) == {"FunctionApprovals": "GitLab", "ApprovalFromGitLab": "true"}
-    stack = Deployed(EnvID="dev", **{**GITLAB, **dict(shown)})
-    assert stack.broken_rules() == []
-    approval = stack.properties("Project")["Approval"]
-    # Without AllowAuthor.
-    assert approval == {"FromGitLab": True, "CustomData": "The next version of infra is ready for dev"}
-
-
 def test_environment_without_project_creates_the_rest(dev):
     made = without_project().everything()
     assert OF_THE_PROJECT.isdisjoint(made)

@@ -49,13 +49,12 @@ def test_function_permissions_name_one_source_key_each():
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html
     """
-    stack = environment(**GITLAB, FunctionApprovals="GitLab")
+    stack = environment(**GITLAB)
     permissions = {name: stack.properties(name) for name in stack.of_type("AWS::Lambda::Permission")}
     assert {
         name: (made["Principal"], made.keys() & {"SourceAccount", "SourceArn"})
         for name, made in permissions.items()
     } == {
-        "ApprovalTagPermission": ("events.amazonaws.com", {"SourceArn"}),
         "FirstPushPermission": ("events.amazonaws.com", {"SourceArn"}),
         "HealthCheckPermission": ("events.amazonaws.com", {"SourceArn"}),
         "ReportPermission": ("events.amazonaws.com", {"SourceArn"}),

@@ -43,7 +43,6 @@ def deleted_before(graph, first, second):
         ("RotationPermission", "Function", "it is a setting of the function"),
         ("HealthCheck", "Function", "the rule would invoke a deleted function"),
         ("ReportRule", "Function", "the rule would invoke a deleted function"),
-        ("ApprovalTagRule", "Function", "the rule would invoke a deleted function"),
         ("Dashboard", "SilenceAlarm", "it shows the alarm"),
         ("Project", "FunctionEventInvokeConfig", "it retries a killed Delete"),
         ("Project", "FirstPushPermission", "the pipeline's rule could not invoke the function"),

@@ -1,10 +1,13 @@
 """templates/project.yaml: requirements from other stacks, and the order of creation and deletion."""
 
 import json
-import re
+import shlex
+
+from samcli.yamlhelper import yaml_parse
 
 from tests.templates.companions import project
-from tests.templates.deployed import TEMPLATES, source
+from tests.templates.deployed import TEMPLATES, Deployed, source
+from tools.run import merging
 
 PROJECT = TEMPLATES / "project.yaml"
 
@@ -34,15 +37,6 @@ def test_window_has_the_forms_of_its_properties():
     )
 
 
-def test_command_of_the_page_admits_tags():
-    page = (TEMPLATES.parent / "docs/how-to/approve-in-gitlab.md").read_text()
-    [(name, value)] = re.findall(
-        r"--stack-name project-dev-shop \\\n.* --parameter-overrides (\w+)=(\w+)$", page, re.MULTILINE
-    )
-    stack = project(**GITLAB, **{name: value})
-    assert stack.broken_rules() == [] and stack.properties("Pipeline")["Approval"]["FromGitLab"] is True
-
-
 def test_defaults_in_descriptions_are_the_properties():
     schema, parameters = (
         json.loads((TEMPLATES.parent / "docs/schemas/custom-gitopspipeline.json").read_text()),
@@ -64,3 +58,20 @@ def test_defaults_in_descriptions_are_the_properties():
         parameters["DeployOnFailure"]["Default"]
         == schema["properties"]["Deploy"]["properties"]["OnFailure"]["default"]
     )
+
+
+def test_page_without_approvals_sets_its_project_up():
+    """docs/how-to/approve-by-merging.md, with the bucket and the role of docs/how-to/own-bucket.md."""
+    [command] = merging.blocks("approve-by-merging.md", "sh")
+    given = dict(word.split("=", 1) for word in shlex.split(command) if "=" in word)
+    template = yaml_parse(merging.template_of_the_page())
+    deployed = Deployed(template=template, stack_name="project-dev-shop", **given)
+    assert deployed.broken_rules() == []
+    pipeline = deployed.properties("Pipeline")
+    assert pipeline["Approval"]["Required"] is False
+    [of_bucket] = merging.blocks("own-bucket.md", "yaml")
+    made = Deployed(
+        template=yaml_parse(of_bucket), stack_name="artifacts-dev-shop", EnvID="dev", ProjectID="shop"
+    )
+    assert pipeline["ArtifactBucketName"] in {made.name(each) for each in made.of_type("AWS::S3::Bucket")}
+    assert pipeline["Build"]["ServiceRoleArn"] in {made.arn(each) for each in made.of_type("AWS::IAM::Role")}

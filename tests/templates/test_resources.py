@@ -167,7 +167,7 @@ def test_packaged_code_of_pipelines_does_not_expire(dev):
 
 def test_exports_and_later_pipelines_have_short_enough_names():
     """test_all_templates.py has the limits of the template's resources."""
-    stack = Deployed(EnvID=LONGEST_ENV, ProjectID=LONGEST_PROJECT, FunctionApprovals="GitLab")
+    stack = Deployed(EnvID=LONGEST_ENV, ProjectID=LONGEST_PROJECT)
     for output in stack.outputs().values():
         assert len(output.get("Export", {}).get("Name", "")) <= 255
     # Later pipelines get their names from the same two parameters.

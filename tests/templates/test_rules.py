@@ -28,8 +28,6 @@ REVIEW, NAMED, AUTOMATIC = (
     {"GitLabEnvironmentName": "test/eu"},
     {"AutoApprove": "NoChanges"},
 )
-BY_TAG = {"ApprovalFromGitLab": "true"}
-ALLOWED_BY_TAG = {**BY_TAG, "FunctionApprovals": "GitLab"}
 ELSEWHERE = {"RepositoryAccountId": "111122223333", "RepositoryName": "shop"}
 POLICY = f"arn:aws:iam::{ACCOUNT}:policy/"
 SLACK = {"SlackWorkspaceId": "T01234567", "SlackChannelId": "C01234567"}
@@ -47,9 +45,9 @@ OF_THE_FIRST_PROJECT = [
 ]
 # With each of these, no change set waits for an approval.
 NO_CHANGE_SET = [
-    ({"ApprovalRequired": "false"}, "an approval by a tag that is not required"),
-    ({"DeployActionMode": "CREATE_UPDATE"}, "an approval by a tag without a change set"),
-    ({"DeployOnFailure": "Rollback"}, "an approval by a tag with a rollback"),
+    {"ApprovalRequired": "false"},
+    {"DeployActionMode": "CREATE_UPDATE"},
+    {"DeployOnFailure": "Rollback"},
 ]
 
 # The templates, the rule once for each broken assertion, parameters that break it, and the example, or None
@@ -83,23 +81,7 @@ BROKEN = [
         for given in ({}, SILENT)
     ],
     ("project", "ReportsNeedGitLab", {"GitLabEnvironmentUrlOutput": "Address"}, None),
-    *[
-        (template, rule, {**given, **by_tag}, "an approval by a tag without GitLab")
-        for given in ({}, SILENT)
-        for template, rule, by_tag in (
-            ("template", "TagsNeedGitLab", ALLOWED_BY_TAG),
-            ("project", "TagsApproveChangeSets", BY_TAG),
-        )
-    ],
-    ("template", "TagsNeedGitLab", {**GITLAB, **BY_TAG, "FunctionApprovals": "NoChanges"}, None),
-    *[
-        ("project", "TagsApproveChangeSets", {**GITLAB, **BY_TAG, **given}, example)
-        for given, example in NO_CHANGE_SET
-    ],
-    *[
-        ("project", "AnEmptyChangeSetIsAChangeSet", {**AUTOMATIC, **given}, None)
-        for given, _ in NO_CHANGE_SET
-    ],
+    *[("project", "AnEmptyChangeSetIsAChangeSet", {**AUTOMATIC, **given}, None) for given in NO_CHANGE_SET],
     (
         "project",
         "AnEmptyChangeSetIsAChangeSet",
@@ -146,10 +128,7 @@ BROKEN = [
         for given in OF_THE_FIRST_PROJECT
     ],
     # The assertion about GitLabProject, too: without it, another rule is broken.
-    *[
-        ("template", "SettingsOfTheFirstProjectNeedIt " * 2, {"ProjectID": "", **GITLAB, **given}, None)
-        for given in (REVIEW, ALLOWED_BY_TAG)
-    ],
+    ("template", "SettingsOfTheFirstProjectNeedIt " * 2, {"ProjectID": "", **GITLAB, **REVIEW}, None),
     ("template", "SubnetsNeedASecurityGroup", {"VpcSubnetIds": IN_A_VPC["VpcSubnetIds"]}, None),
     (
         "template",
@@ -192,7 +171,7 @@ ACCEPTED = [
     # An address alone configures nothing.
     ("template project", {"GitLabUrl": "https://git.example.com"}),
     *[
-        ("template project", {**GITLAB, **REVIEW, **ALLOWED_BY_TAG, **NAMED, "ReportToGitLab": value})
+        ("template project", {**GITLAB, **REVIEW, **NAMED, "ReportToGitLab": value})
         for value in ("true", "BuildLog")
     ],
     ("template", {"EnvID": "stg", "ProjectID": ""}),
@@ -222,7 +201,6 @@ ACCEPTED = [
     ),
     ("project", {"DeployOnFailure": "Rollback"}),
     ("project", AUTOMATIC),
-    ("project", {**GITLAB, **BY_TAG, "DeployActionMode": "CHANGE_SET"}),
     ("project", {**ELSEWHERE, "ImageAccountId": "111122223333", "ImageRepositoryName": "a"}),
     ("people branch-protection", {"EnvID": "stg", "ProtectedBranches": "main"}),
     ("cross-account-repository", {"EnvID": "stg", "BranchNames": "staging,hotfix"}),

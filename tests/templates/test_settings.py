@@ -67,7 +67,6 @@ ROWS = [
         approval(NotificationTopicArn=TOPIC, ExternalEntityLink=LINK),
         {},
     ),
-    (BOTH, {"ApprovalFromGitLab": "true"}, approval(FromGitLab=True), {}),
     (BOTH, {"DeployTemplatePath": "a/stack.yaml"}, {"Deploy": {"TemplatePath": "a/stack.yaml"}}, {}),
     (BOTH, {"Drift": "Report"}, {"Drift": "Report"}, {}),
     (BOTH, {"RotationSerial": "2"}, {}, {"RotationSerial": "2"}),

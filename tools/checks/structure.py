@@ -54,7 +54,7 @@ ENUM_READERS = {
     "ActionExecutionStatus": {
         "gitops_pipeline/executions/actions.rs",
         "gitops_pipeline/health.rs",
-        "feedback/approval/request.rs",
+        "feedback/approval.rs",
         "feedback/failures/deployment.rs",
     },
     "ChangeAction": {"feedback/change_sets/change_set.rs"},

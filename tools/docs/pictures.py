@@ -402,10 +402,5 @@ PICTURES = {
         "on a commit in GitLab",
         "The recorded note about a change set that waits for an approval in AWS",
     ),
-    "docs/how-to/approval-note.svg": lambda: note(
-        recorded()["approval note"],
-        "on a commit in GitLab",
-        "The recorded note about a change set that waits for an approval",
-    ),
     "docs/runbook/dashboard.svg": dashboard,
 }

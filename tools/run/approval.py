@@ -1,15 +1,10 @@
-"""The approvers in `make run`: Olivia approves in AWS, and Ann in GitLab."""
+"""The approvers in `make run`: Olivia, an IAM user."""
 
 from typing import Any
 
-from tests.play.local import LocalAws, LocalGitLab
-from tests.play.mirroring import Source
+from tests.play.local import LocalAws
 from tests.play.steps import ROOT, Stack
-from tests.play.waiting import eventually
-from tools.run.console import Progress, note, require
-from tools.run.loop import Loop
-
-PARAMETERS = {"FunctionApprovals": "GitLab", "ApprovalFromGitLab": "true"}
+from tools.run.console import note, require
 
 
 class AwsApprover:
@@ -51,41 +46,3 @@ class AwsApprover:
             require(status == "DELETE_COMPLETE", f"{stack.name} is {status}")
         iam.delete_user(UserName="olivia")
         note(f"Olivia and the stacks {' and '.join(stack.name for stack in self.stacks)} are deleted.")
-
-
-class GitLabApprover:
-    """Ann, a Maintainer of the project in GitLab. The access token of the environment belongs to another
-    user."""
-
-    def __init__(self, gitlab: LocalGitLab, source: Source) -> None:
-        self.source = source
-        self.token = gitlab.add_token("the approver", user=gitlab.user("Ann", username="ann"))
-
-    def protect_tags(self) -> None:
-        self.source.project.protect_tags("deploy/*", "reject/*")
-        note(
-            "In GitLab, the tags deploy/* and reject/* are protected: only Maintainers may create them. With "
-            "ApprovalFromGitLab, such a tag approves."
-        )
-
-    def approve(self, loop: Loop, progress: Progress, commit: str) -> None:
-        tag = self.source.approval_tags(commit)["deploy"]
-        progress.show(
-            "Approval",
-            "Ann, a Maintainer in GitLab without a login for AWS, reads the changes there, follows the "
-            f"link below them, and creates the tag {tag}.",
-        )
-        rejection = self.source.create_tag(tag, commit, self.token.value)
-        require(not rejection, f"GitLab rejected the tag: {rejection}")
-        loop.project.arrives(f"refs/tags/{tag}", commit)
-        progress.show(
-            "mirror",
-            f"GitLab's mirror {loop.mirror().id} pushes the tag. CodeCommit's event of it invokes the "
-            "function, which reads in GitLab who created it, and who wrote the new commits.",
-        )
-        shown = f"Approved in GitLab by @ann ({self.token.user}), tag {tag}"
-        eventually(
-            lambda: shown in [each.description for each in self.source.project.statuses(commit)],
-            f"GitLab shows: {shown}",
-        )
-        progress.show("GitLab", f"shows the status of the approval: {shown}.")

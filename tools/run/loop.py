@@ -18,17 +18,6 @@ from tests.play.steps import Login
 from tests.play.waiting import eventually, under_way
 from tools.run.console import Progress, gitlab_note, note, require
 
-
-def approve_in_aws(loop: Loop, progress: Progress, commit: str) -> None:
-    progress.show(
-        "Approval",
-        f"Nothing is deployed yet. {loop.approver} reads the change set and approves it in CodePipeline.",
-    )
-    loop.project.decide(loop.project.execution_of(commit))
-
-
-# Approves the execution of a commit.
-Approve = Callable[["Loop", Progress, str], None]
 # The project has no tests yet.
 _FAILING_BUILD = "version: 0.2\nphases: {build: {commands: [make test]}}\n"
 # Pipelines may not create tables, unless the operator allows it: docs/how-to/allow-resources.md.
@@ -121,7 +110,7 @@ class Loop:
             f"{project.event_rule} invokes the function for the branch's first push, and it "
             "creates the pipeline. The pipeline's first run deploys this push, so no run fails.",
         )
-        self._build_and_approve(progress, execution, commit, approve_in_aws)
+        self._build_and_approve(progress, execution, commit)
         eventually(
             lambda: [each["status"] for each in project.executions()] == ["Succeeded"],
             "one run has succeeded",
@@ -137,12 +126,6 @@ class Loop:
         eventually(
             lambda: self.project.child.status() == "UPDATE_COMPLETE", f"{self.project.stack_name} is complete"
         )
-
-    def push_approved_by(self, approve: Approve) -> None:
-        """A push after the first one."""
-        progress = Progress()
-        commit, execution = self.next_push(progress)
-        self._build_and_approve(progress, execution, commit, approve)
 
     def next_push(self, progress: Progress, **changed: str) -> tuple[str, str]:
         """Pushes, and returns the commit and the execution."""
@@ -284,12 +267,10 @@ class Loop:
     def undoes_a_bad_release(self, undo: Callable[[str, str], subprocess.CompletedProcess[str]]) -> None:
         """`undo` runs the command with the project, and with the commit to deploy again."""
         project, progress = self.project, Progress()
-        [(former, _), (bad, _)] = self._deployed()[-2:]
-        require(project.deployed_commit() == bad, "another commit is deployed")
-        progress.show(
-            "release",
-            f"{bad[:12]} is deployed to {self.env_id}, and it is bad, which no step before could find.",
-        )
+        former = project.deployed_commit()
+        bad, execution = self.next_push(progress)
+        self._approve_and_show(progress, execution, bad)
+        progress.show("release", f"{bad[:12]} is bad, which no step before could find.")
         with under_way("cfn-gitops undo has ended"):
             ran = undo(project.project_id, f"--to={former[:8]}")
         require(ran.returncode == 0, ran.stdout)
@@ -352,7 +333,7 @@ class Loop:
         )
         self._shows_note(commit, "were rejected")
 
-    def _build_and_approve(self, progress: Progress, execution: str, commit: str, approve: Approve) -> None:
+    def _build_and_approve(self, progress: Progress, execution: str, commit: str) -> None:
         project, before = self.project, self.project.deployed_commit()
         project.waits_for_approval(execution)
         ran = [("Source", "Succeeded"), ("Build", "Succeeded"), ("CreateChangeSet", "Succeeded")]
@@ -387,7 +368,11 @@ class Loop:
             "GitLab",
             "shows at the commit that it is on its way and waits for an approval, and lists the changes.",
         )
-        approve(self, progress, commit)
+        progress.show(
+            "Approval",
+            f"Nothing is deployed yet. {self.approver} reads the change set and approves it in CodePipeline.",
+        )
+        project.decide(execution)
         status = project.ended(execution)
         require(status == "Succeeded", f"the run ended {status}: {json.dumps(project.ran(execution))}")
         require(project.deployed_commit() == commit, "another commit is deployed")

@@ -28,7 +28,7 @@ from tests.play.local import gitlab as local_gitlab
 from tests.play.mirroring import FurtherProject, Source
 from tests.play.steps import PushRefused
 from tests.play.waiting import NotInTime
-from tools.run.approval import PARAMETERS, AwsApprover, GitLabApprover
+from tools.run.approval import AwsApprover
 from tools.run.console import (
     Heartbeat,
     NotShown,
@@ -44,6 +44,7 @@ from tools.run.console import (
     write,
 )
 from tools.run.loop import Loop
+from tools.run.merging import Merges
 from tools.run.page import Page
 from tools.run.regions import checked
 from tools.run.story import ACTS as SHARED_ACTS
@@ -87,9 +88,12 @@ class LocalStory(Story):
         template = steps.template_with(ROOT / "target/local/bootstrap", directory)
         for environment in (self.environment, self.second, self.failing):
             environment.template = template
+        self.olivia, self.merges = (
+            AwsApprover(aws, NAMES.first, NAMES.second),
+            Merges(aws, gitlab, NAMES.first, directory),
+        )
         # Each further deployment takes seconds.
-        self.parameters = PARAMETERS
-        self.olivia, self.ann = AwsApprover(aws, NAMES.first, NAMES.second), GitLabApprover(gitlab, source)
+        self.parameters = self.merges.parameters
         self.gitlab, self.page = (
             gitlab,
             Page(gitlab, f"{time.strftime('%Y-%m-%d %H:%M %Z')}, commit {commit()}"),
@@ -110,7 +114,6 @@ class LocalStory(Story):
         for loop in (self.loop, self.second_loop, self.blog_loop):
             loop.approved_by(f"Olivia, a member of {self.olivia.group(loop.env_id)},", self.olivia.client)
         self.elsewhere.scene.project.approver = self.olivia.client("codepipeline")
-        self.ann.protect_tags()
         super().deploy()
 
     def is_deleted(self) -> None:
@@ -180,10 +183,11 @@ class LocalStory(Story):
             self.loop.passwords
             | self.second_loop.passwords
             | self.blog_loop.passwords
+            | self.merges.loop.passwords
             | {self.elsewhere.scene.login.password}
         )
         require(len(passwords) > 3, "too few passwords were issued")
-        tokens = {self.gitlab.token, self.ann.token.value, self.olivia.key["SecretAccessKey"]}
+        tokens = {self.gitlab.token, self.merges.ann.password, self.olivia.key["SecretAccessKey"]}
         shown = self.page.text()
         require("executing command: make test" in shown, "the page lacks the failed build")
         secrets = {form for secret in passwords | tokens for form in (secret, escape(secret))}
@@ -192,9 +196,7 @@ class LocalStory(Story):
             "the output or the page contains a password, a token of GitLab or a secret key",
         )
         sent = {request.token for request in self.gitlab.requests}
-        require(
-            sent == {"the maintainer", "the approver"}, f"GitLab received requests with the tokens {sent}"
-        )
+        require(sent == {"the maintainer"}, f"GitLab received requests with the tokens {sent}")
         require(
             self.gitlab.complaints == [], f"requests differ from GitLab's OpenAPI: {self.gitlab.complaints}"
         )
@@ -205,12 +207,12 @@ class LocalStory(Story):
         )
 
 
-APPROVAL_IN_GITLAB = Act(
-    "git push again, with the approval in GitLab",
-    "A Maintainer without a login for AWS approves what others have changed since the last deployment. A"
-    " first deployment has no former one, so Olivia approved it in AWS.",
-    lambda story: story.loop.push_approved_by(story.ann.approve),
-    "the tag of a Maintainer, who is not an author of the new commits, approves",
+MERGE = Act(
+    "A merge that is the approval",
+    "A team without logins for AWS reads the change set on the merge request, and lets the merge deploy. One"
+    " Maintainer suffices.",
+    lambda story: story.merges.shown(),
+    "the merge request shows the change set, and the merge deploys it",
 )
 BAD_RELEASE = Act(
     "A bad release",
@@ -243,11 +245,11 @@ LOCAL_ACT = Act(
     lambda story: story.elsewhere.shown(),
     "both start the pipeline here, pinned to the pushed commit and image",
 )
-# Two approvals after the first push. The push of the freeze is found much later, so that the run does not
-# wait for the health check. The others come before the deletion.
+# The push of the freeze is found much later, so that the run does not wait for the health check. The others
+# come before the deletion.
 ACTS = [
     *SHARED_ACTS[:2],
-    APPROVAL_IN_GITLAB,
+    MERGE,
     BAD_RELEASE,
     *SHARED_ACTS[2:7],
     PROJECT,

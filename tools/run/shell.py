@@ -178,7 +178,7 @@ def greet_in_empty_account(aws: LocalAws, gitlab: LocalGitLab) -> None:
             write(f"    {line}")
     write("")
     write("Then `./cfn-gitops status --env dev` shows the project. Push another change to deploy it.")
-    write(f"This GitLab has no other project than {_PROJECT}, no web page, and no protected tags.")
+    write(f"This GitLab has no other project than {_PROJECT}, and no web page.")
     write("The account has the stack people-dev of templates/people.yaml, with Olivia as an approver.")
     write("`exit` or Ctrl-D leaves the shell, stops both, and deletes their data and this folder.")
     write("")

@@ -1,4 +1,4 @@
-"""The acts of `make try`: those of `make run` that need one account and one person, and three that only AWS
+"""The acts of `make try`: those of `make run` that need one account and one person, and two that only AWS
 and GitLab can show."""
 
 from collections.abc import Callable
@@ -68,12 +68,6 @@ RELEASE_AGAIN = Act(
     lambda story: _releases_again(story),
     "CodePipeline's behaviour, among the assumptions",
 )
-TAG = Act(
-    "A tag that approves nothing",
-    "An approval in GitLab is a tag, and CodeCommit's event of it invokes the function.",
-    lambda story: approvals.makes_a_tag(story, story.seen),
-    "the events of the tag, and what GitLab shows the token",
-)
 METRICS = Act(
     "Metrics",
     "CloudWatch reads the metrics from the function's log.",
@@ -109,4 +103,4 @@ _OBSERVED = {
     "fail": assumptions.after_failures,
 }
 _SHARED = [Step(act, name, _OBSERVED.get(name)) for name, act in _NAMED.items()]
-STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(TAG), Step(METRICS), *_SHARED[-2:]]
+STEPS = [*_SHARED[:-2], Step(RELEASE_AGAIN), Step(METRICS), *_SHARED[-2:]]

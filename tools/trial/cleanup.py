@@ -15,7 +15,6 @@ from tests.play.waiting import NotInTime, eventually
 from tools.run.console import note, reason
 from tools.run.story import Names, undeploy
 from tools.trial.account import RemoteAccount
-from tools.trial.approvals import tag_name
 from tools.trial.gitlab import RemoteProject
 from tools.trial.observers import sources
 from tools.trial.ownership import PROJECT_ID, is_branch, is_mirror, own, stories
@@ -149,7 +148,7 @@ class Cleanup:
             self._step(f"protection of branch {branch}", lambda branch=branch: self._unprotect(branch))
 
     def _references(self) -> list[str]:
-        """The branches, and the tags of two acts."""
+        """The branches, and the tag of an act."""
         names = self.names
         branches = (
             names.branch,
@@ -161,7 +160,7 @@ class Cleanup:
         return sorted(
             {
                 *(f"refs/heads/{branch}" for branch in branches),
-                *(f"refs/tags/{tag}" for tag in (names.branch, tag_name(names.first))),
+                f"refs/tags/{names.branch}",
             }
         )
 

@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
@@ -154,40 +153,6 @@ class RemoteProject(ApiProject):
     def shows_lfs_size(self) -> bool:
         statistics = self._gitlab.read(self.api, statistics="true").get("statistics", {})
         return "lfs_objects_size" in statistics
-
-    # --- what an approval by a tag reads ------------------------------------------------------
-
-    def make_tag(self, name: str, commit: str) -> None:
-        """As GitLab's form does."""
-        self._gitlab.send("POST", f"{self.api}/repository/tags", params={"tag_name": name, "ref": commit})
-
-    def tag_events(self, name: str) -> list[dict[str, Any]]:
-        """The pushes of the tag since yesterday."""
-        since = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()
-        pushes = self._gitlab.pages(f"{self.api}/events", action="pushed", after=since)
-        return [
-            each
-            for each in pushes
-            if each["push_data"]["ref_type"] == "tag" and each["push_data"]["ref"] == name
-        ]
-
-    def own_user(self) -> int:
-        """The number of the token's user."""
-        return int(self._gitlab.read("/personal_access_tokens/self")["user_id"])
-
-    def unreadable_for_approvals(self, user: int) -> list[str]:
-        """The members that GitLab does not show of the token's user. Raises `GitLabError` if it denies a
-        request."""
-        self._gitlab.read(f"{self.api}/protected_tags")
-        self._gitlab.read(f"{self.api}/deploy_keys")
-        shown, member = (
-            self._gitlab.read(f"/users/{user}"),
-            self._gitlab.read(f"{self.api}/members/all/{user}"),
-        )
-        return [
-            *({"id", "username", "state", "bot", "public_email"} - shown.keys()),
-            *({"id", "state", "access_level"} - member.keys()),
-        ]
 
     # --- access tokens of the project ---------------------------------------------------------
 

@@ -160,8 +160,7 @@ class RemoteSource(Source):
 
     def parameters(self, **more: str) -> dict[str, str]:
         page = f"{self.gitlab.url}/{self.project.path}"
-        # Only with this value does a rule pass the events of tags. No pipeline of the run lets a tag approve.
-        return super().parameters(GitLabProjectUrl=page, FunctionApprovals="GitLab", **more)
+        return super().parameters(GitLabProjectUrl=page, **more)
 
 
 def gitlab_of_the_user() -> RemoteGitLab:
@@ -198,7 +197,7 @@ This run creates in account {aws.account_id}, region {aws.region}:
 - if it is missing: the stack aws-sam-cli-managed-default, the bucket of `sam deploy`, which stays
 and in project {options.project} of {options.gitlab.url}:
 - the protected branches {names.branch}, {names.second_branch}, {names.other_branch} and {names.review_branches}, the
-  branch {names.unprotected_branch}, two tags, and two push mirrors. They push every protected branch and every tag of the project
+  branch {names.unprotected_branch}, a tag, and two push mirrors. They push every protected branch and every tag of the project
   to CodeCommit. Webhooks and integrations of the project receive the events of all this
 - a merge request, commit statuses, deployments and notes, all at commits of this run
 

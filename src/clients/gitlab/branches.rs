@@ -56,9 +56,9 @@ impl ProtectedBranches {
     }
 }
 
-/// Whether a protected branch's or tag's `pattern` matches `name`. `*` matches slashes, too
+/// Whether a protected branch's `pattern` matches `name`. `*` matches slashes, too
 /// (`app/models/ref_matcher.rb`). `?` is in no name.
-pub(super) fn ref_matches(pattern: &str, name: &str) -> bool {
+fn ref_matches(pattern: &str, name: &str) -> bool {
     !pattern.contains('?') && NamePattern::new(pattern).matches(name)
 }
 
@@ -69,7 +69,7 @@ pub struct Branch {
     pub tip: Tip,
 }
 
-/// The latest commit of a branch, or the commit of a tag.
+/// The latest commit of a branch.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Tip {
     pub id: String,
@@ -204,20 +204,6 @@ impl GitLab {
             Some(ancestor) if ancestor.id == commit => Containment::Contained,
             _ => Containment::Missing,
         })
-    }
-
-    /// Whether `ancestor` is `commit` or an ancestor of it.
-    ///
-    /// # Errors
-    /// If GitLab rejects the look-up for any reason, even a missing commit. Then it is unknown.
-    pub async fn is_ancestor(
-        &self,
-        project: ProjectRef<'_>,
-        ancestor: &str,
-        commit: &str,
-    ) -> Result<bool> {
-        let found: Tip = self.merge_base(project, commit, ancestor).send().await?;
-        Ok(found.id == ancestor)
     }
 
     /// <https://docs.gitlab.com/api/repositories/>

@@ -9,7 +9,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::{ErrorKind, GitLabError, Result};
+use super::error::Result;
 use super::members::typed;
 use super::response::ApiResponse;
 use super::transport::{ApiRequest, Area, GitLab, query_value};
@@ -71,12 +71,6 @@ impl<'a> Call<'a> {
     pub fn idempotent(mut self) -> Self {
         self.request.is_idempotent = true;
         self
-    }
-
-    /// The error of a successful response of another form.
-    pub fn unexpected(&self) -> GitLabError {
-        let kind = ErrorKind::UnexpectedResponse { status: 200 };
-        GitLabError::unclear(kind).of(&self.doing)
     }
 
     /// The body of a successful response.

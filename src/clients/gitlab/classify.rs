@@ -86,7 +86,7 @@ impl GitLab {
             _ if status == 404 => Rejection::Other,
             Area::Report(_) => Rejection::ReportDenied,
             Area::Mirrors(_) => Rejection::Denied,
-            Area::Rules(_) | Area::Project(_) | Area::Instance => Rejection::AccessDenied,
+            Area::Project(_) | Area::Instance => Rejection::AccessDenied,
         };
         let project = match self.send(look_up).await {
             Ok(project) => project,
@@ -112,7 +112,7 @@ impl GitLab {
         let is_off = matches!(closed, Some(Rejection::SwitchedOff(_)));
         // GitLab shows no level for an administrator and for members of an invited group.
         let lower = level.filter(|level| *level < MAINTAINER && status != 404 && !is_off);
-        if let (Area::Mirrors(_) | Area::Rules(_), Some(level)) = (area, lower) {
+        if let (Area::Mirrors(_), Some(level)) = (area, lower) {
             return GitLabError::answered(ErrorKind::NotMaintainer { status, level });
         }
         let hides_repository = message.ends_with("Repository Not Found");

@@ -65,12 +65,9 @@ const fn status_endpoint(method: &'static str, path: &'static str, status: u16) 
 #[rustfmt::skip]
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/personal_access_tokens/self", 200, NONE),
-    endpoint("GET", "/users/:id", 200, NONE),
     endpoint("GET", "", 200, NONE),
-    endpoint("GET", "/members/all/:id", 200, NONE),
     // `app/models/event.rb`: pushes need `download_code`.
     endpoint("GET", "/events", 200, CODE),
-    endpoint("GET", "/deploy_keys", 200, NONE),
     endpoint("GET", "/remote_mirrors", 200, NONE),
     endpoint("POST", "/remote_mirrors", 201, NONE),
     endpoint("GET", "/remote_mirrors/:id", 200, NONE),
@@ -78,13 +75,9 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("DELETE", "/remote_mirrors/:id", 204, NONE),
     endpoint("POST", "/remote_mirrors/:id/sync", 204, NONE),
     endpoint("GET", "/protected_branches", 200, CODE),
-    endpoint("GET", "/protected_tags", 200, CODE),
     endpoint("GET", "/repository/branches", 200, CODE),
     endpoint("GET", "/repository/branches/:name", 200, CODE),
-    endpoint("GET", "/repository/tags/:name", 200, CODE),
-    endpoint("GET", "/repository/commits", 200, CODE),
     endpoint("GET", "/repository/merge_base", 200, CODE),
-    endpoint("GET", "/releases/:tag", 200, &[ProjectPart::Releases]),
     status_endpoint("GET", "/repository/commits/:sha/statuses", 200),
     status_endpoint("POST", "/statuses/:sha", 201),
     endpoint("GET", "/deployments", 200, DEPLOYMENTS),
@@ -97,7 +90,6 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("DELETE", "/repository/commits/:sha/discussions/:id/notes/:note", 204, CODE),
     endpoint("GET", "/repository/commits/:sha/merge_requests", 200, REQUESTS),
     endpoint("GET", "/merge_requests/:iid", 200, REQUESTS),
-    endpoint("GET", "/merge_requests/:iid/commits", 200, REQUESTS),
     endpoint("GET", "/merge_requests/:iid/notes", 200, REQUESTS),
     endpoint("POST", "/merge_requests/:iid/notes", 201, REQUESTS),
     endpoint("PUT", "/merge_requests/:iid/notes/:note", 200, REQUESTS),
@@ -142,7 +134,7 @@ impl Endpoint {
             return Some(Rejection::SwitchedOff(part));
         }
         // `PRIVATE_FEATURES_MIN_ACCESS_LEVEL` in `app/models/project_feature.rb` requires a
-        // Reporter for some parts, who is the least that reports and approvals need.
+        // Reporter for some parts, who is the least that reports need.
         let is_restricted = |part: &ProjectPart| part.access(project) == PartAccess::Members;
         let part = self.closed_by.iter().copied().find(is_restricted);
         let part = part.or(self.restricted_by.filter(is_restricted));
@@ -179,13 +171,7 @@ mod tests {
     }
 
     fn table() -> String {
-        let names = [
-            "Repository",
-            "Merge requests",
-            "CI/CD",
-            "Environments",
-            "Releases",
-        ];
+        let names = ["Repository", "Merge requests", "CI/CD", "Environments"];
         let rows = ProjectPart::ALL.into_iter().zip(names);
         let rows: String = rows.map(|(part, name)| row(part, name)).collect();
         let head =

@@ -133,7 +133,7 @@ pub enum ErrorKind {
         token: TokenSource,
     },
     #[error(
-        "HTTP {status}: the token's user has access level {level} in the project, and push mirrors and protected tags need a Maintainer ({MAINTAINER})"
+        "HTTP {status}: the token's user has access level {level} in the project, and push mirrors need a Maintainer ({MAINTAINER})"
     )]
     NotMaintainer { status: u16, level: u64 },
     #[error(

@@ -75,8 +75,12 @@ impl Call<'_> {
         reading: Reading,
         parse: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<T>> {
-        let elements = self.read(reading, parse).await?.at_most(usize::MAX);
-        elements.ok_or_else(|| GitLabError::unclear(ErrorKind::TooLarge).of(&self.doing))
+        let read = self.read(reading, parse).await?;
+        if read.is_complete {
+            Ok(read.elements)
+        } else {
+            Err(GitLabError::unclear(ErrorKind::TooLarge).of(&self.doing))
+        }
     }
 
     /// The result of `parse` for the elements that are read. Pages that are too large are read in
@@ -151,13 +155,5 @@ impl Cursor {
         let fits = |size: &usize| *size <= max && position.is_multiple_of(*size);
         let size = PAGE_SIZES.into_iter().find(fits).unwrap_or(1);
         Cursor { size, position }
-    }
-}
-
-impl<T> ListPart<T> {
-    /// Every element, at most `limit`. `None` if there are more.
-    pub fn at_most(self, limit: usize) -> Option<Vec<T>> {
-        let is_all = self.is_complete && self.elements.len() <= limit;
-        is_all.then_some(self.elements)
     }
 }

@@ -4,7 +4,6 @@
 //! <https://docs.gitlab.com/api/merge_requests/>.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +12,7 @@ use super::call::Call;
 use super::commit_status::CommitRef;
 use super::error::{ErrorKind, Result};
 use super::list::Reading;
-use super::members::{lenient, time, typed};
+use super::members::{lenient, typed};
 use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
 
@@ -61,10 +60,6 @@ pub(super) struct MergeRequest {
     merge_commit_sha: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     squash_commit_sha: Option<String>,
-    #[serde(default, deserialize_with = "time")]
-    pub merged_at: Option<SystemTime>,
-    #[serde(default, deserialize_with = "time")]
-    created_at: Option<SystemTime>,
 }
 
 /// The places of the notes about a commit.
@@ -80,12 +75,8 @@ impl GitLab {
     /// Where notes about a commit belong: in at most five merge requests, or on the commit itself.
     /// GitLab lists each request that contains the commit. The ones that it comes from are first,
     /// then open ones. Requests of forks are last, unless they were merged: anyone can create them
-    /// in a public project. Those that were created after `time` are left out.
-    pub async fn commit_places(
-        &self,
-        commit: &CommitRef<'_>,
-        time: Option<SystemTime>,
-    ) -> Result<CommitPlaces> {
+    /// in a public project.
+    pub async fn commit_places(&self, commit: &CommitRef<'_>) -> Result<CommitPlaces> {
         let sha = &commit.sha;
         let call = self.merge_requests_of(commit.project, sha);
         let mut merge_requests = match call.list(Reading::COMMENTS, typed::<MergeRequest>).await {
@@ -94,9 +85,7 @@ impl GitLab {
             listed => listed?,
         };
         merge_requests.sort_by_key(|one| one.rank(sha));
-        let is_later = |one: &&MergeRequest| time.is_some_and(|time| one.created_at > Some(time));
-        let places = merge_requests.iter().filter(|one| !is_later(one));
-        let places = places.map(MergeRequest::place).collect();
+        let places = merge_requests.iter().map(MergeRequest::place).collect();
         Ok(CommitPlaces::new(places, sha))
     }
 
@@ -119,7 +108,7 @@ impl GitLab {
     }
 
     /// Lists the merge requests that contain a commit, or created it.
-    pub(super) fn merge_requests_of<'a>(&'a self, project: ProjectRef<'a>, sha: &str) -> Call<'a> {
+    fn merge_requests_of<'a>(&'a self, project: ProjectRef<'a>, sha: &str) -> Call<'a> {
         let part = format!("/repository/commits/{}/merge_requests", query_value(sha));
         let purpose = format!("listing the merge requests of commit {sha} in project {project}");
         self.get(Area::Report(project), &part, &purpose)

@@ -3,7 +3,7 @@
 //! [`open`] reads the token from its secret and returns a [`GitLab`]. Each of its methods builds a
 //! `Call`. No value that leaves this module contains the token or a mirror's login.
 //!
-//! The modules use each other in one direction: endpoints such as `mirror` and `tags`, then `list`,
+//! The modules use each other in one direction: endpoints such as `mirror` and `note`, then `list`,
 //! `call`, `classify`, `transport`, `endpoints`, `response`, `reason`, `error` and `sanitize`.
 //!
 //! Source: <https://docs.gitlab.com/api/remote_mirrors/>, and GitLab's `lib/api/remote_mirrors.rb`.
@@ -25,7 +25,6 @@ mod mirror;
 mod mirror_address;
 mod note;
 mod own_token;
-mod people;
 mod project;
 mod project_parts;
 mod project_ref;
@@ -35,7 +34,6 @@ mod reason;
 mod response;
 mod rules;
 mod sanitize;
-mod tags;
 mod token;
 mod token_error;
 mod transport;
@@ -46,20 +44,15 @@ pub(crate) use self::commit_status::{
     CommitRef, CommitStatus, MAX_CHARACTERS, ShownStatus, StatusState,
 };
 pub(crate) use self::deployment::{GitLabEnvironment, guessed_tier};
-pub(crate) use self::error::{
-    ErrorKind, ErrorScope, GitLabError, MAINTAINER, Rejection, RetryTime, Sent,
-};
+pub(crate) use self::error::{ErrorKind, ErrorScope, GitLabError, Rejection, RetryTime, Sent};
 pub(crate) use self::merge_request::{CommitPlaces, NotePlace};
 pub(crate) use self::mirror::{Mirror, PushStatus, Settings};
 pub(crate) use self::mirror_address::Destination;
 pub(crate) use self::note::{Note, NoteText};
 pub(crate) use self::own_token::{SUFFICIENT_SCOPES, TokenDetails};
-pub(crate) use self::people::{Commit, GitLabUser, MAX_COMMITS, RequestedMerge};
 pub(crate) use self::project::ProjectDetails;
 pub(crate) use self::project_ref::{ProjectRef, other_project};
-pub(crate) use self::pushes::{ProjectPush, RefChange};
 pub use self::rules::rules;
-pub(crate) use self::tags::{Admitted, ProtectedTag, Tag};
 pub(crate) use self::token::{Access, TokenLocation, open};
 pub(crate) use self::token_error::TokenError;
 pub(crate) use self::transport::GitLab;

@@ -3,15 +3,13 @@
 //! Source: <https://docs.gitlab.com/api/notes/>,
 //! <https://docs.gitlab.com/api/discussions/#commits>.
 
-use std::time::SystemTime;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
 use super::error::Result;
 use super::list::Reading;
-use super::members::{Identified, id, time, typed};
+use super::members::{Identified, id, typed};
 use super::merge_request::NotePlace;
 use super::project_ref::ProjectRef;
 use super::transport::{Area, GitLab, query_value};
@@ -34,9 +32,6 @@ pub struct Note {
     pub body: String,
     /// Whether the token's user has written it. Otherwise, a former one may have.
     pub is_own: bool,
-    /// When it was created, or last edited. A reaction counts, too (`bump_updated_at` in
-    /// `app/models/note.rb`). `None` if GitLab does not show it.
-    pub updated: Option<SystemTime>,
 }
 
 /// The text of a note, and a short form in case a firewall rejects it.
@@ -52,8 +47,6 @@ struct ShownNote {
     #[serde(default, deserialize_with = "id")]
     author: Option<u64>,
     body: String,
-    #[serde(default, deserialize_with = "time")]
-    updated_at: Option<SystemTime>,
 }
 
 impl Note {
@@ -66,7 +59,6 @@ impl Note {
             place,
             body: String::new(),
             is_own: true,
-            updated: None,
         }
     }
 }
@@ -75,15 +67,11 @@ impl GitLab {
     /// The notes in each place that begin with `marker`. More than one of the token's user is left
     /// if a delivery was killed after it created a note beside another delivery:
     /// [`write_note`](Self::write_note) deletes the others.
-    ///
-    /// With a `key`, the notes of the token's user that contain it, too: a person may have removed
-    /// the marker. Then a note that is too large is an error, because it may be one of them.
     pub async fn notes(
         &self,
         project: ProjectRef<'_>,
         places: &[NotePlace],
         marker: &str,
-        key: Option<&str>,
     ) -> Result<Vec<Result<Vec<Note>>>> {
         if places.is_empty() {
             return Ok(vec![]);
@@ -91,7 +79,7 @@ impl GitLab {
         let author = self.own_user_id().await?;
         let mut notes = vec![];
         for place in places {
-            let read = self.notes_in(project, place, author, marker, key);
+            let read = self.notes_in(project, place, author, marker);
             notes.push(read.await);
         }
         Ok(notes)
@@ -157,38 +145,34 @@ impl GitLab {
         author: u64,
         marker: &str,
     ) -> Result<Vec<Note>> {
-        let read = self.notes_in(project, place, author, marker, None);
+        let read = self.notes_in(project, place, author, marker);
         let mut notes = read.await?;
         notes.retain(|note| note.is_own);
         Ok(notes)
     }
 
-    /// The notes in `place` that begin with `marker`, or with the `key` as in
-    /// [`notes`](Self::notes), the oldest first. Those of the user `own` are own ones.
+    /// The notes in `place` that begin with `marker`, the oldest first. Those of the user `own` are
+    /// own ones.
     async fn notes_in(
         &self,
         project: ProjectRef<'_>,
         place: &NotePlace,
         own: u64,
         marker: &str,
-        key: Option<&str>,
     ) -> Result<Vec<Note>> {
         let read = |path: &str, shown: &Value| {
             let note: ShownNote = typed(shown)?;
-            let is_own = note.author == Some(own);
-            let has_key = is_own && key.is_some_and(|key| note.body.contains(key));
-            (has_key || note.body.starts_with(marker)).then(|| Note {
+            note.body.starts_with(marker).then(|| Note {
                 id: note.id,
                 path: format!("{path}/{}", note.id),
                 place: place.clone(),
-                is_own,
-                updated: note.updated_at,
+                is_own: note.author == Some(own),
                 body: note.body,
             })
         };
         // A merge request lists its notes, a commit the discussions that hold them. A discussion
-        // that is too large because others have replied is skipped without a key: the next note
-        // begins another one.
+        // that is too large because others have replied is skipped: the next note begins another
+        // one.
         let notes_path = place.notes_path();
         let parse = |one: &Value| match place {
             NotePlace::MergeRequest(_) => Some(Vec::from_iter(read(&notes_path, one))),
@@ -207,11 +191,7 @@ impl GitLab {
             call = call.query("activity_filter", "only_comments");
             call = call.query("sort", "asc");
         }
-        let reading = Reading {
-            skips_large: key.is_none(),
-            ..Reading::COMMENTS
-        };
-        let listed = call.list(reading, parse).await?;
+        let listed = call.list(Reading::COMMENTS, parse).await?;
         let mut notes: Vec<Note> = listed.into_iter().flatten().collect();
         notes.sort_by_key(|note| note.id);
         Ok(notes)
@@ -238,22 +218,6 @@ impl GitLab {
         let gerund = format!("editing note {} on", note.id);
         let call = self.note_call("PUT", &gerund, project, &note.place, &note.path);
         send_text(call, text, &note.body).await
-    }
-
-    /// Whether a firewall rejects this text of a note. Otherwise the note has it afterwards.
-    pub async fn is_text_blocked(
-        &self,
-        project: ProjectRef<'_>,
-        note: &Note,
-        text: &str,
-    ) -> Result<bool> {
-        let gerund = format!("editing note {} on", note.id);
-        let call = self.note_call("PUT", &gerund, project, &note.place, &note.path);
-        match call.body(json!({"body": text})).send::<Identified>().await {
-            Ok(_) => Ok(false),
-            Err(error) if error.is_blocked() => Ok(true),
-            Err(error) => Err(error),
-        }
     }
 
     /// Deletes a note. One that does not exist counts as deleted.

@@ -9,7 +9,6 @@ use super::endpoints::Endpoint;
 use super::error::Result;
 use super::project_parts::ProjectPart;
 use super::project_ref::ProjectRef;
-use super::sanitize;
 use super::transport::{Area, GitLab};
 
 /// The details that GitLab shows of a project.
@@ -17,15 +16,6 @@ use super::transport::{Area, GitLab};
 pub struct ProjectDetails {
     /// Its number, which never passes to another project.
     pub id: u64,
-    /// Its path, without characters that GitLab does not allow in it.
-    pub path: String,
-    /// Its address for people, which the function may not use: GitLab may have another one for the
-    /// function. `None` if it is not an https address that ends with the path.
-    pub web_url: Option<String>,
-    /// Whether GitLab pulls it from elsewhere, and creates its tags.
-    pub is_pull_mirror: bool,
-    /// Whether CI jobs can push to it. They act as the users who started them.
-    pub allows_pushes_of_jobs: bool,
     pub switched_off: Vec<ProjectPart>,
     /// Whether its repository has no commit.
     pub is_empty: bool,
@@ -88,11 +78,6 @@ impl GitLab {
 }
 
 impl ProjectDetails {
-    /// Whether it has releases, which CI jobs can create too.
-    pub fn has_releases(&self) -> bool {
-        self.opens("/releases/:tag")
-    }
-
     pub fn has_merge_requests(&self) -> bool {
         self.opens("/merge_requests/:iid")
     }
@@ -114,28 +99,8 @@ impl ProjectDetails {
 
     /// Parses GitLab's description. `None` if it has no number. Every other member has a default.
     pub fn parse(described: &Value) -> Option<Self> {
-        let path = described["path_with_namespace"].as_str();
-        let path = sanitize::only(path.unwrap_or_default(), "_.-/");
-        // The host is a setting of GitLab's administrator, and not of the project.
-        let is_link = |url: &&str| {
-            let host = url.strip_prefix("https://");
-            let host = host.and_then(|it| it.strip_suffix(&format!("/{path}")));
-            let is_plain = sanitize::only(url, "_.-/:") == **url;
-            is_plain && !path.is_empty() && host.is_some_and(|host| !host.is_empty())
-        };
-        let web_url = described["web_url"].as_str().filter(is_link);
         Some(ProjectDetails {
             id: described["id"].as_u64()?,
-            web_url: web_url.map(ToOwned::to_owned),
-            path,
-            // GitLab does not show it without the feature (`ee/lib/ee/api/entities/project.rb`).
-            is_pull_mirror: !matches!(described["mirror"], Value::Null | Value::Bool(false)),
-            // Since GitLab 17.2, for users who may also list the protected tags: `admin_project` in
-            // `lib/api/entities/project.rb` and `lib/api/protected_tags.rb`.
-            allows_pushes_of_jobs: !matches!(
-                described["ci_push_repository_for_job_token_allowed"],
-                Value::Null | Value::Bool(false)
-            ),
             switched_off: ProjectPart::switched_off(described),
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),

@@ -12,7 +12,6 @@ pub enum ProjectPart {
     MergeRequests,
     CiCd,
     Environments,
-    Releases,
 }
 
 /// Who may use a part of a project.
@@ -27,12 +26,11 @@ pub enum PartAccess {
 }
 
 impl ProjectPart {
-    pub const ALL: [ProjectPart; 5] = [
+    pub const ALL: [ProjectPart; 4] = [
         ProjectPart::Repository,
         ProjectPart::MergeRequests,
         ProjectPart::CiCd,
         ProjectPart::Environments,
-        ProjectPart::Releases,
     ];
 
     /// The member of a project that shows who may use the part
@@ -43,7 +41,6 @@ impl ProjectPart {
             ProjectPart::MergeRequests => "merge_requests_access_level",
             ProjectPart::CiCd => "builds_access_level",
             ProjectPart::Environments => "environments_access_level",
-            ProjectPart::Releases => "releases_access_level",
         }
     }
 
@@ -70,7 +67,6 @@ impl fmt::Display for ProjectPart {
             ProjectPart::MergeRequests => "Merge requests are",
             ProjectPart::CiCd => "CI/CD is",
             ProjectPart::Environments => "Environments are",
-            ProjectPart::Releases => "Releases are",
         })
     }
 }

@@ -90,12 +90,6 @@ impl fmt::Debug for Unredacted {
     }
 }
 
-/// The ASCII letters and digits of `text`, and its characters that are in `others`.
-pub fn only(text: &str, others: &str) -> String {
-    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || others.contains(*c);
-    text.chars().filter(is_allowed).collect()
-}
-
 /// The message in the body of an error response. Empty if there is none.
 ///
 /// It is in `message`, `error_description` or in `error`, and may be a text, a list, or an object

@@ -45,8 +45,6 @@ const CHALLENGES: [&str; 2] = ["<title>Just a moment", "<title>Checking your bro
 pub(super) enum Area<'a> {
     /// Push mirrors, which need a Maintainer and the instance's permission.
     Mirrors(ProjectRef<'a>),
-    /// Rules that need a Maintainer.
-    Rules(ProjectRef<'a>),
     /// A part of a report.
     Report(ProjectRef<'a>),
     /// Anything else of a project.
@@ -58,10 +56,9 @@ pub(super) enum Area<'a> {
 impl<'a> Area<'a> {
     pub fn project(self) -> Option<ProjectRef<'a>> {
         match self {
-            Area::Mirrors(project)
-            | Area::Rules(project)
-            | Area::Report(project)
-            | Area::Project(project) => Some(project),
+            Area::Mirrors(project) | Area::Report(project) | Area::Project(project) => {
+                Some(project)
+            }
             Area::Instance => None,
         }
     }

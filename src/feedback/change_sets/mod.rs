@@ -24,7 +24,5 @@ pub use self::reason::{Audience, HIDDEN_REASON, Template, is_gone, lacks_file, s
 pub use self::values::{Values, with_ranges_replaced, without_accounts};
 
 #[cfg(test)]
-pub use self::change_set::Recreation;
-
 #[cfg(test)]
 pub mod tests;

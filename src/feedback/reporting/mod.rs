@@ -14,8 +14,7 @@
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
 //! - [`cause`] reads why an execution failed
-//! - [`note`] renders the note about a commit, [`written_notes`] reads the notes that exist, and
-//!   [`note_content`] their content about a change set that waits
+//! - [`note`] renders the note about a commit, and [`written_notes`] reads the notes that exist
 //! - [`changes`] reads the changes of an execution whose approval has ended
 //! - [`report`](report::report) drives all of it, a part after the other
 
@@ -26,7 +25,6 @@ mod event;
 pub(crate) mod execution;
 mod former;
 pub(crate) mod note;
-mod note_content;
 mod open;
 mod outcome;
 pub(crate) mod outputs;
@@ -43,14 +41,13 @@ pub use crate::feedback::reporting::former::ReportedPipeline;
 pub(crate) use crate::feedback::reporting::note::short as short_note;
 pub use crate::feedback::reporting::outcome::{ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;
-pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL, ROUND_TIME};
+pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
 pub(crate) use crate::feedback::reporting::statuses::show as show_status;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::OnceCell;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::clients::Clients;
 use crate::clients::gitlab::UnreachableGitLabs;
@@ -93,29 +90,7 @@ pub async fn handle(
         }
     }
     let opened = target.open(clients).await?;
-    let asked = OnceCell::new();
-    let occasion = Occasion::Event(event.scope);
-    Ok(report::report(&opened, occasion, &asked, execution).await)
-}
-
-/// Approves or rejects the change set that waits in the `pipeline`, by the tags of its request in
-/// GitLab. If it still waits, the note states the reason.
-///
-/// # Errors
-/// Why nothing is reported, or if it is unknown who approves or the execution cannot be read.
-pub async fn decide(
-    clients: &Clients,
-    pipeline: Option<PipelineSettings>,
-) -> Result<Reported, Stop<ReportError>> {
-    let target = ReportTarget::of(pipeline)?;
-    let opened = target.open(clients).await?;
-    let asked = Box::pin(opened.decide()).await?;
-    let execution = newest(clients, &target, &asked.request.execution_id).await?;
-    let (occasion, asked) = (
-        Occasion::Event(Scope::Approval),
-        OnceCell::new_with(Some(Ok(asked))),
-    );
-    Ok(report::report(&opened, occasion, &asked, execution).await)
+    Ok(report::report(&opened, Occasion::Event(event.scope), execution).await)
 }
 
 /// Repeats the reports of the executions that [`changed_since`] selected: events may have lost
@@ -142,13 +117,10 @@ pub fn catch_up<'a>(
             return Err(failed(error.into()));
         }
         let opened = target.open(clients).await.map_err(|error| failed(error.into()))?;
-        // A status shows why a tag decides nothing. But if GitLab hangs, it does not wait for that.
-        let early = timeout(ROUND_TIME, opened.asked()).await;
-        let asked = OnceCell::new_with(early.ok());
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
-            let one = report::report(&opened, Occasion::HealthCheck, &asked, execution).await;
+            let one = report::report(&opened, Occasion::HealthCheck, execution).await;
             for error in one.gitlab_errors() {
                 unreachable.note(url, Some(&target.settings.project), error);
             }
@@ -160,9 +132,6 @@ pub fn catch_up<'a>(
         let left = changed.len();
         if left > 0 {
             tracing::warn!(pipeline = name, left, "executions are not reported");
-        }
-        if unreachable.error_of(url).is_none() {
-            asked.get_or_init(|| opened.asked()).await;
         }
         Ok(reports)
     };

@@ -15,26 +15,18 @@
 
 use std::fmt::Write;
 
-use crate::clients::gitlab::ProjectDetails;
-use crate::feedback::approval::{Doubt, is_unchanged, person_of};
-use crate::feedback::change_sets::{
-    Change, code, counts, is_gone, sentence, short_commit, write_table,
-};
+use crate::feedback::approval::is_unchanged;
+use crate::feedback::change_sets::{Change, code, counts, is_gone, short_commit, write_table};
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
-use crate::feedback::reporting::note_content::{CHANGE_SET, plain};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::settings::ReportSettings;
-use crate::gitops_pipeline::settings::approval_tags::ApprovalTag;
 
 /// The end of the headline while the approval waits.
 const WAIT: &str = "wait for an approval";
 
-/// The beginning of the line with the tags.
-const TAGS: &str = "A Maintainer decides by";
-
-/// The same if none decides.
-const NO_TAGS: &str = "No tag approves these changes";
+/// The line before the change set.
+const CHANGE_SET: &str = "<!-- change set -->";
 
 /// The words of the marker before the failed attempt, and after it if a later look may find more.
 const FAILURE: &str = "failure ";
@@ -58,12 +50,11 @@ pub fn marker_of_all(names: &ResourceNames, commit: &str) -> String {
 /// How an approval ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApprovalEnd {
-    /// It was given, by this person and tag if that was in GitLab.
-    Approved(Option<String>),
+    Approved,
     /// The function gave it, because there are no changes.
     Unchanged,
     /// It was rejected, or not given in time.
-    Rejected(Option<String>),
+    Rejected,
     /// The execution ended before.
     Unneeded,
 }
@@ -76,11 +67,10 @@ impl ApprovalEnd {
         state: ExecutionState,
     ) -> Option<Self> {
         let approval = approval?;
-        let person = person_of(approval, names).map(ToOwned::to_owned);
         match approval.state {
             ActionState::Succeeded if is_unchanged(approval, names) => Some(ApprovalEnd::Unchanged),
-            ActionState::Succeeded => Some(ApprovalEnd::Approved(person)),
-            ActionState::Failed => Some(ApprovalEnd::Rejected(person)),
+            ActionState::Succeeded => Some(ApprovalEnd::Approved),
+            ActionState::Failed => Some(ApprovalEnd::Rejected),
             ActionState::Running if state == ExecutionState::Running => None,
             ActionState::Running | ActionState::Abandoned => Some(ApprovalEnd::Unneeded),
         }
@@ -113,7 +103,7 @@ impl NoteState {
         let approval = ApprovalEnd::of(execution.action(APPROVAL), names, execution.state);
         let is_over = matches!(
             approval,
-            Some(ApprovalEnd::Rejected(_) | ApprovalEnd::Unneeded)
+            Some(ApprovalEnd::Rejected | ApprovalEnd::Unneeded)
         );
         let end = match execution.state {
             _ if is_over => ExecutionEnd::Open,
@@ -154,16 +144,11 @@ impl NoteState {
 
     /// The text of the headline about `environment`, which is Markdown.
     fn text(&self, environment: &str) -> String {
-        let by = |person: &Option<String>| {
-            person.as_ref().map_or(String::new(), |person| {
-                format!(" in GitLab by {}", code(person))
-            })
-        };
         let before = self.approval.as_ref().map(|approval| match approval {
-            ApprovalEnd::Approved(person) => format!("were approved{}", by(person)),
-            ApprovalEnd::Rejected(person) => format!("were rejected{}", by(person)),
-            ApprovalEnd::Unneeded => "no longer need an approval".to_owned(),
-            ApprovalEnd::Unchanged => "needed no approval, because there are none".to_owned(),
+            ApprovalEnd::Approved => "were approved",
+            ApprovalEnd::Rejected => "were rejected",
+            ApprovalEnd::Unneeded => "no longer need an approval",
+            ApprovalEnd::Unchanged => "needed no approval, because there are none",
         });
         let changes = format!("Changes to {environment}");
         // A failure is that of the execution: another one may have deployed the changes.
@@ -290,21 +275,6 @@ impl NoteOf<'_> {
         self.with(&self.headline(state), failure, &text, changes)
     }
 
-    /// The part of the note about the tags that decide, in this `project`.
-    pub fn tags(&self, project: &ProjectDetails, [reject, deploy]: &[ApprovalTag; 2]) -> String {
-        let own = || format!("{}/{}", self.settings.access.url, project.path);
-        let url = project.web_url.clone().unwrap_or_else(own);
-        let link = |tag: &ApprovalTag| {
-            let (name, commit) = (tag.name(), self.commit);
-            let (text, escaped) = (code(&name), name.replace('/', "%2F"));
-            format!("[{text}]({url}/-/tags/new?tag_name={escaped}&ref={commit})")
-        };
-        let (deploys, rejects) = (link(deploy), link(reject));
-        format!(
-            "\n{TAGS} a tag on this commit: {deploys} deploys these changes, {rejects} rejects them.\n"
-        )
-    }
-
     /// Whether a note of this text shows that its execution has this state, which is not a failure.
     pub fn is_shown(&self, state: &NoteState, note: &str) -> bool {
         note.starts_with(&self.head(&self.headline(state), None))
@@ -361,18 +331,14 @@ pub fn without_commands(text: &str) -> String {
 }
 
 /// The note in the function's own words, if a firewall rejects the whole `note`: its marker and
-/// headline, the number of changes, and the tags that decide.
+/// headline, and the number of changes.
 pub fn short(note: &str) -> String {
     let mut lines = note.split_inclusive('\n');
     let head: String = lines.by_ref().take(2).collect();
     let change_set = note.rsplit_once(CHANGE_SET).map_or("", |(_, rest)| rest);
-    let mut listed = change_set.trim_start().lines();
-    let counts = listed.next().unwrap_or_default();
-    let tags = listed
-        .find(|line| line.starts_with(TAGS) || line.starts_with(NO_TAGS))
-        .unwrap_or_default();
+    let counts = change_set.trim_start().lines().next().unwrap_or_default();
     format!(
-        "{head}\nThe reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.\n\n{CHANGE_SET}\n{counts}\n\n{tags}\n"
+        "{head}\nThe reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.\n\n{CHANGE_SET}\n{counts}\n"
     )
 }
 
@@ -397,23 +363,6 @@ fn way_back(condition: &str, names: &ResourceNames) -> String {
     let ResourceNames { env_id, project_id } = names;
     let undo = code(&format!("cfn-gitops undo {project_id} --env {env_id}"));
     format!("\n{condition}, revert the merge request, or run {undo}\n")
-}
-
-/// The part of the note about why no tag approves.
-pub fn obstacle(doubt: &Doubt) -> String {
-    let remedy = sentence(&doubt.remedy().to_string());
-    format!("\n{NO_TAGS}: {}.\n\n{remedy}\n", plain(&doubt.to_string()))
-}
-
-/// The part of the note about the tags that decide nothing.
-pub fn doubts(doubts: &[(String, Doubt)]) -> String {
-    let mut text = String::new();
-    for (tag, doubt) in doubts {
-        let (tag, remedy) = (code(tag), sentence(&doubt.remedy().to_string()));
-        let problem = plain(&doubt.to_string());
-        let _ = writeln!(text, "\n{tag} decides nothing: {problem}.\n\n{remedy}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, StatusState, guessed_tier,
 };
 use crate::common::one_line::{one_line, shortened};
-use crate::feedback::approval::{is_unchanged, person_of, reason_of};
+use crate::feedback::approval::is_unchanged;
 use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::statuses::Statuses;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
@@ -109,15 +109,6 @@ pub struct EnvironmentChange {
     pub tier: Option<&'static str>,
 }
 
-/// How the text of a pending approval begins after a tag by an edited note.
-const EDITED: &str = "Waits for an approval by the new links of the note";
-
-/// The text of a pending approval, if `tag` decides nothing because its note was edited.
-pub fn edited_note(tag: &str) -> String {
-    let text = format!("{EDITED}, which was changed. {tag} decides nothing");
-    shortened(&text, MAX_CHARACTERS)
-}
-
 /// The end of the name of an approval's status.
 pub const APPROVAL_SUFFIX: &str = "/approval";
 
@@ -151,7 +142,7 @@ pub fn execution_status(
     settings: &ReportSettings,
     url: &str,
 ) -> Option<CommitStatus> {
-    let (state, text) = execution_state(execution, names, &settings.environment_name);
+    let (state, text) = execution_state(execution, &settings.environment_name);
     let url = of_attempt(url, ending_action(execution));
     settings.commit_status.then(|| commit_status(names, "", state, &text, &url))
 }
@@ -192,11 +183,7 @@ fn ending_action(execution: &Execution) -> Option<&Action> {
 }
 
 /// The state of an execution with its description.
-fn execution_state(
-    execution: &Execution,
-    names: &ResourceNames,
-    environment: &str,
-) -> (StatusState, String) {
+fn execution_state(execution: &Execution, environment: &str) -> (StatusState, String) {
     let approval = execution.action(APPROVAL);
     let ended = approval.filter(|action| action.state == ActionState::Failed);
     match (execution.state, ended) {
@@ -213,7 +200,7 @@ fn execution_state(
         }
         (ExecutionState::Failed | ExecutionState::RolledBack, Some(action)) => (
             StatusState::Canceled,
-            rejected("The approval was rejected", action, names),
+            with_summary("The approval was rejected", &action.summary),
         ),
         (ExecutionState::RolledBack, None) => (
             StatusState::Failed,
@@ -237,11 +224,11 @@ fn approval_state(
         ActionState::Succeeded if is_unchanged(action, names) => {
             (StatusState::Success, "Approved: no changes".to_owned())
         }
-        ActionState::Succeeded => (
-            StatusState::Success,
-            by_person("Approved", action, names).unwrap_or_else(|| "Approved".to_owned()),
+        ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
+        ActionState::Failed => (
+            StatusState::Canceled,
+            with_summary("Rejected", &action.summary),
         ),
-        ActionState::Failed => (StatusState::Canceled, rejected("Rejected", action, names)),
         ActionState::Running if execution == ExecutionState::Running => {
             (StatusState::Pending, "Waits for an approval".to_owned())
         }
@@ -305,11 +292,6 @@ pub fn status_posts(desired: &CommitStatus, shown: &Statuses) -> Vec<StatusPost>
     };
     let mut posts = vec![];
     if !is_shown(desired, shown) {
-        // GitLab keeps the text of an open status, and has no transition from it to `pending`.
-        let is_open = |own: &CommitStatus| own.state == StatusState::Pending;
-        if desired.state == StatusState::Pending && shown.own().is_some_and(is_open) {
-            posts.push(with(StatusState::Canceled, None));
-        }
         posts.push(with(desired.state, None));
     }
     for id in shown.open_elsewhere(&desired.target_url) {
@@ -329,11 +311,7 @@ pub fn status_posts(desired: &CommitStatus, shown: &Statuses) -> Vec<StatusPost>
 pub fn is_shown(desired: &CommitStatus, shown: &Statuses) -> bool {
     let is_open = desired.state.is_open();
     let has_state = |shown: &CommitStatus| shown.state == desired.state;
-    let is_own = |own: &CommitStatus| {
-        let says_why = desired.description.starts_with(EDITED);
-        let is_same = own.description == desired.description || !says_why;
-        is_open && is_same || own.target_url == desired.target_url && !is_open
-    };
+    let is_own = |own: &CommitStatus| is_open || own.target_url == desired.target_url;
     let mut latest = shown.current.last().map(|latest| &latest.status).into_iter();
     shown.own().is_some_and(|own| has_state(own) && is_own(own))
         || is_open && shown.other.is_some() && latest.any(has_state)
@@ -346,15 +324,6 @@ fn failure(execution: &Execution) -> String {
         Some(action) => with_summary(&format!("{} failed", action.name), &action.summary),
         None => "A condition of the stage failed".to_owned(),
     }
-}
-
-fn by_person(text: &str, action: &Action, names: &ResourceNames) -> Option<String> {
-    let person = person_of(action, names)?;
-    Some(format!("{text} in GitLab by {person}"))
-}
-
-fn rejected(text: &str, action: &Action, names: &ResourceNames) -> String {
-    by_person(text, action, names).unwrap_or_else(|| with_summary(text, reason_of(action)))
 }
 
 fn with_summary(text: &str, summary: &str) -> String {

@@ -1,14 +1,12 @@
 //! The notes about a commit that were written before, and how they change.
 
 use std::collections::BTreeSet;
-use std::time::SystemTime;
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitPlaces, CommitRef, GitLab, GitLabError, Note, NotePlace};
 use crate::feedback::reporting::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
-use crate::feedback::reporting::note_content::shows_the_same;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::{changes, execution};
 use crate::gitops_pipeline::executions::APPROVAL;
@@ -49,38 +47,29 @@ pub struct WrittenNotes {
     of_other_users: Vec<Note>,
     /// The addresses of the notes with the same names that another account or region has written.
     pub others: BTreeSet<String>,
-    /// Whether a note of the token's user has the key of the request, but not the marker.
-    has_unmarked: bool,
     /// The error of a place that could not be read.
     pub unread: Option<ReportError>,
 }
 
 impl WrittenNotes {
-    /// With the time and the key of a `decision`: those in the places that were there, and whether
-    /// one with the key has no marker.
     pub async fn read(
         gitlab: &GitLab,
         pipeline: &PipelineSettings,
         commit: &CommitRef<'_>,
-        decision: Option<(SystemTime, &str)>,
     ) -> Result<Self, GitLabError> {
-        let (time, key) = decision.unzip();
-        let CommitPlaces { noted, others } = gitlab.commit_places(commit, time).await?;
+        let CommitPlaces { noted, others } = gitlab.commit_places(commit).await?;
         let (count, places) = (noted.len(), [noted, others].concat());
         let names = &pipeline.names;
         let of_all = note::marker_of_all(names, &commit.sha);
         let own = note::marker(names, &pipeline.location, &commit.sha);
         let mut notes = WrittenNotes::default();
-        for read in gitlab.notes(commit.project, &places, &of_all, key).await? {
+        for read in gitlab.notes(commit.project, &places, &of_all).await? {
             let read = read.unwrap_or_else(|error| {
                 notes.unread.get_or_insert(error.into());
                 vec![]
             });
             let is_own = |note: &Note| note.body.starts_with(&own);
             let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(is_own);
-            let has_key =
-                |note: &Note| note.is_own && key.is_some_and(|key| note.body.contains(key));
-            notes.has_unmarked |= others.iter().any(has_key);
             let address = |note: &Note| Written::parse(&note.body).url.to_owned();
             let others = others.iter().filter(|note| note.is_own);
             notes.others.extend(others.map(address));
@@ -116,42 +105,8 @@ impl WrittenNotes {
         self.unread.is_none() && places.all(|notes| notes.iter().any(shows))
     }
 
-    /// The notes with the short form of the `expected` one, if each place had a note before `time`
-    /// that shows the same in either form, and has no other note. `None` otherwise: a person may
-    /// have deleted one that was changed. Also `None` if one has no marker.
-    pub fn showed(&self, expected: &str, time: SystemTime) -> Option<Vec<&Note>> {
-        let short = note::short(expected);
-        let is_older = |note: &Note| note.updated.is_some_and(|updated| updated <= time);
-        let (whole, others): (Vec<&Note>, Vec<&Note>) =
-            self.all().partition(|note| shows_the_same(&note.body, expected));
-        let are_short = others.iter().all(|note| shows_the_same(&note.body, &short));
-        let are_older = whole.iter().chain(&others).all(|note| is_older(note));
-        let is_everywhere = self.of_places.iter().all(|notes| !notes.is_empty());
-        (is_everywhere && are_older && are_short && !self.has_unmarked).then_some(others)
-    }
-
-    /// Whether each place has one note, which shows the same as `expected` and has its `end`.
-    pub fn show(&self, expected: &str, end: &str) -> bool {
-        let is_it = |note: &Note| {
-            note.body.trim_end().ends_with(end.trim_end()) && shows_the_same(&note.body, expected)
-        };
-        let mut places = self.of_places.iter();
-        self.unread.is_none() && places.all(|notes| notes.len() == 1) && self.all().all(is_it)
-    }
-
     pub fn are_empty(&self) -> bool {
         self.all().next().is_none()
-    }
-
-    /// Whether a note shows that the execution `id` waits for an approval.
-    pub fn wait_for(&self, id: &str) -> bool {
-        let mut parsed = self.all().map(|note| Written::parse(&note.body));
-        parsed.any(|written| written.waits && written.execution_id == id)
-    }
-
-    /// The notes in the other places with the new text `body`, unless they have it.
-    pub fn edited_elsewhere(&self, body: &str) -> Vec<NotePost> {
-        edited(self.elsewhere.iter(), body)
     }
 
     /// The notes that are not written with those of the places, with the new text `body` unless
@@ -161,7 +116,7 @@ impl WrittenNotes {
     }
 
     /// Whether a note is about another execution of the commit than `execution`, whose change set
-    /// still waits: its links decide.
+    /// still waits: its approvers read it.
     ///
     /// # Errors
     /// If that execution cannot be read.

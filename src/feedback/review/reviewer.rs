@@ -84,7 +84,7 @@ impl Reviewer<'_> {
             places => places?,
         };
         let marker = note::marker(&self.target.names, &self.target.location);
-        let notes = self.gitlab.notes(project, &places, &marker, None).await?;
+        let notes = self.gitlab.notes(project, &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
         // If a place has more than one note, writing deletes all but the first.

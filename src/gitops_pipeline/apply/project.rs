@@ -2,13 +2,11 @@
 
 use crate::clients::aws::{Aws, retrying_absence};
 use crate::clients::gitlab;
-use crate::clients::gitlab::{GitLab, GitLabError, ProjectRef};
+use crate::clients::gitlab::{GitLab, GitLabError};
 use crate::clients::http::Http;
-use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::observe;
 use crate::gitops_pipeline::plan::project::{self, FoundProject};
 use crate::gitops_pipeline::request_context::RequestContext;
-use crate::gitops_pipeline::settings::approval_tags::TagProtection;
 use crate::gitops_pipeline::spec::{GitLabProject, Spec};
 use crate::gitops_pipeline::state::ChildStack;
 use cfn_custom_resource::{Failure, Request};
@@ -28,13 +26,12 @@ impl ProjectFinder<'_> {
     /// not respond to a rollback, or may reject it.
     ///
     /// # Errors
-    /// If the path leads to another project than before, or if others than Maintainers can create
-    /// the tags that approve.
+    /// If the path leads to another project than before.
     pub async fn find(&self) -> Result<FoundProject, Failure> {
         let Some(target) = &self.spec.gitlab else {
             return Ok(FoundProject::default());
         };
-        if target.number.is_some() && !self.spec.approval.from_gitlab {
+        if target.number.is_some() {
             return Ok(FoundProject::known(target.number));
         }
         let is_token_new = self.request.introduces(&target.access.token_secret_id);
@@ -48,14 +45,7 @@ impl ProjectFinder<'_> {
             return Ok(FoundProject::known(restored.project));
         }
         let stored = child.and_then(|child| child.project_of(target));
-        let opened = opened.as_ref();
-        let found = self.compare(target, stored, opened).await?;
-        if let Some(number) = found.number.filter(|_| self.spec.approval.from_gitlab) {
-            let project = ProjectRef::numbered(Some(number), &target.project);
-            let read = async { TagProtection::read(opened.map_err(Clone::clone)?, project).await };
-            self.check_tags(number, stored, Box::pin(read).await)?;
-        }
-        Ok(found)
+        self.compare(target, stored, opened).await
     }
 
     /// The child stack of this resource. `None` if there is none.
@@ -71,14 +61,11 @@ impl ProjectFinder<'_> {
         &self,
         target: &GitLabProject,
         stored: Option<u64>,
-        opened: Result<&GitLab, &GitLabError>,
+        opened: Result<GitLab, GitLabError>,
     ) -> Result<FoundProject, Failure> {
-        if target.number.is_some() {
-            return Ok(FoundProject::known(target.number));
-        }
         let shown = match opened {
             Ok(gitlab) => Box::pin(gitlab.project((&target.project).into())).await,
-            Err(error) => Err(error.clone()),
+            Err(error) => Err(error),
         };
         let shown = shown.map(|project| project.id);
         let Request {
@@ -93,28 +80,5 @@ impl ProjectFinder<'_> {
             warn!(warning, "the project in GitLab was not compared");
         }
         Ok(found)
-    }
-
-    /// Rejects a project in which others than Maintainers can create the tags that approve. If
-    /// GitLab does not show that, a pipeline keeps the project that it has `stored`: each approval
-    /// checks it again.
-    fn check_tags(
-        &self,
-        number: u64,
-        stored: Option<u64>,
-        protection: Result<TagProtection, GitLabError>,
-    ) -> Result<(), Failure> {
-        let checked = match protection {
-            Ok(protection) => protection.check_all(&self.spec.names, number),
-            Err(error) if stored == Some(number) => {
-                warn!(error.reason(), "the protection of the tags is not checked");
-                return Ok(());
-            }
-            Err(error) => return Err(Failure(error.reason())),
-        };
-        checked.map_err(|exposure| {
-            let problem = format!("Approval.FromGitLab: {exposure}");
-            Failure::new(Code::InvalidProperties, problem, exposure.reason().remedy)
-        })
     }
 }

@@ -4,7 +4,6 @@
 pub mod actions;
 pub mod cause;
 pub mod declared;
-pub mod deployments;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{

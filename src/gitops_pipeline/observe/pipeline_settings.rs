@@ -4,7 +4,7 @@
 
 use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
 use crate::gitops_pipeline::settings::{
-    ApprovalSettings, ChangeSetSettings, DeployedTarget, GitLabApprovals, ReportSettings,
+    ApprovalSettings, ChangeSetSettings, DeployedTarget, ReportSettings,
 };
 use crate::gitops_pipeline::spec::FunctionApprovals;
 use crate::gitops_pipeline::state::ChildStack;
@@ -56,13 +56,6 @@ impl PipelineSettings {
         self.approvals.as_ref()
     }
 
-    /// Whose tags in GitLab approve. `None` if none do, or if the environment's parameter
-    /// `FunctionApprovals` does not allow it.
-    pub fn gitlab_approvals(&self) -> Option<(&ApprovalSettings, &GitLabApprovals)> {
-        let settings = self.approvals()?;
-        Some((settings, settings.from_gitlab.as_ref()?))
-    }
-
     /// The settings that `child`, the stack of `names`, stores, with the approvals that are
     /// `allowed`. `None` if no resource owns it, or it was never complete.
     pub fn of(
@@ -71,14 +64,9 @@ impl PipelineSettings {
         allowed: FunctionApprovals,
     ) -> Option<Self> {
         child.owner.as_ref()?;
-        let stored: Option<ApprovalSettings> = child.parse(template::APPROVALS_OUTPUT);
         let approvals = match allowed {
             FunctionApprovals::Denied => None,
-            FunctionApprovals::NoChanges => stored.map(|stored| ApprovalSettings {
-                from_gitlab: None,
-                ..stored
-            }),
-            FunctionApprovals::GitLab => stored,
+            FunctionApprovals::NoChanges => child.parse(template::APPROVALS_OUTPUT),
         };
         let output = |name: &str| child.outputs.get(name).cloned();
         Some(PipelineSettings {
@@ -109,8 +97,6 @@ mod tests {
         let approvals = json!({
             "StackName": "cfnstack-dev-shop",
             "ChangeSetName": "changeset-dev-shop",
-            "AutoApprove": true,
-            "FromGitLab": {"AllowAuthor": false},
         })
         .to_string();
         let name = "gitops-dev-shop";
@@ -132,11 +118,9 @@ mod tests {
             let names = ResourceNames::from_stack_name(name).expect("names");
             let allowed = FunctionApprovals::parse(parameter);
             let settings = PipelineSettings::of(&child, names, allowed).expect("settings");
-            let allowed = settings.approvals().is_some();
-            (allowed, settings.gitlab_approvals().is_some())
+            settings.approvals().is_some()
         };
-        assert_eq!(allows("GitLab"), (true, true));
-        assert_eq!(allows("NoChanges"), (true, false));
-        assert_eq!(allows("Denied"), (false, false));
+        assert!(allows("NoChanges"));
+        assert!(!allows("Denied"));
     }
 }

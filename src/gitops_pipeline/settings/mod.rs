@@ -1,7 +1,5 @@
 //! The settings that a child stack stores for the function, as JSON in its outputs.
 
-pub mod approval_tags;
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -162,37 +160,15 @@ pub struct ApprovalSettings {
     pub stack_name: String,
     /// The change set that waits for an approval.
     pub change_set_name: String,
-    /// Whether one without changes is approved.
-    pub auto_approve: bool,
-    /// Whose decision in GitLab counts. `None` if none does.
-    #[serde(
-        rename = "FromGitLab",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub from_gitlab: Option<GitLabApprovals>,
-}
-
-/// Whose decision in GitLab counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct GitLabApprovals {
-    /// Whether an author of the changes may approve them.
-    pub allow_author: bool,
 }
 
 impl ApprovalSettings {
     /// The settings of a pipeline. `None` if only people in AWS approve.
     pub fn of(spec: &Spec) -> Option<Self> {
-        let approval = &spec.approval;
-        let auto_approve = approval.auto_approve == AutoApprove::NoChanges;
-        (auto_approve || approval.from_gitlab).then(|| ApprovalSettings {
+        let approves = spec.approval.auto_approve == AutoApprove::NoChanges;
+        approves.then(|| ApprovalSettings {
             stack_name: spec.deployed_stack(),
             change_set_name: spec.names.change_set(),
-            auto_approve,
-            from_gitlab: approval.from_gitlab.then_some(GitLabApprovals {
-                allow_author: approval.allow_author,
-            }),
         })
     }
 }

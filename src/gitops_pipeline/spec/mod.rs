@@ -225,38 +225,20 @@ fn check_function_approvals(spec: &Spec, errors: &mut ValidationErrors) {
              there are changes",
         );
     }
-    if approval.from_gitlab && !(has_change_set && spec.gitlab.is_some()) {
-        errors.add(
-            "Approval.FromGitLab",
-            "needs GitLab, Approval.Required, and Deploy.ActionMode CHANGE_SET: a tag approves one change set",
-        );
-    }
-    if approval.from_gitlab {
-        review::check_stack_name(spec, "Approval.FromGitLab", "reads", errors);
-    }
-    if approval.allow_author && !approval.from_gitlab {
-        errors.add("Approval.AllowAuthor", "needs Approval.FromGitLab");
-    }
 }
 
 /// Rejects approvals that the function's role may not give.
 ///
 /// # Errors
-/// Each property that needs another value of `FunctionApprovals`.
+/// The property that needs another value of `FunctionApprovals`.
 pub fn check_allowed(spec: &Spec, approvals: FunctionApprovals) -> Result<(), ValidationErrors> {
     let mut errors = ValidationErrors::default();
-    let mut reject = |path: &str, value: &str| {
-        let text = format!(
-            "needs the parameter FunctionApprovals of the environment's stack: set it to {value}"
-        );
-        errors.add(path, text);
-    };
     let approves = spec.approval.auto_approve == AutoApprove::NoChanges;
     if approves && approvals == FunctionApprovals::Denied {
-        reject("Approval.AutoApprove", "NoChanges");
-    }
-    if spec.approval.from_gitlab && approvals != FunctionApprovals::GitLab {
-        reject("Approval.FromGitLab", "GitLab");
+        errors.add(
+            "Approval.AutoApprove",
+            "needs the parameter FunctionApprovals of the environment's stack: set it to NoChanges",
+        );
     }
     if errors.0.is_empty() {
         Ok(())

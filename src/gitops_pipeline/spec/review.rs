@@ -43,20 +43,15 @@ pub fn check(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {
     }
 }
 
-/// Rejects another stack than the environment's, whose change sets the function's role may not use.
-/// `property` needs them, and `use_of` them is what the function does.
-pub(super) fn check_stack_name(
-    spec: &Spec,
-    property: &str,
-    use_of: &str,
-    errors: &mut ValidationErrors,
-) {
+/// Rejects another stack than the environment's, whose change sets the function's role may not
+/// create. `property` needs them.
+fn check_stack_name(spec: &Spec, property: &str, errors: &mut ValidationErrors) {
     let own = DEPLOYED_STACK.prefix(&spec.names.env_id);
     let stack_name = spec.deploy.stack_name.as_ref();
     if stack_name.is_some_and(|name| !name.starts_with(&own)) {
         errors.add(
             "Deploy.StackName",
-            format!("must begin with {own} with {property}: the function {use_of} change sets of no other stack"),
+            format!("must begin with {own} with {property}: the function creates change sets of no other stack"),
         );
     }
 }
@@ -69,7 +64,7 @@ fn check_deployment(spec: &Spec, errors: &mut ValidationErrors) {
         (None, Drift::Report) => "Drift",
         (None, Drift::Disabled) => return,
     };
-    check_stack_name(spec, property, "creates", errors);
+    check_stack_name(spec, property, errors);
     let deploy_role = spec.names.deploy_role();
     if spec.own_deploy_role().is_some() {
         errors.add(

@@ -75,18 +75,6 @@ rejected! {
             "Deploy": {"ActionMode": "CREATE_UPDATE"},
         }
         => "Approval.AutoApprove: needs";
-    tags_need_gitlab: {"Approval": {"FromGitLab": "true"}} => "Approval.FromGitLab: needs GitLab";
-    tags_need_a_change_set: {
-            "GitLab": gitlab(),
-            "Approval": {"FromGitLab": "true"},
-            "Deploy": {"ActionMode": "CREATE_UPDATE"},
-        }
-        => "Approval.FromGitLab: needs";
-    tags_need_an_approval:
-        {"GitLab": gitlab(), "Approval": {"FromGitLab": "true", "Required": "false"}}
-        => "Approval.FromGitLab: needs";
-    authors_need_tags: {"GitLab": gitlab(), "Approval": {"AllowAuthor": "true"}}
-        => "Approval.AllowAuthor: needs";
 }
 
 fn gitlab() -> Value {
@@ -158,15 +146,9 @@ fn review_is_rejected_with_what_it_cannot_do() {
 fn approvals_need_the_environment() {
     let people = json!({});
     let empty = json!({"AutoApprove": "NoChanges"});
-    let tags = json!({"FromGitLab": "true", "AllowAuthor": "true"});
     for (approval, allowing, denying) in [
-        (people, &["Denied", "NoChanges", "GitLab"][..], &[][..]),
-        (
-            empty,
-            &["NoChanges", "GitLab"],
-            &["Denied", "", "nochanges"],
-        ),
-        (tags, &["GitLab"], &["Denied", "NoChanges"]),
+        (people, &["Denied", "NoChanges"][..], &[][..]),
+        (empty, &["NoChanges"], &["Denied", "", "nochanges"]),
     ] {
         let spec = with(json!({"GitLab": gitlab(), "Approval": approval})).expect("valid");
         let check = |value: &str| check_allowed(&spec, FunctionApprovals::parse(value));

@@ -170,10 +170,6 @@ pub struct Approval {
     /// The link that the approver opens.
     pub external_entity_link: Option<String>,
     pub auto_approve: AutoApprove,
-    #[serde(rename = "FromGitLab")]
-    pub from_gitlab: bool,
-    /// Whether the tag of an author of the changes approves them.
-    pub allow_author: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -193,8 +189,6 @@ pub enum FunctionApprovals {
     Denied,
     /// A change set without changes.
     NoChanges,
-    /// Also a change set that a person approves in GitLab.
-    GitLab,
 }
 
 impl FunctionApprovals {
@@ -203,7 +197,6 @@ impl FunctionApprovals {
     pub fn parse(value: &str) -> Self {
         match value {
             "NoChanges" => FunctionApprovals::NoChanges,
-            "GitLab" => FunctionApprovals::GitLab,
             _ => FunctionApprovals::Denied,
         }
     }

@@ -13,7 +13,7 @@ use super::projects::failure_of;
 use crate::clients::aws::{FUNCTION_NAME_PREFIX, optional};
 use crate::gitops_pipeline::holds::{self, RuleState};
 use crate::gitops_pipeline::names::{
-    APPROVALS_EVENT_RULE, HEALTH_EVENT_RULE, NameScheme, REPORT_EVENT_RULE, REVIEW_EVENT_RULE,
+    HEALTH_EVENT_RULE, NameScheme, REPORT_EVENT_RULE, REVIEW_EVENT_RULE,
 };
 use crate::health_check::checker::{Checker, listed};
 use crate::health_check::concurrent::TimeLimits;
@@ -26,7 +26,7 @@ use cfn_custom_resource::Reason;
 const GITLAB_TIME: Duration = Duration::from_secs(60);
 
 /// The event rules of `template.yaml`, and what a disabled one stops.
-const RULES: [(NameScheme, &str); 4] = [
+const RULES: [(NameScheme, &str); 3] = [
     (
         HEALTH_EVENT_RULE,
         "no health check runs: nothing starts a lost push, and alarms have no data",
@@ -38,10 +38,6 @@ const RULES: [(NameScheme, &str); 4] = [
     (
         REVIEW_EVENT_RULE,
         "only the health check writes reviews on merge requests",
-    ),
-    (
-        APPROVALS_EVENT_RULE,
-        "only the health check finds tags that approve or reject",
     ),
 ];
 

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::members::Members;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::one_line::{one_line, shortened};
-use crate::feedback::approval::person_of;
 use crate::feedback::change_sets::Audience;
 use crate::feedback::failures::deployment::{FailedDeployment, ListedFailure};
 use crate::feedback::reporting::cause::{Cause, stack_obstacle};
@@ -101,8 +100,7 @@ impl FailedExecution<'_> {
 
     fn rejection(&self, approval: &Action) -> Value {
         let mut shown = self.members();
-        let person = person_of(approval, self.names);
-        shown.set_text("By", person.unwrap_or(&approval.by));
+        shown.set_text("By", &approval.by);
         let reason = shortened(&one_line(&approval.summary), MAX_REASON);
         shown.set_text("Reason", &reason);
         shown.value()

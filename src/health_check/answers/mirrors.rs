@@ -17,7 +17,7 @@ use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::{Checking, TimeLimits, check_each};
-use crate::health_check::doctor::{project_problem, tag_problem};
+use crate::health_check::doctor::project_problem;
 use crate::health_check::findings::{Check, Findings};
 use crate::health_check::found_secrets::Secrets;
 use crate::health_check::metrics::MIRROR_LAG_SECONDS;
@@ -253,10 +253,7 @@ impl Checker<'_> {
         if extent == Extent::Mirrors {
             return;
         }
-        let problem = match tag_problem(gitlab, settings, report).await {
-            Ok(None) => project_problem(gitlab, settings, report).await,
-            tags => tags,
-        };
+        let problem = project_problem(gitlab, settings, report).await;
         let unread = |error| reads.problem(&report.access, Some(path), &error);
         if let Some(problem) = problem.unwrap_or_else(unread) {
             findings.checked(format!("{pipeline} in GitLab"), Some(problem));

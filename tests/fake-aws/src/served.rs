@@ -11,9 +11,8 @@ use crate::{
     gitlab::{
         DEVELOPER, GitLab, HOST, Project, Scope, Served, Token,
         branch_patterns::is_like,
-        history::PushEvent,
+        history::{PushEvent, record_all},
         merge_requests, runs,
-        tags::{self, Tag, User},
     },
     http::{self, Answer, Request},
     world::World,
@@ -40,7 +39,7 @@ pub fn execute(fake: &FakeAws, given: &Value) -> Value {
     fake.change(|aws| command(aws, given))
 }
 
-/// A request for the API. `tags` are to be created or deleted before the response.
+/// A request for the API.
 fn call(fake: &FakeAws, given: &Value) -> Value {
     let headers = given["headers"].as_object().into_iter().flatten();
     let request = Request {
@@ -56,10 +55,9 @@ fn call(fake: &FakeAws, given: &Value) -> Value {
         Err(_) => Answer::new(404, r#"{"error":"404 Not Found"}"#),
         Ok(_) => http::execute(fake, HOST, &request).1.expect("no fault"),
     };
-    let tags = fake.change(|aws| std::mem::take(&mut served(aws).tags));
     json!({
         "status": answer.status, "headers": answer.headers.into_iter().collect::<BTreeMap<_, _>>(),
-        "body": String::from_utf8_lossy(&answer.body), "tags": tags,
+        "body": String::from_utf8_lossy(&answer.body),
     })
 }
 
@@ -67,13 +65,6 @@ fn command(aws: &mut AwsState, given: &Value) -> Value {
     let project = given["project"].as_u64().unwrap_or_default();
     match text(given, "do") {
         "user" | "token" | "project" => create(&mut aws.gitlab, given),
-        "protect_tags" => {
-            let levels = given["levels"].as_array().into_iter().flatten();
-            let levels = levels.map(|level| json!({ "access_level": level }));
-            let rule = (text(given, "name").to_owned(), levels.collect());
-            held(aws, project).records.tags.protected.push(rule);
-            json!({})
-        }
         "git" => may_use_git(&aws.gitlab, given),
         "pushed" => {
             pushed(aws, project, given);
@@ -96,15 +87,8 @@ fn command(aws: &mut AwsState, given: &Value) -> Value {
 fn create(gitlab: &mut GitLab, given: &Value) -> Value {
     match text(given, "do") {
         "user" => {
-            let id = 1_001 + gitlab.users.len() as u64;
-            let user = User {
-                username: text(given, "username").to_owned(),
-                state: "active",
-                bot: false,
-                public_email: Some(String::new()),
-            };
-            gitlab.users.insert(id, user);
-            json!({ "id": id })
+            gitlab.users += 1;
+            json!({ "id": 1_000 + gitlab.users })
         }
         "token" => {
             let token = Token {
@@ -112,8 +96,7 @@ fn create(gitlab: &mut GitLab, given: &Value) -> Value {
                 scope: match text(given, "scope") {
                     "api" => Scope::Api,
                     "read_api" => Scope::ReadApi,
-                    "read_repository" => Scope::ReadRepository,
-                    _ => Scope::Job,
+                    _ => Scope::ReadRepository,
                 },
                 user: given["user"].as_u64().unwrap_or_default(),
                 level: given["level"].as_u64(),
@@ -122,7 +105,6 @@ fn create(gitlab: &mut GitLab, given: &Value) -> Value {
             };
             let value = text(given, "value").to_owned();
             gitlab.tokens.insert(value, token);
-            enrol(gitlab);
             json!({})
         }
         _ => {
@@ -130,7 +112,6 @@ fn create(gitlab: &mut GitLab, given: &Value) -> Value {
             let (path, branch) = (text(given, "path"), text(given, "default_branch"));
             let project = Project::empty(id, HOST, path, branch);
             gitlab.projects.insert(id, project);
-            enrol(gitlab);
             json!({ "id": id })
         }
     }
@@ -146,16 +127,6 @@ fn held(aws: &mut AwsState, project: u64) -> &mut Project {
 
 fn served(aws: &mut AwsState) -> &mut Served {
     aws.gitlab.served.as_mut().expect("a served GitLab")
-}
-
-/// The users of all tokens are members of all projects.
-fn enrol(gitlab: &mut GitLab) {
-    for project in gitlab.projects.values_mut() {
-        let members = &mut project.records.tags.members;
-        for token in gitlab.tokens.values() {
-            members.extend(token.level.map(|level| (token.user, level)));
-        }
-    }
 }
 
 /// Whether a token may pull from the project at `path`, or push these `commands`: the old object,
@@ -181,23 +152,11 @@ fn may_use_git(gitlab: &GitLab, given: &Value) -> Value {
         return rejected(403, "You are not allowed to push code to this project.");
     }
     let is_object = |id: &Value| id.as_str().is_some_and(|id| id.contains(|c| c != '0'));
-    let mut refusal = "";
     let mut not_forced = vec![];
     for command in given["commands"].as_array().into_iter().flatten() {
         let (was, is) = (is_object(&command[0]), is_object(&command[1]));
         let name = command[2].as_str().unwrap_or_default();
-        if let Some(tag) = name.strip_prefix("refs/tags/") {
-            let tags = &project.records.tags;
-            let checked = tags.check(token.user, tag, was, is);
-            refusal = match checked {
-                Err(message) => message,
-                // `deletion?` in `lib/gitlab/checks/tag_check.rb`.
-                Ok(()) if !is && tags.is_protected(tag) => {
-                    "You can only delete protected tags using the web interface."
-                }
-                Ok(()) => refusal,
-            };
-        } else if let Some(branch) = name.strip_prefix("refs/heads/")
+        if let Some(branch) = name.strip_prefix("refs/heads/")
             && was
             && is
             && project.rejects_force_push(branch)
@@ -205,7 +164,7 @@ fn may_use_git(gitlab: &GitLab, given: &Value) -> Value {
             not_forced.push(name);
         }
     }
-    json!({"project": project.id, "refusal": refusal, "not_forced": not_forced})
+    json!({"project": project.id, "not_forced": not_forced})
 }
 
 /// A push has changed the `branches` and `tags`, and added `commits` with their parents and
@@ -213,7 +172,6 @@ fn may_use_git(gitlab: &GitLab, given: &Value) -> Value {
 /// (`app/workers/post_receive.rb`, `app/services/projects/protect_default_branch_service.rb`).
 fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
     let now = aws.now;
-    let user = aws.gitlab.tokens.get(text(given, "token")).map_or(0, |token| token.user);
     let project = held(aws, id);
     for commit in given["commits"].as_array().into_iter().flatten() {
         let sha = commit[0].as_str().unwrap_or_default().to_owned();
@@ -231,10 +189,10 @@ fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
     let names = former.keys().chain(branches.keys());
     let names: std::collections::BTreeSet<&String> = names.collect();
     let moved = names.into_iter().filter(|name| former.get(*name) != branches.get(*name));
-    let events: Vec<PushEvent> = moved
+    let mut events: Vec<PushEvent> = moved
         .map(|name| {
             let (from, to) = (former.get(name).cloned(), branches.get(name).cloned());
-            PushEvent::of("branch", name, from, to, user, now)
+            PushEvent::of("branch", name, from, to, now)
         })
         .collect();
     if former.is_empty()
@@ -247,24 +205,20 @@ fn pushed(aws: &mut AwsState, id: u64, given: &Value) {
             project.protected.insert(project.default_branch.clone());
         }
     }
-    let tags: BTreeMap<String, [String; 2]> =
-        serde_json::from_value(given["tags"].clone()).expect("names, objects and commits");
-    let tags: BTreeMap<String, Tag> = tags
-        .into_iter()
-        .map(|(name, [target, commit])| (name, Tag { target, commit }))
-        .collect();
-    let known = project.records.tags.all.clone();
-    let gone = known.keys().filter(|name| !tags.contains_key(*name));
-    let new = tags.iter().filter(|(name, tag)| known.get(*name) != Some(tag));
-    let changes: Vec<(&str, Option<Tag>)> = gone
-        .map(|name| (name.as_str(), None))
-        .chain(new.map(|(name, tag)| (name.as_str(), Some(tag.clone()))))
-        .collect();
-    if events.is_empty() && changes.is_empty() {
+    let tags: BTreeMap<String, String> =
+        serde_json::from_value(given["tags"].clone()).expect("names and objects");
+    let former = std::mem::replace(&mut project.records.tags, tags);
+    let tags = &project.records.tags;
+    let gone = former.keys().filter(|name| !tags.contains_key(*name));
+    let names = gone.chain(tags.keys().filter(|name| former.get(*name) != tags.get(*name)));
+    events.extend(names.map(|name| {
+        let (from, to) = (former.get(name).cloned(), tags.get(name).cloned());
+        PushEvent::of("tag", name, from, to, now)
+    }));
+    if events.is_empty() {
         return;
     }
-    tags::record(project, events);
-    tags::push(project, user, &changes, now).expect("a push that `git` allowed");
+    record_all(project, events);
     merge_requests::refresh_all(project);
     runs::project_was_pushed_to(&mut aws.gitlab, &aws.world, id);
 }

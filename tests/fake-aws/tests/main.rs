@@ -16,7 +16,6 @@ mod cloudformation;
 mod faults;
 mod gitlab;
 mod gitlab_runs;
-mod gitlab_tags;
 mod iam;
 mod interleavings;
 mod objects;

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::fixture::{CHILD, changed, in_account, properties, with};
+use crate::fixture::{CHILD, changed, fake, in_account, properties, stack, with};
 use fake_aws::gitlab::{REDIRECT_HOST, Scope};
 use fake_aws::{FakeAws, FaultKind, On, redacted};
 use test_support::custom_resource::{ParentStack, RollBack};
+use test_support::propagation::ExistenceChecks;
 
 const PROJECT: &str = "platform/shop";
 const OTHER: &str = "platform/other";
@@ -176,4 +177,27 @@ fn stack_without_a_number_gets_it_from_the_next_update() {
         });
     }
     expect!["nothing is reported to GitLab until the next update, because the number of the project is not known: looking up project platform/shop at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401"].assert_eq(&shown);
+}
+
+const NEW_TOKEN: ExistenceChecks = ExistenceChecks {
+    account: |options| {
+        let fake = fake(options);
+        fake.gitlab_token("gitlab/shop");
+        fake.gitlab_project(PROJECT, &["main"]);
+        let stack = stack(&fake);
+        (fake, stack)
+    },
+    wanted: || reporting(PROJECT),
+    calls: &["DescribeSecret", "GetSecretValue"],
+};
+
+#[test]
+fn create_finds_a_token_that_was_stored_just_before() {
+    NEW_TOKEN.create_waits_for_new_things();
+    let schedules = NEW_TOKEN.create_waits_at_each_call();
+    assert_eq!(schedules, 2);
+    let mut missing = reporting(PROJECT);
+    missing["GitLab"]["TokenSecretId"] = json!("gitlab/typo");
+    let reason = "no such secret in this account and region";
+    NEW_TOKEN.missing_fails_after_a_minute("Create", &missing, reason);
 }

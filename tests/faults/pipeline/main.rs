@@ -12,7 +12,6 @@ mod first_push;
 mod fixture;
 mod forged;
 mod gitlab_projects;
-mod gitlab_tags;
 mod happy_path;
 mod interleavings;
 mod late;

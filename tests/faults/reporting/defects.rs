@@ -1,15 +1,9 @@
 //! Products with one defect each: a check notices it.
 
-use crate::decisions::Decisions;
 use crate::scenarios::Reports;
 use test_support::defects::assert_each_noticed;
 
 #[test]
 fn defect_is_noticed_in_its_story() {
     assert_each_noticed::<Reports>();
-}
-
-#[test]
-fn defect_is_noticed_in_its_decision() {
-    assert_each_noticed::<Decisions>();
 }

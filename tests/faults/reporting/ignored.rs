@@ -2,7 +2,8 @@
 
 use crate::approvals::set_outputs;
 use crate::fixture::{Reporting, SHOP, event, in_account};
-use crate::gitlab_approvals::{RUN, SUBJECT, in_scene, tag_event};
+use crate::scenarios::play_steps;
+use crate::steps::waiting;
 use fake_aws::{AwsState, FakeAws};
 use test_support::custom_resource::{StackRequest, answered_once};
 
@@ -15,6 +16,8 @@ async fn because(fake: &FakeAws, request: &StackRequest) -> String {
 }
 
 type Change = fn(&mut AwsState);
+
+const RUN: &str = "run-1";
 
 const NO_STACK: &str = "no stack of a pipeline has the name";
 const NO_GITLAB: &str =
@@ -48,41 +51,10 @@ fn execution_that_is_not_reported_has_a_reason() {
 }
 
 #[test]
-fn tag_that_decides_nothing_has_a_reason() {
-    let not_allowed = "Approval.FromGitLab or FunctionApprovals does not allow tags to approve";
-    let no_request = "no change set waits for an approval";
-    let rows: [(Change, &str); 3] = [
-        (remove_gitlab, NO_GITLAB),
-        (
-            |aws| set_outputs(aws, |outputs| drop(outputs.remove("Approvals"))),
-            not_allowed,
-        ),
-        (
-            |aws| crate::approvals::pipeline(aws).running.clear(),
-            no_request,
-        ),
-    ];
-    for (change, reason) in rows {
-        in_scene(async |scene| {
-            let fake = &scene.fake;
-            fake.arrange(change);
-            let event = tag_event(fake, &scene.deploy, "tag");
-            assert_eq!(because(fake, &event).await, reason);
-            assert_eq!(fake.count("PutApprovalResult"), 0);
-        });
-    }
-    in_scene(async |scene| {
-        let tag = scene.deploy.replace("/shop/", "/unknown/");
-        let event = tag_event(&scene.fake, &tag, "tag");
-        assert_eq!(because(&scene.fake, &event).await, NO_STACK);
-    });
-}
-
-#[test]
 fn event_of_an_approval_describes_its_pipelines_stack_once() {
-    in_scene(async |scene| {
-        let fake = &scene.fake;
-        let event = event(fake, SHOP, SUBJECT, "asked");
+    in_account(async |fake| {
+        play_steps(fake, &waiting(RUN, 0), |_| ()).await;
+        let event = event(fake, SHOP, (RUN, Some("Approval")), "asked");
         let answer = answered_once(fake, "asked", &event).await;
         answer.expect("not killed").expect("a report");
         let mut calls = fake.journal_of("asked");

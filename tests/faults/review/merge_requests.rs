@@ -8,7 +8,6 @@ use crate::checks::{Others, check_harmless, check_note, own_notes};
 use crate::fixture::{
     LOGIN, NOTE_TEXT, Output, PROJECT, deliver_once, deployed, in_account, push, pushed, succeed,
 };
-use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, Schedules, redacted};
 use test_support::custom_resource::asked;
@@ -33,13 +32,7 @@ fn review_without_merge_requests_is_ignored_by_name() {
               "Ignored": "merge requests are switched off in the project"
             }"#]]
         .assert_eq(&redacted(&format!("{answer:#}")));
-        let found = asked(
-            fake,
-            "doctor",
-            &json!({"Doctor": {"EnvID": "dev"}}),
-            FunctionApprovals::Denied,
-        )
-        .await;
+        let found = asked(fake, "doctor", &json!({"Doctor": {"EnvID": "dev"}})).await;
         let checks = found["Checks"].as_array().expect("a list").iter();
         let problems = checks.filter(|check| check.get("Problem").is_some());
         let problems: Vec<_> = problems.map(|check| format!("{check:#}")).collect();

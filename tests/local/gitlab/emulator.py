@@ -60,20 +60,16 @@ class Emulator:
             return json.loads(self._process.stdout.readline())
 
     def call(self, method: str, target: str, headers: Mapping[str, str], body: str = "") -> Answer:
-        """A request for the API. A tag that it creates or deletes is in the repository before the
-        response."""
-        with self._one_at_a_time:
-            found = self.execute("call", method=method, target=target, headers=dict(headers), body=body)
-            for project, name, commit in found["tags"]:
-                self.repositories[project].set_tag(name, commit)
+        """A request for the API."""
+        found = self.execute("call", method=method, target=target, headers=dict(headers), body=body)
         given = CaseInsensitiveDict(
             {name: value.replace(_HOST, self.url) for name, value in found["headers"].items()}
         )
         return Answer(found["status"], given, found["body"])
 
-    def was_pushed_to(self, repository: Repository, token: str) -> None:
+    def was_pushed_to(self, repository: Repository) -> None:
         with self._one_at_a_time:
-            told = self.execute("pushed", project=repository.project, token=token, **repository.content())
+            told = self.execute("pushed", project=repository.project, **repository.content())
             repository.set_default_branch(told["default_branch"])
 
     def may_use_git(

@@ -46,8 +46,7 @@ def answer(handler: BaseHTTPRequestHandler, emulator: Emulator, body: BinaryIO, 
             "developer",
             body,
             length,
-            lambda: emulator.was_pushed_to(held, token),
-            GITLAB_REFUSES=allowed["refusal"],
+            lambda: emulator.was_pushed_to(held),
             GITLAB_PROTECTED=" ".join(allowed["not_forced"]),
         )
 

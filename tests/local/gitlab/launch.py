@@ -69,11 +69,6 @@ class HeldProject(ApiProject):
                 "POST", f"{self.api}/protected_branches", json={"name": name, "allow_force_push": force}
             )
 
-    def protect_tags(self, *names: str, levels: tuple[int, ...] = (40,)) -> None:
-        """Tags, or wildcards for tags: 30 for Developers, 40 for Maintainers, 0 for "No one"."""
-        for name in names:
-            self._emulator.execute("protect_tags", project=self._repository.project, name=name, levels=levels)
-
     def environment(self, name: str) -> Any:
         """None if it does not exist."""
         return next(iter(self.environments(name=name)), None)
@@ -145,14 +140,14 @@ class LocalGitLab(ApiClient):
             self._projects[path] = HeldProject(self, path, held)
         return self._projects[path]
 
-    def user(self, name: str, username: str = "") -> int:
+    def user(self) -> int:
         """The number of a new user."""
-        return int(self.emulator.execute("user", username=username or name.replace(" ", "-"))["id"])
+        return int(self.emulator.execute("user")["id"])
 
     def add_token(self, name: str, user: int | None = None, **more: Any) -> Token:
         """See `Token`: `role`, `scope`, `expires_at`. It gets a new user, unless `user=` is that of another
-        token (`gitlab.add_token("next", user=first.user)`) or a new one (`user=gitlab.user("Ann")`)."""
-        made = Token(name, self.user(name) if user is None else user, self.emulator, **more)
+        token (`gitlab.add_token("next", user=first.user)`)."""
+        made = Token(name, self.user() if user is None else user, self.emulator, **more)
         made.store()
         self._door.tokens[made.value] = name
         return made

@@ -9,7 +9,6 @@ from tests.local.git_backend import BareRepository
 
 # lib/gitlab/git/hook.rb: the prefix of a rejection's text.
 _PRE_RECEIVE = """#!/bin/sh
-[ -z "$GITLAB_REFUSES" ] || { echo "GitLab: $GITLAB_REFUSES" >&2; exit 1; }
 # lib/gitlab/checks/branch_check.rb; lib/gitlab/checks/force_push.rb: git decides, and not the sign of the push.
 while read -r old new name; do
     case " $GITLAB_PROTECTED " in *" $name "*) ;; *) continue ;; esac
@@ -36,21 +35,12 @@ class Repository(BareRepository):
         hook.chmod(0o755)
 
     def content(self) -> dict[str, Any]:
-        """Branches, tags with their objects and commits, and all commits with their parents and times."""
-        listed = self.git(
-            "for-each-ref", "--format=%(refname:lstrip=2) %(objectname) %(*objectname)", "refs/tags/"
-        )
-        tags = {name: [objects[0], objects[-1]] for name, *objects in map(str.split, listed.splitlines())}
+        """Branches, tags with their objects, and all commits with their parents and times."""
+        listed = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/tags/")
+        tags = dict(map(str.split, listed.splitlines()))
         logged = self.git("log", "--all", "--format=%H %ct %P").splitlines()
         commits = [[sha, parents, int(committed)] for sha, committed, *parents in map(str.split, logged)]
         return {"branches": self.branches(), "tags": tags, "commits": commits}
-
-    def set_tag(self, name: str, commit: str | None) -> None:
-        (
-            self.git("update-ref", f"refs/tags/{name}", commit)
-            if commit
-            else self.git("update-ref", "-d", f"refs/tags/{name}")
-        )
 
     def set_default_branch(self, name: str) -> None:
         if name != self.default_branch:

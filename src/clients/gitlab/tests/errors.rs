@@ -120,7 +120,7 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
                 script = script.then(&format!("GET {PROJECT}"), project);
             }
             let gitlab = gitlab(&script);
-            let listed = gitlab.commit_places(&commit, None);
+            let listed = gitlab.commit_places(&commit);
             reasons.push(listed.await.expect_err("rejected").reason().to_string());
             script.sent();
         }
@@ -139,8 +139,7 @@ fn path_of(call: &str) -> &'static str {
     match call {
         "statuses" => "/repository/commits/c1/statuses?ref=main&name=x&per_page=100&page=1",
         "environments" => "/environments?name=dev&per_page=100&page=1",
-        "branch" => "/repository/branches/main",
-        _ => "/protected_tags?per_page=100&page=1",
+        _ => "/repository/branches/main",
     }
 }
 
@@ -153,8 +152,7 @@ async fn read(call: &str, gitlab: &GitLab) -> Result<(), GitLabError> {
     match call {
         "statuses" => gitlab.commit_statuses(&commit, "x").await.map(drop),
         "environments" => gitlab.environment(INFRA, "dev").await.map(drop),
-        "branch" => gitlab.branch(INFRA, "main").await.map(drop),
-        _ => gitlab.protected_tags(INFRA).await.map(drop),
+        _ => gitlab.branch(INFRA, "main").await.map(drop),
     }
 }
 
@@ -174,9 +172,6 @@ async fn switched_off_part_is_no_missing_right() {
         environments | environments | disabled | 40
         environments | environments | private | 0
         environments | merge_requests | disabled | 40
-        tags | repository | disabled | 40
-        tags | repository | private | 0
-        tags | merge_requests | disabled | 30
         branch | repository | disabled | 40
         branch | merge_requests | disabled | 40
         ",
@@ -210,9 +205,6 @@ async fn switched_off_part_is_no_missing_right() {
         environments, environments disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Environments are switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         environments, environments private, 0: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Environments are restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter. Add the user to the project, or change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         environments, merge_requests disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
-        tags, repository disabled, 40: listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. The repository is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
-        tags, repository private, 0: listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: the token's user has access level 0 in the project, and push mirrors and protected tags need a Maintainer (40). Make the user a Maintainer, or store a Maintainer's token - CFG-407
-        tags, merge_requests disabled, 30: listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: the token's user has access level 30 in the project, and push mirrors and protected tags need a Maintainer (40). Make the user a Maintainer, or store a Maintainer's token - CFG-407
         branch, repository disabled, 40: looking up branch main of project platform/infra at https://gitlab.example.com: HTTP 404: 404 Repository Not Found. The repository is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         branch, merge_requests disabled, 40: looking up branch main of project platform/infra at https://gitlab.example.com: HTTP 404: 404 Repository Not Found. GitLab's message is all that is known - CFG-412"#]].assert_eq(&reasons.join("\n"));
 }

@@ -159,36 +159,25 @@ async fn failed_look_up_names_no_cause() {
 
 #[tokio::test(start_paused = true)]
 async fn denial_of_other_reads_is_not_blamed_on_mirrors() {
-    let maintainer =
-        || ok(json!({"id": 42, "permissions": {"project_access": {"access_level": 40}}}));
+    let maintainer = ok(json!({"id": 42, "permissions": {"project_access": {"access_level": 40}}}));
     let script = Script::default()
         .then(
-            &format!("GET {PROJECT}/protected_tags?per_page=100&page=1"),
+            &format!("GET {PROJECT}/protected_branches?per_page=100&page=1"),
             Reply::message(403, "403 Forbidden"),
         )
-        .then(&format!("GET {PROJECT}"), maintainer())
-        .then(
-            &format!("GET {PROJECT}/members/all/7"),
-            Reply::message(403, "403 Forbidden"),
-        )
-        .then(&format!("GET {PROJECT}"), maintainer())
-        .then("GET /users/7", Reply::message(404, "404 User Not Found"))
+        .then(&format!("GET {PROJECT}"), maintainer)
         .then(
             "GET /personal_access_tokens/self",
             Reply::message(401, "401 Unauthorized"),
         );
     let gitlab = gitlab(&script);
     let reasons = [
-        gitlab.protected_tags(INFRA).await.expect_err("denied"),
-        gitlab.member_level(INFRA, 7).await.expect_err("denied"),
-        gitlab.user(7).await.expect_err("no user"),
+        gitlab.protected_branches(INFRA).await.expect_err("denied"),
         gitlab.own_user_id().await.expect_err("no token"),
     ]
     .map(|error| error.reason().to_string());
     expect![[r#"
-        listing the protected tags of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Give the token's user this right in the project, or switch on this part of the project - CFG-407
-        looking up member 7 of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Give the token's user this right in the project, or switch on this part of the project - CFG-407
-        looking up user 7 at https://gitlab.example.com: HTTP 404: 404 User Not Found. GitLab's message is all that is known - CFG-412
+        listing the protected branches of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Give the token's user this right in the project, or switch on this part of the project - CFG-407
         looking up the token's user at https://gitlab.example.com: HTTP 401: GitLab rejects the token (401 Unauthorized) from secret gitlab/infra, key "token". It is expired, revoked or not of this GitLab. Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406"#]].assert_eq(&reasons.join("\n"));
     script.sent();
 }

@@ -295,10 +295,6 @@ async fn project_details_are_parsed() {
     };
     let project = |is_empty, access_level| ProjectDetails {
         id: 42,
-        path: String::new(),
-        web_url: None,
-        is_pull_mirror: false,
-        allows_pushes_of_jobs: false,
         switched_off: vec![],
         is_empty,
         default_branch: None,
@@ -313,20 +309,6 @@ async fn project_details_are_parsed() {
         "project_access": {"access_level": 40}, "group_access": null}});
     assert_eq!(answered(body).await, project(false, Some(40)));
     assert_eq!(answered(json!({})).await, project(false, None));
-    for (web_url, is_link) in [
-        ("https://git.example.com/a/b", true),
-        ("https://git.example.com:8443/gl/a/b", true),
-        ("http://git.example.com/a/b", false),
-        ("https://user@git.example.com/a/b", false),
-        ("https://git.example.com/a/b?x", false),
-        ("https://git.example.com/a)[x](b/a/b", false),
-        ("https://git.example.com/a/c", false),
-        ("https:///a/b", false),
-    ] {
-        let body = json!({"path_with_namespace": "a/b", "web_url": web_url});
-        let expected = is_link.then(|| web_url.to_owned());
-        assert_eq!(answered(body).await.web_url, expected, "{web_url}");
-    }
     let public = answered(json!({"visibility": "public"})).await;
     assert!(public.is_public());
     for (shown, is_private, end) in [
@@ -347,28 +329,6 @@ async fn project_details_are_parsed() {
         let statistics = json!({"lfs_objects_size": 7});
         let lfs = json!({"lfs_enabled": is_enabled, "statistics": statistics});
         assert_eq!(answered(lfs).await.lfs_objects_size, size);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn only_gitlabs_message_shows_that_a_tag_has_no_release() {
-    let read = async |reply| {
-        let script = Script::default()
-            .then(&format!("GET {PROJECT}/releases/a%2Fb"), reply)
-            .then(&format!("GET {PROJECT}"), ok(json!({"id": 15})));
-        gitlab(&script).has_release(INFRA, "a/b").await
-    };
-    assert_eq!(read(ok(json!({"tag_name": "a/b"}))).await, Ok(true));
-    for message in ["404 Not Found", "404 Not found"] {
-        assert_eq!(read(Reply::message(404, message)).await, Ok(false));
-    }
-    for unknown in [
-        Reply::text(404, "404 Not Found"),
-        Reply::json(404, json!({"error": "404 Not Found"})),
-        Reply::message(404, "404 Project Not Found"),
-        Reply::message(403, "404 Not Found"),
-    ] {
-        read(unknown).await.expect_err("unknown");
     }
 }
 

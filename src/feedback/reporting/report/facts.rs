@@ -13,7 +13,7 @@ use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, ProjectDetails};
 use crate::feedback::change_sets::Audience;
 use crate::feedback::reporting::cause::Cause;
 use crate::feedback::reporting::execution::{Action, Execution, ExecutionState};
-use crate::feedback::reporting::open::{Asked, OpenedReport};
+use crate::feedback::reporting::open::OpenedReport;
 use crate::feedback::reporting::plan::{Occasion, Topic};
 use crate::feedback::reporting::{execution, outputs};
 use crate::gitops_pipeline::names::ResourceNames;
@@ -31,8 +31,6 @@ const REASON_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Context<'a> {
     pub opened: &'a OpenedReport<'a>,
     pub occasion: Occasion,
-    /// The request that waits in the pipeline. If it is not known, it is read for the note.
-    pub asked: &'a OnceCell<Asked>,
     pub commit: CommitRef<'a>,
     project: OnceCell<Result<ProjectDetails, GitLabError>>,
     audience: OnceCell<Audience<'static>>,
@@ -41,16 +39,10 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub fn new(
-        opened: &'a OpenedReport<'a>,
-        occasion: Occasion,
-        asked: &'a OnceCell<Asked>,
-        commit: &str,
-    ) -> Self {
+    pub fn new(opened: &'a OpenedReport<'a>, occasion: Occasion, commit: &str) -> Self {
         Context {
             opened,
             occasion,
-            asked,
             commit: CommitRef {
                 project: opened.target.settings.project(),
                 sha: commit.to_owned(),

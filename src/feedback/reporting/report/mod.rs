@@ -19,7 +19,6 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 pub use self::round::{MAX_RETRIES, RETRY_INTERVAL};
@@ -27,7 +26,7 @@ pub use self::round::{MAX_RETRIES, RETRY_INTERVAL};
 use self::facts::{Context, Facts};
 use self::round::Round;
 use crate::feedback::reporting::execution::Execution;
-use crate::feedback::reporting::open::{Asked, OpenedReport};
+use crate::feedback::reporting::open::OpenedReport;
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Occasion, Topic};
 
@@ -47,14 +46,13 @@ const ROUNDS: [ReportPart; 3] = [ReportPart::Statuses, ReportPart::Record, Repor
 pub const ROUND_TIME: Duration = Duration::from_secs(10);
 
 /// Reports the parts of an execution that `occasion` includes. The execution is the newest one of
-/// its commit. `asked` is the request that waits in the pipeline, if it is known.
+/// its commit.
 pub async fn report(
     opened: &OpenedReport<'_>,
     occasion: Occasion,
-    asked: &OnceCell<Asked>,
     execution: Execution,
 ) -> Reported {
-    let context = Context::new(opened, occasion, asked, &execution.commit);
+    let context = Context::new(opened, occasion, &execution.commit);
     let mut reported = Reported::default();
     // Without its execution, no part can be reported.
     let read = Facts::read(&context, execution).await;

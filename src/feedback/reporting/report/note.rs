@@ -6,13 +6,10 @@ use super::facts::{Context, Facts};
 use super::note_need::NoteNeed;
 use super::round::Round;
 use crate::clients::gitlab::{GitLabError, NoteText, RetryTime};
-use crate::common::stop::Stop;
-use crate::feedback::approval::Doubt;
 use crate::feedback::change_sets::Change;
 use crate::feedback::reporting::cause::{Cause, stack_obstacle};
 use crate::feedback::reporting::execution::{ActionState, ExecutionState};
 use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
-use crate::feedback::reporting::open::AskedRequest;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan::Topic;
 use crate::feedback::reporting::written_notes::{NotePost, WrittenNotes};
@@ -63,8 +60,7 @@ pub(super) async fn report(round: &mut Round<'_>) -> Result<(), ReportError> {
     unread.map_or(Ok(()), Err)
 }
 
-/// The text about the change set that waits for an approval. `None` if none waits, or if the notes
-/// stay as they are.
+/// The text about the change set that waits for an approval. `None` if none waits.
 async fn waiting(facts: &Facts<'_>) -> Result<Option<String>, ReportError> {
     let (context, execution) = (facts.context, &facts.execution);
     let (aws, pipeline, settings) = (context.aws(), context.pipeline(), context.settings());
@@ -77,58 +73,17 @@ async fn waiting(facts: &Facts<'_>) -> Result<Option<String>, ReportError> {
     if !has_notes(context).await? {
         return Ok(None);
     }
-    let by_tags = pipeline.gitlab_approvals().is_some();
-    let listed = if by_tags {
-        asked(facts).await?
-    } else {
-        let described = change_sets::describe(aws, &settings.stack_name, name).await?;
-        described.map(|it| (it.changes, String::new()))
-    };
-    let Some((changes, tags)) = listed else {
+    let Some(change_set) = change_sets::describe(aws, &settings.stack_name, name).await? else {
         return Ok(None);
     };
+    let changes = &change_set.changes;
     let rights = if settings.deploy_role_arn.is_some() {
         String::new()
     } else {
-        rights::lines(aws, &pipeline.names, &changes).await
+        rights::lines(aws, &pipeline.names, changes).await
     };
     let url = facts.url();
-    let note = note_of(context, &url).waiting(&changes) + &rights + &tags;
-    // A tag decides by the note that was there before it. The rights may be unknown at times.
-    let is_kept = by_tags && written(context).await?.show(&note, &tags);
-    Ok((!is_kept).then_some(note))
-}
-
-/// The changes of the execution's request, if it waits for a decision in GitLab, and the part of
-/// the note about its tags. `None` if the notes stay as they are.
-async fn asked(facts: &Facts<'_>) -> Result<Option<(Vec<Change>, String)>, ReportError> {
-    let (context, opened) = (facts.context, facts.context.opened);
-    let asked = context.asked.get_or_init(|| opened.asked()).await;
-    let unknown = match asked {
-        Err(Stop::Failed(_)) => Some(opened.request().await.map(AskedRequest::unknown)),
-        _ => None,
-    };
-    let AskedRequest { request, decided } = match unknown.as_ref().unwrap_or(asked) {
-        Ok(asked) if asked.request.execution_id == facts.execution.id => asked,
-        Err(Stop::Failed(error)) => return Err(error.clone()),
-        _ => return Ok(None),
-    };
-    // A person may have decided by the note that is there.
-    if decided.is_open {
-        let notes = written(context).await?;
-        if notes.unread.is_some() || notes.wait_for(&facts.execution.id) {
-            return Ok(None);
-        }
-    }
-    let obstacle = decided.obstacle.as_ref();
-    let mut text = obstacle.map_or(String::new(), note::obstacle);
-    if !matches!(obstacle, Some(Doubt::InAws(_))) {
-        let (url, project) = (facts.url(), context.project().await?);
-        let tags = request.tags(context.names(), decided.number);
-        text = note_of(context, &url).tags(project, &tags) + &text;
-    }
-    text += &note::doubts(&decided.doubts);
-    Ok(Some((request.change_set.changes.clone(), text)))
+    Ok(Some(note_of(context, &url).waiting(changes) + &rights))
 }
 
 /// The end that the commit's notes have to show. `None` if nothing has changed since the change set
@@ -152,7 +107,7 @@ async fn has_notes(context: &Context<'_>) -> Result<bool, GitLabError> {
 }
 
 async fn written(context: &Context<'_>) -> Result<WrittenNotes, GitLabError> {
-    WrittenNotes::read(context.gitlab(), context.pipeline(), &context.commit, None).await
+    WrittenNotes::read(context.gitlab(), context.pipeline(), &context.commit).await
 }
 
 fn note_of<'a>(context: &'a Context<'_>, url: &'a str) -> NoteOf<'a> {
@@ -177,11 +132,7 @@ async fn outdated(
     let state = match desired {
         Desired::Ended(state) => state,
         Desired::Waiting(body) => {
-            let mut posts = vec![NotePost::write(body.clone())];
-            if context.pipeline().gitlab_approvals().is_some() {
-                posts.extend(written(context).await?.edited_elsewhere(body));
-            }
-            return Ok((posts, None));
+            return Ok((vec![NotePost::write(body.clone())], None));
         }
     };
     let notes = written(context).await?;
@@ -308,7 +259,7 @@ async fn send(context: &Context<'_>, post: &NotePost) -> Result<bool, GitLabErro
         }
         vec![note.place.clone()]
     } else {
-        gitlab.commit_places(commit, None).await?.noted
+        gitlab.commit_places(commit).await?.noted
     };
     let marker = note::marker(&pipeline.names, &pipeline.location, &commit.sha);
     let author = context.author.get().copied();

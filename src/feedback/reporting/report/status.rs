@@ -6,7 +6,6 @@ use super::facts::Facts;
 use super::round::Round;
 use crate::clients::gitlab::{CommitStatus, GitLabError, StatusState};
 use crate::feedback::reporting::execution::Execution;
-use crate::feedback::reporting::open::AskedRequest;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan;
 use crate::feedback::reporting::plan::{StatusPost, Topic};
@@ -106,19 +105,11 @@ fn desired(facts: &Facts<'_>, execution: &Execution) -> Option<CommitStatus> {
     plan::execution_status(execution, names, settings, &facts.url())
 }
 
-/// The status of the approval. If a tag by an edited note decides nothing, it states that.
+/// The status of the approval.
 fn of_approval(facts: &Facts<'_>) -> Option<CommitStatus> {
-    let (execution, context) = (&facts.execution, facts.context);
-    let (names, settings) = (context.names(), context.settings());
-    let mut status = plan::approval_status(execution, names, settings, &facts.url())?;
-    let asked = context.asked.get().and_then(|asked| asked.as_ref().ok());
-    let asked = asked.filter(|it| it.request.execution_id == execution.id);
-    if let Some(tag) = asked.and_then(AskedRequest::edited_tag)
-        && status.state == StatusState::Pending
-    {
-        status.description = plan::edited_note(tag);
-    }
-    facts.includes(Topic::Approval).then_some(status)
+    let (names, settings) = (facts.context.names(), facts.context.settings());
+    let status = plan::approval_status(&facts.execution, names, settings, &facts.url());
+    status.filter(|_| facts.includes(Topic::Approval))
 }
 
 impl Status {

@@ -79,7 +79,7 @@ static ENVIRONMENT_VARIABLE: [Property; 3] = [
 ];
 
 /// The members of `Approval`.
-pub static APPROVAL: [Property; 7] = [
+pub static APPROVAL: [Property; 5] = [
     Property::new("Required", Kind::Boolean)
         .or("true")
         .doc("If true, the pipeline waits for an approval before it deploys."),
@@ -101,17 +101,6 @@ pub static APPROVAL: [Property; 7] = [
              changes](../concepts/pipelines.md#what-was-approved). Requires `Deploy.ActionMode` \
              `CHANGE_SET`, and the environment's parameter `FunctionApprovals`.",
         ),
-    Property::new("FromGitLab", Kind::Boolean).or("false").doc(
-        "Whether a Maintainer can approve or reject the change set [by a tag in \
-         GitLab](../how-to/approve-in-gitlab.md). Requires `GitLab`, `Deploy.ActionMode` \
-         `CHANGE_SET`, and `FunctionApprovals` `GitLab` of the environment. A Create or Update \
-         fails if others than Maintainers can create the tags.",
-    ),
-    Property::new("AllowAuthor", Kind::Boolean).or("false").doc(
-        "Whether an author of the changes may approve them by a tag. Otherwise, authors of \
-         commits and of merge requests, and those who pushed or merged them since the last \
-         deployed commit, cannot. Requires `Approval.FromGitLab`.",
-    ),
 ];
 
 /// The members of `Deploy`.

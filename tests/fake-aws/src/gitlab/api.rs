@@ -14,7 +14,7 @@ use crate::{
         },
         history,
         pages::page,
-        runs, tags,
+        runs,
     },
     world::{ApiResponse, ApiResult, AwsError, BAD_PARAMETERS, Call, World, rejected},
 };
@@ -27,8 +27,7 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
         return Ok(ApiResponse::plain(gateway.status, gateway.body));
     }
     let bearer = call.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
-    let token = call.header("private-token").or(call.header("job-token"));
-    let token = token.or(bearer).unwrap_or_default();
+    let token = call.header("private-token").or(bearer).unwrap_or_default();
     let known = gitlab.tokens.get(token).cloned();
     if known.as_ref().is_some_and(|known| known.host != host) {
         world.complaints.push(format!("GitLab's token was sent to {host}"));
@@ -87,11 +86,7 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
         return Ok(ApiResponse::json(&shown_token(&known)));
     }
     let reads = call.method == "GET";
-    let is_of_release = call.operation.ends_with("Release");
-    if known.scope == Scope::ReadRepository
-        || (known.scope == Scope::ReadApi && !reads)
-        || (known.scope == Scope::Job && !is_of_release)
-    {
+    if known.scope == Scope::ReadRepository || (known.scope == Scope::ReadApi && !reads) {
         let needed = if reads { "api read_api" } else { "api" };
         return Ok(insufficient_scope(needed));
     }
@@ -101,12 +96,6 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
         return Ok(ApiResponse::json(
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
-    }
-    if call.operation == "GitLab.GetUser" {
-        let user = call.needed("user").parse().ok();
-        let shown = user.and_then(|user| tags::shown_user(gitlab, user));
-        let shown = shown.ok_or_else(|| refused(404, "404 User Not Found"))?;
-        return Ok(ApiResponse::json(&shown));
     }
     if let Some(moved) = moved(gitlab, call, host) {
         return moved;
@@ -125,12 +114,7 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
     match call.operation.as_str() {
         "GitLab.GetProject" => {
             let with_statistics = call.params.get("statistics") == Some(&json!("true"));
-            let mut shown = shown_project(&project, with_statistics);
-            // `ee/lib/ee/api/entities/project.rb`.
-            if world.options.gitlab.premium {
-                shown["mirror"] = project.records.tags.is_pull_mirror.into();
-            }
-            return Ok(ApiResponse::json(&shown));
+            return Ok(ApiResponse::json(&shown_project(&project, with_statistics)));
         }
         // `authorize_read_protected_branch!` in `lib/api/protected_branches.rb`.
         "GitLab.ListProtectedBranches" if project.access < Some(DEVELOPER) => {
@@ -156,11 +140,7 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
     if project.access < Some(REPORTER) && !project.records.is_public && !is_of_mirrors {
         return Err(refused(403, "403 Forbidden"));
     }
-    let of_history = history::answer(world, call, &project);
-    if let Some(answer) = of_history.or_else(|| tags::answer(gitlab, world, call, &project)) {
-        return answer;
-    }
-    if let Some(answer) = tags::change(gitlab, world, call, project.id, known.user) {
+    if let Some(answer) = history::answer(world, call, &project) {
         return answer;
     }
     if let Some(answer) = commits_api::answer(gitlab, world, call, &project, known.user) {
@@ -183,16 +163,8 @@ fn is_switched_off(operation: &str, project: &Project) -> bool {
     // `environments_disabled`, `builds_disabled | repository_disabled`.
     let deployments = ["Deployment", "Environment"];
     // `repository_disabled`: `read_code`, `read_branch`, `read_protected_branch`, `read_commit`,
-    // `read_repository_tag`, `read_commit_status`, and more. Mirrors, members, events and deploy
-    // keys are not among them.
-    let code = [
-        "Branch",
-        "Tag",
-        "Commit",
-        "MergeBase",
-        "Status",
-        "Discussion",
-    ];
+    // `read_commit_status`, and more. Mirrors and events are not among them.
+    let code = ["Branch", "Commit", "MergeBase", "Status", "Discussion"];
     let is_of = |parts: &[&str]| parts.iter().any(|part| operation.contains(part));
     (is_of(&requests) && (off("merge_requests") || off("repository")))
         || (is_of(&deployments) && (off("environments") || off("builds") || off("repository")))

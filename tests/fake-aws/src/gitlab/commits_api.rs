@@ -2,8 +2,6 @@
 //! `lib/api/deployments.rb`, `lib/api/environments.rb`, `lib/api/commits.rb`, `lib/api/notes.rb`
 //! and `lib/api/discussions.rb`.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::{
@@ -49,7 +47,7 @@ pub fn answer(
     // `protected_for?` in `app/models/project.rb` raises `AmbiguousRefError` for a branch and a tag
     // of one name, and the API does not rescue it.
     let (iid, reference) = (call.needed("iid"), call.needed("ref"));
-    let has_tag = project.records.tags.all.contains_key(reference);
+    let has_tag = project.records.tags.contains_key(reference);
     let is_ambiguous = has_tag && project.branches.contains_key(reference);
     let broken = &gitlab.broken_merge_requests;
     let is_broken = is_of_notes && iid.parse().is_ok_and(|iid| broken.contains(&iid));
@@ -66,7 +64,7 @@ pub fn answer(
     }
     if ["CreateMergeRequest", "UpdateMergeRequest"].contains(&operation) {
         let project = gitlab.projects.get_mut(&project.id)?;
-        return Some(merge_requests::change(call, project, user));
+        return Some(merge_requests::change(call, project));
     }
     if let Some(listed) = listed(operation, call, project) {
         return Some(listed.map(|listed| page(world, call, &listed)));
@@ -84,8 +82,7 @@ pub fn answer(
     }
     let records = &mut gitlab.projects.get_mut(&project.id)?.records;
     let now = World::instant_of(world.by_gitlabs_clock());
-    let of_user = (records, user, world.now);
-    let changed = changed(operation, call, project, of_user, &now)?;
+    let changed = changed(operation, call, project, (records, user), &now)?;
     let or_rejected =
         |(status, message): Rejection| with_status(status, &json!({"message": message}));
     Some(Ok(changed.unwrap_or_else(or_rejected)))
@@ -138,11 +135,8 @@ fn listed(operation: &str, call: &Call, project: &Project) -> Option<Result<Vec<
             let shown = shown.map(|(iid, state)| merge_requests::shown(project, *iid, state));
             shown.collect()
         }
-        "ListNotes" | "ListRequestCommits" if !has_merge_request(records, call) => {
+        "ListNotes" if !has_merge_request(records, call) => {
             return Some(Err(refused(404, "404 Not found")));
-        }
-        "ListRequestCommits" => {
-            merge_requests::shown_commits(project, call.needed("iid").parse().unwrap_or(0))
         }
         "ListNotes" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
@@ -201,7 +195,7 @@ fn changed(
     operation: &str,
     call: &Call,
     project: &Project,
-    (records, user, time): (&mut Records, u64, Duration),
+    (records, user): (&mut Records, u64),
     now: &str,
 ) -> Option<Changed> {
     let id = call.needed("id").parse().unwrap_or(0);
@@ -295,12 +289,12 @@ fn changed(
         "CreateNote" => {
             let place = format!("merge_requests/{}", call.needed("iid"));
             Ok(created(&shown_note(
-                &records.create_note_at(&place, body, user, time),
+                &records.create_note(&place, body, user),
             )))
         }
         "CreateDiscussion" => {
             let place = format!("commits/{sha}");
-            let made = records.create_note_at(&place, body, user, time);
+            let made = records.create_note(&place, body, user);
             Ok(created(&shown_discussion(&made)))
         }
         "UpdateNote" | "UpdateDiscussion" => {
@@ -313,7 +307,6 @@ fn changed(
                 }
                 Some(note) => {
                     body.clone_into(&mut note.body);
-                    note.updated = time;
                     Ok(ApiResponse::json(&shown_note(note)))
                 }
             }
@@ -398,7 +391,6 @@ fn shown_environment(environment: &Environment) -> Value {
 fn shown_note(note: &Note) -> Value {
     json!({
         "id": note.id, "body": note.body, "author": {"id": note.user}, "system": note.is_system,
-        "updated_at": World::instant(note.updated),
     })
 }
 

@@ -34,7 +34,6 @@ pub fn shown_token(token: &Token) -> Value {
         Scope::ReadApi => "read_api",
         Scope::ReadRepository => "read_repository",
         Scope::Granular => "granular",
-        Scope::Job => "job",
     };
     let day = expires.as_ref().and_then(|time| time.split('T').next());
     json!({
@@ -87,21 +86,10 @@ pub fn shown_project(project: &Project, with_statistics: bool) -> Value {
             "group_access": null,
         },
     });
-    let tags = &project.records.tags;
-    for part in [
-        "repository",
-        "merge_requests",
-        "builds",
-        "environments",
-        "releases",
-    ] {
+    for part in ["repository", "merge_requests", "builds", "environments"] {
         let is_off = project.records.switched_off.contains(part);
-        let is_off = is_off || (part == "releases" && tags.has_no_releases);
         let level = if is_off { "disabled" } else { "enabled" };
         shown[format!("{part}_access_level")] = level.into();
-    }
-    if let Some(allowed) = tags.job_tokens_push {
-        shown["ci_push_repository_for_job_token_allowed"] = allowed.into();
     }
     // `read_statistics` in `app/policies/project_policy.rb` is a Reporter's
     // (<https://docs.gitlab.com/api/projects/#retrieve-a-project>).

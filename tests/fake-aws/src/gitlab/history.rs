@@ -2,11 +2,11 @@
 //! `lib/api/branches.rb`, `lib/api/repositories.rb`, `lib/api/commits.rb` and
 //! `lib/api/project_events.rb`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
-pub use crate::gitlab::project_data::{History, PUSHER, PushEvent};
+pub use crate::gitlab::project_data::{History, PushEvent};
 use crate::{
     gitlab::{
         Project,
@@ -16,9 +16,6 @@ use crate::{
     },
     world::{ApiResponse, ApiResult, Call, World},
 };
-
-/// The address of the author and of the committer of each commit, unless a test sets another one.
-const AUTHOR_EMAIL: &str = "developer@example.com";
 
 /// A push: a new commit follows the branch's tip, or the default branch's if the branch is new.
 pub fn record(project: &mut Project, branch: &str, commit: &str, now: Duration) {
@@ -35,8 +32,30 @@ pub fn record(project: &mut Project, branch: &str, commit: &str, now: Duration) 
         history.committed.insert(commit.to_owned(), now);
     }
     let to = Some(commit.to_owned());
-    let event = PushEvent::of("branch", branch, from, to, PUSHER, now);
+    let event = PushEvent::of("branch", branch, from, to, now);
     history.events.push(event);
+}
+
+/// The default of `push_event_activities_limit`
+/// (<https://docs.gitlab.com/administration/settings/push_event_activities_limit/>).
+const MAX_EVENTS_OF_PUSH: usize = 3;
+
+/// The events of a push. More changes of one kind than [`MAX_EVENTS_OF_PUSH`] have one event in
+/// bulk (`app/services/git/process_ref_changes_service.rb`).
+pub fn record_all(project: &mut Project, all: Vec<PushEvent>) {
+    let mut events: BTreeMap<_, Vec<PushEvent>> = BTreeMap::new();
+    for event in all {
+        let alike = events.entry((event.kind, event.action));
+        alike.or_default().push(event);
+    }
+    for (_, mut alike) in events {
+        if alike.len() > MAX_EVENTS_OF_PUSH {
+            let count = alike.len();
+            alike.truncate(1);
+            alike[0].hide_among(count);
+        }
+        project.records.history.events.extend(alike);
+    }
 }
 
 /// The response to a call about a project that the caller may see. `None` if it is another call.
@@ -65,29 +84,10 @@ pub fn answer(world: &World, call: &Call, project: &Project) -> Option<ApiResult
         }
         "GitLab.GetMergeBase" => merge_base(call, project),
         "GitLab.ListEvents" => {
-            // `app/finders/events_finder.rb` sorts by age, the newest first. `after` begins at the
-            // end of that day.
-            let after = call.text("after").unwrap_or_default();
-            let is_wanted = |event: &&PushEvent| &World::date(event.at)[..10] > after;
+            // `app/finders/events_finder.rb` sorts by age, the newest first.
             let events = project.records.history.events.iter().rev();
-            let shown = events.filter(is_wanted).map(|event| shown_event(project, event));
-            let shown: Vec<Value> = shown.collect();
+            let shown: Vec<Value> = events.map(|event| shown_event(project, event)).collect();
             Ok(page_without(world, call, &shown, 1))
-        }
-        // `ref_name` may be a range, and an unknown end of it gives an empty list
-        // (`internal/gitaly/service/commit/find_commits.go` in Gitaly ignores the result of
-        // `git log`).
-        "GitLab.ListCommits" => {
-            let range = call.text("ref_name").unwrap_or(&project.default_branch);
-            let (from, to) = range.split_once("..").unwrap_or(("", range));
-            let commit = |name| project.commit_at(name);
-            let history = &project.records.history;
-            let before = commit(from).map_or(vec![], |from| history.line(from));
-            let listed = commit(to).filter(|_| from.is_empty() || !before.is_empty());
-            let listed = listed.map_or(vec![], |to| history.line(to));
-            let listed = listed.into_iter().filter(|one| !before.contains(one));
-            let shown = listed.map(|one| shown_commit(project, one));
-            Ok(page(world, call, &shown.collect::<Vec<_>>()))
         }
         _ => return None,
     })
@@ -150,17 +150,10 @@ fn shown_branch(project: &Project, name: &str) -> Value {
 }
 
 /// `lib/api/entities/commit.rb`, in part.
-pub(super) fn shown_commit(project: &Project, commit: &str) -> Value {
+fn shown_commit(project: &Project, commit: &str) -> Value {
     let history = &project.records.history;
     let committed = history.committed.get(commit).copied().unwrap_or_default();
-    let email = history.author_emails.get(commit);
-    let parents: Vec<&String> = history.parents.get(commit).into_iter().flatten().collect();
-    let message = history.messages.get(commit);
-    json!({
-        "id": commit, "committed_date": World::instant(committed), "parent_ids": parents,
-        "message": message.map_or("", String::as_str),
-        "author_email": email.map_or(AUTHOR_EMAIL, String::as_str), "committer_email": AUTHOR_EMAIL,
-    })
+    json!({"id": commit, "committed_date": World::instant(committed)})
 }
 
 /// `lib/api/entities/event.rb` and `push_event_payload.rb`. `commit_to` is the new object of the ref:
@@ -177,7 +170,6 @@ fn shown_event(project: &Project, event: &PushEvent) -> Value {
     json!({
         "project_id": project.id,
         "action_name": action_name,
-        "author_id": event.author,
         "created_at": World::instant(event.at),
         "push_data": {
             "commit_count": u8::from(event.count.is_none()),

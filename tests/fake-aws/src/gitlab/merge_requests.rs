@@ -8,9 +8,8 @@ use crate::{
     gitlab::{
         Project,
         entities::{created, refused},
-        history::shown_commit,
     },
-    world::{ApiResponse, ApiResult, BAD_PARAMETERS, Call, World, rejected},
+    world::{ApiResponse, ApiResult, BAD_PARAMETERS, Call, rejected},
 };
 
 /// The ID of the project of a fork.
@@ -38,9 +37,6 @@ pub fn shown(project: &Project, iid: u64, state: &str) -> Value {
         "sha": held.head,
         "merge_commit_sha": held.merge_commit,
         "squash_commit_sha": held.squash_commit,
-        "author": {"id": held.author},
-        "created_at": World::instant(held.created.unwrap_or_default()),
-        "merge_user": held.merge_user.map(|id| json!({"id": id})),
     })
 }
 
@@ -57,22 +53,8 @@ pub fn shown_alone(project: &Project, iid: u64, with_count: bool) -> Option<Valu
     Some(shown)
 }
 
-/// `get ':id/merge_requests/:merge_request_iid/commits'` in `lib/api/merge_requests.rb`: the commits
-/// of its diff, which a squash does not change. They have no parents
-/// (<https://gitlab.com/gitlab-org/gitlab/-/issues/496665>).
-pub fn shown_commits(project: &Project, iid: u64) -> Vec<Value> {
-    let held = project.records.details.get(&iid);
-    let commits = held.iter().flat_map(|held| &held.commits);
-    let shown = commits.map(|commit| {
-        let mut shown = shown_commit(project, commit);
-        shown["parent_ids"] = json!([]);
-        shown
-    });
-    shown.collect()
-}
-
 /// Creates a merge request, or closes or reopens it (`lib/api/merge_requests.rb`).
-pub fn change(call: &Call, project: &mut Project, user: u64) -> ApiResult {
+pub fn change(call: &Call, project: &mut Project) -> ApiResult {
     if call.operation == "GitLab.UpdateMergeRequest" {
         let iid = call.needed("iid").parse().unwrap_or(0);
         let state = match call.text("state_event") {
@@ -95,7 +77,6 @@ pub fn change(call: &Call, project: &mut Project, user: u64) -> ApiResult {
     let made = MergeRequest {
         source_branch: branches[0].to_owned(),
         target_branch: branches[1].to_owned(),
-        author: user,
         ..MergeRequest::default()
     };
     project.records.details.insert(iid, made);

@@ -32,7 +32,7 @@ pub mod merge_requests;
 mod mirror_urls;
 /// The lists of the API.
 mod pages;
-/// The tags, the history, the merge requests, the members and the tasks of a project.
+/// The history, the merge requests and the tasks of a project.
 mod project_data;
 /// GitLab's commit statuses, deployments, environments and notes.
 pub mod records;
@@ -40,8 +40,6 @@ pub mod records;
 mod routes;
 /// The runs of push mirrors.
 pub(crate) mod runs;
-/// GitLab's tags, and who may create them.
-pub mod tags;
 
 pub use crate::world::gitlab_behaviour::{
     Behaviour, EmptyProjects, Firewall, Gateway, MAX_MIRRORS_PER_PROJECT,
@@ -49,7 +47,7 @@ pub use crate::world::gitlab_behaviour::{
 pub use crate::world::gitlab_languages::Language;
 pub(crate) use api::answer;
 pub use project_data::{DEVELOPER, Job, Served};
-pub(crate) use project_data::{MAINTAINER, REPORTER, User};
+pub(crate) use project_data::{MAINTAINER, REPORTER};
 pub(crate) use routes::decode;
 
 /// The GitLab of most tests.
@@ -75,9 +73,6 @@ pub enum Scope {
     /// A fine-grained token with every permission that a request needs. GitLab shows no permissions
     /// (`app/services/authn/personal_access_tokens/create_granular_service.rb`).
     Granular,
-    /// A CI job's token, which only the releases accept (`route_setting :authentication,
-    /// job_token_allowed` in `lib/api/releases.rb`).
-    Job,
 }
 
 #[derive(Clone, Debug)]
@@ -98,7 +93,8 @@ pub struct GitLab {
     pub projects: BTreeMap<u64, Project>,
     /// By the token itself.
     pub tokens: BTreeMap<String, Token>,
-    pub users: BTreeMap<u64, User>,
+    /// The number of the users whom another program has created.
+    pub users: u64,
     /// Runs of mirrors that are to begin.
     pub jobs: Vec<Job>,
     /// Runs in progress.

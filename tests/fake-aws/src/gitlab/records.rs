@@ -3,9 +3,8 @@
 
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use crate::gitlab::project_data::{History, MergeRequest, Tags};
+use crate::gitlab::project_data::{History, MergeRequest};
 
 /// The user of the tests' tokens.
 pub const OWN_USER: u64 = 7;
@@ -85,8 +84,6 @@ pub struct Note {
     pub place: String,
     pub body: String,
     pub user: u64,
-    /// When it was created or last edited.
-    pub updated: Duration,
     /// GitLab wrote it about a change (`app/models/system_note_metadata.rb`).
     pub is_system: bool,
 }
@@ -115,7 +112,8 @@ pub struct Records {
     pub notes: Vec<Note>,
     /// How its branches got their tips.
     pub history: History,
-    pub tags: Tags,
+    /// The objects of its tags, by their names.
+    pub tags: BTreeMap<String, String>,
     ids: u64,
 }
 
@@ -321,19 +319,13 @@ impl Records {
         created
     }
 
-    /// A note from the beginning.
-    pub fn create_note(&mut self, place: &str, body: &str, user: u64) -> Note {
-        self.create_note_at(place, body, user, Duration::ZERO)
-    }
-
     /// `lib/api/notes.rb`, `lib/api/discussions.rb`.
-    pub fn create_note_at(&mut self, place: &str, body: &str, user: u64, now: Duration) -> Note {
+    pub fn create_note(&mut self, place: &str, body: &str, user: u64) -> Note {
         let note = Note {
             id: self.next_id(),
             place: place.to_owned(),
             body: body.to_owned(),
             user,
-            updated: now,
             is_system: false,
         };
         self.notes.push(note.clone());

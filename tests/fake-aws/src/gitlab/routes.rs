@@ -8,7 +8,6 @@ use crate::world::{form, unescaped};
 const ROUTES: &str = "
 GET metadata GetMetadata
 GET personal_access_tokens/self GetToken
-GET users/:user GetUser
 GET projects/:project GetProject
 GET projects/:project/protected_branches ListProtectedBranches
 POST projects/:project/protected_branches ProtectBranch
@@ -22,17 +21,7 @@ POST projects/:project/remote_mirrors/:mirror_id/sync SyncMirror
 GET projects/:project/repository/branches ListBranches
 GET projects/:project/repository/branches/:branch GetBranch
 GET projects/:project/repository/merge_base GetMergeBase
-GET projects/:project/repository/commits ListCommits
 GET projects/:project/events ListEvents
-GET projects/:project/repository/tags/:tag GetTag
-POST projects/:project/repository/tags CreateTag
-DELETE projects/:project/repository/tags/:tag_name DeleteTag
-GET projects/:project/releases/:tag GetRelease
-POST projects/:project/releases CreateRelease
-DELETE projects/:project/releases/:tag_name DeleteRelease
-GET projects/:project/protected_tags ListProtectedTags
-GET projects/:project/deploy_keys ListDeployKeys
-GET projects/:project/members/all/:user GetMember
 GET projects/:project/repository/commits/:sha/statuses ListStatuses
 POST projects/:project/statuses/:sha PostStatus
 GET projects/:project/deployments ListDeployments
@@ -45,7 +34,6 @@ POST projects/:project/merge_requests CreateMergeRequest
 PUT projects/:project/merge_requests/:iid UpdateMergeRequest
 GET projects/:project/repository/commits/:sha/merge_requests ListMergeRequests
 GET projects/:project/merge_requests/:iid GetMergeRequest
-GET projects/:project/merge_requests/:iid/commits ListRequestCommits
 GET projects/:project/merge_requests/:iid/notes ListNotes
 POST projects/:project/merge_requests/:iid/notes CreateNote
 PUT projects/:project/merge_requests/:iid/notes/:id UpdateNote

@@ -1,6 +1,5 @@
 //! GitLab in this fake AWS: projects, tokens, and calls of people.
 
-use serde_json::Value;
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
@@ -10,7 +9,6 @@ use crate::{
         merge_requests::{self, MergeRequest},
         records::OWN_USER,
         runs,
-        tags::{self, Tag, User},
     },
     handle::FakeAws,
     services::{
@@ -160,40 +158,6 @@ impl FakeAws {
             of_commit.push((iid, state));
         });
         self.set_merge_request_state(project, iid, state);
-    }
-
-    /// A user with this access level in a project. Answers their number.
-    pub fn gitlab_user(&self, project: &str, username: &str, level: u64) -> u64 {
-        self.arrange(|aws| {
-            let id = 21 + aws.gitlab.users.len() as u64;
-            let user = User {
-                username: username.to_owned(),
-                state: "active",
-                bot: false,
-                public_email: None,
-            };
-            aws.gitlab.users.insert(id, user);
-            let tags = &mut aws.gitlab.project_mut(project).records.tags;
-            tags.members.insert(id, level);
-            id
-        })
-    }
-
-    /// A rule for tags of this name or pattern, with these `create_access_levels`.
-    pub fn protect_tags(&self, project: &str, name: &str, levels: &[Value]) {
-        self.change(|aws| {
-            let tags = &mut aws.gitlab.project_mut(project).records.tags;
-            tags.protected.push((name.to_owned(), levels.to_vec()));
-        });
-    }
-
-    /// A user pushes tags, or deletes them (`None`), all at once. GitLab has to allow it.
-    pub fn gitlab_tags(&self, project: &str, user: u64, changes: &[(&str, Option<Tag>)]) {
-        self.change(|aws| {
-            let now = aws.now;
-            tags::push(aws.gitlab.project_mut(project), user, changes, now)
-        })
-        .expect("a push that GitLab allows");
     }
 
     /// Changes a merge request in GitLab's responses.

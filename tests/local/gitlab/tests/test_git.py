@@ -204,21 +204,3 @@ def test_every_described_request_is_answered(api: Api, gitlab: LocalGitLab) -> N
         answer = api.session.request(method, f"{gitlab.url}/api/v4/{path}", timeout=20)
         assert not answer.content or answer.json() != {"error": "404 Not Found"}, f"{method} {path}"
     assert gitlab.complaints == []
-
-
-def test_tag_that_the_api_creates_is_in_the_repository(
-    api: Api, project: HeldProject, person: Person, target: Target, gitlab: LocalGitLab
-) -> None:
-    api.created(target.with_login(), enabled=True)
-    tag = {"refs/tags/deploy/1": person.pushes()}
-    project.protect_tags("deploy/*")
-    developer = gitlab.add_token("d", role="developer").value
-    assert "not allowed to create this tag" in person.push("HEAD:refs/tags/deploy/1", token=developer).stderr
-    named = {"tag_name": "deploy/1", "ref": "main"}
-    assert api.ask("POST", "/repository/tags", params=named).status_code == 201
-    gitlab.wait_until_quiet()
-    assert tag.items() <= project.references().items() and tag.items() <= target.references().items()
-    person.commit()
-    assert "Protected tags cannot be updated." in person.push("+HEAD:refs/tags/deploy/1").stderr
-    assert api.ask("DELETE", "/repository/tags/deploy%2F1").status_code == 204
-    assert not tag.items() & project.references().items()

@@ -131,18 +131,12 @@ pub async fn deliver_both(
     deliveries.await;
 }
 
-/// The answer of the function that only reads, whose environment has this `FunctionApprovals`.
-pub async fn asked(
-    fake: &FakeAws,
-    name: &str,
-    question: &Value,
-    approvals: FunctionApprovals,
-) -> Value {
+/// The answer of the function that only reads.
+pub async fn asked(fake: &FakeAws, name: &str, question: &Value) -> Value {
     let caller = fake.caller(&format!("reader {name}"));
     let wire = caller.connector();
     let clock = Clock::starting_at(fake.now());
-    let reader = Handler::new(&sdk_config(wire.clone()), wire, clock);
-    let reader = reader.allowing(approvals).reading(Value::Null);
+    let reader = Handler::new(&sdk_config(wire.clone()), wire, clock).reading(Value::Null);
     let invocation = Invocation {
         request_id: name.to_owned(),
         deadline: fake.now() + LAMBDA_MAX_LIFETIME,
@@ -168,7 +162,7 @@ pub async fn answered_once(
     let clock = Clock::starting_at(fake.now());
     let wire = (request.wire)(fake, &caller);
     let config = sdk_config(wire.clone());
-    let provider = Handler::new(&config, wire, clock).allowing(FunctionApprovals::GitLab);
+    let provider = Handler::new(&config, wire, clock).allowing(FunctionApprovals::NoChanges);
     let invocation = Invocation {
         request_id: request.name.clone(),
         deadline: fake.now() + request.lifetime,

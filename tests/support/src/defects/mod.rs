@@ -61,7 +61,7 @@ pub enum Defect {
 }
 
 /// How the names of stories begin that have products.
-const KINDS: [&str; 5] = ["mirrors_", "pipeline_", "report_", "approve_", "review_"];
+const KINDS: [&str; 4] = ["mirrors_", "pipeline_", "report_", "review_"];
 
 /// A product with one defect, and the story in which a check notices it.
 struct Product {

@@ -22,8 +22,6 @@ const ENABLED: &str = r#""enabled":true"#;
 const DISABLED: &str = r#""enabled":false"#;
 const NO_SECRET: &str = r#"{"__type":"ResourceNotFoundException"}"#;
 const IDENTIFIED: &str = r#"{"id":1,"status":"success"}"#;
-const DEVELOPER: &str = r#""access_level":30"#;
-const MAINTAINER: &str = r#""access_level":40"#;
 
 pub(super) const PRODUCTS: &[Product] = &[
     // It keeps mirrors.
@@ -262,15 +260,6 @@ pub(super) const PRODUCTS: &[Product] = &[
     Repeats("GitLab.CreateNote", "GitLab.DeleteNote")
         .in_story("report_failed_build: once", "on merge_requests/"),
     Changes(ANY, show_a_parameter).in_story("report_ends: retried stage that waits", PARAMETER),
-    // It takes a Developer for a Maintainer, and a rule for Developers for one for Maintainers.
-    Reads("GitLab.GetMember", DEVELOPER, MAINTAINER).in_story(
-        "approve_another_user: a Developer of a group",
-        "cfn-gitops: approved in GitLab",
-    ),
-    Reads("GitLab.ListProtectedTags", DEVELOPER, MAINTAINER).in_story(
-        "approve_open_to_others: a wider rule",
-        "cfn-gitops: approved in GitLab",
-    ),
     // An empty page is the last one.
     Reads("GetLogEvents", "Token", "Other")
         .in_story(
