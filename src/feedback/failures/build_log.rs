@@ -189,7 +189,7 @@ fn shown_lines(lines: &[String]) -> Vec<String> {
     let kept: Vec<String> = kept.iter().map(|line| plain(line)).collect();
     let (mut shown, mut bytes) = (vec![], 0);
     for line in without_keys(&kept).iter().rev().take(MAX_LINES) {
-        let line = masked(line);
+        let line = masked(&cut(line));
         bytes += line.len() + 1;
         if bytes > MAX_BYTES {
             break;
@@ -223,7 +223,7 @@ fn longest_run(line: &str) -> usize {
 }
 
 /// A line as a terminal shows it in the end: without overwritten text, colours, and characters that
-/// change others. A text that announces a secret stays, because the secret may overwrite it.
+/// change others. A text with the word of a secret stays, because the secret may overwrite it.
 fn plain(line: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(line.len()), line.chars());
     let (mut is_overwritten, mut is_kept) = (false, false);
@@ -248,7 +248,8 @@ fn plain(line: &str) -> String {
             }
         }
     }
-    cut(plain.trim_end())
+    plain.truncate(plain.trim_end().len());
+    plain
 }
 
 /// Skips the rest of an escape sequence (ECMA-48). Whether it moves the cursor to the beginning of

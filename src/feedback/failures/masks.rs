@@ -95,67 +95,37 @@ const TOKENS: [(&[&str], usize, &str); 16] = [
     (&["ignature=", "?sig=", "&sig="], 8, "-_.+/=%"),
 ];
 
-/// The fewest characters of a key that follow other text in a line, such as the time.
-const MIN_KEY_LINE: usize = 16;
-
-/// `lines` with one mask in place of each private key, except for its first line, which `masked`
-/// hides. If a key has no beginning or no end here, the lines that look like its own are replaced.
+/// `lines` with one mask in place of the lines of each private key after its first one, which
+/// `masked` hides. A key without its end hides the lines after it, and one without its beginning
+/// those before it.
 pub fn without_keys(lines: &[String]) -> Vec<String> {
-    let (mut shown, mut from) = (vec![], 0);
-    for key in keys(lines) {
-        shown.extend_from_slice(lines.get(from..key.start).unwrap_or_default());
-        shown.push(MASK.to_owned());
-        from = key.end;
+    let marked: Vec<Option<bool>> = lines.iter().map(|line| begins_key(line)).collect();
+    let mut is_key = marked.iter().flatten().next() == Some(&false);
+    let mut shown = vec![];
+    for (line, begins) in lines.iter().zip(marked) {
+        if !is_key {
+            shown.push(line.clone());
+        } else if shown.last().is_none_or(|last| last != MASK) {
+            shown.push(MASK.to_owned());
+        }
+        is_key = begins.unwrap_or(is_key);
     }
-    shown.extend_from_slice(lines.get(from..).unwrap_or_default());
     shown
 }
 
-/// The lines of private keys after their first line.
-fn keys(lines: &[String]) -> Vec<Range<usize>> {
-    let (mut keys, mut open, mut last) = (vec![], None, 0);
-    let is_other = |line: &String| !is_of_key(line);
-    let below = |begin: usize, to: usize| {
-        let run = lines.get(begin..to)?.iter().position(is_other);
-        let end = run.map_or(to, |length| begin + length);
-        (begin < end).then_some(begin..end)
+/// Whether a private key begins in a line, or ends in it. `None` if it has neither `-----BEGIN …
+/// PRIVATE KEY-----` nor `-----END …`, or a key as a whole.
+fn begins_key(line: &str) -> Option<bool> {
+    let is_key = |at: &usize| {
+        let label = line.get(at + "-----".len()..).and_then(|rest| rest.split("-----").next());
+        label.is_some_and(|label| label.contains("PRIVATE KEY"))
     };
-    for (at, line) in lines.iter().enumerate() {
-        let begin = marker(line, "-----BEGIN ").or_else(|| line.find("Private-Lines: "));
-        let end = marker(line, "-----END ");
-        if end.is_some() {
-            let above = || {
-                let run = lines.get(last..at)?.iter().rposition(is_other);
-                Some(run.map_or(last, |before| last + before + 1))
-            };
-            let start = open.take().or_else(above).unwrap_or(at);
-            keys.push(start..at + 1);
-            last = at + 1;
-        }
-        if begin > end {
-            keys.extend(open.and_then(|begin| below(begin, at)));
-            (open, last) = (Some(at + 1), at + 1);
-        }
+    let place = |marker| line.rmatch_indices(marker).map(|(at, _)| at).find(is_key);
+    let (begin, end) = (place("-----BEGIN "), place("-----END "));
+    match (begin, end) {
+        (None, Some(_)) => Some(false),
+        _ => (begin > end).then_some(true),
     }
-    keys.extend(open.and_then(|begin| below(begin, lines.len())));
-    keys
-}
-
-/// Where `-----BEGIN … PRIVATE KEY-----` or `-----END …` stands in a line.
-fn marker(line: &str, beginning: &str) -> Option<usize> {
-    line.match_indices(beginning).find_map(|(at, _)| {
-        let (label, _) = line.get(at + beginning.len()..)?.split_once("-----")?;
-        label.contains("PRIVATE KEY").then_some(at)
-    })
-}
-
-/// Whether a line may be one of a private key in Base64, also as a text in code.
-fn is_of_key(line: &str) -> bool {
-    let line = line.trim_matches([' ', '\\', '"', '\'', ',']);
-    let word = line.rsplit([' ', '"', '\'']).next().unwrap_or_default();
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
-    let is_alone = word.len() == line.len();
-    (is_alone || word.len() >= MIN_KEY_LINE) && word.chars().all(is_base64)
 }
 
 /// A line without secrets.

@@ -56,58 +56,25 @@ fn shown(text: &str) -> String {
 #[test]
 fn private_key_is_masked_as_a_whole() {
     for kind in ["", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED "] {
-        let (begin, end) = (
-            format!("-----BEGIN {kind}PRIVATE KEY-----"),
-            format!("-----END {kind}PRIVATE KEY-----"),
-        );
-        let masked = format!("a b\n-----BEGIN {kind}PRIVATE KEY*****\n*****\nb");
-        for lines in [
-            &*format!("{LINE}\n{LINE}\nwMzfS1s="),
-            &format!("Proc-Type: 4\n\n'{LINE}' +"),
-            "",
+        let begin = format!("-----BEGIN {kind}PRIVATE KEY");
+        let end = format!("-----END {kind}PRIVATE KEY-----");
+        let key = format!("{begin}-----\n{LINE}\n#8 0.4 '{LINE}' +\n{end}");
+        for (text, expected) in [
+            (format!("a\n{key}\nb"), format!("a\n{begin}*****\n*****\nb")),
+            (format!("{key}{key}\nb"), format!("{begin}*****\n*****\nb")),
+            (
+                format!("a\n{key}").replace('\n', "\\n") + "\nb",
+                format!("a\\n{begin}*****\nb"),
+            ),
+            (
+                format!("a\n{begin}-----\n{LINE}\nb"),
+                format!("a\n{begin}*****\n*****"),
+            ),
+            (format!("a\n{LINE}\n{end}\nb"), "*****\nb".to_owned()),
         ] {
-            assert_eq!(shown(&format!("a b\n{begin}\n{lines}\n{end}\nb")), masked);
+            assert_eq!(shown(&text), expected);
         }
-        let two = format!("{begin}\n{LINE}\n{end}{begin}\n{LINE}\n{end}\nb c");
-        assert!(!shown(&two).contains(LINE) && shown(&two).ends_with("\nb c"));
-        assert_eq!(
-            shown(&format!(
-                "a b\n{{\"k\":\"{begin}\\n{LINE}\\n{end}\\n\"}}\nb"
-            )),
-            "a b\n*****\nb"
-        );
     }
     let certificate = format!("-----BEGIN CERTIFICATE-----\n{LINE}\n-----END CERTIFICATE-----");
     assert_eq!(shown(&certificate), certificate);
-}
-
-#[test]
-fn part_of_a_private_key_is_masked() {
-    let begin = "-----BEGIN RSA PRIVATE KEY";
-    for (text, expected) in [
-        (
-            format!("a\n{begin}-----\n{LINE}\n{LINE}\nwMzfS1s=\nError: b"),
-            format!("a\n{begin}*****\n*****\nError: b"),
-        ),
-        (
-            format!("{begin}-----\n{LINE}\n{begin}-----\nError: b"),
-            format!("{begin}*****\n*****\n{begin}*****\nError: b"),
-        ),
-        (
-            format!("no {begin}-----\nError: b"),
-            format!("no {begin}*****\nError: b"),
-        ),
-        (
-            format!(
-                "a b:\n{LINE}\n#8 0.4 \"{LINE}\\\nwMzfS1s=\n-----END PRIVATE KEY-----\nError: b"
-            ),
-            "a b:\n*****\nError: b".to_owned(),
-        ),
-        (
-            format!("Private-Lines: 2\n{LINE}\nwMzfS1s=\nPrivate-MAC: 1"),
-            "Private-Lines: 2\n*****\nPrivate-MAC: 1".to_owned(),
-        ),
-    ] {
-        assert_eq!(shown(&text), expected);
-    }
 }
