@@ -265,6 +265,12 @@ def test_messages_of_the_page_about_logs_are_those_of_the_code():
     assert messages and [message for message in messages if f'"{message}"' not in texts] == []
 
 
+def test_words_that_hide_the_rest_of_a_line_are_those_of_the_code():
+    words = (ROOT / "src/feedback/failures/masks.rs").read_text().split("const WORDS: ")[1].split("];")[0]
+    named = rows("concepts/reporting.md", "In a line")[0][0].partition(", also")[0]
+    assert quoted(named) == re.findall(r'"([^"]+)"', words)
+
+
 def test_page_of_notifications_has_each_value():
     parameters = yaml.load((ROOT / "templates/notifications.yaml").read_text(), yaml.BaseLoader)["Parameters"]
     named, name = {}, ""

@@ -21,7 +21,7 @@ pub use self::markdown::{
     MAX_RESOURCES, code, counts, sentence, short_commit, shown_names, write_table,
 };
 pub use self::reason::{Audience, HIDDEN_REASON, Template, is_gone, lacks_file, shown_reason};
-pub use self::values::{Values, with_ranges_replaced, without_accounts};
+pub use self::values::{Values, with_ranges_replaced};
 
 #[cfg(test)]
 #[cfg(test)]

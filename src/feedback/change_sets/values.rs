@@ -81,7 +81,7 @@ impl Values {
 
     /// Removes these values, account numbers and the keys of objects in S3 from a text of one line.
     /// The result is `None` if a value may be left.
-    pub fn remover(&self, names: &ResourceNames) -> impl Fn(&str) -> Option<String> {
+    pub(super) fn remover(&self, names: &ResourceNames) -> impl Fn(&str) -> Option<String> {
         let parts = parts(&self.known, names);
         move |text| {
             let shown = with_ranges_replaced(text, removed_ranges(text, &parts), HIDDEN);
@@ -135,11 +135,6 @@ fn parts(values: &[String], names: &ResourceNames) -> BTreeSet<String> {
     parts
         .filter(|part| part.contains(char::is_alphanumeric) && !is_public(part))
         .collect()
-}
-
-/// `text`, which is one line, without account numbers and keys of objects in S3.
-pub fn without_accounts(text: &str) -> String {
-    with_ranges_replaced(text, account_ranges(text), HIDDEN)
 }
 
 /// The places of account numbers and keys of objects.

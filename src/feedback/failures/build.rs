@@ -4,7 +4,6 @@ use aws_sdk_codebuild::types::{Build, BuildPhase, StatusType};
 use aws_smithy_types::DateTime;
 
 use crate::clients::aws::{Aws, CallError, required};
-use crate::feedback::change_sets::Values;
 
 /// A build that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +14,6 @@ pub struct FailedBuild {
     pub phases: Vec<FailedPhase>,
     /// Where the log of the first one is. `None` if CodeBuild names no log stream, or no phase.
     pub log: Option<LogWindow>,
-    /// Those of the deployed stack's parameters, which no text about the build shows.
-    pub values: Values,
 }
 
 /// How a build or a phase ended without success.
@@ -88,7 +85,6 @@ impl FailedBuild {
             end: phases.first().map_or(end, |phase| phase.end),
             phases,
             log,
-            values: Values::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! branch, so no text of it may have an effect in GitLab.
 
 use super::build::LogWindow;
-use super::masks::{MASK, announces_secret, masked};
+use super::masks::{masked, without_keys, word_end};
 use crate::clients::aws::{Aws, CallError, EventRange};
 use crate::common::one_line::{is_invisible, shortened};
 
@@ -29,11 +29,8 @@ const MAX_BYTES: usize = 8 * 1024;
 /// The most bytes of a line in a block. The beginning is shown.
 const MAX_LINE_BYTES: usize = 2000;
 
-/// The part that is masked before it is cut: secrets consist of several lines, or are longer than a
-/// line of the block.
-const MAX_MASKED_LINES: usize = 200;
-const MAX_MASKED_BYTES: usize = 64 * 1024;
-const MAX_MASKED_LINE_BYTES: usize = 16 * 1024;
+/// The lines in which a private key is searched: one that ends in the block may begin before it.
+const MAX_KEPT_LINES: usize = 200;
 
 /// The most characters of a message on one line.
 const MAX_MESSAGE_CHARACTERS: usize = 500;
@@ -108,7 +105,7 @@ impl PhaseLog {
         };
         let is_blank = |line: &String| line.trim().is_empty();
         let length = lines.iter().rposition(|line| !is_blank(line)).map_or(0, |last| last + 1);
-        let first = length.saturating_sub(MAX_MASKED_LINES);
+        let first = length.saturating_sub(MAX_KEPT_LINES);
         PhaseLog {
             end: LogEnd {
                 lines: lines.get(first..length).unwrap_or_default().to_vec(),
@@ -151,14 +148,14 @@ fn lines(messages: &[String]) -> Vec<String> {
 }
 
 /// The end of `lines` as a code block in Markdown, without secrets, and with at most 40 lines and
-/// 8 KB. Empty if the lines are. `without_values` returns the shown part of a line, or `None`.
+/// 8 KB. Empty if the lines are.
 ///
 /// Each line is indented by a space, as the fence is, so that Markdown does not show it. GitLab
 /// reads quick actions, quotes and includes at the beginning of a line, and some versions with
 /// regular expressions that do not find a block with a longer fence
 /// (`lib/gitlab/quick_actions/extractor.rb`).
-pub fn block(lines: &[String], without_values: impl Fn(&str) -> Option<String>) -> String {
-    let lines = shown_lines(lines, without_values);
+pub fn block(lines: &[String]) -> String {
+    let lines = shown_lines(lines);
     if lines.is_empty() {
         return String::new();
     }
@@ -175,8 +172,9 @@ pub fn message(text: &str) -> String {
     let (command, reason) = text.rsplit_once(REASON).unwrap_or((text, ""));
     let [mut line, reason] = [command, reason].map(|text| {
         let lines: Vec<String> = text.lines().map(plain).collect();
-        let shown = masked(&lines.join("\n"));
-        shown.split_whitespace().collect::<Vec<_>>().join(" ")
+        let lines = without_keys(&lines);
+        let shown: Vec<String> = lines.iter().map(|line| masked(line)).collect();
+        shown.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
     });
     if !reason.is_empty() {
         line.extend([REASON, &reason]);
@@ -185,21 +183,13 @@ pub fn message(text: &str) -> String {
 }
 
 /// The lines of a block.
-fn shown_lines(lines: &[String], without_values: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let (mut kept, mut bytes) = (vec![], 0);
-    for line in lines.iter().rev().take(MAX_MASKED_LINES) {
-        let plain = plain(line);
-        bytes += plain.len();
-        if bytes > MAX_MASKED_BYTES {
-            break;
-        }
-        kept.push(plain);
-    }
-    kept.reverse();
-    let masked = masked(&kept.join("\n"));
+fn shown_lines(lines: &[String]) -> Vec<String> {
+    let first = lines.len().saturating_sub(MAX_KEPT_LINES);
+    let kept = lines.get(first..).unwrap_or_default();
+    let kept: Vec<String> = kept.iter().map(|line| plain(line)).collect();
     let (mut shown, mut bytes) = (vec![], 0);
-    for line in masked.lines().rev().take(MAX_LINES) {
-        let line = without_values(&cut(line)).unwrap_or_else(|| MASK.to_owned());
+    for line in without_keys(&kept).iter().rev().take(MAX_LINES) {
+        let line = masked(&cut(line));
         bytes += line.len() + 1;
         if bytes > MAX_BYTES {
             break;
@@ -212,23 +202,18 @@ fn shown_lines(lines: &[String], without_values: impl Fn(&str) -> Option<String>
     shown.split_off(first.unwrap_or(shown.len()))
 }
 
-/// The beginning of a line that is masked. The last word of a cut one may be a part of a secret.
-fn bounded(line: &mut String) {
-    if line.len() <= MAX_MASKED_LINE_BYTES {
-        return;
-    }
-    line.truncate(line.floor_char_boundary(MAX_MASKED_LINE_BYTES));
-    let end = line.rfind(|c: char| c.is_whitespace() || c == ',');
-    line.truncate(end.unwrap_or(line.len()));
-}
-
-/// The beginning of a line that is shown.
+/// The beginning of a line that is longer than a block shows. Its last word may be a part of a
+/// secret, which no mask recognizes.
 fn cut(line: &str) -> String {
     if line.len() <= MAX_LINE_BYTES {
         return line.to_owned();
     }
-    let beginning = line.get(..line.floor_char_boundary(MAX_LINE_BYTES));
-    format!("{}… (the line is cut)", beginning.unwrap_or_default())
+    let beginning = line.get(..line.floor_char_boundary(MAX_LINE_BYTES)).unwrap_or_default();
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || "-_.+/=~%".contains(c);
+    format!(
+        "{}… (the line is cut)",
+        beginning.trim_end_matches(is_of_word)
+    )
 }
 
 /// The longest run of a character that begins or ends a code block.
@@ -238,7 +223,7 @@ fn longest_run(line: &str) -> usize {
 }
 
 /// A line as a terminal shows it in the end: without overwritten text, colours, and characters that
-/// change others. A text that announces a secret stays, because the secret may overwrite it.
+/// change others. A text with the word of a secret stays, because the secret may overwrite it.
 fn plain(line: &str) -> String {
     let (mut plain, mut rest) = (String::with_capacity(line.len()), line.chars());
     let (mut is_overwritten, mut is_kept) = (false, false);
@@ -251,7 +236,7 @@ fn plain(line: &str) -> String {
             c if c.is_control() || is_invisible(c) => {}
             c => {
                 if is_overwritten {
-                    is_kept = is_kept || announces_secret(&plain);
+                    is_kept = is_kept || word_end(&plain).is_some();
                     if is_kept {
                         plain.push(' ');
                     } else {
@@ -264,7 +249,6 @@ fn plain(line: &str) -> String {
         }
     }
     plain.truncate(plain.trim_end().len());
-    bounded(&mut plain);
     plain
 }
 
@@ -306,7 +290,3 @@ fn skip_sequence(first: char, rest: &mut std::str::Chars<'_>) -> bool {
 #[cfg(test)]
 #[path = "build_log_tests.rs"]
 mod tests;
-
-#[cfg(test)]
-#[path = "recorded_logs_tests.rs"]
-mod recorded_logs_tests;

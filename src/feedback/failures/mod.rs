@@ -2,7 +2,7 @@
 //!
 //! - [`build`] reads the failed phase of a build
 //! - [`build_log`] reads the end of its log, and shows it as a block that no text can leave
-//! - `masks` hides the secrets that a build may print, where `secret_names` finds the name of one
+//! - `masks` hides the secrets that a build may print
 //! - [`text`] renders both for a note
 //! - [`deployment`] reads the failed resources of a deployment, from the `stack_operation` that it
 //!   began, and [`values`] the values that their reasons may contain
@@ -11,7 +11,6 @@ pub mod build;
 pub mod build_log;
 pub mod deployment;
 mod masks;
-mod secret_names;
 mod stack_operation;
 pub mod text;
 pub mod values;

@@ -23,11 +23,11 @@ impl FailedBuild {
     /// deployed stack's parameters, although a build does not get them.
     #[must_use]
     pub fn shown(mut self, values: Values, names: &ResourceNames) -> Self {
-        self.values = values.without_others();
+        let values = values.without_others();
         let contexts = self.phases.iter_mut().flat_map(|it| &mut it.contexts);
         for context in contexts {
             let message = build_log::message(&context.message);
-            context.message = shown_reason(&message, &self.values, Audience::Members, names);
+            context.message = shown_reason(&message, &values, Audience::Members, names);
         }
         self
     }
@@ -122,7 +122,6 @@ pub async fn of_log(
     gitlab: &GitLab,
     project: ProjectRef<'_>,
     build: &FailedBuild,
-    names: &ResourceNames,
 ) -> LogText {
     if let Some(withheld) = withheld(gitlab, project).await {
         return withheld;
@@ -131,7 +130,7 @@ pub async fn of_log(
         return without_log("The build has no log of this phase");
     };
     let text = match build_log::read(aws, window).await {
-        Ok(end) => log_text(&end, build.values.remover(names)),
+        Ok(end) => log_text(&end),
         Err(error) => {
             warn!(error.reason(), "the log of a failed build is not read");
             LogText {
@@ -165,7 +164,7 @@ async fn withheld(gitlab: &GitLab, project: ProjectRef<'_>) -> Option<LogText> {
     }
 }
 
-fn log_text(end: &LogEnd, without_values: impl Fn(&str) -> Option<String>) -> LogText {
+fn log_text(end: &LogEnd) -> LogText {
     let heading = if end.is_complete {
         "The end of its log"
     } else {
@@ -177,7 +176,7 @@ fn log_text(end: &LogEnd, without_values: impl Fn(&str) -> Option<String>) -> Lo
     } else if end.lines.is_empty() {
         without_log("CloudWatch Logs has no log of this phase").text
     } else {
-        let block = build_log::block(&end.lines, without_values);
+        let block = build_log::block(&end.lines);
         format!("\n{heading}:\n\n{block}\n")
     };
     LogText {
@@ -204,7 +203,7 @@ mod tests {
                 is_cut,
                 ..LogEnd::default()
             };
-            log_text(&end, |line| Some(line.to_owned())).text
+            log_text(&end).text
         };
         assert!(text(true).contains("The log was not read to its beginning"));
         assert!(text(false).contains("CloudWatch Logs has no log of this phase"));

@@ -122,7 +122,7 @@ impl Reviewer<'_> {
         self.compare(output, &stack).await
     }
 
-    /// The finding about a build that failed, without values of the deployed stack.
+    /// The finding about a build that failed. Its message has no values of the deployed stack.
     async fn failed_build(&self, failed: &FailedBuild) -> Result<ReviewFinding, CallError> {
         let (report, names) = (&self.target.report, &self.target.names);
         let stack = self.read_stack().await?;
@@ -131,7 +131,7 @@ impl Reviewer<'_> {
         let mut log = LogText::default();
         if report.build_log {
             let project = report.project();
-            log = failures::text::of_log(self.aws, self.gitlab, project, &failed, names).await;
+            log = failures::text::of_log(self.aws, self.gitlab, project, &failed).await;
         }
         Ok(ReviewFinding::BuildFailed(failed, log))
     }

@@ -145,26 +145,27 @@ fn failure_is_reported_if_its_cause_cannot_be_read() {
     }
 }
 
+/// A log shows what the build prints.
 #[test]
-fn log_has_no_value_of_the_stack() {
+fn value_of_the_stack_is_hidden_in_the_message_alone() {
     in_account(async |fake| {
         with_log(fake);
         fake.arrange(|aws| {
             let stack = aws.stacks.named_mut("cfnstack-dev-shop").expect("a stack");
-            stack.parameters = [("Name".to_owned(), "shop-orders-7".to_owned())].into();
+            stack.parameters = [("Name".to_owned(), "npm test".to_owned())].into();
         });
         begin(fake).await;
-        fail(fake, &["no table shop-orders-7 in dev"], "failed").await;
+        fail(fake, &["npm test of 123456789012 failed"], "failed").await;
         expect![[r#"
             <!-- cfn-gitops deployment dev/shop c0ffee0000000001 123456789012/eu-central-1 failure e1-attempt-1 -->
             **The build for `dev` failed**: [execution](https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines/codepipeline-dev-cfn-shop/executions/e1/timeline#123456789012) of project shop
 
-            The build failed in phase `BUILD`: `COMMAND_EXECUTION_ERROR: Error while executing command: npm test. Reason: exit status 1`.
+            The build failed in phase `BUILD`: `COMMAND_EXECUTION_ERROR: Error while executing command: …. Reason: exit status 1`.
 
             The end of its log:
 
              ```
-             no table … in dev
+             npm test of 123456789012 failed
              ```
 
             <!-- change set -->

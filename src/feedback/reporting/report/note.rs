@@ -225,7 +225,7 @@ async fn failure(
             failures::text::of_missing_note()
         } else {
             let (gitlab, project) = (context.gitlab(), context.commit.project);
-            failures::text::of_log(aws, gitlab, project, build, names).await
+            failures::text::of_log(aws, gitlab, project, build).await
         };
         text += &log.text;
         is_late |= log.is_late;
