@@ -404,6 +404,16 @@ def test_state_of_a_project(
     assert ("none" in run("status").out.splitlines()[2]) == ("Mirrors" in changes)
 
 
+def test_approval_that_waits_longest_has_its_age(answering: Answering, run: Run) -> None:
+    [waiting] = next(
+        each["Approvals"] for each in every_state()["Projects"] if each["ProjectID"] == "billing"
+    )
+    later = {**waiting, "Stage": "Approval", "Since": "2026-11-27T07:00:00Z"}
+    answering.responses["Invoke"] = projects(project("shop", Approvals=[later, waiting]))
+    [found] = json.loads(run("status", "--json").out)["projects"]
+    assert found["since"] == waiting["Since"]
+
+
 @pytest.mark.parametrize(
     ("drift", "cell"), [(("UNKNOWN", None), "unknown"), (("NOT_CHECKED", None), "unchecked"), (None, "-")]
 )

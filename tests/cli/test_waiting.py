@@ -160,6 +160,8 @@ def test_lost_response_of_a_deletion_is_waited_for(error: Exception, is_done: bo
         delete_stack(MagicMock(client=lambda _: client), "a", ID, output)
     except ClientError as raised:
         assert raised is error
+    # Another stack may have its name by now.
+    assert client.delete_stack.call_args.kwargs["StackName"] == ID
     assert (output.done == ["stack a is deleted"], client.describe_stacks.called, output.ongoing) == (
         is_done,
         is_done,
