@@ -236,6 +236,10 @@ async fn waiting_approval_has_its_change_set() {
             Failure: null"#]],
     )
     .await;
+    // A later request replaces the change set, so whether this one waits is read after it.
+    let journal = fake.journal();
+    let last = |operation| journal.iter().rposition(|call| call.operation.as_str() == operation);
+    assert!(last("DescribeChangeSet") < last("GetPipelineState"));
 }
 
 /// The waiting approval in the answer about this project alone.
@@ -554,6 +558,15 @@ async fn rejection_by_a_person_is_not_a_failure() {
         Problems: []"#]]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn approval_that_codepipeline_ended_is_a_failure() {
+    let (fake, _) = shop(&properties()).await;
+    run(&fake, "e2", 1, "Failed", &[("Approval", "Failed", None)]);
+    let row = row(&fake).await;
+    assert_eq!(row["Failure"]["Action"], "Approval", "{row}");
+    assert_eq!(row["Rejection"], Value::Null, "{row}");
+}
+
 /// Each approver can write any text.
 #[tokio::test(start_paused = true)]
 async fn rejection_before_a_failure_hides_neither() {
@@ -686,6 +699,12 @@ async fn stacks_that_failed_are_problems() {
         shop: UPDATE_ROLLBACK_COMPLETE
           stack project-dev-shop: its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back. See what failed: cfn-gitops failures shop --env dev
           pipeline stack gitops-dev-shop: its status is UPDATE_ROLLBACK_FAILED: its update failed and could not be rolled back. Remove the cause in its events. Then update its resource, which continues the rollback, or run aws cloudformation continue-update-rollback --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/<uuid>"#]].assert_eq(&redacted(&rows));
+    // A stack that is not read may belong to it.
+    fake.break_from_now(On::Operation("DescribeStacks"), FaultKind::Denied);
+    let answer = asked(&fake).await;
+    let mut rows = answer["Projects"].as_array().expect("rows").iter();
+    let gone = rows.find(|row| row["ProjectID"] == "gone").expect("a row");
+    assert_eq!(gone["Problems"], json!([]), "{gone}");
 }
 
 /// It declares the first project, too.

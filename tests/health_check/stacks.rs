@@ -86,6 +86,13 @@ async fn stack_without_owner_is_reported() {
     fake.change(|aws| aws.stacks.named_mut("owner").expect("made").status = "UPDATE_DELEGATED");
     let looked = look(&fake).await;
     assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
+    // An owner that cannot be looked up may exist.
+    fake.break_from_now(On::Operation("DescribeStackResource"), FaultKind::Denied);
+    assert_eq!(
+        look(&fake).await.values("OrphanedPipelineStacks", ""),
+        [0.0]
+    );
+    fake.mend();
     // Those that cannot be listed are not orphans.
     fake.break_from_now(On::Operation("ListStacks"), FaultKind::Denied);
     let looked = look(&fake).await;

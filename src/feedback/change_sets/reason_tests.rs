@@ -95,6 +95,7 @@ reasons! {
         "no hunter2\n  is it" => "no …", "no shop`secretpw" => "no …", "no shop\u{7}secretpw" => "no …",;
     value_that_aws_cut_off_is_removed: ["hunter2-is-it", "p@ss"];
         "Value 'hunter2-i..." => "Value '…...", "Value hunter2-" => "Value …", "no hun" => "no hun",
+        "no hunt" => "no …",
         "Value hunter2-other" => "Value hunter2-other",;
     value_with_other_separators_is_removed: ["hunter2-secret-pw", "a-b"];
         "no hunter2.secret.pw" => "no …", "no Hunter2SecretPw exists" => "no … exists", "a.b" => "a.b",;
@@ -249,6 +250,10 @@ fn parameter_without_its_value_makes_values_incomplete() {
         shown(&[parameter(Some("small")), parameter(None)]),
         HIDDEN_REASON
     );
+    // Its value is a name in Parameter Store.
+    let stored = Parameter::builder().parameter_value("/shop/size");
+    let stored = stored.resolved_value("hunter2").build();
+    assert_eq!(shown(&[stored]), "no …");
     let large = "1,".repeat(MAX_VALUE_BYTES);
     assert_eq!(shown(&[parameter(Some(&large))]), HIDDEN_REASON);
 }

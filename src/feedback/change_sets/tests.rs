@@ -6,8 +6,8 @@ use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOut
 use aws_sdk_cloudformation::types::builders::ResourceChangeBuilder;
 use aws_sdk_cloudformation::types::{
     self as sdk, ChangeAction, ChangeSetStatus, EvaluationType, ExecutionStatus, PolicyAction,
-    Replacement, ResourceAttribute, ResourceChange, ResourceChangeDetail, ResourceTargetDefinition,
-    StackResourceDriftStatus,
+    Replacement, RequiresRecreation, ResourceAttribute, ResourceChange, ResourceChangeDetail,
+    ResourceTargetDefinition, StackResourceDriftStatus,
 };
 use expect_test::expect;
 
@@ -302,5 +302,24 @@ fn only_certain_changes_of_a_property_update_a_resource() {
         (Metadata, Static, Some(PolicyAction::Retain), (false, false)),
     ] {
         assert_eq!(changed(attribute, evaluation, policy), expected);
+    }
+}
+
+/// CloudFormation lists a cause of its own for each.
+#[test]
+fn property_has_its_most_likely_effect() {
+    use RequiresRecreation::{Always, Never};
+    for causes in [[Always, Never], [Never, Always]] {
+        let details = causes.into_iter().map(|recreation| {
+            let target = ResourceTargetDefinition::builder()
+                .attribute(ResourceAttribute::Properties)
+                .name("QueueName")
+                .requires_recreation(recreation);
+            let detail = ResourceChangeDetail::builder().evaluation(EvaluationType::Static);
+            detail.target(target.build()).build()
+        });
+        let change = ResourceChange::builder().action(ChangeAction::Modify);
+        let change = read(change.set_details(Some(details.collect()))).expect("a change");
+        assert_eq!(change.properties["QueueName"], Recreation::Always);
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::account::REPOSITORY;
 use crate::fixture::{
-    COMMITS, OTHER_PROJECT, SHOP, catch_up, deliver, paused, records, with_stacks,
+    COMMITS, OTHER_PROJECT, PROJECT, SHOP, catch_up, deliver, paused, records, with_stacks,
 };
 use crate::scenarios::play_steps;
 use crate::steps::{ReportWord, waiting};
@@ -86,6 +86,19 @@ fn open_statuses_end_with_their_settings() {
             }
         });
     }
+}
+
+#[test]
+fn open_statuses_of_another_account_stay() {
+    while_waiting(async |fake, stack| {
+        fake.change(|aws| {
+            for status in &mut aws.gitlab.project_mut(PROJECT).records.statuses {
+                status.target_url = status.target_url.replace("123456789012", "210987654321");
+            }
+        });
+        change(stack, None).await;
+        assert_eq!(open(fake), ["running", "pending"]);
+    });
 }
 
 #[test]

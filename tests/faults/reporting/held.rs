@@ -20,13 +20,19 @@ fn freeze(fake: &FakeAws, disabled: &[(&'static str, &'static str)]) {
 
 #[test]
 fn transition_that_holds_nothing_is_not_in_the_status() {
-    // It has passed the stage, or no transition is disabled, or they are not known.
-    for case in ["passed", "enabled", "unknown"] {
+    // It has passed the stage, or a later one replaces it, or no transition is disabled, or they are
+    // not known.
+    for case in ["passed", "overtaken", "enabled", "unknown"] {
         in_account(async |fake| {
             let steps = waiting("e1", 0);
             let last = if case == "passed" { 4 } else { 2 };
             for step in &steps[..last] {
                 step.take(fake, SHOP).await;
+            }
+            if case == "overtaken" {
+                for step in &waiting("e2", 1)[..2] {
+                    step.take(fake, SHOP).await;
+                }
             }
             if case != "enabled" {
                 freeze(fake, &[("Deploy", REASON)]);

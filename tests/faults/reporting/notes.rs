@@ -157,6 +157,9 @@ async fn failed_status(
         let stack = aws.stacks.named_mut("cfnstack-dev-shop").expect("a stack");
         stack.parameters = [("Size".to_owned(), before.to_owned())].into();
     });
+    if visibility == "unknown" {
+        fake.break_from_now(On::Operation("GitLab.GetProject"), Denied);
+    }
     let steps = [
         Approve("e1"),
         Deployed("e1", Some(reason)),
@@ -176,6 +179,7 @@ async fn failed_status(
     };
     let steps = [&waiting("e1", 0)[..], &steps].concat();
     play_steps(fake, &steps, execute).await;
+    fake.mend();
     let records = records(fake);
     let status = records.current(COMMITS[0], &SHOP.status());
     status.last().expect("a status").description.clone()
@@ -207,6 +211,7 @@ fn status_shows_no_value_of_the_operation() {
         (NEW, CUSTOM, "private"),
         (NEW, CUSTOM, "internal"),
         (NEW, CUSTOM, "public"),
+        (NEW, CUSTOM, "unknown"),
         (MASKED, CUSTOM, "private"),
         (NEW, ENCODED, "private"),
         (NEW, OTHER_SPELLING, "private"),
@@ -226,6 +231,7 @@ fn status_shows_no_value_of_the_operation() {
         Deploy failed: The runtime is not supported
         Deploy failed: the reason is not shown, because it may contain a value of a parameter
         Deploy failed: Received response status [FAILED] from custom resource. Message returned: no … (RequestId: 1)
+        Deploy failed: Received response status [FAILED] from custom resource. Message returned: …
         Deploy failed: Received response status [FAILED] from custom resource. Message returned: …
         Deploy failed: Received response status [FAILED] from custom resource. Message returned: …
         Deploy failed: Received response status [FAILED] from custom resource. Message returned: …
@@ -266,6 +272,29 @@ fn note_has_the_command_for_the_stacks_present_status() {
             });
         });
     }
+}
+
+/// A later commit has created a change set of the same name before the end is reported.
+#[test]
+fn end_lists_no_changes_of_a_later_commit() {
+    in_account(async |fake| {
+        play_steps(fake, &waiting("e1", 0), |_| ()).await;
+        let failed = [
+            Approve("e1"),
+            Deployed("e1", Some("no")),
+            End("e1", "Failed"),
+        ];
+        for step in failed.iter().chain(&waiting("e2", 1)) {
+            step.take(fake, SHOP).await;
+        }
+        catch_up(fake, SHOP, "health check").await;
+        let notes = notes(fake);
+        let lists = COMMITS[..2].iter().map(|commit| {
+            let mut of_commit = notes.iter().filter(|note| note.contains(commit));
+            of_commit.next().expect("a note").contains("| `Orders` |")
+        });
+        assert_eq!(lists.collect::<Vec<_>>(), [false, true], "{notes:?}");
+    });
 }
 
 /// The retry fails before the function has handled the event of its start. It was reported that the

@@ -113,10 +113,13 @@ fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
         }
     }
     // "The ARN of the user who changed the pipeline execution details", API Reference,
-    // `ActionExecutionDetail`.
+    // `ActionExecutionDetail`. A request that CodePipeline ends itself, after seven days, has none.
     let by = match text {
-        Some(text) if *name == "Approval" && text.starts_with("cfn-gitops: ") => FUNCTION_SESSION,
-        _ => "arn:aws:sts::123456789012:assumed-role/Approver/jane",
+        Some(text) if *name == "Approval" && text.starts_with("cfn-gitops: ") => {
+            Some(FUNCTION_SESSION)
+        }
+        None if *name == "Approval" && *status == "Failed" => None,
+        _ => Some("arn:aws:sts::123456789012:assumed-role/Approver/jane"),
     };
     json!({
         "updatedBy": by,
