@@ -98,6 +98,21 @@ fn change_at_each_call_starts_at_most_one_build() {
     assert!(schedules > 60);
 }
 
+/// An event arrives within seconds, so the second look finds its build.
+#[test]
+fn build_of_an_event_during_the_check_is_the_only_one() {
+    in_account(async |fake| {
+        lose_push(fake, LOGIN, "c1");
+        let event = async {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            push(fake, LOGIN, "c1");
+        };
+        tokio::join!(check_health(fake, "health check"), event);
+        let builds = builds_of(fake, LOGIN, "c1");
+        assert!(matches!(builds[..], [(_, false)]), "{builds:?}");
+    });
+}
+
 /// Two checks at once, such as a repeated delivery, and an event that arrives meanwhile.
 #[test]
 fn checks_at_once_start_one_build() {
