@@ -80,10 +80,6 @@ class Template:
         resource. Raises `Unknown`."""
         return self._is_fixed(self._resource(logical_id).get("Properties"), names)
 
-    def has_same(self, logical_id: str, deployed: Template) -> bool:
-        """Whether the resource is as in the deployed template. Raises `Unknown`."""
-        return self._resource(logical_id) == deployed._resource(logical_id)
-
     def _resource(self, logical_id: str) -> dict[str, Any]:
         if self._problem:
             raise Unknown(self._problem)
@@ -227,9 +223,6 @@ class Owners:
             False, f"it is resource {logical_id} of stack {name}, which has another ServiceToken"
         )
 
-    def template(self, body: dict[str, Any] | str, parameters: list[dict[str, Any]]) -> Template:
-        return Template(body, parameters, self._environment, self.function)
-
     def _resources_of(self, owner: dict[str, Any]) -> dict[str, Any]:
         if (stack_id := owner["StackId"]) not in self._resources:
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
@@ -245,5 +238,7 @@ class Owners:
         """Its deployed template."""
         if (stack_id := owner["StackId"]) not in self._templates:
             body = self._client.get_template(StackName=stack_id, TemplateStage="Processed")["TemplateBody"]
-            self._templates[stack_id] = self.template(body, owner.get("Parameters", []))
+            self._templates[stack_id] = Template(
+                body, owner.get("Parameters", []), self._environment, self.function
+            )
         return self._templates[stack_id]

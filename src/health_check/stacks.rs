@@ -259,7 +259,7 @@ impl FoundStacks {
             return findings.checked(subject, Some(orphan_problem(&child, id)));
         }
         let problem = stack_problem(&child.status, id);
-        let problem = problem.or_else(|| outdated_problem(&child, env_id));
+        let problem = problem.or_else(|| outdated_problem(&child));
         if problem.is_some() || is_whole {
             findings.checked(subject, problem);
         }

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.commands import leave, undeploy, upgrade
+from cli.commands import leave, undeploy
 from cli.main import COMMANDS
 from cli.shell import ending
-from tests.cli.conftest import EMPTY, FakeAccount, Run, environment_stack, identity, run_program
+from tests.cli.conftest import FakeAccount, Run, environment_stack, run_program
 from tests.cli.test_leave import FakeAws
 from tests.cli.test_machine import OPTIONS
 
@@ -58,16 +58,11 @@ def test_signal_is_one_line_and_status_130(
 
 
 @by_each
-def test_signal_during_a_deletion_or_an_update_is_one_line(
-    by: signal.Signals, account: FakeAccount, run: Run
-) -> None:
-    stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1"
-    account.known["cfn-gitops-dev"] = environment_stack(StackId=stack_id) | identity(
-        "dev", ("RenderingSerial", ""), RenderingVersion="1"
-    )
+def test_signal_during_a_deletion_is_one_line(by: signal.Signals, account: FakeAccount, run: Run) -> None:
+    account.known["cfn-gitops-dev"] = environment_stack()
     client = account.session.client.return_value
-    client.delete_stack.side_effect = client.execute_change_set.side_effect = lambda **_: (
-        client.configure_mock(**{"describe_stacks.side_effect": sends(by)})
+    client.delete_stack.side_effect = lambda **_: client.configure_mock(
+        **{"describe_stacks.side_effect": sends(by)}
     )
     ended = run("undeploy", "--yes")
     assert ended.status == 130
@@ -75,17 +70,6 @@ def test_signal_during_a_deletion_or_an_update_is_one_line(
         ended.err
         == "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n"
     )
-    account.known["gitops-dev-a"] = {
-        "StackName": "gitops-dev-a",
-        "StackId": "2",
-        "Tags": [{"Key": "cfn-gitops:stack-id", "Value": stack_id}],
-        "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}],
-    }
-    account.show(account.known["gitops-dev-a"])
-    client.exceptions.PipelineNotFoundException = KeyError
-    client.get_paginator.return_value.paginate.return_value = [EMPTY]
-    client.describe_stacks.side_effect = None
-    assert run("upgrade", "--yes").err == ended.err
 
 
 @by_each
@@ -147,37 +131,11 @@ def test_signal_leaves_neither_template_nor_change_set(
 
 
 @by_each
-@pytest.mark.parametrize("module", [leave, undeploy, upgrade], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [leave, undeploy], ids=lambda module: module.__name__)
 def test_signal_at_the_prompt_has_changed_nothing(
     module: Any, by: signal.Signals, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws = FakeAws(account)
-    own = account.known["cfn-gitops-prd"] | identity("prd", RenderingVersion="2")
-    account.known = {
-        "cfn-gitops-prd": own,
-        "gitops-prd-a": {
-            "StackName": "gitops-prd-a",
-            "StackId": "2",
-            "Tags": [
-                {"Key": "cfn-gitops:stack-id", "Value": own["StackId"]},
-                {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"},
-            ],
-            "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}],
-        },
-    }
-    own["Parameters"].append({"ParameterKey": "RenderingSerial", "ParameterValue": ""})
-    aws.stacks["cfn-gitops-prd"]["Pipeline"], aws.physical_ids["Pipeline"] = (
-        {"Type": "Custom::GitOpsPipeline"},
-        "gitops-prd-a",
-    )
-    monkeypatch.setattr(
-        aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False
-    )
-    monkeypatch.setattr(aws, "describe_rule", lambda **_: {"State": "ENABLED"}, raising=False)
-    monkeypatch.setattr(aws, "get_pipeline_state", lambda **_: {}, raising=False)
-    monkeypatch.setattr(
-        aws, "list_pipeline_executions", lambda **_: {"pipelineExecutionSummaries": []}, raising=False
-    )
     monkeypatch.setattr(module, "confirm", sends(by))
     ended = run(module.__name__.rpartition(".")[2], "--env", "prd")
     assert (ended.status, ended.err, aws.calls) == (130, "\nInterrupted. Nothing was changed\n", [])

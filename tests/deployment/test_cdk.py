@@ -1,5 +1,4 @@
-"""The app of docs/how-to/cdk-and-terraform.md: `cdk synth` with the page's command, then a deployment and an
-upgrade.
+"""The app of docs/how-to/cdk-and-terraform.md: `cdk synth` with the page's command, then a deployment.
 
 npm installs what tests/cdk/package-lock.json pins with hashes, 80 MB.
 """
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.environment.account import parameters
 from tests.conftest import INHERITED
 from tests.deployment.conftest import Transcript
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import blocks
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.play.steps import ROOT, Environment, Stack, Working
@@ -65,24 +63,6 @@ def test_properties_of_the_app_follow_the_schemas(synthesized: Path) -> None:
     )
 
 
-def outdate(aws: LocalAws, pipeline: Stack) -> None:
-    """Gives the pipeline's stack the version of an earlier function."""
-    cloudformation = aws.client("cloudformation")
-    template = cloudformation.get_template(StackName=pipeline.name)["TemplateBody"]
-    template["Outputs"]["RenderingVersion"]["Value"] = "0"
-    cloudformation.update_stack(
-        StackName=pipeline.name,
-        TemplateBody=json.dumps(template),
-        Parameters=[
-            {"ParameterKey": each["ParameterKey"], "UsePreviousValue": True}
-            for each in pipeline.describe().get("Parameters", [])
-        ],
-    )
-    cloudformation.get_waiter("stack_update_complete").wait(
-        StackName=pipeline.name, WaiterConfig={"Delay": 1}
-    )
-
-
 def test_app_deploys_a_login_that_pushes_and_a_pipeline(
     aws: LocalAws, environment: Environment, transcript: Transcript, synthesized: Path, tmp_path: Path
 ) -> None:
@@ -102,10 +82,5 @@ def test_app_deploys_a_login_that_pushes_and_a_pipeline(
     pushed = Working(tmp_path / "work").push(steps.login(aws, secret), url)
     assert pushed.accepted, pushed.output
 
-    pipeline, upgrade = Stack(aws, child), "python -m cli upgrade --env dev --yes"
-    outdate(aws, pipeline)
-    output = Folder(aws, ROOT, tmp_path).run(upgrade)
-    assert "ok      gitops-dev-website: version 2" in output, output
-    assert pipeline.outputs()["RenderingVersion"] == parameters(stack.describe())["RenderingSerial"] == "2"
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     assert steps.what_is_there(aws) == before

@@ -162,7 +162,7 @@ async fn outdated_stack_is_counted_until_its_serial_changes() {
     });
     let looked = look(&fake).await;
     assert_eq!(looked.values("OutdatedPipelineStacks", ""), [1.0]);
-    expect!["pipeline stack gitops-dev-shop: its rendering has version 0, and this function's is 2. Set RenderingSerial of its resource in stack arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid> to 2 with `cfn-gitops upgrade --env dev`"].assert_eq(&looked.unhealthy());
+    expect!["pipeline stack gitops-dev-shop: its rendering has version 0, and this function's is 2. Deploy stack shop again while none of its executions is in progress: `aws cloudformation deploy --template-file templates/project.yaml --stack-name shop --capabilities CAPABILITY_NAMED_IAM` if this is its template, sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource Pipeline"].assert_eq(&looked.unhealthy());
     let mut changed = properties();
     changed["RenderingSerial"] = json!("1");
     stack.update(&changed, None).await.assert_success();

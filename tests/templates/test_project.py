@@ -5,6 +5,7 @@ import re
 
 from tests.templates.companions import project
 from tests.templates.deployed import TEMPLATES, source
+from tools.release import dist
 
 PROJECT = TEMPLATES / "project.yaml"
 
@@ -15,7 +16,7 @@ def test_project_requires_only_environment_and_name():
         "ServiceTimeout": 3600,
         "EnvID": "dev",
         "ProjectID": "shop",
-        "RenderingSerial": "",
+        "RenderingSerial": dist.version(),
     }
 
 
