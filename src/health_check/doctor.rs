@@ -197,17 +197,16 @@ fn log_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
     Some(Reason::uncoded(problem, REMEDY))
 }
 
-/// The problem of a stack `id` whose owner does not exist.
-pub fn orphan_problem(child: &Child, id: &str) -> Reason {
+/// The problem of a stack whose owner does not exist. No remedy deletes it, because a person may have
+/// kept it.
+pub fn orphan_problem(child: &Child) -> Reason {
     let problem = format!(
-        "its owner, resource {} of stack {}, no longer exists",
+        "it is without an owner: resource {} of stack {} no longer exists",
         child.owner.logical_id, child.owner.stack_id
     );
-    let remedy = format!(
-        "If GitLab has every commit of its repository, which is deleted with it unless it is retained, delete \
-         it: aws cloudformation delete-stack --stack-name {id}"
-    );
-    Reason::uncoded(problem, remedy)
+    const REMEDY: &str = "If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: \
+        docs/how-to/leave.md, Kept or left";
+    Reason::uncoded(problem, REMEDY)
 }
 
 /// The problem of a stack `id` whose `part` was deleted by hand.

@@ -136,6 +136,7 @@ def test_reason_that_leaves_a_stack_is_harmless(
 
     account.known["cfn-gitops-dev"] = environment_stack()
     monkeypatch.setattr(leave, "function_of", lambda *_: "arn")
+    monkeypatch.setattr(leave, "rows_of", lambda *_: {})
     monkeypatch.setattr(Environment, "importers", lambda *_: ["a"])
     monkeypatch.setattr(leave, "Leaving", denied)
     ended = run("leave", "--yes")
