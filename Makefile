@@ -34,7 +34,7 @@ TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
 
-.PHONY: help run run-function local-function test check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw upgrade leave undeploy try shell lint \
+.PHONY: help run run-function local-function test check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw leave undeploy try shell lint \
         lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-brake lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
 
 help: ## list the targets
@@ -89,7 +89,7 @@ deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (ENV=prd
 	@python -m tools.run.deploy --env $(ENV) -- $(PARAMETERS)
 
 # The operator's command, as in the release folder: `make doctor ENV=prd` is `cfn-gitops doctor --env prd`.
-check status doctor failures approve reject undo freeze thaw upgrade leave undeploy: $(INSTALLED) ## the subcommands of cfn-gitops (ENV=prd, ARGUMENTS="--json")
+check status doctor failures approve reject undo freeze thaw leave undeploy: $(INSTALLED) ## the subcommands of cfn-gitops (ENV=prd, ARGUMENTS="--json")
 	@python -m cli $@ --env $(ENV) $(ARGUMENTS)
 
 try: $(INSTALLED) build ## most acts of `make run` in your own account and GitLab project, after a prompt (GITLAB_PROJECT=group/project)

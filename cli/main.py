@@ -32,7 +32,6 @@ COMMANDS = (
     "undo",
     "freeze",
     "thaw",
-    "upgrade",
     "leave",
     "undeploy",
 )

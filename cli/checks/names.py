@@ -195,10 +195,7 @@ class Names:
         )
         if stack := self._stacks.get(child):
             owner, subject = owner_of(stack), f"stack {child}"
-            release = (
-                "If GitLab has every commit of its repository, which is deleted with it unless it is"
-                f" retained, you can free the name: aws cloudformation delete-stack --stack-name {child}"
-            )
+            release = "A person may have kept it: docs/how-to/leave.md, Kept or left"
             is_own = bool(self._stack_id) and owner == self._stack_id
             return [Sound(subject) if is_own else self._foreign(subject, owner, release, "CFG-502")]
         codecommit, subject = self._reader.client("codecommit"), f"repository {repository}"

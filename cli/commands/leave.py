@@ -1,41 +1,40 @@
 """Delete the function of an environment, and keep everything that it created: docs/how-to/leave.md.
 
-It updates each stack that uses the function, so that CloudFormation retains its resources, and then deletes
-the stack. The environment's own stack is the last one. It lists all of this, and does it only after you type
-the name of the last stack in the list, or with --yes. After an interruption, run it again: it continues from
-the deployed templates. The exit status is 1 if a stack is left.
+It updates nothing. It deletes a stack only if its deployed template has DeletionPolicy: Retain on everything
+but the function's own resources and its rotations, and if each of its pipelines works without the function:
+the pipeline exists, no event rule needs the function, and nothing runs, waits or is frozen. It lists the
+resources that are kept and deleted, and each condition that is not met. If there is one, it deletes nothing.
+Otherwise it deletes the stacks, the environment's own one last, after you type the name of the last stack in
+the list, or with --yes. After an interruption, run it again. The exit status is 1 if a stack is left.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.environment import change_set, owners, samconfig, stack_statuses, yaml_template
-from cli.environment.account import Account, Environment, exports, if_ordinary, manager_of
+from cli.environment import owners, stack_statuses, yaml_template
+from cli.environment.account import Environment, exports, if_ordinary, manager_of
+from cli.environment.questions import Questions
 from cli.environment.stack_deletion import delete_stack, unprotecting
 from cli.environment.waiting import GivenUp
 from cli.project import pipelines
 from cli.shell import spelling
-from cli.shell.ending import uninterrupted
 from cli.shell.failure import Failure, WrongUse
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import visible
 
 EXAMPLES = ("cfn-gitops leave --env dev", "cfn-gitops leave --env dev project-dev-shop    # this stack only")
 
-# The resources deleted with a stack, by `<logical ID> <type>`: they fail without the function, or have no
-# purpose.
 _ROTATION = "AWS::SecretsManager::RotationSchedule"
-_WITH_PROJECT = rf" {_ROTATION}$"
-# By their names in template.yaml: an operator may have added others, such as a secret.
+# The resources deleted with the environment's stack: they fail without the function, or have no purpose. By
+# their names in template.yaml: an operator may have added others, such as a secret.
 _OF_FUNCTION = """
     EnvIDGuard Function FunctionChangeSetsPolicy FunctionEventInvokeConfig FunctionLogGroup
     FunctionReadPolicy FunctionRole
@@ -47,78 +46,31 @@ _OF_FUNCTION = """
     PipelinesAlarm ApprovalsAlarm MissedPushesAlarm
     MissingResourcesAlarm HealthCheckAlarm DriftAlarm FunctionAlarm DroppedEventsAlarm SilenceAlarm Dashboard
 """
-_WITH_ENVIRONMENT = rf"^({'|'.join(_OF_FUNCTION.split())}) |{_WITH_PROJECT}"
-# CloudFormation ignores an update of policies alone, so the update also adds this resource. It is empty and
-# free.
+# The empty resource of the templates that retain: CloudFormation takes no update in which only a policy
+# differs.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
-_ADDED, _ADDED_TYPE = "LeavesCfnGitOps", "AWS::CloudFormation::WaitConditionHandle"
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html (template body in
-# a request)
-_INLINE_LIMIT = 51_200
+ADDED, ADDED_TYPE = "LeavesCfnGitOps", "AWS::CloudFormation::WaitConditionHandle"
 # After a failed change, the template does not show the policies of each resource.
 _READABLE = stack_statuses.COMPLETE | stack_statuses.DELETION | {stack_statuses.ROLLBACK_COMPLETE}
-_BY_HAND = "Set DeletionPolicy: Retain in each resource yourself, deploy it, and delete the stack"
+_BY_HAND = "Let its owner set DeletionPolicy: Retain in its resources, deploy it, and delete the stack"
+_SECONDS = 310
 
 
-class NotDeleted(Exception):
-    """The reason, and the remedy."""
-
-
-class Template:
-    """A deployed template with `DeletionPolicy: Retain` in all resources but those that are deleted, in JSON.
-
-    CloudFormation returns a template in JSON, or with a transform, as an object, and other YAML as its text.
-    A text never shows that its resources are retained, because CloudFormation's parser may read it
-    differently. The update to JSON shows it: CloudFormation compares the two, and lists each difference as a
-    change.
-    """
-
-    def __init__(self, deployed: dict[str, Any] | str, deleted: set[str]) -> None:
-        try:
-            template = yaml_template.parsed(deployed) if isinstance(deployed, str) else deployed
-        except yaml_template.Unreadable as error:
-            raise NotDeleted(f"its template is not read: {error}. {_BY_HAND}") from error
-        resources = template.get("Resources") if isinstance(template, dict) else None
-        if not isinstance(resources, dict) or not resources:
-            raise NotDeleted(f"its template has no resources. {_BY_HAND}")
-        if others := [name for name, resource in resources.items() if not isinstance(resource, dict)]:
-            raise NotDeleted(
-                f"its template has no resource {others[0]}, but a transform of that name. {_BY_HAND}"
-            )
-        # The deployed policies, and the text to deploy.
-        self.policies = {
-            name: str(resource.get("DeletionPolicy", "")) for name, resource in resources.items()
-        }
-        retaining = {
-            name: (
-                {key: value for key, value in resource.items() if key != "DeletionPolicy"}
-                | ({} if name in deleted else {"DeletionPolicy": "Retain"})
-            )
-            for name, resource in resources.items()
-        }
-        wanted = template | {"Resources": retaining | {_ADDED: {"Type": _ADDED_TYPE}}}
-        self.text = json.dumps(wanted, separators=(",", ":"))
-        # Whether it is the text of an earlier update.
-        self.is_own = isinstance(deployed, dict) and _ADDED in resources
+def is_deleted(logical_id: str, kind: str, is_environment: bool) -> bool:
+    """Whether the resource is deleted with its stack, which is the environment's or a project's."""
+    return kind == _ROTATION or logical_id == ADDED or is_environment and logical_id in _OF_FUNCTION.split()
 
 
 class Leaving:
     """One stack."""
 
-    def __init__(
-        self, account: Account, name: str, deleted_pattern: str, function_arn: str, output: Output
-    ) -> None:
-        self._account, self.name, self._function_arn, self._output = account, name, function_arn, output
-        self._cloudformation, self._deleted_pattern = (
-            account.session.client("cloudformation"),
-            deleted_pattern,
-        )
-        self._look()
-
-    def _look(self) -> None:
-        """Reads the stack and its resources."""
-        self._stack = self._account.stack(self.name) or {"StackStatus": stack_statuses.DELETE_COMPLETE}
-        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name)
+    def __init__(self, environment: Environment, name: str, function_arn: str, output: Output) -> None:
+        self._environment, self._account, self.name = environment, environment.account, name
+        self._function_arn, self._output = function_arn, output
+        self._secrets: dict[str, dict[str, Any]] = {}
+        self._stack = self._account.stack(name) or {"StackStatus": stack_statuses.DELETE_COMPLETE}
+        self._status = self._stack["StackStatus"]
+        pages = self._client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
         resources = [
             each
             for page in pages
@@ -126,89 +78,135 @@ class Leaving:
             if each["ResourceStatus"] != stack_statuses.DELETE_COMPLETE
         ]
         self._types = {each["LogicalResourceId"]: each["ResourceType"] for each in resources}
+        self._ids = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in resources}
+        is_environment = name == environment.settings.stack_name
         self._deleted = {
-            each["LogicalResourceId"]
-            for each in resources
-            if each["LogicalResourceId"] == _ADDED
-            or (
-                re.search(self._deleted_pattern, f"{each['LogicalResourceId']} {each['ResourceType']}")
-                and self._is_of_function(each)
-            )
+            name
+            for name, kind in self._types.items()
+            if is_deleted(name, kind, is_environment) and self._is_of_function(name)
         }
         self._kept = self._types.keys() - self._deleted
 
-    def _is_of_function(self, resource: dict[str, Any]) -> bool:
+    def _client(self, service: str) -> Any:
+        return self._account.session.client(service)
+
+    def _secret(self, secret_id: str) -> dict[str, Any]:
+        if secret_id not in self._secrets:
+            self._secrets[secret_id] = self._client("secretsmanager").describe_secret(SecretId=secret_id)
+        return self._secrets[secret_id]
+
+    def _is_of_function(self, name: str) -> bool:
         """A rotation may have another function, and then continues."""
-        if resource["ResourceType"] != _ROTATION or not resource.get("PhysicalResourceId"):
+        if self._types[name] != _ROTATION or not self._ids[name]:
             return True
-        secret = self._account.session.client("secretsmanager").describe_secret(
-            SecretId=resource["PhysicalResourceId"]
-        )
-        return bool(secret.get("RotationLambdaARN") == self._function_arn)
-
-    def require_project(self, environment: Environment) -> None:
-        """Raises `NotDeleted` if the stack is more than a project."""
-        kinds = {self._types[name] for name in self._kept}
-        if others := sorted(kind for kind in kinds if not re.fullmatch(owners.OF_PROJECT, kind)):
-            raise NotDeleted(
-                f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
-                "resources Custom::…, deploy it, and deploy it again without them. "
-                f"Or name it, to delete the stack and keep its resources: {self._named(environment)}"
-            )
-        # The update changes no value, unless CloudFormation reads one again, such as that of a dynamic
-        # reference. If it reads the template's YAML differently, the update has other changes.
-        template = owners.Template(
-            json.loads(self._template().text),
-            self._stack.get("Parameters", []),
-            environment,
-            self._function_arn,
-        )
-        own = {name for name in self._types if template.is_own(name)}
-        if read := sorted(name for name in self._kept - own if not template.reads_only(name, own)):
-            raise NotDeleted(
-                f"its update, which has your permissions, may change {', '.join(read)} to a value that"
-                " CloudFormation reads again. See the template, and then name the stack:"
-                f" {self._named(environment)}"
-            )
-
-    def _named(self, environment: Environment) -> str:
-        """The command for this stack alone."""
-        return f"cfn-gitops leave {self.name} --env {environment.settings.table}"
+        return bool(self._secret(self._ids[name]).get("RotationLambdaARN") == self._function_arn)
 
     def show(self) -> None:
-        self._output.write_progress(f"{self.name} ({self._stack['StackStatus']}):")
-        for step, names in (
-            ("" if self._is_ready() else "update it to keep", ", ".join(sorted(self._kept))),
+        self._output.write_progress(f"{self.name} ({self._status}):")
+        for what, names in (
+            ("kept", ", ".join(sorted(self._kept))),
             (
-                "delete it, and with it",
-                ", ".join(f"{name} ({self._types[name]})" for name in sorted(self._deleted - {_ADDED}))
-                or "nothing",
+                "deleted",
+                ", ".join(f"{name} ({self._types[name]})" for name in sorted(self._deleted - {ADDED})),
             ),
         ):
-            if step:
-                self._output.write_progress(
-                    *textwrap.wrap(
-                        visible(f"{step}: {names}"), 120, initial_indent="  - ", subsequent_indent="    "
-                    )
+            self._output.write_progress(
+                *textwrap.wrap(
+                    visible(f"{what}: {names or 'nothing'}"),
+                    120,
+                    initial_indent="  - ",
+                    subsequent_indent="    ",
                 )
+            )
 
     def members(self) -> dict[str, Any]:
         """The plan as `show` writes it, for the document."""
         return {
             "stack": self.name,
-            "status": self._stack["StackStatus"],
+            "status": self._status,
             "kept": sorted(self._kept),
-            "deleted": sorted(self._deleted - {_ADDED}),
+            "deleted": sorted(self._deleted - {ADDED}),
         }
 
-    def apply(self) -> None:
-        self._remove_stored()
-        if not self._is_ready():
-            self._update()
-            self._output.record_change(f"stack {self.name} retains its resources")
-            self._look()
-        if not self._is_ready():
-            raise NotDeleted("its deployed template does not retain all resources. Run this again")
+    def problems(self, rows: dict[str, dict[str, Any]] | None, is_named: bool) -> list[str]:
+        """Why the stack is not deleted now. `rows` are those of the environment's pipelines, by their stacks,
+        or `None` if the deletion of the environment's stack has begun."""
+        if self._status not in _READABLE:
+            return [
+                f"it is in {self._status}. Wait for the end of its change, or continue or correct a failed"
+                " one. When its status ends with _COMPLETE, run this again"
+            ]
+        return [
+            *self._of_stack(),
+            *self._of_template(),
+            *([] if is_named else self._beyond_a_project()),
+            *self._of_rotations(),
+            *([] if rows is None else self._of_pipelines(rows)),
+        ]
+
+    def _of_stack(self) -> Iterator[str]:
+        if manager := manager_of(self._stack):
+            yield f"it belongs to {manager}. Deploy it as a stack of its own first" + if_ordinary(
+                self._stack, f"{_BY_HAND[0].lower()}{_BY_HAND[1:]}"
+            )
+        if self._stack.get("EnableTerminationProtection"):
+            yield f"it has termination protection. Remove that first: {unprotecting(self.name)}"
+
+    def _of_template(self) -> Iterator[str]:
+        body = self._client("cloudformation").get_template(StackName=self.name, TemplateStage="Processed")[
+            "TemplateBody"
+        ]
+        try:
+            policies = _policies(body)
+        except yaml_template.Unreadable as error:
+            yield f"its template is not read: {error}. {_BY_HAND}"
+            return
+        if lost := sorted(name for name in self._kept if policies.get(name) != "Retain"):
+            yield (
+                f"its deployed template does not retain {', '.join(lost)}. First deploy one that has"
+                " DeletionPolicy: Retain there: docs/how-to/leave.md"
+            )
+        if left := sorted(
+            name for name in self._deleted if policies.get(name, "Delete") not in ("", "Delete")
+        ):
+            yield (
+                f"its deployed template retains {', '.join(left)}, which would be left without a function."
+                " Deploy it without this DeletionPolicy"
+            )
+
+    def _beyond_a_project(self) -> Iterator[str]:
+        kinds = {self._types[name] for name in self._kept}
+        if others := sorted(kind for kind in kinds if not re.fullmatch(owners.OF_PROJECT, kind)):
+            yield (
+                f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
+                "resources Custom::…, deploy it, and deploy it again without them. "
+                "Or name it, to delete the stack and keep its resources: "
+                f"cfn-gitops leave {self.name} --env {self._environment.settings.table}"
+            )
+
+    def _of_rotations(self) -> Iterator[str]:
+        """A rotation in progress would leave two logins."""
+        ids = {
+            self._ids[name] for name, kind in self._types.items() if kind in (_ROTATION, owners.CREDENTIAL)
+        }
+        for secret_id in sorted(filter(None, ids)):
+            stages = self._secret(secret_id).get("VersionIdsToStages", {}).values()
+            if any("AWSPENDING" in each and "AWSCURRENT" not in each for each in stages):
+                yield f"a rotation of secret {secret_id} is in progress. Wait for its end, and run this again"
+
+    def _of_pipelines(self, rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+        for name in sorted(name for name, kind in self._types.items() if kind == owners.PIPELINE):
+            child = self._ids[name]
+            if child in rows:
+                for obstacle in _obstacles(rows[child], self._environment.settings.table):
+                    yield f"project {rows[child]['ProjectID']} {obstacle}"
+            else:
+                yield (
+                    f"the pipeline {child} of resource {name} is not among those of the environment. See"
+                    f" cfn-gitops status --env {self._environment.settings.table}"
+                )
+
+    def delete(self) -> None:
         delete_stack(
             self._account.session,
             self.name,
@@ -217,140 +215,41 @@ class Leaving:
             self._stack.get("RoleARN", ""),
         )
 
-    def _template(self) -> Template:
-        deployed = self._cloudformation.get_template(StackName=self.name, TemplateStage="Processed")[
-            "TemplateBody"
-        ]
-        return Template(deployed, self._deleted)
 
-    def _is_ready(self) -> bool:
-        """Whether CloudFormation has the text of `Template`, with its policies and with the resource that it
-        adds."""
-        status = self._stack["StackStatus"]
-        if status not in _READABLE:
-            raise NotDeleted(
-                f"it is in {status}. Wait for the end of its change, or continue or correct a failed one."
-                " When its status ends with _COMPLETE, run this again"
-            )
-        if manager := manager_of(self._stack):
-            raise NotDeleted(
-                f"it belongs to {manager}. Deploy it as a stack of its own first"
-                + if_ordinary(self._stack, f"{_BY_HAND[0].lower()}{_BY_HAND[1:]}")
-            )
-        if self._stack.get("EnableTerminationProtection"):
-            raise NotDeleted(f"it has termination protection. Remove that first: {unprotecting(self.name)}")
-        template = self._template()
-        if missing := sorted(self._kept - template.policies.keys()):
-            raise NotDeleted(
-                f"its template does not have {', '.join(missing)}, so nothing retains them. Delete the stack "
-                "yourself"
-            )
-        # A deletion that failed has deleted the added resource.
-        return (
-            template.is_own
-            and (_ADDED in self._types or status in stack_statuses.DELETION)
-            and all(template.policies[name] == "Retain" for name in self._kept)
-            and all(template.policies.get(name, "") in ("", "Delete") for name in self._deleted)
+def _policies(body: dict[str, Any] | str) -> dict[str, str]:
+    """The DeletionPolicy of each resource. CloudFormation returns JSON, and a processed transform, as it has
+    read it, and other YAML as its text."""
+    template = body
+    if isinstance(body, str):
+        yaml_template.require_shown(body)
+        template = yaml_template.parsed(body)
+    resources = template.get("Resources") if isinstance(template, dict) else None
+    if not isinstance(resources, dict) or not all(isinstance(each, dict) for each in resources.values()):
+        raise yaml_template.Unreadable("it has no resources, or one that is a transform")
+    return {name: str(resource.get("DeletionPolicy", "")) for name, resource in resources.items()}
+
+
+def _obstacles(row: dict[str, Any], table: str) -> Iterator[str]:
+    """Why the project would lose something without the function."""
+    for each in row["Problems"]:
+        yield f"is not sound: {each['Subject']}: {each['Problem']}"
+    if row.get("HasPipeline") is False:
+        yield "has no pipeline yet, and only the function creates it. Push its branch, and wait for its end"
+        return
+    freeze = row.get("Freeze", {})
+    if not {"HasPipeline", "NeedsFunction", "Approvals", "Holds"} <= row.keys() or "Executions" not in freeze:
+        reasons = (
+            "; ".join(each["Problem"] for each in row["NotRead"]) or "its function is older than this command"
         )
-
-    def _update(self) -> None:
-        try:
-            change_set.update(
-                self._cloudformation,
-                self._stack,
-                _ADDED,
-                self._request(),
-                lambda planned: [
-                    each.get("LogicalResourceId", "a hook") for each in planned.changes if not _is_own(each)
-                ],
-                self._output,
-            )
-        except change_set.OtherChanges as names:
-            raise NotDeleted(
-                f"its update would also change {names}, because a value in Parameter Store is another one"
-                " now, CloudFormation returns a character beyond ASCII as `?`, or it reads the template's"
-                f" YAML differently. {_BY_HAND}"
-            ) from None
-        except (change_set.NotUpdated, change_set.NothingToUpdate) as reasons:
-            raise NotDeleted(f"its update failed; {reasons}") from reasons
-
-    @contextlib.contextmanager
-    def _request(self) -> Iterator[dict[str, Any]]:
-        keys = [each["ParameterKey"] for each in self._stack.get("Parameters", [])]
-        with self._body(self._template().text) as body:
-            yield {
-                **body,
-                "Parameters": [{"ParameterKey": key, "UsePreviousValue": True} for key in keys],
-                "Capabilities": sorted({*self._stack.get("Capabilities", []), "CAPABILITY_NAMED_IAM"}),
-            }
-
-    @contextlib.contextmanager
-    def _body(self, text: str) -> Iterator[dict[str, str]]:
-        """The template. If it is too large for a request, it is for a moment in the bucket with the
-        function's code."""
-        stored = self._stored(text)
-        if stored is None:
-            yield {"TemplateBody": text}
-            return
-        if not stored["Bucket"]:
-            raise NotDeleted(
-                f"its template has more than {_INLINE_LIMIT:,} bytes, and names no bucket. {_BY_HAND}"
-            )
-        s3, version = self._account.session.client("s3"), None
-        try:
-            version = s3.put_object(**stored, Body=text.encode()).get("VersionId")
-            yield {"TemplateURL": f"{s3.meta.endpoint_url}/{stored['Bucket']}/{stored['Key']}"}
-        finally:
-            with uninterrupted():
-                s3.delete_object(**stored, **({"VersionId": version} if version else {}))
-
-    def _stored(self, text: str) -> dict[str, str] | None:
-        """The object of a template that is too large for a request, with an empty bucket if the template
-        names none."""
-        if len(text.encode()) <= _INLINE_LIMIT:
-            return None
-        bucket = samconfig.member(json.loads(text), "Resources", "Function", "Properties", "Code", "S3Bucket")
-        return {
-            "Bucket": bucket if isinstance(bucket, str) else "",
-            "Key": f"{self.name}/leave.template",
-            "ExpectedBucketOwner": self._account.id,
-        }
-
-    def _remove_stored(self) -> None:
-        """Deletes the templates that killed runs have left, in each version."""
-        stored = self._stored(self._template().text)
-        if not stored or not stored["Bucket"]:
-            return
-        s3, place = self._account.session.client("s3"), {**stored}
-        pages = s3.get_paginator("list_object_versions").paginate(Prefix=place.pop("Key"), **place)
-        try:
-            for each in [
-                each for page in pages for each in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            ]:
-                if each["Key"] == stored["Key"]:
-                    s3.delete_object(**stored, VersionId=each["VersionId"])
-        except ClientError as error:
-            self._output.write_progress(
-                f"The template of an earlier run may be left at s3://{stored['Bucket']}/{stored['Key']}:"
-                f" {error}"
-            )
-
-
-def _is_own(change: dict[str, Any]) -> bool:
-    """Whether `Template` makes it. A reference to a resource with a new policy is also a change, but without
-    effect."""
-    if change.get("LogicalResourceId") == _ADDED:
-        return bool(change.get("Action") == "Add")
-    details = change.get("Details", [])
-    return (
-        change.get("Action") == "Modify"
-        and details != []
-        and all(
-            each.get("Target", {}).get("Attribute") == "DeletionPolicy"
-            or each.get("ChangeSource") in ("ResourceAttribute", "ResourceReference")
-            for each in details
-        )
-    )
+        yield f"is not read: {reasons}"
+    if needing := row.get("NeedsFunction"):
+        yield f"has {' and '.join(needing)}, whose event rule needs the function. Remove it first"
+    if row.get("Approvals"):
+        yield f"waits for an approval. Approve or reject it: cfn-gitops status --env {table}"
+    if freeze.get("Executions"):
+        yield "has an execution in progress. Wait for its end"
+    for each in row.get("Holds", []):
+        yield f"is {each['Held']}. {each['Remedy']}"
 
 
 def function_of(environment: Environment, stack: dict[str, Any]) -> str:
@@ -431,7 +330,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         environment.require_deleted()
         output.write_progress(f"stack {own_name} is deleted, in {environment.place}")
         return 1 if given.stacks else 0
-    function_arn = function_of(environment, own)
+    function_of(environment, own)
     names = [*environment.importers(environment.export), own_name]
     if unknown := next((name for name in given.stacks if name not in names), None):
         problem = (
@@ -451,35 +350,62 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     )
     for name, reason in sorted(hidden.items()):
         output.record_left(f"{name}: {reason}")
-    plan: list[Leaving] = []
-    for name in chosen:
-        with _left_if_it_fails(name, output):
-            stack = Leaving(
-                account, name, _WITH_ENVIRONMENT if name == own_name else _WITH_PROJECT, function_arn, output
-            )
-            stack.show()
-            output.document["stacks"].append(stack.members())
-            if name == own_name:
-                require_unused({*names, *hidden} - {own_name, *(each.name for each in plan)})
-            elif name not in given.stacks:
-                stack.require_project(environment)
-            plan.append(stack)
-    if plan and not confirm(output, f"To do this, type {plan[-1].name}:", plan[-1].name, given.yes):
+    plan = planned(environment, chosen, given.stacks, own, output, lambda stack: stack.show())
+    output.document["stacks"] += [stack.members() for stack in plan]
+    if own_name in chosen and (users := {*names, *hidden} - {*chosen}):
+        output.record_left(f"{own_name}: it is needed by {', '.join(sorted(users))}")
+    if output.left:
+        output.write_progress("Nothing was changed")
+        return output.status_of_left()
+    last = chosen[-1]
+    if not confirm(output, f"There is no way back. To delete them, type {last}:", last, given.yes):
         return 1
-    users = {each.name for each in plan} - {own_name}
+    # An execution, a rotation or an update may have begun meanwhile.
+    if not given.yes:
+        shown = [stack.members() for stack in plan]
+        plan = planned(environment, chosen, given.stacks, own, output)
+        if output.left:
+            return output.status_of_left()
+        if [stack.members() for stack in plan] != shown:
+            raise Failure(
+                "nothing is deleted, because the list has changed since it was shown", "Run this again"
+            )
     for stack in plan:
         with _left_if_it_fails(stack.name, output):
-            if stack.name == own_name:
-                require_unused(users)
-            stack.apply()
-            users.discard(stack.name)
+            if stack.name != own_name or not output.left:
+                stack.delete()
+            else:
+                output.record_left(f"{own_name}: it is needed by the stacks that are left")
     return output.status_of_left()
 
 
-def require_unused(users: set[str]) -> None:
-    """Raises `NotDeleted` if these stacks need the environment's function."""
-    if users:
-        raise NotDeleted(f"it is needed by {', '.join(sorted(users))}")
+def planned(
+    environment: Environment,
+    chosen: list[str],
+    named: list[str],
+    own: dict[str, Any],
+    output: Output,
+    show: Callable[[Leaving], None] = lambda _: None,
+) -> list[Leaving]:
+    """The stacks to delete, each shown. Records each condition that is not met."""
+    has_begun = own["StackStatus"] in stack_statuses.DELETION
+    rows = None if has_begun else rows_of(environment, output)
+    plan: list[Leaving] = []
+    for name in chosen:
+        with _left_if_it_fails(name, output):
+            stack = Leaving(environment, name, function_of(environment, own), output)
+            show(stack)
+            is_named = name in named or name == own["StackName"]
+            for problem in stack.problems(rows, is_named):
+                output.record_left(f"{name}: {problem}")
+            plan.append(stack)
+    return plan
+
+
+def rows_of(environment: Environment, output: Output) -> dict[str, dict[str, Any]]:
+    """The row of each pipeline in the function's answer, by the name of its stack."""
+    answer = Questions(environment, _SECONDS).ask("Projects", output)
+    return {row["ChildStack"]["Name"]: row for row in answer["Projects"] if "ChildStack" in row}
 
 
 @contextlib.contextmanager
@@ -489,7 +415,5 @@ def _left_if_it_fails(name: str, output: Output) -> Iterator[None]:
     except GivenUp:
         # A change that has begun may go on.
         raise
-    except NotDeleted as reason:
-        output.record_left(f"{name}: {reason}")
     except (Failure, BotoCoreError, ClientError) as error:
         output.record_unread(name, error)

@@ -8,7 +8,7 @@ person, and comes first. A line below the table has the cause and what to do.
     FROZEN    whether an event rule or a transition of the pipeline is disabled
     DRIFT     whether CloudFormation's last check, or the health check within a day, found a difference between
               the deployed stack or the pipeline's stack and its template, with the AGE of that check
-    OUTDATED  whether an older version of the function rendered the pipeline: `cfn-gitops upgrade`
+    OUTDATED  whether an older version of the function rendered the pipeline
     MIRROR    whether GitLab's mirror works, as IAM and GitLab show it
 
 "?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that
@@ -355,9 +355,23 @@ class Row:
             yield Note(
                 name,
                 f"its pipeline has version {found.get('Version', '?')}, which is older than the function's",
-                remedy=f"Upgrade it: cfn-gitops upgrade --env {self._env}",
+                remedy=self._deploying(),
             )
         yield from _unread_notes(name, found["NotRead"])
+
+    def _deploying(self) -> str:
+        """How its stack is deployed again. A template of the release over another one would remove what that
+        has."""
+        owner = self._found.get("Owner", {})
+        if not owner.get("Exists"):
+            return ""
+        if owner["StackName"] == self._environment.settings.stack_name:
+            return f"Deploy the environment again{self._environment.settings.deployment}"
+        return (
+            "Deploy it again with templates/project.yaml of this release, or its own template with another"
+            " RenderingSerial: aws cloudformation deploy --template-file templates/project.yaml --stack-name"
+            f" {owner['StackName']} --capabilities CAPABILITY_NAMED_IAM"
+        )
 
     def _end_notes(self, name: str) -> Iterator[Note]:
         if failure := self._found.get("Failure"):

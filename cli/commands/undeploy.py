@@ -234,6 +234,12 @@ class Others:
             )
         if self._deployed and not keeps:
             # Pipelines continue after `leave`. A rollback reads the code of the former template again.
+            # A person may have kept a pipeline's stack without an owner.
+            deployed = [
+                name
+                for name in self._deployed
+                if not name.startswith(name_of("stack", self._environment.env_id))
+            ]
             yield (
                 f"{', '.join(self._deployed)} may need "
                 + (
@@ -245,10 +251,8 @@ class Others:
                         " back"
                     )
                 ),
-                (
-                    "Use --keep-stacks, and give each of them another role later (--role-arn). Or delete"
-                    f" them first: {_deleting(self._deployed)}"
-                ),
+                "Use --keep-stacks, and give each of them another role later (--role-arn)"
+                + (f". Or delete them first: {_deleting(deployed)}" if deployed else ""),
             )
 
     def _remedies(self, users: list[str], unproven: dict[str, bool]) -> Iterator[str]:

@@ -177,10 +177,9 @@ class Environment:
         """The name under which the environment's stack exports its function."""
         return name_of("service_token", self.env_id)
 
-    def stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """The environment's stack. Raises `Failure` if it does not exist. `known` are all stacks, if they are
-        read already."""
-        if stack := self.found_stack(known):
+    def stack(self) -> dict[str, Any]:
+        """The environment's stack. Raises `Failure` if it does not exist."""
+        if stack := self.found_stack():
             return stack
         table = self.settings.table
         deploy = (
@@ -193,13 +192,11 @@ class Environment:
             f"{deploy if self.settings.file else self.settings.remedy}",
         )
 
-    def found_stack(self, known: list[dict[str, Any]] | None = None) -> dict[str, Any] | None:
+    def found_stack(self) -> dict[str, Any] | None:
         """`None` if it does not exist. Raises `Failure` if the stack of that name is not the
         environment's."""
         name = self.settings.stack_name
-        stack = next((each for each in known or [] if each["StackName"] == name), None) or self.account.stack(
-            name
-        )
+        stack = self.account.stack(name)
         if stack is None or self._is_own(stack):
             return stack
         raise Failure(

@@ -67,23 +67,6 @@ class Template:
             raise Unknown("its ServiceToken is a version or an alias of the function")
         return token == self._function
 
-    def is_own(self, logical_id: str) -> bool:
-        """Whether it is known that the resource is a custom resource of the function."""
-        try:
-            return any(self.is_of_function(logical_id, kind) for kind in (PIPELINE, CREDENTIAL))
-        except Unknown:
-            return False
-
-    def reads_only(self, logical_id: str, names: set[str]) -> bool:
-        """Whether an update of the resource reads nothing again but the resources of these names: no dynamic
-        reference, not even one that functions join from parts, and no value of another stack or of a custom
-        resource. Raises `Unknown`."""
-        return self._is_fixed(self._resource(logical_id).get("Properties"), names)
-
-    def has_same(self, logical_id: str, deployed: Template) -> bool:
-        """Whether the resource is as in the deployed template. Raises `Unknown`."""
-        return self._resource(logical_id) == deployed._resource(logical_id)
-
     def _resource(self, logical_id: str) -> dict[str, Any]:
         if self._problem:
             raise Unknown(self._problem)
@@ -113,52 +96,6 @@ class Template:
         if not isinstance(name, str) or set(value := self._values.get(name, "")) <= {"*"} or "{{" in value:
             raise Unknown("its ServiceToken depends on a value that CloudFormation does not show")
         return str(value)
-
-    def _is_fixed(self, node: Any, names: set[str]) -> bool:
-        if isinstance(node, list):
-            return all(self._is_fixed(each, names) for each in node)
-        if isinstance(node, str):
-            # Every dynamic reference begins with two braces.
-            return "{" not in node.replace("${", "")
-        function, given = _function(node)
-        if function == "Fn::ImportValue":
-            try:
-                return self._text(given) == self._export
-            except Unknown:
-                return False
-        if function in ("Ref", "Fn::GetAtt"):
-            return self._is_known(
-                given if isinstance(given, str) else given[0] if isinstance(given, list) and given else "",
-                names,
-            )
-        if function == "Fn::Sub":
-            text, own = given if isinstance(given, list) and len(given) == 2 else (given, {})
-            return (
-                isinstance(text, str)
-                and isinstance(own, dict)
-                and self._is_fixed([text, *own.values()], names)
-                and all(
-                    self._is_known(name, names)
-                    for name in _VARIABLE.findall(text)
-                    if name not in own and not name.startswith("!")
-                )
-            )
-        if function not in ("", "Fn::If", "Fn::Join"):
-            return False
-        return not isinstance(node, dict) or all(self._is_fixed([*each], names) for each in node.items())
-
-    def _is_known(self, name: Any, names: set[str]) -> bool:
-        """Whether a parameter or a resource has a fixed value."""
-        name = str(name).partition(".")[0]
-        kind = str(self._resource(name).get("Type", ""))
-        if name in self._values:
-            return "{" not in str(self._values[name])
-        return (
-            name in names
-            or name.startswith("AWS::")
-            or kind.startswith("AWS::")
-            and not kind.startswith("AWS::CloudFormation::")
-        )
 
 
 def _function(node: Any) -> tuple[str, Any]:
@@ -227,9 +164,6 @@ class Owners:
             False, f"it is resource {logical_id} of stack {name}, which has another ServiceToken"
         )
 
-    def template(self, body: dict[str, Any] | str, parameters: list[dict[str, Any]]) -> Template:
-        return Template(body, parameters, self._environment, self.function)
-
     def _resources_of(self, owner: dict[str, Any]) -> dict[str, Any]:
         if (stack_id := owner["StackId"]) not in self._resources:
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
@@ -245,5 +179,7 @@ class Owners:
         """Its deployed template."""
         if (stack_id := owner["StackId"]) not in self._templates:
             body = self._client.get_template(StackName=stack_id, TemplateStage="Processed")["TemplateBody"]
-            self._templates[stack_id] = self.template(body, owner.get("Parameters", []))
+            self._templates[stack_id] = Template(
+                body, owner.get("Parameters", []), self._environment, self.function
+            )
         return self._templates[stack_id]

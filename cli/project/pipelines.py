@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.environment.account import outputs, owner_of
+from cli.environment.account import owner_of
 from cli.rules import PIPELINES, name_of
 from cli.shell.failure import Failure
 from cli.shell.machine import code_of
@@ -33,19 +32,6 @@ def pipeline_of(child: dict[str, Any], env_id: str) -> str:
     """The name of its pipeline, as the function renders it. Who may create stacks may choose the output
     PipelineName."""
     return name_of("pipeline", env_id, project_of(child, env_id))
-
-
-def version_of(stack: dict[str, Any]) -> int | None:
-    """0 without the output, and `None` if it is not a number."""
-    text = outputs(stack).get("RenderingVersion", "0")
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
-
-
-def unreadable(child: dict[str, Any]) -> str | None:
-    """Why the outputs are not those of a pipeline's stack. Who may create stacks may choose them."""
-    if version_of(child) is None:
-        return f"its output RenderingVersion is {outputs(child)['RenderingVersion']}, not a number"
-    return None if outputs(child).get("PipelineName") else "it has no output PipelineName"
 
 
 def changed(error: Exception) -> Failure | None:

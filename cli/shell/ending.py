@@ -117,21 +117,6 @@ def end_at_ctrl_c_only() -> None:
         signal.signal(each, signal.SIG_IGN)
 
 
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Within the block, which should be short, a signal is only noted. It interrupts afterwards."""
-    noted: list[int] = []
-    before = handle(lambda number, _: noted.append(number))
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-        # Even if the block fails: the interrupt replaces its error.
-        if noted:
-            signal.raise_signal(noted[0])
-
-
 def explained(error: Exception) -> Failure | None:
     """An error of AWS or of the user's machine. `None` if it is a defect. Without boto3, which some scripts
     install, there is no error of AWS."""

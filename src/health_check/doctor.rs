@@ -7,7 +7,7 @@ use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use super::schedule::days;
 use crate::clients::cloudformation::StackStatus;
 use crate::clients::gitlab::{ErrorScope, GitLab, GitLabError, ProjectDetails, SUFFICIENT_SCOPES};
-use crate::common::ownership::write_time;
+use crate::common::ownership::{Owner, write_time};
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames, without_attempt};
@@ -18,8 +18,8 @@ use crate::mirror_credential::health::TokenHealth;
 use cfn_custom_resource::{Reason, Remedy};
 
 /// A property whose change creates a pipeline's stack again.
-pub const CHANGED_PROPERTY: &str = "a changed property, such as RenderingSerial or Tags (of the first project: the \
-    parameter GitLabProjectUrl)";
+pub const CHANGED_PROPERTY: &str = "a changed property, such as RenderingSerial or Tags (in the templates of a \
+    release: the parameter GitLabProjectUrl or ResourceTags)";
 
 /// The problem of a token at the time `now`. `None` if it has none.
 pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<Reason> {
@@ -177,17 +177,16 @@ fn log_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
     Some(Reason::uncoded(problem, REMEDY))
 }
 
-/// The problem of a stack `id` whose owner does not exist.
-pub fn orphan_problem(child: &Child, id: &str) -> Reason {
+/// The problem of a stack whose owner does not exist. No remedy deletes it, because a person may have
+/// kept it.
+pub fn orphan_problem(child: &Child) -> Reason {
     let problem = format!(
-        "its owner, resource {} of stack {}, no longer exists",
+        "it is without an owner: resource {} of stack {} no longer exists",
         child.owner.logical_id, child.owner.stack_id
     );
-    let remedy = format!(
-        "If GitLab has every commit of its repository, which is deleted with it unless it is retained, delete \
-         it: aws cloudformation delete-stack --stack-name {id}"
-    );
-    Reason::uncoded(problem, remedy)
+    const REMEDY: &str = "If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: \
+        docs/how-to/leave.md, Kept or left";
+    Reason::uncoded(problem, REMEDY)
 }
 
 /// The problem of a stack `id` whose `part` was deleted by hand.
@@ -243,14 +242,21 @@ pub fn part_problem(
 }
 
 /// The problem of a stack that an older function rendered. `None` if this one did.
-pub fn outdated_problem(child: &Child, env_id: &str) -> Option<Reason> {
+pub fn outdated_problem(child: &Child) -> Option<Reason> {
     let version = child.version.filter(|_| child.is_outdated())?;
-    let owner = &child.owner.stack_id;
+    let Owner {
+        stack_id,
+        logical_id,
+    } = &child.owner;
+    let name = stack_id.split('/').nth(1).unwrap_or(stack_id);
     let problem =
         format!("its rendering has version {version}, and this function's is {RENDERING_VERSION}");
+    // A template of a release over another template would remove what that has.
     let remedy = format!(
-        "Set RenderingSerial of its resource in stack {owner} to {RENDERING_VERSION} with \
-         `cfn-gitops upgrade --env {env_id}`"
+        "Deploy stack {name} again while none of its executions is in progress: `aws cloudformation deploy \
+         --template-file templates/project.yaml --stack-name {name} --capabilities CAPABILITY_NAMED_IAM` if this is \
+         its template, sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource \
+         {logical_id}"
     );
     Some(Reason::uncoded(problem, remedy))
 }

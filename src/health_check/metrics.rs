@@ -117,7 +117,7 @@ metrics! {
         with `Drift: Report`"
     ORPHANED_PIPELINE_STACKS "OrphanedPipelineStacks" "Count" None, Above(0);
         "stacks of pipelines whose owner, the resource `Custom::GitOpsPipeline` of a stack, no longer \
-        exists; the log names each with the command that deletes it"
+        exists; the log names each"
     OUTDATED_PIPELINE_STACKS "OutdatedPipelineStacks" "Count" None, Above(0);
         "stacks of pipelines that an older version of the function rendered; the log names each"
     MISSING_RESOURCES "MissingResources" "Count" None, Above(0);

@@ -221,7 +221,7 @@ struct Counts {
 
 impl FoundStacks {
     /// Adds the stack `name` with its findings, and the work that it leaves to do.
-    fn add(&mut self, name: &str, env_id: &str, read: ReadStack<'_>, findings: &mut Findings) {
+    fn add(&mut self, name: &str, read: ReadStack<'_>, findings: &mut Findings) {
         let ReadStack {
             id,
             child,
@@ -256,10 +256,10 @@ impl FoundStacks {
         self.accesses.extend(child.access().cloned());
         self.owners.insert(child.owner.stack_id.clone());
         if !is_owned {
-            return findings.checked(subject, Some(orphan_problem(&child, id)));
+            return findings.checked(subject, Some(orphan_problem(&child)));
         }
         let problem = stack_problem(&child.status, id);
-        let problem = problem.or_else(|| outdated_problem(&child, env_id));
+        let problem = problem.or_else(|| outdated_problem(&child));
         if problem.is_some() || is_whole {
             findings.checked(subject, problem);
         }
@@ -321,7 +321,7 @@ impl Checker<'_> {
                 let is_outdated = read.is_owned && read.child.is_outdated();
                 counts.orphans += usize::from(!read.is_owned);
                 counts.outdated += usize::from(is_outdated);
-                found.add(name, &self.environment.id, *read, &mut findings);
+                found.add(name, *read, &mut findings);
             }
             Ok(Read::Untagged) => drop(found.untagged.insert(name.to_owned())),
             Ok(Read::Nothing) => {}

@@ -55,6 +55,7 @@ def project(
         },
         "Version": 2,
         "IsOutdated": False,
+        "NeedsFunction": [],
         "Branch": "development",
         "HasPipeline": True,
         "Deployed": {

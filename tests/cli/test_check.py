@@ -161,11 +161,14 @@ def foreign_child(aws: LocalAws) -> None:
 
 
 def delete_by_hand(aws: LocalAws, subject: str) -> None:
-    """The remedy of a rule, and of a resource without a region, is not a command."""
+    """The remedy of a rule, of a pipeline's stack, which a person may have kept, and of a resource without a
+    region is not a command."""
     iam, name = aws.client("iam"), subject.split()[-1]
     if subject.startswith("event rule"):
         aws.client("events").remove_targets(Rule=name, Ids=["function"])
         aws.client("events").delete_rule(Name=name)
+    elif subject.startswith("stack"):
+        aws.client("cloudformation").delete_stack(StackName=name)
     elif subject.startswith("managed policy"):
         iam.delete_policy(PolicyArn=f"arn:aws:iam::{aws.account_id}:policy/{name}")
     elif subject.startswith("role"):
@@ -211,7 +214,7 @@ def test_taken_names_are_found_and_their_remedies_work(
         assert row.get("code", "") == code, row
         is_of_iam = "EnvID dev may be deployed in another region: name it with --region" in row["remedy"]
         assert is_of_iam == subject.startswith(("role", "user", "managed policy"))
-        if is_of_iam or subject.startswith("event rule"):
+        if is_of_iam or subject.startswith(("event rule", "stack gitops-")):
             assert " aws " not in row["remedy"]
             delete_by_hand(operator.aws, row["subject"])
         else:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from cli.commands import leave, undeploy, upgrade
+from cli.commands import leave, undeploy
 from cli.main import COMMANDS
 from cli.shell import ending
-from tests.cli.conftest import EMPTY, FakeAccount, Run, environment_stack, identity, run_program
+from tests.cli.conftest import FakeAccount, Run, environment_stack, run_program
 from tests.cli.test_leave import FakeAws
 from tests.cli.test_machine import OPTIONS
 
@@ -58,16 +57,11 @@ def test_signal_is_one_line_and_status_130(
 
 
 @by_each
-def test_signal_during_a_deletion_or_an_update_is_one_line(
-    by: signal.Signals, account: FakeAccount, run: Run
-) -> None:
-    stack_id = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1"
-    account.known["cfn-gitops-dev"] = environment_stack(StackId=stack_id) | identity(
-        "dev", ("RenderingSerial", ""), RenderingVersion="1"
-    )
+def test_signal_during_a_deletion_is_one_line(by: signal.Signals, account: FakeAccount, run: Run) -> None:
+    account.known["cfn-gitops-dev"] = environment_stack()
     client = account.session.client.return_value
-    client.delete_stack.side_effect = client.execute_change_set.side_effect = lambda **_: (
-        client.configure_mock(**{"describe_stacks.side_effect": sends(by)})
+    client.delete_stack.side_effect = lambda **_: client.configure_mock(
+        **{"describe_stacks.side_effect": sends(by)}
     )
     ended = run("undeploy", "--yes")
     assert ended.status == 130
@@ -75,17 +69,6 @@ def test_signal_during_a_deletion_or_an_update_is_one_line(
         ended.err
         == "\nInterrupted. CloudFormation goes on with a change that has begun. Run this again for the rest\n"
     )
-    account.known["gitops-dev-a"] = {
-        "StackName": "gitops-dev-a",
-        "StackId": "2",
-        "Tags": [{"Key": "cfn-gitops:stack-id", "Value": stack_id}],
-        "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}],
-    }
-    account.show(account.known["gitops-dev-a"])
-    client.exceptions.PipelineNotFoundException = KeyError
-    client.get_paginator.return_value.paginate.return_value = [EMPTY]
-    client.describe_stacks.side_effect = None
-    assert run("upgrade", "--yes").err == ended.err
 
 
 @by_each
@@ -109,75 +92,12 @@ def test_undeploy_interrupted_at_the_bucket_names_what_is_done(
     assert ended.status == 0 and f"ok      bucket {account.bucket_of('dev')} is deleted" in ended.out
 
 
-@pytest.fixture
-def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
-    """An environment whose template is too large for a request."""
-    fake = FakeAws(account)
-    monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
-    fake.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
-    fake.code = {"S3Bucket": "code", "S3Key": "function.zip"}
-    monkeypatch.setattr(leave, "delete_stack", lambda *_: fake.calls.append("delete the stack"))
-    return fake
-
-
 @by_each
-@pytest.mark.parametrize(
-    "during", ["put_object", "create_change_set", "describe_change_set", "delete_object"]
-)
-def test_signal_leaves_neither_template_nor_change_set(
-    during: str, by: signal.Signals, aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    call = getattr(aws, during)
-    monkeypatch.setattr(aws, during, sends(by, call))
-    # A further signal of the CI host comes during the clean-up.
-    delete_change_set = aws.delete_change_set
-    monkeypatch.setattr(
-        aws,
-        "delete_change_set",
-        lambda **given: (sends(signal.SIGTERM)() if aws.calls else None, delete_change_set(**given))[1],
-    )
-    ended = run("leave", "--env", "prd", "--yes")
-    assert ended.status == 130
-    assert (
-        "delete code/cfn-gitops-prd/leave.template " in " ".join(aws.calls) + " "
-        and aws.calls[-1] == "delete change set"
-    )
-    assert not {"execute", "delete the stack"} & set(aws.calls)
-    assert ended.err == "\nInterrupted. Nothing was changed\n"
-
-
-@by_each
-@pytest.mark.parametrize("module", [leave, undeploy, upgrade], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [leave, undeploy], ids=lambda module: module.__name__)
 def test_signal_at_the_prompt_has_changed_nothing(
     module: Any, by: signal.Signals, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws = FakeAws(account)
-    own = account.known["cfn-gitops-prd"] | identity("prd", RenderingVersion="2")
-    account.known = {
-        "cfn-gitops-prd": own,
-        "gitops-prd-a": {
-            "StackName": "gitops-prd-a",
-            "StackId": "2",
-            "Tags": [
-                {"Key": "cfn-gitops:stack-id", "Value": own["StackId"]},
-                {"Key": "cfn-gitops:logical-id", "Value": "Pipeline"},
-            ],
-            "Outputs": [{"OutputKey": "PipelineName", "OutputValue": "a"}],
-        },
-    }
-    own["Parameters"].append({"ParameterKey": "RenderingSerial", "ParameterValue": ""})
-    aws.stacks["cfn-gitops-prd"]["Pipeline"], aws.physical_ids["Pipeline"] = (
-        {"Type": "Custom::GitOpsPipeline"},
-        "gitops-prd-a",
-    )
-    monkeypatch.setattr(
-        aws, "exceptions", type("Exceptions", (), {"PipelineNotFoundException": KeyError}), raising=False
-    )
-    monkeypatch.setattr(aws, "describe_rule", lambda **_: {"State": "ENABLED"}, raising=False)
-    monkeypatch.setattr(aws, "get_pipeline_state", lambda **_: {}, raising=False)
-    monkeypatch.setattr(
-        aws, "list_pipeline_executions", lambda **_: {"pipelineExecutionSummaries": []}, raising=False
-    )
     monkeypatch.setattr(module, "confirm", sends(by))
     ended = run(module.__name__.rpartition(".")[2], "--env", "prd")
     assert (ended.status, ended.err, aws.calls) == (130, "\nInterrupted. Nothing was changed\n", [])
@@ -185,54 +105,24 @@ def test_signal_at_the_prompt_has_changed_nothing(
 
 @by_each
 def test_leave_interrupted_later_names_what_is_done(
-    by: signal.Signals, aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
+    by: signal.Signals, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second run continues from the deployed template."""
-    monkeypatch.setattr(leave, "_INLINE_LIMIT", 100_000)
-    aws.add("project-prd-shop", [("MirrorCredential", "Custom::MirrorCredential")])
-    delete = leave.delete_stack
-    monkeypatch.setattr(leave, "delete_stack", sends(by))
-    ended = run("leave", "--env", "prd", "--yes", "project-prd-shop")
+    """A second run deletes the rest."""
+    aws = FakeAws(account)
+    for name in ("project-prd-a", "project-prd-b"):
+        aws.add(name, [("MirrorCredential", "Custom::MirrorCredential")])
+
+    def delete(_session: Any, name: str, _id: str, output: Any, _role: str) -> None:
+        if name == "project-prd-b":
+            sends(by)()
+        output.has_begun = True
+        output.record_change(f"stack {name} is deleted")
+
+    monkeypatch.setattr(leave, "delete_stack", delete)
+    ended = run("leave", "--env", "prd", "--yes")
     assert (ended.status, ended.err) == (
         130,
-        "\nInterrupted. Done: stack project-prd-shop retains its resources. Run this again for the rest\n",
-    )
-    monkeypatch.setattr(leave, "delete_stack", delete)
-    aws.calls = []
-    ended = run("leave", "--env", "prd", "--yes", "project-prd-shop")
-    assert ended.status == 0 and "update it to keep" not in ended.out and aws.calls == ["delete the stack"]
-
-
-def test_second_run_deletes_the_template_of_a_killed_one(
-    aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key = "cfn-gitops-prd/leave.template"
-    listed = [
-        {"Versions": [{"Key": key, "VersionId": "a"}, {"Key": f"{key}.mine", "VersionId": "b"}]},
-        {"Versions": [{"Key": key, "VersionId": "c"}], "DeleteMarkers": [{"Key": key, "VersionId": "d"}]},
-    ]
-    asked: list[Any] = []
-    monkeypatch.setattr(
-        aws, "list_object_versions", lambda **given: (asked.append(given), listed)[1], raising=False
-    )
-    # The killed run has updated the stack.
-    resources = {
-        name: {**each, "DeletionPolicy": "Retain"} for name, each in aws.stacks["cfn-gitops-prd"].items()
-    }
-    del resources["Function"]["DeletionPolicy"]
-    resources["Function"]["Properties"] = {"Code": aws.code}
-    aws.stacks["cfn-gitops-prd"] = resources | {leave._ADDED: {"Type": leave._ADDED_TYPE}}
-    assert run("leave", "--env", "prd", "--yes").status == 0
-    assert asked == [{"Bucket": "code", "Prefix": key, "ExpectedBucketOwner": "111122223333"}]
-    assert aws.calls == [f"delete code/{key} {version}" for version in "acd"] + ["delete the stack"]
-
-    def denied(**_: Any) -> None:
-        raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListObjectVersions")
-
-    monkeypatch.setattr(aws, "delete_object", denied)
-    ended = run("leave", "--env", "prd", "--yes")
-    assert (
-        ended.status == 0 and f"may be left at s3://code/{key}: An error occurred (AccessDenied)" in ended.out
+        "\nInterrupted. Done: stack project-prd-a is deleted. Run this again for the rest\n",
     )
 
 
@@ -268,16 +158,6 @@ def main():
     threading.Event().wait()
 {runs}""")
     assert ran.returncode == 130 and "A sentence" in ran.stdout + ran.stderr
-
-
-@by_each
-def test_signal_in_a_block_that_fails_still_interrupts(by: signal.Signals) -> None:
-    def main() -> int:
-        with ending.uninterrupted():
-            sends(by)()
-            raise ValueError("a failed clean-up")
-
-    assert ending.entry("A sentence")(main)() == 130
 
 
 def test_signal_that_nohup_ignores_stays_ignored() -> None:

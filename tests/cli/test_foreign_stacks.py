@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from cli.commands import leave, undeploy, upgrade
+from cli.commands import leave, undeploy
 from cli.environment.account import Environment, owner_of
 from cli.shell.output import Output
-from tests.cli.conftest import EMPTY, FUNCTION, FakeAccount, Run, environment_stack, identity
+from tests.cli.conftest import FUNCTION, FakeAccount, Run, environment_stack, identity
 
 OWN = "arn:aws:cloudformation:eu-central-1:111122223333:stack/cfn-gitops-dev/1a2b"
 PROJECT = "arn:aws:cloudformation:eu-central-1:111122223333:stack/project-dev-shop/1a2b"
@@ -42,44 +42,26 @@ def stack(name: str, stack_id: str = "", owner: str | None = None, **outputs: st
         "StackId": stack_id or f"arn:of/{name}",
         "StackStatus": "CREATE_COMPLETE",
         "Tags": [] if owner is None else [{"Key": "cfn-gitops:stack-id", "Value": owner}],
-        "Parameters": [{"ParameterKey": "RenderingSerial", "ParameterValue": ""}],
+        "Parameters": [],
         "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
     }
 
 
 @pytest.fixture
 def stacks(account: FakeAccount) -> FakeAccount:
-    """An environment and a project with an outdated pipeline."""
+    """An environment and a project."""
     for each in (
-        own(RenderingVersion="2"),
+        own(),
         stack("project-dev-shop", PROJECT),
-        stack("gitops-dev-shop", owner=PROJECT, RenderingVersion="1", PipelineName="shop"),
+        stack("gitops-dev-shop", owner=PROJECT, PipelineName="shop"),
     ):
         account.known[each["StackName"]] = each
     account.show(account.known["gitops-dev-shop"])
-    client = account.session.client.return_value
-    client.exceptions.PipelineNotFoundException = KeyError
-    client.get_paginator.return_value.paginate.return_value = [EMPTY]
-
-    client.create_change_set.side_effect = lambda *, StackName, **_: {
-        "Id": f"{StackName}/change-set",
-        "StackId": StackName,
-    }
-
-    def executed(*, StackName: str, ChangeSetName: str, ClientRequestToken: str) -> None:
-        """The function renders the pipelines of the updated stack."""
-        assert ChangeSetName == f"{StackName}/change-set" and ClientRequestToken
-        for each in account.stacks():
-            if owner_of(each) == StackName:
-                outputs = [output for output in each["Outputs"] if output["OutputKey"] != "RenderingVersion"]
-                each["Outputs"] = [*outputs, {"OutputKey": "RenderingVersion", "OutputValue": "2"}]
-
-    client.execute_change_set.side_effect = executed
     return account
 
 
-def own(**outputs: str) -> dict[str, Any]:
-    return environment_stack("dev", StackId=OWN) | identity("dev", **outputs)
+def own() -> dict[str, Any]:
+    return environment_stack("dev", StackId=OWN) | identity("dev")
 
 
 def refusal(environment: Environment, keeps: bool = False) -> str:
@@ -91,88 +73,15 @@ def refusal(environment: Environment, keeps: bool = False) -> str:
 
 @pytest.mark.parametrize("tag", NOT_IDS, ids=lambda tag: tag[:20])
 def test_tag_that_is_no_stack_id_has_no_owner(
-    tag: str, stacks: FakeAccount, environment: Environment, run: Run, capsys: pytest.CaptureFixture[str]
+    tag: str, stacks: FakeAccount, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evil = stack("gitops-dev-evil", owner=tag, RenderingVersion="x")
+    evil = stack("gitops-dev-evil", owner=tag, PipelineName="x")
     stacks.known["gitops-dev-evil"] = evil
     del stacks.known["gitops-dev-shop"]
     assert owner_of(evil) is None
     assert refusal(environment) == ""
     assert "evil" not in capsys.readouterr().out
-    assert upgrade.outdated(stacks.stacks(), "dev", 2) == {}
-    assert run("upgrade", "--yes").status == 0
-
-
-@pytest.mark.parametrize(
-    "outputs",
-    [
-        {"RenderingVersion": "x", "PipelineName": "a"},
-        {"RenderingVersion": "", "PipelineName": "a"},
-        {"RenderingVersion": "-1"},
-        {"RenderingVersion": "1.0"},
-        {"RenderingVersion": "\u00b2"},
-        {"RenderingVersion": "9" * 5000},
-        {"RenderingVersion": "1"},
-        {},
-        {"PipelineName": ""},
-    ],
-    ids=lambda outputs: str(outputs)[:30],
-)
-@pytest.mark.parametrize("owner", [PROJECT, OWN, GONE], ids=["project", "own", "gone"])
-def test_unreadable_outputs_leave_only_their_stack(
-    outputs: dict[str, str], owner: str, stacks: FakeAccount, run: Run
-) -> None:
-    stacks.known = {"gitops-dev-evil": stack("gitops-dev-evil", owner=owner, **outputs), **stacks.known}
-    ended = run("upgrade", "--yes")
-    printed = ended.out
-    assert ended.status == 1
-    assert "LEFT    gitops-dev-evil: it" in printed and "ok      gitops-dev-shop: version 2" in printed
-    updated = stacks.session.client.return_value.execute_change_set.call_args_list
-    assert [call.kwargs["StackName"] for call in updated] == [PROJECT]
-
-
-@pytest.mark.parametrize("version", ["x", "", "0", "-1", None])
-def test_environment_without_a_version_is_named(version: str | None, stacks: FakeAccount, run: Run) -> None:
-    outputs = {} if version is None else {"RenderingVersion": version}
-    stacks.known["cfn-gitops-dev"] = own(**outputs)
-    ended = run("upgrade", "--yes")
-    assert (ended.status, ended.err) == (
-        1,
-        (
-            "stack cfn-gitops-dev has no output RenderingVersion. Deploy this version of it first: "
-            "sam deploy --config-env dev\n"
-        ),
-    )
-
-
-@pytest.mark.parametrize("error", [NETWORK, DENIED])
-@pytest.mark.parametrize("call", ["delete_change_set", "create_change_set", "execute_change_set"])
-def test_lost_connection_leaves_a_stack_and_the_next_is_upgraded(
-    call: str, error: Exception, stacks: FakeAccount, run: Run
-) -> None:
-    second = PROJECT.replace("shop", "other")
-    stacks.known |= {
-        "project-dev-other": stack("project-dev-other", second),
-        "gitops-dev-other": stack("gitops-dev-other", owner=second, PipelineName="other"),
-    }
-    stacks.show(stacks.known["gitops-dev-other"])
-    called = getattr(stacks.session.client.return_value, call)
-    errors, answer = [error], called.side_effect or (lambda **_: None)
-
-    def fails_once(**given: str) -> Any:
-        if errors:
-            raise errors.pop()
-        return answer(**given)
-
-    called.side_effect = fails_once
-    ended = run("upgrade", "--yes")
-    printed = ended.out
-    assert ended.status == 1
-    assert (
-        "LEFT    gitops-dev-shop: " in printed
-        and ("is denied: no. " in printed or "does not answer. " in printed)
-        and "ok      gitops-dev-other: version 2" in printed
-    )
+    assert leave.hidden_users(environment, []) == {}
 
 
 @pytest.mark.parametrize("owner", [GONE, PROJECT], ids=["gone", "retained"])
@@ -186,10 +95,12 @@ def test_stack_that_no_resource_owns_blocks_only_with_a_role(
         assert refusal(environment) == "" and "shop" not in capsys.readouterr().out
     # No stack can be deleted first.
     child["RoleARN"] = "arn:aws:iam::111122223333:role/role-dev-cfn-gitops-provisioning"
+    reason = refusal(environment)
     assert (
         "nothing is deleted, because gitops-dev-shop may need role-dev-codedeploy-cfn or another role"
-        in refusal(environment)
+        in reason
     )
+    assert reason.endswith("Use --keep-stacks, and give each of them another role later (--role-arn)")
     assert "- stack gitops-dev-shop: stays, no stack owns it" in capsys.readouterr().out
     assert refusal(environment, keeps=True) == ""
 
@@ -209,63 +120,87 @@ NOT_OWNED: dict[str, dict[str, Any]] = {
 
 # claim: no-command-names-a-stack-of-others-for-deletion
 @pytest.mark.parametrize("form", NOT_OWNED)
-def test_resource_of_others_is_neither_updated_nor_named_for_deletion(
-    form: str, stacks: FakeAccount, environment: Environment, run: Run, capsys: pytest.CaptureFixture[str]
+def test_resource_of_others_is_not_named_for_deletion(
+    form: str, stacks: FakeAccount, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     how = dict(NOT_OWNED[form])
     ledger = PROJECT.replace("project-dev-shop", "payments-prd")
     evil = stack("gitops-dev-evil", owner=ledger, PipelineName="a")
-    stacks.known = {
-        each["StackName"]: each for each in (own(RenderingVersion="2"), stack("payments-prd", ledger), evil)
-    }
+    stacks.known = {each["StackName"]: each for each in (own(), stack("payments-prd", ledger), evil)}
     stacks.known["payments-prd"]["Parameters"].append(
         {"ParameterKey": "Token", "ParameterValue": FUNCTION.replace("cfn-", "other-")}
     )
     stacks.show(evil, how.pop("token", None), "Ledger", **how)
     assert refusal(environment) == "" and "payments-prd" not in capsys.readouterr().out
-    ended = run("upgrade", "--yes")
-    assert ended.status == 1 and not stacks.session.client.return_value.create_change_set.called
-    assert re.search(
-        "LEFT    gitops-dev-evil: it.* resource Ledger of stack payments-prd, which has .*Delete it if it is"
-        " not of cfn-gitops",
-        ended.out,
-    )
     assert leave.hidden_users(environment, []) == {}
+
+
+# With these parameters: CloudFormation shows the value of one with NoEcho as asterisks.
+PARAMETERS = [
+    {"ParameterKey": "Dynamic", "ParameterValue": "{{resolve:ssm:/token}}"},
+    {"ParameterKey": "EnvID", "ParameterValue": "dev"},
+    {"ParameterKey": "Export", "ParameterValue": "cfn-gitops-dev-ServiceToken"},
+    {"ParameterKey": "Hidden", "ParameterValue": "****"},
+    {"ParameterKey": "Stored", "ParameterValue": "/token", "ResolvedValue": FUNCTION},
+    {"ParameterKey": "Token", "ParameterValue": FUNCTION},
+]
 
 
 @pytest.mark.parametrize(
     "token",
     [
         {"Fn::GetAtt": ["Other", "Token"]},
-        {"Ref": "Token"},
+        {"Ref": "Other"},
+        {"Ref": "Hidden"},
+        {"Ref": "Dynamic"},
         "{{resolve:ssm:/token}}",
-        {"Fn::Sub": "arn"},
+        {"Fn::Sub": FUNCTION},
+        {"Fn::Join": ["", [FUNCTION]]},
+        {"Fn::If": ["C", FUNCTION, TOPIC]},
         {"Fn::ImportValue": "another"},
+        {"Fn::ImportValue": {"Fn::GetAtt": ["Other", "Token"]}},
+        {"Fn::ImportValue": {"Fn::Sub": "cfn-gitops-${Other.Token}-ServiceToken"}},
+        {"Fn::ImportValue": "cfn-gitops-dev-ServiceToken", "Ref": "Token"},
         f"{FUNCTION}:1",
+        None,
     ],
     ids=str,
 )
 def test_owner_whose_token_is_not_known_may_need_the_function(
-    token: Any, stacks: FakeAccount, environment: Environment, run: Run
+    token: Any, stacks: FakeAccount, environment: Environment
 ) -> None:
-    # CloudFormation shows the value of a parameter with NoEcho so.
-    stacks.known["project-dev-shop"]["Parameters"].append({"ParameterKey": "Token", "ParameterValue": "****"})
+    stacks.known["project-dev-shop"]["Parameters"] += PARAMETERS
     stacks.show(stacks.known["gitops-dev-shop"], token)
+    # Without a token, `show` gives it that of the environment.
+    stacks.templates[PROJECT]["Resources"]["Pipeline"]["Properties"]["ServiceToken"] = token
     assert "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev" in refusal(
         environment, keeps=True
     )
     assert "Otherwise remove the tags of the stack that names it" in refusal(environment, keeps=True)
-    ended = run("upgrade", "--yes")
-    assert (
-        ended.status == 1
-        and "LEFT    gitops-dev-shop: it is resource Pipeline of stack project-dev-shop: its ServiceToken"
-        in ended.out
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        FUNCTION,
+        {"Ref": "Token"},
+        {"Ref": "Stored"},
+        {"Fn::ImportValue": {"Ref": "Export"}},
+        {"Fn::ImportValue": {"Fn::Sub": "cfn-gitops-${EnvID}-ServiceToken"}},
+    ],
+    ids=str,
+)
+def test_token_of_a_known_value_is_that_of_the_function(
+    token: Any, stacks: FakeAccount, environment: Environment
+) -> None:
+    stacks.known["project-dev-shop"]["Parameters"] += PARAMETERS
+    stacks.show(stacks.known["gitops-dev-shop"], token)
+    assert "because project-dev-shop may need stack cfn-gitops-dev. Delete the stacks of projects" in refusal(
+        environment, keeps=True
     )
-    assert "let its owner deploy it with RenderingSerial=2" in ended.out
-    assert not stacks.session.client.return_value.create_change_set.called
 
 
-def test_owner_in_progress_is_waited_for(stacks: FakeAccount, environment: Environment, run: Run) -> None:
+def test_owner_in_progress_is_waited_for(stacks: FakeAccount, environment: Environment) -> None:
     stacks.resources.clear()
     assert refusal(environment, keeps=True) == ""
     stacks.known["project-dev-shop"]["StackStatus"] = "CREATE_IN_PROGRESS"
@@ -274,7 +209,6 @@ def test_owner_in_progress_is_waited_for(stacks: FakeAccount, environment: Envir
         == "nothing is deleted, because gitops-dev-shop may need stack cfn-gitops-dev. Wait for the end of"
         " the operation that changes gitops-dev-shop, and run this again"
     )
-    assert "which is changed now. Wait for its end, and run this again\n" in run("upgrade", "--yes").out
     assert leave.hidden_users(environment, [])["project-dev-shop"].endswith(
         "changed now. Wait for its end, and run this again"
     )
@@ -283,9 +217,7 @@ def test_owner_in_progress_is_waited_for(stacks: FakeAccount, environment: Envir
 def test_owner_that_needs_the_function_is_named_with_its_command(
     stacks: FakeAccount, environment: Environment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    infra = stacks.known["gitops-dev-infra"] = stack(
-        "gitops-dev-infra", owner=OWN, RenderingVersion="2", PipelineName="infra"
-    )
+    infra = stacks.known["gitops-dev-infra"] = stack("gitops-dev-infra", owner=OWN, PipelineName="infra")
     # Another token would not keep the environment's stack from deleting it.
     stacks.show(infra, {"Fn::GetAtt": ["Function", "Arn"]})
     reason = refusal(environment, keeps=True)

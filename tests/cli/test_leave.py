@@ -1,5 +1,6 @@
-"""The templates that `cfn-gitops leave` deploys, and the stacks that it deletes or leaves."""
+"""The stacks that `cfn-gitops leave` deletes, and the conditions that it checks before."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -12,26 +13,11 @@ from samcli.yamlhelper import yaml_parse
 
 from cli.commands import leave
 from cli.environment import owners, yaml_template
-from cli.environment.account import Environment
-from tests.cli import conftest
+from cli.environment.waiting import GivenUp
+from cli.shell.failure import Failure
+from tests.cli import answering, conftest
 from tests.cli.conftest import ROOT, FakeAccount
 
-TEMPLATES = [ROOT / "template.yaml", *sorted((ROOT / "templates").glob("*.yaml"))]
-READABLE = """\
-Resources:
-
-# The user
-    'User': # GitLab's
-      # without a path
-      Type: AWS::IAM::User
-      DeletionPolicy: Delete
-    Quoted:
-      "DeletionPolicy": "Delete" # its default
-      Type: AWS::IAM::User
-    Spaced:
-      Type: AWS::IAM::User
-      'DeletionPolicy' : Retain
-"""
 # Each resource A has DeletionPolicy: Delete, in a form that a reader of lines misses.
 HIDDEN = {
     "complex key": "A:\n    ? DeletionPolicy\n    : Delete\n    Type: T",
@@ -96,46 +82,26 @@ ENVIRONMENT = {
 }
 MIRROR, USER = ("MirrorCredential", "Custom::MirrorCredential"), ("User", "AWS::IAM::User")
 ROTATION = ("MirrorRotation", "AWS::SecretsManager::RotationSchedule")
-ADDED = {"Action": "Add", "LogicalResourceId": leave._ADDED, "ResourceType": leave._ADDED_TYPE}
-
-
-def modified(*details: tuple[str, str]) -> dict[str, Any]:
-    """A change of the user, by attributes and their sources."""
-    return {
-        "Action": "Modify",
-        "LogicalResourceId": "User",
-        "Details": [
-            {"Target": {"Attribute": attribute}, "ChangeSource": source} for attribute, source in details
-        ],
-    }
-
-
-POLICY = ("DeletionPolicy", "DirectModification")
+PIPELINE = ("Pipeline", "Custom::GitOpsPipeline")
+ADDED = (leave.ADDED, leave.ADDED_TYPE)
+_NOT_RETAINED = ("Function", ROTATION[0], ADDED[0])
 
 
 class FakeAws:
-    """All clients of an account whose stacks have the given resources. An executed change set retains
-    them."""
+    """All clients of an account whose stacks have the given resources, which their templates retain."""
 
     def __init__(self, account: FakeAccount) -> None:
         self.account, self.stacks, self.imports = account, {}, []
+        # The deletions, and the calls about a template.
         self.calls: list[str] = []
-        self.token = ""
-        self.pages_of_changes: list[list[dict[str, Any]]] = [
-            [ADDED],
-            [modified(POLICY)],
-            [
-                modified(POLICY, ("Properties", "ResourceAttribute")),
-                modified(("Properties", "ResourceReference")),
-            ],
-        ]
-        self.rotation_lambda_arn, self.is_validated, self.unreachable = FUNCTION, True, ""
-        self.code: dict[str, Any] = {}
+        self.rotation_lambda_arn, self.unreachable = FUNCTION, ""
+        self.stages: dict[str, list[str]] = {"a": ["AWSCURRENT", "AWSPENDING"], "b": ["AWSPREVIOUS"]}
+        # The rows of the function's answer. `None` if it does not answer.
+        self.rows: list[dict[str, Any]] | None = []
         # The deployed templates that are not made from `stacks`, and resources that are deleted.
         self.templates: dict[str, dict[str, Any] | str] = {}
         self.hidden: set[str] = set()
         self.physical_ids: dict[str, str] = {}
-        self.meta = type("Meta", (), {"endpoint_url": "https://s3.eu-central-1.amazonaws.com"})
         account.session.client.side_effect = lambda service, **_: self
         self.add("cfn-gitops-prd", [("Function", "AWS::Lambda::Function")], **ENVIRONMENT)
 
@@ -145,9 +111,16 @@ class FakeAws:
             "StackId": f"id-of-{name}",
             "StackStatus": "CREATE_COMPLETE",
         } | more
-        self.stacks[name] = {logical_id: {"Type": kind} for logical_id, kind in resources}
+        self.stacks[name] = {
+            logical_id: {"Type": kind} | ({} if logical_id in _NOT_RETAINED else {"DeletionPolicy": "Retain"})
+            for logical_id, kind in resources
+        }
         if "Outputs" not in more:
             self.imports.append(name)
+
+    def show(self, project: str, **more: Any) -> None:
+        """A pipeline in the function's answer."""
+        self.rows = [*(self.rows or []), row(project, **more)]
 
     def get_paginator(self, operation: str) -> Any:
         def paginate(**given: Any) -> Any:
@@ -156,11 +129,12 @@ class FakeAws:
 
         return type("Paginator", (), {"paginate": staticmethod(paginate)})
 
-    def describe_stacks(self, **_: Any) -> Any:
-        return {"Stacks": [{"StackStatus": "UPDATE_COMPLETE"}]}
-
-    def describe_stack_events(self, *, StackName: str) -> Any:
-        return {"StackEvents": [conftest.event(StackName, len(self.calls), "UPDATE_COMPLETE", self.token)]}
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> Any:
+        assert FunctionName == "cfn-gitops-prd-read" and json.loads(Payload) == {"Projects": {}}
+        if self.rows is None:
+            raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "no"}}, "Invoke")
+        answer = answering.projects(*self.rows, EnvID="prd")
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
     def list_imports(self, *, ExportName: str) -> Any:
         return [{"Imports": self.imports if ExportName == EXPORT else ["orders"]}]
@@ -185,8 +159,8 @@ class FakeAws:
         ]
 
     def describe_secret(self, *, SecretId: str) -> Any:
-        assert SecretId == "of-MirrorRotation"
-        return {"RotationLambdaARN": self.rotation_lambda_arn}
+        assert SecretId in ("of-MirrorRotation", "of-MirrorCredential", "of-A")
+        return {"RotationLambdaARN": self.rotation_lambda_arn, "VersionIdsToStages": self.stages}
 
     def name_of(self, given: str) -> str:
         """The name of a stack, or of the stack with this ID."""
@@ -194,53 +168,18 @@ class FakeAws:
             (name for name, stack in self.account.known.items() if stack.get("StackId") == given), given
         )
 
-    def get_template(self, *, StackName: str, **_: Any) -> Any:
+    def get_template(self, *, StackName: str, TemplateStage: str) -> Any:
+        assert TemplateStage == "Processed"
         StackName = self.name_of(StackName)
-        if StackName in self.templates:
-            return {"TemplateBody": self.templates[StackName]}
-        resources = json.loads(json.dumps(self.stacks[StackName]))
-        if "Function" in resources:
-            resources["Function"]["Properties"] = {"Code": self.code}
-        return {"TemplateBody": {"Resources": resources}}
+        return {"TemplateBody": self.templates.get(StackName, {"Resources": self.stacks[StackName]})}
 
-    def create_change_set(self, *, StackName: str, ClientToken: str, **given: Any) -> Any:
-        self.calls.append("create with " + ", ".join(sorted(given.keys() & {"TemplateURL", "TemplateBody"})))
-        self.deployed = json.loads(given["TemplateBody"])["Resources"] if "TemplateBody" in given else {}
-        return {"Id": f"{StackName}/{given['ChangeSetName']}"}
 
-    def describe_change_set(self, **_: Any) -> Any:
-        self.calls.append("look at change set")
-        status = (
-            {"ExecutionStatus": "AVAILABLE"}
-            if self.is_validated
-            else {"Status": "FAILED", "ExecutionStatus": "UNAVAILABLE"}
-        )
-        return [
-            {
-                "Status": "CREATE_COMPLETE",
-                **status,
-                "Changes": [{"Type": "Resource", "ResourceChange": each} for each in page],
-            }
-            for page in self.pages_of_changes
-        ]
-
-    def execute_change_set(self, *, StackName: str, ChangeSetName: str, ClientRequestToken: str) -> None:
-        assert ChangeSetName == f"{StackName}/{leave._ADDED}"
-        self.token = ClientRequestToken
-        StackName = self.name_of(StackName)
-        self.calls.append("execute")
-        self.stacks[StackName] = self.deployed
-        self.templates.pop(StackName, None)
-
-    def delete_change_set(self, **_: Any) -> None:
-        self.calls.append("delete change set")
-
-    def put_object(self, *, Bucket: str, Key: str, **_: Any) -> Any:
-        self.calls.append(f"put {Bucket}/{Key}")
-        return {"VersionId": "1"}
-
-    def delete_object(self, *, Bucket: str, Key: str, VersionId: str = "", **_: Any) -> None:
-        self.calls.append(f"delete {Bucket}/{Key} {VersionId}")
+def row(project: str, **more: Any) -> dict[str, Any]:
+    own: dict[str, Any] = {
+        "ChildStack": {"Name": f"gitops-prd-{project}", "Status": "UPDATE_COMPLETE"},
+        "Freeze": {"Rules": [], "Executions": []},
+    }
+    return answering.project(project, **own | more)
 
 
 @pytest.fixture
@@ -249,7 +188,7 @@ def aws(account: FakeAccount, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 
     def delete_stack(_session: Any, name: str, stack_id: str, _output: Any, _role_arn: str) -> None:
         assert stack_id == account.known[name]["StackId"]
-        fake.calls.append(f"delete {name}: {', '.join(sorted(fake.stacks[name].keys() - {leave._ADDED}))}")
+        fake.calls.append(f"delete {name}: {', '.join(sorted(fake.stacks[name].keys() - {leave.ADDED}))}")
 
     monkeypatch.setattr(leave, "delete_stack", delete_stack)
     return fake
@@ -269,103 +208,193 @@ def run(run: conftest.Run) -> Run:
     return ran
 
 
-def parsed(text: str) -> Any:
-    """Without the order of members."""
-    return json.loads(json.dumps(yaml_parse(text)))
-
-
-def retaining(template: dict[str, Any], deleted: set[str]) -> dict[str, Any]:
-    resources = {
-        name: (
-            {key: value for key, value in resource.items() if key != "DeletionPolicy"}
-            | ({} if name in deleted else {"DeletionPolicy": "Retain"})
-        )
-        for name, resource in template["Resources"].items()
-    }
-    return {**template, "Resources": resources | {leave._ADDED: {"Type": leave._ADDED_TYPE}}}
-
-
-@pytest.mark.parametrize(
-    "text",
-    [READABLE, *(path.read_text() for path in TEMPLATES)],
-    ids=["readable", *(path.stem for path in TEMPLATES)],
-)
-def test_only_deletion_policies_are_changed(text: str) -> None:
-    template = parsed(text)
-    for deleted in (set(), set(list(template["Resources"])[::2])):
-        of_text, of_object = leave.Template(text, deleted), leave.Template(template, deleted)
-        assert parsed(of_text.text) == parsed(of_object.text) == retaining(template, deleted)
-        assert of_text.policies == of_object.policies
-        # A second update has nothing to change.
-        again = leave.Template(json.loads(of_text.text), {*deleted, leave._ADDED})
-        assert again.text == of_text.text and again.is_own and not of_text.is_own
+def test_stacks_that_retain_are_deleted_and_the_environment_last(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR, USER, ROTATION, PIPELINE, ADDED])
+    aws.physical_ids["Pipeline"] = "gitops-prd-shop"
+    aws.show("shop")
+    status, printed = run("--yes")
+    assert status == 0 and "LEFT" not in printed, printed
+    assert "  - kept: MirrorCredential, Pipeline, User\n" in printed
+    assert "  - deleted: MirrorRotation (AWS::SecretsManager::RotationSchedule)\n" in printed
+    assert aws.calls == [
+        "delete project-prd-shop: MirrorCredential, MirrorRotation, Pipeline, User",
+        "delete cfn-gitops-prd: Function",
+    ]
 
 
 @pytest.mark.parametrize("form", AMBIGUOUS)
 def test_template_with_two_readings_is_left(form: str, aws: FakeAws, run: Run) -> None:
-    text = f"Description: A\nResources:\n  {AMBIGUOUS[form]}\n"
-    with pytest.raises(leave.NotDeleted, match="Set DeletionPolicy: Retain in"):
-        leave.Template(text, set())
-    aws.add("project-prd-shop", [MIRROR])
-    aws.templates["project-prd-shop"] = text
+    aws.add("project-prd-shop", [("A", MIRROR[1])])
+    aws.templates["project-prd-shop"] = f"Description: A\nResources:\n  {AMBIGUOUS[form]}\n"
     status, printed = run("--yes", "project-prd-shop")
-    assert status == 1 and "LEFT    project-prd-shop: its template " in printed
+    reason = (
+        "its deployed template does not retain A. "
+        if form == "no resource"
+        else "its template is not read: it.*Let its owner set DeletionPolicy: Retain in its resources, deploy"
+    )
+    assert status == 1 and re.search(f"LEFT    project-prd-shop: {reason}", printed), printed
     assert aws.calls == []
 
 
 @pytest.mark.parametrize("form", HIDDEN)
 @pytest.mark.parametrize("begin", ["", "\ufeff", "---\n"], ids=["", "byte order mark", "document"])
-def test_policy_in_any_notation_is_replaced_before_the_deletion(
-    form: str, begin: str, aws: FakeAws, run: Run
-) -> None:
-    text = f"{begin}Resources:\n  {HIDDEN[form]}\n"
-    template = leave.Template(text, set())
-    assert (
-        template.policies["A"] == "Delete"
-        and json.loads(template.text)["Resources"]["A"]["DeletionPolicy"] == "Retain"
-    )
+def test_policy_in_any_notation_is_read(form: str, begin: str, aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [("A", MIRROR[1])])
-    aws.templates["project-prd-shop"] = text
-    assert run("--yes", "project-prd-shop")[0] == 0
-    assert aws.stacks["project-prd-shop"]["A"]["DeletionPolicy"] == "Retain"
-    assert aws.calls[-2:] == ["execute", "delete project-prd-shop: A"]
+    aws.templates["project-prd-shop"] = text = f"{begin}Resources:\n  {HIDDEN[form]}\n"
+    assert yaml_template.parsed(text)["Resources"]["A"]["DeletionPolicy"] == "Delete"
+    status, printed = run("--yes", "project-prd-shop")
+    # One with a question mark is not read at all.
+    assert status == 1 and re.search(
+        "LEFT    project-prd-shop: its (deployed )?template (does|is) not", printed
+    )
+    assert aws.calls == []
 
 
-def test_text_never_shows_that_resources_are_retained(aws: FakeAws, run: Run) -> None:
-    # A parser that takes another of two forms would read something else. The update to JSON compares them.
+def test_yaml_that_shows_its_policies_is_enough(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR])
     aws.templates["project-prd-shop"] = (
-        f"Resources:\n  {MIRROR[0]}:\n    Type: {MIRROR[1]}\n    DeletionPolicy: Retain\n"
-        f"  {leave._ADDED}:\n    Type: {leave._ADDED_TYPE}\n"
+        "Resources: # the mirror\n"
+        f"  {MIRROR[0]}:\n    Type: {MIRROR[1]}\n    'DeletionPolicy' : \"Retain\" # stays\n"
     )
-    assert "update it to keep: MirrorCredential" in run("project-prd-shop")[1]
     assert run("--yes", "project-prd-shop")[0] == 0
-    assert "execute" in aws.calls
-
-
-@pytest.mark.parametrize("lost", ["policy", "added resource", "resource", "another update"])
-def test_stack_without_the_deployed_policies_is_left(
-    lost: str, aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    aws.add("project-prd-shop", [MIRROR, USER])
-    execute = aws.execute_change_set
-
-    def executed(**given: Any) -> None:
-        execute(**given)
-        there = aws.stacks["project-prd-shop"]
-        if lost == "policy":
-            there["User"]["DeletionPolicy"] = "RetainExceptOnCreate"
-        elif lost == "added resource":
-            aws.hidden.add(leave._ADDED)
-        elif lost == "resource":
-            aws.templates["project-prd-shop"] = json.loads(json.dumps({"Resources": {**there, "User": None}}))
-        else:
-            aws.account.known["project-prd-shop"]["StackStatus"] = "UPDATE_IN_PROGRESS"
-
-    monkeypatch.setattr(aws, "execute_change_set", executed)
+    aws.templates["project-prd-shop"] += "Description: caf?\n"
     status, printed = run("--yes", "project-prd-shop")
-    assert status == 1 and "LEFT    project-prd-shop: it" in printed
-    assert [call for call in aws.calls if call.startswith("delete project")] == []
+    assert status == 1 and "which may hide another character. Let its owner" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "reason"),
+    [
+        ("User", "Delete", "its deployed template does not retain User. First deploy one that has"),
+        ("User", None, "its deployed template does not retain User. First deploy one that has"),
+        ("User", "RetainExceptOnCreate", "its deployed template does not retain User. First"),
+        ("MirrorRotation", "Retain", "its deployed template retains MirrorRotation, which would be left"),
+    ],
+)
+def test_other_policy_leaves_everything(
+    name: str, policy: str | None, reason: str, aws: FakeAws, run: Run
+) -> None:
+    aws.add("project-prd-shop", [MIRROR, USER, ROTATION])
+    aws.add("project-prd-web", [MIRROR])
+    aws.stacks["project-prd-shop"][name] |= {"DeletionPolicy": policy}
+    if policy is None:
+        del aws.stacks["project-prd-shop"][name]["DeletionPolicy"]
+    status, printed = run("--yes")
+    assert status == 1 and f"LEFT    project-prd-shop: {reason}" in printed and aws.calls == []
+    assert printed.endswith("Nothing was changed\n")
+
+
+def test_resource_that_the_template_lacks_is_not_retained(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR, USER])
+    aws.templates["project-prd-shop"] = {"Resources": {"User": {"DeletionPolicy": "Retain"}}}
+    status, printed = run("--yes")
+    assert status == 1 and "does not retain MirrorCredential. " in printed and aws.calls == []
+
+
+HELD = {"Held": "held by the disabled transition into stage Deploy", "Remedy": "Thaw it"}
+PROBLEM = {
+    "Subject": "pipeline stack gitops-prd-shop",
+    "Problem": "its event rule does not exist",
+    "Remedy": "a",
+}
+APPROVAL = {"ExecutionId": "e", "Stage": "Deploy", "Action": "Approval", "Url": "https://a"}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"HasPipeline": False, "Approvals": None}, "has no pipeline yet, and only the function creates it"),
+        ({"NeedsFunction": ["Source.Paths"]}, "has Source.Paths, whose event rule needs the function"),
+        ({"NeedsFunction": ["Source.Paths", "Review"]}, "has Source.Paths and Review, whose event rule"),
+        (
+            {"Approvals": [APPROVAL]},
+            "waits for an approval. Approve or reject it: cfn-gitops status --env prd",
+        ),
+        (
+            {"Freeze": {"Rules": [], "Executions": [{"ExecutionId": "e"}]}},
+            "has an execution in progress. Wait",
+        ),
+        ({"Holds": [HELD]}, "is held by the disabled transition into stage Deploy. Thaw it"),
+        ({"Problems": [PROBLEM]}, "is not sound: pipeline stack gitops-prd-shop: its event rule does not"),
+        ({"Freeze": None, "NotRead": [{"Problem": "denied", "Remedy": "a"}]}, "is not read: denied"),
+        ({"Freeze": {"Rules": []}}, "is not read: its function is older than this command"),
+        ({"NeedsFunction": None}, "is not read: its function is older than this command"),
+        ({"Approvals": None}, "is not read: its function"),
+        ({"Holds": None}, "is not read: its function"),
+    ],
+    ids=str,
+)
+def test_project_that_would_lose_something_leaves_everything(
+    more: dict[str, Any], reason: str, aws: FakeAws, run: Run
+) -> None:
+    aws.add("project-prd-shop", [PIPELINE])
+    aws.add("project-prd-web", [MIRROR])
+    aws.physical_ids["Pipeline"] = "gitops-prd-shop"
+    aws.show("shop", **more)
+    status, printed = run("--yes")
+    assert status == 1 and f"LEFT    project-prd-shop: project shop {reason}" in printed, printed
+    assert aws.calls == []
+    # Another project's is none of this stack.
+    assert run("--yes", "project-prd-web")[0] == 0
+
+
+def test_project_whose_mirror_is_not_read_is_deleted(aws: FakeAws, run: Run) -> None:
+    """GitLab may be gone."""
+    aws.add("project-prd-shop", [PIPELINE])
+    aws.physical_ids["Pipeline"] = "gitops-prd-shop"
+    aws.show("shop", Mirrors=None, NotRead=[{"Problem": "GitLab does not respond", "Remedy": "a"}])
+    assert run("--yes")[0] == 0
+
+
+def test_pipeline_that_the_function_does_not_show_is_left(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [PIPELINE])
+    aws.physical_ids["Pipeline"] = "gitops-dev-shop"
+    aws.show("shop")
+    status, printed = run("--yes")
+    assert status == 1 and aws.calls == []
+    assert (
+        "the pipeline gitops-dev-shop of resource Pipeline is not among those of the environment" in printed
+    )
+
+
+def test_execution_that_begins_at_the_prompt_leaves_everything(
+    aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.add("project-prd-shop", [PIPELINE])
+    aws.physical_ids["Pipeline"] = "gitops-prd-shop"
+    aws.show("shop")
+
+    def confirm(*_: Any) -> bool:
+        aws.rows = [row("shop", Freeze={"Rules": [], "Executions": [{"ExecutionId": "e"}]})]
+        return True
+
+    monkeypatch.setattr(leave, "confirm", confirm)
+    status, printed = run()
+    assert status == 1 and "project shop has an execution in progress" in printed and aws.calls == []
+
+    def adds_a_resource(*_: Any) -> bool:
+        aws.add("project-prd-shop", [PIPELINE, USER])
+        return True
+
+    aws.rows = [row("shop")]
+    monkeypatch.setattr(leave, "confirm", adds_a_resource)
+    status, printed = run()
+    assert status == 1 and "the list has changed since it was shown" in printed and aws.calls == []
+
+
+def test_rotation_in_progress_leaves_everything(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR])
+    aws.stages = {"a": ["AWSCURRENT"], "b": ["AWSPENDING"]}
+    status, printed = run("--yes")
+    assert status == 1 and aws.calls == []
+    assert "LEFT    project-prd-shop: a rotation of secret of-MirrorCredential is in progress" in printed
+
+
+def test_function_that_does_not_answer_leaves_everything(aws: FakeAws, run: Run) -> None:
+    aws.add("project-prd-shop", [MIRROR])
+    aws.rows = None
+    status, printed = run("--yes")
+    assert status == 3 and aws.calls == [] and "AWS throttles Invoke. " in printed
 
 
 @pytest.mark.parametrize(
@@ -382,8 +411,7 @@ def test_stack_without_the_deployed_policies_is_left(
     ],
 )
 def test_stack_without_a_completed_change_is_left(status: str, aws: FakeAws, run: Run) -> None:
-    aws.add("project-prd-shop", [MIRROR, (leave._ADDED, leave._ADDED_TYPE)])
-    aws.stacks["project-prd-shop"]["MirrorCredential"]["DeletionPolicy"] = "Retain"
+    aws.add("project-prd-shop", [MIRROR, ADDED])
     aws.account.known["project-prd-shop"]["StackStatus"] = status
     printed = run("--yes", "project-prd-shop")
     assert (
@@ -396,18 +424,14 @@ def test_stack_without_a_completed_change_is_left(status: str, aws: FakeAws, run
 
 
 def test_deletion_that_failed_continues(aws: FakeAws, run: Run) -> None:
-    aws.add("project-prd-shop", [MIRROR, ROTATION], StackStatus="DELETE_FAILED")
-    retained = {"Type": MIRROR[1], "DeletionPolicy": "Retain"}
-    aws.templates["project-prd-shop"] = {
-        "Resources": {
-            MIRROR[0]: retained,
-            ROTATION[0]: {"Type": ROTATION[1]},
-            leave._ADDED: {"Type": leave._ADDED_TYPE},
-        }
-    }
-    aws.hidden |= {ROTATION[0], leave._ADDED}
-    assert run("--yes", "project-prd-shop")[0] == 0
-    assert aws.calls == ["delete project-prd-shop: MirrorCredential, MirrorRotation"]
+    """Its function may be gone already."""
+    aws.account.known["cfn-gitops-prd"]["StackStatus"] = "DELETE_FAILED"
+    aws.add("cfn-gitops-prd", [("Function", "AWS::Lambda::Function"), PIPELINE, ADDED], **ENVIRONMENT)
+    aws.account.known["cfn-gitops-prd"]["StackStatus"] = "DELETE_FAILED"
+    aws.hidden |= {"Function", ADDED[0]}
+    aws.rows = None
+    assert run("--yes")[0] == 0
+    assert aws.calls == ["delete cfn-gitops-prd: Function, Pipeline"]
 
 
 def test_scalars_and_functions_have_the_forms_of_json() -> None:
@@ -430,34 +454,6 @@ def test_scalars_and_functions_have_the_forms_of_json() -> None:
         "on": "c",
         "1.0": "d",
     }
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        modified(POLICY, ("Properties", "DirectModification")),
-        modified(("Properties", "ParameterReference")),
-        modified(),
-        modified(POLICY, ("UpdateReplacePolicy", "DirectModification")),
-        modified(POLICY) | {"Action": "Remove"},
-        ADDED | {"LogicalResourceId": "Other"},
-        ADDED | {"Action": "Modify"},
-        None,
-    ],
-)
-def test_other_change_or_failure_leaves_the_stack(
-    change: dict[str, Any] | None, aws: FakeAws, run: Run
-) -> None:
-    aws.add("project-prd-shop", [MIRROR, USER])
-    aws.is_validated = bool(change)
-    aws.pages_of_changes.append([change] if change else [])
-    status, printed = run("--yes", "project-prd-shop")
-    assert status == 1
-    assert aws.calls[2:] == ["look at change set", "delete change set"]
-    reason = (
-        f"its update would also change {change['LogicalResourceId']}," if change else "its update failed; "
-    )
-    assert f"LEFT    project-prd-shop: {reason}" in printed
 
 
 @pytest.mark.parametrize(
@@ -495,19 +491,20 @@ def test_stack_of_another_environment_is_refused(
 
 def test_rotation_with_another_function_is_kept(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR, ROTATION])
-    assert "and with it: MirrorRotation" in run()[1]
+    assert "  - deleted: MirrorRotation" in run()[1]
     aws.rotation_lambda_arn = "arn:aws:lambda:eu-central-1:111122223333:function:other"
     status, printed = run("--yes", "project-prd-shop")
-    assert status == 0 and "keep: MirrorCredential, MirrorRotation" in printed
-    assert aws.stacks["project-prd-shop"]["MirrorRotation"]["DeletionPolicy"] == "Retain"
+    assert status == 1 and "its deployed template does not retain MirrorRotation. " in printed
+    aws.stacks["project-prd-shop"]["MirrorRotation"]["DeletionPolicy"] = "Retain"
+    status, printed = run("--yes", "project-prd-shop")
+    assert status == 0 and "  - kept: MirrorCredential, MirrorRotation\n" in printed
 
 
-def test_resources_that_were_added_to_the_environment_are_kept(aws: FakeAws, run: Run) -> None:
+def test_resources_of_the_function_are_those_without_a_purpose() -> None:
     kinds = {
         name: resource["Type"]
         for name, resource in yaml_parse((ROOT / "template.yaml").read_text())["Resources"].items()
     }
-    # Without the function, these fail or have no purpose.
     services = r"AWS::(Serverless|Lambda|Events|CloudWatch|Logs|SecretsManager)::.*"
     deleted = {name for name, kind in kinds.items() if re.fullmatch(services, kind)} | {
         "FunctionRole",
@@ -516,27 +513,10 @@ def test_resources_that_were_added_to_the_environment_are_kept(aws: FakeAws, run
         "FunctionChangeSetsPolicy",
         "EnvIDGuard",
     }
-    added = {
-        f"My{kind.split('::')[1]}": kind
-        for kind in kinds.values()
-        if re.fullmatch(services, kind) and kind != ROTATION[1]
-    }
-    aws.stacks["cfn-gitops-prd"] = {
-        name: {"Type": kind}
-        for name, kind in {
-            **kinds,
-            **added,
-            "MySecret": "AWS::SecretsManager::Secret",
-            "Functions": "AWS::Lambda::Function",
-        }.items()
-    }
-    assert run("--yes")[0] == 0
-    resources = aws.stacks["cfn-gitops-prd"]
-    assert {name for name, each in resources.items() if each.get("DeletionPolicy") != "Retain"} == {
-        *deleted,
-        "MirrorRotation",
-        leave._ADDED,
-    }
+    assert {name for name, kind in kinds.items() if leave.is_deleted(name, kind, True)} == deleted
+    assert {name for name, kind in kinds.items() if leave.is_deleted(name, kind, False)} == {ROTATION[0]}
+    # An operator may have added others.
+    assert not leave.is_deleted("MyFunction", "AWS::Lambda::Function", True)
 
 
 def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None:
@@ -553,33 +533,6 @@ def test_application_is_only_deleted_by_its_name(aws: FakeAws, run: Run) -> None
 
 
 @pytest.mark.parametrize(
-    ("document", "is_left"),
-    [
-        ("{{resolve:ssm:/policy}}", True),
-        ({"Fn::Join": ["", ["{", "{resolve:ssm:/policy}}"]]}, True),
-        ({"Fn::GetAtt": "Other.Policy"}, True),
-        ({"Fn::ImportValue": "other"}, True),
-        ({"Fn::GetAtt": ["MirrorCredential", "UserName"]}, False),
-        ({"Fn::Sub": "${AWS::StackName}-a"}, False),
-    ],
-    ids=str,
-)
-def test_policy_that_an_update_reads_again_needs_the_stacks_name(
-    document: Any, is_left: bool, aws: FakeAws, run: Run
-) -> None:
-    aws.add("project-prd-shop", [MIRROR, ("Policy", "AWS::IAM::Policy")])
-    resources = aws.stacks["project-prd-shop"]
-    resources["MirrorCredential"]["Properties"] = {"ServiceToken": {"Fn::ImportValue": EXPORT}}
-    resources["Policy"]["Properties"] = {"PolicyDocument": document}
-    status, printed = run("--yes")
-    assert status == int(is_left)
-    assert (
-        "LEFT    project-prd-shop: its update, which has your permissions, may change " in printed
-    ) == is_left
-    assert run("--yes", "project-prd-shop")[0] == 0
-
-
-@pytest.mark.parametrize(
     "page",
     [
         ROOT / "templates/project.yaml",
@@ -593,38 +546,35 @@ def test_shipped_projects_need_no_name(page: Path) -> None:
     assert kinds and all(re.fullmatch(owners.OF_PROJECT, kind) for kind in kinds)
 
 
-@pytest.mark.parametrize("page", ["templates/project.yaml", "examples/mirror/mirror.yaml"])
-def test_update_of_a_shipped_project_reads_nothing_again(page: str, environment: Environment) -> None:
-    text = (ROOT / page).read_text()
-    parameters = {
-        name: about.get("Default", "") for name, about in yaml_parse(text).get("Parameters", {}).items()
-    }
-    template = owners.Template(
-        text,
-        [
-            {"ParameterKey": name, "ParameterValue": str(value)}
-            for name, value in {**parameters, "EnvID": "dev", "ResourceTags": '{"CostCenter":"42"}'}.items()
-        ],
-        environment,
-        FUNCTION,
-    )
-    resources = yaml_parse(text)["Resources"]
-    own = {name for name in resources if template.is_own(name)}
-    assert own == {name for name, each in resources.items() if each["Type"].startswith("Custom::")}
-    assert all(template.reads_only(name, own) for name in resources.keys() - own)
-
-
-def test_connection_error_leaves_only_its_stack(aws: FakeAws, run: Run) -> None:
+def test_connection_error_leaves_everything(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-a", [MIRROR])
     aws.add("project-prd-b", [MIRROR])
     aws.unreachable = "project-prd-a"
     status, printed = run("--yes")
     assert (
-        status == 1
+        status == 3
         and "LEFT    project-prd-a: cloudformation.eu-central-1.amazonaws.com does not answer. Check the network"  # noqa: E501
         in printed
     )
-    assert aws.calls[-1] == "delete project-prd-b: MirrorCredential"
+    assert aws.calls == []
+
+
+def test_stack_that_is_not_deleted_keeps_the_environment(
+    aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.add("project-prd-a", [MIRROR])
+    aws.add("project-prd-b", [MIRROR])
+    delete = leave.delete_stack
+
+    def fails_once(session: Any, name: str, *more: Any) -> None:
+        if name == "project-prd-a":
+            raise Failure("stack project-prd-a is not deleted: no", "Correct the cause, and run this again")
+        delete(session, name, *more)
+
+    monkeypatch.setattr(leave, "delete_stack", fails_once)
+    status, printed = run("--yes")
+    assert status == 1 and aws.calls == ["delete project-prd-b: MirrorCredential"]
+    assert "LEFT    cfn-gitops-prd: it is needed by the stacks that are left" in printed
 
 
 def test_wait_that_was_given_up_ends_the_command(
@@ -633,36 +583,13 @@ def test_wait_that_was_given_up_ends_the_command(
     aws.add("project-prd-a", [MIRROR])
     aws.add("project-prd-b", [MIRROR])
 
-    def denied(**_: Any) -> Any:
-        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DescribeStacks")
+    def given_up(_session: Any, name: str, *_: Any) -> None:
+        aws.calls.append(name)
+        raise GivenUp(f"the deletion of stack {name}", Failure("denied", "Ask"))
 
-    monkeypatch.setattr(aws, "describe_stacks", denied)
+    monkeypatch.setattr(leave, "delete_stack", given_up)
     status, printed = run("--yes")
-    assert status == 1 and aws.calls.count("execute") == 1 and "LEFT" not in printed
-    assert (
-        "the update of stack project-prd-a, which goes on in CloudFormation, is not read: DescribeStacks is"
-        " denied: no. " in printed
-    )
-
-
-def test_large_template_is_stored_if_the_bucket_has_a_name(
-    aws: FakeAws, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leave, "_INLINE_LIMIT", 1)
-    aws.stacks["cfn-gitops-prd"]["User"] = {"Type": "AWS::IAM::User"}
-    aws.code = {"S3Bucket": {"Ref": "Bucket"}, "S3Key": "function.zip"}
-    status, printed = run("--yes")
-    assert status == 1
-    assert "LEFT    cfn-gitops-prd: its template has more than 1 bytes, and names no bucket" in printed
-    aws.code, aws.calls = {"S3Bucket": "code", "S3Key": "function.zip"}, []
-    run("--yes")
-    assert aws.calls[:5] == [
-        "delete change set",
-        "put code/cfn-gitops-prd/leave.template",
-        "create with TemplateURL",
-        "look at change set",
-        "delete code/cfn-gitops-prd/leave.template 1",
-    ]
+    assert status == 1 and aws.calls == ["project-prd-a"] and "LEFT" not in printed
 
 
 @pytest.mark.parametrize(
@@ -676,7 +603,7 @@ def test_only_the_typed_name_of_the_last_stack_changes_anything(
     ended, printed = run(*stacks, answer=answer)
     status = int(answer.strip() != last)
     assert ended == status and bool(aws.calls) == (status == 0)
-    assert printed.index("update it to keep: MirrorCredential") < printed.index(f"To do this, type {last}:")
+    assert printed.index("kept: MirrorCredential") < printed.index(f"To delete them, type {last}:")
     assert ("Nothing was changed: the answer is" in printed) == (status == 1)
 
 
@@ -706,18 +633,17 @@ def test_environment_is_only_deleted_with_proof(aws: FakeAws, run: Run) -> None:
     )
 
 
-def test_importer_of_another_value_keeps_the_environment(aws: FakeAws, run: Run) -> None:
+def test_importer_of_another_value_keeps_everything(aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR])
     aws.account.known["cfn-gitops-prd"]["Outputs"] = [
         *ENVIRONMENT["Outputs"],
         {"OutputKey": "Bucket", "OutputValue": "b", "ExportName": "cfn-gitops-prd-Bucket"},
     ]
     status, printed = run("--yes")
-    assert status == 1 and "Function" not in aws.calls[-1]
-    assert printed.index(
-        "LEFT    orders: it imports cfn-gitops-prd-Bucket. Replace the import by its value"
-    ) < printed.index("keep: MirrorCredential")
+    assert status == 1 and aws.calls == []
+    assert "LEFT    orders: it imports cfn-gitops-prd-Bucket. Replace the import by its value" in printed
     assert "LEFT    cfn-gitops-prd: it is needed by orders\n" in printed
+    assert run("--yes", "project-prd-shop")[0] == 0
 
 
 SHOP = "arn:aws:cloudformation:eu-central-1:111122223333:stack/shop/1"
@@ -763,7 +689,7 @@ def test_owner_whose_token_is_not_known_keeps_the_function(aws: FakeAws, run: Ru
     assert (
         "LEFT    shop: it may need the function. Of gitops-prd-shop: it is resource Pipeline of stack shop:"
         " its ServiceToken is neither a text, a parameter nor the environment's export. If its ServiceToken"
-        " is the function's ARN, set DeletionPolicy: " in out
+        " is the function's ARN, let its owner set DeletionPolicy: " in out
     )
 
 
@@ -822,7 +748,4 @@ def test_stack_that_cannot_be_deleted_is_left_before_the_prompt(
     aws.add("project-prd-shop", [MIRROR], **more)
     status, out = run()
     assert status == 1 and aws.calls == [] and "type " not in out
-    assert (
-        f"LEFT    project-prd-shop: {reason}" in out
-        and "LEFT    cfn-gitops-prd: it is needed by project-prd-shop\n" in out
-    )
+    assert f"LEFT    project-prd-shop: {reason}" in out and out.endswith("Nothing was changed\n")

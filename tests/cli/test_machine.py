@@ -34,7 +34,6 @@ OPTIONS = {
     "undo": ["shop", "--to", "4f2a9c1b", "--yes"],
     "freeze": ["--all", "--yes", "--reason", "sale"],
     "thaw": ["shop", "--yes"],
-    "upgrade": ["--yes"],
     "leave": ["--yes"],
     "undeploy": ["--yes", "--delete-bucket"],
 }
@@ -668,7 +667,7 @@ def test_signal_to_the_program_is_status_130(by: signal.Signals, machine: Machin
 
     started = threading.Event()
     machine.server.identity = interrupted
-    programs.append(ran(machine, "upgrade", "--yes"))
+    programs.append(ran(machine, "undeploy", "--yes"))
     started.set()
     out, err = programs[0].communicate(timeout=600)
     assert (programs[0].returncode, out, err) == (130, "", "\nInterrupted. Nothing was changed\n")

@@ -60,7 +60,7 @@ def test_first_line_names_account_region_and_environment(command: str, machine: 
 
 
 def test_missing_stack_is_named_with_its_place(account: FakeAccount, run: Run) -> None:
-    ended = run("upgrade")
+    ended = run("failures")
     assert (ended.status, ended.err) == (
         1,
         "stack cfn-gitops-dev does not exist in account 111122223333, region eu-central-1. If that is the "
@@ -74,15 +74,15 @@ def test_options_come_before_the_settings_of_samconfig(
 ) -> None:
     given: list[tuple[str, str]] = []
     monkeypatch.setattr(main, "connect", lambda *selected: (given.append(selected), account)[1])
-    run("upgrade")
+    run("undeploy")
     path = folder / "samconfig.toml"
     path.write_text(
         path.read_text().replace(
             'stack_name = "cfn-gitops-dev"', 'stack_name = "a"\nprofile = "work"\nregion = "eu-west-1"'
         )
     )
-    run("upgrade")
-    run("upgrade", "--profile", "other", "--region", "eu-west-2")
+    run("undeploy")
+    run("undeploy", "--profile", "other", "--region", "eu-west-2")
     assert given == [("", ""), ("work", "eu-west-1"), ("other", "eu-west-2")]
 
 
@@ -102,7 +102,7 @@ def test_version_is_one_line(run: Run) -> None:
 def test_help_needs_no_docstring() -> None:
     """PYTHONOPTIMIZE=2 removes them."""
     ran = subprocess.run(
-        [sys.executable, "-OO", "-m", "cli", "upgrade", "--help"],
+        [sys.executable, "-OO", "-m", "cli", "undeploy", "--help"],
         cwd=ROOT,
         text=True,
         capture_output=True,
@@ -111,7 +111,7 @@ def test_help_needs_no_docstring() -> None:
     assert (
         ran.returncode == 0
         and "docs/reference/commands.md" in ran.stdout
-        and "cfn-gitops upgrade --env dev --yes" in ran.stdout
+        and "cfn-gitops undeploy --env dev --delete-bucket --yes" in ran.stdout
     )
 
 
@@ -179,12 +179,12 @@ def test_status_is_that_of_the_error(
         output.has_begun = has_begun
         raise error
 
-    monkeypatch.setattr("cli.commands.upgrade.run", ran)
+    monkeypatch.setattr("cli.commands.undeploy.run", ran)
     has_begun = False
-    assert run("upgrade").status == status
+    assert run("undeploy").status == status
     # Then the command has failed.
     has_begun = True
-    assert run("upgrade").status == (1 if status == 3 else status)
+    assert run("undeploy").status == (1 if status == 3 else status)
 
 
 @pytest.mark.parametrize(

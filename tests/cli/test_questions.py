@@ -123,7 +123,7 @@ def test_function_that_does_not_answer_is_one_line(
                 response(stacks(status)),
                 f"{MISSING}, and stack cfn-gitops-dev is in {status}. See why: cfn-gitops failures --env dev",
             )
-            # The second one is the first upgrade to a version with this function.
+            # The second one is the first update to a version with this function.
             for status in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_IN_PROGRESS")
         ),
         (

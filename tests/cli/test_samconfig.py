@@ -334,11 +334,8 @@ def test_file_of_another_type_is_named(account: FakeAccount, run: Run, folder: P
 
 def test_remedies_without_the_file_name_no_table(account: FakeAccount, run: Run, folder: Path) -> None:
     (folder / "samconfig.toml").unlink()
-    ended = run("upgrade", "--env", "tst", "--region", "eu-central-1")
+    ended = run("leave", "--env", "tst", "--region", "eu-central-1")
     assert (
         ended.status == 1
         and "Name another EnvID with --env, or run this in the folder of your samconfig.toml" in ended.err
     )
-    account.known["cfn-gitops-dev"] = environment_stack()
-    ended = run("upgrade", "--env", "dev", "--region", "eu-central-1")
-    assert "Deploy this version of it first in the folder of your samconfig.toml" in ended.err

@@ -112,6 +112,7 @@ OF_THE_CLI = {
     "sso login",
     "configure sso",
     "configure export-credentials",
+    "cloudformation deploy",
     "cloudformation package",
     "cloudformation wait",
 }

@@ -119,8 +119,17 @@ def every_state() -> dict[str, Any]:
         ),
         project("fresh", HasPipeline=False, Deployed=None, Newest=None, Drift=[], Mirrors=None),
         *(
-            project(name, Version=version, IsOutdated=True)
-            for name, version in (("legacy", 1), ("legacy2", 1), ("older", 0))
+            project(
+                name,
+                Version=version,
+                IsOutdated=True,
+                Owner={"StackName": owner, "StackId": f"arn:of/{owner}", "LogicalId": "A", "Exists": True},
+            )
+            for name, version, owner in (
+                ("legacy", 1, "project-dev-legacy"),
+                ("legacy2", 1, "cfn-gitops-dev"),
+                ("older", 0, "cfn-gitops-dev"),
+            )
         ),
         project(
             "mail",
@@ -209,9 +218,11 @@ media: stack cfnstack-dev-media differed from its template 4h ago, as the health
     See the resources: sam logs --cw-log-group /aws/lambda/cfn-gitops-dev --start-time 2days --filter '"stack cfnstack-dev-media"'
 media: stack gitops-dev-media differed from its template 6h ago
     See the resources: aws cloudformation describe-stack-resource-drifts --stack-name gitops-dev-media --stack-resource-drift-status-filters MODIFIED DELETED
-legacy, legacy2: its pipeline has version 1, which is older than the function's
+legacy: its pipeline has version 1, which is older than the function's
+    Deploy it again with templates/project.yaml of this release, or its own template with another RenderingSerial: aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-legacy --capabilities CAPABILITY_NAMED_IAM
+legacy2: its pipeline has version 1, which is older than the function's
 older: its pipeline has version 0, which is older than the function's
-    Upgrade it: cfn-gitops upgrade --env dev
+    Deploy the environment again: sam deploy --config-env dev
 fresh: no push yet, and no stack declares a mirror
     Set GitLabProject, or push to its repository
 refused: rejected 1h ago by {OLIVIA}, commit 9c8b7a6f

@@ -33,6 +33,18 @@ def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
     ]
 
 
+def loop_over_projects(role_arn: str = "") -> str:
+    """The file of docs/how-to/add-a-project.md, with this role of deployments or without one."""
+    loop, _ = blocks(ROOT / "docs/how-to/add-a-project.md", heading="## Many projects")
+    kept, count = re.subn(
+        r"( *--role-arn) .*( \\\n)",
+        lambda found: f"{found[1]} {role_arn}{found[2]}" if role_arn else "",
+        loop,
+    )
+    assert count == 1
+    return kept
+
+
 def clone(directory: Path) -> Path:
     """The files that `sam` reads in a clone after `cargo lambda build`."""
     function = directory / "target/lambda/cfn-gitops"

@@ -1,5 +1,4 @@
-"""The app of docs/how-to/cdk-and-terraform.md: `cdk synth` with the page's command, then a deployment and an
-upgrade.
+"""The app of docs/how-to/cdk-and-terraform.md: `cdk synth` with the page's command, then a deployment.
 
 npm installs what tests/cdk/package-lock.json pins with hashes, 80 MB.
 """
@@ -11,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.environment.account import parameters
 from tests.conftest import INHERITED
 from tests.deployment.conftest import Transcript
-from tests.deployment.outdated import outdate
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import blocks
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.play.steps import ROOT, Environment, Stack, Working
@@ -77,10 +74,5 @@ def test_app_deploys_a_login_that_pushes_and_a_pipeline(
     pushed = Working(tmp_path / "work").push(steps.login(aws, secret), url)
     assert pushed.accepted, pushed.output
 
-    pipeline, upgrade = Stack(aws, child), "python -m cli upgrade --env dev --yes"
-    outdate(aws, pipeline)
-    output = Folder(aws, ROOT, tmp_path).run(upgrade)
-    assert "ok      gitops-dev-website: version 1" in output, output
-    assert pipeline.outputs()["RenderingVersion"] == parameters(stack.describe())["RenderingSerial"] == "1"
     assert stack.delete() == "DELETE_COMPLETE", stack.failures()
     assert steps.what_is_there(aws) == before

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.outdated import outdate
-from tests.deployment.pages import Folder, blocks, clone
+from tests.deployment.pages import Folder, blocks, clone, loop_over_projects
+from tests.deployment.test_upgrade import former_template
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
 from tests.local.aws.settings import IAM_IS_LATE
@@ -150,10 +151,11 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     dora.run(deletion(f"aws cloudformation delete-stack --stack-name project-dev-shop --role-arn {role}"))
 
     # An administrator's stack without the role: nothing of it is changed with Dora's own permissions.
-    scene.administrator.run(project.replace(f"    --role-arn {role} \\\n", ""))
+    without_role = project.replace(f"    --role-arn {role} \\\n", "").rstrip()
+    scene.administrator.run(without_role)
     project_stack, child = Stack(aws, "project-dev-shop"), Stack(aws, "gitops-dev-shop")
-    outdate(aws, child)
-    assert "perform: cloudformation:CreateChangeSet" in dora.run(f"{CFN_GITOPS('upgrade')} --yes", fails=True)
+    changed = "GitLabProjectUrl=https://gitlab.example.com/platform/shop"
+    assert "perform: cloudformation:CreateChangeSet" in dora.run(f"{without_role} {changed}", fails=True)
     assert "perform: cloudformation:DeleteStack" in dora.run(
         "aws cloudformation delete-stack --stack-name project-dev-shop", fails=True
     )
@@ -161,13 +163,26 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
         "CREATE_COMPLETE",
         None,
     )
-    dora.run(f"{project.rstrip()} RenderingSerial=with-the-role")
+    assert "No changes to deploy" in dora.run(project)
+    dora.run(f"{project.rstrip()} {changed}")
     assert sorted(dora.run(blocks(PAGE)[3]).splitlines()) == [
         f"cfn-gitops-dev\t{role}",
         f"project-dev-shop\t{role}",
     ]
     outdate(aws, child)
-    assert "every pipeline stack of dev has version" in dora.run(f"{CFN_GITOPS('upgrade')} --yes")
+    scene.administrator.run(
+        "aws cloudformation deploy --template-file templates/people.yaml --stack-name people-dev"
+        " --capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev"
+        " && aws iam add-user-to-group --group-name group-dev-observers --user-name dora"
+    )
+    aws.put_iam_into_effect()
+    (scene.clone / "projects.txt").write_text("project-dev-shop\n")
+    loop = loop_over_projects(role).replace("./cfn-gitops", "python -m cli")
+    # That of another release: the stack has that of this one.
+    loop = loop.replace("templates/project.yaml", str(former_template(scene.directory)))
+    (scene.clone / "projects.sh").write_text(loop)
+    dora.run("bash projects.sh")
+    assert child.outputs()["RenderingVersion"] == "1"
     dora.run(f"{check} && {CFN_GITOPS('failures')}")
 
     dora.run(deletion(dora.run(f"{CFN_GITOPS('undeploy')} --yes", fails=True)))

@@ -417,10 +417,10 @@ async fn deleted_child_stack_is_found_beside_its_secret() {
         shown.extend(found);
     }
     expect![[r#"
-        the mirror of project platform/shop to repository codecommit-dev-cfn-shop: repository codecommit-dev-cfn-shop does not exist. If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then update the resource with a changed property, such as RenderingSerial. Otherwise create it again: `aws codecommit create-repository --repository-name codecommit-dev-cfn-shop`. Then push to the project
-        pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Pipeline of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1-user-dev-shop with a changed property, such as RenderingSerial or Tags (of the first project: the parameter GitLabProjectUrl), and push to the branch again
-        the mirror of project platform/shop to repository codecommit-dev-cfn-shop: repository codecommit-dev-cfn-shop does not exist. If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then update the resource with a changed property, such as RenderingSerial. Otherwise create it again: `aws codecommit create-repository --repository-name codecommit-dev-cfn-shop`. Then push to the project
-        pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Shop of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1-user-dev-shop with a changed property, such as RenderingSerial or Tags (of the first project: the parameter GitLabProjectUrl), and push to the branch again"#]].assert_eq(&shown.join("\n"));
+        the mirror of project platform/shop to repository codecommit-dev-cfn-shop: repository codecommit-dev-cfn-shop does not exist. If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then update the resource with a changed property, such as RenderingSerial (in the templates of a release: the parameter ResourceTags). Otherwise create it again: `aws codecommit create-repository --repository-name codecommit-dev-cfn-shop`. Then push to the project
+        pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Pipeline of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1-user-dev-shop with a changed property, such as RenderingSerial or Tags (in the templates of a release: the parameter GitLabProjectUrl or ResourceTags), and push to the branch again
+        the mirror of project platform/shop to repository codecommit-dev-cfn-shop: repository codecommit-dev-cfn-shop does not exist. If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then update the resource with a changed property, such as RenderingSerial (in the templates of a release: the parameter ResourceTags). Otherwise create it again: `aws codecommit create-repository --repository-name codecommit-dev-cfn-shop`. Then push to the project
+        pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Shop of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/mirror/1-user-dev-shop with a changed property, such as RenderingSerial or Tags (in the templates of a release: the parameter GitLabProjectUrl or ResourceTags), and push to the branch again"#]].assert_eq(&shown.join("\n"));
 }
 
 /// A stack with two pipelines, or one that only imports for another one, still owns a stack.
@@ -457,7 +457,7 @@ async fn deleted_child_stack_is_found_beside_another_within_a_day() {
         shown.extend(found);
     }
     shown.dedup();
-    expect!["pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Shop of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/blog/<uuid> with a changed property, such as RenderingSerial or Tags (of the first project: the parameter GitLabProjectUrl), and push to the branch again"].assert_eq(&redacted(&shown.join("\n")));
+    expect!["pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Shop of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/blog/<uuid> with a changed property, such as RenderingSerial or Tags (in the templates of a release: the parameter GitLabProjectUrl or ResourceTags), and push to the branch again"].assert_eq(&redacted(&shown.join("\n")));
 }
 
 fn other_stack_tag() -> (String, String) {
@@ -662,7 +662,7 @@ async fn first_project_is_declared_by_the_event() {
     world.delete("secret").await;
     let looked = look_with_first_project(fake, &first).await;
     expect![[r#"
-        pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/<uuid> with a changed property, such as RenderingSerial or Tags (of the first project: the parameter GitLabProjectUrl), and push to the branch again
+        pipeline stack gitops-dev-shop: it does not exist, so pushes deploy nothing. Create it again: update resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/<uuid> with a changed property, such as RenderingSerial or Tags (in the templates of a release: the parameter GitLabProjectUrl or ResourceTags), and push to the branch again
         secret codecommit-mirror/user-dev-mirror: it does not exist, so rotations and updates fail. Create its IAM user again if that does not exist, with its policies. Then update resource MirrorCredential of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/cfn-gitops-dev/<uuid> with a new RotationSerial, and remove the former mirror in the project's Settings, Repository, Mirroring repositories"#]].assert_eq(&looked.unhealthy());
     assert_eq!(looked.value("MissingResources", "").to_string(), "2");
     // A denied list is a failed check, and no finding.

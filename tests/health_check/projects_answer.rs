@@ -176,6 +176,7 @@ async fn sound_project_has_no_problem() {
         "HasPipeline":true,
         "Holds":[],
         "IsOutdated":false,
+        "NeedsFunction":[],
         "Newest":{"At":"<time>",
         "Commit":"c0ffee0000000001",
         "ExecutionId":"e1",
@@ -215,6 +216,24 @@ async fn project_without_a_push_has_no_pipeline() {
             Freeze: {"Executions":[],"Rules":["event-rule-dev-codepipeline-exec-cfn-shop"]}
             Problems: []
             NotRead: []"#]],
+    )
+    .await;
+}
+
+/// Without the function, their event rules start nothing, or a build whose result nothing reads.
+#[tokio::test(start_paused = true)]
+async fn properties_that_need_the_function_are_named() {
+    let mut properties = properties();
+    properties["Source"] = json!({"Paths": {"Includes": ["shop/**"]}});
+    properties["Review"] = json!({"Branches": "review/*"});
+    let fake = empty_world();
+    fake.gitlab_project("platform/shop", &[BRANCH]);
+    fake.gitlab_token(TOKEN);
+    create_pipeline(&fake, &properties).await;
+    check(
+        &fake,
+        &["NeedsFunction"],
+        expect![[r#"NeedsFunction: ["Source.Paths","Review"]"#]],
     )
     .await;
 }
@@ -692,7 +711,7 @@ async fn stacks_that_failed_are_problems() {
         gone: CREATE_COMPLETE
           pipeline stack gitops-dev-gone: it does not exist, so pushes deploy nothing. See how to restore it: cfn-gitops doctor --env dev
         lost: null
-          pipeline stack gitops-dev-lost: its owner, resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/lost/1, no longer exists. If GitLab has every commit of its repository, which is deleted with it unless it is retained, delete it: aws cloudformation delete-stack --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-lost/<uuid>
+          pipeline stack gitops-dev-lost: it is without an owner: resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/lost/1 no longer exists. If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: docs/how-to/leave.md, Kept or left
           pipeline stack gitops-dev-lost: its status is CREATE_COMPLETE: it was never complete. See what failed: cfn-gitops failures lost --env dev
         other: null
           pipeline stack gitops-dev-other: no tags name the resource that owns it, so nothing is reported to GitLab, no lost push is started, and every update and deletion fails. If a resource of the environment declares it, see how to set its tags: `cfn-gitops doctor --env dev`. Otherwise, delete it or give it another name

@@ -1,5 +1,8 @@
-"""The packed templates: without comments, with the same value, and small enough for a request."""
+"""The packed templates: without comments, with the same value, and small enough for a request. Those that
+retain differ in deletion policies alone."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,7 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from tests.packages.conftest import ROOT, dist
-from tools.release import strip_template
+from tools.release import retaining, strip_template
 
 _TEMPLATES = sorted((ROOT / "templates").glob("*.yaml"))
 
@@ -69,3 +72,39 @@ def test_template_above_the_limit_stops_the_build(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(strip_template, "INLINE_LIMIT", 10_000)
     with pytest.raises(SystemExit, match=r"templates/branch-protection\.yaml has \d+ bytes"):
         dist.write_templates(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "deleted"),
+    [
+        (
+            "template",
+            r"(Read)?Function\w*|EnvIDGuard|HealthCheck|\w+(Rule|Permission|Alarm)|Dashboard|MirrorRotation",
+        ),
+        ("templates/project", "MirrorRotation"),
+    ],
+)
+def test_template_that_retains_differs_in_policies_alone(name: str, deleted: str, tmp_path: Path) -> None:
+    source = (ROOT / f"{name}.yaml").read_text()
+    (tmp_path / "templates").mkdir()
+    for each in ("template.yaml", "templates/project.yaml"):
+        (tmp_path / each).write_text((ROOT / each).read_text())
+    retaining.write(tmp_path)
+    text = (tmp_path / f"{name}-retain.json").read_text()
+    made, wanted = json.loads(text), json.loads(json.dumps(yaml_parse(source)))
+    assert made["Resources"].pop("LeavesCfnGitOps") == {"Type": "AWS::CloudFormation::WaitConditionHandle"}
+    policies = {each: about.pop("DeletionPolicy", "") for each, about in made["Resources"].items()}
+    for about in wanted["Resources"].values():
+        about.pop("DeletionPolicy", None)
+    assert made == wanted
+    assert {each for each, policy in policies.items() if not policy} == {
+        each for each in policies if re.fullmatch(deleted, each)
+    }
+    assert set(policies.values()) == {"", "Retain"}
+    assert name == "template" or len(text.encode()) <= strip_template.INLINE_LIMIT
+
+
+def test_release_folder_has_the_templates_that_retain(packages: Path) -> None:
+    for name, is_environment in (("template", True), ("templates/project", False)):
+        source = (packages / f"{name}.yaml").read_text()
+        assert (packages / f"{name}-retain.json").read_text() == retaining.retaining(source, is_environment)

@@ -31,9 +31,8 @@ def test_commands_that_change_nothing_need_python_alone(infra: MirroredProject, 
     assert "1 project: none needs a person" in printed, printed
     printed = bare.run("./cfn-gitops doctor --env dev")
     assert "sound          stack cfn-gitops-dev\n" in printed and " checks: 0 found, " in printed, printed
-    assert "every pipeline stack of dev has version 2" in bare.run("./cfn-gitops upgrade --env dev")
-    printed = bare.run("./cfn-gitops leave --env dev", typed="dev\n", fails=True)
-    assert "update it to keep: " in printed and "Nothing was changed" in printed, printed
+    printed = bare.run("./cfn-gitops leave --env dev", fails=True)
+    assert "does not retain " in printed and "Nothing was changed" in printed, printed
     assert "Its latest operation has not failed" in bare.run("./cfn-gitops failures cfn-gitops-dev --env dev")
 
 

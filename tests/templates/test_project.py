@@ -7,6 +7,7 @@ from samcli.yamlhelper import yaml_parse
 
 from tests.templates.companions import project
 from tests.templates.deployed import TEMPLATES, Deployed, source
+from tools.release import dist
 from tools.run import merging
 
 PROJECT = TEMPLATES / "project.yaml"
@@ -18,7 +19,7 @@ def test_project_requires_only_environment_and_name():
         "ServiceTimeout": 3600,
         "EnvID": "dev",
         "ProjectID": "shop",
-        "RenderingSerial": "",
+        "RenderingSerial": dist.version(),
     }
 
 

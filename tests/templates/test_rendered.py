@@ -15,6 +15,7 @@ from tests.local.aws.codepipeline import model, stage_validation
 from tests.templates.deployed import TEMPLATES, Deployed, source
 from tests.templates.linting import linted
 from tests.templates.renderings import NAMES, rendering
+from tools.release import dist
 
 # Findings that are not about the template's safety, by check and resource.
 EXCEPTIONS = {
@@ -67,11 +68,12 @@ def failed_checks(directory):
     return found
 
 
-def test_the_environment_names_the_version_of_its_renderings():
-    version = rendering()["Outputs"]["RenderingVersion"]["Value"]
-    environment = source()
-    assert environment["Outputs"]["RenderingVersion"]["Value"] == version
-    assert environment["Resources"]["Project"]["Properties"]["RenderingSerial"] == version
+@pytest.mark.parametrize(
+    ("template", "resource"), [("template.yaml", "Project"), ("templates/project.yaml", "Pipeline")]
+)
+def test_update_to_another_release_renders_again(template, resource):
+    properties = source(TEMPLATES.parent / template)["Resources"][resource]["Properties"]
+    assert properties["RenderingSerial"] == dist.version()
 
 
 @pytest.mark.parametrize("name", NAMES)

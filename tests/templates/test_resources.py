@@ -208,7 +208,7 @@ ATTRIBUTES = {
 def test_outputs_and_their_exports_bear_the_environments_name(dev):
     for name, output in dev.outputs().items():
         # An export cannot change while a stack imports it.
-        changes = name in ("PipelinesMayDeploy", "RenderingVersion")
+        changes = name == "PipelinesMayDeploy"
         assert output.get("Export") == (None if changes else {"Name": f"cfn-gitops-dev-{name}"})
         assert output["Description"]
 

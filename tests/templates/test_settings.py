@@ -9,8 +9,9 @@ import pytest
 
 from tests.templates.across_accounts import IMAGES, REPOSITORIES, SHOP
 from tests.templates.companions import environment, project
-from tests.templates.deployed import ACCOUNT, REGION, source
+from tests.templates.deployed import ACCOUNT, REGION
 from tests.templates.test_property_patterns import ROWS as REACHING
+from tools.release import dist
 
 BOTH = ["template", "project"]
 URL, TOPIC, KEY = (
@@ -90,7 +91,6 @@ ROWS = [
     ),
     (["template"], {"MirrorSecretKmsKeyArn": KEY}, {}, {"KmsKeyId": KEY}),
     (["template"], {"ForeignCredentials": "Delete"}, {}, {"ForeignCredentials": "Delete"}),
-    (["project"], {"RenderingSerial": "2"}, {"RenderingSerial": "2"}, {}),
     (
         ["project"],
         {**GITLAB, "ReviewBranches": "review/*", "ReviewAllowTransforms": "true"},
@@ -201,14 +201,13 @@ def without(template, env):
         if is_first
         else f"import:cfn-gitops-{env}-ServiceToken"
     )
-    serial = source()["Outputs"]["RenderingVersion"]["Value"] if is_first else ""
     return {
         "Custom::GitOpsPipeline": {
             "ServiceToken": token,
             "ServiceTimeout": 3600,
             "EnvID": env,
             "ProjectID": "shop",
-            "RenderingSerial": serial,
+            "RenderingSerial": dist.version(),
         },
         "Custom::MirrorCredential": {
             "ServiceToken": token,

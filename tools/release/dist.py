@@ -1,10 +1,10 @@
 """Creates the release files in dist/: `make dist`.
 
 A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam
-package` and
-`sam publish`, and an SBOM. In addition the other templates, the operator's command, the licences and
-samconfig.toml. Also the documentation as Markdown and as a site, the examples, and SHA256SUMS of all
-files. Templates are packed without comments. The same source and toolchain give the same bytes.
+package` and `sam publish`, and an SBOM. In addition the other templates, those that retain, the schemas, the
+operator's command, the licences and samconfig.toml. Also the documentation as Markdown and as a site, the
+examples, and SHA256SUMS of all files. Templates are packed without
+comments. The same source and toolchain give the same bytes.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from tools.release import bundle, sbom, strip_template, third_party_notices
+from tools.release import bundle, retaining, sbom, strip_template, third_party_notices
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
@@ -95,6 +95,7 @@ def write_templates(directory: Path) -> None:
                 f" {strip_template.INLINE_LIMIT} in a request"
             )
         (directory / name).write_text(content)
+    retaining.write(directory)
 
 
 def write_site(directory: Path) -> None:

@@ -148,7 +148,8 @@ pub fn no_repository(spec: &Spec, location: &AwsLocation) -> Reason {
             "looking up the pipeline's own repository",
             format!(
                 "Delete stack {}, which deletes nothing that it deployed. Then update the resource with a \
-                 changed property, such as RenderingSerial, and push again",
+                 changed property, such as RenderingSerial (in the templates of a release: the parameter \
+                 ResourceTags), and push again",
                 spec.names.stack()
             ),
         ),

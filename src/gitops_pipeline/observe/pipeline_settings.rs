@@ -25,9 +25,19 @@ pub struct PipelineSettings {
     /// The approvals of the function that the environment allows.
     approvals: Option<ApprovalSettings>,
     has_image_rule: bool,
+    has_paths: bool,
 }
 
 impl PipelineSettings {
+    /// The properties whose event rules need the function: it decides about each push with
+    /// `Source.Paths`, and reads each build of a review.
+    pub fn properties_for_the_function(&self) -> Vec<&'static str> {
+        let is_reviewed = self.event_rules().any(|rule| rule == EventRule::Review);
+        let properties = [("Source.Paths", self.has_paths), ("Review", is_reviewed)];
+        let given = properties.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(name, _)| name).collect()
+    }
+
     /// The event rules that the stack declares.
     pub fn event_rules(&self) -> impl Iterator<Item = EventRule> {
         let change_sets = self.change_sets.as_ref();
@@ -79,6 +89,7 @@ impl PipelineSettings {
             change_sets: child.parse(template::CHANGE_SETS_OUTPUT),
             approvals,
             has_image_rule: output(template::IMAGE_RULE_OUTPUT).is_some(),
+            has_paths: output(template::PATHS_OUTPUT).is_some(),
         })
     }
 }

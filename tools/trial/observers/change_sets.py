@@ -1,19 +1,20 @@
-"""The observer of a change set whose template is processed and changed before."""
+"""The observer of a change set whose template is the deployed one as JSON, with deletion policies."""
 
 import json
 from typing import Any
 
+from cli.environment import yaml_template
 from tests.play.waiting import eventually
 from tools.trial.observers import NotSeen, Seen, World, observes, sources
 
 
-@observes("processed-template-is-accepted")
-def processed_template(world: World) -> Seen:
-    """As `cfn-gitops leave`: with deletion policies and one more resource."""
+@observes("json-changes-only-policies")
+def template_that_retains(world: World) -> Seen:
+    """As docs/how-to/leave.md: with deletion policies and one more resource."""
     client = world.client("cloudformation")
     with sources.stack(world, "serverless") as made:
-        body = client.get_template(StackName=made.name, TemplateStage="Processed")["TemplateBody"]
-        body = json.loads(body if isinstance(body, str) else json.dumps(body))
+        shown = client.get_template(StackName=made.name, TemplateStage="Original")["TemplateBody"]
+        body = yaml_template.parsed(shown if isinstance(shown, str) else json.dumps(shown))
         for each in body["Resources"].values():
             each["DeletionPolicy"] = "Retain"
         body["Resources"]["Added"] = {"Type": "AWS::CloudFormation::WaitConditionHandle"}

@@ -82,8 +82,9 @@ pub static PROPERTIES: [Property; 22] = [
     // Only its change has an effect: CloudFormation then sends an Update, which renders the child
     // stack again.
     Property::new("RenderingSerial", Kind::AnyText).doc(
-        "Any change renders the child stack again, as the function's version does it now. See \
-         [Upgrade](../how-to/upgrade.md).",
+        "Any change renders the child stack again, as the function's version does it now. The templates of a \
+         release contain its version here. In a template of your own, change it after an \
+         [upgrade](../how-to/upgrade.md).",
     ),
     TAGS.doc(
         "Tags of the child stack and its resources, at most 40. [Set tags](../how-to/tags.md) has their forms \

@@ -63,9 +63,7 @@ impl Checker<'_> {
             self.add_failure_of(row, listed);
         }
         if !is_owned {
-            let id = stacks.named(name).map_or(name, |child| child.id.as_str());
-            let subject = format!("pipeline stack {name}");
-            row.problem(&subject, &orphan_problem(child, id));
+            row.problem(&format!("pipeline stack {name}"), &orphan_problem(child));
         }
     }
 

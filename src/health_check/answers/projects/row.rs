@@ -287,6 +287,7 @@ impl Checker<'_> {
         };
         row.members.set("Pipeline", settings.names.pipeline());
         row.members.set("Branch", settings.branch.as_str());
+        row.members.set("NeedsFunction", settings.properties_for_the_function());
     }
 
     /// Why the stack does not have the content of a pipeline's. `None` if it has, or while it is
