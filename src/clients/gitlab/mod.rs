@@ -53,6 +53,7 @@ pub(crate) use self::own_token::{SUFFICIENT_SCOPES, TokenDetails};
 pub(crate) use self::project::ProjectDetails;
 pub(crate) use self::project_ref::{ProjectRef, other_project};
 pub use self::rules::rules;
+pub(crate) use self::sanitize::without_logins;
 pub(crate) use self::token::{Access, TokenLocation, open};
 pub(crate) use self::token_error::TokenError;
 pub(crate) use self::transport::GitLab;

@@ -4,6 +4,7 @@
 use super::build::LogWindow;
 use super::masks::{masked, without_keys, word_end};
 use crate::clients::aws::{Aws, CallError, EventRange};
+use crate::clients::gitlab::without_logins;
 use crate::common::one_line::{is_invisible, shortened};
 
 /// No page is read after this many bytes of messages. `POST_BUILD` may print much after the phase
@@ -166,14 +167,16 @@ pub fn block(lines: &[String]) -> String {
     format!(" {fence}\n{}\n {fence}\n", lines.join("\n"))
 }
 
-/// A message of CodeBuild on one line, without secrets. Its own words follow the command.
+/// A message of CodeBuild on one line, without secrets. Its own words follow the command, which may
+/// contain an address with a login.
 pub fn message(text: &str) -> String {
     const REASON: &str = ". Reason: ";
     let (command, reason) = text.rsplit_once(REASON).unwrap_or((text, ""));
     let [mut line, reason] = [command, reason].map(|text| {
         let lines: Vec<String> = text.lines().map(plain).collect();
         let lines = without_keys(&lines);
-        let shown: Vec<String> = lines.iter().map(|line| masked(line)).collect();
+        let shown = lines.iter().map(|line| without_logins(&masked(line)));
+        let shown: Vec<String> = shown.collect();
         shown.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
     });
     if !reason.is_empty() {

@@ -206,6 +206,10 @@ fn message_is_one_masked_line() {
             "login --password hunter2\nexit 0. Reason: exit status 1",
             "login --password ***** exit 0. Reason: exit status 1",
         ),
+        (
+            "git clone https://shop:hunter2@example.com/a. Reason: exit status 128",
+            "git clone https://*****@example.com/a. Reason: exit status 128",
+        ),
     ] {
         assert_eq!(message(text), expected);
     }

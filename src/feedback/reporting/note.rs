@@ -161,7 +161,7 @@ impl NoteState {
             but(alone, &format!("the {name} {end}"))
         };
         match &self.end {
-            ExecutionEnd::Open => format!("{changes} {}", before.as_deref().unwrap_or_default()),
+            ExecutionEnd::Open => format!("{changes} {}", before.unwrap_or_default()),
             ExecutionEnd::Deployed => match &before {
                 Some(before) if self.approval == Some(ApprovalEnd::Unchanged) => {
                     format!("{changes} {before}")
