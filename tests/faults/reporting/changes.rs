@@ -75,11 +75,13 @@ fn allow_only(aws: &mut AwsState, action: &str) {
     aws.iam.change(now, |iam| iam.role_policies.attached = policy);
 }
 
-/// Adds a part of `Report` that the settings do not have yet.
+/// Sets a part of `Report`.
 fn set_part(aws: &mut AwsState, name: &str, is_wanted: bool) {
     set_outputs(aws, |outputs| {
         let settings = outputs.get_mut("Reporting").expect("settings");
-        *settings = settings.replacen('{', &format!(r#"{{"{name}":{is_wanted},"#), 1);
+        let mut parts: Value = serde_json::from_str(settings).expect("JSON");
+        parts[name] = is_wanted.into();
+        *settings = parts.to_string();
     });
 }
 

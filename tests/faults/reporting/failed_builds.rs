@@ -20,7 +20,7 @@ fn with_log(fake: &FakeAws) {
     fake.arrange(|aws| {
         let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
         let settings = stack.outputs.get_mut("Reporting").expect("settings");
-        *settings = settings.replacen('{', r#"{"BuildLog":true,"#, 1);
+        *settings = settings.replace(r#""BuildLog":false"#, r#""BuildLog":true"#);
         aws.gitlab.project_mut(PROJECT).records.is_internal = false;
     });
 }
