@@ -8,7 +8,7 @@ import pytest
 from tests.deployment.pages import Folder, blocks, loop_over_projects
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
-from tests.play.mirroring import MirroredProject, Source
+from tests.play.mirroring import FurtherProject, Source
 from tests.play.steps import ROOT, Stack
 
 PAGE, HEADING = ROOT / "docs/how-to/add-a-project.md", "## Many projects"
@@ -29,7 +29,7 @@ def test_loop_adds_the_projects_of_a_file(
     for line in listed.splitlines():
         name, path = re.findall(r" ProjectID=(\S+) .*GitLabProject=(\S+)", line)[0]
         source = Source(aws, gitlab, path, "gitlab/platform", "main")
-        projects.append(MirroredProject(aws, "dev", name, tmp_path, source, "main"))
+        projects.append(FurtherProject(aws, "dev", name, tmp_path, source, "main"))
     projects[0].source.store_token()
     pushed = [project.push_only().commit for project in projects]
     # An editor may omit the last newline.
@@ -43,6 +43,7 @@ def test_loop_adds_the_projects_of_a_file(
     (folder / "projects.txt").write_text(f"a_b EnvID=dev\n{listed}")
     printed = reader.run(run)
     assert "a_b failed" in printed and printed.count("No changes to deploy") == len(projects), printed
+    assert re.findall(r"^\S+ failed$", printed, re.MULTILINE) == ["a_b failed"], printed
     # An update would cancel the execution of the first, and enable the rule of the second.
     waiting = projects[0].execution_of(projects[0].push().commit)
     projects[0].waits_for_approval(waiting)
