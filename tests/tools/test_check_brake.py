@@ -15,6 +15,8 @@ IN_CODE = {
     "src/clients/gitlab/endpoints.rs": '    endpoint("GET", "", 200, NONE),\n',
     "tests/support/src/worlds.rs": "    setting(\n",
 }
+# Files that do not exist here.
+PAGE, ANSWER = (f"docs/{name}" for name in ("page.md", "schemas/answer-more.json"))
 SCHEMAS = [file.name for file in (ROOT / "docs/schemas").glob("*.json")]
 RUST = """//! Words of a comment.
 
@@ -83,9 +85,9 @@ def add(root, path, text):
         ("cli/more.py", "VALUE = 1\n", "cli"),
         ("Makefile", "all: one\n", "tools"),
         ("events/one.json", '{"a": "b"}\n', "templates"),
-        ("docs/page.md", "# A page\n", "docs"),
-        ("docs/page.md", "", "pages"),
-        ("docs/schemas/answer-more.json", "{}\n", "questions"),
+        (PAGE, "# A page\n", "docs"),
+        (PAGE, "", "pages"),
+        (ANSWER, "{}\n", "questions"),
         ("templates/more.yaml", "Parameters:\n  A: {Type: String}\n", "parameters"),
     ],
 )
@@ -121,7 +123,7 @@ def test_unit_tests_of_a_file_are_not_product():
 
 def test_write_lowers_figures_and_raises_none(repository, monkeypatch):
     (repository / "src/lib.rs").write_text(JOINED)
-    add(repository, "docs/page.md", "Words of a page\n")
+    add(repository, PAGE, "Words of a page\n")
     former = brake.read_figures(repository)
     assert run(repository, monkeypatch, "--write") == 1
     figures = brake.read_figures(repository)
