@@ -200,12 +200,12 @@ fn log_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
 /// The problem of a stack whose owner does not exist. No remedy deletes it, because a person may have
 /// kept it.
 pub fn orphan_problem(child: &Child) -> Reason {
+    const REMEDY: &str = "If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: \
+        docs/how-to/leave.md, Kept or left";
     let problem = format!(
         "it is without an owner: resource {} of stack {} no longer exists",
         child.owner.logical_id, child.owner.stack_id
     );
-    const REMEDY: &str = "If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: \
-        docs/how-to/leave.md, Kept or left";
     Reason::uncoded(problem, REMEDY)
 }
 
