@@ -79,7 +79,7 @@ WITH_THE_ROLE = {"cloudformation:RoleArn": ROLE}
 BEGIN_A_CHANGE = (
     "cloudformation:ContinueUpdateRollback cloudformation:CreateChangeSet cloudformation:DeleteStack"
 )
-OF_STACKS = """cloudformation:DeleteChangeSet cloudformation:DescribeChangeSet
+OF_STACKS = """cloudformation:DescribeChangeSet
     cloudformation:DescribeEvents cloudformation:DescribeStackEvents cloudformation:ExecuteChangeSet
     cloudformation:GetTemplate cloudformation:GetTemplateSummary cloudformation:ListChangeSets
     cloudformation:TagResource cloudformation:UntagResource"""
