@@ -130,7 +130,7 @@ class Leaving:
 
     def problems(self, rows: dict[str, dict[str, Any]] | None, is_named: bool) -> list[str]:
         """Why the stack is not deleted now. `rows` are those of the environment's pipelines, by their stacks,
-        or `None` if the deletion of the environment's stack has begun."""
+        or `None` if the environment's function is deleted already."""
         if self._status not in _READABLE:
             return [
                 f"it is in {self._status}. Wait for the end of its change, or continue or correct a failed"
@@ -388,8 +388,8 @@ def planned(
     show: Callable[[Leaving], None] = lambda _: None,
 ) -> list[Leaving]:
     """The stacks to delete, each shown. Records each condition that is not met."""
-    has_begun = own["StackStatus"] in stack_statuses.DELETION
-    rows = None if has_begun else rows_of(environment, output)
+    is_gone = own["StackStatus"] in stack_statuses.DELETION and not _has_function(environment, own)
+    rows = None if is_gone else rows_of(environment, output)
     plan: list[Leaving] = []
     for name in chosen:
         with _left_if_it_fails(name, output):
@@ -400,6 +400,19 @@ def planned(
                 output.record_left(f"{name}: {problem}")
             plan.append(stack)
     return plan
+
+
+def _has_function(environment: Environment, own: dict[str, Any]) -> bool:
+    """Whether the environment's stack still has the function that answers. A deletion that failed may have
+    begun with another resource."""
+    client = environment.account.session.client("cloudformation")
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=own["StackName"])
+    return any(
+        each["LogicalResourceId"] == "ReadFunction"
+        and each["ResourceStatus"] != stack_statuses.DELETE_COMPLETE
+        for page in pages
+        for each in page["StackResourceSummaries"]
+    )
 
 
 def rows_of(environment: Environment, output: Output) -> dict[str, dict[str, Any]]:

@@ -368,8 +368,9 @@ class Row:
         if owner["StackName"] == self._environment.settings.stack_name:
             return f"Deploy the environment again{self._environment.settings.deployment}"
         return (
-            "Deploy it again with templates/project.yaml of this release, or its own template with another"
-            " RenderingSerial: aws cloudformation deploy --template-file templates/project.yaml --stack-name"
+            "If its template is its own, deploy that with another RenderingSerial. If it is"
+            " templates/project.yaml, deploy that of this release, with --role-arn if the stack has a role:"
+            " aws cloudformation deploy --template-file templates/project.yaml --stack-name"
             f" {owner['StackName']} --capabilities CAPABILITY_NAMED_IAM"
         )
 

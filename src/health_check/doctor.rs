@@ -177,24 +177,28 @@ fn log_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
     Some(Reason::uncoded(problem, REMEDY))
 }
 
-/// The problem of a stack whose owner does not exist. No remedy deletes it, because a person may
-/// have kept it.
+/// The remedy for a stack whose owner does not exist. It deletes nothing, because a person may have
+/// kept the stack.
+const KEPT_OR_LEFT: &str = "If `cfn-gitops leave` kept it, do nothing. To distinguish kept from left, read \
+    docs/how-to/leave.md, Kept or left";
+
+/// The problem of a stack whose owner does not exist.
 pub fn orphan_problem(child: &Child) -> Reason {
-    const REMEDY: &str = "If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: \
-        docs/how-to/leave.md, Kept or left";
     let problem = format!(
         "it is without an owner: resource {} of stack {} no longer exists",
         child.owner.logical_id, child.owner.stack_id
     );
-    Reason::uncoded(problem, REMEDY)
+    Reason::uncoded(problem, KEPT_OR_LEFT)
 }
 
-/// The problem of a stack `id` whose `part` was deleted by hand.
+/// The problem of a stack `id` whose `part` was deleted by hand. `is_owned` is false if its owner
+/// does not exist.
 pub fn part_problem(
     part: MissingPart,
     child: &Child,
     settings: &PipelineSettings,
     id: &str,
+    is_owned: bool,
 ) -> Reason {
     let names = &settings.names;
     let reason = |problem: &str, remedy: String| Reason::uncoded(problem, remedy);
@@ -210,6 +214,9 @@ pub fn part_problem(
         MissingPart::Repository => {
             let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
             let problem = "its repository does not exist, and CloudFormation does not restore it";
+            if !is_owned {
+                return reason(problem, KEPT_OR_LEFT.to_owned());
+            }
             let remedy = format!(
                 "Delete the stack, which deletes nothing that it deployed: `aws cloudformation delete-stack \
                  --stack-name {id}`. Then update resource {logical_id} of stack {owner} with \
@@ -255,7 +262,7 @@ pub fn outdated_problem(child: &Child) -> Option<Reason> {
     let remedy = format!(
         "Deploy stack {name} again while none of its executions is in progress: `aws cloudformation deploy \
          --template-file templates/project.yaml --stack-name {name} --capabilities CAPABILITY_NAMED_IAM` if this is \
-         its template, sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource \
+         its template (with --role-arn if the stack has a role), sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource \
          {logical_id}"
     );
     Some(Reason::uncoded(problem, remedy))

@@ -242,7 +242,10 @@ impl FoundStacks {
                 }
                 if let Some(settings) = &child.settings {
                     for part in looked.missing {
-                        findings.missing(subject.clone(), part_problem(part, &child, settings, id));
+                        findings.missing(
+                            subject.clone(),
+                            part_problem(part, &child, settings, id, is_owned),
+                        );
                     }
                 }
             }

@@ -434,6 +434,16 @@ def test_deletion_that_failed_continues(aws: FakeAws, run: Run) -> None:
     assert aws.calls == ["delete cfn-gitops-prd: Function, Pipeline"]
 
 
+def test_failed_deletion_with_a_function_asks_it(aws: FakeAws, run: Run) -> None:
+    aws.add("cfn-gitops-prd", [("ReadFunction", "AWS::Lambda::Function"), PIPELINE, ADDED], **ENVIRONMENT)
+    aws.physical_ids["Pipeline"] = "gitops-prd-shop"
+    aws.account.known["cfn-gitops-prd"]["StackStatus"] = "DELETE_FAILED"
+    aws.show("shop", Approvals=[APPROVAL])
+    status, printed = run("--yes")
+    assert status == 1 and "project shop waits for an approval" in printed, printed
+    assert aws.calls == []
+
+
 def test_scalars_and_functions_have_the_forms_of_json() -> None:
     text = """{A: !Ref B, C: !GetAtt A.B.C, D: !GetAtt [A, B], E: !Sub "${A}", F: !If [C, !Ref D, 1], G: {Condition: A},
         H: [1, 012, 0x1, 1_0, 1.5, 1.10, 1e3, .inf, -3], I: [true, No, "yes", y], J: [2012-10-17, 22:22, =, "1", "", ~],

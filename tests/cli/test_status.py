@@ -219,7 +219,7 @@ media: stack cfnstack-dev-media differed from its template 4h ago, as the health
 media: stack gitops-dev-media differed from its template 6h ago
     See the resources: aws cloudformation describe-stack-resource-drifts --stack-name gitops-dev-media --stack-resource-drift-status-filters MODIFIED DELETED
 legacy: its pipeline has version 1, which is older than the function's
-    Deploy it again with templates/project.yaml of this release, or its own template with another RenderingSerial: aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-legacy --capabilities CAPABILITY_NAMED_IAM
+    If its template is its own, deploy that with another RenderingSerial. If it is templates/project.yaml, deploy that of this release, with --role-arn if the stack has a role: aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-legacy --capabilities CAPABILITY_NAMED_IAM
 legacy2: its pipeline has version 1, which is older than the function's
 older: its pipeline has version 0, which is older than the function's
     Deploy the environment again: sam deploy --config-env dev

@@ -711,7 +711,7 @@ async fn stacks_that_failed_are_problems() {
         gone: CREATE_COMPLETE
           pipeline stack gitops-dev-gone: it does not exist, so pushes deploy nothing. See how to restore it: cfn-gitops doctor --env dev
         lost: null
-          pipeline stack gitops-dev-lost: it is without an owner: resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/lost/1 no longer exists. If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: docs/how-to/leave.md, Kept or left
+          pipeline stack gitops-dev-lost: it is without an owner: resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/lost/1 no longer exists. If `cfn-gitops leave` kept it, do nothing. To distinguish kept from left, read docs/how-to/leave.md, Kept or left
           pipeline stack gitops-dev-lost: its status is CREATE_COMPLETE: it was never complete. See what failed: cfn-gitops failures lost --env dev
         other: null
           pipeline stack gitops-dev-other: no tags name the resource that owns it, so nothing is reported to GitLab, no lost push is started, and every update and deletion fails. If a resource of the environment declares it, see how to set its tags: `cfn-gitops doctor --env dev`. Otherwise, delete it or give it another name

@@ -80,7 +80,7 @@ async fn stack_without_owner_is_reported() {
         fake.stack(&format!("other-{n}"), "CREATE_COMPLETE", &[]);
     }
     let looked = look(&fake).await;
-    expect!["pipeline stack gitops-dev-shop: it is without an owner: resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid> no longer exists. If `cfn-gitops leave` kept it, nothing is to be done. See how to tell: docs/how-to/leave.md, Kept or left"].assert_eq(&looked.unhealthy());
+    expect!["pipeline stack gitops-dev-shop: it is without an owner: resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid> no longer exists. If `cfn-gitops leave` kept it, do nothing. To distinguish kept from left, read docs/how-to/leave.md, Kept or left"].assert_eq(&looked.unhealthy());
     assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
     // The list lacks an owner in a status that the function does not know.
     fake.change(|aws| aws.stacks.named_mut("owner").expect("made").status = "UPDATE_DELEGATED");
@@ -169,7 +169,7 @@ async fn outdated_stack_is_counted_until_its_serial_changes() {
     });
     let looked = look(&fake).await;
     assert_eq!(looked.values("OutdatedPipelineStacks", ""), [1.0]);
-    expect!["pipeline stack gitops-dev-shop: its rendering has version 0, and this function's is 1. Deploy stack shop again while none of its executions is in progress: `aws cloudformation deploy --template-file templates/project.yaml --stack-name shop --capabilities CAPABILITY_NAMED_IAM` if this is its template, sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource Project"].assert_eq(&looked.unhealthy());
+    expect!["pipeline stack gitops-dev-shop: its rendering has version 0, and this function's is 1. Deploy stack shop again while none of its executions is in progress: `aws cloudformation deploy --template-file templates/project.yaml --stack-name shop --capabilities CAPABILITY_NAMED_IAM` if this is its template (with --role-arn if the stack has a role), sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource Project"].assert_eq(&looked.unhealthy());
     let mut changed = properties();
     changed["RenderingSerial"] = json!("1");
     stack.update(&changed, None).await.assert_success();

@@ -31,6 +31,23 @@ fn deeply_nested_properties_fail_with_a_reason() {
     }
 }
 
+/// Its Create has failed, so its stack has nothing else to delete.
+#[test]
+fn delete_of_an_unknown_type_succeeds() {
+    let function = Function::start();
+    let send = |kind| {
+        let mut event = function.request(kind, &json!({}));
+        event["ResourceType"] = json!("Custom::Other");
+        function.lambda.invoke(event.to_string(), Duration::from_mins(1))
+    };
+    let reason = reason(&function.failed(&send("Create")).0);
+    assert!(
+        reason.starts_with("ResourceType: Custom::Other is not provided"),
+        "{reason}"
+    );
+    function.succeeded(&send("Delete"));
+}
+
 #[test]
 fn unknown_event_fails_with_the_names_of_known_events() {
     let function = Function::start();

@@ -112,6 +112,7 @@ def test_entry_of_a_list_in_code_is_counted(path, repository):
 def test_neither_a_comment_nor_a_formatter_changes_a_figure():
     assert brake.words_of("a.rs", RUST).counted == brake.words_of("a.rs", JOINED).counted == 9
     assert brake.words_of("a.py", PYTHON) == brake.Words(6, 14)
+    assert brake.words_of("cli/a.py", PYTHON) == brake.Words(14, 6)
     assert brake.words_of("a.yaml", "# a comment\nA: b # another\n") == brake.Words(2, 3)
     assert brake.words_of("a.md", "# A title\n") == brake.Words(2, 0)
 

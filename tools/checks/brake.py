@@ -4,8 +4,9 @@
     python -m tools.checks.brake --write  # lowers the figures after a removal: commit them with it
 
 An area is measured in words (`\\w+`) outside of comments, so that neither a formatter nor a joined line
-changes it. Words in comments and in Python's documentation strings are printed and have no limit. In pages,
-every word counts. Files that a program writes are left out: brake.toml names each of them.
+changes it. Words in comments and in Python's documentation strings are printed and have no limit, except in
+`cli`, where these strings are the help text. In pages, every word counts. Files that a program writes are
+left out: brake.toml names each of them.
 
 A list is measured by its entries. The operations of AWS are those that the fault tests record, so
 tests/policies/test_recorded_calls.py compares their number.
@@ -85,19 +86,21 @@ def words_of(path: str, text: str) -> Words:
     if kind == ".rs":
         code = NOT_CODE.sub(lambda found: "" if found[0].startswith("//") else found[0], text)
     elif kind == ".py":
-        code = _python_without_comments(text)
+        code = _python_without_comments(text, has_help=path.startswith("cli/"))
     else:
         code = _HASH.sub("", text) if kind in _WITH_HASHES else text
     counted = len(_WORD.findall(code))
     return Words(counted, len(_WORD.findall(text)) - counted)
 
 
-def _python_without_comments(text: str) -> str:
+def _python_without_comments(text: str, has_help: bool) -> str:
     lines = text.splitlines(keepends=True)
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             number, column = token.start
             lines[number - 1] = lines[number - 1][:column] + "\n"
+    if has_help:
+        return "".join(lines)
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
@@ -222,6 +225,8 @@ def main(root: Path = ROOT) -> int:
         figure = figures["lists"].get(name, 0)
         print(f"{name:25} {count:9,} {figure:9,} {count - figure:+10,}")
     print(f"{RECORDED:25} {'':9} {figures['lists'][RECORDED]:9,}")
+    if any(count < (figures["words"] | figures["lists"])[name] for name, count in (counted | lists).items()):
+        print("Something is smaller than its figure: write it with --write, in the commit that removed it.")
     if "--write" in sys.argv[1:]:
         file = root / FIGURES
         file.write_text(lowered(file.read_text(), counted | lists))

@@ -1,9 +1,9 @@
 //! One call of GitLab's API: its request, and the text with which its errors begin.
 //!
 //! ```text
-//! let purpose = format!("listing the commits of project {project}");
-//! let call = self.get(Area::Project(project), "/repository/commits", &purpose);
-//! let commits = call.query("ref_name", branch).list(Reading::ALL, typed::<Commit>).await?;
+//! let purpose = format!("listing the environments of project {project}");
+//! let call = self.get(Area::Project(project), "/environments", &purpose);
+//! let found = call.query("name", name).list(Reading::ALL, typed::<GitLabEnvironment>).await?;
 //! ```
 
 use serde::de::DeserializeOwned;

@@ -24,5 +24,4 @@ pub use self::reason::{Audience, HIDDEN_REASON, Template, is_gone, lacks_file, s
 pub use self::values::{Values, with_ranges_replaced};
 
 #[cfg(test)]
-#[cfg(test)]
 pub mod tests;

@@ -149,7 +149,7 @@ pub fn no_repository(spec: &Spec, location: &AwsLocation) -> Reason {
             format!(
                 "Delete stack {}, which deletes nothing that it deployed. Then update the resource with a \
                  changed property, such as RenderingSerial (in the templates of a release: the parameter \
-                 ResourceTags), and push again",
+                 GitLabProjectUrl or ResourceTags), and push again",
                 spec.names.stack()
             ),
         ),

@@ -70,7 +70,7 @@ impl TipsError {
                 let remedy = format!(
                     "If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then \
                      update the resource with a changed property, such as RenderingSerial (in the templates of a \
-                     release: the parameter ResourceTags). Otherwise create it \
+                     release: the parameter GitLabProjectUrl or ResourceTags). Otherwise create it \
                      again: `aws codecommit create-repository --repository-name {name}`. Then push to the project"
                 );
                 Reason::uncoded(self.to_string(), remedy)

@@ -125,16 +125,29 @@ fn requests_that_the_commit_comes_from_are_first() {
                 one.head = if is_from_fork { COMMITS[0] } else { "later" }.to_owned();
             });
         }
-        fake.merge_request(PROJECT, 3, "login", "head", "merged");
-        fake.merge_request(PROJECT, 3, "login", COMMITS[0], "merged");
-        fake.describe_merge_request(PROJECT, 3, |one| {
-            "head".clone_into(&mut one.head);
-            one.merge_commit = Some(COMMITS[0].to_owned());
-        });
+        for (iid, is_squash) in [(3, false), (4, true)] {
+            fake.merge_request(PROJECT, iid, "login", "head", "merged");
+            fake.merge_request(PROJECT, iid, "login", COMMITS[0], "merged");
+            fake.describe_merge_request(PROJECT, iid, |one| {
+                "head".clone_into(&mut one.head);
+                let commit = Some(COMMITS[0].to_owned());
+                let place = if is_squash {
+                    &mut one.squash_commit
+                } else {
+                    &mut one.merge_commit
+                };
+                *place = commit;
+            });
+        }
         scenario("report_ends: stopped while it waits").play(fake).await;
         let notes = records(fake).notes.into_iter();
-        let places: Vec<String> = notes.map(|note| note.place).collect();
-        assert_eq!(places[0], "merge_requests/3", "{places:?}");
+        let mut places: Vec<String> = notes.map(|note| note.place).collect();
+        places[..2].sort();
+        assert_eq!(
+            places[..2],
+            ["merge_requests/3", "merge_requests/4"],
+            "{places:?}"
+        );
         assert!(places.len() == 5 && !places.contains(&"merge_requests/10".to_owned()));
     });
 }

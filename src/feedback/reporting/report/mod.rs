@@ -43,7 +43,7 @@ enum ReportPart {
 const ROUNDS: [ReportPart; 3] = [ReportPart::Statuses, ReportPart::Record, ReportPart::Notes];
 
 /// The time after which the next round begins, even if a part of GitLab hangs.
-pub const ROUND_TIME: Duration = Duration::from_secs(10);
+const ROUND_TIME: Duration = Duration::from_secs(10);
 
 /// Reports the parts of an execution that `occasion` includes. The execution is the newest one of
 /// its commit.

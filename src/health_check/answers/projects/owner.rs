@@ -37,14 +37,14 @@ pub fn failure_of(status: &StackStatus) -> Option<String> {
 }
 
 impl Checker<'_> {
-    /// Adds the owner of the pipeline's stack `name`.
+    /// Adds the owner of the pipeline's stack `name`, and returns whether it exists.
     pub(super) async fn add_owner(
         &self,
         row: &mut Row,
         name: &str,
         child: &Child,
         stacks: &Stacks,
-    ) {
+    ) -> bool {
         let owner = &child.owner;
         let listed = stacks.with_id(&owner.stack_id);
         let is_owned = timeout(PART_TIME, Box::pin(self.has_owner(name, owner, stacks))).await;
@@ -65,6 +65,7 @@ impl Checker<'_> {
         if !is_owned {
             row.problem(&format!("pipeline stack {name}"), &orphan_problem(child));
         }
+        is_owned
     }
 
     /// Adds the failure of an owner. The answer has that of the environment's stack once.

@@ -207,9 +207,10 @@ impl Checker<'_> {
         };
         row.members.set("ChildStack", members::stack(name, child.status.as_str()));
         row.check_status(name, &child.status);
-        if let Some(stacks) = stacks {
-            self.add_owner(&mut row, name, &child, stacks).await;
-        }
+        let is_owned = match stacks {
+            Some(stacks) => self.add_owner(&mut row, name, &child, stacks).await,
+            None => true,
+        };
         self.add_child(&mut row, name, &child, listed);
         let Some(settings) = &child.settings else {
             return Some(row);
@@ -224,7 +225,10 @@ impl Checker<'_> {
         let looking = Box::pin(self.look_at_pipeline(name, &child, &rules));
         if let Some(looked) = row.read(format!("the parts of stack {name}"), looking).await {
             let id = listed.map_or(name, |listed| listed.id.as_str());
-            add_parts(&mut row, looked, &child, settings, id);
+            for part in looked.missing {
+                let problem = part_problem(part, &child, settings, id, is_owned);
+                row.problem(&subject(name), &problem);
+            }
         }
         let deployed = self.deployed(&mut row, settings, child.has_pipeline).await;
         if child.has_pipeline {
@@ -316,18 +320,4 @@ impl Checker<'_> {
 /// The subject of a finding about a pipeline's stack.
 fn subject(name: &str) -> String {
     format!("pipeline stack {name}")
-}
-
-/// Adds the parts of the stack `id` that a person has deleted.
-fn add_parts(
-    row: &mut Row,
-    looked: LookedAt,
-    child: &Child,
-    settings: &PipelineSettings,
-    id: &str,
-) {
-    for part in looked.missing {
-        let problem = part_problem(part, child, settings, id);
-        row.problem(&subject(&settings.names.stack()), &problem);
-    }
 }

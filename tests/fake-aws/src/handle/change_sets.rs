@@ -123,28 +123,6 @@ impl FakeAws {
         });
     }
 
-    /// Another principal deletes a change set, and creates one of the same name and changes. Its
-    /// creation takes its time.
-    pub fn replace_change_set(&self, stack: &str, name: &str) {
-        self.change(|aws| {
-            let key = (stack.to_owned(), name.to_owned());
-            let behaviour = aws.options.change_sets.clone();
-            let (id, now) = (aws.next_id(), aws.now);
-            let mut change_set = ChangeSet::new(stack, name, &id, now);
-            if let Some(held) = aws.stacks.change_sets.remove(&key) {
-                let ChangeSet { id, begins, .. } = change_set;
-                change_set = ChangeSet {
-                    id,
-                    description: None,
-                    begins: begins + behaviour.waits,
-                    ends: begins + behaviour.waits + behaviour.takes,
-                    ..held
-                };
-            }
-            aws.stacks.change_sets.add(change_set);
-        });
-    }
-
     /// Another principal executes a change set.
     pub fn execute_change_set(&self, stack: &str, name: &str) {
         self.change(|aws| {
