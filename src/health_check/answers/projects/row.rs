@@ -18,7 +18,6 @@ use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
 use crate::health_check::doctor::{part_problem, stack_problem};
 use crate::health_check::findings::{shown, unknown_value};
-use crate::health_check::pushes::LookedAt;
 use crate::health_check::stacks::{ListedStack, Stacks};
 use cfn_custom_resource::Reason;
 
