@@ -154,7 +154,6 @@ def test_failed_act_is_reported_and_deletes_everything(user: User) -> None:
 OF_GITLAB = (
     "refs/heads/trymerge,",
     "refs/tags/trymerge",
-    "refs/tags/deploy/trymerge/infra/0",
     "trymerge-review/*",
     "environments: trymerge, trymergep, trymergex",
 )
