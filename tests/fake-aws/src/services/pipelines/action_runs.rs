@@ -121,8 +121,7 @@ fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
         None if *name == "Approval" && *status == "Failed" => None,
         _ => Some("arn:aws:sts::123456789012:assumed-role/Approver/jane"),
     };
-    json!({
-        "updatedBy": by,
+    let mut detail = json!({
         "pipelineExecutionId": id,
         "actionExecutionId": action_execution_id(id, at),
         "actionName": name,
@@ -131,5 +130,9 @@ fn shown(id: &str, at: usize, run: &ActionRun) -> Value {
         "startTime": World::seconds(*started),
         "lastUpdateTime": World::seconds(*changed),
         "output": {"executionResult": result},
-    })
+    });
+    if let Some(by) = by {
+        detail["updatedBy"] = by.into();
+    }
+    detail
 }
