@@ -141,7 +141,7 @@ fuzz: ## fuzz every parser for SECONDS=60 each, and the function with 1,000 even
 	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test --locked --workspace --test fuzz
 	EVENT_FUZZ_SEED=$$RANDOM EVENT_FUZZ_COUNT=$$((1000 * $(or $(SECONDS),60))) cargo test --locked --test event_fuzz
 
-defects: $(INSTALLED) ## plant one mistake after the other, and list which tests notice it, in target/defects.md (8 minutes after a build)
+defects: $(INSTALLED) ## plant one mistake after the other, and list which tests notice it, in target/defects.md
 	@python -m tools.defects.run target/defects.md --compare tools/defects/noticed.md
 
 # clippy's driver compiles the workspace like rustc, and reports its lints. `cargo clippy`, which sets the same variables,
