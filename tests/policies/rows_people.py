@@ -86,8 +86,10 @@ BECOME_ANOTHER = """iam:CreateUser iam:UpdateUser iam:CreateAccessKey iam:Update
 READ_A_PASSWORD = "secretsmanager:GetSecretValue secretsmanager:PutResourcePolicy"
 
 APPROVALS = [f"{PIPELINE}/Deploy/Approval", f"{PIPELINE}/Approval/Approval"]
-PROVIDER_STACK, MY_STACK = [
-    regional("cloudformation", f"stack/{name}/0a1b") for name in ("cfn-gitops-dev", "mine")
+# Both of the first have the role of deployment.yaml.
+PROVIDER_STACK, PROJECT_STACK, MY_STACK = [
+    regional("cloudformation", f"stack/{name}/0a1b")
+    for name in ("cfn-gitops-dev", "project-dev-shop", "mine")
 ]
 # A call can name a version.
 FUNCTIONS = [FUNCTION, f"{FUNCTION}:$LATEST"]
@@ -105,6 +107,7 @@ GUARDED_ROLES = [
             "role-dev-codepipeline-cfn",
             "role-dev-codedeploy-cfn",
             "role-dev-codebuild-replication-shop",
+            "cfn-gitops-dev-deployment",
             "emergency",
         )
     ],
@@ -137,7 +140,7 @@ CHANGE_A_POLICY = "iam:CreatePolicyVersion iam:SetDefaultPolicyVersion"
 INVOKE = "lambda:InvokeAsync lambda:InvokeFunction lambda:InvokeFunctionUrl"
 _OF_AN_ENVIRONMENT = [
     (CHANGE_A_PIPELINE, PIPELINE),
-    *[(DEPLOY, stack) for stack in (DEPLOYED_STACK, PIPELINE_STACK, PROVIDER_STACK)],
+    *[(DEPLOY, stack) for stack in (DEPLOYED_STACK, PIPELINE_STACK, PROVIDER_STACK, PROJECT_STACK)],
     *[(CHANGE_A_FUNCTION, function) for function in (*FUNCTIONS, *READ_FUNCTIONS)],
     *[("events:PutRule events:PutTargets", rule) for rule in RULES],
     *[(BECOME_A_ROLE, guarded) for guarded in GUARDED_ROLES[:-1]],
