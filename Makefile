@@ -33,6 +33,7 @@ BOOTSTRAP := target/lambda/cfn-gitops/bootstrap
 TEMPLATES := template.yaml $(wildcard templates/*.yaml) $(wildcard examples/*/*.yaml)
 
 DOCS_INSTALLED := .venv-docs/installed-requirements.txt
+AUDIT_INSTALLED := .venv-audit/installed-requirements.txt
 
 .PHONY: help run run-function local-function test check-figures build docs dist dist-check release deploy check status doctor failures approve reject undo freeze thaw leave undeploy try shell lint \
         lint-format lint-python lint-rust lint-templates lint-prose lint-structure lint-brake lint-dependencies audit fuzz defects test-function test-rust test-rust-compiled clean
@@ -107,8 +108,11 @@ lint: lint-format lint-python lint-rust lint-templates lint-prose lint-structure
 lint-dependencies: $(INSTALLED)
 	cargo-deny --locked --config tools/checks/deny.toml check licenses bans sources
 
-audit: $(INSTALLED) ## check the dependencies with cargo-deny, including published advisories (needs github.com)
-	cargo-deny --locked --config tools/checks/deny.toml check
+audit: $(INSTALLED) $(AUDIT_INSTALLED) ## look up published advisories about the dependencies (needs github.com and pypi.org)
+	@cargo-deny --locked --config tools/checks/deny.toml check || status=1; \
+	for list in tools/requirements/*.txt; do \
+	    .venv-audit/bin/pip-audit --progress-spinner off --strict --require-hashes --disable-pip --requirement $$list || status=1; \
+	done; exit $$status
 
 lint-format:
 	cargo fmt --all --check
@@ -165,7 +169,7 @@ test-rust:
 
 clean: ## remove all build output and installed tools
 	cargo clean
-	rm -rf .venv .venv-docs .aws-sam .local dist release site
+	rm -rf .venv .venv-docs .venv-audit .aws-sam .local dist release site
 
 # A copy of the installed requirements, so that a change installs them again. Without build isolation, pip builds with
 # the installed packages. With it, pip would download the newest setuptools without checking a hash.
@@ -191,7 +195,7 @@ $(RUN_INSTALLED): tools/requirements/run.txt
 	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv
 
 # MkDocs has an environment of its own, because checkov and sam need older versions of some packages.
-$(DOCS_INSTALLED): tools/requirements/docs.txt
-	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv-docs
-	@.venv-docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r tools/requirements/docs.txt
-	@cp tools/requirements/docs.txt $@
+$(DOCS_INSTALLED) $(AUDIT_INSTALLED): .venv-%/installed-requirements.txt: tools/requirements/%.txt
+	@PATH="$(MACHINE_PATH)" $(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $<
+	@cp $< $@

@@ -147,7 +147,10 @@ def test_archive_is_identical_at_another_time(tmp_path: Path) -> None:
 def test_both_ci_files_run_the_checks_with_the_pinned_rust() -> None:
     github = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text())["jobs"]["checks"]
     of_gitlab = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
-    gitlab, folder = of_gitlab["checks"], of_gitlab["dist"]
+    gitlab, folder, advisories = of_gitlab["checks"], of_gitlab["dist"], of_gitlab["advisories"]
+    scheduled = {"if": '$CI_PIPELINE_SOURCE == "schedule"'}
+    assert (advisories["rules"], advisories["script"]) == ([scheduled], ["make audit"])
+    assert gitlab["rules"][0] == {**scheduled, "when": "never"}
     [checkout, checks] = github["steps"]
     assert re.fullmatch(r"actions/checkout@[0-9a-f]{40}", checkout["uses"])
     assert [checks["run"]] == gitlab["script"] == ["make test SCHEDULES=ci"]

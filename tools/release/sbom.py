@@ -1,7 +1,8 @@
-"""The software bill of materials of the binary, in CycloneDX JSON.
+"""The software bill of materials of the binary and of the file `cfn-gitops`, in CycloneDX JSON.
 
-Its components are the packages that cargo links, as in THIRD-PARTY-NOTICES. It has no time stamp and no
-random serial number, both optional in CycloneDX, because two builds of a commit have to give the same bytes.
+Its components are the packages that cargo links and those in the file, as in THIRD-PARTY-NOTICES. It has no
+time stamp and no random serial number, both optional in CycloneDX, because two builds of a commit have to
+give the same bytes.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from tools.release import third_party_notices
+from tools.release.third_party_notices import Package
 
 ROOT = Path(__file__).parents[2]
 # The newest version that the installed validator supports.
@@ -41,8 +43,17 @@ def of(bootstrap: Path) -> str:
         "properties": [{"name": "rust:target", "value": third_party_notices.TARGET}],
     }
     packages = [
-        _component(package.name, package.version, package.licence, checksums[package.name, package.version])
+        # https://github.com/package-url/purl-spec/blob/main/types-doc/cargo-definition.md
+        # The checksum is that of the crate on crates.io. Older packages write `/` for SPDX's OR.
+        _component("cargo", package.name, package, {"expression": re.sub(" */ *", " OR ", package.licence)})
+        | _hashes(checksums[package.name, package.version])
         for package in third_party_notices.linked()
+    ]
+    # https://github.com/package-url/purl-spec/blob/main/types-doc/pypi-definition.md
+    # No checksum: of each one PyPI has several files. Some of their licences are not SPDX expressions.
+    in_the_file = [
+        _component("pypi", package.name.lower(), package, {"license": {"name": package.licence}})
+        for package in third_party_notices.bundled()
     ]
     document = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -50,24 +61,21 @@ def of(bootstrap: Path) -> str:
         "specVersion": _SPECIFICATION.to_version(),
         "version": 1,
         "metadata": {"component": product},
-        "components": [*packages, _rust_library()],
+        "components": [*packages, *in_the_file, _rust_library()],
     }
     text = json.dumps(document, indent=2) + "\n"
     invalid = JsonStrictValidator(_SPECIFICATION).validate_str(text)
     return text if invalid is None else sys.exit(f"the SBOM is not valid CycloneDX: {str(invalid)[:1000]}")
 
 
-def _component(name: str, version: str, licence: str, checksum: str) -> dict[str, Any]:
-    # https://github.com/package-url/purl-spec/blob/main/types-doc/cargo-definition.md
-    url = f"pkg:cargo/{name}@{version}"
-    # The checksum is that of the crate on crates.io. Older packages write `/` for SPDX's OR.
+def _component(kind: str, name: str, package: Package, licence: dict[str, Any]) -> dict[str, Any]:
+    url = f"pkg:{kind}/{name}@{package.version}"
     return {
         "type": "library",
         "bom-ref": url,
         "name": name,
-        "version": version,
-        **_hashes(checksum),
-        "licenses": [{"expression": re.sub(" */ *", " OR ", licence)}],
+        "version": package.version,
+        "licenses": [licence],
         "purl": url,
     }
 

@@ -29,6 +29,7 @@ TOOLS = {
         "ziglang",
     ],
     "tools/requirements/docs.txt": ["mkdocs-material"],
+    "tools/requirements/audit.txt": ["pip-audit"],
 }
 # No set of versions fits all tools. Each line replaces what every package requires, so `pip check` names the
 # packages that run with another version than they ask for.
