@@ -61,7 +61,16 @@ pub fn outdated_delete(secret: &str) -> CallError {
     CallError::local(Code::OvertakenByRequest, doing, cause).with_remedy(remedy)
 }
 
-pub fn user_is_held(name: &str, owner: &Owner) -> Reason {
+pub fn user_is_held(name: &str, own: &Owner, owner: &Owner) -> Reason {
+    if owner.stack_id == own.stack_id {
+        let problem = format!(
+            "using user {name}: it belongs to {} of this very stack",
+            owner.logical_id
+        );
+        let remedy = "Use another user. To rename the resource, remove it in one deployment and add it under its \
+                      new name in the next";
+        return Reason::new(Code::UserHeld, problem, remedy);
+    }
     let problem = format!(
         "using user {name}: it belongs to {} of stack {}",
         owner.logical_id, owner.stack_id,

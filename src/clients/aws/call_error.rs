@@ -223,8 +223,8 @@ impl CallError {
     /// <https://docs.aws.amazon.com/codecommit/latest/APIReference/API_GetRepository.html#API_GetRepository_Errors>
     /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html>
     pub(crate) fn key_remedy(&self, caller: &str) -> String {
-        let state =
-            "If KMS shows the key as disabled, enable it. If its deletion is scheduled, cancel it";
+        let state = "If KMS shows the key as disabled, enable it. If its deletion is scheduled, cancel it. If a \
+             secret's key is deleted, remove the resource in one deployment, and add it in the next";
         match self.code.as_deref().unwrap_or_default() {
             "EncryptionKeyAccessDeniedException" => format!(
                 "Allow {caller} kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's \

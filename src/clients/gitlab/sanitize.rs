@@ -19,13 +19,16 @@ const MIN_PASSWORD: usize = 32;
 /// Replaces a login.
 const MASK: &str = "*****";
 
-/// `text` on one line, shortened, and without logins. Each character that is not shown separates
+/// `text` on one line, shortened, and without logins and the queries of addresses: that of a group's
+/// SSO has a token. Each character that is not shown separates
 /// words: without it, its neighbours could become a password that is no longer looked for.
 pub fn shown(text: &str) -> String {
     let text = without_logins(text);
     let mut line = String::new();
     let is_gap = |c: char| c.is_whitespace() || c.is_control() || is_invisible(c);
     for word in text.split(is_gap).filter(|word| !word.is_empty()) {
+        let query = word.find('?').filter(|_| word.contains("://"));
+        let word = query.map_or(word, |query| &word[..query]);
         if !line.is_empty() {
             line.push(' ');
         }

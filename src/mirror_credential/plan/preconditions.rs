@@ -33,7 +33,11 @@ impl Planner<'_> {
             return choose(reject(messages::user_is_missing(&user.name)));
         }
         if let Some(owner) = user.held_by().filter(|owner| **owner != self.context.owner) {
-            return choose(reject(messages::user_is_held(&user.name, owner)));
+            return choose(reject(messages::user_is_held(
+                &user.name,
+                &self.context.owner,
+                owner,
+            )));
         }
         let tombstone = user.tombstone.as_ref();
         let is_superseded = tombstone.is_some_and(|one| self.context.is_superseded_by(one));

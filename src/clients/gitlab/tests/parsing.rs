@@ -183,6 +183,12 @@ fn message_of_every_form_is_shown() {
 #[test]
 fn message_is_one_short_line() {
     assert_eq!(shown(" a\n\tb\u{0}c\u{202E}d \r\n"), "a b c d");
+    // `Gitlab::Auth::GroupSaml::SsoEnforcer` names such an address.
+    let sso = "Log in at https://gitlab.example.com/groups/g/-/saml/sso?token=abc123, then again?";
+    assert_eq!(
+        shown(sso),
+        "Log in at https://gitlab.example.com/groups/g/-/saml/sso then again?"
+    );
     let long = shown(&"ä".repeat(1000));
     assert_eq!(long.chars().count(), 300);
     assert!(long.ends_with('…'));

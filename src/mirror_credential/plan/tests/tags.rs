@@ -22,12 +22,22 @@ enum UserTags {
     OfAnEarlierSecret,
     Missing,
     OfAnother,
+    OfItsFormerName,
 }
 
 fn another() -> Owner {
     Owner {
         stack_id: "arn:another".to_owned(),
         logical_id: "Credential".to_owned(),
+    }
+}
+
+/// The resource's logical ID was changed.
+fn former_name() -> Owner {
+    let logical_id = "Former".to_owned();
+    Owner {
+        logical_id,
+        ..owner()
     }
 }
 
@@ -47,6 +57,7 @@ fn untagged(named: Named, tags: UserTags) -> State {
             (user.owner, user.secret_name, user.issue_intent) = (None, None, None);
         }
         UserTags::OfAnother => user.owner = Some(another()),
+        UserTags::OfItsFormerName => user.owner = Some(former_name()),
     }
     state
 }
@@ -74,13 +85,23 @@ fn saved(_: &mut Spec) {}
 #[test]
 fn secret_without_tags_is_adopted_by_no_request() {
     use Named::{ByPhysicalId, ByProperties};
-    use UserTags::{Missing, OfAnEarlierSecret, OfAnother, OfThis};
-    let held = || reject(messages::user_is_held(USER, &another()));
+    use UserTags::{Missing, OfAnEarlierSecret, OfAnother, OfItsFormerName, OfThis};
+    let held = || reject(messages::user_is_held(USER, &owner(), &another()));
+    let renamed = messages::user_is_held(USER, &owner(), &former_name());
+    let to_rename =
+        "belongs to Former of this very stack. Use another user. To rename the resource, remove it";
+    assert!(renamed.to_string().contains(to_rename), "{renamed}");
     for (named, tags, of_changed, of_saved) in [
         (ByProperties, OfThis, missing(), DONE),
         (ByProperties, OfAnEarlierSecret, no_owner(), no_owner()),
         (ByProperties, Missing, no_owner(), no_owner()),
         (ByProperties, OfAnother, held(), held()),
+        (
+            ByProperties,
+            OfItsFormerName,
+            reject(renamed.clone()),
+            reject(renamed),
+        ),
         (ByPhysicalId, OfThis, missing(), DONE),
         (ByPhysicalId, OfAnEarlierSecret, missing(), DONE),
         (ByPhysicalId, Missing, missing(), DONE),
