@@ -44,7 +44,7 @@ help: ## list the targets
 
 # For the local AWS, the machine's own build without optimisation suffices. It is compiled beside the installation, with
 # the local GitLab.
-run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each act (REGION=cn-north-1)
+run: ## deploy to a local AWS, push, approve, break things, delete it all, and show each act (REGION=us-gov-west-1)
 	@tools/run/start.sh run $(MAKE) --silent --jobs=2 $(RUN_INSTALLED) run-function
 	@python -m tools.run.run $(if $(REGION),--region $(REGION))
 

@@ -1,4 +1,4 @@
-"""The services that the region has, and the quotas of the account."""
+"""Services, actions and types of the region, and the quotas of the account."""
 
 from __future__ import annotations
 
@@ -13,19 +13,48 @@ from cli.checks.rows import Once, Reader, Row, pages
 from cli.shell.output import Finding, Found, NotChecked, Sound
 
 # One read of each service that not every region has. A response proves that it does.
-_READS = {"codecommit": "list_repositories", "codepipeline": "list_pipelines", "codebuild": "list_projects"}
+_READS = {
+    "codecommit": "list_repositories",
+    "codepipeline": "list_action_types",
+    "codebuild": "list_projects",
+}
 _TITLES = {"codecommit": "CodeCommit", "codepipeline": "CodePipeline", "codebuild": "CodeBuild"}
 # https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
 BUILDS = "Concurrently running builds for Linux/Small environment"
 _KINDS = {"AWS::IAM::Role": "Roles", "AWS::IAM::User": "Users", "AWS::IAM::ManagedPolicy": "Policies"}
 
 
-def service_rows(reader: Reader) -> list[Row]:
+def service_rows(reader: Reader, values: Once) -> list[Row]:
+    registry = reader.client("cloudformation")
     return [
-        Row("services", _subject(reader, service), lambda service=service: [_service(reader, service)])  # type: ignore[misc]
-        for service in _READS
-        if reader.client(service)
+        *(
+            Row("services", _subject(reader, service), lambda service=service: [_service(reader, service)])  # type: ignore[misc]
+            for service in _READS
+            if reader.client(service)
+        ),
+        Row(
+            "services", f"{_REPOSITORY} in {reader.account.region}", lambda: [_type(reader, registry, values)]
+        ),
     ]
+
+
+# A pipeline without RepositoryName creates one. Regions with CodeCommit may lack it in CloudFormation.
+_REPOSITORY = "AWS::CodeCommit::Repository"
+
+
+def _type(reader: Reader, registry: Any, values: Once) -> Finding:
+    subject = f"{_REPOSITORY} in {reader.account.region}"
+    if not values.get().get("ProjectID"):
+        return Sound(f"{subject}: the environment has no first project, which would need it")
+    try:
+        registry.describe_type(Type="RESOURCE", TypeName=_REPOSITORY)
+    except registry.exceptions.TypeNotFoundException:
+        return Found(
+            subject,
+            "CloudFormation does not have this type in the region",
+            "Set 'ProjectID=\"\"', and create the repository yourself: docs/how-to/adopt-what-exists.md",
+        )
+    return Sound(subject)
 
 
 def _subject(reader: Reader, service: str) -> str:
@@ -35,7 +64,7 @@ def _subject(reader: Reader, service: str) -> str:
 def _service(reader: Reader, service: str) -> Finding:
     subject = _subject(reader, service)
     try:
-        getattr(reader.client(service), _READS[service])()
+        answer = getattr(reader.client(service), _READS[service])()
     except EndpointConnectionError as error:
         # STS has just answered, so the network and the credentials work.
         if _is_unknown_host(error) and not _is_listed(reader, service):
@@ -45,7 +74,17 @@ def _service(reader: Reader, service: str) -> Finding:
                 "Choose another region: docs/concepts/alternatives.md lists them",
             )
         return NotChecked.because(subject, error)
+    if service == "codepipeline" and not _has_deployments(answer["actionTypes"]):
+        return Found(
+            subject,
+            "CodePipeline has no action for CloudFormation in the region",
+            "Choose another region: docs/concepts/alternatives.md lists them",
+        )
     return Sound(subject)
+
+
+def _has_deployments(listed: list[dict[str, Any]]) -> bool:
+    return any((each["id"]["owner"], each["id"]["provider"]) == ("AWS", "CloudFormation") for each in listed)
 
 
 def _is_listed(reader: Reader, service: str) -> bool:

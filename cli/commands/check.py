@@ -89,7 +89,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     rows: list[Row] = [
         *setting_rows(environment.settings, document, values),
         *stack_rows(environment, stack, values),
-        *service_rows(reader),
+        *service_rows(reader, values),
         *quota_rows(reader, document, owned, values),
         *name_rows(reader, document, stacks, owned, values),
         *execution_rows(reader, stacks),

@@ -411,7 +411,7 @@ def test_denied_list_of_stacks_stops_what_needs_it_alone(operator: Operator) -> 
         "tags",
     }
     denied = {row["key"] for row in checked.of("not checked") if "DescribeStacks is denied" in row["reason"]}
-    assert checked.status == 3 and denied == {*needing, "quotas"}, denied
+    assert checked.status == 3 and denied == {*needing, "quotas", "services"}, denied
     assert {row["key"] for row in checked.of("sound")} == {"parameters", "services", "quotas"}
 
 

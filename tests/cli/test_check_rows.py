@@ -30,6 +30,7 @@ from cli.project.pipelines import is_unfinished
 from cli.shell.output import Finding, Sound
 from tests.cli.conftest import settings_of
 from tests.cli.scene import ROOT
+from tests.local.aws import LocalAws
 
 ACCOUNT = "111122223333"
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/operator"
@@ -177,7 +178,7 @@ def test_region_without_a_service_is_found_by_proof_only(
     monkeypatch.setattr(socket, "getaddrinfo", MagicMock(side_effect=raised))
     of = reader(region_name)
     [finding] = rows.findings(
-        each for each in region.service_rows(of) if each.subject == f"CodeCommit in {region_name}"
+        each for each in region.service_rows(of, once({})) if each.subject == f"CodeCommit in {region_name}"
     )
     assert finding.result == result
     assert ("the region has no CodeCommit" if result == "found" else "does not answer") in finding.text
@@ -186,18 +187,40 @@ def test_region_without_a_service_is_found_by_proof_only(
 def test_response_proves_that_a_region_has_the_services() -> None:
     """The SDK's data may be older than the region. A denial may come from a service control policy."""
     of = reader("mx-central-1")
-    checks = region.service_rows(of)
+    checks = region.service_rows(of, once({"ProjectID": ""}))
     with (
         Stubber(of.client("codecommit")) as codecommit,
         Stubber(of.client("codepipeline")) as codepipeline,
         Stubber(of.client("codebuild")) as codebuild,
     ):
         codecommit.add_response("list_repositories", {"repositories": []})
-        codepipeline.add_client_error("list_pipelines", "AccessDeniedException", "m")
+        codepipeline.add_client_error("list_action_types", "AccessDeniedException", "m")
         codebuild.add_response("list_projects", {"projects": ["p"]})
         found = rows.findings(checks)
-    assert [each.result for each in found] == ["sound", "not checked", "sound"]
-    assert found[1].text == "ListPipelines is denied: m"
+    assert [each.result for each in found] == ["sound", "not checked", "sound", "sound"]
+    assert found[1].text == "ListActionTypes is denied: m"
+
+
+@pytest.mark.parametrize(
+    ("region_name", "named", "expected"),
+    [
+        ("eu-central-1", "infra", [""]),
+        (
+            "me-central-1",
+            "infra",
+            ["AWS::CodeCommit::Repository in me-central-1: CloudFormation does not have"],
+        ),
+        ("me-central-1", "", [""]),
+        ("cn-north-1", "", ["CodePipeline in cn-north-1: CodePipeline has no action for CloudFormation"]),
+    ],
+)
+def test_region_lacks_a_type_or_an_action(region_name: str, named: str, expected: list[str]) -> None:
+    with LocalAws(region=region_name) as aws:
+        of = MagicMock(client=aws.client)
+        of.account.region = region_name
+        found = rows.findings(region.service_rows(of, once({"ProjectID": named})))
+    texts = [f"{each.subject}: {each.text}" for each in found if each.result == "found"] or [""]
+    assert len(texts) == len(expected) and all(map(str.startswith, texts, expected)), texts
 
 
 QUOTAS = {

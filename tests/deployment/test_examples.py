@@ -3,7 +3,6 @@ and tests/pages/test_build_images.py examples/container."""
 
 import io
 import json
-import subprocess
 import urllib.request
 import zipfile
 from typing import Any
@@ -52,18 +51,3 @@ def test_sam_project_deploys_the_pushed_code(
     assert json.loads(answer) == {"commit": commit}
     # Now, because the deploy role may not delete roles after `bounded`.
     assert project.deployed.delete() == "DELETE_COMPLETE", project.deployed.failures()
-
-
-@pytest.mark.parametrize(
-    ("region", "domain"), [("eu-central-1", "amazonaws.com"), ("cn-north-1", "amazonaws.com.cn")]
-)
-def test_container_build_pushes_to_the_domain_of_the_region(region: str, domain: str) -> None:
-    """https://docs.amazonaws.cn/en_us/AmazonECR/latest/userguide/Registries.html"""
-    lines = (EXAMPLES / "container/buildspec.yml").read_text().splitlines()
-    commands = [line.removeprefix("      - ") for line in lines if "registry=" in line]
-    printed = subprocess.check_output(
-        ["sh", "-euc", "\n".join([*commands, 'echo "$registry"'])],
-        text=True,
-        env={"AccountId": "111122223333", "AWS_DEFAULT_REGION": region},
-    )
-    assert printed == f"111122223333.dkr.ecr.{region}.{domain}\n"

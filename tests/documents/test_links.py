@@ -5,7 +5,6 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-import boto3
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -128,17 +127,3 @@ def test_every_function_that_answers_exists():
     assert len(found) > 50
     assert [each for each in sorted(found) if not defines(*each)] == []
     assert not defines("clients/gitlab/mirror", "no_such_function")
-
-
-def test_page_lists_the_regions_without_codecommit():
-    """The regions that botocore lists."""
-    session, missing = boto3.session.Session(), set()
-    for partition in ("aws", "aws-eusc"):
-        regions = [
-            set(session.get_available_regions(service, partition)) for service in ("lambda", "codecommit")
-        ]
-        missing |= regions[0] - regions[1]
-    rows = re.findall(
-        r"^\| (`.*?`) \| \w+ \| no \|", (ROOT / "docs/concepts/alternatives.md").read_text(), re.MULTILINE
-    )
-    assert set(re.findall(r"`([a-z0-9-]+)`", " ".join(rows))) == missing

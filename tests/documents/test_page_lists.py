@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 
 import awscli.clidriver
-import botocore.session
 import pytest
 import yaml
 from samcli.commands.logs.command import cli as sam_logs
@@ -280,35 +279,6 @@ def test_page_of_notifications_has_each_value():
     for name, values in named.items():
         # The default of a format is the text of the other row, and None needs no explanation.
         assert {*parameters[name]["AllowedValues"]} - {"None", "BASIC"} == {*values}, name
-
-
-def regions(service, partitions=("aws", "aws-cn", "aws-us-gov", "aws-eusc")):
-    return {name for partition in partitions for name in _session().get_available_regions(service, partition)}
-
-
-@cache
-def _session():
-    return botocore.session.get_session()
-
-
-def test_table_of_regions_is_that_of_botocore():
-    every, pipelines, repositories, connections = map(
-        regions, ("ec2", "codepipeline", "codecommit", "codestar-connections")
-    )
-    china = regions("ec2", ("aws-cn",))
-    expected = [
-        # AWS's guide does not list GitLab there: the link above the table.
-        (pipelines & repositories - connections - china) | {"us-gov-west-1"},
-        china,
-        pipelines - repositories,
-        every - pipelines,
-    ]
-    table = rows("concepts/alternatives.md", "Regions | CodePipeline")
-    assert [sorted(quoted(row[0])) for row in table[:-1]] == [sorted(row) for row in expected]
-    assert (
-        every - {name for row in table[:-1] for name in quoted(row[0])} | {"us-gov-east-1"}
-        <= pipelines & repositories
-    )
 
 
 def test_each_command_of_a_page_exists():

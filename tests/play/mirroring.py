@@ -172,9 +172,9 @@ class FurtherProject(MirroredProject):
     def secret(self) -> str:
         return self.stack.outputs()["SecretName"]
 
-    def create(self) -> str:
+    def create(self, **parameters: str) -> str:
         """Creates the stack, and returns its status."""
+        named = {"EnvID": self.env_id, "ProjectID": self.project_id, "BranchName": self.branch}
         return self.stack.create(
-            steps.ROOT / "templates/project.yaml",
-            **self.source.parameters(EnvID=self.env_id, ProjectID=self.project_id, BranchName=self.branch),
+            steps.ROOT / "templates/project.yaml", **self.source.parameters(**named, **parameters)
         )

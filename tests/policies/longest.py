@@ -7,7 +7,7 @@ from tests.policies.collected import COLLECTORS, Stack
 from tests.templates.deployed import ACCOUNT, TEMPLATE, Deployed, as_list, source, translated
 
 # Partitions, and the longest region of each that has CodeCommit or CodePipeline.
-PARTITIONS = {"aws": "ap-southeast-2", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
+PARTITIONS = {"aws": "ap-southeast-2", "aws-us-gov": "us-gov-west-1"}
 # EnvIDGuard's name contains it: a managed policy's name has at most 128 characters.
 STACK_NAME = "s" * 97
 # A role's ID:

@@ -88,7 +88,8 @@ CHANGE_STACKS = (
     " cloudformation:TagResource cloudformation:UntagResource"
 )
 LISTS = """cloudformation:DescribeStacks cloudformation:ListExports cloudformation:ListImports
-    cloudformation:ListStacks codebuild:ListProjects codecommit:ListRepositories codepipeline:ListPipelines
+    cloudformation:ListStacks codebuild:ListProjects codecommit:ListRepositories codepipeline:ListActionTypes
+    cloudformation:DescribeType
     iam:GetAccountSummary logs:DescribeLogGroups servicequotas:ListServiceQuotas"""
 
 

@@ -114,7 +114,7 @@ class Deployed:
             "AWS::Region": region,
             "AWS::StackName": stack_name,
             "AWS::StackId": PROVIDER_STACK,
-            "AWS::URLSuffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
+            "AWS::URLSuffix": "amazonaws.com",
             "AWS::NoValue": _NOTHING,
         }
         for name, declaration in declared.items():

@@ -91,7 +91,7 @@ ROWS = [
         (
             "template",
             name,
-            ["", f"{KEY}1234abcd", f"{KEY}mrk-1234", f"{KEY}1".replace("aws", "aws-cn")],
+            ["", f"{KEY}1234abcd", f"{KEY}mrk-1234", f"{KEY}1".replace("aws", "aws-us-gov")],
             [
                 "*",
                 "1234abcd",
@@ -109,7 +109,7 @@ ROWS = [
     (
         "cross-account-repository",
         "RepositoryArns",
-        [SHOP, SHOP.replace(":aws:", ":aws-cn:")],
+        [SHOP, SHOP.replace(":aws:", ":aws-us-gov:")],
         ["shop", f"{SHOP[:-4]}*", f"{SHOP},{SITE}", SHOP.replace(REPOSITORIES, "*"), ""],
     ),
     (
@@ -153,7 +153,7 @@ ROWS = [
     (
         "replication",
         "ReplicaRegion",
-        ["eu-west-1", "us-gov-west-1", "cn-north-1", "ap-southeast-3"],
+        ["eu-west-1", "us-gov-west-1", "ap-southeast-3"],
         ["eu-west-1a", "EU-WEST-1", "eu-west-1.amazonaws.com", "*", "", "eu-west-1/x"],
     ),
     ("repository", "ProjectID", ["website"], ["cfn-website"]),

@@ -61,7 +61,7 @@ PYTEST = [
 DEPLOYMENT, PAGES, LOCAL_AWS = "tests/deployment", "tests/pages", "tests/local/aws"
 TWO_ACCOUNTS, TRIAL = f"{DEPLOYMENT}/test_two_accounts.py", f"{DEPLOYMENT}/test_try.py"
 OBSERVERS = f"{DEPLOYMENT}/test_observers.py"
-CHINA, CDK = f"{DEPLOYMENT}/test_partition.py", f"{DEPLOYMENT}/test_cdk.py"
+PARTITION, CDK = f"{DEPLOYMENT}/test_partition.py", f"{DEPLOYMENT}/test_cdk.py"
 # They evaluate what the sessions with a deployed environment write.
 EVALUATIONS = {f"{DEPLOYMENT}/test_least_privilege.py", f"{DEPLOYMENT}/test_secrecy.py"}
 TRANSCRIPTS = ROOT / "target/deployment-transcripts"
@@ -81,8 +81,8 @@ CALLS = ROOT / "target/recorded-calls"
 LEFT_OUT = {
     "test": (
         "the release build with its size, instruction counts, packages and `make deploy`; the deployments to"
-        " two accounts and to China; the commands of pages; the app for CDK; replication; make try and its"
-        " observers; the tests of scale; the tests of the local AWS; 47 of 48 fault schedules, and most"
+        " two accounts and to GovCloud; the commands of pages; the app for CDK; replication; make try and its"
+        " observers; the tests of the local AWS; 47 of 48 fault schedules, and most"
         " orders of concurrent calls"
     ),
     "ci": (
@@ -138,7 +138,7 @@ def steps() -> list[Step]:
             python("the local AWS", LOCAL_AWS),
             python("a deployment to two accounts", TWO_ACCOUNTS),
             python("make try", TRIAL, OBSERVERS),
-            python("an environment in China", CHINA),
+            python("an environment in GovCloud (US)", PARTITION),
             python("the app of the page about CDK", CDK),
             Step("package size and instruction counts", ["make", "check-figures"], needs=(COMPILED, BUILT)),
         ]
@@ -195,7 +195,7 @@ def deployment_tests() -> Iterator[Step]:
     """Steps with a deployed environment each, and the evaluation of what all of them did. They wait for
     stacks, and for the function, which retries a denied call until IAM's changes are in effect."""
     recording = ["env", f"DEPLOYMENT_TRANSCRIPTS={TRANSCRIPTS}", *PYTEST]
-    own_steps = {TWO_ACCOUNTS, TRIAL, OBSERVERS, CHINA, CDK}
+    own_steps = {TWO_ACCOUNTS, TRIAL, OBSERVERS, PARTITION, CDK}
     deployed = [
         Step(
             f"Python tests: a deployed environment, {number} of {SESSIONS}",

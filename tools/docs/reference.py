@@ -16,7 +16,7 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from cli import main
-from tools.docs import pictures, reference_operations, reference_properties
+from tools.docs import pictures, reference_operations, reference_properties, reference_regions
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -323,6 +323,16 @@ def events() -> str:
     )
 
 
+def regions() -> str:
+    return with_part(
+        ROOT / "docs/concepts/alternatives.md",
+        table(
+            ["Regions", "What CloudFormation lacks there", "CodeConnections for GitLab"],
+            reference_regions.rows(),
+        ),
+    )
+
+
 def metrics() -> str:
     alarms = reference_operations.alarms_of(loaded(ROOT / "template.yaml"))
     return (
@@ -462,6 +472,7 @@ PAGES = {
     "metrics.md": metrics,
     "log-fields.md": log_fields,
     "../../events/README.md": events,
+    "../concepts/alternatives.md": regions,
     **{f"../../{path}": drawn for path, drawn in pictures.PICTURES.items()},
 }
 

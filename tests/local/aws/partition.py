@@ -1,4 +1,4 @@
-"""The partition of the local AWS's region: the ARNs and host names of AWS China and AWS GovCloud (US).
+"""The partition of the local AWS's region: the ARNs of AWS GovCloud (US).
 
 MiniStack and the additions to it contain the literals of the commercial partition in some hundred places. In
 another partition, these literals are replaced while the modules are loaded. No module then mixes two
@@ -12,14 +12,8 @@ from types import CodeType
 from botocore.loaders import create_loader
 from botocore.regions import EndpointResolver
 
-# - ARNs: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html and
-#   https://docs.amazonaws.cn/en_us/aws/latest/userguide/ARNs.html
-# - Hosts, and kms:ViaService: "the endpoint domain for both the Beijing and Ningxia Regions is
-#   amazonaws.com.cn", https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html
-# - `ec2.amazonaws.com.cn` is the only principal here that differs in China:
-#   https://github.com/aws/aws-cdk/blob/v2.1.0/packages/@aws-cdk/region-info/lib/default.ts
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
 _PARTITION = re.compile(r"""(AWS::Partition": |partition [!=]= )"aws\"""")
-_HOST = re.compile(r"""(AWS::URLSuffix": "|region(?:\(\))?\}\.|"ec2\.)amazonaws\.com""")
 _PACKAGES = ("ministack", "tests.local")
 
 
@@ -45,8 +39,6 @@ def install(region: str) -> None:
             return get_code(loader, name)
         source = loader.get_data(loader.path).decode()
         source = _PARTITION.sub(rf'\1"{partition}"', source.replace("arn:aws:", f"arn:{partition}:"))
-        if partition == "aws-cn":
-            source = _HOST.sub(r"\1amazonaws.com.cn", source)
         return compile(source, loader.path, "exec", dont_inherit=True)
 
     SourceFileLoader.get_code = in_partition  # type: ignore[assignment, method-assign]

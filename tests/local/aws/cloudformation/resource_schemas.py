@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from ministack.core.responses import get_region
 from ministack.services.cloudformation import handlers, provisioners, stacks
 from ministack.services.cloudformation.helpers import _error, _p, _xml
 
@@ -57,6 +58,10 @@ def _recreation(resource_type: str, name: str) -> str:
     return "Conditionally" if any(f"{each}/".startswith(f"{path}/") for each in conditional) else "Never"
 
 
+def is_known(resource_type: str) -> bool:
+    return resource_type in _names()
+
+
 @functools.cache
 def _schema(resource_type: str) -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(
@@ -67,8 +72,11 @@ def _schema(resource_type: str) -> dict[str, Any]:
 
 @functools.cache
 def _names() -> dict[str, str]:
-    """The file of each resource type."""
-    names: dict[str, str] = json.loads((_schemas() / "providers/us-east-1.json").read_text())
+    """The file of each resource type of the region."""
+    of_region = _schemas() / f"providers/{get_region()}.json"
+    # cfn-lint has no file of me-south-1.
+    read = of_region if of_region.exists() else of_region.with_name("us-east-1.json")
+    names: dict[str, str] = json.loads(read.read_text())
     return names
 
 

@@ -21,6 +21,7 @@ The messages are recorded in public issues. The documentation does not contain t
   https://github.com/aws-cloudformation/cfn-lint/issues/99
 - a missing attribute: https://github.com/bridgecrewio/checkov/issues/2965,
   https://github.com/aws-samples/aws-iot-chat-example/issues/1
+- a type that the region does not have: https://github.com/aws/aws-cdk/issues/29966
 - a circle: https://github.com/aws-samples/serverless-patterns/issues/96
 - missing and unknown parameters: https://github.com/hashicorp/terraform/issues/5560,
   https://github.com/aws-samples/amazon-ec2-image-builder-samples/issues/18, https://github.com/ansible/ansible/issues/24866
@@ -38,6 +39,8 @@ from typing import Any
 
 import yaml
 from ministack.services.cloudformation import changesets, engine, handlers
+
+from tests.local.aws.cloudformation.resource_schemas import is_known
 
 _SECTIONS = {
     "AWSTemplateFormatVersion",
@@ -172,6 +175,10 @@ def _check_names(template: dict[str, Any]) -> None:
             )
         for attribute in each.keys() - _ATTRIBUTES:
             raise ValueError(f"Invalid template resource property '{attribute}'")
+    # Those of the registry in this region, even if a condition is false.
+    kinds = {str(each["Type"]) for each in template["Resources"].values()}
+    if unknown := sorted(kind for kind in kinds if kind.startswith("AWS::") and not is_known(kind)):
+        raise ValueError(f"Template format error: Unrecognized resource types: [{', '.join(unknown)}]")
     for section in ("Resources", "Outputs"):
         for each in _definitions(template.get(section)).values():
             condition = each.get("Condition")

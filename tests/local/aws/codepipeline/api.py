@@ -336,7 +336,33 @@ def _put_approval_result(request: dict) -> dict:
     return {"approvedAt": time.time()}
 
 
+def _list_action_types(request: dict) -> dict:
+    """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionTypes.html"""
+    providers = {
+        "CloudFormation": "Deploy",
+        "CodeBuild": "Build",
+        "CodeCommit": "Source",
+        "Manual": "Approval",
+    }
+    # In China the page of the action states that it is not available:
+    # https://docs.amazonaws.cn/en_us/codepipeline/latest/userguide/action-reference-CloudFormation.html
+    if get_region().startswith("cn-"):
+        del providers["CloudFormation"]
+    artifacts = {"minimumCount": 0, "maximumCount": 5}
+    return {
+        "actionTypes": [
+            {
+                "id": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
+                "inputArtifactDetails": artifacts,
+                "outputArtifactDetails": artifacts,
+            }
+            for provider, category in providers.items()
+        ]
+    }
+
+
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
+    "ListActionTypes": _list_action_types,
     "CreatePipeline": _create_pipeline,
     "UpdatePipeline": _update_pipeline,
     "GetPipeline": _get_pipeline,
