@@ -19,7 +19,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from cli.environment import stack_statuses
+from cli.environment import stack_statuses, waiting
 from cli.environment.account import Environment
 from cli.shell import machine
 from cli.shell.failure import Failure, NotLooked, WrongUse
@@ -38,8 +38,38 @@ _MEMBERS: dict[str, dict[str, type]] = {
 # The errors of Python at a part of another form.
 OTHER_FORM = (AttributeError, IndexError, KeyError, ParamValidationError, TypeError, ValueError)
 _MAX_WHAT = 200
-# Of the answer to a switched-off function: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-# (Errors)
+# The meaning of the errors of Invoke: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (Errors).
+# The first is AWS's answer for an idle function: https://github.com/boto/boto3/issues/3788. ResourceConflict
+# is also that for one which Lambda still creates, or could not create:
+# https://github.com/aws/serverless-application-model/issues/2356
+_IDLE = "Lambda is starting function {} again after weeks without a call"
+_FAILED = "Lambda could not provide function {}"
+_KEY = "Lambda cannot decrypt the environment variables of function {}"
+_VPC = "Lambda cannot connect function {} to its VPC"
+_MEANINGS = {
+    "CodeArtifactUserPending": _IDLE,
+    "CodeArtifactUserDeleted": _IDLE,
+    "ResourceNotReady": _IDLE,
+    "ENINotReady": _IDLE,
+    "EC2Throttled": _IDLE,
+    "ResourceConflict": "Lambda is creating or updating function {}",
+    "TooManyRequests": "AWS throttles calls of function {}",
+    "Service": "Lambda has an internal error at function {}",
+    "CodeArtifactUserFailed": _FAILED,
+    "KMSAccessDenied": _KEY,
+    "KMSDisabled": _KEY,
+    "KMSInvalidState": _KEY,
+    "KMSNotFound": _KEY,
+    "EC2AccessDenied": _VPC,
+    "EC2Unexpected": _VPC,
+    "ENILimitReached": _VPC,
+    "InvalidSecurityGroupID": _VPC,
+    "InvalidSubnetID": _VPC,
+    "SubnetIPAddressLimitReached": _VPC,
+}
+# The others end by themselves.
+_OF_A_PERSON = (_FAILED, _KEY, _VPC)
+# Of TooManyRequestsException: the function is busy, or has no concurrency.
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
@@ -79,12 +109,15 @@ class Questions:
         )
 
     def ask(self, name: str, output: Output | None = None, **members: str) -> dict[str, Any]:
-        """The answer. Raises `NoAnswer`. A terminal shows with `output` that the function is asked."""
+        """The answer. Raises `NoAnswer`. With `output`, a terminal shows that the function is asked, and an
+        error that ends by itself is waited for."""
         if output:
             output.write_waiting(f"asking function {self.function}, up to {self._seconds:g} s")
         question = {name: {member: value for member, value in members.items() if value}}
         try:
-            response = self._invoked(question)
+            response = waiting.repeated(
+                lambda: self._invoked(question), lambda error: self._passing(error) if output else ""
+            )
             text = response["Payload"].read().decode("utf-8", "replace")
         except Exception as error:
             raise self._unanswered(error) from error
@@ -125,6 +158,11 @@ class Questions:
             # A question changes nothing, so it may be asked twice.
             return self._client.invoke(**given)
 
+    def _passing(self, error: Exception) -> str:
+        """Why it ends by itself. Empty if it does not."""
+        meaning = _meaning(error)
+        return "" if meaning in _OF_A_PERSON else meaning.format(self.function)
+
     @property
     def _log(self) -> str:
         return f"Read its log: sam logs --cw-log-group /aws/lambda/{self.function} --start-time 1hour"
@@ -154,6 +192,14 @@ class Questions:
             return NoAnswer(
                 f"function {function} is switched off, or busy: its reserved concurrency is used up",
                 f"If it is 0, remove it: aws lambda delete-function-concurrency --function-name {function}",
+            )
+        if passing := self._passing(error):
+            return NoAnswer(passing, "Run this again in a minute")
+        if meaning := _meaning(error).format(function):
+            return NoAnswer(
+                f"{meaning}: {error.response['Error'].get('Message', '').rstrip('.')}",
+                "See its state and settings: aws lambda get-function-configuration --function-name"
+                f" {function}",
                 True,
             )
         return NoAnswer(failure.problem, failure.remedy)
@@ -206,6 +252,14 @@ class Questions:
                 True,
             )
         return of_older_function(self._environment, "or another one")
+
+
+def _meaning(error: Exception) -> str:
+    """Empty for the errors that other calls have, too."""
+    code = machine.code_of(error) if isinstance(error, ClientError) else ""
+    if code == "ResourceConflictException" and re.search("state: '?Failed", str(error)):
+        return _FAILED
+    return _MEANINGS.get(code.removesuffix("Exception"), "")
 
 
 def of_older_function(environment: Environment, what: str) -> NoAnswer:

@@ -6,6 +6,7 @@ a failed look: https://github.com/boto/botocore/issues/2590, https://github.com/
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.environment.stack_statuses import DELETE_COMPLETE, is_in_progress
+from cli.shell import terminal
 from cli.shell.ending import explained
 from cli.shell.failure import Failure
 from cli.shell.machine import is_passing
@@ -55,6 +57,23 @@ def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> A
             if failure.problem != loss or now - written >= REMINDER:
                 loss, written = failure.problem, now
                 write(f"... not read: {loss}")
+
+
+def repeated(call: Callable[[], Any], passing: Callable[[Exception], str]) -> Any:
+    """The result of a call that changes nothing. While `passing` has a reason why its error ends by itself,
+    it is repeated for a while, and each reason is written once."""
+    begun, written = time.monotonic(), ""
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            reason = passing(error)
+            if not reason or time.monotonic() - begun >= MAX_LOSS:
+                raise
+            if reason != written:
+                terminal.write(f"... {reason}", to=sys.stderr)
+                written = reason
+        time.sleep(PAUSE)
 
 
 def operated(

@@ -262,7 +262,13 @@ def _rejected(error: Any) -> Failure:
     if code in _EXPIRED:
         return NotLooked(f"the credentials have expired ({code})", _log_in())
     if code in _UNKNOWN_KEY:
-        return NotLooked(f"AWS does not know these credentials in this region ({code}): {message}", _log_in())
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+        return NotLooked(
+            f"AWS does not know these credentials in this region ({code}): {message}",
+            f"{_log_in()}. If they work in another region, the account may not have enabled this one: `aws"
+            " account get-region-opt-status --region-name NAME` shows that. If it is enabled, their session"
+            " is of STS's global endpoint: log in with AWS_STS_REGIONAL_ENDPOINTS=regional",
+        )
     if code == "SignatureDoesNotMatch":
         return NotLooked(
             "the secret access key does not belong to the access key",

@@ -394,7 +394,9 @@ def test_function_that_does_not_answer_leaves_everything(aws: FakeAws, run: Run)
     aws.add("project-prd-shop", [MIRROR])
     aws.rows = None
     status, printed = run("--yes")
-    assert status == 3 and aws.calls == [] and "AWS throttles Invoke. " in printed
+    assert (
+        status == 3 and aws.calls == [] and "AWS throttles calls of function cfn-gitops-prd-read. " in printed
+    )
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,9 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "unknown key": Trouble(
         answers(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
-        f"AWS does not know these credentials in this region .*{LOG_IN}",
+        f"AWS does not know these credentials in this region .*{LOG_IN}.*If they work in another region, the"
+        " account may not have enabled this one: `aws [^`]*account get-region-opt-status --region-name NAME`"
+        ".*STS's global endpoint",
     ),
     "wrong secret key": Trouble(
         answers(403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),

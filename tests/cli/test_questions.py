@@ -20,6 +20,11 @@ DENIED = (
     "User: x is not authorized to perform: lambda:InvokeFunction on resource:"
     f" arn:aws:lambda:eu-central-1:111122223333:function:{NAME}"
 )
+SEE = f"See its state and settings: aws lambda get-function-configuration --function-name {NAME}"
+IDLE = f"Lambda is starting function {NAME} again after weeks without a call"
+# AWS's texts: https://github.com/boto/boto3/issues/3788, https://github.com/remotion-dev/remotion/issues/1186
+INITIALIZING = "ERROR: Lambda is initializing your function. It will be ready to invoke shortly."
+STATE = "The operation cannot be performed at this time. The function is currently in the following state"
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 
@@ -68,7 +73,7 @@ def stacks(status: str) -> bytes:
         ),
         (
             rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason="CallerRateLimitExceeded"),
-            "AWS throttles Invoke. Run this again in a minute",
+            f"AWS throttles calls of function {NAME}. Run this again in a minute",
         ),
         (
             rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason=RESERVED),
@@ -90,21 +95,39 @@ def stacks(status: str) -> bytes:
             f"function {NAME} failed: Task timed out after 300.00 seconds. {LOG}",
         ),
         (
+            rejected("KMSAccessDeniedException", "KMS access was denied.", 502),
+            f"Lambda cannot decrypt the environment variables of function {NAME}: KMS access was denied."
+            f" {SEE}",
+        ),
+        (
+            rejected("InvalidSubnetIDException", "The subnet ID is not valid", 502),
+            f"Lambda cannot connect function {NAME} to its VPC: The subnet ID is not valid. {SEE}",
+        ),
+        (
+            rejected("CodeArtifactUserFailedException", "Provisioning failed", 409),
+            f"Lambda could not provide function {NAME}: Provisioning failed. {SEE}",
+        ),
+        (
+            rejected("ResourceConflictException", f"{STATE}: Failed", 409),
+            f"Lambda could not provide function {NAME}: {STATE}: Failed. {SEE}",
+        ),
+        (
             failed("InvalidQuestion", "there is no project shp"),
             "there is no project shp. See the projects: cfn-gitops status --env dev",
         ),
         (response(b"<html>"), f"the answer of function {NAME} is not JSON. {LOG}"),
         (response(b"[" * 100_000), f"the answer of function {NAME} is not JSON. {LOG}"),
     ],
-    ids=range(15),
+    ids=range(19),
 )
 def test_function_that_does_not_answer_is_one_line(
     found: Any, line: str, answering: Answering, run: Run
 ) -> None:
     answering.responses["Invoke"] = found
     ended = run("status")
-    # The name of a project is the user's.
-    assert (ended.status, ended.err) == (2 if "there is no project" in line else 3, f"{line}\n")
+    # The name of a project is the user's. Throttling is waited for first.
+    waited = f"... AWS throttles calls of function {NAME}\n" if len(answering.requests) > 2 else ""
+    assert (ended.status, ended.err) == (2 if "there is no project" in line else 3, f"{waited}{line}\n")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +190,7 @@ def test_missing_environment_is_one_failure(answering: Answering, run: Run) -> N
     )
 
 
-def test_only_a_lost_connection_is_tried_again(answering: Answering, run: Run) -> None:
+def test_lost_connection_is_tried_again_once(answering: Answering, run: Run) -> None:
     lost = ConnectionClosedError(endpoint_url=URL)
     answering.responses["Invoke"] = [lost, projects()]
     assert run("status").status == 0 and len(answering.requests) == 2
@@ -176,8 +199,35 @@ def test_only_a_lost_connection_is_tried_again(answering: Answering, run: Run) -
         "did not answer in time, or closed the connection" in run("status").err
         and len(answering.requests) == 4
     )
-    answering.responses["Invoke"] = [rejected("ServiceException", status=500), projects()]
-    assert run("status").status == 3 and len(answering.requests) == 5
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "reason"),
+    [
+        ("CodeArtifactUserPendingException", 409, INITIALIZING, IDLE),
+        ("ResourceNotReadyException", 502, "", IDLE),
+        (
+            "ResourceConflictException",
+            409,
+            f"{STATE}: Pending",
+            f"Lambda is creating or updating function {NAME}",
+        ),
+        ("TooManyRequestsException", 429, "Rate Exceeded.", f"AWS throttles calls of function {NAME}"),
+        ("ServiceException", 500, "", f"Lambda has an internal error at function {NAME}"),
+    ],
+)
+def test_error_that_ends_by_itself_is_waited_for(
+    code: str, status: int, message: str, reason: str, answering: Answering, run: Run
+) -> None:
+    error = rejected(code, message, status)
+    answering.responses["Invoke"] = [error, error, projects()]
+    ended = run("status")
+    assert (ended.status, ended.err, len(answering.requests)) == (0, f"... {reason}\n", 3)
+    answering.responses["Invoke"] = error
+    ended = run("status")
+    assert (ended.status, ended.err) == (3, f"... {reason}\n{reason}. Run this again in a minute\n")
+    # Two minutes, with a call each five seconds.
+    assert len(answering.requests) == 3 + 25
 
 
 def test_long_question_keeps_its_connection(answering: Answering, run: Run) -> None:
