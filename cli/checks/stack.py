@@ -6,8 +6,8 @@ from typing import Any
 
 from cli.checks.rows import Once, Row
 from cli.environment import stack_statuses
-from cli.environment.account import Environment, parameters
-from cli.environment.stack_deletion import named_with_role
+from cli.environment.account import Environment, manager_of, parameters
+from cli.environment.stack_deletion import named_with_role, way_out
 from cli.rules import name_of
 from cli.shell.output import Finding, Found, Sound
 
@@ -37,7 +37,11 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
     if status == stack_statuses.REVIEW_IN_PROGRESS:
         # https://github.com/aws/aws-sam-cli/blob/develop/samcli/lib/deploy/deployer.py, has_stack
         return Sound(f"{subject} has only a change set, which the next deployment replaces")
+    stack = {"StackName": name, **stack}
+    manager = manager_of(stack)
     if remedy := _remedy(status, stack, environment):
+        if manager and not stack_statuses.is_in_progress(status):
+            remedy = f"It belongs to {manager}. Correct its status there"
         return Found(subject, f"its status is {status}, in which CloudFormation accepts no update", remedy)
     deployed, env_id = parameters(stack).get("EnvID"), environment.env_id
     if deployed is None:
@@ -51,6 +55,8 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
                 else environment.settings.remedy
             ),
         )
+    if deployed == env_id and manager:
+        return Sound(subject, f"It belongs to {manager}. Deploy it there, not with `sam deploy`")
     if deployed == env_id:
         is_former = status == stack_statuses.UPDATE_ROLLBACK_COMPLETE
         return Sound(
@@ -75,21 +81,20 @@ def _failures(environment: Environment) -> str:
 
 def _remedy(status: str, stack: dict[str, Any], environment: Environment) -> str:
     """Empty if CloudFormation accepts an update."""
-    named = named_with_role({"StackName": environment.settings.stack_name, **stack})
-    delete = f"aws cloudformation delete-stack {named}"
     if status == stack_statuses.ROLLBACK_IN_PROGRESS:
+        delete = f"aws cloudformation delete-stack {named_with_role(stack)}"
         return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {delete}"
     if stack_statuses.is_in_progress(status):
         return "Wait for its end, and run this again"
-    if status in stack_statuses.ONLY_DELETABLE:
-        return f"Delete it, and wait for that: {delete}"
-    if status == stack_statuses.UPDATE_ROLLBACK_FAILED:
-        return (
-            f"Correct the cause, which `{_failures(environment)}` shows, and continue: "
-            f"aws cloudformation continue-update-rollback {named}"
-        )
-    if status == stack_statuses.UPDATE_FAILED:
-        return f"Roll it back: aws cloudformation rollback-stack {named}"
+    what = {
+        "delete-stack": "Delete it, and wait for that",
+        "rollback-stack": "Roll it back",
+        "continue-update-rollback": (
+            f"Correct the cause, which `{_failures(environment)}` shows, and continue"
+        ),
+    }
+    if command := way_out(stack):
+        return f"{what[stack_statuses.WAYS_OUT[status]]}: {command}"
     return "" if status in stack_statuses.COMPLETE else f"Read its events: {_failures(environment)}"
 
 

@@ -19,7 +19,7 @@ from cli.checks.rows import Once, Reader, Row, findings
 from cli.checks.stack import stack_rows
 from cli.checks.token import KEYS as TOKEN_KEYS
 from cli.checks.token import token_rows
-from cli.environment.account import Environment, parameters
+from cli.environment.account import Environment, manager_of, parameters
 from cli.shell.failure import WrongUse
 from cli.shell.output import Found, NotChecked, Output, Sound
 
@@ -102,7 +102,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if given.ignore:
         output.document["ignored"] = ignored = list(dict.fromkeys(given.ignore))
         output.write(f"Ignored: {', '.join(ignored)}")
-    if status == 0 and found and environment.settings.file:
+    is_managed = stack.value and manager_of(stack.value)
+    if status == 0 and found and environment.settings.file and not is_managed:
         output.document["next"] = (
             f"Next: {next_command(environment.settings.table, output)}{_without(values.value or {})}"
         )

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.environment import owners, stack_statuses, yaml_template
 from cli.environment.account import Environment, exports, if_ordinary, manager_of
 from cli.environment.questions import Questions
-from cli.environment.stack_deletion import delete_stack, unprotecting
+from cli.environment.stack_deletion import delete_stack, unprotecting, way_out
 from cli.environment.waiting import GivenUp
 from cli.project import pipelines
 from cli.shell import spelling
@@ -132,10 +132,14 @@ class Leaving:
         """Why the stack is not deleted now. `rows` are those of the environment's pipelines, by their stacks,
         or `None` if the environment's function is deleted already."""
         if self._status not in _READABLE:
-            return [
-                f"it is in {self._status}. Wait for the end of its change, or continue or correct a failed"
-                " one. When its status ends with _COMPLETE, run this again"
-            ]
+            stack = {"StackName": self.name, **self._stack}
+            command = "" if manager_of(stack) else way_out(stack)
+            remedy = (
+                f"Correct the cause, and before you run this again: {command}"
+                if command
+                else "Wait for the end of its change. When its status ends with _COMPLETE, run this again"
+            )
+            return [f"it is in {self._status}. {remedy}"]
         return [
             *self._of_stack(),
             *self._of_template(),

@@ -192,6 +192,18 @@ class Environment:
             f"{deploy if self.settings.file else self.settings.remedy}",
         )
 
+    def deployment(self) -> str:
+        """The end of a remedy that deploys the environment, or names what deploys it."""
+        own = self.settings.deployment
+        # It must not hide the remedy.
+        with contextlib.suppress(BotoCoreError, ClientError, Failure):
+            stack = self.found_stack()
+            if stack and (manager := manager_of(stack)):
+                return f". Its stack belongs to {manager}: deploy that one" + if_ordinary(
+                    stack, f"do it here{own}"
+                )
+        return own
+
     def found_stack(self) -> dict[str, Any] | None:
         """`None` if it does not exist. Raises `Failure` if the stack of that name is not the
         environment's."""

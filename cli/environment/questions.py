@@ -47,25 +47,18 @@ _FAILED = "Lambda could not provide function {}"
 _KEY = "Lambda cannot decrypt the environment variables of function {}"
 _VPC = "Lambda cannot connect function {} to its VPC"
 _MEANINGS = {
-    "CodeArtifactUserPending": _IDLE,
-    "CodeArtifactUserDeleted": _IDLE,
-    "ResourceNotReady": _IDLE,
-    "ENINotReady": _IDLE,
-    "EC2Throttled": _IDLE,
-    "ResourceConflict": "Lambda is creating or updating function {}",
-    "TooManyRequests": "AWS throttles calls of function {}",
-    "Service": "Lambda has an internal error at function {}",
-    "CodeArtifactUserFailed": _FAILED,
-    "KMSAccessDenied": _KEY,
-    "KMSDisabled": _KEY,
-    "KMSInvalidState": _KEY,
-    "KMSNotFound": _KEY,
-    "EC2AccessDenied": _VPC,
-    "EC2Unexpected": _VPC,
-    "ENILimitReached": _VPC,
-    "InvalidSecurityGroupID": _VPC,
-    "InvalidSubnetID": _VPC,
-    "SubnetIPAddressLimitReached": _VPC,
+    code: meaning
+    for meaning, codes in {
+        _IDLE: "CodeArtifactUserPending CodeArtifactUserDeleted ResourceNotReady ENINotReady EC2Throttled",
+        "Lambda is creating or updating function {}": "ResourceConflict",
+        "AWS throttles calls of function {}": "TooManyRequests",
+        "Lambda has an internal error at function {}": "Service",
+        _FAILED: "CodeArtifactUserFailed",
+        _KEY: "KMSAccessDenied KMSDisabled KMSInvalidState KMSNotFound",
+        _VPC: "EC2AccessDenied EC2Unexpected ENILimitReached InvalidSecurityGroupID InvalidSubnetID"
+        " SubnetIPAddressLimitReached",
+    }.items()
+    for code in codes.split()
 }
 # The others end by themselves.
 _OF_A_PERSON = (_FAILED, _KEY, _VPC)
@@ -279,7 +272,7 @@ def of_another_form(environment: Environment, function: str, what: object) -> No
 
 
 def _deploy(environment: Environment) -> str:
-    return f"Deploy this version of the environment{environment.settings.deployment}"
+    return f"Deploy this version of the environment{environment.deployment()}"
 
 
 def members_of(answer: Any) -> Any:

@@ -30,6 +30,12 @@ def named_with_role(stack: dict[str, Any]) -> str:
     return f"--stack-name {stack['StackName']}" + (f" --role-arn {role}" if role else "")
 
 
+def way_out(stack: dict[str, Any]) -> str:
+    """The command that gets it out of its status. Empty if it needs none, or if AWS names none."""
+    command = stack_statuses.WAYS_OUT.get(stack["StackStatus"], "")
+    return command and f"aws cloudformation {command} {named_with_role(stack)}"
+
+
 def delete_stack(session: Any, name: str, stack_id: str, output: Output, role_arn: str = "") -> None:
     """With the stack's role, if it has one. Raises `Failure` with the resources that are left."""
     role = {"RoleARN": role_arn} if role_arn else {}

@@ -13,9 +13,7 @@ CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
 ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
 ROLLBACK_COMPLETE = "ROLLBACK_COMPLETE"
 UPDATE_COMPLETE = "UPDATE_COMPLETE"
-UPDATE_FAILED = "UPDATE_FAILED"
 UPDATE_ROLLBACK_COMPLETE = "UPDATE_ROLLBACK_COMPLETE"
-UPDATE_ROLLBACK_FAILED = "UPDATE_ROLLBACK_FAILED"
 DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
 DELETE_COMPLETE = "DELETE_COMPLETE"
 DELETE_FAILED = "DELETE_FAILED"
@@ -27,7 +25,18 @@ def _that_are(meaning: str) -> frozenset[str]:
     )
 
 
-COMPLETE, DELETION, ONLY_DELETABLE = _that_are("complete"), _that_are("deletion"), _that_are("only_deletable")
+COMPLETE, DELETION, ONLY_DELETABLE = (
+    _that_are("UpdateStack"),
+    _that_are("deletion"),
+    _that_are("delete-stack"),
+)
+# The subcommand of `aws cloudformation` that gets a stack out of a status in which nothing runs.
+WAYS_OUT = {
+    status: meaning
+    for status, meanings in PIPELINES["stack_statuses"].items()
+    for meaning in meanings
+    if "-" in meaning
+}
 # The stack has its outputs. In others it may have none, for example after a creation that failed.
 WITH_OUTPUTS = COMPLETE | _that_are("cleaning_up")
 # A stack's own status at the beginning of an operation. A rollback belongs to the operation that failed, even

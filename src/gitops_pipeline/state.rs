@@ -108,10 +108,13 @@ impl ChildStack {
         (!self.outputs.is_empty()).then_some(version)
     }
 
-    /// Whether its pipeline can run. After a rollback that failed, the pipeline still exists.
+    /// Whether its pipeline can run. After an update that was not rolled back, it still exists.
     pub fn is_runnable(&self) -> bool {
-        let has_failed_rollback = self.status == StackStatus::UpdateRollbackFailed;
-        self.status.is_updatable() || (has_failed_rollback && self.has_pipeline())
+        let is_half_updated = matches!(
+            self.status,
+            StackStatus::UpdateFailed | StackStatus::UpdateRollbackFailed
+        );
+        self.status.is_complete() || (is_half_updated && self.has_pipeline())
     }
 
     /// Whether the request's physical ID names it, and no tags name its owner. The ID alone gives

@@ -45,14 +45,19 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<Reason> {
 /// The problem of a pipeline's stack `id` in this `status`. `None` if it has content that works, or
 /// while an operation runs.
 pub fn stack_problem(status: &StackStatus, id: &str) -> Option<Reason> {
+    let command = status.command(id).unwrap_or_default();
     let (what, remedy): (_, Remedy) = match status {
         StackStatus::UpdateRollbackFailed => (
             "its update failed and could not be rolled back",
             format!(
                 "Remove the cause in its events. Then update its resource, which continues the \
-                 rollback, or run aws cloudformation continue-update-rollback --stack-name {id}"
+                 rollback, or run {command}"
             )
             .into(),
+        ),
+        StackStatus::UpdateFailed => (
+            "its update failed and was not rolled back, so CloudFormation accepts no other one",
+            format!("Run {command}").into(),
         ),
         StackStatus::DeleteFailed => (
             "it could not be deleted",
@@ -65,7 +70,7 @@ pub fn stack_problem(status: &StackStatus, id: &str) -> Option<Reason> {
         ),
         StackStatus::ImportRollbackFailed => (
             "an import failed and could not be rolled back",
-            format!("Run aws cloudformation continue-update-rollback --stack-name {id}").into(),
+            "Bring it to an end in the CloudFormation console".into(),
         ),
         _ => return None,
     };

@@ -22,7 +22,7 @@ use super::metrics;
 use super::pushes::{LookedAt, SuspectedPush};
 use super::schedule::DAY;
 use crate::clients::aws::{Aws, CallError, required};
-use crate::clients::cloudformation::{StackStatus, stack_resource};
+use crate::clients::cloudformation::{StackStatus, is_deleted, stack_resource};
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab::Access;
 use crate::common::ownership::Owner;
@@ -384,6 +384,10 @@ impl Checker<'_> {
         // Once a day, because it takes a call for each stack.
         if is_listed && !(stacks.is_complete(id) && self.schedule.is_due(name, DAY)) {
             return true;
+        }
+        // `DescribeStackResource` still shows the resources of a stack that was deleted by force.
+        if !is_listed && is_deleted(&self.clients.aws, id).await.unwrap_or(false) {
+            return false;
         }
         // An update that replaces the resource may have begun since the list.
         let is_changing = async {

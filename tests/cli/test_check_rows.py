@@ -101,6 +101,32 @@ def test_stack_status_has_its_remedy(remedy: str, status: str) -> None:
     assert remedy == "sound" or remedy in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("UPDATE_COMPLETE", "Deploy it there, not with `sam deploy`"),
+        ("UPDATE_FAILED", "Correct its status there"),
+        ("UPDATE_IN_PROGRESS", "Wait for its end, and run this again"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("more", "manager"),
+    [
+        (
+            {"ParentId": "a", "RootId": "arn:aws:cloudformation:r:1:stack/root/1"},
+            "stack root, in which it is nested",
+        ),
+        ({"StackName": "StackSet-gitops-1"}, "its StackSet, of which its name shows an instance"),
+    ],
+)
+def test_stack_of_another_owner_is_deployed_by_that(
+    status: str, remedy: str, more: dict[str, str], manager: str
+) -> None:
+    stack = {"StackStatus": status, "Parameters": [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]}
+    owner = "" if remedy.startswith("Wait") else f"It belongs to {manager}. "
+    assert stack_check(reader().environment, stack | more).remedy == owner + remedy
+
+
 def test_rolled_back_update_is_sound_and_names_its_cause() -> None:
     parameters = [{"ParameterKey": "EnvID", "ParameterValue": "dev"}]
     finding = stack_check(

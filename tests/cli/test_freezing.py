@@ -295,7 +295,8 @@ def test_manual_commands_are_named_without_an_answer(
     ended = run(command, "shop", "--yes", *(["--reason", "sale"] if command == "freeze" else []))
     assert (
         ended.status == 3
-        and "AWS throttles calls of function cfn-gitops-dev-read. Without the function: docs/how-to/freeze-and-thaw.md. "
+        and "AWS throttles calls of function cfn-gitops-dev-read. Without the function:"
+        " docs/how-to/freeze-and-thaw.md. "
         in ended.err
     )
 

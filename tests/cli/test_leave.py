@@ -400,25 +400,30 @@ def test_function_that_does_not_answer_leaves_everything(aws: FakeAws, run: Run)
 
 
 @pytest.mark.parametrize(
-    "status",
+    ("status", "command"),
     [
-        "UPDATE_ROLLBACK_FAILED",
-        "UPDATE_FAILED",
-        "CREATE_FAILED",
-        "ROLLBACK_FAILED",
-        "IMPORT_ROLLBACK_FAILED",
-        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-        "REVIEW_IN_PROGRESS",
-        "NEW",
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        ("UPDATE_FAILED", "rollback-stack"),
+        ("CREATE_FAILED", "delete-stack"),
+        ("ROLLBACK_FAILED", "delete-stack"),
+        ("IMPORT_ROLLBACK_FAILED", ""),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", ""),
+        ("REVIEW_IN_PROGRESS", "delete-stack"),
+        ("NEW", ""),
     ],
 )
-def test_stack_without_a_completed_change_is_left(status: str, aws: FakeAws, run: Run) -> None:
+def test_stack_without_a_completed_change_is_left(status: str, command: str, aws: FakeAws, run: Run) -> None:
     aws.add("project-prd-shop", [MIRROR, ADDED])
     aws.account.known["project-prd-shop"]["StackStatus"] = status
     printed = run("--yes", "project-prd-shop")
-    assert (
-        printed[0] == 1 and f"LEFT    project-prd-shop: it is in {status}. " in printed[1] and aws.calls == []
+    remedy = (
+        "Correct the cause, and before you run this again: aws cloudformation"
+        f" {command} --stack-name project-prd-shop\n"
+        if command
+        else "Wait for the end of its change. "
     )
+    assert printed[0] == 1 and aws.calls == []
+    assert f"LEFT    project-prd-shop: it is in {status}. {remedy}" in printed[1]
     for complete in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"):
         aws.account.known["project-prd-shop"]["StackStatus"] = complete
         assert run("--yes", "project-prd-shop")[0] == 0

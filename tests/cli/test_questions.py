@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from cli.environment import questions
-from tests.cli.answering import Answering, failed, projects, rejected, response
+from tests.cli.answering import NO_STACKS, Answering, failed, projects, rejected, response
 from tests.cli.conftest import Run
 
 URL = "https://lambda.eu-central-1.amazonaws.com"
@@ -154,7 +154,7 @@ def test_function_that_does_not_answer_is_one_line(
             f"{MISSING}. Stack cfn-gitops-dev has no template yet. {DEPLOY}",
         ),
         (
-            response(b"<R><Error><Code>AccessDenied</Code><Message>no</Message></Error></R>", 403),
+            response(NO_STACKS, 403),
             (
                 f"{MISSING}. If that is the wrong place, name another one with --profile or --region."
                 " Otherwise deploy this version: sam deploy --config-env dev"
@@ -172,6 +172,33 @@ def test_missing_function_is_explained_by_the_stack(
     }
     ended = run("status")
     assert (ended.status, ended.err) == (1 if "See why" in line else 3, f"{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("member", "deploy"),
+    [
+        (
+            "<ParentId>arn:x:stack/root/1</ParentId><RootId>arn:x:stack/root/1</RootId>",
+            "Its stack belongs to stack root, in which it is nested: deploy that one",
+        ),
+        (
+            "<StackName>StackSet-gitops-1</StackName>",
+            "Its stack belongs to its StackSet, of which its name shows an instance: deploy that one. If"
+            " there is no such StackSet, do it here: sam deploy --config-env dev",
+        ),
+    ],
+)
+def test_remedy_names_what_deploys_the_environment(
+    member: str, deploy: str, answering: Answering, run: Run
+) -> None:
+    shown = stacks("UPDATE_COMPLETE").replace(b"<StackName>cfn-gitops-dev</StackName>", b"")
+    name = b"" if "StackName" in member else b"<StackName>cfn-gitops-dev</StackName>"
+    shown = shown.replace(b"<Stacks><member>", b"<Stacks><member>" + name + member.encode())
+    answering.responses |= {"Invoke": failed("UnknownEvent"), "DescribeStacks": lambda _: response(shown)}
+    assert run("status").err == (
+        f"function {NAME} is older than this command, and does not know the question Projects. Deploy this"
+        f" version of the environment. {deploy}\n"
+    )
 
 
 def test_missing_environment_is_one_failure(answering: Answering, run: Run) -> None:

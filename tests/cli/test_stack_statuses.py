@@ -4,6 +4,7 @@ import pytest
 
 from cli.environment import stack_statuses
 from cli.rules import PIPELINES
+from tests.cli.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,14 @@ from cli.rules import PIPELINES
 )
 def test_set_of_statuses_is_as_listed(statuses: frozenset[str], expected: str) -> None:
     assert set(statuses) == set(expected.split())
+
+
+def test_page_of_failed_stacks_has_each_way_out() -> None:
+    page = (ROOT / "docs/runbook/failed-stack.md").read_text()
+    rows = [line for line in page.split("\n## ")[1].splitlines() if line.startswith("| `")]
+    # There, only a change set was not executed.
+    failed = stack_statuses.WAYS_OUT.keys() - {stack_statuses.REVIEW_IN_PROGRESS}
+    for status in sorted(failed):
+        (row,) = (line for line in rows if f"`{status}`" in line)
+        command = f"aws cloudformation {stack_statuses.WAYS_OUT[status]} --stack-name cfn-gitops-dev"
+        assert command in row, status

@@ -82,8 +82,15 @@ async fn stack_without_owner_is_reported() {
     let looked = look(&fake).await;
     expect!["pipeline stack gitops-dev-shop: it is without an owner: resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid> no longer exists. If `cfn-gitops leave` kept it, do nothing. To distinguish kept from left, read docs/how-to/leave.md, Kept or left"].assert_eq(&looked.unhealthy());
     assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
+    // A forced deletion leaves resources that CloudFormation still shows.
+    let is_now = |status| {
+        fake.change(|aws| aws.stacks.all.get_mut(&owner).expect("made").status = status);
+    };
+    is_now("DELETE_COMPLETE");
+    let looked = look(&fake).await;
+    assert_eq!(looked.values("OrphanedPipelineStacks", ""), [2.0]);
     // The list lacks an owner in a status that the function does not know.
-    fake.change(|aws| aws.stacks.named_mut("owner").expect("made").status = "UPDATE_DELEGATED");
+    is_now("UPDATE_DELEGATED");
     let looked = look(&fake).await;
     assert_eq!(looked.values("OrphanedPipelineStacks", ""), [1.0]);
     // An owner that cannot be looked up may exist.

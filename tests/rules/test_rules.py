@@ -1,6 +1,8 @@
 """Runs every rule of the tables over HTTP: those of AWS against both emulators. README.md describes the
 tables."""
 
+import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -12,6 +14,9 @@ import pytest
 import requests
 import yaml
 
+from cli.rules import PIPELINES
+from tests.local.aws.cloudformation.stack_statuses import ACCEPTED
+from tests.local.gitlab.emulator import PROGRAM
 from tests.play.calls import Calls, matches
 from tests.rules import emulators
 from tests.rules.emulators import Emulator
@@ -97,6 +102,19 @@ class Run(Calls):
         if self.gitlab.get("is_bearer"):
             headers = {"Authorization": f"Bearer {self.token}"}
         return SESSION.request(method, self.url + path, json=body, timeout=20, headers=headers)
+
+
+def test_statuses_of_stacks_accept_the_same_calls() -> None:
+    """Of each emulator and of the product. `tests/fake-aws` has no imports."""
+    fake = json.loads(subprocess.check_output([PROGRAM, "statuses"], text=True))
+    product = {
+        status: {each for each in meanings if each[0].isupper()}
+        for status, meanings in PIPELINES["stack_statuses"].items()
+    }
+    assert product == {status: {*calls.split()} for status, calls in ACCEPTED.items()}
+    assert {status: {*calls.split()} for status, calls in fake.items()} == {
+        status: calls for status, calls in product.items() if not status.startswith("IMPORT_")
+    }
 
 
 @pytest.mark.parametrize(("emulator", "service", "rule"), RULES)

@@ -110,8 +110,17 @@ pub async fn is_rolling_back(aws: &Aws, stack_id: &str) -> Result<bool, CallErro
     has_status(aws, stack_id, StackStatus::is_rolling_back).await
 }
 
-/// Whether the stack is in an operation with a `wanted` status. `ListStacks` shows statuses, and no
-/// parameters and outputs as `DescribeStacks` does.
+/// Whether the stack was deleted, within the 90 days in which `ListStacks` shows it.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html>
+pub async fn is_deleted(aws: &Aws, stack_id: &str) -> Result<bool, CallError> {
+    has_status(aws, stack_id, |status| {
+        *status == StackStatus::DeleteComplete
+    })
+    .await
+}
+
+/// Whether the stack has a `wanted` status. `ListStacks` shows statuses, and no parameters and
+/// outputs as `DescribeStacks` does.
 async fn has_status(
     aws: &Aws,
     stack_id: &str,
@@ -121,7 +130,7 @@ async fn has_status(
     let call = aws.cloudformation.list_stacks().set_stack_status_filter(Some(wanted));
     let mut stacks = call.into_paginator().items().send();
     while let Some(stack) = stacks.next().await {
-        let stack = required(stack, || "listing the stacks in an operation".to_owned())?;
+        let stack = required(stack, || "listing the stacks by their status".to_owned())?;
         if stack.stack_id.as_deref() == Some(stack_id) {
             return Ok(true);
         }

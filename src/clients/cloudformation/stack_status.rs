@@ -56,20 +56,62 @@ impl StackStatus {
         meeting.map(|status| types::StackStatus::from(*status)).collect()
     }
 
-    /// The names of the conditions that it meets.
+    /// The calls that CloudFormation accepts in it, without `DisableRollback` and without a
+    /// deployment mode. `tests/rules` compares them with the rules of both emulators.
+    ///
+    /// - The statuses: the page above.
+    /// - `CREATE_FAILED` and `UPDATE_FAILED` remain if rollback is disabled:
+    ///   <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html>.
+    ///   `RollbackStack` is accepted in them alone:
+    ///   <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_RollbackStack.html>.
+    ///   Recorded refusals: of `UpdateStack`
+    ///   <https://github.com/ansible-collections/amazon.aws/issues/1655>, of `ExecuteChangeSet`
+    ///   after an accepted `CreateChangeSet` <https://github.com/aws/aws-cdk/issues/30546>.
+    /// - `UPDATE_ROLLBACK_FAILED`:
+    ///   <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ContinueUpdateRollback.html>
+    /// - `ROLLBACK_COMPLETE` and `ROLLBACK_FAILED`:
+    ///   <https://github.com/aws-solutions-library-samples/data-lakes-on-aws/issues/109>
+    pub fn accepted_calls(&self) -> Vec<&'static str> {
+        let calls = match self {
+            CreateComplete
+            | UpdateComplete
+            | UpdateRollbackComplete
+            | ImportComplete
+            | ImportRollbackComplete => "CreateChangeSet ExecuteChangeSet UpdateStack DeleteStack",
+            CreateFailed | UpdateFailed => "CreateChangeSet DeleteStack RollbackStack",
+            UpdateRollbackFailed => "DeleteStack ContinueUpdateRollback",
+            ReviewInProgress => "CreateChangeSet ExecuteChangeSet DeleteStack",
+            CreateInProgress | RollbackComplete | RollbackFailed | DeleteInProgress
+            | DeleteComplete | DeleteFailed | ImportRollbackFailed => "DeleteStack",
+            _ => "",
+        };
+        calls.split_whitespace().collect()
+    }
+
+    /// The subcommand of `aws cloudformation` with which a person gets a stack out of it. `None` if
+    /// CloudFormation updates the stack, while an operation runs, or if AWS names none.
+    pub fn way_out(&self) -> Option<&'static str> {
+        match self {
+            UpdateFailed => Some("rollback-stack"),
+            UpdateRollbackFailed => Some("continue-update-rollback"),
+            status if status.is_only_deletable() => Some("delete-stack"),
+            _ => None,
+        }
+    }
+
+    /// The command of [`StackStatus::way_out`] for the stack `name`.
+    pub fn command(&self, name: &str) -> Option<String> {
+        let way_out = self.way_out()?;
+        Some(format!("aws cloudformation {way_out} --stack-name {name}"))
+    }
+
+    /// Its row in `cli/rules.json`: calls, a subcommand, and conditions that it meets.
     pub fn meanings(&self) -> Vec<&'static str> {
-        let all = [
-            ("in_progress", self.is_in_progress()),
-            ("rolling_back", self.is_rolling_back()),
-            ("cleaning_up", self.is_cleaning_up()),
-            ("settled", self.is_settled()),
-            ("complete", self.is_complete()),
-            ("updatable", self.is_updatable()),
-            ("never_complete", self.was_never_complete()),
-            ("only_deletable", self.is_only_deletable()),
-            ("deletion", self.is_deletion()),
-        ];
-        all.into_iter().filter_map(|(name, is_met)| is_met.then_some(name)).collect()
+        let mut row = self.accepted_calls();
+        row.extend(self.way_out());
+        row.extend(self.is_cleaning_up().then_some("cleaning_up"));
+        row.extend(self.is_deletion().then_some("deletion"));
+        row
     }
 
     /// Whether an operation runs, or a change set that would create the stack was not executed yet.
@@ -101,21 +143,9 @@ impl StackStatus {
     }
 
     /// Whether its latest operation has succeeded, or was rolled back to the former version.
-    /// CloudFormation accepts a change set then.
+    /// CloudFormation updates it only then.
     pub fn is_complete(&self) -> bool {
-        matches!(
-            self,
-            CreateComplete
-                | UpdateComplete
-                | UpdateRollbackComplete
-                | ImportComplete
-                | ImportRollbackComplete
-        )
-    }
-
-    /// Whether a call can update it as it is.
-    pub fn is_updatable(&self) -> bool {
-        self.is_complete() || *self == UpdateFailed
+        self.accepted_calls().contains(&"UpdateStack")
     }
 
     /// Whether its latest operation deletes or has deleted it, or failed to.
@@ -156,10 +186,13 @@ mod tests {
 
     #[test]
     fn unknown_status_has_only_careful_meanings() {
-        let of = |text: &str| StackStatus::parse(Some(text)).meanings();
-        assert_eq!(of("EXPORT_IN_PROGRESS"), ["in_progress"]);
-        assert_eq!(of("EXPORT_COMPLETE"), ["settled"]);
+        for (text, is_settled) in [("EXPORT_IN_PROGRESS", false), ("EXPORT_COMPLETE", true)] {
+            let status = StackStatus::parse(Some(text));
+            let found = (status.meanings(), status.is_settled());
+            assert_eq!(found, (vec![], is_settled), "{text}");
+        }
         let absent = StackStatus::parse(None::<&str>);
-        assert_eq!((absent.as_str(), absent.meanings()), ("", vec!["settled"]));
+        let found = (absent.as_str(), absent.meanings(), absent.is_settled());
+        assert_eq!(found, ("", vec![], true));
     }
 }

@@ -141,26 +141,14 @@ impl Cause {
 /// The sentence about a stack that CloudFormation cannot update, with the command of an
 /// administrator. `None` if it can update it.
 pub fn stack_obstacle(status: &StackStatus, stack_name: &str) -> Option<String> {
-    let command = |name| {
-        code(&format!(
-            "aws cloudformation {name} --stack-name {stack_name}"
-        ))
+    // A change set that was not executed does not block the next deployment.
+    let command = status.command(stack_name).filter(|_| status.is_settled())?;
+    let what = if status.is_only_deletable() {
+        "Before the next deployment, an administrator has to delete the stack"
+    } else {
+        "An administrator has to repair the stack first, also before a revert or an undo"
     };
-    match status {
-        status if status.was_never_complete() => {
-            let delete = command("delete-stack");
-            Some(format!(
-                "\nBefore the next deployment, an administrator has to delete the stack: {delete}\n"
-            ))
-        }
-        StackStatus::UpdateRollbackFailed => {
-            let repair = command("continue-update-rollback");
-            Some(format!(
-                "\nAn administrator has to repair the stack first, also before a revert or an undo: {repair}\n"
-            ))
-        }
-        _ => None,
-    }
+    Some(format!("\n{what}: {}\n", code(&command)))
 }
 
 #[cfg(test)]
@@ -175,7 +163,12 @@ mod tests {
             ("ROLLBACK_COMPLETE", delete),
             ("CREATE_FAILED", delete),
             ("ROLLBACK_FAILED", delete),
+            ("DELETE_FAILED", delete),
             ("UPDATE_ROLLBACK_FAILED", repair),
+            (
+                "UPDATE_FAILED",
+                "also before a revert or an undo: `aws cloudformation rollback-stack --stack-name s`",
+            ),
             ("UPDATE_ROLLBACK_COMPLETE", ""),
             ("REVIEW_IN_PROGRESS", ""),
         ] {

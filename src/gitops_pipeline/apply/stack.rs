@@ -124,7 +124,7 @@ impl<'a> StackApplier<'a> {
 
     async fn render(&mut self) -> Result<(), ApplyError> {
         let child = self.tracker.child.as_ref();
-        let child = child.filter(|child| child.status.is_updatable());
+        let child = child.filter(|child| child.status.is_complete());
         let rendered = self.renderer.render(child, self.source).await?;
         self.state.content = Some(rendered.key.clone());
         self.rendered = Some(rendered);
@@ -225,7 +225,7 @@ impl Reconcile for StackApplier<'_> {
         self.state.has_properties = None;
         let child = self.tracker.child.as_ref();
         if let Some(child) = child.filter(|child| child.is_owned_by(self.renderer.context)) {
-            if child.status.is_updatable() {
+            if child.status.is_complete() {
                 self.had_pipeline.get_or_insert(child.has_pipeline());
             } else {
                 self.progress.changing();

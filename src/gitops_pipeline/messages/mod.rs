@@ -112,15 +112,12 @@ pub fn superseded(name: &str) -> Reason {
 pub fn unknown_status(name: &str, status: &StackStatus) -> Reason {
     let problem =
         format!("changing stack {name}: it is {status}, which CloudFormation does not change");
-    let remedy = match status {
-        StackStatus::UpdateRollbackFailed => format!(
-            "Run `aws cloudformation continue-update-rollback --stack-name {name}`, then deploy again"
+    let remedy = match status.command(name) {
+        Some(command) if status.is_only_deletable() => format!(
+            "Run `{command}`, then update its resource with a changed property, such as Tags"
         ),
-        status if status.is_only_deletable() => format!(
-            "Run `aws cloudformation delete-stack --stack-name {name}`, then update its resource with a \
-             changed property, such as Tags"
-        ),
-        _ => {
+        Some(command) => format!("Run `{command}`, then deploy again"),
+        None => {
             "Bring the stack to an end in the CloudFormation console, then deploy again".to_owned()
         }
     };

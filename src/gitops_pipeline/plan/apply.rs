@@ -90,7 +90,7 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
     if !child.is_owned_by(context) {
         return Next::Fail(ApplyStop::Foreign(child.owner.clone()));
     }
-    if child.status.is_updatable() && state.content.is_none() {
+    if child.status.is_complete() && state.content.is_none() {
         return Next::Apply(ApplyStep::Render);
     }
     if child.is_superseding(context) {
@@ -99,16 +99,21 @@ pub fn next(child: Option<&ChildStack>, state: &ApplyState, context: &RequestCon
     with_stack(child, state, context)
 }
 
-/// Nothing changes a stack without its tags. The rollback of an Update that was rejected for that
-/// succeeds, or the parent stack could not be rolled back.
+/// Nothing changes a stack without its tags.
 fn without_tags(child: &ChildStack, state: &ApplyState) -> Plan {
     if child.status.is_in_progress() {
         return Next::Apply(ApplyStep::Wait);
     }
+    unless_unchanged(child, state, Next::Fail(ApplyStop::Untagged))
+}
+
+/// `failed`, but the rollback of an Update that changed nothing succeeds, or the parent stack could
+/// not be rolled back.
+fn unless_unchanged(child: &ChildStack, state: &ApplyState, failed: Plan) -> Plan {
     match state.has_properties {
-        None if child.status.is_updatable() => Next::Apply(ApplyStep::ReadProperties),
+        None => Next::Apply(ApplyStep::ReadProperties),
         Some(true) => Next::Done(child.clone()),
-        Some(false) | None => Next::Fail(ApplyStop::Untagged),
+        Some(false) => failed,
     }
 }
 
@@ -126,24 +131,32 @@ fn with_stack(child: &ChildStack, state: &ApplyState, context: &RequestContext) 
     };
     if let Some((_, sent)) = sent.filter(|(_, purpose)| is_sent(purpose))
         && own.is_none()
-        && child.status.is_updatable()
+        && child.status.is_complete()
     {
         return after_others(child, sent);
     }
     if own.is_some_and(|purpose| has_failed(purpose, &child.status)) {
-        return after_failure(child);
+        return match own {
+            // The update before was another's.
+            Some(Purpose::ContinueRollback) => unless_unchanged(child, state, after_failure(child)),
+            _ => after_failure(child),
+        };
     }
     let step = match &child.status {
         status if status.is_complete() && own.is_some_and(is_sent) => {
             return Next::Done(child.clone());
         }
         // The stack has its former content.
-        status if status.is_updatable() => ApplyStep::Update { again: false },
+        status if status.is_complete() => ApplyStep::Update { again: false },
         // A change set that was never executed has no resources.
         status if status.is_only_deletable() => ApplyStep::Delete,
         StackStatus::UpdateRollbackFailed => ApplyStep::ContinueRollback,
         StackStatus::UpdateInProgress if started_by.is_earlier_change() => ApplyStep::CancelUpdate,
         status if status.is_in_progress() => ApplyStep::Wait,
+        // Only a person gets it out of `UpdateFailed`: some of its resources are new, others old.
+        _ if own.is_none() => {
+            return unless_unchanged(child, state, Next::Fail(ApplyStop::UnknownStatus));
+        }
         _ => return Next::Fail(ApplyStop::UnknownStatus),
     };
     Next::Apply(step)
@@ -169,10 +182,7 @@ fn after_others(child: &ChildStack, sent: &Purpose) -> Plan {
         return Next::Done(child.clone());
     }
     // The operation of others has succeeded since.
-    let is_complete = !matches!(
-        child.status,
-        StackStatus::UpdateFailed | StackStatus::UpdateRollbackComplete
-    );
+    let is_complete = child.status != StackStatus::UpdateRollbackComplete;
     if is_complete && matches!(sent, Purpose::Apply(_)) {
         return Next::Apply(ApplyStep::Update { again: true });
     }

@@ -72,6 +72,7 @@ const CONTINUE_ROLLBACK: ApplyPlan = Next::Apply(ApplyStep::ContinueRollback);
 const WAIT: ApplyPlan = Next::Apply(ApplyStep::Wait);
 const DONE: ApplyPlan = Next::Done(());
 const UNKNOWN: ApplyPlan = Next::Fail(ApplyStop::UnknownStatus);
+const READ_PROPERTIES: ApplyPlan = Next::Apply(ApplyStep::ReadProperties);
 const DELETE_LEFTOVER: ApplyPlan = Next::Apply(ApplyStep::Delete);
 
 const DELETE: DeletePlan = Next::Apply(DeleteStep::Delete);
@@ -199,7 +200,7 @@ statuses! {
     UPDATE_IN_PROGRESS: [WAIT, CANCEL_UPDATE, WAIT], DELETE_CANCELS, DELETED;
     UPDATE_COMPLETE_CLEANUP_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
     UPDATE_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
-    UPDATE_FAILED: [READ_FAILURE, UPDATE, UPDATE], DELETE, DELETED;
+    UPDATE_FAILED: [READ_FAILURE, READ_PROPERTIES, READ_PROPERTIES], DELETE, DELETED;
     UPDATE_ROLLBACK_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
     UPDATE_ROLLBACK_FAILED: [READ_FAILURE, CONTINUE_ROLLBACK, CONTINUE_ROLLBACK], DELETE, DELETED;
     UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
@@ -208,7 +209,7 @@ statuses! {
     IMPORT_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
     IMPORT_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
     IMPORT_ROLLBACK_IN_PROGRESS: [WAIT; 3], DELETE_WAITS, DELETED;
-    IMPORT_ROLLBACK_FAILED: [UNKNOWN; 3], DELETE, DELETED;
+    IMPORT_ROLLBACK_FAILED: [UNKNOWN, READ_PROPERTIES, READ_PROPERTIES], DELETE, DELETED;
     IMPORT_ROLLBACK_COMPLETE: [DONE, UPDATE, UPDATE], DELETE, DELETED;
 }
 
@@ -231,8 +232,8 @@ own_operations! {
     cancelled_update_is_followed_by_an_update: "UPDATE_ROLLBACK_COMPLETE", Purpose::Cancel => UPDATE;
     continued_rollback_is_followed_by_an_update:
         "UPDATE_ROLLBACK_COMPLETE", Purpose::ContinueRollback => UPDATE;
-    continued_rollback_that_fails_is_a_failure:
-        "UPDATE_ROLLBACK_FAILED", Purpose::ContinueRollback => READ_FAILURE;
+    continued_rollback_that_fails_may_be_that_of_no_change:
+        "UPDATE_ROLLBACK_FAILED", Purpose::ContinueRollback => READ_PROPERTIES;
     rollback_of_a_cancelled_update_is_continued:
         "UPDATE_ROLLBACK_FAILED", Purpose::Cancel => CONTINUE_ROLLBACK;
     running_own_rollback_is_a_failure: "DELETE_IN_PROGRESS", Purpose::RollBack => READ_FAILURE;
@@ -272,7 +273,7 @@ fn operation_of_others_since_decides_nothing() {
             };
             // The content is rendered only for a stack that can be updated.
             let mut state = rendered();
-            state.content = state.content.filter(|_| child.status.is_updatable());
+            state.content = state.content.filter(|_| child.status.is_complete());
             let found = plan_in(Some(&child), &state);
             assert_eq!(found, expected, "{status} {sent} {has_ended}");
         }
@@ -371,7 +372,6 @@ fn delete_that_is_older_than_a_change_of_its_stack_fails() {
 /// A stack without its tags, as a request meets it whose physical ID names it, or does not.
 #[test]
 fn stack_without_tags_is_neither_changed_nor_forgotten() {
-    let read = Next::Apply(ApplyStep::ReadProperties);
     let untagged = Next::Fail(ApplyStop::Untagged);
     let foreign = || [(); 3].map(|()| Next::Fail(ApplyStop::Foreign(None)));
     let fails = || Next::Fail(DeleteStop::Untagged);
@@ -380,7 +380,7 @@ fn stack_without_tags_is_neither_changed_nor_forgotten() {
         (
             "UPDATE_COMPLETE",
             true,
-            [read, untagged.clone(), DONE],
+            [READ_PROPERTIES, untagged.clone(), DONE],
             fails(),
         ),
         ("UPDATE_IN_PROGRESS", true, [WAIT; 3], DELETE_WAITS),
@@ -388,7 +388,7 @@ fn stack_without_tags_is_neither_changed_nor_forgotten() {
         (
             "UPDATE_ROLLBACK_FAILED",
             true,
-            [untagged.clone(), untagged.clone(), DONE],
+            [READ_PROPERTIES, untagged.clone(), DONE],
             fails(),
         ),
         ("REVIEW_IN_PROGRESS", true, foreign(), DELETED),
@@ -421,6 +421,28 @@ fn stack_without_tags_is_neither_changed_nor_forgotten() {
         };
         let plan = delete::next(Some(&child), &state, &context, &Purpose::Delete);
         assert_eq!(plan, deletes, "{status} {names_stack}");
+    }
+}
+
+/// A stack that only a person gets out of its status, after the update of a person.
+#[test]
+fn rollback_that_changed_nothing_succeeds_in_each_status() {
+    let of_person = || Some("Console-UpdateStack-1".to_owned());
+    let continued = || Some(key(100).token(&Purpose::ContinueRollback));
+    for (status, token, otherwise) in [
+        ("UPDATE_FAILED", of_person(), UNKNOWN),
+        ("IMPORT_ROLLBACK_FAILED", of_person(), UNKNOWN),
+        ("UPDATE_DELEGATED", of_person(), UNKNOWN),
+        ("UPDATE_ROLLBACK_FAILED", continued(), READ_FAILURE),
+    ] {
+        for (has_properties, expected) in [(true, DONE), (false, otherwise)] {
+            let state = ApplyState {
+                has_properties: Some(has_properties),
+                ..rendered()
+            };
+            let found = plan_in(Some(&child(status, token.clone())), &state);
+            assert_eq!(found, expected, "{status} {has_properties}");
+        }
     }
 }
 

@@ -56,7 +56,7 @@ impl BranchPush {
     /// The push may have happened without an event: EventBridge may lose one, and the event rule is
     /// created after the branch was looked up.
     pub fn missed_by(child: &ChildStack, stack_name: &str) -> Option<Self> {
-        let waits = child.status.is_updatable() && !child.has_pipeline();
+        let waits = child.status.is_complete() && !child.has_pipeline();
         waits.then_some(BranchPush {
             names: ResourceNames::from_stack_name(stack_name),
             repository_arn: None,

@@ -1,6 +1,6 @@
 //! Serves accounts over HTTP, for `tests/rules`. With the argument `gitlab`, it is the GitLab of
 //! `tests/local/gitlab`, which sends a command in each line of its input
-//! ([`served::execute`]).
+//! ([`served::execute`]). With `statuses`, it prints the calls that each status of a stack accepts.
 //!
 //! The first line of its output contains the port of each service. Each line of its input describes
 //! a new account, which replaces the one before: `users`, `repositories`, `project`, and the
@@ -8,13 +8,14 @@
 //! input.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     io::BufRead,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use fake_aws::{FakeAws, Scope, gitlab, http, served};
+use fake_aws::{FakeAws, Scope, gitlab, http, served, stacks};
 use serde_json::{Value, json};
 
 const HOSTS: [(&str, &str); 6] = [
@@ -38,6 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         && mode == "gitlab"
     {
         return serve_gitlab([protected.parse()?, unprotected.parse()?]);
+    }
+    if arguments == ["statuses"] {
+        println!("{}", json!(BTreeMap::from(stacks::ACCEPTED)));
+        return Ok(());
     }
     let account = Arc::new(Mutex::new(FakeAws::new()));
     let mut ports = json!({});

@@ -8,32 +8,24 @@ use super::{
     child::{NAME, ROLE, create, delete, ended, parameter, status, template, update},
     code, fine, refusal, world_and_clients,
 };
-use fake_aws::{Rate, SeenTokens, Service, stacks::STATUSES};
+use fake_aws::{Rate, SeenTokens, Service, stacks::ACCEPTED};
 
 const SEEN: &str = "TokenAlreadyExistsException";
 
 #[tokio::test(start_paused = true)]
 async fn each_status_allows_what_aws_allows() {
-    let updatable = [
-        "CREATE_COMPLETE",
-        "CREATE_FAILED",
-        "UPDATE_COMPLETE",
-        "UPDATE_FAILED",
-        "UPDATE_ROLLBACK_COMPLETE",
-    ];
-    let deletable = [
-        "CREATE_IN_PROGRESS",
-        "DELETE_IN_PROGRESS",
-        "REVIEW_IN_PROGRESS",
-    ];
-    for status in STATUSES {
-        let is_deletable = !status.ends_with("_IN_PROGRESS") || deletable.contains(&status);
+    for (status, accepted) in ACCEPTED {
+        let accepts = |call| accepted.split(' ').any(|accepted| accepted == call);
         for (operation, may) in [
             ("create", status == "DELETE_COMPLETE"),
-            ("update", updatable.contains(&status)),
-            ("delete", is_deletable),
+            ("update", accepts("UpdateStack")),
+            ("delete", accepts("DeleteStack")),
             ("cancel", status == "UPDATE_IN_PROGRESS"),
-            ("continue", status == "UPDATE_ROLLBACK_FAILED"),
+            ("continue", accepts("ContinueUpdateRollback")),
+            (
+                "change set",
+                accepts("CreateChangeSet") && status != "REVIEW_IN_PROGRESS",
+            ),
         ] {
             let (fake, clients) = world_and_clients();
             let client = &clients.cloudformation;
@@ -42,6 +34,11 @@ async fn each_status_allows_what_aws_allows() {
                 "create" => create(&clients, &template(), "one").await.0,
                 "update" => update(&clients, &template(), "one").await.0,
                 "delete" => delete(&clients, "one").await.0,
+                "change set" => code(
+                    send!(client, create_change_set, stack_name: NAME,
+                    change_set_name: "a", template_body: template().to_string())
+                    .await,
+                ),
                 "cancel" => code(send!(client, cancel_update_stack, stack_name: NAME).await),
                 _ => code(send!(client, continue_update_rollback, stack_name: NAME).await),
             };

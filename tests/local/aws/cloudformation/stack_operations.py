@@ -10,25 +10,16 @@ from typing import Any
 from ministack.services import cloudformation
 from ministack.services.cloudformation import changesets, handlers, stacks
 
-_Handler = Callable[[dict], tuple]
+from tests.local.aws.cloudformation.stack_statuses import ACCEPTED
 
-# With "Preserve successfully provisioned resources", a failed stack can be updated:
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stack-failure-options.html
-_UPDATABLE = {
-    "CREATE_COMPLETE",
-    "UPDATE_COMPLETE",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "IMPORT_COMPLETE",
-    "IMPORT_ROLLBACK_COMPLETE",
-    "CREATE_FAILED",
-    "UPDATE_FAILED",
-}
+_Handler = Callable[[dict], tuple]
 
 
 def install() -> None:
     table = handlers._ACTION_HANDLERS
     table["CreateStack"] = partial(_create, table["CreateStack"])
     table["CreateChangeSet"] = partial(_create_change_set, table["CreateChangeSet"])
+    table["ExecuteChangeSet"] = partial(_execute, table["ExecuteChangeSet"])
     table["UpdateStack"] = partial(_update, table["UpdateStack"])
     table["DeleteStack"] = partial(_delete, table["DeleteStack"])
     handlers._resolve_stack = _resolve
@@ -68,19 +59,35 @@ def _create_change_set(ministack_handler: _Handler, params: dict) -> tuple:
     name = handlers._p(params, "StackName")
     if handlers._p(params, "ChangeSetType", "UPDATE") == "CREATE":
         return _taken(name, {"REVIEW_IN_PROGRESS"}) or ministack_handler(params)
-    return _not_updatable(name) or ministack_handler(params)
+    return _refused("CreateChangeSet", name) or ministack_handler(params)
+
+
+def _execute(ministack_handler: _Handler, params: dict) -> tuple:
+    name, stack = handlers._p(params, "ChangeSetName"), handlers._p(params, "StackName")
+    _, change_set = changesets._find_change_set(name, stack)
+    is_refused = _refused("ExecuteChangeSet", change_set["StackId"]) if change_set else None
+    return is_refused or ministack_handler(params)
 
 
 def _update(ministack_handler: _Handler, params: dict) -> tuple:
-    return _not_updatable(handlers._p(params, "StackName")) or ministack_handler(params)
+    return _refused("UpdateStack", handlers._p(params, "StackName")) or ministack_handler(params)
 
 
-def _not_updatable(name: str) -> tuple | None:
-    """https://github.com/aws/aws-cli/issues/6216, https://github.com/bitovi/bitops/issues/128"""
+def _refused(call: str, name: str) -> tuple | None:
+    """https://github.com/aws/aws-cli/issues/6216, https://github.com/bitovi/bitops/issues/128,
+    https://github.com/ansible-collections/amazon.aws/issues/1655"""
     held = _resolve(name)
-    if held is None or held["StackStatus"] in {*_UPDATABLE, "DELETE_COMPLETE"}:
+    status = held["StackStatus"] if held else "DELETE_COMPLETE"
+    accepted = ACCEPTED[status].split()
+    if held is None or status == "DELETE_COMPLETE" or call in accepted:
         return None
-    message = f"Stack:{held['StackId']} is in {held['StackStatus']} state and can not be updated."
+    message = (
+        f"This stack is currently in a non-terminal [{status}] state. To update the stack from this state,"
+        " please use the disable-rollback parameter with update-stack API. To rollback to the last known good"
+        " state, use the rollback-stack API"
+        if "RollbackStack" in accepted
+        else f"Stack:{held['StackId']} is in {status} state and can not be updated."
+    )
     return tuple(handlers._error("ValidationError", message))
 
 
@@ -91,11 +98,9 @@ def _deploy(ministack_deploy: Callable[..., Any], stack_name: str, *more: Any, *
 
 
 def _delete(ministack_handler: _Handler, params: dict) -> tuple:
-    """https://github.com/aws-solutions-library-samples/guidance-for-clickstream-analytics-on-aws/issues/573,
-    for updates. That a creation's rollback rejects it too is not documented. (?)"""
-    held = _resolve(handlers._p(params, "StackName")) or {"StackStatus": ""}
+    held = _resolve(handlers._p(params, "StackName")) or {"StackStatus": "DELETE_COMPLETE"}
     status = held["StackStatus"]
-    if not status.endswith("_IN_PROGRESS") or status.split("_")[0] in {"CREATE", "DELETE", "REVIEW"}:
+    if "DeleteStack" in ACCEPTED[status].split():
         return ministack_handler(params)
     return tuple(
         handlers._error(

@@ -126,7 +126,7 @@ fn update(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResul
         return Ok(Some(element("StackId", &seen)));
     }
     let stack = existing(stacks, call)?;
-    if !stack.is_updatable() {
+    if !stack.accepts("UpdateStack") {
         return Err(not_updatable(stack));
     }
     let (id, name) = (stack.id.clone(), stack.name.clone());
@@ -167,12 +167,7 @@ fn delete(stacks: &mut Stacks, world: &mut World, call: &Call) -> OperationResul
         return Ok(None);
     };
     let (id, status) = (stack.id.clone(), stack.status);
-    let is_running = status.ends_with("_IN_PROGRESS");
-    let may = match status {
-        "CREATE_IN_PROGRESS" | "DELETE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => true,
-        _ => !is_running,
-    };
-    if !may {
+    if !stack.accepts("DeleteStack") {
         return Err(invalid(format!(
             "Stack [{id}] cannot be deleted while in status {status}"
         )));
@@ -217,7 +212,7 @@ fn continue_rollback(stacks: &mut Stacks, world: &mut World, call: &Call) -> Ope
         return Ok(Some(String::new()));
     }
     let stack = existing(stacks, call)?;
-    if stack.status != "UPDATE_ROLLBACK_FAILED" {
+    if !stack.accepts("ContinueUpdateRollback") {
         return Err(invalid(format!(
             "Stack:{} is in {} state and can not continue rollback.",
             stack.id, stack.status

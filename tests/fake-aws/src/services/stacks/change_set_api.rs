@@ -39,7 +39,7 @@ pub fn create(
     if let Some(held) = stacks.change_sets.get(&key) {
         return Err(repeated(held));
     }
-    if !stack.is_updatable() {
+    if !stack.accepts("CreateChangeSet") {
         return Err(not_updatable(&stack));
     }
     let template = new_template(s3, world, call, &stack)?;
@@ -229,7 +229,11 @@ pub fn execute(stacks: &mut Stacks, world: &mut World, call: &Call) -> Operation
     let held = stacks.change_sets.get(&key).ok_or_else(|| missing(call))?;
     let stack = existing_of(stacks, held)?;
     let (status, now) = (held.status(world.now), world.now);
-    if held.execution_status(Some(stack), now) != "AVAILABLE" || !stack.is_updatable() {
+    if stack.accepts("RollbackStack") {
+        return Err(not_updatable(stack));
+    }
+    if held.execution_status(Some(stack), now) != "AVAILABLE" || !stack.accepts("ExecuteChangeSet")
+    {
         // The text: https://github.com/saksdirect/nova/issues/10
         let id = &held.id;
         let message =

@@ -38,7 +38,7 @@ pub use crate::world::options::{ChangeSetBehaviour, SeenTokens};
 pub(crate) use api::answer;
 pub use change_sets::ResourceChange;
 pub use operation::{ResourceAction, StackOperation};
-pub use stack::{Finding, ResourceEvent, STATUSES, Stack};
+pub use stack::{ACCEPTED, Finding, ResourceEvent, STATUSES, Stack};
 
 /// A resource that a test makes fail.
 #[derive(Clone, Debug)]

@@ -134,9 +134,17 @@ pub fn check_name(name: &str, parameter: &str) -> Result<(), AwsError> {
 /// The error of an operation that needs another status of the stack.
 pub fn not_updatable(stack: &Stack) -> AwsError {
     let Stack { id, status, .. } = stack;
-    invalid(format!(
-        "Stack:{id} is in {status} state and can not be updated."
-    ))
+    // The texts: <https://github.com/ansible-collections/amazon.aws/issues/1655>,
+    // <https://github.com/aws/aws-cli/issues/6216>
+    invalid(if stack.accepts("RollbackStack") {
+        format!(
+            "This stack is currently in a non-terminal [{status}] state. To update the stack from this state, \
+             please use the disable-rollback parameter with update-stack API. To rollback to the last known \
+             good state, use the rollback-stack API"
+        )
+    } else {
+        format!("Stack:{id} is in {status} state and can not be updated.")
+    })
 }
 
 /// Whether a parameter has `NoEcho`.

@@ -18,27 +18,47 @@ use crate::{
 };
 
 /// Every status that a stack can have (API Reference, `Stack`, `StackStatus`), apart from those
-/// of an import, which needs a change set.
-pub const STATUSES: [&str; 18] = [
-    "CREATE_IN_PROGRESS",
-    "CREATE_FAILED",
-    "CREATE_COMPLETE",
-    "ROLLBACK_IN_PROGRESS",
-    "ROLLBACK_FAILED",
-    "ROLLBACK_COMPLETE",
-    "DELETE_IN_PROGRESS",
-    "DELETE_FAILED",
-    "DELETE_COMPLETE",
-    "UPDATE_IN_PROGRESS",
-    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
-    "UPDATE_COMPLETE",
-    "UPDATE_FAILED",
-    "UPDATE_ROLLBACK_IN_PROGRESS",
-    "UPDATE_ROLLBACK_FAILED",
-    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
-    "UPDATE_ROLLBACK_COMPLETE",
-    "REVIEW_IN_PROGRESS",
+/// of an import, which needs a change set. With the calls that CloudFormation accepts in it, if they
+/// do not disable the rollback. `tests/rules` compares them with those of `tests/local` and of the
+/// product. The User Guide has them in Stack status codes, Stack failure options and Continue rolling
+/// back an update, the API Reference in `RollbackStack` and `DeleteStack`.
+///
+/// - `ExecuteChangeSet` in `UPDATE_FAILED`: <https://github.com/aws/aws-cdk/issues/30546>
+/// - `UpdateStack` in `CREATE_FAILED`:
+///   <https://github.com/ansible-collections/amazon.aws/issues/1655>
+/// - `CreateChangeSet` in `ROLLBACK_COMPLETE`: <https://github.com/bitovi/bitops/issues/128>
+/// - `REVIEW_IN_PROGRESS`: <https://github.com/aws/aws-cdk/pull/7731>
+#[rustfmt::skip]
+pub const ACCEPTED: [(&str, &str); 18] = [
+    ("CREATE_IN_PROGRESS", "DeleteStack"),
+    ("CREATE_FAILED", "CreateChangeSet DeleteStack RollbackStack"),
+    ("CREATE_COMPLETE", "CreateChangeSet DeleteStack ExecuteChangeSet UpdateStack"),
+    ("ROLLBACK_IN_PROGRESS", ""),
+    ("ROLLBACK_FAILED", "DeleteStack"),
+    ("ROLLBACK_COMPLETE", "DeleteStack"),
+    ("DELETE_IN_PROGRESS", "DeleteStack"),
+    ("DELETE_FAILED", "DeleteStack"),
+    ("DELETE_COMPLETE", "DeleteStack"),
+    ("UPDATE_IN_PROGRESS", ""),
+    ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", ""),
+    ("UPDATE_COMPLETE", "CreateChangeSet DeleteStack ExecuteChangeSet UpdateStack"),
+    ("UPDATE_FAILED", "CreateChangeSet DeleteStack RollbackStack"),
+    ("UPDATE_ROLLBACK_IN_PROGRESS", ""),
+    ("UPDATE_ROLLBACK_FAILED", "ContinueUpdateRollback DeleteStack"),
+    ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", ""),
+    ("UPDATE_ROLLBACK_COMPLETE", "CreateChangeSet DeleteStack ExecuteChangeSet UpdateStack"),
+    ("REVIEW_IN_PROGRESS", "CreateChangeSet DeleteStack ExecuteChangeSet"),
 ];
+
+pub const STATUSES: [&str; ACCEPTED.len()] = {
+    let mut all = [""; ACCEPTED.len()];
+    let mut row = 0;
+    while row < all.len() {
+        all[row] = ACCEPTED[row].0;
+        row += 1;
+    }
+    all
+};
 
 /// The errors of CloudFormation's pre-deployment validation of a template, or of hooks.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/validate-stack-deployments.html>
@@ -368,12 +388,10 @@ impl Stack {
         self.updated.unwrap_or(self.created)
     }
 
-    /// `UPDATE_COMPLETE`, `CREATE_COMPLETE` and where an update ended that was not rolled back or
-    /// was (User Guide, Stack status codes and Stack failure options).
-    pub fn is_updatable(&self) -> bool {
-        let statuses = "CREATE_COMPLETE UPDATE_COMPLETE UPDATE_ROLLBACK_COMPLETE UPDATE_FAILED \
-                        CREATE_FAILED";
-        statuses.split(' ').any(|status| status == self.status)
+    /// Whether CloudFormation accepts the call now. Of a status that the table lacks, none.
+    pub fn accepts(&self, call: &str) -> bool {
+        let row = ACCEPTED.iter().find(|(status, _)| *status == self.status);
+        row.is_some_and(|(_, calls)| calls.split(' ').any(|accepted| accepted == call))
     }
 
     /// Deploys a template whose resources the fake does not have: each is in the stack with a
