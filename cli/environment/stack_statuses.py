@@ -12,11 +12,9 @@ REVIEW_IN_PROGRESS = "REVIEW_IN_PROGRESS"
 CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
 ROLLBACK_IN_PROGRESS = "ROLLBACK_IN_PROGRESS"
 ROLLBACK_COMPLETE = "ROLLBACK_COMPLETE"
-UPDATE_COMPLETE = "UPDATE_COMPLETE"
 UPDATE_ROLLBACK_COMPLETE = "UPDATE_ROLLBACK_COMPLETE"
 DELETE_IN_PROGRESS = "DELETE_IN_PROGRESS"
 DELETE_COMPLETE = "DELETE_COMPLETE"
-DELETE_FAILED = "DELETE_FAILED"
 
 
 def _that_are(meaning: str) -> frozenset[str]:
@@ -25,11 +23,7 @@ def _that_are(meaning: str) -> frozenset[str]:
     )
 
 
-COMPLETE, DELETION, ONLY_DELETABLE = (
-    _that_are("UpdateStack"),
-    _that_are("deletion"),
-    _that_are("delete-stack"),
-)
+COMPLETE, DELETION = _that_are("UpdateStack"), _that_are("deletion")
 # The subcommand of `aws cloudformation` that gets a stack out of a status in which nothing runs.
 WAYS_OUT = {
     status: meaning
