@@ -81,7 +81,7 @@ reason_codes! {
     PushFailed 415 "The mirror's push failed"
     MirrorsLeft 416 "A mirror is left in GitLab"
     PushInterrupted 417 "A mirror was deleted during its push"
-    LfsNotMirrored 418 "Git LFS objects are not mirrored"
+    LfsNotMirrored 418 "Git LFS objects may not be mirrored"
     ReportDenied 419 "GitLab denies a part of the report"
     ReportRejected 420 "GitLab rejects a part of the report"
     MirrorNotShown 421 "GitLab does not show the mirror as it was created"

@@ -301,11 +301,11 @@ pub fn every_branch_is_pushed(mirror: &str, project: &str) -> Reason {
     Reason::new(Code::PushesEveryBranch, problem, remedy)
 }
 
-/// CodeCommit does not accept Git LFS objects, and GitLab does not report that.
+/// GitLab ignores CodeCommit's rejection: assumption `codecommit-accepts-no-lfs`.
 pub fn lfs_is_not_mirrored(project: &str, bytes: u64) -> Reason {
     let problem = format!(
-        "project {project} has {bytes} bytes of Git LFS objects, which CodeCommit does not accept: \
-         builds get LFS pointer files instead"
+        "project {project} has {bytes} bytes of Git LFS objects. If CodeCommit does not accept them, builds \
+         get LFS pointer files instead"
     );
     let remedy = "Store the files that builds need in git itself or in S3";
     Reason::new(Code::LfsNotMirrored, problem, remedy)

@@ -407,7 +407,6 @@ _HARMS = {
         "A request, a build, a deployment or an approval fails, waits too long, or has to be repeated."
     ),
     "a report is wrong": "A reason, a status, a note, an alarm or a page does not show what happened.",
-    "nothing": "cfn-gitops does not depend on them.",
 }
 
 

@@ -249,7 +249,7 @@ impl Applier<'_> {
             warnings.extend(claimed.map(|(_, reason)| reason));
             warnings.extend(planner.mirrors.branch_faults());
             for warning in plan::lfs_warnings(self.spec, &self.state) {
-                warn!(warning, "Git LFS objects are not mirrored");
+                warn!(warning, "Git LFS objects may not be mirrored");
                 warnings.push(warning);
             }
         }

@@ -1,10 +1,9 @@
 //! The record of mirrors that a deletion leaves in GitLab.
 //!
-//! CloudFormation shows the reason of a success nowhere that a person looks at (assumption
-//! `reason-of-a-success-is-not-read`), and no other record of the mirror remains. So the deletion
-//! creates a secret without a value, whose description names the mirrors, and schedules its
-//! deletion. It costs nothing, the health check reports it, and Secrets Manager deletes it after 30
-//! days.
+//! CloudFormation shows the reason of a success at most in the events of the deleted stack, and no
+//! other record of the mirror remains. So the deletion creates a secret without a value, whose
+//! description names the mirrors, and schedules its deletion. It costs nothing, the health check
+//! reports it, and Secrets Manager deletes it after 30 days.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

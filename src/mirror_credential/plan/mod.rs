@@ -78,7 +78,7 @@ impl Planner<'_> {
     }
 }
 
-/// Warnings about projects with Git LFS objects, which CodeCommit does not accept.
+/// Warnings about projects with Git LFS objects, which CodeCommit may not accept.
 pub fn lfs_warnings(spec: &Spec, state: &State) -> Vec<Reason> {
     let projects = state.mirrors.projects.iter().flatten().filter(|(name, project)| {
         project.lfs_objects_size > 0 && spec.mirrors.iter().any(|wanted| wanted.project == **name)

@@ -1,7 +1,7 @@
 """Observers of docs/project/assumptions.yaml that look with Python, where a table cannot.
 
-    @observes("codecommit-trailing-slash")
-    def trailing_slash(world: World) -> Seen | None: ...
+    @observes("deploy-action-permissions")
+    def calls_of_the_action(world: World) -> Seen | None: ...
 
 An observer returns None, or raises `NotSeen` with the reason, if it could not see the row: a failed request,
 a missing permission or a late effect must not look like a result. An observer of several rows returns the
