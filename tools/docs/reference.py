@@ -16,7 +16,13 @@ import yaml
 from samcli.yamlhelper import yaml_parse
 
 from cli import main
-from tools.docs import pictures, reference_operations, reference_properties, reference_regions
+from tools.docs import (
+    pictures,
+    reference_actions,
+    reference_operations,
+    reference_properties,
+    reference_regions,
+)
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -458,7 +464,33 @@ def assumptions() -> str:
     )
 
 
+def actions() -> str:
+    parts = []
+    for template, principals in reference_actions.PRINCIPALS.items():
+        resources = loaded(ROOT / template)["Resources"]
+        for principal in principals:
+            properties = resources[principal]["Properties"]
+            allowed = reference_actions.actions(resources, principal)
+            described = cell(reference_actions.description_of(principal, properties))
+            parts += [
+                f"## {code(reference_actions.name_of(properties))}",
+                f"{described} ([{template}](../../{template})).",
+                table(
+                    ["For", "Actions"],
+                    [[purpose, ", ".join(map(code, names))] for purpose, names in allowed.items()],
+                ),
+            ]
+    head = (
+        "A service control policy of your organization must allow each identity its actions, in the region of"
+        " the\nenvironment. IAM's region is `us-east-1`. The templates allow the same, most of it for the"
+        " environment's\nresources only, and [each is needed](../concepts/security/README.md). What pipelines"
+        " deploy needs [its\nown actions](../how-to/allow-resources.md)."
+    )
+    return "\n\n".join(["# Actions that a control policy must allow", _GENERATED, head, *parts]) + "\n"
+
+
 PAGES = {
+    "actions.md": actions,
     "../project/assumptions.md": assumptions,
     "mirror-credential.md": lambda: resource("mirror-credential.md", "custom-mirrorcredential.json"),
     "gitops-pipeline.md": lambda: resource("gitops-pipeline.md", "custom-gitopspipeline.json"),
