@@ -1,18 +1,13 @@
 """Looks for faults in the structure of the code, and fails if there is one.
 
-    python -m tools.checks.structure            # the count of each fault, and its places
-    python -m tools.checks.structure --modules  # and each folder of `src`, with the modules that each of its modules uses
+    python -m tools.checks.structure
 
 A module uses another one if it names an item of it, by `use` or by a path. An item that a module only passes
 on with `pub use` counts as one of the module that defines it. A dependency cycle is counted among files, and
 among the entries of one folder. Of several cycles the first is shown. Tests and `fuzzing` are left out.
 
 `cli`, `tools` and `tests` are read too: `python_imports` has their layers.
-
-The only size with a limit is that of a function. If the limit made authors squeeze functions, more of them
-would have the last sizes below it than the sizes before. So the last line compares the two shares. It fails
-nothing.
-"""  # noqa: E501
+"""
 
 import re
 import sys
@@ -33,9 +28,7 @@ FAULTS = (
     "dependency cycles of files",
     "dependency cycles of folders",
     "type names defined twice",
-    "functions over 60 lines",
     "tuples as parameters",
-    "comment lines over 100 columns",
     "impure imports of plans",
     "AWS enums read elsewhere",
     "statuses of stacks as text",
@@ -43,7 +36,6 @@ FAULTS = (
     "Python imports past the layers",
     "dependency cycles of Python modules",
 )
-MAX_FUNCTION_LINES = 60
 # A plan decides with data alone. It may use the types of clients, but not their calls, errors of calls, or a
 # clock.
 IMPURE = {"calls", "aws", "http", "tokio", "CallError", "Clock"}
@@ -254,14 +246,6 @@ def folder_dependencies(dependencies: dict[Path, dict[Path, set[str]]]) -> dict[
     return found
 
 
-def functions(text: str) -> Iterator[tuple[str, int]]:
-    """Each function with its lines, from `fn` to its last brace."""
-    for match in re.finditer(
-        r"^( *)(?:pub(?:\([\w: ]+\))? )?(?:const )?(?:async )?fn (\w+)[^;{]*\{\n.*?^\1\}\n", text, re.M | re.S
-    ):
-        yield match[2], match[0].count("\n")
-
-
 def parameters_with_tuples(code: str) -> Iterator[str]:
     for name, signature in re.findall(r"\bfn (\w+)([^{;]*)[{;]", code):
         if re.search(r"[\w)]: (?:&(?:'\w+ )?(?:mut )?)*\((?!\)|dyn )", signature):
@@ -288,10 +272,9 @@ def aws_enums(code: str) -> set[str]:
     return found | {name for module in modules for name in re.findall(rf"\b{module}::(\w+)::[A-Z]", code)}
 
 
-def measure() -> tuple[dict[str, list[str]], list[int]]:
-    """The places of each fault, and the lines of each function."""
+def measure() -> dict[str, list[str]]:
+    """The places of each fault."""
     found: dict[str, list[str]] = {fault: [] for fault in FAULTS}
-    sizes: list[int] = []
     types: dict[str, list[str]] = defaultdict(list)
     for crate, folder in CRATES.items():
         crate_ = Crate(ROOT / folder, crate)
@@ -310,19 +293,7 @@ def measure() -> tuple[dict[str, list[str]], list[int]]:
             text, code, place = INLINE_TESTS.sub("", file.read_text()), crate_.code[module], shown(file)
             for name in _TYPE.findall(code):
                 types[f"{crate}::{name}"].append(place)
-            sizes += [size for _, size in functions(text)]
-            found["functions over 60 lines"] += [
-                f"{place}: {name}, {size} lines"
-                for name, size in functions(text)
-                if size > MAX_FUNCTION_LINES
-            ]
             found["tuples as parameters"] += [f"{place}: {name}" for name in parameters_with_tuples(code)]
-            found["comment lines over 100 columns"] += [
-                f"{place}:{number}"
-                for number, line in enumerate(file.read_text().splitlines(), 1)
-                # A line that is one address cannot be wrapped.
-                if len(line) > 100 and line.lstrip().startswith("//") and len(line.strip(" /!-").split()) > 1
-            ]
             found["AWS enums read elsewhere"] += [
                 f"{place}: {name}"
                 for name in sorted(aws_enums(code) - SENT_ENUMS)
@@ -364,7 +335,7 @@ def measure() -> tuple[dict[str, list[str]], list[int]]:
     imports = python_imports.read(ROOT)
     found["Python imports past the layers"] = python_imports.past_layers(imports)
     found["dependency cycles of Python modules"] = [" and ".join(cycle) for cycle in cycles(imports)]
-    return found, sizes
+    return found
 
 
 def are_counterparts(places: list[str]) -> bool:
@@ -386,40 +357,11 @@ def describe(cycle: list[Path], dependencies: dict[Path, dict[Path, set[str]]]) 
     )
 
 
-def modules() -> Iterator[str]:
-    """Each folder of `src` and its entries, from those that use others down to those that use none."""
-    dependencies = Crate(ROOT / "src", "cfn_gitops").dependencies()
-    for folder, entries in sorted(folder_dependencies(dependencies).items()):
-        names = list(TopologicalSorter(entries).static_order())[::-1]
-        count = sum(len(targets) for targets in entries.values())
-        yield f"{shown(folder)}: {len(names)} entries, {count} dependencies"
-        for entry in names:
-            yield f"    {entry.stem:24} {', '.join(sorted(target.stem for target in entries.get(entry, ())))}"
-
-
-def near_limit(sizes: list[int]) -> str:
-    """How many functions are within 5 % of the limit, and how many within the same number of lines below
-    these."""
-    band = MAX_FUNCTION_LINES // 20
-    last, before = (
-        sum(top - band < size <= top for size in sizes)
-        for top in (MAX_FUNCTION_LINES, MAX_FUNCTION_LINES - band)
-    )
-    return (
-        f"{last:9,} of {len(sizes):,} functions have {MAX_FUNCTION_LINES - band + 1} to {MAX_FUNCTION_LINES}"
-        f" lines ({last / max(len(sizes), 1):.1%}), {before:,} have the {band} sizes before"
-        f" ({before / max(len(sizes), 1):.1%})"
-    )
-
-
 def main() -> int:
-    found, sizes = measure()
-    if "--modules" in sys.argv[1:]:
-        print("\n".join(modules()))
+    found = measure()
     for fault, places in found.items():
         print(f"{len(places):9,} {fault}")
         print("".join(f"          {place}\n" for place in places), end="", file=sys.stderr)
-    print(near_limit(sizes))
     return 1 if any(found.values()) else 0
 
 
