@@ -258,13 +258,33 @@ fn parameter_without_its_value_makes_values_incomplete() {
     assert_eq!(shown(&[parameter(Some(&large))]), HIDDEN_REASON);
 }
 
-/// Each value is looked for once in the text, and not at each of its characters.
+/// A text is cut off before anything is searched in it. If its length multiplied by the size of the
+/// values is too large, it is hidden.
 #[test]
-fn many_values_are_removed_from_a_long_reason() {
-    let values: Vec<String> = (0..3_000).map(|n| format!("10.0.{n}.0/24")).collect();
-    let reason = "a-text-of-ten ".repeat(400) + "10.0.2999.0/24";
-    let shown = shown_reason(&reason, &Values::all(values), Audience::Others, &names());
-    assert!(shown.ends_with("ten …"), "{shown}");
+fn work_of_a_long_reason_is_bounded() {
+    let list = |length: usize| (0..length).map(|n| format!("10.0.{n}.0/24")).collect::<Vec<_>>();
+    let shown = |reason: &str, values: Vec<String>| {
+        shown_reason(reason, &Values::all(values), Audience::Others, &names())
+    };
+    let long = "a-text-of-ten ".repeat(70) + "10.0.1999.0/24" + &" more".repeat(99);
+    let cut = shown(&long, list(2_000));
+    assert!(
+        cut.contains("ten … more more") && cut.ends_with("more…"),
+        "{cut}"
+    );
+    let at_the_end = "x ".repeat(510);
+    for encoded in [
+        "a-value-of-20-bytes!",
+        "612d76616c75652d6f662d32302d627974657321",
+    ] {
+        let reason = format!("{at_the_end}{encoded} {at_the_end}");
+        let cut = shown(&reason, vec!["a-value-of-20-bytes!".to_owned()]);
+        assert_eq!(cut, at_the_end.clone() + "…");
+    }
+    let hexadecimal = "0123456789ab ".repeat(300);
+    let list: Vec<String> = (0..12_000).map(|n| format!("{n:04}")).collect();
+    assert_eq!(shown(&hexadecimal, vec![list.join(",")]), HIDDEN_REASON);
+    assert_eq!(shown("no 11111", vec![list.join(",")]), "no …");
 }
 
 /// The author of a review branch chooses the encoding.

@@ -1,7 +1,7 @@
 //! The values of parameters, and their removal from a text.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use aws_sdk_cloudformation::types::Parameter;
 use aws_smithy_types::base64;
@@ -30,12 +30,20 @@ const MIN_ENCODED: usize = 8;
 /// Values that are longer together are not compared: the function has little time for a report.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
+/// The most bytes of a text that are shown.
+const MAX_SHOWN_BYTES: usize = 1024;
+
+/// The most bytes of a text, multiplied by those of the values. Their comparison takes about a second
+/// of a function with 128 MB even if all begin alike. The author of a custom resource chooses the
+/// text, and beside values of 64 KiB it could take minutes.
+const MAX_COMPARISONS: usize = 32 * 1024 * 1024;
+
 const ACCOUNT_DIGITS: usize = 12;
 
 /// The values of an operation's parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Values {
-    known: Vec<String>,
+    known: Needles,
     /// The names of the parameters of [`Values::of`].
     names: BTreeSet<String>,
     are_incomplete: bool,
@@ -51,7 +59,7 @@ impl Values {
             |value: &String| value.len() >= MASKED.len() && value.bytes().all(|byte| byte == b'*');
         let are_incomplete = known.iter().any(is_masked);
         Values {
-            known,
+            known: Needles::of(&known),
             are_incomplete,
             ..Values::default()
         }
@@ -80,12 +88,31 @@ impl Values {
     }
 
     /// Removes these values, account numbers and the keys of objects in S3 from a text of one line.
-    /// The result is `None` if a value may be left.
+    /// The result is cut off if it is long. It is `None` if a value may be left.
     pub(super) fn remover(&self, names: &ResourceNames) -> impl Fn(&str) -> Option<String> {
-        let parts = parts(&self.known, names);
+        let public = [&*names.env_id, &*names.project_id, "true", "false"];
+        let public = public.map(|name| Essence::of(name).text);
+        let (size, longest) = self.known.size();
         move |text| {
-            let shown = with_ranges_replaced(text, removed_ranges(text, &parts), HIDDEN);
-            (!may_contain(&shown, &parts)).then_some(shown)
+            // A value that begins in the shown part may be encoded in two digits for each byte. Of a
+            // longer one, the beginning is recognized.
+            let end = MAX_SHOWN_BYTES + MAX_SHOWN_BYTES.min(2 * longest);
+            let end = text.floor_char_boundary(end);
+            let text = text.get(..end)?;
+            if text.len().saturating_mul(size) > MAX_COMPARISONS {
+                return None;
+            }
+            let known = KnownValues {
+                needles: &self.known,
+                public: &public,
+            };
+            let mut ranges = known.removed_ranges(text);
+            let shown_end = text.floor_char_boundary(MAX_SHOWN_BYTES);
+            if shown_end < text.len() {
+                ranges.push(shown_end..text.len());
+            }
+            let shown = with_ranges_replaced(text, ranges, HIDDEN);
+            (!known.may_be_in(&shown)).then_some(shown)
         }
     }
 
@@ -97,7 +124,7 @@ impl Values {
     /// These values, and those of an earlier operation, or of the stack that contains this one.
     #[must_use]
     pub fn and(mut self, others: &Values) -> Self {
-        self.known.extend(others.known.iter().cloned());
+        self.known.add(&others.known);
         self.names.extend(others.names.iter().cloned());
         self.are_incomplete |= others.are_incomplete;
         self
@@ -122,19 +149,108 @@ impl Values {
     }
 }
 
-/// The texts to remove. `Ref` of a `CommaDelimitedList` is a list.
-fn parts(values: &[String], names: &ResourceNames) -> BTreeSet<String> {
-    let values = values.iter().map(|value| one_line(value));
-    let parts = values.flat_map(|value| {
-        let elements: Vec<String> = value.split(',').map(|it| it.trim().to_owned()).collect();
-        elements.into_iter().chain([value])
-    });
-    let is_public =
-        |value: &str| [&*names.env_id, &*names.project_id, "true", "false"].contains(&value);
-    // Any text has a hyphen.
-    parts
-        .filter(|part| part.contains(char::is_alphanumeric) && !is_public(part))
-        .collect()
+/// The texts to remove, prepared once for all texts about an operation: in lower case, because some
+/// services change the case of names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Needles {
+    /// The values as they are, and as JSON has them.
+    forms: BTreeSet<String>,
+    /// The same from their end to their beginning.
+    reversed: BTreeSet<String>,
+    /// The letters and digits of long ones, whose other characters may have changed.
+    essences: BTreeSet<String>,
+}
+
+impl Needles {
+    fn of(values: &[String]) -> Self {
+        let mut needles = Needles::default();
+        for value in values {
+            let value = one_line(value).to_ascii_lowercase();
+            // `Ref` of a `CommaDelimitedList` is a list.
+            let parts = value.split(',').map(str::trim).chain([&*value]);
+            // Any text has a hyphen.
+            for part in parts.filter(|part| part.contains(char::is_alphanumeric)) {
+                let quoted = serde_json::Value::from(part).to_string();
+                for form in [part, quoted.trim_matches('"')] {
+                    needles.reversed.insert(form.chars().rev().collect());
+                    needles.forms.insert(form.to_owned());
+                }
+                let essence = Essence::of(part).text;
+                if essence.chars().count() >= MIN_ESSENCE {
+                    needles.essences.insert(essence);
+                }
+            }
+        }
+        needles
+    }
+
+    fn add(&mut self, others: &Needles) {
+        self.forms.extend(others.forms.iter().cloned());
+        self.reversed.extend(others.reversed.iter().cloned());
+        self.essences.extend(others.essences.iter().cloned());
+    }
+
+    /// The bytes of all forms, and of the longest one.
+    fn size(&self) -> (usize, usize) {
+        let lengths = self.forms.iter().map(String::len);
+        lengths.fold((0, 0), |(all, longest), one| (all + one, longest.max(one)))
+    }
+
+    /// The places of values in a text of lower case: as they are, and cut off at their end or their
+    /// beginning.
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let goes_on = |rest: &str| rest.starts_with("...") || rest.starts_with(HIDDEN);
+        let is_cut = |rest: &str| rest.is_empty() || goes_on(rest);
+        let mut found = places(text, &self.forms, is_cut);
+        // At the beginning of a text, it is the name `Queue` rather than a part of `orders-queue`.
+        let reversed: String = text.chars().rev().collect();
+        let of_ends = places(&reversed, &self.reversed, goes_on);
+        let from_end = |range: Range<usize>| text.len() - range.end..text.len() - range.start;
+        found.extend(of_ends.into_iter().map(from_end));
+        found
+    }
+}
+
+/// The places in a text that one of `values` has. At least [`MIN_CHARACTERS`] of it may be there, if
+/// `is_cut` of the text behind them. A shorter one of letters and digits has to be a word.
+fn places(
+    text: &str,
+    values: &BTreeSet<String>,
+    is_cut: impl Fn(&str) -> bool,
+) -> Vec<Range<usize>> {
+    let (mut found, mut before) = (vec![], None);
+    for (at, first) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+        let mut beginnings = ends.take(MIN_CHARACTERS).filter_map(|end| rest.get(..end));
+        let is_part = |c: char| c.is_alphanumeric();
+        let is_value = |short: &&str| {
+            let behind = rest.get(short.len()..).unwrap_or_default();
+            let is_word = !before.is_some_and(is_part) && !behind.starts_with(is_part);
+            values.contains(*short) && (is_word || !short.chars().all(is_part))
+        };
+        let short = beginnings
+            .by_ref()
+            .take(MIN_CHARACTERS - 1)
+            .filter(is_value)
+            .map(str::len)
+            .max();
+        let of_long = |beginning: &str| {
+            let alike = values.range::<str, _>((Bound::Included(beginning), Bound::Unbounded));
+            let alike = alike.take_while(|value| value.starts_with(beginning));
+            let length = |value: &String| {
+                let pairs = rest.bytes().zip(value.bytes());
+                let same = pairs.take_while(|(one, other)| one == other).count();
+                let same = rest.floor_char_boundary(same);
+                (same == value.len() || is_cut(rest.get(same..)?)).then_some(same)
+            };
+            alike.filter_map(length).max()
+        };
+        let long = beginnings.next().and_then(of_long);
+        found.extend(long.or(short).map(|length| at..at + length));
+        before = Some(first);
+    }
+    found
 }
 
 /// The places of account numbers and keys of objects.
@@ -156,86 +272,55 @@ fn account_ranges(text: &str) -> Vec<Range<usize>> {
     accounts.chain(keys).collect()
 }
 
-/// The places of values, account numbers and keys of objects. They may overlap.
-fn removed_ranges(text: &str, parts: &BTreeSet<String>) -> Vec<Range<usize>> {
-    let mut ranges = account_ranges(text);
-    let (essence, lower) = (Essence::of(text), text.to_ascii_lowercase());
-    let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    let encoded = words(text, of_base64).flat_map(|word| {
-        let encoded = text.get(word.clone()).unwrap_or_default();
-        let decoded = [decoded(encoded), of_hex(encoded)];
-        let decoded = decoded.into_iter().flatten();
-        decoded.map(move |decoded| (word.clone(), decoded.to_ascii_lowercase()))
-    });
-    let encoded: Vec<_> = encoded.collect();
-    for part in parts {
-        ranges.extend(value_ranges(&lower, part));
-        ranges.extend(essence.ranges(part));
-        let has_it = |(_, decoded): &&(_, String)| !value_ranges(decoded, part).is_empty();
-        ranges.extend(encoded.iter().filter(has_it).map(|(word, _)| word.clone()));
-    }
-    ranges
+/// The values that may not be shown.
+struct KnownValues<'a> {
+    needles: &'a Needles,
+    /// The letters and digits of those that each note has.
+    public: &'a [String],
 }
 
-/// The places of a value in a text of lower case: as it is, as JSON has it, and cut off at its
-/// beginning or its end.
-fn value_ranges(text: &str, part: &str) -> Vec<Range<usize>> {
-    // Some services change the case of names.
-    let part = part.to_ascii_lowercase();
-    let is_word = part.chars().all(char::is_alphanumeric);
-    if is_word && part.chars().count() < MIN_CHARACTERS {
-        let words = words(text, char::is_alphanumeric);
-        return words.filter(|word| text.get(word.clone()) == Some(&part)).collect();
+impl KnownValues<'_> {
+    /// The places of values, account numbers and keys of objects. They may overlap.
+    fn removed_ranges(&self, text: &str) -> Vec<Range<usize>> {
+        let mut ranges = account_ranges(text);
+        ranges.extend(self.places(text));
+        let essence = Essence::of(text);
+        let same = places(&essence.text, &self.needles.essences, |_| false);
+        let same = same.into_iter().filter_map(|range| essence.place(&range));
+        ranges.extend(same.filter(|range| self.is_secret(text, range)));
+        let of_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+        ranges.extend(words(text, of_base64).filter(|word| {
+            let encoded = text.get(word.clone()).unwrap_or_default();
+            let decoded = [decoded(encoded), of_hex(encoded)];
+            decoded.iter().flatten().any(|decoded| !self.places(decoded).is_empty())
+        }));
+        ranges
     }
-    let quoted = serde_json::Value::from(part.as_str()).to_string().trim_matches('"').to_owned();
-    let mut ranges = vec![];
-    for form in BTreeSet::from([part, quoted]) {
-        let found = text.match_indices(&form);
-        ranges.extend(found.map(|(at, _)| at..at + form.len()));
-        let beginning: String = form.chars().take(MIN_CHARACTERS).collect();
-        let cut = text.match_indices(&beginning).filter_map(|(at, _)| {
-            let length = cut_off(text.get(at..)?, &form)?;
-            Some(at..at + length)
-        });
-        ranges.extend(cut);
-        ranges.extend(without_beginning(text, &form));
-    }
-    ranges
-}
 
-/// The length of the beginning of `value` with which `text` begins, if the value is cut off there:
-/// AWS shortens long reasons.
-fn cut_off(text: &str, value: &str) -> Option<usize> {
-    let pairs = text.chars().zip(value.chars());
-    let same = pairs.take_while(|(one, other)| one == other);
-    let (mut characters, mut length) = (0, 0);
-    for (one, _) in same {
-        characters += 1;
-        length += one.len_utf8();
+    fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let mut places = self.needles.places(&text.to_ascii_lowercase());
+        places.retain(|range| self.is_secret(text, range));
+        places
     }
-    let rest = text.get(length..)?;
-    let is_cut = rest.is_empty() || rest.starts_with("...") || rest.starts_with(HIDDEN);
-    (is_cut && characters >= MIN_CHARACTERS).then_some(length)
-}
 
-/// The places of the end of `value` whose beginning is cut off.
-fn without_beginning(text: &str, value: &str) -> Vec<Range<usize>> {
-    let first = value.char_indices().rev().nth(MIN_CHARACTERS - 1);
-    let end = first.and_then(|(at, _)| value.get(at..));
-    let Some(end) = end.filter(|end| end.len() < value.len()) else {
-        return vec![];
-    };
-    let found = text.match_indices(end).filter_map(|(at, _)| {
-        let end = at + end.len();
-        let pairs = text.get(..end)?.chars().rev().zip(value.chars().rev());
-        let same = pairs.take_while(|(one, other)| one == other);
-        let start = end - same.map(|(one, _)| one.len_utf8()).sum::<usize>();
-        let before = text.get(..start)?;
-        // At the beginning of a text, it is the name `Queue` rather than a part of `orders-queue`.
-        let is_cut = before.ends_with("...") || before.ends_with(HIDDEN);
-        is_cut.then_some(start..end)
-    });
-    found.collect()
+    fn is_secret(&self, text: &str, range: &Range<usize>) -> bool {
+        let found = Essence::of(text.get(range.clone()).unwrap_or_default());
+        !self.public.contains(&found.text)
+    }
+
+    /// Whether one may be left in another form: CloudFormation may have returned the reason, or the
+    /// values, with `?`, an address is percent-encoded, and a page has entities of HTML.
+    fn may_be_in(&self, shown: &str) -> bool {
+        let garbled = ascii::comparable(&shown.replace(HIDDEN, "").to_ascii_lowercase());
+        let is_returned = |value: &String| {
+            let value = ascii::comparable(value);
+            value.contains('?') && garbled.contains(&value)
+        };
+        let decoded = percent_decode_str(shown).decode_utf8_lossy();
+        let decoded = || without_entities(&decoded.to_ascii_lowercase());
+        self.needles.forms.iter().any(is_returned)
+            || shown.contains(['%', '&']) && !self.places(&decoded()).is_empty()
+    }
 }
 
 /// The text that a word of hexadecimal digits encodes.
@@ -268,7 +353,10 @@ fn decoded(word: &str) -> Option<String> {
         return None;
     }
     let padding = "=".repeat((4 - bare.len() % 4) % 4);
-    let decoded = base64::decode(format!("{bare}{padding}")).ok()?;
+    let whole = base64::decode(format!("{bare}{padding}"));
+    // One that is cut off has as many groups of four as are left.
+    let decoded = whole.or_else(|_| base64::decode(bare.get(..bare.len() / 4 * 4).unwrap_or("")));
+    let decoded = decoded.ok()?;
     Some(String::from_utf8_lossy(&decoded).into_owned())
 }
 
@@ -292,20 +380,13 @@ impl Essence {
         }
     }
 
-    /// The places of a value whose other characters may have changed.
-    fn ranges(&self, value: &str) -> Vec<Range<usize>> {
-        let essence = Essence::of(value).text;
-        if essence.chars().count() < MIN_ESSENCE {
-            return vec![];
-        }
-        let found = self.text.match_indices(&essence).filter_map(|(at, _)| {
-            let (first, last) = (
-                self.places.get(at)?,
-                self.places.get(at + essence.len() - 1)?,
-            );
-            Some(first.start..last.end)
-        });
-        found.collect()
+    /// The place in the text of a range of its letters and digits.
+    fn place(&self, range: &Range<usize>) -> Option<Range<usize>> {
+        let (first, last) = (
+            self.places.get(range.start)?,
+            self.places.get(range.end - 1)?,
+        );
+        Some(first.start..last.end)
     }
 }
 
@@ -332,17 +413,4 @@ pub fn with_ranges_replaced(text: &str, mut ranges: Vec<Range<usize>>, by: &str)
         (end, is_removed) = (end.max(range.end), true);
     }
     shown + text.get(end..).unwrap_or_default()
-}
-
-/// Whether a value may be left in another form: CloudFormation may have returned the reason, or the
-/// values, with `?`, an address is percent-encoded, and a page has entities of HTML.
-fn may_contain(shown: &str, parts: &BTreeSet<String>) -> bool {
-    let garbled = ascii::comparable(&shown.replace(HIDDEN, ""));
-    let decoded = percent_decode_str(shown).decode_utf8_lossy();
-    let decoded = without_entities(&decoded.to_ascii_lowercase());
-    parts.iter().any(|part| {
-        let comparable = ascii::comparable(part);
-        let is_encoded = shown.contains(['%', '&']) && !value_ranges(&decoded, part).is_empty();
-        is_encoded || comparable.contains('?') && garbled.contains(&comparable)
-    })
 }

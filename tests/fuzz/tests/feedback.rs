@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cfn_gitops::feedback::fuzzing::{block, message};
+use cfn_gitops::feedback::fuzzing::{block, message, reason};
 use fuzz::{Choices, fuzz};
 
 const TOKEN: &str = "glpat-Sentinel0123456789ab";
@@ -97,5 +97,41 @@ fn block_takes_time_by_the_size_of_a_log() {
         block(&log);
         message(&lines.join("\n"));
         assert!(began.elapsed() < Duration::from_secs(4), "{lines:?}");
+    });
+}
+
+/// A reason of 4 KB, as a custom resource may return it, and values of up to 64 KiB, of which many
+/// begin alike.
+// claim: reason-takes-time-by-its-size-and-hides-values
+#[test]
+fn reason_takes_time_by_the_size_of_text_and_values() {
+    fuzz(|choices| {
+        let unit = choices.text(&[
+            "0123456789ab ",
+            "QUJDREVGR0hJ ",
+            "aaaa",
+            "a...",
+            "word ",
+            TOKEN,
+        ]);
+        let text = unit.repeat(4096 / unit.len().max(1));
+        let beginning = choices.text(&["aaaa", "0123", "ABCD", "a", "10.0."]);
+        let (mut size, most) = (0, 64 * 1024 >> choices.below(16));
+        let values = (0..).map(|number| format!("{beginning}{number:x}"));
+        let values = values.take_while(|value| {
+            size += value.len() + 1;
+            size < most
+        });
+        let values = vec![values.collect::<Vec<_>>().join(","), TOKEN.to_owned()];
+        let began = Instant::now();
+        let shown = reason(&format!("{text}{TOKEN} {text}"), values);
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "{text:?} {beginning:?}"
+        );
+        assert!(
+            !shown.contains(TOKEN) && shown.len() <= 1024 + '…'.len_utf8(),
+            "{shown}"
+        );
     });
 }
