@@ -58,8 +58,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<Call
     let shown = |text: &str| shown_reason(text, &values, Audience::Members, &target.names);
     match &read.creation {
         Creation::Failed(why) => {
-            let errors: Vec<_> = errors.iter().map(|error| error.shown(shown)).collect();
-            let explained = early_validation::explain(Some(shown(why)), &errors);
+            let explained = early_validation::explain(Some(shown(why)), &errors, shown);
             Err(Stop::nothing(explained.unwrap_or_default()))
         }
         _ => Ok(Drifted {

@@ -8,9 +8,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use aws_sdk_cloudformation::types::{OperationEntry, OperationType, Stack};
+use aws_sdk_cloudformation::types::{OperationEntry, OperationEvent, OperationType, Stack};
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{ActionExecutionStatus, StageExecutionStatus};
+use tokio::task::yield_now;
 
 use super::stack_operation::{ResourceFailure, STACK, StackOperation};
 pub use super::stack_operation::{Unlisted, Unread};
@@ -231,6 +232,8 @@ impl DeploymentReader<'_> {
                 continue;
             }
             read.resources.push(self.shown(&one));
+            // The reports of other projects go on meanwhile, and a time limit can end this one.
+            yield_now().await;
         }
         if self.state().await? != before {
             return Err(CHANGED.into());
@@ -257,7 +260,7 @@ impl DeploymentReader<'_> {
         if after.is_none_or(|after| after.id != before.id) {
             return Err(OTHER_CHANGE_SET.into());
         }
-        Ok(self.found(&found, &values))
+        Ok(self.found(&found, &values).await)
     }
 
     /// Checks that the failed attempt is the latest one of its pipeline.
@@ -368,10 +371,13 @@ impl DeploymentReader<'_> {
         operation: &StackOperation,
         values: &Values,
     ) -> Result<FailedDeployment, CallError> {
-        let mut found =
-            early_validation::read(self.aws, &operation.stack_id, None, |_| true).await?;
-        found.retain(|one| one.operation_id.is_some() && one.operation_id == operation.id);
-        Ok(self.found(&found, values))
+        let Some(id) = operation.id.as_deref() else {
+            return Ok(FailedDeployment::default());
+        };
+        // The creation of another change set, such as a review's, may have failed since.
+        let is_own = |event: &OperationEvent| event.operation_id() == Some(id);
+        let found = early_validation::read(self.aws, &operation.stack_id, None, is_own).await?;
+        Ok(self.found(&found, values).await)
     }
 
     /// The operation of the nested stack that failed, with its values. `None` if the resource is
@@ -454,12 +460,16 @@ impl DeploymentReader<'_> {
     }
 
     /// The shown parts of the findings of validations and hooks.
-    fn found(&self, found: &[Finding], values: &Values) -> FailedDeployment {
+    async fn found(&self, found: &[Finding], values: &Values) -> FailedDeployment {
         let FailedAction {
             names, audience, ..
         } = self.of;
         let shown = |text: &str| shown_reason(text, values, *audience, names);
-        let resources = found.iter().take(MAX_RESOURCES).map(|one| {
+        let mut read = FailedDeployment {
+            more: found.len().saturating_sub(MAX_RESOURCES),
+            ..FailedDeployment::default()
+        };
+        for one in found.iter().take(MAX_RESOURCES) {
             let cause = if one.is_of_hook {
                 of_hook(&one.cause)
             } else {
@@ -471,18 +481,14 @@ impl DeploymentReader<'_> {
                 Some(path) if !path.is_empty() => format!("{path}: {}", shown(&cause)),
                 _ => shown(&cause),
             };
-            ListedFailure {
+            read.resources.push(ListedFailure {
                 path: one.logical_id.clone(),
                 resource_type: one.resource_type.clone(),
                 reason: shortened(&reason, MAX_REASON_CHARACTERS),
-            }
-        });
-        FailedDeployment {
-            status: None,
-            resources: resources.collect(),
-            cancelled: 0,
-            more: found.len().saturating_sub(MAX_RESOURCES),
+            });
+            yield_now().await;
         }
+        read
     }
 }
 

@@ -91,8 +91,7 @@ pub fn rejected(
         has_transform: scan.blockers.contains(&Blocker::Transform),
     };
     let shown = |text: &str| shown_reason(text, values, Audience::Review(template), names);
-    let errors: Vec<_> = errors.iter().map(|error| error.shown(shown)).collect();
-    let explained = early_validation::explain(Some(shown(reason)), &errors);
+    let explained = early_validation::explain(Some(shown(reason)), errors, shown);
     ReviewFinding::Rejected(explained.unwrap_or_default())
 }
 

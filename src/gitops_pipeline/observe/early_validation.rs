@@ -77,13 +77,13 @@ pub async fn read_for_change_set(
     }
 }
 
-/// Why CloudFormation rejected the operation on `stack` whose events have a token that `is_own`
-/// accepts. With a `change_set`, only its creation counts.
+/// Why CloudFormation rejected the latest operation on `stack` whose events `is_own` accepts. With a
+/// `change_set`, only its creation counts.
 pub async fn read(
     aws: &Aws,
     stack: &str,
     change_set: Option<&str>,
-    is_own: impl Fn(Option<&str>) -> bool,
+    is_own: impl Fn(&OperationEvent) -> bool,
 ) -> Result<Vec<Finding>, CallError> {
     let failed = EventFilter::builder().failed_events(true).build();
     let mut findings: Vec<Finding> = vec![];
@@ -101,13 +101,12 @@ pub async fn read(
     Ok(findings)
 }
 
-/// Adds the finding of `event` to those of the latest operation whose token `is_own` accepts.
-/// `false` if no later event is needed. The latest operation comes first, and not every event has a
-/// token.
+/// Adds the finding of `event` to those of the latest operation that `is_own` accepts. `false` if no
+/// later event is needed. The latest operation comes first.
 fn add(
     findings: &mut Vec<Finding>,
     event: &OperationEvent,
-    is_own: impl Fn(Option<&str>) -> bool,
+    is_own: impl Fn(&OperationEvent) -> bool,
 ) -> bool {
     if !is_failure(event) {
         return true;
@@ -117,7 +116,7 @@ fn add(
     if first.is_some_and(|first| first.operation_id != finding.operation_id) {
         return false;
     }
-    if is_own(event.client_request_token()) && !findings.contains(&finding) {
+    if is_own(event) && !findings.contains(&finding) {
         findings.push(finding);
     }
     findings.len() < MAX_READ
@@ -173,11 +172,17 @@ pub fn parse_hook_event(event: &StackEvent) -> Option<Finding> {
     })
 }
 
-/// The `reason` of a failure with its findings. `None` if there are neither. Those of hooks explain
-/// the reason, which names the hook. Those of validations replace it.
-pub fn explain(reason: Option<String>, findings: &[Finding]) -> Option<String> {
-    let shown: Vec<String> = findings.iter().take(MAX_FINDINGS).map(ToString::to_string).collect();
-    let mut shown = shown.join("; ");
+/// The `reason` of a failure with its findings, of whose texts only the parts that `shown` returns.
+/// `None` if there are neither. Those of hooks explain the reason, which names the hook. Those of
+/// validations replace it.
+pub fn explain(
+    reason: Option<String>,
+    findings: &[Finding],
+    shown: impl Fn(&str) -> String,
+) -> Option<String> {
+    let first = findings.iter().take(MAX_FINDINGS);
+    let first: Vec<String> = first.map(|it| it.shown(&shown).to_string()).collect();
+    let mut shown = first.join("; ");
     if findings.len() > MAX_FINDINGS {
         let more = findings.len() - MAX_FINDINGS;
         shown = format!("{shown}; and {more} more");
@@ -216,7 +221,9 @@ mod tests {
         let mut found = vec![];
         let mut add = |operation: &str, name: &str, token| {
             let event = event(operation, name, token);
-            super::add(&mut found, &event, |token| token == Some("own"))
+            super::add(&mut found, &event, |it| {
+                it.client_request_token() == Some("own")
+            })
         };
         assert!(add("o3", "Later", None));
         assert!(add("o2", "A", Some("own")));
@@ -241,7 +248,9 @@ mod tests {
 
     #[test]
     fn hook_explains_the_reason_and_validation_replaces_it() {
-        let explained = |findings: &[Finding]| explain(Some("it failed".to_owned()), findings);
+        let explained = |findings: &[Finding]| {
+            explain(Some("it failed".to_owned()), findings, ToOwned::to_owned)
+        };
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(explained(&[]), text("it failed"));
         let hook = explained(&[finding("A", true)]);

@@ -77,7 +77,9 @@ pub async fn first_failure(
         Err(error) => return error.to_string(),
     };
     // They are only a text, so they delay a rollback no longer.
-    let read = early_validation::read(aws, &child.id, None, is_own);
+    let read = early_validation::read(aws, &child.id, None, |event| {
+        is_own(event.client_request_token())
+    });
     match within(FINDINGS_TIMEOUT, Box::pin(read)).await {
         Ok(Ok(found)) => findings.extend(found),
         Ok(Err(error)) => warn!(error.reason(), "the reason of the failure may lack details"),
@@ -94,7 +96,7 @@ pub async fn first_failure(
     // Both calls return those of hooks.
     let mut causes = BTreeSet::new();
     findings.retain(|finding| causes.insert(finding.cause.clone()));
-    early_validation::explain(reason, &findings)
+    early_validation::explain(reason, &findings, ToOwned::to_owned)
         .unwrap_or_else(|| "CloudFormation gave no reason".to_owned())
 }
 
