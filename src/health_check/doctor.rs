@@ -9,6 +9,7 @@ use crate::clients::cloudformation::StackStatus;
 use crate::clients::gitlab::{ErrorScope, GitLab, GitLabError, ProjectDetails, SUFFICIENT_SCOPES};
 use crate::common::ownership::{Owner, write_time};
 use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
+use crate::feedback::reporting::OtherReporter;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames, without_attempt};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -82,18 +83,31 @@ pub fn stack_problem(status: &StackStatus, id: &str) -> Option<Reason> {
 /// notes that it posted lead to these addresses.
 ///
 /// `None` if there are none.
-pub fn other_reporter_problem(names: &ResourceNames, others: &BTreeSet<String>) -> Option<Reason> {
+pub fn other_reporter_problem(
+    names: &ResourceNames,
+    others: &BTreeSet<OtherReporter>,
+) -> Option<Reason> {
     let ResourceNames { env_id, project_id } = names;
-    let address = match others.last()?.as_str() {
-        "" => "without an address",
-        address => without_attempt(address),
+    let (who, address, remedy) = match others.last()? {
+        OtherReporter::Person(user) => (
+            format!("user {user} of its GitLab"),
+            String::new(),
+            "Have this person or their tool use another name: the function replaces their status once for each attempt",
+        ),
+        OtherReporter::Address(address) => (
+            "another pipeline or tool".to_owned(),
+            match address.as_str() {
+                "" => " (without an address)".to_owned(),
+                address => format!(" ({})", without_attempt(address)),
+            },
+            "Give one of them another EnvID, ProjectID or project in GitLab: a project in GitLab has each EnvID with \
+             ProjectID once",
+        ),
     };
     let problem = format!(
-        "another pipeline or tool reports to its project in GitLab as {env_id}/{project_id} ({address}). Each commit \
-         shows only the latest status of both"
+        "{who} reports to its project in GitLab as {env_id}/{project_id}{address}. Each commit shows only the latest \
+         status of both"
     );
-    let remedy = "Give one of them another EnvID, ProjectID or project in GitLab: a project in GitLab has each EnvID \
-        with ProjectID once";
     Some(Reason::uncoded(problem, remedy))
 }
 

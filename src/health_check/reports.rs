@@ -11,7 +11,7 @@ use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
-use crate::feedback::reporting::{ReportError, Reported};
+use crate::feedback::reporting::{OtherReporter, ReportError, Reported};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -56,7 +56,8 @@ impl Checker<'_> {
                 };
                 let reports = Box::pin(report).await;
                 let reported = reports.as_deref().unwrap_or_default().iter();
-                let others: BTreeSet<String> = reported.flat_map(|it| it.others.clone()).collect();
+                let others: BTreeSet<OtherReporter> =
+                    reported.flat_map(|it| it.others.clone()).collect();
                 (names, log_failed(name, reports), others)
             })
         };

@@ -82,6 +82,9 @@ pub struct ShownStatus {
     /// The branch of that pipeline. `None` if GitLab does not show it.
     #[serde(default, rename = "ref", deserialize_with = "lenient")]
     pub branch: Option<String>,
+    /// The number of the user who posted it. `None` if GitLab does not show it.
+    #[serde(default, deserialize_with = "id")]
+    pub author: Option<u64>,
     #[serde(flatten)]
     pub status: CommitStatus,
 }

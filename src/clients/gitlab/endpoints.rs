@@ -65,6 +65,7 @@ const fn status_endpoint(method: &'static str, path: &'static str, status: u16) 
 #[rustfmt::skip]
 pub(super) const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/personal_access_tokens/self", 200, NONE),
+    endpoint("GET", "/users/:id", 200, NONE),
     endpoint("GET", "", 200, NONE),
     // `app/models/event.rb`: pushes need `download_code`.
     endpoint("GET", "/events", 200, CODE),

@@ -73,9 +73,10 @@ pub struct CommitPlaces {
 
 impl GitLab {
     /// Where notes about a commit belong: in at most five merge requests, or on the commit itself.
-    /// GitLab lists each request that contains the commit. The ones that it comes from are first,
-    /// then open ones. Requests of forks are last, unless they were merged: anyone can create them
-    /// in a public project.
+    /// GitLab lists each request that contains the commit. The ones that were merged as it are
+    /// first, because others can open any number with the same head. Then come those whose head it
+    /// is, and then open ones. Requests of forks are last, unless they were merged: anyone can
+    /// create them in a public project.
     pub async fn commit_places(&self, commit: &CommitRef<'_>) -> Result<CommitPlaces> {
         let sha = &commit.sha;
         let call = self.merge_requests_of(commit.project, sha);
@@ -180,10 +181,14 @@ impl MergeRequest {
     }
 
     /// Its place in the order of the requests of the commit `sha`: the lowest is first.
-    fn rank(&self, sha: &str) -> (bool, bool, bool) {
+    fn rank(&self, sha: &str) -> [bool; 4] {
         let is_merged_as = self.is_merged_as(sha);
-        let is_origin = is_merged_as || self.is_at(sha);
         let is_foreign = self.is_from_fork() && !is_merged_as;
-        (is_foreign, !is_origin, self.state != "opened")
+        [
+            is_foreign,
+            !is_merged_as,
+            !self.is_at(sha),
+            self.state != "opened",
+        ]
     }
 }

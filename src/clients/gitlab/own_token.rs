@@ -1,4 +1,4 @@
-//! The token's user, scopes and expiry.
+//! The token's user, scopes and expiry, and other users.
 
 use std::time::SystemTime;
 
@@ -6,6 +6,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::error::Result;
 use super::members::{Identified, lenient, texts, typed};
@@ -35,6 +36,16 @@ impl GitLab {
     pub async fn own_user_id(&self) -> Result<u64> {
         let token: TokenUser = self.own_token("looking up the token's user").await?;
         Ok(token.user_id)
+    }
+
+    /// Whether a user is a person other than the token's user. The username does not prove it,
+    /// because a person can choose that of a bot: `bot` in `lib/api/entities/user.rb`,
+    /// <https://docs.gitlab.com/api/users/>.
+    pub async fn is_other_person(&self, user: u64) -> Result<bool> {
+        let purpose = format!("looking up user {user}");
+        let call = self.get(Area::Instance, &format!("/users/{user}"), &purpose);
+        let shown: Value = call.send().await?;
+        Ok(shown["id"] == user && shown["bot"] == false && self.own_user_id().await? != user)
     }
 
     /// The scopes and the expiry of the token.

@@ -50,6 +50,15 @@ impl From<GitLabError> for ReportError {
     }
 }
 
+/// Who else posts statuses or notes with the names of the pipeline's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OtherReporter {
+    /// Another function or tool, whose status or note has this address.
+    Address(String),
+    /// The person whose number in GitLab this is.
+    Person(u64),
+}
+
 /// One report, as far as GitLab accepted it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
@@ -58,8 +67,8 @@ pub struct Reported {
     /// The parts that failed. One that fails does not stop the others, unless GitLab accepts no
     /// connection.
     pub failed: BTreeMap<Topic, ReportError>,
-    /// The addresses of the statuses and notes of others that have the names of the pipeline's.
-    pub others: BTreeSet<String>,
+    /// Those whose statuses and notes have the names of the pipeline's.
+    pub others: BTreeSet<OtherReporter>,
 }
 
 impl Reported {

@@ -291,7 +291,7 @@ pub fn status_posts(desired: &CommitStatus, shown: &Statuses) -> Vec<StatusPost>
         ended_in,
     };
     let mut posts = vec![];
-    if !is_shown(desired, shown) {
+    if !is_shown(desired, shown) || shown.is_hidden_once(desired) {
         posts.push(with(desired.state, None));
     }
     for id in shown.open_elsewhere(&desired.target_url) {

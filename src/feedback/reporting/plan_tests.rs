@@ -3,7 +3,9 @@
 use super::*;
 use crate::clients::gitlab::ShownStatus;
 use crate::feedback::reporting::note::ApprovalEnd;
+use crate::feedback::reporting::outcome::OtherReporter;
 use crate::feedback::reporting::tests::settings;
+use crate::gitops_pipeline::names::are_of_one_account;
 
 const URL: &str =
     "https://eu-central-1.console.aws.amazon.com/codesuite/executions/new/timeline#123456789012";
@@ -57,6 +59,13 @@ fn status_of(
     (status.state, status.description)
 }
 
+/// Statuses as GitLab shows them. The latest one may be another function's.
+fn of(shown: Vec<ShownStatus>) -> Statuses {
+    let other = shown.last().map(|it| it.status.target_url.clone());
+    let other = other.filter(|url| !are_of_one_account(url, URL)).map(OtherReporter::Address);
+    Statuses::of(shown.clone(), shown, URL, other)
+}
+
 /// The states that are posted for an execution in `state`: to the latest status's pipeline
 /// (`None`), and to others, by their numbers. `shown` are the statuses in GitLab, each with its
 /// pipeline and its address.
@@ -66,6 +75,7 @@ fn posted(
 ) -> Vec<(Option<u64>, StatusState)> {
     let shown = shown.iter().map(|(id, state, url)| ShownStatus {
         branch: None,
+        author: None,
         pipeline_id: Some(*id),
         status: CommitStatus {
             name: "cfn-gitops/dev/shop".to_owned(),
@@ -74,7 +84,7 @@ fn posted(
             target_url: (*url).to_owned(),
         },
     });
-    let shown = Statuses::of(shown.clone().collect(), &shown.collect::<Vec<_>>(), URL);
+    let shown = of(shown.collect());
     let posts = status_posts(&desired(&execution(state, &[])), &shown);
     posts.iter().map(|post| (post.ended_in, post.status.state)).collect()
 }
@@ -292,10 +302,11 @@ fn failure_of_a_later_attempt_is_posted_again() {
     };
     let status = ShownStatus {
         branch: None,
+        author: None,
         pipeline_id: Some(1),
         status: failed("a1"),
     };
-    let shown = Statuses::of(vec![status], &[], URL);
+    let shown = of(vec![status]);
     assert_eq!(status_posts(&failed("a1"), &shown).len(), 0);
     assert_eq!(status_posts(&failed("a2"), &shown).len(), 1);
 }

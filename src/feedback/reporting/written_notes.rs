@@ -7,7 +7,7 @@ use crate::clients::gitlab::{CommitPlaces, CommitRef, GitLab, GitLabError, Note,
 use crate::feedback::reporting::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
-use crate::feedback::reporting::outcome::ReportError;
+use crate::feedback::reporting::outcome::{OtherReporter, ReportError};
 use crate::feedback::reporting::{changes, execution};
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
@@ -45,8 +45,8 @@ pub struct WrittenNotes {
     /// Those of other users that show a change set as waiting: a former user of the token may have
     /// written them. They are left out above.
     of_other_users: Vec<Note>,
-    /// The addresses of the notes with the same names that another account or region has written.
-    pub others: BTreeSet<String>,
+    /// Those of the notes with the same names that another account or region has written.
+    pub others: BTreeSet<OtherReporter>,
     /// The error of a place that could not be read.
     pub unread: Option<ReportError>,
 }
@@ -70,7 +70,8 @@ impl WrittenNotes {
             });
             let is_own = |note: &Note| note.body.starts_with(&own);
             let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(is_own);
-            let address = |note: &Note| Written::parse(&note.body).url.to_owned();
+            let address =
+                |note: &Note| OtherReporter::Address(Written::parse(&note.body).url.to_owned());
             let others = others.iter().filter(|note| note.is_own);
             notes.others.extend(others.map(address));
             let (read, others): (Vec<Note>, Vec<Note>) = read.into_iter().partition(|it| it.is_own);
@@ -107,6 +108,11 @@ impl WrittenNotes {
 
     pub fn are_empty(&self) -> bool {
         self.all().next().is_none()
+    }
+
+    /// All notes, with the new text `body` unless they have it.
+    pub fn all_edited(&self, body: &str) -> Vec<NotePost> {
+        edited(self.all().chain(&self.of_other_users), body)
     }
 
     /// The notes that are not written with those of the places, with the new text `body` unless

@@ -112,17 +112,15 @@ fn second_note_on_a_commit_is_deleted() {
     });
 }
 
-/// Requests that only contain the commit do not displace the one that it comes from.
+/// Others can open any number of requests that contain the commit, or whose head it is.
 #[test]
 fn requests_that_the_commit_comes_from_are_first() {
     in_account(async |fake| {
         for iid in 10..17 {
             fake.merge_request(PROJECT, iid, "feature", COMMITS[0], "opened");
-            let is_from_fork = iid < 12;
             fake.describe_merge_request(PROJECT, iid, |one| {
-                // A fork can open any number whose head is the commit.
-                one.is_from_fork = is_from_fork;
-                one.head = if is_from_fork { COMMITS[0] } else { "later" }.to_owned();
+                one.is_from_fork = iid < 12;
+                one.head = COMMITS[0].to_owned();
             });
         }
         for (iid, is_squash) in [(3, false), (4, true)] {

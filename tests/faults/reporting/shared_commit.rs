@@ -2,11 +2,11 @@
 
 use crate::checks::{check, check_harmless};
 use crate::fixture::{
-    BRANCH, COMMITS, PROJECT, Reporting, SHOP, catch_up, deliver_once, fake, in_account, paused,
-    records, records_of,
+    BRANCH, COMMITS, PROJECT, Reporting, SHOP, catch_up, check_health, deliver_once, fake,
+    in_account, paused, records, records_of,
 };
 use crate::scenarios::{Expected, Scenario, event, ordinary, scenario, scenarios, take};
-use fake_aws::gitlab::records::{OTHER_USER, OWN_USER, Status};
+use fake_aws::gitlab::records::{OTHER_USER, OWN_USER, PERSON, Status};
 use fake_aws::{FakeAws, Schedules, World};
 
 /// The same project in another environment, from whose name GitLab guesses the tier `testing`.
@@ -81,7 +81,7 @@ fn status_of_another_bot_is_left_alone() {
             for state in ["pending", "running", "success", "failed"] {
                 schedules.run(format!("{}: {state} at {at}", scenario.name()), || {
                     in_account(async |fake| {
-                        let post = || post_as_other(fake, state);
+                        let post = || post_as(fake, OTHER_USER, state, "");
                         scenario.play_with(fake, at, post).await;
                         catch_up(fake, SHOP, "health check").await;
                         let posted = catch_up(fake, SHOP, "second health check").await;
@@ -114,7 +114,41 @@ fn check_own(fake: &FakeAws, expected: &Expected) {
     );
 }
 
-fn post_as_other(fake: &FakeAws, state: &'static str) {
+/// A Developer may post a status of any name with any address.
+#[test]
+fn status_of_a_person_hides_no_failure() {
+    let other_region =
+        "https://us-east-1.console.aws.amazon.com/codesuite/executions/e1/timeline#123456789012";
+    for address in ["", "https://ci.example.com/1", other_region] {
+        in_account(async |fake| {
+            let failed = scenario("report_ends: failed deployment");
+            failed.play(fake).await;
+            let shown = |fake: &FakeAws| {
+                let records = records(fake);
+                let current = records.current(COMMITS[0], &SHOP.status());
+                current.last().map(|one| (one.state, one.description.clone()))
+            };
+            let own = shown(fake);
+            post_as(fake, PERSON, "success", address);
+            assert_eq!(catch_up(fake, SHOP, "health check").await, 1);
+            assert_eq!(shown(fake), own);
+            // The health check replaces it once for each attempt.
+            post_as(fake, PERSON, "success", address);
+            let summary = check_health(fake).await;
+            assert_eq!(catch_up(fake, SHOP, "third health check").await, 0);
+            assert_ne!(shown(fake), own);
+            let found = summary["Unhealthy"].to_string();
+            assert!(
+                found.contains(
+                    "user 9 of its GitLab reports to its project in GitLab as dev/shop. Each commit"
+                ),
+                "{found}"
+            );
+        });
+    }
+}
+
+fn post_as(fake: &FakeAws, user: u64, state: &'static str, address: &str) {
     fake.change(|aws| {
         let posted = Status {
             id: 0,
@@ -124,8 +158,8 @@ fn post_as_other(fake: &FakeAws, state: &'static str) {
             state,
             reference: BRANCH.to_owned(),
             description: String::new(),
-            target_url: String::new(),
-            user: OTHER_USER,
+            target_url: address.to_owned(),
+            user,
             is_retried: false,
         };
         let posted = records_of(aws).post_status(posted, None);

@@ -164,7 +164,8 @@ async fn of_failure(
     let is_unreported = facts.unreported.get().is_some();
     let need = NoteNeed::of(context.occasion, shown, is_everywhere, is_unreported);
     let names = context.names();
-    if need == NoteNeed::Nothing || notes.one_still_waits(context.aws(), names, execution).await? {
+    let is_needed = need != NoteNeed::Nothing && (need != NoteNeed::Edit || !notes.are_empty());
+    if !is_needed || notes.one_still_waits(context.aws(), names, execution).await? {
         return Ok(vec![]);
     }
     let body = match need {
@@ -175,8 +176,10 @@ async fn of_failure(
             note_of(context, &facts.url()).ended(state, Some(&failure), changes.as_deref())
         }
     };
-    if need == NoteNeed::SecondLook {
-        return Ok(notes.edited_failures(&attempt, &body));
+    match need {
+        NoteNeed::SecondLook => return Ok(notes.edited_failures(&attempt, &body)),
+        NoteNeed::Edit => return Ok(notes.all_edited(&body)),
+        _ => {}
     }
     let edited = notes.edited_others(&body);
     Ok([NotePost::write(body)].into_iter().chain(edited).collect())
@@ -221,12 +224,8 @@ async fn failure(
     if let Cause::Build(build) = cause
         && settings.build_log
     {
-        let log = if need == NoteNeed::Again {
-            failures::text::of_missing_note()
-        } else {
-            let (gitlab, project) = (context.gitlab(), context.commit.project);
-            failures::text::of_log(aws, gitlab, project, build).await
-        };
+        let (gitlab, project) = (context.gitlab(), context.commit.project);
+        let log = failures::text::of_log(aws, gitlab, project, build).await;
         text += &log.text;
         is_late |= log.is_late;
     }

@@ -12,8 +12,9 @@ pub(super) enum NoteNeed<'a> {
     /// execution may have begun.
     Copy(&'a str),
     First,
-    /// It is not shown, although the failure was reported: a person may have deleted it.
-    Again,
+    /// The notes that exist show the failure. None is created, although the failure was reported: a
+    /// person may have deleted it.
+    Edit,
     /// The one that is shown may be incomplete. A second look is the last one.
     SecondLook,
 }
@@ -32,7 +33,7 @@ impl<'a> NoteNeed<'a> {
             (Occasion::HealthCheck, Some(_)) => NoteNeed::Nothing,
             _ if is_everywhere => NoteNeed::Nothing,
             (Occasion::Event(_), Some(shown)) => NoteNeed::Copy(shown.note),
-            (Occasion::HealthCheck, None) if !is_unreported => NoteNeed::Again,
+            (Occasion::HealthCheck, None) if !is_unreported => NoteNeed::Edit,
             (_, None) => NoteNeed::First,
         }
     }
@@ -65,7 +66,7 @@ mod tests {
             (EVENT, Some(complete), true, false, NoteNeed::Nothing),
             (EVENT, Some(late), true, false, NoteNeed::Nothing),
             (CHECK, None, false, true, NoteNeed::First),
-            (CHECK, None, false, false, NoteNeed::Again),
+            (CHECK, None, false, false, NoteNeed::Edit),
             (CHECK, Some(complete), false, true, NoteNeed::Nothing),
             (CHECK, Some(complete), true, false, NoteNeed::Nothing),
             (CHECK, Some(late), false, false, NoteNeed::SecondLook),

@@ -129,11 +129,16 @@ impl Status {
     /// Names the first cause of a failure that GitLab does not show.
     async fn explain(&mut self, facts: &Facts<'_>) {
         let failed = self.desired.as_ref().filter(|it| it.state == StatusState::Failed);
-        if let Some(failed) = failed
-            && !plan::is_shown(failed, &self.shown)
+        let Some(failed) = failed else {
+            return;
+        };
+        let is_shown = plan::is_shown(failed, &self.shown);
+        if (!is_shown || self.shown.is_hidden_once(failed))
             && let Ok(summarized) = facts.summarized().await
         {
-            facts.unreported.get_or_init(|| ());
+            if !is_shown {
+                facts.unreported.get_or_init(|| ());
+            }
             self.desired = desired(facts, &facts.explained(summarized).await);
         }
     }

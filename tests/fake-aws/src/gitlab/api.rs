@@ -10,10 +10,11 @@ use crate::{
         Wanted, commits_api,
         entities::{
             created, refused, shown_mirror, shown_project, shown_protections, shown_token,
-            with_status,
+            shown_user, with_status,
         },
         history,
         pages::page,
+        records::{OTHER_USER, OWN_USER, PERSON},
         runs,
     },
     world::{ApiResponse, ApiResult, AwsError, BAD_PARAMETERS, Call, World, rejected},
@@ -96,6 +97,12 @@ pub fn answer(gitlab: &mut GitLab, world: &mut World, call: &Call, caller: &str)
         return Ok(ApiResponse::json(
             &json!({"version": "18.9.0", "enterprise": premium}),
         ));
+    }
+    if call.operation == "GitLab.GetUser" {
+        let user = call.needed("user").parse().ok();
+        let user = user.filter(|user| [OWN_USER, OTHER_USER, PERSON].contains(user));
+        let user = user.ok_or_else(|| refused(404, "404 User Not Found"))?;
+        return Ok(ApiResponse::json(&shown_user(user)));
     }
     if let Some(moved) = moved(gitlab, call, host) {
         return moved;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    gitlab::records::PERSON,
     gitlab::{MAX_PROTECTED_BRANCHES_LISTED, Mirror, Project, REPORTER, Scope, Token},
     world::{ApiResponse, AwsError, World},
 };
@@ -40,6 +41,12 @@ pub fn shown_token(token: &Token) -> Value {
         "id": 420, "name": "mirrors", "revoked": false, "active": true, "user_id": token.user,
         "expires_at": day, "scopes": [scope],
     })
+}
+
+/// `lib/api/entities/user.rb`: a token's user is a bot, and its name may be any
+/// (<https://docs.gitlab.com/api/users/>).
+pub fn shown_user(user: u64) -> Value {
+    json!({"id": user, "username": format!("project_42_bot_{user}"), "bot": user != PERSON, "state": "active"})
 }
 
 /// `lib/api/entities/remote_mirror.rb`.

@@ -10,6 +10,8 @@ use crate::gitlab::project_data::{History, MergeRequest};
 pub const OWN_USER: u64 = 7;
 /// Another bot.
 pub const OTHER_USER: u64 = 8;
+/// A person who may post statuses.
+pub const PERSON: u64 = 9;
 /// `app/models/commit_status.rb`, `app/models/generic_commit_status.rb`,
 /// `app/models/environment.rb`.
 const MAX_CHARACTERS: usize = 255;

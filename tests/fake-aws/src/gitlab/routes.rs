@@ -8,6 +8,7 @@ use crate::world::{form, unescaped};
 const ROUTES: &str = "
 GET metadata GetMetadata
 GET personal_access_tokens/self GetToken
+GET users/:user GetUser
 GET projects/:project GetProject
 GET projects/:project/protected_branches ListProtectedBranches
 POST projects/:project/protected_branches ProtectBranch
