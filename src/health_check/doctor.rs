@@ -8,7 +8,7 @@ use super::schedule::days;
 use crate::clients::cloudformation::StackStatus;
 use crate::clients::gitlab::{ErrorScope, GitLab, GitLabError, ProjectDetails, SUFFICIENT_SCOPES};
 use crate::common::ownership::{Owner, write_time};
-use crate::feedback::drift::{DriftTarget, REVERT_DRIFT};
+use crate::feedback::drift::{DriftTarget, IN_SYNC, REVERT_DRIFT};
 use crate::feedback::reporting::OtherReporter;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames, without_attempt};
@@ -261,7 +261,7 @@ pub fn part_problem(
     };
     let command = target.revert_command(&child.parameters, &[]);
     let remedy = format!(
-        "Restore it by a change set: {command} and then, when that is created, aws cloudformation \
+        "Restore it by a change set. {IN_SYNC}: {command} and then, when that is created, aws cloudformation \
          execute-change-set --stack-name {id} --change-set-name {REVERT_DRIFT}"
     );
     reason(problem, remedy)

@@ -15,7 +15,7 @@ use crate::clients::failing_calls::within;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
-use crate::feedback::drift::{DriftTarget, Drifted};
+use crate::feedback::drift::{DriftTarget, Drifted, IN_SYNC};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -159,6 +159,6 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
     let count = drifted.resources.len();
     let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
     let problem = format!("{count} of its resources differ from its template: {names}");
-    let remedy = format!("Create a change set that reverts the drift: {command}");
+    let remedy = format!("Create a change set that reverts the drift. {IN_SYNC}: {command}");
     Reason::uncoded(problem, remedy)
 }

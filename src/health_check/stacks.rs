@@ -118,6 +118,8 @@ struct ReadStack<'a> {
     child: Child,
     /// Whether its owner exists.
     is_owned: bool,
+    /// Why that is not known.
+    unread: Option<CallError>,
     rules: Result<Vec<DeclaredRule>, CallError>,
     looked: Result<LookedAt, CallError>,
     drift: Option<ComparedStack>,
@@ -226,10 +228,12 @@ impl FoundStacks {
             id,
             child,
             is_owned,
+            unread,
             rules,
             looked,
             ..
         } = read;
+        unread.into_iter().for_each(|error| findings.failed(error));
         let subject = format!("pipeline stack {name}");
         let mut is_whole = true;
         match looked {
@@ -361,6 +365,7 @@ impl Checker<'_> {
             FoundChild::Absent => return Ok(Read::Nothing),
         };
         let is_owned = self.has_owner(name, &child.owner, stacks).await;
+        let (is_owned, unread) = is_owned.map_or_else(|error| (true, Some(error)), |it| (it, None));
         let rules = self.look_at_rules(&child).await;
         let found = rules.as_deref().unwrap_or_default();
         let looked = Box::pin(self.look_at_pipeline(name, &child, found)).await;
@@ -369,6 +374,7 @@ impl Checker<'_> {
             id,
             child,
             is_owned,
+            unread,
             rules,
             looked,
             drift,
@@ -376,14 +382,22 @@ impl Checker<'_> {
     }
 
     /// Whether the owner of the stack `name` exists. The list of stacks may be minutes old, and
-    /// lacks each status that this function does not know. An owner that cannot be looked up may
-    /// exist: who may create stacks may choose the tag, and name another account.
-    pub async fn has_owner(&self, name: &str, owner: &Owner, stacks: &Stacks) -> bool {
+    /// lacks each status that this function does not know. An owner in another account may exist:
+    /// who may create stacks may choose the tag.
+    ///
+    /// # Errors
+    /// If it cannot be looked up in this account.
+    pub async fn has_owner(
+        &self,
+        name: &str,
+        owner: &Owner,
+        stacks: &Stacks,
+    ) -> Result<bool, CallError> {
         let id = &owner.stack_id;
         let is_listed = stacks.contains(id);
         // Once a day, because it takes a call for each stack.
         if is_listed && !(stacks.is_complete(id) && self.schedule.is_due(name, DAY)) {
-            return true;
+            return Ok(true);
         }
         // `DescribeStackResource` still shows the resources of a stack that was deleted by force.
         if !is_listed && is_deleted(&self.clients.aws, id).await.unwrap_or(false) {
@@ -394,27 +408,29 @@ impl Checker<'_> {
             let now = list(&self.clients.aws, &self.environment.id).await;
             !now.is_ok_and(|now| now.is_complete(id))
         };
-        let is_owned = || Box::pin(self.may_own(name, owner, is_listed));
+        let place = id.split(":stack/").next().unwrap_or_default();
+        let is_here = stacks.named(name).is_none_or(|child| child.id.starts_with(place));
+        let is_owned = || Box::pin(self.may_own(name, owner, is_listed, is_here));
         // One answer that the resource does not exist may be wrong.
-        is_owned().await || (is_listed && is_changing.await) || is_owned().await
+        Ok(is_owned().await? || (is_listed && is_changing.await) || is_owned().await?)
     }
 
     /// Whether `owner` may own the stack `name`, as one look shows it.
-    async fn may_own(&self, name: &str, owner: &Owner, is_listed: bool) -> bool {
-        match stack_resource(&self.clients.aws, owner).await {
-            Ok(shown) => {
-                let mut shown = shown.into_iter().filter(|shown| !shown.is_gone());
-                shown.any(|shown| !is_listed || shown.may_be(name))
+    async fn may_own(
+        &self,
+        name: &str,
+        owner: &Owner,
+        is_listed: bool,
+        is_here: bool,
+    ) -> Result<bool, CallError> {
+        let shown = match stack_resource(&self.clients.aws, owner).await {
+            Err(error) if !is_here => {
+                warn!(error.reason(), "an owner was not looked up");
+                return Ok(true);
             }
-            Err(error) => {
-                warn!(
-                    error.reason(),
-                    stack = owner.stack_id,
-                    "an owner was not looked up"
-                );
-                true
-            }
-        }
+            shown => shown?.filter(|shown| !shown.is_gone()),
+        };
+        Ok(shown.is_some_and(|shown| !is_listed || shown.may_be(name)))
     }
 
     /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.

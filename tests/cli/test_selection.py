@@ -109,6 +109,7 @@ def test_no_full_stop_is_glued_to_a_command() -> None:
 
 # Commands of the AWS CLI that are not operations of a service. Those of logins exist in its version 2 only.
 OF_THE_CLI = {
+    "logs tail",
     "sso login",
     "configure sso",
     "configure export-credentials",

@@ -9,7 +9,7 @@ from tests.deployment.watching import looks_at_everything
 from tests.local.aws import LocalAws
 from tests.play.steps import function_log
 
-COMMAND = "Create a change set that reverts the drift: "
+COMMAND = "resources that have not drifted: "
 
 
 def logged_command(aws: LocalAws, stack_name: str) -> str:

@@ -331,7 +331,7 @@ def test_sam_logs_accepts_the_options_of_pages_and_remedies():
         # A text of Python may continue in the next line.
         text = re.sub(r'\\\n|" *\n *f?"', " ", path.read_text())
         commands += [(path, command) for command in re.findall(r"sam logs( [^`\n|;]*)", text)]
-    assert {path.suffix for path, _ in commands} == {".md", ".py", ".rs"}
+    assert {path.suffix for path, _ in commands} == {".md", ".py"}
     for path, command in commands:
         assert {*re.findall(r" (--?[a-z-]+)", command)} <= options, path
         [start] = re.findall(r" --start-time (\w+)", command)

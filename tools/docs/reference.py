@@ -266,16 +266,16 @@ def commands() -> str:
                         [
                             "2",
                             (
-                                "Wrong use: an argument, a name that no list has, or a file of yours that is"
-                                " missing or not readable"
+                                "Wrong use: an argument, a name that no list has, or a file or needed setting"
+                                " of yours that is missing or not readable"
                             ),
                         ],
                         [
                             "3",
                             (
-                                "AWS, the network or your login did not let it look at something, or a"
-                                " setting of yours in a form that it does not read. It has not changed that,"
-                                " and nothing is found or failed"
+                                "AWS, the network or your login did not let it look at something, or `check`"
+                                " does not read the form of a setting. It has not changed that, and nothing"
+                                " is found or failed"
                             ),
                         ],
                         ["130", "An interrupt"],

@@ -34,8 +34,12 @@ const CREATES_WITH_TAGS: [&str; 6] = [
 ];
 
 /// A further remedy if the denied call creates something with the tags of the property.
-const SET_TAGS: &str = "If that policy requires tags, set them with the property Tags, or with ResourceTags of the \
-    templates";
+const SET_TAGS: &str = "If that policy requires tags or their values, set them with the property Tags, or with \
+    ResourceTags of the templates";
+
+/// The sentence of a tag policy that is enforced, in errors of several codes:
+/// <https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_tag-policies-enforcement.html>.
+const TAG_POLICY: &str = "tag policy does not allow the specified value";
 
 /// The error of a call.
 ///
@@ -203,6 +207,7 @@ impl CallError {
                     .into()
             }
             Code::InternalError => "Read the function's log, and report it".into(),
+            _ if self.cause.contains(TAG_POLICY) => SET_TAGS.into(),
             _ => AWS_SAYS_IT,
         }
     }
@@ -310,11 +315,12 @@ pub fn is_denied_elsewhere(message: &str) -> bool {
     DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
 }
 
-/// The remedy if another policy may have denied `action` because of missing tags. `None` if none
-/// denied it, or if the action creates nothing with tags.
+/// The remedy if a tag policy, or another policy, may have denied `action` because of its tags.
+/// `None` if none denied it, or if the action creates nothing with tags.
 pub fn remedy_of_tags(message: &str, action: &str) -> Option<&'static str> {
     let takes_tags = CREATES_WITH_TAGS.contains(&action);
-    (takes_tags && is_denied_elsewhere(message)).then_some(SET_TAGS)
+    let is_of_tags = takes_tags && is_denied_elsewhere(message);
+    (is_of_tags || message.contains(TAG_POLICY)).then_some(SET_TAGS)
 }
 
 /// The reason code of a service's answer.
@@ -475,6 +481,15 @@ mod tests {
             let remedy = error.reason().remedy.to_string();
             assert_eq!(remedy.ends_with(SET_TAGS), is_creating, "{remedy}");
         }
+        let by_tag_policy =
+            "The tag policy does not allow the specified value for the following tag key: 'Team'.";
+        let error = answered(
+            "secretsmanager:CreateSecret",
+            400,
+            "TagPolicyException",
+            by_tag_policy,
+        );
+        assert_eq!(error.reason().remedy.to_string(), SET_TAGS);
     }
 
     #[test]

@@ -119,7 +119,13 @@ impl GitLab {
         if let Some(cause) = closed.filter(|_| status != 404 || hides_repository) {
             return GitLabError::rejected(status, cause, message);
         }
+        let changes = |part| request.method != "GET" && request.path.contains(part);
+        let is_deployment = changes("/deployments") || changes("/environments/");
         let cause = match (area, level) {
+            (Area::Report(_), _) if status != 404 && shown["archived"] == true => {
+                Rejection::Archived
+            }
+            (Area::Report(_), _) if status == 403 && is_deployment => Rejection::DeploymentDenied,
             // Not every report needs a Maintainer, and a Maintainer may not do everything.
             (Area::Report(_), _) if status == 404 => Rejection::ReportRejected,
             (Area::Mirrors(_), Some(_)) if status != 404 => Rejection::MirrorsDisabled,

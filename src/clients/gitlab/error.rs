@@ -168,6 +168,10 @@ pub enum Rejection {
     /// `app/policies/environment_policy.rb`, `app/policies/project_policy.rb`: `archived`,
     /// `merge_requests_disabled`).
     ReportDenied,
+    /// The same, because the project is archived.
+    Archived,
+    /// The user may not record a deployment, or change its environment.
+    DeploymentDenied,
     /// A part of the project that the request needs is switched off, for every user.
     SwitchedOff(ProjectPart),
     /// A part of the project that the request needs is restricted to members.
@@ -330,10 +334,12 @@ impl Rejection {
             Rejection::ProjectMoved(_) => ". The project was moved, or GitLab renamed it because it is scheduled for deletion".into(),
             Rejection::DuplicateAddress => ". The project has another mirror to this repository".into(),
             Rejection::StaysDisabled => ". GitLab counts the mirror as disabled".into(),
+            Rejection::Archived => ". The project is archived".into(),
             Rejection::Denied
             | Rejection::AccessDenied
             | Rejection::Temporary
             | Rejection::ReportDenied
+            | Rejection::DeploymentDenied
             | Rejection::ReportRejected
             | Rejection::TooManyMirrors
             | Rejection::AddressBlocked

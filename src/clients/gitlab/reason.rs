@@ -73,7 +73,7 @@ impl ErrorKind {
             ErrorKind::NoResponse => "Try again in some minutes. If it stays so, check the function's network path to GitLab, and GitLab's load",
             ErrorKind::TooLarge => "If GitLab.Url does not lead to GitLab, correct it",
             ErrorKind::ServerError { .. } => "Try again in some minutes. If it stays so, look at GitLab's own logs or status page",
-            ErrorKind::Throttled { .. } => "Deploy again later",
+            ErrorKind::Throttled { .. } => "Deploy again later. A report is repeated by the health check",
             ErrorKind::NotGitLab { .. } | ErrorKind::UnexpectedResponse { .. } => CHECK_URL,
             ErrorKind::Blocked { .. } => "Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body",
             ErrorKind::Challenged { .. } => "Try again later. If it stays so, exclude the function's addresses from Cloudflare's challenges. For gitlab.com, let the function send from an address of its own (a NAT gateway with an Elastic IP address)",
@@ -131,7 +131,9 @@ impl Rejection {
         match self {
             Rejection::Denied | Rejection::AccessDenied => Code::TokenLacksAccess,
             Rejection::Temporary => Code::GitLabUnreachable,
-            Rejection::ReportDenied => Code::ReportDenied,
+            Rejection::ReportDenied | Rejection::Archived | Rejection::DeploymentDenied => {
+                Code::ReportDenied
+            }
             Rejection::SwitchedOff(_) | Rejection::MembersOnly(_) => Code::PartSwitchedOff,
             Rejection::ReportRejected => Code::ReportRejected,
             Rejection::ProjectMoved(_) => Code::ProjectMissing,
@@ -151,8 +153,10 @@ impl Rejection {
             Rejection::MirrorsDisabled => "Check, for example, whether push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring",
             Rejection::Denied => "Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance",
             Rejection::AccessDenied => "Give the token's user this right in the project, or switch on this part of the project",
-            Rejection::Temporary => "Deploy again later: this state of GitLab passes",
-            Rejection::ReportDenied => "Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only",
+            Rejection::Temporary => "Deploy again later: this state of GitLab passes. A report is repeated by the health check",
+            Rejection::ReportDenied => "Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only",
+            Rejection::Archived => "Unarchive it in its Settings, General, Advanced, or remove GitLab from the resource",
+            Rejection::DeploymentDenied => "If the commit's statuses are posted, the environment is protected: let the token's user deploy to it in the project's Settings, CI/CD, Protected environments",
             Rejection::ProjectMoved(_) => "If the project is scheduled for deletion, restore it in its Settings, General, Advanced. Otherwise set GitLabProject (of a pipeline: GitLab.Project) to the project's present path, or to its number, which does not change",
             Rejection::TooManyMirrors => "Disable or remove a mirror in the project's Settings, Repository, Mirroring repositories: while its password changes, each mirror needs a second one",
             Rejection::DuplicateAddress => "If this GitLab accepts an address only once, remove the mirrors to this repository that are not needed",

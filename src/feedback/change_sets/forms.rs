@@ -144,6 +144,7 @@ pub const FORMS: &[&str] = &[
     "Unrecognized parameter type: {type}",
     "At least one Resources member must be defined",
     "Number of resources, {number}, is greater than maximum allowed, {number}",
+    "Outputs count {number} is greater than max allowed {number}",
     "Template may not exceed {number} bytes in size",
     "[{path}] 'null' values are not allowed in templates",
     "YAML not well-formed. (line {number}, column {number})",

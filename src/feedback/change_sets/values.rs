@@ -33,9 +33,9 @@ pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 /// The most bytes of a text that are shown.
 const MAX_SHOWN_BYTES: usize = 1024;
 
-/// The most bytes of a text, multiplied by those of the values. Their comparison takes about a second
-/// of a function with 128 MB even if all begin alike. The author of a custom resource chooses the
-/// text, and beside values of 64 KiB it could take minutes.
+/// The most bytes of a text, multiplied by those of the values. Their comparison takes about a
+/// second of a function with 128 MB even if all begin alike. The author of a custom resource
+/// chooses the text, and beside values of 64 KiB it could take minutes.
 const MAX_COMPARISONS: usize = 32 * 1024 * 1024;
 
 const ACCOUNT_DIGITS: usize = 12;
@@ -94,8 +94,8 @@ impl Values {
         let public = public.map(|name| Essence::of(name).text);
         let (size, longest) = self.known.size();
         move |text| {
-            // A value that begins in the shown part may be encoded in two digits for each byte. Of a
-            // longer one, the beginning is recognized.
+            // A value that begins in the shown part may be encoded in two digits for each byte. Of
+            // a longer one, the beginning is recognized.
             let end = MAX_SHOWN_BYTES + MAX_SHOWN_BYTES.min(2 * longest);
             let end = text.floor_char_boundary(end);
             let text = text.get(..end)?;
@@ -211,8 +211,8 @@ impl Needles {
     }
 }
 
-/// The places in a text that one of `values` has. At least [`MIN_CHARACTERS`] of it may be there, if
-/// `is_cut` of the text behind them. A shorter one of letters and digits has to be a word.
+/// The places in a text that one of `values` has. At least [`MIN_CHARACTERS`] of it may be there,
+/// if `is_cut` of the text behind them. A shorter one of letters and digits has to be a word.
 fn places(
     text: &str,
     values: &BTreeSet<String>,

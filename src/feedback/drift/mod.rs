@@ -11,4 +11,4 @@ mod target;
 
 pub use self::check::check;
 pub use self::result::Drifted;
-pub use self::target::{DriftTarget, REVERT_DRIFT};
+pub use self::target::{DriftTarget, IN_SYNC, REVERT_DRIFT};

@@ -7,6 +7,11 @@ use crate::gitops_pipeline::names::ResourceNames;
 /// The name of the change set that an operator creates.
 pub const REVERT_DRIFT: &str = "revert-drift";
 
+/// The sentence before its command. A reference may change a resource that is as in the template:
+/// <https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2505>.
+pub const IN_SYNC: &str =
+    "Read it before you execute it, because it may also change resources that have not drifted";
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftTarget {
     /// The names of its pipeline's resources.

@@ -98,6 +98,11 @@ fn end_of_a_build_is_named() {
         let is_open = failed.markdown().contains("Start the build again");
         assert_eq!(is_open, failed.end != BuildEnd::Failed, "{status}");
     }
+    let queued = build(vec![phase(BuildPhaseType::Queued, "TIMED_OUT", &[])]).markdown();
+    assert!(
+        queued.contains("set another `Build.QueuedTimeoutInMinutes`"),
+        "{queued}"
+    );
     let stopped = FailedBuild::of(&Build::builder().build(), BuildEnd::Stopped);
     assert_eq!(stopped.text(), "The build was stopped");
 }

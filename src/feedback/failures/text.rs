@@ -32,14 +32,6 @@ impl FailedBuild {
         self
     }
 
-    /// The build without CodeBuild's messages: a command may contain what only members may know.
-    #[must_use]
-    pub fn without_messages(mut self) -> Self {
-        let contexts = self.phases.iter_mut().flat_map(|it| &mut it.contexts);
-        contexts.for_each(|context| context.message.clear());
-        self
-    }
-
     /// The phase that ended the build with CodeBuild's report about it, and the names of others.
     pub fn text(&self) -> String {
         let mut text = self.sentence(ToOwned::to_owned);
@@ -56,7 +48,25 @@ impl FailedBuild {
             let described = phase.described(code);
             let _ = write!(text, "\nAnother one {}: {described}.\n", phase.end.verb());
         }
-        text + self.end.advice()
+        text + self.advice()
+    }
+
+    /// The remedy for an end that the commit may not have caused.
+    fn advice(&self) -> &'static str {
+        let waits = self.phases.first().is_some_and(|phase| phase.name == "QUEUED");
+        match self.end {
+            BuildEnd::Failed => "",
+            BuildEnd::Stopped | BuildEnd::Fault => {
+                "\nThe commit may be sound. Start the build again.\n"
+            }
+            BuildEnd::TimedOut if waits => {
+                "\nStart the build again, set another `Build.QueuedTimeoutInMinutes`, or request more concurrent builds in \
+                 Service Quotas\n"
+            }
+            BuildEnd::TimedOut => {
+                "\nStart the build again, or set another `Build.TimeoutInMinutes`\n"
+            }
+        }
     }
 
     fn sentence(&self, shown: impl Fn(&str) -> String) -> String {
@@ -89,19 +99,6 @@ impl BuildEnd {
             BuildEnd::Stopped => "was stopped",
             BuildEnd::TimedOut => "timed out",
             BuildEnd::Fault => "ended by a fault of CodeBuild",
-        }
-    }
-
-    /// The remedy for an end that the commit may not have caused.
-    fn advice(self) -> &'static str {
-        match self {
-            BuildEnd::Failed => "",
-            BuildEnd::Stopped | BuildEnd::Fault => {
-                "\nThe commit may be sound. Start the build again.\n"
-            }
-            BuildEnd::TimedOut => {
-                "\nStart the build again, or set another `Build.TimeoutInMinutes`\n"
-            }
         }
     }
 }
@@ -140,11 +137,6 @@ pub async fn of_log(
         }
     };
     withheld(gitlab, project).await.unwrap_or(text)
-}
-
-/// The text for a note that was missing: a person may have deleted it because of its log.
-pub fn of_missing_note() -> LogText {
-    without_log("This note was missing, and the health check has written it without the log")
 }
 
 /// Why no log is posted in the project. `None` if only its members can see it.

@@ -39,9 +39,10 @@ pub(crate) use crate::feedback::reporting::execution::Execution;
 pub use crate::feedback::reporting::execution::changed_since;
 pub use crate::feedback::reporting::former::ReportedPipeline;
 pub(crate) use crate::feedback::reporting::note::short as short_note;
-pub use crate::feedback::reporting::outcome::{OtherReporter, ReportError, Reported};
+pub use crate::feedback::reporting::outcome::{ReportError, Reported};
 pub(crate) use crate::feedback::reporting::plan::commit_status;
 pub(crate) use crate::feedback::reporting::report::{MAX_RETRIES, RETRY_INTERVAL};
+pub use crate::feedback::reporting::statuses::OtherReporter;
 pub(crate) use crate::feedback::reporting::statuses::show as show_status;
 
 use std::time::Duration;

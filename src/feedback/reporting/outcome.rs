@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::{ErrorScope, GitLabError, RetryTime};
 use crate::feedback::reporting::plan::Topic;
+use crate::feedback::reporting::statuses::OtherReporter;
 use cfn_custom_resource::Reason;
 
 /// Why an execution or a build is not reported. Lambda delivers the event again, unless it is
@@ -48,15 +49,6 @@ impl From<GitLabError> for ReportError {
             gitlab: Some(Box::new(error)),
         }
     }
-}
-
-/// Who else posts statuses or notes with the names of the pipeline's.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OtherReporter {
-    /// Another function or tool, whose status or note has this address.
-    Address(String),
-    /// The person whose number in GitLab this is.
-    Person(u64),
 }
 
 /// One report, as far as GitLab accepted it.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::clients::gitlab::ShownStatus;
 use crate::feedback::reporting::note::ApprovalEnd;
-use crate::feedback::reporting::outcome::OtherReporter;
+use crate::feedback::reporting::statuses::OtherReporter;
 use crate::feedback::reporting::tests::settings;
 use crate::gitops_pipeline::names::are_of_one_account;
 

@@ -3,12 +3,20 @@
 //! A name has `EnvID` and `ProjectID`, which another account or region may have, too. So the
 //! address of a status decides, which names both. Another function's status is not a reason to post
 //! one again: each posts its own once, and GitLab shows the latest one. But its poster chooses the
-//! address, so a person could hide a failure. Therefore a person's status, which GitLab shows by the
-//! number of its user, is replaced once.
+//! address, so a person could hide a failure. Therefore a person's status, which GitLab shows by
+//! the number of its user, is replaced once.
 
 use crate::clients::gitlab::{CommitRef, CommitStatus, GitLab, GitLabError, ShownStatus};
-use crate::feedback::reporting::outcome::OtherReporter;
 use crate::gitops_pipeline::names::are_of_one_account;
+
+/// Who else posts statuses or notes with the names of the pipeline's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OtherReporter {
+    /// Another function or tool, whose status or note has this address.
+    Address(String),
+    /// The person whose number in GitLab this is.
+    Person(u64),
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statuses {

@@ -7,7 +7,8 @@ use crate::clients::gitlab::{CommitPlaces, CommitRef, GitLab, GitLabError, Note,
 use crate::feedback::reporting::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
-use crate::feedback::reporting::outcome::{OtherReporter, ReportError};
+use crate::feedback::reporting::outcome::ReportError;
+use crate::feedback::reporting::statuses::OtherReporter;
 use crate::feedback::reporting::{changes, execution};
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;

@@ -207,8 +207,8 @@ pub fn stack_failed(name: &str, status: Option<&StackStatus>, reason: &str) -> R
             "Correct the cause, which the stack's events have, and deploy again",
         )
     };
-    let denied = denied_action_in(reason);
-    let tags = denied.and_then(|(_, action)| remedy_of_tags(reason, action));
+    let (_, denied) = denied_action_in(reason).unwrap_or_default();
+    let tags = remedy_of_tags(reason, denied);
     let tags = tags.map(|tags| format!(". {tags}")).unwrap_or_default();
     let problem = format!("{doing} stack {name}: {reason}{also}");
     Reason::new(code, problem, format!("{remedy}{tags}{then}"))

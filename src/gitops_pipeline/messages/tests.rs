@@ -57,7 +57,7 @@ fn denied_creation_names_the_tags_and_nothing_else_does() {
         reason.to_string()
     };
     let by_organization = "with an explicit deny in a service control policy";
-    let tags = "and deploy again. If that policy requires tags, set them with the property Tags";
+    let tags = "and deploy again. If that policy requires tags or their values, set them";
     for action in ["codecommit:CreateRepository", "logs:CreateLogGroup"] {
         let text = reason(action, by_organization);
         assert!(text.contains(tags), "{text}");

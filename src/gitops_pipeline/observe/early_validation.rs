@@ -77,8 +77,8 @@ pub async fn read_for_change_set(
     }
 }
 
-/// Why CloudFormation rejected the latest operation on `stack` whose events `is_own` accepts. With a
-/// `change_set`, only its creation counts.
+/// Why CloudFormation rejected the latest operation on `stack` whose events `is_own` accepts. With
+/// a `change_set`, only its creation counts.
 pub async fn read(
     aws: &Aws,
     stack: &str,
@@ -101,8 +101,8 @@ pub async fn read(
     Ok(findings)
 }
 
-/// Adds the finding of `event` to those of the latest operation that `is_own` accepts. `false` if no
-/// later event is needed. The latest operation comes first.
+/// Adds the finding of `event` to those of the latest operation that `is_own` accepts. `false` if
+/// no later event is needed. The latest operation comes first.
 fn add(
     findings: &mut Vec<Finding>,
     event: &OperationEvent,

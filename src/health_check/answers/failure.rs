@@ -10,6 +10,7 @@ use super::members::Members;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::one_line::{one_line, shortened};
 use crate::feedback::change_sets::Audience;
+use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::deployment::{FailedDeployment, ListedFailure};
 use crate::feedback::reporting::cause::{Cause, stack_obstacle};
 use crate::feedback::reporting::execution::{self, Action, ActionState, Execution};
@@ -120,7 +121,7 @@ impl FailedExecution<'_> {
         };
         let cause = Cause::read(aws, deployed, names, Audience::Others, read).await?;
         let text = match &cause {
-            Cause::Build(build) => build.clone().without_messages().text(),
+            Cause::Build(build) => build.text(),
             Cause::Deployment(Ok(found)) => {
                 add_resources(shown, found);
                 cause.first().unwrap_or_default()
@@ -141,11 +142,7 @@ impl FailedExecution<'_> {
         let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
         let remedy = match obstacle {
             Some(obstacle) => obstacle,
-            // A command is shown to members alone.
-            None if is_of_build => format!(
-                "In GitLab, the note on the commit has CodeBuild's message. Read its log: sam logs --cw-log-group /aws/codebuild/{} --start-time 1day",
-                names.build_project()
-            ),
+            None if is_of_build => log_command(&cause, names),
             None => note::remedy(read, names),
         };
         shown.set_text("Remedy", &one_line(&remedy));
@@ -183,6 +180,22 @@ impl FailedExecution<'_> {
         };
         stages.find(|stage| has_it(stage.action_states()))?.stage_name()
     }
+}
+
+/// How to read the log of a failed build, and of no other one if it is known. It may be weeks
+/// old.
+fn log_command(cause: &Cause, names: &ResourceNames) -> String {
+    let (group, stream) = match cause {
+        Cause::Build(FailedBuild { log: Some(log), .. }) => (
+            log.group.clone(),
+            format!(" --log-stream-names {}", log.stream),
+        ),
+        _ => (
+            format!("/aws/codebuild/{}", names.build_project()),
+            String::new(),
+        ),
+    };
+    format!("Read its log: aws logs tail {group}{stream} --since 4w")
 }
 
 fn add_resources(shown: &mut Members, found: &FailedDeployment) {

@@ -11,7 +11,7 @@ use super::{
     INFRA, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
 };
 use crate::clients::gitlab::{
-    CommitRef, ErrorKind, ErrorScope, GitLab, GitLabError, Rejection, RetryTime, Sent,
+    CommitRef, ErrorKind, ErrorScope, GitLab, GitLabError, Rejection, RetryTime, Sent, StatusState,
 };
 use crate::clients::http::{HttpError, TlsError};
 
@@ -95,14 +95,40 @@ async fn denial_is_explained_by_the_access_to_the_project() {
     expect!["listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: 401 Unauthorized. Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance - CFG-407"].assert_eq(&Vec::from_iter(reasons).join("\n"));
 }
 
-/// A Maintainer may not do every part of a report, and the remedies of push mirrors do not help.
-#[tokio::test(start_paused = true)]
-async fn rejected_report_is_not_blamed_on_mirrors() {
-    let commit = CommitRef {
+fn commit() -> CommitRef<'static> {
+    CommitRef {
         project: INFRA,
         sha: "c1".to_owned(),
         branch: "main".to_owned(),
-    };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_deployment_names_the_archive_or_the_environment() {
+    let mut reasons = vec![];
+    for is_archived in [true, false] {
+        let shown = json!({
+            "id": 42,
+            "archived": is_archived,
+            "permissions": {"project_access": {"access_level": 40}},
+        });
+        let denied = Reply::message(403, "403 Forbidden");
+        let script = Script::default().then(&format!("POST {PROJECT}/deployments"), denied);
+        let script = script.then(&format!("GET {PROJECT}"), ok(shown));
+        let gitlab = gitlab(&script);
+        let created = gitlab.create_deployment(&commit(), "dev", StatusState::Success).await;
+        reasons.push(created.expect_err("denied").reason().to_string());
+        script.sent();
+    }
+    expect![[r#"
+        creating a deployment to environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. The project is archived. Unarchive it in its Settings, General, Advanced, or remove GitLab from the resource - CFG-419
+        creating a deployment to environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. If the commit's statuses are posted, the environment is protected: let the token's user deploy to it in the project's Settings, CI/CD, Protected environments - CFG-419"#]].assert_eq(&reasons.join("\n"));
+}
+
+/// A Maintainer may not do every part of a report, and the remedies of push mirrors do not help.
+#[tokio::test(start_paused = true)]
+async fn rejected_report_is_not_blamed_on_mirrors() {
+    let commit = commit();
     let mut reasons = vec![];
     for (status, message) in [
         (401, "401 Unauthorized"),
@@ -128,8 +154,8 @@ async fn rejected_report_is_not_blamed_on_mirrors() {
     // The level of the access changes no reason.
     reasons.dedup();
     expect![[r#"
-        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 401: 401 Unauthorized. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
-        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
+        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 401: 401 Unauthorized. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
+        listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
         listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden - you are blocked. GitLab's message is all that is known - CFG-420
         listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 404: 404 Commit Not Found. Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab - CFG-420
         listing the merge requests of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 400: the mirror limit is exceeded. GitLab's message is all that is known - CFG-420"#]].assert_eq(&reasons.join("\n"));
@@ -144,11 +170,7 @@ fn path_of(call: &str) -> &'static str {
 }
 
 async fn read(call: &str, gitlab: &GitLab) -> Result<(), GitLabError> {
-    let commit = CommitRef {
-        project: INFRA,
-        sha: "c1".to_owned(),
-        branch: "main".to_owned(),
-    };
+    let commit = commit();
     match call {
         "statuses" => gitlab.commit_statuses(&commit, "x").await.map(drop),
         "environments" => gitlab.environment(INFRA, "dev").await.map(drop),
@@ -197,14 +219,14 @@ async fn switched_off_part_is_no_missing_right() {
     }
     expect![[r#"
         statuses, repository disabled, 40: reading status x of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. The repository is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
-        statuses, builds disabled, 40: reading status x of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
+        statuses, builds disabled, 40: reading status x of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
         statuses, builds private, 10: reading status x of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. CI/CD is restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter. Add the user to the project, or change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
-        statuses, builds private, 40: reading status x of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
+        statuses, builds private, 40: reading status x of commit c1 in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
         environments, repository disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. The repository is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         environments, builds disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. CI/CD is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         environments, environments disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Environments are switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         environments, environments private, 0: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Environments are restricted to the project's members, and GitLab does not show that the token's user is one with the role Reporter. Add the user to the project, or change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
-        environments, merge_requests disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the environment is protected, and the user may not deploy to it; the project is archived; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
+        environments, merge_requests disabled, 40: looking up environment dev in project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only - CFG-419
         branch, repository disabled, 40: looking up branch main of project platform/infra at https://gitlab.example.com: HTTP 404: 404 Repository Not Found. The repository is switched off in the project. Change that in the project's Settings, General, Visibility, project features, permissions - CFG-422
         branch, merge_requests disabled, 40: looking up branch main of project platform/infra at https://gitlab.example.com: HTTP 404: 404 Repository Not Found. GitLab's message is all that is known - CFG-412"#]].assert_eq(&reasons.join("\n"));
 }

@@ -213,11 +213,11 @@ async fn state_that_passes_is_retried_and_not_final() {
         reasons.push(error.reason().to_string());
     }
     expect![[r#"
-        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 400: Failed to obtain a lock. Deploy again later: this state of GitLab passes - CFG-401
-        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 409: 409 Conflict: Resource lock. Deploy again later: this state of GitLab passes - CFG-401
-        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 409: Another update to this commit status is in progress. Deploy again later: this state of GitLab passes - CFG-401
-        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 423: 423 Locked. Deploy again later: this state of GitLab passes - CFG-401
-        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 403: You cannot perform write operations on a read-only instance. Deploy again later: this state of GitLab passes - CFG-401"#]].assert_eq(&reasons.join("\n"));
+        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 400: Failed to obtain a lock. Deploy again later: this state of GitLab passes. A report is repeated by the health check - CFG-401
+        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 409: 409 Conflict: Resource lock. Deploy again later: this state of GitLab passes. A report is repeated by the health check - CFG-401
+        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 409: Another update to this commit status is in progress. Deploy again later: this state of GitLab passes. A report is repeated by the health check - CFG-401
+        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 423: 423 Locked. Deploy again later: this state of GitLab passes. A report is repeated by the health check - CFG-401
+        creating the push mirror of project platform/infra at https://gitlab.example.com: HTTP 403: You cannot perform write operations on a read-only instance. Deploy again later: this state of GitLab passes. A report is repeated by the health check - CFG-401"#]].assert_eq(&reasons.join("\n"));
     // GitLab translates this one, so it decides nothing in English either.
     let read_only =
         "403 Forbidden - The repository is temporarily read-only. Please try again later.";
@@ -273,5 +273,5 @@ async fn failure_of_a_server_shows_its_text() {
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 500: 500 Internal Server Error; GitLab, or a proxy in front of it, has an internal error. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 503: no healthy upstream; GitLab, or a proxy in front of it, is not available. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 504: a page without a message; GitLab, or a proxy in front of it, is not available. Try again in some minutes. If it stays so, look at GitLab's own logs or status page - CFG-401
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 429: Retry later; GitLab throttles the requests. Deploy again later - CFG-401"#]].assert_eq(&reasons.join("\n"));
+        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 429: Retry later; GitLab throttles the requests. Deploy again later. A report is repeated by the health check - CFG-401"#]].assert_eq(&reasons.join("\n"));
 }

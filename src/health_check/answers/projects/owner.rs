@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::time::timeout;
-
-use super::row::{PART_TIME, Row};
+use super::row::Row;
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names::{PROJECT_STACKS, ResourceNames, STACK};
@@ -47,9 +45,10 @@ impl Checker<'_> {
     ) -> bool {
         let owner = &child.owner;
         let listed = stacks.with_id(&owner.stack_id);
-        let is_owned = timeout(PART_TIME, Box::pin(self.has_owner(name, owner, stacks))).await;
+        let looked_up = Box::pin(self.has_owner(name, owner, stacks));
         // One that cannot be looked up may exist.
-        let is_owned = is_owned.unwrap_or(true);
+        let is_owned =
+            row.read(format!("the owner of stack {name}"), looked_up).await.unwrap_or(true);
         let mut shown = Members::default();
         let owner_name = owner.stack_id.split('/').nth(1).unwrap_or(&owner.stack_id);
         shown.set("StackName", owner_name);
