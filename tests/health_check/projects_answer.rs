@@ -472,7 +472,7 @@ async fn failed_build_has_its_phase_and_no_line_of_its_log() {
     let row = row(&fake).await;
     assert!(!row.to_string().contains("a line of the log"));
     check(&fake, &["Failure", "Deployed"], expect![[r#"
-        Failure: {"Action":"Build","At":"<time>","Cause":"The build failed in phase BUILD: COMMAND_EXECUTION_ERROR: Error while executing command: npm test. Reason: exit status 1","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Read its log: aws logs tail /aws/codebuild/codebuild-dev-cfn-shop --log-stream-names <uuid> --since 4w","StackName":"cfnstack-dev-shop","Title":"Change c0ffee0000000002"}
+        Failure: {"Action":"Build","At":"<time>","Cause":"The build failed in phase BUILD: COMMAND_EXECUTION_ERROR","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Read its log: aws logs tail /aws/codebuild/codebuild-dev-cfn-shop --log-stream-names <uuid> --since 4w","StackName":"cfnstack-dev-shop","Title":"Change c0ffee0000000002"}
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}"#]]).await;
 }
 

@@ -32,6 +32,14 @@ impl FailedBuild {
         self
     }
 
+    /// The build without CodeBuild's messages: one may have a line of its log.
+    #[must_use]
+    pub fn without_messages(mut self) -> Self {
+        let contexts = self.phases.iter_mut().flat_map(|it| &mut it.contexts);
+        contexts.for_each(|context| context.message.clear());
+        self
+    }
+
     /// The phase that ended the build with CodeBuild's report about it, and the names of others.
     pub fn text(&self) -> String {
         let mut text = self.sentence(ToOwned::to_owned);

@@ -121,7 +121,7 @@ impl FailedExecution<'_> {
         };
         let cause = Cause::read(aws, deployed, names, Audience::Others, read).await?;
         let text = match &cause {
-            Cause::Build(build) => build.text(),
+            Cause::Build(build) => build.clone().without_messages().text(),
             Cause::Deployment(Ok(found)) => {
                 add_resources(shown, found);
                 cause.first().unwrap_or_default()
