@@ -134,11 +134,11 @@ class GitLab:
         self.url, self._token, self._certificates = url.rstrip("/"), token, certificates
         self._scheme, self._host, self._port, self._prefix = _parts(url) or ("", "", 0, "")
 
-    def read(self, path: str) -> dict[str, Any]:
-        """The object with a number in a successful response. Raises `Unread`, and `Denied` if GitLab itself
-        rejects the request."""
+    def read(self, path: str, member: str = "id", kind: type = int) -> dict[str, Any]:
+        """The object with this member in a successful response. Raises `Unread`, and `Denied` if GitLab
+        itself rejects the request."""
         body = self._read(path).body
-        if not isinstance(body, dict) or not isinstance(body.get("id"), int):
+        if not isinstance(body, dict) or not isinstance(body.get(member), kind):
             raise self._unexpected()
         return body
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
+from urllib.parse import quote
 
 from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
 from cli.checks.rows import Once, Reader, Row, read_row
@@ -287,21 +288,22 @@ class InGitLab:
         listed, is_whole = self._page("protected_branches", name=str)
         # https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         is_own = {each.get("inherited") is not True for each in listed if _matches(each["name"], branch)}
-        if True in is_own:
-            return Sound(subject)
-        if project.get("empty_repo") is True and project.get("default_branch") == branch:
+        is_protected, is_empty = True in is_own, project.get("empty_repo") is True
+        if is_empty and not is_protected and project.get("default_branch") == branch:
             return NotChecked(
                 subject,
                 "the project is empty. GitLab protects its default branch with the first push, unless its "
                 "default branch protection is switched off",
             )
-        if not is_whole:
+        has_branch = (is_empty and is_protected) or self._has_branch(branch)
+        if is_protected and has_branch:
+            return Sound(subject)
+        if not is_protected and not is_whole:
             return NotChecked(
                 subject,
                 f"none of the first {len(listed)} protected branches is this one in the project itself",
             )
-        branches, are_all = self._page("repository/branches", name=str)
-        if are_all and branch not in [each["name"] for each in branches]:
+        if not has_branch:
             return Found(
                 subject,
                 f"the project has no branch {branch}",
@@ -315,6 +317,16 @@ class InGitLab:
             "Protect it in the project itself: Settings, Repository, Protected branches",
             CODES["branch_not_mirrored"],
         )
+
+    def _has_branch(self, branch: str) -> bool:
+        try:
+            self._gitlab.read(f"{self._path}/repository/branches/{quote(branch, safe='')}", "name", str)
+        except Denied as error:
+            # `find_branch!` in GitLab's lib/api/branches.rb.
+            if error.problem.endswith("404: Branch Not Found"):
+                return False
+            raise Denied("said_by_gitlab", error.problem) from None
+        return True
 
     def _check_mirrors(self, subject: str) -> Finding:
         """Whether the token's user may create one, as only a Maintainer may, and whether the project takes

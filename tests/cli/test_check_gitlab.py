@@ -470,13 +470,17 @@ def listing(part: str, *elements: Any) -> Callable[[Scene], None]:
 
 
 def unprotected(*elements: Any) -> Callable[[Scene], None]:
-    """These are the protected branches of a project that has the branch."""
+    """These are the project's protected branches."""
 
     def plant(scene: Scene) -> None:
         listing("protected_branches", *elements)(scene)
-        listing("repository/branches", {"name": BRANCH})(scene)
 
     return plant
+
+
+def has_branch(scene: Scene) -> None:
+    body = json.dumps({"name": BRANCH})
+    scene.gitlab.answers_instead(200, body=body, path=f"/repository/branches/{BRANCH}$")
 
 
 def showing(**members: Any) -> Callable[[Scene], None]:
@@ -516,6 +520,7 @@ FAULTS: list[tuple[Callable[[Scene], None], str, str, str]] = [
         "the project has no branch main",
     ),
     (unprotected({"name": "*", "inherited": True}), "branch", "CFG-414", "only a group protects it"),
+    (unprotected({"name": "dev*"}), "branch", "CFG-414", "the project has no branch development"),
     (
         listing("remote_mirrors", *({"id": number, "enabled": True} for number in range(10))),
         "mirrors",
@@ -583,6 +588,8 @@ def test_fault_is_found(
 ) -> None:
     scene.show(empty_repo=False)
     plant(scene)
+    if "has no branch" not in problem:
+        has_branch(scene)
     finding = the_only(scene)
     assert problem in finding.text and (finding.key, finding.code) == (key, code)
 
