@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::{Findings, ForeignPush};
-use super::found_secrets::{FoundSecrets, Secrets};
+use super::found_secrets::{FoundMirror, FoundSecrets, Secrets};
 use super::metrics::Wrong;
 use super::schedule::days;
 use super::{doctor, metrics};
@@ -36,7 +36,7 @@ struct CheckedCredential {
 
 impl Checker<'_> {
     /// Checks every credential, with its mirrors and their tokens. Returns the listed secrets, if
-    /// the list is complete.
+    /// the list is complete, with the mirrors, which are reported when the stacks are known.
     pub async fn check_credentials(
         &self,
         limits: &TimeLimits,
@@ -56,6 +56,7 @@ impl Checker<'_> {
             })
         };
         let (mut tokens, mut repositories) = (vec![], BTreeMap::new());
+        let mut found_mirrors = vec![];
         let left = check_each(items, limits, check, |name, checked| match checked {
             Ok(CheckedCredential { health, rotation }) => {
                 let mirrors = health.mirrors.iter();
@@ -63,6 +64,10 @@ impl Checker<'_> {
                 repositories.insert(name.to_owned(), names.collect());
                 self.report(&mut findings, &health);
                 tokens.extend(health.token);
+                found_mirrors.extend(health.mirrors.into_iter().map(|mirror| FoundMirror {
+                    access: health.access.clone(),
+                    health: mirror,
+                }));
                 report_rotation(&mut findings, name, rotation);
             }
             Err(CheckError::Nothing) => {}
@@ -81,6 +86,7 @@ impl Checker<'_> {
         let found = FoundSecrets {
             secrets,
             repositories,
+            mirrors: found_mirrors,
         };
         (findings, Some(found))
     }
@@ -187,9 +193,6 @@ impl Checker<'_> {
             findings.missing(format!("IAM user {user_name}"), problem);
         }
         self.report_other_credentials(findings, health);
-        for mirror in &health.mirrors {
-            self.report_mirror(findings, mirror);
-        }
     }
 
     /// Credentials that the secret does not hold, such as one that a person or a crashed attempt

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::mirror_credential::health::SecretSummary;
+use crate::clients::gitlab::Access;
+use crate::mirror_credential::health::{MirrorHealth, SecretSummary};
 
 /// The environment's secrets by their names.
 pub type Secrets = BTreeMap<String, SecretSummary>;
@@ -12,4 +13,13 @@ pub struct FoundSecrets {
     pub secrets: Secrets,
     /// The repositories of the mirrors of each secret.
     pub repositories: BTreeMap<String, Vec<String>>,
+    pub mirrors: Vec<FoundMirror>,
+}
+
+/// A checked mirror, which is not reported yet.
+#[derive(Debug)]
+pub struct FoundMirror {
+    /// How its stack reaches GitLab.
+    pub access: Option<Access>,
+    pub health: MirrorHealth,
 }

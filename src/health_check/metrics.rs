@@ -81,8 +81,8 @@ macro_rules! metrics {
 
 metrics! {
     MIRROR_HEALTHY "MirrorHealthy" "None" Some("GitLabProject"), Below(1);
-        "1: the mirror exists, is enabled, and has the settings of its stack, its latest push did not \
-        fail, and its login is active. 0: otherwise, or GitLab cannot be reached, or a Delete has left the mirror"
+        "1: the mirror exists, is enabled, has the settings of its stack, and pushes the branches that pipelines \
+        need, its latest push did not fail, and its login is active. 0: otherwise, or GitLab cannot be reached, or a Delete has left the mirror"
     SECONDS_SINCE_MIRROR_SYNC "SecondsSinceMirrorSync" "Seconds" Some("GitLabProject"), Never;
         "seconds since the last successful push. A long time is not an error if there was nothing \
         to push"

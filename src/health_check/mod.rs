@@ -30,6 +30,7 @@ mod findings;
 mod found_secrets;
 pub mod metrics;
 mod missing;
+mod needed_branches;
 mod pipelines;
 mod projects;
 mod pushes;
@@ -114,9 +115,12 @@ impl Checker<'_> {
             Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
         );
-        let (mut findings, found_secrets) = credentials;
+        let (mut findings, mut found_secrets) = credentials;
         let (of_pipelines, changed_executions) = pipelines;
         let (of_stacks, stacks) = stacks;
+        let found = found_secrets.as_mut().map(|found| std::mem::take(&mut found.mirrors));
+        let mirrors = found.unwrap_or_default();
+        Box::pin(self.report_mirrors(mirrors, &stacks, &mut findings, limits, gitlabs)).await;
         Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
         Box::pin(self.check_projects(&stacks, &mut findings, limits, gitlabs)).await;
         findings.add(of_pipelines);

@@ -269,6 +269,9 @@ pub fn both_slots_taken(user_name: &str) -> Reason {
     Reason::new(Code::NoFreeSlot, problem, remedy)
 }
 
+const PROTECT: &str = "Protect it in the project itself (Settings, Repository, Protected branches): a group's \
+    protection does not count. Or set OnlyProtectedBranches to false";
+
 pub fn branch_is_not_protected(
     mirror: usize,
     project: &str,
@@ -284,10 +287,39 @@ pub fn branch_is_not_protected(
         "Mirrors[{mirror}].RequiredBranches: branch {branch} of project {project} is not protected, so \
          GitLab would not mirror it"
     );
-    let remedy = format!(
-        "Protect it in the project itself (Settings, Repository, Protected branches): a group's \
-         protection does not count. Or set OnlyProtectedBranches to false{limit}"
+    Reason::new(
+        Code::BranchNotMirrored,
+        problem,
+        format!("{PROTECT}{limit}"),
+    )
+}
+
+/// A branch that a `pipeline` deploys and that its mirror does not push any more.
+pub fn deployed_branch_is_not_mirrored(pipeline: &str, project: &str, branch: &str) -> Reason {
+    let problem = format!(
+        "branch {branch} of project {project}, which pipeline {pipeline} deploys, is not protected, so GitLab \
+         does not mirror it"
     );
+    let remedy = format!("{PROTECT}. Then press the mirror's update button");
+    Reason::new(Code::BranchNotMirrored, problem, remedy)
+}
+
+/// GitLab does not have the branch that a `pipeline` deploys.
+pub fn deployed_branch_is_gone(pipeline: &str, project: &str, branch: &str) -> Reason {
+    let problem =
+        format!("project {project} has no branch {branch}, which pipeline {pipeline} deploys");
+    let remedy = "Set BranchMap (in the templates: BranchName) to the branch that is deployed now, and protect \
+        that one. Or push the former branch again";
+    Reason::new(Code::BranchNotMirrored, problem, remedy)
+}
+
+/// No rule selects the branches `reviewed`, which a `pipeline` reviews.
+pub fn review_branches_are_not_mirrored(pipeline: &str, project: &str, reviewed: &str) -> Reason {
+    let problem = format!(
+        "project {project} protects no branch that matches {reviewed}, which pipeline {pipeline} reviews, so \
+         GitLab does not mirror them"
+    );
+    let remedy = PROTECT.replacen("it", reviewed, 1);
     Reason::new(Code::BranchNotMirrored, problem, remedy)
 }
 

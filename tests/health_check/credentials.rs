@@ -186,7 +186,8 @@ async fn foreign_answer_about_a_mirror_is_not_that_it_is_gone() {
         let looked = look(&fake).await;
         assert!(!looked.is_healthy(PROJECT), "{gateway:?}");
         let texts = looked.unhealthy();
-        let is_named = texts.contains("GitLab's API") && !texts.contains("it is gone");
+        let shown = format!("HTTP {}", gateway.status);
+        let is_named = texts.contains(&shown) && !texts.contains("it is gone");
         assert!(is_named, "{gateway:?}: {texts}");
     }
 }

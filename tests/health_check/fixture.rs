@@ -92,13 +92,21 @@ pub async fn create_in(
 
 /// A pipeline, and the mirror to its repository, in one stack. With the mirror's resource.
 pub async fn project_world() -> (FakeAws, ParentStack) {
+    project_world_with(json!({}), &["main"]).await
+}
+
+/// The same, with `more` properties of the pipeline, of a project that protects these branches.
+pub async fn project_world_with(more: Value, protected: &[&str]) -> (FakeAws, ParentStack) {
     let fake = empty_world();
     fake.gitlab_project(PROJECT, &["main"]);
+    fake.protect(PROJECT, protected);
     fake.gitlab_token(TOKEN);
-    let pipeline = json!({
+    let mut pipeline = json!({
         "EnvID": "dev", "ProjectID": "infra", "BranchMap": {"dev": "main"},
         "GitLab": {"Url": "https://gitlab.example.com", "TokenSecretId": TOKEN, "Project": PROJECT},
     });
+    let properties_of = pipeline.as_object_mut().expect("an object");
+    properties_of.extend(more.as_object().expect("an object").clone());
     let pipeline = create_pipeline(&fake, &pipeline).await;
     fake.user(USER);
     let properties = properties(USER, PROJECT, REPOSITORY);

@@ -48,6 +48,7 @@ async fn world() -> World {
     let mirror = mirrored(&fake, USER, PROJECT, REPOSITORY).await;
     mirrored(&fake, "user-dev-other", OTHER, "codecommit-dev-other").await;
     fake.gitlab_project("platform/shop", &["main"]);
+    fake.protect("platform/shop", &["main", "review/*"]);
     let blog = json!({
         "EnvID": "dev", "ProjectID": "blog", "BranchMap": {"dev": "main"},
         "ImageSource": {"RepositoryName": "team/base"},

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use expect_test::expect;
+use serde_json::json;
 
-use crate::fixture::{Looked, PROJECT, REPOSITORY, fake, look};
+use crate::fixture::{Looked, PROJECT, REPOSITORY, fake, look, problem_of, project_world_with};
 use fake_aws::gitlab::history::{PushEvent, record};
 use fake_aws::{AwsState, FakeAws, FaultKind, On};
 
@@ -173,4 +174,82 @@ async fn comparison_that_fails_is_not_a_fault() {
             assert!(looked.is_healthy(PROJECT), "{what}");
         }
     }
+}
+
+const OTHERS: usize = 120;
+
+/// A change of a project whose pipeline deploys `main` and reviews `review/*`.
+fn change(fake: &FakeAws, how: &str) {
+    fake.change(|aws| {
+        let project = aws.gitlab.project_mut(PROJECT);
+        let tip = project.branches["main"].clone();
+        match how {
+            "sound" => {}
+            "rule removed" | "rule of a group" => {
+                project.protected = ["review/*".to_owned(), "stable".to_owned()].into();
+            }
+            "renamed" => {
+                project.protected = ["review/*".to_owned(), "trunk".to_owned()].into();
+                project.branches = [("trunk".to_owned(), tip)].into();
+                "trunk".clone_into(&mut project.default_branch);
+            }
+            "emptied" => project.branches.clear(),
+            "no rule for reviews" => drop(project.protected.remove("review/*")),
+            "after a hundred others" => {
+                project.protected = ["*".to_owned()].into();
+                "aaa/0".clone_into(&mut project.default_branch);
+                let others = (0..OTHERS).map(|number| (format!("aaa/{number}"), tip.clone()));
+                project.branches.extend(others);
+            }
+            _ => panic!("{how}"),
+        }
+    });
+    if how == "rule of a group" {
+        fake.protect_by_group(PROJECT, &["main"]);
+    }
+    if how == "after a hundred others" {
+        for number in 0..OTHERS {
+            fake.push(REPOSITORY, &format!("aaa/{number}"), "c1");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn branch_that_a_pipeline_needs_is_looked_up() {
+    let mut shown = vec![];
+    for how in [
+        "sound",
+        "rule removed",
+        "rule of a group",
+        "renamed",
+        "emptied",
+        "no rule for reviews",
+        "after a hundred others",
+    ] {
+        let review = json!({"Review": {"Branches": "review/*"}});
+        let (fake, _) = project_world_with(review, &["main", "review/*"]).await;
+        change(&fake, how);
+        if !["renamed", "emptied"].contains(&how) {
+            push_without_mirroring(&fake, "main", "c2");
+            tokio::time::sleep(Duration::from_secs(7230)).await;
+        }
+        let looked = look(&fake).await;
+        let is_healthy = looked.is_healthy(PROJECT);
+        let lags = looked.value("MirrorLagSeconds", PROJECT) > 900.0;
+        let doctor = problem_of(&fake, "the mirror of project").await;
+        let unhealthy = looked.unhealthy();
+        let (_, found) = unhealthy.split_once(": ").unwrap_or_default();
+        assert!(found.is_empty() || found == doctor, "{found}");
+        shown.push(format!(
+            "{how}: healthy {is_healthy}, lags {lags}. {doctor}"
+        ));
+    }
+    expect![[r#"
+        sound: healthy true, lags true. CodeCommit has lacked a commit, or its latest push has not succeeded, for 120 minutes (100 at https://gitlab.example.com): the last push that succeeded ended at <time>. Press the mirror's update button in the project's Settings, Repository, Mirroring repositories, and read there why it fails
+        rule removed: healthy false, lags false. branch main of project platform/infra, which pipeline codepipeline-dev-cfn-infra deploys, is not protected, so GitLab does not mirror it. Protect it in the project itself (Settings, Repository, Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to false. Then press the mirror's update button
+        rule of a group: healthy false, lags false. branch main of project platform/infra, which pipeline codepipeline-dev-cfn-infra deploys, is not protected, so GitLab does not mirror it. Protect it in the project itself (Settings, Repository, Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to false. Then press the mirror's update button
+        renamed: healthy false, lags false. project platform/infra has no branch main, which pipeline codepipeline-dev-cfn-infra deploys. Set BranchMap (in the templates: BranchName) to the branch that is deployed now, and protect that one. Or push the former branch again
+        emptied: healthy true, lags false. 
+        no rule for reviews: healthy false, lags true. project platform/infra protects no branch that matches review/*, which pipeline codepipeline-dev-cfn-infra reviews, so GitLab does not mirror them. Protect review/* in the project itself (Settings, Repository, Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to false
+        after a hundred others: healthy true, lags true. CodeCommit has lacked a commit, or its latest push has not succeeded, for 120 minutes (100 at https://gitlab.example.com): the last push that succeeded ended at <time>. Press the mirror's update button in the project's Settings, Repository, Mirroring repositories, and read there why it fails"#]].assert_eq(&shown.join("\n"));
 }

@@ -54,6 +54,21 @@ impl ProtectedBranches {
     pub fn protects(&self, name: &str) -> bool {
         self.own.iter().any(|pattern| ref_matches(pattern, name))
     }
+
+    /// Whether a rule may protect a branch that `pattern` matches: one begins as the other does.
+    pub fn may_protect(&self, pattern: &str) -> bool {
+        let begin = |text: &str| text.split('*').next().unwrap_or_default().to_owned();
+        let begins = begin(pattern);
+        let mut rules = self.own.iter().map(|rule| begin(rule));
+        !self.is_complete
+            || self.own.is_empty()
+            || rules.any(|rule| rule.starts_with(&begins) || begins.starts_with(&rule))
+    }
+
+    /// Whether a mirror of protected branches pushes the branch `name` of a project with commits.
+    pub fn may_select(&self, name: &str) -> bool {
+        !self.is_complete || self.own.is_empty() || self.protects(name)
+    }
 }
 
 /// Whether a protected branch's `pattern` matches `name`. `*` matches slashes, too
@@ -81,9 +96,10 @@ pub struct Tip {
 /// The branches that a mirror pushes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mirrored {
-    /// The existing branches that its settings select: at most a hundred, the default branch and
-    /// protected ones first. An error if GitLab does not list them.
-    Branches(Result<Vec<Branch>>),
+    /// The rules that select them, `None` if there are none: every branch. Then the existing ones:
+    /// at most a hundred, the default branch and protected ones first. An error if GitLab does not
+    /// list them.
+    Branches(Option<ProtectedBranches>, Result<Vec<Branch>>),
     /// Every branch, because the project itself protects none, although it has commits.
     Everything,
 }
@@ -123,21 +139,20 @@ impl GitLab {
         project: ProjectRef<'_>,
         settings: &Settings,
     ) -> Result<Mirrored> {
-        let regex = if settings.only_protected_branches {
-            let protected = self.protected_branches(project).await?;
-            if protected.is_empty() {
-                // GitLab protects the default branch with the first push:
-                // https://docs.gitlab.com/user/project/repository/branches/default/
-                return Ok(if self.project(project).await?.is_empty {
-                    Mirrored::Branches(Ok(vec![]))
-                } else {
-                    Mirrored::Everything
-                });
-            }
-            regex_of(&protected.own)
-        } else {
-            String::new()
+        let rules = match settings.only_protected_branches {
+            true => Some(self.protected_branches(project).await?),
+            false => None,
         };
+        if rules.as_ref().is_some_and(ProtectedBranches::is_empty) {
+            // GitLab protects the default branch with the first push:
+            // https://docs.gitlab.com/user/project/repository/branches/default/
+            return Ok(if self.project(project).await?.is_empty {
+                Mirrored::Branches(rules, Ok(vec![]))
+            } else {
+                Mirrored::Everything
+            });
+        }
+        let regex = rules.as_ref().map(|rules| regex_of(&rules.own)).unwrap_or_default();
         // Every edition has the parameter:
         // https://docs.gitlab.com/api/branches/#list-all-repository-branches
         let purpose = format!("listing the branches of project {project} that match {regex:?}");
@@ -148,12 +163,13 @@ impl GitLab {
         };
         let call = call.query("regex", &regex);
         let listed = call.read(Reading::first(MAX_LISTED, MAX_LISTED), parse);
-        Ok(Mirrored::Branches(listed.await.map(|listed| {
+        let listed = listed.await.map(|listed| {
             let mut branches = listed.elements;
             branches.sort_by_key(|(rank, _)| *rank);
             let branches = branches.into_iter().filter_map(|(_, branch)| branch);
             branches.collect()
-        })))
+        });
+        Ok(Mirrored::Branches(rules, listed))
     }
 
     /// Whether `branch` contains `commit`. It takes one request if the commit is the branch's tip,

@@ -15,6 +15,8 @@ pub struct PipelineSettings {
     pub names: ResourceNames,
     pub location: AwsLocation,
     pub branch: String,
+    /// `false` while the stack waits for the first push of the branch.
+    pub has_pipeline: bool,
     pub repository_name: String,
     /// Whether the repository is in another account.
     pub is_cross_account: bool,
@@ -83,6 +85,7 @@ impl PipelineSettings {
             names,
             location: AwsLocation::from_arn(&child.id)?,
             branch: child.branch()?,
+            has_pipeline: child.has_pipeline(),
             repository_name: output(template::REPOSITORY_OUTPUT)?,
             is_cross_account: output(template::SOURCE_ARN_OUTPUT).is_some(),
             report: child.report(),

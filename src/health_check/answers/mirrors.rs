@@ -21,9 +21,8 @@ use crate::health_check::doctor::project_problem;
 use crate::health_check::findings::{Check, Findings};
 use crate::health_check::found_secrets::Secrets;
 use crate::health_check::metrics::MIRROR_LAG_SECONDS;
-use crate::mirror_credential::health::{
-    Comparison, MirrorHealth, MirrorPlace, TokenHealth, check_shown,
-};
+use crate::health_check::needed_branches::check_with_needed;
+use crate::mirror_credential::health::{Comparison, MirrorHealth, MirrorPlace, TokenHealth};
 use cfn_custom_resource::Reason;
 
 /// A pipeline, and the ID of the stack that owns it.
@@ -295,7 +294,7 @@ impl Checker<'_> {
             pace: &reads.checked.pace,
             now: self.clients.clock.now(),
         };
-        match check_shown(&comparison, mirror, None).await {
+        match check_with_needed(&comparison, mirror, settings).await {
             Ok(mut health) => {
                 health.fault =
                     health.fault.take().or_else(|| lag_problem(&health, comparison.place));

@@ -3,12 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
-use crate::clients::gitlab::{GitLab, GitLabError, Mirror, Mirrored, Settings, other_project};
+use crate::clients::gitlab::{
+    Branch, GitLab, GitLabError, Mirror, Mirrored, ProtectedBranches, Settings, other_project,
+};
 use crate::common::password::Password;
 use crate::mirror_credential::calls::gitlab::{GitLabClients, foreign_mirror};
 use crate::mirror_credential::health::checked_gitlabs::CheckedGitLabs;
 pub use crate::mirror_credential::health::tips::ForeignTip;
-use crate::mirror_credential::health::tips::{Comparison, TipsError};
+use crate::mirror_credential::health::tips::{Comparison, MAX_COMPARED, TipsError};
 use crate::mirror_credential::intent_log::mirrors::{MirrorPlace, MirrorRecord};
 use crate::mirror_credential::intent_log::write_time;
 use crate::mirror_credential::messages;
@@ -33,6 +35,34 @@ pub struct MirrorHealth {
     /// The settings that differ from those of its stack. `None` if they are equal, or if the
     /// stack's are unknown.
     pub other_settings: Option<Reason>,
+    /// `None` if it is unknown which branches it pushes.
+    pub pushed: Option<Pushed>,
+    /// Its record. `None` if GitLab does not show it with the address of its repository.
+    pub record: Option<MirrorRecord>,
+}
+
+/// The branches that a mirror pushes, as far as they were read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The rules that select them. `None` if it pushes every branch.
+    pub rules: Option<ProtectedBranches>,
+    /// Those that were compared.
+    compared: Vec<String>,
+}
+
+impl Pushed {
+    fn new(rules: Option<ProtectedBranches>, branches: Vec<Branch>) -> Self {
+        let compared = branches.into_iter().take(MAX_COMPARED).map(|branch| branch.name);
+        Pushed {
+            rules,
+            compared: compared.collect(),
+        }
+    }
+
+    /// Whether the branch `name` is one of those that were compared.
+    pub fn has_compared(&self, name: &str) -> bool {
+        self.compared.iter().any(|compared| compared == name)
+    }
 }
 
 impl MirrorHealth {
@@ -105,6 +135,8 @@ fn unchecked(project: &str, repository_name: &str) -> MirrorHealth {
         foreign: None,
         fault: None,
         other_settings: None,
+        pushed: None,
+        record: None,
     }
 }
 
@@ -140,6 +172,7 @@ async fn read(
             let shown = check_shown(comparison, &mirror, Some(password)).await?;
             MirrorHealth {
                 other_settings: wanted.and_then(|it| other_settings(&mirror, record, &it.settings)),
+                record: Some(record.clone()),
                 ..shown
             }
         }
@@ -164,24 +197,24 @@ pub async fn check_shown(
         // An empty project has nothing to push, which some versions of GitLab show as a fault.
         (fault, lag) = (None, None);
     }
-    let (settings, mut branches) = (&mirror.settings, None);
+    let (settings, mut selected) = (&mirror.settings, None);
     // With a regex, which a person has set, it pushes some of the branches alone.
     if !settings.has_branch_regex {
         match gitlab.mirrored_branches(project, settings).await {
-            Ok(Mirrored::Branches(Ok(listed))) => branches = Some(listed),
+            Ok(Mirrored::Branches(rules, Ok(listed))) => selected = Some((rules, listed)),
             Ok(Mirrored::Everything) if fault.is_none() => {
                 let at = format!("push mirror {id} at {gitlab_url}");
                 fault = Some(messages::every_branch_is_pushed(&at, &project.to_string()));
             }
             Ok(Mirrored::Everything) => {}
             Err(error) if fault.is_none() => return Err(error),
-            Ok(Mirrored::Branches(Err(error))) | Err(error) => {
+            Ok(Mirrored::Branches(_, Err(error))) | Err(error) => {
                 log_uncompared(place, &error.reason());
             }
         }
     }
-    let mut foreign = None;
-    if let Some(branches) = branches {
+    let (mut foreign, mut pushed) = (None, None);
+    if let Some((rules, branches)) = selected {
         let (tips, errors) = comparison.of(&branches).await;
         for error in &errors {
             let reason = error.reason();
@@ -193,6 +226,7 @@ pub async fn check_shown(
         }
         // Branches that were not compared may lag or be foreign, too.
         let is_complete = errors.is_empty();
+        pushed = is_complete.then(|| Pushed::new(rules, branches));
         foreign = Some(tips.foreign).filter(|found| is_complete || !found.is_empty());
         if mirror.enabled {
             lag = lag.max(tips.lag.filter(|lag| is_complete || !lag.is_zero()));
@@ -203,6 +237,7 @@ pub async fn check_shown(
         lag,
         foreign,
         fault,
+        pushed,
         ..unchecked(&project.to_string(), place.repository_name)
     })
 }

@@ -12,7 +12,7 @@ use cfn_custom_resource::Reason;
 
 /// The most branches of a mirror that are compared. Most mirrors push the branches of two or three
 /// environments.
-const MAX_COMPARED: usize = 10;
+pub(super) const MAX_COMPARED: usize = 10;
 
 /// The time after which a branch whose commit GitLab does not have is compared again: GitLab writes
 /// the event of a push after the push, in a job.

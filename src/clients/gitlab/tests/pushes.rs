@@ -51,7 +51,7 @@ async fn patterns_are_one_regex_of_the_query() {
     let branch = json!({"name": "main", "commit": {"id": "abc"}});
     let script = listed(protected).then(&request, ok(json!([branch])));
     let found = gitlab(&script).mirrored_branches(INFRA, &settings()).await;
-    let Ok(Mirrored::Branches(Ok(branches))) = found else {
+    let Ok(Mirrored::Branches(_, Ok(branches))) = found else {
         panic!("{found:?}");
     };
     assert_eq!(branches[0].name, "main");
