@@ -50,7 +50,8 @@ impl GitLab {
             Some(_) if describes_token => return Err(self.token_rejected(message)),
             _ => {}
         }
-        let is_denial = matches!(status, 401 | 403) && is_bare(&message);
+        // GitLab's own 401 without a description begins with its status. A gateway writes a text.
+        let is_denial = status == 401 || (status == 403 && is_bare(&message));
         if (is_denial || matches!(status, 404 | 413)) && !response.is_own_denial() {
             return Err(foreign(request, &response));
         }

@@ -2,7 +2,7 @@
 
 use crate::clients::gitlab::{GitLabError, RetryTime};
 use crate::common::reason_codes::Code;
-use cfn_custom_resource::{Failure, Reason};
+use cfn_custom_resource::{Failure, Reason, ReasonCode};
 
 /// Why a delivery failed.
 ///
@@ -13,7 +13,8 @@ use cfn_custom_resource::{Failure, Reason};
 pub struct DeliveryError {
     pub reason: Reason,
     /// Whether the same attempt may succeed later without a change by a person: GitLab was
-    /// unreachable, a service throttled or had an internal error, or time ran out.
+    /// unreachable or a gateway answered in its place, a service throttled or had an internal
+    /// error, or time ran out.
     pub is_transient: bool,
 }
 
@@ -44,9 +45,12 @@ impl DeliveryError {
 
 impl From<GitLabError> for DeliveryError {
     fn from(error: GitLabError) -> Self {
+        let reason = error.reason();
+        // A page, a redirect or a denial of a gateway proves nothing about the token.
+        let is_of_gitlab = reason.code != ReasonCode::from(Code::NotGitLab);
         DeliveryError {
-            is_transient: error.retry == RetryTime::Later,
-            reason: error.reason(),
+            is_transient: error.retry == RetryTime::Later || !is_of_gitlab,
+            reason,
         }
     }
 }

@@ -35,16 +35,26 @@ fn delete_names_the_mirror_that_nothing_shows_as_deleted() {
             fake.change(|aws| aws.options.gitlab.gateway = Some(gateway));
             let answer = stack.delete().await;
             answer.assert_success();
-            notes.insert(answer.note().to_owned());
+            let (named, why) = answer.note().split_once(": ").expect("a cause");
+            expect!["push mirror 101 of project platform/team/infra (40) is left in GitLab (deleting push mirror 101 of project platform/team/infra at https://gitlab.example.com"].assert_eq(named);
+            let why = why.strip_suffix("). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416");
+            notes.insert(why.expect("a remedy").to_owned());
             assert_eq!(our_mirror(fake), id, "{gateway:?}");
             remove_left(fake);
         });
     }
     expect![[r#"
-        push mirror 101 of project platform/team/infra (40) is left in GitLab (deleting push mirror 101 of project platform/team/infra at https://gitlab.example.com: HTTP 200: a page without a message; the response is not JSON of GitLab's API). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416
-        push mirror 101 of project platform/team/infra (40) is left in GitLab (deleting push mirror 101 of project platform/team/infra at https://gitlab.example.com: HTTP 404: GitLab's API does not have this path). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416
-        push mirror 101 of project platform/team/infra (40) is left in GitLab (deleting push mirror 101 of project platform/team/infra at https://gitlab.example.com: HTTP 404: Not Found; the response is not JSON of GitLab's API). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416
-        push mirror 101 of project platform/team/infra (40) is left in GitLab (deleting push mirror 101 of project platform/team/infra at https://gitlab.example.com: HTTP 404: no Route matched with those values; the response is not JSON of GitLab's API). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416"#]].assert_eq(&Vec::from_iter(notes).join("\n"));
+        HTTP 200: a page without a message; the response is not JSON of GitLab's API
+        HTTP 302: GitLab redirects to an unnamed address, and the token is not sent there
+        HTTP 401: No API key found in request; the response is not JSON of GitLab's API
+        HTTP 403: Cloudflare, which is in front of GitLab, checks whether the function is a browser
+        HTTP 403: Forbidden; the response is not JSON of GitLab's API
+        HTTP 403: a page without a message; the response is not JSON of GitLab's API
+        HTTP 404: GitLab's API does not have this path
+        HTTP 404: Not Found; the response is not JSON of GitLab's API
+        HTTP 404: a page without a message; the response is not JSON of GitLab's API
+        HTTP 404: no Route matched with those values; the response is not JSON of GitLab's API"#]]
+    .assert_eq(&Vec::from_iter(notes).join("\n"));
 }
 
 /// The token's user was removed from the project, or a group restricts addresses: GitLab answers

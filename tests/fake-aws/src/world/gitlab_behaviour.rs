@@ -116,16 +116,29 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Answers that prove nothing: GitLab's of an unknown route (`route :any, '*path'` in
-    /// `lib/api/api.rb`), Kong's without a route
-    /// (<https://developer.konghq.com/gateway/routing/>), that of Amazon API Gateway
-    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html>),
-    /// and the login page of a proxy.
-    pub const ANSWERS: [(u16, &'static str); 4] = [
+    /// Answers that prove nothing. GitLab's of an unknown route (`route :any, '*path'` in
+    /// `lib/api/api.rb`). Kong's without a route
+    /// (<https://developer.konghq.com/gateway/routing/>) and without a key
+    /// (<https://developer.konghq.com/plugins/key-auth/>). Those of Amazon API Gateway
+    /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html>).
+    /// The pages of a proxy, of which the last is Cloudflare's check, and its redirect to a login.
+    pub const ANSWERS: [(u16, &'static str); 10] = [
+        (302, ""),
+        (401, r#"{"message":"No API key found in request"}"#),
+        (403, r#"{"message":"Forbidden"}"#),
+        (
+            403,
+            "<!DOCTYPE html><html><body>Access denied</body></html>",
+        ),
+        (404, "<!DOCTYPE html><html><body>Not here</body></html>"),
         (404, r#"{"error":"404 Not Found"}"#),
         (404, r#"{"message":"no Route matched with those values"}"#),
         (404, r#"{"message":"Not Found"}"#),
         (200, "<!DOCTYPE html><html><body>Sign in</body></html>"),
+        (
+            403,
+            "<!DOCTYPE html><html><title>Just a moment...</title></html>",
+        ),
     ];
 
     /// Each of them instead of GitLab's answer to `operation`.

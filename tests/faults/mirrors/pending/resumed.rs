@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::fixture::{SECRET, calls_of_a_rotation, check_health};
+use fake_aws::gitlab::Gateway;
 use fake_aws::request::Service;
 use fake_aws::secrets::CURRENT;
 use fake_aws::{FakeAws, Fault, FaultKind, On, Options, Schedules};
@@ -68,6 +69,32 @@ async fn resumes_after_an_outage(
     fixture.is_rotated();
     assert_eq!(fixture.change_days().await, Rotated::Finished);
     fixture.ends_well().await;
+}
+
+#[test]
+fn answer_of_a_gateway_in_any_step_then_reattempt_rotates() {
+    let calls = [
+        (RotationStep::Create, "GitLab.ListMirrors"),
+        (RotationStep::Create, "GitLab.CreateMirror"),
+        (RotationStep::Set, "GitLab.UpdateMirror"),
+        (RotationStep::Test, "GitLab.SyncMirror"),
+        (RotationStep::Finish, "GitLab.DeleteMirror"),
+    ];
+    for (step, operation) in calls {
+        for gateway in Gateway::each(operation) {
+            with_schedule(Options::default(), async |mut fixture| {
+                let answers =
+                    |fake: &FakeAws| fake.change(|aws| aws.options.gitlab.gateway = Some(gateway));
+                fixture.fail_at(step, answers, &["CFG-403", "stays pending"]).await;
+                fixture.is_pending();
+                fixture.fake.change(|aws| aws.options.gitlab.gateway = None);
+                let resumed = fixture.rotation.reattempt().await;
+                assert_eq!(resumed, Rotated::Finished, "{gateway:?}");
+                fixture.is_rotated();
+                fixture.ends_well().await;
+            });
+        }
+    }
 }
 
 #[test]
