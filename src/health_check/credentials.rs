@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::findings::{Findings, ForeignPush};
-use super::found_secrets::{FoundMirror, FoundSecrets, Secrets};
+use super::found_secrets::{FoundSecrets, Secrets};
 use super::metrics::Wrong;
 use super::schedule::days;
 use super::{doctor, metrics};
@@ -64,10 +64,7 @@ impl Checker<'_> {
                 repositories.insert(name.to_owned(), names.collect());
                 self.report(&mut findings, &health);
                 tokens.extend(health.token);
-                found_mirrors.extend(health.mirrors.into_iter().map(|mirror| FoundMirror {
-                    access: health.access.clone(),
-                    health: mirror,
-                }));
+                found_mirrors.extend(health.mirrors);
                 report_rotation(&mut findings, name, rotation);
             }
             Err(CheckError::Nothing) => {}

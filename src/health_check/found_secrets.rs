@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::gitlab::Access;
 use crate::mirror_credential::health::{MirrorHealth, SecretSummary};
 
 /// The environment's secrets by their names.
@@ -13,13 +12,6 @@ pub struct FoundSecrets {
     pub secrets: Secrets,
     /// The repositories of the mirrors of each secret.
     pub repositories: BTreeMap<String, Vec<String>>,
-    pub mirrors: Vec<FoundMirror>,
-}
-
-/// A checked mirror, which is not reported yet.
-#[derive(Debug)]
-pub struct FoundMirror {
-    /// How its stack reaches GitLab.
-    pub access: Option<Access>,
-    pub health: MirrorHealth,
+    /// The checked mirrors, which are not reported yet.
+    pub mirrors: Vec<MirrorHealth>,
 }

@@ -6,14 +6,12 @@ use tokio::time::timeout_at;
 use super::checker::Checker;
 use super::concurrent::TimeLimits;
 use super::findings::Findings;
-use super::found_secrets::FoundMirror;
-use super::projects::OpenedGitLabs;
 use super::stacks::FoundStacks;
 use crate::clients::gitlab::{GitLabError, Mirror};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::mirror_credential::health::{
-    CheckedGitLabs, Comparison, MirrorHealth, check_shown, deployed_branch_is_gone,
-    deployed_branch_is_not_mirrored, review_branches_are_not_mirrored,
+    CheckedGitLabs, Comparison, MirrorHealth, check_shown, needed_branch_is_gone,
+    needed_branch_is_not_mirrored,
 };
 
 /// The health of a mirror that GitLab shows, with the branches that the pipeline with `settings`
@@ -38,42 +36,35 @@ async fn add_needed(
     let Some(pushed) = mirror.pushed.clone().filter(|_| mirror.fault.is_none()) else {
         return Ok(());
     };
-    let (pipeline, branch, rules) = (settings.names.pipeline(), &settings.branch, &pushed.rules);
-    let is_selected = rules.as_ref().is_none_or(|rules| rules.may_select(branch));
-    if !is_selected || !pushed.has_compared(branch) {
-        let (gitlab, project) = (comparison.gitlab, comparison.place.project);
+    let (branch, project) = (&settings.branch, mirror.project.clone());
+    let needs = |verb| format!("pipeline {} {verb}", settings.names.pipeline());
+    let selects = |name: &str| pushed.rules.as_ref().is_none_or(|rules| rules.may_select(name));
+    if !selects(branch) || !pushed.compared.contains(branch) {
+        let (gitlab, of_number) = (comparison.gitlab, comparison.place.project);
         comparison.pace.wait().await;
-        match gitlab.branch(project, branch).await? {
-            Some(_) if !is_selected => {
-                let project = &mirror.project;
-                mirror.fault = Some(deployed_branch_is_not_mirrored(&pipeline, project, branch));
+        match gitlab.branch(of_number, branch).await? {
+            Some(_) if !selects(branch) => {
+                let needs = needs("deploys");
+                mirror.fault = Some(needed_branch_is_not_mirrored(&project, branch, &needs));
             }
             Some(found) => {
                 let (tips, errors) = comparison.of(&[found]).await;
                 for error in errors {
-                    let (reason, project) = (error.reason(), &mirror.project);
-                    warn!(
-                        reason,
-                        project, branch, "a deployed branch was not compared"
-                    );
+                    warn!(error.reason(), project, branch, "it was not compared");
                 }
                 mirror.lag = mirror.lag.max(tips.lag);
                 mirror.foreign.get_or_insert_default().extend(tips.foreign);
             }
-            None if settings.has_pipeline && !gitlab.project(project).await?.is_empty => {
-                mirror.fault = Some(deployed_branch_is_gone(&pipeline, &mirror.project, branch));
+            None if settings.has_pipeline && !gitlab.project(of_number).await?.is_empty => {
+                mirror.fault = Some(needed_branch_is_gone(&project, branch, &needs("deploys")));
             }
             None => {}
         }
     }
     let review = settings.change_sets.as_ref().and_then(|it| it.review.as_ref());
-    let reviewed = review.map(|review| &review.branches);
-    let unseen = reviewed.filter(|it| rules.as_ref().is_some_and(|rules| !rules.may_protect(it)));
-    if let Some(reviewed) = unseen.filter(|_| mirror.fault.is_none()) {
-        let project = &mirror.project;
-        mirror.fault = Some(review_branches_are_not_mirrored(
-            &pipeline, project, reviewed,
-        ));
+    if let Some(review) = review.filter(|it| mirror.fault.is_none() && !selects(&it.branches)) {
+        let (reviewed, needs) = (&review.branches, needs("reviews"));
+        mirror.fault = Some(needed_branch_is_not_mirrored(&project, reviewed, &needs));
     }
     Ok(())
 }
@@ -82,56 +73,43 @@ impl Checker<'_> {
     /// Reports the `mirrors`, with the branches that the pipelines of `stacks` need.
     pub async fn report_mirrors(
         &self,
-        mirrors: Vec<FoundMirror>,
+        mirrors: Vec<MirrorHealth>,
         stacks: &FoundStacks,
         findings: &mut Findings,
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
     ) {
-        let (mut clients, until) = (OpenedGitLabs::default(), limits.half_of_the_rest());
+        let until = limits.half_of_the_rest();
         for mut mirror in mirrors {
-            let repository = mirror.health.repository_name.clone();
-            let is_of = |settings: &&PipelineSettings| {
-                !settings.is_cross_account && settings.repository_name == repository
-            };
-            for settings in stacks.settings.values().filter(is_of) {
-                let adding = self.add_needed(&mut mirror, settings, &mut clients, gitlabs);
-                if timeout_at(until, Box::pin(adding)).await.is_err() {
-                    tracing::warn!(repository, "no time to look up the branches of a mirror");
+            if let Some((record, gitlab)) = mirror.source.take() {
+                let (url, project) = (&record.gitlab_url, &record.project);
+                let comparison = Comparison {
+                    aws: &self.clients.aws,
+                    gitlab: &gitlab,
+                    place: record.place(),
+                    pace: &gitlabs.pace,
+                    now: self.clients.clock.now(),
+                };
+                let repository = &record.repository_name;
+                let is_fed = |it: &&PipelineSettings| {
+                    !it.is_cross_account && it.repository_name == *repository
+                };
+                for settings in stacks.settings.values().filter(is_fed) {
+                    if gitlabs.unreachable.error_of(url).is_some() {
+                        break;
+                    }
+                    let adding = Box::pin(add_needed(&mut mirror, settings, &comparison));
+                    match timeout_at(until, adding).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => {
+                            warn!(error.reason(), project, "a needed branch is not looked up");
+                            gitlabs.unreachable.note(url, Some(project), &error);
+                        }
+                        Err(_) => tracing::warn!(project, "no time to look up a needed branch"),
+                    }
                 }
             }
-            self.report_mirror(findings, &mirror.health);
-        }
-    }
-
-    async fn add_needed(
-        &self,
-        mirror: &mut FoundMirror,
-        settings: &PipelineSettings,
-        clients: &mut OpenedGitLabs,
-        gitlabs: &CheckedGitLabs,
-    ) {
-        let (Some(access), Some(record)) = (&mirror.access, mirror.health.record.clone()) else {
-            return;
-        };
-        let url = &record.gitlab_url;
-        if access.url != *url || gitlabs.unreachable.error_of(url).is_some() {
-            return;
-        }
-        let Some(gitlab) = self.client(access, clients).await else {
-            return;
-        };
-        let comparison = Comparison {
-            aws: &self.clients.aws,
-            gitlab,
-            place: record.place(),
-            pace: &gitlabs.pace,
-            now: self.clients.clock.now(),
-        };
-        if let Err(error) = add_needed(&mut mirror.health, settings, &comparison).await {
-            let (reason, branch) = (error.reason(), &settings.branch);
-            warn!(reason, branch, "a deployed branch was not looked up");
-            gitlabs.unreachable.note(url, Some(&record.project), &error);
+            self.report_mirror(findings, &mirror);
         }
     }
 }

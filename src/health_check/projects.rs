@@ -31,7 +31,7 @@ struct Reporting<'a> {
 }
 
 /// The clients of each GitLab, opened once. `None` if its token cannot be read.
-pub(super) type OpenedGitLabs = BTreeMap<TokenLocation, Option<GitLab>>;
+type OpenedGitLabs = BTreeMap<TokenLocation, Option<GitLab>>;
 
 impl Checker<'_> {
     /// Reports pipelines whose `GitLab.Project` is a path that leads to another project than the
@@ -97,7 +97,7 @@ impl Checker<'_> {
     }
 
     /// The check of the tokens reports one that cannot be read.
-    pub(super) async fn client<'c>(
+    async fn client<'c>(
         &self,
         access: &Access,
         clients: &'c mut OpenedGitLabs,

@@ -294,32 +294,20 @@ pub fn branch_is_not_protected(
     )
 }
 
-/// A branch that a `pipeline` deploys and that its mirror does not push any more.
-pub fn deployed_branch_is_not_mirrored(pipeline: &str, project: &str, branch: &str) -> Reason {
+/// A branch, or a pattern, that a mirror does not push, and that a pipeline `needs`.
+pub fn needed_branch_is_not_mirrored(project: &str, branch: &str, needs: &str) -> Reason {
     let problem = format!(
-        "branch {branch} of project {project}, which pipeline {pipeline} deploys, is not protected, so GitLab \
-         does not mirror it"
+        "branch {branch} of project {project}, which {needs}, is not protected, so GitLab does not mirror it"
     );
     let remedy = format!("{PROTECT}. Then press the mirror's update button");
     Reason::new(Code::BranchNotMirrored, problem, remedy)
 }
 
-/// GitLab does not have the branch that a `pipeline` deploys.
-pub fn deployed_branch_is_gone(pipeline: &str, project: &str, branch: &str) -> Reason {
-    let problem =
-        format!("project {project} has no branch {branch}, which pipeline {pipeline} deploys");
+/// GitLab does not have the branch that a pipeline `needs`.
+pub fn needed_branch_is_gone(project: &str, branch: &str, needs: &str) -> Reason {
+    let problem = format!("project {project} has no branch {branch}, which {needs}");
     let remedy = "Set BranchMap (in the templates: BranchName) to the branch that is deployed now, and protect \
         that one. Or push the former branch again";
-    Reason::new(Code::BranchNotMirrored, problem, remedy)
-}
-
-/// No rule selects the branches `reviewed`, which a `pipeline` reviews.
-pub fn review_branches_are_not_mirrored(pipeline: &str, project: &str, reviewed: &str) -> Reason {
-    let problem = format!(
-        "project {project} protects no branch that matches {reviewed}, which pipeline {pipeline} reviews, so \
-         GitLab does not mirror them"
-    );
-    let remedy = PROTECT.replacen("it", reviewed, 1);
     Reason::new(Code::BranchNotMirrored, problem, remedy)
 }
 

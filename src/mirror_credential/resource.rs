@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::clients::Clients;
-use crate::common::reason_codes::{Code, invalid_properties};
+use crate::common::reason_codes::invalid_properties;
 use crate::common::tags;
 use crate::mirror_credential::apply::applier::Applier;
+use crate::mirror_credential::delete::left::left_mirrors;
 use crate::mirror_credential::delete::{
     CreateResponse, DeletionScope, DeletionTarget, Left, delete,
 };
@@ -113,10 +114,7 @@ impl MirrorCredential {
         for left in &mirrors {
             tracing::warn!(left, "a mirror was not removed");
         }
-        let remedy = "Remove each that exists and that you do not use, in its project's Settings, \
-            Repository, Mirroring repositories";
-        let texts = (!mirrors.is_empty()).then(|| mirrors.join("; "));
-        let mirrors = texts.map(|texts| Reason::new(Code::MirrorsLeft, texts, remedy));
+        let mirrors = (!mirrors.is_empty()).then(|| left_mirrors(&mirrors.join("; ")));
         Ok(Reason::join(mirrors.into_iter().chain(credentials)))
     }
 

@@ -55,19 +55,11 @@ impl ProtectedBranches {
         self.own.iter().any(|pattern| ref_matches(pattern, name))
     }
 
-    /// Whether a rule may protect a branch that `pattern` matches: one begins as the other does.
-    pub fn may_protect(&self, pattern: &str) -> bool {
-        let begin = |text: &str| text.split('*').next().unwrap_or_default().to_owned();
-        let begins = begin(pattern);
-        let mut rules = self.own.iter().map(|rule| begin(rule));
-        !self.is_complete
-            || self.own.is_empty()
-            || rules.any(|rule| rule.starts_with(&begins) || begins.starts_with(&rule))
-    }
-
-    /// Whether a mirror of protected branches pushes the branch `name` of a project with commits.
+    /// Whether a mirror of protected branches may push the branch `name` of a project with commits,
+    /// or some of those that the pattern `name` matches.
     pub fn may_select(&self, name: &str) -> bool {
-        !self.is_complete || self.own.is_empty() || self.protects(name)
+        let selects = |rule: &String| ref_matches(rule, name) || ref_matches(name, rule);
+        !self.is_complete || self.own.is_empty() || self.own.iter().any(selects)
     }
 }
 

@@ -41,7 +41,7 @@ pub enum TokenError {
     )]
     Untagged { secret: String, url: String },
     #[error(
-        "the secret's owner allows its token for {tagged} (tag {URL_TAG}), and GitLab.Url is {url}. The token was neither read nor sent"
+        "the secret's owner allows its token for {tagged} (tag {URL_TAG}), and not for {url}. The token was neither read nor sent"
     )]
     OtherGitLab { tagged: String, url: String },
     #[error(

@@ -12,6 +12,7 @@ use crate::clients::failing_calls::within;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::apply::attributes::attributes;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
+use crate::mirror_credential::delete::left::{LeftMirror, Records};
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{NextStep, Step};
 use crate::mirror_credential::request_context::RequestContext;
@@ -47,6 +48,8 @@ pub struct Applier<'a> {
     pub gitlab_clients: GitLabClients<'a>,
     /// The operator should see these although the request succeeds.
     pub warnings: Vec<Reason>,
+    /// Mirrors of a former GitLab whose login is dead. Health checks report them after a success.
+    pub left: Vec<LeftMirror>,
     pub retries: RetryBudget,
     /// When it stops replacing an inactive credential that it may keep. `None`: at the deadline.
     pub replace_until: Option<SystemTime>,
@@ -70,6 +73,7 @@ impl<'a> Applier<'a> {
             state,
             gitlab_clients: GitLabClients::new(clients, accesses),
             warnings: Vec::new(),
+            left: Vec::new(),
             retries: RetryBudget::default(),
             replace_until: None,
         }
@@ -153,7 +157,7 @@ impl Applier<'_> {
         let (user, previous) = (self.state.user.clone(), self.state.request.previous.clone());
         let (sender, rollback) = (self.state.request.sender, self.state.request.rollback);
         let reason = match run {
-            Ok(Ok(())) => return self.finish(),
+            Ok(Ok(())) => return self.finish().await,
             Ok(Err(error)) => {
                 // IAM may have shown only after some steps that it is inactive.
                 let may_keep = (was_inactive || self.planner().may_have_only_inactive_to_replace())
@@ -182,7 +186,7 @@ impl Applier<'_> {
             Box::pin(applier.roll_back(&error)).await;
             return Err(error.into());
         }
-        applier.finish()
+        applier.finish().await
     }
 
     /// Runs the steps of one phase of a rotation. After a transient failure, the rotation's
@@ -212,7 +216,16 @@ impl Applier<'_> {
         Ok(())
     }
 
-    fn finish(&self) -> Result<Outcome, Failure> {
+    async fn finish(&self) -> Result<Outcome, Failure> {
+        if !self.left.is_empty() {
+            let records = Records {
+                secret_name: &self.spec.secret_name,
+                user_name: &self.spec.user_name,
+                tags: &self.spec.tags,
+                context: self.context,
+            };
+            records.write(self.clients, &self.left, self.progress).await;
+        }
         let outcome = self.outcome();
         outcome.ok_or_else(|| DeliveryError::internal("done without a credential").into())
     }

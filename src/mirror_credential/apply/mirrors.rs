@@ -11,6 +11,7 @@ use crate::mirror_credential::apply::issue::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::sync_mirrors::{is_empty, sync_mirrors};
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::{GITLAB_POLL_INTERVAL, hidden_mirror};
+use crate::mirror_credential::delete::left::{LeftMirror, left_mirrors};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::observe::projects::{read_branches, read_projects};
@@ -47,6 +48,11 @@ impl Applier<'_> {
         let Err(error) = self.apply_mirror_step(step.clone()).await else {
             return Ok(());
         };
+        if let MirrorStep::CheckGitLab(record) = &step
+            && self.note_unproved(record).await
+        {
+            return Ok(());
+        }
         let is_rotation = self.context.rotation.is_some();
         if is_rotation || self.planner().may_have_only_inactive_to_replace() {
             return Err(error);
@@ -394,6 +400,9 @@ impl Applier<'_> {
         let retired = self.gitlab_clients.retire(records, patience).await;
         let mut result = Ok(());
         for (record, retired) in records.iter().zip(retired) {
+            if retired.is_err() && self.note_unproved(record).await {
+                continue;
+            }
             match self.note_removal(record, retired) {
                 Ok(()) => drop(self.state.mirrors.retired.insert(record.clone())),
                 Err(error) => result = result.and(Err(error)),
@@ -405,9 +414,22 @@ impl Applier<'_> {
     /// Checks that the GitLab of a mirror responds, before the mirror is superseded.
     async fn check_gitlab(&mut self, record: &MirrorRecord) -> Result<(), DeliveryError> {
         self.ensure_access_to(&record.gitlab_url).await?;
-        self.gitlab_clients.check_response(record).await?;
+        let checked = self.gitlab_clients.check_response(record).await;
+        checked.map_err(|error| self.not_removed(record, error))?;
         self.state.mirrors.reachable_gitlabs.insert(record.gitlab_url.clone());
         Ok(())
+    }
+
+    /// Notes a mirror of a former GitLab that pushes with the current login and that may not be
+    /// deleted. The plan then issues another login. `false` in a rollback, which issues none.
+    async fn note_unproved(&mut self, record: &MirrorRecord) -> bool {
+        let pushes_on = self.planner().mirrors.is_former(record)
+            && self.state.pushes_with_current_login(record);
+        let is_unproved = pushes_on && !self.is_shown_as_rollback().await;
+        if is_unproved {
+            self.state.mirrors.unproved.insert(record.clone());
+        }
+        is_unproved
     }
 
     /// Notes a deletion, with what GitLab showed of the mirror. A failure is only a warning if the
@@ -428,40 +450,55 @@ impl Applier<'_> {
                 self.state.mirrors.note_shown(record, None);
                 return Ok(());
             }
-            Err(error) if error.kind == ErrorKind::NotFound => {
-                let mut left = hidden_mirror(record);
-                if self.state.pushes_with_current_login(record) {
-                    left.problem += ", and its login still works";
-                    left.remedy = format!(
-                        "{}. Change RotationSerial, which ends the login",
-                        left.remedy
-                    )
-                    .into();
-                }
-                warn!(left, "a mirror was not removed");
-                self.warnings.push(left);
-                self.state.mirrors.note_shown(record, None);
-                return Ok(());
-            }
             Err(error) => error,
         };
-        let url = self.spec.gitlab.as_ref().map(|access| &access.url);
-        let is_former =
-            url != Some(&record.gitlab_url) && !self.state.pushes_with_current_login(record);
-        // The project has another path now, or GitLab another address.
-        let has_moved = matches!(error.kind, ErrorKind::Redirected { .. })
-            || matches!(
-                error.kind,
-                ErrorKind::Rejected {
-                    cause: Rejection::ProjectMoved(_),
-                    ..
-                }
-            );
-        if !is_former && !has_moved {
-            return Err(error.into());
+        let works = self.state.pushes_with_current_login(record);
+        let is_former = self.planner().mirrors.is_former(record) && !works;
+        let is_hidden = error.kind == ErrorKind::NotFound;
+        let has_moved = matches!(
+            error.kind,
+            ErrorKind::Rejected {
+                cause: Rejection::ProjectMoved(_),
+                ..
+            }
+        );
+        if !is_former && !is_hidden && !has_moved {
+            return Err(self.not_removed(record, error));
         }
-        self.warnings.push(error.reason());
+        let left = LeftMirror::after(record, is_former, &error);
+        let mut warning = match is_hidden {
+            true => hidden_mirror(record),
+            false => left_mirrors(&left.text),
+        };
+        if works {
+            warning.problem += ", and its login still works";
+            warning.remedy = format!(
+                "{}. Change RotationSerial, which ends the login",
+                warning.remedy
+            )
+            .into();
+        }
+        warn!(warning, "a mirror was not removed");
+        self.warnings.push(warning);
+        if is_former {
+            self.left.push(left);
+        }
+        if is_hidden {
+            self.state.mirrors.note_shown(record, None);
+        }
         Ok(())
+    }
+
+    /// The error of a removal. It names a GitLab that is not that of the properties.
+    fn not_removed(&self, record: &MirrorRecord, error: GitLabError) -> DeliveryError {
+        if !self.planner().mirrors.is_former(record) {
+            return error.into();
+        }
+        let left = LeftMirror::after(record, true, &error);
+        DeliveryError {
+            reason: left_mirrors(&left.text),
+            ..error.into()
+        }
     }
 
     /// Reads the access to a GitLab that the template no longer has from the saved spec.

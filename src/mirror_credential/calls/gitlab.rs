@@ -9,8 +9,7 @@ use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 
 use crate::clients::gitlab::{
-    Access, ErrorKind, GitLab, GitLabError, Mirror, ProjectRef, Sent, TokenError,
-    UnreachableGitLabs,
+    Access, ErrorKind, GitLab, GitLabError, Mirror, ProjectRef, TokenError, UnreachableGitLabs,
 };
 use crate::clients::{Clients, gitlab};
 use crate::common::reason_codes::Code;
@@ -90,12 +89,12 @@ impl<'a> GitLabClients<'a> {
         self.unreachable = UnreachableGitLabs::default();
     }
 
-    /// Whether the GitLab of `record` responds. A mirror is superseded only if GitLab can delete
-    /// it.
+    /// Whether the GitLab of `record` shows the mirror to the token, that it is gone, or no project.
     pub async fn check_response(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(record.project(), record.id).await {
-            Err(error) if error.sent != Sent::Yes => Err(error),
+            // The removal finds out what that means.
+            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }

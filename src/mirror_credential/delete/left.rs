@@ -15,7 +15,10 @@ use futures_util::future::join_all;
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::failing_calls::within;
+use crate::clients::gitlab::{ErrorKind, GitLabError};
 use crate::common::iam_wildcard::NamePattern;
+use crate::common::reason_codes::Code;
+use crate::mirror_credential::calls::gitlab::hidden_mirror;
 use crate::mirror_credential::intent_log::key;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::request_context::RequestContext;
@@ -47,13 +50,27 @@ pub struct LeftMirror {
 
 impl LeftMirror {
     /// A mirror that the secret has named and whose deletion GitLab has not confirmed.
-    pub fn recorded(record: &MirrorRecord, why: Option<impl Display>) -> Self {
+    pub fn recorded(record: &MirrorRecord, place: &str, why: Option<impl Display>) -> Self {
         let (project, id) = (record.shown_project(), record.id);
         let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
         LeftMirror {
-            text: format!("push mirror {id} of project {project} is left in GitLab{why}"),
+            text: format!("push mirror {id} of project {project} is left {place}{why}"),
             project: Some(record.project.clone()),
         }
+    }
+
+    /// A mirror whose deletion ended with this `error`. `is_former` if the properties no longer
+    /// have its GitLab.
+    pub fn after(record: &MirrorRecord, is_former: bool, error: &GitLabError) -> Self {
+        // The project may be deleted, and its mirrors with it.
+        if error.kind == ErrorKind::NotFound {
+            return LeftMirror::possible(hidden_mirror(record).problem);
+        }
+        let place = match is_former {
+            true => &format!("at the former GitLab.Url {}", record.gitlab_url),
+            false => "in GitLab",
+        };
+        LeftMirror::recorded(record, place, Some(error))
     }
 
     /// A mirror that may not exist, or that may be of another owner.
@@ -71,6 +88,13 @@ pub struct LeftMirrors {
     pub project: Option<String>,
     pub subject: String,
     pub problem: Reason,
+}
+
+/// The reason of a success that leaves mirrors, which `texts` name.
+pub fn left_mirrors(texts: &str) -> Reason {
+    let remedy = "Remove each that exists and that you do not use, in its project's Settings, \
+        Repository, Mirroring repositories";
+    Reason::new(Code::MirrorsLeft, texts, remedy)
 }
 
 pub struct Records<'a> {

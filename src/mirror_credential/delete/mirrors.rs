@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::failing_calls::within;
-use crate::clients::gitlab::{Access, ErrorKind, GitLabError, Mirror};
+use crate::clients::gitlab::{Access, GitLabError, Mirror};
 use crate::mirror_credential::calls;
-use crate::mirror_credential::calls::gitlab::{GitLabClients, hidden_mirror};
+use crate::mirror_credential::calls::gitlab::GitLabClients;
 use crate::mirror_credential::delete::left::LeftMirror;
 use crate::mirror_credential::delete::target::DeletionTarget;
 use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, MirrorRecord};
@@ -84,7 +84,7 @@ impl<'a> DeletedMirrors<'a> {
             let mut why = Some(cut.and("not all mirrors were reached in time"));
             for record in unanswered {
                 // Once, or the response would not hold all names.
-                self.left.push(LeftMirror::recorded(&record, why.take()));
+                self.left.push(LeftMirror::recorded(&record, "in GitLab", why.take()));
             }
         }
     }
@@ -131,17 +131,7 @@ impl<'a> DeletedMirrors<'a> {
             match deleted {
                 Ok(None) => {}
                 Ok(Some(note)) => left.push(LeftMirror::possible(note.problem)),
-                // The project may be deleted, and its mirrors with it.
-                Err(GitLabError {
-                    kind: ErrorKind::NotFound,
-                    ..
-                }) => {
-                    left.push(LeftMirror::possible(hidden_mirror(record).problem));
-                }
-                Err(error) => {
-                    let why = error.to_string();
-                    left.push(LeftMirror::recorded(record, Some(why)));
-                }
+                Err(error) => left.push(LeftMirror::after(record, false, &error)),
             }
         };
         self.gitlab_clients.delete_each(&self.records, note).await;

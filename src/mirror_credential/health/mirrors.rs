@@ -1,5 +1,6 @@
 //! Checks one mirror. It changes nothing.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clients::aws::Aws;
@@ -17,7 +18,7 @@ use crate::mirror_credential::messages;
 use crate::mirror_credential::spec::WantedMirror;
 use cfn_custom_resource::Reason;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct MirrorHealth {
     /// ID or full path of the project in GitLab.
     pub project: String,
@@ -37,8 +38,8 @@ pub struct MirrorHealth {
     pub other_settings: Option<Reason>,
     /// `None` if it is unknown which branches it pushes.
     pub pushed: Option<Pushed>,
-    /// Its record. `None` if GitLab does not show it with the address of its repository.
-    pub record: Option<MirrorRecord>,
+    /// Its record, and its GitLab. `None` if that was not reached.
+    pub source: Option<(MirrorRecord, Arc<GitLab>)>,
 }
 
 /// The branches that a mirror pushes, as far as they were read.
@@ -47,7 +48,7 @@ pub struct Pushed {
     /// The rules that select them. `None` if it pushes every branch.
     pub rules: Option<ProtectedBranches>,
     /// Those that were compared.
-    compared: Vec<String>,
+    pub compared: Vec<String>,
 }
 
 impl Pushed {
@@ -57,11 +58,6 @@ impl Pushed {
             rules,
             compared: compared.collect(),
         }
-    }
-
-    /// Whether the branch `name` is one of those that were compared.
-    pub fn has_compared(&self, name: &str) -> bool {
-        self.compared.iter().any(|compared| compared == name)
     }
 }
 
@@ -112,7 +108,9 @@ pub async fn check_mirror(
             pace: &checked.pace,
             now,
         };
-        read(&comparison, record, wanted, password).await
+        let mut health = read(&comparison, record, wanted, password).await?;
+        health.source = Some((record.clone(), gitlab));
+        Ok(health)
     };
     checking.await.unwrap_or_else(|error| {
         let project = Some(record.project.as_str());
@@ -136,7 +134,7 @@ fn unchecked(project: &str, repository_name: &str) -> MirrorHealth {
         fault: None,
         other_settings: None,
         pushed: None,
-        record: None,
+        source: None,
     }
 }
 
@@ -172,7 +170,6 @@ async fn read(
             let shown = check_shown(comparison, &mirror, Some(password)).await?;
             MirrorHealth {
                 other_settings: wanted.and_then(|it| other_settings(&mirror, record, &it.settings)),
-                record: Some(record.clone()),
                 ..shown
             }
         }

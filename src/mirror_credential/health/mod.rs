@@ -10,7 +10,6 @@ use std::time::SystemTime;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 
 use crate::clients::aws::{CallError, required};
-use crate::clients::gitlab::Access;
 use crate::common::iam_wildcard::NamePattern;
 use crate::mirror_credential::calls;
 use crate::mirror_credential::calls::gitlab::GitLabClients;
@@ -30,7 +29,7 @@ pub use crate::mirror_credential::intent_log::mirrors::MirrorPlace;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::intent_log::{Login, Owner};
 pub use crate::mirror_credential::messages::{
-    deployed_branch_is_gone, deployed_branch_is_not_mirrored, review_branches_are_not_mirrored,
+    needed_branch_is_gone, needed_branch_is_not_mirrored,
 };
 use crate::mirror_credential::observe;
 use crate::mirror_credential::resource::MirrorCredential;
@@ -53,7 +52,7 @@ pub struct SecretSummary {
     pub mirrors: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Health {
     pub user_name: String,
     pub user_exists: bool,
@@ -67,8 +66,6 @@ pub struct Health {
     pub other_credentials: Vec<String>,
     /// GitLab's mirrors that use the credential, if the secret's value was read.
     pub mirrors: Vec<MirrorHealth>,
-    /// How its stack reaches GitLab, if that was read.
-    pub access: Option<Access>,
     /// The token that reads the mirrors. `None` if it was read in this check already, or if there
     /// is none.
     pub token: Option<TokenHealth>,
@@ -90,7 +87,6 @@ impl Health {
                 .map(|other| other.id.clone())
                 .collect(),
             mirrors: vec![],
-            access: None,
             token: None,
         }
     }
@@ -233,10 +229,9 @@ impl MirrorCredential {
         let declared = declared.as_ref();
         self.check_mirrors(&mut health, &mut gitlabs, &value, declared, fault, checked)
             .await;
-        if let Some(access) = &access {
-            health.token = check_token(&mut gitlabs, access, checked).await;
+        if let Some(access) = access {
+            health.token = check_token(&mut gitlabs, &access, checked).await;
         }
-        health.access = access;
         Ok(health)
     }
 

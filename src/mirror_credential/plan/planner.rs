@@ -49,7 +49,8 @@ impl<'a> Planner<'a> {
         let state = self.state;
         let login = self.matching_login();
         let is_rejected = state.login.trial == LoginTrial::Rejected;
-        let Some(login) = login.filter(|_| !is_rejected) else {
+        let is_needed = !is_rejected && !self.mirrors.needs_other_login();
+        let Some(login) = login.filter(|_| is_needed) else {
             return CurrentLogin::Missing;
         };
         match state.user.credential(&login.credential_id) {

@@ -102,6 +102,9 @@ pub struct MirrorState {
     pub unread: BTreeSet<String>,
     /// The indices in `Mirrors` of those whose creation GitLab rejected.
     pub uncreated: BTreeSet<usize>,
+    /// Mirrors of a former GitLab that push with the current login, and whose deletion nothing
+    /// proves. Another login ends their pushes.
+    pub unproved: BTreeSet<MirrorRecord>,
     /// Mirrors whose deletion GitLab rejected. The stored login keeps their records.
     pub left: BTreeSet<MirrorRecord>,
     /// A mirror could not be deleted. The claim that names it has to stay open.

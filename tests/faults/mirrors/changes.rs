@@ -8,7 +8,7 @@ use crate::checks;
 use crate::fixture::{
     OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, PROJECT, REPOSITORY, SECRET, TOKEN, USER,
 };
-use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, Gateway, HOST, Mirror, Project};
+use fake_aws::gitlab::{ANOTHER_PERSON, DEVELOPER, Gateway, HOST, Mirror, Project, REDIRECT_HOST};
 use fake_aws::request::Service;
 use fake_aws::secrets::Secret;
 use fake_aws::secrets::versions::VersionContent;
@@ -127,6 +127,13 @@ fn in_both(change: impl Fn(&'static str)) {
 
 fn token_secret(fake: &FakeAws, change: impl FnOnce(&mut Secret)) {
     fake.change(|aws| change(aws.secrets.get_mut(TOKEN).expect("the token's secret")));
+}
+
+fn tag_for_elsewhere(fake: &FakeAws) {
+    token_secret(fake, |secret| {
+        let url = format!("https://{REDIRECT_HOST}");
+        secret.tags.insert("cfn-gitops:gitlab-url".to_owned(), url);
+    });
 }
 
 fn store_token(fake: &FakeAws, text: &str) {
@@ -282,6 +289,20 @@ fn change_harmlessly(fake: &FakeAws, name: &str) {
             answer_creations(fake, "404 Not Found");
         }
         "a login page answers the creation of a mirror" => answer_creations(fake, "Sign in"),
+        "GitLab moves to another address" => {
+            fake.change(|aws| {
+                let projects = aws.gitlab.projects.values_mut();
+                projects.for_each(|project| project.host = REDIRECT_HOST);
+                let tokens = aws.gitlab.tokens.values_mut();
+                tokens.for_each(|token| token.host = REDIRECT_HOST);
+            });
+            tag_for_elsewhere(fake);
+        }
+        "another GitLab has the project" => {
+            fake.change(|aws| aws.gitlab.tokens.clear());
+            fake.gitlab_project_at(REDIRECT_HOST, "moved/infra", &["main", "dev*"]);
+            fake.gitlab_token_for(TOKEN, REDIRECT_HOST, Scope::Api);
+        }
         "GitLab redirects" => fake.options(|options| options.gitlab.redirects = true),
         "GitLab is in maintenance" => fake.options(|options| options.gitlab.read_only = true),
         "GitLab becomes unreachable" => break_gitlab(fake, FaultKind::RequestLost),
@@ -292,12 +313,13 @@ fn change_harmlessly(fake: &FakeAws, name: &str) {
             let create = On::Operation("GitLab.CreateMirror");
             fake.break_from_now(create, FaultKind::InternalError500);
         }
+        "the token is deleted in GitLab and in AWS" => fake.change(|aws| {
+            aws.gitlab.tokens.clear();
+            aws.secrets.remove(TOKEN);
+        }),
         "the token's secret is deleted" => drop(fake.change(|aws| aws.secrets.remove(TOKEN))),
         "the token's secret has no tags" => token_secret(fake, |secret| secret.tags.clear()),
-        "a token of another host" => token_secret(fake, |secret| {
-            let url = "https://gitlab.elsewhere.example".to_owned();
-            secret.tags.insert("cfn-gitops:gitlab-url".to_owned(), url);
-        }),
+        "a token of another host" => tag_for_elsewhere(fake),
         "the token's secret has another key" => store_token(fake, "{\"other\":\"word\"}"),
         "a token in quotes" => store_token(fake, "\"glpat-1\""),
         "reading the token's secret is denied" => fake.deny("secretsmanager:GetSecretValue", TOKEN),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::fixture::{SECRET, TOKEN, TOMBSTONE};
 use fake_aws::AwsState;
 use fake_aws::FakeAws;
-use fake_aws::gitlab::{ANOTHER_PERSON, Mirror};
+use fake_aws::gitlab::{ANOTHER_PERSON, HOST, Mirror};
 use fake_aws::iam::Credential;
 use fake_aws::secrets::{CURRENT, PENDING};
 
@@ -167,13 +167,18 @@ pub fn our_mirrors(aws: &AwsState) -> Vec<(String, Mirror)> {
 
 /// All mirrors of ours but those that a kill may leave: no secret named them when their maker was
 /// cut off, they are disabled, and they have never pushed. See `docs/project/decisions`, "A killed
-/// delivery may leave a disabled mirror".
+/// delivery may leave a disabled mirror". If the usual GitLab accepts no token any more, those with a
+/// dead login do not count either: nothing can remove them.
 pub fn mirrors_to_account_for(aws: &AwsState) -> Vec<(String, Mirror)> {
     let mut mirrors = our_mirrors(aws);
     mirrors.retain(|(_, mirror)| {
         let is_unnamed = aws.gitlab.unnamed_mirrors.contains(&mirror.id);
         !is_unnamed || mirror.enabled || mirror.started.is_some()
     });
+    let accepts = |host: &str| aws.gitlab.tokens.values().any(|token| token.host == host);
+    let works = |(name, password): &(String, String)| aws.login_works(name, password);
+    let is_left = |mirror: &Mirror| !accepts(HOST) && !mirror.login.as_ref().is_some_and(works);
+    mirrors.retain(|(_, mirror)| !is_left(mirror));
     mirrors
 }
 

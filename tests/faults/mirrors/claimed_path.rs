@@ -7,7 +7,9 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::checks::{our_mirrors, value};
-use crate::fixture::{PROJECT, REPOSITORY, in_account, mirror, properties, serial, with};
+use crate::fixture::{
+    PROJECT, REPOSITORY, elsewhere, in_account, mirror, properties, serial, with,
+};
 use fake_aws::FakeAws;
 use fake_aws::gitlab::{REDIRECT_HOST, Scope};
 use test_support::Rotated;
@@ -114,11 +116,7 @@ fn same_path_in_another_gitlab_is_another_project() {
         stack.create(&properties()).await.assert_success();
         let other = fake.gitlab_project_at(REDIRECT_HOST, PROJECT, &["main"]);
         fake.gitlab_token_for("gitlab/other", REDIRECT_HOST, Scope::Api);
-        let gitlab = json!({
-            "Url": format!("https://{REDIRECT_HOST}"), "TokenSecretId": "gitlab/other",
-        });
-        let moved = with(properties(), "GitLab", gitlab);
-        stack.update(&moved, None).await.assert_success();
+        stack.update(&elsewhere("gitlab/other"), None).await.assert_success();
         let stored = value(&fake.snapshot()).expect("a login");
         assert_eq!(stored["mirrors"][0]["gitLabProjectNumber"], other);
         let projects = fake.look(our_mirrors).into_iter();

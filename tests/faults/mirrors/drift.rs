@@ -1,13 +1,14 @@
 //! Drift that another person causes: an Update without a change corrects it, and a
 //! Delete succeeds.
 
+use expect_test::expect;
 use serde_json::json;
 
 use crate::changes::{self, delete_secret};
 use crate::checks;
-use crate::fixture::{PROJECT, REPOSITORY, SECRET, both, in_account, properties, with};
-use fake_aws::Scope;
+use crate::fixture::{PROJECT, REPOSITORY, SECRET, TOKEN, both, elsewhere, in_account, properties};
 use fake_aws::gitlab::REDIRECT_HOST;
+use fake_aws::{AwsState, Scope, redacted};
 
 #[test]
 fn delete_without_the_secret_deletes_the_credential() {
@@ -53,10 +54,7 @@ fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
         stack.create(&properties()).await.assert_success();
         fake.gitlab_project_at(REDIRECT_HOST, "moved/infra", &["main"]);
         fake.gitlab_token_for("gitlab/other", REDIRECT_HOST, Scope::Api);
-        let gitlab = json!({
-            "Url": format!("https://{REDIRECT_HOST}"), "TokenSecretId": "gitlab/other",
-        });
-        let mut moved = with(properties(), "GitLab", gitlab);
+        let mut moved = elsewhere("gitlab/other");
         moved["Mirrors"][0]["GitLabProject"] = json!("moved/infra");
         stack.update(&moved, None).await.assert_success();
         let of = |path: &str| {
@@ -64,8 +62,38 @@ fn mirror_of_a_former_gitlab_is_removed_with_the_former_token() {
             all.iter().filter(|(project, _)| project == path).count()
         };
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 1));
+        // With proof of the deletion, the password stays.
+        assert_eq!(fake.count("CreateServiceSpecificCredential"), 1);
         fake.mirrors_work("moved/infra", REPOSITORY).expect("it works");
         stack.delete().await.assert_success();
         assert_eq!((of(PROJECT), of("moved/infra")), (0, 0));
+    });
+}
+
+#[test]
+fn mirror_that_a_former_gitlab_keeps_is_recorded_for_health_checks() {
+    in_account(async |fake, stack, _| {
+        stack.create(&properties()).await.assert_success();
+        let former = checks::value(&fake.snapshot()).expect("a login");
+        changes::apply(fake, &json!("GitLab moves to another address"));
+        let updated = stack.update(&elsewhere(TOKEN), None).await;
+        updated.assert_success();
+        expect!["push mirror 101 of project platform/team/infra (40) is left at the former GitLab.Url https://gitlab.example.com (reading GitLab's token from secret gitlab/token: the secret's owner allows its token for https://gitlab.elsewhere.example (tag cfn-gitops:gitlab-url), and not for https://gitlab.example.com. The token was neither read nor sent). Remove each that exists and that you do not use, in its project's Settings, Repository, Mirroring repositories - CFG-416"].assert_eq(&redacted(updated.note()));
+        let recorded = fake.look(|aws| {
+            let is_record = |name: &&String| name.contains("/mirrors-left-");
+            let names = aws.secrets.keys().filter(is_record);
+            let descriptions = names.map(|name| aws.secrets[name].description.clone());
+            descriptions.collect::<Vec<_>>()
+        });
+        let id = former["mirrors"][0]["mirrorId"].to_string();
+        assert!(
+            recorded.len() == 1 && format!("{recorded:?}").contains(&id),
+            "{recorded:?}"
+        );
+        let is_dead = |aws: &AwsState| {
+            let text = |name: &str| former[name].as_str().expect("a text").to_owned();
+            !aws.login_works(&text("username"), &text("password"))
+        };
+        assert!(fake.look(is_dead));
     });
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::checks;
 use fake_aws::explore::{paused, sample};
+use fake_aws::gitlab::REDIRECT_HOST;
 use fake_aws::{FakeAws, Options, Schedule};
 use test_support::custom_resource::{
     CustomResource, LAMBDA_MAX_LIFETIME, ParentStack, StackRequest, answered_once,
@@ -164,6 +165,13 @@ pub fn properties() -> Value {
         "GitLab": {"Url": GITLAB, "TokenSecretId": TOKEN},
         "Mirrors": [mirror(PROJECT, REPOSITORY)],
     })
+}
+
+/// The same with a GitLab at another address, whose token is in this secret.
+pub fn elsewhere(token_secret_id: &str) -> Value {
+    let url = format!("https://{REDIRECT_HOST}");
+    let gitlab = json!({"Url": url, "TokenSecretId": token_secret_id});
+    with(properties(), "GitLab", gitlab)
 }
 
 /// A credential without mirrors.

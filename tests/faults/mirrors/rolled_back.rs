@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
+use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::changes;
 use crate::checks;
 use crate::fixture::{
-    GITLAB, OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, REPOSITORY, USER, both, in_account,
-    in_account_with, login, options, properties, serial, with,
+    GITLAB, OTHER_PROJECT, OTHER_REPOSITORY, OTHER_USER, REPOSITORY, TOKEN, USER, both, elsewhere,
+    in_account, in_account_with, login, options, properties, serial, with,
 };
-use fake_aws::gitlab::HOST;
-use fake_aws::{FakeAws, FaultKind, On, Schedules, Scope};
+use fake_aws::gitlab::{HOST, REDIRECT_HOST};
+use fake_aws::{FakeAws, FaultKind, On, Schedules, Scope, redacted};
 use test_support::custom_resource::{ParentStack, RequestOutcome, RollBack, answers_are_sound};
 
 /// Far less than GitLab's restart, a push or a missing answer would take.
@@ -40,6 +41,8 @@ fn updates() -> Vec<(&'static str, Value, Value)> {
         json!({}),
     );
     let replaced = json!("codecommit-mirror/replacement");
+    let mut moved = elsewhere("gitlab/other");
+    moved["Mirrors"][0]["GitLabProject"] = json!("moved/infra");
     vec![
         of_mirror("KeepDivergentRefs", json!(true)),
         every_branch,
@@ -54,6 +57,7 @@ fn updates() -> Vec<(&'static str, Value, Value)> {
         ("a mirror is removed", both(), before.clone()),
         ("all mirrors are removed", before.clone(), bare.clone()),
         ("the first mirror is added", bare, before.clone()),
+        ("GitLab has another address", before.clone(), moved),
         changed("UserName", json!(OTHER_USER)),
         changed("SecretName", replaced),
     ]
@@ -137,6 +141,8 @@ async fn play(
     failure: &str,
 ) {
     fake.gitlab_token_for("gitlab/second", HOST, Scope::Api);
+    fake.gitlab_token_for("gitlab/other", REDIRECT_HOST, Scope::Api);
+    fake.gitlab_project_at(REDIRECT_HOST, "moved/infra", &["main"]);
     stack.create(before).await.assert_success();
     tokio::time::sleep(Duration::from_hours(1)).await;
     let id = update(stack, after).await;
@@ -173,6 +179,25 @@ fn rollback_succeeds_whatever_gitlab_rejects() {
         }
     }
     schedules.report("rollbacks while GitLab fails");
+}
+
+/// The former address answers no more, so the Update issued a password.
+#[test]
+fn rollback_to_a_former_gitlab_issues_no_password_and_warns() {
+    in_account(async |fake, stack, _| {
+        let (before, after) = (properties(), elsewhere(TOKEN));
+        stack.create(&before).await.assert_success();
+        fail(fake, "GitLab moves to another address");
+        let id = update(stack, &after).await;
+        let issued = fake.count("CreateServiceSpecificCredential");
+        let back = stack.request_back(&id, &before, &after);
+        let answer = stack.deliver(&back).await;
+        answer.assert_success();
+        expect!["the mirrors were not checked: reading GitLab's token from secret gitlab/token: the secret's owner allows its token for https://gitlab.elsewhere.example (tag cfn-gitops:gitlab-url), and not for https://gitlab.example.com. The token was neither read nor sent. Set GitLabUrl to https://gitlab.elsewhere.example (the property GitLab.Url), or GitLab.TokenSecretId to the secret of a token for https://gitlab.example.com - CFG-405"].assert_eq(&redacted(answer.note()));
+        assert_eq!(fake.count("CreateServiceSpecificCredential"), issued);
+        let secret = checks::secret(&before);
+        fake.assert_holds(|aws| checks::login_works(aws, &secret));
+    });
 }
 
 /// CloudFormation may show the status before the rollback for some time.

@@ -477,9 +477,27 @@ impl<'a> MirrorPlanner<'a> {
         Continue(())
     }
 
-    /// Whether this delivery has retired the mirror of `record`, or GitLab rejected that.
+    /// Whether this delivery has retired the mirror of `record`, GitLab rejected that, or another
+    /// login has to end its pushes first.
     fn is_done(&self, record: &MirrorRecord) -> bool {
-        self.state.mirrors.retired.contains(record) || self.is_left(record)
+        self.state.mirrors.retired.contains(record)
+            || self.is_left(record)
+            || self.pushes_on(record)
+    }
+
+    /// Whether the spec does not have the GitLab of `record`.
+    pub fn is_former(&self, record: &MirrorRecord) -> bool {
+        self.spec.gitlab.as_ref().is_none_or(|gitlab| gitlab.url != record.gitlab_url)
+    }
+
+    /// Whether an Update has to issue another login, because a former GitLab may push on with the
+    /// current one.
+    pub fn needs_other_login(&self) -> bool {
+        !self.is_rollback() && self.state.mirrors.unproved.iter().any(|one| self.pushes_on(one))
+    }
+
+    fn pushes_on(&self, record: &MirrorRecord) -> bool {
+        self.state.mirrors.unproved.contains(record) && self.state.pushes_with_current_login(record)
     }
 
     /// Whether GitLab did not delete a mirror of the superseded `login`.
@@ -521,8 +539,7 @@ impl<'a> MirrorPlanner<'a> {
     }
 
     fn is_gone(&self, record: &MirrorRecord) -> bool {
-        let gitlab = self.spec.gitlab.as_ref();
-        if gitlab.is_none_or(|gitlab| gitlab.url != record.gitlab_url) {
+        if self.is_former(record) {
             return false;
         }
         let project = self.state.mirrors.project_of(record);
