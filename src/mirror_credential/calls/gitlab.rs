@@ -89,7 +89,7 @@ impl<'a> GitLabClients<'a> {
         self.unreachable = UnreachableGitLabs::default();
     }
 
-    /// Whether the GitLab of `record` shows the mirror to the token, that it is gone, or no project.
+    /// Whether the GitLab of `record` shows the mirror, or shows that it or its project is gone.
     pub async fn check_response(&mut self, record: &MirrorRecord) -> Result<(), GitLabError> {
         let gitlab = self.of(record).await?;
         match gitlab.mirror(record.project(), record.id).await {
