@@ -401,7 +401,7 @@ impl Checker<'_> {
         }
         // `DescribeStackResource` still shows the resources of a stack that was deleted by force.
         if !is_listed && is_deleted(&self.clients.aws, id).await.unwrap_or(false) {
-            return false;
+            return Ok(false);
         }
         // An update that replaces the resource may have begun since the list.
         let is_changing = async {
