@@ -233,7 +233,9 @@ impl FoundStacks {
             looked,
             ..
         } = read;
-        unread.into_iter().for_each(|error| findings.failed(error));
+        if let Some(error) = unread {
+            findings.failed(error);
+        }
         let subject = format!("pipeline stack {name}");
         let mut is_whole = true;
         match looked {

@@ -131,10 +131,10 @@ impl GitLab {
         project: ProjectRef<'_>,
         settings: &Settings,
     ) -> Result<Mirrored> {
-        let rules = match settings.only_protected_branches {
-            true => Some(self.protected_branches(project).await?),
-            false => None,
-        };
+        let mut rules = None;
+        if settings.only_protected_branches {
+            rules = Some(self.protected_branches(project).await?);
+        }
         if rules.as_ref().is_some_and(ProtectedBranches::is_empty) {
             // GitLab protects the default branch with the first push:
             // https://docs.gitlab.com/user/project/repository/branches/default/

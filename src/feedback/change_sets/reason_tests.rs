@@ -16,7 +16,7 @@ fn shown(reason: &str, values: &[&str]) -> String {
 }
 
 fn all(values: &[&str]) -> Values {
-    Values::all(values.iter().map(|value| (*value).to_owned()).collect())
+    Values::all(values.iter().map(|value| (*value).to_owned()))
 }
 
 /// One test for each table: the values, and each reason with the text that is shown.

@@ -51,7 +51,8 @@ pub struct Values {
 
 impl Values {
     /// The values of all parameters of an operation.
-    pub fn all(known: Vec<String>) -> Self {
+    pub fn all(known: impl IntoIterator<Item = String>) -> Self {
+        let known = Vec::from_iter(known);
         if known.iter().map(String::len).sum::<usize>() > MAX_VALUE_BYTES {
             return Values::default().with_others();
         }

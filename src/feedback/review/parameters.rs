@@ -48,5 +48,5 @@ pub fn of_request(
 pub fn values(output: &BuildOutput, present: &BTreeMap<String, String>) -> Values {
     let values = output.parameters.iter();
     let values = values.filter_map(|(key, value)| value.as_ref().or_else(|| present.get(key)));
-    Values::all(values.cloned().collect())
+    Values::all(values.cloned())
 }

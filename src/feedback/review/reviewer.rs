@@ -126,7 +126,7 @@ impl Reviewer<'_> {
     async fn failed_build(&self, failed: &FailedBuild) -> Result<ReviewFinding, CallError> {
         let (report, names) = (&self.target.report, &self.target.names);
         let stack = self.read_stack().await?;
-        let values = Values::all(stack.parameters.into_values().collect());
+        let values = Values::all(stack.parameters.into_values());
         let failed = failed.clone().shown(values, names);
         let mut log = LogText::default();
         if report.build_log {

@@ -11,6 +11,7 @@ use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
 
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is an output of the stack.
 pub struct PipelineSettings {
     pub names: ResourceNames,
     pub location: AwsLocation,

@@ -466,9 +466,10 @@ impl Applier<'_> {
             return Err(self.not_removed(record, error));
         }
         let left = LeftMirror::after(record, is_former, &error);
-        let mut warning = match is_hidden {
-            true => hidden_mirror(record),
-            false => left_mirrors(&left.text),
+        let mut warning = if is_hidden {
+            hidden_mirror(record)
+        } else {
+            left_mirrors(&left.text)
         };
         if works {
             warning.problem += ", and its login still works";

@@ -66,9 +66,10 @@ impl LeftMirror {
         if error.kind == ErrorKind::NotFound {
             return LeftMirror::possible(hidden_mirror(record).problem);
         }
-        let place = match is_former {
-            true => &format!("at the former GitLab.Url {}", record.gitlab_url),
-            false => "in GitLab",
+        let place = if is_former {
+            &format!("at the former GitLab.Url {}", record.gitlab_url)
+        } else {
+            "in GitLab"
         };
         LeftMirror::recorded(record, place, Some(error))
     }

@@ -119,7 +119,7 @@ fn reason_takes_time_by_the_size_of_text_and_values() {
         ]);
         let text = unit.repeat(4096 / unit.len().max(1));
         let beginning = choices.text(&["aaaa", "0123", "ABCD", "a", "10.0."]);
-        let (mut size, most) = (0, 64 * 1024 >> choices.below(16));
+        let (mut size, most) = (0, (64 * 1024) >> choices.below(16));
         let values = (0..).map(|number| format!("{beginning}{number:x}"));
         let values = values.take_while(|value| {
             size += value.len() + 1;
