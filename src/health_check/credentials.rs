@@ -278,7 +278,7 @@ impl Checker<'_> {
                     &[(metrics::GITLAB_TOKEN_DAYS_LEFT, days(left).into())],
                 );
             }
-            Ok(None) => tracing::info!(secret_id, "GitLab's token does not expire"),
+            Ok(None) => tracing::info!(secret_id, "GitLab's token does not expire, or is rotated"),
             // A rejected token is the fault of each of its mirrors, and of the reports of its
             // pipelines.
             Err(reason) => {

@@ -95,7 +95,8 @@ metrics! {
         did not push it. Written only if the branches could be compared; the log names branch and \
         commit"
     GITLAB_TOKEN_DAYS_LEFT "GitLabTokenDaysLeft" "None" Some("TokenSecretId"), Below(14);
-        "days until GitLab's token expires. Written only if GitLab shows when it expires"
+        "days until GitLab's token expires. Written only if GitLab shows when it expires, and its \
+        secret is not rotated"
     CREDENTIAL_AGE "CredentialAge" "None" Some("UserName"), Above(45);
         "days since the credential was issued. `CredentialAgeAlarmDays` is the limit"
     PIPELINE_SUCCEEDED "PipelineSucceeded" "None" Some("PipelineName"), Below(1);

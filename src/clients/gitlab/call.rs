@@ -106,9 +106,15 @@ impl<'a> Call<'a> {
         self.check(response).await.map(Some)
     }
 
-    /// A response, even if GitLab rejected the request.
+    /// A response, even if GitLab rejected the request. After a 401, a request is
+    /// sent once more if the secret of its token has another one.
     async fn response(&self) -> Result<ApiResponse> {
-        let response = self.gitlab.send(&self.request).await;
+        let used = self.gitlab.token();
+        let mut response = self.gitlab.send(&self.request).await;
+        let is_rejected = matches!(&response, Ok(response) if response.status == 401);
+        if is_rejected && self.gitlab.renew_token(&used).await.is_some() {
+            response = self.gitlab.send(&self.request).await;
+        }
         response.map_err(|error| error.of(&self.doing))
     }
 

@@ -22,7 +22,7 @@ pub struct TokenDetails {
     /// For example `api`. Empty if GitLab does not show them.
     #[serde(default, deserialize_with = "texts")]
     pub scopes: Vec<String>,
-    /// `None` if GitLab shows no `expires_at`: the token does not expire.
+    /// `None` if the token does not expire, or Secrets Manager renews it before.
     #[serde(default, deserialize_with = "date")]
     pub expires_at: Option<SystemTime>,
 }
@@ -50,7 +50,10 @@ impl GitLab {
 
     /// The scopes and the expiry of the token.
     pub async fn token_details(&self) -> Result<TokenDetails> {
-        self.own_token("reading the scopes and the expiry of the token").await
+        let doing = "reading the scopes and the expiry of the token";
+        let mut details: TokenDetails = self.own_token(doing).await?;
+        details.expires_at = details.expires_at.filter(|_| self.rotated.is_none());
+        Ok(details)
     }
 
     /// GitLab's description of the token.

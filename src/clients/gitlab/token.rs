@@ -5,13 +5,10 @@ use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::{ErrorKind, GitLabError, RetryTime};
 use super::sanitize;
-use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
-use super::transport::GitLab;
+use super::token_error::{CA_TAG, ENV_TAG, TokenError, URL_TAG};
 use crate::clients::aws::{Aws, CallError, optional, own_env_id};
 use crate::clients::http;
-use crate::clients::http::Http;
 use crate::common::ownership;
 use crate::common::password::Password;
 
@@ -48,67 +45,48 @@ impl Access {
     }
 }
 
-/// Reads the token if its owner allows it for this GitLab. Returns a client that uses it.
-pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, GitLabError> {
-    let url = access.url.trim_end_matches('/').to_owned();
-    let unusable = |kind| GitLabError::unsent(kind).of(&format!("reaching GitLab at {url}"));
-    if !is_usable(&url) {
-        return Err(unusable(ErrorKind::UnusableUrl));
-    }
-    let trusted = match &access.ca_certificate {
-        Some(pem) => http::fingerprints(pem).and_then(|all| Ok((http.trusting(pem)?, all))),
-        None => Ok((http.clone(), vec![])),
-    };
-    let (http, fingerprints) = trusted.map_err(|_| unusable(ErrorKind::InvalidCaCertificate))?;
-    let secret = &access.token_secret_id;
-    let token = read(aws, access, &fingerprints).await;
-    let token = token.map_err(|error| {
-        let is_passing = matches!(&error, TokenError::Failed(error) if error.is_transient());
-        let retry = if is_passing {
-            RetryTime::Later
-        } else {
-            RetryTime::Never
-        };
-        let error = GitLabError::unsent(error.into());
-        GitLabError { retry, ..error }.of(&format!("reading GitLab's token from secret {secret}"))
-    })?;
-    let source = TokenSource {
-        secret_id: secret.clone(),
-        secret_key: access.token_secret_key.clone(),
-    };
-    Ok(GitLab::new(http, url, token, source))
+/// Where a token is read, and the fingerprints of the certificates that its client trusts.
+#[derive(Debug)]
+pub(super) struct TokenReader {
+    pub aws: Aws,
+    pub access: Access,
+    pub fingerprints: Vec<String>,
 }
 
-/// Reads the token if the tags of its secret allow `access.url` and the certificates with these
-/// `fingerprints`. Otherwise the value of the secret is not requested.
-async fn read(aws: &Aws, access: &Access, fingerprints: &[String]) -> Result<Password, TokenError> {
-    let secret = &access.token_secret_id;
-    let absent = ["ResourceNotFoundException"];
-    let failed = |error: CallError| {
-        if error.is_denied() {
-            TokenError::Denied {
-                cause: error.cause,
-                url: access.url.clone(),
+impl TokenReader {
+    /// The token, and whether Secrets Manager rotates it, if the tags of its secret allow the
+    /// GitLab and the certificates. Otherwise the value of the secret is not requested.
+    pub async fn read(&self) -> Result<(Password, bool), TokenError> {
+        let (aws, access) = (&self.aws, &self.access);
+        let secret = &access.token_secret_id;
+        let absent = ["ResourceNotFoundException"];
+        let failed = |error: CallError| {
+            if error.is_denied() {
+                TokenError::Denied {
+                    cause: error.cause,
+                    url: access.url.clone(),
+                }
+            } else {
+                TokenError::Failed(Box::new(error))
             }
-        } else {
-            TokenError::Failed(Box::new(error))
+        };
+        check_region(secret, aws.s3.region())?;
+        let call = aws.secrets.describe_secret().secret_id(secret);
+        let described = optional(call.send().await, &absent, String::new).map_err(failed)?;
+        let described = described.ok_or_else(|| missing(secret))?;
+        if described.deleted_date().is_some() {
+            let secret = secret.clone();
+            return Err(TokenError::Deleted { secret });
         }
-    };
-    check_region(secret, aws.s3.region())?;
-    let call = aws.secrets.describe_secret().secret_id(secret);
-    let described = optional(call.send().await, &absent, String::new).map_err(failed)?;
-    let described = described.ok_or_else(|| missing(secret))?;
-    if described.deleted_date().is_some() {
-        let secret = secret.clone();
-        return Err(TokenError::Deleted { secret });
+        check_tags(&described, access, &self.fingerprints)?;
+        check_environment(&described, own_env_id().as_deref())?;
+        let call = aws.secrets.get_secret_value().secret_id(secret);
+        let read = optional(call.send().await, &absent, String::new).map_err(failed)?;
+        let read = read.ok_or(TokenError::Missing)?;
+        let value = read.secret_string().ok_or(TokenError::NoText)?;
+        let is_rotated = described.rotation_enabled().unwrap_or_default();
+        Ok((token_in(value, &access.token_secret_key)?, is_rotated))
     }
-    check_tags(&described, access, fingerprints)?;
-    check_environment(&described, own_env_id().as_deref())?;
-    let call = aws.secrets.get_secret_value().secret_id(secret);
-    let read = optional(call.send().await, &absent, String::new).map_err(failed)?;
-    let read = read.ok_or(TokenError::Missing)?;
-    let value = read.secret_string().ok_or(TokenError::NoText)?;
-    token_in(value, &access.token_secret_key)
 }
 
 /// Checks that `secret` is not an ARN of another region than `own`.

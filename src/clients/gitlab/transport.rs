@@ -16,6 +16,7 @@ use super::error::{ErrorKind, ErrorScope, GitLabError, Result, RetryTime, Sent};
 use super::project_ref::ProjectRef;
 use super::response::{ApiResponse, Paging};
 use super::sanitize;
+use super::token::TokenReader;
 use super::token_error::TokenSource;
 use crate::clients::failing_calls;
 use crate::clients::http::{Http, HttpError, RESERVED, TlsError};
@@ -69,10 +70,12 @@ impl<'a> Area<'a> {
 pub struct GitLab {
     /// The address, without a slash at the end.
     pub url: String,
-    pub(super) token: Password,
+    pub(super) token: Mutex<Password>,
     pub(super) http: Http,
     /// Where the token was read from: error messages name it.
     pub(super) token_source: TokenSource,
+    /// Reads the token again. `None` if Secrets Manager does not rotate it.
+    pub(super) rotated: Option<TokenReader>,
     /// The time in the latest response, by GitLab's clock.
     time: Mutex<Option<SystemTime>>,
 }
@@ -116,11 +119,16 @@ impl GitLab {
     pub(super) fn new(http: Http, url: String, token: Password, token_source: TokenSource) -> Self {
         GitLab {
             url,
-            token,
+            token: Mutex::new(token),
             http,
             token_source,
+            rotated: None,
             time: Mutex::default(),
         }
+    }
+
+    pub(super) fn token(&self) -> Password {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The time by GitLab's clock, as the latest response shows it: a time in that response is
@@ -194,7 +202,7 @@ impl GitLab {
         headers.insert("accept", "application/json");
         // This header takes every kind of token, also a project's.
         // https://docs.gitlab.com/api/rest/authentication/
-        let token = self.token.expose().to_owned();
+        let token = self.token().expose().to_owned();
         headers.try_insert("private-token", token).ok()?;
         if request.method != "GET" {
             // Even without a body: a GitLab in maintenance redirects other requests to its start
@@ -272,7 +280,7 @@ impl GitLab {
     }
 
     fn without_secrets(&self, text: &str, request: &ApiRequest<'_>) -> String {
-        let text = self.token.redact(text);
+        let text = self.token().redact(text);
         match request.secret {
             Some(secret) => secret.redact(&text),
             None => text,
@@ -306,7 +314,7 @@ impl GitLab {
     }
 }
 
-fn retry_time(is_passing: bool) -> RetryTime {
+pub(super) fn retry_time(is_passing: bool) -> RetryTime {
     if is_passing {
         RetryTime::Later
     } else {

@@ -90,6 +90,55 @@ async fn token_is_read_after_its_tag_and_used() {
     }
 }
 
+/// A tagged secret that Secrets Manager rotates, or not.
+fn rotated(is_rotated: bool) -> Reply {
+    let tag = json!({"Key": "cfn-gitops:gitlab-url", "Value": "https://gitlab.example.com"});
+    ok(json!({"Tags": [tag], "RotationEnabled": is_rotated}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn rejected_token_is_replaced_if_its_rotated_secret_has_another() {
+    let revoked = json!({"error": "invalid_token", "error_description": "Token was revoked."});
+    let mirror = format!("GET {MIRRORS}/7");
+    let next = "glpat-SentinelTokenOfGitLab2";
+    for (is_rotated, second) in [(true, next), (true, TOKEN), (false, next)] {
+        let mut script = Script::default()
+            .then(DESCRIBE, rotated(is_rotated))
+            .then(GET, holding(&json!(TOKEN)))
+            .then(&mirror, Reply::json(401, revoked.clone()));
+        if is_rotated {
+            script = script.then(DESCRIBE, rotated(true)).then(GET, holding(&json!(second)));
+        }
+        let is_repeated = is_rotated && second == next;
+        if is_repeated {
+            script = script.then(&mirror, ok(described(7)));
+        }
+        let gitlab = open(&script, &access()).await.expect("open");
+        let read = gitlab.mirror("platform/infra".into(), 7).await;
+        assert_eq!(read.is_ok(), is_repeated, "{read:?}");
+        if is_repeated {
+            let sent = script.sent();
+            assert_eq!(sent[5].header("private-token"), Some(next));
+        }
+        script.sent();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_that_is_rotated_has_no_expiry() {
+    for is_rotated in [true, false] {
+        let token = json!({"id": 42, "expires_at": "2026-12-05"});
+        let script = Script::default()
+            .then(DESCRIBE, rotated(is_rotated))
+            .then(GET, holding(&json!(TOKEN)))
+            .then("GET /personal_access_tokens/self", ok(token));
+        let gitlab = open(&script, &access()).await.expect("open");
+        let details = gitlab.token_details().await.expect("details");
+        assert_eq!(details.expires_at.is_none(), is_rotated);
+        script.sent();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn token_without_the_url_tag_is_not_read() {
     let description = json!({"Tags": [{"Key": "other", "Value": "x"}]});
