@@ -335,7 +335,7 @@ def test_rejected_token_is_replaced_by_its_remedy(scene: Scene, is_object: bool)
 
 
 def test_missing_permission_is_named_by_gitlab(scene: Scene) -> None:
-    message = "Access denied: this operation requires the permission Read Remote Mirror."
+    message = "Access denied: this operation requires the permissions [Remote Mirror: Read]."
     denied = {"error": "insufficient_granular_scope", "error_description": message}
     scene.gitlab.answers_instead(403, body=json.dumps(denied), path="/remote_mirrors$")
     finding = the_only(scene)

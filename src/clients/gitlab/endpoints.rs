@@ -21,6 +21,9 @@ pub(super) struct Endpoint {
     path: &'static str,
     /// The status of a success. With 204 there is no body, otherwise there is JSON.
     status: u16,
+    /// The permission that a fine-grained token needs for it, as GitLab's form names it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the page is compared with it"))]
+    permission: &'static str,
     /// The parts that close it if they are switched off, or restricted to members.
     pub closed_by: &'static [ProjectPart],
     /// The part that closes it only if it is restricted to members.
@@ -40,12 +43,14 @@ const fn endpoint(
     method: &'static str,
     path: &'static str,
     status: u16,
+    permission: &'static str,
     closed_by: &'static [ProjectPart],
 ) -> Endpoint {
     Endpoint {
         method,
         path,
         status,
+        permission,
         closed_by,
         restricted_by: None,
     }
@@ -53,48 +58,56 @@ const fn endpoint(
 
 /// `(builds_disabled & ~internal_builds_disabled)` in `app/policies/project_policy.rb`: without
 /// CI/CD, a project shows the statuses of external systems.
-const fn status_endpoint(method: &'static str, path: &'static str, status: u16) -> Endpoint {
+const fn status_endpoint(
+    method: &'static str,
+    path: &'static str,
+    status: u16,
+    permission: &'static str,
+) -> Endpoint {
     Endpoint {
         restricted_by: Some(ProjectPart::CiCd),
-        ..endpoint(method, path, status, CODE)
+        ..endpoint(method, path, status, permission, CODE)
     }
 }
 
 /// The parts are those of GitLab's `app/policies/project_policy.rb`: the rules `…_disabled`, and
-/// the abilities that the endpoints check.
+/// the abilities that the endpoints check. The permissions are those of
+/// <https://docs.gitlab.com/auth/tokens/fine_grained_access_tokens_rest/>, which GitLab generates
+/// from the routes: those of a merge request's notes are a work item's.
 #[rustfmt::skip]
 pub(super) const ENDPOINTS: &[Endpoint] = &[
-    endpoint("GET", "/personal_access_tokens/self", 200, NONE),
-    endpoint("GET", "/users/:id", 200, NONE),
-    endpoint("GET", "", 200, NONE),
+    endpoint("GET", "/personal_access_tokens/self", 200, "Personal Access Token: Read", NONE),
+    // No source names its permission. Without it, a person's status counts as another function's.
+    endpoint("GET", "/users/:id", 200, "User: Read (?)", NONE),
+    endpoint("GET", "", 200, "Project: Read", NONE),
     // `app/models/event.rb`: pushes need `download_code`.
-    endpoint("GET", "/events", 200, CODE),
-    endpoint("GET", "/remote_mirrors", 200, NONE),
-    endpoint("POST", "/remote_mirrors", 201, NONE),
-    endpoint("GET", "/remote_mirrors/:id", 200, NONE),
-    endpoint("PUT", "/remote_mirrors/:id", 200, NONE),
-    endpoint("DELETE", "/remote_mirrors/:id", 204, NONE),
-    endpoint("POST", "/remote_mirrors/:id/sync", 204, NONE),
-    endpoint("GET", "/protected_branches", 200, CODE),
-    endpoint("GET", "/repository/branches", 200, CODE),
-    endpoint("GET", "/repository/branches/:name", 200, CODE),
-    endpoint("GET", "/repository/merge_base", 200, CODE),
-    status_endpoint("GET", "/repository/commits/:sha/statuses", 200),
-    status_endpoint("POST", "/statuses/:sha", 201),
-    endpoint("GET", "/deployments", 200, DEPLOYMENTS),
-    endpoint("POST", "/deployments", 201, DEPLOYMENTS),
-    endpoint("GET", "/environments", 200, DEPLOYMENTS),
-    endpoint("PUT", "/environments/:id", 200, DEPLOYMENTS),
-    endpoint("GET", "/repository/commits/:sha/discussions", 200, CODE),
-    endpoint("POST", "/repository/commits/:sha/discussions", 201, CODE),
-    endpoint("PUT", "/repository/commits/:sha/discussions/:id/notes/:note", 200, CODE),
-    endpoint("DELETE", "/repository/commits/:sha/discussions/:id/notes/:note", 204, CODE),
-    endpoint("GET", "/repository/commits/:sha/merge_requests", 200, REQUESTS),
-    endpoint("GET", "/merge_requests/:iid", 200, REQUESTS),
-    endpoint("GET", "/merge_requests/:iid/notes", 200, REQUESTS),
-    endpoint("POST", "/merge_requests/:iid/notes", 201, REQUESTS),
-    endpoint("PUT", "/merge_requests/:iid/notes/:note", 200, REQUESTS),
-    endpoint("DELETE", "/merge_requests/:iid/notes/:note", 204, REQUESTS),
+    endpoint("GET", "/events", 200, "Event: Read", CODE),
+    endpoint("GET", "/remote_mirrors", 200, "Remote Mirror: Read", NONE),
+    endpoint("POST", "/remote_mirrors", 201, "Remote Mirror: Create", NONE),
+    endpoint("GET", "/remote_mirrors/:id", 200, "Remote Mirror: Read", NONE),
+    endpoint("PUT", "/remote_mirrors/:id", 200, "Remote Mirror: Update", NONE),
+    endpoint("DELETE", "/remote_mirrors/:id", 204, "Remote Mirror: Delete", NONE),
+    endpoint("POST", "/remote_mirrors/:id/sync", 204, "Remote Mirror: Update", NONE),
+    endpoint("GET", "/protected_branches", 200, "Protected Branch: Read", CODE),
+    endpoint("GET", "/repository/branches", 200, "Branch: Read", CODE),
+    endpoint("GET", "/repository/branches/:name", 200, "Branch: Read", CODE),
+    endpoint("GET", "/repository/merge_base", 200, "Repository: Read", CODE),
+    status_endpoint("GET", "/repository/commits/:sha/statuses", 200, "Commit: Read"),
+    status_endpoint("POST", "/statuses/:sha", 201, "Commit Status: Create"),
+    endpoint("GET", "/deployments", 200, "Deployment: Read", DEPLOYMENTS),
+    endpoint("POST", "/deployments", 201, "Deployment: Create", DEPLOYMENTS),
+    endpoint("GET", "/environments", 200, "Environment: Read", DEPLOYMENTS),
+    endpoint("PUT", "/environments/:id", 200, "Environment: Update", DEPLOYMENTS),
+    endpoint("GET", "/repository/commits/:sha/discussions", 200, "Commit: Read", CODE),
+    endpoint("POST", "/repository/commits/:sha/discussions", 201, "Commit: Create", CODE),
+    endpoint("PUT", "/repository/commits/:sha/discussions/:id/notes/:note", 200, "Commit: Update", CODE),
+    endpoint("DELETE", "/repository/commits/:sha/discussions/:id/notes/:note", 204, "Commit: Delete", CODE),
+    endpoint("GET", "/repository/commits/:sha/merge_requests", 200, "Commit: Read", REQUESTS),
+    endpoint("GET", "/merge_requests/:iid", 200, "Merge Request: Read", REQUESTS),
+    endpoint("GET", "/merge_requests/:iid/notes", 200, "Work Item: Read", REQUESTS),
+    endpoint("POST", "/merge_requests/:iid/notes", 201, "Work Item: Create", REQUESTS),
+    endpoint("PUT", "/merge_requests/:iid/notes/:note", 200, "Work Item: Update", REQUESTS),
+    endpoint("DELETE", "/merge_requests/:iid/notes/:note", 204, "Work Item: Delete", REQUESTS),
 ];
 
 impl Endpoint {
@@ -147,7 +160,7 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
@@ -180,13 +193,28 @@ mod tests {
         head.to_owned() + &rows
     }
 
+    /// The permissions of a fine-grained token, by their resource.
+    fn permissions() -> String {
+        let mut all: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for one in ENDPOINTS {
+            let (resource, action) = one.permission.split_once(": ").expect("an action");
+            all.entry(resource).or_default().insert(action);
+        }
+        let row = |(resource, actions)| {
+            format!("| {resource} | {} |\n", Vec::from_iter(actions).join(", "))
+        };
+        let rows: String = all.into_iter().map(row).collect();
+        "| Resource | Permissions |\n|---|---|\n".to_owned() + &rows
+    }
+
     #[test]
-    fn page_has_the_table_of_parts() {
-        let table = table();
-        assert!(
-            PAGE.contains(&table),
-            "docs/how-to/connect-gitlab.md needs:\n{table}"
-        );
+    fn page_has_the_tables_of_permissions_and_parts() {
+        for table in [permissions(), table()] {
+            assert!(
+                PAGE.contains(&table),
+                "docs/how-to/connect-gitlab.md needs:\n{table}"
+            );
+        }
     }
 
     #[test]

@@ -66,12 +66,12 @@ async fn rejected_token_names_its_secret_and_key_not_its_value() {
     expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token is expired) from secret gitlab/infra, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406"#]].assert_eq(&reason);
 
     // `lib/api/api_guard.rb`
-    let message = "Access denied: this operation requires the permission Create Remote Mirror.";
+    let message = "Access denied: this operation requires the permissions [Remote Mirror: Read].";
     let granular = json!({"error": "insufficient_granular_scope", "error_description": message});
     let (message, token) = (message.trim_end_matches('.').to_owned(), token_source());
     let kind = ErrorKind::InsufficientPermissions { message, token };
     let reason = denied(Reply::json(403, granular), None, kind).await;
-    expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Access denied: this operation requires the permission Create Remote Mirror. The token from secret gitlab/infra, key "token" is a fine-grained one without this permission, or a group of the project accepts fine-grained tokens only. Store a fine-grained token with the permission with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-407"#]].assert_eq(&reason);
+    expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Access denied: this operation requires the permissions [Remote Mirror: Read]. The token from secret gitlab/infra, key "token" is a fine-grained one without this permission, or a group of the project accepts fine-grained tokens only. Store a fine-grained token with the permission with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-407"#]].assert_eq(&reason);
 }
 
 #[tokio::test(start_paused = true)]
