@@ -112,8 +112,8 @@ impl<'a> Call<'a> {
         let used = self.gitlab.token();
         let mut response = self.gitlab.send(&self.request).await;
         let is_rejected = matches!(&response, Ok(response) if response.status == 401);
-        if is_rejected && self.gitlab.renew_token(&used).await.is_some() {
-            response = self.gitlab.send(&self.request).await;
+        if is_rejected && Box::pin(self.gitlab.renew_token(&used)).await.is_some() {
+            response = Box::pin(self.gitlab.send(&self.request)).await;
         }
         response.map_err(|error| error.of(&self.doing))
     }
