@@ -205,16 +205,10 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
         # Its remedy may be this command.
         if f"cfn-gitops failures {name} " not in f"{each['Remedy']} ":
             output.write(f"  {output.selecting(remedy_of(each))}")
-    rest = [line_of(each) for each in row.get("Holds", [])]
-    rest += [
-        f"stack {each['StackName']} differs from its template"
-        for each in row.get("Drift", [])
-        if each["Status"] == "DRIFTED"
-    ]
     output.write(
         *(
-            f"Project {name}: {each}. {output.selecting(f'See: cfn-gitops status --env {env}')}"
-            for each in rest
+            f"Project {name}: {line_of(each)}. {output.selecting(f'See: cfn-gitops status --env {env}')}"
+            for each in row.get("Holds", [])
         )
     )
     output.write(

@@ -6,13 +6,11 @@ person, and comes first. A line below the table has the cause and what to do.
     DEPLOYED  the commit of the last successful deployment, and SINCE when
     STATE     the newest execution with the AGE of its start or end, or the approval that has waited longest
     FROZEN    whether an event rule or a transition of the pipeline is disabled
-    DRIFT     whether CloudFormation's last check, or the health check within a day, found a difference between
-              the deployed stack or the pipeline's stack and its template, with the AGE of that check
     OUTDATED  whether an older version of the function rendered the pipeline
     MIRROR    whether GitLab's mirror works, as IAM and GitLab show it
 
 "?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that
-ended has failed, if something is broken, drifted or outdated, or if the environment's own stack has failed.
+ended has failed, if something is broken or outdated, or if the environment's own stack has failed.
 Otherwise it is 3 if something was not read. It is 0 if projects only wait for an approval, are frozen, or a
 person rejected the newest execution. With --json, each project has the members of answer-projects.json in
 docs/schemas, with names such as executionId.
@@ -43,7 +41,7 @@ EXAMPLES = (
     "cfn-gitops status --env dev --json",
 )
 
-HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE (AGE)", "FROZEN", "DRIFT (AGE)", "OUTDATED", "MIRROR")
+HEADS = ("", "PROJECT", "DEPLOYED", "SINCE", "STATE (AGE)", "FROZEN", "OUTDATED", "MIRROR")
 # A table that is wider than the terminal is split before FROZEN. Both parts have the first two columns.
 _FIRST, _SPLIT = 2, 5
 # The reasons why a project needs a person, the most urgent one first, with their words in the last line.
@@ -54,7 +52,6 @@ _CONCERNS = {
     "mirror": "with a broken mirror",
     "approval": "waiting for approval",
     "frozen": "frozen",
-    "drift": "drifted",
     "outdated": "outdated",
 }
 _ORDER = list(_CONCERNS)
@@ -213,7 +210,6 @@ class Row:
             "mirror": self._mirror() == "broken",
             "approval": found.get("Approvals"),
             "frozen": found.get("Holds"),
-            "drift": self._drifted(),
             "outdated": found.get("IsOutdated"),
         }
         return [each for each in _ORDER if has[each]]
@@ -234,7 +230,6 @@ class Row:
             self._age(deployed.get("At")) if deployed else self._unknown,
             shown_state,
             frozen,
-            self._drift(),
             outdated,
             self._mirror(),
         ]
@@ -272,24 +267,6 @@ class Row:
         if self._found["Problems"]:
             return "broken"
         return "creating" if any(each.endswith("_IN_PROGRESS") for each in stacks) else ""
-
-    def _drifted(self) -> list[dict[str, Any]]:
-        return [each for each in self._found.get("Drift", []) if each["Status"] == "DRIFTED"]
-
-    def _drift(self) -> str:
-        if drifted := self._drifted():
-            return f"yes {self._age(drifted[0].get('CheckedAt'))}"
-        own = self._found.get("ChildStack", {}).get("Name")
-        deployed = next((each for each in self._found.get("Drift", []) if each["StackName"] != own), None)
-        if deployed is None:
-            return self._unknown
-        if deployed["Status"] == "IN_SYNC":
-            return f"no {self._age(deployed.get('CheckedAt'))}"
-        return (
-            "unchecked"
-            if deployed["Status"] == "NOT_CHECKED"
-            else shortened(deployed["Status"].lower(), _MAX_STATE)
-        )
 
     def _mirror(self) -> str:
         return self._or_unknown(
@@ -350,7 +327,6 @@ class Row:
             yield Note(
                 name, line_of(each, self._now), remedy=thaw if thaw and "Rule" in each else each["Remedy"]
             )
-        yield from self._drift_notes(name)
         if found.get("IsOutdated"):
             yield Note(
                 name,
@@ -390,30 +366,6 @@ class Row:
                 f"rejected {self._age(rejected.get('At'))} ago{by}, {self._commit(rejected)}",
                 shortened(reason_of(rejected), _MAX_CAUSE),
             )
-
-    def _drift_notes(self, name: str) -> Iterator[Note]:
-        for each in self._drifted():
-            stack, checked = each["StackName"], self._age(each.get("CheckedAt"))
-            if each.get("ByHealthCheck"):
-                yield Note(
-                    name,
-                    f"stack {stack} differed from its template {checked} ago, as the health check found,"
-                    " which compares once a day",
-                    remedy=(
-                        "See the resources: sam logs --cw-log-group"
-                        f" /aws/lambda/cfn-gitops-{self._environment.env_id} --start-time 2days --filter"
-                        f" '\"stack {stack}\"'"
-                    ),
-                )
-            else:
-                yield Note(
-                    name,
-                    f"stack {stack} differed from its template {checked} ago",
-                    remedy=(
-                        "See the resources: aws cloudformation describe-stack-resource-drifts --stack-name"
-                        f" {stack} --stack-resource-drift-status-filters MODIFIED DELETED"
-                    ),
-                )
 
     def members(self) -> dict[str, Any]:
         """The row of the answer, with its state and concerns."""

@@ -17,7 +17,7 @@ use self::Wrong::{Above, Below, Never};
 pub const NAMESPACE: &str = "CfnGitOps";
 
 /// The dimension that every metric has.
-pub const ENVIRONMENT: &str = "EnvID";
+const ENVIRONMENT: &str = "EnvID";
 
 /// The most characters of a dimension's value.
 const MAX_VALUE_CHARACTERS: usize = 1024;

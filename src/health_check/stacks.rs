@@ -6,9 +6,8 @@
 //! statuses only, and a stack that it does not return does not exist.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{StackDriftInformationSummary, StackDriftStatus};
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
@@ -53,18 +52,6 @@ pub struct ListedStack {
     pub name: String,
     pub id: String,
     pub status: StackStatus,
-    /// CloudFormation's last comparison with its template.
-    pub drift: ListedDrift,
-}
-
-/// CloudFormation's last comparison of a stack with its template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedDrift {
-    /// CloudFormation's text, `NOT_CHECKED` if it has made none.
-    pub status: String,
-    /// `false` if a later version of CloudFormation has this status.
-    pub is_known: bool,
-    pub checked: Option<SystemTime>,
 }
 
 /// The stacks that exist, as CloudFormation listed them.
@@ -187,29 +174,14 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Stacks, CallError> {
             stacks.roots.insert(id.clone(), root);
         }
         let status = StackStatus::parse(stack.stack_status);
-        let drift = ListedDrift::read(stack.drift_information.as_ref());
         let listed = ListedStack {
             name: name.clone(),
             id,
             status,
-            drift,
         };
         stacks.all.insert(name, listed);
     }
     Ok(stacks)
-}
-
-impl ListedDrift {
-    fn read(shown: Option<&StackDriftInformationSummary>) -> Self {
-        use StackDriftStatus::{Drifted, InSync, NotChecked};
-        let status = shown.and_then(|shown| shown.stack_drift_status()).unwrap_or(&NotChecked);
-        let checked = shown.and_then(|shown| shown.last_check_timestamp());
-        ListedDrift {
-            status: status.as_str().to_owned(),
-            is_known: matches!(status, Drifted | InSync | NotChecked),
-            checked: checked.and_then(|at| SystemTime::try_from(*at).ok()),
-        }
-    }
 }
 
 /// How many pipelines' stacks have lost their owner, were rendered by an older function, or could

@@ -69,10 +69,6 @@ def project(
         "Approvals": [],
         "Holds": [],
         "Problems": [],
-        "Drift": [
-            {"StackName": f"cfnstack-dev-{name}", "Status": "IN_SYNC", "CheckedAt": "2026-11-27T06:00:00Z"},
-            {"StackName": f"gitops-dev-{name}", "Status": "NOT_CHECKED"},
-        ],
         "Mirrors": [
             {"Subject": f"the mirror of project platform/{name} to repository codecommit-dev-cfn-{name}"}
         ],

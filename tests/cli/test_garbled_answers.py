@@ -83,7 +83,6 @@ PROJECTS = projects(
                 "ChangeSet": CHANGE_SET,
             }
         ],
-        Drift=[{"StackName": "cfnstack-dev-shop", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"}],
         NotRead=unread("x"),
     ),
     NotRead=unread("GitLab is silent"),

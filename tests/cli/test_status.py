@@ -53,20 +53,8 @@ def every_state() -> dict[str, Any]:
             },
         },
     }
-    drift = [
-        {
-            "StackName": "cfnstack-dev-media",
-            "Status": "DRIFTED",
-            "CheckedAt": "2026-11-27T08:00:00Z",
-            "ByHealthCheck": True,
-        },
-        {"StackName": "gitops-dev-media", "Status": "DRIFTED", "CheckedAt": "2026-11-27T06:00:00Z"},
-    ]
     hidden: dict[str, Any] = dict.fromkeys(("Deployed", "Newest", "Approvals", "Holds", "Mirrors"))
-    hidden |= {
-        "NotRead": unread("reading the state of the pipeline: AccessDenied"),
-        "Drift": [{"StackName": "s", "Status": "NOT_CHECKED"}],
-    }
+    hidden["NotRead"] = unread("reading the state of the pipeline: AccessDenied")
     own = project("pay")["Owner"] | {"Status": "ROLLBACK_COMPLETE"}
     return projects(
         project("api", 3, "Failed", "2026-11-27T11:35:00Z"),
@@ -117,7 +105,7 @@ def every_state() -> dict[str, Any]:
                 }
             ],
         ),
-        project("fresh", HasPipeline=False, Deployed=None, Newest=None, Drift=[], Mirrors=None),
+        project("fresh", HasPipeline=False, Deployed=None, Newest=None, Mirrors=None),
         *(
             project(
                 name,
@@ -142,11 +130,9 @@ def every_state() -> dict[str, Any]:
                 }
             ],
         ),
-        project("media", Drift=drift),
         {
             "ProjectID": "pay",
             "Owner": own,
-            "Drift": [],
             "NotRead": [],
             "Problems": [
                 {
@@ -178,23 +164,22 @@ def every_state() -> dict[str, Any]:
 
 TABLE = f"""\
 Account 111122223333, region eu-central-1, environment dev
-   PROJECT  DEPLOYED  SINCE  STATE (AGE)  FROZEN  DRIFT (AGE)  OUTDATED  MIRROR
-!  api      4f2a9c1b  9d     failed 25m   no      no 6h        no        ok
-!  pay      -         -      broken       -       -            -         -
-!  vault    ?         ?      ?            ?       unchecked    no        ?
-!  vault2   ?         ?      ?            no      unchecked    no        ?
-!  mail     4f2a9c1b  9d     deployed     no      no 6h        no        broken
-!  billing  4f2a9c1b  9d     approval 3d  no      no 6h        no        ok
-!  auth     4f2a9c1b  9d     deployed     yes     no 6h        no        ok
-!  busy     4f2a9c1b  9d     stopped 9d   yes     no 6h        no        ok
-!  media    4f2a9c1b  9d     deployed     no      yes 4h       no        ok
-!  legacy   4f2a9c1b  9d     deployed     no      no 6h        yes       ok
-!  legacy2  4f2a9c1b  9d     deployed     no      no 6h        yes       ok
-!  older    4f2a9c1b  9d     deployed     no      no 6h        yes       ok
-   fresh    -         -      no push yet  no      -            no        -
-   refused  4f2a9c1b  9d     rejected 1h  no      no 6h        no        ok
-   shop     4f2a9c1b  9d     deployed     no      no 6h        no        ok
-   web      4f2a9c1b  9d     running 4m   no      no 6h        no        ok
+   PROJECT  DEPLOYED  SINCE  STATE (AGE)  FROZEN  OUTDATED  MIRROR
+!  api      4f2a9c1b  9d     failed 25m   no      no        ok
+!  pay      -         -      broken       -       -         -
+!  vault    ?         ?      ?            ?       no        ?
+!  vault2   ?         ?      ?            no      no        ?
+!  mail     4f2a9c1b  9d     deployed     no      no        broken
+!  billing  4f2a9c1b  9d     approval 3d  no      no        ok
+!  auth     4f2a9c1b  9d     deployed     yes     no        ok
+!  busy     4f2a9c1b  9d     stopped 9d   yes     no        ok
+!  legacy   4f2a9c1b  9d     deployed     no      yes       ok
+!  legacy2  4f2a9c1b  9d     deployed     no      yes       ok
+!  older    4f2a9c1b  9d     deployed     no      yes       ok
+   fresh    -         -      no push yet  no      no        -
+   refused  4f2a9c1b  9d     rejected 1h  no      no        ok
+   shop     4f2a9c1b  9d     deployed     no      no        ok
+   web      4f2a9c1b  9d     running 4m   no      no        ok
 
 api: Build failed 25m ago, commit 9c8b7a6f "請求書を追加"
     Error while executing command: make package. Reason: exit status 2\\n\\x1b[2Jforged
@@ -214,10 +199,6 @@ auth: held by the disabled event rule {IMAGE_RULE}
     To end the freeze: cfn-gitops thaw auth --env dev
 busy: held by the disabled transition into stage Deploy, for 5h by {OLIVIA}: sale\\n\\x1b[31m凍結
     To end the freeze: cfn-gitops thaw busy --env dev
-media: stack cfnstack-dev-media differed from its template 4h ago, as the health check found, which compares once a day
-    See the resources: sam logs --cw-log-group /aws/lambda/cfn-gitops-dev --start-time 2days --filter '"stack cfnstack-dev-media"'
-media: stack gitops-dev-media differed from its template 6h ago
-    See the resources: aws cloudformation describe-stack-resource-drifts --stack-name gitops-dev-media --stack-resource-drift-status-filters MODIFIED DELETED
 legacy: its pipeline has version 1, which is older than the function's
     If its template is its own, deploy that with another RenderingSerial. If it is templates/project.yaml, deploy that of this release, with --role-arn if the stack has a role: aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-legacy --capabilities CAPABILITY_NAMED_IAM
 legacy2: its pipeline has version 1, which is older than the function's
@@ -227,7 +208,7 @@ fresh: no push yet, and no stack declares a mirror
     Set GitLabProject, or push to its repository
 refused: rejected 1h ago by {OLIVIA}, commit 9c8b7a6f
     not today
-16 projects: 1 failed, 1 broken, 2 not read, 1 with a broken mirror, 1 waiting for approval, 2 frozen, 1 drifted, 3 outdated
+15 projects: 1 failed, 1 broken, 2 not read, 1 with a broken mirror, 1 waiting for approval, 2 frozen, 3 outdated
 """  # noqa: E501
 
 
@@ -279,7 +260,6 @@ def test_json_has_every_member_of_the_answer(answering: Answering, run: Run) -> 
         "mirror": 1,
         "approval": 1,
         "frozen": 2,
-        "drift": 1,
         "outdated": 3,
     }
     by_name = {each["project"]: each for each in found["projects"]}
@@ -338,9 +318,9 @@ def test_json_has_every_member_of_the_answer(answering: Answering, run: Run) -> 
             ),
         ),
         (
-            projects(project("a"), project("b"), NotRead=unread("reading the metrics: AccessDenied")),
+            projects(project("a"), project("b"), NotRead=unread("listing the stacks: AccessDenied")),
             3,
-            "? reading the metrics: AccessDenied\n    Run",
+            "? listing the stacks: AccessDenied\n    Run",
         ),
         (
             projects(*(project(name, NotRead=unread("GitLab does not answer")) for name in "ab")),
@@ -423,17 +403,6 @@ def test_approval_that_waits_longest_has_its_age(answering: Answering, run: Run)
     answering.responses["Invoke"] = projects(project("shop", Approvals=[later, waiting]))
     [found] = json.loads(run("status", "--json").out)["projects"]
     assert found["since"] == waiting["Since"]
-
-
-@pytest.mark.parametrize(
-    ("drift", "cell"), [(("UNKNOWN", None), "unknown"), (("NOT_CHECKED", None), "unchecked"), (None, "-")]
-)
-def test_drift_of_the_deployed_stack(drift: Any, cell: str, answering: Answering, run: Run) -> None:
-    child = {"StackName": "gitops-dev-shop", "Status": "IN_SYNC", "CheckedAt": "2026-11-27T06:00:00Z"}
-    answering.responses["Invoke"] = projects(
-        project("shop", Drift=[*([{"StackName": "mine", "Status": drift[0]}] if drift else []), child])
-    )
-    assert run("status").out.splitlines()[2].split()[-3] == cell
 
 
 @pytest.mark.parametrize(

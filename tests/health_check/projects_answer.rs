@@ -166,9 +166,6 @@ async fn sound_project_has_no_problem() {
         "Commit":"c0ffee0000000001",
         "ExecutionId":"e1",
         "Title":"Change c0ffee0000000001"},
-        "Drift":[{"StackName":"cfnstack-dev-shop",
-        "Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop",
-        "Status":"NOT_CHECKED"}],
         "Freeze":{"Executions":[],
         "HasApproval":true,
         "Rules":["event-rule-dev-codepipeline-exec-cfn-shop"],
@@ -438,7 +435,6 @@ async fn project_without_gitlab_has_its_change_set_too() {
         row["Approvals"][0]["ChangeSet"]["Counts"]["Added"], 1,
         "{row}"
     );
-    assert_eq!(row["Drift"][0]["StackName"], DEPLOYED);
     assert!(fake.count("GetPipeline") > 0);
 }
 
@@ -616,10 +612,9 @@ async fn failure_of_an_unknown_stack_has_no_cause() {
     assert_eq!(row(&fake).await["Failure"]["StackName"], DEPLOYED);
     fake.break_from_now(On::Operation("GetPipeline"), FaultKind::Denied);
     let row = row(&fake).await;
-    let shown = ["Failure", "Drift", "NotRead"].map(|name| row[name].to_string());
+    let shown = ["Failure", "NotRead"].map(|name| row[name].to_string());
     expect![[r#"
         {"Action":"Deploy","At":"<time>","Cause":"the cause was not read, because the stack that the pipeline deploys is not known","Commit":"c0ffee0000000002","ExecutionId":"e2","Stage":"Deploy","Title":"Change c0ffee0000000002"}
-        [{"StackName":"gitops-dev-shop","Status":"NOT_CHECKED"}]
         [{"Code":"CFG-201","Problem":"looking up pipeline codepipeline-dev-cfn-shop: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: codepipeline:GetPipeline on resource: arn:aws:codepipeline:eu-central-1:123456789012:codepipeline-dev-cfn-shop because no identity-based policy allows the codepipeline:GetPipeline action","Remedy":"Deploy the provider stack again, or allow codepipeline:GetPipeline in a policy of the function's role"}]"#]].assert_eq(&redacted(&shown.join("\n")));
 }
 
@@ -774,55 +769,17 @@ async fn first_project_without_a_pipeline_stack_is_a_row() {
 async fn outdated_pipeline_is_marked() {
     let (fake, _) = shop(&properties()).await;
     fake.change(|aws| {
-        let now = aws.now;
         let stack = aws.stacks.named_mut(CHILD).expect("a stack");
         stack.outputs.insert("RenderingVersion".to_owned(), "0".to_owned());
-        stack.detected = Some(("DRIFTED", now));
     });
-    check(&fake, &["Version", "IsOutdated", "Drift"], expect![[r#"
+    check(
+        &fake,
+        &["Version", "IsOutdated"],
+        expect![[r#"
         Version: 0
-        IsOutdated: true
-        Drift: [{"StackName":"cfnstack-dev-shop","Status":"NOT_CHECKED"},{"CheckedAt":"<time>","StackName":"gitops-dev-shop","Status":"DRIFTED"}]"#]]).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn drift_that_the_health_check_found_is_shown_for_a_day() {
-    let (fake, _) = shop(&properties()).await;
-    tokio::time::sleep(Duration::from_hours(48)).await;
-    let metric = json!({
-        "Namespace": "CfnGitOps",
-        "MetricName": "DriftedResources",
-        "Dimensions": [
-            {"Name": "EnvID", "Value": "dev"}, {"Name": "StackName", "Value": DEPLOYED},
-        ],
-    });
-    fake.change(|aws| {
-        let ago = |hours| aws.now.saturating_sub(Duration::from_hours(hours));
-        let values = vec![(ago(30), 1.0), (ago(20), 2.0), (ago(3), 0.0)];
-        aws.metrics.insert(metric.to_string(), values);
-    });
-    check(&fake, &["Drift", "NotRead"], expect![[r#"
-        Drift: [{"StackName":"cfnstack-dev-shop","Status":"NOT_CHECKED"},{"StackName":"gitops-dev-shop","Status":"NOT_CHECKED"},{"ByHealthCheck":true,"CheckedAt":"<time>","StackName":"cfnstack-dev-shop","Status":"DRIFTED"}]
-        NotRead: []"#]]).await;
-    // A later result of CloudFormation does not end it: that time is of another clock.
-    for (status, hours) in [("IN_SYNC", 22), ("IN_SYNC", 2), ("UNKNOWN", 2)] {
-        let checked = fake.fork();
-        checked.change(|aws| {
-            let at = aws.now.saturating_sub(Duration::from_hours(hours));
-            let stack = aws.stacks.named_mut(DEPLOYED).expect("deployed");
-            stack.detected = Some((status, at));
-        });
-        let drift = row(&checked).await["Drift"].take();
-        assert_eq!(drift.as_array().map(Vec::len), Some(3), "{drift}");
-        assert_eq!(drift[0]["Status"], status);
-    }
-    fake.options(|options| options.metric_status = Some("PartialData"));
-    let answer = asked(&fake).await;
-    expect![[r#"[{"Code":"CFG-204","Problem":"reading metrics of CloudWatch: CloudWatch's values are incomplete","Remedy":"Try again. If it stays so, look at the AWS Health Dashboard"}]"#]].assert_eq(&answer["NotRead"].to_string());
-    fake.options(|options| options.metric_status = None);
-    tokio::time::sleep(Duration::from_hours(6)).await;
-    let drift = row(&fake).await["Drift"].take();
-    assert_eq!(drift.as_array().map(Vec::len), Some(2), "{drift}");
+        IsOutdated: true"#]],
+    )
+    .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -915,7 +872,7 @@ async fn failing_call_is_not_read_and_never_an_error() {
         calls.iter().map(|it| &*it.operation.clone().leak()).collect();
     operations.sort_unstable();
     operations.dedup();
-    expect!["DescribeChangeSet DescribeRule DescribeSecret DescribeStackResource DescribeStacks GetBranch GetMetricData GetPipelineState GetSecretValue GitLab.GetProject GitLab.ListMirrors ListActionExecutions ListPipelineExecutions ListSecrets ListStacks"].assert_eq(&operations.join(" "));
+    expect!["DescribeChangeSet DescribeRule DescribeSecret DescribeStackResource DescribeStacks GetBranch GetPipelineState GetSecretValue GitLab.GetProject GitLab.ListMirrors ListActionExecutions ListPipelineExecutions ListSecrets ListStacks"].assert_eq(&operations.join(" "));
     for operation in operations {
         for kind in [
             FaultKind::Denied,
@@ -952,7 +909,7 @@ async fn failing_call_is_not_read_and_never_an_error() {
                 continue;
             }
             let not_read = match operation {
-                "ListStacks" | "GetMetricData" => &answer["NotRead"],
+                "ListStacks" => &answer["NotRead"],
                 _ => &row["NotRead"],
             };
             assert_ne!(*not_read, json!([]), "{operation} {kind:?}");
@@ -983,18 +940,15 @@ async fn unknown_value_is_not_read() {
     let all = lists.iter().flat_map(|list| list.as_array().expect("a list"));
     let problems: BTreeSet<&str> = all.filter_map(|it| it["Problem"].as_str()).collect();
     expect![[r#"
-        the drift status of stack gitops-dev-shop is FUTURE_VALUE, which this version of cfn-gitops does not know
         the state of event rule event-rule-dev-codepipeline-exec-cfn-shop is FUTURE_VALUE, which this version of cfn-gitops does not know
         the status of action Deploy is FUTURE_VALUE, which this version of cfn-gitops does not know
         the status of execution e2 is FUTURE_VALUE, which this version of cfn-gitops does not know
         the status of stack gitops-dev-shop is FUTURE_VALUE, which this version of cfn-gitops does not know"#]].assert_eq(&problems.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
-/// The pipeline's stack has this status, and CloudFormation's comparison found an unknown one.
+/// The pipeline's stack has this status.
 fn set_child(fake: &FakeAws, status: &'static str) {
     fake.change(|aws| {
-        let now = aws.now;
-        let stack = aws.stacks.named_mut(CHILD).expect("a stack");
-        (stack.status, stack.detected) = (status, Some(("FUTURE_VALUE", now)));
+        aws.stacks.named_mut(CHILD).expect("a stack").status = status;
     });
 }

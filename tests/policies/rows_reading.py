@@ -61,7 +61,7 @@ READING_MAY = [
         stack_arn("anything"),
         {},
     ),
-    ("ReadFunctionRole", f"{LISTS_OF_THE_HEALTH_CHECK} cloudwatch:GetMetricData", "*", {}),
+    ("ReadFunctionRole", LISTS_OF_THE_HEALTH_CHECK, "*", {}),
     ("ReadFunctionRole", "codebuild:BatchGetBuilds", BUILD_PROJECT, {}),
     ("ReadFunctionRole", "logs:CreateLogStream logs:PutLogEvents", ITS_LOG, {}),
     # Lambda attaches this function to the same VPC.

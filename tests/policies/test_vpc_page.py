@@ -18,8 +18,6 @@ OF_OTHERS = {
 }
 # Endpoints without an action of their own: git's check of a login needs the mirror's user.
 WITHOUT_ACTION = {"git-codecommit"}
-# Services whose endpoints have another name.
-NAMES = {"cloudwatch": "monitoring"}
 
 
 def called_services():
@@ -33,4 +31,4 @@ def called_services():
 
 def test_table_has_an_endpoint_for_each_called_service():
     endpoints = re.findall(r"`com\.amazonaws\.(?:eu-central-1\.)?([a-z0-9-]+)`", PAGE.read_text())
-    assert {*endpoints} - WITHOUT_ACTION == {NAMES.get(service, service) for service in called_services()}
+    assert {*endpoints} - WITHOUT_ACTION == {*called_services()}

@@ -81,7 +81,6 @@ def test_a_wildcard_without_a_word_is_found(tmp_path):
 EVERYTHING = {
     "ecr:GetAuthorizationToken": "IAM has no resource for a registry",
     "cloudformation:DescribeType": "IAM has no resource for AWS's resource types",
-    "cloudwatch:GetMetricData": "IAM has no resource for a metric",
     "cloudformation:ValidateTemplate": "IAM has no resource for a template under test",
     **dict.fromkeys(named.APPROVAL_TEMPLATES.split(), "IAM has no resource for an approval rule template"),
     **dict.fromkeys(

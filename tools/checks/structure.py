@@ -65,7 +65,7 @@ ENUM_READERS = {
     "ResourceAttribute": {"feedback/change_sets/change_set.rs"},
     "ResourceStatus": {"clients/cloudformation/mod.rs"},
     "RuleState": {"gitops_pipeline/holds.rs"},
-    "StackDriftStatus": {"feedback/change_sets/change_set.rs", "health_check/stacks.rs"},
+    "StackDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StageExecutionStatus": {
         "feedback/failures/deployment.rs",

@@ -6,9 +6,11 @@ use aws_types::SdkConfig;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::call_error::CallError;
-use super::signed::{JsonRequest, ServiceName, Signed};
+use super::call_error::{CallError, NOT_BUILT};
+use super::error_codes::error_of;
+use super::signed::{NoResponse, ServiceName, Signed, Unsigned};
 use crate::clients::http::Http;
+use crate::common::reason_codes::Code;
 
 /// JSON escapes a control character as six bytes, and a page has at most 1 MB:
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html>.
@@ -75,18 +77,45 @@ impl Logs {
         token: Option<&str>,
     ) -> Result<Option<LogPage>, CallError> {
         let doing = format!("reading log stream {} of {}", range.stream, range.group);
-        let request = JsonRequest {
-            service: SERVICE,
-            action: "logs:GetLogEvents",
-            headers: &HEADERS,
-            body: input(range, token),
-            max_bytes: MAX_BYTES,
-        };
-        match self.0.send_json(&request, &doing).await {
+        match self.send(&input(range, token), &doing).await {
             Ok(page) => Ok(Some(read(page))),
             Err(error) if error.has_code(&["ResourceNotFoundException"]) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Sends a request, and reads its response. `doing` is for an error.
+    async fn send(&self, input: &Value, doing: &str) -> Result<Output, CallError> {
+        let failed = |code, cause| CallError::local(code, doing.to_owned(), cause);
+        let url = self.0.url(SERVICE);
+        let url = url.ok_or_else(|| failed(Code::AwsUnreachable, NOT_BUILT))?;
+        let unsigned = Unsigned {
+            service: SERVICE,
+            operation: "GetLogEvents",
+            method: "POST",
+            url: &url,
+            headers: &HEADERS,
+            body: &input.to_string(),
+            max_bytes: MAX_BYTES,
+        };
+        let response = self.0.send(&unsigned).await.map_err(|error| match error {
+            NoResponse::NotBuilt => failed(Code::AwsUnreachable, NOT_BUILT),
+            NoResponse::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
+            NoResponse::Unreachable => failed(
+                Code::AwsUnavailable,
+                "AWS could not be reached: no connection, or it broke",
+            ),
+        })?;
+        if !response.status().is_success() {
+            let (code, message) = error_of(&response).unzip();
+            let (code, message) = (code.as_deref(), message.as_ref().and_then(Option::as_deref));
+            let (doing, status) = (doing.to_owned(), response.status().as_u16());
+            let action = "logs:GetLogEvents";
+            return Err(CallError::answered(doing, action, status, code, message));
+        }
+        let body = response.body().bytes().unwrap_or_default();
+        let unreadable = |_| failed(Code::AwsUnavailable, "AWS's response could not be read");
+        serde_json::from_slice(body).map_err(unreadable)
     }
 }
 

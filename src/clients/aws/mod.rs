@@ -5,7 +5,6 @@ mod call_error;
 mod config;
 mod error_codes;
 mod logs;
-mod metrics;
 mod noted_attempts;
 mod propagation;
 mod retry;
@@ -35,7 +34,6 @@ pub use crate::clients::aws::propagation::{
 };
 
 pub use crate::clients::aws::logs::{EventRange, LogPage, Logs};
-pub use crate::clients::aws::metrics::Metrics;
 pub use crate::clients::aws::s3::{ObjectError, S3, S3Object, object_url};
 pub use crate::clients::aws::signed::dns_suffix;
 
@@ -66,8 +64,6 @@ pub struct SdkClients {
     pub codebuild: Lazy<aws_sdk_codebuild::Client>,
     /// CloudWatch Logs: what builds printed.
     pub logs: Logs,
-    /// CloudWatch: the health check's findings of drift.
-    pub metrics: Metrics,
     /// S3: what these builds stored.
     pub s3: S3,
     /// CodePipeline: the executions that a branch's pushes start.
@@ -125,7 +121,6 @@ impl SdkClients {
             cloudformation: client!(aws_sdk_cloudformation),
             codebuild: client!(aws_sdk_codebuild),
             logs: Logs::new(config.clone(), http.clone()),
-            metrics: Metrics::new(config.clone(), http.clone()),
             s3: S3::new(config.clone(), http.clone()),
             codepipeline: client!(aws_sdk_codepipeline),
             events: client!(aws_sdk_eventbridge),

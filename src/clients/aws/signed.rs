@@ -15,15 +15,11 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::call_error::{CallError, NOT_BUILT};
 use super::config::endpoint_url;
 use super::error_codes::{error_of, is_throttling};
 use crate::clients::failing_calls;
 use crate::clients::http::{Http, HttpError};
-use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Attempt, retry};
 
 /// One attempt at a request.
@@ -55,18 +51,6 @@ pub(super) struct Unsigned<'a> {
     pub max_bytes: usize,
 }
 
-/// A request of a protocol with JSON.
-#[derive(Debug)]
-pub(super) struct JsonRequest<'a> {
-    pub service: ServiceName,
-    /// For example `logs:GetLogEvents`.
-    pub action: &'static str,
-    pub headers: &'a [(&'static str, &'static str)],
-    pub body: Value,
-    /// A longer response is not read.
-    pub max_bytes: usize,
-}
-
 /// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoResponse {
@@ -81,53 +65,8 @@ impl Signed {
         Signed { config, http }
     }
 
-    /// Sends a request, and reads its response. `doing` is for an error.
-    pub async fn send_json<T: DeserializeOwned>(
-        &self,
-        request: &JsonRequest<'_>,
-        doing: &str,
-    ) -> Result<T, CallError> {
-        let failed = |code, cause| CallError::local(code, doing.to_owned(), cause);
-        let url = self.url(request.service);
-        let url = url.ok_or_else(|| failed(Code::AwsUnreachable, NOT_BUILT))?;
-        let (_, operation) = request.action.split_once(':').unwrap_or_default();
-        let unsigned = Unsigned {
-            service: request.service,
-            operation,
-            method: "POST",
-            url: &url,
-            headers: request.headers,
-            body: &request.body.to_string(),
-            max_bytes: request.max_bytes,
-        };
-        let response = self.send(&unsigned).await.map_err(|error| match error {
-            NoResponse::NotBuilt => failed(Code::AwsUnreachable, NOT_BUILT),
-            NoResponse::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
-            NoResponse::Unreachable => failed(
-                Code::AwsUnavailable,
-                "AWS could not be reached: no connection, or it broke",
-            ),
-        })?;
-        if !response.status().is_success() {
-            let (code, message) = error_of(&response).unzip();
-            let (code, message) = (code.as_deref(), message.as_ref().and_then(Option::as_deref));
-            let (doing, status) = (doing.to_owned(), response.status().as_u16());
-            return Err(CallError::answered(
-                doing,
-                request.action,
-                status,
-                code,
-                message,
-            ));
-        }
-        let body = response.body().bytes().unwrap_or_default();
-        let unreadable = |_| failed(Code::AwsUnavailable, "AWS's response could not be read");
-        serde_json::from_slice(body).map_err(unreadable)
-    }
-
     /// The address of a service. `None` if the configuration has no region.
-    /// <https://docs.aws.amazon.com/general/latest/gr/cwl_region.html>,
-    /// <https://docs.aws.amazon.com/general/latest/gr/cw_region.html>
+    /// <https://docs.aws.amazon.com/general/latest/gr/cwl_region.html>
     pub fn url(&self, service: ServiceName) -> Option<String> {
         let (name, host) = service;
         if let Some(endpoint) = self.endpoint(name) {

@@ -122,7 +122,6 @@ impl Call {
                 }
             },
             Service::CloudWatchLogs => logs::stream_arn(self),
-            Service::CloudWatch => "*".to_owned(),
             Service::Lambda => match self.needed("FunctionName") {
                 arn if arn.starts_with("arn:") => arn.to_owned(),
                 name => format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}"),
@@ -156,7 +155,6 @@ fn address(url: &str) -> Result<(Service, &str), String> {
         "events.eu-central-1.amazonaws.com" => Service::Events,
         "cloudformation.eu-central-1.amazonaws.com" => Service::CloudFormation,
         "logs.eu-central-1.amazonaws.com" => Service::CloudWatchLogs,
-        "monitoring.eu-central-1.amazonaws.com" => Service::CloudWatch,
         "lambda.eu-central-1.amazonaws.com" => Service::Lambda,
         "sts.eu-central-1.amazonaws.com" => Service::Sts,
         "git-codecommit.eu-central-1.amazonaws.com" => Service::Git,

@@ -3,7 +3,6 @@
 //! A project is a row, even if it cannot be read. No failure of a row touches another one.
 
 mod change_set;
-mod drift;
 mod freeze;
 mod gitlab;
 mod owner;
@@ -40,10 +39,9 @@ const MAX_RESOURCES_BYTES: usize = 4_000_000;
 const ALL_PROJECTS_TIME: Duration = Duration::from_secs(200);
 const ONE_PROJECT_TIME: Duration = Duration::from_secs(30);
 
-/// The most time for the reads of GitLab, of the rights, and of the drift.
+/// The most time for the reads of GitLab, and of the rights.
 const GITLAB_TIME: Duration = Duration::from_secs(20);
 const RIGHTS_TIME: Duration = GITLAB_TIME;
-const DRIFT_TIME: Duration = Duration::from_secs(5);
 
 impl Checker<'_> {
     /// A row of each project, or of `only` this one.
@@ -64,17 +62,12 @@ impl Checker<'_> {
         };
         let mut rows = self.read_rows(&children, stacks.as_ref(), &limits).await;
         let asked = only.and_then(|_| rows.values().next());
-        let (found_drift, mirrors, rights) = tokio::join!(
-            self.found_drift(&rows, all.at_most(DRIFT_TIME)),
+        let (mirrors, rights) = tokio::join!(
             self.found_mirrors(&rows, all.at_most(GITLAB_TIME)),
             self.compared_rights(asked, all.at_most(RIGHTS_TIME)),
         );
         if let Some(row) = rows.values_mut().next() {
             row.add_rights(rights);
-        }
-        match found_drift {
-            Ok(found) => rows.values_mut().for_each(|row| row.add_found_drift(&found)),
-            Err(reason) => findings.failed(reason),
         }
         if let Some(found) = mirrors {
             add_mirrors(&mut rows, found, &mut findings);

@@ -42,8 +42,6 @@ pub struct Row {
     /// Whether the states of the event rules and of the transitions were read.
     has_read_rules: bool,
     pub has_read_transitions: bool,
-    /// How its stacks differ from their templates.
-    pub drift: Vec<Value>,
     problems: Vec<Value>,
     not_read: Vec<Value>,
 }
@@ -148,31 +146,11 @@ impl Row {
         self.holds.push(shown.value());
     }
 
-    /// Adds how the stacks with these names that exist differ from their templates, as
-    /// CloudFormation has found.
-    fn add_drift<'a>(&mut self, stacks: &Stacks, names: impl Iterator<Item = &'a str>) {
-        for stack in names.filter_map(|name| stacks.named(name)) {
-            let drift = &stack.drift;
-            let mut shown = Members::default();
-            shown.set("StackName", stack.name.as_str());
-            shown.set("Status", drift.status.as_str());
-            shown.set_time("CheckedAt", drift.checked);
-            self.drift.push(shown.value());
-            if !drift.is_known {
-                let part = format!("the drift status of stack {}", stack.name);
-                self.not_read(unknown_value(&part, &drift.status));
-            }
-        }
-    }
-
     pub fn value(mut self) -> Value {
         self.members.set("ProjectID", self.project_id);
         self.members.set_if("Approvals", self.approvals);
         if !self.holds.is_empty() || self.has_read_rules && self.has_read_transitions {
             self.members.set("Holds", self.holds);
-        }
-        if !self.drift.is_empty() {
-            self.members.set("Drift", self.drift);
         }
         self.members.set("Problems", self.problems);
         self.members.set("NotRead", self.not_read);
@@ -229,40 +207,24 @@ impl Checker<'_> {
                 row.problem(&subject(name), &problem);
             }
         }
-        let deployed = self.deployed(&mut row, settings, child.has_pipeline).await;
         if child.has_pipeline {
+            let deployed = self.deployed(&mut row, settings).await;
             Box::pin(self.add_pipeline(&mut row, settings, deployed.as_ref())).await;
         } else {
             row.has_no_pipeline();
         }
         row.settings = Some(settings.clone());
-        if let Some(stacks) = stacks {
-            let deployed = deployed.iter().map(|it| it.stack_name.as_str());
-            row.add_drift(stacks, deployed.chain([name]));
-        }
         Some(row)
     }
 
-    /// The stack that the pipeline deploys, or will deploy. `None` if it is not known.
-    async fn deployed(
-        &self,
-        row: &mut Row,
-        settings: &PipelineSettings,
-        has_pipeline: bool,
-    ) -> Option<DeployedTarget> {
-        let names = &settings.names;
+    /// The stack that the pipeline deploys. `None` if it is not known.
+    async fn deployed(&self, row: &mut Row, settings: &PipelineSettings) -> Option<DeployedTarget> {
         if let Some(known) = settings.deployed() {
             return Some(known);
         }
-        if has_pipeline {
-            let pipeline = &names.pipeline();
-            let reading = declared::read(&self.clients.aws, pipeline);
-            return row.read(format!("pipeline {pipeline}"), reading).await??.deployed;
-        }
-        Some(DeployedTarget {
-            stack_name: names.deployed_stack(),
-            change_set_name: None,
-        })
+        let pipeline = &settings.names.pipeline();
+        let reading = declared::read(&self.clients.aws, pipeline);
+        row.read(format!("pipeline {pipeline}"), reading).await??.deployed
     }
 
     fn untagged_problem(&self) -> Reason {

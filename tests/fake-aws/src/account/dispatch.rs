@@ -14,7 +14,7 @@ use crate::{
     services::{
         codebuild,
         codecommit::{self, other_account},
-        event_bus, functions, iam, logs, metrics, pipelines, response_bucket, s3, secrets,
+        event_bus, functions, iam, logs, pipelines, response_bucket, s3, secrets,
         stacks::{self, operations},
     },
     world::{ApiResponse, AwsError, Denial},
@@ -57,7 +57,6 @@ impl AwsState {
             }
             Service::CodeBuild => codebuild::answer(&mut self.builds, world, call),
             Service::CloudWatchLogs => logs::answer(&self.logs, world, call),
-            Service::CloudWatch => metrics::answer(&self.metrics, world, call),
             Service::S3 => s3::answer(&self.s3, world, call),
             Service::CodeCommit => other_account::codecommit(
                 &mut self.codecommit,

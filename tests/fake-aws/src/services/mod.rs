@@ -12,8 +12,6 @@ pub(crate) mod functions;
 pub mod iam;
 /// CloudWatch Logs' streams.
 pub mod logs;
-/// CloudWatch's metrics.
-pub mod metrics;
 /// The lists of the JSON services.
 mod pages;
 /// CodePipeline's executions and their actions.

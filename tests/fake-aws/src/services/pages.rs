@@ -14,7 +14,6 @@ type Token = (&'static str, &'static str);
 pub const CODEBUILD: Token = ("nextToken", "InvalidInputException");
 pub const CODECOMMIT: Token = ("nextToken", "InvalidContinuationTokenException");
 pub const CODEPIPELINE: Token = ("nextToken", "InvalidNextTokenException");
-pub const METRICS: Token = ("NextToken", "InvalidNextToken");
 pub const DIFFERENCES: Token = ("NextToken", CODECOMMIT.1);
 
 /// The page that the call requests.

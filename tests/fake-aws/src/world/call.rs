@@ -14,7 +14,6 @@ pub enum Service {
     Events,
     CloudFormation,
     CloudWatchLogs,
-    CloudWatch,
     Lambda,
     S3,
     Sts,
@@ -37,7 +36,6 @@ impl Service {
                 | Self::CodePipeline
                 | Self::Events
                 | Self::CloudWatchLogs
-                | Self::CloudWatch
         )
     }
 
@@ -58,7 +56,6 @@ impl fmt::Display for Service {
             Self::Events => "events",
             Self::CloudFormation => "cloudformation",
             Self::CloudWatchLogs => "logs",
-            Self::CloudWatch => "cloudwatch",
             Self::Lambda => "lambda",
             Self::S3 => "s3",
             Self::Sts => "sts",

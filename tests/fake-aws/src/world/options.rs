@@ -85,8 +85,6 @@ pub struct Options {
     /// of them in the documentation of each enum
     /// (<https://docs.rs/aws-sdk-cloudformation/latest/aws_sdk_cloudformation/types/enum.StackStatus.html>).
     pub unknown_statuses: bool,
-    /// The `StatusCode` of CloudWatch's results. `None` for `Complete`.
-    pub metric_status: Option<&'static str>,
     /// The time of a push mirror's push.
     pub sync_takes: Duration,
     pub gitlab: Behaviour,
@@ -125,7 +123,6 @@ impl Default for Options {
             secret_lists_late: Duration::ZERO,
             pending: Pending::default(),
             unknown_statuses: false,
-            metric_status: None,
             sync_takes: Duration::from_secs(3),
             gitlab: Behaviour::default(),
         }

@@ -305,19 +305,13 @@ pub fn list(stacks: &Stacks, world: &World, call: &Call) -> OperationResult {
     let all = stacks.all.values();
     let all = all.filter(|stack| wanted.is_empty() || wanted.contains(&stack.status));
     let members = all.map(|stack| {
-        let (status, checked) = stack.detected.unzip();
-        let drift = elements([
-            ("StackDriftStatus", Some(status.unwrap_or("NOT_CHECKED"))),
-            ("LastCheckTimestamp", checked.map(World::instant).as_deref()),
-        ]);
-        let stack = elements([
+        elements([
             ("StackId", Some(&stack.id)),
             ("StackName", Some(&stack.name)),
             ("StackStatus", Some(stack.status)),
             ("CreationTime", Some(&World::instant(stack.created))),
             ("RootId", stacks.roots.get(&stack.id).map(String::as_str)),
-        ]);
-        stack + &element("DriftInformation", &drift)
+        ])
     });
     let parents = stacks.parents.keys().filter_map(|arn| {
         let parent = seen_parent(stacks, world, arn)?;

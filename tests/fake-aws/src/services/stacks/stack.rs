@@ -114,8 +114,6 @@ pub struct Stack {
     pub parameters: Parameters,
     pub template: Arc<Value>,
     pub capabilities: Vec<String>,
-    /// The result of `DetectStackDrift`, and its time. `None` if it never ran.
-    pub detected: Option<(&'static str, Duration)>,
     /// The drift status of each resource that differs from its template.
     pub drifts: BTreeMap<String, &'static str>,
     pub outputs: BTreeMap<String, String>,
