@@ -52,7 +52,7 @@ impl Call {
                 ("GitPush".into(), params)
             }
             Service::ResponseBucket => ("PutResponse".into(), Map::new()),
-            _ => gitlab::decode(request.method(), rest, &header("content-type"), &body)?,
+            _ => gitlab::decode(request.method(), rest, &body)?,
         };
         let is_aws = !matches!(
             service,

@@ -64,11 +64,11 @@ async fn every_service_throttles_and_breaks_in_its_own_form() {
         let fake = fake();
         fake.repository("infra");
         let clients = Clients::over(fake.connector("test"));
-        for operation in ["GetUser", "CreateSecret", "GetRepository"] {
+        for operation in ["ListUserTags", "CreateSecret", "GetRepository"] {
             fake.inject("test", Fault::on(operation, 0, kind));
         }
         // Each succeeds by the SDK's second attempt: it retries the error.
-        let get = send!(clients.iam, get_user, user_name: "mirror").await;
+        let get = send!(clients.iam, list_user_tags, user_name: "mirror").await;
         get.expect("a user");
         let create = send!(clients.secrets, create_secret, name: "s").await;
         create.expect("a secret");
@@ -83,12 +83,12 @@ async fn every_service_throttles_and_breaks_in_its_own_form() {
 async fn fault_by_operation_strikes_the_call_that_is_meant() {
     let fake = fake();
     let clients = Clients::over(fake.connector("test"));
-    fake.inject("test", Fault::on("GetUser", 1, FaultKind::RequestLost));
+    fake.inject("test", Fault::on("ListUserTags", 1, FaultKind::RequestLost));
     fake.inject("another", Fault::at(0, FaultKind::RequestLost));
-    let listed = send!(clients.iam, list_user_tags, user_name: "mirror").await;
-    listed.expect("a user");
+    let list = send!(clients.iam, list_service_specific_credentials, user_name: "mirror");
+    list.await.expect("a user");
     for _ in 0..2 {
-        let get = send!(clients.iam, get_user, user_name: "mirror").await;
+        let get = send!(clients.iam, list_user_tags, user_name: "mirror").await;
         get.expect("the second attempt");
     }
     let mut lost = fake.journal();

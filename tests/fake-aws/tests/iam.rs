@@ -64,6 +64,6 @@ async fn user_with_a_credential_cannot_be_deleted() {
     assert_eq!((conflict.status, conflict.code), (409, "DeleteConflict"));
     fake.change(|aws| aws.withdraw("mirror", &id));
     fake.delete_user("mirror").expect("no credential");
-    let get = send!(clients.iam, get_user, user_name: "mirror").await;
+    let get = send!(clients.iam, list_user_tags, user_name: "mirror").await;
     assert_eq!(code(get), "NoSuchEntity");
 }

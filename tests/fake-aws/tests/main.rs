@@ -3,7 +3,7 @@
 
 #![allow(clippy::too_many_lines)] // Scenarios and tables are lists.
 
-/// Sends a request: `send!(clients.iam, get_user, user_name: "mirror").await`.
+/// Sends a request: `send!(clients.iam, list_user_tags, user_name: "mirror").await`.
 macro_rules! send {
     ($client:expr, $operation:ident $(, $member:ident: $value:expr)* $(,)?) => {
         $client.$operation()$(.$member($value))*.send()

@@ -14,7 +14,7 @@ async fn journal_has_callers_calls_and_times_and_no_secret() {
     let create = send!(clients.secrets, create_secret, name: "s", secret_string: password);
     create.await.expect("a new name");
     sleep(Duration::from_secs(2)).await;
-    let unknown = send!(clients.iam, get_user, user_name: "nobody").await;
+    let unknown = send!(clients.iam, list_user_tags, user_name: "nobody").await;
     assert_eq!(code(unknown), "NoSuchEntity");
     let journal = fake.journal();
     let told = journal.iter().map(|entry| {
@@ -23,7 +23,7 @@ async fn journal_has_callers_calls_and_times_and_no_secret() {
     });
     let expected = [
         "test#0 CreateSecret ok",
-        "test#1 GetUser NoSuchEntity (404)",
+        "test#1 ListUserTags NoSuchEntity (404)",
     ];
     assert_eq!(told.collect::<Vec<_>>(), expected);
     assert_eq!(journal[1].at, Duration::from_secs(2));

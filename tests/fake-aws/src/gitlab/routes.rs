@@ -66,7 +66,6 @@ fn parameters(route: &str, path: &str) -> Option<Map<String, Value>> {
 pub fn decode(
     method: &str,
     address: &str,
-    content_type: &str,
     body: &[u8],
 ) -> Result<(String, Map<String, Value>), String> {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
@@ -80,12 +79,8 @@ pub fn decode(
     let (operation, of_path) = found.ok_or_else(|| format!("GitLab knows no {method} {path}"))?;
     let mut params = form(query);
     if !body.is_empty() {
-        let sent = if content_type.starts_with("application/json") {
-            serde_json::from_slice(body)
-                .map_err(|error| format!("a body that is no JSON object: {error}"))?
-        } else {
-            form(&String::from_utf8_lossy(body))
-        };
+        let sent: Map<String, Value> = serde_json::from_slice(body)
+            .map_err(|error| format!("a body that is no JSON object: {error}"))?;
         params.extend(sent);
     }
     params.extend(of_path);

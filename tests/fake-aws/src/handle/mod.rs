@@ -12,7 +12,7 @@ mod gitlab;
 mod inspect;
 mod scale;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -35,11 +35,9 @@ use crate::{
         event_bus::Reaction,
         iam::{ACCOUNT, Credential, User},
         response_bucket,
-        stacks::{
-            CustomResource, Parent, ResourceAction, ResourceFailure, Stack, resource_kinds::RULE,
-        },
+        stacks::{CustomResource, Parent, ResourceAction, ResourceFailure, Stack},
     },
-    world::{AwsError, Denied, History, Made, Options},
+    world::{AwsError, Denied, History, Options},
 };
 
 /// An invariant after every change. The text describes a violation.
@@ -180,18 +178,6 @@ impl FakeAws {
     pub fn foreign_credential(&self, user: &str) -> Credential {
         self.arrange(|aws| aws.issue(user, "another person"))
             .expect("a user with a free slot")
-    }
-
-    /// An event rule of no stack.
-    pub fn event_rule(&self, name: &str) {
-        self.arrange(|aws| {
-            let made = Made {
-                properties: json!({"State": "ENABLED"}),
-                tags: BTreeMap::new(),
-                stack_id: None,
-            };
-            aws.made.insert((RULE.to_owned(), name.to_owned()), made);
-        });
     }
 
     /// A repository that another person created long ago.

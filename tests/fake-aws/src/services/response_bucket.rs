@@ -26,11 +26,6 @@ impl SentResponse {
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("the answer to CloudFormation is JSON")
     }
-
-    pub fn status(&self) -> String {
-        let body = self.json();
-        body["Status"].as_str().unwrap_or_default().to_owned()
-    }
 }
 
 /// An address with the date `at`. `CloudFormation` signs it now. A forger chooses the date.

@@ -19,7 +19,7 @@ pub struct Options {
     pub new_things_late: Duration,
     /// How long IAM's list of credentials lags behind.
     pub lists_late: Duration,
-    /// How long a user's tags (`ListUserTags`, `GetUser`) lag behind.
+    /// How long a user's tags lag behind.
     pub tags_late: Duration,
     /// How long git rejects a new login, and accepts an old one.
     pub login_late: Duration,

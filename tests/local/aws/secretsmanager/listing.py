@@ -14,11 +14,9 @@ from ministack.services import secretsmanager as service
 from tests.local.aws.json_api import Rejected
 from tests.local.aws.secretsmanager.versions import answer
 
-# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: the values that a filter
-# compares, and whether it is case-sensitive. All of them match prefixes. Its other keys, and other orders,
-# are not implemented.
-_MIND_THE_CASE = {"name", "tag-key", "tag-value"}
-_KEYS = _MIND_THE_CASE | {"description"}
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html: these match prefixes and are
+# case-sensitive. Other keys, negation and other orders are not implemented.
+_KEYS = {"name", "tag-key"}
 _MOST_FILTERS = _MOST_VALUES = 10
 _LONGEST_PAGE = 100
 _NOT_LISTED = ("ReplicationStatus",)
@@ -62,6 +60,8 @@ def _check_filters(filters: list[dict[str, Any]]) -> None:
     if len(filters) > _MOST_FILTERS:
         raise Rejected("InvalidParameterException", f"At most {_MOST_FILTERS} filters are allowed.")
     for given in filters:
+        if any(value.startswith("!") for value in given.get("Values") or []):
+            raise Rejected("InvalidParameterException", "Negation is not implemented.")
         if given.get("Key") not in _KEYS or not 1 <= len(given.get("Values") or []) <= _MOST_VALUES:
             raise Rejected(
                 "InvalidParameterException",
@@ -75,21 +75,8 @@ def _passes(held: dict[str, Any], filters: list[dict[str, Any]]) -> bool:
 
 
 def _matches(held: dict[str, Any], key: str, value: str) -> bool:
-    """ "You can prefix your search value with an exclamation mark (!) in order to perform negation filters." """  # noqa: E501
-    wanted, texts = value.removeprefix("!"), _texts(held, key)
-    if key not in _MIND_THE_CASE:
-        wanted, texts = wanted.lower(), [text.lower() for text in texts]
-    return any(text.startswith(wanted) for text in texts) != value.startswith("!")
-
-
-def _texts(held: dict[str, Any], key: str) -> list[str]:
-    tags = held.get("Tags") or []
-    return {
-        "name": [held["Name"]],
-        "description": [held.get("Description") or ""],
-        "tag-key": [tag["Key"] for tag in tags],
-        "tag-value": [tag.get("Value", "") for tag in tags],
-    }[key]
+    texts = [held["Name"]] if key == "name" else [tag["Key"] for tag in held.get("Tags") or []]
+    return any(text.startswith(value) for text in texts)
 
 
 def _entry(held: dict[str, Any]) -> dict[str, Any]:

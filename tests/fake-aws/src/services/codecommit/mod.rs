@@ -1,7 +1,7 @@
 //! CodeCommit's repositories, its API and the git address behind it. Errors and their names: API
 //! Reference, the operations named here.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
         iam::ACCOUNT,
         pages::{CODECOMMIT, DIFFERENCES, page},
     },
-    world::{ApiResponse, ApiResult, AwsError, Call, JsonResult, Tags, World, rejected, tags},
+    world::{ApiResponse, ApiResult, AwsError, Call, JsonResult, World, rejected},
 };
 
 /// CodeCommit's approval rule templates.
@@ -48,13 +48,6 @@ pub fn answer(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> Ap
             json!({"repositoryId": id})
         }
         "ListTagsForResource" => tags_page(codecommit, world, call)?,
-        "TagResource" => tag(codecommit, call)?,
-        "UntagResource" => {
-            let keys = call.list("tagKeys");
-            let held = tagged(codecommit, call)?;
-            held.tags.retain(|key, _| !keys.contains(&key.as_str()));
-            json!({})
-        }
         unknown => return Err(world.unknown_operation("codecommit", unknown)),
     };
     Ok(ApiResponse::json(&body))
@@ -158,38 +151,10 @@ fn update_default_branch(codecommit: &mut CodeCommit, call: &Call) -> JsonResult
     Ok(json!({}))
 }
 
-fn tag(codecommit: &mut CodeCommit, call: &Call) -> JsonResult {
-    let empty = Map::new();
-    let sent = call.params.get("tags").and_then(Value::as_object);
-    let mut added = Tags::new();
-    for (key, value) in sent.unwrap_or(&empty) {
-        let value = value.as_str().unwrap_or_default();
-        if let Some(refusal) = tags::refusal(key, value) {
-            return Err(rejected("InvalidTagsMapException", refusal));
-        }
-        if tags::reserved(key) {
-            let message = "The specified tag is not valid. Key names cannot be prefixed with aws:.";
-            return Err(rejected("InvalidSystemTagUsageException", message));
-        }
-        added.insert(key.clone(), value.to_owned());
-    }
-    let held = tagged(codecommit, call)?;
-    let mut all = held.tags.clone();
-    all.extend(added);
-    let own = all.keys().filter(|key| !tags::reserved(key));
-    if own.count() > tags::MOST {
-        let message =
-            "The maximum number of tags for an AWS CodeCommit resource has been exceeded.";
-        return Err(rejected("TooManyTagsException", message));
-    }
-    held.tags = all;
-    Ok(json!({}))
-}
-
 /// The tags, in pages of a length that is not documented.
-fn tags_page(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> JsonResult {
+fn tags_page(codecommit: &CodeCommit, world: &World, call: &Call) -> JsonResult {
     let length = world.options.page_length.unwrap_or(usize::MAX);
-    let tags = tagged(codecommit, call)?.tags.clone();
+    let tags = &tagged(codecommit, call)?.tags;
     let start = call.text("nextToken").map_or(Ok(0), str::parse::<usize>);
     let start = start.map_err(|_| rejected("InvalidNextTokenException", "nextToken"))?;
     let page: BTreeMap<_, _> = tags.iter().skip(start).take(length).collect();
@@ -201,14 +166,14 @@ fn tags_page(codecommit: &mut CodeCommit, world: &mut World, call: &Call) -> Jso
     Ok(body)
 }
 
-fn tagged<'a>(codecommit: &'a mut CodeCommit, call: &Call) -> Result<&'a mut Repository, AwsError> {
+fn tagged<'a>(codecommit: &'a CodeCommit, call: &Call) -> Result<&'a Repository, AwsError> {
     let arn = call.needed("resourceArn");
     let own = format!("arn:aws:codecommit:eu-central-1:{ACCOUNT}:");
     let Some(name) = arn.strip_prefix(&own) else {
         let message = "The value for the resource ARN is not valid.";
         return Err(rejected("InvalidResourceArnException", message));
     };
-    let held = codecommit.repositories.get_mut(name);
+    let held = codecommit.repositories.get(name);
     held.ok_or_else(|| no_repository(name))
 }
 

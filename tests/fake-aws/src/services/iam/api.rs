@@ -3,8 +3,7 @@
 use crate::{
     services::iam::{ACCOUNT, Credential, Iam, User, role_policies},
     world::{
-        ApiResponse, ApiResult, AwsError, Call, History, Tags, World, element, elements, pairs,
-        rejected,
+        ApiResponse, ApiResult, AwsError, Call, History, Tags, World, element, elements, rejected,
     },
 };
 
@@ -62,17 +61,6 @@ pub fn answer(iam: &mut History<Iam>, world: &mut World, call: &Call, caller: &s
         "ListUserTags" => {
             let seen = iam.seen(now, world.lateness(call, world.options.tags_late));
             page(world, call, "Tags", members(&seen.user(&user)?.tags))?
-        }
-        "GetUser" => {
-            let seen = iam.seen(now, world.lateness(call, world.options.tags_late));
-            let found = seen.user(&user)?;
-            let tags = pairs(["Key", "Value"], &found.tags);
-            let tags = Some(tags).filter(|tags| !tags.is_empty());
-            let tags = tags.map(|tags| element("Tags", &tags));
-            element(
-                "User",
-                &(described(&user, found) + &tags.unwrap_or_default()),
-            )
         }
         "TagUser" => {
             let keys = call.members("Tags", ".Key");
