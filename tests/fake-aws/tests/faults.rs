@@ -85,8 +85,8 @@ async fn fault_by_operation_strikes_the_call_that_is_meant() {
     let clients = Clients::over(fake.connector("test"));
     fake.inject("test", Fault::on("ListUserTags", 1, FaultKind::RequestLost));
     fake.inject("another", Fault::at(0, FaultKind::RequestLost));
-    let list = send!(clients.iam, list_service_specific_credentials, user_name: "mirror");
-    list.await.expect("a user");
+    let shown = send!(clients.iam, list_service_specific_credentials, user_name: "mirror");
+    shown.await.expect("a user");
     for _ in 0..2 {
         let get = send!(clients.iam, list_user_tags, user_name: "mirror").await;
         get.expect("the second attempt");
