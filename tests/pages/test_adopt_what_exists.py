@@ -98,7 +98,7 @@ def deployed(pipeline: Pipeline) -> set[str]:
 
 def stop_and_delete() -> tuple[str, str]:
     """The page's commands, with the names of the team's environment."""
-    stop, delete_environment = blocks(PAGE)
+    stop, _, delete_environment = blocks(PAGE)
     [rule, pipeline] = re.findall(r"`((?:rule|pipeline)=\S+)`", PAGE.read_text())
     return re.sub("^rule=.*", f"{rule} {pipeline}", stop), delete_environment
 
