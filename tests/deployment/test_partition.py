@@ -72,7 +72,7 @@ def test_region_without_repositories_of_cloudformation(tmp_path: Path) -> None:
         assert project.create() == "ROLLBACK_COMPLETE"
         assert "Unrecognized resource types: [AWS::CodeCommit::Repository]" in str(project.stack.failures())
         assert project.stack.delete() == "DELETE_COMPLETE"
-        subprocess.run(["sh", "-euc", create], env=aws.environment(), check=True, capture_output=True)
+        subprocess.run(["sh", "-euc", create], env=aws.environment(), check=True)
         assert project.create(RepositoryName="codecommit-dev-cfn-shop") == "CREATE_COMPLETE"
         commit = project.push().commit
         assert project.deploy(commit) == "Succeeded", project.said()
