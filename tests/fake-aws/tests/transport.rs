@@ -14,7 +14,7 @@ async fn journal_has_callers_calls_and_times_and_no_secret() {
     let create = send!(clients.secrets, create_secret, name: "s", secret_string: password);
     create.await.expect("a new name");
     sleep(Duration::from_secs(2)).await;
-    let unknown = send!(clients.iam, list_user_tags, user_name: "nobody").await;
+    let unknown = send!(clients.iam, list_user_tags, user_name: "absent").await;
     assert_eq!(code(unknown), "NoSuchEntity");
     let journal = fake.journal();
     let told = journal.iter().map(|entry| {
