@@ -7,7 +7,9 @@
 
 use serde_json::Value;
 
+use super::endpoints::Endpoint;
 use super::error::{ErrorKind, GitLabError, MAINTAINER, Rejection, Result, RetryTime};
+use super::project_parts::ProjectPart;
 use super::response::ApiResponse;
 use super::sanitize::is_bare;
 use super::token_error::TokenSource;
@@ -120,8 +122,9 @@ impl GitLab {
         if let Some(cause) = closed.filter(|_| status != 404 || hides_repository) {
             return GitLabError::rejected(status, cause, message);
         }
-        let changes = |part| request.method != "GET" && request.path.contains(part);
-        let is_deployment = changes("/deployments") || changes("/environments/");
+        let is_of_environment = |it: &Endpoint| it.closed_by.contains(&ProjectPart::Environments);
+        let is_deployment =
+            request.method != "GET" && request.endpoint.is_some_and(is_of_environment);
         let cause = match (area, level) {
             (Area::Report(_), _) if status != 404 && shown["archived"] == true => {
                 Rejection::Archived

@@ -19,9 +19,9 @@ const MIN_PASSWORD: usize = 32;
 /// Replaces a login.
 const MASK: &str = "*****";
 
-/// `text` on one line, shortened, and without logins and the queries of addresses: that of a group's
-/// SSO has a token. Each character that is not shown separates
-/// words: without it, its neighbours could become a password that is no longer looked for.
+/// `text` on one line, shortened, and without logins and the queries of addresses: that of a
+/// group's SSO has a token. Each character that is not shown separates words: without it, its
+/// neighbours could become a password that is no longer looked for.
 pub fn shown(text: &str) -> String {
     let text = without_logins(text);
     let mut line = String::new();
