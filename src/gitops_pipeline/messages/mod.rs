@@ -196,11 +196,6 @@ pub fn stack_failed(name: &str, status: Option<&StackStatus>, reason: &str) -> R
             Code::RoleUnusable,
             "Correct the role's trust policy, and deploy again",
         )
-    } else if reason.contains(" already exists") {
-        (
-            Code::StackFailed,
-            "Delete that resource if nothing needs it, or choose another ProjectID, and deploy again",
-        )
     } else {
         (
             Code::StackFailed,

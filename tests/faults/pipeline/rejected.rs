@@ -183,9 +183,9 @@ fn failed_validation_is_reported_with_its_resource() {
         }
     }
     expect![[r#"
-        creating stack gitops-dev-shop: validation failed: BuildLogGroup (AWS::Logs::LogGroup): Resource of type 'AWS::Logs::LogGroup' with identifier 'g' already exists. Delete that resource if nothing needs it, or choose another ProjectID, and deploy again - CFG-501
+        creating stack gitops-dev-shop: validation failed: BuildLogGroup (AWS::Logs::LogGroup): Resource of type 'AWS::Logs::LogGroup' with identifier 'g' already exists. Correct the cause, which the stack's events have, and deploy again - CFG-501
         creating stack gitops-dev-shop: Validation failed with 1 error(s). Correct the cause, which the stack's events have, and deploy again - CFG-501
-        updating stack gitops-dev-shop: validation failed: BuildLogGroup (AWS::Logs::LogGroup): Resource of type 'AWS::Logs::LogGroup' with identifier 'g' already exists. Delete that resource if nothing needs it, or choose another ProjectID, and deploy again - CFG-501
+        updating stack gitops-dev-shop: validation failed: BuildLogGroup (AWS::Logs::LogGroup): Resource of type 'AWS::Logs::LogGroup' with identifier 'g' already exists. Correct the cause, which the stack's events have, and deploy again - CFG-501
         updating stack gitops-dev-shop: Validation failed with 1 error(s). Correct the cause, which the stack's events have, and deploy again - CFG-501"#]].assert_eq(&reasons.join("\n"));
 }
 
