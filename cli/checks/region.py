@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
@@ -13,10 +14,10 @@ from cli.checks.rows import Once, Reader, Row, pages
 from cli.shell.output import Finding, Found, NotChecked, Sound
 
 # One read of each service that not every region has. A response proves that it does.
-_READS = {
-    "codecommit": "list_repositories",
-    "codepipeline": "list_action_types",
-    "codebuild": "list_projects",
+_READS: dict[str, Callable[[Any], Any]] = {
+    "codecommit": lambda client: client.list_repositories(),
+    "codepipeline": lambda client: pages(client, "list_action_types", "actionTypes", actionOwnerFilter="AWS"),
+    "codebuild": lambda client: client.list_projects(),
 }
 _TITLES = {"codecommit": "CodeCommit", "codepipeline": "CodePipeline", "codebuild": "CodeBuild"}
 # https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
@@ -64,7 +65,7 @@ def _subject(reader: Reader, service: str) -> str:
 def _service(reader: Reader, service: str) -> Finding:
     subject = _subject(reader, service)
     try:
-        answer = getattr(reader.client(service), _READS[service])()
+        answer = _READS[service](reader.client(service))
     except EndpointConnectionError as error:
         # STS has just answered, so the network and the credentials work.
         if _is_unknown_host(error) and not _is_listed(reader, service):
@@ -74,7 +75,7 @@ def _service(reader: Reader, service: str) -> Finding:
                 "Choose another region: docs/concepts/alternatives.md lists them",
             )
         return NotChecked.because(subject, error)
-    if service == "codepipeline" and not _has_deployments(answer["actionTypes"]):
+    if service == "codepipeline" and not _has_deployments(answer):
         return Found(
             subject,
             "CodePipeline has no action for CloudFormation in the region",
@@ -84,7 +85,7 @@ def _service(reader: Reader, service: str) -> Finding:
 
 
 def _has_deployments(listed: list[dict[str, Any]]) -> bool:
-    return any((each["id"]["owner"], each["id"]["provider"]) == ("AWS", "CloudFormation") for each in listed)
+    return any(each["id"]["provider"] == "CloudFormation" for each in listed)
 
 
 def _is_listed(reader: Reader, service: str) -> bool:

@@ -337,28 +337,27 @@ def _put_approval_result(request: dict) -> dict:
 
 
 def _list_action_types(request: dict) -> dict:
-    """https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionTypes.html"""
+    """A type on each page. https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ListActionTypes.html"""
     providers = {
-        "CloudFormation": "Deploy",
         "CodeBuild": "Build",
         "CodeCommit": "Source",
         "Manual": "Approval",
+        "CloudFormation": "Deploy",
     }
     # In China the page of the action states that it is not available:
     # https://docs.amazonaws.cn/en_us/codepipeline/latest/userguide/action-reference-CloudFormation.html
     if get_region().startswith("cn-"):
         del providers["CloudFormation"]
     artifacts = {"minimumCount": 0, "maximumCount": 5}
-    return {
-        "actionTypes": [
-            {
-                "id": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
-                "inputArtifactDetails": artifacts,
-                "outputArtifactDetails": artifacts,
-            }
-            for provider, category in providers.items()
-        ]
+    number = int(request.get("nextToken") or 0)
+    provider, category = list(providers.items())[number]
+    found = {
+        "id": {"category": category, "owner": "AWS", "provider": provider, "version": "1"},
+        "inputArtifactDetails": artifacts,
+        "outputArtifactDetails": artifacts,
     }
+    rest = {"nextToken": str(number + 1)} if number + 1 < len(providers) else {}
+    return {"actionTypes": [found], **rest}
 
 
 _OPERATIONS: dict[str, Callable[[dict], dict]] = {
