@@ -168,7 +168,7 @@ async fn play(
 
 #[test]
 fn rollback_succeeds_whatever_gitlab_rejects() {
-    let mut schedules = Schedules::each_in_ci();
+    let mut schedules = Schedules::quarter();
     for (name, before, after) in updates() {
         for failure in FAILURES {
             schedules.run(format!("{name}: {failure}"), || {
@@ -203,7 +203,7 @@ fn rollback_to_a_former_gitlab_issues_no_password_and_warns() {
 /// CloudFormation may show the status before the rollback for some time.
 #[test]
 fn rollback_that_is_shown_late_succeeds() {
-    let mut schedules = Schedules::each_in_ci();
+    let mut schedules = Schedules::quarter();
     for (name, before, after) in updates() {
         for (late, failure) in [
             (5, "a token that GitLab does not know"),
@@ -226,7 +226,7 @@ fn rollback_that_is_shown_late_succeeds() {
 /// its properties were applied last.
 #[test]
 fn rollback_of_a_failed_update_needs_no_look() {
-    let mut schedules = Schedules::each_in_ci();
+    let mut schedules = Schedules::quarter();
     for (name, before, after) in updates() {
         for failure in FAILURES {
             schedules.run(format!("{name}: {failure}"), || {

@@ -11,8 +11,8 @@ use crate::scenarios::{Story, Word};
 use crate::worlds::Place;
 
 /// Plays each of `stories` without a fault, and then with faults of these `kinds` at every call
-/// before its end. `SCHEDULES=ci` runs one in twice `one_in`, and of the stories about changes and
-/// failures one in [`Account::SPECIAL`] times that. Returns the number of schedules, also of those
+/// before its end. `SCHEDULES=ci` runs one in eight times `one_in`, and of the stories about changes
+/// and failures one in [`Account::SPECIAL`] times that. Returns the number of schedules, also of those
 /// that this run leaves out.
 pub fn play_with_single_faults<A: Account>(
     what: &str,

@@ -2,9 +2,9 @@
 //!
 //! | Value | Runs |
 //! |---|---|
-//! | `test`, the default | an eighth of `ci`'s schedules, and of each exploration some orders at random |
-//! | `ci` | a sixth of the schedules, of some kinds more or fewer, and each exploration |
-//! | `all` | every schedule, and larger samples |
+//! | `test`, the default | a part of the schedules, and of each exploration some orders at random |
+//! | `ci` | twice as many |
+//! | `all` | every schedule and exploration, and larger samples |
 //!
 //! The same ones each time: a schedule's name decides.
 
@@ -26,11 +26,11 @@ pub(crate) fn extent() -> Extent {
     }
 }
 
-/// Whether the schedule of this name runs, if with `ci` one in `one_in` does.
+/// Whether the schedule of this name runs, if with `ci` one in four times `one_in` does.
 pub(crate) fn includes(name: &str, one_in: u64) -> bool {
     let divisor = match extent() {
         Extent::Test => 8 * one_in,
-        Extent::Ci => one_in,
+        Extent::Ci => 4 * one_in,
         Extent::All => 1,
     };
     // FNV-1a: the same in each run, and on each machine.
@@ -45,12 +45,12 @@ pub fn some_or<T>(some: T, all: T) -> T {
     if extent() == Extent::All { all } else { some }
 }
 
-/// The number of random cases: `some`, with `test` a part of them, and with `all` the larger
+/// The number of random cases: an eighth of `some`, with `ci` a quarter, and with `all` the larger
 /// number.
 pub fn cases(some: u64, all: u64) -> u64 {
     match extent() {
         Extent::Test => some.div_ceil(8),
-        Extent::Ci => some,
+        Extent::Ci => some.div_ceil(4),
         Extent::All => all,
     }
 }

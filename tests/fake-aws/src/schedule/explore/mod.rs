@@ -108,14 +108,13 @@ pub fn sample(runs: u64, holds: usize, mut run: impl AsyncFnMut(Schedule)) -> u6
     runs
 }
 
-/// Tries every order with `explore`, such as [`explore_reduced`], or a
-/// sample of the orders.
+/// A sample of the orders. With `all`, every order, with `explore`, such as [`explore_reduced`].
 pub fn orders<F: AsyncFnMut(Schedule)>(
     explore: fn(usize, F) -> Explored,
     limit: usize,
     run: F,
 ) -> Explored {
-    if extent::extent() != Extent::Test {
+    if extent::extent() == Extent::All {
         return explore(limit, run);
     }
     let runs = sample(ORDERS, 0, run);
