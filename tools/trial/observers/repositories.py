@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from cli.shell.terminal import shortened
 from tests.play.pipelines import issue_login
 from tests.play.steps import Stack, Working
@@ -135,6 +137,23 @@ def each_reference(held: Repository) -> Seen:
     )
 
 
+def no_lfs(held: Repository) -> Seen | None:
+    """After a response to this login: a rejected one shows nothing."""
+    if held.login.status(held.url) != 200:
+        return None
+    answer = requests.post(
+        f"{held.url}.git/info/lfs/objects/batch",
+        json={"operation": "upload", "objects": [{"oid": "0" * 64, "size": 1}]},
+        headers=dict.fromkeys(("Accept", "Content-Type"), "application/vnd.git-lfs+json"),
+        auth=(held.login.name, held.login.password),
+        timeout=10,
+    )
+    shows = {200: False, 404: True, 501: True}
+    if answer.status_code not in shows:
+        return None
+    return Seen(shows[answer.status_code], f"an upload got {answer.status_code}")
+
+
 def inactive_login(held: Repository) -> Seen | None:
     if held.login.status(held.url) != 200:
         return None
@@ -151,6 +170,7 @@ _LOOKS = {
     "differences-of-a-long-page": long_page,
     "differences-name-both-paths": renamed_file,
     "codecommit-judges-each-reference": each_reference,
+    "codecommit-accepts-no-lfs": no_lfs,
     "inactive-login-rejected-within-1min": inactive_login,
 }
 
