@@ -127,6 +127,8 @@ def unnoticed(policy):
 
 # Parts that need other parameters, or that repeat another part.
 _BY_A_PARAMETER = "RepositoryNames can be a pattern that the pipelines' own repositories do not match"
+_DEPLOYMENT = "aws:PrincipalArn arn:aws:iam::*:role/cfn-gitops-dev-deployment"
+_OTHER_EXEMPTION = "a value of the same parameter, which other rows need"
 _TWO_FORMS = "the pattern for a missing secret also matches an existing one, because it ends in a star"
 _BY_ITS_NAME = "this bucket also has a name that is denied; the second bucket in the parameter does not"
 SPARE = {
@@ -198,7 +200,15 @@ SPARE = {
         "NobodyTakesThemAwayOrBecomesTheMirror: Resource arn:aws:secretsmanager:*:*:secret:codecommit-mirror/user-dev-*-??????": (  # noqa: E501
             _TWO_FORMS
         ),
+        **dict.fromkeys(
+            (
+                f"{statement}: {_DEPLOYMENT}"
+                for statement in ("OnlyTheMirrorChangesThese", "NobodyTakesThemAwayOrBecomesTheMirror")
+            ),
+            _OTHER_EXEMPTION,
+        ),
     },
+    "branch-protection/ApprovalProtection": {f"NobodyGoesAroundThem: {_DEPLOYMENT}": _OTHER_EXEMPTION},
 }
 
 

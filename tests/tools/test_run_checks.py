@@ -10,7 +10,7 @@ def test_each_deployment_test_is_in_exactly_one_step() -> None:
         run_checks.TWO_ACCOUNTS,
         run_checks.TRIAL,
         run_checks.OBSERVERS,
-        run_checks.CHINA,
+        run_checks.PARTITION,
         run_checks.CDK,
     ]
     in_steps = [
