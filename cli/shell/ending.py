@@ -17,8 +17,15 @@ from typing import Any
 from cli.shell.failure import Failure, Interrupted
 from cli.shell.terminal import shown, write
 
+
+def _of_this_system(*names: str) -> tuple[signal.Signals, ...]:
+    """Windows has neither SIGHUP nor alarms: https://docs.python.org/3/library/signal.html"""
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
+
+
 # Ctrl-C, the end of a CI job, and a closed terminal.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = _of_this_system("SIGINT", "SIGTERM", "SIGHUP")
+_ALARM = _of_this_system("SIGALRM")
 
 # Reports the exceptions that Python drops.
 _report_dropped = sys.unraisablehook
@@ -83,14 +90,14 @@ def handle(handler: Callable[[int, FrameType | None], None]) -> dict[signal.Sign
     sys.unraisablehook = _repeat_interrupt
     return {
         each: signal.signal(each, handler)
-        for each in (*SIGNALS, signal.SIGALRM)  # type: ignore[misc]
+        for each in SIGNALS + _ALARM  # type: ignore[misc]
         if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN
     }
 
 
 def restore(before: dict[signal.Signals, signal.Handlers]) -> None:
     """Sets the handlers that `handle` returned, at the end of the outermost block."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    _set_alarm(0)
     sys.unraisablehook = _report_dropped
     for each, handler in before.items():
         signal.signal(each, handler)
@@ -100,9 +107,14 @@ def _repeat_interrupt(dropped: Any) -> None:
     """Python drops each exception of a finalizer, with the interrupt of a signal that arrives there. An
     alarm, which has the same handler, interrupts again."""
     if dropped.exc_type is KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        _set_alarm(0.01)
     else:
         _report_dropped(dropped)
+
+
+def _set_alarm(seconds: float) -> None:
+    if _ALARM:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _interrupt(*_: object) -> None:
@@ -113,7 +125,7 @@ def _interrupt(*_: object) -> None:
 def end_at_ctrl_c_only() -> None:
     """Before a clean-up. A CI host sends a second signal after seconds, and a terminal may be closed
     meanwhile."""
-    for each in (signal.SIGTERM, signal.SIGHUP):
+    for each in SIGNALS[1:]:
         signal.signal(each, signal.SIG_IGN)
 
 

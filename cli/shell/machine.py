@@ -257,7 +257,8 @@ def _rejected(error: Any) -> Failure:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))
     if code in _WRONG_CLOCK or "Signature expired" in message or "Signature not yet current" in message:
         return NotLooked(
-            f"this machine's clock differs from AWS's: {message}", "Set it: `timedatectl set-ntp true`"
+            f"this machine's clock differs from AWS's: {message}",
+            "Set it. On Linux: `timedatectl set-ntp true`",
         )
     if code in _EXPIRED:
         return NotLooked(f"the credentials have expired ({code})", _log_in())

@@ -174,6 +174,27 @@ sys.exit(main())""")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "goes on\n", "")
 
 
+def test_system_without_signals_of_unix_starts_and_is_interrupted() -> None:
+    """As Windows: without these names, and without the modules of terminals and users."""
+    ran = run_program("""
+import boto3, http.server, os, signal, subprocess
+for name in "SIGHUP SIGALRM SIGQUIT SIGPIPE SIGCHLD SIGTSTP SIGKILL setitimer alarm pthread_kill".split():
+    delattr(signal, name)
+for name in "getuid geteuid getgid setsid killpg fork uname chown mkfifo O_NOFOLLOW O_NONBLOCK".split():
+    delattr(os, name)
+sys.modules.update(dict.fromkeys(["fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"]))
+from cli import main
+for name in main.COMMANDS:
+    try:
+        main.main([name, "--help"])
+    except SystemExit as end:
+        assert not end.code
+main.connect = lambda *_: signal.raise_signal(signal.SIGINT)
+sys.exit(main.main(["undeploy"]))""")
+    assert (ran.returncode, ran.stderr) == (130, "\nInterrupted. Nothing was changed\n"), ran.stderr
+    assert ran.stdout.count("usage: cfn-gitops ") == len(COMMANDS)
+
+
 class Closed(io.StringIO):
     """A terminal that was closed."""
 

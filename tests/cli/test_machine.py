@@ -326,7 +326,7 @@ TROUBLES: dict[str, Trouble] = {
             "SignatureDoesNotMatch",
             "Signature expired: 20261127T000000Z is now earlier than 20261127T010000Z",
         ),
-        "this machine's clock differs from AWS's: Signature expired.* Set it: `timedatectl set-ntp true`",
+        "this machine's clock differs from AWS's: Signature expired.* On Linux: `timedatectl set-ntp true`",
     ),
     "clock of another service": Trouble(
         answers(403, "RequestTimeTooSkewed", "The difference is too large"), "this machine's clock differs"
