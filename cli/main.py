@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import inspect
+import os
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ _STATUS = (
     "Exit status: 0, 1 after a finding, a failure or a refused prompt, 2 after wrong use, 3 if it could not"
     " look at something, 130 after an interrupt."
 )
+_VARIABLE = "CFN_GITOPS_ENV"
 # In the release the build writes the version there.
 _VERSION = Path(__file__).with_name("VERSION")
 
@@ -51,7 +54,6 @@ _HABITS = {
     "--config-env": "--env",
     "--pre": "`check` without an option",
     "-v": "--version",
-    "-V": "--version",
     "version": "--version",
     "help": "--help",
     **dict.fromkeys(("deploy", "install", "bootstrap"), "`sam deploy --config-env dev`, after `check`"),
@@ -66,12 +68,23 @@ _HABITS = {
 }
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Wraps the prose at the terminal's width. The lines of a table or of examples, which are indented,
+    stay."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(
+            each if "\n " in f"\n{each}" else textwrap.fill(each, width, break_on_hyphens=False)
+            for each in text.split("\n\n")
+        )
+
+
 class Parser(argparse.ArgumentParser):
     """Wrong use is status 2, with the closest known word. Options have their full names: an abbreviation of
     --delete-bucket deletes nothing."""
 
     def __init__(self, **given: Any) -> None:
-        super().__init__(**given, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+        super().__init__(**given, allow_abbrev=False, formatter_class=_Help)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Rejects an unknown argument with the options of its subcommand, which calls this. Those of the
@@ -109,7 +122,7 @@ def parser() -> Parser:
             f"Options follow the command. `cfn-gitops COMMAND --help` shows them, and examples.\n\n{_STATUS}"
         ),
     )
-    whole.add_argument("--version", action="version", version=version())
+    whole.add_argument("-V", "--version", action="version", version=version())
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
     for name in COMMANDS:
         module = importlib.import_module(f"cli.commands.{name}")
@@ -128,7 +141,10 @@ def parser() -> Parser:
             "--env",
             default="",
             metavar="NAME",
-            help="a table of samconfig.toml (default: dev). Without the file, the EnvID, with --region",
+            help=(
+                f"a table of samconfig.toml (default: dev, or {_VARIABLE}, which counts neither for leave and"
+                " undeploy nor with --yes). Without the file, the EnvID, with --region"
+            ),
         )
         common.add_argument(
             "--profile",
@@ -182,7 +198,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         given = parser().parse_args(words)
         module = importlib.import_module(f"cli.commands.{given.command}")
-        settings = samconfig.read(given.env, given.config_file, given.region)
+        variable = "" if given.env else _environment(given)
+        try:
+            settings = samconfig.read(given.env or variable, given.config_file, given.region)
+        except WrongUse as error:
+            if not variable:
+                raise
+            raise WrongUse(f"{_VARIABLE} is {variable}: {error.problem}", error.remedy) from error
         env_id = settings.env_id
         profile, region = given.profile or settings.text("profile"), given.region or settings.text("region")
         file = "" if given.config_file == samconfig.FILE else str(given.config_file)
@@ -197,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "cfn-gitops": _options(profile=given.profile, region=given.region, config_file=file),
         }
         account = connect(profile, region)
-        output.place(account.id, account.region, env_id)
+        output.place(account.id, account.region, env_id, variable and f" ({_VARIABLE})")
         environment = Environment(settings, account)
         try:
             return int(module.run(environment, given, output))
@@ -233,6 +255,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return status or Failure.status
     return status
+
+
+def _environment(given: Any) -> str:
+    """That of the variable, in place of --env. A forgotten one must not choose what is deleted, or changed
+    without a question."""
+    name = os.environ.get(_VARIABLE, "")
+    if name and (given.command in ("leave", "undeploy") or getattr(given, "yes", False)):
+        raise WrongUse(
+            f"{_VARIABLE} is {name}, and counts neither for leave and undeploy nor with --yes",
+            "Name the environment with --env",
+        )
+    return name
 
 
 def _options(**values: str) -> str:

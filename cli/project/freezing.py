@@ -112,6 +112,7 @@ class Act(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "%(prog)s (PROJECT | --all) [OPTIONS]"
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument(
         "project", metavar="PROJECT", nargs="?", default="", help="its name, as `cfn-gitops status` shows it"

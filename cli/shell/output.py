@@ -158,9 +158,9 @@ class Output:
         done = f"Done: {'; '.join(self.done)}" if self.done else ""
         return ". ".join(filter(None, (done, self.ongoing, "Run this again for the rest")))
 
-    def place(self, account: str, region: str, environment: str) -> None:
+    def place(self, account: str, region: str, environment: str, chosen_by: str) -> None:
         self.document |= {"account": account, "region": region, "environment": environment}
-        self.write(f"Account {account}, region {region}, environment {environment}", style=BOLD)
+        self.write(f"Account {account}, region {region}, environment {environment}{chosen_by}", style=BOLD)
 
     def selecting(self, remedy: str) -> str:
         """The remedy with the account and region of this run in each command: pasted, it must not reach

@@ -281,6 +281,7 @@ def test_one_project_or_all_is_required(arguments: tuple[str, ...], run: Run, an
         "is required. Usage: cfn-gitops freeze (PROJECT | --all) --reason TEXT [OPTIONS]. Its arguments"
         in run("freeze", "--reason", "sale").err
     )
+    assert "is required. Usage: cfn-gitops thaw (PROJECT | --all) [OPTIONS]. Its arguments" in run("thaw").err
     assert (
         "--reason. Usage: cfn-gitops freeze (PROJECT | --all) --reason TEXT [OPTIONS]. Its arguments"
         in run("freeze").err

@@ -36,7 +36,7 @@ def test_help_has_the_options_their_defaults_and_an_example(
     for expected in (
         module.__doc__.split("\n")[0],
         "--env NAME",
-        "(default: dev)",
+        "(default: dev, or CFN_GITOPS_ENV,",
         "--profile NAME",
         "--region NAME",
         "--json",
@@ -45,6 +45,9 @@ def test_help_has_the_options_their_defaults_and_an_example(
         assert expected in ended.out
     assert all(example.startswith(f"cfn-gitops {command} ") for example in module.EXAMPLES)
     assert f"\n    {command} " in run("--help").out
+    monkeypatch.setenv("COLUMNS", "50")
+    lines = run(command, "--help").out.split("\n")
+    assert [line for line in lines if len(line) > 50 and line[:2] != "  " and "usage: " not in line] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,6 +60,17 @@ def test_first_line_names_account_region_and_environment(command: str, machine: 
         "eu-central-1",
         "prd",
     )
+    machine.set(CFN_GITOPS_ENV="prd")
+    options = OPTIONS.get(command, [])
+    for given in (options, [each for each in options if each != "--yes"]):
+        ended = run(command, *given)
+        if "--yes" in given or command in ("leave", "undeploy"):
+            assert (ended.status, ended.out) == (2, "") and "Name the environment with --env" in ended.err
+        else:
+            assert ended.out.split("\n")[0] == f"{place} (CFN_GITOPS_ENV)"
+    machine.set(CFN_GITOPS_ENV="dve")
+    assert run(command, *options).err.startswith("CFN_GITOPS_ENV is dve")
+    assert "environment dev\n" in run(command, "--env", "dev", *OPTIONS.get(command, [])).out
 
 
 def test_missing_stack_is_named_with_its_place(account: FakeAccount, run: Run) -> None:
@@ -94,8 +108,9 @@ def test_another_file_is_read_and_named(account: FakeAccount, run: Run, folder: 
     )
 
 
-def test_version_is_one_line(run: Run) -> None:
-    ended = run("--version")
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version_is_one_line(option: str, run: Run) -> None:
+    ended = run(option)
     assert ended.status == 0 and ended.out.startswith("cfn-gitops ") and ended.out.count("\n") == 1
 
 
