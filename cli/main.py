@@ -258,8 +258,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _environment(given: Any) -> str:
-    """That of the variable, in place of --env. A forgotten one must not choose what is deleted, or changed
-    without a question."""
+    """That of the variable, in place of --env. A forgotten one must not choose the environment of a deletion,
+    or of a change without a question."""
     name = os.environ.get(_VARIABLE, "")
     if name and (given.command in ("leave", "undeploy") or getattr(given, "yes", False)):
         raise WrongUse(

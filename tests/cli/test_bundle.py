@@ -1,13 +1,17 @@
 """The file `cfn-gitops` of the release: it starts without any installed package, on each Python from 3.9
 on."""
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,10 +44,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(
-    python: Path | str, file: Path, *arguments: str, temporary: Path
+    python: Path | str, file: Path, *arguments: str, temporary: Path, home: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """In a home that cannot be written. Root may write into each folder, but not below a file."""
-    variables = {"HOME": str(file), "TMPDIR": str(temporary), "PATH": os.environ["PATH"], **ACCOUNT}
+    """By default in a home that cannot be written. Root may write into each folder, but not below a file."""
+    variables = {"HOME": str(home or file), "TMPDIR": str(temporary), "PATH": os.environ["PATH"], **ACCOUNT}
     return subprocess.run(
         [python, file, *arguments],
         cwd=file.parent,
@@ -72,6 +76,73 @@ def test_older_python_gets_one_line(python: Path, file: Path, tmp_path: Path) ->
     assert ran.returncode == 1 and re.fullmatch(
         rf"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python {re.escape(version)}\. .+\n", ran.stdout
     )
+
+
+@pytest.fixture
+def planted(file: Path, tmp_path: Path) -> Path:
+    """The folder that the first start has made, with another file of the same size."""
+    for name in ("home", "temporary"):
+        (tmp_path / name).mkdir()
+    shown = start(sys.executable, file, "-V", temporary=tmp_path / "temporary", home=tmp_path / "home").stdout
+    folder = tmp_path / "home/.cache/cfn-gitops" / hashlib.sha256(file.read_bytes()).hexdigest()
+    assert shown == f"cfn-gitops {(folder / 'cli/VERSION').read_text()}"
+    (folder / "cli/VERSION").write_text("9.9.9\n")
+    return folder
+
+
+def link(folder: Path) -> None:
+    folder.symlink_to(folder.rename(folder.parents[2] / "elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("arrange", "line"),
+    [
+        (lambda folder: folder.chmod(0o710), ""),
+        (lambda folder: folder.parent.chmod(0o770), ""),
+        (lambda folder: folder.parents[2].chmod(0o777), ""),
+        (link, ""),
+        (lambda _: None, "owned = folder"),
+        (lambda _: None, "owned = '/home'"),
+        # As on Windows.
+        (lambda _: None, "del os.geteuid"),
+    ],
+    ids=["open", "in an open one", "below an open one", "link", "other owner", "other home", "no owner"],
+)
+def test_packages_that_another_user_may_change_are_not_read(
+    arrange: Callable[[Path], Any], line: str, planted: Path, file: Path, tmp_path: Path
+) -> None:
+    arrange(planted)
+    program = f"""import os, runpy, sys
+folder, owned = {planted.name!r}, " "
+def lstat(path, look=os.lstat, **more):
+    found = look(path, **more)
+    return os.stat_result((*found[:4], 4711, *found[5:])) if str(path).endswith(owned) else found
+os.lstat, sys.argv = lstat, sys.argv[1:]
+{line}
+runpy.run_path(sys.argv[0], run_name="__main__")"""
+    homes = {"temporary": tmp_path / "temporary", "home": tmp_path / "home"}
+    ran = start(sys.executable, Path("-c"), program, str(file), "-V", **homes)
+    assert ran.returncode == 0 and "9.9.9" not in ran.stdout, ran.stdout
+    assert list(homes["temporary"].iterdir()) == []
+
+
+def test_next_starts_share_the_packages_and_complete_them(planted: Path, file: Path, tmp_path: Path) -> None:
+    def shown(_: int) -> str:
+        return start(
+            sys.executable, file, "-V", temporary=tmp_path / "temporary", home=tmp_path / "home"
+        ).stdout
+
+    assert shown(0) == "cfn-gitops 9.9.9\n" and list(planted.glob("cli/__pycache__/main.*.pyc"))
+    # A crash has emptied it, and then all is gone.
+    (planted / "cli/VERSION").write_text("")
+    version = shown(0)
+    assert re.fullmatch(r"cfn-gitops \d.*\n", version) and "9.9.9" not in version
+    shutil.rmtree(planted)
+    with ThreadPoolExecutor() as pool:
+        assert set(pool.map(shown, range(4))) == {version}
+    assert [each.name for each in planted.parent.iterdir()] == [planted.name]
+    assert [oct(each.stat().st_mode) for each in (planted, planted.parent)] == ["0o40700"] * 2
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_full_disk_is_one_line_and_leaves_nothing(file: Path, tmp_path: Path) -> None:

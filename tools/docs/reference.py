@@ -284,8 +284,11 @@ def commands() -> str:
                 table(["Option of each subcommand", "Meaning"], options),
                 (
                     "Control characters and line breaks in the texts of others, such as CloudFormation's"
-                    " reasons, are shown as escapes:\n`\\x1b`, `\\n`. Each start unpacks the file into a"
-                    " folder of its own below `TMPDIR`, and deletes it at the end."
+                    " reasons, are shown as escapes:\n`\\x1b`, `\\n`. The first start unpacks the file"
+                    " into `~/.cache/cfn-gitops`, on macOS into\n`~/Library/Caches/cfn-gitops`, or below"
+                    " `XDG_CACHE_HOME`. Each version leaves 12 MB, which you may delete. If another user\ncan"
+                    " write there, or you cannot, and on Windows, each start unpacks it below `TMPDIR`, and"
+                    " deletes it at the end."
                 ),
                 *subcommands(),
                 "## make",
