@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tools.release import bundle
+from cli import main
+from tools.release import bundle, completion
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = {
@@ -196,3 +197,59 @@ def test_file_has_the_data_of_each_called_service(file: Path) -> None:
             for name in content.namelist()
             if name.startswith("botocore/data/") and name.count("/") > 3
         } == set(bundle.SERVICES)
+
+
+@pytest.fixture(scope="module")
+def completions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    completion.write(folder := tmp_path_factory.mktemp("release") / "completion")
+    return folder
+
+
+@pytest.mark.parametrize("command", main.COMMANDS)
+def test_each_shell_completes_the_command_and_its_options(command: str, completions: Path) -> None:
+    parser = completion.commands_of(main.parser()).choices[command]
+    options = {option for action in parser._actions for option in action.option_strings}
+    bash, zsh, fish = (completions / name for name in ("cfn-gitops.bash", "_cfn-gitops", "cfn-gitops.fish"))
+    completed = [
+        subprocess.run(
+            [
+                "bash",
+                "-c",
+                'source "$0"; COMP_WORDS=(cfn-gitops "$@"); COMP_CWORD=$#; _shtab_cfn_gitops;'
+                ' printf "%s\\n" "${COMPREPLY[@]}"',
+                bash,
+                *words,
+            ],
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        for words in (
+            [
+                "",
+            ],
+            [command, "-"],
+        )
+    ]
+    assert [ended.stderr for ended in completed] == ["", ""]
+    assert set(completed[0].stdout.split()) == set(main.COMMANDS)
+    assert set(completed[1].stdout.split()) == options
+    [described] = re.findall(
+        rf"^_shtab_cfn_gitops_{command}_options=\(\n(.*?)^\)", zsh.read_text(), re.S | re.M
+    )
+    lines = fish.read_text().split("\n")
+    assert sum(f"__fish_use_subcommand -a {command} " in line for line in lines) == 1
+    for option in options:
+        assert re.search(rf"{option}[\[,}}]", described)
+        kind = f"-l {option[2:]} " if option.startswith("--") else f"-s {option[1:]} "
+        assert sum(f"seen_subcommand_from {command}' {kind}" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("shell", "name"), [("bash", "cfn-gitops.bash"), ("zsh", "_cfn-gitops"), ("fish", "cfn-gitops.fish")]
+)
+def test_shell_reads_its_completion(shell: str, name: str, completions: Path) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"there is no {shell}")
+    ran = subprocess.run([shell, "-n", completions / name], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -2,9 +2,9 @@
 
 A zip that contains only `bootstrap`, template.yaml with that zip as its CodeUri, for `sam deploy`, `sam
 package` and `sam publish`, and an SBOM. In addition the other templates, those that retain, the schemas, the
-operator's command, the licences and samconfig.toml. Also the documentation as Markdown and as a site, the
-examples, and SHA256SUMS of all files. Templates are packed without
-comments. The same source and toolchain give the same bytes.
+operator's command with its completion, the licences and samconfig.toml. Also the documentation as Markdown
+and as a site, the examples, and SHA256SUMS of all files. Templates are packed without comments. The same
+source and toolchain give the same bytes.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from tools.release import bundle, retaining, sbom, strip_template, third_party_notices
+from tools.release import bundle, completion, retaining, sbom, strip_template, third_party_notices
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
@@ -119,6 +119,7 @@ def copy_files(directory: Path) -> None:
     for name in _FILES:
         shutil.copyfile(ROOT / name, directory / name)
     bundle.write(directory / "cfn-gitops")
+    completion.write(directory / "completion")
     for name in _FOLDERS:
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.rs"))
 

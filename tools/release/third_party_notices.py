@@ -1,5 +1,5 @@
-"""The licences of everything that is linked into the binary or is in the file `cfn-gitops`, which have to be
-passed on.
+"""The licences of everything that is linked into the binary or is in the file `cfn-gitops` or beside it for
+completion, which have to be passed on.
 
 cargo lists the packages of the binary, without build scripts, macros and tests. The texts come from the
 packages. Equal texts appear once. LLVM's libunwind, which zig links, needs no notice in a binary
@@ -13,6 +13,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import shtab
 
 from tools.release import bundle
 
@@ -85,9 +87,12 @@ def linked() -> list[Package]:
 
 
 def bundled() -> list[Package]:
-    """The packages in the file `cfn-gitops`."""
+    """The packages in the file `cfn-gitops`, and that of the text in the files for completion."""
     found = []
-    for directory in sorted(bundle.PACKAGES.glob("*.dist-info")):
+    for directory in (
+        *sorted(bundle.PACKAGES.glob("*.dist-info")),
+        *Path(shtab.__file__).parents[1].glob("shtab-*.dist-info"),
+    ):
         about = email.parser.HeaderParser().parsestr((directory / "METADATA").read_text())
         licence = about["License-Expression"] or about["License"].splitlines()[0]
         found.append(
@@ -110,8 +115,8 @@ def of() -> str:
         f"Rust's standard library, {rust_version()} (MIT OR Apache-2.0)",
     )
     parts = [
-        "cfn-gitops is under the licence in the file LICENSE. Its binary and the file cfn-gitops contain what"
-        " follows.\n"
+        "cfn-gitops is under the licence in the file LICENSE. Its binary, the file cfn-gitops and those for"
+        " completion contain what follows.\n"
     ]
     for text, whose in sorted(
         notices.by_words.values(), key=lambda notice: (-len(notice[1]), notice[1], notice[0])

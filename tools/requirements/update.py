@@ -26,6 +26,8 @@ TOOLS = {
         "git-remote-codecommit",
         "parliament",
         "ruff",
+        # The release contains its text, and 1.9 is under the MPL.
+        "shtab<1.9",
         "ziglang",
     ],
     "tools/requirements/docs.txt": ["mkdocs-material"],
