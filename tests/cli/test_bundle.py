@@ -23,9 +23,8 @@ PYTHONS = {
     path.name: path
     for folder in (*Path(sys.base_prefix).parent.glob("*/bin"), *map(Path, ("/usr/bin", "/usr/local/bin")))
     for path in folder.glob("python?.*")
-    if re.fullmatch(r"python[23]\.\d+", path.name)
+    if re.fullmatch(r"python3\.(9|\d\d)", path.name)
 }
-TOO_OLD = [path for name, path in sorted(PYTHONS.items()) if (int(name[6]), int(name[8:])) < (3, 9)]
 ACCOUNT = {
     "AWS_ACCESS_KEY_ID": "a",
     "AWS_SECRET_ACCESS_KEY": "b",
@@ -60,23 +59,13 @@ def start(
     )
 
 
-@pytest.mark.parametrize("python", sorted(PYTHONS.keys() - {path.name for path in TOO_OLD}))
+@pytest.mark.parametrize("python", sorted(PYTHONS))
 def test_each_python_calls_aws_with_the_own_packages(python: str, file: Path, tmp_path: Path) -> None:
     ran = start(PYTHONS[python], file, "doctor", temporary=tmp_path)
     assert (ran.returncode, ran.stdout.count("\n")) == (3, 1) and "127.0.0.1 does not answer" in ran.stdout, (
         ran.stdout
     )
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(not TOO_OLD, reason="there is no older Python")
-@pytest.mark.parametrize("python", TOO_OLD, ids=lambda path: path.name)
-def test_older_python_gets_one_line(python: Path, file: Path, tmp_path: Path) -> None:
-    ran = start(python, file, "doctor", temporary=tmp_path)
-    version = python.name.removeprefix("python")
-    assert ran.returncode == 1 and re.fullmatch(
-        rf"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python {re.escape(version)}\. .+\n", ran.stdout
-    )
 
 
 @pytest.fixture
@@ -245,9 +234,7 @@ def test_each_shell_completes_the_command_and_its_options(command: str, completi
         assert sum(f"seen_subcommand_from {command}' {kind}" in line for line in lines) == 1
 
 
-@pytest.mark.parametrize(
-    ("shell", "name"), [("bash", "cfn-gitops.bash"), ("zsh", "_cfn-gitops"), ("fish", "cfn-gitops.fish")]
-)
+@pytest.mark.parametrize(("shell", "name"), [("zsh", "_cfn-gitops"), ("fish", "cfn-gitops.fish")])
 def test_shell_reads_its_completion(shell: str, name: str, completions: Path) -> None:
     if not shutil.which(shell):
         pytest.skip(f"there is no {shell}")

@@ -18,6 +18,8 @@ import pytest
 from tests.cli.conftest import ROOT
 
 FILES = sorted((ROOT / "cli").rglob("*.py"))
+# That of the release.
+FIRST = str(ROOT / "tools/release/bundle/start.py")
 # Those that need only the standard library.
 ALONE = ["cli.shell.ending", "cli.shell.output", "cli.shell.terminal"]
 REFUSED = r"cfn-gitops needs Python 3\.9 or newer, and \S+ is Python \d\.\d+\. .+\n"
@@ -80,11 +82,11 @@ def test_python_3_9_imports_what_needs_no_package() -> None:
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.7", "3.8"])
 def test_older_python_is_named_in_one_line(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if python := interpreter(version):
-        ended = run(python, "-m", "cli", "doctor")
+        ended = run(python, FIRST, "doctor")
         assert (ended.returncode, ended.stdout) == (1, "") and re.fullmatch(REFUSED, ended.stderr)
         assert f"is Python {version}." in ended.stderr
         return
     monkeypatch.setattr(sys, "version_info", (*map(int, version.split(".")), 1))
     with pytest.raises(SystemExit) as raised:
-        runpy.run_path(str(ROOT / "cli/__main__.py"), run_name="__main__")
+        runpy.run_path(FIRST, run_name="__main__")
     assert re.fullmatch(REFUSED, f"{raised.value.code}\n")
