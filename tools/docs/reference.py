@@ -244,10 +244,10 @@ def commands() -> str:
                 _GENERATED,
                 "## cfn-gitops",
                 (
-                    "The file `cfn-gitops` of the release folder checks, shows and changes environments. It"
-                    " needs Python 3.9 or newer, and\nnothing else: it contains boto3. Run it in the folder"
-                    " of your `samconfig.toml`. In a folder without that file, name\n`--env` with the EnvID,"
-                    " and `--region`."
+                    "The file `cfn-gitops` of the release folder checks, shows and changes environments."
+                    " Python 3.9 or newer starts it there, or\n[where you install it](../how-to/install.md)."
+                    " Run it in the folder of your `samconfig.toml`. In a folder without that file,\nname"
+                    " `--env` with the EnvID, and `--region`."
                 ),
                 (
                     "It first prints account, region and environment. Before it changes anything, it lists"
