@@ -23,7 +23,7 @@ def looks(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
 
 
 def looks_at_everything(aws: LocalAws, env_id: str = "dev") -> dict[tuple[str, str], float]:
-    """The same for the command of docs/concepts/reviews.md. Without `Minutes`, the health check compares all
+    """The same for the command of docs/runbook/watching.md. Without `Minutes`, the health check compares all
     stacks."""
 
     def invoke() -> None:
