@@ -161,7 +161,7 @@ def test_findings_are_harmless(account: FakeAccount, run: Run) -> None:
     "method", ["write", "write_progress", "table", "place", "record_change", "record_left"]
 )
 def test_each_way_to_write_a_text_is_harmless(method: str, capsys: pytest.CaptureFixture[str]) -> None:
-    given = {"table": ([HOSTILE], [[HOSTILE]]), "place": (HOSTILE, HOSTILE, HOSTILE)}.get(method, (HOSTILE,))
+    given = {"table": ([HOSTILE], [[HOSTILE]]), "place": (HOSTILE,) * 4}.get(method, (HOSTILE,))
     getattr(Output(), method)(*given)
     assert_harmless(capsys.readouterr().out.removeprefix("ok      ").removeprefix("LEFT    "))
 
