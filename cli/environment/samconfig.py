@@ -133,13 +133,20 @@ def read(name: str, file: Path = FILE, region: str = "") -> Settings:
             raise WrongUse(f"there is no {file} in {Path.cwd()}, and {name} is not an EnvID", "Correct --env")
         return Settings(name, {"stack_name": f"cfn-gitops-{name}", "parameter_overrides": [f"EnvID={name}"]})
     content, name = contents(file), name or "dev"
-    tables = {each: table for each, table in content.items() if isinstance(table, dict)}
-    if name not in tables:
+    tables = {each: _deployment(table) for each, table in content.items() if isinstance(table, dict)}
+    # A table may deploy another template, such as that of a project.
+    templates = {
+        each: Path(str(given.get("template_file", "template.yaml"))) for each, given in tables.items()
+    }
+    environments = sorted(each for each, path in templates.items() if path.name.startswith("template"))
+    if name not in environments:
         raise WrongUse(
-            f"{file} has no environment {name}" + did_you_mean(name, tables),
+            f"the table {name} of {file} is not an environment: it deploys {templates[name]}"
+            if name in tables
+            else f"{file} has no environment {name}" + did_you_mean(name, environments),
             (
-                f"Name one of its tables: {', '.join(sorted(tables))}"
-                if tables
+                f"Name one of its environments: {', '.join(environments)}"
+                if environments
                 else "It has none: copy that of the release"
             ),
         )
@@ -148,17 +155,19 @@ def read(name: str, file: Path = FILE, region: str = "") -> Settings:
         raise WrongUse(
             f"{file}: the name of table [{name}] is not letters, digits, _ and - alone", "Rename the table"
         )
-    # As in sam, those of the command replace those of all commands.
-    found = [member(tables[name], command, "parameters") for command in ("global", "deploy")]
-    settings = Settings(
-        name, {key: value for each in found if isinstance(each, dict) for key, value in each.items()}, file
-    )
+    settings = Settings(name, tables[name], file)
     if settings.stack_name:
         return settings
     raise WrongUse(
         f"{file}: [{name}.global.parameters] lacks stack_name",
         f'Add it, as in stack_name = "cfn-gitops-{name}"',
     )
+
+
+def _deployment(table: dict[str, Any]) -> dict[str, Any]:
+    """As in sam, the parameters of the command replace those of all commands."""
+    found = [member(table, command, "parameters") for command in ("global", "deploy")]
+    return {key: value for each in found if isinstance(each, dict) for key, value in each.items()}
 
 
 def contents(file: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from cli import main
 from cli.main import COMMANDS
 from tests.cli.aws_server import Answering, AwsServer, Machine, interrupts, running, silent
 from tests.cli.conftest import ROOT, Ended, Run
+from tests.deployment.pages import project_table
 from tests.local.gitlab.certificates import Authority
 
 AUTHORITY = Authority.make()
@@ -46,6 +47,7 @@ sso_region = eu-central-1
 sso_start_url = https://company.awsapps.com/start
 """
 TABLE = "[dev.global.parameters]\nstack_name = 'cfn-gitops-dev'\n"
+OF_PROJECT = project_table()
 OVERRIDES = f"{TABLE}[dev.deploy.parameters]\nparameter_overrides = "
 
 
@@ -372,9 +374,22 @@ TROUBLES: dict[str, Trouble] = {
     ),
     "samconfig.toml without the table": Trouble(
         lambda machine: None,
-        "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its tables: dev, prd",
+        "samconfig.toml has no environment dve. Did you mean dev[?] Name one of its environments: dev, prd",
         2,
         ("--env", "dve"),
+    ),
+    "table of a project": Trouble(
+        in_samconfig(f"{OVERRIDES} ['EnvID=dev']\n{OF_PROJECT}"),
+        "the table shop-dev of samconfig.toml is not an environment: it deploys templates/project.yaml. Name"
+        " one of its environments: dev$",
+        2,
+        ("--env", "shop-dev"),
+    ),
+    "word near that of a project's table": Trouble(
+        in_samconfig(f"{OVERRIDES} ['EnvID=dev']\n{OF_PROJECT}"),
+        "samconfig.toml has no environment shop-dve. Name one of its environments: dev$",
+        2,
+        ("--env", "shop-dve"),
     ),
     "name of a table with a space": Trouble(
         in_samconfig('["my env".global.parameters]\nstack_name = "a"\n'),
@@ -648,7 +663,9 @@ def test_other_encoding_of_the_terminal_has_no_traceback(machine: Machine) -> No
     machine.set(PYTHONIOENCODING="ascii")
     program = ran(machine, "doctor", "--env", "d\u00e9v", text=False)
     err = program.communicate(timeout=600)[1].decode("ascii")
-    assert program.returncode == 2 and "Name one of its tables: dev, d" in err and "Traceback" not in err
+    assert (
+        program.returncode == 2 and "Name one of its environments: dev, d" in err and "Traceback" not in err
+    )
     # A typed answer in another encoding.
     machine.server.other = has_stack
     machine.samconfig(f"{OVERRIDES} ['EnvID=dev']")

@@ -166,7 +166,7 @@ def test_notifications_commands_notify_of_a_waiting_approval(aws: LocalAws, tmp_
     there = aws.in_account("444455556667")
     shop, sqs, shell = cloned_shop(there, tmp_path), there.client("sqs"), shell_in(there, tmp_path)
     first = begun(shop)
-    channels, rules, _ = blocks(PAGES / "notifications.md")
+    channels, rules = blocks(PAGES / "notifications.md")
     assert "microsoft-teams-channel/teams-dev-notifications" in shell.run(channels)
     shell.run(rules)
     queue = a_queue_of(there, f"arn:aws:sns:{aws.region}:{there.account_id}:sns-dev-notifications")

@@ -20,6 +20,7 @@ from tests.play.steps import BOOTSTRAP, ROOT, sam_settings, template_with
 
 # The content of the pictures of tools/docs/pictures.py.
 RECORDED = Path(__file__).with_name("recorded.json")
+_OF_PAGES = r"https://gitlab\.(example\.)?com"
 
 
 def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
@@ -31,6 +32,14 @@ def blocks(page: Path, language: str = "sh", heading: str = "") -> list[str]:
         textwrap.dedent(block)
         for _, block in re.findall(rf"^( *)```{language}\n(.*?)^\1```", text, re.DOTALL | re.MULTILINE)
     ]
+
+
+def project_table(*lines: str, of_gitlab: bool = True) -> str:
+    """The table of docs/how-to/add-a-project.md, with more lines of parameters."""
+    table, *_ = blocks(ROOT / "docs/how-to/add-a-project.md", "toml")
+    if not of_gitlab:
+        table = re.sub(r'    "GitLab.*\n', "", table)
+    return "\n".join((table.removesuffix("]\n"), *lines, "]\n"))
 
 
 def loop_over_projects(role_arn: str = "") -> str:
@@ -52,6 +61,7 @@ def clone(directory: Path) -> Path:
     shutil.copy(BOOTSTRAP, function / "bootstrap")
     for file in (template_with(BOOTSTRAP, function), ROOT / "samconfig.toml"):
         shutil.copy(file, directory)
+    (directory / "templates").symlink_to(ROOT / "templates")
     return directory
 
 
@@ -74,7 +84,7 @@ class Folder:
         _look_at_stacks_each_second(scratch)
 
     def run(self, command: str, typed: str = "", fails: bool = False) -> str:
-        adapted = re.sub(r"https://gitlab\.(example\.)?com", self._gitlab_url, command)
+        adapted = re.sub(_OF_PAGES, self._gitlab_url, command)
         ran = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", adapted],
             cwd=self.directory,
@@ -87,6 +97,19 @@ class Folder:
         )
         assert (ran.returncode != 0) == fails, f"{adapted}\n{ran.stdout}"
         return ran.stdout
+
+    def write_table(self, shown: str) -> None:
+        """A project's table at the end of samconfig.toml, instead of that of the same name."""
+        path, (name, _, _) = self.directory / "samconfig.toml", shown.partition("\n")
+        adapted = re.sub(_OF_PAGES, self._gitlab_url, shown)
+        path.write_text(f"{path.read_text().partition(name)[0].rstrip()}\n\n{adapted}")
+
+    def deploy(self, shown: str, fails: bool = False) -> str:
+        """A project, with its table."""
+        self.write_table(shown)
+        return self.run(
+            f"sam deploy --config-env {shown[1:].partition('.')[0]} --no-progressbar", fails=fails
+        )
 
     def write_parameters(self, table: str, shown: str, **more: str) -> None:
         """Writes the `parameter_overrides` that a page shows into a table of samconfig.toml, with more

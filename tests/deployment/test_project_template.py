@@ -1,14 +1,14 @@
 """templates/project.yaml: a further project with its own mirror, in an existing environment."""
 
 import json
-import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.deployment.conftest import Transcript
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import Folder, blocks, clone, project_table
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.play.pipelines import Project
@@ -44,8 +44,9 @@ def test_further_project_pushes_deploys_and_is_deleted(
     pushed = own.push()
     assert own.deploy(pushed.commit) == "Succeeded", own.said()
     assert own.deployed_commit() == pushed.commit
-    [*_, add_topic] = blocks(ROOT / "docs/how-to/notifications.md")
-    Folder(aws, ROOT, tmp_path).run(f"output() {{ echo {topic}; }}\n{add_topic.replace('shop', name)}")
+    own_files = '"BranchName=development", "DeployTemplatePath=root-stack-shop.yaml",'
+    table = project_table(own_files, f'"ApprovalTopicArn={topic}",', of_gitlab=False).replace("shop", name)
+    Folder(aws, clone(tmp_path / "clone"), tmp_path).deploy(table)
     stages = aws.client("codepipeline").get_pipeline(name=own.name)["pipeline"]["stages"]
     [approval] = [action for stage in stages for action in stage["actions"] if action["name"] == "Approval"]
     assert approval["configuration"]["NotificationArn"] == topic
@@ -67,21 +68,16 @@ def test_further_project_pushes_deploys_and_is_deleted(
     assert steps.what_is_there(aws) == before
 
 
-@pytest.mark.parametrize("tool", ["aws", "sam"])
 @pytest.mark.usefixtures("environment")
-def test_lists_maps_and_windows_survive_the_tools(
-    aws: LocalAws, name: str, tmp_path: Path, tool: str
-) -> None:
-    [command] = blocks(ROOT / "docs/how-to/add-a-project.md", heading="## Settings of a project")
-    command, stack = command.replace("shop", name), Stack(aws, f"project-dev-{name}")
-    if tool == "sam":
-        # A value in quotation marks, as in samconfig.toml.
-        words = shlex.split(command.replace("\\\n", ""))
-        place = words.index("--parameter-overrides") + 1
-        escaped = [word.replace("\\", "\\\\").replace('"', '\\"') for word in words[place:]]
-        quoted = [word.replace("=", '="', 1) + '"' for word in escaped]
-        command = shlex.join(["sam", "deploy", *words[3:place], *quoted, "--no-confirm-changeset"])
-    Folder(aws, ROOT, tmp_path).run(command)
+def test_lists_maps_and_windows_survive_sam(aws: LocalAws, name: str, tmp_path: Path) -> None:
+    [lines] = blocks(ROOT / "docs/how-to/add-a-project.md", "toml", "## Settings of a project")
+    stack = Stack(aws, f"project-dev-{name}")
+    folder = Folder(aws, clone(tmp_path / "clone"), tmp_path)
+    # Without `template_file`, `sam deploy` takes the environment from here after `sam build`.
+    built = folder.directory / ".aws-sam/build/template.yaml"
+    built.parent.mkdir(parents=True)
+    shutil.copy(folder.directory / "template.yaml", built)
+    folder.deploy(project_table(lines, of_gitlab=False).replace("shop", name))
     pipeline = Stack(aws, f"gitops-dev-{name}")
     assert json.loads(pipeline.outputs()["Paths"]) == {
         "Includes": [f"services/{name}/**", "lib/**"],

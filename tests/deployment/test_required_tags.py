@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import Folder, blocks, clone, project_table
 from tests.local.aws import LocalAws
 from tests.play import steps
 from tests.play.steps import ROOT, Environment, Stack
@@ -26,9 +26,10 @@ POLICY = {
         }
     ],
 }
-# Of the page's command.
-TAGS = {"CostCenter": "42", "Owner": "Team A"}
-[DEPLOY] = blocks(ROOT / "docs/how-to/tags.md")
+[PAGE] = blocks(ROOT / "docs/how-to/tags.md", "toml")
+_, TAGS_LINE, _, _, RESOURCE_TAGS, _ = ("", *PAGE.splitlines())
+# Of a tag beyond ASCII, CloudFormation shows other letters.
+TAGS = {"CostCenter": "42", "Cost Group": "Team A"}
 FUNCTION = "role-dev-cfn-gitops"
 PROVISIONING = f"{FUNCTION}-provisioning"
 
@@ -74,7 +75,9 @@ def test_resource_tags_satisfy_a_policy_that_requires_them(
 
     organization.denies(FUNCTION)
     stack = Stack(aws, f"project-dev-{name}")
-    Folder(aws, ROOT, tmp_path).run(DEPLOY.replace("shop", name))
+    table = project_table(RESOURCE_TAGS, of_gitlab=False).replace("shop", name)
+    table = table.replace("\n", f"\n{TAGS_LINE}\n", 1)
+    Folder(aws, clone(tmp_path / "clone"), tmp_path).deploy(table)
     child = Stack(aws, f"gitops-dev-{name}")
     secret = aws.client("secretsmanager").describe_secret(SecretId=stack.outputs()["SecretName"])
     codecommit = aws.client("codecommit")

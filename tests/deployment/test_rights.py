@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.outdated import outdate
-from tests.deployment.pages import Folder, blocks, clone, loop_over_projects
+from tests.deployment.pages import Folder, blocks, clone, loop_over_projects, project_table
 from tests.deployment.test_upgrade import former_template
 from tests.local import gitlab as local_gitlab
 from tests.local.aws import LocalAws
@@ -45,7 +45,6 @@ class Scene:
     def __init__(self, aws: LocalAws, gitlab: local_gitlab.LocalGitLab, directory: Path) -> None:
         self.aws, self.gitlab, self.directory = aws, gitlab, directory
         self.clone = clone(directory / "clone")
-        (self.clone / "templates").symlink_to(ROOT / "templates")
         self.administrator = Folder(aws, self.clone, directory, gitlab.url)
         bucket, create, *_ = blocks(PAGE)
         self.administrator.run(bucket)
@@ -138,24 +137,22 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
     scene.change_the_code()
     dora.run(DEPLOY)
 
-    shop = scene.source("shop").parameters(EnvID="dev", ProjectID="shop", BranchName="main")
-    parameters = " ".join(f"{key}={value}" for key, value in shop.items())
+    # Stores the token.
+    scene.source("shop")
     role = f"arn:aws:iam::{aws.account_id}:role/{ROLE}"
-    project = (
-        blocks(PAGE)[2]
-        .replace("EnvID=dev ProjectID=shop …", parameters)
-        .replace("111122223333", aws.account_id)
-    )
-    dora.run(project.replace("platform/shop", "platform/typo"), fails=True)
+    without_role = project_table('"GitLabUrl=https://gitlab.com",')
+    project = without_role.replace("\n", f"\n{line.replace('111122223333', aws.account_id)}", 1)
+    dora.deploy(project.replace("platform/shop", "platform/typo"), fails=True)
     assert "platform/typo" in dora.run(f"{CFN_GITOPS('failures project-dev-shop')}", fails=True)
     dora.run(deletion(f"aws cloudformation delete-stack --stack-name project-dev-shop --role-arn {role}"))
 
     # An administrator's stack without the role: nothing of it is changed with Dora's own permissions.
-    without_role = project.replace(f"    --role-arn {role} \\\n", "").rstrip()
-    scene.administrator.run(without_role)
+    scene.administrator.deploy(without_role)
     project_stack, child = Stack(aws, "project-dev-shop"), Stack(aws, "gitops-dev-shop")
-    changed = "GitLabProjectUrl=https://gitlab.example.com/platform/shop"
-    assert "perform: cloudformation:CreateChangeSet" in dora.run(f"{without_role} {changed}", fails=True)
+    changed = 'overrides = [\n"GitLabProjectUrl=https://gitlab.example.com/platform/shop",'
+    assert "perform: cloudformation:CreateChangeSet" in dora.deploy(
+        without_role.replace("overrides = [", changed), fails=True
+    )
     assert "perform: cloudformation:DeleteStack" in dora.run(
         "aws cloudformation delete-stack --stack-name project-dev-shop", fails=True
     )
@@ -163,9 +160,9 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
         "CREATE_COMPLETE",
         None,
     )
-    assert "No changes to deploy" in dora.run(f"{project.rstrip()} --no-fail-on-empty-changeset")
-    dora.run(f"{project.rstrip()} {changed}")
-    assert sorted(dora.run(blocks(PAGE)[3]).splitlines()) == [
+    assert "No changes to deploy" in dora.deploy(project)
+    dora.deploy(project.replace("overrides = [", changed))
+    assert sorted(dora.run(blocks(PAGE)[2]).splitlines()) == [
         f"cfn-gitops-dev\t{role}",
         f"project-dev-shop\t{role}",
     ]

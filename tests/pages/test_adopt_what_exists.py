@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.deployment.pages import OF_DEV, Folder, blocks
+from tests.deployment.pages import OF_DEV, Folder, blocks, project_table
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
@@ -110,7 +110,6 @@ def test_own_environment_is_replaced_without_a_lost_push(
     """The names of `dev` are taken, so every step has `dev2`. The team's builds have the EnvID dev."""
     reader = Folder(team.aws, folder, tmp_path, gitlab.url)
     stop, delete_environment = stop_and_delete()
-    [project, *_] = blocks(ROOT / "docs/how-to/add-a-project.md")
     [head] = blocks(PAGE, "yaml")
     resources = (
         head.replace("dev", "dev2").replace("old", "dev")
@@ -141,13 +140,8 @@ def test_own_environment_is_replaced_without_a_lost_push(
 
     team.source.store_token()
     during = team.push()
-    reader.run(
-        project.replace("-dev-", "-dev2-")
-        .replace("EnvID=dev", "EnvID=dev2")
-        .replace("=main", "=development")
-        .replace("=template.yaml", "=root-stack-shop.yaml")
-        .replace(" GitLabProject=", f" GitLabUrl={gitlab.url} GitLabProject=")
-    )
+    project = project_table('"GitLabUrl=https://gitlab.com",').replace("dev", "dev2")
+    reader.deploy(project.replace("=main", "=development").replace("=template.yaml", "=root-stack-shop.yaml"))
     assert team.old.deploy(during) == team.shop.deploy(during) == "Succeeded", (
         team.old.said() + team.shop.said()
     )

@@ -3,7 +3,7 @@ digest."""
 
 from pathlib import Path
 
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import Folder, blocks, project_table
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play.mirroring import MirroredProject, Source
@@ -28,7 +28,7 @@ def test_pushed_code_is_deployed_as_the_image_of_its_build(
     }
     reader = Folder(aws, folder, tmp_path, gitlab.url, **git_settings, **author)
     environment, repository, code, project_stack, look = blocks(PAGE)
-    [line] = blocks(PAGE, "toml")
+    line, of_docker = blocks(PAGE, "toml")
     reader.write_parameters(
         "dev",
         f'parameter_overrides = [\n    "EnvID=dev",\n{line}]\n',
@@ -42,7 +42,9 @@ def test_pushed_code_is_deployed_as_the_image_of_its_build(
     reader.run(repository)
     reader.run(code)
     commit = reader.run("git -C ../container rev-parse HEAD").strip()
-    reader.run(f"{project_stack.strip()} GitLabUrl={gitlab.url}")
+    table = project_table(of_docker, '"GitLabUrl=https://gitlab.com",')
+    reader.write_table(table.replace("shop", "container"))
+    reader.run(project_stack)
     project = MirroredProject(aws, "dev", "container", tmp_path, source, "main")
     assert project.deploy(commit) == "Succeeded", project.said() + str(project.deployed.failures())
     assert project.deployed_commit() == commit

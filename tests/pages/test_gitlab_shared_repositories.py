@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.deployment.pages import Folder, blocks
+from tests.deployment.pages import Folder, blocks, project_table
 from tests.local.aws import LocalAws
 from tests.local.gitlab import LocalGitLab
 from tests.play import steps
@@ -59,7 +59,10 @@ def test_push_to_gitlab_is_deployed_by_another_account(
         **as_parameters(printed),
     )
     reader.run(of_pipelines.strip() + answers)
-    reader.run(f"{trust[: trust.index('output()')]}{pipeline.strip()} GitLabUrl={gitlab.url}")
+    [lines] = blocks(PAGE, "toml")
+    lines = lines.replace("111122223333", REPOSITORIES)
+    reader.write_table(project_table(lines, '"GitLabUrl=https://gitlab.com",'))
+    reader.run(pipeline)
     assert project.deploy(first) == "Succeeded", project.said()
     second = project.push().commit
     assert project.deploy(second) == "Succeeded", project.said()

@@ -1,10 +1,11 @@
 """templates/project.yaml: requirements from other stacks, and the order of creation and deletion."""
 
 import json
-import shlex
+import tomllib
 
 from samcli.yamlhelper import yaml_parse
 
+from tests.deployment.pages import project_table
 from tests.templates.companions import project
 from tests.templates.deployed import TEMPLATES, Deployed, source
 from tools.release import dist
@@ -63,8 +64,9 @@ def test_defaults_in_descriptions_are_the_properties():
 
 def test_page_without_approvals_sets_its_project_up():
     """docs/how-to/approve-by-merging.md, with the bucket and the role of docs/how-to/own-bucket.md."""
-    [command] = merging.blocks("approve-by-merging.md", "sh")
-    given = dict(word.split("=", 1) for word in shlex.split(command) if "=" in word)
+    [lines] = merging.blocks("approve-by-merging.md", "toml")
+    table = tomllib.loads(project_table(lines))["shop-dev"]["deploy"]["parameters"]
+    given = dict(each.split("=", 1) for each in table["parameter_overrides"])
     template = yaml_parse(merging.template_of_the_page())
     deployed = Deployed(template=template, stack_name="project-dev-shop", **given)
     assert deployed.broken_rules() == []
