@@ -130,6 +130,11 @@ class Decision(NamedTuple):
                 "nothing was approved, because the change set was not read",
                 f"Correct the cause above and run this again, or decide in the console: {page}",
             )
+        if missing and self is APPROVE and given.yes:
+            raise Failure(
+                "nothing was approved, because --yes approves no deployment that lacks rights",
+                "Add them as shown above, or run this without --yes",
+            )
         if change_set and "Resources" not in change_set:
             if self is APPROVE and given.yes:
                 raise Failure(

@@ -234,6 +234,9 @@ ok      execution {EXECUTION} of {PIPELINE} is approved
 It goes on: {TIMELINE}
 """
     )
+    answering.requests.clear()
+    ended = approves("--yes")
+    assert (ended.status, approves.put) == (1, []) and "no deployment that lacks rights" in ended.err
 
 
 def test_rejection_warns_of_the_next_push(rejects: Decide) -> None:
