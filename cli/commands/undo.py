@@ -86,10 +86,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     found.show()
     chosen = found.choose(given.to or "")
     chosen.show_plan()
-    # Another person still decides about the execution of a pipeline with an approval.
-    if not confirm(
-        output, "To start it, type yes:", "yes", given.yes, also="y" if found.answer["HasApproval"] else ""
-    ):
+    if not confirm(output, "To start it, type undo:", "undo", given.yes):
         return 1
     is_held = chosen.hold_image()
     started = chosen.start()
@@ -216,13 +213,16 @@ class FormerDeployments:
             )
 
     def choose(self, to: str) -> ChosenDeployment:
-        if not to:
-            answer = answered(self.output, "Which one? Its number, or its commit:")
-            if not answer:
-                raise Failure(
-                    "Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one"
-                )
-            to = self._numbered(answer)
+        if to:
+            return self._startable(to)
+        while answer := answered(self.output, "Which one? Its number, or its commit:"):
+            try:
+                return self._startable(self._numbered(answer))
+            except Failure as wrong:
+                self.output.write_progress(f"{wrong.problem}. {wrong.remedy}")
+        raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
+
+    def _startable(self, to: str) -> ChosenDeployment:
         chosen = self._chosen(to)
         if obstacle := chosen.get("Obstacle"):
             raise Failure(obstacle["Problem"], obstacle["Remedy"])
@@ -242,7 +242,7 @@ class FormerDeployments:
         raise WrongUse(
             f"{answer} is neither a number of the list nor at least {_MIN_COMMIT_DIGITS} characters of a"
             " commit",
-            "Run this again",
+            "Choose again",
         )
 
     def _chosen(self, to: str) -> dict[str, Any]:

@@ -278,13 +278,12 @@ def answered(output: Output, question: str) -> str:
     return answer
 
 
-def confirm(output: Output, question: str, expected: str, yes: bool, also: str = "") -> bool:
-    """Requires an answer before a change, or another one that is accepted as well, unless --yes is given. The
-    end of the input counts as no."""
+def confirm(output: Output, question: str, expected: str, yes: bool) -> bool:
+    """Requires an answer before a change, unless --yes is given. The end of the input counts as no."""
     if yes:
         return True
     answer = answered(output, question)
-    if answer and answer in (expected, also):
+    if answer == expected:
         return True
     remedy = f"The expected answer was {expected}" if answer else "Without a terminal, --yes answers"
     output.failure(Failure(f"Nothing was changed: the answer is {answer or 'empty'}", remedy))

@@ -130,7 +130,7 @@ def test_chosen_deployment_is_started_after_a_prompt(shop: Undo, answering: Answ
             },
         ],
     )
-    ended = shop("--profile", "ops", answer="2\nyes\n")
+    ended = shop("--profile", "ops", answer="2\nundo\n")
     assert (ended.status, ended.err) == (0, "")
     [start] = shop.started
     assert start["name"] == PIPELINE and re.fullmatch("[0-9a-f-]{36}", start["clientRequestToken"])
@@ -159,7 +159,7 @@ Account 111122223333, region eu-central-1, environment dev
     Run this again
 Which one? Its number, or its commit:
 - {PIPELINE} will be started with commit 600d600d. It is built again, and waits for its approval
-To start it, type yes:
+To start it, type undo:
 ok      execution {STARTED} of {PIPELINE} is started
 N s  Source          Succeeded
 N s  Build           InProgress
@@ -326,21 +326,20 @@ def test_latest_deployment_is_repeated_after_its_alarm(shop: Undo) -> None:
     )
 
 
-@pytest.mark.parametrize("answer", ["", "\n", "2\n", "2\nno\n", "3\n", "x\n"])
+@pytest.mark.parametrize("answer", ["", "\n", "2\n", "2\nno\n", "2\nyes\n", "3\n", "x\n"])
 def test_without_an_answer_nothing_is_started(answer: str, shop: Undo) -> None:
     ended = shop(answer=answer)
     assert ended.status in (1, 2) and shop.started == [] and ended.err
 
 
-@pytest.mark.parametrize(
-    ("has_approval", "answer", "starts"),
-    [(True, "y", 1), (True, "yes", 1), (False, "yes", 1), (False, "y", 0)],
-)
-def test_short_yes_starts_only_what_waits_for_an_approval(
-    has_approval: bool, answer: str, starts: int, shop: Undo
-) -> None:
-    shop.answer = deployments(HasApproval=has_approval)
-    assert shop("--no-wait", answer=f"2\n{answer}\n").status == 1 - starts == 1 - len(shop.started)
+def test_wrong_choice_asks_again(shop: Undo) -> None:
+    shop.answer = deployments()
+    ended = shop("--no-wait", answer="3\n1\n2\nundo\n")
+    assert ended.status == 0 and len(shop.started) == 1
+    assert (
+        "3 is neither a number of the list nor at least 7 characters of a commit. Choose again\n" in ended.out
+    )
+    assert "is deployed now. Choose another one\n" in ended.out
 
 
 @pytest.mark.parametrize("to", ["2", "600d60", "shop", "", GOOD.upper(), f"{GOOD}0"])
