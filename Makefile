@@ -84,7 +84,7 @@ dist-check: $(INSTALLED) $(DOCS_INSTALLED) ## check that two builds of the last 
 release: $(INSTALLED) $(DOCS_INSTALLED) ## the signed archive of a public release and its provenance in release/ (SIGNING_KEY=~/.ssh/id_ed25519)
 	@SIGNING_KEY="$(SIGNING_KEY)" python -m tools.release.archive
 
-deploy: $(INSTALLED) ## build, and deploy to the account of AWS_PROFILE (ENV=prd, PARAMETERS="RotationSerial=2 ...")
+deploy: $(INSTALLED) ## build, and deploy (ENV=prd, PARAMETERS="RotationSerial=2 ...")
 	@python -m tools.run.deploy --check --env $(ENV) -- $(PARAMETERS)
 	@$(MAKE) build
 	@python -m tools.run.deploy --env $(ENV) -- $(PARAMETERS)

@@ -32,7 +32,8 @@ SAM = click.Command(
     params=[
         each
         for each in sam_deploy.params
-        if each.name in ("config_env", "config_file", None, "parameter_overrides", "tags")
+        if each.name
+        in ("config_env", "config_file", None, "parameter_overrides", "tags", "profile", "region")
     ],
 )
 PAGE = (ROOT / "docs/how-to/tags.md").read_text()
@@ -256,6 +257,22 @@ def test_other_form_ends_only_what_needs_it(account: FakeAccount, run: Run, fold
         print(settings.parameters)
     with pytest.raises(WrongUse, match="role_arn of"):
         settings.text("role_arn")
+
+
+def test_option_comes_before_the_table_for_sam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tests/cli/test_main.py has the same for the command. Without either, boto3 reads the variables."""
+    places: list[dict[str, Any]] = []
+    monkeypatch.setattr("boto3.setup_default_session", lambda **given: places.append(given))
+    table = "[dev.deploy.parameters]\nprofile = 'table'\nregion = 'eu-west-1'\n"
+    (tmp_path / "own.toml").write_text(f"version = 0.1\n{table}")
+    for option, place in (
+        ([], ("table", "eu-west-1")),
+        (["--profile", "option", "--region", "eu-west-2"], ("option", "eu-west-2")),
+    ):
+        SAM.make_context(
+            "deploy", ["--config-file", str(tmp_path / "own.toml"), "--config-env", "dev", *option]
+        )
+        assert (places[-1]["profile_name"], places[-1]["region_name"]) == place
 
 
 def test_setting_of_the_command_replaces_that_of_all(tmp_path: Path) -> None:
