@@ -9,20 +9,9 @@ from tools.docs import build_site
 ROOT = Path(__file__).parents[2]
 
 
-def pages_of(entries):
-    """The pages of a part of the navigation, in their order."""
-    if isinstance(entries, str):
-        return [entries]
-    return [
-        page
-        for entry in (entries.values() if isinstance(entries, dict) else entries)
-        for page in pages_of(entry)
-    ]
-
-
 def test_navigation_has_every_page_of_the_index_once():
     sections = build_site.navigation()
-    pages = pages_of(sections)
+    pages = build_site.pages_of(sections)
     assert len(pages) == len(set(pages)) > 35
     assert [page for page in pages if not (ROOT / page).exists()] == []
     assert {next(iter(section)) for section in sections} >= {
@@ -42,16 +31,29 @@ def test_navigation_has_every_page_of_the_index_once():
         "Build",
         "Companions",
     ]
-    decisions = {str(page.relative_to(ROOT)) for page in (ROOT / "docs/project/decisions").glob("*.md")}
-    assert set(pages_of(sections[-1]["Project"][-1])) == decisions
     folders = {
-        name: {page.split("/")[1] for page in pages_of(section)}
+        name: {page.split("/")[1] for page in build_site.pages_of(section)}
         for section in sections[2:-1]
         for name in section
     }
     assert {name: {name.lower()} for name in folders} == folders
     in_folders = {str(page.relative_to(ROOT)) for page in (ROOT / "docs").glob("*/**/*.md")}
-    assert in_folders - set(pages) == set()
+    indexes = "".join(
+        (ROOT / "docs" / page).read_text() for page in ("README.md", "project/decisions/README.md")
+    )
+    others = in_folders - set(pages)
+    assert {Path(page).parts[1] for page in others} == {"project"}
+    assert [page for page in others if f"{Path(page).name})" not in indexes] == []
+
+
+def test_search_leaves_out_what_the_navigation_does(tmp_path):
+    build_site.copy_to(tmp_path)
+    pages = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*.md")}
+    left_out = {
+        page for page, text in pages.items() if text.startswith("---\nsearch:\n  exclude: true\n---\n")
+    }
+    assert left_out >= {"CONTRIBUTING.md", "tests/README.md", "docs/project/assumptions.md"}
+    assert pages.keys() - left_out == {*build_site.pages_of(build_site.navigation()), "examples/README.md"}
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs/how-to").glob("*.md")), ids=lambda page: page.stem)

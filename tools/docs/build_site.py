@@ -24,7 +24,9 @@ _ROW = re.compile(r"^\| \[([^\]]*)\]\(([^)#]+\.md)\)", re.MULTILINE)
 _FENCE = re.compile(r" *(```|~~~)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) +")
 _INDENT = 4
-_PAGES_BESIDE_THE_README = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+_PAGES_BESIDE_THE_README = ["CHANGELOG.md", "SECURITY.md"]
+# Neither the navigation nor the search has a page for people who change cfn-gitops. Links lead to it.
+_NOT_FOUND = "---\nsearch:\n  exclude: true\n---\n\n"
 
 
 def links(page: Path) -> Iterator[Path]:
@@ -82,11 +84,15 @@ def with_wide_indents(text: str) -> str:
 
 
 def copy_to(folder: Path) -> None:
+    found = {ROOT / page for page in pages_of(navigation())}
     for file in files():
         target = folder / file.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.suffix == ".md":
-            target.write_text(with_wide_indents(file.read_text()))
+            text = with_wide_indents(file.read_text())
+            target.write_text(
+                text if file in found or file.is_relative_to(ROOT / "examples") else _NOT_FOUND + text
+            )
         else:
             shutil.copyfile(file, target)
 
@@ -103,13 +109,22 @@ def navigation() -> list[dict[str, Any]]:
 
     # Under their own titles, both would be called cfn-gitops.
     sections: list[dict[str, Any]] = [{"Overview": "README.md"}, {"All pages": "docs/README.md"}]
-    for section in (ROOT / "docs/README.md").read_text().split("\n## ")[1:]:
+    index = (ROOT / "docs/README.md").read_text().partition("\n## Development\n")[0]
+    for section in index.split("\n## ")[1:]:
         own, *groups = section.split("\n### ")
         entries = [*pages(own), *({group.splitlines()[0]: pages(group)} for group in groups)]
         sections.append({section.splitlines()[0]: entries})
     project = sections[-1][next(iter(sections[-1]))]
-    project[-1:-1] = _PAGES_BESIDE_THE_README
+    project += _PAGES_BESIDE_THE_README
     return sections
+
+
+def pages_of(entries: Any) -> list[str]:
+    """The pages of a part of the navigation, in their order."""
+    if isinstance(entries, str):
+        return [entries]
+    parts = entries.values() if isinstance(entries, dict) else entries
+    return [page for part in parts for page in pages_of(part)]
 
 
 def folder(index: str) -> list[Any]:

@@ -251,7 +251,7 @@ def commands() -> str:
                 ),
                 (
                     "It first prints account, region and environment. Before it changes anything, it lists"
-                    " the changes, and asks for a word\nthat the prompt names: the command, `yes`, or the"
+                    " the changes, and asks for a word\nthat the prompt names: the command, or the"
                     " stack's name. `--yes` answers. After Ctrl-C, SIGTERM or SIGHUP,\nCloudFormation"
                     " finishes its operations, and a second run continues with the rest."
                 ),
@@ -484,10 +484,10 @@ def actions() -> str:
                 ),
             ]
     head = (
-        "A service control policy of your organization must allow each identity its actions, in the region of"
-        " the\nenvironment. IAM's region is `us-east-1`. The templates allow the same, most of it for the"
-        " environment's\nresources only, and [each is needed](../concepts/security/README.md). What pipelines"
-        " deploy needs [its\nown actions](../how-to/allow-resources.md)."
+        "A service control policy (SCP) of your organization must allow each identity its actions, in the"
+        " region of\nthe environment. IAM's region is `us-east-1`. The templates allow the same, most of it"
+        " for the environment's\nresources only, and [each is needed](../concepts/security/README.md). What"
+        " pipelines deploy needs [its\nown actions](../how-to/allow-resources.md)."
     )
     return "\n\n".join(["# Actions that a control policy must allow", _GENERATED, head, *parts]) + "\n"
 
