@@ -53,8 +53,8 @@ class Plan:
     of_bucket: str
     deletes_bucket: bool
     stacks: dict[str, str] = field(default_factory=dict)
-    # A problem and its remedy, if nothing may be deleted.
-    obstacle: tuple[str, str] | None = None
+    # If nothing may be deleted, each problem with its remedy.
+    obstacles: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def deletes(self) -> bool:
@@ -74,8 +74,10 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     name, session = environment.settings.stack_name, environment.account.session
     plan = planned(environment, given)
     plan.show(output)
-    if plan.obstacle:
-        problem, remedy = plan.obstacle
+    if plan.obstacles:
+        (problem, remedy), *more = plan.obstacles
+        for other, then in more:
+            output.write_progress(f"! {other}", f"    {output.selecting(then)}")
         raise Failure(f"nothing is deleted, because {problem}", remedy)
     if not plan.deletes:
         environment.require_deleted()
@@ -118,7 +120,7 @@ def planned(environment: Environment, given: Any) -> Plan:
     if plan.deletes:
         others = Others(environment, stack, plan.bucket)
         plan.stacks |= others.plan()
-        plan.obstacle = next(others.obstacles(plan, given.keep_stacks), None)
+        plan.obstacles = [*others.obstacles(plan, given.keep_stacks)]
     return plan
 
 

@@ -219,7 +219,7 @@ class FormerDeployments:
             try:
                 return self._startable(self._numbered(answer))
             except Failure as wrong:
-                self.output.write_progress(f"{wrong.problem}. {wrong.remedy}")
+                self.output.write_progress(f"{wrong.problem}. {self.output.selecting(wrong.remedy)}")
         raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
 
     def _startable(self, to: str) -> ChosenDeployment:

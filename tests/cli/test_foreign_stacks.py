@@ -68,7 +68,7 @@ def refusal(environment: Environment, keeps: bool = False) -> str:
     """Why undeploy deletes nothing, after the list that it writes. Empty if it would."""
     plan = undeploy.planned(environment, argparse.Namespace(delete_bucket=False, keep_stacks=keeps))
     plan.show(Output())
-    return "nothing is deleted, because " + ". ".join(plan.obstacle) if plan.obstacle else ""
+    return "nothing is deleted, because " + ". ".join(plan.obstacles[0]) if plan.obstacles else ""
 
 
 @pytest.mark.parametrize("tag", NOT_IDS, ids=lambda tag: tag[:20])

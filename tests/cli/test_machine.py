@@ -385,12 +385,6 @@ TROUBLES: dict[str, Trouble] = {
         2,
         ("--env", "shop-dev"),
     ),
-    "word near that of a project's table": Trouble(
-        in_samconfig(f"{OVERRIDES} ['EnvID=dev']\n{OF_PROJECT}"),
-        "samconfig.toml has no environment shop-dve. Name one of its environments: dev$",
-        2,
-        ("--env", "shop-dve"),
-    ),
     "name of a table with a space": Trouble(
         in_samconfig('["my env".global.parameters]\nstack_name = "a"\n'),
         "table \\[my env\\] is not letters, .* Rename",

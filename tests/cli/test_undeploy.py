@@ -276,8 +276,12 @@ def test_protected_stack_is_named_before_the_prompt(
     undeploys: Callable[..., Ended], deleted: list[str], account: FakeAccount
 ) -> None:
     account.known["cfn-gitops-prd"]["EnableTerminationProtection"] = True
+    name = "cfnstack-prd-infra"
+    account.known[name] = {"StackName": name, "StackId": "3", "StackStatus": "CREATE_COMPLETE"}
     ended = undeploys()
     assert (ended.status, deleted) == (1, []) and "type " not in ended.out
+    # Everything that stands in its way is named at once.
+    assert f"! {name} may need role-prd-codedeploy-cfn " in ended.out
     assert (
         ended.err
         == "nothing is deleted, because stack cfn-gitops-prd has termination protection. Remove it: aws"
