@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.environment import samconfig
-from cli.environment.account import Environment, connect
+from cli.environment.account import Environment, connect, region_unread_by_sam
 from cli.environment.questions import OTHER_FORM, of_another_form
 from cli.shell import spelling
 from cli.shell.ending import ended
@@ -213,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "aws": _options(profile=profile, region=region),
             "sam": _options(
                 profile=given.profile,
-                region=given.region,
+                region=given.region or ("" if region else region_unread_by_sam()),
                 config_file=file and str(given.config_file.resolve()),
             ),
             "cfn-gitops": _options(profile=given.profile, region=given.region, config_file=file),

@@ -325,6 +325,12 @@ def _tag(stack: dict[str, Any], key: str) -> str:
     return next((str(tag["Value"]) for tag in stack.get("Tags", []) if tag["Key"] == key), "")
 
 
+def region_unread_by_sam() -> str:
+    """AWS_REGION, if sam would take another region."""
+    region = os.environ.get("AWS_REGION", "")
+    return "" if region == os.environ.get("AWS_DEFAULT_REGION") else region
+
+
 def name_the_region_for_all() -> None:
     """Every SDK reads AWS_REGION; boto3, and with it sam, reads AWS_DEFAULT_REGION instead."""
     if region := os.environ.get("AWS_REGION"):

@@ -73,7 +73,9 @@ def test_first_line_names_account_region_and_environment(command: str, machine: 
     assert "environment dev\n" in run(command, "--env", "dev", *OPTIONS.get(command, [])).out
 
 
-def test_missing_stack_is_named_with_its_place(account: FakeAccount, run: Run) -> None:
+def test_missing_stack_is_named_with_its_place(
+    account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended = run("failures")
     assert (ended.status, ended.err) == (
         1,
@@ -81,6 +83,10 @@ def test_missing_stack_is_named_with_its_place(account: FakeAccount, run: Run) -
         "wrong place, name another one with --profile or --region. Otherwise check and deploy it: "
         "cfn-gitops check --env dev && sam deploy --config-env dev\n",
     )
+    # sam does not read it.
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    assert run("failures").err.endswith(" && sam deploy --region eu-central-1 --config-env dev\n")
 
 
 def test_options_come_before_the_settings_of_samconfig(
