@@ -178,41 +178,6 @@ def test_no_accepted_list_is_another_one_for_sam(name: str, tmp_path: Path) -> N
     assert [each for each in lists if of_sam(tmp_path, name, each) != of_cli(name, each)] == []
 
 
-@pytest.mark.parametrize(
-    ("name", "given", "sam"),
-    [
-        ("parameter_overrides", ["ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
-        ("parameter_overrides", "ParameterKey=EnvID,ParameterValue=dev", {"EnvID": "dev"}),
-        ("parameter_overrides", ["A=b,ParameterKey=EnvID,ParameterValue=dev"], {"EnvID": "dev"}),
-        ("parameter_overrides", "EnvID=dev", {"EnvID": "dev"}),
-        ("parameter_overrides", {"EnvID": "dev"}, {"EnvID": "dev"}),
-        ("parameter_overrides", [{"EnvID": "dev"}], {"EnvID": "dev"}),
-        ("parameter_overrides", [["EnvID=dev"]], {"EnvID": "dev"}),
-        ("parameter_overrides", ["file://dev.yaml"], None),
-        ("parameter_overrides", ["EnvID="], None),
-        ("parameter_overrides", ["EnvID=a b"], {"EnvID": "a"}),
-        ("parameter_overrides", ['EnvID={"a": "b"}'], {"EnvID": "{"}),
-        ("tags", "CreatedBy=x", {"CreatedBy": "x"}),
-        (
-            "tags",
-            'CreatedBy=x "Cost Group"=Restack Env=dev',
-            {"CreatedBy": "x", "Cost_Group": "Restack", "Env": "dev"},
-        ),
-        ("tags", ["Formula=a=b"], {"Formula=a": "b"}),
-        ("tags", ['Formula="a b=c"'], {"Formula": '"a', "b": 'c"'}),
-        ("tags", ["A=b C=d"], {"A": "b", "C": "d"}),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-def test_other_form_is_not_read(name: str, given: Any, sam: Any, tmp_path: Path) -> None:
-    assert of_cli(name, given) is None
-    if sam is None:
-        with pytest.raises(click.BadParameter):
-            of_sam(tmp_path, name, given)
-    else:
-        assert of_sam(tmp_path, name, given) == sam
-
-
 NOT_READ = "of [dev.deploy.parameters] is not read by this command"
 
 
