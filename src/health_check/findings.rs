@@ -1,7 +1,6 @@
 //! The findings of a health check.
 
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::clients::failing_calls::OutOfTime;
 use crate::gitops_pipeline::holds::Hold;
@@ -53,30 +52,81 @@ pub struct Findings {
     pub failed: Vec<Reason>,
 }
 
-impl Check {
-    /// The member of the result.
-    pub fn shown(&self) -> Value {
-        let mut shown = match &self.condition {
-            Condition::Healthy => json!({}),
-            Condition::Unhealthy(problem) => shown(problem),
-            Condition::Held(hold) => json!({
-                "Held": hold.to_string(),
-                "Remedy": hold.remedy(),
-            }),
-            Condition::NotLookedAt(because) => json!({"NotLookedAt": because}),
-        };
-        shown["Subject"] = json!(self.subject);
-        shown
+/// A checked part. It is sound if it has only a subject.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ShownCheck {
+    pub subject: String,
+    #[serde(flatten)]
+    pub problem: Option<Problem>,
+    #[serde(flatten)]
+    pub held: Option<HeldPart>,
+    /// Why the function has no right to look at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_looked_at: Option<String>,
+}
+
+/// A person holds it, which is not a problem.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HeldPart {
+    pub held: String,
+    pub remedy: String,
+}
+
+/// A problem, or why something was not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[expect(clippy::struct_field_names, reason = "it has the member's name")]
+pub struct Problem {
+    pub problem: String,
+    pub remedy: String,
+    /// Such as `CFG-401`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
+}
+
+impl Problem {
+    pub fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Problem {
+            problem: problem.into(),
+            remedy: remedy.into(),
+            code: None,
+        }
     }
 }
 
-/// The members of a problem.
-pub fn shown(reason: &Reason) -> Value {
-    let mut shown = json!({"Problem": reason.problem, "Remedy": reason.remedy.to_string()});
-    if reason.code != ReasonCode::NONE {
-        shown["Code"] = json!(reason.code.0);
+impl From<&Reason> for Problem {
+    fn from(reason: &Reason) -> Self {
+        Problem {
+            code: Some(reason.code.0).filter(|_| reason.code != ReasonCode::NONE),
+            ..Problem::new(&*reason.problem, reason.remedy.to_string())
+        }
     }
-    shown
+}
+
+impl From<&Check> for ShownCheck {
+    fn from(check: &Check) -> Self {
+        let mut shown = ShownCheck {
+            subject: check.subject.clone(),
+            ..ShownCheck::default()
+        };
+        match &check.condition {
+            Condition::Healthy => {}
+            Condition::Unhealthy(problem) => shown.problem = Some(problem.into()),
+            Condition::Held(hold) => {
+                shown.held = Some(HeldPart {
+                    held: hold.to_string(),
+                    remedy: hold.remedy(),
+                });
+            }
+            Condition::NotLookedAt(because) => shown.not_looked_at = Some(because.clone()),
+        }
+        shown
+    }
 }
 
 /// The value of a `part` that a later version of AWS has. Nothing is concluded from it.
@@ -140,12 +190,12 @@ impl Findings {
         self.failed.extend(other.failed);
     }
 
-    pub fn unhealthy(&self) -> Vec<Value> {
+    pub fn unhealthy(&self) -> Vec<ShownCheck> {
         let is_unhealthy = |check: &&Check| matches!(check.condition, Condition::Unhealthy(_));
-        self.checks.iter().filter(is_unhealthy).map(Check::shown).collect()
+        self.checks.iter().filter(is_unhealthy).map(Into::into).collect()
     }
 
-    pub fn not_checked(&self) -> Vec<Value> {
-        self.failed.iter().map(shown).collect()
+    pub fn not_checked(&self) -> Vec<Problem> {
+        self.failed.iter().map(Into::into).collect()
     }
 }

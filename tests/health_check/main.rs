@@ -15,7 +15,6 @@ mod projects;
 mod projects_answer;
 mod pushes;
 mod reader;
-mod schema;
 mod stacks;
 mod subjects;
 mod tips;

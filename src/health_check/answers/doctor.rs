@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::gitlab_reads::GitLabReads;
 use super::mirrors::{Extent, MirroringStacks, OwnedPipeline, mirroring_stacks};
 use super::projects::failure_of;
+use super::shape::Doctor;
 use crate::clients::aws::{FUNCTION_NAME_PREFIX, optional};
 use crate::gitops_pipeline::holds::{self, RuleState};
 use crate::gitops_pipeline::names::{
@@ -43,7 +43,7 @@ const RULES: [(NameScheme, &str); 3] = [
 
 impl Checker<'_> {
     /// Checks the same as the health check. Returns each check with its problem.
-    pub(super) async fn diagnose(&self, time: Duration) -> Value {
+    pub(super) async fn diagnose(&self, time: Duration) -> Doctor {
         let end = Instant::now() + time;
         let for_gitlab = GITLAB_TIME.min(time / 4);
         let limits = &TimeLimits::of(time.saturating_sub(for_gitlab));
@@ -75,8 +75,10 @@ impl Checker<'_> {
         let secrets = found_secrets.map(|found| found.secrets).unwrap_or_default();
         reads.until = end.min(Instant::now() + for_gitlab);
         Box::pin(self.check_gitlab(reads, &stacks, &secrets, &mut findings)).await;
-        let checks: Vec<Value> = findings.checks.iter().map(Check::shown).collect();
-        json!({"Checks": checks, "NotChecked": findings.not_checked()})
+        Doctor {
+            checks: findings.checks.iter().map(Into::into).collect(),
+            not_checked: findings.not_checked(),
+        }
     }
 
     /// The stack of the function.

@@ -4,14 +4,13 @@ use std::time::SystemTime;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
-use serde_json::{Value, json};
 
-use super::members::Members;
+use super::shape::{self, Failure, Ran, ShownRejection};
 use crate::clients::aws::{Aws, CallError};
 use crate::common::one_line::{one_line, shortened};
 use crate::feedback::change_sets::Audience;
 use crate::feedback::failures::build::FailedBuild;
-use crate::feedback::failures::deployment::{FailedDeployment, ListedFailure};
+use crate::feedback::failures::deployment::FailedDeployment;
 use crate::feedback::reporting::cause::{Cause, stack_obstacle};
 use crate::feedback::reporting::execution::{self, Action, ActionState, Execution};
 use crate::feedback::reporting::{note, outputs};
@@ -40,11 +39,10 @@ pub struct FailedExecution<'a> {
 }
 
 /// How an execution ended that CodePipeline shows as failed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum FailedEnd {
-    Failure(Value),
-    /// A person rejected it, which is not a failure.
-    Rejection(Value),
+    Failure(Failure),
+    Rejection(ShownRejection),
 }
 
 impl FailedExecution<'_> {
@@ -67,44 +65,44 @@ impl FailedExecution<'_> {
         }
         let mut shown = self.failure();
         if let Some(action) = read.failed_action().or(approval) {
-            shown.set_if("Stage", self.stage_of(&action.name));
-            shown.set("Action", action.name.as_str());
+            shown.stage = self.stage_of(&action.name).map(str::to_owned);
+            shown.action = Some(action.name.clone());
         }
         self.explain(aws, &read, &mut shown).await?;
-        Ok(FailedEnd::Failure(shown.value()))
+        Ok(FailedEnd::Failure(shown))
     }
 
     /// The failure without its cause, and `why`.
-    pub fn unread(&self, why: &str) -> Value {
-        let mut shown = self.failure();
-        shown.set("Cause", why);
-        shown.value()
+    pub fn unread(&self, why: &str) -> Failure {
+        Failure {
+            cause: why.to_owned(),
+            ..self.failure()
+        }
     }
 
-    fn failure(&self) -> Members {
-        let mut shown = self.members();
-        shown.set_if("StackName", self.deployed.map(|it| it.stack_name.as_str()));
-        shown
+    fn failure(&self) -> Failure {
+        Failure {
+            ran: self.ran(),
+            stack_name: self.deployed.map(|it| it.stack_name.clone()),
+            ..Failure::default()
+        }
     }
 
-    fn members(&self) -> Members {
-        let mut shown = Members::default();
-        shown.set(
-            "ExecutionId",
-            self.execution.pipeline_execution_id().unwrap_or("?"),
-        );
-        shown.set_commit(self.execution);
+    fn ran(&self) -> Ran {
         let ended = self.execution.last_update_time();
-        shown.set_time("At", ended.and_then(|at| SystemTime::try_from(*at).ok()));
-        shown
+        Ran::of(
+            self.execution,
+            ended.and_then(|at| SystemTime::try_from(*at).ok()),
+        )
     }
 
-    fn rejection(&self, approval: &Action) -> Value {
-        let mut shown = self.members();
-        shown.set_text("By", &approval.by);
+    fn rejection(&self, approval: &Action) -> ShownRejection {
         let reason = shortened(&one_line(&approval.summary), MAX_REASON);
-        shown.set_text("Reason", &reason);
-        shown.value()
+        ShownRejection {
+            ran: self.ran(),
+            by: shape::text(&approval.by),
+            reason: shape::text(&reason),
+        }
     }
 
     /// Adds the cause, and the remedy.
@@ -112,32 +110,28 @@ impl FailedExecution<'_> {
         &self,
         aws: &Aws,
         read: &Execution,
-        shown: &mut Members,
+        shown: &mut Failure,
     ) -> Result<(), CallError> {
         let names = self.names;
         let Some(deployed) = self.deployed else {
-            shown.set("Cause", UNKNOWN_STACK);
+            UNKNOWN_STACK.clone_into(&mut shown.cause);
             return Ok(());
         };
         let cause = Cause::read(aws, deployed, names, Audience::Others, read).await?;
-        let text = match &cause {
+        shown.cause = match &cause {
             Cause::Build(build) => build.clone().without_messages().text(),
             Cause::Deployment(Ok(found)) => {
                 add_resources(shown, found);
                 cause.first().unwrap_or_default()
             }
             Cause::Deployment(Err(why)) => {
-                shown.set("NotListed", why.because);
+                shown.not_listed = Some(why.because.to_owned());
                 self.summary(aws, deployed, read).await?
             }
             Cause::Summary => self.summary(aws, deployed, read).await?,
         };
-        shown.set("Cause", text);
         let status = cause.stack_status(aws, &deployed.stack_name, read).await;
-        shown.set_if(
-            "StackStatus",
-            status.as_ref().map(|it| it.as_str().to_owned()),
-        );
+        shown.stack_status = status.as_ref().map(|it| it.as_str().to_owned());
         let obstacle = status.and_then(|it| stack_obstacle(&it, &deployed.stack_name));
         let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
         let remedy = match obstacle {
@@ -145,7 +139,7 @@ impl FailedExecution<'_> {
             None if is_of_build => log_command(&cause, names),
             None => note::remedy(read, names),
         };
-        shown.set_text("Remedy", &one_line(&remedy));
+        shown.remedy = shape::text(&one_line(&remedy));
         Ok(())
     }
 
@@ -198,13 +192,14 @@ fn log_command(cause: &Cause, names: &ResourceNames) -> String {
     format!("Read its log: aws logs tail {group}{stream} --since 4w")
 }
 
-fn add_resources(shown: &mut Members, found: &FailedDeployment) {
-    let resource = |one: &ListedFailure| json!({"Path": one.path, "Type": one.resource_type, "Reason": one.reason});
-    shown.set(
-        "Resources",
-        found.resources.iter().map(resource).collect::<Value>(),
-    );
+fn add_resources(shown: &mut Failure, found: &FailedDeployment) {
+    let resources = found.resources.iter().map(|one| shape::ShownFailure {
+        path: one.path.clone(),
+        r#type: one.resource_type.clone(),
+        reason: one.reason.clone(),
+    });
+    shown.resources = Some(resources.collect());
     let unless_zero = |number: usize| Some(number).filter(|number| *number > 0);
-    shown.set_if("MoreResources", unless_zero(found.more));
-    shown.set_if("Cancelled", unless_zero(found.cancelled));
+    shown.more_resources = unless_zero(found.more);
+    shown.cancelled = unless_zero(found.cancelled);
 }

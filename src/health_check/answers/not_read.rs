@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::clients::failing_calls::within;
-use crate::health_check::findings::shown;
+use crate::health_check::findings::Problem;
 use cfn_custom_resource::Reason;
 
 /// The end of the reads of an answer, or of a part of it.
@@ -66,7 +65,7 @@ impl NotRead {
     }
 
     /// The member `NotRead`.
-    pub fn shown(&self) -> Value {
-        self.0.iter().map(shown).collect()
+    pub fn shown(&self) -> Vec<Problem> {
+        self.0.iter().map(Into::into).collect()
     }
 }

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
 
 use super::{ReadLimit, ShownPipeline};
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLab};
 use crate::gitops_pipeline::settings::ReportSettings;
+use crate::health_check::answers::shape::InBranch;
 use crate::health_check::checker::Checker;
-use crate::health_check::findings::shown;
 use cfn_custom_resource::Reason;
 
 /// How long GitLab may take for all commits.
@@ -31,8 +30,8 @@ impl Checker<'_> {
         pipeline: &ShownPipeline<'_>,
         commits: &BTreeSet<&'a str>,
         end: ReadLimit,
-    ) -> BTreeMap<&'a str, Value> {
-        let all = |value: &Value| commits.iter().map(|id| (*id, value.clone())).collect();
+    ) -> BTreeMap<&'a str, InBranch> {
+        let all = |value: &InBranch| commits.iter().map(|id| (*id, value.clone())).collect();
         if commits.is_empty() {
             return BTreeMap::new();
         }
@@ -47,7 +46,11 @@ impl Checker<'_> {
         };
         let Some(tip) = &opened.tip else {
             let problem = "the branch does not exist in GitLab";
-            return all(&json!({"Contained": false, "Problem": problem}));
+            return all(&InBranch {
+                contained: Some(false),
+                problem: Some(problem.to_owned()),
+                ..InBranch::default()
+            });
         };
         let looks = commits.iter().map(|id| {
             let looking = opened.gitlab.history_contains(report.project(), tip, id);
@@ -55,8 +58,10 @@ impl Checker<'_> {
             async move {
                 let work = async { looking.await.map_err(|error| error.reason()) };
                 let found = match limit.read(thing, work).await {
-                    Ok(Containment::Contained) => json!({"Contained": true}),
-                    Ok(Containment::Missing | Containment::NoBranch) => json!({"Contained": false}),
+                    Ok(found) => InBranch {
+                        contained: Some(found == Containment::Contained),
+                        ..InBranch::default()
+                    },
                     Err(reason) => not_known(&reason),
                 };
                 (*id, found)
@@ -100,8 +105,6 @@ fn settings_of<'a>(pipeline: &'a ShownPipeline<'_>) -> Result<&'a ReportSettings
     })
 }
 
-fn not_known(reason: &Reason) -> Value {
-    let mut shown = shown(reason);
-    shown["Contained"] = Value::Null;
-    shown
+fn not_known(reason: &Reason) -> InBranch {
+    InBranch::not_known(reason.into())
 }

@@ -6,7 +6,6 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
     PipelineExecutionSummary, StageExecution, StageExecutionStatus, StageState,
 };
-use serde_json::{Value, json};
 
 use super::former::see_projects;
 use super::holds::{self, Place};
@@ -20,7 +19,9 @@ use crate::gitops_pipeline::executions::{
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::health_check::answers::failure::{FailedEnd, FailedExecution};
-use crate::health_check::answers::members::Members;
+use crate::health_check::answers::shape::{
+    self, ActionAttempt, AskedApproval, FollowedExecution, ShownHold,
+};
 use crate::health_check::checker::Checker;
 use cfn_custom_resource::Reason;
 
@@ -48,20 +49,21 @@ impl Checker<'_> {
         names: &ResourceNames,
         id: &str,
         end: ReadLimit,
-    ) -> Value {
+    ) -> (FollowedExecution, Vec<ShownHold>, NotRead) {
         let (limit, mut not_read) = (end.at_most(TIME), NotRead::default());
         let read = Box::pin(self.read_execution(names, id, limit, &mut not_read)).await;
         let (shown, holds) = if let Some(read) = &read {
             let mut shown = read.shown();
             let holds = self.add_next(read, limit, &mut shown, &mut not_read).await;
-            (shown.value(), holds)
+            (shown, holds)
         } else {
-            let unknown = json!({
-                "ExecutionId": id, "Actions": [], "IsEnd": false, "HasDeployed": false,
-            });
+            let unknown = FollowedExecution {
+                execution_id: id.to_owned(),
+                ..FollowedExecution::default()
+            };
             (unknown, vec![])
         };
-        json!({"Execution": shown, "Holds": holds, "NotRead": not_read.shown()})
+        (shown, holds, not_read)
     }
 
     /// `None` if CodePipeline does not list the execution, or its executions are not read, which is
@@ -111,14 +113,14 @@ impl Checker<'_> {
         &self,
         read: &ShownExecution<'_>,
         limit: ReadLimit,
-        shown: &mut Members,
+        shown: &mut FollowedExecution,
         not_read: &mut NotRead,
-    ) -> Vec<Value> {
+    ) -> Vec<ShownHold> {
         let status = status_of(&read.summary);
         if status == ExecutionStatus::Failed {
             match self.failed_end(read, limit, not_read).await {
-                FailedEnd::Failure(failure) => shown.set("Failure", failure),
-                FailedEnd::Rejection(rejection) => shown.set("Rejection", rejection),
+                FailedEnd::Failure(failure) => shown.failure = Some(failure),
+                FailedEnd::Rejection(rejection) => shown.rejection = Some(rejection),
             }
         }
         let Some(state) = read.state.as_ref().filter(|_| !status.is_end()) else {
@@ -128,11 +130,11 @@ impl Checker<'_> {
         if let Some(waiting) = approvals.iter().find(|it| it.execution_id() == read.id) {
             let location = self.location(read.names, limit, not_read).await;
             let url = location.map(|it| it.pipeline_console(&read.names.pipeline()));
-            let mut approval = Members::default();
-            approval.set("Stage", waiting.stage_name());
-            approval.set("Action", waiting.action_name());
-            approval.set_if("Url", url);
-            shown.set("WaitsForApproval", approval.value());
+            shown.waits_for_approval = Some(AskedApproval {
+                stage: waiting.stage_name().to_owned(),
+                action: waiting.action_name().to_owned(),
+                url,
+            });
             return vec![];
         }
         let is_running = read.actions.iter().any(|it| it.state == ActionState::Running);
@@ -194,27 +196,28 @@ impl Checker<'_> {
 }
 
 impl ShownExecution<'_> {
-    fn shown(&self) -> Members {
+    fn shown(&self) -> FollowedExecution {
         let status = status_of(&self.summary);
         // CodePipeline lists the last one first.
-        let actions = self.actions.iter().rev().map(
-            |action| json!({"Stage": action.stage, "Action": action.name, "Status": action.status}),
-        );
+        let actions = self.actions.iter().rev().map(|action| ActionAttempt {
+            stage: action.stage.clone(),
+            action: action.name.clone(),
+            status: action.status.clone(),
+        });
         let mut deploys = self.actions.iter().filter(|action| action.name == DEPLOY);
-        let has_deployed = deploys.any(|action| action.state == ActionState::Succeeded);
         let place = self.state.as_ref().and_then(|state| place(self.id, state));
-        let mut shown = Members::default();
-        shown.set("ExecutionId", self.id);
-        shown.set_if("Status", self.summary.status().map(|it| it.as_str()));
-        if status != ExecutionStatus::Failed {
-            let summary = one_line(self.summary.status_summary().unwrap_or_default());
-            shown.set_text("Summary", &shortened(&summary, MAX_SUMMARY));
+        let summary = one_line(self.summary.status_summary().unwrap_or_default());
+        FollowedExecution {
+            execution_id: self.id.to_owned(),
+            status: self.summary.status().map(|it| it.as_str().to_owned()),
+            summary: shape::text(&shortened(&summary, MAX_SUMMARY))
+                .filter(|_| status != ExecutionStatus::Failed),
+            stage: place.map(|place| place.stage),
+            actions: actions.collect(),
+            is_end: status.is_end(),
+            has_deployed: deploys.any(|action| action.state == ActionState::Succeeded),
+            ..FollowedExecution::default()
         }
-        shown.set("Actions", actions.collect::<Value>());
-        shown.set("IsEnd", status.is_end());
-        shown.set("HasDeployed", has_deployed);
-        shown.set_if("Stage", place.map(|place| place.stage));
-        shown
     }
 }
 

@@ -48,8 +48,9 @@ fn held(state: &GetPipelineStateOutput) -> String {
     let names = ResourceNames::new("dev", "shop").expect("names");
     let holds = holds::at(&place, &names, state, Some(&declared()));
     let lines = holds.iter().map(|hold| {
-        let text = |name: &str| hold[name].as_str().unwrap_or("-").to_owned();
-        format!("{} {}. {}", hold["Holds"], text("Problem"), text("Remedy"))
+        let holds = hold.holds.map_or("null".to_owned(), |holds| holds.to_string());
+        let remedy = hold.remedy.as_deref().unwrap_or("-");
+        format!("{holds} {}. {remedy}", hold.problem)
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -1,7 +1,6 @@
 //! The former deployments, and the revisions with which each can be started again.
 
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
-use serde_json::{Value, json};
 
 use super::shown::ShownPipeline;
 use crate::clients::codecommit::CommitText;
@@ -13,7 +12,10 @@ use crate::gitops_pipeline::executions::{
 };
 use crate::gitops_pipeline::holds::RuleState;
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
-use crate::health_check::answers::members::Members;
+use crate::health_check::answers::shape::{
+    self, Attempt, InBranch, Latest, Ran, Revision, ShownDeployment,
+};
+use crate::health_check::findings::Problem;
 
 /// The most deployments in an answer.
 pub const MAX_DEPLOYMENTS: usize = 10;
@@ -71,19 +73,18 @@ fn later(attempts: &[DeployAttempt]) -> Option<&DeployAttempt> {
 }
 
 /// The members about the pipeline.
-pub fn about(shown: &ShownPipeline<'_>) -> Members {
-    let mut about = Members::default();
-    if let Some(declared) = &shown.declared {
-        about.set("ExecutionMode", declared.mode.as_str());
-        about.set("HasApproval", declared.has_approval);
-        let branch = declared.code().and_then(|code| code.branch.as_deref());
-        about.set_if("Branch", branch);
-    }
-    about.set_if("ImageRule", image_rule(shown));
-    about.set_if("Obstacle", pipeline_obstacle(shown));
+pub fn about(shown: &ShownPipeline<'_>) -> Latest {
+    let declared = shown.declared.as_ref();
     let later = shown.attempts.as_deref().and_then(later);
-    about.set_if("Later", later.map(|it| shown_attempt(it, shown)));
-    about
+    Latest {
+        execution_mode: declared.map(|it| it.mode.as_str().to_owned()),
+        branch: declared.and_then(|it| it.code()?.branch.clone()),
+        has_approval: declared.map(|it| it.has_approval),
+        image_rule: image_rule(shown),
+        obstacle: pipeline_obstacle(shown),
+        later: later.map(|it| shown_attempt(it, shown)),
+        deployments: vec![],
+    }
 }
 
 /// The event rule by which a push of the image deploys the newest commit. Even if its state is not
@@ -100,63 +101,60 @@ fn image_rule(shown: &ShownPipeline<'_>) -> Option<String> {
 }
 
 /// Why nothing can be started.
-fn pipeline_obstacle(shown: &ShownPipeline<'_>) -> Option<Value> {
+fn pipeline_obstacle(shown: &ShownPipeline<'_>) -> Option<Problem> {
     let pipeline = shown.names.pipeline();
     let Some(declared) = &shown.declared else {
         let problem = format!("the stages of pipeline {pipeline} are not read");
-        return Some(obstacle(&problem, REVERT));
+        return Some(Problem::new(problem, REVERT));
     };
     if let PipelineMode::Other(mode) = &declared.mode {
         let problem = format!(
             "{pipeline} has the ExecutionMode {mode}, in which CodePipeline may deploy another \
              commit than the named one, so nothing is started"
         );
-        return Some(obstacle(&problem, REVERT));
+        return Some(Problem::new(problem, REVERT));
     }
     if declared.code().is_none_or(|code| code.branch.is_none()) {
         let problem = format!("{pipeline} has no source action {SOURCE} that reads a branch");
-        return Some(obstacle(&problem, REVERT));
+        return Some(Problem::new(problem, REVERT));
     }
     match &shown.attempts {
         None => {
             let problem = format!("the deployments of {pipeline} are not read");
-            Some(obstacle(&problem, REVERT))
+            Some(Problem::new(problem, REVERT))
         }
         Some(attempts) if latest(attempts).is_empty() => {
             let problem = format!("CodePipeline lists no deployment of {pipeline}");
             let (project_id, env_id) = (&shown.names.project_id, &shown.names.env_id);
             let remedy =
                 format!("See what failed: cfn-gitops failures {project_id} --env {env_id}");
-            Some(obstacle(&problem, &remedy))
+            Some(Problem::new(problem, remedy))
         }
         Some(_) => None,
     }
 }
 
 /// The obstacle of a project without a pipeline.
-pub fn absent(names: &ResourceNames) -> Value {
+pub fn absent(names: &ResourceNames) -> Problem {
     let problem = format!("pipeline {} does not exist", names.pipeline());
-    obstacle(&problem, &see_projects(names))
-}
-
-/// The reason why an execution cannot be started.
-fn obstacle(problem: &str, remedy: &str) -> Value {
-    json!({"Problem": problem, "Remedy": remedy})
+    Problem::new(problem, see_projects(names))
 }
 
 pub fn see_projects(names: &ResourceNames) -> String {
     format!("See the projects: cfn-gitops status --env {}", names.env_id)
 }
 
-fn shown_attempt(attempt: &DeployAttempt, shown: &ShownPipeline<'_>) -> Value {
-    let id = &attempt.execution_id;
-    let mut members = Members::default();
-    members.set("ExecutionId", id.as_str());
-    members.set("Status", attempt.status.as_str());
-    members.set_time("At", attempt.at);
-    let listed = shown.listed.as_deref().and_then(|listed| find(listed, id));
-    members.set_if("Commit", listed.and_then(commit_of));
-    members.value()
+fn shown_attempt(attempt: &DeployAttempt, shown: &ShownPipeline<'_>) -> Attempt {
+    let listed = shown.listed.as_deref().and_then(|listed| find(listed, &attempt.execution_id));
+    Attempt {
+        ran: Ran {
+            execution_id: attempt.execution_id.clone(),
+            commit: listed.and_then(commit_of).map(str::to_owned),
+            title: None,
+            at: attempt.at.map(Into::into),
+        },
+        status: attempt.status.clone(),
+    }
 }
 
 impl FormerDeployment<'_> {
@@ -180,42 +178,40 @@ impl FormerDeployment<'_> {
             || self.commit().is_some() && self.commit() == other.commit() && sources.all(is_same)
     }
 
-    /// Its members, without whether the branch contains it. `newest` is the last deployment, and
-    /// `text` its commit.
+    /// The deployment. `newest` is the last one, and `text` its commit.
     pub fn shown(
         &self,
         shown: &ShownPipeline<'_>,
         newest: &Self,
         text: Option<&CommitText>,
-    ) -> Members {
+        in_branch: Option<InBranch>,
+    ) -> ShownDeployment {
         let is_later = shown.attempts.as_deref().and_then(later).is_some();
-        let is_now = match (self.is_same_as(newest, shown), is_later) {
-            (true, true) => Value::Null,
-            (is_same, _) => is_same.into(),
-        };
-        let mut members = Members::default();
-        members.set("ExecutionId", self.attempt.execution_id.as_str());
-        members.set("IsDeployedNow", is_now);
-        members.set_time("At", self.attempt.at);
-        members.set_if("Commit", self.commit());
-        members.set_if("Image", self.revision(IMAGE));
+        let is_same = self.is_same_as(newest, shown);
         let of_commit = text.and_then(|text| title(&text.message));
-        members.set_if("Title", of_commit.or_else(|| title_of(self.listed?)));
         let author = text.map(|text| shortened(&one_line(&text.author), MAX_AUTHOR));
-        members.set_text("Author", &author.unwrap_or_default());
-        if let Some(listed) = self.listed {
-            members.set_if("Status", listed.status().map(|it| it.as_str()));
-            let has_failed = status_of(listed) == ExecutionStatus::Failed;
-            members.set_if("IsRollback", is_rollback(listed).then_some(true));
-            members.set_if("HasFailed", has_failed.then_some(true));
+        let status = self.listed.map(status_of);
+        let (revisions, obstacle) = match self.start_revisions(shown) {
+            Ok(revisions) => (revisions, None),
+            Err(problem) => (vec![], Some(Problem::new(problem, REVERT))),
+        };
+        ShownDeployment {
+            ran: Ran {
+                execution_id: self.attempt.execution_id.clone(),
+                commit: self.commit().map(str::to_owned),
+                title: of_commit.or_else(|| title_of(self.listed?)),
+                at: self.attempt.at.map(Into::into),
+            },
+            status: self.listed.and_then(|it| Some(it.status()?.as_str().to_owned())),
+            is_rollback: self.listed.is_some_and(is_rollback),
+            has_failed: status == Some(ExecutionStatus::Failed),
+            is_deployed_now: Some(is_same).filter(|_| !(is_same && is_later)),
+            author: shape::text(&author.unwrap_or_default()),
+            image: self.revision(IMAGE).map(str::to_owned),
+            revisions,
+            obstacle,
+            in_branch: in_branch.unwrap_or_else(|| self.without_commit()),
         }
-        let revisions = self.start_revisions(shown);
-        members.set("Revisions", revisions.as_deref().unwrap_or_default());
-        members.set_if(
-            "Obstacle",
-            revisions.err().map(|problem| obstacle(&problem, REVERT)),
-        );
-        members
     }
 
     /// The revision of each source action that the pipeline has now, as `StartPipelineExecution`
@@ -224,7 +220,7 @@ impl FormerDeployment<'_> {
     /// # Errors
     /// Why it cannot be started with them.
     /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-trigger-source-overrides.html>
-    fn start_revisions(&self, shown: &ShownPipeline<'_>) -> Result<Vec<Value>, String> {
+    fn start_revisions(&self, shown: &ShownPipeline<'_>) -> Result<Vec<Revision>, String> {
         let (id, pipeline) = (&self.attempt.execution_id, shown.names.pipeline());
         let not_read = || format!("the revisions of execution {id} are not read");
         let declared = shown.declared.as_ref().ok_or_else(not_read)?;
@@ -251,21 +247,22 @@ impl FormerDeployment<'_> {
                     "the revision {text} of source action {name} is not of the form {kind}"
                 ));
             }
-            Ok(json!({
-                "ActionName": name, "RevisionType": kind, "RevisionValue": revision,
-            }))
+            Ok(Revision {
+                action_name: name.clone(),
+                revision_type: kind,
+                revision_value: revision.to_owned(),
+            })
         });
         revisions.collect()
     }
 
     /// `InBranch` of a deployment without a known commit.
-    pub fn without_commit(&self) -> Value {
+    fn without_commit(&self) -> InBranch {
         let id = &self.attempt.execution_id;
-        json!({
-            "Contained": null,
-            "Problem": format!("CodePipeline shows no commit of execution {id}"),
-            "Remedy": "Choose another deployment",
-        })
+        InBranch::not_known(Problem::new(
+            format!("CodePipeline shows no commit of execution {id}"),
+            "Choose another deployment",
+        ))
     }
 }
 

@@ -7,7 +7,6 @@
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
-use serde_json::{Value, json};
 
 use super::shown::ShownPipeline;
 use crate::gitops_pipeline::executions::declared::{DeclaredPipeline, PipelineMode, StageWindow};
@@ -15,12 +14,13 @@ use crate::gitops_pipeline::executions::{ExecutionStatus, commit_of, find, statu
 use crate::gitops_pipeline::health::{WaitingApproval, waiting_approvals};
 use crate::gitops_pipeline::holds::{DisabledTransition, Hold, RuleState, disabled_transitions};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
+use crate::health_check::answers::shape::ShownHold;
 
 /// A new execution, which has no ID yet.
 const NEW: &str = "<its ID>";
 
 /// The obstacles of a new execution.
-pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<Value> {
+pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<ShownHold> {
     let pipeline = &shown.names.pipeline();
     let listed = shown.listed.as_deref().unwrap_or_default();
     let state = shown.state.as_ref();
@@ -31,7 +31,7 @@ pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<Value> {
         !is_waiting && !status_of(one).is_end()
     });
     let mode = shown.declared.as_ref().map(|it| &it.mode);
-    let mut holds: Vec<Value> = unfinished.map(|one| before_it(pipeline, one, mode)).collect();
+    let mut holds: Vec<ShownHold> = unfinished.map(|one| before_it(pipeline, one, mode)).collect();
     // An approval waits for up to seven days, while a hundred executions may have begun.
     holds.extend(waiting.iter().map(|approval| {
         let id = approval.execution_id();
@@ -68,7 +68,7 @@ pub fn at(
     names: &ResourceNames,
     state: &GetPipelineStateOutput,
     declared: Option<&DeclaredPipeline>,
-) -> Vec<Value> {
+) -> Vec<ShownHold> {
     let Place {
         execution_id,
         stage,
@@ -76,7 +76,7 @@ pub fn at(
     } = place;
     let transitions = disabled_transitions(state);
     let transitions = transitions.iter().filter(|it| !has_entered && it.stage == *stage);
-    let mut holds: Vec<Value> = transitions.map(of_transition).collect();
+    let mut holds: Vec<ShownHold> = transitions.map(of_transition).collect();
     let waiting = waiting_approvals(state);
     let others = waiting
         .iter()
@@ -102,7 +102,7 @@ fn before_it(
     pipeline: &str,
     execution: &PipelineExecutionSummary,
     mode: Option<&PipelineMode>,
-) -> Value {
+) -> ShownHold {
     let id = execution.pipeline_execution_id().unwrap_or_default();
     let subject = format!("execution {id} (commit {})", short(commit_of(execution)));
     let status = status_of(execution);
@@ -118,14 +118,17 @@ fn before_it(
         format!("{subject} is in progress. This one {replaces}follows it")
     };
     let is_known = !matches!(status, ExecutionStatus::Unknown(_));
-    let mut hold = json!({
-        "Holds": is_known.then_some(true), "Problem": problem, "ExecutionId": id,
-    });
+    let mut hold = ShownHold {
+        holds: is_known.then_some(true),
+        problem,
+        execution_id: Some(id.to_owned()),
+        ..ShownHold::default()
+    };
     // Without --abandon, its actions in progress end first, such as the change of a stack.
     // CodePipeline stops it so only once.
     // https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html
     if status == ExecutionStatus::InProgress {
-        hold["Remedy"] = json!(format!(
+        hold.remedy = Some(format!(
             "To stop it after its actions in progress: aws codepipeline stop-pipeline-execution \
              --pipeline-name {pipeline} --pipeline-execution-id {id} --reason undo"
         ));
@@ -133,18 +136,19 @@ fn before_it(
     hold
 }
 
-fn of_approval(names: &ResourceNames, waiting: &WaitingApproval, problem: &str) -> Value {
+fn of_approval(names: &ResourceNames, waiting: &WaitingApproval, problem: &str) -> ShownHold {
     let ResourceNames { env_id, project_id } = names;
-    json!({
-        "Holds": true,
-        "Problem": problem,
-        "Remedy": format!("Reject it first: cfn-gitops reject {project_id} --env {env_id}"),
-        "Stage": waiting.stage_name(),
-        "ExecutionId": waiting.execution_id(),
-    })
+    let remedy = format!("Reject it first: cfn-gitops reject {project_id} --env {env_id}");
+    ShownHold {
+        holds: Some(true),
+        problem: problem.to_owned(),
+        remedy: Some(remedy),
+        stage: Some(waiting.stage_name().to_owned()),
+        execution_id: Some(waiting.execution_id().to_owned()),
+    }
 }
 
-fn of_transition(transition: &DisabledTransition) -> Value {
+fn of_transition(transition: &DisabledTransition) -> ShownHold {
     let DisabledTransition {
         stage, reason, by, ..
     } = transition;
@@ -159,12 +163,17 @@ fn of_transition(transition: &DisabledTransition) -> Value {
         format!(" ({reason})")
     };
     let problem = format!("held by the disabled transition into stage {stage}{by}{reason}");
-    let remedy = Hold::Transition(transition.clone()).remedy();
-    json!({"Holds": true, "Problem": problem, "Remedy": remedy, "Stage": stage})
+    ShownHold {
+        holds: Some(true),
+        problem,
+        remedy: Some(Hold::Transition(transition.clone()).remedy()),
+        stage: Some(stage.clone()),
+        execution_id: None,
+    }
 }
 
 /// CodePipeline evaluates it.
-fn of_window(window: &StageWindow, remedy: Option<&str>) -> Value {
+fn of_window(window: &StageWindow, remedy: Option<&str>) -> ShownHold {
     let StageWindow {
         stage,
         cron,
@@ -173,11 +182,13 @@ fn of_window(window: &StageWindow, remedy: Option<&str>) -> Value {
     let problem = format!(
         "stage {stage} has the window {cron} in {time_zone}: outside of it the execution waits"
     );
-    let mut hold = json!({"Holds": null, "Problem": problem, "Stage": stage});
-    if let Some(remedy) = remedy {
-        hold["Remedy"] = json!(remedy);
+    ShownHold {
+        holds: None,
+        problem,
+        remedy: remedy.map(str::to_owned),
+        stage: Some(stage.clone()),
+        execution_id: None,
     }
-    hold
 }
 
 /// The command with which a closed window is passed. CodePipeline needs an execution that has
@@ -192,7 +203,7 @@ fn overriding(pipeline: &str, window: &StageWindow, execution_id: &str, when: &s
 }
 
 /// A disabled rule does not hold what a person starts.
-fn of_rule(rule: EventRule, names: &ResourceNames) -> Value {
+fn of_rule(rule: EventRule, names: &ResourceNames) -> ShownHold {
     let effect = match rule {
         EventRule::Push => "a push starts nothing",
         EventRule::Image => "a push of the image starts nothing",
@@ -200,8 +211,12 @@ fn of_rule(rule: EventRule, names: &ResourceNames) -> Value {
     };
     let name = rule.name(names);
     let problem = format!("event rule {name} is disabled, so {effect}. It does not hold this one");
-    let remedy = Hold::Rule(rule, names.clone()).remedy();
-    json!({"Holds": false, "Problem": problem, "Remedy": remedy})
+    ShownHold {
+        holds: Some(false),
+        problem,
+        remedy: Some(Hold::Rule(rule, names.clone()).remedy()),
+        ..ShownHold::default()
+    }
 }
 
 /// The first eight characters of a commit.

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use futures_util::future::join_all;
-use serde_json::{Value, json};
 
 pub use self::execution::place;
 use self::former::MAX_DEPLOYMENTS;
 use self::shown::ShownPipeline;
 use super::not_read::{NotRead, ReadLimit};
+use super::shape::{Asked, Deployments, Latest, ShownHold};
 use crate::clients::codecommit;
 use crate::clients::codecommit::CommitText;
 use crate::gitops_pipeline::executions;
@@ -43,25 +43,44 @@ pub struct AskedDeployments {
 
 impl Checker<'_> {
     /// The latest deployments of a project, or the state of one execution.
-    pub(super) async fn deployments(&self, asked: &AskedDeployments, time: Duration) -> Value {
+    pub(super) async fn deployments(
+        &self,
+        asked: &AskedDeployments,
+        time: Duration,
+    ) -> Deployments {
         let (names, end) = (&asked.names, ReadLimit::after(time));
-        let mut answer = match &asked.execution_id {
-            None => Box::pin(self.former_deployments(names, end)).await,
-            Some(id) => Box::pin(self.state_of_execution(names, id, end)).await,
+        let (asked, holds, not_read) = if let Some(id) = &asked.execution_id {
+            let read = Box::pin(self.state_of_execution(names, id, end)).await;
+            let (execution, holds, not_read) = read;
+            let execution = Box::new(execution);
+            (Asked::Execution { execution }, holds, not_read)
+        } else {
+            let read = Box::pin(self.former_deployments(names, end)).await;
+            let (latest, holds, not_read) = read;
+            (Asked::Latest(Box::new(latest)), holds, not_read)
         };
-        answer["ProjectID"] = json!(names.project_id);
-        answer["Pipeline"] = json!(names.pipeline());
-        answer
+        Deployments {
+            project_id: names.project_id.clone(),
+            pipeline: names.pipeline(),
+            asked,
+            holds,
+            not_read: not_read.shown(),
+        }
     }
 
-    async fn former_deployments(&self, names: &ResourceNames, end: ReadLimit) -> Value {
+    async fn former_deployments(
+        &self,
+        names: &ResourceNames,
+        end: ReadLimit,
+    ) -> (Latest, Vec<ShownHold>, NotRead) {
         let mut not_read = NotRead::default();
         let limit = end.at_most(PIPELINE_TIME);
         let Some(shown) = self.read_pipeline(names, limit, &mut not_read).await else {
-            return json!({
-                "Obstacle": former::absent(names), "Deployments": [], "Holds": [],
-                "NotRead": not_read.shown(),
-            });
+            let latest = Latest {
+                obstacle: Some(former::absent(names)),
+                ..Latest::default()
+            };
+            return (latest, vec![], not_read);
         };
         let deployments = former::deployments(&shown);
         let commits: BTreeSet<&str> = deployments.iter().filter_map(|one| one.commit()).collect();
@@ -71,20 +90,14 @@ impl Checker<'_> {
         let contained = self.look_in_branch(&shown, &commits, end).await;
         let rows = deployments.iter().map(|one| {
             let commit = one.commit().unwrap_or_default();
-            let mut row = one.shown(&shown, &deployments[0], texts.get(commit));
             let in_branch = contained.get(commit).cloned();
-            row.set(
-                "InBranch",
-                in_branch.unwrap_or_else(|| one.without_commit()),
-            );
-            row.value()
+            one.shown(&shown, &deployments[0], texts.get(commit), in_branch)
         });
-        let rows: Vec<Value> = rows.collect();
-        let mut answer = former::about(&shown);
-        answer.set("Deployments", rows);
-        answer.set("Holds", holds::of_new_execution(&shown));
-        answer.set("NotRead", not_read.shown());
-        answer.value()
+        let latest = Latest {
+            deployments: rows.collect(),
+            ..former::about(&shown)
+        };
+        (latest, holds::of_new_execution(&shown), not_read)
     }
 
     /// `None` if the pipeline does not exist.

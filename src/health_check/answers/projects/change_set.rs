@@ -1,7 +1,6 @@
 //! The change set that waits for an approval, as the note in GitLab shows it.
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
-use serde_json::{Value, json};
 
 use crate::clients::aws::CallError;
 use crate::common::one_line::one_line;
@@ -12,7 +11,7 @@ use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
-use crate::health_check::answers::members::Members;
+use crate::health_check::answers::shape::{Resource, ShownChangeSet, ShownCounts};
 use crate::health_check::checker::Checker;
 
 impl Checker<'_> {
@@ -45,41 +44,37 @@ fn waits_alone(state: &GetPipelineStateOutput, id: &str) -> bool {
 }
 
 /// The change set `name` with the sorted `changes`.
-pub fn shown_change_set(name: &str, changes: &[Change]) -> Value {
+pub fn shown_change_set(name: &str, changes: &[Change]) -> ShownChangeSet {
     let count = |effect| changes.iter().filter(|change| change.effect == effect).count();
-    let mut shown = Members::default();
-    shown.set("Name", name);
-    let counts = json!({
-        "Replaced": count(Effect::Replace),
-        "Removed": count(Effect::Remove),
-        "PossiblyReplaced": count(Effect::MayReplace),
-        "Undetermined": count(Effect::Undetermined),
-        "Modified": count(Effect::Modify),
-        "Added": count(Effect::Add),
-        "Imported": count(Effect::Import),
-    });
-    shown.set("Counts", counts);
-    if changes.len() <= MAX_RESOURCES {
-        shown.set("Resources", changes.iter().map(resource).collect::<Value>());
+    let is_listed = changes.len() <= MAX_RESOURCES;
+    ShownChangeSet {
+        name: name.to_owned(),
+        counts: ShownCounts {
+            replaced: count(Effect::Replace),
+            removed: count(Effect::Remove),
+            possibly_replaced: count(Effect::MayReplace),
+            undetermined: count(Effect::Undetermined),
+            modified: count(Effect::Modify),
+            added: count(Effect::Add),
+            imported: count(Effect::Import),
+        },
+        resources: is_listed.then(|| changes.iter().map(resource).collect()),
     }
-    shown.value()
 }
 
-fn resource(change: &Change) -> Value {
+fn resource(change: &Change) -> Resource {
     let (causes, others) = change.causes();
-    let mut shown = Members::default();
-    shown.set("LogicalId", change.logical_id.as_str());
-    shown.set("Type", change.resource_type.as_str());
-    shown.set("Effect", change.effect.label().replace('*', ""));
-    shown.set("Properties", names(&others));
-    if !causes.is_empty() {
-        shown.set("ReplacedBecauseOf", names(&causes));
+    Resource {
+        logical_id: change.logical_id.clone(),
+        r#type: change.resource_type.clone(),
+        effect: change.effect.label().replace('*', ""),
+        properties: names(&others),
+        replaced_because_of: Some(names(&causes)).filter(|names| !names.is_empty()),
+        is_deleted: change.is_deleted,
     }
-    shown.set_if("IsDeleted", change.is_deleted.then_some(true));
-    shown.value()
 }
 
-fn names(all: &[&str]) -> Value {
+fn names(all: &[&str]) -> Vec<String> {
     let (shown, more) = shown_names(all);
     let more = (more > 0).then(|| format!("and {more} more"));
     shown.map(|name| one_line(&name)).chain(more).collect()

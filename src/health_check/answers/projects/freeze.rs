@@ -2,14 +2,13 @@
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
-use serde_json::Value;
 
 use super::pipeline::Shown;
 use super::row::Row;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, status_of};
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::health_check::answers::deployments::place;
-use crate::health_check::answers::members::Members;
+use crate::health_check::answers::shape::{Freeze, Ran, Running};
 
 impl Row {
     /// Adds what a freeze holds, if the event rules were read. `state` is `None` without a
@@ -22,17 +21,16 @@ impl Row {
         let Some(rules) = self.rules.clone() else {
             return;
         };
-        let mut freeze = Members::default();
         let stages = state.map(GetPipelineStateOutput::stage_states);
-        freeze.set_if("Stage", stages.map(stage));
-        freeze.set_if("HasApproval", stages.map(has_approval));
-        freeze.set("Rules", rules);
-        let found = listed.map(|listed| {
-            let shown = state.map(|state| Shown { state, listed });
-            shown.map(executions).unwrap_or_default()
+        self.shown.freeze = Some(Freeze {
+            stage: stages.map(stage),
+            has_approval: stages.map(has_approval),
+            rules,
+            executions: listed.map(|listed| {
+                let shown = state.map(|state| Shown { state, listed });
+                shown.map(executions).unwrap_or_default()
+            }),
         });
-        freeze.set_if("Executions", found);
-        self.members.set("Freeze", freeze.value());
     }
 }
 
@@ -49,7 +47,7 @@ fn has_approval(stages: &[StageState]) -> bool {
 }
 
 /// The executions in progress, except those whose approval waits.
-fn executions(shown: Shown<'_>) -> Vec<Value> {
+fn executions(shown: Shown<'_>) -> Vec<Running> {
     let waiting = waiting_approvals(shown.state);
     let open = shown.listed.iter().filter(|one| !status_of(one).is_end());
     let running = open.filter_map(|one| {
@@ -57,14 +55,12 @@ fn executions(shown: Shown<'_>) -> Vec<Value> {
         if waiting.iter().any(|approval| approval.execution_id() == id) {
             return None;
         }
-        let mut execution = Members::default();
-        execution.set("ExecutionId", id);
-        execution.set_commit(one);
-        if let Some(place) = place(id, shown.state) {
-            execution.set_if("IsWaitingBefore", (!place.has_entered).then_some(true));
-            execution.set("Stage", place.stage);
-        }
-        Some(execution.value())
+        let place = place(id, shown.state);
+        Some(Running {
+            ran: Ran::of(one, None),
+            is_waiting_before: place.as_ref().is_some_and(|place| !place.has_entered),
+            stage: place.map(|place| place.stage),
+        })
     });
     running.collect()
 }

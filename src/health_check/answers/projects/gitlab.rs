@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::row::Row;
 use crate::health_check::answers::mirrors::{FoundMirrors, OwnedPipeline, mirroring_stacks};
 use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::TimeLimits;
-use crate::health_check::findings::{Check, Findings};
+use crate::health_check::findings::Findings;
 use cfn_custom_resource::Reason;
 
 impl Checker<'_> {
@@ -60,8 +58,7 @@ pub fn add_mirrors(
         let checks = found.rows.remove(&settings.names.pipeline());
         match (checks, &settings.report) {
             (Some(checks), _) if !checks.is_empty() => {
-                let shown: Value = checks.iter().map(Check::shown).collect();
-                row.members.set("Mirrors", shown);
+                row.shown.mirrors = Some(checks.iter().map(Into::into).collect());
             }
             (None, Some(report)) if !settings.is_cross_account => {
                 let (project, url) = (&report.project, &report.access.url);

@@ -13,23 +13,21 @@ mod row;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use self::gitlab::add_mirrors;
 pub use self::owner::failure_of;
 use self::row::Row;
-use super::members;
 use super::not_read::ReadLimit;
+use super::shape::{OwnStack, Projects, Stack};
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits, check_each};
-use crate::health_check::findings::Findings;
+use crate::health_check::findings::{Findings, Problem};
 use crate::health_check::stacks;
 use crate::health_check::stacks::Stacks;
-use cfn_custom_resource::Reason;
-
 /// The most bytes of the resources in change sets and failures. Lambda rejects an answer of more
 /// than 6 MB: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_RESOURCES_BYTES: usize = 4_000_000;
@@ -45,7 +43,7 @@ const RIGHTS_TIME: Duration = GITLAB_TIME;
 
 impl Checker<'_> {
     /// A row of each project, or of `only` this one.
-    pub(super) async fn projects(&self, only: Option<&ResourceNames>, time: Duration) -> Value {
+    pub(super) async fn projects(&self, only: Option<&ResourceNames>, time: Duration) -> Projects {
         let all = ReadLimit::after(time);
         let aws_time = only.map_or(ALL_PROJECTS_TIME, |_| ONE_PROJECT_TIME);
         let limits = TimeLimits::of(time.min(aws_time));
@@ -72,16 +70,14 @@ impl Checker<'_> {
         if let Some(found) = mirrors {
             add_mirrors(&mut rows, found, &mut findings);
         }
-        let mut answer = json!({});
         if let Some(stacks) = &stacks {
             self.add_owners_without_child(&mut rows, stacks, only);
-            if let Some(own) = self.own_stack(stacks) {
-                answer["Stack"] = own;
-            }
         }
-        let rows = rows.into_values().map(Row::value);
-        answer["Projects"] = rows.collect();
-        answer["NotRead"] = findings.not_checked().into();
+        let mut answer = Projects {
+            stack: stacks.as_ref().and_then(|stacks| self.own_stack(stacks)),
+            projects: rows.into_values().map(Row::project).collect(),
+            not_read: findings.not_checked(),
+        };
         limit_resources(&mut answer);
         answer
     }
@@ -117,81 +113,88 @@ impl Checker<'_> {
     }
 
     /// The stack of the environment. `None` if it is not known, or not listed.
-    fn own_stack(&self, stacks: &Stacks) -> Option<Value> {
+    fn own_stack(&self, stacks: &Stacks) -> Option<OwnStack> {
         let own = stacks.with_id(self.environment.stack_id.as_ref()?)?;
-        let mut shown = members::stack(&own.name, own.status.as_str());
         let remedy = format!(
             "See what failed: cfn-gitops failures --env {}",
             self.environment.id
         );
-        if let Some(problem) = owner::failure_of(&own.status) {
-            let reason = Reason::uncoded(problem, remedy);
-            shown["Problem"] = json!(reason.problem);
-            shown["Remedy"] = json!(reason.remedy.to_string());
-        }
-        Some(shown)
+        let problem = owner::failure_of(&own.status);
+        Some(OwnStack {
+            stack: Stack::new(&own.name, &own.status),
+            problem: problem.map(|problem| Problem::new(problem, remedy)),
+        })
     }
 }
 
 /// Leaves out the resources of change sets and failures beyond [`MAX_RESOURCES_BYTES`].
-fn limit_resources(answer: &mut Value) {
+fn limit_resources(answer: &mut Projects) {
     let mut left = MAX_RESOURCES_BYTES;
-    let mut is_too_long = |resources: &Value| {
-        let size = resources.to_string().len();
-        let is_too_long = size > left;
-        left -= if is_too_long { 0 } else { size };
-        is_too_long
-    };
-    let rows = answer["Projects"].as_array_mut();
-    for row in rows.into_iter().flatten().filter_map(Value::as_object_mut) {
-        let approvals = row.get_mut("Approvals").and_then(Value::as_array_mut);
-        let approvals = approvals.into_iter().flatten();
-        let change_sets = approvals.filter_map(|it| it.get_mut("ChangeSet")?.as_object_mut());
-        for change_set in change_sets {
-            if change_set.get("Resources").is_some_and(&mut is_too_long) {
-                change_set.remove("Resources");
+    for row in &mut answer.projects {
+        for approval in row.approvals.iter_mut().flatten() {
+            if let Some(change_set) = &mut approval.change_set {
+                fit(&mut change_set.resources, &mut left);
             }
         }
-        let failure = row.get_mut("Failure").and_then(Value::as_object_mut);
-        if let Some(failure) = failure
-            && failure.get("Resources").is_some_and(&mut is_too_long)
+        if let Some(failure) = &mut row.failure
+            && fit(&mut failure.resources, &mut left)
         {
-            failure.remove("Resources");
-            failure.insert(
-                "NotListed".to_owned(),
-                json!("the answer would be too long"),
-            );
+            failure.not_listed = Some("the answer would be too long".to_owned());
         }
     }
+}
+
+/// Whether the resources do not fit into the bytes that are `left`, and are taken out.
+fn fit<T: Serialize>(resources: &mut Option<Vec<T>>, left: &mut usize) -> bool {
+    let size = serde_json::to_string(resources).map_or(usize::MAX, |text| text.len());
+    let is_too_long = resources.is_some() && size > *left;
+    if is_too_long {
+        *resources = None;
+    } else {
+        *left -= size;
+    }
+    is_too_long
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health_check::answers::shape::{Failure, ShownFailure, ShownProject};
 
     #[test]
     fn resources_beyond_the_limit_are_left_out() {
-        let long = json!(["x".repeat(MAX_RESOURCES_BYTES - 100)]);
-        let mut answer = json!({"Projects": [
-            {"Approvals": [{"ChangeSet": {"Counts": {}, "Resources": long}}]},
-            {
-                "Approvals": [{"ChangeSet": {"Counts": {}, "Resources": long}}],
-                "Failure": {"Cause": "c", "Resources": long},
-            },
-            {"Failure": {"Cause": "c", "Resources": [{}]}},
-        ]});
+        let long = || {
+            Some(vec![ShownFailure {
+                path: "x".repeat(MAX_RESOURCES_BYTES - 100),
+                ..ShownFailure::default()
+            }])
+        };
+        let failed = |resources| ShownProject {
+            failure: Some(Failure {
+                resources,
+                ..Failure::default()
+            }),
+            ..ShownProject::default()
+        };
+        let short = || Some(vec![ShownFailure::default()]);
+        let projects = [long(), long(), None, short()].map(failed);
+        let mut answer = Projects {
+            stack: None,
+            projects: projects.into(),
+            not_read: vec![],
+        };
         limit_resources(&mut answer);
-        let kept = answer["Projects"][0]["Approvals"].to_string().len();
-        answer["Projects"][0].take();
-        assert!(kept > MAX_RESOURCES_BYTES - 100);
-        let expected = json!({"Projects": [
-            null,
-            {
-                "Approvals": [{"ChangeSet": {"Counts": {}}}],
-                "Failure": {"Cause": "c", "NotListed": "the answer would be too long"},
-            },
-            {"Failure": {"Cause": "c", "Resources": [{}]}},
-        ]});
-        assert_eq!(answer, expected);
+        let left_out =
+            answer.projects.iter().filter_map(|row| row.failure.as_ref()).map(|failure| {
+                let listed = failure.resources.as_ref().map(Vec::len);
+                (listed, failure.not_listed.is_some())
+            });
+        let expected = [
+            (Some(1), false),
+            (None, true),
+            (None, false),
+            (Some(1), false),
+        ];
+        assert_eq!(left_out.collect::<Vec<_>>(), expected);
     }
 }

@@ -6,7 +6,7 @@ use super::row::Row;
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::names::{PROJECT_STACKS, ResourceNames, STACK};
-use crate::health_check::answers::members::Members;
+use crate::health_check::answers::shape::{self, ShownOwner};
 use crate::health_check::checker::Checker;
 use crate::health_check::doctor::orphan_problem;
 use crate::health_check::stacks::{ListedStack, Stacks};
@@ -49,14 +49,14 @@ impl Checker<'_> {
         // One that cannot be looked up may exist.
         let is_owned =
             row.read(format!("the owner of stack {name}"), looked_up).await.unwrap_or(true);
-        let mut shown = Members::default();
         let owner_name = owner.stack_id.split('/').nth(1).unwrap_or(&owner.stack_id);
-        shown.set("StackName", owner_name);
-        shown.set("StackId", owner.stack_id.as_str());
-        shown.set_text("LogicalId", &owner.logical_id);
-        shown.set_if("Status", listed.map(|it| it.status.to_string()));
-        shown.set("Exists", is_owned || listed.is_some());
-        row.members.set("Owner", shown.value());
+        row.shown.owner = Some(ShownOwner {
+            stack_name: owner_name.to_owned(),
+            stack_id: owner.stack_id.clone(),
+            logical_id: shape::text(&owner.logical_id),
+            status: listed.map(|it| it.status.to_string()),
+            exists: is_owned || listed.is_some(),
+        });
         row.owner = Some(owner.stack_id.clone());
         if let Some(listed) = listed {
             self.add_failure_of(row, listed);
@@ -72,7 +72,7 @@ impl Checker<'_> {
         row.check_status(&owner.name, &owner.status);
         let is_environments = self.environment.stack_id.as_ref() == Some(&owner.id);
         if let Some(problem) = failure_of(&owner.status).filter(|_| !is_environments) {
-            let (project_id, env_id) = (&row.project_id, &self.environment.id);
+            let (project_id, env_id) = (&row.shown.project_id, &self.environment.id);
             let remedy =
                 format!("See what failed: cfn-gitops failures {project_id} --env {env_id}");
             row.problem(
@@ -113,12 +113,13 @@ impl Checker<'_> {
                 continue;
             }
             let mut row = Row::new(project_id);
-            let mut shown = Members::default();
-            shown.set("StackName", stack.name.as_str());
-            shown.set("StackId", stack.id.as_str());
-            shown.set("Status", stack.status.as_str());
-            shown.set("Exists", true);
-            row.members.set("Owner", shown.value());
+            row.shown.owner = Some(ShownOwner {
+                stack_name: stack.name.clone(),
+                stack_id: stack.id.clone(),
+                logical_id: None,
+                status: Some(stack.status.as_str().to_owned()),
+                exists: true,
+            });
             self.add_failure_of(&mut row, stack);
             if is_certain && stack.status.is_complete() && failure_of(&stack.status).is_none() {
                 let problem = "it does not exist, so pushes deploy nothing";

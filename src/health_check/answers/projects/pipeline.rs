@@ -2,10 +2,6 @@
 
 use std::time::SystemTime;
 
-use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
-use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
-use serde_json::Value;
-
 use super::change_set::shown_change_set;
 use super::row::Row;
 use crate::gitops_pipeline::executions::actions::deployments;
@@ -18,9 +14,11 @@ use crate::gitops_pipeline::holds::{self, Hold};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::answers::failure::{FailedEnd, FailedExecution};
-use crate::health_check::answers::members::Members;
+use crate::health_check::answers::shape::{self, Newest, Ran, ShownApproval};
 use crate::health_check::checker::Checker;
 use crate::health_check::findings::unknown_value;
+use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
+use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
 
 /// The state of a pipeline, and the executions that were listed after it.
 #[derive(Clone, Copy)]
@@ -45,7 +43,7 @@ impl Checker<'_> {
             Some(state) => state,
             None => None,
         };
-        row.members.set("HasPipeline", true);
+        row.shown.has_pipeline = Some(true);
         let needs_more = |listed: &[PipelineExecutionSummary]| {
             listed.len() < MAX_SEARCHED && !listed.iter().any(has_succeeded)
         };
@@ -97,12 +95,13 @@ impl Checker<'_> {
             let failure = match row.read(cause, Box::pin(failed.read(&self.clients.aws))).await {
                 Some(FailedEnd::Failure(failure)) => failure,
                 Some(FailedEnd::Rejection(rejection)) => {
-                    row.members.set_first("Rejection", rejection);
+                    row.shown.rejection.get_or_insert(rejection);
                     continue;
                 }
                 None => failed.unread("the cause was not read"),
             };
-            return row.members.set("Failure", failure);
+            row.shown.failure = Some(failure);
+            return;
         }
     }
 
@@ -124,7 +123,7 @@ impl Checker<'_> {
             }
         }
         let Some(newest) = listed.first() else { return };
-        row.members.set("Newest", shown_newest(newest));
+        row.shown.newest = Some(shown_newest(newest));
         let pipeline = &settings.names.pipeline();
         let ended = deployments(&self.clients.aws, pipeline, 1);
         let ended = row.read(format!("the deployments of {pipeline}"), ended).await;
@@ -134,11 +133,7 @@ impl Checker<'_> {
         if let Some((last, execution)) = last.zip(of_last)
             && commit_of(execution).is_some()
         {
-            let mut shown = Members::default();
-            shown.set("ExecutionId", last.execution_id.as_str());
-            shown.set_commit(execution);
-            shown.set_time("At", last.at);
-            row.members.set("Deployed", shown.value());
+            row.shown.deployed = Some(Ran::of(execution, last.at));
         }
     }
 
@@ -167,16 +162,22 @@ impl Checker<'_> {
         let mut approvals = vec![];
         for approval in &waiting {
             let id = approval.execution_id();
-            let mut shown = Members::default();
-            shown.set("ExecutionId", id);
-            shown.set_text("ActionExecutionId", approval.action_execution_id());
-            shown.set("Stage", approval.stage_name());
-            shown.set("Action", approval.action_name());
-            shown.set_time("Since", approval.requested_at());
-            if let Some(execution) = find(listed, id) {
-                shown.set_commit(execution);
-            }
-            shown.set("Url", settings.location.pipeline_console(&names.pipeline()));
+            let mut shown = ShownApproval {
+                ran: find(listed, id).map_or_else(
+                    || Ran {
+                        execution_id: id.to_owned(),
+                        ..Ran::default()
+                    },
+                    |execution| Ran::of(execution, None),
+                ),
+                action_execution_id: shape::text(approval.action_execution_id()),
+                stage: approval.stage_name().to_owned(),
+                action: approval.action_name().to_owned(),
+                since: approval.requested_at().map(Into::into),
+                url: settings.location.pipeline_console(&names.pipeline()),
+                change_set: None,
+                missing_rights: None,
+            };
             if let Some(deployed) = deployed
                 && approval.action_name() == APPROVAL
             {
@@ -184,30 +185,25 @@ impl Checker<'_> {
                 let read = row.read(format!("the change set of execution {id}"), read).await;
                 if let Some((name, changes)) = deployed.change_set_name.as_ref().zip(read.flatten())
                 {
-                    shown.set("ChangeSet", shown_change_set(name, &changes));
+                    shown.change_set = Some(shown_change_set(name, &changes));
                     row.waiting = Some(changes);
                 }
             }
-            approvals.push(shown.value());
+            approvals.push(shown);
         }
-        row.approvals = Some(approvals);
+        row.shown.approvals = Some(approvals);
     }
 }
 
-fn shown_newest(newest: &PipelineExecutionSummary) -> Value {
-    let mut shown = Members::default();
-    shown.set("ExecutionId", newest.pipeline_execution_id().unwrap_or("?"));
-    shown.set(
-        "Status",
-        newest.status().map_or("", |status| status.as_str()),
-    );
-    shown.set_commit(newest);
+fn shown_newest(newest: &PipelineExecutionSummary) -> Newest {
     let at = if status_of(newest).is_end() {
         newest.last_update_time()
     } else {
         newest.start_time()
     };
-    shown.set_time("At", at.and_then(|at| SystemTime::try_from(*at).ok()));
-    shown.set_if("IsRollback", is_rollback(newest).then_some(true));
-    shown.value()
+    Newest {
+        ran: Ran::of(newest, at.and_then(|at| SystemTime::try_from(*at).ok())),
+        status: newest.status().map_or("", |status| status.as_str()).to_owned(),
+        is_rollback: is_rollback(newest),
+    }
 }

@@ -1,7 +1,5 @@
 //! The rights that the deploy role lacks for the change set that waits for an approval.
 
-use serde_json::{Value, json};
-
 use super::row::Row;
 use crate::clients::aws::CallError;
 use crate::common::one_line::one_line;
@@ -10,6 +8,7 @@ use crate::feedback::rights::ComparedRights;
 use crate::gitops_pipeline::executions::declared;
 use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
+use crate::health_check::findings::Problem;
 use cfn_custom_resource::Reason;
 
 impl Checker<'_> {
@@ -48,12 +47,12 @@ impl Row {
         };
         let missing = compared.missing.iter().map(|reason| {
             let remedy = one_line(&reason.remedy.to_string());
-            json!({"Problem": one_line(&reason.problem), "Remedy": remedy})
+            Problem::new(one_line(&reason.problem), remedy)
         });
-        let missing: Value = missing.collect();
-        let approvals = self.approvals.iter_mut().flatten();
-        for approval in approvals.filter(|it| it.get("ChangeSet").is_some()) {
-            approval["MissingRights"] = missing.clone();
+        let missing: Vec<Problem> = missing.collect();
+        let approvals = self.shown.approvals.iter_mut().flatten();
+        for approval in approvals.filter(|it| it.change_set.is_some()) {
+            approval.missing_rights = Some(missing.clone());
         }
         if let Some(error) = compared.failed {
             self.not_read(error);

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::clients::aws::CallError;
 use crate::clients::cloudformation::StackStatus;
 use crate::feedback::change_sets::Change;
@@ -13,11 +11,11 @@ use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
-use crate::health_check::answers::members::{self, Members};
 use crate::health_check::answers::not_read::ReadLimit;
+use crate::health_check::answers::shape::{self, Held, ShownFinding, ShownProject, Stack};
 use crate::health_check::checker::Checker;
 use crate::health_check::doctor::{part_problem, stack_problem};
-use crate::health_check::findings::{shown, unknown_value};
+use crate::health_check::findings::unknown_value;
 use crate::health_check::stacks::{ListedStack, Stacks};
 use cfn_custom_resource::Reason;
 
@@ -26,30 +24,28 @@ pub const PART_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub struct Row {
-    pub project_id: String,
-    pub members: Members,
+    pub shown: ShownProject,
     /// The ID of the stack with its resource. `None` if it is not known.
     pub owner: Option<String>,
     /// Those of its pipeline. `None` if it has none.
     pub settings: Option<PipelineSettings>,
-    /// The approvals that wait. `None` if they were not read.
-    pub approvals: Option<Vec<Value>>,
     /// The changes of the one with a change set. `None` if there is none.
     pub waiting: Option<Vec<Change>>,
     /// The names of the event rules that exist. `None` if they were not read.
     pub rules: Option<Vec<String>>,
-    pub holds: Vec<Value>,
+    holds: Vec<Held>,
     /// Whether the states of the event rules and of the transitions were read.
     has_read_rules: bool,
     pub has_read_transitions: bool,
-    problems: Vec<Value>,
-    not_read: Vec<Value>,
 }
 
 impl Row {
     pub fn new(project_id: &str) -> Self {
         Row {
-            project_id: project_id.to_owned(),
+            shown: ShownProject {
+                project_id: project_id.to_owned(),
+                ..ShownProject::default()
+            },
             ..Row::default()
         }
     }
@@ -66,15 +62,16 @@ impl Row {
     }
 
     pub fn problem(&mut self, subject: &str, problem: &Reason) {
-        let mut finding = shown(problem);
-        finding["Subject"] = json!(subject);
-        self.problems.push(finding);
+        self.shown.problems.push(ShownFinding {
+            subject: subject.to_owned(),
+            problem: problem.into(),
+        });
     }
 
     pub fn not_read(&mut self, why: impl Into<Reason>) {
         let why = why.into();
         warn!(why, "a part of a project is not read");
-        self.not_read.push(shown(&why));
+        self.shown.not_read.push((&why).into());
     }
 
     /// The result of the read of a `thing`. `None` if it failed or took too long, which is noted.
@@ -89,14 +86,14 @@ impl Row {
 
     /// Notes that the pipeline does not exist.
     pub fn has_no_pipeline(&mut self) {
-        self.members.set("HasPipeline", false);
+        self.shown.has_pipeline = Some(false);
         self.has_read_transitions = true;
         self.add_freeze(None, Some(&[]));
     }
 
     /// Whether everything was read.
     pub fn is_whole(&self) -> bool {
-        self.not_read.is_empty()
+        self.shown.not_read.is_empty()
     }
 
     /// Notes a status that this function does not know.
@@ -131,30 +128,28 @@ impl Row {
 
     /// Adds a freeze. One of an event rule has no time and no person.
     pub fn hold(&mut self, hold: &Hold) {
-        let mut shown = Members::default();
-        shown.set("Held", hold.part());
-        shown.set("Remedy", hold.remedy());
+        let mut shown = Held {
+            held: hold.part(),
+            remedy: hold.remedy(),
+            ..Held::default()
+        };
         match hold {
-            Hold::Rule(rule, names) => shown.set("Rule", rule.name(names)),
+            Hold::Rule(rule, names) => shown.rule = Some(rule.name(names)),
             Hold::Transition(transition) => {
-                shown.set("Stage", transition.stage.as_str());
-                shown.set_time("Since", transition.since);
-                shown.set_text("By", &transition.by);
-                shown.set_text("Reason", &transition.reason);
+                shown.stage = Some(transition.stage.clone());
+                shown.since = transition.since.map(Into::into);
+                shown.by = shape::text(&transition.by);
+                shown.reason = shape::text(&transition.reason);
             }
         }
-        self.holds.push(shown.value());
+        self.holds.push(shown);
     }
 
-    pub fn value(mut self) -> Value {
-        self.members.set("ProjectID", self.project_id);
-        self.members.set_if("Approvals", self.approvals);
+    pub fn project(mut self) -> ShownProject {
         if !self.holds.is_empty() || self.has_read_rules && self.has_read_transitions {
-            self.members.set("Holds", self.holds);
+            self.shown.holds = Some(self.holds);
         }
-        self.members.set("Problems", self.problems);
-        self.members.set("NotRead", self.not_read);
-        self.members.value()
+        self.shown
     }
 }
 
@@ -170,7 +165,7 @@ impl Checker<'_> {
         let listed = stacks.and_then(|stacks| stacks.named(name));
         let mut row = Row::new(project_id);
         if let Some(listed) = listed {
-            row.members.set("ChildStack", members::stack(name, listed.status.as_str()));
+            row.shown.child_stack = Some(Stack::new(name, &listed.status));
         }
         let finding = self.gitops_pipeline.find_child(name);
         let child = match row.read(format!("stack {name}"), finding).await {
@@ -182,7 +177,7 @@ impl Checker<'_> {
             }
             Some(FoundChild::Owned(child)) => *child,
         };
-        row.members.set("ChildStack", members::stack(name, child.status.as_str()));
+        row.shown.child_stack = Some(Stack::new(name, &child.status));
         row.check_status(name, &child.status);
         let is_owned = match stacks {
             Some(stacks) => self.add_owner(&mut row, name, &child, stacks).await,
@@ -241,8 +236,8 @@ impl Checker<'_> {
     /// Adds the state of the pipeline's stack itself.
     fn add_child(&self, row: &mut Row, name: &str, child: &Child, listed: Option<&ListedStack>) {
         let id = listed.map_or(name, |listed| listed.id.as_str());
-        row.members.set_if("Version", child.version);
-        row.members.set_if("IsOutdated", child.version.map(|_| child.is_outdated()));
+        row.shown.version = child.version;
+        row.shown.is_outdated = child.version.map(|_| child.is_outdated());
         let of_status = stack_problem(&child.status, id);
         if let Some(problem) = of_status.or_else(|| self.content_problem(row, child)) {
             row.problem(&subject(name), &problem);
@@ -250,9 +245,9 @@ impl Checker<'_> {
         let Some(settings) = &child.settings else {
             return;
         };
-        row.members.set("Pipeline", settings.names.pipeline());
-        row.members.set("Branch", settings.branch.as_str());
-        row.members.set("NeedsFunction", settings.properties_for_the_function());
+        row.shown.pipeline = Some(settings.names.pipeline());
+        row.shown.branch = Some(settings.branch.clone());
+        row.shown.needs_function = Some(settings.properties_for_the_function());
     }
 
     /// Why the stack does not have the content of a pipeline's. `None` if it has, or while it is
@@ -262,7 +257,7 @@ impl Checker<'_> {
             return None;
         }
         let (status, env_id) = (&child.status, &self.environment.id);
-        let project_id = &row.project_id;
+        let project_id = &row.shown.project_id;
         Some(if child.version.is_none() {
             let problem = format!("its status is {status}: it was never complete");
             let remedy =
