@@ -191,9 +191,7 @@ def test_changed_env_id_fails_if_the_replacement_is_created_first(scene: Scene) 
 def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     dev = scene.dev
     assert dev.deploy(scene.first) == "Succeeded", dev.said()
-    [policy, _], [create, change], [lines], [resources] = (
-        blocks(ALLOW, each) for each in ("json", "sh", "toml", "yaml")
-    )
+    [create], [lines], [resources, _] = (blocks(ALLOW, each) for each in ("sh", "toml", "yaml"))
     denied = dev.push_only(template=with_resources(resources)).commit
     dev.waits_for_approval(dev.execution_of(denied))
     project, missing = (
@@ -226,14 +224,12 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
     shown = scene.folder.run(events)
     assert reason in shown and "because no identity-based policy allows" in shown
 
-    (scene.folder.directory / "deploy-dev.json").write_text(policy)
-    arn = scene.folder.run(create).strip()
-    lines = lines.replace("arn:aws:iam::111122223333:policy/deploy-dev", arn)
-    assert arn in lines
+    arns = scene.folder.run(create).splitlines()[-1]
+    lines = lines.replace("arn:aws:iam::111122223333:policy/policy-dev-deploys-data", arns)
+    assert arns in lines and arns.count("policy/policy-dev-deploys-") == 6
     scene.folder.write_parameters("dev", scene.shown.replace("]\n", f"{lines}]\n"), **scene.of_gitlab)
     scene.folder.run("sam deploy --config-env dev", typed="y\n")
     assert "DeployPolicyArns allow" in str(scene.environment.outputs()["PipelinesMayDeploy"])
-    scene.folder.run(change.replace("arn:aws:iam::111122223333:policy/deploy-dev", arn))
     execution = json.loads(scene.folder.run(start))["pipelineExecutionId"]
     eventually(
         lambda: "Pipelines may not" not in project.commit_notes(denied)[0].body,

@@ -22,7 +22,7 @@ from tests.local.aws.settings import IAM_IS_LATE
 from tests.play import steps
 from tests.play.mirroring import Source
 from tests.play.steps import BOOTSTRAP, DEPLOYABLE, ROOT, Stack
-from tests.templates.test_handlers import DEPLOYMENT, installed, permissions
+from tests.templates.test_handlers import DEPLOYMENT, permissions
 
 PAGE = ROOT / "docs/how-to/rights.md"
 ROLE, POLICY = "cfn-gitops-dev-deployment", "policy-dev-deployment"
@@ -192,7 +192,7 @@ def test_deployers_deploy_change_upgrade_and_delete(scene: Scene) -> None:
         "cloudformation:DeleteStack",
         "secretsmanager:DescribeSecret",
     }, "her check reads the token"
-    handlers = {action for kind in DEPLOYMENT for action in permissions(kind, installed(kind))}
+    handlers = {action for kind in DEPLOYMENT for action in permissions(kind)}
     needed = handlers | scene.used(f":assumed-role/{ROLE}/")
     assert [action for action in steps.granted_actions(aws, ROLE) if not fnmatch.filter(needed, action)] == []
     document = aws.client("iam").get_policy_version(

@@ -12,7 +12,8 @@ ADMINISTRATOR = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Act
 
 @dataclass(frozen=True)
 class Policy:
-    """A document and its place. `side` is "identity", "boundary", "trust", "resource" or "control"."""
+    """A document and its place. `side` is "identity", "added", "boundary", "trust", "resource" or
+    "control"."""
 
     template: str
     logical_id: str
@@ -73,14 +74,15 @@ def _attached(stack, logical_id, properties):
         for other in deployed.of_type("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"):
             if deployed.is_made(other) and own in deployed.properties(other).get("ManagedPolicyArns", []):
                 arns.add(deployed.arn(other))
-    # A policy without principals is the boundary of roles that the template does not create, if it allows
-    # anything.
-    is_boundary = not arns and any(
+    # A policy without principals is for roles that the template does not create, if it allows anything:
+    # their boundary, or one that DeployPolicyArns adds to the deploy role.
+    is_lent = not arns and any(
         each["Effect"] == "Allow" for each in properties["PolicyDocument"]["Statement"]
     )
+    lent = "added" if "DeployPolicyArns" in deployed.template["Outputs"] else "boundary"
     yield stack.of(
         logical_id,
-        "boundary" if is_boundary else "identity",
+        lent if is_lent else "identity",
         properties["PolicyDocument"],
         principals=tuple(sorted(arns)),
     )

@@ -127,6 +127,7 @@ def stacks():
             ExternalId=EXTERNAL_ID,
             PermissionsBoundaryArn=boundary_of(INSTANCES),
         ),
+        deploy("deployed-services"),
         deploy("people"),
         deploy("deployment", PermissionsBoundaryArn=BOUNDARY),
         deploy(

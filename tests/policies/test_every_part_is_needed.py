@@ -87,6 +87,8 @@ def calls_that_see(policy):
             is_relevant = " under control" in caller
         elif policy.side == "boundary":
             is_relevant = " under the boundary" in caller
+        elif policy.side == "added":
+            is_relevant = " with deployed services" in caller
         elif policy.side == "identity":
             is_relevant = any(arn in caller for arn in policy.principals) and "anybody" not in caller
         else:

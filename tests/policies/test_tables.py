@@ -11,12 +11,14 @@ from tests.policies import (
     rows_limits,
     rows_people,
     rows_rights,
+    rows_services,
     rows_watching,
     scene,
 )
 
 TABLES = {
     "rights": rows_rights,
+    "services": rows_services,
     "limits": rows_limits,
     "deployed roles": rows_deployed_roles,
     "environment": rows_environment,

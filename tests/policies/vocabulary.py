@@ -99,11 +99,12 @@ OTHER_NAMES = {
 }
 
 # Documented, and neither in parliament's list nor an operation of botocore 1.43.127.
-# AssociateRuntimeAlias is only in the create and update handlers of AWS::Lambda::Function, since 2026-10-20:
-# see tests/templates/handler_permissions.json.
+# AssociateRuntimeAlias is only in the create and update handlers of AWS::Lambda::Function, and the tags of
+# API Gateway only in those of AWS::ApiGatewayV2::Stage.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_SetAlias.html
 DOCUMENTED_ACTIONS = frozenset(
-    {"cloudformation:RemoveAlias", "cloudformation:SetAlias", "lambda:AssociateRuntimeAlias"}
+    """apigateway:TagResource apigateway:UntagResource cloudformation:RemoveAlias cloudformation:SetAlias
+    lambda:AssociateRuntimeAlias""".split()
 )
 
 # The verbs of reads. A call that starts or exports something is not a read, and a new verb is a change until

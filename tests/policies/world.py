@@ -63,6 +63,7 @@ class World:
           principal without permissions), or `<a user's ARN> in <a group's ARN>`;
         - `anybody <ARN>`: a principal with all permissions that its own account can grant;
         - `<ARN> with everything`: a stack's role or user that an administrator gave all permissions;
+        - `<ARN> with deployed services`: the same with the policies of templates/deployed-services.yaml;
         - `<ARN> with PowerUserAccess`: the same with one of the policies in aws_managed/;
         - `<ARN> under the boundary`: a role that a pipeline created, with all permissions that its boundary
           allows;
@@ -88,7 +89,9 @@ class World:
             known = group or arn
             assert known in self._own, f"{known} is not created by a stack"
             documents, boundary = self._own[known], dict(self.boundaries).get(known)
-        if is_anybody or given:
+        if given == "deployed services":
+            documents = [*documents, *(policy.document for policy in self.policies if policy.side == "added")]
+        elif is_anybody or given:
             documents = [
                 *documents,
                 ADMINISTRATOR if is_anybody or given == "everything" else aws_managed(given),

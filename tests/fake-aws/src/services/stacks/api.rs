@@ -72,10 +72,10 @@ pub fn answer(stacks: &mut Stacks, s3: &Buckets, world: &mut World, call: &Call)
 
 /// The part of a type's schema that lists the permissions of its handlers.
 fn schema(call: &Call) -> Result<String, AwsError> {
-    const PUBLISHED: &str = include_str!("../../../../templates/handler_permissions.json");
+    const PUBLISHED: &str = include_str!("handlers.json");
     let published: Value = serde_json::from_str(PUBLISHED).expect("JSON");
     let name = call.needed("TypeName");
-    let Some(handlers) = published["types"][name].as_object() else {
+    let Some(handlers) = published[name].as_object() else {
         let message = format!("The type '{name}' cannot be found.");
         return Err(AwsError::new(404, "TypeNotFoundException", message));
     };
