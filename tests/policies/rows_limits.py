@@ -324,6 +324,13 @@ MAY_NOT = [
         "*",
         {},
     ),
+    (
+        DEPLOY,
+        """sso:CreateAccountAssignment sso:AttachManagedPolicyToPermissionSet sso:DeletePermissionSet
+        sso-directory:AddMemberToGroup identitystore:CreateGroupMembership identitystore:CreateUser""",
+        "*",
+        {},
+    ),
     (DEPLOY, "ecr:PutRegistryPolicy ecr:PutReplicationConfiguration", "*", {}),
     (DEPLOY, "ecr:UpdateImageStorageClass", regional("ecr", "repository/ecr-dev-shop"), {}),
     # Messages on which people act, such as that of an approval that waits.
