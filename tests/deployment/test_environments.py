@@ -199,7 +199,7 @@ def test_page_allows_a_table_and_a_role(scene: Scene) -> None:
         (
             (
                 "**Pipelines may not create `AWS::DynamoDB::Table` (`dynamodb:CreateTable`) in"
-                " `dev`.**\n\nAdd a policy"
+                " `dev`.**\n\nAdd `policy-dev-deploys-data`"
             ),
             (
                 "**Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**\n\nSet"

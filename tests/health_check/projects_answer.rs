@@ -287,7 +287,7 @@ async fn answer_about_one_project_has_the_missing_rights() {
         allow_only(&fake, "sns:*");
         let (approval, not_read) = asked_approval(&fake).await;
         assert_eq!(not_read, json!([]));
-        expect![[r#"[{"Problem":"Pipelines may not create AWS::DynamoDB::Table (dynamodb:CreateTable) in dev","Remedy":"Add a policy that allows it to DeployPolicyArns of the environment's stack"}]"#]].assert_eq(&approval["MissingRights"].to_string());
+        expect![[r#"[{"Problem":"Pipelines may not create AWS::DynamoDB::Table (dynamodb:CreateTable) in dev","Remedy":"Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack"}]"#]].assert_eq(&approval["MissingRights"].to_string());
         let of_all = row(&fake).await;
         assert_eq!(of_all["Approvals"][0].get("MissingRights"), None);
     }

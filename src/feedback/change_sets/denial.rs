@@ -1,5 +1,6 @@
 //! Denials of the deploy role, with the remedy of each.
 
+use super::deployed_services;
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::names::ResourceNames;
 
@@ -54,6 +55,13 @@ impl DenialRemedy {
             return DenialRemedy::Boundary;
         }
         DenialRemedy::RoleName
+    }
+
+    /// The sentence for one action, as Markdown.
+    pub fn text_for(self, action: &str, env_id: &str) -> String {
+        let of_services = deployed_services::remedy(action, env_id);
+        let of_services = of_services.filter(|_| self == DenialRemedy::Policy);
+        of_services.unwrap_or_else(|| self.text(env_id))
     }
 
     /// The sentence in GitLab and in the runbook, as Markdown.
@@ -152,7 +160,7 @@ impl<'a> Denial<'a> {
         shown: impl Fn(&str) -> Option<String>,
     ) -> Option<String> {
         // The whole reason becomes code.
-        let remedy = self.remedy.text(&names.env_id).replace('`', "");
+        let remedy = self.remedy.text_for(self.action, &names.env_id).replace('`', "");
         let action = shown(self.action)?;
         // The longest remedy needs the space, and the role is in the template.
         let is_short = self.remedy != DenialRemedy::Boundary;

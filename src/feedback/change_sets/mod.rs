@@ -7,6 +7,7 @@ mod calls;
 mod change_set;
 mod comparison;
 mod denial;
+mod deployed_services;
 mod form;
 mod forms;
 mod markdown;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::RegistryType;
 use serde::Deserialize;
+use serde_json::json;
 
 use self::policies::Policies;
 use crate::clients::aws::{Aws, CallError, required};
@@ -42,6 +43,9 @@ const OTHER_CREATIONS: [&str; 3] = ["Restore", "Import", "Copy"];
 const READS: [&str; 7] = [
     "Get", "GET", "List", "Describe", "Head", "BatchGet", "Search",
 ];
+
+/// Each remedy and its text, with the rights that it ends.
+type MissingRights = BTreeMap<(DenialRemedy, String), Vec<String>>;
 
 /// The rights that the deploy role lacks, as far as they were compared.
 #[derive(Debug, Default)]
@@ -79,7 +83,7 @@ pub async fn compare(
     let left_out = types.len().saturating_sub(MAX_TYPES);
     let left_out =
         (left_out > 0).then(|| format!("{MAX_TYPES} resource types, and not for {left_out} more"));
-    let (mut missing, mut failed) = (BTreeMap::<_, Vec<_>>::new(), None);
+    let (mut missing, mut failed) = (MissingRights::new(), None);
     if types.is_empty() {
         return Ok(ComparedRights::default());
     }
@@ -98,27 +102,29 @@ pub async fn compare(
             let published = handlers.get(handler.0).map(|it| &it.permissions[..]);
             let published: Vec<_> = published.iter().copied().flatten().map(|it| &**it).collect();
             let actions = needed(&published, of_type, *handler, &policies);
-            if let Some((remedy, actions)) = remedy_of(&actions) {
-                let right = format!("{} {} ({actions})", handler.0, code(of_type));
-                missing.entry(remedy).or_default().push(right);
+            if let Some((remedy, listed)) = remedy_of(&actions) {
+                let right = format!("{} {} ({listed})", handler.0, code(of_type));
+                let all = all_missing(&handlers, actions[0], &policies);
+                let text = text_of(remedy, actions[0], &all, &names.env_id);
+                missing.entry((remedy, text)).or_default().push(right);
             }
         }
     }
     Ok(ComparedRights {
-        missing: reasons(&missing, &names.env_id),
+        missing: reasons(missing, &names.env_id),
         left_out,
         failed,
     })
 }
 
 /// Each remedy with the rights that are missing.
-fn reasons(missing: &BTreeMap<DenialRemedy, Vec<String>>, env_id: &str) -> Vec<Reason> {
-    let reason = |(remedy, rights): (&DenialRemedy, &Vec<String>)| {
+fn reasons(missing: MissingRights, env_id: &str) -> Vec<Reason> {
+    let reason = |((_, text), rights): (_, Vec<String>)| {
         let rights = rights.join(", ");
         let problem = format!("Pipelines may not {rights} in {}", code(env_id));
-        Reason::uncoded(problem, remedy.text(env_id))
+        Reason::uncoded(problem, text)
     };
-    missing.iter().map(reason).collect()
+    missing.into_iter().map(reason).collect()
 }
 
 impl ComparedRights {
@@ -216,6 +222,30 @@ fn remedy_of(actions: &[&str]) -> Option<(DenialRemedy, String)> {
     let listed: Vec<String> = of_remedy.take(MAX_ACTIONS).map(|it| code(it)).collect();
     let one_of = if listed.len() > 1 { "one of " } else { "" };
     Some((remedy, one_of.to_owned() + &listed.join(", ")))
+}
+
+/// The actions of all handlers of a type that the role may not have. Those of IAM are left out
+/// unless `needed` is one: they belong to roles, and need a condition.
+fn all_missing<'a>(
+    handlers: &'a HashMap<String, PublishedHandler>,
+    needed: &str,
+    policies: &Policies,
+) -> BTreeSet<&'a str> {
+    let of_operations = handlers.iter().filter(|(name, _)| *name != "list");
+    let published = of_operations.flat_map(|(_, it)| it.permissions.iter().map(String::as_str));
+    let is_iam = |action: &str| action.starts_with("iam:");
+    let wanted = published.filter(|it| is_iam(needed) || !is_iam(it));
+    wanted.filter(|it| !policies.may_allow(it)).collect()
+}
+
+/// The remedy's text: a policy of deployed-services.yaml, or a statement with `all` actions.
+fn text_of(remedy: DenialRemedy, needed: &str, all: &BTreeSet<&str>, env_id: &str) -> String {
+    let text = remedy.text_for(needed, env_id);
+    if remedy != DenialRemedy::Policy || text != remedy.text(env_id) {
+        return text;
+    }
+    let statement = json!({"Effect": "Allow", "Action": all, "Resource": "ARN"});
+    format!("{text}, with the names of your resources in place of `ARN`: `{statement}`")
 }
 
 #[cfg(test)]

@@ -166,13 +166,17 @@ fn line_names_types_actions_and_remedy() {
         "create `AWS::SQS::Queue` (`sqs:CreateQueue`)",
         "create `AWS::IAM::Role` (`iam:CreateRole`)",
     );
-    let missing = BTreeMap::from([
-        (DenialRemedy::Policy, of(&[topic, queue])),
-        (DenialRemedy::Boundary, of(&[role])),
+    let key = |remedy, action| (remedy, text_of(remedy, action, &BTreeSet::new(), "dev"));
+    let missing = MissingRights::from([
+        (
+            key(DenialRemedy::Policy, "sns:CreateTopic"),
+            of(&[topic, queue]),
+        ),
+        (key(DenialRemedy::Boundary, "iam:CreateRole"), of(&[role])),
     ]);
     assert!(ComparedRights::default().lines().is_empty());
     let compared = ComparedRights {
-        missing: reasons(&missing, "dev"),
+        missing: reasons(missing, "dev"),
         left_out: Some("30 resource types, and not for 470 more".to_owned()),
         failed: None,
     };
@@ -180,7 +184,7 @@ fn line_names_types_actions_and_remedy() {
 
         **Pipelines may not create `AWS::SNS::Topic` (`sns:CreateTopic`), create `AWS::SQS::Queue` (`sqs:CreateQueue`) in `dev`.**
 
-        Add a policy that allows it to `DeployPolicyArns` of the environment's stack.
+        Add `policy-dev-deploys-messages` of `templates/deployed-services.yaml` to `DeployPolicyArns` of the environment's stack.
 
         **Pipelines may not create `AWS::IAM::Role` (`iam:CreateRole`) in `dev`.**
 
@@ -188,6 +192,20 @@ fn line_names_types_actions_and_remedy() {
 
         The rights of pipelines were compared for 30 resource types, and not for 470 more.
     "#]].assert_eq(&compared.lines());
+}
+
+#[test]
+fn type_without_a_policy_gets_a_statement_with_all_actions() {
+    let schema = r#"{"handlers":{"list":{"permissions":["rds:ListAll"]},
+        "create":{"permissions":["rds:CreateDBInstance","iam:PassRole","rds:DescribeDBInstances"]},
+        "delete":{"permissions":["rds:DeleteDBInstance","rds:DescribeDBInstances"]}}}"#;
+    let schema: Schema = serde_json::from_str(schema).expect("a schema");
+    let policies = allowing(&["rds:Describe*"]);
+    let all = all_missing(&schema.handlers, "rds:CreateDBInstance", &policies);
+    let text = text_of(DenialRemedy::Policy, "rds:CreateDBInstance", &all, "dev");
+    expect![[r#"Add a policy that allows it to `DeployPolicyArns` of the environment's stack, with the names of your resources in place of `ARN`: `{"Action":["rds:CreateDBInstance","rds:DeleteDBInstance"],"Effect":"Allow","Resource":"ARN"}`"#]].assert_eq(&text);
+    let of_iam = all_missing(&schema.handlers, "iam:CreatePolicy", &policies);
+    assert!(of_iam.contains("iam:PassRole"));
 }
 
 #[test]
