@@ -37,7 +37,7 @@ class Settings:
         self.url = (given.get("GitLabUrl") or _RULES["url"]["default"]).rstrip("/")
         self.ca_certificate = given.get("GitLabCaCertificate", "")
         self.project = given.get("GitLabProject", "")
-        self.branch = given.get("BranchName") or RULES["default_branches"].get(env_id, "")
+        self.branch = given.get("BranchName", "")
         # By which the function reaches GitLab, and this machine does not. Empty if it is the internet.
         self.path = "VPC" if given.get("VpcSubnetIds") else "proxy" if given.get("HttpsProxy") else ""
 

@@ -105,12 +105,10 @@ def project_check(environment: Environment, stack: dict[str, Any] | None, values
     if settings.file and not {"ProjectID", "GitLabProject"} & {*settings.parameters, *deployed}:
         return Found(
             "first project",
-            f"as {settings.file.name} stands, a deployment creates the pipeline of a project "
-            f"{values['ProjectID']} without a mirror from GitLab",
+            f"as {settings.file.name} stands, a deployment creates an environment without a project",
             "Remove the # before the lines of your first project in parameter_overrides of"
             f" [{settings.table}.deploy.parameters], and write your values"
-            " (docs/tutorial/first-deployment.md, step 4). For an environment without a first project, write"
-            " 'ProjectID=\"\"'",
+            " (docs/tutorial/first-deployment.md, step 4). If you want none, write 'ProjectID=\"\"'",
         )
     former = deployed.get("ProjectID", "")
     given = values.get("ProjectID", former)

@@ -27,7 +27,6 @@ from cli.checks.rows import Once, Reader, findings
 from cli.checks.secret import token_in
 from cli.checks.token import KEYS, token_rows
 from cli.environment.account import Account, Environment
-from cli.rules import RULES
 from cli.shell import terminal
 from cli.shell.output import Finding, NotChecked
 from tests import preloaded
@@ -85,6 +84,7 @@ class Scene:
             "ProjectID": "infra",
             "GitLabTokenSecretId": self.name,
             "GitLabUrl": self.gitlab.url,
+            "BranchName": BRANCH,
             "GitLabProject": PROJECT,
         }
 
@@ -623,9 +623,9 @@ def test_reason_of_an_ignored_row_is_in_the_next_one(scene: Scene) -> None:
     assert shown() == ["no token was sent"]
 
 
-def test_branch_without_a_name_is_not_checked(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_branch_without_a_name_is_not_checked(scene: Scene) -> None:
     """CloudFormation rejects the change set."""
-    monkeypatch.setitem(RULES["default_branches"], "dev", "")
+    del scene.parameters["BranchName"]
     assert (scene.of("branch").subject, scene.of("branch").text) == (
         "protection of the branch in project platform/infra",
         "BranchName is not set",

@@ -48,7 +48,7 @@ def document_of_the_release() -> dict[str, Any]:
 
 
 def values(of: Reader, **parameters: str) -> dict[str, str]:
-    of.environment.settings.parameters |= parameters
+    of.environment.settings.parameters |= {"ProjectID": "infra", **parameters}
     return next_values(of.environment, document_of_the_release(), None)
 
 

@@ -88,7 +88,7 @@ def test_rows_need_only_what_is_read() -> None:
             ("the values of the parameters are not known", "See the row `parameters`"),
         )
     ]
-    given |= {"parameter_overrides": ["EnvID=dev"], "tags": "CreatedBy=x 'Cost Group'=a"}
+    given |= {"parameter_overrides": ["EnvID=dev", "ProjectID=infra"], "tags": "CreatedBy=x 'Cost Group'=a"}
     [parameters, tags] = checked(Settings("dev", given, samconfig.FILE))
     assert (parameters.result, tags.result) == (
         "sound",
@@ -111,7 +111,7 @@ def test_deployed_value_of_a_parameter_counts() -> None:
     assert (found["EnvID"], found["GitLabProject"], found["ProjectID"]) == (
         "dev",
         "deployed",
-        "infra",
+        "",
     ) and "Removed" not in found
 
 
@@ -128,8 +128,8 @@ def test_file_that_is_no_template_is_a_failure(tmp_path: Path, content: str, rea
         templates.read(tmp_path)
 
 
-def with_tags(tags: list[str], resource_tags: str, *more: str) -> Settings:
-    overrides = ["EnvID=dev", f"ResourceTags='{resource_tags}'", *more]
+def with_tags(tags: list[str], resource_tags: str, project: str = "ProjectID=infra") -> Settings:
+    overrides = ["EnvID=dev", f"ResourceTags='{resource_tags}'", project]
     return Settings(
         "dev", {"stack_name": "a", "tags": tags, "parameter_overrides": overrides}, samconfig.FILE
     )

@@ -30,6 +30,7 @@ from tests.play.steps import (
     function_log_events,
     granted_actions,
     login,
+    of_a_project,
     sam_settings,
 )
 
@@ -255,8 +256,12 @@ class Production(Environment):
         )
 
     def run(self, command: str, *arguments: str) -> tuple[int, str]:
-        """Runs `make deploy`, or a subcommand of cfn-gitops. Returns its exit status and output."""
+        """Runs `make deploy` with a first project, or a subcommand of cfn-gitops. Returns its exit status and
+        output."""
         program = ["tools.run.deploy"] if command == "deploy" else ["cli", command]
+        if command == "deploy" and "ProjectID=" not in arguments:
+            given = [f"{name}={value}" for name, value in of_a_project("prd").items()]
+            arguments = (*arguments, *([] if "--" in arguments else ["--"]), *given)
         ran = subprocess.run(
             [sys.executable, "-m", *program, "--env", "prd", *arguments],
             env=self._environment | {"PYTHONPATH": str(ROOT)},

@@ -8,7 +8,7 @@ from tests.local.gitlab import LocalGitLab
 from tests.play import steps
 from tests.play.mirroring import Source
 from tests.play.pipelines import Project
-from tests.play.steps import ROOT, Environment, Stack
+from tests.play.steps import ROOT, Environment, Stack, of_a_project
 from tests.play.waiting import eventually
 
 TEMPLATE = ROOT / "templates/project.yaml"
@@ -71,10 +71,9 @@ def test_environment_without_project_gets_others_then_its_own(
 
     source = Source(aws, gitlab, "platform/testing", "gitlab/testing", BRANCH)
     source.store_token()
-    assert (
-        tst.change(ProjectID="infra", BranchName=BRANCH, **source.parameters(DeployTemplatePath=""))
-        == "UPDATE_COMPLETE"
-    ), tst.failures()
+    assert tst.change(**source.parameters(**{**of_a_project(), "BranchName": BRANCH})) == "UPDATE_COMPLETE", (
+        tst.failures()
+    )
     transcript.collect_passwords(aws)
     assert first_project(tst) == set(OF_THE_PROJECT)
     order = ended(tst, "CREATE_COMPLETE")
@@ -103,6 +102,7 @@ def test_environment_without_project_gets_others_then_its_own(
         tst.change(
             ProjectID="",
             BranchName="",
+            DeployTemplatePath="",
             GitLabProject="",
             GitLabTokenSecretId="",
         )
@@ -137,7 +137,9 @@ def test_first_project_moves_to_a_stack_of_its_own_and_back(
     assert infra.deploy(infra.push().commit) == "Succeeded", infra.said()
     transcript.add_pipeline(infra)
     before = steps.what_is_there(aws)
-    status, output = production.run("deploy", "--yes", "--", "ProjectID=")
+    status, output = production.run(
+        "deploy", "--yes", "--", "ProjectID=", "BranchName=", "DeployTemplatePath="
+    )
     assert status == 0, output
     assert first_project(production) == set()
     # The deployed stack stays.
@@ -161,7 +163,7 @@ def test_first_project_moves_to_a_stack_of_its_own_and_back(
     assert "stack cfn-gitops-prd: will be deleted\n" in output, output
     assert own.delete() == "DELETE_COMPLETE", own.failures()
 
-    status, output = production.run("deploy", "--yes", "--", "ProjectID=infra")
+    status, output = production.run("deploy", "--yes")
     assert status == 0, output
     transcript.collect_passwords(aws)
     changes = (

@@ -76,7 +76,8 @@ def test_outdated_stack_is_upgraded_between_executions(aws: LocalAws, shop: Shop
         other.create('{"Resources": {"Own": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}')
         == "CREATE_COMPLETE"
     )
-    lines = f"{shop.stack.name}\n{other.name} EnvID=dev ProjectID={other.name}\n"
+    given = f"EnvID=dev ProjectID={other.name} BranchName=main DeployTemplatePath=template.yaml"
+    lines = f"{shop.stack.name}\n{other.name} {given}\n"
     (folder / "projects.txt").write_text(lines)
     changes = shell.run(look)
     of_shop, of_other = changes[changes.index(f"\n{shop.stack.name}\n") :].split(f"\n{other.name}\n")

@@ -13,7 +13,7 @@ from tests.local.gitlab import LocalGitLab
 from tests.play import steps
 from tests.play.mirroring import MirroredProject, Source
 from tests.play.pipelines import Pipeline, example_files, issue_login
-from tests.play.steps import ROOT, Stack
+from tests.play.steps import ROOT, Stack, of_a_project
 from tests.play.waiting import eventually
 
 PAGE = ROOT / "docs/how-to/adopt-what-exists.md"
@@ -185,7 +185,8 @@ def test_deployed_stack_stays_with_the_same_env_id(
     team.source.project.delete_mirror(team.mirror.id)
     reader.run(delete_environment)
     team.source.store_token()
-    reader.write_parameters("dev", OF_DEV, ProjectID="shop", **team.source.parameters(DeployTemplatePath=""))
+    given = team.source.parameters(**of_a_project("dev", "shop"))
+    reader.write_parameters("dev", OF_DEV, ProjectID="shop", **given)
     reader.run("sam deploy --config-env dev", typed="y\n")
     # The new pipeline of the same name.
     assert team.old.deploy(during) == "Succeeded", team.old.said()

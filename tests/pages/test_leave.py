@@ -113,6 +113,7 @@ def test_only_the_function_is_deleted_without_first_project(
         reader.run(
             f"{deploy} project-dev-{project} --template-file templates/project.yaml "
             f"--parameter-overrides EnvID=dev ProjectID={project} BranchName=main"
+            f" DeployTemplatePath=root-stack-{project}.yaml"
         )
     reader.run(f"{deploy} website --template-file website.yaml")
     shop, kept = (

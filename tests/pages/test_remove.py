@@ -24,6 +24,7 @@ def test_page_leaves_what_it_lists(
     reader.run(
         "aws cloudformation deploy --template-file templates/project.yaml --stack-name project-dev-shop "
         "--capabilities CAPABILITY_NAMED_IAM --parameter-overrides EnvID=dev ProjectID=shop BranchName=main"
+        " DeployTemplatePath=root-stack-shop.yaml"
     )
     shop = Project(
         aws,

@@ -177,6 +177,14 @@ class Deployed:
     output: str
 
 
+def of_a_project(env_id: str = "dev", project_id: str = "infra") -> dict[str, str]:
+    """A project with the branch and the template that the templates require, as the resource has them by
+    default."""
+    branch = "master" if env_id == "prd" else "development"
+    path = f"root-stack-{project_id}.yaml"
+    return {"ProjectID": project_id, "BranchName": branch, "DeployTemplatePath": path}
+
+
 class Stack:
     """One stack, from a template file."""
 
@@ -203,6 +211,8 @@ class Stack:
 
     def _request(self, template: Path | str, parameters: dict[str, str]) -> dict[str, Any]:
         body = template.read_text() if isinstance(template, Path) else template
+        if isinstance(template, Path) and template.name == "project.yaml":
+            parameters = {**of_a_project(parameters["EnvID"], parameters["ProjectID"]), **parameters}
         return {
             "StackName": self.name,
             "TemplateBody": body,
@@ -301,6 +311,8 @@ class Environment(Stack):
     def deploy(self, **parameters: str) -> Deployed:
         """`sam deploy` with this repository's samconfig.toml. Unmentioned parameters keep their values."""
         given = {"EnvID": self.env_id, **parameters}
+        if parameters.get("ProjectID") != "" and not self.exists():
+            given = {**of_a_project(self.env_id, parameters.get("ProjectID", "infra")), **given}
         command = [
             preloaded.program("sam"),
             "deploy",

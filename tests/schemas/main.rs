@@ -162,7 +162,6 @@ fn rules_are_as_checked_in() {
     let content = json!({
         "gitlab": gitlab::rules(),
         "pipelines": pipeline::rules(),
-        "default_branches": BTreeMap::from(pipeline::spec::DEFAULT_BRANCHES),
     });
     assert_checked_in(&repository().join("cli/rules.json"), &content);
 }

@@ -14,12 +14,17 @@ def stack(name, **parameters):
     )
 
 
+# Without ProjectID, the first project's settings have to be empty.
+OF_A_PROJECT = {"BranchName": "main", "DeployTemplatePath": "template.yaml"}
+
+
 def environment(**parameters):
-    return Deployed(**{"EnvID": "dev", **parameters})
+    of_a_project = {} if parameters.get("ProjectID") == "" else OF_A_PROJECT
+    return Deployed(**{"EnvID": "dev", **of_a_project, **parameters})
 
 
 def project(**parameters):
-    given = {"EnvID": "dev", "ProjectID": "shop", **parameters}
+    given = {"EnvID": "dev", "ProjectID": "shop", **OF_A_PROJECT, **parameters}
     return Deployed(template=source(TEMPLATES / "project.yaml"), stack_name="project-dev-shop", **given)
 
 

@@ -26,6 +26,8 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 DEPLOYED_BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/policy-dev-deployed-roles"
 PROVIDER_STACK = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/cfn-gitops-dev/5f1d2c90"
 
+REQUIRED_OF_A_PROJECT = ("ProjectID", "BranchName", "DeployTemplatePath")
+
 _NOTHING = object()  # the value of AWS::NoValue, until its container removes it
 
 
@@ -48,11 +50,13 @@ def _parsed(text):
 
 
 def parameters_of_a_project():
-    """template.yaml's parameters as a project's own stack declares them: there, ProjectID is required."""
+    """template.yaml's parameters as a project's own stack declares them, which requires some of them."""
     parameters = source()["Parameters"]
-    optional = parameters["ProjectID"]
-    required = optional["AllowedPattern"].removeprefix("(").removesuffix(")?")
-    return {**parameters, "ProjectID": {**optional, "AllowedPattern": required}}
+    for name in REQUIRED_OF_A_PROJECT:
+        optional = parameters[name]
+        required = optional["AllowedPattern"].removeprefix("(").removesuffix(")?")
+        parameters[name] = {**optional, "AllowedPattern": required}
+    return parameters
 
 
 @cache
@@ -102,6 +106,8 @@ class Deployed:
     ):
         """`attributes` are GetAtt's values except ARNs and names, by `LogicalId.Attribute`."""
         self.template = template or translated()
+        # Most tests are about a first project too.
+        parameters = parameters if template else {"ProjectID": "infra", **parameters}
         declared = self.template["Parameters"]
         unknown = parameters.keys() - declared.keys()
         assert not unknown, f"no such parameters: {unknown}"

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.templates import reference_pages
+from tests.templates.companions import environment
 from tests.templates.deployed import ACCOUNT, REGION, TEMPLATES, Deployed, source
 from tests.templates.renderings import NAMES, rendering
 from tests.templates.test_cross_account_guards import matches
@@ -256,7 +257,7 @@ def test_build_event_names_one_build_of_the_rendered_project():
 
 
 def test_pipeline_event_has_the_properties_of_the_template():
-    expected = Deployed(EnvID="dev").properties("Project")
+    expected = environment().properties("Project")
     assert properties("pipeline-create.json") == {
         k: v for k, v in expected.items() if not k.startswith("Service")
     }

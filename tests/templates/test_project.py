@@ -14,13 +14,15 @@ from tools.run import merging
 PROJECT = TEMPLATES / "project.yaml"
 
 
-def test_project_requires_only_environment_and_name():
+def test_project_requires_only_names_a_branch_and_a_template():
     assert project().properties("Pipeline") == {
         "ServiceToken": "import:cfn-gitops-dev-ServiceToken",
         "ServiceTimeout": 3600,
         "EnvID": "dev",
         "ProjectID": "shop",
         "RenderingSerial": dist.version(),
+        "BranchMap": '{"dev":"main"}',
+        "Deploy": {"TemplatePath": "template.yaml"},
     }
 
 

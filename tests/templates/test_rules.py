@@ -11,7 +11,7 @@ import re
 import pytest
 
 from tests.policies import scene
-from tests.templates.companions import environment, stack
+from tests.templates.companions import OF_A_PROJECT, environment, stack
 from tests.templates.deployed import ACCOUNT, REGION
 from tests.templates.named import APPROVAL_TOPIC, IN_A_VPC, PROXY
 
@@ -53,12 +53,11 @@ NO_CHANGE_SET = [
 # The templates, the rule once for each broken assertion, parameters that break it, and the example, or None
 # without one.
 BROKEN = [
-    (
-        "template project cross-account-repository",
-        "EveryEnvironmentHasABranch",
-        {"EnvID": "stg"},
-        "an environment that no branch reaches",
-    ),
+    *[
+        ("template", "AProjectHasABranchAndATemplate", {name: ""}, None)
+        for name in ("BranchName", "DeployTemplatePath")
+    ],
+    ("cross-account-repository", "EveryEnvironmentHasABranch", {"EnvID": "stg"}, None),
     ("people branch-protection", "EveryEnvironmentNamesItsBranches", {"EnvID": "stg"}, None),
     (
         "template project",
@@ -167,7 +166,7 @@ BROKEN = [
 ACCEPTED = [
     ("template project people branch-protection cross-account-repository", {}),
     ("template project people branch-protection cross-account-repository", {"EnvID": "prd"}),
-    ("template project", {"EnvID": "stg", "BranchName": "staging"}),
+    ("template project", {"EnvID": "stg"}),
     # An address alone configures nothing.
     ("template project", {"GitLabUrl": "https://git.example.com"}),
     *[
@@ -234,7 +233,8 @@ def each(rows):
 def deployed(template, given):
     """With those of the parameters that the template has."""
     make = environment if template == "template" else lambda **values: stack(template, **values)
-    given = {"ProjectID": "shop", **given}
+    of_a_project = {} if given.get("ProjectID") == "" else OF_A_PROJECT
+    given = {"ProjectID": "shop", **of_a_project, **given}
     return make(**{name: value for name, value in given.items() if name in make().template["Parameters"]})
 
 

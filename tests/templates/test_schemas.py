@@ -66,6 +66,7 @@ GIVEN = {
     "EnvID": "dev",
     "ProjectID": "shop",
     "BranchName": "main",
+    "DeployTemplatePath": "template.yaml",
     "GitLabProject": "platform/shop",
     "GitLabTokenSecretId": "gitlab",
 }

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.templates.deployed import TEMPLATES, parameters_of_a_project, source
+from tests.templates.deployed import REQUIRED_OF_A_PROJECT, TEMPLATES, parameters_of_a_project, source
 
 PROJECT = source(TEMPLATES / "project.yaml")["Parameters"]
 ENVIRONMENT = parameters_of_a_project()
@@ -42,7 +42,7 @@ def test_shared_parameter_is_the_same_in_both_templates(name):
     ours, others = dict(PROJECT[name]), dict(ENVIRONMENT[name])
     words = ours.pop("Description"), others.pop("Description")
     # A stack of its own names its environment and its project.
-    if name in ("EnvID", "ProjectID"):
+    if name in ("EnvID", *REQUIRED_OF_A_PROJECT):
         assert "Default" not in ours
         for each in (ours, others):
             each.pop("Default", None)

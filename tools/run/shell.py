@@ -78,6 +78,7 @@ def prepare(aws: LocalAws) -> None:
         StackName=_STACK,
         TemplateURL=f"{aws.endpoint_url}/{_STACK}/template",
         Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": "ProjectID", "ParameterValue": "infra"}],
     )
     cloudformation.get_waiter("stack_create_complete").wait(StackName=_STACK, WaiterConfig={"Delay": 1})
 
