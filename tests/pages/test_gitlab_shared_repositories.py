@@ -55,7 +55,7 @@ def test_push_to_gitlab_is_deployed_by_another_account(
     printed = reader.run(trust).splitlines()[-1]
     reader.write_parameters(
         "dev",
-        'parameter_overrides = [\n    "EnvID=dev",\n    \'ProjectID=""\',\n]\n',
+        'parameter_overrides = [\n    "EnvID=dev",\n]\n',
         **as_parameters(printed),
     )
     reader.run(of_pipelines.strip() + answers)
