@@ -9,6 +9,7 @@ from tests.play.pipelines import PROJECT
 from tests.policies import allowed, scene
 from tests.policies.allowed import TABLE, TYPES
 from tests.policies.scene import PIPELINES
+from tests.templates.companions import environment
 from tests.templates.deployed import DEPLOYED_BOUNDARY, Deployed, source
 from tests.templates.linting import linted
 from tests.templates.test_handlers import ALLOW
@@ -92,7 +93,7 @@ def test_two_lines_of_the_page_are_parameters():
     printed = SERVICES.outputs()["DeployPolicyArns"]["Value"].split(",")
     assert given["DeployPolicyArns"].replace("111122223333", PIPELINES) in printed
     given["DeployPolicyArns"] = ",".join(printed)
-    stack = Deployed(EnvID="dev", **given)
+    stack = environment(**given)
     assert stack.broken_rules() == [] and stack.is_made("DeployedRolesBoundary")
     # IAM attaches at most ten by default:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html

@@ -399,8 +399,7 @@ BY_A_WILDCARD = {
 
 
 def test_a_wildcard_that_allows_matches_only_reads():
-    """So no operation of next year is allowed before it is known. allow-resources.md:
-    test_allow_resources.py."""
+    """So no operation of next year is allowed before it is known."""
     reached = {
         action.split(":")[0]
         for policy in scene.world().policies
