@@ -17,7 +17,7 @@ from tests.play.waiting import eventually, under_way
 from tools.run.console import Progress, gitlab_note, note, require
 from tools.run.loop import Loop
 
-_COMMAND = "Create a change set that reverts the drift: "
+_COMMAND = "aws cloudformation create-change-set "
 
 
 class Changes:
@@ -111,8 +111,9 @@ class Changes:
         return steps.function_log(self.aws, self.environment.function_name).splitlines()
 
     def _logged_command(self, stack_name: str) -> str:
-        lines = [line for line in self._log() if _COMMAND in line and f"--stack-name {stack_name} " in line]
-        return str(json.loads(lines[-1])["remedy"].split(_COMMAND)[1]) if lines else ""
+        which = f"{_COMMAND}--stack-name {stack_name} --change-set-name revert-drift "
+        remedies = [json.loads(line)["remedy"] for line in self._log() if which in line]
+        return _COMMAND + str(remedies[-1]).partition(_COMMAND)[2] if remedies else ""
 
     def _run(self, command: str) -> None:
         """Runs the command as it is in the log."""
