@@ -17,8 +17,6 @@ from tests.play.waiting import eventually, under_way
 from tools.run.console import Progress, gitlab_note, note, require
 from tools.run.loop import Loop
 
-_COMMAND = "aws cloudformation create-change-set "
-
 
 class Changes:
     """The review branches and the stacks of one environment's first project."""
@@ -111,9 +109,11 @@ class Changes:
         return steps.function_log(self.aws, self.environment.function_name).splitlines()
 
     def _logged_command(self, stack_name: str) -> str:
-        which = f"{_COMMAND}--stack-name {stack_name} --change-set-name revert-drift "
-        remedies = [json.loads(line)["remedy"] for line in self._log() if which in line]
-        return _COMMAND + str(remedies[-1]).partition(_COMMAND)[2] if remedies else ""
+        begins = (
+            f"aws cloudformation create-change-set --stack-name {stack_name} --change-set-name revert-drift "
+        )
+        found = [json.loads(line)["remedy"] for line in self._log() if begins in line]
+        return found[-1][found[-1].index(begins) :] if found else ""
 
     def _run(self, command: str) -> None:
         """Runs the command as it is in the log."""
