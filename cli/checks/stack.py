@@ -76,7 +76,12 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
 
 
 def _failures(environment: Environment) -> str:
-    return f"cfn-gitops failures --env {environment.settings.table}"
+    settings = environment.settings
+    return (
+        f"cfn-gitops failures {settings.stack_name} --env {settings.environment}"
+        if settings.environment
+        else f"cfn-gitops failures --env {settings.table}"
+    )
 
 
 def _remedy(status: str, stack: dict[str, Any], environment: Environment) -> str:

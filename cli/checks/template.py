@@ -24,9 +24,9 @@ def folder(config_file: Path) -> Path:
     return Path(sys.argv[0]).parent if is_of_release() else config_file.parent
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read(folder: Path, name: str = NAME) -> dict[str, Any]:
     """Raises `WrongUse` if there is no template."""
-    file = folder / NAME
+    file = folder / name
     try:
         document = yaml_template.parsed(file.read_text("utf-8"))
     except (OSError, ValueError) as error:

@@ -8,6 +8,7 @@ more: invalid values of parameters, for example, and most names that are in use.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 from cli.checks import template as templates
@@ -16,9 +17,10 @@ from cli.checks.names import name_rows, owned_by
 from cli.checks.parameters import setting_rows
 from cli.checks.region import quota_rows, service_rows, unknown_rows
 from cli.checks.rows import Once, Reader, Row, findings
-from cli.checks.stack import stack_rows
+from cli.checks.stack import stack_check, stack_rows
 from cli.checks.token import KEYS as TOKEN_KEYS
 from cli.checks.token import token_rows
+from cli.environment import samconfig
 from cli.environment.account import Environment, manager_of, parameters
 from cli.shell.failure import WrongUse
 from cli.shell.output import Found, NotChecked, Output, Sound
@@ -27,6 +29,7 @@ EXAMPLES = (
     "cfn-gitops check --env dev",
     "cfn-gitops check --env prd --region eu-central-1 --json",
     "cfn-gitops check --env dev --ignore quotas --ignore executions",
+    "cfn-gitops check --env dev --project shop-dev",
 )
 
 # Each key of a row, with what the row compares.
@@ -50,6 +53,12 @@ KEYS = {
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--project",
+        default="",
+        metavar="TABLE",
+        help="the parameters, stack, token and branch of a further project, by its table in samconfig.toml",
+    )
     command.add_argument(
         "--ignore",
         action="append",
@@ -80,6 +89,8 @@ def next_values(
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:
+    if given.project:
+        return _check_project(environment, given, output)
     reader = Reader(environment)
     document = templates.read(templates.folder(given.config_file))
     stacks = Once(lambda: {each["StackName"]: each for each in environment.account.stacks()})
@@ -96,17 +107,39 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         *token_rows(reader, values, given.ignore),
         *unknown_rows(),
     ]
+    command = f"{next_command(environment.settings.table, output)}{_without(values.value or {})}"
+    has_next = environment.settings.file and not (stack.value and manager_of(stack.value))
+    return _show(rows, given, output, command if has_next else "")
+
+
+def _check_project(environment: Environment, given: Any, output: Output) -> int:
+    """A further project. Its stack needs no build, and reaches GitLab as the environment does."""
+    settings = samconfig.project(given.project, environment.settings)
+    project = replace(environment, settings=settings)
+    document = templates.read(templates.folder(given.config_file), "templates/project.yaml")
+    stacks = Once(lambda: {each["StackName"]: each for each in environment.account.stacks()})
+    stack = Once(lambda: stacks.get().get(settings.stack_name))
+    of_environment = parameters((stacks.value or {}).get(environment.settings.stack_name) or {})
+    path = {name: of_environment.get(name, "") for name in ("VpcSubnetIds", "HttpsProxy")}
+    values = Once(lambda: {**path, **next_values(project, document, stack.get())})
+    rows = [
+        *setting_rows(settings, document, values),
+        Row("stack", f"stack {settings.stack_name}", lambda: [stack_check(project, stack.get())]),
+        *token_rows(Reader(environment), values, given.ignore),
+    ]
+    return _show(rows, given, output, output.selecting(f"sam deploy --config-env {settings.table}"))
+
+
+def _show(rows: list[Row], given: Any, output: Output, command: str) -> int:
+    """The rows, and the next command if they are sound."""
     found = findings(row for row in rows if row.key not in given.ignore)
     # Findings stand last, where a terminal shows them.
     status = output.findings(sorted(found, key=lambda each: (Sound, NotChecked, Found).index(type(each))))
     if given.ignore:
         output.document["ignored"] = ignored = list(dict.fromkeys(given.ignore))
         output.write(f"Ignored: {', '.join(ignored)}")
-    is_managed = stack.value and manager_of(stack.value)
-    if status == 0 and found and environment.settings.file and not is_managed:
-        output.document["next"] = (
-            f"Next: {next_command(environment.settings.table, output)}{_without(values.value or {})}"
-        )
+    if status == 0 and found and command:
+        output.document["next"] = f"Next: {command}"
         output.write(output.document["next"])
     return status
 

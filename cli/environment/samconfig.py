@@ -53,6 +53,8 @@ class Settings:
     given: dict[str, Any]
     # `None` without a file: then the environment has its default names.
     file: Path | None = None
+    # The table of its environment, if it is a project's.
+    environment: str = ""
 
     @property
     def stack_name(self) -> str:
@@ -132,12 +134,8 @@ def read(name: str, file: Path = FILE, region: str = "") -> Settings:
         if not _ENV_ID.fullmatch(name):
             raise WrongUse(f"there is no {file} in {Path.cwd()}, and {name} is not an EnvID", "Correct --env")
         return Settings(name, {"stack_name": f"cfn-gitops-{name}", "parameter_overrides": [f"EnvID={name}"]})
-    content, name = contents(file), name or "dev"
-    tables = {each: _deployment(table) for each, table in content.items() if isinstance(table, dict)}
-    # A table may deploy another template, such as that of a project.
-    templates = {
-        each: Path(str(given.get("template_file", "template.yaml"))) for each, given in tables.items()
-    }
+    tables, templates = _tables(file)
+    name = name or "dev"
     environments = sorted(each for each, path in templates.items() if path.name.startswith("template"))
     if name not in environments:
         raise WrongUse(
@@ -162,6 +160,34 @@ def read(name: str, file: Path = FILE, region: str = "") -> Settings:
         f"{file}: [{name}.global.parameters] lacks stack_name",
         f'Add it, as in stack_name = "cfn-gitops-{name}"',
     )
+
+
+def project(name: str, environment: Settings) -> Settings:
+    """The table of a further project of this environment."""
+    if not environment.file:
+        raise WrongUse("--project needs a table", f"Run this in the folder of your {FILE}")
+    tables, templates = _tables(environment.file)
+    projects = sorted(each for each, path in templates.items() if path.name == "project.yaml")
+    if name not in projects:
+        raise WrongUse(
+            f"{environment.file} has no project {name}" + did_you_mean(name, projects),
+            f"Name a table whose template_file is project.yaml: {', '.join(projects) or 'there is none'}",
+        )
+    settings = Settings(name, tables[name], environment.file, environment.table)
+    if settings.env_id == environment.env_id:
+        return settings
+    raise WrongUse(
+        f"the project {name} is of the environment {settings.env_id}, not {environment.env_id}",
+        "Name the table of its environment with --env",
+    )
+
+
+def _tables(file: Path) -> tuple[dict[str, Any], dict[str, Path]]:
+    """The tables, and the templates that they deploy."""
+    tables = {each: _deployment(table) for each, table in contents(file).items() if isinstance(table, dict)}
+    return tables, {
+        each: Path(str(given.get("template_file", "template.yaml"))) for each, given in tables.items()
+    }
 
 
 def _deployment(table: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,18 @@ from tests.play.steps import Working
 from tests.play.waiting import eventually
 
 WITHOUT_A_PROJECT = SETTINGS.replace('"ProjectID=infra"', "'ProjectID=\"\"'")
+PROJECT = """
+[shop-dev.deploy.parameters]
+template_file = "templates/project.yaml"
+stack_name = "project-dev-shop"
+parameter_overrides = [
+    "EnvID=dev",
+    "ProjectID=shop",
+    "BranchNam=main",
+    "GitLabProject=platform/shop",
+    "GitLabTokenSecretId=gitlab/shop",
+]
+"""
 SECRET = "codecommit-mirror/user-dev-codecommit-mirroring"
 OF_OTHER_STACK = [
     {
@@ -362,6 +374,29 @@ def test_stack_with_another_env_id_is_found(operator: Operator) -> None:
     assert "it has EnvID tst" in row["problem"]
     operator.folder.write(SETTINGS.replace('"EnvID=dev"', '"EnvID=tst", "BranchName=main"'))
     assert not operator.check().found
+
+
+def test_project_is_checked_by_its_table(operator: Operator) -> None:
+    (operator.folder.path / "templates").mkdir()
+    project = operator.folder.path / "templates/project.yaml"
+    project.write_text((ROOT / "templates/project.yaml").read_text())
+    operator.folder.write(
+        f"{SETTINGS}{PROJECT}{PROJECT.replace('shop-dev', 'shop-prd').replace('=dev', '=prd')}"
+    )
+    checked = operator.check("--project", "shop-dev")
+    assert {row["key"] for row in checked.rows} == {"parameters", "tags", "stack", *TOKEN_KEYS}
+    assert [(row["subject"], row["key"]) for row in checked.found] == [
+        ("samconfig.toml: BranchNam", "parameters"),
+        ("secret gitlab/shop", "token-secret"),
+    ]
+    assert checked.of("sound", "stack project-dev-shop does not exist yet")
+    assert "next" not in checked.document
+    for name, problem in [
+        ("shop-prd", "the project shop-prd is of the environment prd, not dev"),
+        ("shop-def", "samconfig.toml has no project shop-def. Did you mean shop-dev?"),
+    ]:
+        wrong = operator.check("--project", name)
+        assert wrong.status == 2 and problem in wrong.document["error"]["problem"]
 
 
 def test_quota_of_zero_builds_is_found(operator: Operator, running: LocalAws) -> None:
