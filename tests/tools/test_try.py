@@ -12,7 +12,6 @@ import pytest
 from tests.play import playing, scenarios
 from tests.tools.conftest import ROOT
 from tools.trial import assumptions as try_assumptions
-from tools.trial import costs as try_costs
 from tools.trial import observing as try_observers
 from tools.trial import run as try_run
 from tools.trial import stories as try_stories
@@ -70,16 +69,6 @@ def test_stories_are_chosen_by_their_files() -> None:
     assert len(try_stories.chosen("mirrors_manual_change_corrected_in_one_project")) == 2
     with pytest.raises(SystemExit, match="unknown mirrors_of_the_moon"):
         try_stories.chosen("mirrors_of_the_moon")
-
-
-def test_stories_and_observers_add_to_the_cost_and_the_time() -> None:
-    alone = try_costs.cost_and_duration(16, [], 0)
-    assert (
-        alone.startswith("It takes about 64 minutes and costs at most 0.")
-        and "at most 23\nCodeCommit users" in alone
-    )
-    more = try_costs.cost_and_duration(16, try_stories.chosen("all"), len(try_observers.observed()))
-    assert "hours more if every answer is late, and costs at most" in more
 
 
 def test_story_that_mirrors_unprotected_branches_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
