@@ -8,6 +8,7 @@ import inspect
 import os
 import re
 import shlex
+import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -185,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     output = Output("--json" in words)
     if Path(sys.argv[0]).name == "cfn-gitops":
-        output.program = shlex.quote(sys.argv[0])
+        is_on_path = shutil.which("cfn-gitops") == sys.argv[0]
+        output.program = "cfn-gitops" if is_on_path else shlex.quote(sys.argv[0])
 
     def run() -> int:
         if not words:

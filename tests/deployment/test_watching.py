@@ -22,9 +22,10 @@ def test_deleted_mirror_is_found_by_the_next_health_check(
         aws.client("secretsmanager"),
     )
     pushed = accepted(working.push(source.developer(), source.project.url, to="+refs/heads/development"))
-    assert environment.change(**source.parameters(DeployTemplatePath="")) == "UPDATE_COMPLETE", (
-        environment.failures()
-    )
+    assert (
+        environment.change(**source.parameters(DeployTemplatePath="root-stack-infra.yaml"))
+        == "UPDATE_COMPLETE"
+    ), environment.failures()
     project, user, pipeline = source.project.path, outputs["UserName"], outputs["PipelineName"]
     secret, url = outputs["SecretName"], outputs["RepositoryCloneUrl"]
     assert secrets.describe_secret(SecretId=secret)["RotationEnabled"] is True

@@ -186,7 +186,7 @@ def test_deployed_stack_stays_with_the_same_env_id(
     reader.run(delete_environment)
     team.source.store_token()
     given = team.source.parameters(**of_a_project("dev", "shop"))
-    reader.write_parameters("dev", OF_DEV, ProjectID="shop", **given)
+    reader.write_parameters("dev", OF_DEV, **given)
     reader.run("sam deploy --config-env dev", typed="y\n")
     # The new pipeline of the same name.
     assert team.old.deploy(during) == "Succeeded", team.old.said()

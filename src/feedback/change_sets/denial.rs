@@ -46,6 +46,11 @@ impl DenialRemedy {
         if Self::of_missing(action) != DenialRemedy::Boundary {
             return DenialRemedy::ByHand;
         }
+        Self::of_role(resource, names)
+    }
+
+    /// The remedy for a role, by its name.
+    fn of_role(resource: &str, names: &ResourceNames) -> Self {
         let role = resource.split_once(":role/").map_or("", |(_, name)| name);
         let prefixes = [
             names::ROLES.prefix(&names.env_id),
@@ -57,9 +62,9 @@ impl DenialRemedy {
         DenialRemedy::RoleName
     }
 
-    /// The sentence for one action, as Markdown.
-    pub fn text_for(self, action: &str, env_id: &str) -> String {
-        let of_services = deployed_services::remedy(action, env_id);
+    /// The sentence for one action, as Markdown. `resource` is empty before it was denied.
+    pub fn text_for(self, action: &str, resource: &str, env_id: &str) -> String {
+        let of_services = deployed_services::remedy(action, resource, env_id);
         let of_services = of_services.filter(|_| self == DenialRemedy::Policy);
         of_services.unwrap_or_else(|| self.text(env_id))
     }
@@ -122,7 +127,10 @@ impl<'a> Denial<'a> {
             Some((_, by)) if by.starts_with(" in a ") => return None,
             Some(_) => DenialRemedy::of_denied(action, resource, names),
             None if denial.contains("no identity-based policy allows") => {
-                DenialRemedy::of_missing(action)
+                match DenialRemedy::of_missing(action) {
+                    DenialRemedy::Boundary => DenialRemedy::of_role(resource, names),
+                    other => other,
+                }
             }
             None => return None,
         };
@@ -160,7 +168,8 @@ impl<'a> Denial<'a> {
         shown: impl Fn(&str) -> Option<String>,
     ) -> Option<String> {
         // The whole reason becomes code.
-        let remedy = self.remedy.text_for(self.action, &names.env_id).replace('`', "");
+        let remedy =
+            self.remedy.text_for(self.action, self.resource, &names.env_id).replace('`', "");
         let action = shown(self.action)?;
         // The longest remedy needs the space, and the role is in the template.
         let is_short = self.remedy != DenialRemedy::Boundary;

@@ -3,29 +3,38 @@
 /// It is read as text. The tests of its policies compare what it has.
 const TEMPLATE: &str = include_str!("../../../templates/deployed-services.yaml");
 
-/// The remedy for `action`, as Markdown. `None` if no policy allows it. Roles are passed by every
-/// policy, so another action decides.
-pub fn remedy(action: &str, env_id: &str) -> Option<String> {
+/// The remedy for `action` on the denied `resource`, which is empty if none was denied yet, as
+/// Markdown. `None` if no policy allows it. Roles are passed by every policy, so another action
+/// decides.
+pub fn remedy(action: &str, resource: &str, env_id: &str) -> Option<String> {
     let policies = TEMPLATE.split("ManagedPolicyName: !Sub ").skip(1);
     policies.filter(|_| !action.starts_with("iam:")).find_map(|policy| {
         let statement = policy.split("- Sid: ").find(|it| words(it).any(|word| word == action))?;
         let name = policy.lines().next()?.replace("${EnvID}", env_id);
-        let own = own_name(statement).map_or(String::new(), |own| {
-            let own = own.trim_end_matches('*').replace("${EnvID}", env_id);
-            format!(", and name the resource `{own}…`")
-        });
+        let own = own_name(statement, resource, env_id)
+            .map_or(String::new(), |own| format!(", and name the resource `{own}…`"));
         Some(format!(
             "Add `{name}` of `templates/deployed-services.yaml` to `DeployPolicyArns` of the environment's stack{own}"
         ))
     })
 }
 
-/// The pattern of the names, if CloudFormation's own names do not match it.
-fn own_name(statement: &str) -> Option<&str> {
-    let mut names = words(statement).filter(|word| word.contains("${EnvID}"));
-    let first = names.next()?;
-    let has_both = first.contains("cfnstack-") || names.any(|name| name.contains("cfnstack-"));
-    first.rsplit([':', '/']).next().filter(|_| !has_both)
+/// The beginning of the names, if neither CloudFormation's own names nor that of the `resource` has
+/// it.
+fn own_name(statement: &str, resource: &str, env_id: &str) -> Option<String> {
+    let resources = statement.split("Condition:").next()?;
+    let names = words(resources).filter(|word| word.contains("${EnvID}"));
+    let names = names.filter_map(|word| word.trim_end_matches('*').rsplit([':', '/']).next());
+    let mut names: Vec<String> = names.map(|name| name.replace("${EnvID}", env_id)).collect();
+    let is_generated = |name: &String| name.starts_with("cfnstack-");
+    let is_named = resource.contains(':');
+    let fits = if is_named {
+        names.iter().any(|name| resource.contains(name))
+    } else {
+        names.iter().any(is_generated)
+    };
+    names.retain(|name| !is_generated(name));
+    names.pop().filter(|_| !fits)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -60,7 +69,7 @@ mod tests {
             ("kms:CreateAlias", "configuration", "`key-dev-…`"),
             ("ecs:RegisterTaskDefinition", "containers", ""),
         ] {
-            let text = remedy(action, "dev").expect(action);
+            let text = remedy(action, "", "dev").expect(action);
             assert!(
                 text.contains(&format!("`policy-dev-deploys-{policy}`")),
                 "{text}"
@@ -69,7 +78,44 @@ mod tests {
             assert_eq!(named, own, "{action}");
         }
         for action in ["iam:PassRole", "rds:CreateDBInstance", "sqs:Create"] {
-            assert_eq!(remedy(action, "dev"), None);
+            assert_eq!(remedy(action, "", "dev"), None);
+        }
+    }
+
+    #[test]
+    fn remedy_names_the_names_of_a_denied_resource() {
+        for (action, resource, own) in [
+            (
+                "sqs:CreateQueue",
+                "sqs:eu-central-1:1:orders",
+                "`queue-dev-…`",
+            ),
+            ("sqs:CreateQueue", "sqs:eu-central-1:1:queue-dev-orders", ""),
+            (
+                "sqs:CreateQueue",
+                "sqs:eu-central-1:1:cfnstack-dev-shop-Q-1",
+                "",
+            ),
+            (
+                "logs:CreateLogGroup",
+                "logs:eu-central-1:1:log-group:/orders:*",
+                "`log-dev-…`",
+            ),
+            (
+                "ssm:PutParameter",
+                "ssm:eu-central-1:1:parameter/parameter-dev-a",
+                "",
+            ),
+            (
+                "lambda:CreateEventSourceMapping",
+                "lambda:eu-central-1:1:event-source-mapping:1",
+                "",
+            ),
+            ("ecs:RegisterTaskDefinition", "*", ""),
+        ] {
+            let text = remedy(action, resource, "dev").expect(action);
+            let named = text.split_once(", and name the resource ").map_or("", |(_, own)| own);
+            assert_eq!(named, own, "{action} {resource}");
         }
     }
 }

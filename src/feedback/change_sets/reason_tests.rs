@@ -403,34 +403,36 @@ fn denial_of_the_deploy_role_names_the_remedy() {
     ];
     let shown = shown.map(|(action, cause)| denied(DEPLOY_ROLE, action, cause));
     expect![[r#"
-        pipelines may not call dynamodb:CreateTable. Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack (arn:aws:dynamodb:eu-central-1:…:table/o-…)
+        pipelines may not call dynamodb:CreateTable. Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, and name the resource table-dev-… (arn:aws:dynamodb:eu-central-1:…:table/o-…)
         pipelines may not call dynamodb:CreateTable. No policy can allow it: remove it from the template, and deploy it by hand (arn:aws:dynamodb:eu-central-1:…:table/o-…)
         pipelines may not call dynamodb:CreateTable. No policy can allow it: remove it from the template, and deploy it by hand (arn:aws:dynamodb:eu-central-1:…:table/o-…)
-        pipelines may not call dynamodb:CreateTable. Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack (arn:aws:dynamodb:eu-central-1:…:table/o-…)
+        pipelines may not call dynamodb:CreateTable. Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, and name the resource table-dev-… (arn:aws:dynamodb:eu-central-1:…:table/o-…)
         pipelines may not call x:…Action. Add a policy that allows it to DeployPolicyArns of the environment's stack (arn:aws:dynamodb:eu-central-1:…:table/o-…)"#]].assert_eq(&shown.join("\n"));
 }
 
 #[test]
 fn denial_of_a_role_with_another_name_names_the_names() {
-    let denial = |role: &str, values: &[&str]| {
+    let denial = |role: &str, cause: &str, values: &[&str]| {
         let reason = format!(
             "User: arn:aws:sts::1:assumed-role/{DEPLOY_ROLE}/AWSCloudFormation is not authorized to perform: \
-             iam:CreateRole on resource: arn:aws:iam::123456789012:role/{role} {EXPLICIT}"
+             iam:CreateRole on resource: arn:aws:iam::123456789012:role/{role} {cause}"
         );
         shown(&reason, values)
     };
     let shown = [
-        denial("MyRole", &[]),
-        denial("role-dev-shop", &[]),
-        denial("cfnstack-dev-shop-Role-1", &[]),
+        denial("MyRole", EXPLICIT, &[]),
+        denial("role-dev-shop", EXPLICIT, &[]),
+        denial("cfnstack-dev-shop-Role-1", EXPLICIT, &[]),
         // A name in an ARN may be a value that CloudFormation masks.
-        denial("MyRole", &["****"]),
+        denial("MyRole", EXPLICIT, &["****"]),
+        denial("MyRole", NO_POLICY, &[]),
     ];
     expect![[r#"
         pipelines may not call iam:CreateRole. Name the role role-dev-…, or omit its name (arn:aws:iam::…:role/MyRole)
         pipelines may not call iam:CreateRole. Set DeployedRoles=Bounded in the environment's stack, and in the role PermissionsBoundary: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/policy-dev-deployed-roles
         pipelines may not call iam:CreateRole. Set DeployedRoles=Bounded in the environment's stack, and in the role PermissionsBoundary: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/policy-dev-deployed-roles
-        pipelines may not call iam:CreateRole. Name the role role-dev-…, or omit its name"#]].assert_eq(&shown.join("\n"));
+        pipelines may not call iam:CreateRole. Name the role role-dev-…, or omit its name
+        pipelines may not call iam:CreateRole. Name the role role-dev-…, or omit its name (arn:aws:iam::…:role/MyRole)"#]].assert_eq(&shown.join("\n"));
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn all_missing<'a>(
 
 /// The remedy's text: a policy of deployed-services.yaml, or a statement with `all` actions.
 fn text_of(remedy: DenialRemedy, needed: &str, all: &BTreeSet<&str>, env_id: &str) -> String {
-    let text = remedy.text_for(needed, env_id);
+    let text = remedy.text_for(needed, "", env_id);
     if remedy != DenialRemedy::Policy || text != remedy.text(env_id) {
         return text;
     }
