@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import shtab
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from license_expression import get_spdx_licensing
@@ -39,6 +40,8 @@ def test_sbom_lists_the_packages_of_binary_and_command(text: str) -> None:
     assert [one["purl"] for one in components] == [
         *(f"pkg:cargo/{package.name}@{package.version}" for package in linked),
         *sorted(f"pkg:pypi/{name}@{version}" for name, version in pinned),
+        # Of the text for completion.
+        f"pkg:pypi/shtab@{shtab.__version__}",
         f"pkg:generic/rust-std@{third_party_notices.rust_version()}",
     ]
     assert all(one["hashes"][0]["alg"] == "SHA-256" for one in components[: len(linked)])
