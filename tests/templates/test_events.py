@@ -257,7 +257,7 @@ def test_build_event_names_one_build_of_the_rendered_project():
 
 
 def test_pipeline_event_has_the_properties_of_the_template():
-    expected = environment().properties("Project")
+    expected = environment(BranchName="development").properties("Project")
     assert properties("pipeline-create.json") == {
         k: v for k, v in expected.items() if not k.startswith("Service")
     }
