@@ -29,7 +29,8 @@ fn own_name(statement: &str, resource: &str, env_id: &str) -> Option<String> {
     let is_generated = |name: &String| name.starts_with("cfnstack-");
     let is_named = resource.contains(':');
     let fits = if is_named {
-        names.iter().any(|name| resource.contains(name))
+        let mut parts = resource.split([':', '/']);
+        parts.any(|part| names.iter().any(|name| part.starts_with(name)))
     } else {
         names.iter().any(is_generated)
     };
@@ -88,6 +89,11 @@ mod tests {
             (
                 "sqs:CreateQueue",
                 "sqs:eu-central-1:1:orders",
+                "`queue-dev-…`",
+            ),
+            (
+                "sqs:CreateQueue",
+                "sqs:eu-central-1:1:my-queue-dev-orders",
                 "`queue-dev-…`",
             ),
             ("sqs:CreateQueue", "sqs:eu-central-1:1:queue-dev-orders", ""),

@@ -183,7 +183,7 @@ pub struct Newest {
 }
 
 /// An approval that waits.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShownApproval {
@@ -208,7 +208,7 @@ pub struct ShownApproval {
 }
 
 /// A change set without any value.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShownChangeSet {
@@ -219,7 +219,7 @@ pub struct ShownChangeSet {
     pub resources: Option<Vec<Resource>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShownCounts {
@@ -232,7 +232,7 @@ pub struct ShownCounts {
     pub imported: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Resource {

@@ -146,55 +146,75 @@ fn limit_resources(answer: &mut Projects) {
 
 /// Whether the resources do not fit into the bytes that are `left`, and are taken out.
 fn fit<T: Serialize>(resources: &mut Option<Vec<T>>, left: &mut usize) -> bool {
-    let size = serde_json::to_string(resources).map_or(usize::MAX, |text| text.len());
-    let is_too_long = resources.is_some() && size > *left;
-    if is_too_long {
+    let Some(listed) = resources else {
+        return false;
+    };
+    let size = serde_json::to_string(listed).map_or(usize::MAX, |text| text.len());
+    let Some(rest) = left.checked_sub(size) else {
         *resources = None;
-    } else {
-        *left -= size;
-    }
-    is_too_long
+        return true;
+    };
+    *left = rest;
+    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health_check::answers::shape::{Failure, ShownFailure, ShownProject};
+    use crate::health_check::answers::shape::{
+        Failure, Resource, ShownApproval, ShownChangeSet, ShownFailure, ShownProject,
+    };
 
     #[test]
     fn resources_beyond_the_limit_are_left_out() {
-        let long = || {
-            Some(vec![ShownFailure {
-                path: "x".repeat(MAX_RESOURCES_BYTES - 100),
-                ..ShownFailure::default()
-            }])
-        };
-        let failed = |resources| ShownProject {
+        const LONG: usize = MAX_RESOURCES_BYTES - 100;
+        let failed = |path: Option<usize>| ShownProject {
             failure: Some(Failure {
-                resources,
+                resources: path.map(|path| {
+                    vec![ShownFailure {
+                        path: "x".repeat(path),
+                        ..ShownFailure::default()
+                    }]
+                }),
                 ..Failure::default()
             }),
             ..ShownProject::default()
         };
-        let short = || Some(vec![ShownFailure::default()]);
-        let projects = [long(), long(), None, short()].map(failed);
+        let approved = |name: usize| ShownProject {
+            approvals: Some(vec![ShownApproval {
+                change_set: Some(ShownChangeSet {
+                    resources: Some(vec![Resource {
+                        logical_id: "x".repeat(name),
+                        ..Resource::default()
+                    }]),
+                    ..ShownChangeSet::default()
+                }),
+                ..ShownApproval::default()
+            }]),
+            ..ShownProject::default()
+        };
+        let mut projects = vec![failed(Some(LONG)), failed(Some(LONG)), approved(LONG)];
+        // They take no place.
+        projects.extend((0..30).map(|_| failed(None)));
+        projects.push(failed(Some(0)));
         let mut answer = Projects {
             stack: None,
-            projects: projects.into(),
+            projects,
             not_read: vec![],
         };
         limit_resources(&mut answer);
-        let left_out =
-            answer.projects.iter().filter_map(|row| row.failure.as_ref()).map(|failure| {
-                let listed = failure.resources.as_ref().map(Vec::len);
-                (listed, failure.not_listed.is_some())
-            });
-        let expected = [
-            (Some(1), false),
-            (None, true),
-            (None, false),
-            (Some(1), false),
-        ];
-        assert_eq!(left_out.collect::<Vec<_>>(), expected);
+        let listed = |row: &ShownProject| {
+            let of_approval =
+                row.approvals.iter().flatten().filter_map(|it| it.change_set.as_ref());
+            let of_failure = row.failure.iter().filter(|it| it.resources.is_some());
+            of_approval.filter(|it| it.resources.is_some()).count() + of_failure.count()
+        };
+        let is_told =
+            |row: &ShownProject| row.failure.as_ref().is_some_and(|it| it.not_listed.is_some());
+        let rows: Vec<_> = answer.projects.iter().map(|row| (listed(row), is_told(row))).collect();
+        let mut expected = vec![(1, false), (0, true)];
+        expected.extend([(0, false); 31]);
+        expected.push((1, false));
+        assert_eq!(rows, expected);
     }
 }
