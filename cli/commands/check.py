@@ -108,8 +108,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         *unknown_rows(),
     ]
     command = f"{next_command(environment.settings.table, output)}{_without(values.value or {})}"
-    has_next = environment.settings.file and not (stack.value and manager_of(stack.value))
-    return _show(rows, given, output, command if has_next else "")
+    return _show(rows, given, output, stack, command if environment.settings.file else "")
 
 
 def _check_project(environment: Environment, given: Any, output: Output) -> int:
@@ -119,26 +118,31 @@ def _check_project(environment: Environment, given: Any, output: Output) -> int:
     document = templates.read(templates.folder(given.config_file), "templates/project.yaml")
     stacks = Once(lambda: {each["StackName"]: each for each in environment.account.stacks()})
     stack = Once(lambda: stacks.get().get(settings.stack_name))
-    of_environment = parameters((stacks.value or {}).get(environment.settings.stack_name) or {})
-    path = {name: of_environment.get(name, "") for name in ("VpcSubnetIds", "HttpsProxy")}
-    values = Once(lambda: {**path, **next_values(project, document, stack.get())})
+
+    def known() -> dict[str, str]:
+        deployed = parameters(stacks.get().get(environment.settings.stack_name) or {})
+        of_environment = {**deployed, **environment.settings.parameters}
+        path = {name: of_environment.get(name, "") for name in ("VpcSubnetIds", "HttpsProxy")}
+        return {**path, **next_values(project, document, stack.get())}
+
+    values = Once(known)
     rows = [
         *setting_rows(settings, document, values),
         Row("stack", f"stack {settings.stack_name}", lambda: [stack_check(project, stack.get())]),
         *token_rows(Reader(environment), values, given.ignore),
     ]
-    return _show(rows, given, output, output.selecting(f"sam deploy --config-env {settings.table}"))
+    return _show(rows, given, output, stack, output.selecting(f"sam deploy --config-env {settings.table}"))
 
 
-def _show(rows: list[Row], given: Any, output: Output, command: str) -> int:
-    """The rows, and the next command if they are sound."""
+def _show(rows: list[Row], given: Any, output: Output, stack: Once, command: str) -> int:
+    """The rows, and the next command if they are sound and no other stack owns this one."""
     found = findings(row for row in rows if row.key not in given.ignore)
     # Findings stand last, where a terminal shows them.
     status = output.findings(sorted(found, key=lambda each: (Sound, NotChecked, Found).index(type(each))))
     if given.ignore:
         output.document["ignored"] = ignored = list(dict.fromkeys(given.ignore))
         output.write(f"Ignored: {', '.join(ignored)}")
-    if status == 0 and found and command:
+    if status == 0 and found and command and not (stack.value and manager_of(stack.value)):
         output.document["next"] = f"Next: {command}"
         output.write(output.document["next"])
     return status

@@ -148,18 +148,7 @@ def read(name: str, file: Path = FILE, region: str = "") -> Settings:
                 else "It has none: copy that of the release"
             ),
         )
-    if not re.fullmatch(r"[\w-]+", name):
-        # A command in a remedy has it as it is.
-        raise WrongUse(
-            f"{file}: the name of table [{name}] is not letters, digits, _ and - alone", "Rename the table"
-        )
-    settings = Settings(name, tables[name], file)
-    if settings.stack_name:
-        return settings
-    raise WrongUse(
-        f"{file}: [{name}.global.parameters] lacks stack_name",
-        f'Add it, as in stack_name = "cfn-gitops-{name}"',
-    )
+    return _checked(Settings(name, tables[name], file), f"cfn-gitops-{name}")
 
 
 def project(name: str, environment: Settings) -> Settings:
@@ -173,12 +162,30 @@ def project(name: str, environment: Settings) -> Settings:
             f"{environment.file} has no project {name}" + did_you_mean(name, projects),
             f"Name a table whose template_file is project.yaml: {', '.join(projects) or 'there is none'}",
         )
-    settings = Settings(name, tables[name], environment.file, environment.table)
+    settings = _checked(
+        Settings(name, tables[name], environment.file, environment.table),
+        f"project-{environment.env_id}-shop",
+    )
     if settings.env_id == environment.env_id:
         return settings
     raise WrongUse(
         f"the project {name} is of the environment {settings.env_id}, not {environment.env_id}",
         "Name the table of its environment with --env",
+    )
+
+
+def _checked(settings: Settings, stack_name: str) -> Settings:
+    """The settings of a table that has a usable name, and a `stack_name` such as this one."""
+    name, file = settings.table, settings.file
+    if not re.fullmatch(r"[\w-]+", name):
+        # A command in a remedy has it as it is.
+        raise WrongUse(
+            f"{file}: the name of table [{name}] is not letters, digits, _ and - alone", "Rename the table"
+        )
+    if settings.stack_name:
+        return settings
+    raise WrongUse(
+        f"{file}: [{name}.global.parameters] lacks stack_name", f'Add it, as in stack_name = "{stack_name}"'
     )
 
 

@@ -380,9 +380,10 @@ def test_project_is_checked_by_its_table(operator: Operator) -> None:
     (operator.folder.path / "templates").mkdir()
     project = operator.folder.path / "templates/project.yaml"
     project.write_text((ROOT / "templates/project.yaml").read_text())
-    operator.folder.write(
-        f"{SETTINGS}{PROJECT}{PROJECT.replace('shop-dev', 'shop-prd').replace('=dev', '=prd')}"
-    )
+    other = PROJECT.replace("shop-dev", "shop-prd").replace("=dev", "=prd")
+    quoted, unnamed = PROJECT.replace("shop-dev", '"a;b"'), PROJECT.replace("shop-dev", "none")
+    unnamed = unnamed.replace('stack_name = "project-dev-shop"\n', "")
+    operator.folder.write(f"{SETTINGS}{PROJECT}{other}{quoted}{unnamed}")
     checked = operator.check("--project", "shop-dev")
     assert {row["key"] for row in checked.rows} == {"parameters", "tags", "stack", *TOKEN_KEYS}
     assert [(row["subject"], row["key"]) for row in checked.found] == [
@@ -393,6 +394,8 @@ def test_project_is_checked_by_its_table(operator: Operator) -> None:
     assert "next" not in checked.document
     for name, problem in [
         ("shop-prd", "the project shop-prd is of the environment prd, not dev"),
+        ("a;b", "the name of table [a;b] is not letters, digits, _ and - alone"),
+        ("none", "[none.global.parameters] lacks stack_name"),
         ("shop-def", "samconfig.toml has no project shop-def. Did you mean shop-dev?"),
     ]:
         wrong = operator.check("--project", name)
