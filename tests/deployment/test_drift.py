@@ -1,25 +1,12 @@
 """Resources that a person changed by hand: what the health check reports."""
 
-import json
 from pathlib import Path
 
 from tests.deployment.pages import Folder
 from tests.deployment.reviewing import ReviewedStack, reviewed  # noqa: F401 - a fixture
 from tests.deployment.watching import looks_at_everything
 from tests.local.aws import LocalAws
-from tests.play.steps import function_log
-
-COMMAND = "resources that have not drifted: "
-
-
-def logged_command(aws: LocalAws, stack_name: str) -> str:
-    """The latest command in the log that reverts the drift of this stack."""
-    lines = [
-        line
-        for line in function_log(aws, "cfn-gitops-dev").splitlines()
-        if f"--stack-name {stack_name} " in line
-    ]
-    return str(json.loads(lines[-1])["remedy"].split(COMMAND)[1])
+from tests.play.steps import logged_revert
 
 
 def state(aws: LocalAws, rule: str) -> str:
@@ -47,7 +34,7 @@ def test_drift_is_reported_until_its_command_reverts_it(
     assert state(aws, rule) == "ENABLED" and project.own_change_sets() == []
 
     # As the operator does: in a shell, with the AWS CLI.
-    Folder(aws, tmp_path, tmp_path).run(logged_command(aws, deployed))
+    Folder(aws, tmp_path, tmp_path).run(logged_revert(aws, "cfn-gitops-dev", deployed))
     described = cloudformation.describe_change_set(StackName=deployed, ChangeSetName="revert-drift")
     assert [each["ResourceChange"]["LogicalResourceId"] for each in described["Changes"]] == ["Rule"]
     cloudformation.execute_change_set(StackName=deployed, ChangeSetName="revert-drift")

@@ -552,6 +552,16 @@ def function_log(aws: Account, function_name: str) -> str:
     return "\n".join(event["message"] for event in function_log_events(aws, function_name))
 
 
+def logged_revert(aws: Account, function_name: str, stack_name: str) -> str:
+    """The latest command in the function's log that reverts the drift of this stack. Empty without one."""
+    begins = f"aws cloudformation create-change-set --stack-name {stack_name} --change-set-name revert-drift "
+    lines = [line for line in function_log(aws, function_name).splitlines() if begins in line]
+    if not lines:
+        return ""
+    remedy = str(json.loads(lines[-1])["remedy"])
+    return remedy[remedy.index(begins) :]
+
+
 def function_log_events(aws: Account, function_name: str, since: int = 0) -> list[dict[str, Any]]:
     """The function's log lines, oldest first, from `since` on (in milliseconds)."""
     pages = (

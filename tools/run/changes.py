@@ -74,7 +74,10 @@ class Changes:
             f"The health check finds 1 resource that differs. GitLab shows the status drift at {commit[:12]}"
             " as failed. The log has the command:"
         )
-        command = eventually(lambda: self._logged_command(stack.name), "the log has the command")
+        command = eventually(
+            lambda: steps.logged_revert(self.aws, self.environment.function_name, stack.name),
+            "the log has the command",
+        )
         note(command, indent=6)
         self._run(command)
         which = {"StackName": stack.name, "ChangeSetName": "revert-drift"}
@@ -104,16 +107,6 @@ class Changes:
     def _wait_for_status(self, commit: str, state: str) -> None:
         name = f"cfn-gitops/{self.environment.env_id}/{self.project.project_id}/drift"
         eventually(lambda: self.loop.states(commit).get(name) == state, f"{name} is {state}")
-
-    def _log(self) -> list[str]:
-        return steps.function_log(self.aws, self.environment.function_name).splitlines()
-
-    def _logged_command(self, stack_name: str) -> str:
-        begins = (
-            f"aws cloudformation create-change-set --stack-name {stack_name} --change-set-name revert-drift "
-        )
-        found = [json.loads(line)["remedy"] for line in self._log() if begins in line]
-        return found[-1][found[-1].index(begins) :] if found else ""
 
     def _run(self, command: str) -> None:
         """Runs the command as it is in the log."""
