@@ -130,10 +130,11 @@ class Decision(NamedTuple):
                 "nothing was approved, because the change set was not read",
                 f"Correct the cause above and run this again, or decide in the console: {page}",
             )
-        if missing and self is APPROVE and given.yes:
+        if (missing or found.row.get("Holds")) and self is APPROVE and given.yes:
             raise Failure(
-                "nothing was approved, because --yes approves no deployment that lacks rights",
-                "Add them as shown above, or run this without --yes",
+                "nothing was approved, because --yes approves no deployment"
+                f" {'that lacks rights' if missing else 'in a freeze'}",
+                "End that as shown above, or run this without --yes",
             )
         if change_set and "Resources" not in change_set:
             if self is APPROVE and given.yes:

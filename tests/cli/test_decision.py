@@ -378,6 +378,8 @@ def test_freeze_and_problem_are_shown_before_the_prompt(approves: Decide) -> Non
         " cfnstack-dev-shop: its status is UPDATE_ROLLBACK_FAILED\n    Continue: aws --region eu-west-1"
         " cloudformation continue-x\nTo approve it" in shown
     )
+    ended = approves("--yes")
+    assert ended.status == 1 and "no deployment in a freeze" in ended.err
 
 
 def test_unread_change_set_is_rejected_but_not_approved(approves: Decide, rejects: Decide) -> None:

@@ -147,6 +147,12 @@ impl<'a> Denial<'a> {
         matches!(self.before[..], ["User:"] | ["API:", _, "User:"])
     }
 
+    /// The action, if its remedy is a policy that templates/deployed-services.yaml does not have.
+    pub fn needs_own_policy(&self) -> Option<&'a str> {
+        let is_of_services = || deployed_services::remedy(self.action, self.resource, "").is_some();
+        (self.remedy == DenialRemedy::Policy && !is_of_services()).then_some(self.action)
+    }
+
     /// Whether the reason begins with it, after the frame of a resource that failed.
     pub fn is_of_resource(&self) -> bool {
         let ([frame @ .., "API:", _, "User:"] | [frame @ .., "User:" | "\"User:"]) =

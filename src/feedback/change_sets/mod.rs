@@ -17,7 +17,7 @@ mod values;
 pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, list};
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
-pub use self::denial::DenialRemedy;
+pub use self::denial::{Denial, DenialRemedy};
 pub use self::markdown::{
     MAX_RESOURCES, code, counts, sentence, short_commit, shown_names, write_table,
 };

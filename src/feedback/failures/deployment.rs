@@ -22,8 +22,9 @@ use crate::common::one_line::shortened;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
-    Audience, ChangeSet, HIDDEN_REASON, Values, code, is_gone, shown_reason,
+    Audience, ChangeSet, Denial, HIDDEN_REASON, Values, code, is_gone, shown_reason,
 };
+use crate::feedback::rights;
 use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::executions::actions::Action;
 use crate::gitops_pipeline::executions::{CREATE_CHANGE_SET, DEPLOY};
@@ -81,6 +82,18 @@ pub struct ListedFailure {
     pub resource_type: String,
     /// The shown part of CloudFormation's reason, or the remedy.
     pub reason: String,
+    /// All that the first resource of a denied type needs, unless the remedy names a policy.
+    pub statement: Option<String>,
+}
+
+impl ListedFailure {
+    /// The reason with the statement.
+    pub fn details(&self) -> String {
+        const WITH: &str =
+            ". All that the type needs, with the names of your resources in place of ARN: ";
+        let statement = self.statement.as_ref().map_or(String::new(), |it| format!("{WITH}{it}"));
+        self.reason.clone() + &statement
+    }
 }
 
 /// The action that failed: [`CREATE_CHANGE_SET`] or [`DEPLOY`].
@@ -138,7 +151,7 @@ pub fn render(read: &FailedDeployment, url: &str) -> String {
     let mut list = String::new();
     for failed in &read.resources {
         let (path, of_type) = (code(&failed.path), code(&failed.resource_type));
-        let _ = writeln!(list, "- {path} ({of_type}): {}", code(&failed.reason));
+        let _ = writeln!(list, "- {path} ({of_type}): {}", code(&failed.details()));
     }
     if read.more > 0 {
         let _ = writeln!(list, "\n{} more are in the [console]({url}).", read.more);
@@ -231,7 +244,11 @@ impl DeploymentReader<'_> {
                 listed.extend(list(nested, &one.path, one.level + 1, &values));
                 continue;
             }
-            read.resources.push(self.shown(&one));
+            let mut shown = self.shown(&one);
+            if read.resources.iter().all(|it| it.resource_type != shown.resource_type) {
+                shown.statement = self.statement(&one).await;
+            }
+            read.resources.push(shown);
             // The reports of other projects go on meanwhile, and a time limit can end this one.
             yield_now().await;
         }
@@ -418,6 +435,12 @@ impl DeploymentReader<'_> {
         Ok(Some((operation, Arc::new(values))))
     }
 
+    async fn statement(&self, one: &Listed) -> Option<String> {
+        let (names, failure) = (self.of.names, &one.failure);
+        let action = Denial::parse(&failure.reason, names)?.needs_own_policy()?;
+        rights::statement(self.aws, names, &failure.resource_type, action).await
+    }
+
     fn shown(&self, one: &Listed) -> ListedFailure {
         let FailedAction {
             names, audience, ..
@@ -456,6 +479,7 @@ impl DeploymentReader<'_> {
                 &format!("{rollback}{}", reasons.join(". ")),
                 MAX_REASON_CHARACTERS,
             ),
+            statement: None,
         }
     }
 
@@ -485,6 +509,7 @@ impl DeploymentReader<'_> {
                 path: one.logical_id.clone(),
                 resource_type: one.resource_type.clone(),
                 reason: shortened(&reason, MAX_REASON_CHARACTERS),
+                statement: None,
             });
             yield_now().await;
         }

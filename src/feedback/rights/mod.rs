@@ -24,6 +24,9 @@ use cfn_custom_resource::Reason;
 /// The time for the comparison. Afterwards the note is written without it.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The time for the actions of one denied type, beside everything else about a failure.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The most resource types that are looked up for a note, and the most actions that it names for
 /// one.
 const MAX_TYPES: usize = 30;
@@ -70,6 +73,28 @@ pub async fn lines(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> Stri
         Err(cut) => tracing::warn!(error = %cut, "no time to compare the rights"),
     }
     String::new()
+}
+
+/// The statement with all actions of `of_type` that the deploy role may not have. It was denied
+/// `action`. `None` if it has that for other resources, or if the actions are not read.
+pub async fn statement(
+    aws: &Aws,
+    names: &ResourceNames,
+    of_type: &str,
+    action: &str,
+) -> Option<String> {
+    let reading = async {
+        let handlers = schema(aws, of_type).await?.handlers;
+        let policies = Policies::read(aws, &names.deploy_role()).await?;
+        let all = all_missing(&handlers, action, &policies);
+        Ok::<_, CallError>(all.contains(action).then(|| statement_of(&all)))
+    };
+    match within(STATEMENT_TIMEOUT, Box::pin(reading)).await {
+        Ok(Ok(statement)) => return statement,
+        Ok(Err(error)) => warn!(error.reason(), "the actions of a type are not read"),
+        Err(cut) => tracing::warn!(error = %cut, "no time to read the actions of a type"),
+    }
+    None
 }
 
 /// Compares `changes` with the policies of the deploy role.
@@ -244,8 +269,14 @@ fn text_of(remedy: DenialRemedy, needed: &str, all: &BTreeSet<&str>, env_id: &st
     if remedy != DenialRemedy::Policy || text != remedy.text(env_id) {
         return text;
     }
-    let statement = json!({"Effect": "Allow", "Action": all, "Resource": "ARN"});
-    format!("{text}, with the names of your resources in place of `ARN`: `{statement}`")
+    format!(
+        "{text}, with the names of your resources in place of `ARN`: `{}`",
+        statement_of(all)
+    )
+}
+
+fn statement_of(actions: &BTreeSet<&str>) -> String {
+    json!({"Effect": "Allow", "Action": actions, "Resource": "ARN"}).to_string()
 }
 
 #[cfg(test)]

@@ -196,7 +196,7 @@ fn add_resources(shown: &mut Failure, found: &FailedDeployment) {
     let resources = found.resources.iter().map(|one| shape::ShownFailure {
         path: one.path.clone(),
         r#type: one.resource_type.clone(),
-        reason: one.reason.clone(),
+        reason: one.details(),
     });
     shown.resources = Some(resources.collect());
     let unless_zero = |number: usize| Some(number).filter(|number| *number > 0);

@@ -36,6 +36,7 @@ _NUMBERS = {"AutoRetryLimit", "ConcurrentBuildLimit", "QueuedTimeoutInMinutes"}
 
 
 def install() -> None:
+    _name_log_groups()
     _keep_whole_build_projects()
     _refuse_to_replace_named_policies()
     resource_types.also("AWS::Events::Rule", lambda _physical_id, _props: None, _check_schedule)
@@ -43,6 +44,23 @@ def install() -> None:
     # tags.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
+
+
+def _name_log_groups() -> None:
+    """MiniStack's own names begin with `/aws/cloudformation/`.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html"""
+    table = provisioners._RESOURCE_HANDLERS["AWS::Logs::LogGroup"]
+    create, update = table["create"], table["update"]
+
+    def named(props: dict[str, Any], stack_name: str, logical_id: str) -> dict[str, Any]:
+        return {"LogGroupName": provisioners._physical_name(stack_name, logical_id), **props}
+
+    table["create"] = lambda logical_id, props, stack_name: create(
+        logical_id, named(props, stack_name, logical_id), stack_name
+    )
+    table["update"] = lambda physical_id, old, new, stack_name, logical_id: update(
+        physical_id, old, named(new, stack_name, logical_id), stack_name, logical_id
+    )
 
 
 def _check_schedule(_name: str, props: dict[str, Any]) -> None:
