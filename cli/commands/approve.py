@@ -3,8 +3,8 @@
 It shows the commit and the change set as the note in GitLab does: replacements and removals first, then the
 rights that the deployment lacks, a freeze, and its problems. After a prompt it approves exactly this request,
 and never another one that waits by then. A pipeline without a change set has only its commit to read. A
-change set that was not read is not approved, and with --yes also none in a freeze, whose deployment lacks
-rights, or whose resources are too many for a list.
+change set that was not read is not approved, and with --yes also none in a freeze, without its rights, or
+with more than 100 resources.
 
 Only an approver may do this: docs/how-to/approvers.md. CodePipeline records who approved, and the reason. It
 needs lambda:InvokeFunction for the function cfn-gitops-<EnvID>-read, codepipeline:GetPipelineState and
