@@ -35,7 +35,7 @@ _PARTIAL_CHAIN = getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
 _CERTIFICATE = re.compile(
     r"-----BEGIN CERTIFICATE-----[ \t]*\r?\n([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----"
 )
-# A message that only repeats its status (`is_bare` in src/clients/gitlab/sanitize.rs).
+# A message that only repeats its status (`is_bare` in src/clients/gitlab/api/sanitize.rs).
 _BARE = re.compile(r"(40[134])? ?(unauthorized|forbidden|not found|project not found)?", re.IGNORECASE)
 _CHECK_URL = "Check that GitLabUrl leads to GitLab, and not to a proxy or a login page"
 

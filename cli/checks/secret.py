@@ -1,7 +1,7 @@
 """The secret of the GitLab token: its tags, its key and its value.
 
 The token is read only if the tags of its secret allow that for GitLabUrl and GitLabCaCertificate, by the
-rules of the function (src/clients/gitlab/token.rs).
+rules of the function (src/clients/gitlab/api/token.rs).
 """
 
 from __future__ import annotations

@@ -5,12 +5,14 @@
 //! - [`drift`] compares a stack with its template
 //! - [`approval`] approves a change set without changes, or as a person decides in GitLab
 //! - [`rights`] compares a change set with the rights of pipelines
+//! - [`execution`] reads the newest execution of a commit
 //! - [`failures`] reads why a build or a deployment failed
 //! - [`change_sets`] has the functions that they share
 
 pub(crate) mod approval;
 pub(crate) mod change_sets;
 pub(crate) mod drift;
+pub(crate) mod execution;
 pub(crate) mod failures;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -9,8 +9,7 @@ use super::metrics;
 use crate::clients::aws::CallError;
 use crate::common::pace::Pace;
 use crate::feedback::approval;
-use crate::feedback::reporting;
-use crate::feedback::reporting::Execution;
+use crate::feedback::execution::{Execution, changed_since};
 use crate::gitops_pipeline::executions::{ExecutionStatus, status_of};
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::health::{PipelineEnd, PipelineHealth};
@@ -98,8 +97,7 @@ impl Checker<'_> {
             }
             _ => None,
         });
-        let mut changed =
-            reporting::changed_since(&executions, self.schedule.began - REPORTED_TIME);
+        let mut changed = changed_since(&executions, self.schedule.began - REPORTED_TIME);
         for execution in &mut changed {
             execution.find_hold(&health.transitions);
         }

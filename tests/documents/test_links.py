@@ -126,4 +126,4 @@ def test_every_function_that_answers_exists():
     found = answers((ROOT / "docs/project/identity.md").read_text())
     assert len(found) > 50
     assert [each for each in sorted(found) if not defines(*each)] == []
-    assert not defines("clients/gitlab/mirror", "no_such_function")
+    assert not defines("clients/gitlab/mirrors/mirror", "no_such_function")

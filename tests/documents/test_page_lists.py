@@ -31,7 +31,7 @@ LIMITS = [
     (
         "concepts/mirrors.md",
         r"lists at most (\d+) protected branches",
-        "clients/gitlab/branches.rs",
+        "clients/gitlab/mirrors/branches.rs",
         "MAX_LISTED",
         1,
     ),
@@ -59,7 +59,7 @@ LIMITS = [
     (
         "concepts/mirrors.md",
         r"at most (\w+) enabled mirrors",
-        "clients/gitlab/mirror.rs",
+        "clients/gitlab/mirrors/mirror.rs",
         "MAX_ENABLED_MIRRORS",
         1,
     ),
@@ -132,14 +132,14 @@ LIMITS = [
     (
         "concepts/reporting.md",
         r"a comment of more than (\d+) KB",
-        "clients/gitlab/transport.rs",
+        "clients/gitlab/api/transport.rs",
         "MAX_RESPONSE_BYTES",
         1000,
     ),
     (
         "concepts/reporting.md",
         r"at most (\d+) of an environment",
-        "clients/gitlab/deployment.rs",
+        "clients/gitlab/records/deployment.rs",
         "MAX_READ",
         1,
     ),

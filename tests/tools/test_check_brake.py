@@ -12,7 +12,7 @@ from tools.checks import brake
 IN_CODE = {
     "cli/main.py": '    "check",\n',
     "src/common/reason_codes.rs": '    IncompleteRequest 101 "The request is incomplete"\n',
-    "src/clients/gitlab/endpoints.rs": '    endpoint("GET", "", 200, "Project: Read", NONE),\n',
+    "src/clients/gitlab/api/endpoints.rs": '    endpoint("GET", "", 200, "Project: Read", NONE),\n',
     "tests/support/src/worlds.rs": "    setting(\n",
 }
 # Files that do not exist here.

@@ -166,7 +166,7 @@ LISTS: dict[str, Callable[[Path], int]] = {
     "reason codes": lambda root: _lines(root, "src/common/reason_codes.rs", r'^    \w+ \d{3} "'),
     "metrics": lambda root: len(json.loads((root / "docs/metrics.json").read_text())["metrics"]),
     "endpoints of GitLab": lambda root: _lines(
-        root, "src/clients/gitlab/endpoints.rs", r'^    (?:status_)?endpoint\("', ("ENDPOINTS", "];")
+        root, "src/clients/gitlab/api/endpoints.rs", r'^    (?:status_)?endpoint\("', ("ENDPOINTS", "];")
     ),
     "settings of worlds": lambda root: _lines(
         root, "tests/support/src/worlds.rs", r"^    setting\(", ("SETTINGS", "];")

@@ -3,17 +3,17 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use serde_json::Value;
 
-use super::token_error::TokenSource;
-use super::transport::{ApiRequest, Area, GitLab};
+use super::api::token_error::TokenSource;
+use super::api::transport::{ApiRequest, Area, GitLab};
 use crate::clients::http::Http;
 use crate::common::password::Password;
 
-pub use super::mirror::Mirror;
-pub use super::mirror_address::{spellings, with_login};
-pub use super::project::ProjectDetails;
-pub use super::sanitize::shown;
-pub use super::token::{is_same_url, is_usable, token_in};
-pub use super::transport::path;
+pub use super::api::sanitize::shown;
+pub use super::api::token::{is_same_url, is_usable, token_in};
+pub use super::api::transport::path;
+pub use super::mirrors::mirror::Mirror;
+pub use super::mirrors::mirror_address::{spellings, with_login};
+pub use super::project::details::ProjectDetails;
 
 pub struct ReadResponse {
     pub message: String,

@@ -5,13 +5,13 @@
 use cfn_custom_resource::{Kind, ReasonCode};
 use serde_json::{Map, Value, json};
 
-use super::error::MAINTAINER;
-use super::mirror::MAX_ENABLED_MIRRORS;
-use super::own_token::SUFFICIENT_SCOPES;
-use super::property::MEMBERS;
-use super::token::TOKEN_CHARACTERS;
-use super::token_error::{CA_TAG, ENV_TAG, URL_TAG};
-use super::transport::{ATTEMPT_TIMEOUT, MAX_RESPONSE_BYTES};
+use super::api::error::MAINTAINER;
+use super::api::own_token::SUFFICIENT_SCOPES;
+use super::api::token::TOKEN_CHARACTERS;
+use super::api::token_error::{CA_TAG, ENV_TAG, URL_TAG};
+use super::api::transport::{ATTEMPT_TIMEOUT, MAX_RESPONSE_BYTES};
+use super::mirrors::mirror::MAX_ENABLED_MIRRORS;
+use super::project::property::MEMBERS;
 use crate::common::ownership;
 use crate::common::reason_codes::Code;
 

@@ -6,11 +6,14 @@
 //! - [`text`] renders both for a note
 //! - [`deployment`] reads the failed resources of a deployment, from the `stack_operation` that it
 //!   began, and [`values`] the values that their reasons may contain
+//! - [`cause`] reads which of them it is, and [`outputs`] what else is shown of an execution
 
 pub mod build;
 pub mod build_log;
+pub mod cause;
 pub mod deployment;
 mod masks;
+pub mod outputs;
 mod stack_operation;
 pub mod text;
 pub mod values;

@@ -3,8 +3,8 @@
 use crate::clients::aws::{Aws, CallError};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{Change, ChangeSet, Creation, is_gone};
-use crate::feedback::reporting::execution;
-use crate::feedback::reporting::execution::{Action, Execution};
+use crate::feedback::execution;
+use crate::feedback::execution::{Action, Execution};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::ReportSettings;

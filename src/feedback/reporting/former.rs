@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::execution::{ExecutionState, changed_since};
 use super::outcome::ReportError;
 use super::plan;
 use crate::clients::gitlab::{CommitRef, CommitStatus, StatusState};
 use crate::clients::{Clients, gitlab};
 use crate::common::ownership::Owner;
+use crate::feedback::execution::{ExecutionState, changed_since};
 use crate::gitops_pipeline::names::{ResourceNames, are_of_one_account};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{GitOpsPipeline, executions};

@@ -8,35 +8,29 @@
 //! - [`event`] reads from an event which execution it names, and which part of the report it is
 //!   about
 //! - [`open`] checks that the pipeline is reported, and opens its GitLab
-//! - [`execution`] reads the commit's newest execution from CodePipeline
 //! - [`former`] ends the statuses that no report looks at any more
 //! - [`statuses`] reads the commit statuses, and which ones are the pipeline's own
 //! - [`plan`] decides the requests to GitLab, as a pure function
 //! - [`drift`] posts whether a deployed stack differs from its template
-//! - [`cause`] reads why an execution failed
 //! - [`note`] renders the note about a commit, and [`written_notes`] reads the notes that exist
 //! - [`changes`] reads the changes of an execution whose approval has ended
 //! - [`report`](report::report) drives all of it, a part after the other
 
-pub(crate) mod cause;
 mod changes;
 mod drift;
 mod event;
-pub(crate) mod execution;
 mod former;
 pub(crate) mod note;
 mod open;
 mod outcome;
-pub(crate) mod outputs;
 mod plan;
 mod report;
 mod statuses;
 mod written_notes;
 
+pub use crate::feedback::execution::changed_since;
 pub(crate) use crate::feedback::reporting::drift::report as report_drift;
 pub(crate) use crate::feedback::reporting::event::PipelineEvent;
-pub(crate) use crate::feedback::reporting::execution::Execution;
-pub use crate::feedback::reporting::execution::changed_since;
 pub use crate::feedback::reporting::former::ReportedPipeline;
 pub(crate) use crate::feedback::reporting::note::short as short_note;
 pub use crate::feedback::reporting::outcome::{ReportError, Reported};
@@ -53,7 +47,8 @@ use tokio::time::Instant;
 use crate::clients::Clients;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::stop::Stop;
-use crate::feedback::reporting::execution::ExecutionState;
+use crate::feedback::execution;
+use crate::feedback::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::{Occasion, Scope};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;

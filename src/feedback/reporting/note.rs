@@ -17,7 +17,7 @@ use std::fmt::Write;
 
 use crate::feedback::approval::is_unchanged;
 use crate::feedback::change_sets::{Change, code, counts, is_gone, short_commit, write_table};
-use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::settings::ReportSettings;

@@ -5,7 +5,7 @@ use crate::clients::gitlab::{
 };
 use crate::common::one_line::{one_line, shortened};
 use crate::feedback::approval::is_unchanged;
-use crate::feedback::reporting::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::statuses::Statuses;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;

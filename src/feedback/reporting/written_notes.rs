@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitPlaces, CommitRef, GitLab, GitLabError, Note, NotePlace};
-use crate::feedback::reporting::execution::{Execution, ExecutionState};
+use crate::feedback::execution;
+use crate::feedback::execution::{Execution, ExecutionState};
+use crate::feedback::reporting::changes;
 use crate::feedback::reporting::note;
 use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::statuses::OtherReporter;
-use crate::feedback::reporting::{changes, execution};
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::clients::codecommit::REPOSITORY_NAME;
-use crate::clients::gitlab::property::{MEMBERS, PROJECT};
+use crate::clients::gitlab::project::property::{MEMBERS, PROJECT};
 use crate::clients::gitlab::{Access, Settings};
 use crate::common::branch_names::BRANCH_NAME;
 use cfn_custom_resource::{Kind, Object, Property, ValidationErrors};

@@ -184,7 +184,13 @@ impl Object {
     /// The members as fields of `T`. A member that is missing or wrong and has no default in the
     /// table has that of `T`.
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
-        serde_json::from_value(self.to_value()).unwrap_or_default()
+        let read = serde_json::from_value(self.to_value());
+        debug_assert!(
+            read.is_ok(),
+            "a row and its field differ: {:?}",
+            read.as_ref().err()
+        );
+        read.unwrap_or_default()
     }
 
     fn to_value(&self) -> Value {

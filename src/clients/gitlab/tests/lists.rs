@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::script::{Reply, Script};
 use super::{INFRA, PROJECT, gitlab, ok};
-use crate::clients::gitlab::list::Reading;
-use crate::clients::gitlab::transport::Area;
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::transport::Area;
 use crate::clients::gitlab::{ErrorKind, GitLabError};
 
 fn page_of(numbers: &[u64]) -> Reply {

@@ -14,8 +14,8 @@ mod script;
 mod token_access;
 
 use super::tests::script::{Reply, Script};
-use super::token_error::TokenSource;
 use super::{GitLab, GitLabError, Mirror, ProjectRef, Settings};
+use crate::clients::gitlab::api::token_error::TokenSource;
 use crate::common::password::Password;
 
 /// The token. No message may show it.

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::{CLONE_URL, described};
-use crate::clients::gitlab::mirror::{Mirror, PushStatus, Settings};
-use crate::clients::gitlab::mirror_address::Destination;
-use crate::clients::gitlab::sanitize::{Unredacted, message, shown, without_logins};
+use crate::clients::gitlab::api::sanitize::{Unredacted, message, shown, without_logins};
+use crate::clients::gitlab::mirrors::mirror::{Mirror, PushStatus, Settings};
+use crate::clients::gitlab::mirrors::mirror_address::Destination;
 use crate::common::password::Password;
 
 fn read(description: &serde_json::Value) -> Mirror {

@@ -7,7 +7,7 @@ use super::{
     CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok,
     settings,
 };
-use crate::clients::gitlab::project::Visibility;
+use crate::clients::gitlab::project::details::Visibility;
 use crate::clients::gitlab::{
     CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Sent, Settings,
     StatusState,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::script::{Reply, Script};
 use super::{MIRRORS, TOKEN, described, ok};
 use crate::clients::aws::SdkClients;
-use crate::clients::gitlab::token_error::TokenError;
+use crate::clients::gitlab::api::token_error::TokenError;
 use crate::clients::gitlab::{Access, ErrorKind, GitLab, GitLabError, open as open_gitlab};
 
 const DESCRIBE: &str = "secretsmanager.DescribeSecret";

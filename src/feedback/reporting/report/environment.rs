@@ -2,9 +2,10 @@
 
 use super::facts::Facts;
 use super::round::Round;
+use crate::feedback::failures::outputs;
 use crate::feedback::reporting::outcome::ReportError;
+use crate::feedback::reporting::plan;
 use crate::feedback::reporting::plan::{EnvironmentChange, Topic};
-use crate::feedback::reporting::{outputs, plan};
 
 /// Sets them. If the address `is_kept`, another one stays.
 pub(super) async fn report(

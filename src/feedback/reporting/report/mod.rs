@@ -25,7 +25,7 @@ pub use self::round::{MAX_RETRIES, RETRY_INTERVAL};
 
 use self::facts::{Context, Facts};
 use self::round::Round;
-use crate::feedback::reporting::execution::Execution;
+use crate::feedback::execution::Execution;
 use crate::feedback::reporting::open::OpenedReport;
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Occasion, Topic};

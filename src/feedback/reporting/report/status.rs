@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::facts::Facts;
 use super::round::Round;
 use crate::clients::gitlab::{CommitStatus, GitLabError, StatusState};
-use crate::feedback::reporting::execution::Execution;
+use crate::feedback::execution::Execution;
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan;
 use crate::feedback::reporting::plan::{StatusPost, Topic};

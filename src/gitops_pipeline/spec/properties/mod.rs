@@ -6,7 +6,7 @@ mod stages;
 use self::stages::{APPROVAL, BUILD, DEPLOY};
 use super::formats;
 use crate::clients::codecommit::REPOSITORY_NAME;
-use crate::clients::gitlab::property::{MEMBERS, PROJECT};
+use crate::clients::gitlab::project::property::{MEMBERS, PROJECT};
 use crate::common::branch_names::{BRANCH_NAME, BRANCH_PATTERN};
 use crate::common::tags::TAGS;
 use crate::gitops_pipeline::names;

@@ -191,7 +191,7 @@ impl TokenError {
     }
 
     #[rustfmt::skip] // A table.
-    pub(super) fn remedy(&self) -> Remedy {
+    pub fn remedy(&self) -> Remedy {
         let tag = "aws secretsmanager tag-resource --secret-id";
         let remedy = match self {
             TokenError::Failed(error) => return error.reason().remedy,

@@ -10,11 +10,11 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::commit_status::{CommitRef, StatusState};
-use super::error::{ErrorKind, GitLabError, Rejection, Result};
-use super::list::Reading;
-use super::members::{Identified, lenient, time, typed};
-use super::project_ref::ProjectRef;
-use super::transport::{Area, GitLab};
+use crate::clients::gitlab::api::error::{ErrorKind, GitLabError, Rejection, Result};
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::members::{Identified, lenient, time, typed};
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::transport::{Area, GitLab};
 use cfn_custom_resource::Clock;
 
 /// The number of an environment's latest deployments that are read at first. One of GitLab CI has

@@ -6,13 +6,13 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
-use super::error::Result;
-use super::list::Reading;
-use super::members::{Identified, id, typed};
 use super::merge_request::NotePlace;
-use super::project_ref::ProjectRef;
-use super::transport::{Area, GitLab, query_value};
+use crate::clients::gitlab::api::call::Call;
+use crate::clients::gitlab::api::error::Result;
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::members::{Identified, id, typed};
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::transport::{Area, GitLab, query_value};
 
 /// GitLab's messages if a note does not exist (`lib/api/api.rb`, `lib/api/discussions.rb`).
 const NO_NOTE: [&str; 3] = [

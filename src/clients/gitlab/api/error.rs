@@ -225,7 +225,7 @@ impl ErrorKind {
     /// Whether GitLab rejected a value of a mirror, and its message does not show which. The
     /// message is in the language of the token's user, but it begins with the attribute's name,
     /// which GitLab does not translate (`app/services/remote_mirrors/create_service.rb`).
-    pub(super) fn is_unexplained(&self) -> bool {
+    pub fn is_unexplained(&self) -> bool {
         let is_of_setting = |message: &str| MIRROR_SETTINGS.iter().any(|it| message.contains(it));
         match self {
             ErrorKind::Rejected {
@@ -239,7 +239,7 @@ impl ErrorKind {
 }
 
 impl GitLabError {
-    pub(super) fn new(kind: ErrorKind, sent: Sent, retry: RetryTime, scope: ErrorScope) -> Self {
+    pub fn new(kind: ErrorKind, sent: Sent, retry: RetryTime, scope: ErrorScope) -> Self {
         GitLabError {
             doing: String::new(),
             kind,
@@ -255,12 +255,12 @@ impl GitLabError {
     }
 
     /// The error of a request that may have been executed, and whose response is not understood.
-    pub(super) fn unclear(kind: ErrorKind) -> Self {
+    pub fn unclear(kind: ErrorKind) -> Self {
         GitLabError::new(kind, Sent::Unknown, RetryTime::Never, ErrorScope::Request)
     }
 
     /// The error of a request that GitLab evaluated.
-    pub(super) fn answered(kind: ErrorKind) -> Self {
+    pub fn answered(kind: ErrorKind) -> Self {
         GitLabError::new(kind, Sent::Yes, RetryTime::Never, ErrorScope::Request)
     }
 
@@ -279,7 +279,7 @@ impl GitLabError {
     }
 
     /// The error with another cause, if GitLab rejected the request.
-    pub(super) fn because(mut self, of: Rejection) -> Self {
+    pub fn because(mut self, of: Rejection) -> Self {
         if let ErrorKind::Rejected { cause, .. } = &mut self.kind {
             *cause = of;
         }
@@ -299,7 +299,7 @@ impl GitLabError {
     }
 
     /// Whether a firewall rejects the request, which a shorter text may pass. Logs why.
-    pub(super) fn is_blocked(&self) -> bool {
+    pub fn is_blocked(&self) -> bool {
         let is_blocked = matches!(self.kind, ErrorKind::Blocked { .. });
         if is_blocked {
             warn!(self.reason(), "a text for GitLab is shortened");

@@ -8,13 +8,13 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::call::Call;
 use super::commit_status::CommitRef;
-use super::error::{ErrorKind, Result};
-use super::list::Reading;
-use super::members::{lenient, typed};
-use super::project_ref::ProjectRef;
-use super::transport::{Area, GitLab, query_value};
+use crate::clients::gitlab::api::call::Call;
+use crate::clients::gitlab::api::error::{ErrorKind, Result};
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::members::{lenient, typed};
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::transport::{Area, GitLab, query_value};
 
 /// The most merge requests of a commit that get a note.
 const MAX_MERGE_REQUESTS: usize = 5;
@@ -42,7 +42,7 @@ impl fmt::Display for NotePlace {
 
 /// A merge request of a commit (`lib/api/entities/merge_request_basic.rb`).
 #[derive(Debug, Deserialize)]
-pub(super) struct MergeRequest {
+pub struct MergeRequest {
     pub iid: u64,
     #[serde(default, deserialize_with = "lenient")]
     pub state: String,

@@ -15,7 +15,7 @@ use super::sanitize;
 const TEMPORARY: [&str; 2] = ["failed to obtain a lock", "on a read-only instance"];
 
 #[derive(Clone, Debug)]
-pub(super) struct ApiResponse {
+pub struct ApiResponse {
     pub status: u16,
     /// The JSON of the body, and null if it is empty. `None` if it is something else, such as a
     /// page.
@@ -35,7 +35,7 @@ pub(super) struct ApiResponse {
 
 /// The headers of a page.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Paging {
+pub struct Paging {
     pub has_next: bool,
     /// The largest size of a page that the server accepts, if it is less than the requested one.
     pub size: Option<usize>,

@@ -24,7 +24,7 @@ use crate::common::password::Password;
 use cfn_custom_resource::{Attempt, retry};
 
 /// One attempt. GitLab responds within seconds, or its own proxy times out after a minute.
-pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The pauses between attempts, in milliseconds.
 const PAUSES: [u64; 3] = [500, 1000, 2000];
@@ -35,7 +35,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// The most bytes of a response. A page of a hundred mirrors has a third
 /// of it. JSON values take up to 80 times the memory of their text: `{"a":0},` does, and the
 /// function may have 128 MB.
-pub(super) const MAX_RESPONSE_BYTES: usize = 300_000;
+pub const MAX_RESPONSE_BYTES: usize = 300_000;
 
 /// The beginnings of the titles of Cloudflare's pages that check for a browser.
 const CHALLENGES: [&str; 2] = ["<title>Just a moment", "<title>Checking your browser"];
@@ -43,7 +43,7 @@ const CHALLENGES: [&str; 2] = ["<title>Just a moment", "<title>Checking your bro
 /// The part of the API that a request is about, with its project.
 /// GitLab's response does not show which right the request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Area<'a> {
+pub enum Area<'a> {
     /// Push mirrors, which need a Maintainer and the instance's permission.
     Mirrors(ProjectRef<'a>),
     /// A part of a report.
@@ -70,19 +70,19 @@ impl<'a> Area<'a> {
 pub struct GitLab {
     /// The address, without a slash at the end.
     pub url: String,
-    pub(super) token: Mutex<Password>,
-    pub(super) http: Http,
+    pub token: Mutex<Password>,
+    pub http: Http,
     /// Where the token was read from: error messages name it.
-    pub(super) token_source: TokenSource,
+    pub token_source: TokenSource,
     /// Reads the token again. `None` if Secrets Manager does not rotate it.
-    pub(super) rotated: Option<TokenReader>,
+    pub rotated: Option<TokenReader>,
     /// The time in the latest response, by GitLab's clock.
     time: Mutex<Option<SystemTime>>,
 }
 
 /// One request. It has no `Debug`, because the body may hold a login.
 #[derive(Clone)]
-pub(super) struct ApiRequest<'a> {
+pub struct ApiRequest<'a> {
     pub method: &'static str,
     pub area: Area<'a>,
     /// The called endpoint. `None` if the table lacks it: then no response is a success.
@@ -116,7 +116,7 @@ impl<'a> ApiRequest<'a> {
 
 impl GitLab {
     /// A client of the GitLab at `url`, a usable address without a slash at the end.
-    pub(super) fn new(http: Http, url: String, token: Password, token_source: TokenSource) -> Self {
+    pub fn new(http: Http, url: String, token: Password, token_source: TokenSource) -> Self {
         GitLab {
             url,
             token: Mutex::new(token),
@@ -127,7 +127,7 @@ impl GitLab {
         }
     }
 
-    pub(super) fn token(&self) -> Password {
+    pub fn token(&self) -> Password {
         self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -140,7 +140,7 @@ impl GitLab {
 
     /// Sends `request` and retries it where that is safe. A 429, a redirect and a status of 500 or
     /// more are errors, any other response is returned.
-    pub(super) async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse> {
+    pub async fn send(&self, request: &ApiRequest<'_>) -> Result<ApiResponse> {
         let path = request.path.split('?').next().unwrap_or_default();
         let call = format!("{} {path}", request.method);
         let attempt = async || {
@@ -214,7 +214,7 @@ impl GitLab {
         Some(outgoing)
     }
 
-    pub(super) fn read(&self, response: &HttpResponse, request: &ApiRequest<'_>) -> ApiResponse {
+    pub fn read(&self, response: &HttpResponse, request: &ApiRequest<'_>) -> ApiResponse {
         let header = |name: &str| {
             let value = response.headers().get(name).map(str::trim);
             value.filter(|value| !value.is_empty()).map(ToOwned::to_owned)
@@ -314,7 +314,7 @@ impl GitLab {
     }
 }
 
-pub(super) fn retry_time(is_passing: bool) -> RetryTime {
+pub fn retry_time(is_passing: bool) -> RetryTime {
     if is_passing {
         RetryTime::Later
     } else {
@@ -336,6 +336,6 @@ fn number_in(path: &str) -> Option<u64> {
 }
 
 /// `value` as the value of a query parameter, or as a segment of a path.
-pub(super) fn query_value(value: &str) -> String {
+pub fn query_value(value: &str) -> String {
     utf8_percent_encode(value, &RESERVED).to_string()
 }

@@ -3,8 +3,8 @@
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::MAX_CHARACTERS;
 use crate::feedback::change_sets::{Audience, shown_reason};
+use crate::feedback::execution::{Action, ActionState, Execution};
 use crate::feedback::failures::values;
-use crate::feedback::reporting::execution::{Action, ActionState, Execution};
 use crate::gitops_pipeline::describe_stack;
 use crate::gitops_pipeline::executions::APPROVAL;
 use crate::gitops_pipeline::names::ResourceNames;

@@ -6,13 +6,13 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::call::Call;
-use super::error::Result;
-use super::list::Reading;
-use super::members::{time, typed};
 use super::mirror::Settings;
-use super::project_ref::ProjectRef;
-use super::transport::{Area, GitLab, query_value};
+use crate::clients::gitlab::api::call::Call;
+use crate::clients::gitlab::api::error::Result;
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::members::{time, typed};
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::transport::{Area, GitLab, query_value};
 use crate::common::iam_wildcard::NamePattern;
 
 /// GitLab lists this many protected branches of a project, over all pages (`LIMIT` in its

@@ -6,7 +6,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
-use super::sanitize;
+use crate::clients::gitlab::api::sanitize;
 use crate::common::password::Password;
 
 /// `clone_url` with an unescaped login: GitLab escapes it itself (`lib/gitlab/url_sanitizer.rb`).
@@ -73,7 +73,7 @@ impl Destination {
 
     /// The region in a host such as `git-codecommit.eu-central-1.amazonaws.com`. `None` for any
     /// other host. <https://docs.aws.amazon.com/codecommit/latest/userguide/regions.html>
-    pub(super) fn codecommit_region(&self) -> Option<&str> {
+    pub fn codecommit_region(&self) -> Option<&str> {
         let mut labels = self.0.as_ref()?.host_str()?.split('.');
         let service = labels.next()?;
         let region = labels.next()?;
@@ -83,12 +83,12 @@ impl Destination {
     }
 
     /// Whether GitLab shows an address.
-    pub(super) fn is_shown(&self) -> bool {
+    pub fn is_shown(&self) -> bool {
         self.0.is_some()
     }
 
     /// Whether its path ends in `path`.
-    pub(super) fn ends_with(&self, path: &str) -> bool {
+    pub fn ends_with(&self, path: &str) -> bool {
         let own = self.0.as_ref().map_or("", Url::path);
         own.trim_end_matches('/').ends_with(path)
     }

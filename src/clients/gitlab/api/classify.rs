@@ -17,7 +17,7 @@ use super::transport::{ApiRequest, Area, GitLab};
 
 impl GitLab {
     /// The response, if it is the success of its endpoint.
-    pub(super) async fn check(
+    pub async fn check(
         &self,
         request: &ApiRequest<'_>,
         response: ApiResponse,
@@ -176,7 +176,7 @@ fn foreign(request: &ApiRequest<'_>, response: &ApiResponse) -> GitLabError {
 
 /// The access level of the token's user in the project that `shown` describes. `None` if GitLab
 /// does not show it.
-pub(super) fn access_level(shown: &Value) -> Option<u64> {
+pub fn access_level(shown: &Value) -> Option<u64> {
     let level = |of: &str| shown["permissions"][of]["access_level"].as_u64();
     level("project_access").max(level("group_access"))
 }

@@ -15,7 +15,7 @@ use super::project_parts::{PartAccess, ProjectPart};
 use super::response::ApiResponse;
 
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub struct Endpoint {
     method: &'static str,
     /// The path below the project, or below `/api/v4` if it has none. A segment with `:` is any.
     path: &'static str,
@@ -75,7 +75,7 @@ const fn status_endpoint(
 /// <https://docs.gitlab.com/auth/tokens/fine_grained_access_tokens_rest/>, which GitLab generates
 /// from the routes: those of a merge request's notes are a work item's.
 #[rustfmt::skip]
-pub(super) const ENDPOINTS: &[Endpoint] = &[
+pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/personal_access_tokens/self", 200, "Personal Access Token: Read", NONE),
     // No source names its permission. Without it, a person's status counts as another function's.
     endpoint("GET", "/users/:id", 200, "User: Read (?)", NONE),
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    const PAGE: &str = include_str!("../../../docs/how-to/connect-gitlab.md");
+    const PAGE: &str = include_str!("../../../../docs/how-to/connect-gitlab.md");
 
     /// The paths of the endpoints for which this holds, each once.
     fn paths(is_listed: impl Fn(&Endpoint) -> bool) -> String {

@@ -24,7 +24,7 @@ impl<'a> ProjectRef<'a> {
     }
 
     /// The project as one segment of a path of the API: the number, if it is known.
-    pub(super) fn address(self) -> String {
+    pub fn address(self) -> String {
         match self.number {
             Some(number) => number.to_string(),
             None => self.name.to_owned(),

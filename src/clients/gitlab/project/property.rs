@@ -1,6 +1,6 @@
 //! The members of the property `GitLab`, which both resources have.
 
-use crate::clients::gitlab::Access;
+use crate::clients::gitlab::api::token::Access;
 use crate::clients::http;
 use cfn_custom_resource::{Format, Kind, Object, Pattern, Property};
 

@@ -4,12 +4,12 @@
 
 use serde_json::Value;
 
-use super::classify::access_level;
-use super::endpoints::Endpoint;
-use super::error::Result;
-use super::project_parts::ProjectPart;
-use super::project_ref::ProjectRef;
-use super::transport::{Area, GitLab};
+use crate::clients::gitlab::api::classify::access_level;
+use crate::clients::gitlab::api::endpoints::Endpoint;
+use crate::clients::gitlab::api::error::Result;
+use crate::clients::gitlab::api::project_parts::ProjectPart;
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::transport::{Area, GitLab};
 
 /// The details that GitLab shows of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]

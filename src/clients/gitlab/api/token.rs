@@ -47,7 +47,7 @@ impl Access {
 
 /// Where a token is read, and the fingerprints of the certificates that its client trusts.
 #[derive(Debug)]
-pub(super) struct TokenReader {
+pub struct TokenReader {
     pub aws: Aws,
     pub access: Access,
     pub fingerprints: Vec<String>,
@@ -225,7 +225,7 @@ const OTHER_KINDS: [(&str, &str); 5] = [
 
 /// The characters of a token beside ASCII's letters and digits: `-`, `_` and `.`, and some more in
 /// the instance's prefix (`personal_access_token_prefix` in `app/models/application_setting.rb`).
-pub(super) const TOKEN_CHARACTERS: &str = "_-.+=/@:";
+pub const TOKEN_CHARACTERS: &str = "_-.+=/@:";
 
 /// Why a text is not a token: how one is stored by mistake. GitLab would call it expired.
 fn fault_of(token: &str) -> Option<&'static str> {

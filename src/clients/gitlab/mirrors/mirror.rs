@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::call::Call;
-use super::error::{ErrorKind, GitLabError, Rejection, Result};
-use super::list::Reading;
-use super::members::{parse_time, typed};
 use super::mirror_address::{Destination, spellings, with_login};
-use super::project_ref::ProjectRef;
-use super::response::ApiResponse;
-use super::sanitize::Unredacted;
-use super::transport::{Area, GitLab};
+use crate::clients::gitlab::api::call::Call;
+use crate::clients::gitlab::api::error::{ErrorKind, GitLabError, Rejection, Result};
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::members::{parse_time, typed};
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::response::ApiResponse;
+use crate::clients::gitlab::api::sanitize::Unredacted;
+use crate::clients::gitlab::api::transport::{Area, GitLab};
 use crate::common::password::Password;
 
 /// GitLab's `MAX_INCREMENTAL_RUNTIME` (`app/models/remote_mirror.rb`): the lease of a push.
@@ -26,7 +26,7 @@ const MAX_FIRST_RUNTIME: Duration = Duration::from_hours(3);
 
 /// GitLab's `MAX_MIRRORS_PER_PROJECT` (`spec/models/remote_mirror_spec.rb`): the most enabled
 /// mirrors of a project.
-pub(super) const MAX_ENABLED_MIRRORS: usize = 10;
+pub const MAX_ENABLED_MIRRORS: usize = 10;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

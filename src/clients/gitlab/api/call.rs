@@ -17,7 +17,7 @@ use crate::common::password::Password;
 
 /// It has no `Debug`, because the body may hold a login.
 #[derive(Clone)]
-pub(super) struct Call<'a> {
+pub struct Call<'a> {
     gitlab: &'a GitLab,
     request: ApiRequest<'a>,
     /// The purpose, and the address of GitLab.
@@ -27,12 +27,12 @@ pub(super) struct Call<'a> {
 impl GitLab {
     /// A GET of `part` of the area's project. Its errors begin with `purpose`: a gerund, the thing
     /// and its project.
-    pub(super) fn get<'a>(&'a self, area: Area<'a>, part: &str, purpose: &str) -> Call<'a> {
+    pub fn get<'a>(&'a self, area: Area<'a>, part: &str, purpose: &str) -> Call<'a> {
         self.call("GET", area, part, purpose)
     }
 
     /// The same with another method.
-    pub(super) fn call<'a>(
+    pub fn call<'a>(
         &'a self,
         method: &'static str,
         area: Area<'a>,

@@ -6,11 +6,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::{ErrorKind, GitLabError, Result};
-use super::list::Reading;
-use super::members::{Identified, id, lenient, typed};
-use super::project_ref::ProjectRef;
-use super::transport::{Area, GitLab, query_value};
+use crate::clients::gitlab::api::error::{ErrorKind, GitLabError, Result};
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::members::{Identified, id, lenient, typed};
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::transport::{Area, GitLab, query_value};
 
 /// The most characters of a status's description and address (`app/models/commit_status.rb`,
 /// `app/models/generic_commit_status.rb`).

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::error::Result;
-use super::list::Reading;
-use super::members::parse_time;
-use super::project_ref::ProjectRef;
-use super::transport::{Area, GitLab};
+use crate::clients::gitlab::api::error::Result;
+use crate::clients::gitlab::api::list::Reading;
+use crate::clients::gitlab::api::members::parse_time;
+use crate::clients::gitlab::api::project_ref::ProjectRef;
+use crate::clients::gitlab::api::transport::{Area, GitLab};
 
 /// A push of a branch.
 #[derive(Clone, Debug, PartialEq, Eq)]

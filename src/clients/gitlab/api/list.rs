@@ -20,7 +20,7 @@ const PAGE_SIZES: [usize; 4] = [100, 20, 4, 1];
 const MAX_ELEMENTS: usize = 5_000;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
+pub struct Reading {
     /// The elements of a page: one of [`PAGE_SIZES`].
     pub page: usize,
     /// The reading ends when so many elements were read.
@@ -52,7 +52,7 @@ impl Reading {
 }
 
 /// The elements of a list that were read.
-pub(super) struct ListPart<T> {
+pub struct ListPart<T> {
     pub elements: Vec<T>,
     /// Whether the last page was read.
     pub is_complete: bool,

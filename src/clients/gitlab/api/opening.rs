@@ -47,7 +47,7 @@ pub async fn open(aws: &Aws, http: &Http, access: &Access) -> Result<GitLab, Git
 impl GitLab {
     /// Reads a rotated token again. `None` if it is still `used`, which GitLab has rejected.
     /// <https://docs.gitlab.com/api/personal_access_tokens/#rotate-a-personal-access-token>
-    pub(super) async fn renew_token(&self, used: &Password) -> Option<()> {
+    pub async fn renew_token(&self, used: &Password) -> Option<()> {
         let (token, _) = self.rotated.as_ref()?.read().await.ok()?;
         let other = (token != *used).then_some(token)?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = other;

@@ -3,7 +3,7 @@ use aws_sdk_secretsmanager::types::Tag;
 use expect_test::expect;
 
 use super::{check_environment, check_region, is_listed, is_same_url, missing, token_in};
-use crate::clients::gitlab::token_error::TokenError;
+use crate::clients::gitlab::api::token_error::TokenError;
 
 #[test]
 fn value_that_is_not_a_token_is_rejected() {
