@@ -4,7 +4,7 @@ schedules."""
 from typing import Any
 
 from ministack.core.responses import new_uuid
-from ministack.services import codebuild, eventbridge
+from ministack.services import codebuild, eventbridge, iam
 from ministack.services.cloudformation import provisioners, stacks
 
 from tests.local.aws.cloudformation import resource_types
@@ -37,6 +37,7 @@ _NUMBERS = {"AutoRetryLimit", "ConcurrentBuildLimit", "QueuedTimeoutInMinutes"}
 
 def install() -> None:
     _name_log_groups()
+    resource_types.also("AWS::IAM::Role", _keep_boundary)
     _keep_whole_build_projects()
     _refuse_to_replace_named_policies()
     resource_types.also("AWS::Events::Rule", lambda _physical_id, _props: None, _check_schedule)
@@ -44,6 +45,10 @@ def install() -> None:
     # tags.
     # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-events-rule.html
     provisioners._STACK_TAG_PROPERTY["AWS::Events::Rule"] = ("Tags", "list")
+
+
+def _keep_boundary(name: str, props: dict[str, Any]) -> None:
+    iam._roles[name]["PermissionsBoundary"] = props.get("PermissionsBoundary", "")
 
 
 def _name_log_groups() -> None:
