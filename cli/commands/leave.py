@@ -163,7 +163,10 @@ class Leaving:
         try:
             policies = _policies(body)
         except yaml_template.Unreadable as error:
-            yield f"its template is not read: {error}. {_BY_HAND}"
+            yield (
+                f"its template is not read: {error}. Deploy one that retains, without sam:"
+                " docs/how-to/leave.md"
+            )
             return
         if lost := sorted(name for name in self._kept if policies.get(name) != "Retain"):
             yield (

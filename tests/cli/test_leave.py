@@ -230,7 +230,7 @@ def test_template_with_two_readings_is_left(form: str, aws: FakeAws, run: Run) -
     reason = (
         "its deployed template does not retain A. "
         if form == "no resource"
-        else "its template is not read: it.*Let its owner set DeletionPolicy: Retain in its resources, deploy"
+        else "its template is not read: it.*Deploy one that retains, without sam"
     )
     assert status == 1 and re.search(f"LEFT    project-prd-shop: {reason}", printed), printed
     assert aws.calls == []
@@ -259,7 +259,7 @@ def test_yaml_that_shows_its_policies_is_enough(aws: FakeAws, run: Run) -> None:
     assert run("--yes", "project-prd-shop")[0] == 0
     aws.templates["project-prd-shop"] += "Description: caf?\n"
     status, printed = run("--yes", "project-prd-shop")
-    assert status == 1 and "which may hide another character. Let its owner" in printed
+    assert status == 1 and "which may hide another character. Deploy one" in printed
 
 
 @pytest.mark.parametrize(
