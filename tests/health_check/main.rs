@@ -20,3 +20,4 @@ mod subjects;
 mod tips;
 mod tokens;
 mod turns;
+mod worlds;
