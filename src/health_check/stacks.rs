@@ -84,8 +84,6 @@ pub struct FoundStacks {
     pub suspected: Vec<SuspectedPush>,
     /// The settings of the pipelines whose stacks were read, by the pipelines' names.
     pub settings: BTreeMap<String, PipelineSettings>,
-    /// The stacks that own these pipelines, by the pipelines' names.
-    pub owners_of: BTreeMap<String, String>,
     /// The pipelines whose branches are reviewed.
     pub reviewing: Vec<ReviewTarget>,
     /// How pipelines reach GitLab.
@@ -247,7 +245,6 @@ impl FoundStacks {
         if let Some(settings) = child.settings {
             let pipeline = settings.names.pipeline();
             self.reviewing.extend(ReviewTarget::of(settings.clone()));
-            self.owners_of.insert(pipeline.clone(), child.owner.stack_id);
             self.settings.insert(pipeline, settings);
         }
         self.missed.extend(child.waits_for);

@@ -895,7 +895,7 @@ async fn failing_call_is_not_read_and_never_an_error() {
         calls.iter().map(|it| &*it.operation.clone().leak()).collect();
     operations.sort_unstable();
     operations.dedup();
-    expect!["DescribeChangeSet DescribeRule DescribeSecret DescribeStackResource DescribeStacks GetBranch GetPipelineState GetSecretValue GitLab.GetProject GitLab.ListMirrors ListActionExecutions ListPipelineExecutions ListSecrets ListStacks"].assert_eq(&operations.join(" "));
+    expect!["DescribeChangeSet DescribeRule DescribeSecret DescribeStackResource DescribeStacks GetBranch GetPipelineState GetSecretValue GitLab.GetProject GitLab.ListMirrors ListActionExecutions ListPipelineExecutions ListStacks"].assert_eq(&operations.join(" "));
     for operation in operations {
         for kind in [
             FaultKind::Denied,

@@ -114,8 +114,8 @@ async fn diagnosis_of_many_is_complete_or_says_that_it_is_not() {
     for (time, is_complete) in [(LONG * 2, true), (LONG, false)] {
         let found = diagnose(&fake, time).await;
         let checks = found["Checks"].as_array().expect("a list");
-        // With the function, the credential, its mirrors and two pipelines.
-        assert_eq!(checks.len() == STACKS + 5, is_complete, "{found}");
+        // With the function, the credential and two pipelines.
+        assert_eq!(checks.len() == STACKS + 4, is_complete, "{found}");
         let why = found["NotChecked"][0]["Problem"].as_str();
         assert_eq!(why.is_none(), is_complete, "{found}");
         assert!(why.is_none_or(|why| why.contains("no time")));

@@ -1,13 +1,12 @@
 //! All that the health check checks, each with its problem. The reads of GitLab come last, in a
 //! time of their own.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::gitlab_reads::GitLabReads;
-use super::mirrors::{Extent, MirroringStacks, OwnedPipeline, mirroring_stacks};
+use super::mirrors::Extent;
 use super::projects::failure_of;
 use super::shape::Doctor;
 use crate::clients::aws::{FUNCTION_NAME_PREFIX, optional};
@@ -17,8 +16,7 @@ use crate::gitops_pipeline::names::{
 };
 use crate::health_check::checker::{Checker, listed};
 use crate::health_check::concurrent::TimeLimits;
-use crate::health_check::findings::{Check, Findings, unknown_value};
-use crate::health_check::found_secrets::Secrets;
+use crate::health_check::findings::{Findings, unknown_value};
 use crate::health_check::stacks::FoundStacks;
 use cfn_custom_resource::Reason;
 
@@ -72,9 +70,8 @@ impl Checker<'_> {
         for push in &stacks.suspected {
             push.report(&mut findings);
         }
-        let secrets = found_secrets.map(|found| found.secrets).unwrap_or_default();
         reads.until = end.min(Instant::now() + for_gitlab);
-        Box::pin(self.check_gitlab(reads, &stacks, &secrets, &mut findings)).await;
+        Box::pin(self.check_gitlab(reads, &stacks, &mut findings)).await;
         Doctor {
             checks: findings.checks.iter().map(Into::into).collect(),
             not_checked: findings.not_checked(),
@@ -154,70 +151,17 @@ impl Checker<'_> {
         &self,
         reads: GitLabReads<'_>,
         stacks: &FoundStacks,
-        secrets: &Secrets,
         findings: &mut Findings,
     ) {
-        let pipelines = stacks.settings.iter().filter_map(|(name, settings)| {
-            let owner = stacks.owners_of.get(name)?;
-            Some(OwnedPipeline { settings, owner })
-        });
-        let pipelines: Vec<_> = pipelines.collect();
-        let owners: Vec<&str> = pipelines.iter().map(|it| it.owner).collect();
-        // A pipeline that was not read may belong to any of the stacks.
-        let mirroring = if stacks.is_complete {
-            mirroring_stacks(&owners, secrets)
-        } else {
-            MirroringStacks::new()
-        };
-        let (rows, mut tokens) =
-            self.read_projects(&reads, &pipelines, &mirroring, Extent::Everything).await;
+        let pipelines: Vec<_> = stacks.settings.values().collect();
+        let (rows, mut tokens) = self.read_projects(&reads, &pipelines, Extent::Everything).await;
         tokens.sort_by(|one, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {
             self.report_token(findings, token);
         }
-        // The number of mirrors that the pipelines of each stack have shown.
-        let mut shown = BTreeMap::<&str, usize>::new();
-        for (pipeline, rows) in rows {
-            let is_mirror = |row: &&Check| row.subject.starts_with("the mirror of");
-            let owner = stacks.owners_of.get(&pipeline).map(String::as_str);
-            *shown.entry(owner.unwrap_or_default()).or_default() +=
-                rows.iter().filter(is_mirror).count();
-            findings.checks.extend(rows);
-        }
-        self.add_unseen_mirrors(secrets, &shown, findings);
+        findings.checks.extend(rows.into_values().flatten());
         for reason in reads.not_read() {
             findings.failed(reason);
-        }
-    }
-
-    /// Adds the secrets of each stack that have more mirrors than its pipelines have `shown`.
-    fn add_unseen_mirrors(
-        &self,
-        secrets: &Secrets,
-        shown: &BTreeMap<&str, usize>,
-        findings: &mut Findings,
-    ) {
-        let mut stacks = BTreeMap::<&str, (usize, Vec<&str>)>::new();
-        for (name, secret) in secrets.iter().filter(|(_, secret)| secret.mirrors > 0) {
-            let owner = secret.stack_id.as_deref().unwrap_or_default();
-            let (mirrors, names) = stacks.entry(owner).or_default();
-            *mirrors += secret.mirrors;
-            names.push(name);
-        }
-        let alarm = format!("alarm-{}-cfn-gitops-mirrors", self.environment.id);
-        for (owner, (mirrors, names)) in stacks {
-            let shown = shown.get(owner).copied().unwrap_or_default();
-            if mirrors > shown {
-                let left = match shown {
-                    0 => String::new(),
-                    _ => format!("GitLab's lists show {shown} of these {mirrors} mirrors, and "),
-                };
-                let because = format!(
-                    "{left}only the health check reads their records. Its alarm is {alarm}"
-                );
-                let subject = format!("the mirrors of secret {}", names.join(" and of secret "));
-                findings.not_looked_at(subject, because);
-            }
         }
     }
 }

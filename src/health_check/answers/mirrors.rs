@@ -19,18 +19,10 @@ use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::{Checking, TimeLimits, check_each};
 use crate::health_check::doctor::project_problem;
 use crate::health_check::findings::{Check, Findings};
-use crate::health_check::found_secrets::Secrets;
 use crate::health_check::metrics::MIRROR_LAG_SECONDS;
 use crate::health_check::needed_branches::check_with_needed;
 use crate::mirror_credential::health::{Comparison, MirrorHealth, MirrorPlace, TokenHealth};
 use cfn_custom_resource::Reason;
-
-/// A pipeline, and the ID of the stack that owns it.
-#[derive(Clone, Copy)]
-pub struct OwnedPipeline<'a> {
-    pub settings: &'a PipelineSettings,
-    pub owner: &'a str,
-}
 
 /// The rows of pipelines about GitLab.
 #[derive(Default)]
@@ -40,10 +32,6 @@ pub struct FoundMirrors {
     /// Why something was not read: a GitLab that does not respond is named once.
     pub not_read: Vec<Reason>,
 }
-
-/// The stacks whose secrets have a mirror for each of their pipelines, with such a secret. GitLab
-/// must list a mirror of each of these pipelines.
-pub type MirroringStacks<'a> = BTreeMap<&'a str, &'a str>;
 
 /// The rows of each pipeline, by its name, and the tokens.
 type GitLabRows = (BTreeMap<String, Vec<Check>>, Vec<TokenHealth>);
@@ -60,7 +48,7 @@ pub enum Extent {
 /// The pipelines of one project in GitLab, whose list of mirrors is read once.
 struct SharedProject<'a> {
     report: &'a ReportSettings,
-    pipelines: Vec<OwnedPipeline<'a>>,
+    pipelines: Vec<&'a PipelineSettings>,
 }
 
 /// A project's client, and its list of mirrors.
@@ -74,12 +62,11 @@ impl Checker<'_> {
     /// The mirrors of `pipelines`, as far as GitLab shows them until a time.
     pub(super) async fn mirrors_of(
         &self,
-        pipelines: &[OwnedPipeline<'_>],
-        mirroring: &MirroringStacks<'_>,
+        pipelines: &[&PipelineSettings],
         until: Instant,
     ) -> FoundMirrors {
         let reads = GitLabReads::until(until, self.clients);
-        let rows = self.read_projects(&reads, pipelines, mirroring, Extent::Mirrors).await;
+        let rows = self.read_projects(&reads, pipelines, Extent::Mirrors).await;
         let (rows, _) = rows;
         FoundMirrors {
             rows,
@@ -92,23 +79,22 @@ impl Checker<'_> {
     pub(super) async fn read_projects(
         &self,
         reads: &GitLabReads<'_>,
-        pipelines: &[OwnedPipeline<'_>],
-        mirroring: &MirroringStacks<'_>,
+        pipelines: &[&PipelineSettings],
         extent: Extent,
     ) -> GitLabRows {
         let mut gitlabs = BTreeMap::<&str, BTreeMap<u64, SharedProject<'_>>>::new();
         for pipeline in pipelines {
-            if let Some(report) = &pipeline.settings.report {
+            if let Some(report) = &pipeline.report {
                 let projects = gitlabs.entry(&report.access.url).or_default();
                 let pipelines = vec![];
                 let new = SharedProject { report, pipelines };
                 let project = projects.entry(report.project_number).or_insert(new);
-                project.pipelines.push(*pipeline);
+                project.pipelines.push(pipeline);
             }
         }
         let read = gitlabs.iter().map(|(url, projects)| {
             let projects: Vec<_> = projects.values().collect();
-            self.read_gitlab(reads, url, projects, mirroring, extent)
+            self.read_gitlab(reads, url, projects, extent)
         });
         let mut found = GitLabRows::default();
         for (rows, tokens) in join_all(read).await {
@@ -123,7 +109,6 @@ impl Checker<'_> {
         reads: &'p GitLabReads<'_>,
         url: &str,
         projects: Vec<&'p SharedProject<'p>>,
-        mirroring: &'p MirroringStacks<'p>,
         extent: Extent,
     ) -> GitLabRows {
         let (mut rows, mut tokens) = GitLabRows::default();
@@ -150,9 +135,8 @@ impl Checker<'_> {
             checks_end: reads.until,
             end: reads.until,
         };
-        let read = |_, project| -> Checking<'_, _> {
-            Box::pin(self.read_project(reads, project, mirroring, extent))
-        };
+        let read =
+            |_, project| -> Checking<'_, _> { Box::pin(self.read_project(reads, project, extent)) };
         let left = check_each(items, &limits, read, |_, found| rows.extend(found)).await;
         if left > 0 {
             reads.add_late(url, left, all, &self.environment.id);
@@ -165,7 +149,6 @@ impl Checker<'_> {
         &self,
         reads: &GitLabReads<'_>,
         project: &SharedProject<'_>,
-        mirroring: &MirroringStacks<'_>,
         extent: Extent,
     ) -> Vec<(String, Vec<Check>)> {
         let report = project.report;
@@ -174,7 +157,7 @@ impl Checker<'_> {
             return vec![];
         };
         let mut rows = vec![];
-        let has_own = project.pipelines.iter().any(|it| !it.settings.is_cross_account);
+        let has_own = project.pipelines.iter().any(|it| !it.is_cross_account);
         let mut mirrors = None;
         if has_own {
             match gitlab.mirrors(report.project()).await {
@@ -193,11 +176,9 @@ impl Checker<'_> {
                 },
             }
         }
-        for pipeline in &project.pipelines {
-            let (mut findings, settings) = (Findings::default(), pipeline.settings);
-            let gitlab = &*gitlab;
+        for &settings in &project.pipelines {
+            let (mut findings, gitlab) = (Findings::default(), &*gitlab);
             self.read_settings_of(reads, gitlab, settings, extent, &mut findings).await;
-            let secret = mirroring.get(pipeline.owner).copied();
             match mirrors.as_ref().filter(|_| !settings.is_cross_account) {
                 Some(Ok(mirrors)) => {
                     let listed = ListedMirrors {
@@ -205,13 +186,13 @@ impl Checker<'_> {
                         report,
                         mirrors,
                     };
-                    if !self.read_mirror(reads, &listed, settings, secret, &mut findings).await {
+                    if !self.read_mirror(reads, &listed, settings, &mut findings).await {
                         continue;
                     }
                 }
                 // Without a mirror, the token needs no right to list them.
-                Some(Err(problem)) if secret.is_some() => {
-                    findings.checked(subject(name, settings), Some(problem.clone()));
+                Some(Err(problem)) if extent == Extent::Everything => {
+                    findings.not_looked_at(subject(name, settings), problem.problem.clone());
                 }
                 Some(Err(_)) | None => {}
             }
@@ -265,7 +246,6 @@ impl Checker<'_> {
         reads: &GitLabReads<'_>,
         listed: &ListedMirrors<'_>,
         settings: &PipelineSettings,
-        secret: Option<&str>,
         findings: &mut Findings,
     ) -> bool {
         let (aws, report) = (&self.clients.aws, listed.report);
@@ -277,9 +257,6 @@ impl Checker<'_> {
             (is_pushing, mirror.succeeded_at, mirror.id)
         };
         let Some(mirror) = mirrors.iter().max_by_key(works) else {
-            if let Some(secret) = secret {
-                findings.checked(subject(project, settings), Some(missing(secret, report)));
-            }
             return true;
         };
         let comparison = Comparison {
@@ -323,31 +300,6 @@ impl Checker<'_> {
 fn subject(project: &str, settings: &PipelineSettings) -> String {
     let repository = &settings.repository_name;
     format!("the mirror of project {project} to repository {repository}")
-}
-
-/// The stacks whose `secrets` have a mirror for each pipeline. Each pipeline is in `owners` with
-/// the stack that owns it.
-pub fn mirroring_stacks<'a>(owners: &[&str], secrets: &'a Secrets) -> MirroringStacks<'a> {
-    let mut stacks = BTreeMap::<&str, (&str, usize)>::new();
-    for (name, secret) in secrets.iter().filter(|(_, secret)| secret.mirrors > 0) {
-        if let Some(owner) = &secret.stack_id {
-            stacks.entry(owner).or_insert((name, 0)).1 += secret.mirrors;
-        }
-    }
-    let pipelines = |stack: &str| owners.iter().filter(|owner| **owner == stack).count();
-    stacks.retain(|stack, (_, mirrors)| *mirrors >= pipelines(stack));
-    stacks.into_iter().map(|(stack, (secret, _))| (stack, secret)).collect()
-}
-
-/// That GitLab lists no mirror of a project, although a `secret` of the pipeline's stack has one.
-fn missing(secret: &str, report: &ReportSettings) -> Reason {
-    let problem = format!(
-        "{} does not list it, and secret {secret} of the pipeline's stack has a mirror",
-        report.access.url
-    );
-    let remedy =
-        "If the stack declares it, create it again: update the stack with a new RotationSerial";
-    Reason::uncoded(problem, remedy)
 }
 
 /// That the mirror at `place` lags. `None` if it does not, or not long.

@@ -22,6 +22,10 @@ impl ReadLimit {
         ReadLimit(self.0.min(Instant::now() + time))
     }
 
+    pub fn end(self) -> Instant {
+        self.0
+    }
+
     /// The time that is left.
     pub fn left(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())

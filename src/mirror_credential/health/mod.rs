@@ -48,8 +48,6 @@ pub struct SecretSummary {
     pub user_name: String,
     /// The stack that owns it. `None` if its tags name no owner.
     pub stack_id: Option<String>,
-    /// The number of mirrors of its current login.
-    pub mirrors: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -367,12 +365,10 @@ fn summary(secret: &SecretListEntry, user_names: &NamePattern) -> Option<SecretS
     let user_name = tag.value().filter(|name| user_names.matches(name))?;
     let owner =
         Owner::from_tags(|key| secret.tags().iter().find(|tag| tag.key() == Some(key))?.value());
-    let log = observe::parse_log(secret.secret_versions_to_stages());
     Some(SecretSummary {
         name: secret.name()?.to_owned(),
         user_name: user_name.to_owned(),
         stack_id: owner.map(|owner| owner.stack_id),
-        mirrors: log.current.map_or(0, |current| current.mirrors),
     })
 }
 

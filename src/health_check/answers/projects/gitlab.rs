@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::row::Row;
-use crate::health_check::answers::mirrors::{FoundMirrors, OwnedPipeline, mirroring_stacks};
+use crate::health_check::answers::mirrors::FoundMirrors;
 use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
-use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::findings::Findings;
 use cfn_custom_resource::Reason;
 
@@ -17,30 +16,11 @@ impl Checker<'_> {
         rows: &BTreeMap<String, Row>,
         limit: ReadLimit,
     ) -> Option<FoundMirrors> {
-        let pipelines = rows.values().filter_map(|row| {
-            let settings = row.settings.as_ref()?;
-            let owner = row.owner.as_deref().unwrap_or_default();
-            Some(OwnedPipeline { settings, owner })
-        });
-        let pipelines: Vec<_> = pipelines.collect();
-        if pipelines.iter().all(|it| it.settings.report.is_none()) {
+        let pipelines: Vec<_> = rows.values().filter_map(|row| row.settings.as_ref()).collect();
+        if pipelines.iter().all(|settings| settings.report.is_none()) {
             return None;
         }
-        let (mut listed, limits) = (Findings::default(), TimeLimits::of(limit.left()));
-        let half = limits.until(limits.half_of_the_rest());
-        let secrets = self.list_secrets(&half, &mut listed).await.unwrap_or_default();
-        let owners: Vec<&str> = pipelines.iter().map(|it| it.owner).collect();
-        // One that was not read may belong to any of the stacks.
-        let is_unread = |row: &Row| row.owner.is_none() && !row.is_whole();
-        let mirroring = if rows.values().any(is_unread) {
-            BTreeMap::new()
-        } else {
-            mirroring_stacks(&owners, &secrets)
-        };
-        let mut found = Box::pin(self.mirrors_of(&pipelines, &mirroring, limits.end)).await;
-        // The mirrors that a deleted resource has left are not a project's.
-        found.not_read.extend(listed.failed);
-        Some(found)
+        Some(Box::pin(self.mirrors_of(&pipelines, limit.end())).await)
     }
 }
 
