@@ -32,8 +32,7 @@ pub struct Child {
 /// The stack of a child's name.
 #[derive(Clone, Debug)]
 pub enum FoundChild {
-    Absent,
-    /// It exists, and no tags name its owner. A pipeline's stack may have lost them.
+    /// No tags name its owner. A pipeline's stack may have lost them.
     Untagged(Box<UntaggedChild>),
     Owned(Box<Child>),
 }
@@ -43,15 +42,24 @@ pub enum FoundChild {
 pub struct UntaggedChild(ChildStack);
 
 impl UntaggedChild {
-    /// The problem of the stack `name`, which `owner` declares.
-    pub fn problem(&self, name: &str, owner: &Owner) -> Reason {
-        let except = messages::except_stack(owner, &self.0);
+    /// The problem of the stack `name`, which `owner` declares. `None` if no resource of the
+    /// environment is known that does.
+    pub fn problem(&self, name: &str, owner: Option<&Owner>) -> Reason {
+        let except = owner.map(|owner| messages::except_stack(owner, &self.0)).unwrap_or_default();
         let problem = format!(
-            "its tags were removed{except}, so nothing is reported to GitLab, no lost push is started, and every \
-             update and deletion fails"
+            "no tags name the resource that owns it{except}, so nothing is reported to GitLab, no lost push is \
+             started, and every update and deletion fails"
         );
-        let command = messages::tag_command(name, owner, &self.0);
-        Reason::uncoded(problem, format!("Set them again: {command}"))
+        let remedy = match owner {
+            Some(owner) => {
+                format!(
+                    "Set them again: {}",
+                    messages::tag_command(name, owner, &self.0)
+                )
+            }
+            None => "If it is not of cfn-gitops, delete it or give it another name".to_owned(),
+        };
+        Reason::uncoded(problem, remedy)
     }
 }
 

@@ -10,27 +10,13 @@ use aws_sdk_codepipeline::types::{
 
 use crate::clients::aws::{Aws, CallError, required};
 use crate::gitops_pipeline::executions::actions::{self, list_actions};
-use crate::gitops_pipeline::executions::{self, APPROVAL, ExecutionStatus, has_succeeded};
-use crate::gitops_pipeline::holds::{self, DisabledTransition};
+use crate::gitops_pipeline::executions::{
+    self, APPROVAL, ExecutionStatus, MAX_SEARCHED, has_succeeded,
+};
 use crate::gitops_pipeline::names;
 
 /// The most ends that are looked at. A failure behind so many rejections is not found.
 const MAX_ENDS: usize = 10;
-
-/// A pipeline's executions and approvals, as CodePipeline shows them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PipelineHealth {
-    /// How the latest execution that counts ended. `None` if there is none.
-    pub end: Option<PipelineEnd>,
-    /// The number of pending approvals.
-    pub approvals_waiting: usize,
-    /// When the oldest pending approval was requested. `None` if none is pending.
-    pub approval_requested: Option<SystemTime>,
-    /// The disabled transitions into its stages.
-    pub transitions: Vec<DisabledTransition>,
-    /// Its latest hundred executions, the newest first.
-    pub executions: Vec<PipelineExecutionSummary>,
-}
 
 /// How an execution ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,27 +36,17 @@ pub async fn list(aws: &Aws, env_id: &str) -> Result<Vec<String>, CallError> {
     Ok(names.filter(|name| name.starts_with(&prefix)).collect())
 }
 
-/// Reads the health of a pipeline. `None` if it does not exist.
-pub async fn check(aws: &Aws, name: &str) -> Result<Option<PipelineHealth>, CallError> {
-    let listed = executions::list_while(aws, name, |listed| {
-        listed.len() < executions::LATEST || ends(listed).next().is_none()
-    });
-    let Some(mut latest) = listed.await? else {
-        return Ok(None);
+/// The executions of a pipeline, the newest first: at least the latest hundred, those back to an
+/// end, and perhaps those back to a success. `None` if the pipeline does not exist.
+pub async fn list_executions(
+    aws: &Aws,
+    name: &str,
+) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
+    let needs_more = |listed: &[PipelineExecutionSummary]| {
+        let searches = listed.len() < MAX_SEARCHED && !listed.iter().any(has_succeeded);
+        searches || listed.len() < executions::LATEST || ends(listed).next().is_none()
     };
-    let Some(state) = executions::state(aws, name).await? else {
-        return Ok(None);
-    };
-    let end = latest_end(aws, name, &latest).await;
-    latest.truncate(executions::LATEST);
-    let waiting = waiting_approvals(&state);
-    Ok(Some(PipelineHealth {
-        end,
-        approvals_waiting: waiting.len(),
-        approval_requested: waiting.iter().filter_map(WaitingApproval::requested_at).min(),
-        transitions: holds::disabled_transitions(&state),
-        executions: latest,
-    }))
+    executions::list_while(aws, name, needs_more).await
 }
 
 /// The executions that succeeded or failed, the latest first. Stopped and superseded executions do
@@ -85,7 +61,7 @@ pub(crate) fn ends(
 }
 
 /// The latest end that no person has decided: the execution before a rejected one may have failed.
-async fn latest_end(
+pub async fn latest_end(
     aws: &Aws,
     name: &str,
     listed: &[PipelineExecutionSummary],

@@ -248,28 +248,26 @@ impl GitOpsPipeline {
     /// Looks up the child stack `stack_name`. `None` if it does not exist, or no resource owns it.
     pub async fn look_up_child(&self, stack_name: &str) -> Result<Option<Child>, CallError> {
         Ok(match self.find_child(stack_name).await? {
-            FoundChild::Owned(child) => Some(*child),
-            FoundChild::Untagged(_) | FoundChild::Absent => None,
+            Some(FoundChild::Owned(child)) => Some(*child),
+            Some(FoundChild::Untagged(_)) | None => None,
         })
     }
 
-    /// Looks up the child stack `stack_name`, even if it has lost its tags.
-    pub async fn find_child(&self, stack_name: &str) -> Result<FoundChild, CallError> {
+    /// Looks up the child stack `stack_name`, even if it has lost its tags. `None` if it does not
+    /// exist.
+    pub async fn find_child(&self, stack_name: &str) -> Result<Option<FoundChild>, CallError> {
         let Some(found) = observe::describe(&self.aws, stack_name).await? else {
-            return Ok(FoundChild::Absent);
+            return Ok(None);
         };
         let child = observe::described(found, stack_name);
         let Some(owner) = child.owner.clone() else {
-            return Ok(if child.has_lost_tags() {
-                FoundChild::Untagged(Box::new(child.into()))
-            } else {
-                FoundChild::Absent
-            });
+            let has_lost_tags = child.has_lost_tags();
+            return Ok(has_lost_tags.then(|| FoundChild::Untagged(Box::new(child.into()))));
         };
         let names = ResourceNames::from_stack_name(stack_name);
         let settings = names.and_then(|names| PipelineSettings::of(&child, names, self.approvals));
         let deploys = settings.as_ref();
-        Ok(FoundChild::Owned(Box::new(Child {
+        Ok(Some(FoundChild::Owned(Box::new(Child {
             waits_for: BranchPush::missed_by(&child, stack_name),
             deploys: deploys.and_then(|settings| DeployedBranch::of(&child, settings)),
             settings,
@@ -278,7 +276,7 @@ impl GitOpsPipeline {
             status: child.status,
             parameters: child.parameters.into_keys().collect(),
             owner,
-        })))
+        }))))
     }
 
     /// Adds the pipeline to the stack that waits for `push`, and ensures that it runs the commit.

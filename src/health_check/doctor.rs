@@ -210,6 +210,67 @@ pub fn orphan_problem(child: &Child) -> Reason {
     Reason::uncoded(problem, KEPT_OR_LEFT)
 }
 
+/// Why the latest operation of a stack has failed. `None` if it has not.
+fn failure_of(status: &StackStatus) -> Option<String> {
+    use StackStatus::{
+        DeleteFailed, ImportRollbackComplete, ImportRollbackFailed, UpdateFailed,
+        UpdateRollbackComplete, UpdateRollbackCompleteCleanupInProgress, UpdateRollbackFailed,
+    };
+    let what = match status {
+        status if status.was_never_complete() => "its creation failed",
+        status if status.is_rolling_back() => "its latest operation failed and is rolled back",
+        UpdateFailed => "its latest update failed",
+        UpdateRollbackComplete | UpdateRollbackCompleteCleanupInProgress => {
+            "its latest update failed and was rolled back"
+        }
+        UpdateRollbackFailed => "its latest update failed and could not be rolled back",
+        ImportRollbackComplete => "its latest import failed and was rolled back",
+        ImportRollbackFailed => "its latest import failed and could not be rolled back",
+        DeleteFailed => "it could not be deleted",
+        _ => return None,
+    };
+    Some(format!("its status is {status}: {what}"))
+}
+
+/// The problem of the stack that owns a project, or with an empty `project_id` of the
+/// environment's. `None` if its latest operation has not failed.
+pub fn owner_problem(status: &StackStatus, env_id: &str, project_id: &str) -> Option<Reason> {
+    let problem = failure_of(status)?;
+    Some(Reason::uncoded(problem, see_why(env_id, project_id)))
+}
+
+fn see_why(env_id: &str, project_id: &str) -> String {
+    let space = if project_id.is_empty() { "" } else { " " };
+    format!("See why: cfn-gitops failures{space}{project_id} --env {env_id}")
+}
+
+/// That an execution of a project's pipeline failed, in this `action` if it is not empty.
+pub fn execution_problem(action: &str, env_id: &str, project_id: &str) -> Reason {
+    let problem = match action {
+        "" => "an execution has failed since the last success".to_owned(),
+        action => format!("an execution has failed in action {action} since the last success"),
+    };
+    Reason::uncoded(problem, see_why(env_id, project_id))
+}
+
+/// The problem of a complete stack without the outputs of a pipeline's, for example after an update
+/// by hand. `None` if it has them.
+pub fn content_problem(child: &Child) -> Option<Reason> {
+    if child.settings.is_some() || !child.status.is_complete() {
+        return None;
+    }
+    let Owner {
+        stack_id,
+        logical_id,
+    } = &child.owner;
+    let problem = "it lacks outputs of a pipeline's stack, so nothing is reported to GitLab, no lost push is \
+        started, and the function approves and reviews nothing";
+    let remedy = format!(
+        "Restore them: update resource {logical_id} of stack {stack_id} with {CHANGED_PROPERTY}"
+    );
+    Some(Reason::uncoded(problem, remedy))
+}
+
 /// The problem of a stack `id` whose `part` was deleted by hand. `is_owned` is false if its owner
 /// does not exist.
 pub fn part_problem(

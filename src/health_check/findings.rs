@@ -18,6 +18,12 @@ pub struct Check {
 pub enum Condition {
     Healthy,
     Unhealthy(Reason),
+    /// A stack declares it, and it does not exist.
+    Missing(Reason),
+    /// A pipeline whose newest end is a failure.
+    Failed(Reason),
+    /// An older function rendered the pipeline's stack.
+    Outdated(Reason),
     /// A person holds it. That is wanted, so it is not a problem.
     Held(Hold),
     /// Only the health check looks at it, for this reason.
@@ -46,8 +52,6 @@ pub struct Findings {
     pub started: Vec<String>,
     pub checks: Vec<Check>,
     pub foreign: Vec<ForeignPush>,
-    /// How many resources are missing that a stack declares.
-    pub missing: usize,
     /// Why something was not checked.
     pub failed: Vec<Reason>,
 }
@@ -114,9 +118,8 @@ impl From<&Check> for ShownCheck {
             subject: check.subject.clone(),
             ..ShownCheck::default()
         };
+        shown.problem = check.condition.problem().map(Into::into);
         match &check.condition {
-            Condition::Healthy => {}
-            Condition::Unhealthy(problem) => shown.problem = Some(problem.into()),
             Condition::Held(hold) => {
                 shown.held = Some(HeldPart {
                     held: hold.to_string(),
@@ -124,6 +127,7 @@ impl From<&Check> for ShownCheck {
                 });
             }
             Condition::NotLookedAt(because) => shown.not_looked_at = Some(because.clone()),
+            _ => {}
         }
         shown
     }
@@ -137,31 +141,50 @@ pub fn unknown_value(part: &str, value: &str) -> Reason {
     Reason::uncoded(problem, REMEDY)
 }
 
-impl Findings {
-    pub fn checked(&mut self, subject: String, problem: Option<Reason>) {
-        if let Some(problem) = &problem {
-            warn!(problem, subject, "unhealthy");
+impl Condition {
+    /// `None` if a person need not act.
+    pub fn problem(&self) -> Option<&Reason> {
+        match self {
+            Condition::Unhealthy(problem)
+            | Condition::Missing(problem)
+            | Condition::Failed(problem)
+            | Condition::Outdated(problem) => Some(problem),
+            Condition::Healthy | Condition::Held(_) | Condition::NotLookedAt(_) => None,
         }
-        let condition = problem.map_or(Condition::Healthy, Condition::Unhealthy);
+    }
+}
+
+impl Findings {
+    pub fn add_check(&mut self, subject: String, condition: Condition) {
+        if let Some(problem) = condition.problem() {
+            warn!(problem, subject, "unhealthy");
+        } else if let Condition::Held(hold) = &condition {
+            tracing::info!(subject, because = %hold, "held");
+        }
         self.checks.push(Check { subject, condition });
     }
 
-    /// Adds what holds a part. It does not count as unhealthy.
+    pub fn checked(&mut self, subject: String, problem: Option<Reason>) {
+        let condition = problem.map_or(Condition::Healthy, Condition::Unhealthy);
+        self.add_check(subject, condition);
+    }
+
     pub fn held(&mut self, subject: String, hold: Hold) {
-        tracing::info!(subject, because = %hold, "held");
-        let condition = Condition::Held(hold);
-        self.checks.push(Check { subject, condition });
+        self.add_check(subject, Condition::Held(hold));
     }
 
     pub fn not_looked_at(&mut self, subject: String, because: String) {
-        let condition = Condition::NotLookedAt(because);
-        self.checks.push(Check { subject, condition });
+        self.add_check(subject, Condition::NotLookedAt(because));
     }
 
-    /// Adds a resource that a stack declares and that does not exist.
     pub fn missing(&mut self, subject: String, problem: Reason) {
-        self.missing += 1;
-        self.checked(subject, Some(problem));
+        self.add_check(subject, Condition::Missing(problem));
+    }
+
+    /// How many resources are missing that a stack declares.
+    pub fn count_missing(&self) -> usize {
+        let missing = self.checks.iter();
+        missing.filter(|check| matches!(check.condition, Condition::Missing(_))).count()
     }
 
     pub fn failed(&mut self, reason: impl Into<Reason>) {
@@ -172,8 +195,8 @@ impl Findings {
 
     /// Adds a check that had no time for this.
     pub fn cut(&mut self, cut: &OutOfTime, what: &str) {
-        let remedy = "Wait for the next health check. If it fails as well, correct the cause of the \
-            failing calls, or divide the environment";
+        let remedy = "Try again, or wait for the next health check. If it fails as well, correct the cause of \
+            the failing calls, or divide the environment";
         let problem = cut.and(&format!("there was no time to {what}"));
         self.failed(Reason::uncoded(problem, remedy));
     }
@@ -186,13 +209,12 @@ impl Findings {
         self.started.extend(other.started);
         self.checks.extend(other.checks);
         self.foreign.extend(other.foreign);
-        self.missing += other.missing;
         self.failed.extend(other.failed);
     }
 
     pub fn unhealthy(&self) -> Vec<ShownCheck> {
-        let is_unhealthy = |check: &&Check| matches!(check.condition, Condition::Unhealthy(_));
-        self.checks.iter().filter(is_unhealthy).map(Into::into).collect()
+        let unhealthy = self.checks.iter().filter(|check| check.condition.problem().is_some());
+        unhealthy.map(Into::into).collect()
     }
 
     pub fn not_checked(&self) -> Vec<Problem> {

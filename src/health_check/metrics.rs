@@ -123,8 +123,9 @@ metrics! {
         "stacks of pipelines that an older version of the function rendered; the log names each"
     MISSING_RESOURCES "MissingResources" "Count" None, Above(0);
         "resources that a stack of the environment declares and that do not exist: secrets, IAM users, \
-        pipelines with their stacks, repositories and event rules. Paths of pipelines' projects in GitLab that \
-        lead to other projects count too. Written only if there is one; the log names each with its remedy"
+        pipelines with their stacks, the outputs of these, repositories and event rules. Paths of pipelines' \
+        projects in GitLab that lead to other projects count too. Written only if there is one; the log names each \
+        with its remedy"
     HEALTH_CHECK_FAILED "HealthCheckFailed" "None" None, Above(0);
         "1: something could not be checked, or the checks of an hour do not reach everything"
 }

@@ -28,8 +28,9 @@ use super::concurrent::TimeLimits;
 use super::doctor::CHANGED_PROPERTY;
 use super::findings::Findings;
 use super::found_secrets::FoundSecrets;
+use super::listed_stacks::Stacks;
 use super::schedule::DAY;
-use super::stacks::{FoundStacks, Stacks};
+use super::stacks::FoundStacks;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::cloudformation::{
     StackResource, importing_stacks, stack_resource, stack_resources,
@@ -39,7 +40,7 @@ use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::child::FoundChild;
 use crate::gitops_pipeline::names;
-use crate::mirror_credential::health::LostSecret;
+use crate::mirror_credential::health::{LostSecret, SecretSummary};
 use cfn_custom_resource::Reason;
 
 const PIPELINE_TYPE: &str = "Custom::GitOpsPipeline";
@@ -52,38 +53,76 @@ const FIRST_CREDENTIAL: &str = "MirrorCredential";
 /// The lists of the other checks, and the missing resources.
 struct Search<'a> {
     checker: &'a Checker<'a>,
-    credentials: &'a FoundSecrets,
+    /// `None` if only pipelines are looked for, and no stack that owns another one is looked at.
+    credentials: Option<&'a FoundSecrets>,
     found: &'a FoundStacks,
     stacks: &'a Stacks,
-    /// The problem of each missing subject.
-    missing: BTreeMap<String, Reason>,
+    /// By their subjects.
+    missing: BTreeMap<String, Missing>,
     /// The failed reads. One of them does not end the search.
     errors: Vec<CallError>,
 }
 
+/// A resource that a stack declares and that does not exist, or has lost its tags.
+#[derive(Debug)]
+pub struct Missing {
+    /// `None` if no resource is known that declares a stack without tags.
+    pub owner: Option<Owner>,
+    /// Its physical ID.
+    pub name: String,
+    pub problem: Reason,
+}
+
 impl Checker<'_> {
-    /// Reports resources that are declared and do not exist. `credentials` and `found` are the
-    /// lists of the other checks.
+    /// Reports resources that are declared and do not exist, and stacks without tags. `credentials`
+    /// and `found` are the lists of the other checks.
     pub async fn check_missing(
         &self,
-        credentials: &FoundSecrets,
+        credentials: Option<&FoundSecrets>,
         found: &FoundStacks,
         findings: &mut Findings,
         limits: &TimeLimits,
     ) {
+        for (subject, missing) in self.find_missing(credentials, found, findings, limits).await {
+            match missing.owner {
+                Some(_) => findings.missing(subject, missing.problem),
+                None => findings.checked(subject, Some(missing.problem)),
+            }
+        }
+    }
+
+    /// Resources that are declared and do not exist, and stacks without tags, by their subjects.
+    pub async fn find_missing(
+        &self,
+        credentials: Option<&FoundSecrets>,
+        found: &FoundStacks,
+        findings: &mut Findings,
+        limits: &TimeLimits,
+    ) -> BTreeMap<String, Missing> {
+        let untagged = found.untagged.iter().map(|(name, child)| {
+            let missing = Missing {
+                owner: None,
+                name: name.clone(),
+                problem: child.problem(name, None),
+            };
+            (stack_subject(name), missing)
+        });
+        let missing = untagged.collect();
         let Some(stacks) = &found.listed else {
-            return;
+            return missing;
         };
         let mut search = Search {
             checker: self,
             credentials,
             found,
             stacks,
-            missing: BTreeMap::new(),
+            missing,
             errors: vec![],
         };
         let looks = async {
-            search.look_for_lost_secrets().await;
+            if let Some(credentials) = credentials {
+                search.look_for_lost_secrets(credentials).await;
+            }
             search.look_at_first_project().await;
             search.look_at_stacks().await;
         };
@@ -96,9 +135,7 @@ impl Checker<'_> {
         for error in search.errors {
             findings.failed(error);
         }
-        for (subject, problem) in search.missing {
-            findings.missing(subject, problem);
-        }
+        search.missing
     }
 }
 
@@ -120,9 +157,9 @@ impl Search<'_> {
     }
 
     /// Looks for secrets that only their users name.
-    async fn look_for_lost_secrets(&mut self) {
-        let secrets = &self.credentials.secrets;
-        let listed: BTreeSet<&str> = secrets.values().map(|it| it.user_name.as_str()).collect();
+    async fn look_for_lost_secrets(&mut self, found: &FoundSecrets) {
+        let secrets = found.secrets.values();
+        let listed: BTreeSet<&str> = secrets.map(|it| it.user_name.as_str()).collect();
         let pattern = NamePattern::new(&self.checker.environment.user_names);
         let credentials = self.checker.mirror_credential;
         let (lost, errors) = credentials.lost_secrets(&pattern, &listed).await;
@@ -153,13 +190,17 @@ impl Search<'_> {
 
     /// Whether the stack `name` exists with its tags.
     fn has_pipeline(&self, name: &str) -> bool {
-        self.stacks.pipelines.contains_key(name) && !self.found.untagged.contains(name)
+        self.stacks.pipelines.contains_key(name) && !self.found.untagged.contains_key(name)
     }
 
-    /// Whether the secret `name` was listed with its tags.
+    fn secrets(&self) -> impl Iterator<Item = &SecretSummary> {
+        self.credentials.into_iter().flat_map(|found| found.secrets.values())
+    }
+
+    /// Whether the secret `name` was listed with its tags, or secrets are not looked for.
     fn has_owned_secret(&self, name: &str) -> bool {
-        let listed = self.credentials.secrets.get(name);
-        listed.is_some_and(|listed| listed.stack_id.is_some())
+        let owned = |found: &FoundSecrets| found.secrets.get(name)?.stack_id.clone();
+        self.credentials.is_none_or(|found| owned(found).is_some())
     }
 
     /// Looks at the stacks that import the function's `ServiceToken`, and at those that own a
@@ -175,20 +216,19 @@ impl Search<'_> {
         let export = names::SERVICE_TOKEN.prefix(env_id);
         let listed = importing_stacks(self.aws(), &export).await;
         let importing = self.noted(listed).unwrap_or_default();
-        let secrets = self.credentials.secrets.values();
-        let mut owning: BTreeSet<&String> = secrets.filter_map(|it| it.stack_id.as_ref()).collect();
-        owning.extend(&self.found.owners);
+        let owning = self.secrets().filter_map(|it| it.stack_id.clone());
+        let owning: BTreeSet<String> = owning.chain(self.found.owners.clone()).collect();
         let stacks = self.stacks;
         let importing: BTreeSet<&String> =
             importing.iter().filter_map(|it| stacks.settled(it)).collect();
         // A parent may import for its nested stacks.
         let roots: BTreeSet<&String> = owning.iter().map(|id| stacks.root(id)).collect();
         for id in importing.difference(&roots) {
-            if !owning.contains(*id) {
+            if !owning.contains(id.as_str()) {
                 self.look_at_resources(id).await;
             }
         }
-        let due: Vec<&String> = owning.into_iter().filter(|id| self.is_due(id)).collect();
+        let due: Vec<&String> = owning.iter().filter(|id| self.is_due(id)).collect();
         for id in due {
             self.look_at_resources(id).await;
         }
@@ -201,18 +241,16 @@ impl Search<'_> {
         if self.stacks.settled(name) != Some(id) {
             return false;
         }
-        let mut secrets = self.credentials.secrets.values();
-        let lacks_pipeline = secrets.any(|it| {
-            let repositories = self.credentials.repositories.get(&it.name);
-            let mut repositories = repositories.into_iter().flatten();
-            it.stack_id.as_ref() == Some(id)
-                && repositories.any(|name| self.is_without_pipeline(name))
-        });
+        let lacks_pipeline =
+            self.secrets().filter(|it| it.stack_id.as_ref() == Some(id)).any(|it| {
+                let found = self.credentials.and_then(|found| found.repositories.get(&it.name));
+                found.into_iter().flatten().any(|name| self.is_without_pipeline(name))
+            });
         // The resource of a stack or secret without an owner's tags may be in any stack.
-        let mut secrets = self.credentials.secrets.values();
         let has_untagged =
-            !self.found.untagged.is_empty() || secrets.any(|it| it.stack_id.is_none());
-        lacks_pipeline || has_untagged || self.checker.schedule.is_due(name, DAY)
+            !self.found.untagged.is_empty() || self.secrets().any(|it| it.stack_id.is_none());
+        let is_daily = self.credentials.is_some() && self.checker.schedule.is_due(name, DAY);
+        lacks_pipeline || has_untagged || is_daily
     }
 
     /// Whether a pipeline of the environment creates this repository, and does not exist.
@@ -245,10 +283,10 @@ impl Search<'_> {
         };
         let (subject, looked) = match shown.resource_type.as_str() {
             PIPELINE_TYPE => {
-                let subject = format!("pipeline stack {name}");
-                (subject, self.pipeline_problem(owner, &name).await)
+                let problem = self.pipeline_problem(owner, &name).await;
+                (stack_subject(&name), problem)
             }
-            CREDENTIAL_TYPE => (
+            CREDENTIAL_TYPE if self.credentials.is_some() => (
                 secret_subject(&name),
                 self.secret_problem(owner, &name).await,
             ),
@@ -263,7 +301,12 @@ impl Search<'_> {
     async fn confirm(&mut self, owner: &Owner, name: &str, subject: String, problem: Reason) {
         let shown = self.resource(owner).await;
         if shown.is_some_and(|shown| shown.is_declared_as(name)) {
-            self.missing.insert(subject, problem);
+            let missing = Missing {
+                owner: Some(owner.clone()),
+                name: name.to_owned(),
+                problem,
+            };
+            self.missing.insert(subject, missing);
         }
     }
 
@@ -279,7 +322,7 @@ impl Search<'_> {
         }
         // The list of stacks may be minutes old.
         Ok(match self.checker.gitops_pipeline.find_child(name).await? {
-            FoundChild::Absent => {
+            None => {
                 let remedy = format!(
                     "Create it again: update resource {} of stack {} with {CHANGED_PROPERTY}, and push to the \
                      branch again",
@@ -288,8 +331,8 @@ impl Search<'_> {
                 let problem = "it does not exist, so pushes deploy nothing";
                 Some(Reason::uncoded(problem, remedy))
             }
-            FoundChild::Untagged(child) => Some(child.problem(name, owner)),
-            FoundChild::Owned(_) => None,
+            Some(FoundChild::Untagged(child)) => Some(child.problem(name, Some(owner))),
+            Some(FoundChild::Owned(_)) => None,
         })
     }
 
@@ -315,6 +358,11 @@ impl Search<'_> {
             lost => Ok(lost?.map(|lost| lost.problem())),
         }
     }
+}
+
+/// The subject of a finding about a pipeline's stack.
+pub fn stack_subject(name: &str) -> String {
+    format!("pipeline stack {name}")
 }
 
 fn secret_subject(name: &str) -> String {

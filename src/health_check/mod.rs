@@ -26,14 +26,19 @@ mod concurrent;
 mod credentials;
 mod doctor;
 mod drift;
+mod facts;
 mod findings;
 mod found_secrets;
+mod gitlab_reads;
+mod listed_mirrors;
+mod listed_stacks;
 pub mod metrics;
 mod missing;
 mod needed_branches;
 mod pipelines;
-mod projects;
+mod project_findings;
 mod pushes;
+mod read_limit;
 mod reports;
 mod request;
 mod review_builds;
@@ -53,7 +58,6 @@ pub use self::schedule::Schedule;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::findings::Findings;
-use crate::health_check::pipelines::ChangedExecutions;
 use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::health::{CheckedGitLabs, MIRRORS_PER_SECOND};
 
@@ -63,14 +67,13 @@ impl<'a> Checker<'a> {
     pub fn check(self, time: Duration) -> BoxFuture<'a, Value> {
         let limits = TimeLimits::of(self.schedule.time_within(time));
         Box::pin(async move {
-            let results = self.check_all(&limits).await;
-            let (mut findings, stacks) = (results.findings, &results.stacks);
+            let (mut findings, stacks) = self.check_all(&limits).await;
             Box::pin(self.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
             Box::pin(self.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
             // The reports come last: a slow GitLab takes no time from the checks.
             let reporting = async {
                 let unreachable = UnreachableGitLabs::default();
-                let changed = &results.changed_executions;
+                let changed = &stacks.changed;
                 let report =
                     self.report_executions(changed, &stacks.settings, &limits, &unreachable);
                 let findings = Box::pin(report).await;
@@ -82,8 +85,9 @@ impl<'a> Checker<'a> {
             findings.add(of_reports);
             let has_failed = u8::from(!findings.failed.is_empty());
             let mut counts = vec![(metrics::HEALTH_CHECK_FAILED, has_failed.into())];
-            if findings.missing > 0 {
-                counts.push((metrics::MISSING_RESOURCES, findings.missing.into()));
+            let missing = findings.count_missing();
+            if missing > 0 {
+                counts.push((metrics::MISSING_RESOURCES, missing.into()));
             }
             self.emit("", &counts);
             json!({
@@ -98,41 +102,25 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// The results of all checks, and the work that they leave to do.
-struct CheckResults {
-    findings: Findings,
-    changed_executions: Vec<ChangedExecutions>,
-    stacks: FoundStacks,
-}
-
 impl Checker<'_> {
-    /// Checks everything.
-    async fn check_all(&self, limits: &TimeLimits) -> CheckResults {
+    /// Checks everything. Returns the work that this leaves to do, too.
+    async fn check_all(&self, limits: &TimeLimits) -> (Findings, FoundStacks) {
         let gitlabs = &CheckedGitLabs::at_pace(MIRRORS_PER_SECOND);
-        // The three call different services, so none waits for another.
-        let (credentials, pipelines, stacks) = tokio::join!(
+        // They call different services, so neither waits for the other.
+        let (credentials, stacks) = tokio::join!(
             Box::pin(self.check_credentials(limits, gitlabs)),
-            Box::pin(self.check_pipelines(limits)),
             Box::pin(self.check_stacks(limits)),
         );
         let (mut findings, mut found_secrets) = credentials;
-        let (of_pipelines, changed_executions) = pipelines;
         let (of_stacks, stacks) = stacks;
         let found = found_secrets.as_mut().map(|found| std::mem::take(&mut found.mirrors));
         let mirrors = found.unwrap_or_default();
         Box::pin(self.report_mirrors(mirrors, &stacks, &mut findings, limits, gitlabs)).await;
         Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
-        Box::pin(self.check_projects(&stacks, &mut findings, limits, gitlabs)).await;
-        findings.add(of_pipelines);
+        Box::pin(self.check_paths(&stacks, &mut findings, limits, gitlabs)).await;
         findings.add(of_stacks);
-        if let Some(secrets) = &found_secrets {
-            Box::pin(self.check_missing(secrets, &stacks, &mut findings, limits)).await;
-        }
-        CheckResults {
-            findings,
-            changed_executions,
-            stacks,
-        }
+        Box::pin(self.check_missing(found_secrets.as_ref(), &stacks, &mut findings, limits)).await;
+        (findings, stacks)
     }
 }
 

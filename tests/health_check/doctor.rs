@@ -6,8 +6,8 @@ use expect_test::expect;
 use serde_json::json;
 
 use crate::fixture::{
-    SECRET, TOKEN, USER, create_pipeline, diagnosed, empty_world, fake, look, owner, pipeline,
-    problem_of, tags,
+    SECRET, TOKEN, USER, child, create_pipeline, diagnosed, empty_world, fake, look, owner,
+    pipeline, problem_of,
 };
 use fake_aws::clients::sdk_config;
 use fake_aws::gitlab::Scope;
@@ -137,7 +137,7 @@ async fn stack_that_blocks_its_pipeline_is_a_problem() {
         "UPDATE_IN_PROGRESS",
     ] {
         let name = format!("gitops-dev-{}", status.to_lowercase().replace('_', "-"));
-        fake.stack(&name, status, &tags(&owner));
+        child(&fake, &name, status, &owner);
         let problem = problem_of(&fake, &name).await;
         let is_logged = look(&fake).await.unhealthy().contains(&name);
         assert_eq!(is_logged, !problem.is_empty(), "{name}");

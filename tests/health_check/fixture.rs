@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use fake_aws::clients::sdk_config;
 use fake_aws::{Execution, Pipeline, redacted};
-use fake_aws::{FakeAws, Options};
+use fake_aws::{FakeAws, Made, Options};
 use test_support::custom_resource::{CustomResource, ParentStack};
 
 pub const PROJECT: &str = "platform/infra";
@@ -166,6 +166,37 @@ pub fn show_declared(fake: &FakeAws, kind: &str, status: &'static str) {
     fake.change(|aws| {
         let declared = aws.stacks.declared.values_mut().filter(|one| one.kind == kind);
         declared.for_each(|one| one.status = status);
+    });
+}
+
+/// A pipeline's stack in this status, with its outputs and its event rule.
+pub fn child(fake: &FakeAws, name: &str, status: &'static str, owner: &str) {
+    fake.stack(name, status, &tags(owner));
+    let project_id = name.strip_prefix("gitops-dev-").expect("a project's");
+    rule(
+        fake,
+        &format!("event-rule-dev-codepipeline-exec-cfn-{project_id}"),
+        "ENABLED",
+    );
+    fake.change(|aws| {
+        let child = aws.stacks.named_mut(name).expect("just made");
+        for output in ["BranchName", "RepositoryName"] {
+            child.outputs.insert(output.to_owned(), "main".to_owned());
+        }
+        child.outputs.insert("RenderingVersion".to_owned(), "1".to_owned());
+    });
+}
+
+/// An event rule in this state.
+pub fn rule(fake: &FakeAws, name: &str, state: &str) {
+    fake.arrange(|aws| {
+        let key = ("AWS::Events::Rule".to_owned(), name.to_owned());
+        let rule = Made {
+            properties: json!({"State": state}),
+            tags: [].into(),
+            stack_id: None,
+        };
+        aws.made.insert(key, rule);
     });
 }
 

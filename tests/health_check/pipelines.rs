@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::fixture::{create_pipeline, diagnose, empty_world, look, pipeline};
+use crate::fixture::{empty_world, look, pipeline};
 use fake_aws::{FakeAws, FaultKind, On};
 
 const NAME: &str = "codepipeline-dev-cfn-infra";
@@ -35,18 +33,6 @@ async fn newest_run_that_ended_by_itself_decides() {
         let values = looked.values("PipelineSucceeded", NAME);
         assert_eq!(values, Vec::from_iter(succeeded), "{statuses:?}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn unknown_status_of_the_newest_run_is_not_checked() {
-    let fake = empty_world();
-    pipeline(&fake, NAME, &["Succeeded", "FUTURE"]);
-    let unread = &diagnose(&fake, Duration::from_secs(300)).await["NotChecked"];
-    let problem = "the status of the newest execution of pipeline codepipeline-dev-cfn-infra is FUTURE, \
-        which this version of cfn-gitops does not know";
-    assert_eq!(unread[0]["Problem"], problem);
-    let looked = look(&fake).await;
-    assert_eq!(looked.values("PipelineSucceeded", NAME), [1.0]);
 }
 
 /// A rollback deploys the former release again, and a rejection decides about one commit.
@@ -163,56 +149,4 @@ async fn only_pipelines_of_the_environment_are_checked() {
         assert!(looked.values("PipelineSucceeded", name).is_empty());
     }
     looked.assert_healthy();
-}
-
-/// A freeze is wanted: the diagnosis shows it with the command that ends it, and nothing is
-/// unhealthy.
-#[tokio::test(start_paused = true)]
-async fn freeze_is_shown_and_is_not_a_problem() {
-    let fake = empty_world();
-    let properties = json!({
-        "EnvID": "dev", "ProjectID": "infra", "BranchMap": {"dev": "main"},
-        "ImageSource": {"RepositoryName": "team/base"},
-    });
-    create_pipeline(&fake, &properties).await;
-    fake.push("codecommit-dev-cfn-infra", "main", "c1");
-    look(&fake).await.assert_healthy();
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    let rules = ["cfn", "ecr"].map(|it| format!("event-rule-dev-codepipeline-exec-{it}-infra"));
-    fake.change(|aws| {
-        for rule in &rules {
-            let key = ("AWS::Events::Rule".to_owned(), rule.clone());
-            aws.made.get_mut(&key).expect("the rule").properties["State"] = json!("DISABLED");
-        }
-        let pipeline = aws.pipelines.get_mut(NAME).expect("a pipeline");
-        pipeline.disabled = vec![("Deploy", "sale\u{2028}until Monday")];
-    });
-    look(&fake).await.assert_healthy();
-    let found = diagnose(&fake, Duration::from_secs(300)).await;
-    let checks = found["Checks"].as_array().expect("a list").iter();
-    let held: Vec<_> = checks.filter(|check| check.get("Held").is_some()).collect();
-    let subject = format!("pipeline {NAME}");
-    let remedy = "To end the freeze: cfn-gitops thaw infra --env dev";
-    let of_rule = |rule: &String, remedy: &str| {
-        json!({
-            "Subject": subject,
-            "Held": format!("held by the disabled event rule {rule}"),
-            "Remedy": remedy,
-        })
-    };
-    let of_image = format!(
-        "To end the freeze: aws events enable-rule --name {}",
-        rules[1]
-    );
-    let of_transition = json!({
-        "Subject": subject,
-        "Held": "held by the disabled transition into stage Deploy: sale until Monday",
-        "Remedy": remedy,
-    });
-    let expected = [
-        of_transition,
-        of_rule(&rules[0], remedy),
-        of_rule(&rules[1], &of_image),
-    ];
-    assert_eq!(held, expected.iter().collect::<Vec<_>>());
 }

@@ -11,14 +11,13 @@ use serde_json::{Value, json};
 use crate::credentials::damage;
 use crate::fixture::{
     PROJECT, REPOSITORY, TOKEN, USER, answer_about, create_pipeline, dev, diagnose, diagnosed,
-    empty_world, mirrored_from, pipeline, problem_of, project_world,
+    empty_world, mirrored_from, pipeline, problem_of, project_world, rule,
 };
 use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::request::Service;
-use fake_aws::{FakeAws, FaultKind, Made, On, redacted};
+use fake_aws::{FaultKind, On, redacted};
 
 const TIME: Duration = Duration::from_secs(300);
-const PIPELINE: &str = "codepipeline-dev-cfn-infra";
 const MIRROR: &str = "the mirror of project";
 
 fn subjects(answer: &Value) -> Vec<&str> {
@@ -111,17 +110,6 @@ async fn mirror_that_lags_is_a_finding() {
     assert_eq!(problem_of(&fake, MIRROR).await, "");
     tokio::time::sleep(Duration::from_mins(20)).await;
     expect!["CodeCommit has lacked a commit, or its latest push has not succeeded, for 29 minutes (100 at https://gitlab.example.com): the last push that succeeded ended at <time>. Press the mirror's update button in the project's Settings, Repository, Mirroring repositories, and read there why it fails"].assert_eq(&problem_of(&fake, MIRROR).await);
-}
-
-#[tokio::test(start_paused = true)]
-async fn commit_that_the_mirror_did_not_push_is_shown() {
-    let (fake, _) = project_world().await;
-    fake.push(REPOSITORY, "main", "unknown");
-    let problem = problem_of(&fake, "branch main of repository").await;
-    assert!(
-        problem.starts_with("its commit unknown was never in the branch"),
-        "{problem}"
-    );
 }
 
 /// The parts that are not looked at.
@@ -283,23 +271,11 @@ async fn each_failing_call_leaves_an_answer() {
     }
 }
 
-fn environments_rule(fake: &FakeAws, name: &str, state: &str) {
-    fake.arrange(|aws| {
-        let key = ("AWS::Events::Rule".to_owned(), name.to_owned());
-        let rule = Made {
-            properties: json!({"State": state}),
-            tags: [].into(),
-            stack_id: None,
-        };
-        aws.made.insert(key, rule);
-    });
-}
-
 #[tokio::test(start_paused = true)]
 async fn environments_own_stack_and_rules_are_checked() {
     let fake = empty_world();
-    environments_rule(&fake, "event-rule-dev-cfn-gitops-health", "DISABLED");
-    environments_rule(&fake, "event-rule-dev-cfn-gitops-report", "ENABLED");
+    rule(&fake, "event-rule-dev-cfn-gitops-health", "DISABLED");
+    rule(&fake, "event-rule-dev-cfn-gitops-report", "ENABLED");
     let mut shown = vec![];
     for status in [
         "UPDATE_COMPLETE",
@@ -363,32 +339,4 @@ async fn another_mirror_that_does_not_push_is_a_finding() {
         format!("another push mirror of project {PROJECT} to repository {REPOSITORY}, {left}");
     expect!["it is disabled, has never pushed, and mirror 100 leads there, too (https://gitlab.example.com): a deployment that was killed may have left it, or a deleted secret. Unless a person created it, another secret has it, or a deployment or a rotation runs, remove it in the project's Settings, Repository, Mirroring repositories"].assert_eq(&problem_of(&fake, &subject).await);
     assert_eq!(problem_of(&fake, MIRROR).await, "");
-}
-
-#[tokio::test(start_paused = true)]
-async fn rejection_of_a_person_is_not_a_failure() {
-    let (fake, _) = project_world().await;
-    let mut shown = vec![];
-    for (action, status) in [("Approval", "Failed"), ("Build", "Failed")] {
-        fake.change(|aws| {
-            let now = aws.now;
-            let pipeline = aws.pipelines.get_mut(PIPELINE).expect("a pipeline");
-            let newest = pipeline.executions.last_mut().expect("an execution");
-            newest.begin(action, now);
-            newest.end(action, status, Some("not today"), now);
-            newest.status = "Failed";
-        });
-        shown.push(problem_of(&fake, &format!("pipeline {PIPELINE}")).await);
-        let looked = crate::fixture::look(&fake).await;
-        shown.push(format!(
-            "{:?}",
-            looked.values("PipelineSucceeded", PIPELINE)
-        ));
-    }
-    expect![[r#"
-
-        []
-        an execution has failed in action Build since the last success. See why: cfn-gitops failures infra --env dev
-        [0.0]"#]]
-    .assert_eq(&shown.join("\n"));
 }

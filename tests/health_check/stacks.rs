@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use crate::fixture::{create_pipeline, empty_world, look, look_as, look_by_schedule, tags};
+use crate::fixture::{child, create_pipeline, empty_world, look, look_as, look_by_schedule, tags};
 use fake_aws::{FakeAws, FaultKind, On};
 use test_support::custom_resource::ParentStack;
 
@@ -65,11 +65,11 @@ async fn slow_create_leaves_time_for_the_response() {
 async fn stack_without_owner_is_reported() {
     let fake = empty_world();
     fake.options(|options| options.resource_status = Some(""));
-    fake.stack(CHILD, "CREATE_COMPLETE", &tags(OWNER));
+    child(&fake, CHILD, "CREATE_COMPLETE", OWNER);
     fake.stack("gitops-prd-shop", "CREATE_COMPLETE", &tags(OWNER));
-    fake.stack("owner", "UPDATE_ROLLBACK_COMPLETE", &[]);
+    fake.stack("owner", "UPDATE_COMPLETE", &[]);
     let owner = fake.look(|aws| aws.stacks.named("owner").expect("just made").id.clone());
-    fake.stack("gitops-dev-owned", "CREATE_COMPLETE", &tags(&owner));
+    child(&fake, "gitops-dev-owned", "CREATE_COMPLETE", &owner);
     fake.declare(
         &owner,
         "Project",
@@ -96,7 +96,7 @@ async fn stack_without_owner_is_reported() {
     // An owner that cannot be looked up may exist. The tag may name one in another account.
     let far = empty_world();
     let owner = OWNER.replace("123456789012", "210987654321");
-    far.stack(CHILD, "CREATE_COMPLETE", &tags(&owner));
+    child(&far, CHILD, "CREATE_COMPLETE", &owner);
     for fake in [&fake, &far] {
         fake.break_from_now(On::Operation("DescribeStackResource"), FaultKind::Denied);
     }
@@ -136,7 +136,7 @@ async fn stack_that_no_resource_declares_is_reported() {
     ] {
         let fake = empty_world();
         let owner = crate::fixture::owner(&fake, "owner");
-        fake.stack(CHILD, "CREATE_COMPLETE", &tags(&owner));
+        child(&fake, CHILD, "CREATE_COMPLETE", &owner);
         fake.declare(&owner, "Project", "Custom::GitOpsPipeline", physical_id);
         fake.change(|aws| {
             aws.stacks.named_mut("owner").expect("made").status = shown;
@@ -188,4 +188,10 @@ async fn outdated_stack_is_counted_until_its_serial_changes() {
     let looked = look(&fake).await;
     assert_eq!(looked.values("OutdatedPipelineStacks", ""), [0.0]);
     looked.assert_healthy();
+    // A person updates it with another template.
+    fake.change(|aws| aws.stacks.named_mut(CHILD).expect("just made").outputs.clear());
+    expect!["pipeline stack gitops-dev-shop: it lacks outputs of a pipeline's stack, so nothing is reported to GitLab, no lost push is started, and the function approves and reviews nothing. Restore them: update resource Project of stack arn:aws:cloudformation:eu-central-1:123456789012:stack/shop/<uuid> with a changed property, such as RenderingSerial or Tags (in the templates of a release: the parameter GitLabProjectUrl or ResourceTags)"].assert_eq(&look(&fake).await.unhealthy());
+    changed["RenderingSerial"] = json!("2");
+    stack.update(&changed, None).await.assert_success();
+    look(&fake).await.assert_healthy();
 }

@@ -5,9 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::gitlab_reads::GitLabReads;
-use super::mirrors::Extent;
-use super::projects::failure_of;
 use super::shape::Doctor;
 use crate::clients::aws::{FUNCTION_NAME_PREFIX, optional};
 use crate::gitops_pipeline::holds::{self, RuleState};
@@ -16,8 +13,12 @@ use crate::gitops_pipeline::names::{
 };
 use crate::health_check::checker::{Checker, listed};
 use crate::health_check::concurrent::TimeLimits;
+use crate::health_check::doctor::owner_problem;
 use crate::health_check::findings::{Findings, unknown_value};
+use crate::health_check::gitlab_reads::{GitLabReads, PROJECTS_PER_SECOND};
+use crate::health_check::listed_mirrors::Extent;
 use crate::health_check::stacks::FoundStacks;
+use crate::mirror_credential::health::CheckedGitLabs;
 use cfn_custom_resource::Reason;
 
 /// The most time for the reads of GitLab.
@@ -45,32 +46,26 @@ impl Checker<'_> {
         let end = Instant::now() + time;
         let for_gitlab = GITLAB_TIME.min(time / 4);
         let limits = &TimeLimits::of(time.saturating_sub(for_gitlab));
-        let mut reads = GitLabReads::until(end, self.clients);
+        let gitlabs = &CheckedGitLabs::at_pace(PROJECTS_PER_SECOND);
         // They call different services, so none waits for another.
-        let (function, rules, credentials, pipelines, stacks) = tokio::join!(
+        let (function, rules, credentials, stacks) = tokio::join!(
             Box::pin(self.check_function(limits)),
             Box::pin(self.check_rules(limits)),
-            Box::pin(self.check_credentials(limits, &reads.checked)),
-            Box::pin(self.check_pipelines(limits)),
+            Box::pin(self.check_credentials(limits, gitlabs)),
             Box::pin(self.check_stacks(limits)),
         );
         let (of_credentials, found_secrets) = credentials;
-        let (of_pipelines, _) = pipelines;
         let (of_stacks, stacks) = stacks;
         let mut findings = Findings::default();
         self.check_own_stack(&stacks, &mut findings);
         findings.add(function);
         findings.add(rules);
         findings.add(of_credentials);
-        findings.add(of_pipelines);
         findings.add(of_stacks);
-        if let Some(secrets) = &found_secrets {
-            Box::pin(self.check_missing(secrets, &stacks, &mut findings, limits)).await;
-        }
-        for push in &stacks.suspected {
-            push.report(&mut findings);
-        }
-        reads.until = end.min(Instant::now() + for_gitlab);
+        let secrets = found_secrets.as_ref();
+        Box::pin(self.check_missing(secrets, &stacks, &mut findings, limits)).await;
+        let until = end.min(Instant::now() + for_gitlab);
+        let reads = GitLabReads::until(until, gitlabs, self.clients);
         Box::pin(self.check_gitlab(reads, &stacks, &mut findings)).await;
         Doctor {
             checks: findings.checks.iter().map(Into::into).collect(),
@@ -82,8 +77,7 @@ impl Checker<'_> {
     fn check_own_stack(&self, stacks: &FoundStacks, findings: &mut Findings) {
         let (stack_id, listed) = (self.environment.stack_id.as_ref(), stacks.listed.as_ref());
         if let Some(own) = stack_id.zip(listed).and_then(|(id, stacks)| stacks.with_id(id)) {
-            let remedy = format!("See why: cfn-gitops failures --env {}", self.environment.id);
-            let problem = failure_of(&own.status).map(|it| Reason::uncoded(it, remedy));
+            let problem = owner_problem(&own.status, &self.environment.id, "");
             findings.checked(format!("stack {}", own.name), problem);
         }
     }

@@ -35,8 +35,8 @@ pub struct FailedExecution<'a> {
     pub execution: &'a PipelineExecutionSummary,
     /// Those that were listed with it, the newest first.
     pub listed: &'a [PipelineExecutionSummary],
-    /// The stages of the pipeline.
-    pub state: &'a GetPipelineStateOutput,
+    /// The stages of the pipeline, if they were read.
+    pub state: Option<&'a GetPipelineStateOutput>,
 }
 
 /// How an execution ended that CodePipeline shows as failed.
@@ -167,7 +167,7 @@ impl FailedExecution<'_> {
 
     /// The stage with the action `name`.
     fn stage_of(&self, name: &str) -> Option<&str> {
-        let mut stages = self.state.stage_states().iter();
+        let mut stages = self.state?.stage_states().iter();
         let has_it = |actions: &[_]| {
             let mut actions = actions.iter();
             actions

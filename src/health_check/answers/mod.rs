@@ -7,8 +7,6 @@
 mod deployments;
 mod doctor;
 mod failure;
-mod gitlab_reads;
-mod mirrors;
 mod not_read;
 mod projects;
 mod question;

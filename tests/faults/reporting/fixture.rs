@@ -254,8 +254,8 @@ pub async fn catch_up_with(
     let aws = SdkClients::new(&sdk_config(wire), &http);
     let since = fake.now() - DAY;
     let pipeline = of.pipeline();
-    let checked = health::check(&aws, &pipeline).await.expect("a response");
-    let changed = reporting::changed_since(&checked.expect("a pipeline").executions, since);
+    let listed = health::list_executions(&aws, &pipeline).await.expect("a response");
+    let changed = reporting::changed_since(&listed.expect("a pipeline"), since);
     let clock = Clock::starting_at(fake.now());
     let clients = Clients { aws, http, clock };
     let pipelines = GitOpsPipeline::new(clients.clone(), FunctionApprovals::NoChanges);

@@ -154,13 +154,12 @@ impl Checker<'_> {
     ) -> FailedEnd {
         let declared = self.declared(&read.names.pipeline(), limit, not_read).await;
         let deployed = declared.and_then(|it| it.deployed);
-        let unknown = || GetPipelineStateOutput::builder().build();
         let failed = FailedExecution {
             names: read.names,
             deployed: deployed.as_ref(),
             execution: &read.summary,
             listed: &read.listed,
-            state: &read.state.clone().unwrap_or_else(unknown),
+            state: read.state.as_ref(),
         };
         let thing = format!("the cause of the failure of execution {}", read.id);
         let end = limit.read(thing, Box::pin(failed.read(&self.clients.aws))).await;

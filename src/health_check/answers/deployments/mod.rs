@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 pub use self::execution::place;
 use self::former::MAX_DEPLOYMENTS;
 use self::shown::ShownPipeline;
-use super::not_read::{NotRead, ReadLimit};
+use super::not_read::NotRead;
 use super::shape::{Asked, Deployments, Latest, ShownHold};
 use crate::clients::codecommit;
 use crate::clients::codecommit::CommitText;
@@ -27,6 +27,7 @@ use crate::gitops_pipeline::holds::{RuleState, rule_state};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::health_check::checker::Checker;
 use crate::health_check::findings::unknown_value;
+use crate::health_check::read_limit::ReadLimit;
 use cfn_custom_resource::Reason;
 
 /// How long the reads of the pipeline may take, and then those of the commits.

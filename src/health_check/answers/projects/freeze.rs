@@ -3,33 +3,35 @@
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
 
-use super::pipeline::Shown;
 use super::row::Row;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, status_of};
 use crate::gitops_pipeline::health::waiting_approvals;
+use crate::gitops_pipeline::holds::RuleState;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::health_check::answers::deployments::place;
 use crate::health_check::answers::shape::{Freeze, Ran, Running};
+use crate::health_check::facts::{Fact, PipelineFacts, ProjectFacts};
 
 impl Row {
-    /// Adds what a freeze holds, if the event rules were read. `state` is `None` without a
-    /// pipeline, and `listed` if its executions were not read.
-    pub fn add_freeze(
-        &mut self,
-        state: Option<&GetPipelineStateOutput>,
-        listed: Option<&[PipelineExecutionSummary]>,
-    ) {
-        let Some(rules) = self.rules.clone() else {
+    /// Adds what a freeze holds, if the event rules and the state of the pipeline were read.
+    pub fn add_freeze(&mut self, facts: &ProjectFacts, settings: &PipelineSettings) {
+        let PipelineFacts {
+            state, executions, ..
+        } = &facts.pipeline;
+        let Some(rules) = facts.rules.known().filter(|_| !matches!(state, Fact::NotRead(_))) else {
             return;
         };
-        let stages = state.map(GetPipelineStateOutput::stage_states);
+        let existing = rules.iter().filter(|it| it.state != RuleState::Missing);
+        let stages = state.known().map(GetPipelineStateOutput::stage_states);
         self.shown.freeze = Some(Freeze {
             stage: stages.map(stage),
             has_approval: stages.map(has_approval),
-            rules,
-            executions: listed.map(|listed| {
-                let shown = state.map(|state| Shown { state, listed });
-                shown.map(executions).unwrap_or_default()
-            }),
+            rules: existing.map(|it| it.rule.name(&settings.names)).collect(),
+            executions: match (state, executions) {
+                (_, Fact::NotRead(_)) => None,
+                (Fact::Known(state), Fact::Known(listed)) => Some(running(state, listed)),
+                _ => Some(vec![]),
+            },
         });
     }
 }
@@ -47,15 +49,15 @@ fn has_approval(stages: &[StageState]) -> bool {
 }
 
 /// The executions in progress, except those whose approval waits.
-fn executions(shown: Shown<'_>) -> Vec<Running> {
-    let waiting = waiting_approvals(shown.state);
-    let open = shown.listed.iter().filter(|one| !status_of(one).is_end());
+fn running(state: &GetPipelineStateOutput, listed: &[PipelineExecutionSummary]) -> Vec<Running> {
+    let waiting = waiting_approvals(state);
+    let open = listed.iter().filter(|one| !status_of(one).is_end());
     let running = open.filter_map(|one| {
         let id = one.pipeline_execution_id()?;
         if waiting.iter().any(|approval| approval.execution_id() == id) {
             return None;
         }
-        let place = place(id, shown.state);
+        let place = place(id, state);
         Some(Running {
             ran: Ran::of(one, None),
             is_waiting_before: place.as_ref().is_some_and(|place| !place.has_entered),

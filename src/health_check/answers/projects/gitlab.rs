@@ -3,39 +3,37 @@
 use std::collections::BTreeMap;
 
 use super::row::Row;
-use crate::health_check::answers::mirrors::FoundMirrors;
-use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
-use crate::health_check::findings::Findings;
+use crate::health_check::gitlab_reads::{GitLabReads, PROJECTS_PER_SECOND};
+use crate::health_check::listed_mirrors::{Extent, MirrorRows};
+use crate::health_check::read_limit::ReadLimit;
+use crate::mirror_credential::health::CheckedGitLabs;
 use cfn_custom_resource::Reason;
 
 impl Checker<'_> {
-    /// The mirrors of `rows`, as far as GitLab shows them in time. `None` if no row can have one.
+    /// The mirrors of `rows`, as far as GitLab shows them in time, and why others were not read: a
+    /// GitLab that does not respond is named once.
     pub(super) async fn found_mirrors(
         &self,
         rows: &BTreeMap<String, Row>,
         limit: ReadLimit,
-    ) -> Option<FoundMirrors> {
+    ) -> (MirrorRows, Vec<Reason>) {
         let pipelines: Vec<_> = rows.values().filter_map(|row| row.settings.as_ref()).collect();
-        if pipelines.iter().all(|settings| settings.report.is_none()) {
-            return None;
-        }
-        Some(Box::pin(self.mirrors_of(&pipelines, limit.end())).await)
+        let gitlabs = CheckedGitLabs::at_pace(PROJECTS_PER_SECOND);
+        let reads = GitLabReads::until(limit.end(), &gitlabs, self.clients);
+        let reading = Box::pin(self.read_projects(&reads, &pipelines, Extent::Mirrors));
+        let (found, _) = reading.await;
+        (found, reads.not_read())
     }
 }
 
 /// Adds the mirrors that were `found`.
-pub fn add_mirrors(
-    rows: &mut BTreeMap<String, Row>,
-    mut found: FoundMirrors,
-    findings: &mut Findings,
-) {
-    found.not_read.into_iter().for_each(|reason| findings.failed(reason));
+pub fn add_mirrors(rows: &mut BTreeMap<String, Row>, mut found: MirrorRows) {
     for row in rows.values_mut() {
         let Some(settings) = &row.settings else {
             continue;
         };
-        let checks = found.rows.remove(&settings.names.pipeline());
+        let checks = found.remove(&settings.names.pipeline());
         match (checks, &settings.report) {
             (Some(checks), _) if !checks.is_empty() => {
                 row.shown.mirrors = Some(checks.iter().map(Into::into).collect());

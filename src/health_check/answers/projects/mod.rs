@@ -14,20 +14,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use self::gitlab::add_mirrors;
-pub use self::owner::failure_of;
 use self::row::Row;
-use super::not_read::ReadLimit;
 use super::shape::{OwnStack, Projects, Stack};
 use crate::common::pace::Pace;
-use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits, check_each};
-use crate::health_check::findings::{Findings, Problem};
-use crate::health_check::stacks;
-use crate::health_check::stacks::Stacks;
+use crate::health_check::doctor::owner_problem;
+use crate::health_check::findings::Findings;
+use crate::health_check::listed_stacks::Stacks;
+use crate::health_check::missing::Missing;
+use crate::health_check::read_limit::ReadLimit;
+use crate::health_check::stacks::FoundStacks;
 /// The most bytes of the resources in change sets and failures. Lambda rejects an answer of more
 /// than 6 MB: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAX_RESOURCES_BYTES: usize = 4_000_000;
@@ -37,9 +38,13 @@ const MAX_RESOURCES_BYTES: usize = 4_000_000;
 const ALL_PROJECTS_TIME: Duration = Duration::from_secs(200);
 const ONE_PROJECT_TIME: Duration = Duration::from_secs(30);
 
-/// The most time for the reads of GitLab, and of the rights.
+/// The most time for the reads of GitLab, of the rights, and of what stacks declare.
 const GITLAB_TIME: Duration = Duration::from_secs(20);
 const RIGHTS_TIME: Duration = GITLAB_TIME;
+const MISSING_TIME: Duration = GITLAB_TIME;
+
+/// The most time for one row. With the list of the stacks, that is less than the time for one project.
+const ROW_TIME: Duration = Duration::from_secs(13);
 
 impl Checker<'_> {
     /// A row of each project, or of `only` this one.
@@ -48,33 +53,36 @@ impl Checker<'_> {
         let aws_time = only.map_or(ALL_PROJECTS_TIME, |_| ONE_PROJECT_TIME);
         let limits = TimeLimits::of(time.min(aws_time));
         let mut findings = Findings::default();
-        let env_id = &self.environment.id;
-        let listing = stacks::list(&self.clients.aws, env_id);
-        let limit = all.at_most(aws_time / 2);
-        let stacks = limit.read("the stacks of the account".to_owned(), listing).await;
-        let stacks = stacks.map_err(|reason| findings.failed(reason)).ok();
-        let children: BTreeSet<String> = match (only, &stacks) {
-            (Some(only), _) => [only.stack()].into(),
-            (None, Some(stacks)) => stacks.pipelines.keys().cloned().collect(),
-            (None, None) => BTreeSet::new(),
-        };
-        let mut rows = self.read_rows(&children, stacks.as_ref(), &limits).await;
+        let listing = limits.until(Instant::now() + aws_time / 2);
+        let (mut projects, stacks) = self.list_projects(&mut findings, &listing).await;
+        if let Some(only) = only {
+            projects = [only.project_id.clone()].into();
+        }
+        let mut rows = self.read_rows(&projects, stacks.as_ref(), &limits).await;
+        let found = found_stacks(&rows, stacks);
         let asked = only.and_then(|_| rows.values().next());
-        let (mirrors, rights) = tokio::join!(
+        let (mirrors, rights, missing) = tokio::join!(
             self.found_mirrors(&rows, all.at_most(GITLAB_TIME)),
             self.compared_rights(asked, all.at_most(RIGHTS_TIME)),
+            self.find_missing_of(asked, &found, all.at_most(MISSING_TIME)),
         );
         if let Some(row) = rows.values_mut().next() {
             row.add_rights(rights);
         }
-        if let Some(found) = mirrors {
-            add_mirrors(&mut rows, found, &mut findings);
+        let (mirrors, not_read) = mirrors;
+        add_mirrors(&mut rows, mirrors);
+        for reason in not_read {
+            findings.failed(reason);
         }
-        if let Some(stacks) = &stacks {
+        let (missing, of_missing) = missing;
+        findings.add(of_missing);
+        let stacks = found.listed.as_ref();
+        self.add_missing(&mut rows, missing, stacks, only);
+        if let Some(stacks) = stacks {
             self.add_owners_without_child(&mut rows, stacks, only);
         }
         let mut answer = Projects {
-            stack: stacks.as_ref().and_then(|stacks| self.own_stack(stacks)),
+            stack: stacks.and_then(|stacks| self.own_stack(stacks)),
             projects: rows.into_values().map(Row::project).collect(),
             not_read: findings.not_checked(),
         };
@@ -82,30 +90,46 @@ impl Checker<'_> {
         answer
     }
 
-    /// The rows of the pipelines' stacks with these names, by the projects.
+    /// The missing stacks of pipelines. They are not looked for if the project that was `asked` for
+    /// has its stack.
+    async fn find_missing_of(
+        &self,
+        asked: Option<&Row>,
+        found: &FoundStacks,
+        limit: ReadLimit,
+    ) -> (BTreeMap<String, Missing>, Findings) {
+        let mut findings = Findings::default();
+        if asked.is_some_and(|row| row.untagged.is_none()) {
+            return (BTreeMap::new(), findings);
+        }
+        let limits = TimeLimits::of(limit.left());
+        let missing = self.find_missing(None, found, &mut findings, &limits).await;
+        (missing, findings)
+    }
+
+    /// The rows of these projects.
     async fn read_rows(
         &self,
-        children: &BTreeSet<String>,
+        projects: &BTreeSet<String>,
         stacks: Option<&Stacks>,
         limits: &TimeLimits,
     ) -> BTreeMap<String, Row> {
-        let prefix = &names::STACK.prefix(&self.environment.id);
-        let project = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_owned();
-        let late = children.iter().map(|name| (project(name), Row::out_of_time(&project(name))));
+        let late = projects.iter().map(|id| (id.clone(), Row::out_of_time(id)));
         let mut rows: BTreeMap<String, Row> = late.collect();
         let pace = &Pace::per_second(PIPELINES_PER_SECOND);
-        let read = |name, ()| -> Checking<'_, Option<Row>> {
+        let read = |project_id, ()| -> Checking<'_, Option<Row>> {
             Box::pin(async move {
                 pace.wait().await;
-                Box::pin(self.read_row(name, &project(name), stacks)).await
+                let limit = ReadLimit::after(ROW_TIME);
+                Box::pin(self.read_row(project_id, stacks, limit)).await
             })
         };
-        let items = children.iter().map(|name| (name.as_str(), ())).collect();
-        check_each(items, limits, read, |name, row| {
+        let items = projects.iter().map(|id| (id.as_str(), ())).collect();
+        check_each(items, limits, read, |project_id, row| {
             match row {
-                Some(row) => rows.insert(project(name), row),
+                Some(row) => rows.insert(project_id.to_owned(), row),
                 // It was deleted meanwhile, or was never created.
-                None => rows.remove(&project(name)),
+                None => rows.remove(project_id),
             };
         })
         .await;
@@ -115,15 +139,23 @@ impl Checker<'_> {
     /// The stack of the environment. `None` if it is not known, or not listed.
     fn own_stack(&self, stacks: &Stacks) -> Option<OwnStack> {
         let own = stacks.with_id(self.environment.stack_id.as_ref()?)?;
-        let remedy = format!(
-            "See what failed: cfn-gitops failures --env {}",
-            self.environment.id
-        );
-        let problem = owner::failure_of(&own.status);
+        let problem = owner_problem(&own.status, &self.environment.id, "");
         Some(OwnStack {
             stack: Stack::new(&own.name, &own.status),
-            problem: problem.map(|problem| Problem::new(problem, remedy)),
+            problem: problem.as_ref().map(Into::into),
         })
+    }
+}
+
+/// The `stacks` of the account, with the pipelines' stacks of the `rows`.
+fn found_stacks(rows: &BTreeMap<String, Row>, stacks: Option<Stacks>) -> FoundStacks {
+    FoundStacks {
+        listed: stacks,
+        owners: rows.values().filter_map(|row| row.owner.clone()).collect(),
+        untagged: rows.values().filter_map(|row| row.untagged.clone()).collect(),
+        // One that was not read may belong to any of the stacks.
+        is_complete: rows.values().all(|row| row.owner.is_some() || row.untagged.is_some()),
+        ..FoundStacks::default()
     }
 }
 

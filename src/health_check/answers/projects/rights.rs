@@ -6,9 +6,9 @@ use crate::common::one_line::one_line;
 use crate::feedback::rights;
 use crate::feedback::rights::ComparedRights;
 use crate::gitops_pipeline::executions::declared;
-use crate::health_check::answers::not_read::ReadLimit;
 use crate::health_check::checker::Checker;
 use crate::health_check::findings::Problem;
+use crate::health_check::read_limit::ReadLimit;
 use cfn_custom_resource::Reason;
 
 impl Checker<'_> {

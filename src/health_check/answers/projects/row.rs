@@ -1,42 +1,37 @@
 //! The row of a project, as far as it can be read.
 
-use std::time::Duration;
-
 use crate::clients::aws::CallError;
-use crate::clients::cloudformation::StackStatus;
+use crate::common::ownership::Owner;
 use crate::feedback::change_sets::Change;
-use crate::gitops_pipeline::child::{Child, FoundChild};
+use crate::gitops_pipeline::child::{FoundChild, UntaggedChild};
 use crate::gitops_pipeline::executions::declared;
 use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
-use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
-use crate::health_check::answers::not_read::ReadLimit;
-use crate::health_check::answers::shape::{self, Held, ShownFinding, ShownProject, Stack};
+use crate::health_check::answers::shape::{
+    self, Held, ShownFinding, ShownOwner, ShownProject, Stack,
+};
 use crate::health_check::checker::Checker;
-use crate::health_check::doctor::{part_problem, stack_problem};
-use crate::health_check::findings::unknown_value;
-use crate::health_check::stacks::{ListedStack, Stacks};
+use crate::health_check::facts::{Fact, ProjectFacts};
+use crate::health_check::findings::{Condition, Findings};
+use crate::health_check::listed_stacks::{ListedStack, Stacks};
+use crate::health_check::read_limit::ReadLimit;
 use cfn_custom_resource::Reason;
-
-/// The most time for one part of a row, so that a call that hangs hides no other part.
-pub const PART_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub struct Row {
     pub shown: ShownProject,
     /// The ID of the stack with its resource. `None` if it is not known.
     pub owner: Option<String>,
+    /// Its pipeline's stack by its name, if no tags name the owner.
+    pub untagged: Option<(String, UntaggedChild)>,
     /// Those of its pipeline. `None` if it has none.
     pub settings: Option<PipelineSettings>,
     /// The changes of the one with a change set. `None` if there is none.
     pub waiting: Option<Vec<Change>>,
-    /// The names of the event rules that exist. `None` if they were not read.
-    pub rules: Option<Vec<String>>,
     holds: Vec<Held>,
     /// Whether the states of the event rules and of the transitions were read.
-    has_read_rules: bool,
-    pub has_read_transitions: bool,
+    has_read_holds: bool,
 }
 
 impl Row {
@@ -77,57 +72,33 @@ impl Row {
     /// The result of the read of a `thing`. `None` if it failed or took too long, which is noted.
     pub async fn read<T>(
         &mut self,
+        limit: ReadLimit,
         thing: String,
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Option<T> {
-        let read = ReadLimit::after(PART_TIME).read(thing, work).await;
+        let read = limit.read(thing, work).await;
         read.map_err(|reason| self.not_read(reason)).ok()
     }
 
-    /// Notes that the pipeline does not exist.
-    pub fn has_no_pipeline(&mut self) {
-        self.shown.has_pipeline = Some(false);
-        self.has_read_transitions = true;
-        self.add_freeze(None, Some(&[]));
-    }
-
-    /// Whether everything was read.
-    pub fn is_whole(&self) -> bool {
-        self.shown.not_read.is_empty()
-    }
-
-    /// Notes a status that this function does not know.
-    pub fn check_status(&mut self, stack_name: &str, status: &StackStatus) {
-        if let StackStatus::Unknown(text) = status {
-            self.not_read(unknown_value(
-                &format!("the status of stack {stack_name}"),
-                text,
-            ));
-        }
-    }
-
-    /// Adds the event rules that were `found`, and those that a person has disabled.
-    fn add_rules(&mut self, found: &[DeclaredRule], names: &ResourceNames) {
-        self.has_read_rules = true;
-        for DeclaredRule { rule, state } in found {
-            match state {
-                RuleState::Disabled => self.hold(&Hold::Rule(*rule, names.clone())),
-                RuleState::Unknown(text) => {
-                    self.has_read_rules = false;
-                    self.not_read(unknown_value(
-                        &format!("the state of event rule {}", rule.name(names)),
-                        text,
-                    ));
+    /// Adds findings. A failed execution, an older rendering and each hold have members of their own.
+    pub fn add_findings(&mut self, findings: Findings) {
+        for check in findings.checks {
+            match check.condition {
+                Condition::Unhealthy(problem) | Condition::Missing(problem) => {
+                    self.problem(&check.subject, &problem);
                 }
-                RuleState::Enabled | RuleState::Missing => {}
+                Condition::Held(hold) => self.hold(&hold),
+                Condition::Healthy
+                | Condition::Failed(_)
+                | Condition::Outdated(_)
+                | Condition::NotLookedAt(_) => {}
             }
         }
-        let existing = found.iter().filter(|it| it.state != RuleState::Missing);
-        self.rules = Some(existing.map(|it| it.rule.name(names)).collect());
+        findings.failed.into_iter().for_each(|reason| self.not_read(reason));
     }
 
-    /// Adds a freeze. One of an event rule has no time and no person.
-    pub fn hold(&mut self, hold: &Hold) {
+    /// Adds a freeze, once. One of an event rule has no time and no person.
+    fn hold(&mut self, hold: &Hold) {
         let mut shown = Held {
             held: hold.part(),
             remedy: hold.remedy(),
@@ -142,138 +113,104 @@ impl Row {
                 shown.reason = shape::text(&transition.reason);
             }
         }
-        self.holds.push(shown);
+        if self.holds.iter().all(|known| known.held != shown.held) {
+            self.holds.push(shown);
+        }
+    }
+
+    /// Adds the owner, whose stack was `listed`.
+    pub fn set_owner(&mut self, owner: &Owner, listed: Option<&ListedStack>, exists: bool) {
+        let id = &owner.stack_id;
+        self.shown.owner = Some(ShownOwner {
+            stack_name: id.split('/').nth(1).unwrap_or(id).to_owned(),
+            stack_id: id.clone(),
+            logical_id: shape::text(&owner.logical_id),
+            status: listed.map(|it| it.status.to_string()),
+            exists: exists || listed.is_some(),
+        });
+        self.owner = Some(id.clone());
     }
 
     pub fn project(mut self) -> ShownProject {
-        if !self.holds.is_empty() || self.has_read_rules && self.has_read_transitions {
+        if !self.holds.is_empty() || self.has_read_holds {
             self.shown.holds = Some(self.holds);
         }
         self.shown
     }
+
+    /// Adds the stack, as the look shows it.
+    fn add_stack(&mut self, facts: &ProjectFacts, stacks: Option<&Stacks>) {
+        let listed = stacks.and_then(|stacks| stacks.named(&facts.stack_name));
+        let child = facts.owned();
+        let status = child.map(|it| &it.status).or(listed.map(|it| &it.status));
+        self.shown.child_stack = status.map(|status| Stack::new(&facts.stack_name, status));
+        let Some(child) = child else { return };
+        if stacks.is_some() {
+            let exists = !facts.owner.resource.is_absent();
+            self.set_owner(&child.owner, facts.owner.stack.as_ref(), exists);
+        }
+        self.shown.version = child.version;
+        self.shown.is_outdated = child.version.map(|_| child.is_outdated());
+        let Some(settings) = &child.settings else {
+            return;
+        };
+        self.shown.pipeline = Some(settings.names.pipeline());
+        self.shown.branch = Some(settings.branch.clone());
+        self.shown.needs_function = Some(settings.properties_for_the_function());
+        let is_known = |rule: &DeclaredRule| !matches!(rule.state, RuleState::Unknown(_));
+        let has_read_rules = facts.rules.known().is_some_and(|rules| rules.iter().all(is_known));
+        self.has_read_holds = has_read_rules && !matches!(facts.pipeline.state, Fact::NotRead(_));
+        let is_gone = facts.pipeline.state.is_absent() || facts.pipeline.executions.is_absent();
+        self.shown.has_pipeline = Some(!is_gone);
+        self.add_freeze(facts, settings);
+    }
 }
 
 impl Checker<'_> {
-    /// Reads the project `project_id`, whose pipeline's stack is `name`. `None` if that does not
-    /// exist.
+    /// Reads the project. `None` if its pipeline's stack does not exist.
     pub(super) async fn read_row(
         &self,
-        name: &str,
         project_id: &str,
         stacks: Option<&Stacks>,
+        limit: ReadLimit,
     ) -> Option<Row> {
-        let listed = stacks.and_then(|stacks| stacks.named(name));
+        let facts = Box::pin(self.look_at_project(project_id, stacks, limit)).await;
         let mut row = Row::new(project_id);
-        if let Some(listed) = listed {
-            row.shown.child_stack = Some(Stack::new(name, &listed.status));
-        }
-        let finding = self.gitops_pipeline.find_child(name);
-        let child = match row.read(format!("stack {name}"), finding).await {
-            None => return Some(row),
-            Some(FoundChild::Absent) => return None,
-            Some(FoundChild::Untagged(_)) => {
-                row.problem(&subject(name), &self.untagged_problem());
-                return Some(row);
+        match &facts.child {
+            Fact::Absent => return None,
+            Fact::Known(FoundChild::Untagged(child)) => {
+                row.untagged = Some((facts.stack_name.clone(), (**child).clone()));
             }
-            Some(FoundChild::Owned(child)) => *child,
-        };
-        row.shown.child_stack = Some(Stack::new(name, &child.status));
-        row.check_status(name, &child.status);
-        let is_owned = match stacks {
-            Some(stacks) => self.add_owner(&mut row, name, &child, stacks).await,
-            None => true,
-        };
-        self.add_child(&mut row, name, &child, listed);
-        let Some(settings) = &child.settings else {
-            return Some(row);
-        };
-        // First, so that the failure of another part does not hide what a person froze.
-        let rules = self.look_at_rules(&child);
-        let rules = row.read(format!("the event rules of stack {name}"), rules).await;
-        if let Some(rules) = &rules {
-            row.add_rules(rules, &settings.names);
+            Fact::Known(FoundChild::Owned(_)) | Fact::NotRead(_) => {}
         }
-        let rules = rules.unwrap_or_default();
-        let looking = Box::pin(self.look_at_pipeline(name, &child, &rules));
-        if let Some(looked) = row.read(format!("the parts of stack {name}"), looking).await {
-            let id = listed.map_or(name, |listed| listed.id.as_str());
-            for part in looked.missing {
-                let problem = part_problem(part, &child, settings, id, is_owned);
-                row.problem(&subject(name), &problem);
+        row.add_stack(&facts, stacks);
+        let mut findings = facts.findings(self.environment);
+        findings.add(facts.unconfirmed());
+        row.add_findings(findings);
+        if let Some(settings) = facts.settings() {
+            if row.shown.has_pipeline == Some(true) {
+                let deployed = self.deployed(&mut row, settings, limit).await;
+                let adding =
+                    self.add_pipeline(&mut row, &facts, settings, deployed.as_ref(), limit);
+                Box::pin(adding).await;
             }
+            row.settings = Some(settings.clone());
         }
-        if child.has_pipeline {
-            let deployed = self.deployed(&mut row, settings).await;
-            Box::pin(self.add_pipeline(&mut row, settings, deployed.as_ref())).await;
-        } else {
-            row.has_no_pipeline();
-        }
-        row.settings = Some(settings.clone());
         Some(row)
     }
 
     /// The stack that the pipeline deploys. `None` if it is not known.
-    async fn deployed(&self, row: &mut Row, settings: &PipelineSettings) -> Option<DeployedTarget> {
+    async fn deployed(
+        &self,
+        row: &mut Row,
+        settings: &PipelineSettings,
+        limit: ReadLimit,
+    ) -> Option<DeployedTarget> {
         if let Some(known) = settings.deployed() {
             return Some(known);
         }
         let pipeline = &settings.names.pipeline();
         let reading = declared::read(&self.clients.aws, pipeline);
-        row.read(format!("pipeline {pipeline}"), reading).await??.deployed
+        row.read(limit.half(), format!("pipeline {pipeline}"), reading).await??.deployed
     }
-
-    fn untagged_problem(&self) -> Reason {
-        let problem = "no tags name the resource that owns it, so nothing is reported to GitLab, no lost push is \
-            started, and every update and deletion fails";
-        let remedy = format!(
-            "If a resource of the environment declares it, see how to set its tags: `cfn-gitops doctor --env {}`. \
-             Otherwise, delete it or give it another name",
-            self.environment.id
-        );
-        Reason::uncoded(problem, remedy)
-    }
-
-    /// Adds the state of the pipeline's stack itself.
-    fn add_child(&self, row: &mut Row, name: &str, child: &Child, listed: Option<&ListedStack>) {
-        let id = listed.map_or(name, |listed| listed.id.as_str());
-        row.shown.version = child.version;
-        row.shown.is_outdated = child.version.map(|_| child.is_outdated());
-        let of_status = stack_problem(&child.status, id);
-        if let Some(problem) = of_status.or_else(|| self.content_problem(row, child)) {
-            row.problem(&subject(name), &problem);
-        }
-        let Some(settings) = &child.settings else {
-            return;
-        };
-        row.shown.pipeline = Some(settings.names.pipeline());
-        row.shown.branch = Some(settings.branch.clone());
-        row.shown.needs_function = Some(settings.properties_for_the_function());
-    }
-
-    /// Why the stack does not have the content of a pipeline's. `None` if it has, or while it is
-    /// being created.
-    fn content_problem(&self, row: &Row, child: &Child) -> Option<Reason> {
-        if child.settings.is_some() || child.status == StackStatus::CreateInProgress {
-            return None;
-        }
-        let (status, env_id) = (&child.status, &self.environment.id);
-        let project_id = &row.shown.project_id;
-        Some(if child.version.is_none() {
-            let problem = format!("its status is {status}: it was never complete");
-            let remedy =
-                format!("See what failed: cfn-gitops failures {project_id} --env {env_id}");
-            Reason::uncoded(problem, remedy)
-        } else {
-            let problem = "its name or its outputs are not those of a pipeline's stack";
-            Reason::uncoded(
-                problem,
-                "If it is not of cfn-gitops, delete it or give it another name",
-            )
-        })
-    }
-}
-
-/// The subject of a finding about a pipeline's stack.
-fn subject(name: &str) -> String {
-    format!("pipeline stack {name}")
 }

@@ -13,13 +13,13 @@ use cfn_custom_resource::Reason;
 
 /// How many projects a second are read, with about four requests each, for some seconds. Beside a
 /// health check of a hundred mirrors this stays below GitLab's 1,200 requests a minute.
-const PROJECTS_PER_SECOND: u32 = 8;
+pub const PROJECTS_PER_SECOND: u32 = 8;
 
 type Opened = Result<Arc<GitLab>, GitLabError>;
 
 pub struct GitLabReads<'a> {
     clients: &'a Clients,
-    pub checked: CheckedGitLabs,
+    pub checked: &'a CheckedGitLabs,
     /// Reads that have not ended by then are dropped.
     pub until: Instant,
     opened: tokio::sync::Mutex<BTreeMap<TokenLocation, Opened>>,
@@ -40,10 +40,10 @@ enum UnreadPart {
 }
 
 impl<'a> GitLabReads<'a> {
-    pub fn until(until: Instant, clients: &'a Clients) -> Self {
+    pub fn until(until: Instant, checked: &'a CheckedGitLabs, clients: &'a Clients) -> Self {
         GitLabReads {
             clients,
-            checked: CheckedGitLabs::at_pace(PROJECTS_PER_SECOND),
+            checked,
             until,
             opened: tokio::sync::Mutex::default(),
             not_read: Mutex::default(),

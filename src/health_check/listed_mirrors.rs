@@ -7,39 +7,38 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
+use super::checker::Checker;
+use super::concurrent::{Checking, TimeLimits, check_each};
+use super::doctor::project_problem;
+use super::findings::{Check, Findings};
 use super::gitlab_reads::GitLabReads;
+use super::metrics::MIRROR_LAG_SECONDS;
+use super::needed_branches::check_with_needed;
+use super::stacks::FoundStacks;
 use crate::clients::gitlab::{ErrorKind, GitLab, Mirror, other_project};
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::PROJECT_PROPERTY;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::ReportSettings;
-use crate::health_check::checker::Checker;
-use crate::health_check::concurrent::{Checking, TimeLimits, check_each};
-use crate::health_check::doctor::project_problem;
-use crate::health_check::findings::{Check, Findings};
-use crate::health_check::metrics::MIRROR_LAG_SECONDS;
-use crate::health_check::needed_branches::check_with_needed;
-use crate::mirror_credential::health::{Comparison, MirrorHealth, MirrorPlace, TokenHealth};
+use crate::mirror_credential::health::{
+    CheckedGitLabs, Comparison, MirrorHealth, MirrorPlace, TokenHealth,
+};
 use cfn_custom_resource::Reason;
 
-/// The rows of pipelines about GitLab.
-#[derive(Default)]
-pub struct FoundMirrors {
-    /// By the pipelines' names. A pipeline with `GitLab` that is not in it was not read.
-    pub rows: BTreeMap<String, Vec<Check>>,
-    /// Why something was not read: a GitLab that does not respond is named once.
-    pub not_read: Vec<Reason>,
-}
+/// The rows of each pipeline, by its name. A pipeline with `GitLab` that is not in it was not read.
+pub type MirrorRows = BTreeMap<String, Vec<Check>>;
 
 /// The rows of each pipeline, by its name, and the tokens.
-type GitLabRows = (BTreeMap<String, Vec<Check>>, Vec<TokenHealth>);
+type GitLabRows = (MirrorRows, Vec<TokenHealth>);
 
 /// How much of each project is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Where its path leads, and the mirror to the pipeline's repository.
+    /// Where its path leads.
+    Path,
+    /// Also the mirror to the pipeline's repository.
     Mirrors,
     /// Also whether it allows what the pipeline's settings require.
     Everything,
@@ -59,24 +58,27 @@ struct ListedMirrors<'a> {
 }
 
 impl Checker<'_> {
-    /// The mirrors of `pipelines`, as far as GitLab shows them until a time.
-    pub(super) async fn mirrors_of(
+    /// Reports pipelines whose `GitLab.Project` is a path that leads to another project than the
+    /// one whose number their stacks store: a pipeline keeps that. A path may lead nowhere: the
+    /// project was moved, and its number still works.
+    pub async fn check_paths(
         &self,
-        pipelines: &[&PipelineSettings],
-        until: Instant,
-    ) -> FoundMirrors {
-        let reads = GitLabReads::until(until, self.clients);
-        let rows = self.read_projects(&reads, pipelines, Extent::Mirrors).await;
-        let (rows, _) = rows;
-        FoundMirrors {
-            rows,
-            not_read: reads.not_read(),
-        }
+        stacks: &FoundStacks,
+        findings: &mut Findings,
+        limits: &TimeLimits,
+        gitlabs: &CheckedGitLabs,
+    ) {
+        let reads = GitLabReads::until(limits.half_of_the_rest(), gitlabs, self.clients);
+        let has_path =
+            |it: &&PipelineSettings| it.report.as_ref().is_some_and(ReportSettings::has_path);
+        let pipelines: Vec<_> = stacks.settings.values().filter(has_path).collect();
+        let (rows, _) = Box::pin(self.read_projects(&reads, &pipelines, Extent::Path)).await;
+        findings.checks.extend(rows.into_values().flatten());
     }
 
     /// The rows of each pipeline, and to the extent of everything the tokens. Each GitLab is read
     /// by itself, so that one that does not respond delays no other.
-    pub(super) async fn read_projects(
+    pub async fn read_projects(
         &self,
         reads: &GitLabReads<'_>,
         pipelines: &[&PipelineSettings],
@@ -93,7 +95,8 @@ impl Checker<'_> {
             }
         }
         let read = gitlabs.iter().map(|(url, projects)| {
-            let projects: Vec<_> = projects.values().collect();
+            let mut projects: Vec<_> = projects.values().collect();
+            self.schedule.rotate(&mut projects);
             self.read_gitlab(reads, url, projects, extent)
         });
         let mut found = GitLabRows::default();
@@ -157,7 +160,8 @@ impl Checker<'_> {
             return vec![];
         };
         let mut rows = vec![];
-        let has_own = project.pipelines.iter().any(|it| !it.is_cross_account);
+        let has_own =
+            extent != Extent::Path && project.pipelines.iter().any(|it| !it.is_cross_account);
         let mut mirrors = None;
         if has_own {
             match gitlab.mirrors(report.project()).await {
@@ -230,7 +234,7 @@ impl Checker<'_> {
                 findings.missing(pipeline.clone(), problem);
             }
         }
-        if extent == Extent::Mirrors {
+        if extent != Extent::Everything {
             return;
         }
         let problem = project_problem(gitlab, settings, report).await;
