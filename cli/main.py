@@ -7,7 +7,6 @@ import importlib
 import inspect
 import os
 import re
-import shlex
 import shutil
 import sys
 import textwrap
@@ -18,7 +17,8 @@ from typing import Any
 from cli.environment import samconfig
 from cli.environment.account import Environment, connect, region_unread_by_sam
 from cli.environment.questions import OTHER_FORM, of_another_form
-from cli.shell import spelling
+from cli.shell import command, spelling
+from cli.shell.command import cfn_gitops
 from cli.shell.ending import ended
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output
@@ -106,7 +106,8 @@ class Parser(argparse.ArgumentParser):
         )
         usage = f"Usage: {self.usage % {'prog': self.prog}}. " if self.usage and "required" in message else ""
         raise WrongUse(
-            f"{self.prog}: {message}{hint}", f"{usage}Its arguments and examples: `{self.prog} --help`"
+            f"{self.prog}: {message}{hint}",
+            f"{usage}Its arguments and examples: `{cfn_gitops(*self.prog.split()[1:], '--help')}`",
         )
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -131,13 +132,13 @@ def parser() -> Parser:
             module.__doc__ or "Removed by PYTHONOPTIMIZE. See docs/reference/commands.md."
         ).partition("\n\n")
         examples = "\n".join(f"  {example}" for example in module.EXAMPLES)
-        command = commands.add_parser(
+        subcommand = commands.add_parser(
             name,
             help=" ".join(first.split()).rstrip("."),
             description=f"{first}\n\n{rest}",
             epilog=f"examples:\n{examples}\n\n{_STATUS}",
         )
-        common = command.add_argument_group("environment")
+        common = subcommand.add_argument_group("environment")
         common.add_argument(
             "--env",
             default="",
@@ -168,7 +169,7 @@ def parser() -> Parser:
         )
         common.add_argument("--json", action="store_true", help="write one JSON document instead of text")
         if hasattr(module, "add_arguments"):
-            module.add_arguments(command)
+            module.add_arguments(subcommand)
     return whole
 
 
@@ -187,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = Output("--json" in words)
     if Path(sys.argv[0]).name == "cfn-gitops":
         is_on_path = shutil.which("cfn-gitops") == sys.argv[0]
-        output.program = "cfn-gitops" if is_on_path else shlex.quote(sys.argv[0])
+        command.start_as("cfn-gitops" if is_on_path else sys.argv[0])
 
     def run() -> int:
         if not words:
@@ -196,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0].startswith("--") and len(words) > 1:
             raise WrongUse(
                 f"{words[0]} stands before the command",
-                "Options follow it, as in `cfn-gitops status --env dev`",
+                f"Options follow it, as in `{cfn_gitops('status', '--env', 'dev')}`",
             )
         given = parser().parse_args(words)
         module = importlib.import_module(f"cli.commands.{given.command}")
@@ -211,15 +212,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         profile, region = given.profile or settings.text("profile"), given.region or settings.text("region")
         file = "" if given.config_file == samconfig.FILE else str(given.config_file)
         # sam runs in the folder of the release.
-        output.selections = {
-            "aws": _options(profile=profile, region=region),
-            "sam": _options(
-                profile=given.profile,
-                region=given.region or ("" if region else region_unread_by_sam()),
-                config_file=file and str(given.config_file.resolve()),
-            ),
-            "cfn-gitops": _options(profile=given.profile, region=given.region, config_file=file),
-        }
+        command.select("aws", profile=profile, region=region)
+        command.select(
+            "sam",
+            profile=given.profile,
+            region=given.region or ("" if region else region_unread_by_sam()),
+            config_file=file and str(given.config_file.resolve()),
+        )
+        command.select("cfn-gitops", profile=given.profile, region=given.region, config_file=file)
         account = connect(profile, region)
         output.place(account.id, account.region, env_id, variable and f" ({_VARIABLE})")
         environment = Environment(settings, account)
@@ -269,9 +269,3 @@ def _environment(given: Any) -> str:
             "Name the environment with --env",
         )
     return name
-
-
-def _options(**values: str) -> str:
-    return " ".join(
-        f"--{name.replace('_', '-')} {shlex.quote(value)}" for name, value in values.items() if value
-    )

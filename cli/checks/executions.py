@@ -15,6 +15,7 @@ from cli.environment.owners import Owners
 from cli.project.approvals import decide, is_waiting
 from cli.project.pipelines import children_of, freezes, in_progress, pipeline_of, project_of
 from cli.rules import event_rules
+from cli.shell.command import aws, cfn_gitops
 from cli.shell.output import Finding, Found, NotChecked, Sound
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline
@@ -73,7 +74,7 @@ def _pipeline(reader: Reader, child: dict[str, Any]) -> list[Finding]:
             Found(
                 f"pipeline {name}",
                 f"{held}. The next deployment may end this freeze if it changes this pipeline",
-                f"Deploy after the freeze. To end it: cfn-gitops thaw {project} --env {table}",
+                f"Deploy after the freeze. To end it: {cfn_gitops('thaw', project, '--env', table)}",
             )
             for held in freezes(reader.client("events"), event_rules(env_id, project).values(), stages)
         ]
@@ -82,12 +83,12 @@ def _pipeline(reader: Reader, child: dict[str, Any]) -> list[Finding]:
         )
     except Exception as error:
         return [*found, NotChecked.because(f"executions and freezes of pipeline {name}", error)]
-    show = f"aws codepipeline get-pipeline-execution --pipeline-name {name} --pipeline-execution-id"
+    show = "codepipeline", "get-pipeline-execution", "--pipeline-name", name, "--pipeline-execution-id"
     found += [
         Found(
             f"pipeline {name}",
             f"execution {each} is in progress. {_CANCELS}",
-            f"Wait for its end: {show} {each}",
+            f"Wait for its end: {aws(*show, each)}",
         )
         for each in unfinished
     ]

@@ -17,6 +17,7 @@ from cli.checks.rows import Once, Reader, Row, pages
 from cli.environment import stack_statuses
 from cli.environment.account import owner_of, parameters
 from cli.rules import PIPELINES, name_of
+from cli.shell.command import aws
 from cli.shell.machine import code_of
 from cli.shell.output import Finding, Found, Sound
 
@@ -122,7 +123,7 @@ class Names:
                 "samconfig.toml to it. Otherwise choose another EnvID, or delete what is left over yourself",
             )
         if title == "log group":
-            delete = f"aws logs delete-log-group --log-group-name {name}"
+            delete = aws("logs", "delete-log-group", "--log-group-name", name)
             return Found(
                 subject, problem, f"Choose another EnvID, or if nothing needs it, delete it: {delete}"
             )
@@ -170,12 +171,11 @@ class Names:
             return [Sound(subject)]
         owner = owner_of(secret)
         is_own = bool(self._stack_id) and owner == self._stack_id
-        release = (
-            "If its user has no CodeCommit credential any more, you can free the name: aws secretsmanager"
-            f" delete-secret --secret-id {name} --force-delete-without-recovery"
-        )
+        named = "--secret-id", name
+        delete = aws("secretsmanager", "delete-secret", *named, "--force-delete-without-recovery")
+        release = f"If its user has no CodeCommit credential any more, you can free the name: {delete}"
         if secret.get("DeletedDate"):
-            restore = f"aws secretsmanager restore-secret --secret-id {name}"
+            restore = aws("secretsmanager", "restore-secret", *named)
             return [
                 Found(
                     subject,
@@ -210,9 +210,8 @@ class Names:
             == child
         ):
             return [Sound(f"{subject}, which an earlier pipeline left: the new one adopts it")]
-        rename = (
-            f"aws codecommit update-repository-name --old-name {repository} --new-name {repository}-former"
-        )
+        new = "--new-name", f"{repository}-former"
+        rename = aws("codecommit", "update-repository-name", "--old-name", repository, *new)
         return [
             Found(
                 subject,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,10 +17,12 @@ from cli.checks.gitlab import CODES, certificates_of, fingerprint, is_same, is_u
 from cli.checks.rows import Reader
 from cli.rules import RULES
 from cli.shell import machine
+from cli.shell.command import aws
 from cli.shell.output import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import hide
 
 _RULES = RULES["gitlab"]
+_FROM_STDIN = "--secret-string", "file:///dev/stdin"
 _TAGS, _MEMBER = _RULES["tags"], _RULES["secret_key"]["default"]
 
 
@@ -60,10 +61,7 @@ class Secret:
             return (
                 f"replace the member {_MEMBER} in the JSON of secret {self._id}, and keep the other members"
             )
-        return (
-            f"aws secretsmanager put-secret-value --secret-id {shlex.quote(self._id)} --secret-string"
-            " file:///dev/stdin"
-        )
+        return aws("secretsmanager", "put-secret-value", "--secret-id", self._id, *_FROM_STDIN)
 
     def findings(self) -> list[Finding]:
         try:
@@ -75,7 +73,7 @@ class Secret:
             return [
                 self._found(
                     "it is scheduled for deletion, so its token cannot be read",
-                    f"Restore it: aws secretsmanager restore-secret --secret-id {shlex.quote(self._id)}",
+                    f"Restore it: {aws('secretsmanager', 'restore-secret', '--secret-id', self._id)}",
                 )
             ]
         found = [
@@ -89,12 +87,11 @@ class Secret:
 
     @property
     def _create(self) -> Finding:
-        tag = shlex.quote(f"Key={_TAGS['url']},Value={self._settings.url}")
+        tag = f"Key={_TAGS['url']},Value={self._settings.url}"
+        create = aws("secretsmanager", "create-secret", "--name", self._id, *_FROM_STDIN, "--tags", tag)
         return self._found(
             f"it does not exist in {self._place}",
-            "Correct GitLabTokenSecretId, or create the secret and paste "
-            f"the token: aws secretsmanager create-secret --name {shlex.quote(self._id)} "
-            f"--secret-string file:///dev/stdin --tags {tag}",
+            f"Correct GitLabTokenSecretId, or create the secret and paste the token: {create}",
         )
 
     def _unread(self, error: ClientError, permission: str, missing: Finding | None = None) -> Finding:
@@ -152,8 +149,8 @@ class Secret:
             yield from self._certificate_faults(tags.get(_TAGS["ca"], "").split())
 
     def _tag(self, key: str, value: str) -> str:
-        pair = shlex.quote(f"Key={key},Value={value}")
-        return f"aws secretsmanager tag-resource --secret-id {shlex.quote(self._id)} --tags {pair}"
+        tag = f"Key={key},Value={value}"
+        return aws("secretsmanager", "tag-resource", "--secret-id", self._id, "--tags", tag)
 
     def _certificate_faults(self, tagged: list[str]) -> Iterator[Finding]:
         try:

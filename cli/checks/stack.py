@@ -7,8 +7,9 @@ from typing import Any
 from cli.checks.rows import Once, Row
 from cli.environment import stack_statuses
 from cli.environment.account import Environment, manager_of, parameters
-from cli.environment.stack_deletion import named_with_role, way_out
+from cli.environment.stack_deletion import changing, way_out
 from cli.rules import name_of
+from cli.shell.command import cfn_gitops
 from cli.shell.output import Finding, Found, Sound
 
 
@@ -77,18 +78,15 @@ def stack_check(environment: Environment, stack: dict[str, Any] | None) -> Findi
 
 def _failures(environment: Environment) -> str:
     settings = environment.settings
-    return (
-        f"cfn-gitops failures {settings.stack_name} --env {settings.environment}"
-        if settings.environment
-        else f"cfn-gitops failures --env {settings.table}"
-    )
+    if settings.environment:
+        return cfn_gitops("failures", settings.stack_name, "--env", settings.environment)
+    return cfn_gitops("failures", "--env", settings.table)
 
 
 def _remedy(status: str, stack: dict[str, Any], environment: Environment) -> str:
     """Empty if CloudFormation accepts an update."""
     if status == stack_statuses.ROLLBACK_IN_PROGRESS:
-        delete = f"aws cloudformation delete-stack {named_with_role(stack)}"
-        return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {delete}"
+        return f"Wait until it is ROLLBACK_COMPLETE, then delete it: {changing(stack)}"
     if stack_statuses.is_in_progress(status):
         return "Wait for its end, and run this again"
     what = {

@@ -18,6 +18,7 @@ from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
 from cli.checks.rows import Once, Reader, Row, read_row
 from cli.checks.secret import Secret, Settings
 from cli.rules import RULES
+from cli.shell.command import cfn_gitops
 from cli.shell.output import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import shortened
 
@@ -146,7 +147,7 @@ class InGitLab:
                 subject,
                 f"{error.problem}. But the function reaches GitLab through its {path}",
                 "After the deployment, "
-                f"let the doctor try the function's path: cfn-gitops doctor --env {self._table}",
+                f"let the doctor try the function's path: {cfn_gitops('doctor', '--env', self._table)}",
                 CODES[error.code],
             )
         if error.is_passing:

@@ -22,6 +22,7 @@ from cli.checks.token import KEYS as TOKEN_KEYS
 from cli.checks.token import token_rows
 from cli.environment import samconfig
 from cli.environment.account import Environment, manager_of, parameters
+from cli.shell.command import sam, selections
 from cli.shell.failure import WrongUse
 from cli.shell.output import Found, NotChecked, Output, Sound
 
@@ -107,7 +108,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         *token_rows(reader, values, given.ignore),
         *unknown_rows(),
     ]
-    command = f"{next_command(environment.settings.table, output)}{_without(values.value or {})}"
+    command = f"{next_command(environment.settings.table)}{_without(values.value or {})}"
     return _show(rows, given, output, stack, command if environment.settings.file else "")
 
 
@@ -131,7 +132,7 @@ def _check_project(environment: Environment, given: Any, output: Output) -> int:
         Row("stack", f"stack {settings.stack_name}", lambda: [stack_check(project, stack.get())]),
         *token_rows(Reader(environment), values, given.ignore),
     ]
-    return _show(rows, given, output, stack, output.selecting(f"sam deploy --config-env {settings.table}"))
+    return _show(rows, given, output, stack, sam("deploy", "--config-env", settings.table))
 
 
 def _show(rows: list[Row], given: Any, output: Output, stack: Once, command: str) -> int:
@@ -148,13 +149,13 @@ def _show(rows: list[Row], given: Any, output: Output, stack: Once, command: str
     return status
 
 
-def next_command(table: str, output: Output) -> str:
+def next_command(table: str) -> str:
     """In a clone, the function has to be built first. `make` takes account and region of the environment
     variables."""
-    deploy = output.selecting(f"sam deploy --config-env {table}")
+    deploy = sam("deploy", "--config-env", table)
     if templates.is_of_release():
         return deploy
-    return f"make build && {deploy}" if output.selections.get("sam") else f"make deploy ENV={table}"
+    return f"make build && {deploy}" if selections.get("sam") else f"make deploy ENV={table}"
 
 
 def _without(values: dict[str, str]) -> str:

@@ -18,13 +18,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.environment.account import Environment
-from cli.environment.questions import InvalidQuestion, Questions, members_of, remedy_of
+from cli.environment.questions import InvalidQuestion, Questions, members_of, remedy_of, see_projects
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
 from cli.project.approvals import reason_of
 from cli.project.freezing import line_of
 from cli.rules import name_of
 from cli.shell import machine
+from cli.shell.command import cfn_gitops
 from cli.shell.ending import explained
 from cli.shell.failure import Failure, NotLooked, WrongUse, status_of
 from cli.shell.output import Output
@@ -122,7 +123,7 @@ def _show_stack(environment: Environment, stack: dict[str, Any], output: Output)
             )
         )
         output.write(f"Stack {name} is in {status}{end}")
-    output.write(*(f"  Not everything was read: {output.selecting(each)}" for each in unread))
+    output.write(*(f"  Not everything was read: {each}" for each in unread))
     return {"stack": name, "status": status, "failures": lines, "unread": unread}
 
 
@@ -133,7 +134,7 @@ def _status_of(document: dict[str, Any]) -> int:
 def _show_stacks(environment: Environment, name: str, unread: list[Failure], output: Output) -> int:
     """Those that the name may mean, if the function shows no such project. `unread` is why it may be one all
     the same."""
-    env_id, account, env = environment.env_id, environment.account, environment.settings.table
+    env_id, account = environment.env_id, environment.account
     of_project = (
         _OWN_STACK.format(env_id, name),
         name_of("deployed_stack", env_id, name),
@@ -149,13 +150,13 @@ def _show_stacks(environment: Environment, name: str, unread: list[Failure], out
             or [
                 WrongUse(
                     f"environment {env_id} has no project {name}",
-                    f"See the projects: cfn-gitops status --env {env}",
+                    see_projects(environment),
                 )
             ]
         )[0] from error
     if stacks and stacks[0]["StackName"] == name and not unread:
         return _show_alone(environment, stacks[0], output)
-    output.write(*(f"{each.problem}. {output.selecting(each.remedy)}" for each in unread))
+    output.write(*(f"{each.problem}. {each.remedy}" for each in unread))
     found = [_show_stack(environment, stack, output) for stack in stacks]
     output.document |= {
         "project": name,
@@ -188,34 +189,23 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
     if failure:
         output.write(*_lines_of(failure, name))
         if remedy := failure.get("Remedy"):
-            output.write(f"  {output.selecting(remedy)}")
+            output.write(f"  {remedy}")
         # The function hides values of parameters. A stack without a status does not exist, or is not known.
         if "StackStatus" in failure and (failure.get("Resources") or failure.get("NotListed")):
-            output.write(
-                output.selecting(
-                    f"  With CloudFormation's own reasons: cfn-gitops failures {failure['StackName']} --env"
-                    f" {env}"
-                )
-            )
+            alone = cfn_gitops("failures", failure["StackName"], "--env", env)
+            output.write(f"  With CloudFormation's own reasons: {alone}")
     elif not problems:
         output.write(f"Project {name} has no failure{_rejected(row.get('Rejection'))}")
     documents = [_show_stack(environment, each, output) for each in failed]
     for each in problems:
         output.write(f"Project {name}: {each['Subject']}: {each['Problem']}")
         # Its remedy may be this command.
-        if f"cfn-gitops failures {name} " not in f"{each['Remedy']} ":
-            output.write(f"  {output.selecting(remedy_of(each))}")
+        if cfn_gitops("failures", name, "--env", env) not in each["Remedy"]:
+            output.write(f"  {remedy_of(each)}")
+    see = cfn_gitops("status", "--env", env)
+    output.write(*(f"Project {name}: {line_of(each)}. See: {see}" for each in row.get("Holds", [])))
     output.write(
-        *(
-            f"Project {name}: {line_of(each)}. {output.selecting(f'See: cfn-gitops status --env {env}')}"
-            for each in row.get("Holds", [])
-        )
-    )
-    output.write(
-        *(
-            f"Not everything was read: {each['Problem']}. {output.selecting(remedy_of(each))}"
-            for each in row["NotRead"]
-        )
+        *(f"Not everything was read: {each['Problem']}. {remedy_of(each)}" for each in row["NotRead"])
     )
     output.document |= {
         "project": name,

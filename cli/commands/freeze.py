@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from cli.environment.account import Environment
 from cli.project import freezing
 from cli.project.freezing import STAGES, Act, Change, Project, line_of, place_of, shown_execution
+from cli.shell.command import cfn_gitops
 from cli.shell.output import Output
 
 EXAMPLES = (
@@ -86,7 +87,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     )
 
 
-def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
+def _plan(project: Project) -> Iterator[str]:
     for hold in project.holds:
         yield f"    {line_of(hold)}. This stays as it is"
     if project.kinds["push"] not in project.rules:
@@ -113,4 +114,4 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
             f"!   {shown_execution(each)} waits for its approval. The freeze does not hold it: after an"
             " approval it is deployed"
         )
-        yield f"    {selecting(f'To reject it: cfn-gitops reject {project.name} {project.option}')}"
+        yield f"    To reject it: {cfn_gitops('reject', project.name, *project.option.split())}"

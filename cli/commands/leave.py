@@ -26,6 +26,7 @@ from cli.environment.stack_deletion import delete_stack, unprotecting, way_out
 from cli.environment.waiting import GivenUp
 from cli.project import pipelines
 from cli.shell import spelling
+from cli.shell.command import cfn_gitops
 from cli.shell.failure import Failure, WrongUse
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import visible
@@ -188,7 +189,7 @@ class Leaving:
                 f"it also has {', '.join(others)}. To keep the stack, set DeletionPolicy: Retain in its "
                 "resources Custom::…, deploy it, and deploy it again without them. "
                 "Or name it, to delete the stack and keep its resources: "
-                f"cfn-gitops leave {self.name} --env {self._environment.settings.table}"
+                + cfn_gitops("leave", self.name, "--env", self._environment.settings.table)
             )
 
     def _of_rotations(self) -> Iterator[str]:
@@ -210,7 +211,7 @@ class Leaving:
             else:
                 yield (
                     f"the pipeline {child} of resource {name} is not among those of the environment. See"
-                    f" cfn-gitops status --env {self._environment.settings.table}"
+                    f" {cfn_gitops('status', '--env', self._environment.settings.table)}"
                 )
 
     def delete(self) -> None:
@@ -252,7 +253,8 @@ def _obstacles(row: dict[str, Any], table: str) -> Iterator[str]:
     if needing := row.get("NeedsFunction"):
         yield f"has {' and '.join(needing)}, whose event rule needs the function. Remove it first"
     if row.get("Approvals"):
-        yield f"waits for an approval. Approve or reject it: cfn-gitops status --env {table}"
+        see = cfn_gitops("status", "--env", table)
+        yield f"waits for an approval. Approve or reject it: {see}"
     if freeze.get("Executions"):
         yield "has an execution in progress. Wait for its end"
     for each in row.get("Holds", []):
@@ -265,8 +267,8 @@ def function_of(environment: Environment, stack: dict[str, Any]) -> str:
     if not arn:
         raise Failure(
             f"stack {stack['StackName']} exports no ServiceToken, and is in {stack['StackStatus']}",
-            "If it was never complete, there is nothing to keep: cfn-gitops undeploy --env"
-            f" {environment.settings.table}",
+            "If it was never complete, there is nothing to keep: "
+            + cfn_gitops("undeploy", "--env", environment.settings.table),
         )
     return arn
 

@@ -13,7 +13,7 @@ person, and comes first. A line below the table has the cause and what to do.
 ended has failed, if something is broken or outdated, or if the environment's own stack has failed.
 Otherwise it is 3 if something was not read. It is 0 if projects only wait for an approval, are frozen, or a
 person rejected the newest execution. With --json, each project has the members of answer-projects.json in
-docs/schemas, with names such as executionId.
+docs/schemas, with names such as executionId, and a remedy as text.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from cli.environment.account import Environment
 from cli.environment.questions import Questions, members_of, remedy_of
 from cli.project.approvals import counts_of, decide, reason_of
 from cli.project.freezing import line_of
+from cli.shell.command import aws, cfn_gitops
 from cli.shell.failure import status_of
 from cli.shell.output import BOLD, Output, width
 from cli.shell.terminal import shortened, shown
@@ -186,7 +187,7 @@ def _write_notes(notes: list[Note], count: int, output: Output) -> None:
             more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
             of = "all projects" if len(names) == count > 1 else ", ".join([*names][:_MAX_NAMES]) + more
             output.write(f"{mark}{of}{': ' if of else ''}{text}", *([f"    {cause}"] if cause else []))
-        output.write(*([f"    {output.selecting(remedy)}"] if remedy else []))
+        output.write(*([f"    {remedy}"] if remedy else []))
 
 
 class Row:
@@ -320,13 +321,11 @@ class Row:
                 f"{decide(self.name, self._env)}, or in the console: {each['Url']}",
             )
         # It enables every event rule of the project.
-        thaw = next(
-            (each["Remedy"] for each in found.get("Holds", []) if "cfn-gitops thaw " in each["Remedy"]), ""
-        )
+        thaw = cfn_gitops("thaw", self.name, "--env", self._env)
+        ends_all = next((each["Remedy"] for each in found.get("Holds", []) if thaw in each["Remedy"]), "")
         for each in found.get("Holds", []):
-            yield Note(
-                name, line_of(each, self._now), remedy=thaw if thaw and "Rule" in each else each["Remedy"]
-            )
+            remedy = ends_all if ends_all and "Rule" in each else each["Remedy"]
+            yield Note(name, line_of(each, self._now), remedy=remedy)
         if found.get("IsOutdated"):
             yield Note(
                 name,
@@ -343,11 +342,12 @@ class Row:
             return ""
         if owner["StackName"] == self._environment.settings.stack_name:
             return f"Deploy the environment again{self._environment.settings.deployment}"
+        template = "templates/project.yaml"
+        file, named = ("--template-file", template), ("--stack-name", owner["StackName"])
+        deploy = aws("cloudformation", "deploy", *file, *named, "--capabilities", "CAPABILITY_NAMED_IAM")
         return (
             "If its template is its own, deploy that with another RenderingSerial. If it is"
-            " templates/project.yaml, deploy that of this release, with --role-arn if the stack has a role:"
-            " aws cloudformation deploy --template-file templates/project.yaml --stack-name"
-            f" {owner['StackName']} --capabilities CAPABILITY_NAMED_IAM"
+            f" {template}, deploy that of this release, with --role-arn if the stack has a role: {deploy}"
         )
 
     def _end_notes(self, name: str) -> Iterator[Note]:
@@ -357,7 +357,7 @@ class Row:
                 name,
                 f"{what} failed {self._age(failure.get('At'))} ago, {self._commit(failure)}",
                 shortened(failure["Cause"], _MAX_CAUSE),
-                f"See why: cfn-gitops failures {self.name} --env {self._env}",
+                f"See why: {cfn_gitops('failures', self.name, '--env', self._env)}",
             )
         if rejected := self._found.get("Rejection"):
             by = f" by {rejected['By']}" if "By" in rejected else ""

@@ -10,7 +10,7 @@ status is 1 if something is not enabled, and otherwise 3 if a project was not re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from cli.environment.account import Environment
@@ -27,6 +27,7 @@ from cli.project.freezing import (
 from cli.project.freezing import (
     add_arguments as add_arguments,
 )
+from cli.shell.command import aws
 from cli.shell.output import Output
 
 EXAMPLES = ("cfn-gitops thaw --env dev shop", "cfn-gitops thaw --env prd --all --yes    # in a script")
@@ -63,14 +64,14 @@ def _held(project: Project) -> set[str]:
     return {*project.held, *(() if project.has_read_states else (project.stage, *project.rules))}
 
 
-def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
+def _plan(project: Project) -> Iterator[str]:
     held = _held(project)
     for hold in project.holds:
         # A person has disabled another transition, for example that into Build.
         yield (
             f"    {line_of(hold)}"
             if "Rule" in hold or hold["Stage"] in STAGES
-            else f"!   {line_of(hold)}. Not ended here. {selecting(hold['Remedy'])}"
+            else f"!   {line_of(hold)}. Not ended here. {hold['Remedy']}"
         )
     if not project.has_read_states:
         yield "?   Whether each part is disabled was not read, so all are enabled"
@@ -99,11 +100,11 @@ def _plan(project: Project, selecting: Callable[[str], str]) -> Iterator[str]:
             " execution has it"
         )
         if project.stage:
-            start = (
-                "It does not after an undo. If the bad commit is reverted then, or the function does not work,"  # noqa: E501
-                f" start it: aws codepipeline start-pipeline-execution --name {project.pipeline}"
+            start = aws("codepipeline", "start-pipeline-execution", "--name", project.pipeline)
+            yield (
+                "    It does not after an undo. If the bad commit is reverted then, or the function does not"
+                f" work, start it: {start}"
             )
-            yield f"    {selecting(start)}"
     if project.kinds["image"] in held:
         yield (
             "    A push of the image deploys the branch's newest commit again. After an undo, first revert"

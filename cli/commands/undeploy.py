@@ -19,7 +19,7 @@ from typing import Any
 from cli.environment import stack_statuses
 from cli.environment.account import Environment, exports, if_ordinary, manager_of, parameters, root_of
 from cli.environment.owners import OF_PROJECT, Owners
-from cli.environment.stack_deletion import delete_stack, named_with_role, unprotecting
+from cli.environment.stack_deletion import changing, delete_stack, unprotecting
 from cli.project.pipelines import children_of
 from cli.rules import name_of
 from cli.shell.failure import Failure
@@ -77,7 +77,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if plan.obstacles:
         (problem, remedy), *more = plan.obstacles
         for other, then in more:
-            output.write_progress(f"! {other}", f"    {output.selecting(then)}")
+            output.write_progress(f"! {other}", f"    {then}")
         raise Failure(f"nothing is deleted, because {problem}", remedy)
     if not plan.deletes:
         environment.require_deleted()
@@ -295,13 +295,11 @@ class Others:
                 manager = manager_of(stacks[name]) if name in stacks else ""
                 yield f"Remove {', '.join(uses)} from stack {name}{f', in {manager}' if manager else ''}"
         if projects:
-            yield "Delete the stacks of projects: " + " && ".join(
-                f"aws cloudformation delete-stack {named_with_role(stacks[name])}" for name in projects
-            )
+            yield "Delete the stacks of projects: " + " && ".join(changing(stacks[name]) for name in projects)
 
 
 def _deleting(names: list[str]) -> str:
-    return " && ".join(f"aws cloudformation delete-stack --stack-name {name}" for name in names)
+    return " && ".join(changing({"StackName": name}) for name in names)
 
 
 def bucket_owners(plan: Plan, environment: Environment, stacks: list[dict[str, Any]]) -> list[str]:

@@ -32,6 +32,7 @@ from cli.project.approvals import execution_page_of, page_of
 from cli.project.following import Following
 from cli.rules import event_rules, name_of
 from cli.shell import machine
+from cli.shell.command import aws, cfn_gitops
 from cli.shell.failure import Failure, WrongUse
 from cli.shell.output import Output, answered, confirm
 from cli.shell.terminal import shortened
@@ -144,13 +145,12 @@ class FormerDeployments:
 
     @property
     def see_why(self) -> str:
-        return (
-            f"See why: cfn-gitops failures {self.answer['ProjectID']} --env {self.environment.settings.table}"
-        )
+        env = "--env", self.environment.settings.table
+        return f"See why: {cfn_gitops('failures', self.answer['ProjectID'], *env)}"
 
     def lines(self, mark: str, found: dict[str, Any]) -> list[str]:
         """A problem, and its remedy if it has one."""
-        remedy = [f"    {self.output.selecting(remedy_of(found))}"] if found.get("Remedy") else []
+        remedy = [f"    {remedy_of(found)}"] if found.get("Remedy") else []
         return [f"{mark} {found['Problem']}", *remedy]
 
     def show(self) -> None:
@@ -219,7 +219,7 @@ class FormerDeployments:
             try:
                 return self._startable(self._numbered(answer))
             except Failure as wrong:
-                self.output.write_progress(f"{wrong.problem}. {self.output.selecting(wrong.remedy)}")
+                self.output.write_progress(f"{wrong.problem}. {wrong.remedy}")
         raise Failure("Nothing was changed: no deployment was chosen", "Without a terminal, --to chooses one")
 
     def _startable(self, to: str) -> ChosenDeployment:
@@ -320,7 +320,7 @@ class ChosenDeployment:
         """`False` if an image may still start the pipeline. This does not stop the undo, which is urgent."""
         if not (rule := self.found.answer.get("ImageRule")):
             return True
-        output, enable = self.found.output, f"aws events enable-rule --name {rule}"
+        output, enable = self.found.output, aws("events", "enable-rule", "--name", rule)
         output.has_begun = True
         output.interrupted = f"Nothing was started. Event rule {rule} may be disabled. To enable it: {enable}"
         try:
@@ -336,7 +336,7 @@ class ChosenDeployment:
                     f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image"
                     " deploys the newest commit"
                 ),
-                "Remedy": f"Ask an operator to disable it: aws events disable-rule --name {rule}",
+                "Remedy": f"Ask an operator to disable it: {aws('events', 'disable-rule', '--name', rule)}",
             }
             output.document["left"] = [members_of(left)]
             output.write_progress(*self.found.lines("!", left))
@@ -346,16 +346,17 @@ class ChosenDeployment:
         output.write_progress(
             "        The image's tag keeps its newest image. If you revert in GitLab, first push the former"
             " or a corrected image",
-            f"        {output.selecting(f'Then end the freeze of the image: {enable}')}",
+            f"        Then end the freeze of the image: {enable}",
         )
         return True
 
     def start(self) -> StartedExecution:
         output, pipeline = self.found.output, self.found.pipeline
+        named = "--pipeline-name", pipeline
         unknown = (
             "The execution may have started. Before you run this again, look for one of"
-            f" {_shown(self.deployment)}: aws codepipeline list-pipeline-executions --pipeline-name"
-            f" {pipeline} --max-items 5"
+            f" {_shown(self.deployment)}:"
+            f" {aws('codepipeline', 'list-pipeline-executions', *named, '--max-items', '5')}"
         )
         client = self.found.environment.account.client("codepipeline", config=OF_CHANGES)
         output.has_begun, output.interrupted = True, unknown
@@ -374,10 +375,9 @@ class ChosenDeployment:
                 raise
             output.document["result"] = "unknown"
             raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
-        output.interrupted = (
-            f"Execution {execution} goes on. To stop it: aws codepipeline stop-pipeline-execution "
-            f"--pipeline-name {pipeline} --pipeline-execution-id {execution} --reason undo"
-        )
+        named = *named, "--pipeline-execution-id", execution, "--reason", "undo"
+        stop = aws("codepipeline", "stop-pipeline-execution", *named)
+        output.interrupted = f"Execution {execution} goes on. To stop it: {stop}"
         output.document["execution"] = execution
         output.record_change(f"execution {execution} of {pipeline} is started")
         return StartedExecution(self, execution)

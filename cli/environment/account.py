@@ -20,6 +20,7 @@ from cli.environment import stack_statuses
 from cli.environment.samconfig import Settings
 from cli.rules import PIPELINES, name_of
 from cli.shell import machine
+from cli.shell.command import aws, cfn_gitops, sam
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.spelling import did_you_mean
 
@@ -77,7 +78,7 @@ class Account:
                 raise NotLooked(
                     f"bucket {name} is not read: HeadBucket has the status {status} without a reason",
                     "See whether it is in another "
-                    "region, or the login has expired: `aws sts get-caller-identity`",
+                    f"region, or the login has expired: `{aws('sts', 'get-caller-identity')}`",
                 ) from None
             if status != 404:
                 raise
@@ -183,8 +184,8 @@ class Environment:
             return stack
         table = self.settings.table
         deploy = (
-            f"Otherwise check and deploy it: cfn-gitops check --env {table} && sam deploy --config-env"
-            f" {table}"
+            f"Otherwise check and deploy it: {cfn_gitops('check', '--env', table)} &&"
+            f" {sam('deploy', '--config-env', table)}"
         )
         raise self.missing(
             self.settings.stack_name,
@@ -364,7 +365,7 @@ def connect(profile: str = "", region: str = "") -> Account:
         # credential_process.
         raise WrongUse(
             f"the AWS configuration is not read: {error}",
-            "Correct the profile in ~/.aws/config, or the variable that begins with AWS_. `aws sts"
-            " get-caller-identity` shows whether it works",
+            "Correct the profile in ~/.aws/config, or the variable that begins with AWS_."
+            f" `{aws('sts', 'get-caller-identity')}` shows whether it works",
         ) from error
     return Account(session, *identity)

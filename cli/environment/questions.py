@@ -22,11 +22,12 @@ from botocore.exceptions import (
 from cli.environment import stack_statuses, waiting
 from cli.environment.account import Environment
 from cli.shell import machine
+from cli.shell.command import aws, cfn_gitops, joined, sam
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output
 from cli.shell.terminal import shortened
 
-FORMAT = 1
+FORMAT = 2
 # The members that each answer has, by the question. That of `Deployments` about an execution has `Execution`
 # instead of the list.
 _MEMBERS: dict[str, dict[str, type]] = {
@@ -114,8 +115,6 @@ class Questions:
             text = response["Payload"].read().decode("utf-8", "replace")
         except Exception as error:
             raise self._unanswered(error) from error
-        # The function names the environment's EnvID, and an option names its table.
-        text = re.sub(rf"(?<= --env ){self._environment.env_id}\b", self._environment.settings.table, text)
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
@@ -141,7 +140,12 @@ class Questions:
                 raise of_another_form(
                     self._environment, self.function, f"it is about project {each.get('ProjectID')}"
                 )
-        return answer
+        return dict(json.loads(text, object_hook=self._with_text))
+
+    def _with_text(self, members: dict[str, Any]) -> dict[str, Any]:
+        if "Remedy" in members:
+            members["Remedy"] = joined(members["Remedy"], self._environment.settings.table)
+        return members
 
     def _invoked(self, question: dict[str, Any]) -> Any:
         given = {"FunctionName": self.function, "Payload": json.dumps(question).encode()}
@@ -158,11 +162,13 @@ class Questions:
 
     @property
     def _log(self) -> str:
-        return f"Read its log: sam logs --cw-log-group /aws/lambda/{self.function} --start-time 1hour"
+        group = f"/aws/lambda/{self.function}"
+        return f"Read its log: {sam('logs', '--cw-log-group', group, '--start-time', '1hour')}"
 
     def _unanswered(self, error: Exception) -> NoAnswer:
         """Raises the error if it is a defect."""
         function, env_id = self.function, self._environment.env_id
+        named = "--function-name", function
         if isinstance(error, ReadTimeoutError):
             return NoAnswer(
                 f"function {function} has not answered for {self._seconds:g} s", f"Try again. {self._log}"
@@ -184,15 +190,14 @@ class Questions:
         if error.response.get("Reason") == _RESERVED:
             return NoAnswer(
                 f"function {function} is switched off, or busy: its reserved concurrency is used up",
-                f"If it is 0, remove it: aws lambda delete-function-concurrency --function-name {function}",
+                f"If it is 0, remove it: {aws('lambda', 'delete-function-concurrency', *named)}",
             )
         if passing := self._passing(error):
             return NoAnswer(passing, "Run this again in a minute")
         if meaning := _meaning(error).format(function):
             return NoAnswer(
                 f"{meaning}: {error.response['Error'].get('Message', '').rstrip('.')}",
-                "See its state and settings: aws lambda get-function-configuration --function-name"
-                f" {function}",
+                f"See its state and settings: {aws('lambda', 'get-function-configuration', *named)}",
                 True,
             )
         return NoAnswer(failure.problem, failure.remedy)
@@ -222,7 +227,9 @@ class Questions:
             if stack_statuses.is_in_progress(status):
                 return NoAnswer(f"{problem}, and stack {name} is in {status}", "Wait for its end", True)
         return NoEnvironment(
-            f"{problem}, and stack {name} is in {status}", f"See why: cfn-gitops failures --env {env}", True
+            f"{problem}, and stack {name} is in {status}",
+            f"See why: {cfn_gitops('failures', '--env', env)}",
+            True,
         )
 
     def _failed(self, answer: dict[str, Any], name: str) -> NoAnswer:
@@ -230,9 +237,7 @@ class Questions:
         if kind == "UnknownEvent":
             return of_older_function(self._environment, f"and does not know the question {name}")
         if kind == "InvalidQuestion":
-            return InvalidQuestion(
-                message, f"See the projects: cfn-gitops status --env {self._environment.settings.table}", True
-            )
+            return InvalidQuestion(message, see_projects(self._environment), True)
         return NoAnswer(
             f"function {self.function} failed: {message or kind or 'it names no reason'}", self._log
         )
@@ -269,6 +274,10 @@ def of_another_form(environment: Environment, function: str, what: object) -> No
         _deploy(environment),
         True,
     )
+
+
+def see_projects(environment: Environment) -> str:
+    return f"See the projects: {cfn_gitops('status', '--env', environment.settings.table)}"
 
 
 def _deploy(environment: Environment) -> str:

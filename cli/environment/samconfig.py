@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cli.shell.command import sam
 from cli.shell.failure import WrongUse
 from cli.shell.spelling import did_you_mean
 
@@ -85,7 +86,8 @@ class Settings:
     @property
     def deployment(self) -> str:
         """The end of a remedy that deploys the environment."""
-        return f": sam deploy --config-env {self.table}" if self.file else f" in the folder of your {FILE}"
+        deploy = sam("deploy", "--config-env", self.table)
+        return f": {deploy}" if self.file else f" in the folder of your {FILE}"
 
     def text(self, name: str) -> str:
         """Empty if it does not exist."""

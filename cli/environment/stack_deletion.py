@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.environment import stack_statuses
 from cli.environment.stack_failures import StackFailures
 from cli.environment.waiting import operated
+from cli.shell.command import aws
 from cli.shell.failure import Failure
 from cli.shell.machine import has_done_nothing
 from cli.shell.output import Output
@@ -17,23 +18,26 @@ from cli.shell.output import Output
 
 def unprotecting(name: str) -> str:
     """The command that ends its termination protection."""
-    return (
-        "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name"
-        f" {name}"
+    return aws(
+        "cloudformation",
+        "update-termination-protection",
+        "--no-enable-termination-protection",
+        "--stack-name",
+        name,
     )
 
 
-def named_with_role(stack: dict[str, Any]) -> str:
-    """The options of a command that changes it. A policy with cloudformation:RoleArn allows the command only
-    with them."""
-    role = stack.get("RoleARN", "")
-    return f"--stack-name {stack['StackName']}" + (f" --role-arn {role}" if role else "")
+def changing(stack: dict[str, Any], operation: str = "delete-stack") -> str:
+    """The command that changes it, with its role. A policy with cloudformation:RoleArn allows the command
+    only with that."""
+    role = ["--role-arn", stack["RoleARN"]] if stack.get("RoleARN") else []
+    return aws("cloudformation", operation, "--stack-name", stack["StackName"], *role)
 
 
 def way_out(stack: dict[str, Any]) -> str:
     """The command that gets it out of its status. Empty if it needs none, or if AWS names none."""
     command = stack_statuses.WAYS_OUT.get(stack["StackStatus"], "")
-    return command and f"aws cloudformation {command} {named_with_role(stack)}"
+    return command and changing(stack, command)
 
 
 def delete_stack(session: Any, name: str, stack_id: str, output: Output, role_arn: str = "") -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from cli.rules import PIPELINES
+from cli.shell.command import cfn_gitops
 
 ACTION = PIPELINES["actions"]["approval"]
 _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
@@ -64,7 +65,5 @@ def _console(pipeline: str, region: str, partition: str) -> str:
 
 def decide(project: str, table: str) -> str:
     """The remedy for an approval that waits. Both commands show the change set, and ask."""
-    return (
-        f"Approve it with `cfn-gitops approve {project} --env {table}`, or reject it with `cfn-gitops reject"
-        f" {project} --env {table}`"
-    )
+    approve, reject = (cfn_gitops(each, project, "--env", table) for each in ("approve", "reject"))
+    return f"Approve it with `{approve}`, or reject it with `{reject}`"

@@ -123,7 +123,7 @@ class Decision(NamedTuple):
             *(("!", each) for each in (*problems, *missing)),
             *(("?", each) for each in found.unread),
         ]:
-            output.write_progress(f"{mark} {each['Problem']}", f"    {output.selecting(remedy_of(each))}")
+            output.write_progress(f"{mark} {each['Problem']}", f"    {remedy_of(each)}")
         change_set = (found.approval or {}).get("ChangeSet")
         if self is APPROVE and (found.approval is None or change_set is None and request.stage != "Approval"):
             raise NotLooked(

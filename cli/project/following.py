@@ -64,7 +64,7 @@ class Following:
         )
         self._write(
             f"... {at}{': ' if causes else ''}{causes}",
-            *(f"{'':9}{self._output.selecting(each)}" for each in new),
+            *(f"{'':9}{each}" for each in new),
         )
 
     def _write(self, line: str, *more: str) -> None:

@@ -22,6 +22,7 @@ from cli.environment.questions import (
     members_of,
     of_older_function,
     remedy_of,
+    see_projects,
 )
 from cli.project import pipelines
 from cli.rules import event_rules, name_of
@@ -77,13 +78,13 @@ class Project:
     def transition(self, stage: str) -> str:
         return f"the transition into stage {stage} of {self.pipeline}"
 
-    def lines(self, selecting: Callable[[str], str]) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         for each in self.unread:
-            yield from (f"?   {shortened(each['Problem'], _MAX_CAUSE)}", f"    {selecting(remedy_of(each))}")
+            yield from (f"?   {shortened(each['Problem'], _MAX_CAUSE)}", f"    {remedy_of(each)}")
         for each in self.problems if not self.stage else ():
             yield from (
                 f"!   {each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}",
-                f"    {selecting(remedy_of(each))}",
+                f"    {remedy_of(each)}",
             )
         for update in self.updates:
             yield f"!   {update}, which may enable or replace an event rule. Run this again after its end"
@@ -106,8 +107,8 @@ class Act(NamedTuple):
     done: str
     # In the order of the calls. With --all, these are those of all projects.
     changes: Callable[[list[Project], Any, Any], list[Change]]
-    # The lines about a project, with a function for the remedies.
-    plan: Callable[[Project, Callable[[str], str]], Iterator[str]]
+    # The lines about a project.
+    plan: Callable[[Project], Iterator[str]]
     hint: str = ""
 
 
@@ -131,7 +132,7 @@ def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
     for project in projects:
         parts, lines = (
             [each.part for each in changes if each.project is project],
-            [*project.lines(output.selecting), *act.plan(project, output.selecting)],
+            [*project.lines(), *act.plan(project)],
         )
         if given.all and not parts and not lines:
             unchanged += 1
@@ -192,7 +193,7 @@ def _read(
     if only and not rows and not answer["NotRead"]:
         raise WrongUse(
             f"environment {environment.env_id} has no project {only}",
-            f"See the projects: cfn-gitops status --env {environment.settings.table}",
+            see_projects(environment),
         )
     causes = [(each, _cause(each, environment)) for each in rows]
     unread = [(f"project {row['ProjectID']}", cause) for row, cause in causes if cause]
@@ -224,13 +225,13 @@ def _read(
     for subject, each in more:
         output.write_progress(
             f"? {subject}: {shortened(each['Problem'], _MAX_CAUSE)}",
-            f"    {output.selecting(remedy_of(each))}",
+            f"    {remedy_of(each)}",
         )
     for subject, why in unread:
         failure = NotLooked(f"{subject} is left: {shortened(why['Problem'], _MAX_CAUSE)}", remedy_of(why))
         if only or not rows:
             raise failure
-        output.write_progress(f"? {failure.problem}", f"    {output.selecting(failure.remedy)}")
+        output.write_progress(f"? {failure.problem}", f"    {failure.remedy}")
     return projects, unread
 
 

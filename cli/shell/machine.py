@@ -18,6 +18,7 @@ import botocore.session
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
+from cli.shell import command
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.spelling import did_you_mean
 
@@ -105,7 +106,7 @@ def _profile(error: Any) -> Failure:
         (
             f"Correct {_PROFILE}: {', '.join(known)}"
             if known
-            else f"Create one: `aws configure sso`. Or remove it from {_PROFILE}"
+            else f"Create one: `{command.aws('configure', 'sso')}`. Or remove it from {_PROFILE}"
         ),
     )
 
@@ -121,9 +122,9 @@ def _log_in() -> str:
         " unset them"
     )
     return (
-        "Log in, for example with `aws sso login`, or name another profile with --profile. `aws sts"
-        " get-caller-identity` shows whether it"
-        f" works{variables if os.environ.get('AWS_ACCESS_KEY_ID') else ''}"
+        f"Log in, for example with `{command.aws('sso', 'login')}`, or name another profile with --profile."
+        f" `{command.aws('sts', 'get-caller-identity')}` shows whether it works"
+        f"{variables if os.environ.get('AWS_ACCESS_KEY_ID') else ''}"
     )
 
 
@@ -150,11 +151,12 @@ def _wrong_profile(error: Exception) -> Failure:
 
 
 def _missing_part(_: Exception) -> Failure:
+    export = command.aws("configure", "export-credentials", "--format", "env")
     # The text of botocore advises to install it, which the file of the release does not read.
     return NotLooked(
         "this profile needs awscrt, a part of the AWS SDK that cfn-gitops does not have",
         "Run this with --region, without --profile and without profile in samconfig.toml, after you have"
-        ' passed its credentials: eval "$(aws configure export-credentials --format env)"',
+        f' passed its credentials: eval "$({export})"',
     )
 
 
@@ -266,9 +268,10 @@ def _rejected(error: Any) -> Failure:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
         return NotLooked(
             f"AWS does not know these credentials in this region ({code}): {message}",
-            f"{_log_in()}. If they work in another region, the account may not have enabled this one: `aws"
-            " account get-region-opt-status --region-name NAME` shows that. If it is enabled, their session"
-            " is of STS's global endpoint: log in with AWS_STS_REGIONAL_ENDPOINTS=regional",
+            f"{_log_in()}. If they work in another region, the account may not have enabled this one:"
+            f" `{command.aws('account', 'get-region-opt-status', '--region-name', 'NAME')}` shows that. If"
+            " it is enabled, their session is of STS's global endpoint: log in with"
+            " AWS_STS_REGIONAL_ENDPOINTS=regional",
         )
     if code == "SignatureDoesNotMatch":
         return NotLooked(

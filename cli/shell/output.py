@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -15,13 +14,6 @@ from cli.shell.ending import explained
 from cli.shell.failure import Failure, NotLooked, status_of
 from cli.shell.terminal import shown, without_secrets, write, write_shown
 
-# A command, wherever it stands: its service and operation, or an option, follow. In a sentence, the tool is
-# AWS or `cfn-gitops` without an option. One for another account is not meant.
-_COMMAND = re.compile(
-    r"(?<![\w./-])(?<!in its account: )(?:aws(?= [a-z0-9-]+ [a-z])|sam (?:deploy|logs)(?= --)|cfn-gitops(?:"
-    r" [a-z]+(?=(?: [^ -]\S*)? --)| --help))"
-    r"(?! --(?:profile|region|config-file) )"
-)
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
@@ -97,11 +89,6 @@ class NotChecked(Finding):
 @dataclass
 class Output:
     as_json: bool = False
-    # The options that select account, region and file, by the program of a command in a remedy. The
-    # environment variables select the rest.
-    selections: dict[str, str] = field(default_factory=dict)
-    # As the user starts it.
-    program: str = "cfn-gitops"
     document: dict[str, Any] = field(default_factory=dict)
     # The changes so far, and whether the first one has begun.
     done: list[str] = field(default_factory=list)
@@ -136,7 +123,7 @@ class Output:
     def record_left(self, reason: str) -> None:
         """Of a change that is not made."""
         self.left.append(reason)
-        self.write_progress(self.selecting(f"LEFT    {reason}"))
+        self.write_progress(f"LEFT    {reason}")
 
     def record_unread(self, name: str, error: Exception) -> None:
         """Of a change that is not made because of an error of AWS or of this machine. Raises any other one,
@@ -162,18 +149,6 @@ class Output:
         self.document |= {"account": account, "region": region, "environment": environment}
         self.write(f"Account {account}, region {region}, environment {environment}{chosen_by}", style=BOLD)
 
-    def selecting(self, remedy: str) -> str:
-        """The remedy with the account and region of this run in each command: pasted, it must not reach
-        another account."""
-
-        def select(command: re.Match[str]) -> str:
-            program, *rest = command[0].split()
-            started = self.program if program == "cfn-gitops" else program
-            selection = self.selections.get("aws" if rest == ["logs"] else program)
-            return " ".join([started, *rest, *filter(None, [selection])])
-
-        return _COMMAND.sub(select, remedy)
-
     def findings(self, findings: Sequence[Finding]) -> int:
         """Writes each, and returns the exit status."""
         self.document["checks"] = [finding.members() for finding in findings]
@@ -181,7 +156,7 @@ class Output:
             label = "FOUND" if isinstance(finding, Found) else finding.result
             key = f"  [{finding.key}]" if finding.key and not isinstance(finding, Sound) else ""
             write_shown(styled(f"{label:14} ", finding.style) + shown(finding.subject) + key + "\n")
-            remedy = " - ".join(filter(None, (self.selecting(finding.remedy), finding.code)))
+            remedy = " - ".join(filter(None, (finding.remedy, finding.code)))
             for line in filter(None, (finding.text, remedy)):
                 write(f"{'':15}  {line}")
         results = [finding.result for finding in findings]
@@ -214,21 +189,12 @@ class Output:
         """Writes it, and returns the exit status."""
         if self.as_json:
             self.document["error"] = {"problem": failure.problem, "remedy": failure.remedy}
-        write(Failure(failure.problem, self.selecting(failure.remedy)), to=sys.stderr)
+        write(failure, to=sys.stderr)
         return Failure.status if self.has_begun and failure.status == NotLooked.status else failure.status
 
     def end(self) -> None:
         if self.as_json and self.document:
-            write_shown(shown_json(self._selecting_in(self.document)) + "\n")
-
-    def _selecting_in(self, value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: self._selecting_in(each, name) for name, each in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._selecting_in(each, key) for each in value]
-        return (
-            self.selecting(value) if isinstance(value, str) and key in ("remedy", "left", "unread") else value
-        )
+            write_shown(shown_json(self.document) + "\n")
 
 
 def shown_json(document: Any) -> str:

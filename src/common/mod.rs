@@ -2,6 +2,7 @@
 
 pub(crate) mod ascii;
 pub(crate) mod branch_names;
+pub(crate) mod commands;
 pub mod iam_wildcard;
 #[macro_use]
 pub mod logging;

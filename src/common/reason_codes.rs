@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode, Remedy};
+use cfn_custom_resource::{Failure, ProtocolCodes, ReasonCode};
 
 /// Each line: the variant, the number, and the heading in `docs/runbook/reason-codes.md`. A number
 /// keeps its meaning for ever: a new cause gets a new number. The first digit is the subject.
@@ -111,10 +111,10 @@ impl From<Code> for ReasonCode {
 }
 
 /// The remedy where nothing more is known than AWS's message.
-pub(crate) const AWS_SAYS_IT: Remedy = Remedy::SaysIt("AWS");
+pub(crate) const AWS_SAYS_IT: &str = "AWS's message is all that is known";
 
 /// The remedy where nothing more is known than GitLab's message.
-pub(crate) const GITLAB_SAYS_IT: Remedy = Remedy::SaysIt("GitLab");
+pub(crate) const GITLAB_SAYS_IT: &str = "GitLab's message is all that is known";
 
 /// The codes of the failures that the protocol reports.
 pub const PROTOCOL: ProtocolCodes = ProtocolCodes {

@@ -51,13 +51,8 @@ impl UntaggedChild {
              started, and every update and deletion fails"
         );
         let remedy = match owner {
-            Some(owner) => {
-                format!(
-                    "Set them again: {}",
-                    messages::tag_command(name, owner, &self.0)
-                )
-            }
-            None => "If it is not of cfn-gitops, delete it or give it another name".to_owned(),
+            Some(owner) => messages::tag_command(name, owner, &self.0).after("Set them again: "),
+            None => "If it is not of cfn-gitops, delete it or give it another name".into(),
         };
         Reason::uncoded(problem, remedy)
     }

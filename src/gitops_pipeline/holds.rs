@@ -9,8 +9,10 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_eventbridge::types::RuleState as State;
 
 use crate::clients::aws::{Aws, CallError, optional};
+use crate::common::commands::{aws, cfn_gitops};
 use crate::common::one_line::{one_line, shortened};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
+use cfn_custom_resource::{Command, Remedy};
 
 /// The stages with which `cfn-gitops` freezes and thaws a pipeline.
 const FROZEN_STAGES: [&str; 2] = ["Approval", "Deploy"];
@@ -60,15 +62,13 @@ pub struct DisabledTransition {
 
 impl Hold {
     /// How to end it alone: `cfn-gitops thaw` enables every event rule of the project.
-    pub fn remedy(&self) -> String {
-        let command = match self {
+    pub fn remedy(&self) -> Remedy {
+        match self {
             Hold::Rule(EventRule::Push, names) => thaw(names),
-            Hold::Rule(rule, names) => {
-                format!("aws events enable-rule --name {}", rule.name(names))
-            }
+            Hold::Rule(rule, names) => aws(["events", "enable-rule", "--name", &rule.name(names)]),
             Hold::Transition(transition) => transition.end_command(),
-        };
-        format!("To end the freeze: {command}")
+        }
+        .after("To end the freeze: ")
     }
 
     /// The disabled part.
@@ -85,8 +85,8 @@ impl Hold {
 }
 
 /// The command that ends the freezes of a project.
-fn thaw(ResourceNames { env_id, project_id }: &ResourceNames) -> String {
-    format!("cfn-gitops thaw {project_id} --env {env_id}")
+fn thaw(ResourceNames { env_id, project_id }: &ResourceNames) -> Command {
+    cfn_gitops(["thaw", project_id, "--env", env_id])
 }
 
 impl fmt::Display for Hold {
@@ -103,17 +103,23 @@ impl fmt::Display for Hold {
 
 impl DisabledTransition {
     /// The command that enables it. `cfn-gitops thaw` leaves a transition into another stage.
-    fn end_command(&self) -> String {
+    fn end_command(&self) -> Command {
         let DisabledTransition {
             pipeline, stage, ..
         } = self;
         let is_thawed = FROZEN_STAGES.contains(&stage.as_str());
         let names = ResourceNames::from_pipeline_name(pipeline);
         let Some(names) = names.filter(|_| is_thawed) else {
-            return format!(
-                "aws codepipeline enable-stage-transition --pipeline-name {pipeline} --stage-name \
-                 {stage} --transition-type Inbound"
-            );
+            return aws([
+                "codepipeline",
+                "enable-stage-transition",
+                "--pipeline-name",
+                pipeline,
+                "--stage-name",
+                stage,
+                "--transition-type",
+                "Inbound",
+            ]);
         };
         thaw(&names)
     }
@@ -227,19 +233,19 @@ mod tests {
         let text = "held by the disabled transition into stage Deploy: freeze /approve now";
         assert_eq!(hold.to_string(), text);
         let thaw = "To end the freeze: cfn-gitops thaw shop --env dev";
-        assert_eq!(hold.remedy(), thaw);
+        assert_eq!(hold.remedy().to_string(), thaw);
         let image = Hold::Rule(
             EventRule::Image,
             ResourceNames::new("dev", "shop").expect("names"),
         );
         let enable = "To end the freeze: aws events enable-rule --name event-rule-dev-codepipeline-exec-ecr-shop";
-        assert_eq!(image.remedy(), enable);
+        assert_eq!(image.remedy().to_string(), enable);
         let into_build = DisabledTransition {
             stage: "Build".to_owned(),
             ..disabled.clone()
         };
         assert_eq!(
-            Hold::Transition(into_build).remedy(),
+            Hold::Transition(into_build).remedy().to_string(),
             "To end the freeze: aws codepipeline enable-stage-transition --pipeline-name \
              codepipeline-dev-cfn-shop --stage-name Build --transition-type Inbound"
         );

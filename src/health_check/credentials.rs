@@ -13,6 +13,7 @@ use super::schedule::days;
 use super::{doctor, metrics};
 use crate::clients::cloudformation::stack_resource;
 use crate::clients::gitlab::Access;
+use crate::common::commands::{aws, delete_credential};
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
@@ -182,10 +183,9 @@ impl Checker<'_> {
         } else {
             let user_name = &health.user_name;
             let problem = "it does not exist, so its mirrors cannot push";
-            let remedy = format!(
-                "Create it again, with its policies: `aws iam create-user --user-name {user_name}`. Then update \
-                 the stack of its secret with a new RotationSerial"
-            );
+            let remedy = aws(["iam", "create-user", "--user-name", user_name])
+                .after("Create it again, with its policies: ")
+                .then(". Then update the stack of its secret with a new RotationSerial");
             let problem = Reason::uncoded(problem, remedy);
             findings.missing(format!("IAM user {user_name}"), problem);
         }
@@ -201,10 +201,8 @@ impl Checker<'_> {
         let user_name = &health.user_name;
         for id in &health.other_credentials {
             let subject = format!("another credential of user {user_name}, {id}");
-            let remedy = format!(
-                "Unless a deployment or a rotation runs, delete it: aws iam delete-service-specific-credential \
-                 --user-name {user_name} --service-specific-credential-id {id}"
-            );
+            let before = "Unless a deployment or a rotation runs, delete it: ";
+            let remedy = delete_credential(user_name, id).after(before);
             let problem = "its secret does not hold it";
             findings.checked(subject, Some(Reason::uncoded(problem, remedy)));
         }

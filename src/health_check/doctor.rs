@@ -7,6 +7,7 @@ use super::metrics::GITLAB_TOKEN_DAYS_LEFT;
 use super::schedule::days;
 use crate::clients::cloudformation::StackStatus;
 use crate::clients::gitlab::{ErrorScope, GitLab, GitLabError, ProjectDetails, SUFFICIENT_SCOPES};
+use crate::common::commands::{aws, cfn_gitops, create_repository};
 use crate::common::ownership::{Owner, write_time};
 use crate::feedback::drift::{DriftTarget, IN_SYNC, REVERT_DRIFT};
 use crate::feedback::reporting::OtherReporter;
@@ -46,19 +47,15 @@ pub fn token_problem(token: &TokenHealth, now: SystemTime) -> Option<Reason> {
 /// The problem of a pipeline's stack `id` in this `status`. `None` if it has content that works, or
 /// while an operation runs.
 pub fn stack_problem(status: &StackStatus, id: &str) -> Option<Reason> {
-    let command = status.command(id).unwrap_or_default();
+    let command = status.command(id);
     let (what, remedy): (_, Remedy) = match status {
         StackStatus::UpdateRollbackFailed => (
             "its update failed and could not be rolled back",
-            format!(
-                "Remove the cause in its events. Then update its resource, which continues the \
-                 rollback, or run {command}"
-            )
-            .into(),
+            command?.after("Remove the cause in its events. Then update its resource, which continues the rollback, or run "),
         ),
         StackStatus::UpdateFailed => (
             "its update failed and was not rolled back, so CloudFormation accepts no other one",
-            format!("Run {command}").into(),
+            command?.after("Run "),
         ),
         StackStatus::DeleteFailed => (
             "it could not be deleted",
@@ -239,9 +236,10 @@ pub fn owner_problem(status: &StackStatus, env_id: &str, project_id: &str) -> Op
     Some(Reason::uncoded(problem, see_why(env_id, project_id)))
 }
 
-fn see_why(env_id: &str, project_id: &str) -> String {
-    let space = if project_id.is_empty() { "" } else { " " };
-    format!("See why: cfn-gitops failures{space}{project_id} --env {env_id}")
+fn see_why(env_id: &str, project_id: &str) -> Remedy {
+    let project = (!project_id.is_empty()).then_some(project_id);
+    let command = cfn_gitops(["failures"]).with(project).with(["--env", env_id]);
+    command.after("See why: ")
 }
 
 /// That an execution of a project's pipeline failed, in this `action` if it is not empty.
@@ -281,28 +279,27 @@ pub fn part_problem(
     is_owned: bool,
 ) -> Reason {
     let names = &settings.names;
-    let reason = |problem: &str, remedy: String| Reason::uncoded(problem, remedy);
     let problem = match part {
         MissingPart::Repository if settings.repository_name != names.repository() => {
-            let name = &settings.repository_name;
-            let remedy = format!(
-                "Create it again in its account: aws codecommit create-repository --repository-name {name}. \
-                 Then push to it"
-            );
-            return reason("its source repository does not exist", remedy);
+            // Text, because a command would get the profile of this account.
+            let create = create_repository(&settings.repository_name);
+            let remedy = format!("Create it again in its account: `{create}`. Then push to it");
+            return Reason::uncoded("its source repository does not exist", remedy);
         }
         MissingPart::Repository => {
             let (owner, logical_id) = (&child.owner.stack_id, &child.owner.logical_id);
             let problem = "its repository does not exist, and CloudFormation does not restore it";
             if !is_owned {
-                return reason(problem, KEPT_OR_LEFT.to_owned());
+                return Reason::uncoded(problem, KEPT_OR_LEFT);
             }
-            let remedy = format!(
-                "Delete the stack, which deletes nothing that it deployed: `aws cloudformation delete-stack \
-                 --stack-name {id}`. Then update resource {logical_id} of stack {owner} with \
-                 {CHANGED_PROPERTY}, and push to the branch again"
+            let then = format!(
+                ". Then update resource {logical_id} of stack {owner} with {CHANGED_PROPERTY}, and push to \
+                 the branch again"
             );
-            return reason(problem, remedy);
+            let remedy = aws(["cloudformation", "delete-stack", "--stack-name", id])
+                .after("Delete the stack, which deletes nothing that it deployed: ")
+                .then(then);
+            return Reason::uncoded(problem, remedy);
         }
         MissingPart::Pipeline => "its pipeline does not exist, so pushes deploy nothing",
         MissingPart::EventRule(EventRule::Push) => {
@@ -321,11 +318,17 @@ pub fn part_problem(
         names: names.clone(),
     };
     let command = target.revert_command(&child.parameters, &[]);
-    let remedy = format!(
-        "Restore it by a change set. {IN_SYNC}: {command} and then, when that is created, aws cloudformation \
-         execute-change-set --stack-name {id} --change-set-name {REVERT_DRIFT}"
-    );
-    reason(problem, remedy)
+    let execute = aws([
+        "cloudformation",
+        "execute-change-set",
+        "--stack-name",
+        id,
+        "--change-set-name",
+        REVERT_DRIFT,
+    ]);
+    let before = format!("Restore it by a change set. {IN_SYNC}: ");
+    let then = " and then, when that is created, ";
+    Reason::uncoded(problem, command.after(before).then(execute.after(then)))
 }
 
 /// The problem of a stack that an older function rendered. `None` if this one did.
@@ -339,11 +342,20 @@ pub fn outdated_problem(child: &Child) -> Option<Reason> {
     let problem =
         format!("its rendering has version {version}, and this function's is {RENDERING_VERSION}");
     // A template of a release over another template would remove what that has.
-    let remedy = format!(
-        "Deploy stack {name} again while none of its executions is in progress: `aws cloudformation deploy \
-         --template-file templates/project.yaml --stack-name {name} --capabilities CAPABILITY_NAMED_IAM` if this is \
-         its template (with --role-arn if the stack has a role), sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource \
+    let deploy = aws([
+        "cloudformation",
+        "deploy",
+        "--template-file",
+        "templates/project.yaml",
+        "--stack-name",
+        name,
+        "--capabilities",
+        "CAPABILITY_NAMED_IAM",
+    ]);
+    let before = format!("Deploy stack {name} again while none of its executions is in progress: ");
+    let then = format!(
+        " if this is its template (with --role-arn if the stack has a role), sam deploy if template.yaml is, and otherwise with another RenderingSerial of resource \
          {logical_id}"
     );
-    Some(Reason::uncoded(problem, remedy))
+    Some(Reason::uncoded(problem, deploy.after(before).then(then)))
 }

@@ -159,6 +159,6 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
     let count = drifted.resources.len();
     let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
     let problem = format!("{count} of its resources differ from its template: {names}");
-    let remedy = format!("Create a change set that reverts the drift. {IN_SYNC}: {command}");
-    Reason::uncoded(problem, remedy)
+    let before = format!("Create a change set that reverts the drift. {IN_SYNC}: ");
+    Reason::uncoded(problem, command.after(before))
 }

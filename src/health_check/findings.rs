@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::clients::failing_calls::OutOfTime;
 use crate::gitops_pipeline::holds::Hold;
 use crate::mirror_credential::health::ForeignTip;
-use cfn_custom_resource::{Reason, ReasonCode};
+use cfn_custom_resource::{Reason, ReasonCode, Remedy};
 
 /// A checked part of the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub struct ShownCheck {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeldPart {
     pub held: String,
-    pub remedy: String,
+    pub remedy: Remedy,
 }
 
 /// A problem, or why something was not read.
@@ -87,14 +87,14 @@ pub struct HeldPart {
 #[expect(clippy::struct_field_names, reason = "it has the member's name")]
 pub struct Problem {
     pub problem: String,
-    pub remedy: String,
+    pub remedy: Remedy,
     /// Such as `CFG-401`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
 }
 
 impl Problem {
-    pub fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn new(problem: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Problem {
             problem: problem.into(),
             remedy: remedy.into(),
@@ -107,7 +107,7 @@ impl From<&Reason> for Problem {
     fn from(reason: &Reason) -> Self {
         Problem {
             code: Some(reason.code.0).filter(|_| reason.code != ReasonCode::NONE),
-            ..Problem::new(&*reason.problem, reason.remedy.to_string())
+            ..Problem::new(&*reason.problem, reason.remedy.clone())
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::clients::gitlab::{Access, ErrorScope, GitLab, GitLabError, TokenLocation};
 use crate::clients::{Clients, gitlab};
+use crate::common::commands::cfn_gitops;
 use crate::mirror_credential::health::{CheckedGitLabs, TokenHealth};
 use cfn_custom_resource::Reason;
 
@@ -127,15 +128,15 @@ impl<'a> GitLabReads<'a> {
     pub fn add_late(&self, url: &str, left: usize, all: usize, env_id: &str) {
         if left < all {
             let problem = format!("{url}: there was no time to read {left} of {all} projects");
-            let remedy =
-                format!("Run the doctor, which takes longer: cfn-gitops doctor --env {env_id}");
+            let remedy = cfn_gitops(["doctor", "--env", env_id])
+                .after("Run the doctor, which takes longer: ");
             let late = Reason::uncoded(problem, remedy);
             return self.add(url, UnreadPart::Late, Some(late));
         }
         let problem = format!("{url} did not answer in time, so none of its projects was read");
-        let remedy = format!(
-            "Try again. `cfn-gitops check --env {env_id}` shows whether it responds to this machine"
-        );
+        let command = cfn_gitops(["check", "--env", env_id]);
+        let then = " shows whether it responds to this machine";
+        let remedy = command.after("Try again. ").then(then);
         self.add(url, UnreadPart::All, Some(Reason::uncoded(problem, remedy)));
     }
 

@@ -15,6 +15,7 @@ use crate::clients::aws::CallError;
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
+use crate::common::commands::aws;
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::holds::{self, DeclaredRule, Hold, RuleState};
@@ -67,11 +68,15 @@ impl SuspectedPush {
                 "no execution has its latest commit {commit}, and none is started: a person started the \
                  newest execution with another commit"
             );
-            let remedy = format!(
-                "Deploy the latest commit: `aws codepipeline start-pipeline-execution --name {}`. Or revert \
-                 it in GitLab",
-                self.pipeline
-            );
+            let command = [
+                "codepipeline",
+                "start-pipeline-execution",
+                "--name",
+                &self.pipeline,
+            ];
+            let remedy = aws(command)
+                .after("Deploy the latest commit: ")
+                .then(". Or revert it in GitLab");
             return Reason::uncoded(problem, remedy);
         }
         let problem = if self.missed.was_canceled {

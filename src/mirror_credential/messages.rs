@@ -2,13 +2,14 @@
 
 use crate::clients::aws::CallError;
 use crate::clients::gitlab::Destination;
+use crate::common::commands::{aws, delete_credential, delete_secret, restore_secret};
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::Owner;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{Credential, Secret, SecretOrigin};
-use cfn_custom_resource::Reason;
+use cfn_custom_resource::{Command, Reason, Remedy};
 
 const ALLOW_USER: &str = "Set UserName to one that the provider stack's parameter MirrorUserNames allows, or \
     change that parameter";
@@ -75,12 +76,16 @@ pub fn user_is_held(name: &str, own: &Owner, owner: &Owner) -> Reason {
         "using user {name}: it belongs to {} of stack {}",
         owner.logical_id, owner.stack_id,
     );
-    let remedy = format!(
-        "Use another user. If that stack is gone, release the user with `aws iam untag-user --user-name \
-         {name} --tag-keys {} {}`",
+    let release = aws([
+        "iam",
+        "untag-user",
+        "--user-name",
+        name,
+        "--tag-keys",
         intent_log::STACK_ID,
         intent_log::LOGICAL_ID,
-    );
+    ]);
+    let remedy = release.after("Use another user. If that stack is gone, release the user with ");
     Reason::new(Code::UserHeld, problem, remedy)
 }
 
@@ -91,17 +96,15 @@ pub fn secret_is_held(name: &str, own: &Owner, owner: Option<&Owner>) -> Reason 
         Some(owner) => {
             let (stack_id, logical_id) = (&owner.stack_id, &owner.logical_id);
             let held = format!("it belongs to {logical_id} of stack {stack_id}");
-            let give = tag_command(name, own, None);
-            let remedy = format!(
-                "Choose another SecretName. If that stack is gone, give the secret to this resource with \
-                 `{give}`. If its user has no CodeCommit credential any more either, you can free the name with \
-                 `aws secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery`"
-            );
+            let give = "Choose another SecretName. If that stack is gone, give the secret to this resource with ";
+            let free = ". If its user has no CodeCommit credential any more either, you can free the name with ";
+            let remedy =
+                tag_command(name, own, None).after(give).then(delete_secret(name).after(free));
             (held, remedy)
         }
         None => (
             "it exists, and no tags name its owner".to_owned(),
-            "Choose another SecretName".to_owned(),
+            Remedy::from("Choose another SecretName"),
         ),
     };
     let problem = format!("using secret {name}: {held}");
@@ -119,7 +122,9 @@ pub fn secret_is_untagged(
     let except = own.except_stack(tagged.stack_id.as_deref());
     let problem = format!("using secret {name}: the tags that name its owner are missing{except}");
     let give = tag_command(name, own, user_name);
-    let remedy = format!("If it is this resource's, set them with `{give}`, and deploy again");
+    let remedy = give
+        .after("If it is this resource's, set them with ")
+        .then(", and deploy again");
     Reason::new(Code::SecretHeld, problem, remedy)
 }
 
@@ -134,34 +139,33 @@ pub fn untagged_secret_is_left(
     let except = own.except_stack(tagged);
     let cause =
         format!("the tags that name its owner are missing{except}, so it and its login are left");
-    let restore = if secret.is_some_and(|secret| secret.deleted_at.is_some()) {
-        format!("restore it with `aws secretsmanager restore-secret --secret-id {name}`, ")
-    } else {
-        String::new()
-    };
-    let remedy = format!(
-        "If it is this resource's, {restore}set them with `{}`, and delete the stack again. If it is \
-         another's, delete the stack with `--retain-resources {}`",
-        tag_command(name, own, user_name),
+    let otherwise = format!(
+        ", and delete the stack again. If it is another's, delete the stack with \
+         `--retain-resources {}`",
         own.logical_id
     );
+    let mut remedy = Remedy::from("If it is this resource's, ");
+    if secret.is_some_and(|secret| secret.deleted_at.is_some()) {
+        remedy = remedy.then(restore_secret(name).after("restore it with ").then(", "));
+    }
+    let give = tag_command(name, own, user_name);
+    let remedy = remedy.then(give.after("set them with ").then(otherwise));
     CallError::local(Code::SecretHeld, format!("deleting secret {name}"), cause).with_remedy(remedy)
 }
 
 /// The command with which a person gives the secret `name` to the resource `owner`.
-pub fn tag_command(name: &str, owner: &Owner, user_name: Option<&str>) -> String {
-    let Owner {
-        stack_id,
-        logical_id,
-    } = owner;
-    let user = user_name.map(|name| format!(" Key={},Value={name}", intent_log::USER_NAME));
-    format!(
-        "aws secretsmanager tag-resource --secret-id {name} --tags Key={},Value={stack_id} \
-         Key={},Value={logical_id}{}",
-        intent_log::STACK_ID,
-        intent_log::LOGICAL_ID,
-        user.unwrap_or_default()
-    )
+pub fn tag_command(name: &str, owner: &Owner, user_name: Option<&str>) -> Command {
+    let tag = |key: &str, value: &str| format!("Key={key},Value={value}");
+    let command = aws([
+        "secretsmanager",
+        "tag-resource",
+        "--secret-id",
+        name,
+        "--tags",
+        &tag(intent_log::STACK_ID, &owner.stack_id),
+        &tag(intent_log::LOGICAL_ID, &owner.logical_id),
+    ]);
+    command.with(user_name.map(|name| tag(intent_log::USER_NAME, name)))
 }
 
 /// The credentials that a Delete leaves on a user that no tags give to a resource.
@@ -170,10 +174,7 @@ pub fn credentials_are_left(user_name: &str, ids: &[String]) -> Reason {
         "no tags name the owner of user {user_name}, so its CodeCommit credentials are left: {}",
         ids.join(", ")
     );
-    let remedy = format!(
-        "Delete each that nothing uses with `aws iam delete-service-specific-credential --user-name \
-         {user_name} --service-specific-credential-id <ID>`"
-    );
+    let remedy = delete_credential(user_name, "<ID>").after("Delete each that nothing uses with ");
     Reason::new(Code::ForeignCredentials, problem, remedy)
 }
 
@@ -218,32 +219,26 @@ pub fn user_name_changes(spec: &Spec) -> Reason {
 pub fn secret_is_scheduled(name: &str) -> Reason {
     let problem =
         format!("creating secret {name}: a secret of that name is scheduled for deletion");
-    let remedy = format!(
-        "Restore it with `aws secretsmanager restore-secret --secret-id {name}`, or choose another SecretName"
-    );
+    let remedy = restore_secret(name)
+        .after("Restore it with ")
+        .then(", or choose another SecretName");
     Reason::new(Code::SecretScheduled, problem, remedy)
 }
 
 pub fn foreign_in_the_way(user_name: &str, foreign: &[&Credential]) -> Reason {
     let ids: Vec<&str> = foreign.iter().map(|credential| credential.id.as_str()).collect();
-    let removal: Vec<String> = ids
-        .iter()
-        .map(|id| {
-            format!(
-                "`aws iam delete-service-specific-credential --user-name {user_name} \
-                 --service-specific-credential-id {id}`"
-            )
-        })
-        .collect();
     let problem = format!(
         "issuing a credential for user {user_name}: it holds CodeCommit credentials that this \
          resource did not issue: {}",
         ids.join(", ")
     );
-    let remedy = format!(
-        "Remove them with {}, or set ForeignCredentials to Delete",
-        removal.join(" and ")
-    );
+    let mut remedy = Remedy::default();
+    let mut before = "Remove them with ";
+    for id in ids {
+        remedy = remedy.then(delete_credential(user_name, id).after(before));
+        before = " and ";
+    }
+    let remedy = remedy.then(", or set ForeignCredentials to Delete");
     Reason::new(Code::ForeignCredentials, problem, remedy)
 }
 
@@ -253,7 +248,7 @@ pub fn stays_inactive(user_name: &str, id: &str, error: &Reason) -> Reason {
          replaced: {}",
         error.problem
     );
-    let remedy = format!("{}. Then change RotationSerial", error.remedy);
+    let remedy = error.remedy.clone().then(". Then change RotationSerial");
     Reason::new(Code::CredentialInactive, problem, remedy)
 }
 
@@ -262,10 +257,14 @@ pub fn both_slots_taken(user_name: &str) -> Reason {
         "issuing a credential for user {user_name}: both of its slots for CodeCommit credentials are \
          taken, and the second is needed to change the first"
     );
-    let remedy = format!(
-        "List them with `aws iam list-service-specific-credentials --user-name {user_name}`, and delete \
-         the one that nothing uses"
-    );
+    let list = [
+        "iam",
+        "list-service-specific-credentials",
+        "--user-name",
+        user_name,
+    ];
+    let then = ", and delete the one that nothing uses";
+    let remedy = aws(list).after("List them with ").then(then);
     Reason::new(Code::NoFreeSlot, problem, remedy)
 }
 

@@ -3,6 +3,7 @@ and each answer is valid by docs/schemas."""
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def project(
 
 def projects(*rows: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
-        "Format": 1,
+        "Format": 2,
         "EnvID": "dev",
         "Stack": {"Name": "cfn-gitops-dev", "Status": "UPDATE_COMPLETE"},
         "Projects": list(rows),
@@ -126,7 +127,7 @@ def deployments(**more: Any) -> dict[str, Any]:
         3, BAD, "2026-11-27T11:00:00Z", IsDeployedNow=True, Title="Raise the limit", Author="Ben"
     )
     return {
-        "Format": 1,
+        "Format": 2,
         "EnvID": "dev",
         "ProjectID": "shop",
         "Pipeline": PIPELINE,
@@ -145,7 +146,7 @@ def execution(status: str = "InProgress", *actions: str, holds: Any = (), **more
     name."""
     listed = [{"Stage": name, "Action": name, "Status": state} for name, state in map(str.split, actions)]
     return {
-        "Format": 1,
+        "Format": 2,
         "EnvID": "dev",
         "ProjectID": "shop",
         "Pipeline": PIPELINE,
@@ -160,6 +161,19 @@ def execution(status: str = "InProgress", *actions: str, holds: Any = (), **more
         "Holds": list(holds),
         "NotRead": [],
     }
+
+
+def in_parts(answer: Any) -> Any:
+    """The answer as the function sends it: a remedy that ends with a command has its words."""
+    if isinstance(answer, list):
+        return [in_parts(each) for each in answer]
+    if not isinstance(answer, dict):
+        return answer
+    found = {name: in_parts(value) for name, value in answer.items()}
+    if isinstance(found.get("Remedy"), str):
+        text, *commands = re.split("(?<=: )(?=(?:aws|cfn-gitops) )", found["Remedy"])
+        found["Remedy"] = [text, *(each.split() for each in commands)]
+    return found
 
 
 class Raw(io.BytesIO):
@@ -216,7 +230,7 @@ class Answering:
         if isinstance(found, BaseException):
             raise found
         if call == "Invoke" and isinstance(found, dict):
-            [name] = body
+            [name], found = body, in_parts(found)
             assert "errorType" in found or not (wrong := list(SCHEMAS[name].iter_errors(found))), wrong
         if not isinstance(found, AWSResponse):
             return response(found)

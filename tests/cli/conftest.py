@@ -4,7 +4,6 @@ samconfig.toml."""
 import functools
 import io
 import itertools
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,8 +20,7 @@ from cli import main as command_line
 from cli.environment import waiting
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import FILE, Settings
-from cli.shell import terminal
-from cli.shell.output import _COMMAND, Output
+from cli.shell import command, terminal
 from tests.cli.answering import SESSION, Answering
 
 ROOT = Path(__file__).parents[2]
@@ -42,27 +40,11 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def has_glued_stop(text: str) -> bool:
-    """Whether a full stop follows a command that no backticks enclose. Pasted, it would be a part of the
-    command."""
-    outside = re.sub("`[^`]*`", "", text)
-    found = _COMMAND.search(outside)
-    return (
-        found is not None
-        and re.search(r"[.](?= |$)", outside[found.start() :].removesuffix("...")) is not None
-    )
-
-
 @pytest.fixture(autouse=True)
-def commands_are_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In each remedy that a test shows, too: some are joined from several texts."""
-    selecting = Output.selecting
-
-    def checked(output: Output, remedy: str) -> str:
-        assert not has_glued_stop(remedy), remedy
-        return selecting(output, remedy)
-
-    monkeypatch.setattr(Output, "selecting", checked)
+def no_selection() -> None:
+    """A command of one test does not select the account of the former one."""
+    command.selections.clear()
+    command.start_as("cfn-gitops")
 
 
 @pytest.fixture(autouse=True)

@@ -298,7 +298,7 @@ def test_request_that_changed_meanwhile_is_not_decided(
 
 NOT_JSON = response(b"<html>")
 BAD_FORM = {
-    "Format": 1,
+    "Format": 2,
     "EnvID": "dev",
     "Projects": [{"ProjectID": "shop", "NotRead": [], "Approvals": [{"ActionExecutionId": REQUEST}]}],
     "NotRead": [],

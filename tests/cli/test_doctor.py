@@ -25,7 +25,7 @@ FOUND = {
 
 
 def doctor(*rows: dict[str, str], not_checked: tuple[str, ...] = ()) -> dict[str, object]:
-    return {"Format": 1, "EnvID": "dev", "Checks": list(rows), "NotChecked": unread(*not_checked)}
+    return {"Format": 2, "EnvID": "dev", "Checks": list(rows), "NotChecked": unread(*not_checked)}
 
 
 def test_each_kind_of_row_is_shown(answering: Answering, run: Run) -> None:

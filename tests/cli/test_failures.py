@@ -10,7 +10,7 @@ import jmespath
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from tests.cli.answering import SCHEMAS, project, projects, unread
+from tests.cli.answering import SCHEMAS, in_parts, project, projects, unread
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
 from tests.cli.recorded import NAME, STACK, Recorded, arn, case_of
 
@@ -104,6 +104,7 @@ def answers(account: FakeAccount, answer: Any) -> None:
         function.invoke.side_effect = answer
     else:
         failed = {"FunctionError": "Unhandled"} if "errorType" in answer else {}
+        answer = in_parts(answer)
         assert failed or not list(SCHEMAS["Projects"].iter_errors(answer))
         function.invoke.side_effect = lambda **_: {
             "Payload": io.BytesIO(json.dumps(answer).encode()),
@@ -301,10 +302,10 @@ def test_project_needs_no_right_to_describe_stacks(
 
 
 def test_only_remedies_select_the_account(account: FakeAccount, aws: Recorded, run: Run) -> None:
-    failure = {**DEPLOYMENT, "Cause": "run aws s3 rb s3://b", "Remedy": "Run aws s3 ls"}
+    failure = {**DEPLOYMENT, "Cause": "run aws s3 rb s3://b", "Remedy": "Run: aws s3 ls"}
     answers(account, projects(project("shop", 2, "Failed", Failure=failure)))
     out = run("failures", "shop", "--region", "eu-west-1").out
-    assert "failed: run aws s3 rb s3://b\n" in out and "  Run aws --region eu-west-1 s3 ls\n" in out
+    assert "failed: run aws s3 rb s3://b\n" in out and "  Run: aws --region eu-west-1 s3 ls\n" in out
 
 
 @pytest.mark.parametrize(

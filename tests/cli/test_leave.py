@@ -133,7 +133,7 @@ class FakeAws:
         assert FunctionName == "cfn-gitops-prd-read" and json.loads(Payload) == {"Projects": {}}
         if self.rows is None:
             raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "no"}}, "Invoke")
-        answer = answering.projects(*self.rows, EnvID="prd")
+        answer = answering.in_parts(answering.projects(*self.rows, EnvID="prd"))
         return {"Payload": io.BytesIO(json.dumps(answer).encode())}
 
     def list_imports(self, *, ExportName: str) -> Any:

@@ -52,23 +52,23 @@ def stacks(status: str) -> bytes:
             f"function {NAME} is older than this command, and does not know the question Projects. {DEPLOY}",
         ),
         (
-            response({"Format": 2}),
+            response({"Format": 3}),
             f"function {NAME} is newer than this command. Use the cfn-gitops of the release that is deployed",
         ),
         (response({"Doctor": {}}), f"function {NAME} is older than this command, or another one. {DEPLOY}"),
         (
-            response({"Format": 1, "EnvID": "prd"}),
+            response({"Format": 2, "EnvID": "prd"}),
             f"the answer of function {NAME} is not that of this version: its EnvID is prd. {DEPLOY}",
         ),
         (
-            response({"Format": 1, "EnvID": "dev", "Projects": {}}),
+            response({"Format": 2, "EnvID": "dev", "Projects": {}}),
             (
                 f"the answer of function {NAME} is not that of this version: Projects is missing or of"
                 f" another type. {DEPLOY}"
             ),
         ),
         (
-            response({"Format": 1, "EnvID": "dev", "Projects": [{"NotRead": []}], "NotRead": []}),
+            response({"Format": 2, "EnvID": "dev", "Projects": [{"NotRead": []}], "NotRead": []}),
             f"the answer of function {NAME} is not that of this version: KeyError: 'ProjectID'. {DEPLOY}",
         ),
         (
@@ -286,13 +286,10 @@ def test_remedies_name_the_table_of_the_environment(answering: Answering, run: R
             "[development.global.parameters]\nstack_name ="
             ' "s"\n[development.deploy.parameters]\nparameter_overrides = ["EnvID=dev"]\n'
         )
-    problems = [{"Problem": "x", "Remedy": f"Run cfn-gitops failures --env {env}"} for env in ("dev", "dev2")]
-    answering.responses["Invoke"] = projects(NotRead=problems)
-    found = json.loads(run("status", "--env", "development", "--json").out)["unread"]
-    assert [each["remedy"] for each in found] == [
-        "Run cfn-gitops failures --env development",
-        "Run cfn-gitops failures --env dev2",
-    ]
+    problem = {"Problem": "x", "Remedy": "See it: cfn-gitops failures dev --env dev"}
+    answering.responses["Invoke"] = projects(NotRead=[problem])
+    [found] = json.loads(run("status", "--env", "development", "--json").out)["unread"]
+    assert found["remedy"] == "See it: cfn-gitops failures dev --env development"
 
 
 def test_members_have_the_names_of_documents() -> None:

@@ -148,7 +148,7 @@ def test_findings_are_harmless(account: FakeAccount, run: Run) -> None:
     account.known["cfn-gitops-dev"] = environment_stack() | identity("dev")
     client = account.session.client.return_value
     reason = {"Problem": HOSTILE, "Remedy": HOSTILE, "Code": HOSTILE}
-    result = {"Format": 1, "EnvID": "dev", "Checks": [{"Subject": HOSTILE, **reason}], "NotChecked": [reason]}
+    result = {"Format": 2, "EnvID": "dev", "Checks": [{"Subject": HOSTILE, **reason}], "NotChecked": [reason]}
     for arguments in (["doctor"], ["doctor", "--json"]):
         client.invoke.return_value = {"Payload": io.BytesIO(json.dumps(result).encode())}
         ended = run(*arguments)

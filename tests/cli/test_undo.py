@@ -126,7 +126,7 @@ def test_chosen_deployment_is_started_after_a_prompt(shop: Undo, answering: Answ
             {
                 "Holds": False,
                 "Problem": f"event rule {rule} is disabled. It does not hold this one",
-                "Remedy": f"aws events enable-rule --name {rule}",
+                "Remedy": f"To end it: aws events enable-rule --name {rule}",
             },
         ],
     )
@@ -154,7 +154,7 @@ Account 111122223333, region eu-central-1, environment dev
     Reject it first: cfn-gitops reject --profile ops shop --env dev
 ? stage Deploy has the window * * 9-17 ? * MON-FRI in UTC: outside of it the execution waits
   event rule {rule} is disabled. It does not hold this one
-    aws --profile ops events enable-rule --name {rule}
+    To end it: aws --profile ops events enable-rule --name {rule}
 ? titles were not read: AccessDenied
     Run this again
 Which one? Its number, or its commit:
@@ -202,7 +202,7 @@ OBSTACLE = {"Problem": "its mode is PARALLEL", "Remedy": "Revert it in GitLab"}
         (deployments(Obstacle=OBSTACLE), "its mode is PARALLEL. Revert it in GitLab"),
         (
             {
-                "Format": 1,
+                "Format": 2,
                 "EnvID": "dev",
                 "ProjectID": "shop",
                 "Pipeline": PIPELINE,

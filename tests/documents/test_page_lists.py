@@ -328,9 +328,8 @@ def test_each_aws_command_of_a_page_runs_in_make_shell():
 def test_sam_logs_accepts_the_options_of_pages_and_remedies():
     options, commands = {name for option in sam_logs.params for name in option.opts}, []
     for path in [*files("*.md"), *(ROOT / "cli").rglob("*.py"), *sources()]:
-        # A text of Python may continue in the next line.
-        text = re.sub(r'\\\n|" *\n *f?"', " ", path.read_text())
-        commands += [(path, command) for command in re.findall(r"sam logs( [^`\n|;]*)", text)]
+        text = re.sub(r"\\\n|'(?:, ')?", " ", path.read_text())
+        commands += [(path, command) for command in re.findall(r"sam[ (]+logs( [^`\n|;]*)", text)]
     assert {path.suffix for path, _ in commands} == {".md", ".py"}
     for path, command in commands:
         assert {*re.findall(r" (--?[a-z-]+)", command)} <= options, path

@@ -169,7 +169,7 @@ async fn answer_has_all_that_undo_shows() {
     expect![[r#"
         Deployments: {"At":"<time>","Author":"Jane Doe","Commit":"<2>","ExecutionId":"e2","InBranch":{"Contained":true},"IsDeployedNow":true,"Revisions":[{"ActionName":"Source","RevisionType":"COMMIT_ID","RevisionValue":"<2>"}],"Status":"Succeeded","Title":"Change 22222222"}
         Deployments: {"At":"<time>","Author":"Jane Doe","Commit":"<1>","ExecutionId":"e1","InBranch":{"Contained":true},"IsDeployedNow":false,"Revisions":[{"ActionName":"Source","RevisionType":"COMMIT_ID","RevisionValue":"<1>"}],"Status":"Succeeded","Title":"Change 11111111"}
-        {"Branch":"development","EnvID":"dev","ExecutionMode":"QUEUED","Format":1,"HasApproval":true,"Pipeline":"codepipeline-dev-cfn-shop","ProjectID":"shop"}"#]].assert_eq(&lines(&answer));
+        {"Branch":"development","EnvID":"dev","ExecutionMode":"QUEUED","Format":2,"HasApproval":true,"Pipeline":"codepipeline-dev-cfn-shop","ProjectID":"shop"}"#]].assert_eq(&lines(&answer));
 }
 
 /// The one whose action Deploy ended last is deployed.
@@ -245,9 +245,9 @@ async fn nothing_is_started_in_another_execution_mode() {
         codepipeline-dev-cfn-shop has the ExecutionMode PARALLEL, in which CodePipeline may deploy another commit than the named one, so nothing is started
         codepipeline-dev-cfn-shop has the ExecutionMode FUTURE, in which CodePipeline may deploy another commit than the named one, so nothing is started
         none
-        {"Problem":"codepipeline-dev-cfn-shop has no source action Source that reads a branch","Remedy":"Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"}
-        {"Problem":"CodePipeline lists no deployment of codepipeline-dev-cfn-shop","Remedy":"See what failed: cfn-gitops failures shop --env dev"}
-        {"Problem":"pipeline codepipeline-dev-cfn-shop does not exist","Remedy":"See the projects: cfn-gitops status --env dev"}"#]].assert_eq(&shown.join("\n"));
+        {"Problem":"codepipeline-dev-cfn-shop has no source action Source that reads a branch","Remedy":["Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"]}
+        {"Problem":"CodePipeline lists no deployment of codepipeline-dev-cfn-shop","Remedy":["See what failed: ",["cfn-gitops","failures","shop","--env","dev"]]}
+        {"Problem":"pipeline codepipeline-dev-cfn-shop does not exist","Remedy":["See the projects: ",["cfn-gitops","status","--env","dev"]]}"#]].assert_eq(&shown.join("\n"));
 }
 
 /// A source action without its revision would read the newest one.
@@ -259,7 +259,7 @@ async fn deployment_without_a_revision_is_not_started() {
     execute(&fake, "e1", '1', &["Succeeded"], "Succeeded").await;
     change_pipeline(&fake, |it| it.image = "sha256:0a1b2c".to_owned());
     let answer = ask(&fake, None).await;
-    expect![[r#"e1 {"Problem":"the revision sha256:0a1b2c of source action Image is not of the form IMAGE_DIGEST","Remedy":"Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"}"#]].assert_eq(&each(&answer, "Obstacle"));
+    expect![[r#"e1 {"Problem":"the revision sha256:0a1b2c of source action Image is not of the form IMAGE_DIGEST","Remedy":["Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"]}"#]].assert_eq(&each(&answer, "Obstacle"));
     let digest = format!("sha256:{}", "5e".repeat(32));
     change_pipeline(&fake, |it| it.image.clone_from(&digest));
     let answer = ask(&fake, None).await;
@@ -277,11 +277,11 @@ async fn deployment_without_a_revision_is_not_started() {
     change_pipeline(&fake, |it| {
         it.properties["Stages"][0]["Actions"][1]["ActionTypeId"]["Provider"] = json!("S3");
     });
-    expect![[r#"e1 {"Problem":"source action Image of codepipeline-dev-cfn-shop has the provider S3, whose revision this version of cfn-gitops cannot name","Remedy":"Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"}"#]].assert_eq(&each(&ask(&fake, None).await, "Obstacle"));
+    expect![[r#"e1 {"Problem":"source action Image of codepipeline-dev-cfn-shop has the provider S3, whose revision this version of cfn-gitops cannot name","Remedy":["Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"]}"#]].assert_eq(&each(&ask(&fake, None).await, "Obstacle"));
     change_execution(&fake, "e1", |it| it.revision = None);
     let answer = ask(&fake, None).await;
-    expect![[r#"e1 {"Problem":"CodePipeline shows no revision of source action Source for execution e1","Remedy":"Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"}"#]].assert_eq(&each(&answer, "Obstacle"));
-    expect![[r#"e1 {"Contained":null,"Problem":"CodePipeline shows no commit of execution e1","Remedy":"Choose another deployment"}"#]].assert_eq(&each(&answer, "InBranch"));
+    expect![[r#"e1 {"Problem":"CodePipeline shows no revision of source action Source for execution e1","Remedy":["Revert the bad commit in GitLab instead: git revert <commit>, and merge or push it"]}"#]].assert_eq(&each(&answer, "Obstacle"));
+    expect![[r#"e1 {"Contained":null,"Problem":"CodePipeline shows no commit of execution e1","Remedy":["Choose another deployment"]}"#]].assert_eq(&each(&answer, "InBranch"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,11 +306,11 @@ async fn all_that_holds_a_new_execution_is_shown() {
     let shown: Vec<String> = holds.map(ToString::to_string).collect();
     expect![[r#"
         {"ExecutionId":"e3","Holds":null,"Problem":"execution e3 (commit 22222222) has the status FUTURE, which this version of cfn-gitops does not know"}
-        {"ExecutionId":"e2","Holds":true,"Problem":"execution e2 (commit 22222222) is in progress. This one follows it","Remedy":"To stop it after its actions in progress: aws codepipeline stop-pipeline-execution --pipeline-name codepipeline-dev-cfn-shop --pipeline-execution-id e2 --reason undo"}
-        {"ExecutionId":"e4","Holds":true,"Problem":"execution e4 (commit 22222222) waits for an approval, and this one would wait behind it","Remedy":"Reject it first: cfn-gitops reject shop --env dev","Stage":"Deploy"}
-        {"Holds":true,"Problem":"held by the disabled transition into stage Deploy, by arn:aws:iam::123456789012:user/jane (sale until Monday)","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Stage":"Deploy"}
-        {"Holds":null,"Problem":"stage Deploy has the window 0 0 9-17 ? * MON-FRI * in Europe/Berlin: outside of it the execution waits","Remedy":"To override the window, once the execution waits there: aws codepipeline override-stage-condition --pipeline-name codepipeline-dev-cfn-shop --stage-name Deploy --condition-type BEFORE_ENTRY --pipeline-execution-id <its ID>","Stage":"Deploy"}
-        {"Holds":false,"Problem":"event rule event-rule-dev-codepipeline-exec-cfn-shop is disabled, so a push starts nothing. It does not hold this one","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev"}"#]].assert_eq(&redacted(&shown.join("\n")));
+        {"ExecutionId":"e2","Holds":true,"Problem":"execution e2 (commit 22222222) is in progress. This one follows it","Remedy":["To stop it after its actions in progress: ",["aws","codepipeline","stop-pipeline-execution","--pipeline-name","codepipeline-dev-cfn-shop","--pipeline-execution-id","e2","--reason","undo"]]}
+        {"ExecutionId":"e4","Holds":true,"Problem":"execution e4 (commit 22222222) waits for an approval, and this one would wait behind it","Remedy":["Reject it first: ",["cfn-gitops","reject","shop","--env","dev"]],"Stage":"Deploy"}
+        {"Holds":true,"Problem":"held by the disabled transition into stage Deploy, by arn:aws:iam::123456789012:user/jane (sale until Monday)","Remedy":["To end the freeze: ",["cfn-gitops","thaw","shop","--env","dev"]],"Stage":"Deploy"}
+        {"Holds":null,"Problem":"stage Deploy has the window 0 0 9-17 ? * MON-FRI * in Europe/Berlin: outside of it the execution waits","Remedy":["To override the window, once the execution waits there: ",["aws","codepipeline","override-stage-condition","--pipeline-name","codepipeline-dev-cfn-shop","--stage-name","Deploy","--condition-type","BEFORE_ENTRY","--pipeline-execution-id","<its ID>"]],"Stage":"Deploy"}
+        {"Holds":false,"Problem":"event rule event-rule-dev-codepipeline-exec-cfn-shop is disabled, so a push starts nothing. It does not hold this one","Remedy":["To end the freeze: ",["cfn-gitops","thaw","shop","--env","dev"]]}"#]].assert_eq(&redacted(&shown.join("\n")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -444,11 +444,11 @@ async fn gitlab_that_fails_or_hangs_affects_only_its_members() {
     execute(&fake, "e1", '1', &["Succeeded"], "Succeeded").await;
     shown.push(each(&ask(&fake, None).await, "InBranch"));
     expect![[r#"
-        e2 {"Contained":null,"Problem":"GitLab GET /projects/40/repository/branches/development: no response, 2 attempts; there was no time to read branch development at https://gitlab.example.com","Remedy":"Try again later"}, e1 {"Contained":null,"Problem":"GitLab GET /projects/40/repository/branches/development: no response, 2 attempts; there was no time to read branch development at https://gitlab.example.com","Remedy":"Try again later"}
-        e2 {"Code":"CFG-407","Contained":null,"Problem":"looking up branch development of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden","Remedy":"Give the token's user this right in the project, or switch on this part of the project"}, e1 {"Code":"CFG-407","Contained":null,"Problem":"looking up branch development of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden","Remedy":"Give the token's user this right in the project, or switch on this part of the project"}
-        e2 {"Contained":true}, e1 {"Code":"CFG-401","Contained":null,"Problem":"looking up whether commit 2222222222222222222222222222222222222222 contains 1111111111111111111111111111111111111111 in project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error","Remedy":"Try again in some minutes. If it stays so, look at GitLab's own logs or status page"}
-        e2 {"Code":"CFG-404","Contained":null,"Problem":"reading GitLab's token from secret gitlab/token: no such secret in this account and region","Remedy":"Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token"}, e1 {"Code":"CFG-404","Contained":null,"Problem":"reading GitLab's token from secret gitlab/token: no such secret in this account and region","Remedy":"Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token"}
-        e1 {"Contained":null,"Problem":"the pipeline has no GitLab in its properties, or GitLab has not shown its project yet","Remedy":"Look for the commit in the branch in GitLab yourself"}"#]].assert_eq(&shown.join("\n"));
+        e2 {"Contained":null,"Problem":"GitLab GET /projects/40/repository/branches/development: no response, 2 attempts; there was no time to read branch development at https://gitlab.example.com","Remedy":["Try again later"]}, e1 {"Contained":null,"Problem":"GitLab GET /projects/40/repository/branches/development: no response, 2 attempts; there was no time to read branch development at https://gitlab.example.com","Remedy":["Try again later"]}
+        e2 {"Code":"CFG-407","Contained":null,"Problem":"looking up branch development of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden","Remedy":["Give the token's user this right in the project, or switch on this part of the project"]}, e1 {"Code":"CFG-407","Contained":null,"Problem":"looking up branch development of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden","Remedy":["Give the token's user this right in the project, or switch on this part of the project"]}
+        e2 {"Contained":true}, e1 {"Code":"CFG-401","Contained":null,"Problem":"looking up whether commit 2222222222222222222222222222222222222222 contains 1111111111111111111111111111111111111111 in project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error","Remedy":["Try again in some minutes. If it stays so, look at GitLab's own logs or status page"]}
+        e2 {"Code":"CFG-404","Contained":null,"Problem":"reading GitLab's token from secret gitlab/token: no such secret in this account and region","Remedy":["Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token"]}, e1 {"Code":"CFG-404","Contained":null,"Problem":"reading GitLab's token from secret gitlab/token: no such secret in this account and region","Remedy":["Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token"]}
+        e1 {"Contained":null,"Problem":"the pipeline has no GitLab in its properties, or GitLab has not shown its project yet","Remedy":["Look for the commit in the branch in GitLab yourself"]}"#]].assert_eq(&shown.join("\n"));
 }
 
 /// A pipeline with an execution whose actions before Deploy succeeded.
@@ -533,7 +533,7 @@ async fn end_without_a_success_is_shown_with_its_cause() {
     shown.push(followed(&empty_world()).await);
     expect![[r#"
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Approval","Stage":"Approval","Status":"Failed"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":true,"Rejection":{"At":"<time>","By":"arn:aws:sts::123456789012:assumed-role/Approver/jane","Commit":"<1>","ExecutionId":"<uuid>","Reason":"not /today","Title":"Change <1>"},"Status":"Failed"}
-        {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Deploy","Stage":"Deploy","Status":"Failed"}],"ExecutionId":"<uuid>","Failure":{"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"<1>","ExecutionId":"<uuid>","NotListed":"CloudFormation does not find the stack","Remedy":"Correct the cause, then merge or start an execution. Without a correction, revert the merge request","StackName":"cfnstack-dev-shop","Stage":"Deploy","Title":"Change <1>"},"HasDeployed":false,"IsEnd":true,"Status":"Failed"}
+        {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Deploy","Stage":"Deploy","Status":"Failed"}],"ExecutionId":"<uuid>","Failure":{"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"<1>","ExecutionId":"<uuid>","NotListed":"CloudFormation does not find the stack","Remedy":["Correct the cause, then merge or start an execution. Without a correction, revert the merge request"],"StackName":"cfnstack-dev-shop","Stage":"Deploy","Title":"Change <1>"},"HasDeployed":false,"IsEnd":true,"Status":"Failed"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","Failure":{"At":"<time>","Cause":"CodePipeline shows no action that failed: a condition of a stage may have, for example an alarm","Commit":"<1>","ExecutionId":"<uuid>","StackName":"cfnstack-dev-shop","Title":"Change <1>"},"HasDeployed":false,"IsEnd":true,"Status":"Failed"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":true,"Status":"Superseded"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Status":"FUTURE"}

@@ -145,8 +145,8 @@ async fn stack_that_blocks_its_pipeline_is_a_problem() {
     }
     shown.retain(|problem| !problem.is_empty());
     expect![[r#"
-        its status is UPDATE_ROLLBACK_FAILED: its update failed and could not be rolled back. Remove the cause in its events. Then update its resource, which continues the rollback, or run aws cloudformation continue-update-rollback --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-update-rollback-failed/<uuid>
-        its status is UPDATE_FAILED: its update failed and was not rolled back, so CloudFormation accepts no other one. Run aws cloudformation rollback-stack --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-update-failed/<uuid>
+        its status is UPDATE_ROLLBACK_FAILED: its update failed and could not be rolled back. Remove the cause in its events. Then update its resource, which continues the rollback, or run `aws cloudformation continue-update-rollback --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-update-rollback-failed/<uuid>`
+        its status is UPDATE_FAILED: its update failed and was not rolled back, so CloudFormation accepts no other one. Run `aws cloudformation rollback-stack --stack-name arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-update-failed/<uuid>`
         its status is DELETE_FAILED: it could not be deleted. Remove the cause in its events, then delete its resource again
         its status is ROLLBACK_COMPLETE: it was never created completely, so there is no pipeline. Remove the cause in its events, then update its resource with a changed property, such as Tags
         its status is CREATE_FAILED: it was never created completely, so there is no pipeline. Remove the cause in its events, then update its resource with a changed property, such as Tags"#]].assert_eq(&shown.join("\n"));

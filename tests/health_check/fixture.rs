@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_custom_resource::Clock;
+use cfn_custom_resource::Remedy;
 use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
@@ -14,6 +15,7 @@ use cfn_gitops::health_check::{
     AskedAbout, Checker, Emit, Environment, FirstProject, Mode, Schedule,
 };
 use cfn_gitops::mirror_credential::MirrorCredential;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use fake_aws::clients::sdk_config;
@@ -391,7 +393,7 @@ pub async fn answer_about(
 }
 
 /// A name, or a finding in one line.
-fn text(shown: &Value) -> String {
+pub fn text(shown: &Value) -> String {
     let Some(problem) = problem(shown) else {
         return shown.as_str().expect("a text").to_owned();
     };
@@ -401,13 +403,16 @@ fn text(shown: &Value) -> String {
     }
 }
 
+/// The text of a finding's remedy.
+pub fn remedy_of(shown: &Value) -> String {
+    let remedy = Remedy::deserialize(&shown["Remedy"]);
+    remedy.expect("a remedy").to_string()
+}
+
 /// The problem of a finding with its remedy. `None` if it has none.
 fn problem(shown: &Value) -> Option<String> {
     let problem = shown["Problem"].as_str()?;
-    Some(format!(
-        "{problem}. {}",
-        shown["Remedy"].as_str().expect("a remedy")
-    ))
+    Some(format!("{problem}. {}", remedy_of(shown)))
 }
 
 /// A complete diagnosis: each subject with its problem, except those that are not looked at.

@@ -11,7 +11,7 @@ use crate::alarms;
 use crate::fixture::{
     Looked, PROJECT, REPOSITORY, SECRET, TOKEN, USER, create_pipeline, diagnosed, empty_world,
     look, look_as, look_by_schedule, look_with_first_project, mirrored, mirrored_from, owner,
-    problem_of, properties, show_declared,
+    problem_of, properties, remedy_of, show_declared,
 };
 use cfn_gitops::health_check::FirstProject;
 use fake_aws::clients::Clients;
@@ -195,7 +195,7 @@ fn only_remedy(looked: &Looked, subject: &str) -> String {
     let unhealthy: Vec<_> = unhealthy.iter().filter(is_own).collect();
     assert_eq!(unhealthy.len(), 1, "{unhealthy:?}");
     assert_eq!(unhealthy[0]["Subject"], subject);
-    unhealthy[0]["Remedy"].as_str().expect("a remedy").to_owned()
+    remedy_of(unhealthy[0])
 }
 
 /// A health check that finds one problem, about this subject. The other project keeps its metrics.

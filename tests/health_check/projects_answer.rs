@@ -285,7 +285,7 @@ async fn answer_about_one_project_has_the_missing_rights() {
         allow_only(&fake, "sns:*");
         let (approval, not_read) = asked_approval(&fake).await;
         assert_eq!(not_read, json!([]));
-        expect![[r#"[{"Problem":"Pipelines may not create AWS::DynamoDB::Table (dynamodb:CreateTable) in dev","Remedy":"Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack"}]"#]].assert_eq(&approval["MissingRights"].to_string());
+        expect![[r#"[{"Problem":"Pipelines may not create AWS::DynamoDB::Table (dynamodb:CreateTable) in dev","Remedy":["Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack"]}]"#]].assert_eq(&approval["MissingRights"].to_string());
         let of_all = row(&fake).await;
         assert_eq!(of_all["Approvals"][0].get("MissingRights"), None);
     }
@@ -466,7 +466,7 @@ async fn failed_build_has_its_phase_and_no_line_of_its_log() {
     let row = row(&fake).await;
     assert!(!row.to_string().contains("a line of the log"));
     check(&fake, &["Failure", "Deployed"], expect![[r#"
-        Failure: {"Action":"Build","At":"<time>","Cause":"The build failed in phase BUILD: COMMAND_EXECUTION_ERROR","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Read its log: aws logs tail /aws/codebuild/codebuild-dev-cfn-shop --log-stream-names <uuid> --since 4w","StackName":"cfnstack-dev-shop","Title":"Change c0ffee0000000002"}
+        Failure: {"Action":"Build","At":"<time>","Cause":"The build failed in phase BUILD: COMMAND_EXECUTION_ERROR","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":["Read its log: ",["aws","logs","tail","/aws/codebuild/codebuild-dev-cfn-shop","--log-stream-names","<uuid>","--since","4w"]],"StackName":"cfnstack-dev-shop","Title":"Change c0ffee0000000002"}
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}"#]]).await;
 }
 
@@ -516,7 +516,7 @@ async fn failed_deployment_lists_the_resources_of_nested_stacks() {
     fake.fail_deployment(DEPLOYED, &[outer]);
     end(&fake, Some("Bucket already exists"));
     check(&fake, &["Failure", "Deployed", "Approvals"], expect![[r#"
-        Failure: {"Action":"Deploy","At":"<time>","Cause":"Data/Bucket (AWS::S3::Bucket): the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":"Correct the cause, then merge or start an execution. Without a correction, revert the merge request","Resources":[{"Path":"Data/Bucket","Reason":"the reason is not shown, because it may contain a value of a parameter","Type":"AWS::S3::Bucket"}],"StackName":"cfnstack-dev-shop","StackStatus":"UPDATE_ROLLBACK_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}
+        Failure: {"Action":"Deploy","At":"<time>","Cause":"Data/Bucket (AWS::S3::Bucket): the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","Remedy":["Correct the cause, then merge or start an execution. Without a correction, revert the merge request"],"Resources":[{"Path":"Data/Bucket","Reason":"the reason is not shown, because it may contain a value of a parameter","Type":"AWS::S3::Bucket"}],"StackName":"cfnstack-dev-shop","StackStatus":"UPDATE_ROLLBACK_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e1","Title":"Change c0ffee0000000001"}
         Approvals: []"#]]).await;
 }
@@ -635,7 +635,7 @@ async fn failure_of_an_unknown_stack_has_no_cause() {
     let shown = ["Failure", "NotRead"].map(|name| row[name].to_string());
     expect![[r#"
         {"Action":"Deploy","At":"<time>","Cause":"the cause was not read, because the stack that the pipeline deploys is not known","Commit":"c0ffee0000000002","ExecutionId":"e2","Stage":"Deploy","Title":"Change c0ffee0000000002"}
-        [{"Code":"CFG-201","Problem":"looking up pipeline codepipeline-dev-cfn-shop: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: codepipeline:GetPipeline on resource: arn:aws:codepipeline:eu-central-1:123456789012:codepipeline-dev-cfn-shop because no identity-based policy allows the codepipeline:GetPipeline action","Remedy":"Deploy the provider stack again, or allow codepipeline:GetPipeline in a policy of the function's role"}]"#]].assert_eq(&redacted(&shown.join("\n")));
+        [{"Code":"CFG-201","Problem":"looking up pipeline codepipeline-dev-cfn-shop: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: codepipeline:GetPipeline on resource: arn:aws:codepipeline:eu-central-1:123456789012:codepipeline-dev-cfn-shop because no identity-based policy allows the codepipeline:GetPipeline action","Remedy":["Deploy the provider stack again, or allow codepipeline:GetPipeline in a policy of the function's role"]}]"#]].assert_eq(&redacted(&shown.join("\n")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -656,7 +656,7 @@ async fn rollback_is_shown_with_its_failure() {
     check(&fake, &["Deployed", "Newest", "Failure"], expect![[r#"
         Deployed: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","Title":"Change c0ffee0000000001"}
         Newest: {"At":"<time>","Commit":"c0ffee0000000001","ExecutionId":"e3","IsRollback":true,"Status":"Succeeded","Title":"Change c0ffee0000000001"}
-        Failure: {"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","NotListed":"CodePipeline shows another execution or attempt as the latest one of the stage","Remedy":"Correct the cause, then merge or start an execution. Without a correction, revert the merge request","StackName":"cfnstack-dev-shop","StackStatus":"CREATE_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}"#]]).await;
+        Failure: {"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"c0ffee0000000002","ExecutionId":"e2","NotListed":"CodePipeline shows another execution or attempt as the latest one of the stage","Remedy":["Correct the cause, then merge or start an execution. Without a correction, revert the merge request"],"StackName":"cfnstack-dev-shop","StackStatus":"CREATE_COMPLETE","Stage":"Deploy","Title":"Change c0ffee0000000002"}"#]]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -774,7 +774,7 @@ async fn mirror_is_shown_as_gitlab_lists_it() {
         (row.get("Mirrors"), &row["HasPipeline"]),
         (None, &json!(true))
     );
-    expect![[r#"[{"Problem":"https://gitlab.example.com did not answer in time, so none of its projects was read","Remedy":"Try again. `cfn-gitops check --env dev` shows whether it responds to this machine"}] [{"Problem":"the mirrors of project platform/shop at https://gitlab.example.com are not read","Remedy":"Correct the cause, which is shown for this GitLab or its token, and try again"}]"#]].assert_eq(&format!("{} {}", answer["NotRead"], row["NotRead"]));
+    expect![[r#"[{"Problem":"https://gitlab.example.com did not answer in time, so none of its projects was read","Remedy":["Try again. ",["cfn-gitops","check","--env","dev"]," shows whether it responds to this machine"]}] [{"Problem":"the mirrors of project platform/shop at https://gitlab.example.com are not read","Remedy":["Correct the cause, which is shown for this GitLab or its token, and try again"]}]"#]].assert_eq(&format!("{} {}", answer["NotRead"], row["NotRead"]));
 }
 
 /// Its mirror may be of another stack.
@@ -808,9 +808,9 @@ async fn project_that_does_not_respond_delays_no_other() {
     let unread = rows.map(|row| format!("{}: {}", row["ProjectID"], row["NotRead"]));
     let unread = unread.chain([answer["NotRead"].to_string()]);
     expect![[r#"
-        "other": [{"Problem":"the mirrors of project platform/other at https://gitlab.example.com are not read","Remedy":"Correct the cause, which is shown for this GitLab or its token, and try again"}]
+        "other": [{"Problem":"the mirrors of project platform/other at https://gitlab.example.com are not read","Remedy":["Correct the cause, which is shown for this GitLab or its token, and try again"]}]
         "shop": []
-        [{"Problem":"https://gitlab.example.com: there was no time to read 1 of 2 projects","Remedy":"Run the doctor, which takes longer: cfn-gitops doctor --env dev"}]"#]].assert_eq(&unread.collect::<Vec<_>>().join("\n"));
+        [{"Problem":"https://gitlab.example.com: there was no time to read 1 of 2 projects","Remedy":["Run the doctor, which takes longer: ",["cfn-gitops","doctor","--env","dev"]]}]"#]].assert_eq(&unread.collect::<Vec<_>>().join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -102,7 +102,9 @@ async fn branch_of_a_repository_with_a_denied_key_is_not_checked() {
           {
             "Code": "CFG-206",
             "Problem": "looking up branch 機能/ログイン of repository codecommit-dev-cfn-shop: EncryptionKeyAccessDeniedException: An encryption key could not be accessed",
-            "Remedy": "Allow the function's role kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's key in the key's policy (kms:ViaService codecommit), and deny them in no policy"
+            "Remedy": [
+              "Allow the function's role kms:Decrypt, kms:DescribeKey and kms:GenerateDataKey on the repository's key in the key's policy (kms:ViaService codecommit), and deny them in no policy"
+            ]
           }
         ]"#]].assert_eq(&format!("{:#}", found["NotChecked"]));
     // `HealthCheckFailed` is 1.
@@ -239,7 +241,7 @@ async fn missed_push_of_a_frozen_environment_is_only_counted() {
         let subject = format!("commit {commit} of branch {BRANCH} of pipeline {PIPELINE}");
         let held = json!({
             "Subject": subject, "Held": format!("held by the disabled event rule {EVENT_RULE}"),
-            "Remedy": "To end the freeze: cfn-gitops thaw shop --env dev",
+            "Remedy": ["To end the freeze: ", ["cfn-gitops", "thaw", "shop", "--env", "dev"]],
         });
         let checks = found["Checks"].as_array().expect("a list");
         assert!(checks.contains(&held), "{found}");

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::credentials::damage;
 use crate::fixture::{
     PROJECT, REPOSITORY, TOKEN, USER, answer_about, create_pipeline, dev, diagnose, diagnosed,
-    empty_world, mirrored_from, pipeline, problem_of, project_world, rule,
+    empty_world, mirrored_from, pipeline, problem_of, project_world, remedy_of, rule,
 };
 use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::request::Service;
@@ -290,20 +290,23 @@ async fn environments_own_stack_and_rules_are_checked() {
         let answer = answer_about(&fake, dev, &AskedAbout::Doctor, TIME).await;
         let checks = answer["Checks"].as_array().expect("a list").iter();
         shown.extend(checks.map(|check| {
-            let problem = check["Problem"].as_str().unwrap_or("sound");
-            format!("{}: {problem}. {}", check["Subject"], check["Remedy"])
+            let subject = &check["Subject"];
+            match check["Problem"].as_str() {
+                Some(problem) => format!("{subject}: {problem}. {}", remedy_of(check)),
+                None => format!("{subject}: sound"),
+            }
         }));
     }
     shown.sort();
     shown.dedup();
     expect![[r#"
-        "event rule event-rule-dev-cfn-gitops-health": it is disabled, so no health check runs: nothing starts a lost push, and alarms have no data. "Enable it: aws events enable-rule --name event-rule-dev-cfn-gitops-health"
-        "event rule event-rule-dev-cfn-gitops-report": sound. null
-        "function cfn-gitops-dev": sound. null
-        "stack own-create_failed": its status is CREATE_FAILED: its creation failed. "See why: cfn-gitops failures --env dev"
-        "stack own-update_complete": sound. null
-        "stack own-update_in_progress": sound. null
-        "stack own-update_rollback_complete": its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back. "See why: cfn-gitops failures --env dev""#]].assert_eq(&shown.join("\n"));
+        "event rule event-rule-dev-cfn-gitops-health": it is disabled, so no health check runs: nothing starts a lost push, and alarms have no data. Enable it: aws events enable-rule --name event-rule-dev-cfn-gitops-health
+        "event rule event-rule-dev-cfn-gitops-report": sound
+        "function cfn-gitops-dev": sound
+        "stack own-create_failed": its status is CREATE_FAILED: its creation failed. See why: cfn-gitops failures --env dev
+        "stack own-update_complete": sound
+        "stack own-update_in_progress": sound
+        "stack own-update_rollback_complete": its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back. See why: cfn-gitops failures --env dev"#]].assert_eq(&shown.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -150,7 +150,7 @@ fn function_that_reads_only_answers_questions() {
     let answer = function.invoke(&json!({"Doctor": {}}), Duration::from_secs(60)).result();
     assert_eq!(
         (&answer["Format"], &answer["EnvID"]),
-        (&json!(1), &json!("dev"))
+        (&json!(2), &json!("dev"))
     );
     assert!(answer["Checks"].is_array(), "{answer}");
     assert!(!function.ended().contains("\"_aws\""));

@@ -7,6 +7,7 @@ mod handle_request;
 mod progress;
 mod properties;
 mod reason;
+mod remedy;
 mod request;
 mod resource;
 mod response;
@@ -22,7 +23,8 @@ pub use self::properties::{
     Format, Kind, Map, Object, Pattern, Property, ValidationError, ValidationErrors, as_text,
     parse_json, shown,
 };
-pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode, Remedy};
+pub use self::reason::{Failure, ProtocolCodes, Reason, ReasonCode};
+pub use self::remedy::{Command, Remedy};
 pub use self::request::{MAX_EVENT_BYTES, Request, RequestType, ResponseUrl};
 pub use self::resource::{Outcome, Resource};
 pub use self::response::{MAX_BODY_BYTES, Response, Status};

@@ -1,8 +1,9 @@
 //! A reason: a problem, the operator's remedy, and a code that your documentation explains.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+
+use crate::remedy::Remedy;
 
 /// Separates the text from the code. The code is last, so that a search finds it there.
 const SEPARATOR: &str = " - ";
@@ -48,38 +49,6 @@ impl ProtocolCodes {
     };
 }
 
-/// The action that ends a problem.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// An imperative with the exact property, parameter or command, without a period at the end.
-    Do(Cow<'static, str>),
-    /// Nothing more is known than the message of this service, which the problem quotes.
-    SaysIt(&'static str),
-}
-
-impl From<&'static str> for Remedy {
-    fn from(text: &'static str) -> Self {
-        Remedy::Do(text.into())
-    }
-}
-
-impl From<String> for Remedy {
-    fn from(text: String) -> Self {
-        Remedy::Do(text.into())
-    }
-}
-
-impl fmt::Display for Remedy {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Remedy::Do(text) => formatter.write_str(text),
-            Remedy::SaysIt(service) => {
-                write!(formatter, "{service}'s message is all that is known")
-            }
-        }
-    }
-}
-
 /// Why a request failed, or the operator's task after a success.
 ///
 /// Its parts are joined where it leaves the program: `<problem>. <remedy> - <code>`.
@@ -123,11 +92,7 @@ impl Reason {
     #[must_use]
     pub fn and(mut self, other: &Reason) -> Self {
         self.problem = format!("{}; {}", sentence(&self.problem), other.problem);
-        let (own, others) = (self.remedy.to_string(), other.remedy.to_string());
-        let is_said = format!(". {own}. ").contains(&format!(". {others}. "));
-        if !is_said {
-            self.remedy = format!("{own}. {others}").into();
-        }
+        self.remedy = self.remedy.and(&other.remedy);
         self
     }
 
@@ -195,11 +160,6 @@ mod tests {
         ] {
             assert_eq!(reason(problem).to_string(), joined);
         }
-        let said = Reason::uncoded("reading x: 400: no", Remedy::SaysIt("AWS"));
-        assert_eq!(
-            said.to_string(),
-            "reading x: 400: no. AWS's message is all that is known"
-        );
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl CallError {
             }
             Code::InternalError => "Read the function's log, and report it".into(),
             _ if self.cause.contains(TAG_POLICY) => SET_TAGS.into(),
-            _ => AWS_SAYS_IT,
+            _ => AWS_SAYS_IT.into(),
         }
     }
 

@@ -5,6 +5,9 @@ use std::fmt;
 
 use aws_sdk_cloudformation::types;
 
+use crate::common::commands::aws;
+use cfn_custom_resource::Command;
+
 #[allow(clippy::enum_glob_use)] // Nearly all are named below.
 use self::StackStatus::*;
 
@@ -100,9 +103,9 @@ impl StackStatus {
     }
 
     /// The command of [`StackStatus::way_out`] for the stack `name`.
-    pub fn command(&self, name: &str) -> Option<String> {
+    pub fn command(&self, name: &str) -> Option<Command> {
         let way_out = self.way_out()?;
-        Some(format!("aws cloudformation {way_out} --stack-name {name}"))
+        Some(aws(["cloudformation", way_out, "--stack-name", name]))
     }
 
     /// Its row in `cli/rules.json`: calls, a subcommand, and conditions that it meets.

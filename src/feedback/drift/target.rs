@@ -1,8 +1,8 @@
 //! A stack to compare.
 
-use std::fmt::Write;
-
+use crate::common::commands::{aws, with_previous_values};
 use crate::gitops_pipeline::names::ResourceNames;
+use cfn_custom_resource::Command;
 
 /// The name of the change set that an operator creates.
 pub const REVERT_DRIFT: &str = "revert-drift";
@@ -24,21 +24,21 @@ pub struct DriftTarget {
 impl DriftTarget {
     /// The command that creates a change set which reverts the drift. The stack has these
     /// `parameters`.
-    pub fn revert_command(&self, parameters: &[String], capabilities: &[String]) -> String {
-        let (stack_name, role_arn) = (&self.stack_name, &self.role_arn);
-        let mut command = format!(
-            "aws cloudformation create-change-set --stack-name {stack_name} --change-set-name \
-             {REVERT_DRIFT} --deployment-mode REVERT_DRIFT --use-previous-template --role-arn {role_arn}"
-        );
-        if !capabilities.is_empty() {
-            let _ = write!(command, " --capabilities {}", capabilities.join(" "));
-        }
-        if !parameters.is_empty() {
-            command.push_str(" --parameters");
-        }
-        for parameter in parameters {
-            let _ = write!(command, " ParameterKey={parameter},UsePreviousValue=true");
-        }
-        command
+    pub fn revert_command(&self, parameters: &[String], capabilities: &[String]) -> Command {
+        let option = capabilities.first().map(|_| "--capabilities");
+        let command = aws([
+            "cloudformation",
+            "create-change-set",
+            "--stack-name",
+            &self.stack_name,
+            "--change-set-name",
+            REVERT_DRIFT,
+            "--deployment-mode",
+            "REVERT_DRIFT",
+            "--use-previous-template",
+            "--role-arn",
+            &self.role_arn,
+        ]);
+        with_previous_values(command.with(option).with(capabilities), parameters)
     }
 }

@@ -11,6 +11,7 @@ use crate::feedback::failures::{build, deployment, values};
 use crate::gitops_pipeline::executions::{BUILD, CREATE_CHANGE_SET, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::DeployedTarget;
+use cfn_custom_resource::Remedy;
 
 /// Why an execution failed, without what `audience` may not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,15 +141,15 @@ impl Cause {
 
 /// The sentence about a stack that CloudFormation cannot update, with the command of an
 /// administrator. `None` if it can update it.
-pub fn stack_obstacle(status: &StackStatus, stack_name: &str) -> Option<String> {
+pub fn stack_obstacle(status: &StackStatus, stack_name: &str) -> Option<Remedy> {
     // A change set that was not executed does not block the next deployment.
     let command = status.command(stack_name).filter(|_| status.is_settled())?;
     let what = if status.is_only_deletable() {
-        "Before the next deployment, an administrator has to delete the stack"
+        "Before the next deployment, an administrator has to delete the stack: "
     } else {
-        "An administrator has to repair the stack first, also before a revert or an undo"
+        "An administrator has to repair the stack first, also before a revert or an undo: "
     };
-    Some(format!("\n{what}: {}\n", code(&command)))
+    Some(command.after(what))
 }
 
 #[cfg(test)]
@@ -157,8 +158,8 @@ mod tests {
 
     #[test]
     fn stack_that_cannot_be_updated_is_an_obstacle() {
-        let delete = "delete the stack: `aws cloudformation delete-stack --stack-name s`";
-        let repair = "first, also before a revert or an undo: `aws cloudformation continue-update-rollback --stack-name s`";
+        let delete = "delete the stack: aws cloudformation delete-stack --stack-name s";
+        let repair = "first, also before a revert or an undo: aws cloudformation continue-update-rollback --stack-name s";
         for (status, expected) in [
             ("ROLLBACK_COMPLETE", delete),
             ("CREATE_FAILED", delete),
@@ -167,13 +168,13 @@ mod tests {
             ("UPDATE_ROLLBACK_FAILED", repair),
             (
                 "UPDATE_FAILED",
-                "also before a revert or an undo: `aws cloudformation rollback-stack --stack-name s`",
+                "also before a revert or an undo: aws cloudformation rollback-stack --stack-name s",
             ),
             ("UPDATE_ROLLBACK_COMPLETE", ""),
             ("REVIEW_IN_PROGRESS", ""),
         ] {
             let obstacle = stack_obstacle(&StackStatus::parse(Some(status)), "s");
-            let obstacle = obstacle.unwrap_or_default();
+            let obstacle = obstacle.unwrap_or_default().to_string();
             assert_eq!(obstacle.is_empty(), expected.is_empty(), "{status}");
             assert!(obstacle.contains(expected), "{status}: {obstacle}");
         }

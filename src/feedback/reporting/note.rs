@@ -15,12 +15,14 @@
 
 use std::fmt::Write;
 
+use crate::common::commands::cfn_gitops;
 use crate::feedback::approval::is_unchanged;
 use crate::feedback::change_sets::{Change, code, counts, is_gone, short_commit, write_table};
 use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::settings::ReportSettings;
+use cfn_custom_resource::Remedy;
 
 /// The end of the headline while the approval waits.
 const WAIT: &str = "wait for an approval";
@@ -268,7 +270,7 @@ impl NoteOf<'_> {
         let text = match (failure, &state.end) {
             (Some(failure), _) => failure.text.clone(),
             (None, ExecutionEnd::Deployed) if state.has_former_release => {
-                way_back("To go back to the former release", self.names)
+                paragraph(&way_back("To go back to the former release", self.names))
             }
             (None, _) => String::new(),
         };
@@ -345,24 +347,27 @@ pub fn short(note: &str) -> String {
 /// The remedy after the deployment of an execution that failed, of a stack that CloudFormation can
 /// update. A deployment that failed has left the former release. If an alarm failed, the new one is
 /// deployed. Its change set may have been executed before.
-pub fn remedy(execution: &Execution, names: &ResourceNames) -> String {
-    let Some(deployment) = execution.action(DEPLOY) else {
-        return String::new();
-    };
+///
+/// `None` if there was no deployment, or no former release.
+pub fn remedy(execution: &Execution, names: &ResourceNames) -> Option<Remedy> {
+    let deployment = execution.action(DEPLOY)?;
     if deployment.state == ActionState::Failed && !is_gone(&deployment.summary) {
-        return "\nCorrect the cause, then merge or start an execution. Without a correction, revert the merge request\n".to_owned();
+        return Some("Correct the cause, then merge or start an execution. Without a correction, revert the merge request".into());
     }
-    if execution.has_former_release && execution.state != ExecutionState::RolledBack {
-        return way_back("If the former release has to be deployed again", names);
-    }
-    String::new()
+    let has_changed = execution.has_former_release && execution.state != ExecutionState::RolledBack;
+    has_changed.then(|| way_back("If the former release has to be deployed again", names))
 }
 
 /// How to deploy the former release again, after the condition of the sentence.
-fn way_back(condition: &str, names: &ResourceNames) -> String {
-    let ResourceNames { env_id, project_id } = names;
-    let undo = code(&format!("cfn-gitops undo {project_id} --env {env_id}"));
-    format!("\n{condition}, revert the merge request, or run {undo}\n")
+fn way_back(condition: &str, names: &ResourceNames) -> Remedy {
+    let undo = cfn_gitops(["undo", &names.project_id, "--env", &names.env_id]);
+    let before = format!("{condition}, revert the merge request, or run ");
+    undo.after(before)
+}
+
+/// A paragraph of a note.
+pub fn paragraph(remedy: &Remedy) -> String {
+    format!("\n{}\n", remedy.with_code(code))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! with exactly this description.
 
 use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
+use crate::common::commands::aws;
 use crate::common::one_line::shortened;
 use crate::common::ownership::Owner;
 use crate::common::reason_codes::Code;
@@ -55,13 +56,33 @@ pub fn held(name: &str, existing: &FoundRule, own: &Owner) -> CallError {
         format!("applying approval rule template {name}"),
         format!("its description does not name this resource: \"{described}\""),
     )
-    .with_remedy(format!(
-        "If it is this resource's, restore that: `aws codecommit update-approval-rule-template-description \
-         --approval-rule-template-name {name} --approval-rule-template-description \"{}\"`. Otherwise free the name: `aws codecommit batch-disassociate-approval-rule-template-from-repositories` for its \
-         repositories, and then `aws codecommit delete-approval-rule-template --approval-rule-template-name \
-         {name}`",
-        description(own)
-    ))
+    .with_remedy(
+        aws([
+            "codecommit",
+            "update-approval-rule-template-description",
+            "--approval-rule-template-name",
+            name,
+            "--approval-rule-template-description",
+            &description(own),
+        ])
+        .after("If it is this resource's, restore that: ")
+        .then(
+            aws([
+                "codecommit",
+                "batch-disassociate-approval-rule-template-from-repositories",
+            ])
+            .after(". Otherwise free the name: ")
+            .then(
+                aws([
+                    "codecommit",
+                    "delete-approval-rule-template",
+                    "--approval-rule-template-name",
+                    name,
+                ])
+                .after(" for its repositories, and then "),
+            ),
+        ),
+    )
 }
 
 /// Creates or updates the template, and associates it with this repository only.

@@ -144,14 +144,14 @@ impl StackDeleter<'_> {
                 (Code::StackHeld, cause, remedy)
             }
             (DeleteStop::Failed(failure), _) => {
-                let remedy = "Correct this cause, and delete again".to_owned();
+                let remedy = "Correct this cause, and delete again".into();
                 (Code::StackNotDeleted, failure, remedy)
             }
             (DeleteStop::Untagged | DeleteStop::Overtaken, _) => {
                 let cause = "a later request has changed it, so it is left".to_owned();
                 let remedy = "If the parent stack is in DELETE_FAILED, delete it again. If it no longer has \
                     the resource, delete this stack";
-                (Code::OvertakenByRequest, cause, remedy.to_owned())
+                (Code::OvertakenByRequest, cause, remedy.into())
             }
         };
         CallError::local(code, format!("deleting stack {name}"), cause).with_remedy(remedy)

@@ -2,8 +2,6 @@
 
 pub mod warnings;
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use super::names::AwsLocation;
@@ -12,34 +10,37 @@ use super::state::ChildStack;
 use super::template::STACK_NAME_TAG;
 use crate::clients::aws::{CallError, denied_action_in, is_role_not_assumable, remedy_of_tags};
 use crate::clients::cloudformation::StackStatus;
+use crate::common::commands::{aws, with_previous_values};
 use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
 use crate::common::reason_codes::Code;
-use cfn_custom_resource::Reason;
+use cfn_custom_resource::{Command, Reason, Remedy};
 
 /// The rejection of the stack `name`, which has the tags of another resource than `own`, or of
 /// none. No remedy deletes it, because it may contain a repository.
 pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, child: &ChildStack) -> Reason {
-    let give = format!(
-        "give the stack to this resource with `{}`",
-        tag_command(name, own, child)
-    );
+    let give = |condition: &str| {
+        let before = format!(
+            "Choose another ProjectID. If {condition}, give the stack to this resource with "
+        );
+        tag_command(name, own, child).after(before)
+    };
     let (cause, remedy) = match owner {
         Some(owner) if owner.stack_id == own.stack_id => (
             format!("it belongs to {} of this very stack", owner.logical_id),
             "To rename the resource, remove it in one deployment and add it under its new name in the next"
-                .to_owned(),
+                .into(),
         ),
         Some(owner) => (
             format!("it belongs to {} of stack {}", owner.logical_id, owner.stack_id),
-            format!("Choose another ProjectID. If that stack is gone, {give}"),
+            give("that stack is gone"),
         ),
         None if child.status == StackStatus::ReviewInProgress => (
             "a change set that was never executed has the name".to_owned(),
-            format!("Free it with `aws cloudformation delete-stack --stack-name {name}`"),
+            aws(["cloudformation", "delete-stack", "--stack-name", name]).after("Free it with "),
         ),
         None => (
             format!("it exists, and no tags name its owner{}", except_stack(own, child)),
-            format!("Choose another ProjectID. If an earlier deployment of this pipeline left it, {give}"),
+            give("an earlier deployment of this pipeline left it"),
         ),
     };
     Reason::new(
@@ -54,23 +55,24 @@ pub fn foreign_stack(name: &str, own: &Owner, owner: Option<&Owner>, child: &Chi
 pub fn stack_is_untagged(name: &str, own: &Owner, child: &ChildStack) -> Reason {
     let except = except_stack(own, child);
     let problem = format!("using stack {name}: the tags that name its owner are missing{except}");
-    let give = tag_command(name, own, child);
-    let remedy =
-        format!("If it is this resource's, set them with `{give}`, and repeat the stack operation");
+    let remedy = set_tags(name, own, child).then(", and repeat the stack operation");
     Reason::new(Code::StackHeld, problem, remedy)
 }
 
+fn set_tags(name: &str, own: &Owner, child: &ChildStack) -> Remedy {
+    tag_command(name, own, child).after("If it is this resource's, set them with ")
+}
+
 /// The cause and the remedy of a Delete that leaves such a stack.
-pub fn untagged_stack_is_left(own: &Owner, name: &str, child: &ChildStack) -> (String, String) {
+pub fn untagged_stack_is_left(own: &Owner, name: &str, child: &ChildStack) -> (String, Remedy) {
     let except = except_stack(own, child);
     let cause = format!("the tags that name its owner are missing{except}, so it is left");
-    let remedy = format!(
-        "If it is this resource's, set them with `{}`, and delete the parent stack again. If it is \
-         another's, delete the parent stack with `--retain-resources {}`",
-        tag_command(name, own, child),
+    let otherwise = format!(
+        ", and delete the parent stack again. If it is another's, delete the parent stack with \
+         `--retain-resources {}`",
         own.logical_id
     );
-    (cause, remedy)
+    (cause, set_tags(name, own, child).then(otherwise))
 }
 
 /// The exception if one tag of `child` remains and names another stack than that of `owner`.
@@ -80,7 +82,7 @@ pub fn except_stack(owner: &Owner, child: &ChildStack) -> String {
 
 /// The command with which a person gives the stack `name` to the resource `owner`. CloudFormation
 /// keeps only the tags that it gets, and the role that the stack has.
-pub fn tag_command(name: &str, owner: &Owner, child: &ChildStack) -> String {
+pub fn tag_command(name: &str, owner: &Owner, child: &ChildStack) -> Command {
     let mut tags = child.tags.clone();
     // CloudFormation shows each letter beyond ASCII as `?`, which it does not accept. The next
     // update of the resource sets its tags again.
@@ -89,16 +91,16 @@ pub fn tag_command(name: &str, owner: &Owner, child: &ChildStack) -> String {
     tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
     let tags = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value}));
     let tags: Value = tags.collect();
-    let mut command = format!(
-        "aws cloudformation update-stack --stack-name {name} --use-previous-template --tags '{tags}'"
-    );
-    if !child.parameters.is_empty() {
-        command.push_str(" --parameters");
-    }
-    for parameter in child.parameters.keys() {
-        let _ = write!(command, " ParameterKey={parameter},UsePreviousValue=true");
-    }
-    command
+    let command = aws([
+        "cloudformation",
+        "update-stack",
+        "--stack-name",
+        name,
+        "--use-previous-template",
+        "--tags",
+        &tags.to_string(),
+    ]);
+    with_previous_values(command, child.parameters.keys())
 }
 
 const REPEAT_IF_WANTED: &str = "Repeat the stack operation if its result is still wanted";
@@ -112,14 +114,13 @@ pub fn superseded(name: &str) -> Reason {
 pub fn unknown_status(name: &str, status: &StackStatus) -> Reason {
     let problem =
         format!("changing stack {name}: it is {status}, which CloudFormation does not change");
-    let remedy = match status.command(name) {
-        Some(command) if status.is_only_deletable() => format!(
-            "Run `{command}`, then update its resource with a changed property, such as Tags"
-        ),
-        Some(command) => format!("Run `{command}`, then deploy again"),
-        None => {
-            "Bring the stack to an end in the CloudFormation console, then deploy again".to_owned()
+    let remedy: Remedy = match status.command(name) {
+        Some(command) if status.is_only_deletable() => {
+            let then = ", then update its resource with a changed property, such as Tags";
+            command.after("Run ").then(then)
         }
+        Some(command) => command.after("Run ").then(", then deploy again"),
+        None => "Bring the stack to an end in the CloudFormation console, then deploy again".into(),
     };
     Reason::new(Code::StackUnchangeable, problem, remedy)
 }
@@ -164,26 +165,17 @@ pub fn deleted_since(name: &str) -> Reason {
 /// The failure of an operation on the stack `name`, which is in this `status`. `None` if no stack
 /// was observed.
 pub fn stack_failed(name: &str, status: Option<&StackStatus>, reason: &str) -> Reason {
-    let (doing, also, then) = match status {
-        Some(StackStatus::UpdateRollbackFailed) => (
-            "updating",
-            "; its rollback failed too",
-            format!(
-                ". The next update repeats the rollback, as does `aws cloudformation \
-                 continue-update-rollback --stack-name {name}`"
-            ),
-        ),
+    let (doing, also) = match status {
+        Some(StackStatus::UpdateRollbackFailed) => ("updating", "; its rollback failed too"),
         Some(
             StackStatus::UpdateComplete
             | StackStatus::UpdateFailed
             | StackStatus::UpdateRollbackComplete,
-        ) => ("updating", "", String::new()),
-        Some(StackStatus::DeleteFailed) => (
-            "creating",
-            "; the remaining resources cannot be deleted",
-            format!(". Run `aws cloudformation delete-stack --stack-name {name}` to see why"),
-        ),
-        _ => ("creating", "", String::new()),
+        ) => ("updating", ""),
+        Some(StackStatus::DeleteFailed) => {
+            ("creating", "; the remaining resources cannot be deleted")
+        }
+        _ => ("creating", ""),
     };
     // Some resource types read the role before they pass it.
     let is_denied_role = reason.contains("iam:PassRole") || reason.contains("iam:GetRole");
@@ -205,8 +197,18 @@ pub fn stack_failed(name: &str, status: Option<&StackStatus>, reason: &str) -> R
     let (_, denied) = denied_action_in(reason).unwrap_or_default();
     let tags = remedy_of_tags(reason, denied);
     let tags = tags.map(|tags| format!(". {tags}")).unwrap_or_default();
+    let remedy = format!("{remedy}{tags}");
+    let remedy = match status.and_then(|it| Some((it, it.command(name)?))) {
+        Some((StackStatus::UpdateRollbackFailed, command)) => {
+            command.after(remedy + ". The next update repeats the rollback, as does ")
+        }
+        Some((StackStatus::DeleteFailed, command)) => {
+            command.after(remedy + ". Run ").then(" to see why")
+        }
+        _ => remedy.into(),
+    };
     let problem = format!("{doing} stack {name}: {reason}{also}");
-    Reason::new(code, problem, format!("{remedy}{tags}{then}"))
+    Reason::new(code, problem, remedy)
 }
 
 const ALLOW_ROLE: &str = "Use a role that the provider stack's parameter PipelineRoleNames allows, or change \
@@ -234,14 +236,18 @@ pub fn repository_is_held(
     let problem = format!(
         "creating repository {name}: it exists and no earlier stack of this pipeline left it"
     );
-    let mut remedy = "Set Source.RepositoryName to it, or choose another ProjectID".to_owned();
+    let mut remedy = Remedy::from("Set Source.RepositoryName to it, or choose another ProjectID");
     if untagged {
-        let arn = location.arn("codecommit", name);
-        let _ = write!(
-            remedy,
-            ". If an earlier pipeline of this name left it, add its tag again with `aws codecommit tag-resource \
-             --resource-arn {arn} --tags {STACK_NAME_TAG}={stack_name}`"
-        );
+        let command = aws([
+            "codecommit",
+            "tag-resource",
+            "--resource-arn",
+            &location.arn("codecommit", name),
+            "--tags",
+            &format!("{STACK_NAME_TAG}={stack_name}"),
+        ]);
+        let again = ". If an earlier pipeline of this name left it, add its tag again with ";
+        remedy = remedy.then(command.after(again));
     }
     Reason::new(Code::RepositoryHeld, problem, remedy)
 }

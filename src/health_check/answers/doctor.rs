@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::shape::Doctor;
 use crate::clients::aws::{FUNCTION_NAME_PREFIX, optional};
+use crate::common::commands::aws;
 use crate::gitops_pipeline::holds::{self, RuleState};
 use crate::gitops_pipeline::names::{
     HEALTH_EVENT_RULE, NameScheme, REPORT_EVENT_RULE, REVIEW_EVENT_RULE,
@@ -103,9 +104,13 @@ impl Checker<'_> {
             )),
             Some(Some(0)) => Some(Reason::uncoded(
                 "its reserved concurrency is 0, so no request of CloudFormation, push or rotation is handled",
-                format!(
-                    "To switch it on again: aws lambda delete-function-concurrency --function-name {name}"
-                ),
+                aws([
+                    "lambda",
+                    "delete-function-concurrency",
+                    "--function-name",
+                    &name,
+                ])
+                .after("To switch it on again: "),
             )),
             Some(_) => None,
         };
@@ -125,7 +130,8 @@ impl Checker<'_> {
             let problem = match state {
                 RuleState::Enabled => None,
                 RuleState::Disabled => {
-                    let remedy = format!("Enable it: aws events enable-rule --name {name}");
+                    let remedy =
+                        aws(["events", "enable-rule", "--name", &name]).after("Enable it: ");
                     Some(Reason::uncoded(format!("it is disabled, so {so}"), remedy))
                 }
                 RuleState::Missing => continue,

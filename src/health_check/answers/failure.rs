@@ -7,6 +7,7 @@ use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::shape::{self, Failure, Ran, ShownRejection};
 use crate::clients::aws::{Aws, CallError};
+use crate::common::commands::aws;
 use crate::common::one_line::{one_line, shortened};
 use crate::feedback::change_sets::Audience;
 use crate::feedback::execution::{self, Action, ActionState, Execution};
@@ -18,6 +19,7 @@ use crate::feedback::reporting::note;
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, commit_of};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::DeployedTarget;
+use cfn_custom_resource::Command;
 
 /// The most characters of a reason that a person wrote.
 const MAX_REASON: usize = 400;
@@ -135,12 +137,10 @@ impl FailedExecution<'_> {
         shown.stack_status = status.as_ref().map(|it| it.as_str().to_owned());
         let obstacle = status.and_then(|it| stack_obstacle(&it, &deployed.stack_name));
         let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
-        let remedy = match obstacle {
-            Some(obstacle) => obstacle,
-            None if is_of_build => log_command(&cause, names),
-            None => note::remedy(read, names),
+        shown.remedy = match obstacle {
+            None if is_of_build => Some(log_command(&cause, names).after("Read its log: ")),
+            obstacle => obstacle.or_else(|| note::remedy(read, names)),
         };
-        shown.remedy = shape::text(&one_line(&remedy));
         Ok(())
     }
 
@@ -177,20 +177,15 @@ impl FailedExecution<'_> {
     }
 }
 
-/// How to read the log of a failed build, and of no other one if it is known. It may be weeks
-/// old.
-fn log_command(cause: &Cause, names: &ResourceNames) -> String {
-    let (group, stream) = match cause {
-        Cause::Build(FailedBuild { log: Some(log), .. }) => (
-            log.group.clone(),
-            format!(" --log-stream-names {}", log.stream),
-        ),
-        _ => (
-            format!("/aws/codebuild/{}", names.build_project()),
-            String::new(),
-        ),
+/// Shows the log of a failed build, and of no other one if it is known. It may be weeks old.
+fn log_command(cause: &Cause, names: &ResourceNames) -> Command {
+    let command = if let Cause::Build(FailedBuild { log: Some(log), .. }) = cause {
+        aws(["logs", "tail", &log.group]).with(["--log-stream-names", &log.stream])
+    } else {
+        let group = format!("/aws/codebuild/{}", names.build_project());
+        aws(["logs", "tail", &group])
     };
-    format!("Read its log: aws logs tail {group}{stream} --since 4w")
+    command.with(["--since", "4w"])
 }
 
 fn add_resources(shown: &mut Failure, found: &FailedDeployment) {

@@ -25,7 +25,7 @@ use self::shape::Answer;
 use super::checker::Checker;
 
 /// The version of the answers' members. The operator's command reads no other.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 impl<'a> Checker<'a> {
     /// Answers a question about the environment as far as `time` allows.

@@ -14,6 +14,7 @@ use crate::clients::cloudformation::StackStatus;
 use crate::common::ownership::write_time;
 use crate::gitops_pipeline::executions::{commit_of, title_of};
 use crate::health_check::findings::{Problem, ShownCheck};
+use cfn_custom_resource::Remedy;
 
 /// An answer with its version and its environment.
 #[derive(Debug, Serialize)]
@@ -278,7 +279,7 @@ pub struct Failure {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stack_status: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -310,7 +311,7 @@ pub struct ShownRejection {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Held {
     pub held: String,
-    pub remedy: String,
+    pub remedy: Remedy,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -468,7 +469,7 @@ pub struct InBranch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
     /// Such as `CFG-401`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
@@ -530,7 +531,7 @@ pub struct ShownHold {
     pub holds: Option<bool>,
     pub problem: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -473,11 +473,8 @@ impl Applier<'_> {
         };
         if works {
             warning.problem += ", and its login still works";
-            warning.remedy = format!(
-                "{}. Change RotationSerial, which ends the login",
-                warning.remedy
-            )
-            .into();
+            let then = ". Change RotationSerial, which ends the login";
+            warning.remedy = warning.remedy.then(then);
         }
         warn!(warning, "a mirror was not removed");
         self.warnings.push(warning);

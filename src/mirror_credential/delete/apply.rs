@@ -2,6 +2,7 @@
 
 use crate::clients::Clients;
 use crate::clients::aws::{CallError, optional};
+use crate::common::commands::aws;
 use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::delete::mirrors::{DeletedMirrors, open_intent};
 use crate::mirror_credential::delete::plan::{
@@ -243,12 +244,15 @@ impl<'a> Deleter<'a> {
             let Some(regions) = replica_regions(&error) else {
                 return error;
             };
-            let remedy = format!(
-                "Run `aws secretsmanager remove-regions-from-replication --secret-id {} \
-                 --remove-replica-regions {regions}`, then delete again",
-                secret.arn
-            );
-            error.with_remedy(remedy)
+            let remedy = aws([
+                "secretsmanager",
+                "remove-regions-from-replication",
+                "--secret-id",
+                &secret.arn,
+                "--remove-replica-regions",
+            ]);
+            let remedy = remedy.with(regions.split(' ')).after("Run ");
+            error.with_remedy(remedy.then(", then delete again"))
         })?;
         self.state.secret = SecretState::Absent;
         self.state.is_secret_deleted = true;

@@ -16,6 +16,7 @@ use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::clients::failing_calls::within;
 use crate::clients::gitlab::{ErrorKind, GitLabError};
+use crate::common::commands::delete_secret;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::reason_codes::Code;
 use crate::mirror_credential::calls::gitlab::hidden_mirror;
@@ -181,10 +182,10 @@ pub fn parse(secret: &SecretListEntry, user_names: &NamePattern) -> Option<LeftM
             "If it exists and you do not use it, remove it",
         ),
     };
-    let remedy = format!(
-        "{remedy} in the project's Settings, Repository, Mirroring repositories. Then end this finding: aws \
-         secretsmanager delete-secret --secret-id {name} --force-delete-without-recovery"
+    let before = format!(
+        "{remedy} in the project's Settings, Repository, Mirroring repositories. Then end this finding: "
     );
+    let remedy = delete_secret(name).after(before);
     user_names.matches(user_name).then(|| LeftMirrors {
         project: project.map(ToOwned::to_owned),
         subject,

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use aws_sdk_iam::types::User as ListedUser;
 
 use crate::clients::aws::{Aws, CallError, required};
+use crate::common::commands::restore_secret;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
@@ -87,8 +88,7 @@ pub fn deletion_problem(name: &str, deleted_at: SystemTime) -> Reason {
         "it is scheduled for deletion (DeletedDate {deleted_at}), and its mirrors still push with its \
          login. Every update and rotation fails"
     );
-    let remedy = format!("Restore it: aws secretsmanager restore-secret --secret-id {name}");
-    Reason::uncoded(problem, remedy)
+    Reason::uncoded(problem, restore_secret(name).after("Restore it: "))
 }
 
 /// The problem of the secret `name`, whose tags a person removed.
@@ -101,7 +101,7 @@ pub fn untagged_problem(
     let except = owner.except_stack(tagged.stack_id.as_deref());
     let problem = format!("its tags were removed{except}, so every update and rotation fails");
     let command = messages::tag_command(name, owner, user_name);
-    Reason::uncoded(problem, format!("Set them again: {command}"))
+    Reason::uncoded(problem, command.after("Set them again: "))
 }
 
 impl MirrorCredential {

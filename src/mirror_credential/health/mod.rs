@@ -257,8 +257,14 @@ impl MirrorCredential {
                 check_mirror(aws, gitlabs, record, wanted, password, checked, now).await;
             // GitLab masks logins in its messages, but the check does not depend on that.
             let own_fault = mirror.fault.map(|fault| {
-                let remedy = password.redact(&fault.remedy.to_string());
-                Reason::new(fault.code, password.redact(&fault.problem), remedy)
+                let problem = password.redact(&fault.problem);
+                let shown = fault.remedy.to_string();
+                let redacted = password.redact(&shown);
+                if redacted == shown {
+                    Reason { problem, ..fault }
+                } else {
+                    Reason::new(fault.code, problem, redacted)
+                }
             });
             mirror.fault = own_fault.or_else(|| fault.clone());
             if is_unwanted {

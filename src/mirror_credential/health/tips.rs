@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit::{self, BranchTip};
 use crate::clients::gitlab::{Branch, Containment, ErrorKind, ErrorScope, GitLab, GitLabError};
+use crate::common::commands::create_repository;
 use crate::common::pace::Pace;
 use crate::mirror_credential::intent_log::mirrors::MirrorPlace;
 use cfn_custom_resource::Reason;
@@ -67,12 +68,12 @@ impl TipsError {
             TipsError::CodeCommit(error) => error.reason(),
             TipsError::GitLab(error) => error.reason(),
             TipsError::NoRepository(name) => {
-                let remedy = format!(
-                    "If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then \
+                let before = "If a Custom::GitOpsPipeline creates it, delete the stack of that resource if it exists, then \
                      update the resource with a changed property, such as RenderingSerial (in the templates of a \
                      release: the parameter GitLabProjectUrl or ResourceTags). Otherwise create it \
-                     again: `aws codecommit create-repository --repository-name {name}`. Then push to the project"
-                );
+                     again: ";
+                let remedy =
+                    create_repository(name).after(before).then(". Then push to the project");
                 Reason::uncoded(self.to_string(), remedy)
             }
         }

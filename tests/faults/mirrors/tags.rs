@@ -189,7 +189,7 @@ fn delete_names_the_credentials_of_a_user_without_tags() {
         });
     }
     shown.dedup();
-    expect!["no tags name the owner of user user-dev-codecommit-mirroring, so its CodeCommit credentials are left: <key>. Delete each that nothing uses with `aws iam delete-service-specific-credential --user-name user-dev-codecommit-mirroring --service-specific-credential-id <ID>` - CFG-306"].assert_eq(&shown.join("\n"));
+    expect!["no tags name the owner of user user-dev-codecommit-mirroring, so its CodeCommit credentials are left: <key>. Delete each that nothing uses with `aws iam delete-service-specific-credential --user-name user-dev-codecommit-mirroring --service-specific-credential-id '<ID>'` - CFG-306"].assert_eq(&shown.join("\n"));
 }
 
 /// A rejected or a generated ID does not show that a request created the secret.

@@ -184,8 +184,8 @@ async fn check_settled(accounts: &Accounts) {
 fn unhealthy(summary: &Value, subject: &str) -> Option<String> {
     let mut found = summary["Unhealthy"].as_array().into_iter().flatten();
     let found = found.find(|one| one["Subject"] == subject);
-    let text = |member: &Value| member.as_str().expect("a text").to_owned();
-    found.map(|one| format!("{}. {}", text(&one["Problem"]), text(&one["Remedy"])))
+    let text = |member: &Value| member.as_str().expect("text").to_owned();
+    found.map(|one| format!("{}. {}", text(&one["Problem"]), text(&one["Remedy"][0])))
 }
 
 #[test]

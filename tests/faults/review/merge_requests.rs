@@ -39,7 +39,9 @@ fn review_without_merge_requests_is_ignored_by_name() {
         expect![[r#"
             {
               "Problem": "merge requests are switched off in project platform/infra, so no branch is reviewed",
-              "Remedy": "Switch them on in its Settings, General, Visibility, project features, permissions, or remove Review",
+              "Remedy": [
+                "Switch them on in its Settings, General, Visibility, project features, permissions, or remove Review"
+              ],
               "Subject": "pipeline codepipeline-dev-cfn-shop in GitLab"
             }"#]].assert_eq(&redacted(&problems.join("\n")));
     });

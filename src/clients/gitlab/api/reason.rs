@@ -4,6 +4,7 @@ use super::error::{ErrorKind, GitLabError, Rejection};
 use super::token_error::{CA_TAG, ENV_TAG, TokenError, TokenSource, URL_TAG};
 use crate::clients::aws::{CHANGE_OTHER_POLICY, is_denied_elsewhere};
 use crate::clients::http::{ProxyError, TlsError};
+use crate::common::commands::{aws, restore_secret};
 use crate::common::reason_codes::{Code, GITLAB_SAYS_IT};
 use cfn_custom_resource::{Reason, Remedy};
 
@@ -60,7 +61,7 @@ impl ErrorKind {
             ErrorKind::Rejected { cause, .. } => return cause.remedy(),
             ErrorKind::Redirected { to, .. } => return remedy_of_redirect(to),
             ErrorKind::TokenRejected { token, .. } => return store_token("a valid token", token),
-            ErrorKind::ProofRequired { token, .. } => return format!("{}, or let the token's user disable DPoP in GitLab", store_token("a project or group access token", token)).into(),
+            ErrorKind::ProofRequired { token, .. } => return store_token("a project or group access token", token).then(", or let the token's user disable DPoP in GitLab"),
             ErrorKind::InsufficientScope { token } => return store_token("a token that has it", token),
             ErrorKind::InsufficientPermissions { token, .. } => return store_token("a fine-grained token with the permission", token),
             ErrorKind::Tls(error) => of_tls(error).1,
@@ -87,11 +88,15 @@ impl ErrorKind {
 }
 
 fn store_token(which: &str, token: &TokenSource) -> Remedy {
-    let id = &token.secret_id;
-    format!(
-        "Store {which} with `aws secretsmanager put-secret-value --secret-id {id} --secret-string file:///dev/stdin`"
-    )
-    .into()
+    aws([
+        "secretsmanager",
+        "put-secret-value",
+        "--secret-id",
+        &token.secret_id,
+        "--secret-string",
+        "file:///dev/stdin",
+    ])
+    .after(format!("Store {which} with "))
 }
 
 /// The remedy for a redirect to this address, which is not that of a moved project.
@@ -149,7 +154,7 @@ impl Rejection {
         let remedy = match self {
             Rejection::SwitchedOff(_) => return format!("Change that in the project's {FEATURES}").into(),
             Rejection::MembersOnly(_) => return format!("Add the user to the project, or change that in the project's {FEATURES}").into(),
-            Rejection::Other | Rejection::ReportRejected => return GITLAB_SAYS_IT,
+            Rejection::Other | Rejection::ReportRejected => GITLAB_SAYS_IT,
             Rejection::MirrorsDisabled => "Check, for example, whether push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring",
             Rejection::Denied => "Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance",
             Rejection::AccessDenied => "Give the token's user this right in the project, or switch on this part of the project",
@@ -192,22 +197,25 @@ impl TokenError {
 
     #[rustfmt::skip] // A table.
     pub fn remedy(&self) -> Remedy {
-        let tag = "aws secretsmanager tag-resource --secret-id";
+        let tag = |secret: &str, key: &str, value: &str| {
+            let tag = format!("Key={key},Value={value}");
+            aws(["secretsmanager", "tag-resource", "--secret-id", secret, "--tags", &tag])
+        };
         let remedy = match self {
             TokenError::Failed(error) => return error.reason().remedy,
             // The message names the key, so no tag is the cause.
             TokenError::Denied { cause, .. } if cause.contains("kms:") && is_denied_elsewhere(cause) => CHANGE_OTHER_POLICY.into(),
             TokenError::Denied { cause, .. } if cause.contains("kms:") || cause.contains("Access to KMS") => "Set GitLabTokenKmsKeyArn on the provider stack to the key of the secret, and allow the account or the function's role in the key's policy".into(),
             TokenError::Denied { url, .. } => format!("Let the secret's owner give it the tag {URL_TAG} with the value {url}. If it has the tag {ENV_TAG}, only the function of that environment may read it. If the secret has its own KMS key, set GitLabTokenKmsKeyArn on the provider stack, too"),
-            TokenError::Untagged { secret, url } => format!("Allow this GitLab with `{tag} {secret} --tags Key={URL_TAG},Value={url}`"),
+            TokenError::Untagged { secret, url } => return tag(secret, URL_TAG, url).after("Allow this GitLab with "),
             TokenError::OtherGitLab { tagged, url } => format!("Set GitLabUrl to {tagged} (the property GitLab.Url), or GitLab.TokenSecretId to the secret of a token for {url}"),
-            TokenError::UntrustedCa { all, secret, .. } => format!("Allow the certificate with `{tag} {secret} --tags 'Key={CA_TAG},Value={all}'`"),
+            TokenError::UntrustedCa { all, secret, .. } => return tag(secret, CA_TAG, all).after("Allow the certificate with "),
             TokenError::Unnamed => "Update the stack, or remove its mirrors in GitLab".into(),
             TokenError::Missing => "Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token".into(),
             TokenError::PartialArn => "Set GitLab.TokenSecretId to the secret's name, or to its whole ARN".into(),
             TokenError::OtherRegion { own, .. } => format!("Replicate the secret to {own} or create it there, and set GitLab.TokenSecretId to its name"),
             TokenError::OtherKind(_) => "Store a personal, project or group access token with the scope `api`".into(),
-            TokenError::Deleted { secret } => format!("Restore it: aws secretsmanager restore-secret --secret-id {secret}"),
+            TokenError::Deleted { secret } => return restore_secret(secret).after("Restore it: "),
             TokenError::OtherEnvironment { .. } => "Set GitLab.TokenSecretId to the secret of this environment's token".into(),
             TokenError::OwnSecret(_) => "Set GitLab.TokenSecretId to the secret of a GitLab token".into(),
             TokenError::NoText => "Store the token in it as text".into(),

@@ -230,10 +230,9 @@ async fn failure(
         is_late |= log.is_late;
     }
     let status = cause.stack_status(aws, &settings.stack_name, &facts.execution).await;
-    if let Some(obstacle) = status.and_then(|it| stack_obstacle(&it, &settings.stack_name)) {
-        text += &obstacle;
-    } else {
-        text += &note::remedy(&facts.execution, names);
+    let obstacle = status.and_then(|it| stack_obstacle(&it, &settings.stack_name));
+    if let Some(remedy) = obstacle.or_else(|| note::remedy(&facts.execution, names)) {
+        text += &note::paragraph(&remedy);
     }
     Ok(FailureText {
         attempt,

@@ -49,7 +49,7 @@ fn held(state: &GetPipelineStateOutput) -> String {
     let holds = holds::at(&place, &names, state, Some(&declared()));
     let lines = holds.iter().map(|hold| {
         let holds = hold.holds.map_or("null".to_owned(), |holds| holds.to_string());
-        let remedy = hold.remedy.as_deref().unwrap_or("-");
+        let remedy = hold.remedy.clone().unwrap_or("-".into());
         format!("{holds} {}. {remedy}", hold.problem)
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -4,6 +4,7 @@ use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::shown::ShownPipeline;
 use crate::clients::codecommit::CommitText;
+use crate::common::commands::cfn_gitops;
 use crate::common::one_line::{one_line, shortened};
 use crate::gitops_pipeline::executions::actions::DeployAttempt;
 use crate::gitops_pipeline::executions::declared::{PipelineMode, SourceAction};
@@ -16,6 +17,7 @@ use crate::health_check::answers::shape::{
     self, Attempt, InBranch, Latest, Ran, Revision, ShownDeployment,
 };
 use crate::health_check::findings::Problem;
+use cfn_custom_resource::Remedy;
 
 /// The most deployments in an answer.
 pub const MAX_DEPLOYMENTS: usize = 10;
@@ -127,7 +129,7 @@ fn pipeline_obstacle(shown: &ShownPipeline<'_>) -> Option<Problem> {
             let problem = format!("CodePipeline lists no deployment of {pipeline}");
             let (project_id, env_id) = (&shown.names.project_id, &shown.names.env_id);
             let remedy =
-                format!("See what failed: cfn-gitops failures {project_id} --env {env_id}");
+                cfn_gitops(["failures", project_id, "--env", env_id]).after("See what failed: ");
             Some(Problem::new(problem, remedy))
         }
         Some(_) => None,
@@ -140,8 +142,8 @@ pub fn absent(names: &ResourceNames) -> Problem {
     Problem::new(problem, see_projects(names))
 }
 
-pub fn see_projects(names: &ResourceNames) -> String {
-    format!("See the projects: cfn-gitops status --env {}", names.env_id)
+pub fn see_projects(names: &ResourceNames) -> Remedy {
+    cfn_gitops(["status", "--env", &names.env_id]).after("See the projects: ")
 }
 
 fn shown_attempt(attempt: &DeployAttempt, shown: &ShownPipeline<'_>) -> Attempt {

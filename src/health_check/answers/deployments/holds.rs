@@ -9,12 +9,14 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::shown::ShownPipeline;
+use crate::common::commands::{aws, cfn_gitops};
 use crate::gitops_pipeline::executions::declared::{DeclaredPipeline, PipelineMode, StageWindow};
 use crate::gitops_pipeline::executions::{ExecutionStatus, commit_of, find, status_of};
 use crate::gitops_pipeline::health::{WaitingApproval, waiting_approvals};
 use crate::gitops_pipeline::holds::{DisabledTransition, Hold, RuleState, disabled_transitions};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::health_check::answers::shape::ShownHold;
+use cfn_custom_resource::Remedy;
 
 /// A new execution, which has no ID yet.
 const NEW: &str = "<its ID>";
@@ -45,8 +47,8 @@ pub fn of_new_execution(shown: &ShownPipeline<'_>) -> Vec<ShownHold> {
     holds.extend(transitions.iter().map(of_transition));
     let windows = shown.declared.iter().flat_map(|it| &it.windows);
     holds.extend(windows.map(|window| {
-        let when = "To override the window, once the execution waits there";
-        of_window(window, Some(&overriding(pipeline, window, NEW, when)))
+        let when = "To override the window, once the execution waits there: ";
+        of_window(window, Some(overriding(pipeline, window, NEW, when)))
     }));
     holds.extend(shown.rules.iter().filter_map(|(rule, state)| match state {
         Some(RuleState::Disabled) => Some(of_rule(*rule, shown.names)),
@@ -89,9 +91,9 @@ pub fn at(
     let windows = declared.into_iter().flat_map(|it| &it.windows);
     holds.extend(
         windows.filter(|window| window.stage == *stage).map(|window| {
-            let when = "To override the window for this execution";
+            let when = "To override the window for this execution: ";
             let remedy = overriding(&names.pipeline(), window, execution_id, when);
-            of_window(window, has_entered.then_some(&*remedy))
+            of_window(window, has_entered.then_some(remedy))
         }),
     );
     holds
@@ -128,17 +130,25 @@ fn before_it(
     // CodePipeline stops it so only once.
     // https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html
     if status == ExecutionStatus::InProgress {
-        hold.remedy = Some(format!(
-            "To stop it after its actions in progress: aws codepipeline stop-pipeline-execution \
-             --pipeline-name {pipeline} --pipeline-execution-id {id} --reason undo"
-        ));
+        let remedy = aws([
+            "codepipeline",
+            "stop-pipeline-execution",
+            "--pipeline-name",
+            pipeline,
+            "--pipeline-execution-id",
+            id,
+            "--reason",
+            "undo",
+        ])
+        .after("To stop it after its actions in progress: ");
+        hold.remedy = Some(remedy);
     }
     hold
 }
 
 fn of_approval(names: &ResourceNames, waiting: &WaitingApproval, problem: &str) -> ShownHold {
     let ResourceNames { env_id, project_id } = names;
-    let remedy = format!("Reject it first: cfn-gitops reject {project_id} --env {env_id}");
+    let remedy = cfn_gitops(["reject", project_id, "--env", env_id]).after("Reject it first: ");
     ShownHold {
         holds: Some(true),
         problem: problem.to_owned(),
@@ -173,7 +183,7 @@ fn of_transition(transition: &DisabledTransition) -> ShownHold {
 }
 
 /// CodePipeline evaluates it.
-fn of_window(window: &StageWindow, remedy: Option<&str>) -> ShownHold {
+fn of_window(window: &StageWindow, remedy: Option<Remedy>) -> ShownHold {
     let StageWindow {
         stage,
         cron,
@@ -185,7 +195,7 @@ fn of_window(window: &StageWindow, remedy: Option<&str>) -> ShownHold {
     ShownHold {
         holds: None,
         problem,
-        remedy: remedy.map(str::to_owned),
+        remedy,
         stage: Some(stage.clone()),
         execution_id: None,
     }
@@ -194,12 +204,25 @@ fn of_window(window: &StageWindow, remedy: Option<&str>) -> ShownHold {
 /// The command with which a closed window is passed. CodePipeline needs an execution that has
 /// reached the stage.
 /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-conditions.html>
-fn overriding(pipeline: &str, window: &StageWindow, execution_id: &str, when: &str) -> String {
-    format!(
-        "{when}: aws codepipeline override-stage-condition --pipeline-name {pipeline} \
-         --stage-name {} --condition-type BEFORE_ENTRY --pipeline-execution-id {execution_id}",
-        window.stage
-    )
+fn overriding(
+    pipeline: &str,
+    window: &StageWindow,
+    execution_id: &str,
+    when: &'static str,
+) -> Remedy {
+    aws([
+        "codepipeline",
+        "override-stage-condition",
+        "--pipeline-name",
+        pipeline,
+        "--stage-name",
+        &window.stage,
+        "--condition-type",
+        "BEFORE_ENTRY",
+        "--pipeline-execution-id",
+        execution_id,
+    ])
+    .after(when)
 }
 
 /// A disabled rule does not hold what a person starts.
