@@ -18,7 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.environment.account import Environment
-from cli.environment.questions import InvalidQuestion, Questions, members_of, remedy_of, see_projects
+from cli.environment.questions import InvalidQuestion, Questions, remedy_of, see_projects
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
 from cli.project.approvals import reason_of
@@ -161,7 +161,7 @@ def _show_stacks(environment: Environment, name: str, unread: list[Failure], out
     output.document |= {
         "project": name,
         "stacks": found,
-        "unread": [{"problem": each.problem, "remedy": each.remedy} for each in unread],
+        "NotRead": [{"Problem": each.problem, "Remedy": each.remedy} for each in unread],
     }
     if not found:
         raise _missing(environment, name, NotLooked if unread else WrongUse)
@@ -208,10 +208,8 @@ def _show_project(environment: Environment, row: dict[str, Any], output: Output)
         *(f"Not everything was read: {each['Problem']}. {remedy_of(each)}" for each in row["NotRead"])
     )
     output.document |= {
-        "project": name,
-        "row": members_of({member: row[member] for member in row if member not in ("ProjectID", "NotRead")}),
+        **row,
         "stacks": documents,
-        "unread": members_of(row["NotRead"]),
     }
     return status_of(failure or problems, row["NotRead"])
 

@@ -13,7 +13,7 @@ person, and comes first. A line below the table has the cause and what to do.
 ended has failed, if something is broken or outdated, or if the environment's own stack has failed.
 Otherwise it is 3 if something was not read. It is 0 if projects only wait for an approval, are frozen, or a
 person rejected the newest execution. With --json, each project has the members of answer-projects.json in
-docs/schemas, with names such as executionId, and a remedy as text.
+docs/schemas, with each remedy as text.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from cli.environment.account import Environment
-from cli.environment.questions import Questions, members_of, remedy_of
+from cli.environment.questions import Questions, remedy_of
 from cli.project.approvals import counts_of, decide, reason_of
 from cli.project.freezing import line_of
 from cli.shell.command import aws, cfn_gitops
@@ -100,9 +100,8 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     rows = sorted((Row(each, environment, now()) for each in answer["Projects"]), key=Row.order)
     counts = Counter(concern for row in rows for concern in row.concerns())
     output.document |= {
-        "stack": members_of(answer.get("Stack")),
-        "projects": [row.members() for row in rows],
-        "unread": members_of(answer["NotRead"]),
+        **answer,
+        "Projects": [row.members() for row in rows],
         "counts": {concern: counts[concern] for concern in _ORDER},
     }
     if rows:
@@ -370,14 +369,9 @@ class Row:
     def members(self) -> dict[str, Any]:
         """The row of the answer, with its state and concerns."""
         state, since = self.state()
-        row = members_of(
-            {name: value for name, value in self._found.items() if name not in ("ProjectID", "NotRead")}
-        )
         return {
-            "project": self.name,
+            **self._found,
             "concerns": self.concerns(),
             "state": state or None,
             "since": since or None,
-            **row,
-            "unread": members_of(self._found["NotRead"]),
         }

@@ -26,7 +26,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.environment.account import OF_CHANGES, Environment
-from cli.environment.questions import Questions, members_of, remedy_of
+from cli.environment.questions import Questions, remedy_of
 from cli.project import following
 from cli.project.approvals import execution_page_of, page_of
 from cli.project.following import Following
@@ -111,15 +111,7 @@ class FormerDeployments:
     def read(cls, environment: Environment, project: str, output: Output) -> FormerDeployments:
         answer = Questions(environment, _SECONDS).ask("Deployments", output, ProjectID=project)
         found = cls(environment, output, answer)
-        output.document |= {
-            "project": answer["ProjectID"],
-            "pipeline": found.pipeline,
-            "executionMode": answer.get("ExecutionMode"),
-            "deployments": members_of(answer["Deployments"]),
-            "later": members_of(answer.get("Later")),
-            "holds": members_of(answer["Holds"]),
-            "unread": members_of(answer["NotRead"]),
-        }
+        output.document |= answer
         # The question chooses the pipeline and the rule, not the answer.
         image_rule = event_rules(environment.env_id, answer["ProjectID"])["image"]
         if (answer["Pipeline"], answer.get("ImageRule", image_rule)) != (found.pipeline, image_rule):
@@ -297,8 +289,8 @@ class ChosenDeployment:
         in_branch, commit = self.deployment["InBranch"], self.deployment.get("Commit", "")[:_COMMIT_DIGITS]
         output.document |= {
             "chosen": self.deployment["ExecutionId"],
-            "sourceRevisions": members_of(self.deployment["Revisions"]),
-            "contained": members_of(in_branch),
+            "sourceRevisions": self.deployment["Revisions"],
+            "InBranch": in_branch,
         }
         problem, branch = in_branch.get("Problem", ""), f"branch {answer['Branch']} in GitLab"
         if in_branch["Contained"] is None:
@@ -338,7 +330,7 @@ class ChosenDeployment:
                 ),
                 "Remedy": f"Ask an operator to disable it: {aws('events', 'disable-rule', '--name', rule)}",
             }
-            output.document["left"] = [members_of(left)]
+            output.document["left"] = [left]
             output.write_progress(*self.found.lines("!", left))
             return False
         output.record_change(f"event rule {rule} is disabled")
@@ -365,7 +357,10 @@ class ChosenDeployment:
             execution = str(
                 client.start_pipeline_execution(
                     name=pipeline,
-                    sourceRevisions=members_of(self.deployment["Revisions"]),
+                    sourceRevisions=[
+                        {name[0].lower() + name[1:]: value for name, value in each.items()}
+                        for each in self.deployment["Revisions"]
+                    ],
                     clientRequestToken=str(uuid.uuid4()),
                 )["pipelineExecutionId"]
             )

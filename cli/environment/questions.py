@@ -284,14 +284,6 @@ def _deploy(environment: Environment) -> str:
     return f"Deploy this version of the environment{environment.deployment()}"
 
 
-def members_of(answer: Any) -> Any:
-    """The answer, or a part of it, with names as the documents of the commands have them: executionId, not
-    ExecutionId."""
-    if isinstance(answer, dict):
-        return {name[:1].lower() + name[1:]: members_of(value) for name, value in answer.items()}
-    return [members_of(each) for each in answer] if isinstance(answer, list) else answer
-
-
 def remedy_of(finding: dict[str, str]) -> str:
     """With its code, if it has one."""
     return " - ".join(filter(None, (finding["Remedy"], finding.get("Code", ""))))

@@ -21,7 +21,6 @@ from cli.environment.questions import (
     OTHER_FORM,
     NoAnswer,
     Questions,
-    members_of,
     of_another_form,
     of_older_function,
     remedy_of,
@@ -110,8 +109,8 @@ class Decision(NamedTuple):
         output.document |= {
             "project": given.project,
             "pipeline": pipeline,
-            "approval": members_of(found.approval),
-            "unread": members_of(found.unread),
+            "approval": found.approval,
+            "unread": found.unread,
         }
         output.write_progress(*found.lines, *(f"! {line_of(each)}" for each in found.row.get("Holds", [])))
         missing = (found.approval or {}).get("MissingRights", [])

@@ -19,7 +19,6 @@ from cli.environment.questions import (
     InvalidQuestion,
     NoAnswer,
     Questions,
-    members_of,
     of_older_function,
     remedy_of,
     see_projects,
@@ -211,14 +210,8 @@ def _read(
         unread += of_all
     projects = [Project(row, environment) for row, cause in causes if not cause]
     output.document |= {
-        "unread": [{"subject": subject, **members_of(why)} for subject, why in unread],
-        "projects": [
-            {
-                "project": each["ProjectID"],
-                **members_of({name: each.get(name) for name in ("Freeze", "Holds", "Approvals")}),
-            }
-            for each in rows
-        ],
+        "unread": [{"Subject": subject, **why} for subject, why in unread],
+        "Projects": rows,
     }
     output.left += [f"{subject} is left: {why['Problem']}" for subject, why in unread]
     output.document["left"] = output.left

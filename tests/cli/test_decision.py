@@ -254,7 +254,7 @@ def test_document_has_the_request_and_the_result(approves: Decide) -> None:
     ended = approves("--yes", "--json")
     document = json.loads(ended.out)
     assert (document["project"], document["pipeline"], document["result"]) == ("shop", PIPELINE, "approved")
-    assert (document["approval"]["executionId"], document["approval"]["changeSet"]["counts"]["replaced"]) == (
+    assert (document["approval"]["ExecutionId"], document["approval"]["ChangeSet"]["Counts"]["Replaced"]) == (
         EXECUTION,
         1,
     )

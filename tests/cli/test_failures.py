@@ -156,9 +156,7 @@ def test_deployment_is_shown_with_its_cause_first(account: FakeAccount, aws: Rec
         ],
     )
     document = json.loads(run("failures", "shop", "--json").out)
-    assert (
-        document["project"] == "shop" and document["row"]["failure"]["resources"][0]["path"] == "Data/Queue"
-    )
+    assert document["ProjectID"] == "shop" and document["Failure"]["Resources"][0]["Path"] == "Data/Queue"
     # A stack that does not exist has no status.
     unknown = {name: value for name, value in DEPLOYMENT.items() if name != "StackStatus"}
     answers(account, projects(project("shop", 2, "Failed", Failure=unknown)))
@@ -255,7 +253,9 @@ def test_stack_with_the_name_of_a_project_hides_nothing(
         and f"Stack {NAME}: what failed" in ended.out
     )
     document = json.loads(run("failures", "shop", "--json").out)
-    assert document["unread"][0]["problem"].startswith(why.partition(".")[0]) and len(document["stacks"]) == 2
+    assert (
+        document["NotRead"][0]["Problem"].startswith(why.partition(".")[0]) and len(document["stacks"]) == 2
+    )
     account.known.clear()
     ended = run("failures", "shop")
     assert ended.out.splitlines()[1].startswith(why) and "stack shop does not exist" in ended.err

@@ -394,7 +394,7 @@ def test_rest_is_frozen_after_a_denial(
     assert changes(answering)[:2] == [
         ("DisableStageTransition", (each, "Deploy")) for each in (PIPELINE, "codepipeline-dev-cfn-web")
     ]
-    assert [(each["project"], each["freeze"]["stage"], each["holds"]) for each in document["projects"]] == [
+    assert [(each["ProjectID"], each["Freeze"]["Stage"], each["Holds"]) for each in document["Projects"]] == [
         ("shop", "Deploy", []),
         ("web", "Deploy", []),
     ]

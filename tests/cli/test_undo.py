@@ -185,7 +185,7 @@ def test_every_source_revision_is_passed(to: str, shop: Undo) -> None:
         "waits for an approval",
         STARTED,
     )
-    assert [(each["commit"], each["image"], each["isDeployedNow"]) for each in document["deployments"]] == [
+    assert [(each["Commit"], each["Image"], each["IsDeployedNow"]) for each in document["Deployments"]] == [
         (BAD, OTHER_IMAGE, True),
         (GOOD, IMAGE, False),
     ]
@@ -447,7 +447,7 @@ def test_rule_of_the_image_does_not_stop_the_undo(
         and "Then end the freeze" not in ended.out
     )
     left = json.loads(shop("--to", GOOD, "--yes", "--json").out).get("left", [])
-    assert [each["problem"].split(":")[0] for each in left] == [
+    assert [each["Problem"].split(":")[0] for each in left] == [
         f"event rule {IMAGE_RULE} is not disabled"
     ] * status
 

@@ -58,7 +58,7 @@ def status(aws: LocalAws, project: str, observer: dict[str, str]) -> dict[str, A
     """The project as the command shows it."""
     ran = cfn_gitops(aws, observer, "status", "--json")
     assert ran.stderr == "", ran.stderr
-    [found] = [each for each in json.loads(ran.stdout)["projects"] if each["project"] == project]
+    [found] = [each for each in json.loads(ran.stdout)["Projects"] if each["ProjectID"] == project]
     assert ran.returncode or not {"failed", "broken", "unread", "mirror"} & set(found["concerns"]), ran.stdout
     return dict(found)
 
@@ -86,16 +86,16 @@ def test_status_follows_a_project(
     assert shop.create() == "CREATE_COMPLETE", shop.stack.failures()
     key = observer(aws, name)
     found = status(aws, name, key)
-    assert (found["state"], found.get("deployed"), found["concerns"]) == ("no push yet", None, []), found
+    assert (found["state"], found.get("Deployed"), found["concerns"]) == ("no push yet", None, []), found
 
     first = shop.push().commit
     waiting = shop.execution_of(first)
     shop.waits_for_approval(waiting)
     found = status(aws, name, key)
-    assert (found["state"], found["concerns"], found.get("deployed")) == ("approval", ["approval"], None), (
+    assert (found["state"], found["concerns"], found.get("Deployed")) == ("approval", ["approval"], None), (
         found
     )
-    assert [(each["executionId"], each["commit"]) for each in found["approvals"]] == [(waiting, first)], found
+    assert [(each["ExecutionId"], each["Commit"]) for each in found["Approvals"]] == [(waiting, first)], found
     shown = decide(aws, "approve", name, "--reason", "Read")
     assert (
         f"commit {first[:8]}" in shown
@@ -105,13 +105,13 @@ def test_status_follows_a_project(
     assert shop.ended(waiting) == "Succeeded", shop.said()
     assert "approve: Read" in str(shop.actions(waiting)), shop.said()
     found = status(aws, name, key)
-    assert (found["state"], found["deployed"]["commit"], found["concerns"], found["unread"]) == (
+    assert (found["state"], found["Deployed"]["Commit"], found["concerns"], found["NotRead"]) == (
         "deployed",
         first,
         [],
         [],
     ), found
-    assert [each for each in found["mirrors"] if "problem" in each] == [] != found["mirrors"], found
+    assert [each for each in found["Mirrors"] if "Problem" in each] == [] != found["Mirrors"], found
 
     second = shop.execution_of(shop.push().commit)
     shop.waits_for_approval(second)
@@ -121,24 +121,24 @@ def test_status_follows_a_project(
     frozen = cfn_gitops(aws, freezer, "freeze", name, "--reason", "sale (until Monday)", "--yes")
     assert frozen.returncode == 0 and f"Frozen: {name}\n" in frozen.stdout, frozen
     found = status(aws, name, key)
-    assert (found["deployed"]["commit"], found["state"], found["concerns"]) == (
+    assert (found["Deployed"]["Commit"], found["state"], found["concerns"]) == (
         first,
         "rejected",
         ["frozen"],
     ), found
-    assert [(each.get("rule"), each.get("stage"), each.get("reason")) for each in found["holds"]] == [
+    assert [(each.get("Rule"), each.get("Stage"), each.get("Reason")) for each in found["Holds"]] == [
         (shop.event_rule, None, None),
         (None, "Deploy", "sale (until Monday)"),
     ], found
-    assert found["holds"][1]["by"].endswith(f"user/operator-{name}"), found
-    assert found["rejection"]["executionId"] == second and "not today" in found["rejection"]["reason"], found
+    assert found["Holds"][1]["By"].endswith(f"user/operator-{name}"), found
+    assert found["Rejection"]["ExecutionId"] == second and "not today" in found["Rejection"]["Reason"], found
 
     # A push starts nothing. A start by hand waits before the stage, until the thaw.
     third = shop.push().commit
     started = aws.client("codepipeline").start_pipeline_execution(name=shop.name)["pipelineExecutionId"]
-    waiting = {"executionId": started, "stage": "Deploy", "isWaitingBefore": True}
+    waiting = {"ExecutionId": started, "Stage": "Deploy", "IsWaitingBefore": True}
     eventually(
-        lambda: waiting.items() <= (status(aws, name, key)["freeze"]["executions"] or [{}])[0].items(),
+        lambda: waiting.items() <= (status(aws, name, key)["Freeze"]["Executions"] or [{}])[0].items(),
         "it waits before the stage",
     )
     assert shop.execution_of(third) == started and len(shop.executions()) == 3, shop.said()
