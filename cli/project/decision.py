@@ -112,14 +112,15 @@ class Decision(NamedTuple):
             "approval": found.approval,
             "unread": found.unread,
         }
-        output.write_progress(*found.lines, *(f"! {line_of(each)}" for each in found.row.get("Holds", [])))
+        output.write_progress(*found.lines)
+        holds = [{**each, "Problem": line_of(each)} for each in found.row.get("Holds", [])]
         missing = (found.approval or {}).get("MissingRights", [])
         problems = [
             {**each, "Problem": f"{each['Subject']}: {each['Problem']}"}
             for each in found.row.get("Problems", [])
         ]
         for mark, each in [
-            *(("!", each) for each in (*problems, *missing)),
+            *(("!", each) for each in (*holds, *problems, *missing)),
             *(("?", each) for each in found.unread),
         ]:
             output.write_progress(f"{mark} {each['Problem']}", f"    {remedy_of(each)}")
@@ -129,7 +130,7 @@ class Decision(NamedTuple):
                 "nothing was approved, because the change set was not read",
                 f"Correct the cause above and run this again, or decide in the console: {page}",
             )
-        if (missing or found.row.get("Holds")) and self is APPROVE and given.yes:
+        if (missing or holds) and self is APPROVE and given.yes:
             raise Failure(
                 "nothing was approved, because --yes approves no deployment"
                 f" {'that lacks rights' if missing else 'in a freeze'}",
@@ -246,8 +247,14 @@ def _waiting(client: Any, pipeline: str, page: str, environment: Environment) ->
             ]
             if pipelines.is_open(each)
         ]
+        frozen = [
+            stage["stageName"]
+            for stage in stages
+            if not stage.get("inboundTransitionState", {}).get("enabled", True)
+        ]
         raise Failure(
-            f"no approval waits in {pipeline}: {', '.join(running) or 'no execution is in progress'}",
+            f"no approval waits in {pipeline}: {', '.join(running) or 'no execution is in progress'}"
+            + f", and stage {', '.join(frozen)} is frozen" * bool(frozen),
             f"See it: {page}",
         )
     if len(found) > 1 or not found[0].token:

@@ -84,13 +84,14 @@ impl Checker<'_> {
         pipelines: &[&PipelineSettings],
         extent: Extent,
     ) -> GitLabRows {
-        let mut gitlabs = BTreeMap::<&str, BTreeMap<u64, SharedProject<'_>>>::new();
+        let mut gitlabs = BTreeMap::<&str, BTreeMap<_, SharedProject<'_>>>::new();
         for pipeline in pipelines {
             if let Some(report) = &pipeline.report {
                 let projects = gitlabs.entry(&report.access.url).or_default();
                 let pipelines = vec![];
                 let new = SharedProject { report, pipelines };
-                let project = projects.entry(report.project_number).or_insert(new);
+                let project =
+                    projects.entry((report.project_number, report.access.token())).or_insert(new);
                 project.pipelines.push(pipeline);
             }
         }

@@ -374,9 +374,10 @@ def test_freeze_and_problem_are_shown_before_the_prompt(approves: Decide) -> Non
     approves.answer(approval(), Holds=[hold], Problems=[broken])
     shown = approves("--region", "eu-west-1").out
     assert (
-        f"! held by the disabled transition into stage Deploy: sale, for 0s by {PAUL}\n! stack"
-        " cfnstack-dev-shop: its status is UPDATE_ROLLBACK_FAILED\n    Continue: aws --region eu-west-1"
-        " cloudformation continue-x\nTo approve it" in shown
+        f"! held by the disabled transition into stage Deploy: sale, for 0s by {PAUL}\n    To end the"
+        " freeze: cfn-gitops thaw --region eu-west-1 shop --env dev\n! stack cfnstack-dev-shop: its status is"
+        " UPDATE_ROLLBACK_FAILED\n    Continue: aws --region eu-west-1 cloudformation continue-x\nTo approve"
+        in shown
     )
     ended = approves("--yes")
     assert ended.status == 1 and "no deployment in a freeze" in ended.err
@@ -463,11 +464,15 @@ def test_rights_that_were_not_read_have_their_own_reason(approves: Decide) -> No
                 "stageStates": [
                     {
                         "stageName": "Deploy",
+                        "inboundTransitionState": {"enabled": False},
                         "latestExecution": {"pipelineExecutionId": EXECUTION, "status": "Succeeded"},
                     }
                 ]
             },
-            f"no approval waits in {PIPELINE}: no execution is in progress. See it: {PAGE}",
+            (
+                f"no approval waits in {PIPELINE}: no execution is in progress, and stage Deploy is frozen. "
+                f"See it: {PAGE}"
+            ),
         ),
         (
             state(REQUEST, OTHER_REQUEST),

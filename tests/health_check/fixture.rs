@@ -44,10 +44,14 @@ pub const PIPELINE: CustomResource = CustomResource {
 
 /// Pages of two, so that there are several.
 pub fn empty_world() -> FakeAws {
-    FakeAws::with(Options {
+    let fake = FakeAws::with(Options {
         page_length: Some(2),
         ..Options::default()
-    })
+    });
+    for of in ["health", "report", "review"] {
+        rule(&fake, &format!("event-rule-dev-cfn-gitops-{of}"), "ENABLED");
+    }
+    fake
 }
 
 /// A fake AWS with one credential and its mirror, which has pushed.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::credentials::damage;
 use crate::fixture::{
-    PROJECT, REPOSITORY, TOKEN, USER, answer_about, create_pipeline, dev, diagnose, diagnosed,
-    empty_world, mirrored_from, pipeline, problem_of, project_world, remedy_of, rule,
+    PROJECT, REPOSITORY, TOKEN, USER, answer, answer_about, create_pipeline, dev, diagnose,
+    diagnosed, empty_world, mirrored_from, pipeline, problem_of, project_world, remedy_of, rule,
 };
 use fake_aws::other_account::{SOURCE_ROLE, repository_arn};
 use fake_aws::request::Service;
@@ -69,6 +69,28 @@ async fn fault_of_a_mirror_is_shown_without_its_record() {
         credential deleted: the credential of user user-dev-mirror: it does not exist. Update its stack with a new RotationSerial, which issues another one
         protected by a group: the mirror of project platform/infra to repository codecommit-dev-cfn-infra: push mirror 100 at https://gitlab.example.com: GitLab would push every branch of project platform/infra, because the project itself protects none (a group's protection does not count). Protect the branches to mirror in the project (Settings, Repository, Protected branches), or set OnlyProtectedBranches to false
         token deleted: the GitLab token in secret gitlab/token: reading GitLab's token from secret gitlab/token: no such secret in this account and region. Create the secret, or set GitLab.TokenSecretId to the secret of a GitLab token"#]].assert_eq(&shown.join("\n"));
+}
+
+/// Of one project in GitLab, each pipeline may have a token of its own.
+#[tokio::test(start_paused = true)]
+async fn token_of_each_pipeline_is_looked_at() {
+    let (fake, _) = project_world().await;
+    fake.gitlab_token("gitlab/shop");
+    let shop = json!({
+        "EnvID": "dev", "ProjectID": "shop", "BranchMap": {"dev": "main"},
+        "GitLab": {
+            "Url": "https://gitlab.example.com", "TokenSecretId": "gitlab/shop", "Project": PROJECT,
+        },
+    });
+    create_pipeline(&fake, &shop).await;
+    fake.change(|aws| drop(aws.secrets.remove("gitlab/shop")));
+    let missing = problem_of(&fake, "the GitLab token in secret gitlab/shop").await;
+    assert!(missing.contains("no such secret"), "{missing}");
+    let rows = answer(&fake, &AskedAbout::Projects(None), TIME).await;
+    assert!(
+        rows["NotRead"].to_string().contains("gitlab/shop"),
+        "{rows:#}"
+    );
 }
 
 /// GitLab masks logins in its messages, but no row depends on that.
@@ -275,7 +297,10 @@ async fn each_failing_call_leaves_an_answer() {
 async fn environments_own_stack_and_rules_are_checked() {
     let fake = empty_world();
     rule(&fake, "event-rule-dev-cfn-gitops-health", "DISABLED");
-    rule(&fake, "event-rule-dev-cfn-gitops-report", "ENABLED");
+    fake.change(|aws| {
+        let review = "event-rule-dev-cfn-gitops-review".to_owned();
+        aws.made.remove(&("AWS::Events::Rule".to_owned(), review));
+    });
     let mut shown = vec![];
     for status in [
         "UPDATE_COMPLETE",

@@ -37,7 +37,7 @@ fn without_tags(fake: &FakeAws) {
 
 fn set_rule(fake: &FakeAws, state: &str) {
     fake.change(|aws| {
-        let rules = aws.made.iter_mut().filter(|((kind, _), _)| kind == "AWS::Events::Rule");
+        let rules = aws.made.iter_mut().filter(|((_, name), _)| name.contains("-codepipeline-"));
         rules.for_each(|(_, rule)| rule.properties["State"] = json!(state));
     });
 }

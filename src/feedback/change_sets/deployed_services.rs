@@ -11,11 +11,13 @@ pub fn remedy(action: &str, resource: &str, env_id: &str) -> Option<String> {
     policies.filter(|_| !action.starts_with("iam:")).find_map(|policy| {
         let statement = policy.split("- Sid: ").find(|it| words(it).any(|word| word == action))?;
         let name = policy.lines().next()?.replace("${EnvID}", env_id);
-        let own = own_name(statement, resource, env_id)
-            .map_or(String::new(), |own| format!(", and name the resource `{own}…`"));
-        Some(format!(
-            "Add `{name}` of `templates/deployed-services.yaml` to `DeployPolicyArns` of the environment's stack{own}"
-        ))
+        let policy = format!(
+            "`{name}` of `templates/deployed-services.yaml` to `DeployPolicyArns` of the environment's stack"
+        );
+        Some(match own_name(statement, resource, env_id) {
+            Some(own) => format!("Name the resource `{own}…`. Unless it is there, add {policy}"),
+            None => format!("Add {policy}"),
+        })
     })
 }
 
@@ -75,7 +77,9 @@ mod tests {
                 text.contains(&format!("`policy-dev-deploys-{policy}`")),
                 "{text}"
             );
-            let named = text.split_once(", and name the resource ").map_or("", |(_, own)| own);
+            let named =
+                text.strip_prefix("Name the resource ").and_then(|own| own.split_once(". "));
+            let named = named.map_or("", |(own, _)| own);
             assert_eq!(named, own, "{action}");
         }
         for action in ["iam:PassRole", "rds:CreateDBInstance", "sqs:Create"] {
@@ -120,7 +124,9 @@ mod tests {
             ("ecs:RegisterTaskDefinition", "*", ""),
         ] {
             let text = remedy(action, resource, "dev").expect(action);
-            let named = text.split_once(", and name the resource ").map_or("", |(_, own)| own);
+            let named =
+                text.strip_prefix("Name the resource ").and_then(|own| own.split_once(". "));
+            let named = named.map_or("", |(own, _)| own);
             assert_eq!(named, own, "{action} {resource}");
         }
     }

@@ -25,6 +25,9 @@ use cfn_custom_resource::Reason;
 /// The most time for the reads of GitLab.
 const GITLAB_TIME: Duration = Duration::from_secs(60);
 
+/// The remedy for a deleted resource of `template.yaml`.
+const RESTORE: &str = "Restore it, because a deployment does not: docs/runbook/deleted-resources.md, Restore a resource";
+
 /// The event rules of `template.yaml`, and what a disabled one stops.
 const RULES: [(NameScheme, &str); 3] = [
     (
@@ -100,7 +103,7 @@ impl Checker<'_> {
         let problem = match found.map(|found| found.reserved_concurrent_executions()) {
             None => Some(Reason::uncoded(
                 "it does not exist, so no request of CloudFormation, push or rotation is handled",
-                "Restore it, because a deployment does not: docs/runbook/deleted-resources.md, Restore a resource",
+                RESTORE,
             )),
             Some(Some(0)) => Some(Reason::uncoded(
                 "its reserved concurrency is 0, so no request of CloudFormation, push or rotation is handled",
@@ -118,7 +121,7 @@ impl Checker<'_> {
         findings
     }
 
-    /// The event rules of that stack. One that it does not have is left out.
+    /// The event rules of that stack.
     async fn check_rules(&self, limits: &TimeLimits) -> Findings {
         let mut findings = Findings::default();
         for (scheme, so) in RULES {
@@ -134,7 +137,10 @@ impl Checker<'_> {
                         aws(["events", "enable-rule", "--name", &name]).after("Enable it: ");
                     Some(Reason::uncoded(format!("it is disabled, so {so}"), remedy))
                 }
-                RuleState::Missing => continue,
+                RuleState::Missing => {
+                    let problem = format!("it does not exist, so {so}");
+                    Some(Reason::uncoded(problem, RESTORE))
+                }
                 RuleState::Unknown(state) => {
                     let part = format!("the state of event rule {name}");
                     findings.failed(unknown_value(&part, &state));
