@@ -7,20 +7,15 @@ use serde_json::json;
 
 use crate::fixture::{
     SECRET, TOKEN, USER, child, create_pipeline, diagnosed, empty_world, fake, look, owner,
-    pipeline, problem_of,
+    problem_of,
 };
 use fake_aws::clients::sdk_config;
 use fake_aws::gitlab::Scope;
 use fake_aws::{FakeAws, redacted};
 
-const PIPELINE: &str = "codepipeline-dev-cfn-shop";
-
 #[tokio::test(start_paused = true)]
 async fn each_problem_is_shown_with_its_remedy() {
     let (fake, _) = fake().await;
-    pipeline(&fake, PIPELINE, &["Succeeded", "Failed"]);
-    expect!["an execution has failed since the last success. See why: cfn-gitops failures shop --env dev"]
-        .assert_eq(&problem_of(&fake, PIPELINE).await);
     fake.foreign_credential(USER);
     let foreign = "another credential of user user-dev-mirror";
     expect!["its secret does not hold it. Unless a deployment or a rotation runs, delete it: aws iam delete-service-specific-credential --user-name user-dev-mirror --service-specific-credential-id <key>"].assert_eq(&problem_of(&fake, foreign).await);

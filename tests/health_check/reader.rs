@@ -215,21 +215,6 @@ async fn each_failing_read_of_a_gitlab_is_named() {
         listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 500: We encountered an internal error. Please try again; GitLab, or a proxy in front of it, has an internal error"#]].assert_eq(&problems.join("\n"));
 }
 
-#[tokio::test(start_paused = true)]
-async fn path_of_another_project_is_found_by_the_reader() {
-    let (fake, _) = project_world().await;
-    fake.pass_path(PROJECT, "platform/moved");
-    let checks = diagnosed(&fake).await;
-    let problems: Vec<_> = checks.iter().filter_map(|(_, problem)| problem.as_ref()).collect();
-    let [problem] = problems[..] else {
-        panic!("{checks:?}");
-    };
-    assert!(
-        problem.contains("leads to project 99 now, and it was project 40"),
-        "{problem}"
-    );
-}
-
 /// The rows of AWS are in the answer all the same.
 #[tokio::test(start_paused = true)]
 async fn silent_gitlab_is_named_once_and_in_time() {

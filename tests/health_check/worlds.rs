@@ -35,6 +35,10 @@ fn without_tags(fake: &FakeAws) {
     });
 }
 
+fn hang(fake: &FakeAws, operation: &'static str) {
+    fake.break_from_now(On::Operation(operation), FaultKind::RequestHangs);
+}
+
 fn set_rule(fake: &FakeAws, state: &str) {
     fake.change(|aws| {
         let rules = aws.made.iter_mut().filter(|((_, name), _)| name.contains("-codepipeline-"));
@@ -78,9 +82,6 @@ const WORLDS: &[(&str, Break)] = &[
     ("child stack deleted", |fake| {
         fake.change(|aws| drop(aws.pipelines.remove(PIPELINE)));
         set_status(fake, CHILD, "DELETE_COMPLETE");
-    }),
-    ("child stack half updated", |fake| {
-        set_status(fake, CHILD, "UPDATE_FAILED");
     }),
     ("child stack not rolled back", |fake| {
         set_status(fake, CHILD, "UPDATE_ROLLBACK_FAILED");
@@ -144,8 +145,14 @@ const WORLDS: &[(&str, Break)] = &[
     ("CodePipeline hangs", |fake| {
         fake.break_from_now(On::Service(Service::CodePipeline), FaultKind::RequestHangs);
     }),
-    ("EventBridge hangs", |fake| {
-        fake.break_from_now(On::Operation("DescribeRule"), FaultKind::RequestHangs);
+    ("list of executions hangs", |fake| {
+        hang(fake, "ListPipelineExecutions");
+    }),
+    ("branch hangs", |fake| {
+        hang(fake, "GetBranch");
+    }),
+    ("rule hangs", |fake| {
+        hang(fake, "DescribeRule");
     }),
 ];
 
@@ -166,6 +173,7 @@ impl Shown {
         for each in list.as_array().into_iter().flatten() {
             let subject = each["Subject"].as_str();
             if let Some((of, text)) = subject.zip(each["Problem"].as_str()) {
+                let (text, _) = text.split_once(", ").unwrap_or((text, ""));
                 self.add(painter, format!("{of}: {text}"));
             } else if let Some(held) = each["Held"].as_str() {
                 let (held, _) = held.split_once(": ").unwrap_or((held, ""));
@@ -194,9 +202,7 @@ impl Shown {
         if row["IsOutdated"] == true {
             self.add(
                 "row",
-                format!(
-                    "pipeline stack {CHILD}: its rendering has version 0, and this function's is 1"
-                ),
+                format!("pipeline stack {CHILD}: its rendering has version 0"),
             );
         }
     }

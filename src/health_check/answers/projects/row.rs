@@ -133,6 +133,7 @@ impl Row {
 
     pub fn project(mut self) -> ShownProject {
         if !self.holds.is_empty() || self.has_read_holds {
+            self.holds.sort_by_key(|hold| hold.rule.is_none());
             self.shown.holds = Some(self.holds);
         }
         self.shown
