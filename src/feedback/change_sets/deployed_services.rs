@@ -15,7 +15,7 @@ pub fn remedy(action: &str, resource: &str, env_id: &str) -> Option<String> {
             "`{name}` of `templates/deployed-services.yaml` to `DeployPolicyArns` of the environment's stack"
         );
         Some(match own_name(statement, resource, env_id) {
-            Some(own) => format!("Name the resource `{own}…`. Unless it is there, add {policy}"),
+            Some(own) => format!("Name the resource `{own}…`, and add {policy}, unless it is there"),
             None => format!("Add {policy}"),
         })
     })
@@ -77,8 +77,9 @@ mod tests {
                 text.contains(&format!("`policy-dev-deploys-{policy}`")),
                 "{text}"
             );
-            let named =
-                text.strip_prefix("Name the resource ").and_then(|own| own.split_once(". "));
+            let named = text
+                .strip_prefix("Name the resource ")
+                .and_then(|own| own.split_once(", and add "));
             let named = named.map_or("", |(own, _)| own);
             assert_eq!(named, own, "{action}");
         }
@@ -124,8 +125,9 @@ mod tests {
             ("ecs:RegisterTaskDefinition", "*", ""),
         ] {
             let text = remedy(action, resource, "dev").expect(action);
-            let named =
-                text.strip_prefix("Name the resource ").and_then(|own| own.split_once(". "));
+            let named = text
+                .strip_prefix("Name the resource ")
+                .and_then(|own| own.split_once(", and add "));
             let named = named.map_or("", |(own, _)| own);
             assert_eq!(named, own, "{action} {resource}");
         }

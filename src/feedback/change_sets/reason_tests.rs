@@ -345,7 +345,7 @@ fn review_shows_literal_names_only() {
         "User: arn:aws:sts::1:assumed-role/{DEPLOY_ROLE}/b is not authorized to perform: ssm:GetParameters on resource: \
          aHVudGVyMg== {NO_POLICY}"
     );
-    expect!["pipelines may not call ssm:GetParameters. Add policy-dev-deploys-configuration of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, and name the resource parameter-dev-…"].assert_eq(&of(false, &first));
+    expect!["pipelines may not call ssm:GetParameters. Name the resource parameter-dev-…, and add policy-dev-deploys-configuration of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, unless it is there"].assert_eq(&of(false, &first));
 }
 
 /// CloudFormation returns `?` for characters beyond ASCII: in the reason, in the values, or in
@@ -403,10 +403,10 @@ fn denial_of_the_deploy_role_names_the_remedy() {
     ];
     let shown = shown.map(|(action, cause)| denied(DEPLOY_ROLE, action, cause));
     expect![[r#"
-        pipelines may not call dynamodb:CreateTable. Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, and name the resource table-dev-… (arn:aws:dynamodb:eu-central-1:…:table/o-…)
+        pipelines may not call dynamodb:CreateTable. Name the resource table-dev-…, and add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, unless it is there (arn:aws:dynamodb:eu-central-1:…:table/o-…)
         pipelines may not call dynamodb:CreateTable. No policy can allow it: remove it from the template, and deploy it by hand (arn:aws:dynamodb:eu-central-1:…:table/o-…)
         pipelines may not call dynamodb:CreateTable. No policy can allow it: remove it from the template, and deploy it by hand (arn:aws:dynamodb:eu-central-1:…:table/o-…)
-        pipelines may not call dynamodb:CreateTable. Add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, and name the resource table-dev-… (arn:aws:dynamodb:eu-central-1:…:table/o-…)
+        pipelines may not call dynamodb:CreateTable. Name the resource table-dev-…, and add policy-dev-deploys-data of templates/deployed-services.yaml to DeployPolicyArns of the environment's stack, unless it is there (arn:aws:dynamodb:eu-central-1:…:table/o-…)
         pipelines may not call x:…Action. Add a policy that allows it to DeployPolicyArns of the environment's stack (arn:aws:dynamodb:eu-central-1:…:table/o-…)"#]].assert_eq(&shown.join("\n"));
 }
 
