@@ -220,9 +220,10 @@ fn failure_of(status: &StackStatus) -> Option<String> {
         UpdateRollbackComplete | UpdateRollbackCompleteCleanupInProgress => {
             "its latest update failed and was rolled back"
         }
-        UpdateRollbackFailed => "its latest update failed and could not be rolled back",
+        UpdateRollbackFailed | ImportRollbackFailed => {
+            "its latest operation failed and could not be rolled back"
+        }
         ImportRollbackComplete => "its latest import failed and was rolled back",
-        ImportRollbackFailed => "its latest import failed and could not be rolled back",
         DeleteFailed => "it could not be deleted",
         _ => return None,
     };

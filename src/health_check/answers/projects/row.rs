@@ -182,7 +182,7 @@ impl Checker<'_> {
             Fact::Known(FoundChild::Untagged(child)) => {
                 row.untagged = Some((facts.stack_name.clone(), (**child).clone()));
             }
-            Fact::Known(FoundChild::Owned(_)) | Fact::NotRead(_) => {}
+            _ => {}
         }
         row.add_stack(&facts, stacks);
         let mut findings = facts.findings(self.environment);
