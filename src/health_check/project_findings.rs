@@ -29,13 +29,17 @@ impl ProjectFacts {
         findings
     }
 
-    /// The findings that the health check has only after a second look, or not at all: its metric
-    /// has the end before an execution of an unknown status.
+    /// A push that the health check starts after a second look.
+    pub fn report_push(&self, findings: &mut Findings) {
+        if let Some(push) = self.looked.known().and_then(|looked| looked.missed.as_ref()) {
+            push.report(findings);
+        }
+    }
+
+    /// The findings that the health check does not have: its metric has the end before an execution
+    /// of an unknown status.
     pub fn unconfirmed(&self) -> Findings {
         let mut findings = Findings::default();
-        if let Some(push) = self.looked.known().and_then(|looked| looked.missed.as_ref()) {
-            push.report(&mut findings);
-        }
         let PipelineFacts {
             state, executions, ..
         } = &self.pipeline;

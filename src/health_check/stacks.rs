@@ -180,6 +180,7 @@ impl Checker<'_> {
         let mut facts = Box::pin(self.look_at_project(project_id, stacks, limit)).await;
         let mut findings = facts.findings(self.environment);
         if !self.may_change() {
+            facts.report_push(&mut findings);
             findings.add(facts.unconfirmed());
         }
         if let Err(error) = self.approve(&facts).await {

@@ -44,14 +44,10 @@ pub const PIPELINE: CustomResource = CustomResource {
 
 /// Pages of two, so that there are several.
 pub fn empty_world() -> FakeAws {
-    let fake = FakeAws::with(Options {
+    FakeAws::with(Options {
         page_length: Some(2),
         ..Options::default()
-    });
-    for of in ["health", "report", "review"] {
-        rule(&fake, &format!("event-rule-dev-cfn-gitops-{of}"), "ENABLED");
-    }
-    fake
+    })
 }
 
 /// A fake AWS with one credential and its mirror, which has pushed.

@@ -631,7 +631,7 @@ async fn each_freeze_is_one_entry() {
     change_pipeline(&fake, |pipeline| {
         pipeline.disabled = vec![("Deploy", "a freeze")];
     });
-    check(&fake, &["Holds"], expect![[r#"Holds: [{"Held":"held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-shop","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Rule":"event-rule-dev-codepipeline-exec-cfn-shop"},{"By":"arn:aws:iam::123456789012:user/jane","Held":"held by the disabled transition into stage Deploy","Reason":"a freeze","Remedy":"To end the freeze: cfn-gitops thaw shop --env dev","Since":"<time>","Stage":"Deploy"}]"#]]).await;
+    check(&fake, &["Holds"], expect![[r#"Holds: [{"Held":"held by the disabled event rule event-rule-dev-codepipeline-exec-cfn-shop","Remedy":["To end the freeze: ",["cfn-gitops","thaw","shop","--env","dev"]],"Rule":"event-rule-dev-codepipeline-exec-cfn-shop"},{"By":"arn:aws:iam::123456789012:user/jane","Held":"held by the disabled transition into stage Deploy","Reason":"a freeze","Remedy":["To end the freeze: ",["cfn-gitops","thaw","shop","--env","dev"]],"Since":"<time>","Stage":"Deploy"}]"#]]).await;
 }
 
 fn set_rule(fake: &FakeAws, state: &str) {
@@ -669,7 +669,7 @@ async fn project_without_a_pipeline_stack_is_a_row() {
         )
     });
     expect![[r#"
-        "cart": "ROLLBACK_COMPLETE" [{"Problem":"its status is ROLLBACK_COMPLETE: its creation failed","Remedy":"See why: cfn-gitops failures cart --env dev","Subject":"stack project-dev-cart"}]
+        "cart": "ROLLBACK_COMPLETE" [{"Problem":"its status is ROLLBACK_COMPLETE: its creation failed","Remedy":["See why: ",["cfn-gitops","failures","cart","--env","dev"]],"Subject":"stack project-dev-cart"}]
         "form": "REVIEW_IN_PROGRESS" []"#]].assert_eq(&rows.collect::<Vec<_>>().join("\n"));
 }
 
@@ -686,7 +686,7 @@ async fn failure_of_the_environments_stack_is_shown_once() {
     environment.stack_id = Some(id);
     let topic = AskedAbout::Projects(None);
     let answer = answer_about(&fake, environment, &topic, Duration::from_secs(290)).await;
-    expect![[r#"{"Name":"shop","Problem":"its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back","Remedy":"See why: cfn-gitops failures --env dev","Status":"UPDATE_ROLLBACK_COMPLETE"}"#]].assert_eq(&answer["Stack"].to_string());
+    expect![[r#"{"Name":"shop","Problem":"its status is UPDATE_ROLLBACK_COMPLETE: its latest update failed and was rolled back","Remedy":["See why: ",["cfn-gitops","failures","--env","dev"]],"Status":"UPDATE_ROLLBACK_COMPLETE"}"#]].assert_eq(&answer["Stack"].to_string());
     assert_eq!(answer["Projects"][0]["Problems"], json!([]), "{answer}");
 }
 

@@ -282,10 +282,7 @@ async fn each_failing_call_leaves_an_answer() {
 async fn environments_own_stack_and_rules_are_checked() {
     let fake = empty_world();
     rule(&fake, "event-rule-dev-cfn-gitops-health", "DISABLED");
-    fake.change(|aws| {
-        let review = "event-rule-dev-cfn-gitops-review".to_owned();
-        aws.made.remove(&("AWS::Events::Rule".to_owned(), review));
-    });
+    rule(&fake, "event-rule-dev-cfn-gitops-report", "ENABLED");
     let mut shown = vec![];
     for status in [
         "UPDATE_COMPLETE",
@@ -312,6 +309,7 @@ async fn environments_own_stack_and_rules_are_checked() {
     expect![[r#"
         "event rule event-rule-dev-cfn-gitops-health": it is disabled, so no health check runs: nothing starts a lost push, and alarms have no data. Enable it: aws events enable-rule --name event-rule-dev-cfn-gitops-health
         "event rule event-rule-dev-cfn-gitops-report": sound
+        "event rule event-rule-dev-cfn-gitops-review": it does not exist, so only the health check writes reviews on merge requests. Restore it, because a deployment does not: docs/runbook/deleted-resources.md, Restore a resource
         "function cfn-gitops-dev": sound
         "stack own-create_failed": its status is CREATE_FAILED: its creation failed. See why: cfn-gitops failures --env dev
         "stack own-update_complete": sound

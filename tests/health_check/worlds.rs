@@ -41,7 +41,7 @@ fn hang(fake: &FakeAws, operation: &'static str) {
 
 fn set_rule(fake: &FakeAws, state: &str) {
     fake.change(|aws| {
-        let rules = aws.made.iter_mut().filter(|((_, name), _)| name.contains("-codepipeline-"));
+        let rules = aws.made.iter_mut().filter(|((kind, _), _)| kind == "AWS::Events::Rule");
         rules.for_each(|(_, rule)| rule.properties["State"] = json!(state));
     });
 }

@@ -121,7 +121,7 @@ impl Checker<'_> {
         findings
     }
 
-    /// The event rules of that stack.
+    /// The event rules of that stack. Without it, one that does not exist is left out.
     async fn check_rules(&self, limits: &TimeLimits) -> Findings {
         let mut findings = Findings::default();
         for (scheme, so) in RULES {
@@ -137,6 +137,7 @@ impl Checker<'_> {
                         aws(["events", "enable-rule", "--name", &name]).after("Enable it: ");
                     Some(Reason::uncoded(format!("it is disabled, so {so}"), remedy))
                 }
+                RuleState::Missing if self.environment.stack_id.is_none() => continue,
                 RuleState::Missing => {
                     let problem = format!("it does not exist, so {so}");
                     Some(Reason::uncoded(problem, RESTORE))
