@@ -20,8 +20,8 @@ from cli.commands.check import KEYS, next_command
 from cli.environment import yaml_template
 from cli.environment.owners import Owners
 from cli.main import parser
+from cli.shell import command
 from cli.shell.failure import WrongUse
-from cli.shell.output import Output
 from tests.cli.scene import ROOT, SETTINGS, Folder, Operator, with_line
 from tests.local.aws import LocalAws
 from tests.local.aws.testing import OTHER_ACCOUNT, a_user_with, allow, policy, trust
@@ -302,13 +302,12 @@ def test_settings_without_the_file_have_one_row(operator: Operator, monkeypatch:
 
 
 def test_next_command_is_that_of_the_release_or_of_a_clone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert next_command("prd", Output()) == "make deploy ENV=prd"
-    assert (
-        next_command("prd", Output(selections={"sam": "--profile a"}))
-        == "make build && sam deploy --profile a --config-env prd"
-    )
+    assert next_command("prd") == "make deploy ENV=prd"
+    command.selections["sam"] = ["--profile", "a"]
+    assert next_command("prd") == "make build && sam deploy --profile a --config-env prd"
+    command.selections.clear()
     monkeypatch.setattr(sys, "argv", [str(ROOT / "cfn-gitops")])
-    assert next_command("prd", Output()) == "sam deploy --config-env prd"
+    assert next_command("prd") == "sam deploy --config-env prd"
 
 
 def test_values_that_are_not_read_stop_what_needs_them_alone(operator: Operator) -> None:
