@@ -87,7 +87,7 @@ const WORLDS: &[(&str, Break)] = &[
         set_status(fake, CHILD, "UPDATE_ROLLBACK_FAILED");
     }),
     ("child stack of a future status", |fake| {
-        set_status(fake, CHILD, "UPDATE_PAUSED");
+        set_status(fake, CHILD, "FUTURE");
     }),
     ("child stack without tags", without_tags),
     ("child stack of nobody", |fake| {

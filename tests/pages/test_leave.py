@@ -140,9 +140,7 @@ def test_only_the_function_is_deleted_without_first_project(
     (folder / "website.yaml").write_text(beyond_ascii)
     reader.run(f"{deploy} website --template-file website.yaml")
     printed = reader.run(LEAVE, typed="cfn-gitops-dev\n", fails=True)
-    assert printed.count("LEFT") == 1 and "which may hide another character. Let its owner set" in printed, (
-        printed
-    )
+    assert printed.count("LEFT") == 1 and "which may hide another character. Deploy one" in printed, printed
     (folder / "website.yaml").write_text(retained)
     protect = "aws cloudformation update-termination-protection --stack-name website"
     reader.run(f"{deploy} website --template-file website.yaml\n{protect} --enable-termination-protection")
