@@ -446,15 +446,16 @@ def rotate(aws: Account, secret_id: str) -> None:
     eventually(lambda: current() != before, f"a new version of {secret_id} is current")
 
 
-def diagnosis(aws: Account, environment: Environment) -> dict[str, Any]:
-    """The answer of the environment's function that only reads."""
+def unhealthy(aws: Account, environment: Environment) -> dict[str, str]:
+    """The problems that a health check finds, by their subjects."""
     answer = aws.client("lambda").invoke(
-        FunctionName=f"{environment.function_name}-read", Payload=b'{"Doctor": {}}'
+        FunctionName=environment.function_name,
+        Payload=json.dumps({"HealthCheck": {"EnvID": environment.env_id}}).encode(),
     )
     result = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        raise RuntimeError(f"the diagnosis failed: {result.get('errorMessage')}")
-    return dict(result)
+        raise RuntimeError(f"the health check failed: {result.get('errorMessage')}")
+    return {each["Subject"]: each["Problem"] for each in result["HealthCheck"]["Unhealthy"]}
 
 
 def what_is_there(aws: Account) -> dict[str, list[str]]:

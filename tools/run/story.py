@@ -237,20 +237,16 @@ class Story:
         self.diagnose("After the deployment", True)
 
     def diagnose(self, when: str, is_healthy: bool) -> None:
-        """Runs the function's own diagnosis, as `cfn-gitops doctor` does, until the mirror is as expected:
-        IAM lists a new credential late."""
+        """Runs the health check until the mirror is as expected: IAM lists a new credential late."""
         subject = f"the mirror of project {self.source.project.path} to"
 
-        def look() -> dict[str, str]:
-            [mirror] = [
-                check
-                for check in steps.diagnosis(self.aws, self.environment)["Checks"]
-                if check["Subject"].startswith(subject)
-            ]
-            return mirror if is_healthy == ("Problem" not in mirror) else {}
+        def look() -> str:
+            found = steps.unhealthy(self.aws, self.environment).items()
+            problem = next((problem for of, problem in found if of.startswith(subject)), "ok")
+            return problem if is_healthy == (problem == "ok") else ""
 
-        found = eventually(look, f"the diagnosis finds the mirror {'healthy' if is_healthy else 'unhealthy'}")
-        note(f"{when}, cfn-gitops doctor: {found['Subject']}: {found.get('Problem', 'ok')}")
+        found = eventually(look, f"the mirror is {'healthy' if is_healthy else 'unhealthy'}")
+        note(f"{when}, the health check: {found}")
 
     def fails(self) -> None:
         self.fails_and_rolls_back()
@@ -479,9 +475,9 @@ ACTS = [
     ),
     Act(
         "A deleted mirror",
-        "A person deletes the mirror in GitLab. The diagnosis reports it, and a deployment restores it.",
+        "A person deletes the mirror in GitLab. The health check reports it, and a deployment restores it.",
         Story.restores_the_mirror,
-        "the diagnosis reports it, a deployment restores it",
+        "the health check reports it, a deployment restores it",
     ),
     Act(
         "Failed deployments of an environment",
