@@ -36,9 +36,9 @@ impl ProjectFacts {
         }
     }
 
-    /// The findings that the health check does not have: its metric has the end before an execution
-    /// of an unknown status.
-    pub fn unconfirmed(&self) -> Findings {
+    /// The statuses of actions and executions that this function does not know. The health check does
+    /// not have them: its metric has the end before such an execution.
+    pub fn unknown_statuses(&self) -> Findings {
         let mut findings = Findings::default();
         let PipelineFacts {
             state, executions, ..

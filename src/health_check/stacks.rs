@@ -181,7 +181,7 @@ impl Checker<'_> {
         let mut findings = facts.findings(self.environment);
         if !self.may_change() {
             facts.report_push(&mut findings);
-            findings.add(facts.unconfirmed());
+            findings.add(facts.unknown_statuses());
         }
         if let Err(error) = self.approve(&facts).await {
             let subject = format!("pipeline {}", facts.pipeline_name);

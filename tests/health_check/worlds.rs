@@ -90,7 +90,7 @@ const WORLDS: &[(&str, Break)] = &[
         set_status(fake, CHILD, "FUTURE");
     }),
     ("child stack without tags", without_tags),
-    ("child stack of nobody", |fake| {
+    ("child stack without tags or a declaration", |fake| {
         without_tags(fake);
         fake.change(|aws| aws.stacks.declared.clear());
     }),

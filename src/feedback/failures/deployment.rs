@@ -438,7 +438,7 @@ impl DeploymentReader<'_> {
     async fn statement(&self, one: &Listed) -> Option<String> {
         let (names, failure) = (self.of.names, &one.failure);
         let action = Denial::parse(&failure.reason, names)?.needs_own_policy()?;
-        rights::statement(self.aws, names, &failure.resource_type, action).await
+        rights::statement(self.aws, &failure.resource_type, action).await
     }
 
     fn shown(&self, one: &Listed) -> ListedFailure {

@@ -75,22 +75,14 @@ pub async fn lines(aws: &Aws, names: &ResourceNames, changes: &[Change]) -> Stri
     String::new()
 }
 
-/// The statement with all actions of `of_type` that the deploy role may not have. It was denied
-/// `action`. `None` if it has that for other resources, or if the actions are not read.
-pub async fn statement(
-    aws: &Aws,
-    names: &ResourceNames,
-    of_type: &str,
-    action: &str,
-) -> Option<String> {
-    let reading = async {
-        let handlers = schema(aws, of_type).await?.handlers;
-        let policies = Policies::read(aws, &names.deploy_role()).await?;
-        let all = all_missing(&handlers, action, &policies);
-        Ok::<_, CallError>(all.contains(action).then(|| statement_of(&all)))
-    };
-    match within(STATEMENT_TIMEOUT, Box::pin(reading)).await {
-        Ok(Ok(statement)) => return statement,
+/// The statement with all actions of `of_type`, of which `action` was denied. `None` if the type does
+/// not publish it, or is not read.
+pub async fn statement(aws: &Aws, of_type: &str, action: &str) -> Option<String> {
+    match within(STATEMENT_TIMEOUT, Box::pin(schema(aws, of_type))).await {
+        Ok(Ok(Schema { handlers })) => {
+            let all: BTreeSet<_> = actions_of(&handlers, action).collect();
+            return all.contains(action).then(|| statement_of(&all));
+        }
         Ok(Err(error)) => warn!(error.reason(), "the actions of a type are not read"),
         Err(cut) => tracing::warn!(error = %cut, "no time to read the actions of a type"),
     }
@@ -249,18 +241,26 @@ fn remedy_of(actions: &[&str]) -> Option<(DenialRemedy, String)> {
     Some((remedy, one_of.to_owned() + &listed.join(", ")))
 }
 
-/// The actions of all handlers of a type that the role may not have. Those of IAM are left out
-/// unless `needed` is one: they belong to roles, and need a condition.
+/// The actions of all handlers of a type that the role may not have.
 fn all_missing<'a>(
     handlers: &'a HashMap<String, PublishedHandler>,
     needed: &str,
     policies: &Policies,
 ) -> BTreeSet<&'a str> {
+    actions_of(handlers, needed).filter(|it| !policies.may_allow(it)).collect()
+}
+
+/// The actions of all handlers of a type. Those of IAM are left out unless `needed` is one: they
+/// belong to roles, and need a condition.
+fn actions_of<'a>(
+    handlers: &'a HashMap<String, PublishedHandler>,
+    needed: &str,
+) -> impl Iterator<Item = &'a str> {
+    let is_iam = |action: &str| action.starts_with("iam:");
+    let is_iam_needed = is_iam(needed);
     let of_operations = handlers.iter().filter(|(name, _)| *name != "list");
     let published = of_operations.flat_map(|(_, it)| it.permissions.iter().map(String::as_str));
-    let is_iam = |action: &str| action.starts_with("iam:");
-    let wanted = published.filter(|it| is_iam(needed) || !is_iam(it));
-    wanted.filter(|it| !policies.may_allow(it)).collect()
+    published.filter(move |it| is_iam_needed || !is_iam(it))
 }
 
 /// The remedy's text: a policy of deployed-services.yaml, or a statement with `all` actions.

@@ -186,7 +186,7 @@ impl Checker<'_> {
         }
         row.add_stack(&facts, stacks);
         let mut findings = facts.findings(self.environment);
-        findings.add(facts.unconfirmed());
+        findings.add(facts.unknown_statuses());
         row.add_findings(findings);
         if let Some(settings) = facts.settings() {
             if row.shown.has_pipeline == Some(true) {
