@@ -10,6 +10,7 @@
 //! - [`reconcile`] is the driver of both: observe, plan, apply, until done. CONTRIBUTING.md, "Add a
 //!   step", has the file of each kind of step
 //! - [`health_check`] checks every resource by schedule and writes metrics
+//! - [`answers`] answers the operator's questions, from the same look at a project
 //! - [`feedback`] shows developers reports, reviews and drift in GitLab
 //! - [`clients`] are those of AWS, GitLab and HTTP, and [`common`] has the modules that every part
 //!   uses
@@ -37,6 +38,7 @@
 #[macro_use]
 pub mod common;
 
+pub mod answers;
 pub mod clients;
 pub mod feedback;
 pub mod gitops_pipeline;

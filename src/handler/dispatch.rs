@@ -12,10 +12,10 @@ use super::error::HandlerError;
 use super::event::Event;
 use super::guard::{catch_panic, run_guarded};
 use super::outcome::EventOutcome;
+use crate::answers::Question;
 use crate::common::logging;
 use crate::common::logging::{CallCounter, millis};
 use crate::common::stop::Stop;
-use crate::health_check::Question;
 
 impl Handler {
     /// Handles one event. For a CloudFormation request the result is the response that

@@ -9,6 +9,7 @@ use tracing::Span;
 use super::context::Handler;
 use super::error::HandlerError;
 use super::outcome::EventOutcome;
+use crate::answers::Question;
 use crate::common::logging;
 use crate::common::stop::Stop;
 use crate::feedback::approval;
@@ -18,7 +19,7 @@ use crate::feedback::review;
 use crate::feedback::review::BuildEvent;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
-use crate::health_check::{Checker, Environment, HealthCheck, Mode, Question, Schedule, metrics};
+use crate::health_check::{Checker, Environment, HealthCheck, Mode, Schedule, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
 

@@ -89,7 +89,7 @@ impl Checker<'_> {
         (findings, Some(found))
     }
 
-    pub(super) async fn list_secrets(
+    pub(crate) async fn list_secrets(
         &self,
         limits: &TimeLimits,
         findings: &mut Findings,
@@ -208,7 +208,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn report_mirror(&self, findings: &mut Findings, mirror: &MirrorHealth) {
+    pub(crate) fn report_mirror(&self, findings: &mut Findings, mirror: &MirrorHealth) {
         findings.totals.mirrors += 1;
         let (project, repository) = (&mirror.project, &mirror.repository_name);
         let subject = format!("the mirror of project {project} to repository {repository}");
@@ -261,7 +261,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn report_token(&self, findings: &mut Findings, token: &TokenHealth) {
+    pub(crate) fn report_token(&self, findings: &mut Findings, token: &TokenHealth) {
         let secret_id = &token.secret_id;
         if !self.may_change() {
             let subject = format!("the GitLab token in secret {secret_id}");

@@ -20,37 +20,35 @@
 //! that a person has disabled stays so, and is shown as held. It starts nothing that a disabled
 //! rule would start.
 
-mod answers;
-mod checker;
-mod concurrent;
+pub(crate) mod checker;
+pub(crate) mod concurrent;
 mod credentials;
-mod doctor;
+pub(crate) mod doctor;
 mod drift;
-mod facts;
-mod findings;
+pub(crate) mod facts;
+pub(crate) mod findings;
 mod found_secrets;
-mod gitlab_reads;
-mod listed_mirrors;
-mod listed_stacks;
+pub(crate) mod gitlab_reads;
+pub(crate) mod listed_mirrors;
+pub(crate) mod listed_stacks;
 pub mod metrics;
-mod missing;
+pub(crate) mod missing;
 mod needed_branches;
 mod pipelines;
-mod project_findings;
+pub(crate) mod project_findings;
 mod pushes;
-mod read_limit;
+pub(crate) mod read_limit;
 mod reports;
-mod request;
+pub(crate) mod request;
 mod review_builds;
 mod schedule;
-mod stacks;
+pub(crate) mod stacks;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-pub use self::answers::{AskedAbout, AskedDeployments, Question};
 pub use self::checker::{Checker, Emit, Mode};
 pub use self::request::{Environment, FirstProject, HealthCheck, RejectedCheck};
 pub use self::schedule::Schedule;

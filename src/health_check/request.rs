@@ -140,7 +140,7 @@ impl Environment {
 
     /// The environment that a question with these `members` is about: that of the function's
     /// `settings`. Without them, that of the question.
-    pub(super) fn of_question(
+    pub(crate) fn of_question(
         members: &Map<String, Value>,
         settings: &Value,
         function_arn: &str,

@@ -2,17 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::answers::AskedDeployments;
 use super::metrics::{
     APPROVALS_WAITING, CREDENTIAL_AGE, DRIFTED_RESOURCES, FOREIGN_TIPS, GITLAB_TOKEN_DAYS_LEFT,
     HEALTH_CHECK_FAILED, MIRROR_HEALTHY, MIRROR_LAG_SECONDS, PIPELINE_SUCCEEDED,
     SECONDS_SINCE_MIRROR_SYNC, line,
 };
-use super::{AskedAbout, Environment, HealthCheck, Question, RejectedCheck};
-use crate::gitops_pipeline::names::ResourceNames;
+use super::{Environment, HealthCheck, RejectedCheck};
 
 const FUNCTION: &str = "arn:aws:lambda:eu-central-1:123456789012:function:cfn-gitops-prd";
 
@@ -112,93 +109,6 @@ fn minutes_are_the_interval() {
     for given in [json!(null), json!(0), json!(-1), json!("15"), json!(1.5)] {
         assert_eq!(interval(given), None);
     }
-}
-
-fn question(text: &str, settings: &Value) -> Result<Option<Question>, RejectedCheck> {
-    let function = format!("{FUNCTION}-read");
-    Question::parse(text, settings, &function)
-}
-
-#[test]
-fn each_question_is_parsed() {
-    const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
-    let names = ResourceNames::new("prd", "shop").expect("names");
-    let deployments = |execution_id: Option<&str>| {
-        AskedAbout::Deployments(AskedDeployments {
-            names: names.clone(),
-            execution_id: execution_id.map(ToOwned::to_owned),
-        })
-    };
-    let of_execution = json!({"Deployments": {"ProjectID": "shop", "ExecutionId": ID}});
-    for (event, topic) in [
-        (json!({"Doctor": {}}), AskedAbout::Doctor),
-        (json!({"Doctor": {"EnvID": "prd"}}), AskedAbout::Doctor),
-        (json!({"Projects": {}}), AskedAbout::Projects(None)),
-        (
-            json!({"Projects": {"ProjectID": "shop"}}),
-            AskedAbout::Projects(Some(names.clone())),
-        ),
-        (
-            json!({"Deployments": {"ProjectID": "shop"}}),
-            deployments(None),
-        ),
-        (of_execution, deployments(Some(ID))),
-    ] {
-        for settings in [
-            json!(null),
-            json!({"EnvID": "prd", "UserNames": "mirror-*"}),
-        ] {
-            let asked = question(&event.to_string(), &settings).expect("valid");
-            let asked = asked.expect("a question");
-            assert_eq!(
-                (asked.topic, &*asked.environment.id),
-                (topic.clone(), "prd")
-            );
-            let users = settings["UserNames"].as_str().unwrap_or("user-prd-*");
-            assert_eq!(asked.environment.user_names, users);
-        }
-    }
-}
-
-#[test]
-fn other_event_is_no_question() {
-    for text in [
-        "",
-        "[]",
-        "{}",
-        r#"{"Doctor": null}"#,
-        r#"{"HealthCheck": {}}"#,
-        r#"{"Doctor": {}, "Projects": {}}"#,
-        r#"{"RequestType": "Create", "ResponseURL": "https://bucket/"}"#,
-    ] {
-        assert_eq!(question(text, &json!(null)), Ok(None), "{text}");
-    }
-}
-
-#[test]
-fn question_with_an_invalid_member_is_rejected() {
-    let settings = json!({"EnvID": "prd"});
-    let rejected = |event: Value| {
-        let rejected = question(&event.to_string(), &settings).expect_err("invalid");
-        format!("{rejected}. {}", rejected.remedy())
-    };
-    let texts = [
-        json!({"Doctor": {"UserNames": "*"}}),
-        json!({"Doctor": {"EnvID": "dev"}}),
-        json!({"Doctor": {"EnvID": 1}}),
-        json!({"Projects": {"ProjectID": "a/b"}}),
-        json!({"Deployments": {}}),
-        json!({"Deployments": {"ProjectID": "shop", "ExecutionId": "newest"}}),
-    ]
-    .map(rejected);
-    expect![[r"
-        reading the question: Doctor.UserNames is unknown. Remove it
-        looking at environment dev: this function is that of prd. Invoke the function of that environment, or leave out EnvID
-        looking at environment : this function is that of prd. Invoke the function of that environment, or leave out EnvID
-        reading the question: Projects.ProjectID is not the name of a project. Set it to the ProjectID of a pipeline
-        reading the question: Deployments.ProjectID is not the name of a project. Set it to the ProjectID of a pipeline
-        reading the question: Deployments.ExecutionId is not the ID of an execution. Set it to a UUID in lower case"]]
-    .assert_eq(&texts.join("\n"));
 }
 
 fn now() -> SystemTime {

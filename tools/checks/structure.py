@@ -69,7 +69,7 @@ ENUM_READERS = {
     "StackResourceDriftStatus": {"feedback/change_sets/change_set.rs"},
     "StageExecutionStatus": {
         "feedback/failures/deployment.rs",
-        "health_check/answers/deployments/execution.rs",
+        "answers/deployments/execution.rs",
     },
     "StackStatus": {"clients/cloudformation/stack_status.rs"},
     # `apply/credential.rs` sends one.

@@ -2,9 +2,10 @@
 
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::cloudformation::StackStatus;
+use crate::common::commands::cfn_gitops;
 use crate::common::stop::Stop;
-use crate::feedback::change_sets::{Audience, code, lacks_file};
-use crate::feedback::execution::Execution;
+use crate::feedback::change_sets::{Audience, code, is_gone, lacks_file};
+use crate::feedback::execution::{ActionState, Execution, ExecutionState};
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::deployment::{FailedAction, FailedDeployment, Unlisted};
 use crate::feedback::failures::{build, deployment, values};
@@ -150,6 +151,27 @@ pub fn stack_obstacle(status: &StackStatus, stack_name: &str) -> Option<Remedy> 
         "An administrator has to repair the stack first, also before a revert or an undo: "
     };
     Some(command.after(what))
+}
+
+/// The remedy after the deployment of an execution that failed, of a stack that CloudFormation can
+/// update. A deployment that failed has left the former release. If an alarm failed, the new one is
+/// deployed. Its change set may have been executed before.
+///
+/// `None` if there was no deployment, or no former release.
+pub fn deployment_remedy(execution: &Execution, names: &ResourceNames) -> Option<Remedy> {
+    let deployment = execution.action(DEPLOY)?;
+    if deployment.state == ActionState::Failed && !is_gone(&deployment.summary) {
+        return Some("Correct the cause, then merge or start an execution. Without a correction, revert the merge request".into());
+    }
+    let has_changed = execution.has_former_release && execution.state != ExecutionState::RolledBack;
+    has_changed.then(|| way_back("If the former release has to be deployed again", names))
+}
+
+/// How to deploy the former release again, after the condition of the sentence.
+pub fn way_back(condition: &str, names: &ResourceNames) -> Remedy {
+    let undo = cfn_gitops(["undo", &names.project_id, "--env", &names.env_id]);
+    let before = format!("{condition}, revert the merge request, or run ");
+    undo.after(before)
 }
 
 #[cfg(test)]

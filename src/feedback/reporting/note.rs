@@ -15,10 +15,10 @@
 
 use std::fmt::Write;
 
-use crate::common::commands::cfn_gitops;
 use crate::feedback::approval::is_unchanged;
-use crate::feedback::change_sets::{Change, code, counts, is_gone, short_commit, write_table};
+use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
 use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::failures::cause::way_back;
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
 use crate::gitops_pipeline::settings::ReportSettings;
@@ -342,27 +342,6 @@ pub fn short(note: &str) -> String {
     format!(
         "{head}\nThe reason and the changes are in AWS: a firewall or proxy in front of GitLab rejects the whole note.\n\n{CHANGE_SET}\n{counts}\n"
     )
-}
-
-/// The remedy after the deployment of an execution that failed, of a stack that CloudFormation can
-/// update. A deployment that failed has left the former release. If an alarm failed, the new one is
-/// deployed. Its change set may have been executed before.
-///
-/// `None` if there was no deployment, or no former release.
-pub fn remedy(execution: &Execution, names: &ResourceNames) -> Option<Remedy> {
-    let deployment = execution.action(DEPLOY)?;
-    if deployment.state == ActionState::Failed && !is_gone(&deployment.summary) {
-        return Some("Correct the cause, then merge or start an execution. Without a correction, revert the merge request".into());
-    }
-    let has_changed = execution.has_former_release && execution.state != ExecutionState::RolledBack;
-    has_changed.then(|| way_back("If the former release has to be deployed again", names))
-}
-
-/// How to deploy the former release again, after the condition of the sentence.
-fn way_back(condition: &str, names: &ResourceNames) -> Remedy {
-    let undo = cfn_gitops(["undo", &names.project_id, "--env", &names.env_id]);
-    let before = format!("{condition}, revert the merge request, or run ");
-    undo.after(before)
 }
 
 /// A paragraph of a note.

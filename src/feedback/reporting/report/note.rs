@@ -8,7 +8,7 @@ use super::round::Round;
 use crate::clients::gitlab::{GitLabError, NoteText, RetryTime};
 use crate::feedback::change_sets::Change;
 use crate::feedback::execution::{ActionState, ExecutionState};
-use crate::feedback::failures::cause::{Cause, stack_obstacle};
+use crate::feedback::failures::cause::{Cause, deployment_remedy, stack_obstacle};
 use crate::feedback::reporting::note::{ExecutionEnd, FailureText, NoteOf, NoteState};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::plan::Topic;
@@ -231,7 +231,7 @@ async fn failure(
     }
     let status = cause.stack_status(aws, &settings.stack_name, &facts.execution).await;
     let obstacle = status.and_then(|it| stack_obstacle(&it, &settings.stack_name));
-    if let Some(remedy) = obstacle.or_else(|| note::remedy(&facts.execution, names)) {
+    if let Some(remedy) = obstacle.or_else(|| deployment_remedy(&facts.execution, names)) {
         text += &note::paragraph(&remedy);
     }
     Ok(FailureText {

@@ -3,6 +3,7 @@
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::shown::ShownPipeline;
+use crate::answers::shape::{self, Attempt, InBranch, Latest, Ran, Revision, ShownDeployment};
 use crate::clients::codecommit::CommitText;
 use crate::common::commands::cfn_gitops;
 use crate::common::one_line::{one_line, shortened};
@@ -13,9 +14,6 @@ use crate::gitops_pipeline::executions::{
 };
 use crate::gitops_pipeline::holds::RuleState;
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
-use crate::health_check::answers::shape::{
-    self, Attempt, InBranch, Latest, Ran, Revision, ShownDeployment,
-};
 use crate::health_check::findings::Problem;
 use cfn_custom_resource::Remedy;
 

@@ -10,6 +10,8 @@ use aws_sdk_codepipeline::types::{
 use super::former::see_projects;
 use super::holds::{self, Place};
 use super::{NotRead, ReadLimit};
+use crate::answers::failure::{FailedEnd, FailedExecution};
+use crate::answers::shape::{self, ActionAttempt, AskedApproval, FollowedExecution, ShownHold};
 use crate::common::one_line::{one_line, shortened};
 use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::declared::{self, DeclaredPipeline};
@@ -18,10 +20,6 @@ use crate::gitops_pipeline::executions::{
 };
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::health_check::answers::failure::{FailedEnd, FailedExecution};
-use crate::health_check::answers::shape::{
-    self, ActionAttempt, AskedApproval, FollowedExecution, ShownHold,
-};
 use crate::health_check::checker::Checker;
 use cfn_custom_resource::Reason;
 

@@ -4,12 +4,12 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{PipelineExecutionSummary, StageState};
 
 use super::row::Row;
+use crate::answers::deployments::place;
+use crate::answers::shape::{Freeze, Ran, Running};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY, status_of};
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::holds::RuleState;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::health_check::answers::deployments::place;
-use crate::health_check::answers::shape::{Freeze, Ran, Running};
 use crate::health_check::facts::{Fact, PipelineFacts, ProjectFacts};
 
 impl Row {

@@ -12,10 +12,9 @@ use crate::common::one_line::{one_line, shortened};
 use crate::feedback::change_sets::Audience;
 use crate::feedback::execution::{self, Action, ActionState, Execution};
 use crate::feedback::failures::build::FailedBuild;
-use crate::feedback::failures::cause::{Cause, stack_obstacle};
+use crate::feedback::failures::cause::{Cause, deployment_remedy, stack_obstacle};
 use crate::feedback::failures::deployment::FailedDeployment;
 use crate::feedback::failures::outputs;
-use crate::feedback::reporting::note;
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, commit_of};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::settings::DeployedTarget;
@@ -139,7 +138,7 @@ impl FailedExecution<'_> {
         let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
         shown.remedy = match obstacle {
             None if is_of_build => Some(log_command(&cause, names).after("Read its log: ")),
-            obstacle => obstacle.or_else(|| note::remedy(read, names)),
+            obstacle => obstacle.or_else(|| deployment_remedy(read, names)),
         };
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::{ReadLimit, ShownPipeline};
+use crate::answers::shape::InBranch;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLab};
 use crate::gitops_pipeline::settings::ReportSettings;
-use crate::health_check::answers::shape::InBranch;
 use crate::health_check::checker::Checker;
 use cfn_custom_resource::Reason;
 

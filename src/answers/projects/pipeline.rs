@@ -4,6 +4,8 @@ use std::time::SystemTime;
 
 use super::change_set::shown_change_set;
 use super::row::Row;
+use crate::answers::failure::{FailedEnd, FailedExecution};
+use crate::answers::shape::{self, Newest, Ran, ShownApproval};
 use crate::gitops_pipeline::executions::actions::deployments;
 use crate::gitops_pipeline::executions::{
     APPROVAL, commit_of, find, has_succeeded, is_rollback, status_of,
@@ -11,8 +13,6 @@ use crate::gitops_pipeline::executions::{
 use crate::gitops_pipeline::health::{WaitingApproval, ends, waiting_approvals};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
-use crate::health_check::answers::failure::{FailedEnd, FailedExecution};
-use crate::health_check::answers::shape::{self, Newest, Ran, ShownApproval};
 use crate::health_check::checker::Checker;
 use crate::health_check::facts::{PipelineFacts, ProjectFacts};
 use crate::health_check::read_limit::ReadLimit;

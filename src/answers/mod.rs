@@ -22,7 +22,7 @@ pub use self::deployments::AskedDeployments;
 pub use self::question::{AskedAbout, Question};
 
 use self::shape::Answer;
-use super::checker::Checker;
+use crate::health_check::Checker;
 
 /// The version of the answers' members. The operator's command reads no other.
 const FORMAT: u32 = 2;

@@ -9,13 +9,13 @@ use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::shown::ShownPipeline;
+use crate::answers::shape::ShownHold;
 use crate::common::commands::{aws, cfn_gitops};
 use crate::gitops_pipeline::executions::declared::{DeclaredPipeline, PipelineMode, StageWindow};
 use crate::gitops_pipeline::executions::{ExecutionStatus, commit_of, find, status_of};
 use crate::gitops_pipeline::health::{WaitingApproval, waiting_approvals};
 use crate::gitops_pipeline::holds::{DisabledTransition, Hold, RuleState, disabled_transitions};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
-use crate::health_check::answers::shape::ShownHold;
 use cfn_custom_resource::Remedy;
 
 /// A new execution, which has no ID yet.

@@ -2,6 +2,7 @@
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 
+use crate::answers::shape::{Resource, ShownChangeSet, ShownCounts};
 use crate::clients::aws::CallError;
 use crate::common::one_line::one_line;
 use crate::feedback::change_sets::{
@@ -11,7 +12,6 @@ use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
-use crate::health_check::answers::shape::{Resource, ShownChangeSet, ShownCounts};
 use crate::health_check::checker::Checker;
 
 impl Checker<'_> {

@@ -1,5 +1,6 @@
 //! The row of a project, as far as it can be read.
 
+use crate::answers::shape::{self, Held, ShownFinding, ShownOwner, ShownProject, Stack};
 use crate::clients::aws::CallError;
 use crate::common::ownership::Owner;
 use crate::feedback::change_sets::Change;
@@ -8,9 +9,6 @@ use crate::gitops_pipeline::executions::declared;
 use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::settings::DeployedTarget;
-use crate::health_check::answers::shape::{
-    self, Held, ShownFinding, ShownOwner, ShownProject, Stack,
-};
 use crate::health_check::checker::Checker;
 use crate::health_check::facts::{Fact, ProjectFacts};
 use crate::health_check::findings::{Condition, Findings};

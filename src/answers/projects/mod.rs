@@ -193,7 +193,7 @@ fn fit<T: Serialize>(resources: &mut Option<Vec<T>>, left: &mut usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health_check::answers::shape::{
+    use crate::answers::shape::{
         Failure, Resource, ShownApproval, ShownChangeSet, ShownFailure, ShownProject,
     };
 
