@@ -1,6 +1,6 @@
 //! Modules that every part uses.
 
-pub(crate) mod ascii;
+pub mod ascii;
 pub(crate) mod branch_names;
 pub(crate) mod commands;
 pub mod iam_wildcard;

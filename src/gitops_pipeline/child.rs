@@ -72,7 +72,7 @@ impl Child {
 
     /// How its pipeline reaches GitLab. `None` if it has no `GitLab`.
     pub fn access(&self) -> Option<&Access> {
-        let report = self.settings.as_ref()?.report.as_ref()?;
+        let report = self.settings.as_ref()?.stored.report.as_ref()?;
         Some(&report.access)
     }
 }

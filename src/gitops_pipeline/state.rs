@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::intent_log::{Purpose, RequestKey, request_token};
-use super::paths::Paths;
 use super::request_context::RequestContext;
-use super::settings::{RenderedProperties, ReportSettings};
+use super::settings::{RenderedProperties, StoredSettings};
 use super::spec::GitLabProject;
 use super::template;
 use crate::clients::aws::is_role_not_assumable;
@@ -72,20 +71,14 @@ impl ChildStack {
         Some(ascii::unescape(branch))
     }
 
-    /// `Source.Paths`. `None` if every push starts the pipeline.
-    pub fn paths(&self) -> Option<Paths> {
-        self.parse(template::PATHS_OUTPUT)
-    }
-
-    /// The parts of the report. `None` if the pipeline has no `GitLab`, or if the number of its
-    /// project is not known.
-    pub fn report(&self) -> Option<ReportSettings> {
-        self.parse(template::REPORTING_OUTPUT)
+    /// `None` if it was never complete.
+    pub fn settings(&self) -> Option<StoredSettings> {
+        self.parse(template::SETTINGS_OUTPUT)
     }
 
     /// The number of the project of `target`, if its path was the same in the same GitLab before.
     pub fn project_of(&self, target: &GitLabProject) -> Option<u64> {
-        let report = self.report()?;
+        let report = self.settings()?.report?;
         let is_same = report.project == target.project && report.access.url == target.access.url;
         is_same.then_some(report.project_number)
     }
@@ -96,7 +89,7 @@ impl ChildStack {
     }
 
     /// An output that is JSON.
-    pub fn parse<T: DeserializeOwned>(&self, output: &str) -> Option<T> {
+    fn parse<T: DeserializeOwned>(&self, output: &str) -> Option<T> {
         serde_json::from_str(self.outputs.get(output)?).ok()
     }
 

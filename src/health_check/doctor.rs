@@ -115,7 +115,7 @@ pub fn shared_environments<'a>(
 ) -> Vec<(String, Reason)> {
     let mut pipelines = BTreeMap::<_, Vec<&ResourceNames>>::new();
     for pipeline in settings {
-        let report = pipeline.report.as_ref().filter(|it| it.deployments);
+        let report = pipeline.stored.report.as_ref().filter(|it| it.deployments);
         if let Some(it) = report {
             let environment = (&it.access.url, it.project_number, &it.environment_name);
             let of_environment = pipelines.entry(environment).or_default();
@@ -148,8 +148,7 @@ pub async fn project_problem(
     settings: &PipelineSettings,
     report: &ReportSettings,
 ) -> Result<Option<Reason>, GitLabError> {
-    let change_sets = settings.change_sets.as_ref();
-    let has_reviews = change_sets.is_some_and(|it| it.review.is_some());
+    let has_reviews = settings.stored.review.is_some();
     if !has_reviews && !report.build_log {
         return Ok(None);
     }

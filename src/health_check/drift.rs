@@ -43,12 +43,11 @@ impl Checker<'_> {
     /// another check of the day does. The pipeline's stack has this `name`.
     pub async fn compare(&self, name: &str, child: &Child) -> Option<ComparedStack> {
         let is_due = self.may_change() && self.schedule.is_due(name, DAY);
-        let settings = child.settings.as_ref().filter(|_| is_due)?;
-        let change_sets = settings.change_sets.as_ref().filter(|it| it.reports_drift)?;
+        let settings = child.settings.as_ref().filter(|it| is_due && it.stored.reports_drift)?;
         let names = &settings.names;
         let subject = DriftTarget {
             names: names.clone(),
-            stack_name: change_sets.stack_name.clone(),
+            stack_name: settings.deployed.stack_name.clone(),
             role_arn: settings.location.role(&names.deploy_role()),
         };
         let checking = drift::check(&self.clients.aws, &subject);
@@ -69,7 +68,7 @@ impl Checker<'_> {
         settings: &PipelineSettings,
         found: &Result<Drifted, Stop<CallError>>,
     ) -> Option<Reason> {
-        let (Ok(drifted), Some(_)) = (found, &settings.report) else {
+        let (Ok(drifted), Some(_)) = (found, &settings.stored.report) else {
             return None;
         };
         let (aws, http) = (&self.clients.aws, &self.clients.http);

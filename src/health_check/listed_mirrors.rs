@@ -55,7 +55,13 @@ struct ListedMirrors<'a> {
     gitlab: &'a GitLab,
     report: &'a ReportSettings,
     mirrors: &'a [Mirror],
+    extent: Extent,
 }
+
+/// Why the doctor does not look at a mirror that GitLab does not list. Its record is in a secret's
+/// value.
+const NONE_LISTED: &str =
+    "GitLab lists none, and only the health check reads whether a stack declares one";
 
 impl Checker<'_> {
     /// Reports pipelines whose `GitLab.Project` is a path that leads to another project than the
@@ -69,8 +75,9 @@ impl Checker<'_> {
         gitlabs: &CheckedGitLabs,
     ) {
         let reads = GitLabReads::until(limits.half_of_the_rest(), gitlabs, self.clients);
-        let has_path =
-            |it: &&PipelineSettings| it.report.as_ref().is_some_and(ReportSettings::has_path);
+        let has_path = |it: &&PipelineSettings| {
+            it.stored.report.as_ref().is_some_and(ReportSettings::has_path)
+        };
         let pipelines: Vec<_> = stacks.settings.values().filter(has_path).collect();
         let (rows, _) = Box::pin(self.read_projects(&reads, &pipelines, Extent::Path)).await;
         findings.checks.extend(rows.into_values().flatten());
@@ -86,7 +93,7 @@ impl Checker<'_> {
     ) -> GitLabRows {
         let mut gitlabs = BTreeMap::<&str, BTreeMap<_, SharedProject<'_>>>::new();
         for pipeline in pipelines {
-            if let Some(report) = &pipeline.report {
+            if let Some(report) = &pipeline.stored.report {
                 let projects = gitlabs.entry(&report.access.url).or_default();
                 let pipelines = vec![];
                 let new = SharedProject { report, pipelines };
@@ -190,6 +197,7 @@ impl Checker<'_> {
                         gitlab,
                         report,
                         mirrors,
+                        extent,
                     };
                     if !self.read_mirror(reads, &listed, settings, &mut findings).await {
                         continue;
@@ -216,7 +224,7 @@ impl Checker<'_> {
         extent: Extent,
         findings: &mut Findings,
     ) {
-        let Some(report) = &settings.report else {
+        let Some(report) = &settings.stored.report else {
             return;
         };
         let (path, recorded) = (report.project.as_str(), report.project_number);
@@ -262,6 +270,9 @@ impl Checker<'_> {
             (is_pushing, mirror.succeeded_at, mirror.id)
         };
         let Some(mirror) = mirrors.iter().max_by_key(works) else {
+            if listed.extent == Extent::Everything {
+                findings.not_looked_at(subject(project, settings), NONE_LISTED.to_owned());
+            }
             return true;
         };
         let comparison = Comparison {

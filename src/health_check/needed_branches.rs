@@ -61,7 +61,7 @@ async fn add_needed(
             None => {}
         }
     }
-    let review = settings.change_sets.as_ref().and_then(|it| it.review.as_ref());
+    let review = settings.stored.review.as_ref();
     if let Some(review) = review.filter(|it| mirror.fault.is_none() && !selects(&it.branches)) {
         let (reviewed, needs) = (&review.branches, needs("reviews"));
         mirror.fault = Some(needed_branch_is_not_mirrored(&project, reviewed, &needs));

@@ -128,7 +128,7 @@ fn suspected(
         pipeline: branch.names.pipeline(),
         branch: branch.clone(),
         missed,
-        report: settings.report.clone(),
+        report: settings.stored.report.clone(),
         found: Instant::now(),
     }
 }

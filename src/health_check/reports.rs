@@ -87,7 +87,7 @@ impl Checker<'_> {
     ) {
         let limits = limits.until(limits.end);
         let pipelines: Vec<String> =
-            reviewing.iter().map(|target| target.names.pipeline()).collect();
+            reviewing.iter().map(|target| target.pipeline.names.pipeline()).collect();
         let targets = pipelines.iter().map(String::as_str).zip(reviewing);
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
         let review = |_, target| -> Checking<'_, _> {

@@ -25,7 +25,7 @@ impl Checker<'_> {
         limits: &TimeLimits,
     ) {
         let is_due = |name: &String| self.schedule.is_due(name, HOUR);
-        let all = reviewing.iter().map(|it| (it.names.pipeline(), it));
+        let all = reviewing.iter().map(|it| (it.pipeline.names.pipeline(), it));
         let targets: Vec<_> = all.filter(|(name, _)| is_due(name)).collect();
         let items = targets.iter().map(|(name, target)| (name.as_str(), *target));
         let limits = TimeLimits {

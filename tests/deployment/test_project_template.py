@@ -79,7 +79,7 @@ def test_lists_maps_and_windows_survive_sam(aws: LocalAws, name: str, tmp_path: 
     shutil.copy(folder.directory / "template.yaml", built)
     folder.deploy(project_table(lines, of_gitlab=False).replace("shop", name))
     pipeline = Stack(aws, f"gitops-dev-{name}")
-    assert json.loads(pipeline.outputs()["Paths"]) == {
+    assert json.loads(pipeline.outputs()["Settings"])["Paths"] == {
         "Includes": [f"services/{name}/**", "lib/**"],
         "Excludes": ["**/*.md"],
     }

@@ -6,7 +6,7 @@ use expect_test::expect;
 use serde_json::{Value, json};
 
 use crate::fixture::{PROJECT, TOKEN, answer, create_pipeline, empty_world};
-use cfn_gitops::health_check::Question;
+use cfn_gitops::answers::Question;
 use fake_aws::gitlab::Scope;
 use fake_aws::request::Service;
 use fake_aws::{Entry, Execution, FakeAws, FaultKind, On, Pipeline, redacted};
@@ -531,6 +531,9 @@ async fn end_without_a_success_is_shown_with_its_cause() {
     shown.push(followed(&following("FUTURE").await).await);
     shown.push(followed(&world().await).await);
     shown.push(followed(&empty_world()).await);
+    let fake = following("Failed").await;
+    fake.break_from_now(On::Operation("DescribeStacks"), FaultKind::Denied);
+    shown.push(doing(&followed(&fake).await));
     expect![[r#"
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Approval","Stage":"Approval","Status":"Failed"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":true,"Rejection":{"At":"<time>","By":"arn:aws:sts::123456789012:assumed-role/Approver/jane","Commit":"<1>","ExecutionId":"<uuid>","Reason":"not /today","Title":"Change <1>"},"Status":"Failed"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"},{"Action":"Deploy","Stage":"Deploy","Status":"Failed"}],"ExecutionId":"<uuid>","Failure":{"Action":"Deploy","At":"<time>","Cause":"the reason is not shown, because it may contain a value of a parameter","Commit":"<1>","ExecutionId":"<uuid>","NotListed":"CloudFormation does not find the stack","Remedy":["Correct the cause, then merge or start an execution. Without a correction, revert the merge request"],"StackName":"cfnstack-dev-shop","Stage":"Deploy","Title":"Change <1>"},"HasDeployed":false,"IsEnd":true,"Status":"Failed"}
@@ -538,7 +541,8 @@ async fn end_without_a_success_is_shown_with_its_cause() {
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":true,"Status":"Superseded"}
         {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false,"Status":"FUTURE"}
         {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false}  CodePipeline does not list execution <uuid> of codepipeline-dev-cfn-shop
-        {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false}  pipeline codepipeline-dev-cfn-shop does not exist"#]].assert_eq(&shown.join("\n"));
+        {"Actions":[],"ExecutionId":"<uuid>","HasDeployed":false,"IsEnd":false}  pipeline codepipeline-dev-cfn-shop does not exist
+        {"Actions":[{"Action":"Source","Stage":"Source","Status":"Succeeded"},{"Action":"Build","Stage":"Build","Status":"Succeeded"}],"ExecutionId":"<uuid>","Failure":{"At":"<time>","Cause":"the cause was not read, because the stack that the pipeline deploys is not known","Commit":"<1>","ExecutionId":"<uuid>","Title":"Change <1>"},"HasDeployed":false,"IsEnd":true,"Status":"Failed"}  looking up stack gitops-dev-shop"#]].assert_eq(&shown.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,13 +7,12 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use cfn_custom_resource::Clock;
 use cfn_custom_resource::Remedy;
+use cfn_gitops::answers::AskedAbout;
 use cfn_gitops::clients::Clients;
 use cfn_gitops::clients::http::Http;
 use cfn_gitops::gitops_pipeline::GitOpsPipeline;
 use cfn_gitops::gitops_pipeline::spec::FunctionApprovals;
-use cfn_gitops::health_check::{
-    AskedAbout, Checker, Emit, Environment, FirstProject, Mode, Schedule,
-};
+use cfn_gitops::health_check::{Checker, Emit, Environment, FirstProject, Mode, Schedule};
 use cfn_gitops::mirror_credential::MirrorCredential;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -180,12 +179,19 @@ pub fn child(fake: &FakeAws, name: &str, status: &'static str, owner: &str) {
         &format!("event-rule-dev-codepipeline-exec-cfn-{project_id}"),
         "ENABLED",
     );
+    let settings = json!({
+        "CreatesChangeSet": true,
+        "Capabilities": [],
+        "ReportsDrift": false,
+        "ApprovesNoChanges": false,
+    });
     fake.change(|aws| {
         let child = aws.stacks.named_mut(name).expect("just made");
         for output in ["BranchName", "RepositoryName"] {
             child.outputs.insert(output.to_owned(), "main".to_owned());
         }
         child.outputs.insert("RenderingVersion".to_owned(), "1".to_owned());
+        child.outputs.insert("Settings".to_owned(), settings.to_string());
     });
 }
 

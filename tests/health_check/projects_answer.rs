@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cfn_gitops::health_check::{AskedAbout, Question};
+use cfn_gitops::answers::{AskedAbout, Question};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
@@ -296,7 +296,7 @@ async fn rights_that_are_not_compared_hide_nothing_else() {
     let (fake, _) = shop(&properties()).await;
     wait(&fake, vec![change("Carts", None)]);
     allow_only(&fake, "sns:*");
-    let read = "GetPipeline ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy GetPolicyVersion DescribeType";
+    let read = "ListRolePolicies GetRolePolicy ListAttachedRolePolicies GetPolicy GetPolicyVersion DescribeType";
     for operation in read.split(' ') {
         for kind in [FaultKind::Denied, FaultKind::RequestHangs] {
             let broken = fake.fork();
@@ -386,7 +386,6 @@ async fn rules_are_read_while_an_operation_runs() {
     }
 }
 
-/// The pipeline itself names its stack and its change set.
 #[tokio::test(start_paused = true)]
 async fn project_without_gitlab_has_its_change_set_too() {
     let mut without = properties();
@@ -398,7 +397,6 @@ async fn project_without_gitlab_has_its_change_set_too() {
         row["Approvals"][0]["ChangeSet"]["Counts"]["Added"], 1,
         "{row}"
     );
-    assert!(fake.count("GetPipeline") > 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -582,22 +580,6 @@ async fn rejection_before_a_failure_hides_neither() {
 }
 
 /// The values of another stack are not those to hide.
-#[tokio::test(start_paused = true)]
-async fn failure_of_an_unknown_stack_has_no_cause() {
-    let mut without = properties();
-    without.as_object_mut().expect("an object").remove("GitLab");
-    let (fake, _) = shop(&without).await;
-    let text = Some("no");
-    run(&fake, "e2", 1, "Failed", &[("Deploy", "Failed", text)]);
-    assert_eq!(row(&fake).await["Failure"]["StackName"], DEPLOYED);
-    fake.break_from_now(On::Operation("GetPipeline"), FaultKind::Denied);
-    let row = row(&fake).await;
-    let shown = ["Failure", "NotRead"].map(|name| row[name].to_string());
-    expect![[r#"
-        {"Action":"Deploy","At":"<time>","Cause":"the cause was not read, because the stack that the pipeline deploys is not known","Commit":"c0ffee0000000002","ExecutionId":"e2","Stage":"Deploy","Title":"Change c0ffee0000000002"}
-        [{"Code":"CFG-201","Problem":"looking up pipeline codepipeline-dev-cfn-shop: AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/cfn-gitops/cfn-gitops is not authorized to perform: codepipeline:GetPipeline on resource: arn:aws:codepipeline:eu-central-1:123456789012:codepipeline-dev-cfn-shop because no identity-based policy allows the codepipeline:GetPipeline action","Remedy":["Deploy the provider stack again, or allow codepipeline:GetPipeline in a policy of the function's role"]}]"#]].assert_eq(&redacted(&shown.join("\n")));
-}
-
 #[tokio::test(start_paused = true)]
 async fn rollback_is_shown_with_its_failure() {
     let (fake, _) = shop(&properties()).await;

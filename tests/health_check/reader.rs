@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cfn_gitops::health_check::AskedAbout;
+use cfn_gitops::answers::AskedAbout;
 use expect_test::expect;
 use serde_json::{Value, json};
 

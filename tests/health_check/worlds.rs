@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cfn_gitops::health_check::AskedAbout;
+use cfn_gitops::answers::AskedAbout;
 use expect_test::expect_file;
 use serde_json::{Value, json};
 
@@ -75,6 +75,9 @@ const WORLDS: &[(&str, Break)] = &[
     }),
     ("repository output gone", |fake| {
         without_output(fake, "RepositoryName");
+    }),
+    ("settings gone", |fake| {
+        without_output(fake, "Settings");
     }),
     ("older rendering", |fake| {
         without_output(fake, "RenderingVersion");

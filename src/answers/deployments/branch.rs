@@ -97,7 +97,7 @@ fn settings_of<'a>(pipeline: &'a ShownPipeline<'_>) -> Result<&'a ReportSettings
         let stack = pipeline.names.stack();
         Reason::uncoded(format!("stack {stack} shows no pipeline"), REMEDY)
     })?;
-    settings.report.as_ref().ok_or_else(|| {
+    settings.stored.report.as_ref().ok_or_else(|| {
         Reason::uncoded(
             "the pipeline has no GitLab in its properties, or GitLab has not shown its project yet",
             REMEDY,

@@ -150,11 +150,12 @@ impl Checker<'_> {
         limit: ReadLimit,
         not_read: &mut NotRead,
     ) -> FailedEnd {
-        let declared = self.declared(&read.names.pipeline(), limit, not_read).await;
-        let deployed = declared.and_then(|it| it.deployed);
+        let reading = self.gitops_pipeline.read_settings(read.names);
+        let settings = limit.read(format!("stack {}", read.names.stack()), reading).await;
+        let settings = not_read.note(settings).flatten();
         let failed = FailedExecution {
             names: read.names,
-            deployed: deployed.as_ref(),
+            deployed: settings.as_ref().map(|it| &it.deployed),
             execution: &read.summary,
             listed: &read.listed,
             state: read.state.as_ref(),

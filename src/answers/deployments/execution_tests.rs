@@ -30,8 +30,6 @@ fn declared() -> DeclaredPipeline {
         mode: PipelineMode::Queued,
         sources: vec![],
         has_approval: false,
-        deployed: None,
-        deploy_role: None,
         windows: vec![StageWindow {
             stage: "Deploy".to_owned(),
             cron: "0 0 9-17 ? * MON-FRI *".to_owned(),

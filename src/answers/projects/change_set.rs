@@ -11,7 +11,6 @@ use crate::feedback::change_sets::{
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::checker::Checker;
 
 impl Checker<'_> {
@@ -20,9 +19,9 @@ impl Checker<'_> {
     pub(super) async fn change_set(
         &self,
         settings: &PipelineSettings,
-        deployed: &DeployedTarget,
         id: &str,
     ) -> Result<Option<Vec<Change>>, CallError> {
+        let deployed = &settings.deployed;
         let Some(name) = &deployed.change_set_name else {
             return Ok(None);
         };

@@ -34,7 +34,7 @@ pub fn add_mirrors(rows: &mut BTreeMap<String, Row>, mut found: MirrorRows) {
             continue;
         };
         let checks = found.remove(&settings.names.pipeline());
-        match (checks, &settings.report) {
+        match (checks, &settings.stored.report) {
             (Some(checks), _) if !checks.is_empty() => {
                 row.shown.mirrors = Some(checks.iter().map(Into::into).collect());
             }

@@ -12,7 +12,6 @@ use crate::gitops_pipeline::executions::{
 };
 use crate::gitops_pipeline::health::{WaitingApproval, ends, waiting_approvals};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::checker::Checker;
 use crate::health_check::facts::{PipelineFacts, ProjectFacts};
 use crate::health_check::read_limit::ReadLimit;
@@ -26,7 +25,6 @@ impl Checker<'_> {
         row: &mut Row,
         facts: &ProjectFacts,
         settings: &PipelineSettings,
-        deployed: Option<&DeployedTarget>,
         limit: ReadLimit,
     ) {
         let PipelineFacts {
@@ -36,11 +34,11 @@ impl Checker<'_> {
         if let Some(state) = state {
             let listed = listed.map(Vec::as_slice).unwrap_or_default();
             let waiting = waiting_approvals(state);
-            self.add_approvals(row, settings, deployed, &waiting, listed, limit).await;
+            self.add_approvals(row, settings, &waiting, listed, limit).await;
         }
         if let Some(listed) = listed {
             self.add_executions(row, settings, listed, limit).await;
-            self.add_end(row, settings, deployed, state, listed, limit).await;
+            self.add_end(row, settings, state, listed, limit).await;
         }
     }
 
@@ -49,7 +47,6 @@ impl Checker<'_> {
         &self,
         row: &mut Row,
         settings: &PipelineSettings,
-        deployed: Option<&DeployedTarget>,
         state: Option<&GetPipelineStateOutput>,
         listed: &[PipelineExecutionSummary],
         limit: ReadLimit,
@@ -57,7 +54,7 @@ impl Checker<'_> {
         for execution in ends(listed).take_while(|one| !has_succeeded(one)) {
             let failed = FailedExecution {
                 names: &settings.names,
-                deployed,
+                deployed: Some(&settings.deployed),
                 execution,
                 listed,
                 state,
@@ -112,14 +109,13 @@ impl Checker<'_> {
         &self,
         row: &mut Row,
         settings: &PipelineSettings,
-        deployed: Option<&DeployedTarget>,
         waiting: &[WaitingApproval<'_>],
         listed: &[PipelineExecutionSummary],
         limit: ReadLimit,
     ) {
         let names = &settings.names;
         // In another execution mode, several change sets have had its name.
-        let deployed = deployed.filter(|_| waiting.len() == 1);
+        let deployed = Some(&settings.deployed).filter(|_| waiting.len() == 1);
         let mut approvals = vec![];
         for approval in waiting {
             let id = approval.execution_id();
@@ -142,7 +138,7 @@ impl Checker<'_> {
             if let Some(deployed) = deployed
                 && approval.action_name() == APPROVAL
             {
-                let read = Box::pin(self.change_set(settings, deployed, id));
+                let read = Box::pin(self.change_set(settings, id));
                 let read = row.read(limit, format!("the change set of execution {id}"), read).await;
                 if let Some((name, changes)) = deployed.change_set_name.as_ref().zip(read.flatten())
                 {

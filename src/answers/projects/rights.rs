@@ -5,7 +5,7 @@ use crate::clients::aws::CallError;
 use crate::common::one_line::one_line;
 use crate::feedback::rights;
 use crate::feedback::rights::ComparedRights;
-use crate::gitops_pipeline::executions::declared;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::health_check::checker::Checker;
 use crate::health_check::findings::Problem;
 use crate::health_check::read_limit::ReadLimit;
@@ -20,18 +20,13 @@ impl Checker<'_> {
         limit: ReadLimit,
     ) -> Result<Option<ComparedRights>, Reason> {
         let waiting = row.and_then(|row| row.settings.as_ref().zip(row.waiting.as_ref()));
-        let Some((settings, changes)) = waiting else {
+        let is_shared =
+            |(settings, _): &(&PipelineSettings, _)| settings.stored.deploy_role_arn.is_none();
+        let Some((settings, changes)) = waiting.filter(is_shared) else {
             return Ok(None);
         };
         let (aws, names) = (&self.clients.aws, &settings.names);
-        let own_role = settings.location.role(&names.deploy_role());
-        let comparing = async {
-            let declared = declared::read(aws, &names.pipeline()).await?;
-            if declared.and_then(|it| it.deploy_role).as_ref() != Some(&own_role) {
-                return Ok(None);
-            }
-            rights::compare(aws, names, changes).await.map(Some)
-        };
+        let comparing = async { rights::compare(aws, names, changes).await.map(Some) };
         let thing = format!("the rights of role {}", names.deploy_role());
         limit.read::<_, CallError>(thing, comparing).await
     }

@@ -5,10 +5,8 @@ use crate::clients::aws::CallError;
 use crate::common::ownership::Owner;
 use crate::feedback::change_sets::Change;
 use crate::gitops_pipeline::child::{FoundChild, UntaggedChild};
-use crate::gitops_pipeline::executions::declared;
 use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::health_check::checker::Checker;
 use crate::health_check::facts::{Fact, ProjectFacts};
 use crate::health_check::findings::{Condition, Findings};
@@ -188,28 +186,10 @@ impl Checker<'_> {
         row.add_findings(findings);
         if let Some(settings) = facts.settings() {
             if row.shown.has_pipeline == Some(true) {
-                let deployed = self.deployed(&mut row, settings, limit).await;
-                let adding =
-                    self.add_pipeline(&mut row, &facts, settings, deployed.as_ref(), limit);
-                Box::pin(adding).await;
+                Box::pin(self.add_pipeline(&mut row, &facts, settings, limit)).await;
             }
             row.settings = Some(settings.clone());
         }
         Some(row)
-    }
-
-    /// The stack that the pipeline deploys. `None` if it is not known.
-    async fn deployed(
-        &self,
-        row: &mut Row,
-        settings: &PipelineSettings,
-        limit: ReadLimit,
-    ) -> Option<DeployedTarget> {
-        if let Some(known) = settings.deployed() {
-            return Some(known);
-        }
-        let pipeline = &settings.names.pipeline();
-        let reading = declared::read(&self.clients.aws, pipeline);
-        row.read(limit.half(), format!("pipeline {pipeline}"), reading).await??.deployed
     }
 }

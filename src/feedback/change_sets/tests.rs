@@ -15,7 +15,7 @@ use super::change_set::{Recreation, is_partial, read_creation};
 use super::markdown::MAX_RESOURCES;
 use super::*;
 use crate::feedback::reporting::note::NoteOf;
-use crate::feedback::reporting::tests::{location, settings};
+use crate::feedback::reporting::tests::{deployed, location};
 use crate::gitops_pipeline::names::ResourceNames;
 
 fn names() -> ResourceNames {
@@ -27,7 +27,8 @@ fn note(mut changes: Vec<Change>) -> String {
     let of = NoteOf {
         names: &names(),
         location: &location(),
-        settings: &settings(),
+        environment: "dev",
+        deployed: &deployed(),
         commit: "c0ffee00c0ffee00",
         url: "https://console/x",
     };

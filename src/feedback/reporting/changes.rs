@@ -7,7 +7,7 @@ use crate::feedback::execution;
 use crate::feedback::execution::{Action, Execution};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::DeployedTarget;
 use crate::gitops_pipeline::{describe_stack, executions};
 
 /// Reads the changes of the commit of `execution` from CloudFormation. `None` if it does not show
@@ -17,12 +17,12 @@ use crate::gitops_pipeline::{describe_stack, executions};
 pub async fn of_commit(
     aws: &Aws,
     names: &ResourceNames,
-    settings: &ReportSettings,
+    deployed: &DeployedTarget,
     execution: &Execution,
     has_note: bool,
 ) -> Result<Option<Vec<Change>>, CallError> {
-    let (pipeline, stack_name) = (names.pipeline(), &settings.stack_name);
-    let Some(name) = &settings.change_set_name else {
+    let (pipeline, stack_name) = (names.pipeline(), &deployed.stack_name);
+    let Some(name) = &deployed.change_set_name else {
         return Ok(None);
     };
     let latest = latest_in_stage(aws, &pipeline).await?;
@@ -42,7 +42,7 @@ pub async fn of_commit(
     let mut found = change_sets::describe(aws, stack_name, name).await?;
     let may_be_executed = |deployed: &Action| !is_gone(&deployed.summary);
     if found.is_none() && action(DEPLOY).is_some_and(may_be_executed) {
-        found = executed(aws, settings, name).await?;
+        found = executed(aws, deployed, name).await?;
     }
     let is_complete =
         |found: &ChangeSet| matches!(found.creation, Creation::Complete | Creation::Empty);
@@ -66,13 +66,13 @@ async fn latest_in_stage(aws: &Aws, pipeline: &str) -> Result<Option<String>, Ca
 /// assumption `executed-change-set-is-readable`.
 async fn executed(
     aws: &Aws,
-    settings: &ReportSettings,
+    deployed: &DeployedTarget,
     name: &str,
 ) -> Result<Option<ChangeSet>, CallError> {
-    let stack = describe_stack(aws, &settings.stack_name).await?;
+    let stack = describe_stack(aws, &deployed.stack_name).await?;
     let id = stack.and_then(|stack| stack.change_set_id);
     match id.filter(|id| id.contains(&format!(":changeSet/{name}/"))) {
-        Some(id) => change_sets::describe(aws, &settings.stack_name, &id).await,
+        Some(id) => change_sets::describe(aws, &deployed.stack_name, &id).await,
         None => Ok(None),
     }
 }

@@ -20,7 +20,7 @@ pub async fn report(
 ) -> Result<(), ReportError> {
     let names = &settings.names;
     let reported = async {
-        let report = settings.report.as_ref();
+        let report = settings.stored.report.as_ref();
         let Some(report) = report.filter(|report| report.commit_status) else {
             return Ok(());
         };

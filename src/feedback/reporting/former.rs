@@ -62,7 +62,7 @@ impl ReportedPipeline {
         let Some(settings) = child.and_then(|child| child.settings) else {
             return Ok(None);
         };
-        if settings.report.as_ref().is_none_or(|it| !it.commit_status) {
+        if settings.stored.report.as_ref().is_none_or(|it| !it.commit_status) {
             return Ok(None);
         }
         let listed = executions::list_latest(&self.clients.aws, &names.pipeline()).await?;
@@ -78,12 +78,12 @@ impl ReportedPipeline {
         let Former { settings, commits } = former;
         let names = &settings.names;
         let place = |settings: &PipelineSettings| {
-            let report = settings.report.as_ref().filter(|it| it.commit_status)?;
+            let report = settings.stored.report.as_ref().filter(|it| it.commit_status)?;
             let url = report.access.url.clone();
             Some((url, report.project_number, settings.branch.clone()))
         };
         let present = self.pipeline.read_settings(names).await?;
-        let Some(report) = &settings.report else {
+        let Some(report) = &settings.stored.report else {
             return Ok(());
         };
         if present.as_ref().and_then(place) == place(settings) {

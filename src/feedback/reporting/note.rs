@@ -21,7 +21,7 @@ use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState}
 use crate::feedback::failures::cause::way_back;
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::DeployedTarget;
 use cfn_custom_resource::Remedy;
 
 /// The end of the headline while the approval waits.
@@ -245,7 +245,9 @@ impl<'a> Written<'a> {
 pub struct NoteOf<'a> {
     pub names: &'a ResourceNames,
     pub location: &'a AwsLocation,
-    pub settings: &'a ReportSettings,
+    /// GitLab's environment.
+    pub environment: &'a str,
+    pub deployed: &'a DeployedTarget,
     pub commit: &'a str,
     /// The execution in the console.
     pub url: &'a str,
@@ -254,7 +256,7 @@ pub struct NoteOf<'a> {
 impl NoteOf<'_> {
     /// The note about the sorted `changes` that wait for an approval.
     pub fn waiting(&self, changes: &[Change]) -> String {
-        let environment = code(&self.settings.environment_name);
+        let environment = code(self.environment);
         let headline = format!("Changes to {environment} {WAIT}");
         self.with(&headline, None, "", Some(changes))
     }
@@ -283,7 +285,7 @@ impl NoteOf<'_> {
     }
 
     fn headline(&self, state: &NoteState) -> String {
-        state.text(&code(&self.settings.environment_name))
+        state.text(&code(self.environment))
     }
 
     /// The marker and the headline.
@@ -314,7 +316,7 @@ impl NoteOf<'_> {
         }
         let _ = write!(note, "\n{CHANGE_SET}\n");
         if let Some(changes) = changes {
-            let (commit, stack) = (short_commit(self.commit), code(&self.settings.stack_name));
+            let (commit, stack) = (short_commit(self.commit), code(&self.deployed.stack_name));
             let _ = writeln!(note, "Commit {commit}, stack {stack}: {}", counts(changes));
             write_table(&mut note, changes, self.url);
         }

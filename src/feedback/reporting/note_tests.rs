@@ -1,16 +1,17 @@
 //! The text of a note, and the parts that are read from it.
 
 use super::*;
-use crate::feedback::reporting::tests::{location, settings};
+use crate::feedback::reporting::tests::{deployed, location};
 
 const URL: &str = "https://console/pipelines/p/executions/e1/timeline";
 
 fn with_note<T>(read: impl FnOnce(NoteOf<'_>) -> T) -> T {
-    let (names, settings) = (ResourceNames::new("dev", "shop"), settings());
+    let names = ResourceNames::new("dev", "shop");
     read(NoteOf {
         names: &names.expect("valid names"),
         location: &location(),
-        settings: &settings,
+        environment: "dev",
+        deployed: &deployed(),
         commit: "c0ffee",
         url: URL,
     })

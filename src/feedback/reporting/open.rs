@@ -31,7 +31,7 @@ impl ReportTarget {
     pub fn of(pipeline: Option<PipelineSettings>) -> Result<Self, Stop<ReportError>> {
         let absent = Stop::nothing("no stack of a pipeline has the name");
         let mut pipeline = pipeline.ok_or(absent)?;
-        let settings = pipeline.report.take().ok_or(Stop::nothing(NO_PROJECT))?;
+        let settings = pipeline.stored.report.take().ok_or(Stop::nothing(NO_PROJECT))?;
         Ok(ReportTarget { pipeline, settings })
     }
 

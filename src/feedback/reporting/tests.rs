@@ -2,9 +2,9 @@
 
 use crate::clients::gitlab::Access;
 use crate::gitops_pipeline::names::AwsLocation;
-use crate::gitops_pipeline::settings::ReportSettings;
+use crate::gitops_pipeline::settings::{DeployedTarget, ReportSettings};
 
-/// The settings of a pipeline that reports everything, without an address and a change set.
+/// The settings of a pipeline that reports everything, without an address.
 pub(crate) fn settings() -> ReportSettings {
     ReportSettings {
         access: Access {
@@ -21,9 +21,14 @@ pub(crate) fn settings() -> ReportSettings {
         build_log: false,
         environment_name: "dev".to_owned(),
         environment_url_output: None,
+    }
+}
+
+/// A stack without a change set.
+pub(crate) fn deployed() -> DeployedTarget {
+    DeployedTarget {
         stack_name: "cfnstack-dev-shop".to_owned(),
         change_set_name: None,
-        deploy_role_arn: None,
     }
 }
 

@@ -183,7 +183,7 @@ impl WrittenNotes {
                 continue;
             }
             if changes.is_none() {
-                let read = changes::of_commit(aws, names, of.settings, execution, true).await;
+                let read = changes::of_commit(aws, names, of.deployed, execution, true).await;
                 changes = Some(read);
             }
             match &changes {

@@ -29,7 +29,7 @@ pub async fn find(
     pace: &Pace,
 ) -> Result<Vec<Head>, CallError> {
     let pattern = NamePattern::new(&target.review.branches);
-    let repository_name = &target.repository_name;
+    let repository_name = &target.pipeline.repository_name;
     let mut branches = codecommit::branches(&aws.codecommit, repository_name).await?;
     branches.retain(|branch| pattern.matches(branch));
     branches.sort();
@@ -41,7 +41,7 @@ pub async fn find(
         pace.wait().await;
         heads.extend(head(aws, target, branch).await?);
     }
-    let mut missed = build::without_build(aws, &target.names, heads).await?;
+    let mut missed = build::without_build(aws, &target.pipeline.names, heads).await?;
     missed.truncate(MAX_STARTS);
     Ok(missed)
 }
@@ -58,14 +58,14 @@ pub async fn start(
         let now = head(aws, target, seen.branch.clone()).await?;
         heads.extend(now.filter(|now| *now == seen));
     }
-    let heads = build::without_build(aws, &target.names, heads).await?;
-    if !heads.is_empty() && holds::is_held(aws, &target.names, EventRule::Review).await? {
+    let heads = build::without_build(aws, &target.pipeline.names, heads).await?;
+    if !heads.is_empty() && holds::is_held(aws, &target.pipeline.names, EventRule::Review).await? {
         let frozen = heads.into_iter().map(|head| (head, Ok(Outcome::Frozen)));
         return Ok(frozen.collect());
     }
     let mut outcomes = vec![];
     for head in heads {
-        let started = build::start(aws, &target.names, &head).await;
+        let started = build::start(aws, &target.pipeline.names, &head).await;
         outcomes.push((head, started.map(|()| Outcome::Started)));
     }
     Ok(outcomes)
@@ -78,6 +78,6 @@ pub fn is_limit(error: &CallError) -> bool {
 }
 
 async fn head(aws: &Aws, target: &ReviewTarget, branch: String) -> Result<Option<Head>, CallError> {
-    let tip = codecommit::tip(&aws.codecommit, &target.repository_name, &branch).await?;
+    let tip = codecommit::tip(&aws.codecommit, &target.pipeline.repository_name, &branch).await?;
     Ok(tip.commit().map(|commit| Head { branch, commit }))
 }

@@ -80,9 +80,9 @@ pub async fn catch_up(
     if target.report.notes == Some(false) {
         return Ok(0);
     }
-    let (names, url) = (&target.names, &target.report.access.url);
+    let (names, url) = (&target.pipeline.names, &target.report.access.url);
     let caught_up = async {
-        let builds = build::of_heads(aws, names, &target.repository_name, since).await?;
+        let builds = build::of_heads(aws, names, &target.pipeline.repository_name, since).await?;
         if builds.is_empty() {
             return Ok(0);
         }

@@ -59,7 +59,7 @@ impl Reviewer<'_> {
     async fn check_latest(&self) -> Result<(), Stop<ReportError>> {
         let branch = &self.build.branch;
         self.progress.doing(format!("looking up branch {branch}"));
-        let repository = &self.target.repository_name;
+        let repository = &self.target.pipeline.repository_name;
         let tip = codecommit::tip(&self.aws.codecommit, repository, branch).await?;
         match tip.commit() {
             None => Err(Stop::nothing("the branch does not exist any more")),
@@ -83,7 +83,7 @@ impl Reviewer<'_> {
             }
             places => places?,
         };
-        let marker = note::marker(&self.target.names, &self.target.location);
+        let marker = note::marker(&self.target.pipeline.names, &self.target.pipeline.location);
         let notes = self.gitlab.notes(project, &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
@@ -124,7 +124,7 @@ impl Reviewer<'_> {
 
     /// The finding about a build that failed. Its message has no values of the deployed stack.
     async fn failed_build(&self, failed: &FailedBuild) -> Result<ReviewFinding, CallError> {
-        let (report, names) = (&self.target.report, &self.target.names);
+        let (report, names) = (&self.target.report, &self.target.pipeline.names);
         let stack = self.read_stack().await?;
         let values = Values::all(stack.parameters.into_values());
         let failed = failed.clone().shown(values, names);
@@ -139,7 +139,7 @@ impl Reviewer<'_> {
     async fn read_output(&self) -> Result<BuildOutput, Stop<CallError, Unusable>> {
         let id = &self.build.id;
         self.progress.doing(format!("reading what build {id} stored"));
-        let (review, location) = (&self.target.review, &self.target.location);
+        let (review, location) = (&self.target.review, &self.target.pipeline.location);
         match &self.build.output {
             Some(stored) => output::read(self.aws, stored, review, location).await,
             None => Err(Unusable::Missing(review.template_path.clone()).into()),
@@ -178,8 +178,8 @@ impl Reviewer<'_> {
         let new = NewChangeSet {
             stack_name: self.stack_name().to_owned(),
             name: self.change_set_name(),
-            role_arn: target.location.role(&target.names.deploy_role()),
-            capabilities: target.change_sets.capabilities.clone(),
+            role_arn: target.pipeline.location.role(&target.pipeline.names.deploy_role()),
+            capabilities: target.pipeline.stored.capabilities.clone(),
             parameters: parameters::of_request(&output, &stack.parameters),
             base: Base::Template {
                 url: output.template_url.clone(),
@@ -188,7 +188,13 @@ impl Reviewer<'_> {
         };
         let values = parameters::values(&output, &stack.parameters);
         let rejected = |reason: &str, errors: &[_]| {
-            finding::rejected(reason, errors, &values, &output.scan, &target.names)
+            finding::rejected(
+                reason,
+                errors,
+                &values,
+                &output.scan,
+                &target.pipeline.names,
+            )
         };
         let compared = change_sets::compare(self.aws, &new).await;
         let read = match compared.map_err(|stop| stop.map(ReportError::from))? {
@@ -266,8 +272,8 @@ impl Reviewer<'_> {
         if !target.report.commit_status {
             return Ok(());
         }
-        let names = &target.names;
-        let url = target.location.reported_build(names, &self.build.id);
+        let names = &target.pipeline.names;
+        let url = target.pipeline.location.reported_build(names, &self.build.id);
         let (state, description) = note::status(finding);
         let desired = commit_status(names, "/review", state, &description, &url);
         for _ in 0..MAX_RETRIES {
@@ -293,10 +299,10 @@ impl Reviewer<'_> {
             Some(place) => gitlab.commits_behind(project, place).await?,
             None => None,
         };
-        let marker = note::marker(&target.names, &target.location);
+        let marker = note::marker(&target.pipeline.names, &target.pipeline.location);
         let mut body = note::render(target, self.build, behind, finding, has_ended);
         if let ReviewFinding::Changes(changes, _) = finding {
-            body += &rights::lines(self.aws, &target.names, changes).await;
+            body += &rights::lines(self.aws, &target.pipeline.names, changes).await;
         }
         let short = short_note(&body);
         let text = NoteText {
@@ -310,7 +316,7 @@ impl Reviewer<'_> {
 
     /// The merge requests of the branch from this project into the deployed branch.
     async fn places(&self) -> Result<Vec<NotePlace>, GitLabError> {
-        let into = &self.target.deployed_branch;
+        let into = &self.target.pipeline.branch;
         self.gitlab.branch_places(&self.commit(), into).await
     }
 
@@ -323,7 +329,7 @@ impl Reviewer<'_> {
     }
 
     fn stack_name(&self) -> &str {
-        &self.target.change_sets.stack_name
+        &self.target.pipeline.deployed.stack_name
     }
 
     /// The change set's name. Each build has its own, so that two deliveries of an event share it

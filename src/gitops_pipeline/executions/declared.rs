@@ -4,9 +4,8 @@ use aws_sdk_codepipeline::types::{
     ActionCategory, ActionDeclaration, ExecutionMode, PipelineDeclaration, StageDeclaration,
 };
 
-use super::{DEPLOY, SOURCE};
+use super::SOURCE;
 use crate::clients::aws::{Aws, CallError, optional};
-use crate::gitops_pipeline::settings::DeployedTarget;
 
 /// The stages and actions of a pipeline. A person may have changed them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +13,6 @@ pub struct DeclaredPipeline {
     pub mode: PipelineMode,
     pub sources: Vec<SourceAction>,
     pub has_approval: bool,
-    /// The stack that the action Deploy changes. `None` if it names none.
-    pub deployed: Option<DeployedTarget>,
-    /// The ARN of the role with which CloudFormation changes it. `None` if no action names one.
-    pub deploy_role: Option<String>,
     pub windows: Vec<StageWindow>,
 }
 
@@ -92,8 +87,6 @@ fn declared(pipeline: &PipelineDeclaration) -> DeclaredPipeline {
         },
         sources: sources.map(source).collect(),
         has_approval: actions().any(|action| is_of(action, &ActionCategory::Approval)),
-        deployed: actions().find(|action| action.name() == DEPLOY).and_then(target),
-        deploy_role: actions().find_map(|action| action.configuration()?.get("RoleArn").cloned()),
         windows: pipeline.stages().iter().filter_map(window).collect(),
     }
 }
@@ -106,14 +99,6 @@ fn source(action: &ActionDeclaration) -> SourceAction {
         branch: action.configuration().and_then(|it| it.get("BranchName")).cloned(),
         has_role: action.role_arn().is_some(),
     }
-}
-
-fn target(action: &ActionDeclaration) -> Option<DeployedTarget> {
-    let set = |name: &str| action.configuration()?.get(name).cloned();
-    Some(DeployedTarget {
-        stack_name: set("StackName")?,
-        change_set_name: set("ChangeSetName"),
-    })
 }
 
 fn window(stage: &StageDeclaration) -> Option<StageWindow> {

@@ -75,7 +75,7 @@ impl FirstPushApplier<'_> {
         let source = self.open_source(child).await?;
         let pushed = self.push.commit.as_deref();
         // Without an event, the branch's latest commit needs an execution.
-        let paths = child.paths().filter(|_| pushed.is_some());
+        let paths = child.settings().and_then(|it| it.paths).filter(|_| pushed.is_some());
         // With `Source.Paths`, each push gets here, and not only one that adds the pipeline.
         let is_first =
             paths.is_none() || self.push.old_commit.is_none() || self.tracker.has_previous();

@@ -150,7 +150,7 @@ impl DeployedBranch {
             names: settings.names.clone(),
             name: settings.branch.clone(),
             repository: repository(child)?,
-            paths: child.paths(),
+            paths: settings.stored.paths.clone(),
         })
     }
 

@@ -15,14 +15,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use self::parts::{
-    APPROVALS_OUTPUT, BRANCH_EXISTS, BRANCH_OUTPUT, CHANGE_SETS_OUTPUT, CLONE_URL,
-    DELETION_POLICY_OUTPUT, IMAGE_RULE_OUTPUT, ORIGIN_OUTPUT, PATHS_OUTPUT, PROPERTIES_OUTPUT,
-    RENDERING_VERSION, REPORTING_OUTPUT, REPOSITORY_OUTPUT, RepositoryOrigin, SOURCE_ARN_OUTPUT,
-    SOURCE_ROLE_OUTPUT, STACK_NAME_TAG, VERSION_OUTPUT,
+    BRANCH_EXISTS, BRANCH_OUTPUT, CLONE_URL, DELETION_POLICY_OUTPUT, IMAGE_RULE_OUTPUT,
+    ORIGIN_OUTPUT, PROPERTIES_OUTPUT, RENDERING_VERSION, REPOSITORY_OUTPUT, RepositoryOrigin,
+    SETTINGS_OUTPUT, SOURCE_ARN_OUTPUT, SOURCE_ROLE_OUTPUT, STACK_NAME_TAG, VERSION_OUTPUT,
 };
 use self::parts::{named, repository_name, tags};
 use super::names;
-use super::settings::{ApprovalSettings, ChangeSetSettings, ReportSettings};
+use super::settings::StoredSettings;
 use super::spec::{DeletionPolicy, Spec};
 use crate::common::ascii;
 use cfn_custom_resource::Format;
@@ -188,36 +187,12 @@ fn outputs(spec: &Spec, repository: RepositoryOrigin) -> Value {
 
 /// The outputs that only the function reads: name, description and value.
 fn settings(spec: &Spec, repository: RepositoryOrigin) -> Vec<(&'static str, &'static str, Value)> {
-    let json = |text: serde_json::Result<String>| json!(ascii::escape(&text.unwrap_or_default()));
-    let mut settings = vec![];
-    if let Some(paths) = &spec.paths {
-        settings.push((
-            PATHS_OUTPUT,
-            "The files whose changes start the pipeline. The function reads this for each push",
-            json(serde_json::to_string(paths)),
-        ));
-    }
-    if let Some(report) = ReportSettings::of(spec) {
-        settings.push((
-            REPORTING_OUTPUT,
-            "What executions report to GitLab. The function reads this for each report",
-            json(serde_json::to_string(&report)),
-        ));
-    }
-    if let Some(change_sets) = ChangeSetSettings::of(spec) {
-        settings.push((
-            CHANGE_SETS_OUTPUT,
-            "What change sets for reviews and for drift need. The function reads this for each",
-            json(serde_json::to_string(&change_sets)),
-        ));
-    }
-    if let Some(approvals) = ApprovalSettings::of(spec) {
-        settings.push((
-            APPROVALS_OUTPUT,
-            "What the function approves. The function reads this for each approval that waits",
-            json(serde_json::to_string(&approvals)),
-        ));
-    }
+    let stored = serde_json::to_string(&StoredSettings::of(spec)).unwrap_or_default();
+    let mut settings = vec![(
+        SETTINGS_OUTPUT,
+        "What the function reads for each event of the pipeline",
+        json!(ascii::escape(&stored)),
+    )];
     if repository == RepositoryOrigin::Adopted {
         settings.push((
             DELETION_POLICY_OUTPUT,

@@ -25,18 +25,11 @@ pub const DELETION_POLICY_OUTPUT: &str = "RepositoryDeletionPolicy";
 pub const REPOSITORY_OUTPUT: &str = "RepositoryName";
 /// The output that names the branch, with `\uXXXX` for characters beyond ASCII.
 pub const BRANCH_OUTPUT: &str = "BranchName";
-/// The output with `Source.Paths`, as JSON. Missing if every push starts the pipeline.
-pub const PATHS_OUTPUT: &str = "Paths";
-/// The output with `GitLab` and `Report`, as JSON. Missing if nothing is reported.
-pub const REPORTING_OUTPUT: &str = "Reporting";
+/// The output with the [settings](crate::gitops_pipeline::settings::StoredSettings), as JSON.
+pub const SETTINGS_OUTPUT: &str = "Settings";
 /// The output with the properties from which the stack was rendered, and those before them, as
 /// JSON. Missing if none of them has a project in GitLab.
 pub const PROPERTIES_OUTPUT: &str = "Properties";
-/// The output with what change sets of the deployed stack need, as JSON. Missing without `Review`
-/// and `Drift`.
-pub const CHANGE_SETS_OUTPUT: &str = "ChangeSets";
-/// The output with the approvals of the function, as JSON. Missing without `Approval.AutoApprove`.
-pub const APPROVALS_OUTPUT: &str = "Approvals";
 /// The output with the name of the event rule of the image. Missing without the rule.
 pub const IMAGE_RULE_OUTPUT: &str = "ImageEventRuleName";
 /// The parameter: the clone URL of a repository that this stack does not create. Only with

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::fixture::{CHILD, changed, fake, in_account, properties, stack, with};
 use fake_aws::gitlab::{REDIRECT_HOST, Scope};
 use fake_aws::{FakeAws, FaultKind, On, redacted};
+use test_support::child_settings::{child_settings, set_child_settings};
 use test_support::custom_resource::{ParentStack, RollBack};
 use test_support::propagation::ExistenceChecks;
 
@@ -40,10 +41,8 @@ fn in_project(given: Option<&str>, play: impl AsyncFnOnce(&FakeAws, &mut ParentS
 /// The number that the child stack stores. `None` if it reports nothing.
 fn stored(fake: &FakeAws) -> Option<u64> {
     fake.look(|aws| {
-        let child = aws.stacks.named(CHILD).expect("a child stack");
-        let settings = child.outputs.get("Reporting")?;
-        let settings: Value = serde_json::from_str(settings).expect("JSON");
-        settings["ProjectNumber"].as_u64()
+        let settings = child_settings(aws, CHILD).expect("a child stack");
+        settings["Report"]["ProjectNumber"].as_u64()
     })
 }
 
@@ -162,8 +161,7 @@ fn stack_without_a_number_gets_it_from_the_next_update() {
             fake.arrange(|aws| {
                 let child = aws.stacks.named_mut(CHILD).expect("a child stack");
                 child.outputs.remove("Properties");
-                let settings = child.outputs.get_mut("Reporting").expect("settings");
-                *settings = settings.replace("\"ProjectNumber\"", "\"Former\"");
+                set_child_settings(aws, CHILD, |settings| settings["Report"] = Value::Null);
             });
             assert_eq!(stored(fake), None);
             if !is_reachable {

@@ -1,15 +1,17 @@
 //! Change sets without changes, which the function approves: `Approval.AutoApprove`.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use expect_test::expect;
-use serde_json::json;
+use serde_json::Value;
 
-use crate::fixture::{SHOP, Subject, check_health, deliver, event, fake, in_account, records};
+use crate::fixture::{
+    CHILD, SHOP, Subject, check_health, deliver, event, fake, in_account, records,
+};
 use crate::steps::{ReportWord, changes};
 use fake_aws::schedules::{Moment, SingleFault};
 use fake_aws::{AwsState, Caller, FakeAws, FaultKind, On, Pipeline, Schedules, redacted};
+use test_support::child_settings::set_child_settings;
 use test_support::custom_resource::answered_once;
 
 const RUN: &str = "run-1";
@@ -26,20 +28,13 @@ async fn wait(fake: &FakeAws, reason: Option<&str>) {
     ] {
         step.take(fake, SHOP).await;
     }
-    let (stack_name, change_set_name) = SHOP.change_set();
-    let settings = json!({"StackName": stack_name, "ChangeSetName": change_set_name});
-    let settings = [("Approvals".to_owned(), settings.to_string())];
-    fake.arrange(|aws| set_outputs(aws, |outputs| outputs.extend(settings)));
+    fake.arrange(|aws| set_approves(aws, true));
     request(fake, "token-1", reason);
 }
 
-/// Changes the outputs of the pipeline's child stack.
-pub fn set_outputs(aws: &mut AwsState, set: impl FnOnce(&mut BTreeMap<String, String>)) {
-    let now = aws.now;
-    let child = aws.stacks.named_mut("gitops-dev-shop");
-    let child = child.expect("a child stack");
-    set(&mut child.outputs);
-    child.arrange("UPDATE_COMPLETE", None, None, now);
+fn set_approves(aws: &mut AwsState, approves: bool) {
+    let set = |settings: &mut Value| settings["ApprovesNoChanges"] = approves.into();
+    set_child_settings(aws, CHILD, set);
 }
 
 pub fn pipeline(aws: &mut AwsState) -> &mut Pipeline {
@@ -109,9 +104,7 @@ fn any_other_request_waits_for_a_person() {
             aws.stacks.change_sets.fail(&key, EMPTY);
         }),
         // The pipeline does not have the property.
-        (Some(EMPTY), |aws| {
-            set_outputs(aws, |outputs| drop(outputs.remove("Approvals")));
-        }),
+        (Some(EMPTY), |aws| set_approves(aws, false)),
     ];
     for (at, (reason, arrange)) in rows.into_iter().enumerate() {
         in_account(async |fake| {

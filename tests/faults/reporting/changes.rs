@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::account::PARAMETER;
-use crate::approvals::{pipeline, set_outputs};
-use crate::fixture::{COMMITS, PROJECT, records_of};
+use crate::approvals::pipeline;
+use crate::fixture::{CHILD, COMMITS, PROJECT, records_of};
 use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{AwsState, FakeAws, ResourceEvent};
+use test_support::child_settings::set_child_settings;
 
 const STACK: &str = "cfnstack-dev-shop";
 const TABLE: &str = "AWS::DynamoDB::Table";
@@ -77,11 +78,8 @@ fn allow_only(aws: &mut AwsState, action: &str) {
 
 /// Sets a part of `Report`.
 fn set_part(aws: &mut AwsState, name: &str, is_wanted: bool) {
-    set_outputs(aws, |outputs| {
-        let settings = outputs.get_mut("Reporting").expect("settings");
-        let mut parts: Value = serde_json::from_str(settings).expect("JSON");
-        parts[name] = is_wanted.into();
-        *settings = parts.to_string();
+    set_child_settings(aws, CHILD, |settings| {
+        settings["Report"][name] = is_wanted.into();
     });
 }
 

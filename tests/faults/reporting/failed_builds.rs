@@ -7,8 +7,9 @@ use fake_aws::gitlab::records::OTHER_USER;
 use fake_aws::{FakeAws, FaultKind, On, redacted};
 
 use crate::checks::check_harmless;
-use crate::fixture::{COMMITS, PROJECT, SHOP, catch_up, deliver_once, in_account, records};
+use crate::fixture::{CHILD, COMMITS, PROJECT, SHOP, catch_up, deliver_once, in_account, records};
 use crate::steps::ReportWord;
+use test_support::child_settings::set_child_settings;
 
 use ReportWord::{Build, End, Source, Start};
 
@@ -18,9 +19,9 @@ const MESSAGE: &str = "Error while executing command: npm test. Reason: exit sta
 /// The settings of the pipeline have `BuildLog`.
 fn with_log(fake: &FakeAws) {
     fake.arrange(|aws| {
-        let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
-        let settings = stack.outputs.get_mut("Reporting").expect("settings");
-        *settings = settings.replace(r#""BuildLog":false"#, r#""BuildLog":true"#);
+        set_child_settings(aws, CHILD, |settings| {
+            settings["Report"]["BuildLog"] = true.into();
+        });
         aws.gitlab.project_mut(PROJECT).records.is_internal = false;
     });
 }
@@ -225,9 +226,9 @@ fn log_is_not_posted_if_the_project_opens_meanwhile() {
     in_account(async |fake| {
         with_log(fake);
         fake.arrange(|aws| {
-            let stack = aws.stacks.named_mut("gitops-dev-shop").expect("a stack");
-            let settings = stack.outputs.get_mut("Reporting").expect("settings");
-            *settings = settings.replacen('{', r#"{"Notes":true,"#, 1);
+            set_child_settings(aws, CHILD, |settings| {
+                settings["Report"]["Notes"] = true.into();
+            });
         });
         begin(fake).await;
         fake.options(|options| options.latency = Duration::from_millis(5));

@@ -27,6 +27,7 @@ pub use crate::account::{BRANCH, NUMBER, PROJECT, records};
 pub use fake_aws::explore::paused;
 
 /// Other projects of this GitLab.
+pub const CHILD: &str = "gitops-dev-shop";
 pub const BROKEN_PROJECT: &str = "platform/broken";
 pub const OTHER_PROJECT: &str = "platform/other";
 /// The output of the deployed stack.

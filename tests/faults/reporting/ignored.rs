@@ -1,10 +1,12 @@
 //! Events that nothing is reported about, each with its reason.
 
-use crate::approvals::set_outputs;
-use crate::fixture::{Reporting, SHOP, event, in_account};
+use serde_json::Value;
+
+use crate::fixture::{CHILD, Reporting, SHOP, event, in_account};
 use crate::scenarios::play_steps;
 use crate::steps::waiting;
 use fake_aws::{AwsState, FakeAws};
+use test_support::child_settings::set_child_settings;
 use test_support::custom_resource::{StackRequest, answered_once};
 
 /// Why the function ignores the event.
@@ -24,7 +26,7 @@ const NO_GITLAB: &str =
     "the pipeline has no GitLab in its properties, or GitLab has not shown its project yet";
 
 fn remove_gitlab(aws: &mut AwsState) {
-    set_outputs(aws, |outputs| drop(outputs.remove("Reporting")));
+    set_child_settings(aws, CHILD, |settings| settings["Report"] = Value::Null);
 }
 
 #[test]
@@ -59,7 +61,7 @@ fn event_of_an_approval_describes_its_pipelines_stack_once() {
         answer.expect("not killed").expect("a report");
         let mut calls = fake.journal_of("asked");
         calls.retain(|call| call.operation == "DescribeStacks");
-        calls.retain(|call| call.params["StackName"] == "gitops-dev-shop");
+        calls.retain(|call| call.params["StackName"] == CHILD);
         assert_eq!(calls.len(), 1, "{calls:?}");
     });
 }

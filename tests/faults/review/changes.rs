@@ -9,6 +9,7 @@ use crate::fixture::{CHILD, LOGIN, PIPELINE, PROJECT, STACK, changed, uuid};
 use crate::steps::MergeRequest;
 use fake_aws::stacks::Finding;
 use fake_aws::{FakeAws, FaultKind, On};
+use test_support::child_settings::set_child_settings;
 
 /// The longest operation on a stack.
 const TAKES: Duration = Duration::from_secs(30);
@@ -124,11 +125,8 @@ fn finding(reason: &str, hook: Option<&'static str>) -> Finding {
 /// `Report.Notes`
 fn set_notes(fake: &FakeAws, are_wanted: bool) {
     fake.arrange(|aws| {
-        let now = aws.now;
-        let child = aws.stacks.named_mut(CHILD).expect("the pipeline's stack");
-        let settings = child.outputs.get_mut("Reporting").expect("settings");
-        *settings = settings.replacen('{', &format!(r#"{{"Notes":{are_wanted},"#), 1);
-        child.arrange("UPDATE_COMPLETE", None, None, now);
+        let set = |settings: &mut Value| settings["Report"]["Notes"] = are_wanted.into();
+        set_child_settings(aws, CHILD, set);
     });
 }
 

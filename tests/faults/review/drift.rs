@@ -1,8 +1,11 @@
 //! The status of the drift: another account's, and none without commit statuses.
 
+use serde_json::Value;
+
 use crate::checks::drift_statuses;
 use crate::fixture::{CHILD, PROJECT, check_health, in_account};
 use fake_aws::gitlab::records::{OWN_USER, Status};
+use test_support::child_settings::set_child_settings;
 
 /// Another account with the same `EnvID` and `ProjectID` has deployed the same commit.
 #[test]
@@ -32,11 +35,8 @@ fn drift_status_of_another_account_is_not_replaced() {
 fn drift_has_no_status_without_commit_statuses() {
     in_account(async |fake| {
         fake.arrange(|aws| {
-            let child = aws.stacks.named_mut(CHILD).expect("the pipeline's stack");
-            let settings = child.outputs.get_mut("Reporting").expect("settings");
-            let without = settings.replace(r#""CommitStatus":true"#, r#""CommitStatus":false"#);
-            assert_ne!(*settings, without);
-            *settings = without;
+            let set = |settings: &mut Value| settings["Report"]["CommitStatus"] = false.into();
+            set_child_settings(aws, CHILD, set);
         });
         check_health(fake, "health check").await;
         assert_eq!(drift_statuses(fake), []);

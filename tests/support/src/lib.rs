@@ -18,6 +18,8 @@
 // A test that misuses them fails by a panic.
 #![allow(clippy::missing_panics_doc)]
 
+/// The settings that a pipeline's stack stores.
+pub mod child_settings;
 pub mod commands;
 /// CloudFormation and Lambda around a custom resource.
 pub mod custom_resource;

@@ -17,8 +17,9 @@ pub(super) async fn report(
     if !facts.includes(Topic::EnvironmentUrl) || !round.is_open(Topic::EnvironmentUrl) {
         return Ok(());
     }
+    let stack_name = &context.pipeline().deployed.stack_name;
     let url = match &settings.environment_url_output {
-        Some(output) => outputs::address(context.aws(), &settings.stack_name, output).await?,
+        Some(output) => outputs::address(context.aws(), stack_name, output).await?,
         None => None,
     };
     let tier = plan::tier(&context.names().env_id, &settings.environment_name);

@@ -171,8 +171,8 @@ impl<'a> Facts<'a> {
             }
             let audience = context.audience().await;
             let (aws, names) = (context.aws(), context.names());
-            let deployed = context.settings().deployed();
-            let read = outputs::without_values(aws, &deployed, names, audience, execution);
+            let deployed = &context.pipeline().deployed;
+            let read = outputs::without_values(aws, deployed, names, audience, execution);
             match timeout(REASON_TIMEOUT, read).await {
                 Ok(read) => read,
                 Err(_) => Ok(outputs::without_reasons(execution)),
@@ -188,8 +188,8 @@ impl<'a> Facts<'a> {
         let read = async || {
             let audience = context.audience().await;
             let (aws, names) = (context.aws(), context.names());
-            let deployed = context.settings().deployed();
-            Cause::read(aws, &deployed, names, audience, execution).await
+            let deployed = &context.pipeline().deployed;
+            Cause::read(aws, deployed, names, audience, execution).await
         };
         self.cause.get_or_init(read).await.as_ref().map_err(Clone::clone)
     }

@@ -63,21 +63,22 @@ pub(super) async fn report(round: &mut Round<'_>) -> Result<(), ReportError> {
 /// The text about the change set that waits for an approval. `None` if none waits.
 async fn waiting(facts: &Facts<'_>) -> Result<Option<String>, ReportError> {
     let (context, execution) = (facts.context, &facts.execution);
-    let (aws, pipeline, settings) = (context.aws(), context.pipeline(), context.settings());
+    let (aws, pipeline) = (context.aws(), context.pipeline());
+    let deployed = &pipeline.deployed;
     let approval = execution.action(APPROVAL);
     let waits = execution.state == ExecutionState::Running
         && approval.is_some_and(|action| action.state == ActionState::Running);
-    let Some(name) = settings.change_set_name.as_ref().filter(|_| waits) else {
+    let Some(name) = deployed.change_set_name.as_ref().filter(|_| waits) else {
         return Ok(None);
     };
     if !has_notes(context).await? {
         return Ok(None);
     }
-    let Some(change_set) = change_sets::describe(aws, &settings.stack_name, name).await? else {
+    let Some(change_set) = change_sets::describe(aws, &deployed.stack_name, name).await? else {
         return Ok(None);
     };
     let changes = &change_set.changes;
-    let rights = if settings.deploy_role_arn.is_some() {
+    let rights = if pipeline.stored.deploy_role_arn.is_some() {
         String::new()
     } else {
         rights::lines(aws, &pipeline.names, changes).await
@@ -115,7 +116,8 @@ fn note_of<'a>(context: &'a Context<'_>, url: &'a str) -> NoteOf<'a> {
     NoteOf {
         names: &pipeline.names,
         location: &pipeline.location,
-        settings: context.settings(),
+        environment: &context.settings().environment_name,
+        deployed: &pipeline.deployed,
         commit: &context.commit.sha,
         url,
     }
@@ -188,8 +190,8 @@ async fn of_failure(
 /// The changes of the commit. `None` if they cannot be read: the cause is worth more.
 async fn changes(facts: &Facts<'_>, has_note: bool) -> Option<Vec<Change>> {
     let (context, execution) = (facts.context, &facts.execution);
-    let (names, settings) = (context.names(), context.settings());
-    let read = changes::of_commit(context.aws(), names, settings, execution, has_note);
+    let (names, deployed) = (context.names(), &context.pipeline().deployed);
+    let read = changes::of_commit(context.aws(), names, deployed, execution, has_note);
     read.await.unwrap_or_else(|error| {
         warn!(error.reason(), "a note lacks the changes of its commit");
         None
@@ -229,8 +231,9 @@ async fn failure(
         text += &log.text;
         is_late |= log.is_late;
     }
-    let status = cause.stack_status(aws, &settings.stack_name, &facts.execution).await;
-    let obstacle = status.and_then(|it| stack_obstacle(&it, &settings.stack_name));
+    let stack_name = &context.pipeline().deployed.stack_name;
+    let status = cause.stack_status(aws, stack_name, &facts.execution).await;
+    let obstacle = status.and_then(|it| stack_obstacle(&it, stack_name));
     if let Some(remedy) = obstacle.or_else(|| deployment_remedy(&facts.execution, names)) {
         text += &note::paragraph(&remedy);
     }
