@@ -13,11 +13,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.checks.gitlab import CODES, certificates_of, fingerprint, is_same, is_usable
+from cli.checks.gitlab import (
+    CODES,
+    CONCLUSIONS,
+    certificates_of,
+    fingerprint,
+    is_same,
+    is_usable,
+    of_parameters,
+)
 from cli.checks.rows import Reader
 from cli.rules import RULES
 from cli.shell import machine
-from cli.shell.command import aws
+from cli.shell.command import aws, joined
 from cli.shell.output import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import hide
 
@@ -54,14 +62,20 @@ class Secret:
         # Whether its value is a JSON object, of which the token is one member.
         self._is_object = False
 
-    @property
-    def store(self) -> str:
-        """How to store another token. No command if it would replace the other members of an object, too."""
+    def remedy(self, parts: list[str | list[str]]) -> str:
+        """That of a conclusion. No command if it would replace the other members of an object, too."""
         if self._is_object:
-            return (
-                f"replace the member {_MEMBER} in the JSON of secret {self._id}, and keep the other members"
-            )
-        return aws("secretsmanager", "put-secret-value", "--secret-id", self._id, *_FROM_STDIN)
+            changed = f"a value of secret {self._id} in which only the member {_MEMBER} changes"
+            return joined([changed if isinstance(part, list) else of_parameters(part) for part in parts], "")
+        filled = [
+            [word.format(secret=self._id) for word in part] if isinstance(part, list) else of_parameters(part)
+            for part in parts
+        ]
+        return joined(filled, "")
+
+    @property
+    def _store(self) -> str:
+        return self.remedy(CONCLUSIONS["TokenRejected"]["remedy"])
 
     def findings(self) -> list[Finding]:
         try:
@@ -203,11 +217,7 @@ class Secret:
             permission = (
                 "kms:Decrypt on the key of the secret" if of_key else "secretsmanager:GetSecretValue on it"
             )
-            return [
-                self._unread(
-                    error, permission, self._found("it has no value", f"Store the token: {self.store}")
-                )
-            ]
+            return [self._unread(error, permission, self._found("it has no value", self._store))]
         if response["ARN"] and "SecretString" not in response:
             return [
                 self._found(
@@ -222,7 +232,7 @@ class Secret:
             return [
                 self._found(
                     f"its value is neither a token nor a JSON object with a token as its member {_MEMBER}",
-                    f"Store a token: {self.store}",
+                    self._store,
                 )
             ]
         hide({token})
