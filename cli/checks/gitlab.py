@@ -66,7 +66,7 @@ class Rejected(Exception):
 
 def of_parameters(text: str) -> str:
     """A sentence of the function about its properties and its network, as one of this machine."""
-    return re.sub(r"GitLab\.(?=[UC])", "GitLab", text).replace("the function's", "this machine's")
+    return re.sub(r"GitLab\.(?=[UCT])", "GitLab", text).replace("the function's", "this machine's")
 
 
 def _sanitized(text: str, length: int = 300) -> str:

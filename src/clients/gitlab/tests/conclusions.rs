@@ -11,7 +11,7 @@ use super::{INFRA, PROJECT, TOKEN, gitlab};
 use crate::clients::gitlab::api::error::redirection;
 use crate::clients::gitlab::api::project_parts::ProjectPart;
 use crate::clients::gitlab::api::token_error::TokenSource;
-use crate::clients::gitlab::{ErrorKind, GitLabError, Rejection};
+use crate::clients::gitlab::{ErrorKind, GitLabError, Rejection, TokenError};
 use crate::clients::http::TlsError;
 
 /// The name of a conclusion.
@@ -19,6 +19,7 @@ fn name_of(kind: &ErrorKind) -> String {
     let shown = match kind {
         ErrorKind::Rejected { cause, .. } => format!("{cause:?}"),
         ErrorKind::Tls(error) => format!("{error:?}"),
+        ErrorKind::Token(error) => format!("{error:?}"),
         kind => format!("{kind:?}"),
     };
     shown.split([' ', '(']).next().unwrap_or_default().to_owned()
@@ -30,6 +31,8 @@ fn conclusions() -> Map<String, Value> {
     // Numbers that stand for a placeholder.
     let (status, level) = (503, 999);
     let [message, to, secret_id, secret_key] = ["{message}", "{to}", "{secret}", "{key}"].map(str::to_owned);
+    let [tagged, own, url, missing, all] = ["{tagged}", "{own}", "{url}", "{missing}", "{all}"].map(str::to_owned);
+    let secret = secret_id.clone();
     let token = TokenSource { secret_id, secret_key };
     let rejections = [
         Rejection::AccessDenied,
@@ -50,11 +53,23 @@ fn conclusions() -> Map<String, Value> {
         TlsError::UnknownCa,
         TlsError::WrongName("other names".to_owned()),
     ];
+    let secrets = [
+        TokenError::Deleted { secret: secret.clone() },
+        TokenError::Missing,
+        TokenError::NoText,
+        TokenError::OtherEnvironment { tagged: tagged.clone(), own },
+        TokenError::OtherGitLab { tagged, url: url.clone() },
+        TokenError::OwnSecret("{tag}"),
+        TokenError::Untagged { secret: secret.clone(), url },
+        TokenError::UntrustedCa { missing, all, secret },
+    ];
     let kinds = rejections.map(|cause| ErrorKind::Rejected { status, message: message.clone(), cause });
     let mut kinds = Vec::from(kinds);
     kinds.extend(connections.map(ErrorKind::Tls));
+    kinds.extend(secrets.map(ErrorKind::Token));
     kinds.extend([
         ErrorKind::Challenged { status },
+        ErrorKind::InvalidCaCertificate,
         ErrorKind::InsufficientPermissions { message: message.clone(), token: token.clone() },
         ErrorKind::InsufficientScope { token: token.clone() },
         ErrorKind::NoResponse,
@@ -71,6 +86,7 @@ fn conclusions() -> Map<String, Value> {
         ErrorKind::UnexpectedResponse { status },
         ErrorKind::UnknownRoute,
         ErrorKind::Unreachable,
+        ErrorKind::UnusableUrl,
     ]);
     kinds.iter().map(row).collect()
 }
@@ -87,8 +103,8 @@ fn row(kind: &ErrorKind) -> (String, Value) {
 #[test]
 fn conclusions_are_as_checked_in() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("cli/rules.json");
-    let read = || std::fs::read_to_string(&file).expect("the rules");
-    let mut rules: Value = serde_json::from_str(&read()).expect("JSON");
+    let text = std::fs::read_to_string(&file).expect("the rules");
+    let mut rules: Value = serde_json::from_str(&text).expect("JSON");
     let conclusions = Value::from(conclusions());
     if std::env::var_os("CFN_GITOPS_WRITE_SCHEMAS").is_some() {
         rules["gitlab"]["conclusions"] = conclusions.clone();
