@@ -1,4 +1,5 @@
-"""GitLab's API, read from this machine with the token, and what its responses prove.
+"""GitLab's API, read from this machine with the token. A response leads to the conclusion of the function:
+src/clients/gitlab/tests/answers.json has examples of each.
 
 The rules are those of the function, src/clients/gitlab: the token is sent to one address, without a redirect
 and without a proxy, and only the public CAs and the given certificates are trusted. A CA that this machine
@@ -25,6 +26,20 @@ from cli.shell.terminal import shortened
 
 _RULES = RULES["gitlab"]
 CODES: dict[str, str] = _RULES["codes"]
+# The code, the problem and the remedy of each.
+CONCLUSIONS: dict[str, dict[str, Any]] = _RULES["conclusions"]
+UNREACHABLE = CONCLUSIONS["Unreachable"]["code"]
+# GitLab did not judge the request.
+_UNREAD = {UNREACHABLE, *(CONCLUSIONS[name]["code"] for name in ("NotGitLab", "Refused", "UnknownCa"))}
+# By the number of OpenSSL's X509_V_ERR. Each other one is an unknown CA.
+_OF_CERTIFICATE = {9: "NotYetValid", 10: "Expired", 62: "WrongName", 64: "WrongName"}
+# By RFC 6750, section 3.1, as GitLab's lib/api/api_guard.rb implements it.
+_OF_TOKEN = {
+    "dpop_error": "ProofRequired",
+    "insufficient_granular_scope": "InsufficientPermissions",
+    "insufficient_scope": "InsufficientScope",
+    "invalid_token": "TokenRejected",
+}
 # Seconds for a connection, and for each part of a response: a check is short, so a request is sent once.
 _TO_CONNECT = 5
 _LIMIT = float(_RULES["timeout_seconds"])
@@ -35,30 +50,28 @@ _PARTIAL_CHAIN = getattr(ssl, "VERIFY_X509_PARTIAL_CHAIN", 0x80000)
 _CERTIFICATE = re.compile(
     r"-----BEGIN CERTIFICATE-----[ \t]*\r?\n([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----"
 )
-# A message that only repeats its status (`is_bare` in src/clients/gitlab/api/sanitize.rs).
-_BARE = re.compile(r"(40[134])? ?(unauthorized|forbidden|not found|project not found)?", re.IGNORECASE)
-_CHECK_URL = "Check that GitLabUrl leads to GitLab, and not to a proxy or a login page"
 
 
-@dataclass(eq=False)
-class Unread(Exception):
-    """GitLab was not read, for the reason with this name in `CODES`. If it `is_passing`, it proves nothing
-    about the settings."""
+class Rejected(Exception):
+    """GitLab rejects the request, or was not read: a conclusion of the function, with this name."""
 
-    problem: str
-    remedy: str
-    code: str
-    is_passing: bool = False
+    def __init__(self, name: str, detail: object = "", **given: object) -> None:
+        conclusion = CONCLUSIONS[name]
+        self.code, self.remedy = conclusion["code"], conclusion["remedy"]
+        self.problem = of_parameters(conclusion["problem"]).format(**given)
+        if detail:
+            self.problem += f": {_sanitized(str(detail), 200)}"
+        self.is_unread, self.given = self.code in _UNREAD, given
 
 
-@dataclass(eq=False)
-class Denied(Exception):
-    """GitLab itself rejects the request, for the reason with this name in `CODES`."""
+def of_parameters(text: str) -> str:
+    """A sentence of the function about its properties and its network, as one of this machine."""
+    return re.sub(r"GitLab\.(?=[UCT])", "GitLab", text).replace("the function's", "this machine's")
 
-    code: str
-    problem: str
-    # Whether GitLab's message has no cause.
-    is_bare: bool = False
+
+def _sanitized(text: str, length: int = 300) -> str:
+    """Without logins and without the queries of addresses."""
+    return shortened(re.sub(r"(://)[^\s/]*@|(?<=\S)\?\S*", r"\1", " ".join(text.split())), length)
 
 
 @dataclass
@@ -67,6 +80,9 @@ class Response:
     # None if it is not JSON.
     body: Any
     headers: Any
+    # Empty if it is a page.
+    text: str = ""
+    is_challenge: bool = False
 
     def member(self, name: str) -> str:
         """A text of the body. Empty if there is none."""
@@ -75,9 +91,47 @@ class Response:
 
     @property
     def message(self) -> str:
-        """GitLab's own words: https://docs.gitlab.com/api/rest/troubleshooting/. Empty if there are none."""
-        words = self.member("message") or self.member("error_description") or self.member("error")
-        return shortened(" ".join(words.split()).rstrip("."), 300)
+        """GitLab's own words: https://docs.gitlab.com/api/rest/troubleshooting/."""
+        error = self.member("error_description") or self.member("error")
+        words = "; ".join(dict.fromkeys(filter(None, (self.member("message"), error))))
+        shown = _sanitized(self.text if self.body is None else words).rstrip(".")
+        return shown or ("a page without a message" if self.body is None else "no message")
+
+    def conclusion(self, denials: dict[int, str]) -> str:
+        """The name of what the function concludes. `denials` are the names, by status, of those whose cause
+        is not in GitLab's message. Without any, no project explains a denial."""
+        status, error = self.status, self.member("error")
+        if 300 <= status < 400:
+            # GitLab redirects from the path of a moved project to its number (`url_with_project_id` in
+            # lib/api/helpers.rb).
+            moved = re.search("/api/v4/projects/[0-9]+(/|$)", self.location)
+            return "ProjectMoved" if moved else "Redirected"
+        if status in (408, 409, 423, 425, 429) or status >= 500:
+            return "Throttled" if status == 429 else "ServerError" if status >= 500 else "Temporary"
+        if self.body is None:
+            return "Challenged" if self.is_challenge else "NotGitLab"
+        if status < 300:
+            return "UnexpectedResponse"
+        if error in _OF_TOKEN or (status == 401 and error and self.member("error_description")):
+            return _OF_TOKEN.get(error, "TokenRejected")
+        if not self.member("message").startswith(f"{status} ") and (
+            status in (401, 404, 413) or (status == 403 and self.is_bare)
+        ):
+            # A gateway writes no status into its message: `unauthorized!` and its kin in GitLab's
+            # lib/api/helpers.rb.
+            return "UnknownRoute" if error == "404 Not Found" else "NotGitLab"
+        if self.is_bare and status in denials:
+            return denials[status]
+        return "TokenRejected" if status == 401 and not denials else "Other"
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether its message only repeats its status, so that another look has to find the cause."""
+        return self.message.lstrip("0123456789 ").lower() in _RULES["bare_messages"]
+
+    @property
+    def location(self) -> str:
+        return _sanitized(self.headers.get("location") or "an unnamed address", 200)
 
 
 def certificates_of(pem: str) -> list[bytes]:
@@ -130,109 +184,55 @@ def _parts(url: str) -> tuple[str, str, int, str] | None:
 class GitLab:
     """One GitLab and the token for it."""
 
-    def __init__(self, url: str, token: str, certificates: list[bytes]) -> None:
+    def __init__(self, url: str, token: str, certificates: list[bytes], secret: str) -> None:
         self.url, self._token, self._certificates = url.rstrip("/"), token, certificates
+        self._source = {"secret": secret, "key": _RULES["secret_key"]["default"]}
         self._scheme, self._host, self._port, self._prefix = _parts(url) or ("", "", 0, "")
 
-    def read(self, path: str, member: str = "id", kind: type = int) -> dict[str, Any]:
-        """The object with this member in a successful response. Raises `Unread`, and `Denied` if GitLab
-        itself rejects the request."""
-        body = self._read(path).body
+    def read(
+        self, path: str, denials: dict[int, str], member: str = "id", kind: type = int
+    ) -> dict[str, Any]:
+        """The object with this member in a successful response. Raises `Rejected`."""
+        body = self._read(path, denials).body
         if not isinstance(body, dict) or not isinstance(body.get(member), kind):
-            raise self._unexpected()
+            raise Rejected("UnexpectedResponse", status=200)
         return body
 
-    def page(self, path: str, **members: type) -> tuple[list[dict[str, Any]], bool]:
-        """The first elements of a list, each with members of these types, and whether they are all."""
-        response = self._read(f"{path}?per_page={_PAGE}")
+    def page(
+        self, path: str, denials: dict[int, str], member: str, kind: type, **given: object
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The first elements of a list, each with this member, and whether they are all."""
+        response = self._read(f"{path}?per_page={_PAGE}", denials, **given)
         page = response.body
         if not isinstance(page, list) or not all(
-            isinstance(each, dict) and all(isinstance(each.get(name), kind) for name, kind in members.items())
-            for each in page
+            isinstance(each, dict) and isinstance(each.get(member), kind) for each in page
         ):
-            raise self._unexpected()
+            raise Rejected("UnexpectedResponse", status=200)
         return page, len(page) < _PAGE and not response.headers.get("x-next-page")
 
-    def _read(self, path: str) -> Response:
+    def _read(self, path: str, denials: dict[int, str], **given: object) -> Response:
         response = self._send(f"{self._prefix}/api/v4{path}")
-        status, message = response.status, response.message
-        if status == 200 and isinstance(response.body, (dict, list)):
+        if response.status == 200 and isinstance(response.body, (dict, list)):
             return response
-        if 300 <= status < 400:
-            raise self._redirected(response)
-        answer = f"GitLab answers HTTP {status}: {message.removeprefix(f'{status} ')}"
-        if status in (408, 409, 423, 425, 429) or status >= 500:
-            raise Unread(
-                answer if message else f"{self.url} is not available now: HTTP {status}",
-                "Run this again in some minutes",
-                "unreachable",
-                is_passing=True,
-            )
-        if status == 403 and response.member("error") in (
-            "insufficient_scope",
-            "insufficient_granular_scope",
-        ):
-            raise Denied("lacks_access", answer)
-        is_bare = _BARE.fullmatch(message) is not None
-        # A gateway writes no status into its message, and gives no cause: `unauthorized!` and its kin in
-        # GitLab's lib/api/helpers.rb. GitLab's lib/api/api_guard.rb describes a token by RFC 6750, section
-        # 3.1.
-        is_of_token = status == 401 and response.member("error_description")
-        if (
-            response.member("message").startswith(f"{status} ")
-            or is_of_token
-            or (status in (400, 403) and not is_bare)
-        ):
-            codes = {
-                401: "rejected",
-                403: "lacks_access" if is_bare else "said_by_gitlab",
-                404: "project_missing",
-            }
-            raise Denied(codes.get(status, "said_by_gitlab"), answer, is_bare)
-        raise Unread(
-            f"the response of {self.url} is not that of GitLab's API (HTTP {status})",
-            _CHECK_URL,
-            "not_gitlab",
-        )
-
-    def _redirected(self, response: Response) -> Exception:
-        if not response.headers.get("location"):
-            return self._unexpected()
-        address = re.sub("//[^/]*@", "//", response.headers.get("location", "").partition("?")[0])
-        base, _, path = address.partition("/api/v4")
-        # GitLab redirects from the path of a moved project to its number (`url_with_project_id` in
-        # lib/api/helpers.rb).
-        if re.match("/projects/[0-9]+(/|$)", path):
-            return Denied(
-                "project_missing",
-                f"GitLab redirects to {shortened(address, 200)}: the project was moved, or GitLab "
-                "renamed it because it is scheduled for deletion",
-            )
-        return Unread(
-            f"{self.url} redirects to {shortened(base, 200)}, and the token is not sent there",
-            f"If that is this GitLab's own address, set GitLabUrl and the tag to it. Otherwise: {_CHECK_URL}",
-            "not_gitlab",
-        )
-
-    def _unexpected(self) -> Unread:
-        return Unread(
-            f"the response of {self.url} is not as GitLab's API documents it", _CHECK_URL, "not_gitlab"
+        raise Rejected(
+            response.conclusion(denials),
+            status=response.status,
+            message=response.message,
+            to=response.location,
+            **self._source,
+            **given,
         )
 
     def _send(self, target: str) -> Response:
-        connection = self._connection()
+        connection, is_connected = self._connection(), False
         try:
             connection.connect()
+            is_connected = True
             if isinstance(connection.sock, ssl.SSLSocket) and is_of_a_ca(
                 connection.sock.getpeercert(binary_form=True)
             ):
                 # OpenSSL accepts it, and the function does not.
-                raise Unread(
-                    f"the certificate of {self._host} is marked as that of a CA (CA:TRUE)",
-                    "Create it with `-addext "
-                    "basicConstraints=critical,CA:FALSE`: docs/how-to/connect-gitlab.md",
-                    "not_trusted",
-                )
+                raise Rejected("CaAsServer")
             connection.sock.settimeout(_LIMIT)
             # This header takes every kind of token: https://docs.gitlab.com/api/rest/authentication/
             connection.request(
@@ -247,18 +247,20 @@ class GitLab:
             response = connection.getresponse()
             content = response.read(_RULES["max_response_bytes"] + 1)
         except (OSError, HTTPException) as error:
-            raise self._explained(error) from error
+            raise self._explained(error, is_connected) from error
         finally:
             connection.close()
         if len(content) > _RULES["max_response_bytes"]:
-            raise Unread(
-                f"the response of {self.url} is larger than that of GitLab's API", _CHECK_URL, "not_gitlab"
-            )
+            raise Rejected("TooLarge")
         try:
-            body = json.loads(content)
+            return Response(response.status, json.loads(content), response.headers)
         except (ValueError, RecursionError):
-            body = None
-        return Response(response.status, body, response.headers)
+            text = content.decode(errors="replace").strip()
+        is_page = text.startswith("<")
+        is_challenge = response.headers.get("cf-mitigated") == "challenge" or (
+            is_page and any(title in text for title in _RULES["challenges"])
+        )
+        return Response(response.status, None, response.headers, "" if is_page else text, is_challenge)
 
     def _connection(self) -> HTTPConnection:
         if self._scheme == "http":
@@ -271,36 +273,24 @@ class GitLab:
             context.load_verify_locations(cadata=certificate)
         return HTTPSConnection(self._host, self._port, timeout=_TO_CONNECT, context=context)
 
-    def _explained(self, error: Exception) -> Unread:
+    def _explained(self, error: Exception, is_connected: bool) -> Rejected:
         if isinstance(error, ssl.SSLCertVerificationError):
-            return Unread(
-                f"the certificate of {self._host} is not trusted: {error.verify_message.rstrip('.')}",
-                "Correct the certificate. If a private CA signed it, set GitLabCaCertificate to the CA's"
-                " certificate: docs/how-to/connect-gitlab.md. If your network inspects TLS, run this from"
-                " another one",
-                "not_trusted",
+            rejected = Rejected(
+                _OF_CERTIFICATE.get(error.verify_code, "UnknownCa"), error.verify_message.rstrip(".")
             )
+            rejected.remedy = [*rejected.remedy, ". If your network inspects TLS, run this from another one"]
+            return rejected
         if isinstance(error, ssl.SSLError):
-            return Unread(
-                f"there is no TLS connection to {self._host}: {error.reason or 'the handshake failed'}",
-                "Check the port in GitLabUrl. The server needs TLS 1.3, or TLS 1.2 with ECDHE, and no client "
-                "certificate",
-                "no_tls",
-            )
-        if isinstance(error, HTTPException) and not isinstance(error, OSError):
-            return Unread(f"the response of {self.url} is not HTTP", _CHECK_URL, "not_gitlab")
+            return Rejected("NotTls" if error.reason == "WRONG_VERSION_NUMBER" else "Refused", error.reason)
+        detail = getattr(error, "strerror", "") or error
+        if is_connected:
+            return Rejected("NoResponse", detail)
         # The function has another proxy or none, and this machine's could read the token.
         needs_proxy = self._scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(
             self._host
         )
-        without = " without this machine's proxy, through which the token is not sent" if needs_proxy else ""
-        return Unread(
-            f"there is no connection to {self.url}{without}:"
-            f" {shortened(getattr(error, 'strerror', '') or error, 100)}",
-            "Check GitLabUrl, and this machine's network path to it",
-            "unreachable",
-            is_passing=True,
-        )
+        without = "without this machine's proxy, through which the token is not sent: " if needs_proxy else ""
+        return Rejected("Unreachable", f"{without}{detail}")
 
 
 def project_path(project: str) -> str:

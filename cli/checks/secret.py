@@ -13,11 +13,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.checks.gitlab import CODES, certificates_of, fingerprint, is_same, is_usable
+from cli.checks.gitlab import (
+    CONCLUSIONS,
+    Rejected,
+    certificates_of,
+    fingerprint,
+    is_same,
+    is_usable,
+    of_parameters,
+)
 from cli.checks.rows import Reader
 from cli.rules import RULES
 from cli.shell import machine
-from cli.shell.command import aws
+from cli.shell.command import aws, joined
 from cli.shell.output import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import hide
 
@@ -49,19 +57,28 @@ class Secret:
     def __init__(self, reader: Reader, settings: Settings) -> None:
         self.token: str | None = None
         self.certificates: list[bytes] = []
-        self._settings, self._id, self._place = settings, settings.secret_id, reader.environment.place
+        self._settings, self._id = settings, settings.secret_id
         self._secrets, self._kms = reader.client("secretsmanager"), reader.client("kms")
         # Whether its value is a JSON object, of which the token is one member.
         self._is_object = False
 
+    def remedy(self, parts: list[str | list[str]], **given: str) -> str:
+        """That of a conclusion. No command if it would replace the other members of an object, too."""
+        given["secret"] = self._id
+        changed = f"a value of secret {self._id} in which only the member {_MEMBER} changes"
+        filled: list[str | list[str]] = [
+            of_parameters(part).format(**given)
+            if isinstance(part, str)
+            else changed
+            if self._is_object
+            else [word.format(**given) for word in part]
+            for part in parts
+        ]
+        return joined(filled, "")
+
     @property
-    def store(self) -> str:
-        """How to store another token. No command if it would replace the other members of an object, too."""
-        if self._is_object:
-            return (
-                f"replace the member {_MEMBER} in the JSON of secret {self._id}, and keep the other members"
-            )
-        return aws("secretsmanager", "put-secret-value", "--secret-id", self._id, *_FROM_STDIN)
+    def _store(self) -> str:
+        return self.remedy(CONCLUSIONS["TokenRejected"]["remedy"])
 
     def findings(self) -> list[Finding]:
         try:
@@ -70,28 +87,25 @@ class Secret:
         except ClientError as error:
             return [self._unread(error, "secretsmanager:DescribeSecret on it", self._create)]
         if described.get("DeletedDate"):
-            return [
-                self._found(
-                    "it is scheduled for deletion, so its token cannot be read",
-                    f"Restore it: {aws('secretsmanager', 'restore-secret', '--secret-id', self._id)}",
-                )
-            ]
+            return [self._concluded("Deleted")]
         found = [
             *self._faults({tag["Key"]: tag.get("Value", "") for tag in described.get("Tags", [])}),
             *self._key(described.get("KmsKeyId", "")),
         ]
         return found if any(isinstance(each, Found) for each in found) else found + self._value(arn)
 
-    def _found(self, problem: str, remedy: str, code: str = "unusable") -> Finding:
-        return Found(f"secret {self._id}", problem, remedy, CODES[code])
+    def _concluded(self, name: str, remedy: str = "", more: str = "", **given: str) -> Finding:
+        """The conclusion of this name, with another remedy, or with more in it."""
+        error = Rejected(name, **given)
+        remedy = remedy or self.remedy(error.remedy, **given) + more
+        return Found(f"secret {self._id}", error.problem, remedy, error.code)
 
     @property
     def _create(self) -> Finding:
         tag = f"Key={_TAGS['url']},Value={self._settings.url}"
         create = aws("secretsmanager", "create-secret", "--name", self._id, *_FROM_STDIN, "--tags", tag)
-        return self._found(
-            f"it does not exist in {self._place}",
-            f"Correct GitLabTokenSecretId, or create the secret and paste the token: {create}",
+        return self._concluded(
+            "Missing", f"Correct GitLabTokenSecretId, or create the secret and paste the token: {create}"
         )
 
     def _unread(self, error: ClientError, permission: str, missing: Finding | None = None) -> Finding:
@@ -114,37 +128,17 @@ class Secret:
         """Why the owner of the secret does not allow its token for these settings."""
         settings, tagged = self._settings, tags.get(_TAGS["url"])
         if own := next((key for key in _TAGS["own"] if key in tags), None):
-            yield self._found(
-                f"it is that of a stack's resource (tag {own}) and holds a mirror's login, so it is never"
-                " read as a token",
-                "Set GitLabTokenSecretId to the secret of a GitLab token",
-            )
+            yield self._concluded("OwnSecret", tag=own)
         elif not is_usable(settings.url):
-            yield self._found(
-                f"GitLabUrl {settings.url} is not an https address of a valid host without login and query",
-                "Correct it. http is accepted for this machine only",
-                "invalid",
-            )
-        elif tagged is None or not is_same(tagged, settings.url):
-            owned = (
-                f"its owner allows the token for {tagged}"
-                if tagged
-                else "its owner allows the token for no GitLab"
-            )
-            yield self._found(
-                f"{owned} (tag {_TAGS['url']}), and GitLabUrl is {settings.url}. The token was not read",
-                (f"Set GitLabUrl to {tagged}. " if tagged else "")
-                + f"If it is a token of {settings.url}: {self._tag(_TAGS['url'], settings.url)}",
-                "not_allowed",
-            )
+            yield self._concluded("UnusableUrl")
+        elif not tagged:
+            yield self._concluded("Untagged", url=settings.url)
+        elif not is_same(tagged, settings.url):
+            more = f". If it is a token for {settings.url}: {self._tag(_TAGS['url'], settings.url)}"
+            yield self._concluded("OtherGitLab", more=more, tagged=tagged, url=settings.url)
         if (env_id := tags.get(_TAGS["env"], settings.env_id)) != settings.env_id:
-            yield self._found(
-                f"its owner allows the token for the environment {env_id} only (tag {_TAGS['env']}), and this"
-                f" one is {settings.env_id}",
-                "Set GitLabTokenSecretId to the secret of this environment's token. If it is "
-                f"this one: {self._tag(_TAGS['env'], settings.env_id)}",
-                "not_allowed",
-            )
+            more = f". If it is this one: {self._tag(_TAGS['env'], settings.env_id)}"
+            yield self._concluded("OtherEnvironment", more=more, tagged=env_id, own=settings.env_id)
         if settings.ca_certificate:
             yield from self._certificate_faults(tags.get(_TAGS["ca"], "").split())
 
@@ -156,21 +150,12 @@ class Secret:
         try:
             self.certificates = certificates_of(self._settings.ca_certificate)
         except ValueError:
-            yield self._found(
-                "GitLabCaCertificate is not readable as certificates in PEM",
-                "Set it to the CA's certificate, with its line breaks: docs/how-to/connect-gitlab.md",
-                "invalid",
-            )
+            more = ", with its line breaks: docs/how-to/connect-gitlab.md"
+            yield self._concluded("InvalidCaCertificate", more=more)
         allowed = {each.replace(":", "").upper() for each in tagged}
         if missing := [each for each in map(fingerprint, self.certificates) if each not in allowed]:
             # Another environment may use the ones before.
-            tag = self._tag(_TAGS["ca"], " ".join([*tagged, *missing]))
-            yield self._found(
-                f"its owner does not allow GitLabCaCertificate: the tag {_TAGS['ca']} lacks the SHA-256"
-                f" fingerprint {missing[0]}",
-                f"If it is your GitLab's CA: {tag}",
-                "not_allowed",
-            )
+            yield self._concluded("UntrustedCa", missing=missing[0], all=" ".join([*tagged, *missing]))
 
     def _key(self, key: str) -> list[Finding]:
         """Whether the function may decrypt the secret. Nothing if it may."""
@@ -188,10 +173,11 @@ class Secret:
         if about["KeyManager"] == "AWS" or about["Arn"] == arn:
             return []
         return [
-            self._found(
+            Found(
+                f"secret {self._id}",
                 f"the function may not decrypt with its KMS key: GitLabTokenKmsKeyArn is {arn or 'not set'}",
                 f"Set it in samconfig.toml: GitLabTokenKmsKeyArn={about['Arn']}",
-                "not_allowed",
+                CONCLUSIONS["Untagged"]["code"],
             )
         ]
 
@@ -203,26 +189,19 @@ class Secret:
             permission = (
                 "kms:Decrypt on the key of the secret" if of_key else "secretsmanager:GetSecretValue on it"
             )
-            return [
-                self._unread(
-                    error, permission, self._found("it has no value", f"Store the token: {self.store}")
-                )
-            ]
+            return [self._unread(error, permission, self._concluded("NoText", self._store))]
         if response["ARN"] and "SecretString" not in response:
-            return [
-                self._found(
-                    "its value is binary, and the function reads a text",
-                    "Store the token as text, or set GitLabTokenSecretId to the secret of the token",
-                )
-            ]
+            return [self._concluded("NoText")]
         value = response["SecretString"]
         self._is_object = value.lstrip("\ufeff \t\r\n").startswith("{")
         token = token_in(value)
         if token is None:
             return [
-                self._found(
+                Found(
+                    f"secret {self._id}",
                     f"its value is neither a token nor a JSON object with a token as its member {_MEMBER}",
-                    f"Store a token: {self.store}",
+                    self._store,
+                    CONCLUSIONS["NoText"]["code"],
                 )
             ]
         hide({token})

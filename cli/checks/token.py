@@ -6,7 +6,6 @@ function finds everything else about GitLab by itself.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote
 
-from cli.checks.gitlab import CODES, Denied, GitLab, Unread, project_path
+from cli.checks.gitlab import CODES, CONCLUSIONS, UNREACHABLE, GitLab, Rejected, project_path
 from cli.checks.rows import Once, Reader, Row, read_row
 from cli.checks.secret import Secret, Settings
 from cli.rules import RULES
@@ -28,7 +27,10 @@ _MAINTAINER, _SCOPES, _MOST = (
     _RULES["sufficient_scopes"],
     _RULES["max_enabled_mirrors"],
 )
-_FEATURES = "Settings, General, Visibility, project features, permissions"
+# The conclusions of denials without a cause, by their status: of the project, and of a part of it after the
+# project was read.
+_OF_PROJECT = {401: "TokenRejected", 403: "AccessDenied", 404: "NotFound"}
+_OF_PART = {401: "AccessDenied", 403: "AccessDenied"}
 
 # Each key of a row, with what the row compares.
 KEYS = {
@@ -91,8 +93,8 @@ def needed(read: Callable[[], Any], unread: NotRead, denied: NotRead | None = No
     """The result of `read`. If GitLab was not read, or denies it, another row shows that."""
     try:
         return read()
-    except (Unread, Denied) as error:
-        if other := unread if isinstance(error, Unread) else denied:
+    except Rejected as error:
+        if other := unread if error.is_unread else denied:
             raise NotRead(str(other), other.key, error.problem) from None
         raise
 
@@ -134,39 +136,29 @@ class InGitLab:
                 return [
                     NotChecked(subject, f"{error}: {error.why}" if error.key in self._ignored else str(error))
                 ]
-            except Unread as error:
-                return [self._unread(subject, error)]
-            except Denied as error:
-                return [Found(subject, error.problem, self._remedy(error), CODES[error.code])]
+            except Rejected as error:
+                return [self._rejected(subject, error)]
 
         return Row(key, subject, read)
 
-    def _unread(self, subject: str, error: Unread) -> Finding:
-        if path := self._settings.path:
+    def _rejected(self, subject: str, error: Rejected) -> Finding:
+        if error.is_unread and (path := self._settings.path):
             return NotChecked(
                 subject,
                 f"{error.problem}. But the function reaches GitLab through its {path}",
                 "After the deployment, "
                 f"let the doctor try the function's path: {cfn_gitops('doctor', '--env', self._table)}",
-                CODES[error.code],
+                error.code,
             )
-        if error.is_passing:
-            return NotChecked(subject, error.problem, error.remedy, CODES[error.code], is_failure=True)
-        return Found(subject, error.problem, error.remedy, CODES[error.code])
+        remedy = self._secret.remedy(error.remedy)
+        if error.code == UNREACHABLE:
+            return NotChecked(subject, error.problem, remedy, error.code, is_failure=True)
+        return Found(subject, error.problem, remedy, error.code)
 
-    def _remedy(self, error: Denied) -> str:
-        store = self._secret.store
-        return {
-            "rejected": f"If the token is expired, revoked or of another GitLab, store a valid one: {store}",
-            "lacks_access": (
-                f"Store a Maintainer's token with the scope {_SCOPES[0]}, or with the permission that GitLab"
-                f" names: {store}"
-            ),
-            "project_missing": (
-                "Set GitLabProject to its full path, with all groups, or to its number. If it is right, make"
-                " the token's user a Maintainer of it"
-            ),
-        }.get(error.code, "GitLab's message is all that is known")
+    def _found(self, subject: str, problem: str, conclusion: str) -> Finding:
+        """A problem of this module, whose remedy and code are those of the conclusion."""
+        of = CONCLUSIONS[conclusion]
+        return Found(subject, problem, self._secret.remedy(of["remedy"]), of["code"])
 
     # --- GitLab and the token ------------------------------------------------------------------
 
@@ -178,12 +170,16 @@ class InGitLab:
                 "token-secret",
                 next(each.text for each in found if not isinstance(each, Sound)),
             )
-        self._gitlab = GitLab(self._settings.url, self._secret.token, self._secret.certificates)
-        return self._gitlab.read("/personal_access_tokens/self")
+        settings = self._settings
+        self._gitlab = GitLab(settings.url, self._secret.token, self._secret.certificates, settings.secret_id)
+        return self._gitlab.read("/personal_access_tokens/self", {})
 
     def _reach(self, subject: str) -> Finding:
-        with contextlib.suppress(Denied):
+        try:
             self._token()
+        except Rejected as error:
+            if error.is_unread:
+                raise
         return Sound(subject)
 
     def _check_token(self, subject: str) -> Finding:
@@ -205,11 +201,8 @@ class InGitLab:
                     else "GitLab does not show its scope"
                 ),
             )
-        return Found(
-            subject,
-            f"it has the scope {shown}, and cfn-gitops needs {_SCOPES[0]}",
-            f"Create a token with this scope, and store it: {self._secret.store}",
-            CODES["lacks_access"],
+        return self._found(
+            subject, f"it has the scope {shown}, and cfn-gitops needs {_SCOPES[0]}", "InsufficientScope"
         )
 
     # --- the project ---------------------------------------------------------------------------
@@ -222,7 +215,7 @@ class InGitLab:
         )
         if not self._settings.project:
             raise NotRead("GitLabProject is not set")
-        return self._gitlab.read(self._path)
+        return self._gitlab.read(self._path, _OF_PROJECT)
 
     def _shown(self) -> dict[str, Any]:
         """The project, for a row that is not the project's own."""
@@ -230,24 +223,11 @@ class InGitLab:
         project: dict[str, Any] = needed(self._project, unread, unread)
         return project
 
-    def _page(self, part: str, **members: type) -> tuple[list[dict[str, Any]], bool]:
-        self._shown()
-        try:
-            return self._gitlab.page(f"{self._path}/{part}", **members)
-        except Denied as error:
-            # The project was read. Only the function finds out what a 404 of a part of it means.
-            raise (
-                Denied("said_by_gitlab", error.problem) if error.code == "project_missing" else error
-            ) from None
-
     def _check_project(self, subject: str) -> Finding:
         project = self._project()
         if project.get("archived") is True:
-            return Found(
-                subject,
-                "it is archived, so GitLab accepts neither a push nor a status",
-                "Unarchive it in its Settings, General, Advanced",
-                CODES["report_denied"],
+            return self._found(
+                subject, "it is archived, so GitLab accepts neither a push nor a status", "Archived"
             )
         # The first one is deprecated: https://docs.gitlab.com/api/projects/#deprecated-attributes
         if marked := project.get("marked_for_deletion_at") or project.get("marked_for_deletion_on"):
@@ -255,7 +235,7 @@ class InGitLab:
                 subject,
                 f"it is marked for deletion since {shortened(marked, 20)}",
                 "Restore it in its Settings, General, Advanced",
-                CODES["mirrors_disabled"],
+                CONCLUSIONS["MirrorsDisabled"]["code"],
             )
         return Sound(f"{subject}, number {project['id']}")
 
@@ -271,22 +251,14 @@ class InGitLab:
             CODES["push_failed"],
         )
 
-    def _is_off(self, part: str) -> bool:
-        return self._shown().get(f"{part}_access_level") == "disabled"
-
     def _check_branch(self, subject: str) -> Finding:
         branch, project = self._settings.branch, self._shown()
         if not branch:
             # CloudFormation rejects the change set, by the template's rule.
             raise NotRead("BranchName is not set")
-        if self._is_off("repository"):
-            return Found(
-                subject,
-                "the repository is switched off in the project",
-                f"Switch it on in the project's {_FEATURES}",
-                CODES["part_switched_off"],
-            )
-        listed, is_whole = self._page("protected_branches", name=str)
+        if project.get("repository_access_level") == "disabled":
+            return self._found(subject, "the repository is switched off in the project", "SwitchedOff")
+        listed, is_whole = self._gitlab.page(f"{self._path}/protected_branches", _OF_PART, "name", str)
         # https://docs.gitlab.com/api/protected_branches/: `inherited` is a group's.
         is_own = {each.get("inherited") is not True for each in listed if _matches(each["name"], branch)}
         is_protected, is_empty = True in is_own, project.get("empty_repo") is True
@@ -320,61 +292,40 @@ class InGitLab:
         )
 
     def _has_branch(self, branch: str) -> bool:
+        path = f"{self._path}/repository/branches/{quote(branch, safe='')}"
         try:
-            self._gitlab.read(f"{self._path}/repository/branches/{quote(branch, safe='')}", "name", str)
-        except Denied as error:
+            self._gitlab.read(path, _OF_PART, "name", str)
+        except Rejected as error:
             # `find_branch!` in GitLab's lib/api/branches.rb.
-            if error.problem.endswith("404: Branch Not Found"):
+            if error.given.get("message") == "404 Branch Not Found":
                 return False
-            raise Denied("said_by_gitlab", error.problem) from None
+            raise
         return True
 
     def _check_mirrors(self, subject: str) -> Finding:
         """Whether the token's user may create one, as only a Maintainer may, and whether the project takes
         one more."""
-        try:
-            listed, _ = self._page("remote_mirrors", id=int)
-        except Denied as error:
-            if not error.is_bare:
-                raise
-            level = self._level()
-            if level < _MAINTAINER:
-                return Found(
-                    subject,
-                    f"{error.problem}. They need a Maintainer ({_MAINTAINER}), and the token's user has the"
-                    f" access level {level or 'that GitLab does not show'}",
-                    f"Make the user a Maintainer, or store a Maintainer's token: {self._secret.store}",
-                    CODES["lacks_access"],
-                )
-            return Found(
-                subject,
-                f"{error.problem}. The token's user is a Maintainer",
-                "Check whether push mirrors are switched off for the instance. An administrator of a"
-                " self-managed GitLab allows them in Admin, Settings, Repository, Repository mirroring",
-                CODES["mirrors_disabled"],
-            )
+        level = self._level()
+        denied = "Denied" if level is None else "NotMaintainer" if level < _MAINTAINER else "MirrorsDisabled"
+        denials = {401: denied, 403: denied}
+        listed, _ = self._gitlab.page(f"{self._path}/remote_mirrors", denials, "id", int, level=level)
         enabled = sum(each.get("enabled") is not False for each in listed)
         if enabled < _MOST:
             return Sound(subject)
         # https://gitlab.com/gitlab-org/gitlab/-/merge_requests/221965
-        return Found(
+        return self._found(
             subject,
-            f"{enabled} are enabled. GitLab 18.9 and later enables {_MOST} at most, and a new password needs"
-            " one more",
-            "Disable or remove one in the project's Settings, Repository, Mirroring repositories. For an"
-            " older GitLab, leave this row out with --ignore mirrors",
-            CODES["mirror_limit"],
+            f"{enabled} are enabled. GitLab 18.9 and later enables {_MOST} at most. For an older one, leave"
+            " this row out with --ignore mirrors",
+            "TooManyMirrors",
         )
 
-    def _level(self) -> int:
-        """That of the token's user. 0 if GitLab shows none, as of a member of an invited group."""
+    def _level(self) -> int | None:
+        """That of the token's user. `None` if GitLab shows none, as of a member of an invited group."""
         shown = self._shown().get("permissions")
-        access = (
-            [each.get("access_level") for each in shown.values() if isinstance(each, dict)]
-            if isinstance(shown, dict)
-            else []
-        )
-        return max((level for level in access if isinstance(level, int)), default=0)
+        access = shown.values() if isinstance(shown, dict) else []
+        levels = [each.get("access_level") for each in access if isinstance(each, dict)]
+        return max((level for level in levels if isinstance(level, int)), default=None)
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -159,11 +159,16 @@ fn metrics_are_as_checked_in() {
 
 #[test]
 fn rules_are_as_checked_in() {
-    let content = json!({
+    let file = repository().join("cli/rules.json");
+    let mut content = json!({
         "gitlab": gitlab::rules(),
         "pipelines": pipeline::rules(),
     });
-    assert_checked_in(&repository().join("cli/rules.json"), &content);
+    // A test of `clients/gitlab` compares and writes these.
+    let text = std::fs::read_to_string(&file).expect("the rules");
+    let checked_in: Value = serde_json::from_str(&text).expect("JSON");
+    content["gitlab"]["conclusions"] = checked_in["gitlab"]["conclusions"].clone();
+    assert_checked_in(&file, &content);
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! The rules of this client that the operator's command checks before a deployment, as data.
 //!
-//! `cli/rules.json` has them: `tests/schemas` compares the file with this module.
+//! `cli/rules.json` has them: `tests/schemas` compares the file with this module. The conclusions
+//! in it are those of `tests/conclusions.rs`.
 
 use cfn_custom_resource::{Kind, ReasonCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::api::error::MAINTAINER;
 use super::api::own_token::SUFFICIENT_SCOPES;
+use super::api::sanitize::BARE;
 use super::api::token::TOKEN_CHARACTERS;
 use super::api::token_error::{CA_TAG, ENV_TAG, URL_TAG};
-use super::api::transport::{ATTEMPT_TIMEOUT, MAX_RESPONSE_BYTES};
+use super::api::transport::{ATTEMPT_TIMEOUT, CHALLENGES, MAX_RESPONSE_BYTES};
 use super::mirrors::mirror::MAX_ENABLED_MIRRORS;
 use super::project::property::MEMBERS;
 use crate::common::ownership;
@@ -37,31 +39,12 @@ pub fn rules() -> Value {
         "max_enabled_mirrors": MAX_ENABLED_MIRRORS,
         "max_response_bytes": MAX_RESPONSE_BYTES,
         "timeout_seconds": ATTEMPT_TIMEOUT.as_secs(),
-        "codes": codes(),
+        "bare_messages": BARE,
+        "challenges": CHALLENGES,
+        // Of conclusions that are not from one answer.
+        "codes": {
+            "branch_not_mirrored": ReasonCode::from(Code::BranchNotMirrored).0,
+            "push_failed": ReasonCode::from(Code::PushFailed).0,
+        },
     })
-}
-
-/// The codes of the reasons that a deployment would end with.
-fn codes() -> Map<String, Value> {
-    let codes = [
-        ("invalid", Code::InvalidProperties),
-        ("unreachable", Code::GitLabUnreachable),
-        ("not_trusted", Code::GitLabNotTrusted),
-        ("no_tls", Code::NoTlsConnection),
-        ("not_gitlab", Code::NotGitLab),
-        ("unusable", Code::TokenUnusable),
-        ("not_allowed", Code::TokenNotAllowed),
-        ("rejected", Code::TokenRejected),
-        ("lacks_access", Code::TokenLacksAccess),
-        ("project_missing", Code::ProjectMissing),
-        ("mirrors_disabled", Code::MirrorsDisabled),
-        ("mirror_limit", Code::MirrorLimit),
-        ("branch_not_mirrored", Code::BranchNotMirrored),
-        ("part_switched_off", Code::PartSwitchedOff),
-        ("push_failed", Code::PushFailed),
-        ("report_denied", Code::ReportDenied),
-        ("said_by_gitlab", Code::GitLabRejected),
-    ];
-    let texts = codes.map(|(name, code)| (name.to_owned(), ReasonCode::from(code).0.into()));
-    texts.into_iter().collect()
 }

@@ -69,7 +69,7 @@ pub enum ErrorKind {
     #[error("HTTP 429: {message}; GitLab throttles the requests")]
     Throttled { message: String },
     /// A redirect, which is not followed: the token is sent to one address only.
-    #[error("HTTP {status}: GitLab redirects to {to}, and the token is not sent there")]
+    #[error("HTTP {status}: {}", redirection(to))]
     Redirected {
         status: u16,
         /// The target, without a query.
@@ -200,6 +200,11 @@ const MIRROR_SETTINGS: [&str; 3] = [
     "only_protected_branches",
     "keep_divergent_refs",
 ];
+
+/// The sentence about a redirect.
+pub fn redirection(to: &str) -> String {
+    format!("GitLab redirects to {to}, and the token is not sent there")
+}
 
 /// The cause of a status of 500 or more.
 fn failure_of(status: u16) -> &'static str {

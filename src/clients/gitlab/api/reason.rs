@@ -8,8 +8,6 @@ use crate::common::commands::{aws, restore_secret};
 use crate::common::reason_codes::{Code, GITLAB_SAYS_IT};
 use cfn_custom_resource::{Reason, Remedy};
 
-const CHECK_URL: &str = "Check that GitLab.Url leads to GitLab, and not to a proxy or a login page";
-
 /// Where a Maintainer switches parts of a project on and off.
 const FEATURES: &str = "Settings, General, Visibility, project features, permissions";
 
@@ -59,12 +57,12 @@ impl ErrorKind {
             // attribute's name, which GitLab does not translate (`app/models/deployment.rb`).
             ErrorKind::Rejected { cause: Rejection::ReportRejected, status, message } if *status == 404 || message.starts_with("sha ") || message.starts_with("ref ") => "Follow GitLab's message. If the commit is only in CodeCommit, push it to GitLab",
             ErrorKind::Rejected { cause, .. } => return cause.remedy(),
-            ErrorKind::Redirected { to, .. } => return remedy_of_redirect(to),
             ErrorKind::TokenRejected { token, .. } => return store_token("a valid token", token),
             ErrorKind::ProofRequired { token, .. } => return store_token("a project or group access token", token).then(", or let the token's user disable DPoP in GitLab"),
             ErrorKind::InsufficientScope { token } => return store_token("a token that has it", token),
             ErrorKind::InsufficientPermissions { token, .. } => return store_token("a fine-grained token with the permission", token),
             ErrorKind::Tls(error) => of_tls(error).1,
+            ErrorKind::Redirected { .. } => "If that is this GitLab's own address, set GitLab.Url to the part before /api/v4. Otherwise check that GitLab.Url leads to GitLab, and not to a proxy or a login page",
             ErrorKind::UnusableUrl => "Set GitLab.Url to such an address (http is accepted for this machine only)",
             ErrorKind::InvalidCaCertificate => "Set GitLab.CaCertificate to the certificate of the private CA",
             ErrorKind::UnsafeLogin => "Change RotationSerial for another password",
@@ -74,8 +72,8 @@ impl ErrorKind {
             ErrorKind::NoResponse => "Try again in some minutes. If it stays so, check the function's network path to GitLab, and GitLab's load",
             ErrorKind::TooLarge => "If GitLab.Url does not lead to GitLab, correct it",
             ErrorKind::ServerError { .. } => "Try again in some minutes. If it stays so, look at GitLab's own logs or status page",
-            ErrorKind::Throttled { .. } => "Deploy again later. A report is repeated by the health check",
-            ErrorKind::NotGitLab { .. } | ErrorKind::UnexpectedResponse { .. } => CHECK_URL,
+            ErrorKind::Throttled { .. } => "Try again later. A report is repeated by the health check",
+            ErrorKind::NotGitLab { .. } | ErrorKind::UnexpectedResponse { .. } => "Check that GitLab.Url leads to GitLab, and not to a proxy or a login page",
             ErrorKind::Blocked { .. } => "Exempt the function's requests to /api/v4 from the firewall's rules about the size and the text of a body",
             ErrorKind::Challenged { .. } => "Try again later. If it stays so, exclude the function's addresses from Cloudflare's challenges. For gitlab.com, let the function send from an address of its own (a NAT gateway with an Elastic IP address)",
             ErrorKind::UnknownRoute => "If a proxy in front of GitLab decodes %2F in paths, let it pass them unchanged, or set GitLabProject (of a pipeline: GitLab.Project) to the project's number. If GitLab has a path of its own, such as /gitlab, add it to GitLab.Url",
@@ -97,16 +95,6 @@ fn store_token(which: &str, token: &TokenSource) -> Remedy {
         "file:///dev/stdin",
     ])
     .after(format!("Store {which} with "))
-}
-
-/// The remedy for a redirect to this address, which is not that of a moved project.
-fn remedy_of_redirect(to: &str) -> Remedy {
-    match to.split_once("/api/v4") {
-        Some((url, _)) if url.starts_with("https://") => {
-            format!("If that is this GitLab's own address, set GitLab.Url to {url}").into()
-        }
-        _ => CHECK_URL.into(),
-    }
 }
 
 #[rustfmt::skip] // A table.
@@ -158,7 +146,7 @@ impl Rejection {
             Rejection::MirrorsDisabled => "Check, for example, whether push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring",
             Rejection::Denied => "Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance",
             Rejection::AccessDenied => "Give the token's user this right in the project, or switch on this part of the project",
-            Rejection::Temporary => "Deploy again later: this state of GitLab passes. A report is repeated by the health check",
+            Rejection::Temporary => "Try again later: this state of GitLab passes. A report is repeated by the health check",
             Rejection::ReportDenied => "Check, for example, whether the branch is protected, and the token's user may neither push nor merge to it; the user has less than the role Developer, or no confirmed e-mail address; the namespace is read-only",
             Rejection::Archived => "Unarchive it in its Settings, General, Advanced, or remove GitLab from the resource",
             Rejection::DeploymentDenied => "If the commit's statuses are posted, the environment is protected: let the token's user deploy to it in the project's Settings, CI/CD, Protected environments",

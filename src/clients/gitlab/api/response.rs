@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::{ErrorKind, ErrorScope, GitLabError, Rejection, Result, RetryTime, Sent};
+use super::error::{
+    ErrorKind, ErrorScope, GitLabError, Rejection, Result, RetryTime, Sent, redirection,
+};
 use super::sanitize;
 
 /// Parts of GitLab's messages about a state that passes: a lock
@@ -69,8 +71,7 @@ impl ApiResponse {
             429 => later(ErrorKind::Throttled { message }, Sent::No),
             500.. => later(ErrorKind::ServerError { status, message }, Sent::Unknown),
             300..400 if self.moved_to.is_some() => {
-                let to = self.redirects_to;
-                let message = format!("GitLab redirects to {to}, and the token is not sent there");
+                let message = redirection(&self.redirects_to);
                 let cause = Rejection::ProjectMoved(self.moved_to);
                 Err(GitLabError::rejected(status, cause, message))
             }

@@ -16,6 +16,18 @@ const MIN_RANDOM: usize = 10;
 /// The fewest characters of a password of CodeCommit, which is 32 random bytes in base64.
 const MIN_PASSWORD: usize = 32;
 
+/// The messages that only repeat their status.
+pub const BARE: [&str; 7] = [
+    "",
+    "no message",
+    "unauthorized",
+    "forbidden",
+    "not found",
+    "project not found",
+    // `require_repository_enabled!` in `lib/api/branches.rb` and `lib/api/commits.rb`.
+    "repository not found",
+];
+
 /// Replaces a login.
 const MASK: &str = "*****";
 
@@ -117,18 +129,7 @@ pub fn message(body: &Value) -> String {
 /// Whether a message only repeats its status, so that the cause has to be looked up.
 pub fn is_bare(message: &str) -> bool {
     let words = message.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-    let words = words.to_ascii_lowercase();
-    let bare = [
-        "",
-        "no message",
-        "unauthorized",
-        "forbidden",
-        "not found",
-        "project not found",
-        // `require_repository_enabled!` in `lib/api/branches.rb` and `lib/api/commits.rb`.
-        "repository not found",
-    ];
-    bare.contains(&words.as_str())
+    BARE.contains(&&*words.to_ascii_lowercase())
 }
 
 fn append_message(message: &Value, text: &mut String) {

@@ -161,10 +161,13 @@ fn check_tags(
         Some(_) => {}
     }
     let allowed = tag(CA_TAG).unwrap_or_default();
-    match fingerprints.iter().find(|one| !is_listed(one, allowed)) {
-        Some(missing) => Err(TokenError::UntrustedCa {
-            missing: missing.clone(),
-            all: fingerprints.join(" "),
+    let missing = fingerprints.iter().filter(|one| !is_listed(one, allowed));
+    let missing: Vec<&str> = missing.map(String::as_str).collect();
+    match missing.first() {
+        Some(first) => Err(TokenError::UntrustedCa {
+            missing: (*first).to_owned(),
+            // Another environment may use the certificates that the tag has.
+            all: [&[allowed], &*missing].concat().join(" ").trim_start().to_owned(),
             secret: secret.clone(),
         }),
         None => Ok(()),

@@ -55,7 +55,7 @@ pub enum TokenError {
     UntrustedCa {
         /// The first fingerprint that the tag lacks.
         missing: String,
-        /// Every fingerprint of `GitLab.CaCertificate`.
+        /// The fingerprints of the tag, and those that it lacks.
         all: String,
         secret: String,
     },

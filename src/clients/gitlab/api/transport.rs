@@ -38,7 +38,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 pub const MAX_RESPONSE_BYTES: usize = 300_000;
 
 /// The beginnings of the titles of Cloudflare's pages that check for a browser.
-const CHALLENGES: [&str; 2] = ["<title>Just a moment", "<title>Checking your browser"];
+pub const CHALLENGES: [&str; 2] = ["<title>Just a moment", "<title>Checking your browser"];
 
 /// The part of the API that a request is about, with its project.
 /// GitLab's response does not show which right the request needs.

@@ -1,15 +1,11 @@
 //! Every error of GitLab has its own text with a remedy.
 
-use std::collections::BTreeSet;
-
 use expect_test::expect;
 use serde_json::{Value, json};
 
 use super::messages::rows;
 use super::script::{Reply, Script};
-use super::{
-    INFRA, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings, token_source,
-};
+use super::{INFRA, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok, settings};
 use crate::clients::gitlab::{
     CommitRef, ErrorKind, ErrorScope, GitLab, GitLabError, Rejection, RetryTime, Sent, StatusState,
 };
@@ -18,81 +14,12 @@ use crate::clients::http::{HttpError, TlsError};
 /// The request that lists the mirrors of the project.
 const LIST: &str = "GET /projects/platform%2Finfra/remote_mirrors?per_page=100&page=1";
 
-/// The error of a list, after the look-up of the project that explains it.
-async fn explained(refusal: Reply, project: Option<Reply>) -> GitLabError {
-    let mut script = Script::default().then(&format!("GET {MIRRORS}?per_page=100&page=1"), refusal);
-    if let Some(project) = project {
-        script = script.then(&format!("GET {PROJECT}"), project);
-    }
-    let error = gitlab(&script).mirrors(INFRA).await.expect_err("a refusal");
-    script.sent();
-    error
-}
-
-fn project_with(level: &Value) -> Reply {
+pub(super) fn project_with(level: &Value) -> Reply {
     ok(json!({"id": 42, "permissions": {"project_access": level, "group_access": null}}))
 }
 
 fn unauthorized() -> Reply {
     Reply::message(401, "401 Unauthorized")
-}
-
-fn rejected(status: u16, message: &str, cause: Rejection) -> ErrorKind {
-    ErrorKind::Rejected {
-        status,
-        message: message.to_owned(),
-        cause,
-    }
-}
-
-/// The reason of a denied list, whose error has this kind. It shows no token.
-async fn denied(refusal: Reply, project: Option<Reply>, kind: ErrorKind) -> String {
-    let error = explained(refusal, project).await;
-    let reason = error.reason().to_string();
-    assert_eq!(error.kind, kind);
-    assert!(!reason.contains(TOKEN), "{reason}");
-    reason
-}
-
-#[tokio::test(start_paused = true)]
-async fn rejected_token_names_its_secret_and_key_not_its_value() {
-    let rejects = |message: &str| ErrorKind::TokenRejected {
-        message: message.to_owned(),
-        token: token_source(),
-    };
-    let expired = json!({"error": "invalid_token", "error_description": "Token is expired."});
-    let kind = rejects("Token is expired");
-    let reason = denied(Reply::json(401, expired), None, kind).await;
-    expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: GitLab rejects the token (Token is expired) from secret gitlab/infra, key "token". Store a valid token with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-406"#]].assert_eq(&reason);
-
-    // `lib/api/api_guard.rb`
-    let message = "Access denied: this operation requires the permissions [Remote Mirror: Read].";
-    let granular = json!({"error": "insufficient_granular_scope", "error_description": message});
-    let (message, token) = (message.trim_end_matches('.').to_owned(), token_source());
-    let kind = ErrorKind::InsufficientPermissions { message, token };
-    let reason = denied(Reply::json(403, granular), None, kind).await;
-    expect![[r#"listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Access denied: this operation requires the permissions [Remote Mirror: Read]. The token from secret gitlab/infra, key "token" is a fine-grained one without this permission, or a group of the project accepts fine-grained tokens only. Store a fine-grained token with the permission with `aws secretsmanager put-secret-value --secret-id gitlab/infra --secret-string file:///dev/stdin` - CFG-407"#]].assert_eq(&reason);
-}
-
-#[tokio::test(start_paused = true)]
-async fn denial_is_explained_by_the_access_to_the_project() {
-    let maintainer = Some(project_with(&json!({"access_level": 40})));
-    let message = "401 Unauthorized";
-    let kind = rejected(401, message, Rejection::MirrorsDisabled);
-    let reason = denied(unauthorized(), maintainer, kind).await;
-    expect!["listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: 401 Unauthorized. The token's user is a Maintainer. Check, for example, whether push mirrors are switched off for the instance, the project is being deleted, or an external authorization service denies access to it. An administrator of a self-managed GitLab allows push mirrors in Admin, Settings, Repository, Repository mirroring - CFG-409"].assert_eq(&reason);
-
-    let mut reasons = BTreeSet::new();
-    for project in [
-        project_with(&Value::Null),
-        Reply::message(404, "404 Project Not Found"),
-        Reply::page(404),
-        Reply::json(200, json!([])),
-    ] {
-        let kind = rejected(401, message, Rejection::Denied);
-        reasons.insert(denied(unauthorized(), Some(project), kind).await);
-    }
-    expect!["listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 401: 401 Unauthorized. Give the token the scope `api`, make its user a Maintainer of the project, and allow push mirrors for the instance - CFG-407"].assert_eq(&Vec::from_iter(reasons).join("\n"));
 }
 
 fn commit() -> CommitRef<'static> {
@@ -308,7 +235,8 @@ async fn redirect_is_reported_and_not_followed() {
     let to = format!("https://user:{TOKEN}@elsewhere.example.org/login?token={TOKEN}#{TOKEN}");
     for status in [301, 302, 303, 307, 308] {
         let reply = Reply::page(status).with("location", &to);
-        let error = explained(reply, None).await;
+        let script = Script::default().then(LIST, reply);
+        let error = gitlab(&script).mirrors(INFRA).await.expect_err("a redirect");
         let to = "https://*****@elsewhere.example.org/login".to_owned();
         assert_eq!(error.kind, ErrorKind::Redirected { status, to });
         // The project may have moved, and others have not.
@@ -357,37 +285,6 @@ async fn error_carries_whether_the_request_was_sent_and_may_be_repeated() {
         let carried = (error.sent, error.retry, error.scope);
         assert_eq!(carried, expected, "{error}");
     }
-}
-
-/// Cloudflare's page, a route that GitLab does not have, and a certificate: none is a missing
-/// project or a wrong address.
-#[tokio::test(start_paused = true)]
-async fn error_before_the_api_has_its_own_remedy() {
-    let title = |title: &str| Reply::text(403, &format!("<html><title>{title}</title></html>"));
-    let unknown = Reply::json(404, json!({"error": "404 Not Found"}));
-    let tls = |error| Reply::Nothing(HttpError::Tls(error));
-    let mut reasons = vec![];
-    for reply in [
-        title("Just a moment..."),
-        title("Checking your browser"),
-        Reply::page(403).with("cf-mitigated", "challenge"),
-        Reply::page(403).with("server", "cloudflare"),
-        unknown,
-        tls(TlsError::CaAsServer),
-        tls(TlsError::Expired),
-        tls(TlsError::ClientCertificateRequired),
-    ] {
-        reasons.push(explained(reply, None).await.reason().to_string());
-    }
-    expect![[r#"
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Cloudflare, which is in front of GitLab, checks whether the function is a browser. Try again later. If it stays so, exclude the function's addresses from Cloudflare's challenges. For gitlab.com, let the function send from an address of its own (a NAT gateway with an Elastic IP address) - CFG-403
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Cloudflare, which is in front of GitLab, checks whether the function is a browser. Try again later. If it stays so, exclude the function's addresses from Cloudflare's challenges. For gitlab.com, let the function send from an address of its own (a NAT gateway with an Elastic IP address) - CFG-403
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: Cloudflare, which is in front of GitLab, checks whether the function is a browser. Try again later. If it stays so, exclude the function's addresses from Cloudflare's challenges. For gitlab.com, let the function send from an address of its own (a NAT gateway with an Elastic IP address) - CFG-403
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 403: a page without a message; the response is not JSON of GitLab's API. Check that GitLab.Url leads to GitLab, and not to a proxy or a login page - CFG-403
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: HTTP 404: GitLab's API does not have this path. If a proxy in front of GitLab decodes %2F in paths, let it pass them unchanged, or set GitLabProject (of a pipeline: GitLab.Project) to the project's number. If GitLab has a path of its own, such as /gitlab, add it to GitLab.Url - CFG-403
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: no TLS connection to GitLab: the server's own certificate is marked as that of a CA (CA:TRUE). Create GitLab's certificate with `-addext basicConstraints=critical,CA:FALSE`, or let a CA sign it, and set GitLab.CaCertificate to the new one or to the CA's - CFG-402
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: no TLS connection to GitLab: the server's certificate has expired. Renew GitLab's certificate - CFG-402
-        listing the push mirrors of project platform/infra at https://gitlab.example.com: no TLS connection to GitLab: the server requires a client certificate, and the function has none. Let the proxy in front of GitLab accept the function without a client certificate - CFG-423"#]].assert_eq(&reasons.join("\n"));
 }
 
 #[tokio::test(start_paused = true)]

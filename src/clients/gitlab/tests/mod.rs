@@ -1,5 +1,6 @@
 //! The client against scripted responses.
 
+mod conclusions;
 mod containment;
 mod errors;
 mod limits;
