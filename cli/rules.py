@@ -8,6 +8,8 @@ from typing import Any
 
 RULES: dict[str, Any] = json.loads(resources.files(__package__).joinpath("rules.json").read_text("utf-8"))
 PIPELINES: dict[str, Any] = RULES["pipelines"]
+# Those of a freeze: that of the approval in a pipeline without a change set, and the deployment's.
+STAGES = APPROVAL, _ = PIPELINES["frozen_stages"]
 
 
 def name_of(thing: str, env_id: str, project_id: str = "") -> str:

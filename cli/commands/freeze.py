@@ -18,7 +18,8 @@ from typing import Any
 
 from cli.environment.account import Environment
 from cli.project import freezing
-from cli.project.freezing import STAGES, Act, Change, Project, line_of, place_of, shown_execution
+from cli.project.freezing import Act, Change, Project, line_of, place_of, shown_execution
+from cli.rules import STAGES
 from cli.shell.command import cfn_gitops
 from cli.shell.output import Output
 

@@ -16,7 +16,6 @@ from typing import Any
 from cli.environment.account import Environment
 from cli.project import freezing
 from cli.project.freezing import (
-    STAGES,
     Act,
     Change,
     Project,
@@ -27,6 +26,7 @@ from cli.project.freezing import (
 from cli.project.freezing import (
     add_arguments as add_arguments,
 )
+from cli.rules import STAGES
 from cli.shell.command import aws
 from cli.shell.output import Output
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from cli.rules import PIPELINES
+from cli.rules import APPROVAL
 from cli.shell.command import cfn_gitops
 
-ACTION = PIPELINES["actions"]["approval"]
 _DOMAINS = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 
 
@@ -18,7 +17,7 @@ def is_waiting(action: dict[str, Any]) -> bool:
     counts as well: https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PutApprovalResult.html"""
     latest = action.get("latestExecution", {})
     return latest.get("status") == "InProgress" and (
-        bool(latest.get("token")) or action.get("actionName") == ACTION
+        bool(latest.get("token")) or action.get("actionName") == APPROVAL
     )
 
 

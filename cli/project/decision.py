@@ -28,7 +28,7 @@ from cli.environment.questions import (
 from cli.project import pipelines
 from cli.project.approvals import counts_of, execution_page_of, is_waiting, page_of
 from cli.project.freezing import line_of
-from cli.rules import name_of
+from cli.rules import APPROVAL, name_of
 from cli.shell import machine
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output, confirm
@@ -125,7 +125,7 @@ class Decision(NamedTuple):
         ]:
             output.write_progress(f"{mark} {each['Problem']}", f"    {remedy_of(each)}")
         change_set = (found.approval or {}).get("ChangeSet")
-        if self is APPROVE and (found.approval is None or change_set is None and request.stage != "Approval"):
+        if self is APPROVE and (found.approval is None or change_set is None and request.stage != APPROVAL):
             raise NotLooked(
                 "nothing was approved, because the change set was not read",
                 f"Correct the cause above and run this again, or decide in the console: {page}",
@@ -327,7 +327,7 @@ def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any])
         return
     title, change_set = shortened(approval.get("Title", ""), _MAX_TITLE), approval.get("ChangeSet", {})
     yield f"{waits}: commit {approval.get('Commit', '?')[:8]}" + (f' "{title}"' if title else "")
-    if request.stage == "Approval":
+    if request.stage == APPROVAL:
         yield f"Pipeline {request.pipeline} has no change set. The commit is all that you can read"
     else:
         yield (

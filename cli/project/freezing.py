@@ -24,15 +24,13 @@ from cli.environment.questions import (
     see_projects,
 )
 from cli.project import pipelines
-from cli.rules import event_rules, name_of
+from cli.rules import APPROVAL, STAGES, event_rules, name_of
 from cli.shell import machine
 from cli.shell.failure import Failure, NotLooked, WrongUse, status_of
 from cli.shell.output import Output, confirm
 from cli.shell.terminal import shortened
 from cli.shell.times import age, read_time
 
-# The approval of a pipeline without a change set is a stage in front of the other one.
-STAGES = ("Approval", "Deploy")
 # The time limit of the function's answer about all projects.
 _SECONDS, _MAX_TITLE, _MAX_CAUSE = 310, 60, 400
 _PAGE = "docs/how-to/freeze-and-thaw.md"
@@ -61,7 +59,7 @@ class Project:
             freeze.get("Executions", []),
         )
         # `None` if it is not known.
-        self.has_approval = freeze.get("HasApproval", self.stage == "Approval" or None)
+        self.has_approval = freeze.get("HasApproval", self.stage == APPROVAL or None)
         self.updates, self.holds = _updates(row), row.get("Holds", [])
         # By the stage of a transition, or the name of an event rule.
         self.held = {each.get("Rule") or each["Stage"]: each for each in self.holds}

@@ -8,14 +8,11 @@ use std::time::SystemTime;
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_eventbridge::types::RuleState as State;
 
+use super::names::{EventRule, FROZEN_STAGES, ResourceNames};
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::common::commands::{aws, cfn_gitops};
 use crate::common::one_line::{one_line, shortened};
-use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use cfn_custom_resource::{Command, Remedy};
-
-/// The stages with which `cfn-gitops` freezes and thaws a pipeline.
-const FROZEN_STAGES: [&str; 2] = ["Approval", "Deploy"];
 
 /// The most characters of a reason that are shown. CodePipeline stores no longer one:
 /// <https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_DisableStageTransition.html>.
@@ -107,9 +104,8 @@ impl DisabledTransition {
         let DisabledTransition {
             pipeline, stage, ..
         } = self;
-        let is_thawed = FROZEN_STAGES.contains(&stage.as_str());
         let names = ResourceNames::from_pipeline_name(pipeline);
-        let Some(names) = names.filter(|_| is_thawed) else {
+        let Some(names) = names.filter(|_| FROZEN_STAGES.contains(&stage.as_str())) else {
             return aws([
                 "codepipeline",
                 "enable-stage-transition",

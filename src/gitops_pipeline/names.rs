@@ -127,6 +127,16 @@ pub const REVIEW_CHANGE_SETS: &str = "plan-";
 /// The change set that compares a stack with its template.
 pub const DRIFT_CHANGE_SET: &str = "drift-cfn-gitops";
 
+/// The action that waits for a person, and its stage in a pipeline without a change set.
+pub const APPROVAL: &str = "Approval";
+
+/// The action that changes the stack, and its stage.
+pub const DEPLOY: &str = "Deploy";
+
+/// The stages with which `cfn-gitops` freezes and thaws a pipeline. The approval of one without a
+/// change set is a stage in front of the other one.
+pub const FROZEN_STAGES: &[&str] = &[APPROVAL, DEPLOY];
+
 /// An event rule of a child stack, by the events that it passes. These are all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventRule {

@@ -8,7 +8,7 @@ use aws_sdk_cloudformation::types::StackStatus as SdkStatus;
 use aws_sdk_codepipeline::types::{PipelineExecutionStatus, PipelineExecutionSummary};
 use serde_json::{Value, json};
 
-use super::executions::{APPROVAL, status_of};
+use super::executions::status_of;
 use super::names::{self, EventRule};
 use super::template::STACK_NAME_TAG;
 use crate::clients::cloudformation::StackStatus;
@@ -32,9 +32,7 @@ pub fn rules() -> Value {
             "image": EventRule::Image.scheme().0,
             "review": EventRule::Review.scheme().0,
         },
-        "actions": {
-            "approval": APPROVAL,
-        },
+        "frozen_stages": names::FROZEN_STAGES,
         "tags": {
             "stack_id": ownership::STACK_ID,
             "logical_id": ownership::LOGICAL_ID,

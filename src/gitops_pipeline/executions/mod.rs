@@ -10,11 +10,12 @@ use aws_sdk_codepipeline::types::{
     ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
 };
 
+use super::holds;
+pub use super::names::{APPROVAL, DEPLOY};
+use super::names::{EventRule, ResourceNames};
 use crate::clients::aws::{Aws, CallError, optional, required};
 use crate::common::one_line::{one_line, shortened};
 use crate::common::ownership;
-use crate::gitops_pipeline::holds;
-use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 
 /// The action that reads the code.
 pub const SOURCE: &str = "Source";
@@ -29,11 +30,6 @@ pub const BEFORE_DEPLOYMENT: [&str; 3] = [SOURCE, IMAGE, BUILD];
 
 /// The action that creates the change set, if the pipeline creates one.
 pub const CREATE_CHANGE_SET: &str = "CreateChangeSet";
-
-pub const APPROVAL: &str = "Approval";
-
-/// The action that changes the stack, and its stage.
-pub const DEPLOY: &str = "Deploy";
 
 /// How many executions are the latest ones. A page has at most as many.
 pub const LATEST: usize = 100;
