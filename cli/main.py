@@ -16,11 +16,10 @@ from typing import Any
 
 from cli.environment import samconfig
 from cli.environment.account import Environment, connect, region_unread_by_sam
-from cli.environment.questions import OTHER_FORM, of_another_form
 from cli.shell import command, spelling
 from cli.shell.command import cfn_gitops
 from cli.shell.ending import ended
-from cli.shell.failure import Failure, NotLooked, WrongUse
+from cli.shell.failure import Failure, WrongUse
 from cli.shell.output import Output
 from cli.shell.terminal import loss, write, write_shown
 
@@ -222,18 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.select("cfn-gitops", profile=given.profile, region=given.region, config_file=file)
         account = connect(profile, region)
         output.place(account.id, account.region, env_id, variable and f" ({_VARIABLE})")
-        environment = Environment(settings, account)
-        try:
-            return int(module.run(environment, given, output))
-        except OTHER_FORM as error:
-            if not environment.answered_by:
-                raise
-            failure = of_another_form(
-                environment, environment.answered_by, f"{type(error).__name__}: {error}"
-            )
-            raise NotLooked(
-                failure.problem, output.after_interrupt() if output.has_begun else failure.remedy
-            ) from error
+        return int(module.run(Environment(settings, account), given, output))
 
     try:
         status = ended(run, output.after_interrupt, output.failure)

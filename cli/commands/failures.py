@@ -18,7 +18,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.environment.account import Environment
-from cli.environment.questions import InvalidQuestion, Questions, remedy_of, see_projects
+from cli.environment.answers import Part, named
+from cli.environment.questions import InvalidQuestion, Questions, see_projects
 from cli.environment.stack_failures import StackFailures, heading
 from cli.environment.stack_statuses import DELETE_COMPLETE, has_failed
 from cli.project.approvals import reason_of
@@ -65,14 +66,14 @@ def run(environment: Environment, given: Any, output: Output) -> int:
         answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=name)
     except InvalidQuestion:
         # No project can have this name.
-        answer = {"Projects": [], "NotRead": []}
+        return _show_stacks(environment, name, [], output)
     except Failure as failure:
         return _show_stacks(environment, name, [failure], output)
-    for row in answer["Projects"]:
-        row["NotRead"] += answer["NotRead"]
+    for row in answer.projects:
+        row.not_read += answer.not_read
         return _show_project(environment, row, output)
     return _show_stacks(
-        environment, name, [Failure(each["Problem"], remedy_of(each)) for each in answer["NotRead"]], output
+        environment, name, [Failure(each.problem, each.advice) for each in answer.not_read], output
     )
 
 
@@ -161,7 +162,7 @@ def _show_stacks(environment: Environment, name: str, unread: list[Failure], out
     output.document |= {
         "project": name,
         "stacks": found,
-        "NotRead": [{"Problem": each.problem, "Remedy": each.remedy} for each in unread],
+        **named(not_read=[named(problem=each.problem, remedy=each.remedy) for each in unread]),
     }
     if not found:
         raise _missing(environment, name, NotLooked if unread else WrongUse)
@@ -169,80 +170,70 @@ def _show_stacks(environment: Environment, name: str, unread: list[Failure], out
     return status_of(Failure.status in statuses, unread or any(statuses))
 
 
-def _show_project(environment: Environment, row: dict[str, Any], output: Output) -> int:
-    name, env = row["ProjectID"], environment.settings.table
-    failure, owner = row.get("Failure"), row.get("Owner", {})
-    problems = [*row["Problems"], *(each for each in row.get("Mirrors", []) if "Problem" in each)]
+def _show_project(environment: Environment, row: Part, output: Output) -> int:
+    name, env, failure = row.project_id, environment.settings.table, row.failure
+    problems = [*row.problems, *(each for each in row.mirrors if each.problem)]
     # The own stack creates that of the pipeline.
-    child, owned = (
-        row.get("ChildStack", {}),
-        [(owner["StackName"], owner.get("Status", ""))] if owner.get("Exists") else [],
-    )
-    stacks = [*owned, (child.get("Name", ""), child.get("Status", ""))]
+    stacks = [
+        (row.owner.stack_name if row.owner.exists else "", row.owner.status),
+        (row.child_stack.name, row.child_stack.status),
+    ]
     # The function concludes whether a failed stack is a problem.
-    named = [each["Subject"].removeprefix("pipeline ") for each in problems]
+    subjects = [each.subject.removeprefix("pipeline ") for each in problems]
     failed = [
         {"StackName": stack, "StackStatus": status}
         for stack, status in stacks
-        if f"stack {stack}" in named and has_failed(status)
+        if f"stack {stack}" in subjects and has_failed(status)
     ]
     if failure:
         output.write(*_lines_of(failure, name))
-        if remedy := failure.get("Remedy"):
-            output.write(f"  {remedy}")
+        if failure.remedy:
+            output.write(f"  {failure.remedy}")
         # The function hides values of parameters. A stack without a status does not exist, or is not known.
-        if "StackStatus" in failure and (failure.get("Resources") or failure.get("NotListed")):
-            alone = cfn_gitops("failures", failure["StackName"], "--env", env)
+        if failure.stack_status and (failure.resources or failure.not_listed):
+            alone = cfn_gitops("failures", failure.stack_name, "--env", env)
             output.write(f"  With CloudFormation's own reasons: {alone}")
     elif not problems:
-        output.write(f"Project {name} has no failure{_rejected(row.get('Rejection'))}")
+        output.write(f"Project {name} has no failure{_rejected(row.rejection)}")
     documents = [_show_stack(environment, each, output) for each in failed]
     for each in problems:
-        output.write(f"Project {name}: {each['Subject']}: {each['Problem']}")
+        output.write(f"Project {name}: {each.subject}: {each.problem}")
         # Its remedy may be this command.
-        if cfn_gitops("failures", name, "--env", env) not in each["Remedy"]:
-            output.write(f"  {remedy_of(each)}")
+        if ["cfn-gitops", "failures", name, "--env", env] not in each.remedy.commands:
+            output.write(f"  {each.advice}")
     see = cfn_gitops("status", "--env", env)
-    output.write(*(f"Project {name}: {line_of(each)}. See: {see}" for each in row.get("Holds", [])))
-    output.write(
-        *(f"Not everything was read: {each['Problem']}. {remedy_of(each)}" for each in row["NotRead"])
-    )
+    output.write(*(f"Project {name}: {line_of(each)}. See: {see}" for each in row.holds))
+    output.write(*(f"Not everything was read: {each.problem}. {each.advice}" for each in row.not_read))
     output.document |= {
-        **row,
+        **row.members,
+        **named(not_read=[each.members for each in row.not_read]),
         "stacks": documents,
     }
-    return status_of(failure or problems, row["NotRead"])
+    return status_of(failure or problems, row.not_read)
 
 
-def _lines_of(failure: dict[str, Any], project: str) -> Iterator[str]:
-    yield f"Project {project}: {failure.get('Action', 'an execution')} failed: {failure['Cause']}"
+def _lines_of(failure: Part, project: str) -> Iterator[str]:
+    yield f"Project {project}: {failure.action or 'an execution'} failed: {failure.cause}"
     yield f"  {_execution(failure)}"
-    yield from (
-        f"  {each['Path']} ({each['Type']}): {each['Reason']}" for each in failure.get("Resources", [])
-    )
-    if more := failure.get("MoreResources"):
-        yield f"  {more} more failed"
-    if cancelled := failure.get("Cancelled"):
-        yield (
-            f"  {cancelled} {'other was' if cancelled == 1 else 'others were'} cancelled, because one failed"
-        )
-    if why := failure.get("NotListed"):
-        yield f"  The failed resources are not listed, because {why}"
-    if status := failure.get("StackStatus"):
-        yield f"  The stack is in {status}"
+    yield from (f"  {each.path} ({each.type}): {each.reason}" for each in failure.resources)
+    if failure.more_resources:
+        yield f"  {failure.more_resources} more failed"
+    if failure.cancelled:
+        others = "other was" if failure.cancelled == 1 else "others were"
+        yield f"  {failure.cancelled} {others} cancelled, because one failed"
+    if failure.not_listed:
+        yield f"  The failed resources are not listed, because {failure.not_listed}"
+    if failure.stack_status:
+        yield f"  The stack is in {failure.stack_status}"
 
 
-def _execution(found: dict[str, Any]) -> str:
-    title = f' "{found["Title"]}"' if "Title" in found else ""
-    commit = f"commit {found['Commit'][:8]}{title}" if "Commit" in found else "its commit is not known"
-    return ", ".join([commit, f"execution {found['ExecutionId']}", *([found["At"]] if "At" in found else [])])
+def _execution(found: Part) -> str:
+    return ", ".join(filter(None, (found.shown_commit, f"execution {found.execution_id}", found.at)))
 
 
-def _rejected(rejection: dict[str, Any] | None) -> str:
-    if rejection is None:
+def _rejected(rejection: Part) -> str:
+    if not rejection:
         return ""
-    by = f" by {rejection['By']}" if "By" in rejection else ""
     reason = reason_of(rejection)
-    return (
-        f". Its newest execution was rejected{by}{': ' if reason else ''}{reason} ({_execution(rejection)})"
-    )
+    why = f"{': ' if reason else ''}{reason} ({_execution(rejection)})"
+    return f". Its newest execution was rejected{rejection.shown_person}{why}"

@@ -102,7 +102,7 @@ def _plan(project: Project) -> Iterator[str]:
             " No event rule stores the reason"
         )
     for each in project.executions:
-        stage, waits = each.get("Stage", ""), "IsWaitingBefore" in each
+        stage, waits = each.stage, each.is_waiting_before
         is_held = stage not in STAGES or waits and stage == project.stage
         end = (
             f"It {'stays there' if waits else f'will wait before stage {project.stage}'}"

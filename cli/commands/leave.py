@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.environment import owners, stack_statuses, yaml_template
 from cli.environment.account import Environment, exports, if_ordinary, manager_of
+from cli.environment.answers import MISSING, Part
 from cli.environment.questions import Questions
 from cli.environment.stack_deletion import delete_stack, unprotecting, way_out
 from cli.environment.waiting import GivenUp
@@ -129,7 +130,7 @@ class Leaving:
             "deleted": sorted(self._deleted - {ADDED}),
         }
 
-    def problems(self, rows: dict[str, dict[str, Any]] | None, is_named: bool) -> list[str]:
+    def problems(self, rows: dict[str, Part] | None, is_named: bool) -> list[str]:
         """Why the stack is not deleted now. `rows` are those of the environment's pipelines, by their stacks,
         or `None` if the environment's function is deleted already."""
         if self._status not in _READABLE:
@@ -202,12 +203,12 @@ class Leaving:
             if any("AWSPENDING" in each and "AWSCURRENT" not in each for each in stages):
                 yield f"a rotation of secret {secret_id} is in progress. Wait for its end, and run this again"
 
-    def _of_pipelines(self, rows: dict[str, dict[str, Any]]) -> Iterator[str]:
+    def _of_pipelines(self, rows: dict[str, Part]) -> Iterator[str]:
         for name in sorted(name for name, kind in self._types.items() if kind == owners.PIPELINE):
             child = self._ids[name]
             if child in rows:
                 for obstacle in _obstacles(rows[child], self._environment.settings.table):
-                    yield f"project {rows[child]['ProjectID']} {obstacle}"
+                    yield f"project {rows[child].project_id} {obstacle}"
             else:
                 yield (
                     f"the pipeline {child} of resource {name} is not among those of the environment. See"
@@ -237,28 +238,29 @@ def _policies(body: dict[str, Any] | str) -> dict[str, str]:
     return {name: str(resource.get("DeletionPolicy", "")) for name, resource in resources.items()}
 
 
-def _obstacles(row: dict[str, Any], table: str) -> Iterator[str]:
+def _obstacles(row: Part, table: str) -> Iterator[str]:
     """Why the project would lose something without the function."""
-    for each in row["Problems"]:
-        yield f"is not sound: {each['Subject']}: {each['Problem']}"
-    if row.get("HasPipeline") is False:
+    for each in row.problems:
+        yield f"is not sound: {each.subject}: {each.problem}"
+    if row.has_pipeline is False:
         yield "has no pipeline yet, and only the function creates it. Push its branch, and wait for its end"
         return
-    freeze = row.get("Freeze", {})
-    if not {"HasPipeline", "NeedsFunction", "Approvals", "Holds"} <= row.keys() or "Executions" not in freeze:
+    executions = row.freeze.executions
+    if row.has_pipeline is None or MISSING in (row.needs_function, row.approvals, row.holds, executions):
         reasons = (
-            "; ".join(each["Problem"] for each in row["NotRead"]) or "its function is older than this command"
+            "; ".join(each.problem for each in row.not_read) or "its function is older than this command"
         )
         yield f"is not read: {reasons}"
-    if needing := row.get("NeedsFunction"):
-        yield f"has {' and '.join(needing)}, whose event rule needs the function. Remove it first"
-    if row.get("Approvals"):
+    if row.needs_function:
+        needing = " and ".join(row.needs_function)
+        yield f"has {needing}, whose event rule needs the function. Remove it first"
+    if row.approvals:
         see = cfn_gitops("status", "--env", table)
         yield f"waits for an approval. Approve or reject it: {see}"
-    if freeze.get("Executions"):
+    if executions:
         yield "has an execution in progress. Wait for its end"
-    for each in row.get("Holds", []):
-        yield f"is {each['Held']}. {each['Remedy']}"
+    for each in row.holds:
+        yield f"is {each.held}. {each.remedy}"
 
 
 def function_of(environment: Environment, stack: dict[str, Any]) -> str:
@@ -424,10 +426,10 @@ def _has_function(environment: Environment, own: dict[str, Any]) -> bool:
     )
 
 
-def rows_of(environment: Environment, output: Output) -> dict[str, dict[str, Any]]:
+def rows_of(environment: Environment, output: Output) -> dict[str, Part]:
     """The row of each pipeline in the function's answer, by the name of its stack."""
     answer = Questions(environment, _SECONDS).ask("Projects", output)
-    return {row["ChildStack"]["Name"]: row for row in answer["Projects"] if "ChildStack" in row}
+    return {row.child_stack.name: row for row in answer.projects if row.child_stack}
 
 
 @contextlib.contextmanager

@@ -27,7 +27,8 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from cli.environment.account import Environment
-from cli.environment.questions import Questions, remedy_of
+from cli.environment.answers import MISSING, Part, named
+from cli.environment.questions import Questions
 from cli.project.approvals import counts_of, decide, reason_of
 from cli.project.freezing import line_of
 from cli.shell.command import aws, cfn_gitops
@@ -68,7 +69,7 @@ _STATES = {
     "Superseded": "superseded",
     "Cancelled": "cancelled",
 }
-_MAX_NAME, _MAX_STATE, _MAX_CAUSE, _MAX_TITLE = 30, 14, 400, 60
+_MAX_NAME, _MAX_STATE, _MAX_CAUSE = 30, 14, 400
 # A line names as many projects.
 _MAX_NAMES = 5
 # The function's own limit, and a start.
@@ -97,11 +98,11 @@ def _seconds(text: str) -> float:
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     answer = Questions(environment, given.wait).ask("Projects", output)
-    rows = sorted((Row(each, environment, now()) for each in answer["Projects"]), key=Row.order)
+    rows = sorted((Row(each, environment, now()) for each in answer.projects), key=Row.order)
     counts = Counter(concern for row in rows for concern in row.concerns())
     output.document |= {
-        **answer,
-        "Projects": [row.members() for row in rows],
+        **answer.members,
+        **named(projects=[row.members() for row in rows]),
         "counts": {concern: counts[concern] for concern in _ORDER},
     }
     if rows:
@@ -115,12 +116,12 @@ def run(environment: Environment, given: Any, output: Output) -> int:
             f"{len(rows)} {'project' if len(rows) == 1 else 'projects'}: {needing or 'none needs a person'}",
             style=BOLD,
         )
-    elif not answer["NotRead"]:
+    elif not answer.not_read:
         output.write(f"Environment {environment.env_id} has no project yet")
     return status_of(
-        "Problem" in answer.get("Stack", {})
+        answer.stack.problem
         or any(counts[concern] for concern in _ORDER if concern not in (*_WAITS, "unread")),
-        answer["NotRead"] or counts["unread"],
+        answer.not_read or counts["unread"],
     )
 
 
@@ -159,17 +160,17 @@ class Note(NamedTuple):
     mark: str = ""
 
 
-def _own_notes(answer: dict[str, Any]) -> Iterator[Note]:
+def _own_notes(answer: Part) -> Iterator[Note]:
     """Those of the environment."""
-    stack = answer.get("Stack", {})
-    if "Problem" in stack:
-        yield Note("", f"stack {stack['Name']}: {stack['Problem']}", remedy=stack.get("Remedy", ""))
-    yield from _unread_notes("", answer["NotRead"])
+    stack = answer.stack
+    if stack.problem:
+        yield Note("", f"stack {stack.name}: {stack.problem}", remedy=stack.remedy)
+    yield from _unread_notes("", answer.not_read)
 
 
-def _unread_notes(name: str, unread: Iterable[dict[str, str]]) -> Iterator[Note]:
+def _unread_notes(name: str, unread: Iterable[Part]) -> Iterator[Note]:
     for each in unread:
-        yield Note(name, shortened(each["Problem"], _MAX_CAUSE), remedy=remedy_of(each), mark="? ")
+        yield Note(name, shortened(each.problem, _MAX_CAUSE), remedy=each.advice, mark="? ")
 
 
 def _write_notes(notes: list[Note], count: int, output: Output) -> None:
@@ -192,11 +193,11 @@ def _write_notes(notes: list[Note], count: int, output: Output) -> None:
 class Row:
     """A project as it is shown."""
 
-    def __init__(self, found: dict[str, Any], environment: Environment, at: datetime) -> None:
+    def __init__(self, found: Part, environment: Environment, at: datetime) -> None:
         self._found, self._environment, self._now = found, environment, at
         self._env = environment.settings.table
-        self.name: str = found["ProjectID"]
-        self._is_read = not found["NotRead"]
+        self.name = found.project_id
+        self._is_read = not found.not_read
 
     def order(self) -> tuple[int, str]:
         return min((_ORDER.index(each) for each in self.concerns()), default=len(_ORDER)), self.name
@@ -204,92 +205,79 @@ class Row:
     def concerns(self) -> list[str]:
         found = self._found
         has = {
-            "failed": "Failure" in found,
-            "broken": found["Problems"],
+            "failed": found.failure,
+            "broken": found.problems,
             "unread": not self._is_read,
             "mirror": self._mirror() == "broken",
-            "approval": found.get("Approvals"),
-            "frozen": found.get("Holds"),
-            "outdated": found.get("IsOutdated"),
+            "approval": found.approvals,
+            "frozen": found.holds,
+            "outdated": found.is_outdated,
         }
         return [each for each in _ORDER if has[each]]
 
     def cells(self) -> list[str]:
-        deployed = self._found.get("Deployed", {})
+        found, deployed = self._found, self._found.deployed
         state, since = self.state()
         # SINCE has that of a deployment.
         shown_state = (shortened(state, _MAX_STATE) or "?") + (
             f" {self._age(since)}" if since and state != "deployed" else ""
         )
-        frozen = self._or_unknown("Holds", lambda holds: "yes" if holds else "no")
-        outdated = self._or_unknown("IsOutdated", lambda is_outdated: "yes" if is_outdated else "no")
         return [
             "!" if self.concerns() else "",
             shortened(self.name, _MAX_NAME),
-            self._or_unknown("Deployed", lambda each: each["Commit"][:8] or "?"),
-            self._age(deployed.get("At")) if deployed else self._unknown,
+            self._or_unknown(deployed or None, deployed.commit[:8] or "?"),
+            self._or_unknown(deployed or None, self._age(deployed.at)),
             shown_state,
-            frozen,
-            outdated,
+            self._or_unknown(found.holds, "yes" if found.holds else "no"),
+            self._or_unknown(found.is_outdated, "yes" if found.is_outdated else "no"),
             self._mirror(),
         ]
 
-    @property
-    def _unknown(self) -> str:
-        """Instead of what the answer lacks: it does not exist, or was not read."""
-        return "-" if self._is_read else "?"
-
-    def _or_unknown(self, member: str, cell: Any) -> str:
-        return str(cell(self._found[member])) if member in self._found else self._unknown
+    def _or_unknown(self, member: object, cell: str) -> str:
+        """A missing member does not exist, or was not read."""
+        return cell if member not in (None, MISSING) else "-" if self._is_read else "?"
 
     def state(self) -> tuple[str, str]:
         """The state, and since when. Empty if it was not read."""
-        found, newest = self._found, self._found.get("Newest")
-        if "HasPipeline" not in found:
+        found, newest = self._found, self._found.newest
+        if found.has_pipeline is None:
             return self._stack_state(), ""
-        if not found["HasPipeline"]:
-            return "no pipeline" if found["Problems"] else "no push yet", ""
-        if approvals := found.get("Approvals"):
-            return "approval", min((each["Since"] for each in approvals if "Since" in each), default="")
-        if newest is None:
+        if not found.has_pipeline:
+            return "no pipeline" if found.problems else "no push yet", ""
+        if found.approvals:
+            return "approval", min((each.since for each in found.approvals if each.since), default="")
+        if not newest:
             return "no execution" if self._is_read else "", ""
-        if newest["ExecutionId"] == found.get("Rejection", {}).get("ExecutionId"):
+        if newest.execution_id == found.rejection.execution_id:
             state = "rejected"
-        elif newest["Status"] == "Succeeded" and newest.get("IsRollback"):
+        elif newest.status == "Succeeded" and newest.is_rollback:
             state = "rolled back"
         else:
-            state = _STATES.get(newest["Status"], newest["Status"])
-        return state, newest.get("At", "")
+            state = _STATES.get(newest.status, newest.status)
+        return state, newest.at
 
     def _stack_state(self) -> str:
         """That of a project without outputs. Its own stack creates the pipeline's."""
-        stacks = [self._found.get(each, {}).get("Status", "") for each in ("ChildStack", "Owner")]
-        if self._found["Problems"]:
+        found = self._found
+        if found.problems:
             return "broken"
-        return "creating" if any(each.endswith("_IN_PROGRESS") for each in stacks) else ""
+        stacks = found.child_stack, found.owner
+        return "creating" if any(each.status.endswith("_IN_PROGRESS") for each in stacks) else ""
 
     def _mirror(self) -> str:
+        mirrors = self._found.mirrors
         return self._or_unknown(
-            "Mirrors",
-            lambda mirrors: (
-                "none" if not mirrors else "broken" if any("Problem" in each for each in mirrors) else "ok"
-            ),
+            mirrors,
+            "none" if not mirrors else "broken" if any(each.problem for each in mirrors) else "ok",
         )
 
-    def _age(self, since: str | None) -> str:
+    def _age(self, since: str) -> str:
         return age(read_time(since), self._now)
 
-    def _commit(self, found: dict[str, Any]) -> str:
-        """Of an execution."""
-        if not found.get("Commit"):
-            return "its commit is not known"
-        title = shortened(found.get("Title", ""), _MAX_TITLE)
-        return f"commit {found['Commit'][:8]}" + (f' "{title}"' if title else "")
-
-    def _behind(self, approval: dict[str, Any]) -> str:
+    def _behind(self, approval: Part) -> str:
         """How many executions wait before the stage of an approval."""
-        executions = self._found.get("Freeze", {}).get("Executions", [])
-        count = sum("IsWaitingBefore" in each and each["Stage"] == approval["Stage"] for each in executions)
+        executions = self._found.freeze.executions
+        count = sum(each.stage == approval.stage for each in executions if each.is_waiting_before)
         return (
             f". {count} {'execution waits' if count == 1 else 'executions wait'} behind it" if count else ""
         )
@@ -297,52 +285,49 @@ class Row:
     def notes(self) -> Iterator[Note]:
         """One for each concern, with its cause and remedy."""
         found, name = self._found, shortened(self.name, _MAX_NAME)
-        for each in found["Problems"]:
-            yield Note(
-                name, f"{each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}", remedy=remedy_of(each)
-            )
-        if self._is_read and found.get("HasPipeline") is False and "Mirrors" not in found:
+        for each in found.problems:
+            yield Note(name, f"{each.subject}: {shortened(each.problem, _MAX_CAUSE)}", remedy=each.advice)
+        if self._is_read and found.has_pipeline is False and found.mirrors == MISSING:
             yield Note(
                 name,
                 "no push yet, and no stack declares a mirror",
                 remedy="Set GitLabProject, or push to its repository",
             )
         yield from self._end_notes(name)
-        for each in found.get("Mirrors", []):
-            if "Problem" in each:
-                yield Note(name, each["Subject"], shortened(each["Problem"], _MAX_CAUSE), remedy_of(each))
-        for each in found.get("Approvals", []):
+        for each in found.mirrors:
+            if each.problem:
+                yield Note(name, each.subject, shortened(each.problem, _MAX_CAUSE), each.advice)
+        for each in found.approvals:
             yield Note(
                 name,
-                f"{each['Action']} has waited for {self._age(each.get('Since'))},"
-                f" {self._commit(each)}{self._behind(each)}",
-                f"Its change set: {counts_of(each['ChangeSet'])}" if "ChangeSet" in each else "",
-                f"{decide(self.name, self._env)}, or in the console: {each['Url']}",
+                f"{each.action} has waited for {self._age(each.since)},"
+                f" {each.shown_commit}{self._behind(each)}",
+                f"Its change set: {counts_of(each.change_set)}" if each.change_set else "",
+                f"{decide(self.name, self._env)}, or in the console: {each.url}",
             )
         # It enables every event rule of the project.
-        thaw = cfn_gitops("thaw", self.name, "--env", self._env)
-        ends_all = next((each["Remedy"] for each in found.get("Holds", []) if thaw in each["Remedy"]), "")
-        for each in found.get("Holds", []):
-            remedy = ends_all if ends_all and "Rule" in each else each["Remedy"]
-            yield Note(name, line_of(each, self._now), remedy=remedy)
-        if found.get("IsOutdated"):
+        thaw = ["cfn-gitops", "thaw", self.name, "--env", self._env]
+        ends_all = next((each.remedy for each in found.holds if thaw in each.remedy.commands), "")
+        for each in found.holds:
+            yield Note(name, line_of(each, self._now), remedy=each.rule and ends_all or each.remedy)
+        if found.is_outdated:
             yield Note(
                 name,
-                f"its pipeline has version {found.get('Version', '?')}, which is older than the function's",
+                f"its pipeline has version {found.version}, which is older than the function's",
                 remedy=self._deploying(),
             )
-        yield from _unread_notes(name, found["NotRead"])
+        yield from _unread_notes(name, found.not_read)
 
     def _deploying(self) -> str:
         """How its stack is deployed again. A template of the release over another one would remove what that
         has."""
-        owner = self._found.get("Owner", {})
-        if not owner.get("Exists"):
+        owner = self._found.owner
+        if not owner.exists:
             return ""
-        if owner["StackName"] == self._environment.settings.stack_name:
+        if owner.stack_name == self._environment.settings.stack_name:
             return f"Deploy the environment again{self._environment.settings.deployment}"
         template = "templates/project.yaml"
-        file, named = ("--template-file", template), ("--stack-name", owner["StackName"])
+        file, named = ("--template-file", template), ("--stack-name", owner.stack_name)
         deploy = aws("cloudformation", "deploy", *file, *named, "--capabilities", "CAPABILITY_NAMED_IAM")
         return (
             "If its template is its own, deploy that with another RenderingSerial. If it is"
@@ -350,19 +335,18 @@ class Row:
         )
 
     def _end_notes(self, name: str) -> Iterator[Note]:
-        if failure := self._found.get("Failure"):
-            what = failure.get("Action") or "an execution"
+        if failure := self._found.failure:
+            what = failure.action or "an execution"
             yield Note(
                 name,
-                f"{what} failed {self._age(failure.get('At'))} ago, {self._commit(failure)}",
-                shortened(failure["Cause"], _MAX_CAUSE),
+                f"{what} failed {self._age(failure.at)} ago, {failure.shown_commit}",
+                shortened(failure.cause, _MAX_CAUSE),
                 f"See why: {cfn_gitops('failures', self.name, '--env', self._env)}",
             )
-        if rejected := self._found.get("Rejection"):
-            by = f" by {rejected['By']}" if "By" in rejected else ""
+        if rejected := self._found.rejection:
             yield Note(
                 name,
-                f"rejected {self._age(rejected.get('At'))} ago{by}, {self._commit(rejected)}",
+                f"rejected {self._age(rejected.at)} ago{rejected.shown_person}, {rejected.shown_commit}",
                 shortened(reason_of(rejected), _MAX_CAUSE),
             )
 
@@ -370,7 +354,7 @@ class Row:
         """The row of the answer, with its state and concerns."""
         state, since = self.state()
         return {
-            **self._found,
+            **self._found.members,
             "concerns": self.concerns(),
             "state": state or None,
             "since": since or None,

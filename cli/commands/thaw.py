@@ -70,8 +70,8 @@ def _plan(project: Project) -> Iterator[str]:
         # A person has disabled another transition, for example that into Build.
         yield (
             f"    {line_of(hold)}"
-            if "Rule" in hold or hold["Stage"] in STAGES
-            else f"!   {line_of(hold)}. Not ended here. {hold['Remedy']}"
+            if hold.rule or hold.stage in STAGES
+            else f"!   {line_of(hold)}. Not ended here. {hold.remedy}"
         )
     if not project.has_read_states:
         yield "?   Whether each part is disabled was not read, so all are enabled"
@@ -81,12 +81,12 @@ def _plan(project: Project) -> Iterator[str]:
             " image by `cfn-gitops undo`"
         )
     for each in project.executions if project.stage in held else ():
-        if "IsWaitingBefore" in each and each["Stage"] in held:
+        if each.is_waiting_before and each.stage in held:
             yield (
-                f"    {shown_execution(each)} goes on into stage {each['Stage']}, unless a newer one replaces"
+                f"    {shown_execution(each)} goes on into stage {each.stage}, unless a newer one replaces"
                 " it or the freeze lasted 30 days"
             )
-        elif each.get("Stage") not in STAGES:
+        elif each.stage not in STAGES:
             yield (
                 f"    {shown_execution(each)} {place_of(each)}. It will not wait before stage {project.stage}"
             )

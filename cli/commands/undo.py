@@ -26,7 +26,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.environment.account import OF_CHANGES, Environment
-from cli.environment.questions import Questions, remedy_of
+from cli.environment.answers import Part, named
+from cli.environment.questions import Questions, of_older_function
 from cli.project import following
 from cli.project.approvals import execution_page_of, page_of
 from cli.project.following import Following
@@ -105,30 +106,28 @@ class FormerDeployments:
 
     environment: Environment
     output: Output
-    answer: dict[str, Any]
+    answer: Part
 
     @classmethod
     def read(cls, environment: Environment, project: str, output: Output) -> FormerDeployments:
         answer = Questions(environment, _SECONDS).ask("Deployments", output, ProjectID=project)
         found = cls(environment, output, answer)
-        output.document |= answer
+        output.document |= answer.members
         # The question chooses the pipeline and the rule, not the answer.
-        image_rule = event_rules(environment.env_id, answer["ProjectID"])["image"]
-        if (answer["Pipeline"], answer.get("ImageRule", image_rule)) != (found.pipeline, image_rule):
+        image_rule = event_rules(environment.env_id, project)["image"]
+        if answer.pipeline != found.pipeline or answer.image_rule not in ("", image_rule):
             raise Failure(
-                f"the answer is about pipeline {answer['Pipeline']} and event rule"
-                f" {answer.get('ImageRule', 'none')}, not about {found.pipeline} and {image_rule}",
+                f"the answer is about pipeline {answer.pipeline} and event rule"
+                f" {answer.image_rule or 'none'}, not about {found.pipeline} and {image_rule}",
                 f"Nothing was changed. {_REVERT}",
             )
+        if not answer.obstacle and not (answer.deployments and answer.branch and answer.execution_mode):
+            raise of_older_function(environment, "and does not show what can be started")
         return found
 
     @property
     def pipeline(self) -> str:
-        return name_of("pipeline", self.environment.env_id, self.answer["ProjectID"])
-
-    @property
-    def deployments(self) -> list[dict[str, Any]]:
-        return list(self.answer["Deployments"])
+        return name_of("pipeline", self.environment.env_id, self.answer.project_id)
 
     @property
     def page(self) -> str:
@@ -138,69 +137,60 @@ class FormerDeployments:
     @property
     def see_why(self) -> str:
         env = "--env", self.environment.settings.table
-        return f"See why: {cfn_gitops('failures', self.answer['ProjectID'], *env)}"
+        return f"See why: {cfn_gitops('failures', self.answer.project_id, *env)}"
 
-    def lines(self, mark: str, found: dict[str, Any]) -> list[str]:
+    def lines(self, mark: str, problem: str, remedy: str) -> list[str]:
         """A problem, and its remedy if it has one."""
-        remedy = [f"    {remedy_of(found)}"] if found.get("Remedy") else []
-        return [f"{mark} {found['Problem']}", *remedy]
+        return [f"{mark} {problem}", *([f"    {remedy}"] if remedy else [])]
 
     def show(self) -> None:
-        if obstacle := self.answer.get("Obstacle"):
+        if obstacle := self.answer.obstacle:
             self._show_unread()
             # An answer without the mode, which was read, is that about a pipeline that does not exist.
-            raise (Failure if "ExecutionMode" in self.answer or self.answer["NotRead"] else WrongUse)(
-                obstacle["Problem"], obstacle["Remedy"]
+            raise (Failure if self.answer.execution_mode or self.answer.not_read else WrongUse)(
+                obstacle.problem, obstacle.remedy
             )
         now = datetime.now(timezone.utc)
         rows = [
-            ["*" if number == 1 else "", str(number), age(read_time(each.get("At")), now), *_cells(each)]
-            for number, each in enumerate(self.deployments, 1)
+            ["*" if number == 1 else "", str(number), age(read_time(each.at), now), *_cells(each)]
+            for number, each in enumerate(self.answer.deployments, 1)
         ]
         heads = ["", "NO", "AGE", "COMMIT", "IMAGE", "AUTHOR", "TITLE"]
         if all(row[4] == "-" for row in rows):
             heads, rows = heads[:4] + heads[5:], [row[:4] + row[5:] for row in rows]
         self.output.table(heads, rows)
         self._show_now()
-        for each in self.answer["Holds"]:
-            self.output.write(*self.lines(_MARKS[each["Holds"]], each))
+        for each in self.answer.holds:
+            self.output.write(*self.lines(_MARKS[each.holds], each.problem, each.advice))
         self._show_unread()
 
     def _show_unread(self) -> None:
-        for each in self.answer["NotRead"]:
-            self.output.write(*self.lines("?", each))
+        for each in self.answer.not_read:
+            self.output.write(*self.lines("?", each.problem, each.advice))
 
     def _show_now(self) -> None:
         """Whether the latest deployment is deployed now. A later attempt may have changed the stack, or
         changes it."""
-        latest, later = self.deployments[0], self.answer.get("Later")
-        self.output.write(f'"*" {"is deployed now" if latest["IsDeployedNow"] else "was deployed last"}')
+        latest, later = self.answer.deployments[0], self.answer.later
+        self.output.write(f'"*" {"is deployed now" if latest.is_deployed_now else "was deployed last"}')
         if later:
             known = {"Failed": "failed", "InProgress": "is in progress"}
             self.output.write(
                 *self.lines(
                     "!",
-                    {
-                        "Problem": (
-                            f"a later deployment {known.get(later['Status'], 'is ' + later['Status'])}:"
-                            f" execution {later['ExecutionId']} (commit"
-                            f" {later.get('Commit', '')[:_COMMIT_DIGITS] or 'not known'})"
-                        ),
-                        "Remedy": self.see_why if later["Status"] == "Failed" else "",
-                    },
+                    f"a later deployment {known.get(later.status, 'is ' + later.status)}:"
+                    f" execution {later.execution_id} (commit"
+                    f" {later.commit[:_COMMIT_DIGITS] or 'not known'})",
+                    self.see_why if later.status == "Failed" else "",
                 )
             )
-        elif latest.get("HasFailed"):
+        elif latest.has_failed:
             self.output.write(
                 *self.lines(
                     "!",
-                    {
-                        "Problem": (
-                            f'execution {latest["ExecutionId"]} of "*" failed after its deployment, for'
-                            " example because of an alarm"
-                        ),
-                        "Remedy": self.see_why,
-                    },
+                    f'execution {latest.execution_id} of "*" failed after its deployment, for'
+                    " example because of an alarm",
+                    self.see_why,
                 )
             )
 
@@ -216,19 +206,19 @@ class FormerDeployments:
 
     def _startable(self, to: str) -> ChosenDeployment:
         chosen = self._chosen(to)
-        if obstacle := chosen.get("Obstacle"):
-            raise Failure(obstacle["Problem"], obstacle["Remedy"])
+        if obstacle := chosen.obstacle:
+            raise Failure(obstacle.problem, obstacle.remedy)
         if not self._may_start(chosen):
             raise Failure(f"{_shown(chosen)} is deployed now", "Choose another one")
         return ChosenDeployment(self, chosen)
 
-    def _may_start(self, deployment: dict[str, Any]) -> bool:
+    def _may_start(self, deployment: Part) -> bool:
         """After a failure, the stack may have to be deployed again."""
-        return not deployment["IsDeployedNow"] or bool(self.deployments[0].get("HasFailed"))
+        return not deployment.is_deployed_now or self.answer.deployments[0].has_failed
 
     def _numbered(self, answer: str) -> str:
-        if re.fullmatch("[0-9]{1,2}", answer) and 1 <= int(answer) <= len(self.deployments):
-            return str(self.deployments[int(answer) - 1]["ExecutionId"])
+        if re.fullmatch("[0-9]{1,2}", answer) and 1 <= int(answer) <= len(self.answer.deployments):
+            return self.answer.deployments[int(answer) - 1].execution_id
         if _EXECUTION.fullmatch(answer) or _COMMIT.fullmatch(answer):
             return answer
         raise WrongUse(
@@ -237,32 +227,31 @@ class FormerDeployments:
             "Choose again",
         )
 
-    def _chosen(self, to: str) -> dict[str, Any]:
+    def _chosen(self, to: str) -> Part:
+        deployments = self.answer.deployments
         found = [
             each
-            for each in self.deployments
-            if to == each["ExecutionId"] or _COMMIT.fullmatch(to) and each.get("Commit", "").startswith(to)
+            for each in deployments
+            if to == each.execution_id or _COMMIT.fullmatch(to) and each.commit.startswith(to)
         ]
         if not found:
             known = [
-                each["Commit"][:_COMMIT_DIGITS]
-                for each in self.deployments
-                if "Commit" in each and self._may_start(each)
+                each.commit[:_COMMIT_DIGITS] for each in deployments if each.commit and self._may_start(each)
             ]
             raise WrongUse(
-                f"{to} is not one of the last {len(self.deployments)} deployments",
+                f"{to} is not one of the last {len(deployments)} deployments",
                 f"{'Choose one of: ' + ', '.join(known) + '. ' if known else ''}{_REVERT}",
             )
-        if any(each["Revisions"] != found[0]["Revisions"] for each in found):
+        if any(_revisions(each) != _revisions(found[0]) for each in found):
             raise WrongUse(
                 f"{to} is the beginning of several commits, or its commit was deployed with several images",
-                f"Name the execution: {', '.join(each['ExecutionId'] for each in found)}",
+                f"Name the execution: {', '.join(each.execution_id for each in found)}",
             )
         return found[0]
 
     def show_next_push(self) -> None:
         self.output.write_progress(
-            f"Branch {self.answer['Branch']} in GitLab keeps its newest commit, and the next push deploys"
+            f"Branch {self.answer.branch} in GitLab keeps its newest commit, and the next push deploys"
             " that. Revert it there too"
         )
 
@@ -272,12 +261,12 @@ class ChosenDeployment:
     """The deployment whose commit and image are deployed again."""
 
     found: FormerDeployments
-    deployment: dict[str, Any]
+    deployment: Part
 
     def show_plan(self) -> None:
         answer, output = self.found.answer, self.found.output
-        end = "waits for its approval" if answer["HasApproval"] else "is deployed without an approval"
-        if rule := answer.get("ImageRule"):
+        end = "waits for its approval" if answer.has_approval else "is deployed without an approval"
+        if rule := answer.image_rule:
             output.write_progress(
                 f"- Event rule {rule} will be disabled, because a push of the image would deploy "
                 "the branch's newest commit"
@@ -286,31 +275,29 @@ class ChosenDeployment:
             f"- {self.found.pipeline} will be started with {_shown(self.deployment)}. It is built again, and"
             f" {end}"
         )
-        in_branch, commit = self.deployment["InBranch"], self.deployment.get("Commit", "")[:_COMMIT_DIGITS]
+        in_branch, commit = self.deployment.in_branch, self.deployment.commit[:_COMMIT_DIGITS]
         output.document |= {
-            "chosen": self.deployment["ExecutionId"],
-            "sourceRevisions": self.deployment["Revisions"],
-            "InBranch": in_branch,
+            "chosen": self.deployment.execution_id,
+            "sourceRevisions": _revisions(self.deployment),
+            **named(in_branch=in_branch.members),
         }
-        problem, branch = in_branch.get("Problem", ""), f"branch {answer['Branch']} in GitLab"
-        if in_branch["Contained"] is None:
+        problem, branch = in_branch.problem, f"branch {answer.branch} in GitLab"
+        if in_branch.contained is None:
             output.write_progress(
                 *self.found.lines(
                     "?",
-                    {
-                        **in_branch,
-                        "Problem": f"whether {branch} contains commit {commit} was not checked: {problem}",
-                    },
+                    f"whether {branch} contains commit {commit} was not checked: {problem}",
+                    in_branch.advice,
                 )
             )
-        elif not in_branch["Contained"]:
+        elif not in_branch.contained:
             output.write_progress(
                 f"! {branch} does not contain commit {commit}: {problem or 'its history was rewritten'}"
             )
 
     def hold_image(self) -> bool:
         """`False` if an image may still start the pipeline. This does not stop the undo, which is urgent."""
-        if not (rule := self.found.answer.get("ImageRule")):
+        if not (rule := self.found.answer.image_rule):
             return True
         output, enable = self.found.output, aws("events", "enable-rule", "--name", rule)
         output.has_begun = True
@@ -323,15 +310,13 @@ class ChosenDeployment:
                 raise
             if isinstance(error, ClientError) and machine.code_of(error) == "ResourceNotFoundException":
                 return True
-            left = {
-                "Problem": (
-                    f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image"
-                    " deploys the newest commit"
-                ),
-                "Remedy": f"Ask an operator to disable it: {aws('events', 'disable-rule', '--name', rule)}",
-            }
-            output.document["left"] = [left]
-            output.write_progress(*self.found.lines("!", left))
+            problem, remedy = (
+                f"event rule {rule} is not disabled: {failure.problem}. Until it is, a push of the image"
+                " deploys the newest commit",
+                f"Ask an operator to disable it: {aws('events', 'disable-rule', '--name', rule)}",
+            )
+            output.document["left"] = [named(problem=problem, remedy=remedy)]
+            output.write_progress(*self.found.lines("!", problem, remedy))
             return False
         output.record_change(f"event rule {rule} is disabled")
         # Before the start, which may fail.
@@ -358,8 +343,12 @@ class ChosenDeployment:
                 client.start_pipeline_execution(
                     name=pipeline,
                     sourceRevisions=[
-                        {name[0].lower() + name[1:]: value for name, value in each.items()}
-                        for each in self.deployment["Revisions"]
+                        {
+                            "actionName": each.action_name,
+                            "revisionType": each.revision_type,
+                            "revisionValue": each.revision_value,
+                        }
+                        for each in self.deployment.revisions
                     ],
                     clientRequestToken=str(uuid.uuid4()),
                 )["pipelineExecutionId"]
@@ -397,52 +386,51 @@ class StartedExecution:
     def follow(self) -> None:
         found, output = self.chosen.found, self.chosen.found.output
         questions = Questions(found.environment, following.SECONDS)
-        end = Following(questions, found.answer["ProjectID"], self.id, output).end()
-        if "WaitsForApproval" in end:
+        end = Following(questions, found.answer.project_id, self.id, output).end()
+        if approval := end.waits_for_approval:
             output.document["result"] = "waits for an approval"
-            output.write_progress(
-                f"It waits for an approval, in AWS: {end['WaitsForApproval'].get('Url') or found.page}"
-            )
+            output.write_progress(f"It waits for an approval, in AWS: {approval.url or found.page}")
             return
-        output.document["result"] = end["Status"]
-        if end["Status"] != "Succeeded":
+        output.document["result"] = end.status
+        if end.status != "Succeeded":
             raise self._failure(end)
         output.write_progress(f"{_shown(self.chosen.deployment)} is deployed")
 
-    def _failure(self, end: dict[str, Any]) -> Failure:
-        execution, see = end["ExecutionId"], f"See the execution: {self.chosen.found.page}"
-        if end["Status"] == "Superseded":
+    def _failure(self, end: Part) -> Failure:
+        execution, see = end.execution_id, f"See the execution: {self.chosen.found.page}"
+        if end.status == "Superseded":
             return Failure(f"a newer execution replaced execution {execution}", see)
-        if rejected := end.get("Rejection"):
+        if rejected := end.rejection:
+            return Failure(f"execution {execution} was rejected{rejected.shown_person}", see)
+        if failure := end.failure:
+            deployed = ", after it had deployed the commit" if end.has_deployed else ""
             return Failure(
-                f"execution {execution} was rejected{' by ' + rejected['By'] if 'By' in rejected else ''}",
-                see,
-            )
-        if failure := end.get("Failure"):
-            deployed = ", after it had deployed the commit" if end["HasDeployed"] else ""
-            return Failure(
-                f"{failure.get('Action') or f'execution {execution}'} failed{deployed}:"
-                f" {shortened(failure['Cause'], _MAX_CAUSE)}",
+                f"{failure.action or f'execution {execution}'} failed{deployed}:"
+                f" {shortened(failure.cause, _MAX_CAUSE)}",
                 self.chosen.found.see_why,
             )
-        summary = f": {shortened(end['Summary'], _MAX_CAUSE)}" if end.get("Summary") else ""
-        return Failure(f"execution {execution} ended as {end['Status']}{summary}", see)
+        summary = f": {shortened(end.summary, _MAX_CAUSE)}" if end.summary else ""
+        return Failure(f"execution {execution} ended as {end.status}{summary}", see)
 
 
-def _cells(deployment: dict[str, Any]) -> list[str]:
+def _revisions(deployment: Part) -> list[dict[str, Any]]:
+    return [each.members for each in deployment.revisions]
+
+
+def _cells(deployment: Part) -> list[str]:
     """Commit, image, author and title."""
-    image = deployment.get("Image", "").partition(":")[2]
-    title = shortened(deployment.get("Title", ""), _MAX_TITLE) or "-"
+    image = deployment.image.partition(":")[2]
+    title = shortened(deployment.title, _MAX_TITLE) or "-"
     return [
-        deployment.get("Commit", "")[:_COMMIT_DIGITS] or "-",
+        deployment.commit[:_COMMIT_DIGITS] or "-",
         image[:_IMAGE_DIGITS] or "-",
-        shortened(deployment.get("Author", ""), _MAX_AUTHOR) or "-",
-        title + (" (rollback)" if deployment.get("IsRollback") else ""),
+        shortened(deployment.author, _MAX_AUTHOR) or "-",
+        title + (" (rollback)" if deployment.is_rollback else ""),
     ]
 
 
-def _shown(deployment: dict[str, Any]) -> str:
-    kind, _, digest = deployment.get("Image", "").partition(":")
-    return f"commit {deployment.get('Commit', '')[:_COMMIT_DIGITS] or '?'}" + (
+def _shown(deployment: Part) -> str:
+    kind, _, digest = deployment.image.partition(":")
+    return f"commit {deployment.commit[:_COMMIT_DIGITS] or '?'}" + (
         f" and image {kind}:{digest[:_IMAGE_DIGITS]}" if digest else ""
     )

@@ -157,7 +157,6 @@ class Environment:
     settings: Settings
     account: Account
     # The function whose answer the subcommand shows. Empty before it has one.
-    answered_by: str = ""
 
     @property
     def env_id(self) -> str:

@@ -1,5 +1,4 @@
-"""The questions that the environment's function `cfn-gitops-<EnvID>-read` answers:
-docs/schemas/answer-*.json.
+"""The questions that the environment's function `cfn-gitops-<EnvID>-read` answers.
 
 It alone concludes what a status means. A command needs no other right than to ask it, and prints the answer.
 """
@@ -11,33 +10,18 @@ import re
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionClosedError,
-    ParamValidationError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
-from cli.environment import stack_statuses, waiting
+from cli.environment import answers, stack_statuses, waiting
 from cli.environment.account import Environment
+from cli.environment.answers import Part
 from cli.shell import machine
-from cli.shell.command import aws, cfn_gitops, joined, sam
+from cli.shell.command import aws, cfn_gitops, sam
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output
 from cli.shell.terminal import shortened
 
 FORMAT = 2
-# The members that each answer has, by the question. That of `Deployments` about an execution has `Execution`
-# instead of the list.
-_MEMBERS: dict[str, dict[str, type]] = {
-    "Doctor": {"Checks": list, "NotChecked": list},
-    "Projects": {"Projects": list, "NotRead": list},
-    "Deployments": {"ProjectID": str, "Pipeline": str, "Deployments": list, "Holds": list, "NotRead": list},
-    "Execution": {"ProjectID": str, "Pipeline": str, "Execution": dict, "Holds": list, "NotRead": list},
-}
-# The errors of Python at a part of another form.
-OTHER_FORM = (AttributeError, IndexError, KeyError, ParamValidationError, TypeError, ValueError)
 _MAX_WHAT = 200
 # The meaning of the errors of Invoke: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (Errors).
 # The first is AWS's answer for an idle function: https://github.com/boto/boto3/issues/3788. ResourceConflict
@@ -102,9 +86,9 @@ class Questions:
             ),
         )
 
-    def ask(self, name: str, output: Output | None = None, **members: str) -> dict[str, Any]:
-        """The answer. Raises `NoAnswer`. With `output`, a terminal shows that the function is asked, and an
-        error that ends by itself is waited for."""
+    def ask(self, name: str, output: Output | None = None, **members: str) -> Part:
+        """Raises `NoAnswer`. With `output`, a terminal shows the question, and an error that ends by itself
+        is waited for."""
         if output:
             output.write_waiting(f"asking function {self.function}, up to {self._seconds:g} s")
         question = {name: {member: value for member, value in members.items() if value}}
@@ -123,29 +107,23 @@ class Questions:
             raise NoAnswer(f"the answer of function {self.function} is not JSON", self._log)
         if "FunctionError" in response:
             raise self._failed(answer, name)
-        if answer.get("Format") != FORMAT:
-            raise self._of_another_version(answer.get("Format"))
-        if answer.get("EnvID") != self._environment.env_id:
-            raise of_another_form(
-                self._environment, self.function, f"its EnvID is {answer.get('EnvID') or 'missing'}"
-            )
-        for member, kind in _MEMBERS["Execution" if "ExecutionId" in question[name] else name].items():
-            if not isinstance(answer.get(member), kind):
-                raise of_another_form(
-                    self._environment, self.function, f"{member} is missing or of another type"
-                )
-        self._environment.answered_by = self.function
-        for each in answer.get("Projects", [answer]) if "ProjectID" in question[name] else ():
-            if each.get("ProjectID") != members["ProjectID"]:
-                raise of_another_form(
-                    self._environment, self.function, f"it is about project {each.get('ProjectID')}"
-                )
-        return dict(json.loads(text, object_hook=self._with_text))
-
-    def _with_text(self, members: dict[str, Any]) -> dict[str, Any]:
-        if "Remedy" in members:
-            members["Remedy"] = joined(members["Remedy"], self._environment.settings.table)
-        return members
+        if (version := answers.format_of(answer)) != FORMAT:
+            raise self._of_another_version(version)
+        try:
+            found = answers.read(name, text, self._environment.settings.table)
+            if found.env_id != self._environment.env_id:
+                raise ValueError(f"its EnvID is {found.env_id}")
+            for each in getattr(found, "projects", [found]) if members.get("ProjectID") else ():
+                if each.project_id != members["ProjectID"]:
+                    raise ValueError(f"it is about project {each.project_id}")
+            return found
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise NoAnswer(
+                f"the answer of function {self.function} is not that of this version:"
+                f" {shortened(error, _MAX_WHAT)}",
+                _deploy(self._environment),
+                True,
+            ) from error
 
     def _invoked(self, question: dict[str, Any]) -> Any:
         given = {"FunctionName": self.function, "Payload": json.dumps(question).encode()}
@@ -268,22 +246,9 @@ def of_older_function(environment: Environment, what: str) -> NoAnswer:
     )
 
 
-def of_another_form(environment: Environment, function: str, what: object) -> NoAnswer:
-    return NoAnswer(
-        f"the answer of function {function} is not that of this version: {shortened(what, _MAX_WHAT)}",
-        _deploy(environment),
-        True,
-    )
-
-
 def see_projects(environment: Environment) -> str:
     return f"See the projects: {cfn_gitops('status', '--env', environment.settings.table)}"
 
 
 def _deploy(environment: Environment) -> str:
     return f"Deploy this version of the environment{environment.deployment()}"
-
-
-def remedy_of(finding: dict[str, str]) -> str:
-    """With its code, if it has one."""
-    return " - ".join(filter(None, (finding["Remedy"], finding.get("Code", ""))))

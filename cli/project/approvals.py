@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cli.environment.answers import Part, words_of
 from cli.rules import APPROVAL
 from cli.shell.command import cfn_gitops
 
@@ -21,31 +22,18 @@ def is_waiting(action: dict[str, Any]) -> bool:
     )
 
 
-def counts_of(change_set: dict[str, Any]) -> str:
-    """A change set of an answer in one line."""
-    words = {
-        "Replaced": "replaced",
-        "Removed": "removed",
-        "PossiblyReplaced": "possibly replaced",
-        "Undetermined": "undetermined",
-        "Modified": "modified",
-        "Added": "added",
-        "Imported": "imported",
-    }
-    return (
-        ", ".join(
-            f"{change_set['Counts'][each]} {word}"
-            for each, word in words.items()
-            if change_set["Counts"][each]
-        )
-        or "no change"
+def counts_of(change_set: Part) -> str:
+    """In one line."""
+    counts = change_set.counts.members.items()
+    return ", ".join(f"{count} {words_of(name)}" for name, count in counts if count) or "no change"
+
+
+def reason_of(rejection: Part) -> str:
+    """Without the person and the beginning that `cfn-gitops reject` writes."""
+    by = re.escape(rejection.by)
+    return re.sub(
+        f"^((Rejected|cfn-gitops: rejected in GitLab) by {by}(: |$))?(reject(: |$))?", "", rejection.reason
     )
-
-
-def reason_of(rejection: dict[str, Any]) -> str:
-    """Of an answer, without the person and the beginning that `cfn-gitops reject` writes."""
-    by, reason = re.escape(rejection.get("By", "")), str(rejection.get("Reason", ""))
-    return re.sub(f"^((Rejected|cfn-gitops: rejected in GitLab) by {by}(: |$))?(reject(: |$))?", "", reason)
 
 
 def page_of(pipeline: str, region: str, partition: str) -> str:

@@ -17,14 +17,8 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from cli.environment.account import OF_CHANGES, Account, Environment
-from cli.environment.questions import (
-    OTHER_FORM,
-    NoAnswer,
-    Questions,
-    of_another_form,
-    of_older_function,
-    remedy_of,
-)
+from cli.environment.answers import MISSING, Part, missing, problem_of
+from cli.environment.questions import NoAnswer, Questions, of_older_function
 from cli.project import pipelines
 from cli.project.approvals import counts_of, execution_page_of, is_waiting, page_of
 from cli.project.freezing import line_of
@@ -32,14 +26,14 @@ from cli.rules import APPROVAL, name_of
 from cli.shell import machine
 from cli.shell.failure import Failure, NotLooked, WrongUse
 from cli.shell.output import Output, confirm
-from cli.shell.terminal import hide, shortened
+from cli.shell.terminal import hide
 from cli.shell.times import age
 
 # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html (summary). It may have
 # every character.
 _MAX_SUMMARY = 512
-# The seconds within which the function answers, and the characters of a commit's title.
-_SECONDS, _MAX_TITLE = 60, 60
+# Within which the function answers.
+_SECONDS = 60
 # A request has its answer already. AWS does not document when it is which of them.
 _ANSWERED = ("ApprovalAlreadyCompletedException", "InvalidApprovalTokenException")
 _DECIDED = {"Succeeded": "approved", "Failed": "rejected", "Abandoned": "abandoned"}
@@ -61,13 +55,11 @@ class Request(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The answer of the function about the request."""
+    """The answer of the function about the request. A missing part was not read."""
 
-    # `None` if it was not read.
-    approval: dict[str, Any] | None
-    lines: list[str]
-    row: dict[str, Any]
-    unread: list[dict[str, str]]
+    approval: Part
+    row: Part
+    unread: list[Part]
 
 
 class Decision(NamedTuple):
@@ -109,34 +101,31 @@ class Decision(NamedTuple):
         output.document |= {
             "project": given.project,
             "pipeline": pipeline,
-            "approval": found.approval,
-            "unread": found.unread,
+            "approval": found.approval.members,
+            "unread": [each.members for each in found.unread],
         }
-        output.write_progress(*found.lines)
-        holds = [{**each, "Problem": line_of(each)} for each in found.row.get("Holds", [])]
-        missing = (found.approval or {}).get("MissingRights", [])
-        problems = [
-            {**each, "Problem": f"{each['Subject']}: {each['Problem']}"}
-            for each in found.row.get("Problems", [])
-        ]
-        for mark, each in [
-            *(("!", each) for each in (*holds, *problems, *missing)),
-            *(("?", each) for each in found.unread),
+        output.write_progress(*_lines(request, found))
+        holds, rights = found.row.holds, found.approval.missing_rights
+        for line, each in [
+            *((f"! {line_of(each)}", each) for each in holds),
+            *((f"! {each.subject}: {each.problem}", each) for each in found.row.problems),
+            *((f"! {each.problem}", each) for each in rights),
+            *((f"? {each.problem}", each) for each in found.unread),
         ]:
-            output.write_progress(f"{mark} {each['Problem']}", f"    {remedy_of(each)}")
-        change_set = (found.approval or {}).get("ChangeSet")
-        if self is APPROVE and (found.approval is None or change_set is None and request.stage != APPROVAL):
+            output.write_progress(line, f"    {each.advice}")
+        change_set = found.approval.change_set
+        if self is APPROVE and (not found.approval or not change_set and request.stage != APPROVAL):
             raise NotLooked(
                 "nothing was approved, because the change set was not read",
                 f"Correct the cause above and run this again, or decide in the console: {page}",
             )
-        if (missing or holds) and self is APPROVE and given.yes:
+        if (rights or holds) and self is APPROVE and given.yes:
             raise Failure(
                 "nothing was approved, because --yes approves no deployment"
-                f" {'that lacks rights' if missing else 'in a freeze'}",
+                f" {'that lacks rights' if rights else 'in a freeze'}",
                 "End that as shown above, or run this without --yes",
             )
-        if change_set and "Resources" not in change_set:
+        if change_set and change_set.resources == MISSING:
             if self is APPROVE and given.yes:
                 raise Failure(
                     "nothing was approved, because --yes approves only what was shown, and its resources are"
@@ -270,24 +259,23 @@ def _waiting(client: Any, pipeline: str, page: str, environment: Environment) ->
 def _read(environment: Environment, request: Request, project: str, output: Output) -> Found:
     """Raises `Failure` if the request does not wait any more. Without an answer, the request can still be
     rejected."""
-    questions = Questions(environment, _SECONDS)
     try:
-        answer = questions.ask("Projects", output, ProjectID=project)
-        row = (*answer["Projects"], {"NotRead": []})[0]
-        approvals = row.get("Approvals")
+        answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=project)
+        row = next(iter(answer.projects), missing("ShownProject"))
+        approvals = row.approvals
         shown = next(
             (
                 each
-                for each in approvals or []
-                if (each["ExecutionId"], each.get("ActionExecutionId")) == (request.execution, request.id)
+                for each in approvals
+                if (each.execution_id, each.action_execution_id) == (request.execution, request.id)
             ),
-            None,
+            missing("ShownApproval"),
         )
         if (
-            shown is None
-            and approvals is not None
+            not shown
+            and approvals != MISSING
             and request.id
-            and all("ActionExecutionId" in each for each in approvals)
+            and all(each.action_execution_id for each in approvals)
         ):
             raise Failure(
                 (
@@ -301,53 +289,47 @@ def _read(environment: Environment, request: Request, project: str, output: Outp
                 ),
                 "Run this again",
             )
-        if shown is None and request.id and approvals:
+        if not shown and request.id and approvals:
             raise of_older_function(environment, "and does not name the request in its answer")
-        return Found(
-            shown, [*_lines(request, shown, row["NotRead"])], row, [*row["NotRead"], *answer["NotRead"]]
-        )
-    except NoAnswer as failure:
-        why = failure
-    except OTHER_FORM as error:
-        if not environment.answered_by:
-            raise
-        why = of_another_form(environment, questions.function, f"{type(error).__name__}: {error}")
-    return Found(None, [*_lines(request, None, [])], {}, [{"Problem": why.problem, "Remedy": why.remedy}])
+        return Found(shown, row, [*row.not_read, *answer.not_read])
+    except NoAnswer as why:
+        unread = [problem_of(why.problem, why.remedy)]
+        return Found(missing("ShownApproval"), missing("ShownProject"), unread)
 
 
-def _lines(request: Request, approval: dict[str, Any] | None, unread: list[Any]) -> Iterator[str]:
+def _lines(request: Request, found: Found) -> Iterator[str]:
     """As in the note in GitLab. The function has sorted the resources: replacements and removals are
     first."""
+    approval, change_set = found.approval, found.approval.change_set
     waits = f"Execution {request.execution} of {request.pipeline} waits for an approval"
-    if approval is None:
+    if not approval:
         # As GetPipelineState shows it.
         since = f", for {age(request.since, datetime.now(timezone.utc))}" if request.since else ""
         yield f"{waits}: action {request.action} in stage {request.stage}{since}"
         yield "? its commit and its change set were not read"
         return
-    title, change_set = shortened(approval.get("Title", ""), _MAX_TITLE), approval.get("ChangeSet", {})
-    yield f"{waits}: commit {approval.get('Commit', '?')[:8]}" + (f' "{title}"' if title else "")
+    yield f"{waits}: {approval.shown_commit}"
     if request.stage == APPROVAL:
         yield f"Pipeline {request.pipeline} has no change set. The commit is all that you can read"
     else:
         yield (
-            f"Change set {change_set['Name']}: {counts_of(change_set)}"
+            f"Change set {change_set.name}: {counts_of(change_set)}"
             if change_set
             else "? its change set was not read"
         )
-    for each in change_set.get("Resources", []):
-        causes, others = each.get("ReplacedBecauseOf", []), each["Properties"]
+    for each in change_set.resources:
+        causes, others = each.replaced_because_of, each.properties
         details = [f"because of {', '.join(causes)}"] * bool(causes) + [
             ("also " if causes else "") + ", ".join(others)
         ] * bool(others)
-        details += ["the present one is deleted"] * bool(each.get("IsDeleted"))
+        details += ["the present one is deleted"] * bool(each.is_deleted)
         yield (
-            f"  {each['Effect']:<20}  {each['LogicalId']}"
-            f" ({each['Type']}){': ' if details else ''}{'; '.join(details)}"
+            f"  {each.effect:<20}  {each.logical_id}"
+            f" ({each.type}){': ' if details else ''}{'; '.join(details)}"
         )
-    if change_set and "MissingRights" not in approval and not unread:
+    if change_set and approval.missing_rights == MISSING and not found.row.not_read:
         yield "? whether the deployment lacks rights was not compared, because it has a role of its own"
-    if any(each["Type"] == "AWS::CloudFormation::Stack" for each in change_set.get("Resources", [])):
+    if any(each.type == "AWS::CloudFormation::Stack" for each in change_set.resources):
         yield "Changes inside nested stacks are not listed"
 
 

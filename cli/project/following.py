@@ -4,9 +4,9 @@ long."""
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from cli.environment import waiting
+from cli.environment.answers import Part
 from cli.environment.questions import NoAnswer, Questions
 from cli.shell.output import Output
 
@@ -23,43 +23,41 @@ class Following:
         self._shown: dict[str, str] = {}
         self._shown_remedies: set[str] = set()
 
-    def end(self) -> dict[str, Any]:
+    def end(self) -> Part:
         """Waits. Returns the execution, which waits for an approval or has ended."""
-        execution: dict[str, Any] = waiting.ended(
-            self._look, f"execution {self._execution} goes on, but", self._write
-        )
+        execution: Part = waiting.ended(self._look, f"execution {self._execution} goes on, but", self._write)
         return execution
 
-    def _look(self) -> dict[str, Any]:
-        """Empty while it goes on."""
+    def _look(self) -> Part | None:
+        """`None` while it goes on."""
         answer = self._questions.ask("Deployments", ProjectID=self._project, ExecutionId=self._execution)
-        execution: dict[str, Any] = answer["Execution"]
-        if "Status" not in execution:
-            # CodePipeline shows it late.
-            raise NoAnswer(answer["NotRead"][0]["Problem"], answer["NotRead"][0]["Remedy"])
-        for each in execution["Actions"]:
-            name, status = each["Action"], each["Status"]
-            if self._shown.get(name) != status:
-                self._shown[name] = status
-                self._write(f"{name:<16}{status}")
-        if execution["IsEnd"] or "WaitsForApproval" in execution:
+        execution = answer.execution
+        # CodePipeline shows it late.
+        for why in () if execution.status else answer.not_read:
+            raise NoAnswer(why.problem, why.remedy)
+        for each in execution.actions:
+            if self._shown.get(each.action) != each.status:
+                self._shown[each.action] = each.status
+                self._write(f"{each.action:<16}{each.status}")
+        if execution.is_end or execution.waits_for_approval:
             return execution
         if time.monotonic() - self._written >= waiting.REMINDER:
-            self._remind(execution, answer["Holds"] + answer["NotRead"])
-        return {}
+            self._remind(answer)
+        return None
 
-    def _remind(self, execution: dict[str, Any], holds: list[dict[str, Any]]) -> None:
+    def _remind(self, answer: Part) -> None:
         """Writes what it waits for, and each remedy once."""
-        if running := [each["Action"] for each in execution["Actions"] if each["Status"] not in _ENDED]:
+        execution, holds = answer.execution, [*answer.holds, *answer.not_read]
+        if running := [each.action for each in execution.actions if each.status not in _ENDED]:
             self._write(f"... {', '.join(running)} goes on")
             return
-        causes = "; ".join(each["Problem"] for each in holds)
-        remedies = dict.fromkeys(each["Remedy"] for each in holds if each.get("Remedy"))
+        causes = "; ".join(each.problem for each in holds)
+        remedies = dict.fromkeys(each.remedy for each in holds if each.remedy)
         new = [each for each in remedies if each not in self._shown_remedies]
         self._shown_remedies.update(new)
         at = (
-            f"it waits at stage {execution['Stage']}"
-            if "Stage" in execution
+            f"it waits at stage {execution.stage}"
+            if execution.stage
             else "CodePipeline has not begun the next action yet"
         )
         self._write(

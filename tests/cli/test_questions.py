@@ -56,19 +56,16 @@ def stacks(status: str) -> bytes:
         ),
         (response({"Doctor": {}}), f"function {NAME} is older than this command, or another one. {DEPLOY}"),
         (
-            response({"Format": 2, "EnvID": "prd"}),
+            response(projects(EnvID="prd")),
             f"the answer of function {NAME} is not that of this version: its EnvID is prd. {DEPLOY}",
         ),
         (
-            response({"Format": 2, "EnvID": "dev", "Projects": {}}),
-            (
-                f"the answer of function {NAME} is not that of this version: Projects is missing or of"
-                f" another type. {DEPLOY}"
-            ),
+            response(projects(Projects={})),
+            f"the answer of function {NAME} is not that of this version: {{}} is no array. {DEPLOY}",
         ),
         (
-            response({"Format": 2, "EnvID": "dev", "Projects": [{"NotRead": []}], "NotRead": []}),
-            f"the answer of function {NAME} is not that of this version: KeyError: 'ProjectID'. {DEPLOY}",
+            response(projects({"NotRead": []})),
+            f"the answer of function {NAME} is not that of this version: Problems is missing. {DEPLOY}",
         ),
         (
             rejected("TooManyRequestsException", "Rate Exceeded.", 429, Reason="CallerRateLimitExceeded"),

@@ -160,7 +160,13 @@ fn metrics_are_as_checked_in() {
 #[test]
 fn rules_are_as_checked_in() {
     let file = repository().join("cli/rules.json");
+    let answers = ["deployments", "doctor", "projects"].map(|name| {
+        let file = format!("docs/schemas/answer-{name}.json");
+        let text = std::fs::read(repository().join(file)).expect("a schema");
+        serde_json::from_slice::<Value>(&text).expect("JSON")
+    });
     let mut content = json!({
+        "answers": answers,
         "gitlab": gitlab::rules(),
         "pipelines": pipeline::rules(),
     });
