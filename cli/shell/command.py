@@ -31,7 +31,7 @@ def sam(operation: str, *words: str) -> str:
 
 
 def cfn_gitops(name: str, *words: str) -> str:
-    return shlex.join([*_PROGRAM, name, *selections.get("cfn-gitops", []), *words])
+    return shlex.join([*_PROGRAM, name, *words, *selections.get("cfn-gitops", [])])
 
 
 class Remedy(str):

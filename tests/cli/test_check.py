@@ -472,7 +472,7 @@ def test_waiting_approval_is_found(
     assert "cancels it if it changes this pipeline" in row["problem"]
     # Both commands show the change set, and ask.
     assert (
-        re.sub(" --(profile|region|config-file) [^ ,]+", "", row["remedy"])
+        re.sub(" --(profile|region|config-file) [^ ,`]+", "", row["remedy"])
         == "Approve it with `cfn-gitops approve shop --env dev`, or reject it with `cfn-gitops reject shop"
         " --env dev`"
     )

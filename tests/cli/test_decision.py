@@ -370,7 +370,7 @@ def test_freeze_and_problem_are_shown_before_the_prompt(approves: Decide) -> Non
     shown = approves("--region", "eu-west-1").out
     assert (
         f"! held by the disabled transition into stage Deploy: sale, for 0s by {PAUL}\n    To end the"
-        " freeze: cfn-gitops thaw --region eu-west-1 shop --env dev\n! stack cfnstack-dev-shop: its status is"
+        " freeze: cfn-gitops thaw shop --env dev --region eu-west-1\n! stack cfnstack-dev-shop: its status is"
         " UPDATE_ROLLBACK_FAILED\n    Continue: aws --region eu-west-1 cloudformation continue-x\nTo approve"
         in shown
     )

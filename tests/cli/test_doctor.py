@@ -39,7 +39,7 @@ def test_each_kind_of_row_is_shown(answering: Answering, run: Run) -> None:
             "sound          stack cfn-gitops-dev",
             f"held           pipeline {PIPELINE}",
             "                 held by the disabled transition into stage Deploy: sale",
-            "                 To end the freeze: cfn-gitops thaw --profile ops shop --env dev",
+            "                 To end the freeze: cfn-gitops thaw shop --env dev --profile ops",
             "not looked at  the password of user user-dev-mirroring",
             "                 this function reads no secret of a mirror",
             f"FOUND          event rule {RULE}",

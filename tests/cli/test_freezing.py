@@ -121,7 +121,7 @@ Account 111122223333, region eu-central-1, environment dev
 !   execution e4 (its commit is not known) is in stage Deploy. The freeze does not hold it
     execution e5 (its commit is not known) has begun. It will wait before stage Deploy
 !   execution e1 (commit 4f2a9c1b "Add a queue") waits for its approval. The freeze does not hold it: after an approval it is deployed
-    To reject it: cfn-gitops reject --profile ops shop --env dev
+    To reject it: cfn-gitops reject shop --env dev --profile ops
 The freeze does not hold a deployment of a project's own stack, which may end the freeze. An undo and a start by hand build, and \
 then wait before the stage
 To freeze shop, type freeze:\x20

@@ -31,16 +31,16 @@ def test_commands_name_profile_region_and_file() -> None:
         f"aws {PLACE} s3 ls 'a;b'",
         "sam deploy --config-file own.toml --config-env dev",
         f"sam logs {PLACE} --cw-log-group a",
-        "cfn-gitops failures --config-file own.toml cfnstack-dev-infra --env dev",
+        "cfn-gitops failures cfnstack-dev-infra --env dev --config-file own.toml",
     ]
 
 
 @pytest.mark.usefixtures("selected")
 def test_remedy_of_an_answer_selects_the_place_and_the_table() -> None:
     see = ["See it: ", ["cfn-gitops", "failures", "dev", "--env", "dev"]]
-    assert joined(see, "own") == "See it: cfn-gitops failures --config-file own.toml dev --env own"
+    assert joined(see, "own") == "See it: cfn-gitops failures dev --env own --config-file own.toml"
     more = [*see, " and then, aws or ", ["aws", "s3", "ls"]]
-    assert joined(more, "dev").endswith(f"own.toml dev --env dev` and then, aws or `aws {PLACE} s3 ls`")
+    assert joined(more, "dev").endswith(f"own.toml` and then, aws or `aws {PLACE} s3 ls`")
 
 
 def test_command_without_options_stays_as_it_is() -> None:

@@ -419,7 +419,7 @@ def test_examples_can_be_pasted() -> None:
 
 def test_remedies_of_the_document_select_the_profile(answering: Answering, run: Run) -> None:
     answering.responses["Invoke"] = every_state()
-    assert "cfn-gitops thaw --profile ops auth --env dev" in run("status", "--json", "--profile", "ops").out
+    assert "cfn-gitops thaw auth --env dev --profile ops" in run("status", "--json", "--profile", "ops").out
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ Account 111122223333, region eu-central-1, environment dev
    2   30h  600d600d  Ann     Add a queue
 "*" is deployed now
 ! execution 4 waits for an approval, and this one would wait behind it
-    Reject it first: cfn-gitops reject --profile ops shop --env dev
+    Reject it first: cfn-gitops reject shop --env dev --profile ops
 ? stage Deploy has the window * * 9-17 ? * MON-FRI in UTC: outside of it the execution waits
   event rule {rule} is disabled. It does not hold this one
     To end it: aws --profile ops events enable-rule --name {rule}
