@@ -96,7 +96,7 @@ def _plan(project: Project) -> Iterator[str]:
             f"!   Event rule {project.kinds['push']} does not exist, so the health check starts a push, which"
             f" then waits before stage {project.stage}"
         )
-    elif not project.stage:
+    elif not project.stage and not project.is_half:
         yield (
             f"    It has no pipeline{'' if project.problems else ', and its first push will not create one'}."
             " No event rule stores the reason"

@@ -43,6 +43,8 @@ class Project:
         )
         freeze = row.freeze
         self.stage, self.rules, self.executions = freeze.stage, freeze.rules, freeze.executions
+        # CodePipeline does not respond, so only the event rules are changed.
+        self.is_half = bool(row.has_pipeline and not self.stage and self.unread)
         # `None` if it is not known.
         self.has_approval = self.stage == APPROVAL or freeze.has_approval
         self.updates, self.holds = _updates(row), row.holds
@@ -189,11 +191,12 @@ def _read(
     else:
         unread += of_all
     projects = [Project(row, environment) for row, cause in causes if not cause]
+    half = [(f"the transition of {each.pipeline}", each.unread[0]) for each in projects if each.is_half]
     output.document |= {
-        "unread": [{**named(subject=subject), **why.members} for subject, why in unread],
+        "unread": [{**named(subject=subject), **why.members} for subject, why in unread + half],
         **named(projects=[row.members for row in rows]),
     }
-    output.left += [f"{subject} is left: {why.problem}" for subject, why in unread]
+    output.left += [f"{subject} is left: {why.problem}" for subject, why in unread + half]
     output.document["left"] = output.left
     for subject, each in more:
         output.write_progress(
@@ -205,7 +208,7 @@ def _read(
         if only or not rows:
             raise failure
         output.write_progress(f"? {failure.problem}", f"    {failure.remedy}")
-    return projects, unread
+    return projects, unread + half
 
 
 def _updates(row: Part) -> list[str]:

@@ -330,10 +330,10 @@ pub struct Held {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Freeze {
     /// The stage whose transition holds executions: `Approval` if the pipeline has one. Absent without
-    /// a pipeline.
+    /// a pipeline, or if its state was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<&'static str>,
-    /// Whether the pipeline has an approval. Absent without a pipeline.
+    /// Whether the pipeline has an approval. Absent without `Stage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub has_approval: Option<bool>,
     /// The names of the event rules that exist. That of pushes is first.

@@ -321,6 +321,19 @@ def test_project_without_a_pipeline_has_rules_alone(act: Callable[..., Ended], a
     )[1:] == [("EnableRule", PUSH)]
 
 
+@pytest.mark.parametrize("command", ["freeze", "thaw"])
+def test_event_rules_change_if_codepipeline_hangs(
+    command: str, act: Callable[..., Ended], answering: Answering
+) -> None:
+    half = row(stage="", HasPipeline=True, NotRead=unread("the state was not read"))
+    del half["Holds"]
+    ended = act(command, half)
+    call = "DisableRule" if command == "freeze" else "EnableRule"
+    assert ended.status == 3 and changes(answering) == [(call, PUSH)]
+    assert "?   the state was not read\n" in ended.out and "It has no pipeline" not in ended.out
+    assert ended.out.endswith(f"Not read: the transition of {PIPELINE}\n")
+
+
 def test_operation_that_may_end_the_freeze_is_named(act: Callable[..., Ended]) -> None:
     own = project("shop")["Owner"]
     updated = {

@@ -13,12 +13,12 @@ use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::health_check::facts::{Fact, PipelineFacts, ProjectFacts};
 
 impl Row {
-    /// Adds what a freeze holds, if the event rules and the state of the pipeline were read.
+    /// Adds what a freeze holds, if the event rules were read. CodePipeline may not respond.
     pub fn add_freeze(&mut self, facts: &ProjectFacts, settings: &PipelineSettings) {
         let PipelineFacts {
             state, executions, ..
         } = &facts.pipeline;
-        let Some(rules) = facts.rules.known().filter(|_| !matches!(state, Fact::NotRead(_))) else {
+        let Some(rules) = facts.rules.known() else {
             return;
         };
         let existing = rules.iter().filter(|it| it.state != RuleState::Missing);
@@ -28,7 +28,7 @@ impl Row {
             has_approval: stages.map(has_approval),
             rules: existing.map(|it| it.rule.name(&settings.names)).collect(),
             executions: match (state, executions) {
-                (_, Fact::NotRead(_)) => None,
+                (Fact::NotRead(_), _) | (_, Fact::NotRead(_)) => None,
                 (Fact::Known(state), Fact::Known(listed)) => Some(running(state, listed)),
                 _ => Some(vec![]),
             },
