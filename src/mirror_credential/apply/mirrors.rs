@@ -118,10 +118,10 @@ impl Applier<'_> {
 
     /// Whether the request is a rollback, by one look at most.
     async fn is_shown_as_rollback(&mut self) -> bool {
-        if self.planner().mirrors.look_once().is_break() {
+        if self.planner().rollback == Rollback::Unknown {
             self.look_for_rollback().await;
         }
-        self.planner().mirrors.is_rollback()
+        self.planner().is_rollback()
     }
 
     async fn try_read_projects(&mut self) -> Result<(), GitLabError> {
@@ -355,13 +355,12 @@ impl Applier<'_> {
         let gitlab = self.gitlab().await?;
         let pause = self.pause_before_second_look();
         let until = tokio::time::Instant::now() + self.clients.clock.until(self.progress.until());
-        let (planner, rollback) = (self.planner(), self.state.request.rollback);
-        let may_lack_some = planner.may_lack_mirrors();
-        let may_be_late = rollback == Rollback::NotShown && planner.mirrors.may_be_rollback();
+        let planner = self.planner();
+        let (rollback, may_lack_some) = (planner.rollback, planner.may_lack_mirrors());
         let (aws, owner) = (&self.clients.aws, &self.context.owner);
         let second_look = async {
-            let is_rollback =
-                may_be_late && rollback.look(aws, owner, pause).await == Rollback::Yes;
+            let is_rollback = rollback == Rollback::NotShown
+                && rollback.look(aws, owner, pause).await == Rollback::Yes;
             if !is_rollback {
                 std::future::pending::<()>().await;
             }
@@ -395,7 +394,7 @@ impl Applier<'_> {
         }
         let left = self.clients.clock.until(self.progress.until());
         // A rollback does not wait for a push that GitLab shows.
-        let is_rollback = self.planner().mirrors.is_rollback();
+        let is_rollback = self.planner().is_rollback();
         let patience = left.mul_f64(if is_rollback { 0.0 } else { 0.6 });
         let retired = self.gitlab_clients.retire(records, patience).await;
         let mut result = Ok(());
@@ -423,8 +422,8 @@ impl Applier<'_> {
     /// Notes a mirror of a former GitLab that pushes with the current login and that may not be
     /// deleted. The plan then issues another login. `false` in a rollback, which issues none.
     async fn note_unproved(&mut self, record: &MirrorRecord) -> bool {
-        let pushes_on = self.planner().mirrors.is_former(record)
-            && self.state.pushes_with_current_login(record);
+        let pushes_on =
+            self.planner().is_former(record) && self.state.pushes_with_current_login(record);
         let is_unproved = pushes_on && !self.is_shown_as_rollback().await;
         if is_unproved {
             self.state.mirrors.unproved.insert(record.clone());
@@ -453,7 +452,7 @@ impl Applier<'_> {
             Err(error) => error,
         };
         let works = self.state.pushes_with_current_login(record);
-        let is_former = self.planner().mirrors.is_former(record) && !works;
+        let is_former = self.planner().is_former(record) && !works;
         let is_hidden = error.kind == ErrorKind::NotFound;
         let has_moved = matches!(
             error.kind,
@@ -489,7 +488,7 @@ impl Applier<'_> {
 
     /// The error of a removal. It names a GitLab that is not that of the properties.
     fn not_removed(&self, record: &MirrorRecord, error: GitLabError) -> DeliveryError {
-        if !self.planner().mirrors.is_former(record) {
+        if !self.planner().is_former(record) {
             return error.into();
         }
         let left = LeftMirror::after(record, true, &error);

@@ -53,8 +53,8 @@ impl Planner<'_> {
         delete_issued()?;
         // Mirrors left in GitLab push with the prepared login. The login and its label stay until
         // the mirrors can be deleted.
-        self.mirrors.delete_orphan_mirror(secret)?;
-        self.mirrors.retire_superseded(secret)?;
+        self.delete_orphan_mirror(secret)?;
+        self.retire_superseded(secret)?;
         self.delete_login(secret, version_id)
     }
 

@@ -61,12 +61,12 @@ impl Planner<'_> {
         }
         self.check_request()?;
         self.check_preconditions()?;
-        self.mirrors.check_created()?;
+        self.check_created()?;
         // A rotation does not change which branches are mirrored.
         if let Some(rotation) = &self.context.rotation {
             return self.plan_rotation(rotation);
         }
-        self.mirrors.check_acceptance()?;
+        self.check_acceptance()?;
         match self.current_login() {
             CurrentLogin::Unknown => choose(CredentialStep::WaitForIam),
             CurrentLogin::Missing => {

@@ -98,27 +98,27 @@ impl Planner<'_> {
 
     /// The steps from a prepared login to a current one.
     fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Plan {
-        self.mirrors.read_projects()?;
+        self.read_projects()?;
         let Some(value) = self.state.login.stored.get(&prepared.version_id) else {
             return choose(CredentialStep::ReadLogin(prepared.version_id.clone()));
         };
         let Some(value) = value else {
             return self.reject_phase(messages::not_prepared(&prepared.version_id));
         };
-        if let Some(reason) = self.mirrors.shown_elsewhere(&value.mirrors) {
+        if let Some(reason) = self.shown_elsewhere(&value.mirrors) {
             return choose(reject(reason));
         }
         // A person may have deleted a mirror since.
-        let kept = self.mirrors.kept(&value.mirrors);
+        let kept = self.kept_mirrors(&value.mirrors);
         if kept.len() != value.mirrors.len() || kept.len() != self.spec.mirrors.len() {
             return self.reject_phase(messages::mirrors_have_changed(&prepared.version_id));
         }
         self.verify_stored(true)?;
-        self.mirrors.enable(&kept)?;
+        self.enable_mirrors(&kept)?;
         if phase == RotationPhase::Set {
             return Continue(());
         }
-        self.mirrors.sync(&kept)?;
+        self.sync_mirrors(&kept)?;
         match (phase, &secret.log.current) {
             (RotationPhase::Finish, Some(current)) => choose(SecretStep::MoveAwsCurrent {
                 from: current.version_id.clone(),
@@ -130,7 +130,7 @@ impl Planner<'_> {
 
     /// The version is current: retires the mirrors and the credential of the superseded login.
     fn conclude_rotation(&self, secret: &Secret) -> Plan {
-        self.mirrors.retire_superseded(secret)?;
+        self.retire_superseded(secret)?;
         // The credential stays inactive until its slot is needed.
         let user = &self.state.user;
         let mut superseded = self.of_class(CredentialClass::Superseded);
