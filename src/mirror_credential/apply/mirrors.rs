@@ -9,16 +9,14 @@ use crate::clients::gitlab::{ErrorKind, GitLab, GitLabError, Mirror, Rejection, 
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::issue::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::sync_mirrors::{is_empty, sync_mirrors};
-use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::{GITLAB_POLL_INTERVAL, hidden_mirror};
 use crate::mirror_credential::delete::left::{LeftMirror, left_mirrors};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
-use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::observe::projects::{read_branches, read_projects};
 use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::mirrors::Project;
-use crate::mirror_credential::state::{DeliveryError, SecretState};
 use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::sender::Rollback;
 use cfn_custom_resource::Reason;
@@ -32,7 +30,7 @@ impl Applier<'_> {
             MirrorStep::ReadMirrorIntent(version_id) => self.read_mirror_intent(version_id).await,
             MirrorStep::ReadProjects => self.read_projects().await,
             MirrorStep::CreateMirrors(indices) => self.create_mirrors(&indices).await,
-            MirrorStep::CommitMirrorIds(entry) => self.commit_mirror_ids(entry).await,
+            MirrorStep::CommitMirrorIds => self.commit_mirror_ids().await,
             MirrorStep::EnableMirrors(records) => self.enable_mirrors(&records).await,
             MirrorStep::SyncMirrors(records) => self.sync_mirrors(&records).await,
             MirrorStep::CheckGitLab(record) => self.check_gitlab(&record).await,
@@ -71,7 +69,7 @@ impl Applier<'_> {
             MirrorStep::DeleteOrphanMirror(record) => drop(mirrors.orphans.remove(&record)),
             MirrorStep::ReadMirrorIntent(_)
             | MirrorStep::ReadProjects
-            | MirrorStep::CommitMirrorIds(_) => return Err(error),
+            | MirrorStep::CommitMirrorIds => return Err(error),
         }
         mirrors.rejected.push(error.reason);
         Ok(())
@@ -259,21 +257,10 @@ impl Applier<'_> {
     }
 
     /// Commits the IDs of the created mirrors to the log, so that they may be enabled.
-    async fn commit_mirror_ids(&mut self, number: u64) -> Result<(), DeliveryError> {
-        let secret = self.state.secret.required()?;
-        let aws = &self.clients.aws;
-        let mirror_intent = &self.state.mirrors.intent.content;
-        match calls::write_claim(aws, secret, number, mirror_intent).await? {
-            WriteResult::Yes => {
-                self.state.log.claim = Some(number);
-                self.state.mirrors.intent.ids_committed = true;
-                self.state.secret.change(|secret| {
-                    secret.log.claim = number;
-                    secret.log.mirror_intent = Some(version_id(number));
-                });
-            }
-            WriteResult::Taken => self.state.yield_to_peer(number, self.clients.clock.now()),
-            WriteResult::Gone => self.state.secret = SecretState::Absent,
+    async fn commit_mirror_ids(&mut self) -> Result<(), DeliveryError> {
+        let intent = self.state.mirrors.intent.content.clone();
+        if self.write_claim(&intent).await?.is_some() {
+            self.state.mirrors.intent.ids_committed = true;
         }
         Ok(())
     }

@@ -35,7 +35,7 @@ impl Planner<'_> {
             return delete_issued();
         };
         if secret.open_rotation() == Some(version_id) {
-            return choose(SecretStep::DropPending(version_id.clone()));
+            return choose(SecretStep::drop_pending(version_id));
         }
         if state.holds_claim()
             || secret.prepared(version_id).map(claim_of) == Some(secret.log.claim)
@@ -43,7 +43,7 @@ impl Planner<'_> {
             let is_fenced = state.mirrors.intent.content.claimant == self.context.claimant;
             if !is_fenced || !state.holds_claim() {
                 // Otherwise a phase that still runs could make its login current.
-                return choose(SecretStep::Claim(secret.next_entry()));
+                return choose(SecretStep::Claim);
             }
             self.end_rotation(secret)?;
         } else if secret.is_unfinished() {
@@ -69,7 +69,7 @@ impl Planner<'_> {
         };
         let id = &login.credential_id;
         if Some(id) == current || self.state.login.deleted_credentials.contains(id) {
-            return choose(SecretStep::DropOldLogin(login.entry));
+            return choose(SecretStep::drop_login(login));
         }
         choose(CredentialStep::DeleteCredential(id.clone()))
     }

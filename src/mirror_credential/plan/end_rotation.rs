@@ -28,11 +28,8 @@ impl Planner<'_> {
                 login.credential_id == current.credential_id && login.entry > rotating.entry
             });
             return choose(match copy {
-                Some(copy) => SecretStep::MoveAwsCurrent {
-                    from: current.version_id.clone(),
-                    to: copy.version_id.clone(),
-                },
-                None => SecretStep::CopyCurrentVersion(secret.next_entry()),
+                Some(copy) => SecretStep::MoveAwsCurrent(copy.version_id.clone()),
+                None => SecretStep::CopyCurrentVersion,
             });
         }
         let Some(pending) = secret.open_rotation().filter(|version| !is_own(version)) else {
@@ -42,6 +39,6 @@ impl Planner<'_> {
         let is_over = is_superseded
             || secret.prepared(pending).is_some()
             || !secret.is_recent(self.state.now);
-        choose_if(is_over, SecretStep::DropPending(pending.clone()))
+        choose_if(is_over, SecretStep::drop_pending(pending))
     }
 }

@@ -114,13 +114,13 @@ impl Planner<'_> {
         }
         if !self.state.holds_claim() {
             self.check_claims()?;
-            return choose(SecretStep::Claim(secret.next_entry()));
+            return choose(SecretStep::Claim);
         }
         self.end_rotation(secret)?;
         if secret.latest_login() > Some(secret.log.claim) {
             // An issued credential has to follow a claim that is the log's latest entry.
             self.check_claims()?;
-            return choose(SecretStep::Claim(secret.next_entry()));
+            return choose(SecretStep::Claim);
         }
         if are_left {
             return Continue(());
@@ -140,12 +140,12 @@ impl Planner<'_> {
 
     fn plan_store(&self, secret: &Secret, issued: &Issued) -> Plan {
         let has_repositories = !self.spec.repositories().is_empty();
-        self.create_mirrors(secret, &[])?;
+        self.create_mirrors(&[])?;
         if self.context.rotation.is_some() {
             // The entry with the mirror IDs shows which claim a rotation holds, even without
             // mirrors.
             if !self.state.mirrors.intent.ids_committed {
-                return choose(MirrorStep::CommitMirrorIds(secret.next_entry()));
+                return choose(MirrorStep::CommitMirrorIds);
             }
             return choose(CredentialStep::Store);
         }

@@ -58,7 +58,7 @@ impl Planner<'_> {
         let changes_no_user = matches!(
             step,
             Step::Credential(CredentialStep::Store | CredentialStep::VerifyStored)
-                | Step::Secret(SecretStep::SaveSpec(_))
+                | Step::Secret(SecretStep::SaveSpec)
         );
         let secret = self.secret.filter(|_| changes_no_user)?;
         may_close_issue_intent(self.state).then(|| self.issue_intent(secret, true))

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow::Continue;
 
+use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Plan, SecretStep};
 use crate::mirror_credential::spec::short_key;
@@ -74,7 +75,7 @@ impl Planner<'_> {
         // At the quota, a peer cannot store a login either.
         if may_be_at_work && !state.log.is_full {
             self.check_claims()?;
-            return choose(SecretStep::ClaimIfAllowed(secret.next_entry()));
+            return choose(SecretStep::ClaimIfAllowed);
         }
         Continue(())
     }
@@ -134,7 +135,7 @@ impl Planner<'_> {
         self.claim(secret)?;
         self.verify_stored(active)?;
         self.retire_before_storing(records)?;
-        self.create_mirrors(secret, &kept)?;
+        self.create_mirrors(&kept)?;
         self.push_mirrors(&self.placed_mirrors(&kept))?;
         choose(CredentialStep::Store)
     }
@@ -161,7 +162,7 @@ impl Planner<'_> {
         // The next request deletes the mirrors that GitLab did not delete now.
         let mut superseded = secret.log.superseded.iter();
         let done = superseded.find(|login| !self.leaves_mirrors_of(login));
-        choose_any(done.map(|login| SecretStep::DropOldLogin(login.entry)))
+        choose_any(done.map(SecretStep::drop_login))
     }
 
     /// Saves the spec, and records the end of the request.
@@ -170,10 +171,13 @@ impl Planner<'_> {
         let is_new = !secret.has_saved(&self.spec.document);
         let is_open = secret.is_unfinished() && !self.state.log.is_full;
         if (is_new || is_open) && !self.state.mirrors.deletion_incomplete {
-            return choose(SecretStep::SaveSpec(secret.next_entry()));
+            return choose(SecretStep::SaveSpec);
         }
-        if let Some(entry) = secret.unneeded_spec() {
-            return choose(SecretStep::DropOldSpec(entry));
+        if let Some(saved) = secret.unneeded_spec() {
+            return choose(SecretStep::DropLabel {
+                label: saved.write(),
+                version_id: version_id(saved.entry),
+            });
         }
         self.record(secret)
     }

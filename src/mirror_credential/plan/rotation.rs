@@ -13,7 +13,7 @@ use crate::mirror_credential::plan::step::{
 use crate::mirror_credential::request_context::{Rotation, RotationPhase};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
-use crate::reconcile::choose;
+use crate::reconcile::{choose, choose_if};
 use cfn_custom_resource::Reason;
 
 impl Planner<'_> {
@@ -45,7 +45,7 @@ impl Planner<'_> {
         match rotation.phase {
             RotationPhase::Create => Continue(()),
             _ if !is_pending => self.reject_phase(messages::not_pending(version)),
-            phase => self.plan_phase(phase, secret, prepared),
+            phase => self.plan_phase(phase, prepared),
         }
     }
 
@@ -97,7 +97,7 @@ impl Planner<'_> {
     }
 
     /// The steps from a prepared login to a current one.
-    fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Plan {
+    fn plan_phase(&self, phase: RotationPhase, prepared: &Login) -> Plan {
         self.read_projects()?;
         let Some(value) = self.state.login.stored.get(&prepared.version_id) else {
             return choose(CredentialStep::ReadLogin(prepared.version_id.clone()));
@@ -119,13 +119,10 @@ impl Planner<'_> {
             return Continue(());
         }
         self.sync_mirrors(&kept)?;
-        match (phase, &secret.log.current) {
-            (RotationPhase::Finish, Some(current)) => choose(SecretStep::MoveAwsCurrent {
-                from: current.version_id.clone(),
-                to: prepared.version_id.clone(),
-            }),
-            _ => Continue(()),
-        }
+        choose_if(
+            phase == RotationPhase::Finish,
+            SecretStep::MoveAwsCurrent(prepared.version_id.clone()),
+        )
     }
 
     /// The version is current: retires the mirrors and the credential of the superseded login.
@@ -145,7 +142,7 @@ impl Planner<'_> {
                 && self.state.shows_all_changes()
         });
         if let Some(login) = gone {
-            return choose(SecretStep::DropOldLogin(login.entry));
+            return choose(SecretStep::drop_login(login));
         }
         // The user's tags may have been removed during the rotation.
         self.record(secret)

@@ -5,8 +5,10 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::mirror_credential::intent_log::mirrors::{SavedSpec, spec_key};
-use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
+use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, SavedSpec, spec_key};
+use crate::mirror_credential::intent_log::{
+    IssueIntent, Login, Owner, entry_number, key, version_id,
+};
 use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,19 @@ pub struct SecretLog {
     pub claim: u64,
     /// The version of the latest claim, if its mirror intent has to be read.
     pub mirror_intent: Option<String>,
+}
+
+impl SecretLog {
+    pub fn note_claim(&mut self, entry: u64, intent: &MirrorIntent) {
+        self.claim = entry;
+        self.mirror_intent = intent.must_be_read().then(|| version_id(entry));
+    }
+
+    pub fn drop_label(&mut self, label: &str) {
+        self.saved_specs.retain(|saved| saved.write() != label);
+        self.superseded.retain(|login| login.write() != label);
+        self.pending.take_if(|_| label == "AWSPENDING");
+    }
 }
 
 impl Secret {
@@ -166,12 +181,12 @@ impl Secret {
         self.log.saved_specs.iter().rev().skip(1).any(|saved| saved.key == key)
     }
 
-    /// The entry of a saved spec that is neither the latest one nor the one before.
-    pub fn unneeded_spec(&self) -> Option<u64> {
+    /// A saved spec that is neither the latest one nor the one before.
+    pub fn unneeded_spec(&self) -> Option<&SavedSpec> {
         let (last, former) = self.log.saved_specs.split_last()?;
         let same = former.iter().find(|saved| saved.key == last.key);
         let older = former.first().filter(|_| former.len() > 1);
-        same.or(older).map(|saved| saved.entry)
+        same.or(older)
     }
 
     /// Whether the log shows entry `number`, or a later one.

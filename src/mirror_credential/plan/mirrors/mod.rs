@@ -256,7 +256,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
-    pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Plan {
+    pub fn create_mirrors(&self, kept: &[MirrorRecord]) -> Plan {
         let placed = self.placed_mirrors(kept);
         let wanted = self.spec.mirrors.iter().enumerate();
         let missing = wanted.filter(|(n, wanted)| {
@@ -269,7 +269,7 @@ impl<'a> Planner<'a> {
         }
         let is_named = self.state.mirrors.intent.ids_committed
             || self.state.mirrors.intent.content.created.is_empty();
-        choose_if(!is_named, MirrorStep::CommitMirrorIds(secret.next_entry()))
+        choose_if(!is_named, MirrorStep::CommitMirrorIds)
     }
 
     pub fn push_mirrors(&self, records: &[MirrorRecord]) -> Plan {
