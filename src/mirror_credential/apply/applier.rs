@@ -232,7 +232,7 @@ impl Applier<'_> {
 
     fn outcome(&self) -> Option<Outcome> {
         let secret = self.state.secret.present()?;
-        let login = secret.log.current.as_ref()?;
+        let login = secret.current()?;
         let credential = self.state.user.credential(&login.credential_id)?;
         let mut warnings = self.warnings.clone();
         if secret.origin.owner.is_none() {

@@ -182,8 +182,7 @@ impl Applier<'_> {
         let (_, login, password) = login.ok_or_else(no_login)?;
         let mut calls = Vec::new();
         for (one, _) in &wanted {
-            let projects = self.state.mirrors.projects.as_ref();
-            let shown = projects.and_then(|projects| projects.get(&one.project));
+            let shown = self.state.mirrors.project(&one.project);
             let (Some(clone_url), Some(shown)) = (clone_urls.get(&one.repository_name), shown)
             else {
                 return Err(DeliveryError::internal("a mirror without an address"));
@@ -227,10 +226,9 @@ impl Applier<'_> {
         let secret = observe::read_secret_created_at(self.clients, name, created_at).await?;
         let is_overtaken =
             secret.is_none_or(|secret| Some(secret.log.claim) > self.state.log.claim);
-        let projects = self.state.mirrors.projects.as_ref();
         let (false, Some(known), Some(clone_url)) = (
             is_overtaken,
-            projects.and_then(|projects| projects.get(&wanted.project)),
+            self.state.mirrors.project(&wanted.project),
             self.state.clone_urls.get(&wanted.repository_name),
         ) else {
             return Ok(None);

@@ -274,7 +274,7 @@ impl Applier<'_> {
             let doing = "using the current login";
             CallError::local(Code::InternalError, doing, "the secret has none")
         };
-        let current = secret.log.current.as_ref().ok_or_else(error)?;
+        let current = secret.current().ok_or_else(error)?;
         Ok((secret, current))
     }
 

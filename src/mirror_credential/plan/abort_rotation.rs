@@ -60,15 +60,14 @@ impl Planner<'_> {
 
     /// Deletes the login that the rotation stored, or a former version of the current one.
     fn delete_login(&self, secret: &Secret, version_id: &String) -> Plan {
-        let current = secret.log.current.as_ref().map(|current| &current.credential_id);
         let mut superseded = secret.log.superseded.iter();
         let login = superseded
-            .find(|login| login.version_id == *version_id || Some(&login.credential_id) == current);
+            .find(|login| login.version_id == *version_id || secret.uses(&login.credential_id));
         let Some(login) = login else {
             return Continue(());
         };
         let id = &login.credential_id;
-        if Some(id) == current || self.state.login.deleted_credentials.contains(id) {
+        if secret.uses(id) || self.state.login.deleted_credentials.contains(id) {
             return choose(SecretStep::drop_login(login));
         }
         choose(CredentialStep::DeleteCredential(id.clone()))

@@ -21,12 +21,12 @@ impl Planner<'_> {
         let own = self.context.rotation.as_ref();
         let is_own =
             |version: &String| own.is_some_and(|own| own.version_id == *version && !own.is_aborted);
-        if let (Some(rotating), Some(current)) = (secret.rotating(), &secret.log.current)
+        if let Some(rotating) = secret.rotating()
             && !is_own(&rotating.version_id)
         {
-            let copy = secret.log.superseded.iter().find(|login| {
-                login.credential_id == current.credential_id && login.entry > rotating.entry
-            });
+            let mut superseded = secret.log.superseded.iter();
+            let copy = superseded
+                .find(|login| login.entry > rotating.entry && secret.uses(&login.credential_id));
             return choose(match copy {
                 Some(copy) => SecretStep::MoveAwsCurrent(copy.version_id.clone()),
                 None => SecretStep::CopyCurrentVersion,

@@ -94,7 +94,7 @@ impl Planner<'_> {
     /// spec.
     fn plan_mirrors(&self, secret: &Secret, active: bool) -> Plan {
         let state = self.state;
-        let Some(current) = &secret.log.current else {
+        let Some(current) = secret.current() else {
             return Continue(());
         };
         let has_mirrors = self.has_mirrors() || current.mirrors > 0;

@@ -93,14 +93,12 @@ impl<'a> Planner<'a> {
     fn matching_login(&self) -> Option<&'a Login> {
         let state = self.state;
         let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        let current = secret.and_then(Secret::current);
         // A rollback keeps the login of the Update before it. CloudFormation may still show an
         // earlier rollback, but a new serial is in no saved spec.
-        let is_known = |secret: &Secret| {
-            let document = &self.spec.document;
-            secret.has_saved(document) || secret.has_former(document)
-        };
-        let keeps_any = self.is_rollback() && secret.is_some_and(is_known);
+        let is_saved = |secret: &Secret| secret.has_saved(&self.spec.document);
+        let is_known = self.is_former || secret.is_some_and(is_saved);
+        let keeps_any = self.is_rollback() && is_known;
         current.filter(|login| {
             login.user_key == key(&state.user.name) && (keeps_any || self.is_of_serial(login))
         })
@@ -115,12 +113,13 @@ impl<'a> Planner<'a> {
         self.rollback == Rollback::Yes
     }
 
-    /// Rejects the request, unless it is a rollback, or CloudFormation has still to show that.
-    pub fn reject_unless_rollback(&self, reason: Reason) -> Plan {
-        match self.rollback {
-            Rollback::Yes => Continue(()),
-            Rollback::No => choose(reject(reason)),
-            Rollback::Unknown | Rollback::NotShown => choose(RequestStep::LookForRollback),
+    /// Rejects the request for a `reason`, unless it is a rollback, or CloudFormation has still to
+    /// show that.
+    pub fn reject_unless_rollback(&self, reason: Option<Reason>) -> Plan {
+        match (self.rollback, reason) {
+            (Rollback::Yes, _) | (_, None) => Continue(()),
+            (Rollback::No, Some(reason)) => choose(reject(reason)),
+            (Rollback::Unknown | Rollback::NotShown, _) => choose(RequestStep::LookForRollback),
         }
     }
 
@@ -210,12 +209,10 @@ impl<'a> Planner<'a> {
 
     /// Deletes a credential which the current login supersedes.
     pub fn delete_superseded(&self, secret: &Secret) -> Plan {
-        let current = secret.log.current.as_ref();
-        let is_current = |id: &String| current.is_some_and(|login| login.credential_id == *id);
         let superseded = secret.log.superseded.iter();
         let deletion = next_deletion(
             &self.state.user,
-            superseded.filter(|login| !is_current(&login.credential_id)),
+            superseded.filter(|login| !secret.uses(&login.credential_id)),
             &self.state.login.deleted_credentials,
             |credential| self.class(credential),
             self.spec.foreign_credentials == ForeignCredentials::Delete,
@@ -249,7 +246,7 @@ impl<'a> Planner<'a> {
     /// Whether the user's tags name this resource, its secret and the current credential.
     fn is_recorded(&self, secret: &Secret) -> bool {
         let user = &self.state.user;
-        let (intent, current) = (user.issue_intent.as_ref(), secret.log.current.as_ref());
+        let (intent, current) = (user.issue_intent.as_ref(), secret.current());
         let names_current = intent.zip(current).is_some_and(|(intent, current)| {
             let class = intent.recorded_class(&current.credential_id);
             intent.closed && class == Some(CredentialClass::Superseded)

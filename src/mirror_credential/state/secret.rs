@@ -82,6 +82,16 @@ impl SecretLog {
 }
 
 impl Secret {
+    /// The login under `AWSCURRENT`.
+    pub fn current(&self) -> Option<&Login> {
+        self.log.current.as_ref()
+    }
+
+    /// Whether the current login has the credential `id`.
+    pub fn uses(&self, id: &str) -> bool {
+        self.current().is_some_and(|login| login.credential_id == id)
+    }
+
     /// The logins of all versions, the current one first.
     pub fn logins(&self) -> impl Iterator<Item = &Login> {
         self.log.current.iter().chain(&self.log.superseded)
@@ -105,8 +115,7 @@ impl Secret {
 
     /// Whether the version `version_id` is under `AWSCURRENT` and holds a login.
     pub fn is_current(&self, version_id: &str) -> bool {
-        let current = self.log.current.as_ref();
-        current.is_some_and(|login| login.version_id == version_id)
+        self.current().is_some_and(|login| login.version_id == version_id)
     }
 
     /// The login that the rotation to `version_id` has stored.
@@ -116,7 +125,7 @@ impl Secret {
 
     /// The login that a rotation has stored, and that it may make current.
     pub fn rotating(&self) -> Option<&Login> {
-        let current = self.log.current.as_ref()?.entry;
+        let current = self.current()?.entry;
         let mut later = self.log.superseded.iter().filter(|login| login.entry > current);
         later.find(|login| entry_number(&login.version_id).is_none())
     }
@@ -144,8 +153,7 @@ impl Secret {
 
     /// Whether the latest claim has not ended in a login or a saved spec.
     pub fn is_unfinished(&self) -> bool {
-        let concluded = self.latest_concluded();
-        self.latest_login().is_none() || concluded.is_none_or(|entry| self.log.claim > entry)
+        self.latest_concluded().is_none_or(|entry| self.log.claim > entry)
     }
 
     /// Whether the delivery that changed it last may still run at the time `now`.
@@ -157,16 +165,13 @@ impl Secret {
     /// Whether an Update may still run at the time `now` that has stored its login, and not yet its
     /// spec.
     pub fn may_save_spec(&self, now: SystemTime) -> bool {
-        let login = self.log.current.as_ref().map(|login| login.entry);
+        let login = self.current().map(|login| login.entry);
         login > self.latest_saved() && self.is_recent(now)
     }
 
     /// Whether a claim before the latest one has not ended in a login or a saved spec.
     pub fn is_taken_over(&self) -> bool {
-        match self.latest_concluded() {
-            Some(entry) => self.log.claim > entry + 1,
-            None => self.log.claim > 0,
-        }
+        self.log.claim > self.latest_concluded().map_or(0, |entry| entry + 1)
     }
 
     /// Whether the spec that was saved last is `document`.
@@ -204,7 +209,7 @@ impl Secret {
         self.log.claim.max(concluded.unwrap_or_default())
     }
 
-    fn latest_saved(&self) -> Option<u64> {
+    pub fn latest_saved(&self) -> Option<u64> {
         self.log.saved_specs.last().map(|saved| saved.entry)
     }
 

@@ -34,7 +34,7 @@ impl<'a> Planner<'a> {
         let reason = self.gitlab_error().or_else(|| self.state.mirrors.rejected.first().cloned());
         let reason = reason.or_else(|| self.claimed_path()).or_else(|| self.given_twice());
         let reason = reason.or_else(|| self.branch_faults());
-        reason.map_or(Continue(()), |reason| self.reject_unless_rollback(reason))
+        self.reject_unless_rollback(reason)
     }
 
     /// Whether a rollback leaves all mirrors as they are, because GitLab cannot be read.
@@ -46,7 +46,7 @@ impl<'a> Planner<'a> {
     pub fn claimed_paths(&self) -> impl Iterator<Item = (&'a WantedMirror, Reason)> {
         let mirrors = self.spec.mirrors.iter().enumerate();
         mirrors.filter_map(|(n, wanted)| {
-            let project = self.project(&wanted.project)?;
+            let project = self.state.mirrors.project(&wanted.project)?;
             let property = format!("Mirrors[{n}].GitLabProject");
             let now = project.path_leads_to?;
             let reason = other_project(&property, &wanted.project, project.number, now);
@@ -100,7 +100,7 @@ impl<'a> Planner<'a> {
         }
         let vanished = self.vanished_again().next();
         let reason = vanished.map(|one| messages::mirror_is_not_found(&one.project, one.id));
-        reason.map_or(Continue(()), |reason| self.reject_unless_rollback(reason))
+        self.reject_unless_rollback(reason)
     }
 
     /// The mirrors that vanished after another one for the same project and repository.
@@ -161,17 +161,14 @@ impl<'a> Planner<'a> {
     }
 
     fn pushes_all_of(&self, wanted: &WantedMirror) -> bool {
-        let project = self.project(&wanted.project);
+        let project = self.state.mirrors.project(&wanted.project);
         project.is_some_and(|project| project.pushes_everything(&wanted.settings))
     }
 
     fn unprotected(&self) -> Vec<Reason> {
         let mut missing = Vec::new();
-        let Some(projects) = &self.state.mirrors.projects else {
-            return missing;
-        };
         for (n, wanted) in self.spec.mirrors.iter().enumerate() {
-            let Some(project) = projects.get(&wanted.project) else {
+            let Some(project) = self.state.mirrors.project(&wanted.project) else {
                 continue;
             };
             let protected = project.protected_branches.as_ref();
@@ -188,10 +185,6 @@ impl<'a> Planner<'a> {
             }
         }
         missing
-    }
-
-    fn project(&self, name: &str) -> Option<&Project> {
-        self.state.mirrors.projects.as_ref()?.get(name)
     }
 
     pub fn kept_mirrors(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
@@ -381,7 +374,7 @@ impl<'a> Planner<'a> {
 
     /// The mirrors of the current login, which may have to be read first.
     fn current_mirrors(&self, secret: &Secret) -> Plan<&[MirrorRecord]> {
-        let current = secret.log.current.as_ref();
+        let current = secret.current();
         match current.filter(|login| login.mirrors > 0) {
             Some(login) => self.mirrors_of(login),
             None => Continue(&[]),
