@@ -1,5 +1,7 @@
 //! Executes the steps for the secret and its log.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_secretsmanager::types::Tag;
 
 use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
@@ -13,11 +15,10 @@ use crate::mirror_credential::intent_log::{
     AS_OF, CHANGED_BY, CLAIMANT, LOGICAL_ID, Login, STACK_ID, USER_NAME, version_id, write_time,
 };
 use crate::mirror_credential::plan::step::SecretStep;
-use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{DEFAULT_KEY, Spec};
-use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
+use crate::mirror_credential::state::{Secret, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
-use crate::mirror_credential::{calls, messages};
+use crate::mirror_credential::{calls, messages, observe};
 
 /// Maximum attempts to move `AWSCURRENT`. Secrets Manager may show it late.
 const MAX_MOVE_RETRIES: u32 = 20;
@@ -81,18 +82,21 @@ impl Applier<'_> {
 
     async fn create_secret(&mut self) -> Result<(), CallError> {
         let (spec, context) = (self.spec, self.context);
-        let creation = create_secret(&self.clients.aws, spec, context);
+        let signed_at = write_time(context.signed_at);
+        let records = [
+            (STACK_ID, &context.owner.stack_id),
+            (LOGICAL_ID, &context.owner.logical_id),
+            (USER_NAME, &spec.user_name),
+            (AS_OF, &signed_at),
+            (CHANGED_BY, &context.request_key),
+            (CLAIMANT, &context.claimant),
+        ];
+        let records = records.map(|(key, value)| (key.to_owned(), value.clone())).into();
+        let creation = create_secret(&self.clients.aws, spec, &records);
         match retrying_absence(self.is_key_new(), creation).await {
             Ok(arn) => {
                 let secret = Secret {
-                    origin: SecretOrigin {
-                        owner: Some(context.owner.clone()),
-                        stack_id: Some(context.owner.stack_id.clone()),
-                        user_name: Some(spec.user_name.clone()),
-                        as_of: Some(context.signed_at),
-                        changed_by: Some(context.request_key.clone()),
-                        claimant: Some(context.claimant.clone()),
-                    },
+                    origin: observe::parse_origin(&records),
                     kms_key_id: spec.kms_key_id.clone(),
                     tags: spec.tags.clone(),
                     arn,
@@ -340,19 +344,10 @@ impl Applier<'_> {
 async fn create_secret(
     aws: &Aws,
     spec: &Spec,
-    context: &RequestContext,
+    records: &BTreeMap<String, String>,
 ) -> Result<String, CallError> {
     let name = &spec.secret_name;
-    let records = [
-        (STACK_ID, context.owner.stack_id.clone()),
-        (LOGICAL_ID, context.owner.logical_id.clone()),
-        (USER_NAME, spec.user_name.clone()),
-        (AS_OF, write_time(context.signed_at)),
-        (CHANGED_BY, context.request_key.clone()),
-        (CLAIMANT, context.claimant.clone()),
-    ];
-    let records = records.map(|(key, value)| (key.to_owned(), value));
-    let tags = records.into_iter().chain(spec.tags.clone());
+    let tags = records.clone().into_iter().chain(spec.tags.clone());
     let tags = tags.map(|(key, value)| secret_tag(key, value));
     let call = aws
         .secrets

@@ -109,10 +109,7 @@ impl Planner<'_> {
         if !are_left {
             self.read_projects()?;
         }
-        let Some(value) = state.login.stored.get(&current.version_id) else {
-            return choose(CredentialStep::ReadLogin(current.version_id.clone()));
-        };
-        let records = value.as_ref().map_or(&[][..], |value| &value.mirrors);
+        let records = self.mirrors_of(current)?;
         if are_left {
             self.claim(secret)?;
             self.verify_stored(active)?;

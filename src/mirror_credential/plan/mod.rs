@@ -14,7 +14,6 @@
 //! all of them. If the request fails, [`roll_back`] decides what it undoes. A Delete has its own
 //! plan in `delete/plan`.
 
-pub mod abort_rotation;
 pub mod classify;
 pub mod end_rotation;
 mod issue;

@@ -374,14 +374,13 @@ impl<'a> Planner<'a> {
 
     /// The mirrors of the current login, which may have to be read first.
     fn current_mirrors(&self, secret: &Secret) -> Plan<&[MirrorRecord]> {
-        let current = secret.current();
-        match current.filter(|login| login.mirrors > 0) {
+        match secret.current().filter(|login| login.mirrors > 0) {
             Some(login) => self.mirrors_of(login),
             None => Continue(&[]),
         }
     }
 
-    fn mirrors_of(&self, login: &Login) -> Plan<&[MirrorRecord]> {
+    pub fn mirrors_of(&self, login: &Login) -> Plan<&[MirrorRecord]> {
         match self.state.login.stored.get(&login.version_id) {
             Some(value) => Continue(value.as_ref().map_or(&[], |value| &value.mirrors)),
             None => choose(CredentialStep::ReadLogin(login.version_id.clone())),
