@@ -232,7 +232,7 @@ impl Applier<'_> {
 
     fn outcome(&self) -> Option<Outcome> {
         let secret = self.state.secret.present()?;
-        let login = secret.log.current.as_ref()?;
+        let login = secret.current()?;
         let credential = self.state.user.credential(&login.credential_id)?;
         let mut warnings = self.warnings.clone();
         if secret.origin.owner.is_none() {
@@ -258,9 +258,9 @@ impl Applier<'_> {
         if self.context.rotation.is_none() {
             // The mirrors are as the saved spec has them. Otherwise the plan would have failed.
             let planner = self.planner();
-            let claimed = planner.mirrors.claimed_paths();
+            let claimed = planner.claimed_paths();
             warnings.extend(claimed.map(|(_, reason)| reason));
-            warnings.extend(planner.mirrors.branch_faults());
+            warnings.extend(planner.branch_faults());
             for warning in plan::lfs_warnings(self.spec, &self.state) {
                 warn!(warning, "Git LFS objects may not be mirrored");
                 warnings.push(warning);
@@ -281,7 +281,7 @@ impl Applier<'_> {
         };
         let rejected = self.state.mirrors.rejected.iter();
         let rejected = rejected.map(|error| prefixed("a mirror was not restored", error));
-        let unread = self.planner().mirrors.gitlab_error();
+        let unread = self.planner().gitlab_error();
         let unread = unread.map(|error| prefixed("the mirrors were not checked", &error));
         let unchanged: Vec<Reason> = rejected.chain(unread).collect();
         for error in &unchanged {

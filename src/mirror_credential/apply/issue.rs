@@ -40,13 +40,14 @@ enum IssueResult {
 impl Applier<'_> {
     /// Issues a credential. A Create saves its spec at the same time.
     pub async fn issue(&mut self) -> Result<(), CallError> {
-        let entry = plan::first_saved_spec(self.context, &self.state);
+        let saves_spec = plan::saves_spec_first(self.context, &self.state);
         let result = issue(&self.clients.aws, &self.spec.user_name);
         let result = retrying_absence(self.may_be_new(&self.spec.user_name), result);
         let (result, saved) = tokio::join!(result, async {
-            match entry {
-                Some(entry) => self.write_spec(entry).await.map(Some),
-                None => Ok(None),
+            if saves_spec {
+                self.write_spec().await.map(Some)
+            } else {
+                Ok(None)
             }
         });
         self.follow_issue(result?, None).await?;

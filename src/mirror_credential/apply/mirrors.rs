@@ -9,16 +9,14 @@ use crate::clients::gitlab::{ErrorKind, GitLab, GitLabError, Mirror, Rejection, 
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::apply::issue::MAX_UNCERTAIN_CALLS;
 use crate::mirror_credential::apply::sync_mirrors::{is_empty, sync_mirrors};
-use crate::mirror_credential::calls::WriteResult;
 use crate::mirror_credential::calls::gitlab::{GITLAB_POLL_INTERVAL, hidden_mirror};
 use crate::mirror_credential::delete::left::{LeftMirror, left_mirrors};
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
-use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::observe::projects::{read_branches, read_projects};
 use crate::mirror_credential::plan::step::MirrorStep;
 use crate::mirror_credential::spec::WantedMirror;
+use crate::mirror_credential::state::DeliveryError;
 use crate::mirror_credential::state::mirrors::Project;
-use crate::mirror_credential::state::{DeliveryError, SecretState};
 use crate::mirror_credential::{calls, messages, observe};
 use crate::reconcile::sender::Rollback;
 use cfn_custom_resource::Reason;
@@ -32,7 +30,7 @@ impl Applier<'_> {
             MirrorStep::ReadMirrorIntent(version_id) => self.read_mirror_intent(version_id).await,
             MirrorStep::ReadProjects => self.read_projects().await,
             MirrorStep::CreateMirrors(indices) => self.create_mirrors(&indices).await,
-            MirrorStep::CommitMirrorIds(entry) => self.commit_mirror_ids(entry).await,
+            MirrorStep::CommitMirrorIds => self.commit_mirror_ids().await,
             MirrorStep::EnableMirrors(records) => self.enable_mirrors(&records).await,
             MirrorStep::SyncMirrors(records) => self.sync_mirrors(&records).await,
             MirrorStep::CheckGitLab(record) => self.check_gitlab(&record).await,
@@ -71,7 +69,7 @@ impl Applier<'_> {
             MirrorStep::DeleteOrphanMirror(record) => drop(mirrors.orphans.remove(&record)),
             MirrorStep::ReadMirrorIntent(_)
             | MirrorStep::ReadProjects
-            | MirrorStep::CommitMirrorIds(_) => return Err(error),
+            | MirrorStep::CommitMirrorIds => return Err(error),
         }
         mirrors.rejected.push(error.reason);
         Ok(())
@@ -118,10 +116,10 @@ impl Applier<'_> {
 
     /// Whether the request is a rollback, by one look at most.
     async fn is_shown_as_rollback(&mut self) -> bool {
-        if self.planner().mirrors.look_once().is_break() {
+        if self.planner().rollback == Rollback::Unknown {
             self.look_for_rollback().await;
         }
-        self.planner().mirrors.is_rollback()
+        self.planner().is_rollback()
     }
 
     async fn try_read_projects(&mut self) -> Result<(), GitLabError> {
@@ -184,8 +182,7 @@ impl Applier<'_> {
         let (_, login, password) = login.ok_or_else(no_login)?;
         let mut calls = Vec::new();
         for (one, _) in &wanted {
-            let projects = self.state.mirrors.projects.as_ref();
-            let shown = projects.and_then(|projects| projects.get(&one.project));
+            let shown = self.state.mirrors.project(&one.project);
             let (Some(clone_url), Some(shown)) = (clone_urls.get(&one.repository_name), shown)
             else {
                 return Err(DeliveryError::internal("a mirror without an address"));
@@ -229,10 +226,9 @@ impl Applier<'_> {
         let secret = observe::read_secret_created_at(self.clients, name, created_at).await?;
         let is_overtaken =
             secret.is_none_or(|secret| Some(secret.log.claim) > self.state.log.claim);
-        let projects = self.state.mirrors.projects.as_ref();
         let (false, Some(known), Some(clone_url)) = (
             is_overtaken,
-            projects.and_then(|projects| projects.get(&wanted.project)),
+            self.state.mirrors.project(&wanted.project),
             self.state.clone_urls.get(&wanted.repository_name),
         ) else {
             return Ok(None);
@@ -259,21 +255,10 @@ impl Applier<'_> {
     }
 
     /// Commits the IDs of the created mirrors to the log, so that they may be enabled.
-    async fn commit_mirror_ids(&mut self, number: u64) -> Result<(), DeliveryError> {
-        let secret = self.state.secret.required()?;
-        let aws = &self.clients.aws;
-        let mirror_intent = &self.state.mirrors.intent.content;
-        match calls::write_claim(aws, secret, number, mirror_intent).await? {
-            WriteResult::Yes => {
-                self.state.log.claim = Some(number);
-                self.state.mirrors.intent.ids_committed = true;
-                self.state.secret.change(|secret| {
-                    secret.log.claim = number;
-                    secret.log.mirror_intent = Some(version_id(number));
-                });
-            }
-            WriteResult::Taken => self.state.yield_to_peer(number, self.clients.clock.now()),
-            WriteResult::Gone => self.state.secret = SecretState::Absent,
+    async fn commit_mirror_ids(&mut self) -> Result<(), DeliveryError> {
+        let intent = self.state.mirrors.intent.content.clone();
+        if self.write_claim(&intent).await?.is_some() {
+            self.state.mirrors.intent.ids_committed = true;
         }
         Ok(())
     }
@@ -355,13 +340,12 @@ impl Applier<'_> {
         let gitlab = self.gitlab().await?;
         let pause = self.pause_before_second_look();
         let until = tokio::time::Instant::now() + self.clients.clock.until(self.progress.until());
-        let (planner, rollback) = (self.planner(), self.state.request.rollback);
-        let may_lack_some = planner.may_lack_mirrors();
-        let may_be_late = rollback == Rollback::NotShown && planner.mirrors.may_be_rollback();
+        let planner = self.planner();
+        let (rollback, may_lack_some) = (planner.rollback, planner.may_lack_mirrors());
         let (aws, owner) = (&self.clients.aws, &self.context.owner);
         let second_look = async {
-            let is_rollback =
-                may_be_late && rollback.look(aws, owner, pause).await == Rollback::Yes;
+            let is_rollback = rollback == Rollback::NotShown
+                && rollback.look(aws, owner, pause).await == Rollback::Yes;
             if !is_rollback {
                 std::future::pending::<()>().await;
             }
@@ -395,7 +379,7 @@ impl Applier<'_> {
         }
         let left = self.clients.clock.until(self.progress.until());
         // A rollback does not wait for a push that GitLab shows.
-        let is_rollback = self.planner().mirrors.is_rollback();
+        let is_rollback = self.planner().is_rollback();
         let patience = left.mul_f64(if is_rollback { 0.0 } else { 0.6 });
         let retired = self.gitlab_clients.retire(records, patience).await;
         let mut result = Ok(());
@@ -423,8 +407,8 @@ impl Applier<'_> {
     /// Notes a mirror of a former GitLab that pushes with the current login and that may not be
     /// deleted. The plan then issues another login. `false` in a rollback, which issues none.
     async fn note_unproved(&mut self, record: &MirrorRecord) -> bool {
-        let pushes_on = self.planner().mirrors.is_former(record)
-            && self.state.pushes_with_current_login(record);
+        let pushes_on =
+            self.planner().is_former(record) && self.state.pushes_with_current_login(record);
         let is_unproved = pushes_on && !self.is_shown_as_rollback().await;
         if is_unproved {
             self.state.mirrors.unproved.insert(record.clone());
@@ -453,7 +437,7 @@ impl Applier<'_> {
             Err(error) => error,
         };
         let works = self.state.pushes_with_current_login(record);
-        let is_former = self.planner().mirrors.is_former(record) && !works;
+        let is_former = self.planner().is_former(record) && !works;
         let is_hidden = error.kind == ErrorKind::NotFound;
         let has_moved = matches!(
             error.kind,
@@ -489,7 +473,7 @@ impl Applier<'_> {
 
     /// The error of a removal. It names a GitLab that is not that of the properties.
     fn not_removed(&self, record: &MirrorRecord, error: GitLabError) -> DeliveryError {
-        if !self.planner().mirrors.is_former(record) {
+        if !self.planner().is_former(record) {
             return error.into();
         }
         let left = LeftMirror::after(record, true, &error);

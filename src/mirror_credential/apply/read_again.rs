@@ -4,7 +4,7 @@ use crate::clients::aws::{CallError, retrying_absence};
 use crate::mirror_credential::apply::applier::Applier;
 use crate::mirror_credential::intent_log::mirrors::MirrorIntent;
 use crate::mirror_credential::observe;
-use crate::mirror_credential::state::{Issued, LoginTrial, SecretState};
+use crate::mirror_credential::state::{Issued, LoginTrial, Secret, SecretState};
 use crate::mirror_credential::timing::POLL_INTERVAL;
 
 impl Applier<'_> {
@@ -35,7 +35,7 @@ impl Applier<'_> {
         self.state.secret.change(|secret| secret.log.highest_claimed_entry = highest);
         let secret = self.state.secret.present();
         self.state.log.has_read_secret |= secret.is_some_and(|secret| self.context.owns(secret));
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        let current = secret.and_then(Secret::current);
         let login = &mut self.state.login;
         // A peer may have taken the credential over, and have stored it.
         let is_stored =

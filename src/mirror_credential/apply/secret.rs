@@ -1,5 +1,7 @@
 //! Executes the steps for the secret and its log.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_secretsmanager::types::Tag;
 
 use crate::clients::aws::{Aws, CallError, optional, required, retrying_absence};
@@ -10,14 +12,13 @@ use crate::mirror_credential::intent_log::mirrors::{
     MirrorIntent, SavedSpec, spec_key, write_spec,
 };
 use crate::mirror_credential::intent_log::{
-    AS_OF, CHANGED_BY, CLAIMANT, LOGICAL_ID, STACK_ID, USER_NAME, version_id, write_time,
+    AS_OF, CHANGED_BY, CLAIMANT, LOGICAL_ID, Login, STACK_ID, USER_NAME, version_id, write_time,
 };
 use crate::mirror_credential::plan::step::SecretStep;
-use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{DEFAULT_KEY, Spec};
-use crate::mirror_credential::state::{Secret, SecretOrigin, SecretState};
+use crate::mirror_credential::state::{Secret, SecretState};
 use crate::mirror_credential::timing::{MAX_TAG_AGE, NAME_RELEASE_TIMEOUT, POLL_INTERVAL};
-use crate::mirror_credential::{calls, messages};
+use crate::mirror_credential::{calls, messages, observe};
 
 /// Maximum attempts to move `AWSCURRENT`. Secrets Manager may show it late.
 const MAX_MOVE_RETRIES: u32 = 20;
@@ -28,49 +29,25 @@ impl Applier<'_> {
             SecretStep::ReadSecret => self.read_secret().await,
             SecretStep::WaitForPeer => self.wait_for_peer().await,
             SecretStep::CreateSecret => self.create_secret().await,
-            SecretStep::Claim(entry) => self.claim(entry).await,
-            SecretStep::ClaimIfAllowed(entry) => self.claim_if_allowed(entry).await,
-            SecretStep::SaveSpec(entry) => self.save_spec(entry).await,
+            SecretStep::Claim => self.claim().await,
+            SecretStep::ClaimIfAllowed => self.claim_if_allowed().await,
+            SecretStep::SaveSpec => self.save_spec().await,
             SecretStep::TagSecret => self.tag_secret().await,
             SecretStep::TagSecretIfAllowed => self.tag_secret_if_allowed().await,
-            SecretStep::MoveAwsCurrent { from, to } => self.move_aws_current(&from, &to).await,
-            SecretStep::CopyCurrentVersion(entry) => self.copy_current_version(entry).await,
-            SecretStep::DropOldSpec(entry) => self.drop_old_spec(entry).await,
-            SecretStep::DropOldLogin(entry) => self.drop_old_login(entry).await,
-            SecretStep::DropPending(version_id) => self.drop_pending(&version_id).await,
+            SecretStep::MoveAwsCurrent(to) => self.move_aws_current(&to).await,
+            SecretStep::CopyCurrentVersion => self.copy_current_version().await,
+            SecretStep::DropLabel { label, version_id } => {
+                self.drop_label(&label, &version_id).await
+            }
             SecretStep::ChangeSettings => self.change_settings().await,
             SecretStep::UntagSecret(keys) => self.untag_secret(&keys).await,
         }
     }
 
-    async fn drop_old_spec(&mut self, entry: u64) -> Result<(), CallError> {
+    async fn drop_label(&mut self, label: &str, version_id: &str) -> Result<(), CallError> {
         let secret = self.state.secret.required()?;
-        if let Some(saved) = secret.log.saved_specs.iter().find(|one| one.entry == entry) {
-            let (aws, version_id) = (&self.clients.aws, version_id(entry));
-            move_label(aws, secret, &saved.write(), &version_id, None).await?;
-        }
-        self.state
-            .secret
-            .change(|secret| secret.log.saved_specs.retain(|one| one.entry != entry));
-        Ok(())
-    }
-
-    async fn drop_old_login(&mut self, entry: u64) -> Result<(), CallError> {
-        let secret = self.state.secret.required()?;
-        if let Some(login) = secret.log.superseded.iter().find(|one| one.entry == entry) {
-            let (aws, version_id) = (&self.clients.aws, &login.version_id);
-            move_label(aws, secret, &login.write(), version_id, None).await?;
-        }
-        self.state
-            .secret
-            .change(|secret| secret.log.superseded.retain(|one| one.entry != entry));
-        Ok(())
-    }
-
-    async fn drop_pending(&mut self, version_id: &str) -> Result<(), CallError> {
-        let secret = self.state.secret.required()?;
-        drop_pending(&self.clients.aws, secret, version_id).await?;
-        self.state.secret.change(|secret| secret.log.pending = None);
+        move_label(&self.clients.aws, secret, label, version_id, None).await?;
+        self.state.secret.change(|secret| secret.log.drop_label(label));
         Ok(())
     }
 
@@ -105,18 +82,21 @@ impl Applier<'_> {
 
     async fn create_secret(&mut self) -> Result<(), CallError> {
         let (spec, context) = (self.spec, self.context);
-        let creation = create_secret(&self.clients.aws, spec, context);
+        let signed_at = write_time(context.signed_at);
+        let records = [
+            (STACK_ID, &context.owner.stack_id),
+            (LOGICAL_ID, &context.owner.logical_id),
+            (USER_NAME, &spec.user_name),
+            (AS_OF, &signed_at),
+            (CHANGED_BY, &context.request_key),
+            (CLAIMANT, &context.claimant),
+        ];
+        let records = records.map(|(key, value)| (key.to_owned(), value.clone())).into();
+        let creation = create_secret(&self.clients.aws, spec, &records);
         match retrying_absence(self.is_key_new(), creation).await {
             Ok(arn) => {
                 let secret = Secret {
-                    origin: SecretOrigin {
-                        owner: Some(context.owner.clone()),
-                        stack_id: Some(context.owner.stack_id.clone()),
-                        user_name: Some(spec.user_name.clone()),
-                        as_of: Some(context.signed_at),
-                        changed_by: Some(context.request_key.clone()),
-                        claimant: Some(context.claimant.clone()),
-                    },
+                    origin: observe::parse_origin(&records),
                     kms_key_id: spec.kms_key_id.clone(),
                     tags: spec.tags.clone(),
                     arn,
@@ -152,7 +132,7 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn claim(&mut self, entry: u64) -> Result<(), CallError> {
+    async fn claim(&mut self) -> Result<(), CallError> {
         self.state.log.claims += 1;
         let secret = self.state.secret.required()?;
         // The mirrors of a peer that was taken over stay named until they are deleted.
@@ -161,21 +141,19 @@ impl Applier<'_> {
             written: None,
             created: self.state.mirrors.orphans.iter().cloned().collect(),
         };
-        let version = intent.must_be_read().then(|| version_id(entry));
         let before = secret.log.claim;
         // The login that a rotation stored before it lost the log has to be read.
         let is_open = secret.is_unfinished() && secret.log.mirror_intent.is_some();
         let is_shared = secret.may_rotate() || is_open;
-        let written = match calls::write_claim(&self.clients.aws, secret, entry, &intent).await {
+        let written = match self.write_claim(&intent).await {
             // A rollback may have nothing to undo: the plan finds that without a claim.
             Err(error) if self.may_go_on_without_entry(&error) => return Ok(()),
             written => written?,
         };
-        if !self.note_write(written, entry) {
+        let Some(entry) = written else {
             return Ok(());
-        }
+        };
         let log = &mut self.state.log;
-        log.claim = Some(entry);
         log.claimed_after = Some((before, self.clients.clock.now()));
         log.claim_lost_at = None;
         log.issue_intent_written = false;
@@ -185,18 +163,28 @@ impl Applier<'_> {
             created: Vec::new(),
             ..intent
         };
-        self.state.secret.change(|secret| {
-            secret.log.claim = entry;
-            secret.log.mirror_intent = version;
-        });
         if is_shared && self.context.rotation.is_none() && entry > 1 {
             self.state.note_claimed_entry(entry, self.clients.clock.now());
         }
         Ok(())
     }
 
-    async fn claim_if_allowed(&mut self, entry: u64) -> Result<(), CallError> {
-        match self.claim(entry).await {
+    /// Writes a claim with `intent` as the log's next entry. `None` if this delivery did not write
+    /// it.
+    pub async fn write_claim(&mut self, intent: &MirrorIntent) -> Result<Option<u64>, CallError> {
+        let secret = self.state.secret.required()?;
+        let entry = secret.next_entry();
+        let written = calls::write_claim(&self.clients.aws, secret, entry, intent).await?;
+        if !self.note_write(written, entry) {
+            return Ok(None);
+        }
+        self.state.log.claim = Some(entry);
+        self.state.secret.change(|secret| secret.log.note_claim(entry, intent));
+        Ok(Some(entry))
+    }
+
+    async fn claim_if_allowed(&mut self) -> Result<(), CallError> {
+        match self.claim().await {
             // A peer has the same role, and cannot store a login either.
             Err(error) if error.is_denied() => {
                 self.state.log.claim = self.state.secret.present().map(|secret| secret.log.claim);
@@ -206,8 +194,8 @@ impl Applier<'_> {
         }
     }
 
-    async fn save_spec(&mut self, entry: u64) -> Result<(), CallError> {
-        let (saved, written) = match self.write_spec(entry).await {
+    async fn save_spec(&mut self) -> Result<(), CallError> {
+        let (saved, written) = match self.write_spec().await {
             // The next request concludes the claims before it.
             Err(error) if self.may_go_on_without_entry(&error) => return Ok(()),
             written => written?,
@@ -229,11 +217,11 @@ impl Applier<'_> {
         may_go_on
     }
 
-    pub async fn write_spec(&self, entry: u64) -> Result<(SavedSpec, WriteResult), CallError> {
+    pub async fn write_spec(&self) -> Result<(SavedSpec, WriteResult), CallError> {
         let document = &self.spec.document;
-        let key = spec_key(document);
-        let saved = SavedSpec { entry, key };
         let secret = self.state.secret.required()?;
+        let (entry, key) = (secret.next_entry(), spec_key(document));
+        let saved = SavedSpec { entry, key };
         let (aws, labels) = (&self.clients.aws, vec![saved.write()]);
         let value = write_spec(document);
         let written = calls::put(aws, secret, &version_id(entry), value, labels).await?;
@@ -283,10 +271,21 @@ impl Applier<'_> {
         }
     }
 
-    async fn move_aws_current(&mut self, from: &str, to: &str) -> Result<(), CallError> {
+    /// The secret, with its current login.
+    fn current_login(&self) -> Result<(&Secret, &Login), CallError> {
         let secret = self.state.secret.required()?;
-        let aws = &self.clients.aws;
-        if move_label(aws, secret, "AWSCURRENT", from, Some(to)).await? {
+        let error = || {
+            let doing = "using the current login";
+            CallError::local(Code::InternalError, doing, "the secret has none")
+        };
+        let current = secret.current().ok_or_else(error)?;
+        Ok((secret, current))
+    }
+
+    async fn move_aws_current(&mut self, to: &str) -> Result<(), CallError> {
+        let (secret, current) = self.current_login()?;
+        let (aws, from) = (&self.clients.aws, current.version_id.clone());
+        if move_label(aws, secret, "AWSCURRENT", &from, Some(to)).await? {
             self.state.login.seen_version = Some(to.to_owned());
             self.state.secret.change(|secret| {
                 let mut logins = secret.log.superseded.iter();
@@ -310,12 +309,9 @@ impl Applier<'_> {
         Ok(())
     }
 
-    async fn copy_current_version(&mut self, entry: u64) -> Result<(), CallError> {
-        let secret = self.state.secret.required()?;
-        let current = secret.log.current.as_ref().ok_or_else(|| {
-            let doing = "copying the current login";
-            CallError::local(Code::InternalError, doing, "the secret has none")
-        })?;
+    async fn copy_current_version(&mut self) -> Result<(), CallError> {
+        let (secret, current) = self.current_login()?;
+        let entry = secret.next_entry();
         let copy = current.copied_as(entry);
         let (aws, id, labels) = (&self.clients.aws, &copy.version_id, vec![copy.write()]);
         let written = match calls::read_version(aws, secret, &current.version_id).await? {
@@ -348,19 +344,10 @@ impl Applier<'_> {
 async fn create_secret(
     aws: &Aws,
     spec: &Spec,
-    context: &RequestContext,
+    records: &BTreeMap<String, String>,
 ) -> Result<String, CallError> {
     let name = &spec.secret_name;
-    let records = [
-        (STACK_ID, context.owner.stack_id.clone()),
-        (LOGICAL_ID, context.owner.logical_id.clone()),
-        (USER_NAME, spec.user_name.clone()),
-        (AS_OF, write_time(context.signed_at)),
-        (CHANGED_BY, context.request_key.clone()),
-        (CLAIMANT, context.claimant.clone()),
-    ];
-    let records = records.map(|(key, value)| (key.to_owned(), value));
-    let tags = records.into_iter().chain(spec.tags.clone());
+    let tags = records.clone().into_iter().chain(spec.tags.clone());
     let tags = tags.map(|(key, value)| secret_tag(key, value));
     let call = aws
         .secrets

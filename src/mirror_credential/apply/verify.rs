@@ -85,7 +85,7 @@ impl Applier<'_> {
         let secret = self.state.secret.required()?;
         let rotation = self.context.rotation.as_ref();
         let prepared = rotation.and_then(|rotation| secret.prepared(&rotation.version_id));
-        let login = prepared.or(secret.log.current.as_ref());
+        let login = prepared.or(secret.current());
         let login = login.ok_or_else(|| DeliveryError::internal("no login to verify"))?;
         let version_id = login.version_id.clone();
         let is_new = self.is_new(secret, &login.credential_id);

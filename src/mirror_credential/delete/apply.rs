@@ -12,7 +12,6 @@ use crate::mirror_credential::delete::target::{DeletionScope, DeletionTarget};
 use crate::mirror_credential::intent_log::mirrors::MirrorIntent;
 use crate::mirror_credential::intent_log::{
     CLOSED_INTENT, LOGICAL_ID, NO_SECRET, OPEN_INTENT, SECRET_NAME, STACK_ID, TOMBSTONE, Tombstone,
-    version_id,
 };
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::state::{DeniedRead, Secret, SecretState, User};
@@ -170,9 +169,10 @@ impl<'a> Deleter<'a> {
         }
     }
 
-    async fn fence(&mut self, entry: u64) -> Result<(), CallError> {
+    async fn fence(&mut self) -> Result<(), CallError> {
         let aws = &self.clients.aws;
         let secret = self.state.secret.required()?;
+        let entry = secret.next_entry();
         // The mirrors of an open intent have to stay named until they are deleted.
         let open = open_intent(aws, secret).await?;
         let intent = MirrorIntent {
@@ -182,10 +182,7 @@ impl<'a> Deleter<'a> {
         match calls::write_claim(aws, secret, entry, &intent).await {
             Ok(WriteResult::Yes) => {
                 self.state.is_fenced = true;
-                self.state.secret.change(|secret| {
-                    secret.log.claim = entry;
-                    secret.log.mirror_intent = intent.must_be_read().then(|| version_id(entry));
-                });
+                self.state.secret.change(|secret| secret.log.note_claim(entry, &intent));
             }
             Ok(WriteResult::Taken) => {
                 self.read_secret().await?;
@@ -325,7 +322,7 @@ impl Reconcile for Deleter<'_> {
         let secret = &self.target.secret_name;
         match step {
             DeleteStep::WriteTombstone(user) => format!("writing the tombstone on user {user}"),
-            DeleteStep::Fence(_) => format!("recording the request in secret {secret}"),
+            DeleteStep::Fence => format!("recording the request in secret {secret}"),
             DeleteStep::ReadAgain => {
                 format!("waiting for AWS to show the latest changes of secret {secret}")
             }
@@ -345,7 +342,7 @@ impl Reconcile for Deleter<'_> {
     async fn apply(&mut self, step: DeleteStep) -> Result<(), CallError> {
         match step {
             DeleteStep::WriteTombstone(name) => self.write_tombstone(name).await,
-            DeleteStep::Fence(entry) => self.fence(entry).await,
+            DeleteStep::Fence => self.fence().await,
             DeleteStep::ReadAgain => self.read_again().await,
             DeleteStep::DeleteMirrors => {
                 if let Some(secret) = self.state.secret.present() {

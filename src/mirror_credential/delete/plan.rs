@@ -56,8 +56,8 @@ impl DeletionState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeleteStep {
     WriteTombstone(String),
-    /// Write a claim as the log's entry with this number, so that no peer can store a login.
-    Fence(u64),
+    /// Write a claim, so that no peer can store a login.
+    Fence,
     /// Wait, then read the secret and the users again: AWS may show changes late.
     ReadAgain,
     /// Delete the mirrors that the secret names.
@@ -178,11 +178,11 @@ impl<'a> DeletionPlanner<'a> {
                 }
             }
         }
-        let contested = self
-            .secret
-            .filter(|secret| secret.is_unfinished() || secret.may_rotate())
-            .filter(|secret| !state.is_fenced && secret.deleted_at.is_none());
-        choose_any(contested.map(|secret| DeleteStep::Fence(secret.next_entry())))?;
+        let is_contested = self.secret.is_some_and(|secret| {
+            let may_be_written = secret.is_unfinished() || secret.may_rotate();
+            may_be_written && !state.is_fenced && secret.deleted_at.is_none()
+        });
+        choose_if(is_contested, DeleteStep::Fence)?;
         let is_early = target.waits_for_iam() && !self.shows_all_changes();
         choose_if(is_early, DeleteStep::ReadAgain)
     }

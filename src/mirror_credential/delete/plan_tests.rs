@@ -185,9 +185,9 @@ table! {
         })
         => Next::Done(());
     unfinished_log_is_fenced: delete(), with_secret(|secret| secret.log.claim = 2)
-        => Next::Apply(DeleteStep::Fence(3));
+        => Next::Apply(DeleteStep::Fence);
     log_of_a_rotating_secret_is_fenced: delete(), with_secret(|secret| secret.rotates = true)
-        => Next::Apply(DeleteStep::Fence(2));
+        => Next::Apply(DeleteStep::Fence);
     fenced_log_is_deleted: delete(), DeletionState {
             is_fenced: true,
             ..with_secret(|secret| secret.log.claim = 2)

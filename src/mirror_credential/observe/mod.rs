@@ -184,15 +184,7 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
     let tags = tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())));
     let mut tags: BTreeMap<String, String> = tags.collect();
     let time = |time: Option<&DateTime>| time.and_then(|time| SystemTime::try_from(*time).ok());
-    let tag = |key: &str| tags.get(key).filter(|value| !value.is_empty());
-    let origin = SecretOrigin {
-        owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),
-        stack_id: tag(intent_log::STACK_ID).cloned(),
-        user_name: tag(intent_log::USER_NAME).cloned(),
-        as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
-        changed_by: tag(intent_log::CHANGED_BY).cloned(),
-        claimant: tag(intent_log::CLAIMANT).cloned(),
-    };
+    let origin = parse_origin(&tags);
     tags.retain(|key, _| !key.starts_with(crate::common::tags::OWN));
     Secret {
         arn: output.arn().unwrap_or_default().to_owned(),
@@ -203,6 +195,19 @@ fn parse_secret(output: &DescribeSecretOutput) -> Secret {
         last_changed: time(output.last_changed_date()),
         deleted_at: time(output.deleted_date()),
         tags,
+    }
+}
+
+/// The origin of a secret, from its `tags`.
+pub fn parse_origin(tags: &BTreeMap<String, String>) -> SecretOrigin {
+    let tag = |key: &str| tags.get(key).filter(|value| !value.is_empty());
+    SecretOrigin {
+        owner: Owner::from_tags(|key| tags.get(key).map(String::as_str)),
+        stack_id: tag(intent_log::STACK_ID).cloned(),
+        user_name: tag(intent_log::USER_NAME).cloned(),
+        as_of: tag(intent_log::AS_OF).and_then(|text| intent_log::read_time(text)),
+        changed_by: tag(intent_log::CHANGED_BY).cloned(),
+        claimant: tag(intent_log::CLAIMANT).cloned(),
     }
 }
 

@@ -18,7 +18,7 @@ pub fn classify(
         return CredentialClass::OtherResource;
     }
     if let Some(secret) = secret {
-        if secret.log.current.as_ref().is_some_and(|login| login.credential_id == id) {
+        if secret.uses(id) {
             return CredentialClass::Current;
         }
         if secret.logins().any(|login| login.credential_id == id) {

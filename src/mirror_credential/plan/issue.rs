@@ -22,10 +22,10 @@ impl Planner<'_> {
     /// The next step towards a new login.
     pub fn plan_issue(&self) -> Plan {
         let state = self.state;
-        let error = self.mirrors.gitlab_error().or_else(|| state.mirrors.rejected.first().cloned());
+        let error = self.gitlab_error().or_else(|| state.mirrors.rejected.first().cloned());
         let error = error.or_else(|| match self.context.rotation {
             Some(_) => None,
-            None => self.mirrors.pushes_everything(),
+            None => self.pushes_everything(),
         });
         if let Some(error) = error
             && !self.may_lack_mirrors()
@@ -107,27 +107,27 @@ impl Planner<'_> {
         if self.has_other_ownership_tags(secret) {
             return choose(SecretStep::TagSecret);
         }
-        self.mirrors.read_mirror_intent(secret)?;
-        let are_left = self.mirrors.are_left();
+        self.read_mirror_intent(secret)?;
+        let are_left = self.mirrors_are_left();
         if !are_left {
-            self.mirrors.read_projects()?;
+            self.read_projects()?;
         }
         if !self.state.holds_claim() {
             self.check_claims()?;
-            return choose(SecretStep::Claim(secret.next_entry()));
+            return choose(SecretStep::Claim);
         }
         self.end_rotation(secret)?;
         if secret.latest_login() > Some(secret.log.claim) {
             // An issued credential has to follow a claim that is the log's latest entry.
             self.check_claims()?;
-            return choose(SecretStep::Claim(secret.next_entry()));
+            return choose(SecretStep::Claim);
         }
         if are_left {
             return Continue(());
         }
-        self.mirrors.delete_orphan_mirror(secret)?;
+        self.delete_orphan_mirror(secret)?;
         // Newer versions of GitLab reject a second mirror with the same URL.
-        self.mirrors.retire_superseded(secret)
+        self.retire_superseded(secret)
     }
 
     /// Ends a delivery whose claims never become the log's latest entry: Secrets Manager does not
@@ -140,21 +140,21 @@ impl Planner<'_> {
 
     fn plan_store(&self, secret: &Secret, issued: &Issued) -> Plan {
         let has_repositories = !self.spec.repositories().is_empty();
-        self.mirrors.create_mirrors(secret, &[])?;
+        self.create_mirrors(&[])?;
         if self.context.rotation.is_some() {
             // The entry with the mirror IDs shows which claim a rotation holds, even without
             // mirrors.
             if !self.state.mirrors.intent.ids_committed {
-                return choose(MirrorStep::CommitMirrorIds(secret.next_entry()));
+                return choose(MirrorStep::CommitMirrorIds);
             }
             return choose(CredentialStep::Store);
         }
         // A working login is replaced only by a verified one.
-        let must_work = secret.log.current.is_some() || self.mirrors.has_mirrors();
+        let must_work = secret.log.current.is_some() || self.has_mirrors();
         if must_work && !issued.verified && has_repositories {
             return choose(CredentialStep::VerifyIssued);
         }
-        self.mirrors.push(&self.mirrors.placed(&[]))?;
+        self.push_mirrors(&self.placed_mirrors(&[]))?;
         choose(CredentialStep::Store)
     }
 
@@ -162,7 +162,7 @@ impl Planner<'_> {
     /// the issued login, or the current one with other mirrors. `None` if its password is unknown.
     pub fn next_login(&self, entry: u64, version_id: String) -> Option<(StoredLogin, Login)> {
         let (credential_id, service_user_name, password) = self.state.next_login()?;
-        let mirrors = self.mirrors.next_mirrors();
+        let mirrors = self.next_mirrors();
         let login = Login {
             entry,
             version_id,

@@ -58,7 +58,7 @@ impl Planner<'_> {
         let changes_no_user = matches!(
             step,
             Step::Credential(CredentialStep::Store | CredentialStep::VerifyStored)
-                | Step::Secret(SecretStep::SaveSpec(_))
+                | Step::Secret(SecretStep::SaveSpec)
         );
         let secret = self.secret.filter(|_| changes_no_user)?;
         may_close_issue_intent(self.state).then(|| self.issue_intent(secret, true))
@@ -74,10 +74,10 @@ pub fn may_close_issue_intent(state: &State) -> bool {
     };
     let intent = state.user.issue_intent.as_ref();
     let open = intent.filter(|intent| state.log.issue_intent_written && !intent.closed);
-    let current = secret.log.current.as_ref();
+    let current = secret.current();
     open.is_some_and(|intent| {
         let is_stored = current.is_some_and(|login| login.entry > intent.claim);
-        let saved = secret.log.saved_specs.last().map(|saved| saved.entry);
+        let saved = secret.latest_saved();
         let is_committed = state.mirrors.intent.ids_committed || saved > Some(intent.claim);
         let is_issued = state.login.issued.is_some() && !state.login.may_have_issued;
         is_stored || (is_committed && is_issued)

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow::Continue;
 
+use crate::mirror_credential::intent_log::version_id;
 use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Plan, SecretStep};
 use crate::mirror_credential::spec::short_key;
@@ -17,11 +18,11 @@ impl Planner<'_> {
             return choose(SecretStep::ReadSecret);
         };
         // If GitLab fails, the next request deletes the rest.
-        let is_reachable = self.mirrors.gitlab_error().is_none();
+        let is_reachable = self.gitlab_error().is_none();
         self.fence_peers(secret)?;
         self.end_rotation(secret)?;
         if is_reachable {
-            self.mirrors.delete_orphan_mirror(secret)?;
+            self.delete_orphan_mirror(secret)?;
         }
         let issued = state.login.issued.as_ref();
         if let Some(unused) = issued.filter(|issued| issued.id != held.id) {
@@ -36,7 +37,7 @@ impl Planner<'_> {
         if is_reachable {
             self.delete_replaced(secret)?;
         }
-        if is_reachable || self.mirrors.orphans_are_deleted() {
+        if is_reachable || self.orphans_are_deleted() {
             self.plan_end(secret)?;
         }
         Continue(())
@@ -58,7 +59,7 @@ impl Planner<'_> {
     /// An earlier request may still be running, or may be delivered again. A claim makes it stop.
     fn fence_peers(&self, secret: &Secret) -> Plan {
         let state = self.state;
-        self.mirrors.read_mirror_intent(secret)?;
+        self.read_mirror_intent(secret)?;
         let is_recent = secret.is_recent(state.now);
         // A rotation may take hours.
         let may_be_at_work = secret.is_unfinished()
@@ -74,7 +75,7 @@ impl Planner<'_> {
         // At the quota, a peer cannot store a login either.
         if may_be_at_work && !state.log.is_full {
             self.check_claims()?;
-            return choose(SecretStep::ClaimIfAllowed(secret.next_entry()));
+            return choose(SecretStep::ClaimIfAllowed);
         }
         Continue(())
     }
@@ -93,38 +94,35 @@ impl Planner<'_> {
     /// spec.
     fn plan_mirrors(&self, secret: &Secret, active: bool) -> Plan {
         let state = self.state;
-        let Some(current) = &secret.log.current else {
+        let Some(current) = secret.current() else {
             return Continue(());
         };
-        let has_mirrors = self.mirrors.has_mirrors() || current.mirrors > 0;
-        let are_left = self.mirrors.gitlab_error().is_some();
+        let has_mirrors = self.has_mirrors() || current.mirrors > 0;
+        let are_left = self.gitlab_error().is_some();
         // A rollback that keeps the login of another serial stores it with its own.
         let has_label = self.is_of_serial(current) || state.log.is_full;
         if !active || (has_label && (are_left || !has_mirrors)) {
-            // If GitLab fails, the mirrors stay as they are: see `MirrorPlanner::check_acceptance`.
+            // If GitLab fails, the mirrors stay as they are: see `Planner::check_acceptance`.
             // With an inactive credential they cannot push.
             return self.verify_stored(active);
         }
         if !are_left {
-            self.mirrors.read_projects()?;
+            self.read_projects()?;
         }
-        let Some(value) = state.login.stored.get(&current.version_id) else {
-            return choose(CredentialStep::ReadLogin(current.version_id.clone()));
-        };
-        let records = value.as_ref().map_or(&[][..], |value| &value.mirrors);
+        let records = self.mirrors_of(current)?;
         if are_left {
             self.claim(secret)?;
             self.verify_stored(active)?;
             return choose(CredentialStep::Store);
         }
-        let kept = self.mirrors.kept(records);
-        if has_label && self.mirrors.are_complete(records, &kept) {
+        let kept = self.kept_mirrors(records);
+        if has_label && self.mirrors_are_complete(records, &kept) {
             self.verify_stored(active)?;
-            return self.mirrors.push(&kept);
+            return self.push_mirrors(&kept);
         }
         // A superseded mirror has to be deleted: it would continue to push with the same login.
         let given_up = records.iter().find(|record| {
-            self.mirrors.wanted(record).is_none()
+            self.wanted(record).is_none()
                 && !state.mirrors.left.contains(record)
                 && !state.mirrors.reachable_gitlabs.contains(&record.gitlab_url)
         });
@@ -133,9 +131,9 @@ impl Planner<'_> {
         }
         self.claim(secret)?;
         self.verify_stored(active)?;
-        self.mirrors.retire_before_storing(records)?;
-        self.mirrors.create_mirrors(secret, &kept)?;
-        self.mirrors.push(&self.mirrors.placed(&kept))?;
+        self.retire_before_storing(records)?;
+        self.create_mirrors(&kept)?;
+        self.push_mirrors(&self.placed_mirrors(&kept))?;
         choose(CredentialStep::Store)
     }
 
@@ -156,12 +154,12 @@ impl Planner<'_> {
     /// Deletes superseded resources: mirrors first, then their credentials, then the records of
     /// these. A mirror would otherwise push with a deleted credential.
     fn delete_replaced(&self, secret: &Secret) -> Plan {
-        self.mirrors.retire_superseded(secret)?;
+        self.retire_superseded(secret)?;
         self.delete_superseded(secret)?;
         // The next request deletes the mirrors that GitLab did not delete now.
         let mut superseded = secret.log.superseded.iter();
-        let done = superseded.find(|login| !self.mirrors.leaves_mirrors_of(login));
-        choose_any(done.map(|login| SecretStep::DropOldLogin(login.entry)))
+        let done = superseded.find(|login| !self.leaves_mirrors_of(login));
+        choose_any(done.map(SecretStep::drop_login))
     }
 
     /// Saves the spec, and records the end of the request.
@@ -170,10 +168,13 @@ impl Planner<'_> {
         let is_new = !secret.has_saved(&self.spec.document);
         let is_open = secret.is_unfinished() && !self.state.log.is_full;
         if (is_new || is_open) && !self.state.mirrors.deletion_incomplete {
-            return choose(SecretStep::SaveSpec(secret.next_entry()));
+            return choose(SecretStep::SaveSpec);
         }
-        if let Some(entry) = secret.unneeded_spec() {
-            return choose(SecretStep::DropOldSpec(entry));
+        if let Some(saved) = secret.unneeded_spec() {
+            return choose(SecretStep::DropLabel {
+                label: saved.write(),
+                version_id: version_id(saved.entry),
+            });
         }
         self.record(secret)
     }

@@ -14,7 +14,6 @@
 //! all of them. If the request fails, [`roll_back`] decides what it undoes. A Delete has its own
 //! plan in `delete/plan`.
 
-pub mod abort_rotation;
 pub mod classify;
 pub mod end_rotation;
 mod issue;
@@ -61,12 +60,12 @@ impl Planner<'_> {
         }
         self.check_request()?;
         self.check_preconditions()?;
-        self.mirrors.check_created()?;
+        self.check_created()?;
         // A rotation does not change which branches are mirrored.
         if let Some(rotation) = &self.context.rotation {
             return self.plan_rotation(rotation);
         }
-        self.mirrors.check_acceptance()?;
+        self.check_acceptance()?;
         match self.current_login() {
             CurrentLogin::Unknown => choose(CredentialStep::WaitForIam),
             CurrentLogin::Missing => {
@@ -88,12 +87,11 @@ pub fn lfs_warnings(spec: &Spec, state: &State) -> Vec<Reason> {
     warnings.collect()
 }
 
-/// The entry in which a Create saves its spec while it issues the first credential. `None` if the
-/// log may have another entry.
-pub fn first_saved_spec(context: &RequestContext, state: &State) -> Option<u64> {
-    let secret = state.secret.present()?;
-    let is_first = context.is_create && state.log.claim == Some(0) && secret.next_entry() == 1;
-    is_first.then_some(1)
+/// Whether a Create saves its spec while it issues the first credential: the log has no entry.
+pub fn saves_spec_first(context: &RequestContext, state: &State) -> bool {
+    let secret = state.secret.present();
+    let is_empty = secret.is_some_and(|secret| secret.next_entry() == 1);
+    context.is_create && state.log.claim == Some(0) && is_empty
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use std::ops::ControlFlow::Continue;
 use crate::mirror_credential::credential_class::CredentialClass;
 use crate::mirror_credential::intent_log::{Login, key, serial_key, write_time};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
-use crate::mirror_credential::plan::mirrors::MirrorPlanner;
-use crate::mirror_credential::plan::step::{CredentialStep, Plan, SecretStep};
+use crate::mirror_credential::plan::step::{CredentialStep, Plan, RequestStep, SecretStep, reject};
 use crate::mirror_credential::request_context::RequestContext;
 use crate::mirror_credential::spec::{ForeignCredentials, Spec, short_key};
 use crate::mirror_credential::state::{Credential, LoginTrial, Secret, State};
+use crate::reconcile::sender::Rollback;
 use crate::reconcile::{choose, choose_if};
 use cfn_custom_resource::Reason;
 
@@ -28,17 +28,38 @@ pub struct Planner<'a> {
     pub state: &'a State,
     /// The secret. `None` if it is absent or unread.
     pub secret: Option<&'a Secret>,
-    pub mirrors: MirrorPlanner<'a>,
+    /// Whether the request has the properties before those that were applied last. A deleted secret
+    /// does not show them.
+    pub is_former: bool,
+    /// Whether the request restores properties: the stack rolls back, or they were applied last, as
+    /// in the rollback of an Update that failed. CloudFormation may show late the rollback of a
+    /// request with former properties alone.
+    pub rollback: Rollback,
 }
 
 impl<'a> Planner<'a> {
     pub fn new(spec: &'a Spec, context: &'a RequestContext, state: &'a State) -> Self {
+        let (secret, document) = (state.secret.present(), &spec.document);
+        let keeps_secret = state.request.previous.keeps_secret;
+        let is_former = secret.map_or(keeps_secret, |secret| secret.has_former(document));
+        // A Create saves its spec before its login.
+        let restores_saved = secret.is_some_and(|secret| {
+            secret.has_saved(document) && (secret.log.current.is_some() || !context.is_create)
+        });
+        let rollback = match state.request.rollback {
+            _ if context.rotation.is_some() => Rollback::No,
+            _ if restores_saved => Rollback::Yes,
+            Rollback::Unknown if context.is_create => Rollback::No,
+            Rollback::NotShown if !is_former => Rollback::No,
+            shown => shown,
+        };
         Planner {
             spec,
             context,
             state,
-            secret: state.secret.present(),
-            mirrors: MirrorPlanner::new(spec, context, state),
+            secret,
+            is_former,
+            rollback,
         }
     }
 
@@ -49,7 +70,7 @@ impl<'a> Planner<'a> {
         let state = self.state;
         let login = self.matching_login();
         let is_rejected = state.login.trial == LoginTrial::Rejected;
-        let is_needed = !is_rejected && !self.mirrors.needs_other_login();
+        let is_needed = !is_rejected && !self.needs_other_login();
         let Some(login) = login.filter(|_| is_needed) else {
             return CurrentLogin::Missing;
         };
@@ -65,21 +86,19 @@ impl<'a> Planner<'a> {
     /// Why an inactive credential of a saved spec is not replaced. `None` if that was not tried.
     pub fn replacement_error(&self) -> Option<Reason> {
         let error = self.state.login.replacement_error.clone();
-        error.or_else(|| self.mirrors.gitlab_error())
+        error.or_else(|| self.gitlab_error())
     }
 
     /// The current login, if it is of the spec's user and serial.
     fn matching_login(&self) -> Option<&'a Login> {
         let state = self.state;
         let secret = self.secret.filter(|secret| !secret.log.changed_by_hand);
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        let current = secret.and_then(Secret::current);
         // A rollback keeps the login of the Update before it. CloudFormation may still show an
         // earlier rollback, but a new serial is in no saved spec.
-        let is_known = |secret: &Secret| {
-            let document = &self.spec.document;
-            secret.has_saved(document) || secret.has_former(document)
-        };
-        let keeps_any = self.mirrors.is_rollback() && secret.is_some_and(is_known);
+        let is_saved = |secret: &Secret| secret.has_saved(&self.spec.document);
+        let is_known = self.is_former || secret.is_some_and(is_saved);
+        let keeps_any = self.is_rollback() && is_known;
         current.filter(|login| {
             login.user_key == key(&state.user.name) && (keeps_any || self.is_of_serial(login))
         })
@@ -90,12 +109,33 @@ impl<'a> Planner<'a> {
         login.serial_key == serial_key(self.spec.rotation_serial.as_deref())
     }
 
+    pub fn is_rollback(&self) -> bool {
+        self.rollback == Rollback::Yes
+    }
+
+    /// Rejects the request for a `reason`, unless it is a rollback, or CloudFormation has still to
+    /// show that.
+    pub fn reject_unless_rollback(&self, reason: Option<Reason>) -> Plan {
+        match (self.rollback, reason) {
+            (Rollback::Yes, _) | (_, None) => Continue(()),
+            (Rollback::No, Some(reason)) => choose(reject(reason)),
+            (Rollback::Unknown | Rollback::NotShown, _) => choose(RequestStep::LookForRollback),
+        }
+    }
+
+    /// Looks once whether the stack rolls back.
+    pub fn look_once(&self) -> Plan {
+        let is_unknown = self.rollback == Rollback::Unknown;
+        choose_if(is_unknown, RequestStep::LookForRollback)
+    }
+
     /// Looks whether the request is a rollback, which keeps the login of the secret.
     pub fn look_before_issuing(&self) -> Plan {
-        if self.secret.is_some() && self.mirrors.may_be_rollback() {
-            self.mirrors.look_for_rollback()?;
-        }
-        Continue(())
+        let may_look = matches!(self.rollback, Rollback::Unknown | Rollback::NotShown);
+        choose_if(
+            may_look && self.is_former && self.secret.is_some(),
+            RequestStep::LookForRollback,
+        )
     }
 
     /// Whether the request changes only an inactive credential: it rolls another one back, or it is
@@ -116,12 +156,12 @@ impl<'a> Planner<'a> {
     /// that replaces an inactive credential does not: the new login has to work, or the credential
     /// stays.
     pub fn may_lack_mirrors(&self) -> bool {
-        self.mirrors.is_rollback() && !self.may_have_only_inactive_to_replace()
+        self.is_rollback() && !self.may_have_only_inactive_to_replace()
     }
 
     /// The current login, if the request restores properties.
     fn restored_login(&self) -> Option<&'a Login> {
-        self.matching_login().filter(|_| self.mirrors.is_rollback())
+        self.matching_login().filter(|_| self.is_rollback())
     }
 
     /// Whether the request restores what `secret` has: the spec that was saved last, with its
@@ -169,12 +209,10 @@ impl<'a> Planner<'a> {
 
     /// Deletes a credential which the current login supersedes.
     pub fn delete_superseded(&self, secret: &Secret) -> Plan {
-        let current = secret.log.current.as_ref();
-        let is_current = |id: &String| current.is_some_and(|login| login.credential_id == *id);
         let superseded = secret.log.superseded.iter();
         let deletion = next_deletion(
             &self.state.user,
-            superseded.filter(|login| !is_current(&login.credential_id)),
+            superseded.filter(|login| !secret.uses(&login.credential_id)),
             &self.state.login.deleted_credentials,
             |credential| self.class(credential),
             self.spec.foreign_credentials == ForeignCredentials::Delete,
@@ -208,7 +246,7 @@ impl<'a> Planner<'a> {
     /// Whether the user's tags name this resource, its secret and the current credential.
     fn is_recorded(&self, secret: &Secret) -> bool {
         let user = &self.state.user;
-        let (intent, current) = (user.issue_intent.as_ref(), secret.log.current.as_ref());
+        let (intent, current) = (user.issue_intent.as_ref(), secret.current());
         let names_current = intent.zip(current).is_some_and(|(intent, current)| {
             let class = intent.recorded_class(&current.credential_id);
             intent.closed && class == Some(CredentialClass::Superseded)

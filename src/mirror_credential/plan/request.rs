@@ -34,8 +34,7 @@ impl Planner<'_> {
         let (request, owner) = (&self.state.request, &self.context.owner);
         self.check_contradiction()?;
         let is_of_stack = self.context.rotation.is_none() && request.sender.is_none();
-        let secret = self.state.secret.present();
-        let exists = secret.is_some_and(|secret| self.context.owns(secret))
+        let exists = self.secret.is_some_and(|secret| self.context.owns(secret))
             || self.state.user.held_by() == Some(owner)
             || request.previous.unknown_replacement.is_some();
         choose_if(is_of_stack && exists, RequestStep::LookForContradiction)

@@ -33,7 +33,7 @@ pub fn roll_back(
 ) -> Vec<RollBackStep> {
     let (login, created) = (&state.login, &state.created);
     let mut steps = Vec::new();
-    let current = secret.and_then(|secret| secret.log.current.as_ref());
+    let current = secret.and_then(Secret::current);
     let has_stored = current.is_some_and(|current| created.storing_entry == Some(current.entry));
     if !has_stored {
         steps.push(RollBackStep::DeleteMirrors);

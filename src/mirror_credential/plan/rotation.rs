@@ -13,7 +13,7 @@ use crate::mirror_credential::plan::step::{
 use crate::mirror_credential::request_context::{Rotation, RotationPhase};
 use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::timing::{LAMBDA_MAX_LIFETIME, PROPAGATION_TIME};
-use crate::reconcile::choose;
+use crate::reconcile::{choose, choose_if};
 use cfn_custom_resource::Reason;
 
 impl Planner<'_> {
@@ -45,7 +45,7 @@ impl Planner<'_> {
         match rotation.phase {
             RotationPhase::Create => Continue(()),
             _ if !is_pending => self.reject_phase(messages::not_pending(version)),
-            phase => self.plan_phase(phase, secret, prepared),
+            phase => self.plan_phase(phase, prepared),
         }
     }
 
@@ -97,40 +97,37 @@ impl Planner<'_> {
     }
 
     /// The steps from a prepared login to a current one.
-    fn plan_phase(&self, phase: RotationPhase, secret: &Secret, prepared: &Login) -> Plan {
-        self.mirrors.read_projects()?;
+    fn plan_phase(&self, phase: RotationPhase, prepared: &Login) -> Plan {
+        self.read_projects()?;
         let Some(value) = self.state.login.stored.get(&prepared.version_id) else {
             return choose(CredentialStep::ReadLogin(prepared.version_id.clone()));
         };
         let Some(value) = value else {
             return self.reject_phase(messages::not_prepared(&prepared.version_id));
         };
-        if let Some(reason) = self.mirrors.shown_elsewhere(&value.mirrors) {
+        if let Some(reason) = self.shown_elsewhere(&value.mirrors) {
             return choose(reject(reason));
         }
         // A person may have deleted a mirror since.
-        let kept = self.mirrors.kept(&value.mirrors);
+        let kept = self.kept_mirrors(&value.mirrors);
         if kept.len() != value.mirrors.len() || kept.len() != self.spec.mirrors.len() {
             return self.reject_phase(messages::mirrors_have_changed(&prepared.version_id));
         }
         self.verify_stored(true)?;
-        self.mirrors.enable(&kept)?;
+        self.enable_mirrors(&kept)?;
         if phase == RotationPhase::Set {
             return Continue(());
         }
-        self.mirrors.sync(&kept)?;
-        match (phase, &secret.log.current) {
-            (RotationPhase::Finish, Some(current)) => choose(SecretStep::MoveAwsCurrent {
-                from: current.version_id.clone(),
-                to: prepared.version_id.clone(),
-            }),
-            _ => Continue(()),
-        }
+        self.sync_mirrors(&kept)?;
+        choose_if(
+            phase == RotationPhase::Finish,
+            SecretStep::MoveAwsCurrent(prepared.version_id.clone()),
+        )
     }
 
     /// The version is current: retires the mirrors and the credential of the superseded login.
     fn conclude_rotation(&self, secret: &Secret) -> Plan {
-        self.mirrors.retire_superseded(secret)?;
+        self.retire_superseded(secret)?;
         // The credential stays inactive until its slot is needed.
         let user = &self.state.user;
         let mut superseded = self.of_class(CredentialClass::Superseded);
@@ -145,7 +142,7 @@ impl Planner<'_> {
                 && self.state.shows_all_changes()
         });
         if let Some(login) = gone {
-            return choose(SecretStep::DropOldLogin(login.entry));
+            return choose(SecretStep::drop_login(login));
         }
         // The user's tags may have been removed during the rotation.
         self.record(secret)

@@ -2,7 +2,6 @@
 
 use crate::clients::gitlab::Mirror;
 use crate::common::reason_codes::Code;
-use crate::mirror_credential::intent_log;
 use crate::mirror_credential::intent_log::mirrors::{abort_claimant, claimant};
 use crate::mirror_credential::intent_log::{Login, version_id};
 use crate::mirror_credential::plan::mirrors::tests::{
@@ -31,6 +30,14 @@ fn named() -> State {
     })
 }
 
+fn prepared_login() -> Login {
+    Login {
+        version_id: VERSION.to_owned(),
+        mirrors: 1,
+        ..login(4, "NEW")
+    }
+}
+
 /// `createSecret` has ended.
 fn prepared() -> State {
     state(named(), |state| {
@@ -38,12 +45,7 @@ fn prepared() -> State {
         change_secret(state, |secret| {
             secret.log.claim = 3;
             secret.log.mirror_intent = Some(version_id(3));
-            let prepared = Login {
-                version_id: VERSION.to_owned(),
-                mirrors: 1,
-                ..login(4, "NEW")
-            };
-            secret.log.superseded = vec![prepared];
+            secret.log.superseded = vec![prepared_login()];
         });
         state.login.stored.insert(VERSION.to_owned(), Some(value(&[8])));
         show_mirrors(state, vec![mirror(7), mirror(8)]);
@@ -125,10 +127,8 @@ fn overtaken() -> State {
     })
 }
 
-/// `AWSCURRENT` moves from the first login.
 fn moves_to(version_id: &str) -> NextStep {
-    let (from, to) = (intent_log::version_id(1), version_id.to_owned());
-    SecretStep::MoveAwsCurrent { from, to }.into()
+    SecretStep::MoveAwsCurrent(version_id.to_owned()).into()
 }
 
 fn rejected() -> NextStep {
@@ -148,7 +148,7 @@ fn enabled() -> State {
 
 step_table! {
     rotate:
-    create_without_a_login_claims: Create, named() => SecretStep::Claim(2);
+    create_without_a_login_claims: Create, named() => SecretStep::Claim;
     create_with_an_open_claim_reads_its_intent: Create, named(), |state| {
         change_secret(state, |secret| secret.log.claim = 2);
     } => MirrorStep::ReadMirrorIntent(version_id(2));
@@ -156,13 +156,13 @@ step_table! {
         Create, at_work(named()) => defer(some_reason());
     create_after_an_aborted_rotation_claims: Create, at_work(named()), |state| {
         state.mirrors.intent.content.claimant = abort_claimant("another");
-    } => SecretStep::Claim(3);
+    } => SecretStep::Claim;
     create_after_an_old_claim_claims: Create, at_work(named()), |state| {
         state.mirrors.intent.content.written = Some(at(0));
-    } => SecretStep::Claim(3);
+    } => SecretStep::Claim;
     create_of_the_same_rotation_claims: Create, at_work(named()), |state| {
         state.mirrors.intent.content.claimant = claimant(Some(VERSION));
-    } => SecretStep::Claim(3);
+    } => SecretStep::Claim;
     late_create_of_an_ended_rotation_is_rejected: Create, pushing(), |state| {
         state.mirrors.intent.content.claimant = claimant(Some(VERSION));
     } => rejected();
@@ -211,7 +211,7 @@ step_table! {
     finish_drops_the_label_of_a_deleted_credential: Finish, rotated(), |state| {
         show_mirrors(state, vec![mirror(8)]);
         state.user.credentials.remove(0);
-    } => SecretStep::DropOldLogin(1);
+    } => SecretStep::drop_login(&Login { mirrors: 1, ..login(1, "CUR") });
     test_after_finish_is_done: Test, rotated() => DONE;
 }
 
@@ -225,17 +225,17 @@ step_table! {
 step_table! {
     abort:
     abort_drops_the_pending_label_first:
-        VERSION, prepared() => SecretStep::DropPending(VERSION.to_owned());
-    abort_of_a_prepared_rotation_claims: VERSION, dropped() => SecretStep::Claim(5);
+        VERSION, prepared() => SecretStep::drop_pending(VERSION);
+    abort_of_a_prepared_rotation_claims: VERSION, dropped() => SecretStep::Claim;
     abort_with_the_claim_of_its_phase_claims_again: VERSION, dropped(), |state| {
         state.log.claim = Some(5);
         change_secret(state, |secret| secret.log.claim = 5);
-    } => SecretStep::Claim(6);
+    } => SecretStep::Claim;
     abort_with_its_claim_copies_the_current_login: VERSION, dropped(), |state| {
         state.log.claim = Some(5);
         state.mirrors.intent.content.claimant = abort_claimant(VERSION);
         change_secret(state, |secret| secret.log.claim = 5);
-    } => SecretStep::CopyCurrentVersion(6);
+    } => SecretStep::CopyCurrentVersion;
     abort_during_a_stack_update_is_done: VERSION, dropped(), |state| {
         change_secret(state, |secret| secret.log.claim = 5);
     } => DONE;
@@ -248,14 +248,14 @@ step_table! {
     } => CredentialStep::DeleteCredential("LOST".to_owned());
     abort_drops_a_former_version_of_the_current_login: VERSION, overtaken(), |state| {
         change_secret(state, |secret| secret.log.superseded = vec![login(4, "CUR")]);
-    } => SecretStep::DropOldLogin(4);
+    } => SecretStep::drop_login(&login(4, "CUR"));
     abort_without_a_mirror_deletes_the_credential: VERSION, overtaken(), |state| {
         show_mirrors(state, vec![mirror(7)]);
     } => CredentialStep::DeleteCredential("NEW".to_owned());
     abort_without_a_credential_drops_its_label: VERSION, overtaken(), |state| {
         show_mirrors(state, vec![mirror(7)]);
         state.login.deleted_credentials.push("NEW".to_owned());
-    } => SecretStep::DropOldLogin(4);
+    } => SecretStep::drop_login(&prepared_login());
 }
 
 #[test]
@@ -278,11 +278,11 @@ fn superseded_rotation_cannot_finish() {
     });
     assert_eq!(
         stack_update(&with_intent),
-        SecretStep::ClaimIfAllowed(5).into()
+        SecretStep::ClaimIfAllowed.into()
     );
     assert_eq!(
         stack_update(&claimed),
-        SecretStep::CopyCurrentVersion(6).into()
+        SecretStep::CopyCurrentVersion.into()
     );
     let copied = state(claimed, |state| {
         change_secret(state, |secret| secret.log.superseded.push(login(6, "CUR")));
@@ -298,6 +298,6 @@ fn superseded_rotation_cannot_finish() {
     });
     assert_eq!(
         stack_update(&restored),
-        SecretStep::DropPending(VERSION.to_owned()).into()
+        SecretStep::drop_pending(VERSION).into()
     );
 }

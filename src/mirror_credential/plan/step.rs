@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::DeliveryError;
@@ -75,7 +76,7 @@ pub enum CredentialStep {
     DeleteCredential(String),
 }
 
-/// A step for the secret and its log. The number is that of the log's entry.
+/// A step for the secret and its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretStep {
     ReadSecret,
@@ -83,22 +84,18 @@ pub enum SecretStep {
     WaitForPeer,
     /// Create the secret without a value, which claims its name.
     CreateSecret,
-    Claim(u64),
+    Claim,
     /// Write a claim as a fence. Without the permission, skip it: a peer has the same permissions.
-    ClaimIfAllowed(u64),
-    SaveSpec(u64),
-    /// Remove the label of an earlier saved spec.
-    DropOldSpec(u64),
-    DropOldLogin(u64),
-    /// Move `AWSCURRENT`, unless a peer has moved it.
-    MoveAwsCurrent {
-        from: String,
-        to: String,
+    ClaimIfAllowed,
+    SaveSpec,
+    DropLabel {
+        label: String,
+        version_id: String,
     },
-    /// Write the current login again as the log's entry with this number, to move `AWSCURRENT` to
-    /// it.
-    CopyCurrentVersion(u64),
-    DropPending(String),
+    /// Move `AWSCURRENT` to this version, unless a peer has moved it.
+    MoveAwsCurrent(String),
+    /// Write the current login again as the log's next entry, to move `AWSCURRENT` to it.
+    CopyCurrentVersion,
     /// Change the secret's settings to the spec's.
     ChangeSettings,
     TagSecret,
@@ -117,8 +114,8 @@ pub enum MirrorStep {
     ReadProjects,
     /// Create the mirrors of `Mirrors` with these indices, disabled.
     CreateMirrors(Vec<usize>),
-    /// Write a claim with the IDs of the created mirrors as the log's entry with this number.
-    CommitMirrorIds(u64),
+    /// Write a claim with the IDs of the created mirrors.
+    CommitMirrorIds,
     /// Send mirrors their settings, and enable them.
     EnableMirrors(Vec<MirrorRecord>),
     /// Let mirrors push, and wait for those with `WaitForSync`.
@@ -203,28 +200,34 @@ impl CredentialStep {
 }
 
 impl SecretStep {
+    pub fn drop_login(login: &Login) -> Self {
+        SecretStep::DropLabel {
+            label: login.write(),
+            version_id: login.version_id.clone(),
+        }
+    }
+
+    pub fn drop_pending(version_id: &str) -> Self {
+        SecretStep::DropLabel {
+            label: "AWSPENDING".to_owned(),
+            version_id: version_id.to_owned(),
+        }
+    }
+
     fn describe(&self, secret: &str) -> String {
         match self {
             Self::ReadSecret => format!("reading secret {secret}"),
             Self::WaitForPeer => format!("waiting for a change of secret {secret}"),
             Self::CreateSecret => format!("creating secret {secret}"),
-            Self::Claim(_) | Self::ClaimIfAllowed(_) => {
+            Self::Claim | Self::ClaimIfAllowed => {
                 format!("recording the request in secret {secret}")
             }
-            Self::SaveSpec(_) => format!("saving the spec in secret {secret}"),
-            Self::DropOldSpec(_) => {
-                format!("removing the label of an earlier spec from secret {secret}")
+            Self::SaveSpec => format!("saving the spec in secret {secret}"),
+            Self::DropLabel { label, .. } => format!("removing label {label} from secret {secret}"),
+            Self::MoveAwsCurrent(version) => {
+                format!("moving AWSCURRENT to version {version} of secret {secret}")
             }
-            Self::DropOldLogin(_) => {
-                format!("removing the label of a superseded login from secret {secret}")
-            }
-            Self::MoveAwsCurrent { to, .. } => {
-                format!("moving AWSCURRENT to version {to} of secret {secret}")
-            }
-            Self::CopyCurrentVersion(_) => format!("copying the current login of secret {secret}"),
-            Self::DropPending(version) => {
-                format!("removing AWSPENDING from version {version} of secret {secret}")
-            }
+            Self::CopyCurrentVersion => format!("copying the current login of secret {secret}"),
             Self::ChangeSettings => format!("changing the settings of secret {secret}"),
             Self::TagSecret | Self::TagSecretIfAllowed => format!("tagging secret {secret}"),
             Self::UntagSecret(_) => format!("untagging secret {secret}"),
@@ -243,7 +246,7 @@ impl MirrorStep {
                 let places: Vec<String> = indices.iter().map(|n| format!("Mirrors[{n}]")).collect();
                 format!("creating the push mirror of {}", places.join(", "))
             }
-            Self::CommitMirrorIds(_) => {
+            Self::CommitMirrorIds => {
                 format!("recording the created mirrors in secret {secret}")
             }
             Self::EnableMirrors(records) => format!("enabling {}", names_of(records)),

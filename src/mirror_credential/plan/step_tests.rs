@@ -11,7 +11,6 @@ use crate::reconcile::Next;
 fn steps_by_action() -> Vec<Vec<NextStep>> {
     let id = || "1".to_owned();
     let records = || vec![record(1)];
-    let (from, to) = (id(), id());
     macro_rules! rows {
         ($([$($step:expr),*];)*) => {
             vec![$(vec![$($step.into()),*]),*]
@@ -35,20 +34,18 @@ fn steps_by_action() -> Vec<Vec<NextStep>> {
         [SecretStep::ReadSecret];
         [SecretStep::WaitForPeer];
         [SecretStep::CreateSecret];
-        [SecretStep::Claim(1), SecretStep::ClaimIfAllowed(1)];
-        [SecretStep::SaveSpec(1)];
-        [SecretStep::DropOldSpec(1)];
-        [SecretStep::DropOldLogin(1)];
-        [SecretStep::MoveAwsCurrent { from, to }];
-        [SecretStep::CopyCurrentVersion(1)];
-        [SecretStep::DropPending(id())];
+        [SecretStep::Claim, SecretStep::ClaimIfAllowed];
+        [SecretStep::SaveSpec];
+        [SecretStep::drop_pending("1")];
+        [SecretStep::MoveAwsCurrent(id())];
+        [SecretStep::CopyCurrentVersion];
         [SecretStep::ChangeSettings];
         [SecretStep::TagSecret, SecretStep::TagSecretIfAllowed];
         [SecretStep::UntagSecret(vec![id()])];
         [MirrorStep::ReadMirrorIntent(id())];
         [MirrorStep::ReadProjects];
         [MirrorStep::CreateMirrors(vec![1])];
-        [MirrorStep::CommitMirrorIds(1)];
+        [MirrorStep::CommitMirrorIds];
         [MirrorStep::EnableMirrors(records())];
         [MirrorStep::SyncMirrors(records())];
         [MirrorStep::CheckGitLab(record(1))];

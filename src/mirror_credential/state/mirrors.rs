@@ -119,6 +119,11 @@ impl MirrorState {
         mirrors.iter().find(|mirror| mirror.id == record.id)
     }
 
+    /// The project that the spec names `name`. `None` if it was not read.
+    pub fn project(&self, name: &str) -> Option<&Project> {
+        self.projects.as_ref()?.get(name)
+    }
+
     /// The project of `record`. `None` if the spec has none with its number.
     pub fn project_of(&self, record: &MirrorRecord) -> Option<&Project> {
         self.projects.as_ref()?.values().find(|project| project.is_of(record))
@@ -141,8 +146,7 @@ impl MirrorState {
     }
 
     pub fn number_of(&self, wanted: &WantedMirror) -> Option<u64> {
-        let project = self.projects.as_ref()?.get(&wanted.project);
-        project.map(|project| project.number)
+        self.project(&wanted.project).map(|project| project.number)
     }
 
     /// Whether `record` is about the mirror `wanted` of `spec`: from the same project, even under

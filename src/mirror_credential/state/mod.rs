@@ -121,7 +121,7 @@ pub struct State {
 impl State {
     /// The state of a delivery that started to read at `started_at`, and read `user` and `secret`.
     pub fn new(started_at: SystemTime, user: User, secret: SecretState) -> Self {
-        let current = secret.present().and_then(|secret| secret.log.current.as_ref());
+        let current = secret.present().and_then(Secret::current);
         let login = LoginState {
             seen_version: current.map(|login| login.version_id.clone()),
             ..LoginState::default()
@@ -159,14 +159,13 @@ impl State {
     /// read.
     pub fn pushes_with_current_login(&self, record: &MirrorRecord) -> bool {
         let secret = self.secret.present();
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
         let is_named = |version: &String| {
             let value = self.login.stored.get(version).and_then(Option::as_ref);
             value.is_some_and(|value| record.is_in(&value.mirrors))
         };
-        secret.into_iter().flat_map(Secret::logins).any(|login| {
-            current.is_some_and(|current| current.credential_id == login.credential_id)
-                && is_named(&login.version_id)
+        secret.is_some_and(|secret| {
+            let mut logins = secret.logins();
+            logins.any(|login| secret.uses(&login.credential_id) && is_named(&login.version_id))
         })
     }
 
@@ -174,7 +173,7 @@ impl State {
     /// and those of the secret that the request replaces.
     fn records(&self) -> impl Iterator<Item = &MirrorRecord> {
         let secret = self.secret.present();
-        let current = secret.and_then(|secret| secret.log.current.as_ref());
+        let current = secret.and_then(Secret::current);
         let value = current.and_then(|current| self.login.stored.get(&current.version_id));
         let current = value.into_iter().flatten().flat_map(|value| &value.mirrors);
         current.chain(&self.mirrors.replaced)

@@ -5,8 +5,10 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::mirror_credential::intent_log::mirrors::{SavedSpec, spec_key};
-use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner, entry_number, key};
+use crate::mirror_credential::intent_log::mirrors::{MirrorIntent, SavedSpec, spec_key};
+use crate::mirror_credential::intent_log::{
+    IssueIntent, Login, Owner, entry_number, key, version_id,
+};
 use crate::mirror_credential::timing::LAMBDA_MAX_LIFETIME;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +68,30 @@ pub struct SecretLog {
     pub mirror_intent: Option<String>,
 }
 
+impl SecretLog {
+    pub fn note_claim(&mut self, entry: u64, intent: &MirrorIntent) {
+        self.claim = entry;
+        self.mirror_intent = intent.must_be_read().then(|| version_id(entry));
+    }
+
+    pub fn drop_label(&mut self, label: &str) {
+        self.saved_specs.retain(|saved| saved.write() != label);
+        self.superseded.retain(|login| login.write() != label);
+        self.pending.take_if(|_| label == "AWSPENDING");
+    }
+}
+
 impl Secret {
+    /// The login under `AWSCURRENT`.
+    pub fn current(&self) -> Option<&Login> {
+        self.log.current.as_ref()
+    }
+
+    /// Whether the current login has the credential `id`.
+    pub fn uses(&self, id: &str) -> bool {
+        self.current().is_some_and(|login| login.credential_id == id)
+    }
+
     /// The logins of all versions, the current one first.
     pub fn logins(&self) -> impl Iterator<Item = &Login> {
         self.log.current.iter().chain(&self.log.superseded)
@@ -90,8 +115,7 @@ impl Secret {
 
     /// Whether the version `version_id` is under `AWSCURRENT` and holds a login.
     pub fn is_current(&self, version_id: &str) -> bool {
-        let current = self.log.current.as_ref();
-        current.is_some_and(|login| login.version_id == version_id)
+        self.current().is_some_and(|login| login.version_id == version_id)
     }
 
     /// The login that the rotation to `version_id` has stored.
@@ -101,7 +125,7 @@ impl Secret {
 
     /// The login that a rotation has stored, and that it may make current.
     pub fn rotating(&self) -> Option<&Login> {
-        let current = self.log.current.as_ref()?.entry;
+        let current = self.current()?.entry;
         let mut later = self.log.superseded.iter().filter(|login| login.entry > current);
         later.find(|login| entry_number(&login.version_id).is_none())
     }
@@ -129,8 +153,7 @@ impl Secret {
 
     /// Whether the latest claim has not ended in a login or a saved spec.
     pub fn is_unfinished(&self) -> bool {
-        let concluded = self.latest_concluded();
-        self.latest_login().is_none() || concluded.is_none_or(|entry| self.log.claim > entry)
+        self.latest_concluded().is_none_or(|entry| self.log.claim > entry)
     }
 
     /// Whether the delivery that changed it last may still run at the time `now`.
@@ -142,16 +165,13 @@ impl Secret {
     /// Whether an Update may still run at the time `now` that has stored its login, and not yet its
     /// spec.
     pub fn may_save_spec(&self, now: SystemTime) -> bool {
-        let login = self.log.current.as_ref().map(|login| login.entry);
+        let login = self.current().map(|login| login.entry);
         login > self.latest_saved() && self.is_recent(now)
     }
 
     /// Whether a claim before the latest one has not ended in a login or a saved spec.
     pub fn is_taken_over(&self) -> bool {
-        match self.latest_concluded() {
-            Some(entry) => self.log.claim > entry + 1,
-            None => self.log.claim > 0,
-        }
+        self.log.claim > self.latest_concluded().map_or(0, |entry| entry + 1)
     }
 
     /// Whether the spec that was saved last is `document`.
@@ -166,12 +186,12 @@ impl Secret {
         self.log.saved_specs.iter().rev().skip(1).any(|saved| saved.key == key)
     }
 
-    /// The entry of a saved spec that is neither the latest one nor the one before.
-    pub fn unneeded_spec(&self) -> Option<u64> {
+    /// A saved spec that is neither the latest one nor the one before.
+    pub fn unneeded_spec(&self) -> Option<&SavedSpec> {
         let (last, former) = self.log.saved_specs.split_last()?;
         let same = former.iter().find(|saved| saved.key == last.key);
         let older = former.first().filter(|_| former.len() > 1);
-        same.or(older).map(|saved| saved.entry)
+        same.or(older)
     }
 
     /// Whether the log shows entry `number`, or a later one.
@@ -189,7 +209,7 @@ impl Secret {
         self.log.claim.max(concluded.unwrap_or_default())
     }
 
-    fn latest_saved(&self) -> Option<u64> {
+    pub fn latest_saved(&self) -> Option<u64> {
         self.log.saved_specs.last().map(|saved| saved.entry)
     }
 

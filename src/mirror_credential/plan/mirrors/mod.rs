@@ -6,31 +6,16 @@ use crate::clients::gitlab::{PushStatus, other_project};
 use crate::mirror_credential::intent_log::Login;
 use crate::mirror_credential::intent_log::mirrors::MirrorRecord;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Plan, RequestStep, reject};
-use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::{Spec, WantedMirror};
+use crate::mirror_credential::plan::planner::Planner;
+use crate::mirror_credential::plan::step::{CredentialStep, MirrorStep, Plan, reject};
+use crate::mirror_credential::spec::WantedMirror;
+use crate::mirror_credential::state::Secret;
 use crate::mirror_credential::state::mirrors::Project;
-use crate::mirror_credential::state::{Secret, State};
 use crate::mirror_credential::timing::MIRRORS_AT_ONCE;
-use crate::reconcile::sender::Rollback;
 use crate::reconcile::{choose, choose_any, choose_if};
 use cfn_custom_resource::Reason;
 
-pub struct MirrorPlanner<'a> {
-    spec: &'a Spec,
-    context: &'a RequestContext,
-    state: &'a State,
-}
-
-impl<'a> MirrorPlanner<'a> {
-    pub fn new(spec: &'a Spec, context: &'a RequestContext, state: &'a State) -> Self {
-        MirrorPlanner {
-            spec,
-            context,
-            state,
-        }
-    }
-
+impl<'a> Planner<'a> {
     fn is_for(&self, record: &MirrorRecord, wanted: &WantedMirror) -> bool {
         self.state.mirrors.is_for(self.spec, record, wanted)
     }
@@ -49,53 +34,11 @@ impl<'a> MirrorPlanner<'a> {
         let reason = self.gitlab_error().or_else(|| self.state.mirrors.rejected.first().cloned());
         let reason = reason.or_else(|| self.claimed_path()).or_else(|| self.given_twice());
         let reason = reason.or_else(|| self.branch_faults());
-        reason.map_or(Continue(()), |reason| self.reject_unless_rollback(reason))
-    }
-
-    fn reject_unless_rollback(&self, reason: Reason) -> Plan {
-        if self.is_rollback() {
-            return Continue(());
-        }
-        self.look_for_rollback()?;
-        choose(reject(reason))
-    }
-
-    /// Whether the request restores properties: the stack rolls back, or they were applied last, as
-    /// in the rollback of an Update that failed. A Create saves its spec before its login.
-    pub fn is_rollback(&self) -> bool {
-        let secret = self.state.secret.present();
-        let restores_saved = secret.is_some_and(|secret| {
-            secret.has_saved(&self.spec.document)
-                && (secret.log.current.is_some() || !self.context.is_create)
-        });
-        let is_shown = self.state.request.rollback == Rollback::Yes;
-        self.context.rotation.is_none() && (is_shown || restores_saved)
-    }
-
-    /// Looks whether CloudFormation rolls the stack back, before the request fails. Only a request
-    /// with former properties may be a rollback that CloudFormation does not show yet.
-    pub fn look_for_rollback(&self) -> Plan {
-        let is_update = !self.context.is_create && self.context.rotation.is_none();
-        let may_look = match self.state.request.rollback {
-            Rollback::Unknown => true,
-            Rollback::NotShown => self.may_be_rollback(),
-            Rollback::No | Rollback::Yes => false,
-        };
-        choose_if(is_update && may_look, RequestStep::LookForRollback)
-    }
-
-    /// Whether the request has the properties before those that were applied last. A deleted secret
-    /// does not show them.
-    pub fn may_be_rollback(&self) -> bool {
-        let secret = self.state.secret.present();
-        let keeps_secret = self.state.request.previous.keeps_secret;
-        secret.map_or(keeps_secret, |secret| {
-            secret.has_former(&self.spec.document)
-        })
+        self.reject_unless_rollback(reason)
     }
 
     /// Whether a rollback leaves all mirrors as they are, because GitLab cannot be read.
-    pub fn are_left(&self) -> bool {
+    pub fn mirrors_are_left(&self) -> bool {
         self.is_rollback() && self.gitlab_error().is_some()
     }
 
@@ -103,7 +46,7 @@ impl<'a> MirrorPlanner<'a> {
     pub fn claimed_paths(&self) -> impl Iterator<Item = (&'a WantedMirror, Reason)> {
         let mirrors = self.spec.mirrors.iter().enumerate();
         mirrors.filter_map(|(n, wanted)| {
-            let project = self.project(&wanted.project)?;
+            let project = self.state.mirrors.project(&wanted.project)?;
             let property = format!("Mirrors[{n}].GitLabProject");
             let now = project.path_leads_to?;
             let reason = other_project(&property, &wanted.project, project.number, now);
@@ -157,7 +100,7 @@ impl<'a> MirrorPlanner<'a> {
         }
         let vanished = self.vanished_again().next();
         let reason = vanished.map(|one| messages::mirror_is_not_found(&one.project, one.id));
-        reason.map_or(Continue(()), |reason| self.reject_unless_rollback(reason))
+        self.reject_unless_rollback(reason)
     }
 
     /// The mirrors that vanished after another one for the same project and repository.
@@ -218,17 +161,14 @@ impl<'a> MirrorPlanner<'a> {
     }
 
     fn pushes_all_of(&self, wanted: &WantedMirror) -> bool {
-        let project = self.project(&wanted.project);
+        let project = self.state.mirrors.project(&wanted.project);
         project.is_some_and(|project| project.pushes_everything(&wanted.settings))
     }
 
     fn unprotected(&self) -> Vec<Reason> {
         let mut missing = Vec::new();
-        let Some(projects) = &self.state.mirrors.projects else {
-            return missing;
-        };
         for (n, wanted) in self.spec.mirrors.iter().enumerate() {
-            let Some(project) = projects.get(&wanted.project) else {
+            let Some(project) = self.state.mirrors.project(&wanted.project) else {
                 continue;
             };
             let protected = project.protected_branches.as_ref();
@@ -247,11 +187,7 @@ impl<'a> MirrorPlanner<'a> {
         missing
     }
 
-    fn project(&self, name: &str) -> Option<&Project> {
-        self.state.mirrors.projects.as_ref()?.get(name)
-    }
-
-    pub fn kept(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
+    pub fn kept_mirrors(&self, records: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let kept = records.iter().filter(|record| {
             self.wanted(record).is_some() && self.state.mirrors.shown(record).is_some()
         });
@@ -259,7 +195,7 @@ impl<'a> MirrorPlanner<'a> {
     }
 
     /// The mirrors for the spec, in its order: `kept`, and those created since.
-    pub fn placed(&self, kept: &[MirrorRecord]) -> Vec<MirrorRecord> {
+    pub fn placed_mirrors(&self, kept: &[MirrorRecord]) -> Vec<MirrorRecord> {
         let wanted = self.spec.mirrors.iter();
         let placed = wanted.filter_map(|wanted| {
             let mut records = kept.iter().chain(&self.state.mirrors.intent.content.created);
@@ -272,13 +208,13 @@ impl<'a> MirrorPlanner<'a> {
     /// The mirrors of the next login's version, in the order of `Mirrors`, then those that GitLab
     /// did not delete. With another password, none of the existing mirrors is among them.
     pub fn next_mirrors(&self) -> Vec<MirrorRecord> {
-        let secret = self.state.secret.present().filter(|_| self.state.login.issued.is_none());
+        let secret = self.secret.filter(|_| self.state.login.issued.is_none());
         let current = secret.and_then(|secret| self.current_mirrors(secret).continue_value());
         let current = current.unwrap_or_default();
-        if self.are_left() && self.state.login.issued.is_none() {
+        if self.mirrors_are_left() && self.state.login.issued.is_none() {
             return current.to_vec();
         }
-        let mut next = self.placed(&self.kept(current));
+        let mut next = self.placed_mirrors(&self.kept_mirrors(current));
         let left = current.iter().filter(|record| self.is_left(record));
         next.extend(left.cloned());
         next
@@ -303,7 +239,7 @@ impl<'a> MirrorPlanner<'a> {
 
     /// Whether `records` are the mirrors of the spec, of which they have `kept`, as far as GitLab
     /// creates and deletes them.
-    pub fn are_complete(&self, records: &[MirrorRecord], kept: &[MirrorRecord]) -> bool {
+    pub fn mirrors_are_complete(&self, records: &[MirrorRecord], kept: &[MirrorRecord]) -> bool {
         let wanted = self.spec.mirrors.iter().enumerate();
         let uncreated = wanted.filter(|(n, wanted)| {
             self.is_uncreated(*n, wanted) && !kept.iter().any(|record| self.is_for(record, wanted))
@@ -313,11 +249,11 @@ impl<'a> MirrorPlanner<'a> {
     }
 
     /// Creates mirrors disabled, and commits their IDs to the log before any other change to them.
-    pub fn create_mirrors(&self, secret: &Secret, kept: &[MirrorRecord]) -> Plan {
-        let placed = self.placed(kept);
+    pub fn create_mirrors(&self, kept: &[MirrorRecord]) -> Plan {
+        let placed = self.placed_mirrors(kept);
         let wanted = self.spec.mirrors.iter().enumerate();
         let missing = wanted.filter(|(n, wanted)| {
-            let is_rejected = self.are_left() || self.is_uncreated(*n, wanted);
+            let is_rejected = self.mirrors_are_left() || self.is_uncreated(*n, wanted);
             !is_rejected && !placed.iter().any(|record| self.is_for(record, wanted))
         });
         let missing: Vec<usize> = missing.map(|(n, _)| n).take(MIRRORS_AT_ONCE).collect();
@@ -326,17 +262,17 @@ impl<'a> MirrorPlanner<'a> {
         }
         let is_named = self.state.mirrors.intent.ids_committed
             || self.state.mirrors.intent.content.created.is_empty();
-        choose_if(!is_named, MirrorStep::CommitMirrorIds(secret.next_entry()))
+        choose_if(!is_named, MirrorStep::CommitMirrorIds)
     }
 
-    pub fn push(&self, records: &[MirrorRecord]) -> Plan {
-        self.enable(records)?;
-        self.sync(records)
+    pub fn push_mirrors(&self, records: &[MirrorRecord]) -> Plan {
+        self.enable_mirrors(records)?;
+        self.sync_mirrors(records)
     }
 
     /// Enables the mirrors of `records` that are disabled, or that have other settings than the
     /// spec.
-    pub fn enable(&self, records: &[MirrorRecord]) -> Plan {
+    pub fn enable_mirrors(&self, records: &[MirrorRecord]) -> Plan {
         let wrong = records.iter().filter(|record| {
             let wanted = self.wanted(record);
             let (Some(wanted), Some(mirror)) = (wanted, self.state.mirrors.shown(record)) else {
@@ -354,14 +290,14 @@ impl<'a> MirrorPlanner<'a> {
     }
 
     /// A rotation always enables the new mirror, because the mirror that it replaces pushes the
-    /// same branches. It starts no push: see [`MirrorPlanner::sync`].
+    /// same branches. It starts no push: see [`Planner::sync_mirrors`].
     fn may_enable(&self, record: &MirrorRecord) -> bool {
         self.context.rotation.is_some() || !self.pushes_every_branch(record)
     }
 
     /// Lets the mirrors of `records` push that have not pushed yet, whose push failed, or that get
     /// other branches. It skips a mirror through which GitLab would push every branch.
-    pub fn sync(&self, records: &[MirrorRecord]) -> Plan {
+    pub fn sync_mirrors(&self, records: &[MirrorRecord]) -> Plan {
         let silent = records.iter().filter(|record| {
             let Some(mirror) = self.state.mirrors.shown(record) else {
                 return false;
@@ -421,7 +357,7 @@ impl<'a> MirrorPlanner<'a> {
         if !self.has_mirrors() {
             return Continue(());
         }
-        if let Some(secret) = self.state.secret.present() {
+        if let Some(secret) = self.secret {
             self.current_mirrors(secret)?;
         }
         let recorded = self.state.recorded_numbers(self.spec);
@@ -438,14 +374,13 @@ impl<'a> MirrorPlanner<'a> {
 
     /// The mirrors of the current login, which may have to be read first.
     fn current_mirrors(&self, secret: &Secret) -> Plan<&[MirrorRecord]> {
-        let current = secret.log.current.as_ref();
-        match current.filter(|login| login.mirrors > 0) {
+        match secret.current().filter(|login| login.mirrors > 0) {
             Some(login) => self.mirrors_of(login),
             None => Continue(&[]),
         }
     }
 
-    fn mirrors_of(&self, login: &Login) -> Plan<&[MirrorRecord]> {
+    pub fn mirrors_of(&self, login: &Login) -> Plan<&[MirrorRecord]> {
         match self.state.login.stored.get(&login.version_id) {
             Some(value) => Continue(value.as_ref().map_or(&[], |value| &value.mirrors)),
             None => choose(CredentialStep::ReadLogin(login.version_id.clone())),
@@ -462,19 +397,10 @@ impl<'a> MirrorPlanner<'a> {
         if unwanted.is_empty() {
             return Continue(());
         }
-        if self.may_be_rollback() {
+        if self.is_former {
             self.look_once()?;
         }
         choose_if(self.is_rollback(), MirrorStep::RetireMirrors(unwanted))
-    }
-
-    /// Looks for a rollback, unless the request has looked, or restores the saved spec.
-    pub fn look_once(&self) -> Plan {
-        let is_unknown = self.state.request.rollback == Rollback::Unknown;
-        if is_unknown && !self.is_rollback() {
-            self.look_for_rollback()?;
-        }
-        Continue(())
     }
 
     /// Whether this delivery has retired the mirror of `record`, GitLab rejected that, or another
@@ -504,7 +430,7 @@ impl<'a> MirrorPlanner<'a> {
     pub fn leaves_mirrors_of(&self, login: &Login) -> bool {
         let value = self.state.login.stored.get(&login.version_id);
         let records = value.into_iter().flatten().flat_map(|value| &value.mirrors);
-        let secret = self.state.secret.present();
+        let secret = self.secret;
         let current = secret.and_then(|secret| self.current_mirrors(secret).continue_value());
         let current = current.unwrap_or_default();
         records

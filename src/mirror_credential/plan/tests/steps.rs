@@ -3,8 +3,8 @@
 use super::*;
 use crate::mirror_credential::intent_log::Tombstone;
 use crate::mirror_credential::messages;
-use crate::mirror_credential::plan::first_saved_spec;
 use crate::mirror_credential::plan::issue_intent::may_close_issue_intent;
+use crate::mirror_credential::plan::saves_spec_first;
 use crate::mirror_credential::plan::step::{CredentialStep, SecretStep, reject};
 use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{SecretState, State};
@@ -51,12 +51,12 @@ fn first_create_saves_its_spec_while_it_issues() {
         is_create: false,
         ..context()
     };
-    assert_eq!(first_saved_spec(&context(), &claimed()), Some(1));
-    assert_eq!(first_saved_spec(&update, &claimed()), None);
+    assert!(saves_spec_first(&context(), &claimed()));
+    assert!(!saves_spec_first(&update, &claimed()));
     let unclaimed = state(claimed(), |state| state.log.claim = None);
-    assert_eq!(first_saved_spec(&context(), &unclaimed), None);
+    assert!(!saves_spec_first(&context(), &unclaimed));
     let with_entry = state(claimed(), |state| present(state, |s| s.log.claim = 1));
-    assert_eq!(first_saved_spec(&context(), &with_entry), None);
+    assert!(!saves_spec_first(&context(), &with_entry));
 }
 
 #[test]
@@ -134,7 +134,7 @@ step_table! {
     } => CredentialStep::Reset("NEW".to_owned());
     claim_of_a_peer_without_a_login_is_taken_over: same, claimed(), |state| {
         state.log.claim = None;
-    } => SecretStep::Claim(1);
+    } => SecretStep::Claim;
     peer_that_took_over_is_waited_for: same, claimed(), |state| {
         state.log.claim = None;
         state.log.claim_lost_at = Some(at(3599));
@@ -157,7 +157,7 @@ step_table! {
     } => SecretStep::WaitForPeer;
     claim_of_a_live_peer_is_taken_over_if_allowed: same, settled(), |state| {
         open_claim(state, 3000);
-    } => SecretStep::ClaimIfAllowed(3);
+    } => SecretStep::ClaimIfAllowed;
     live_peer_is_fenced_by_the_tags_first: same, settled(), |state| {
         open_claim(state, 3000);
         unrecorded(state);
@@ -178,11 +178,11 @@ step_table! {
     unchanged_properties_are_not_recorded: same, settled(), |state| unrecorded(state) => DONE;
     claim_of_a_dead_peer_is_concluded: same, settled(), |state| {
         open_claim(state, 0);
-    } => SecretStep::SaveSpec(3);
+    } => SecretStep::SaveSpec;
     own_claim_without_a_new_login_is_concluded: same, settled(), |state| {
         open_claim(state, 3000);
         state.log.claim = Some(2);
-    } => SecretStep::SaveSpec(3);
+    } => SecretStep::SaveSpec;
     credential_of_a_peer_is_reset: same, claimed(), |state| {
         state.user.credentials = vec![credential("LOST")];
         state.log.claim = Some(1);
@@ -204,17 +204,17 @@ step_table! {
     uncertain_call_waits_for_iam: same, claimed(), |state| {
         state.login.uncertain_since = Some(at(3595));
     } => CredentialStep::WaitForIam;
-    changed_serial_claims_first: recreated, settled() => SecretStep::Claim(2);
+    changed_serial_claims_first: recreated, settled() => SecretStep::Claim;
     claim_before_a_later_login_claims_again: recreated, settled(), |state| {
         present(state, |s| {
             s.log.current = Some(login(3, "CUR"));
             s.log.claim = 2;
         });
         state.log.claim = Some(2);
-    } => SecretStep::Claim(4);
+    } => SecretStep::Claim;
     unlisted_current_credential_is_replaced: same, settled(), |state| {
         state.user.credentials.clear();
-    } => SecretStep::Claim(2);
+    } => SecretStep::Claim;
     unlisted_current_credential_waits_for_iam: same, settled(), |state| {
         state.user.credentials.clear();
         unsettle(state, |s| s.log.current = Some(login(1, "CUR")));
@@ -244,10 +244,10 @@ step_table! {
             s.log.superseded = vec![login(1, "OLD")];
         });
         state.login.deleted_credentials.push("OLD".to_owned());
-    } => SecretStep::DropOldLogin(1);
+    } => SecretStep::drop_login(&login(1, "OLD"));
     inactive_credential_is_replaced: same, settled(), |state| {
         state.user.credentials[0].active = false;
-    } => SecretStep::Claim(2);
+    } => SecretStep::Claim;
     inactive_credential_that_cannot_be_replaced_stays:
         |d| d.repository_names = vec!["r".to_owned()], settled(), |state| {
         state.user.credentials[0].active = false;

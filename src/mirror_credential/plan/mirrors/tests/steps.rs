@@ -71,14 +71,14 @@ fn login_with_mirror(entry: u64, id: &str) -> Login {
 step_table! {
     step:
     mirror_that_pushes_is_done: mirrored, pushing() => DONE;
-    pushing_mirror_with_a_new_spec_saves_the_spec: renewed, pushing() => SecretStep::SaveSpec(2);
+    pushing_mirror_with_a_new_spec_saves_the_spec: renewed, pushing() => SecretStep::SaveSpec;
     unread_projects_are_read: mirrored, pushing(), |state| {
         state.mirrors.projects = None;
     } => MirrorStep::ReadProjects;
     unread_mirrors_of_the_login_are_read: mirrored, pushing(), |state| {
         state.login.stored.clear();
     } => CredentialStep::ReadLogin(version_id(1));
-    deleted_mirror_claims: mirrored, pushing(), |state| show_mirrors(state, vec![]) => SecretStep::Claim(2);
+    deleted_mirror_claims: mirrored, pushing(), |state| show_mirrors(state, vec![]) => SecretStep::Claim;
     saved_mirror_with_another_address_is_left_alone: mirrored, pushing(), |state| {
         elsewhere(state, 7);
     } => DONE;
@@ -124,7 +124,7 @@ step_table! {
     } => MirrorStep::SyncMirrors(vec![record(7)]);
     mirror_with_other_settings_of_its_branches_is_not_synced: renewed, pushing(), |state| {
         change_former(state, |settings| settings.keep_divergent_refs = true);
-    } => SecretStep::SaveSpec(2);
+    } => SecretStep::SaveSpec;
     unwanted_mirror_checks_its_gitlab_first:
         |_| {}, pushing() => MirrorStep::CheckGitLab(record(7));
     login_without_the_unwanted_mirror_is_stored:
@@ -136,7 +136,7 @@ step_table! {
         unwanted(state);
         state.mirrors.left.insert(record(7));
         state.mirrors.rejected.push(silence());
-    } => SecretStep::SaveSpec(3);
+    } => SecretStep::SaveSpec;
     update_is_rejected_if_gitlab_rejects_a_step: renewed, pushing(), |state| {
         state.mirrors.rejected.push(silence());
     } => reject(silence());
@@ -147,7 +147,7 @@ step_table! {
     } => MirrorStep::CreateMirrors(vec![0]);
     created_mirror_is_committed: mirrored, sealed(), |state| {
         state.mirrors.intent.ids_committed = false;
-    } => MirrorStep::CommitMirrorIds(1);
+    } => MirrorStep::CommitMirrorIds;
     committed_mirror_verifies_the_login: mirrored, sealed() => CredentialStep::VerifyIssued;
     verified_login_enables_the_mirror: mirrored, sealed(), |state| {
         prove(state);
