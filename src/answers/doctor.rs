@@ -14,10 +14,10 @@ use crate::gitops_pipeline::names::{
 };
 use crate::health_check::checker::{Checker, listed};
 use crate::health_check::concurrent::TimeLimits;
-use crate::health_check::doctor::owner_problem;
 use crate::health_check::findings::{Findings, unknown_value};
 use crate::health_check::gitlab_reads::{GitLabReads, PROJECTS_PER_SECOND};
 use crate::health_check::listed_mirrors::Extent;
+use crate::health_check::problems::owner_problem;
 use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::health::CheckedGitLabs;
 use cfn_custom_resource::Reason;

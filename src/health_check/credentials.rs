@@ -10,7 +10,7 @@ use super::findings::{Findings, ForeignPush};
 use super::found_secrets::{FoundSecrets, Secrets};
 use super::metrics::Wrong;
 use super::schedule::days;
-use super::{doctor, metrics};
+use super::{metrics, problems};
 use crate::clients::cloudformation::stack_resource;
 use crate::clients::gitlab::Access;
 use crate::common::commands::{aws, delete_credential};
@@ -265,7 +265,7 @@ impl Checker<'_> {
         let secret_id = &token.secret_id;
         if !self.may_change() {
             let subject = format!("the GitLab token in secret {secret_id}");
-            findings.checked(subject, doctor::token_problem(token, self.schedule.began));
+            findings.checked(subject, problems::token_problem(token, self.schedule.began));
         }
         let details = token.details.as_ref();
         match details.map(|details| details.expires_at) {

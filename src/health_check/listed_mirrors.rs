@@ -11,11 +11,11 @@ use tokio::time::timeout_at;
 
 use super::checker::Checker;
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::project_problem;
 use super::findings::{Check, Findings};
 use super::gitlab_reads::GitLabReads;
 use super::metrics::MIRROR_LAG_SECONDS;
 use super::needed_branches::check_with_needed;
+use super::problems::project_problem;
 use super::stacks::FoundStacks;
 use crate::clients::gitlab::{ErrorKind, GitLab, Mirror, other_project};
 use crate::common::ownership::write_time;

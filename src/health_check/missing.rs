@@ -25,10 +25,10 @@ use tokio::time::Instant;
 
 use super::checker::Checker;
 use super::concurrent::TimeLimits;
-use super::doctor::CHANGED_PROPERTY;
 use super::findings::Findings;
 use super::found_secrets::FoundSecrets;
 use super::listed_stacks::Stacks;
+use super::problems::CHANGED_PROPERTY;
 use super::schedule::DAY;
 use super::stacks::FoundStacks;
 use crate::clients::aws::{Aws, CallError};

@@ -23,7 +23,6 @@
 pub(crate) mod checker;
 pub(crate) mod concurrent;
 mod credentials;
-pub(crate) mod doctor;
 mod drift;
 pub(crate) mod facts;
 pub(crate) mod findings;
@@ -35,6 +34,7 @@ pub mod metrics;
 pub(crate) mod missing;
 mod needed_branches;
 mod pipelines;
+pub(crate) mod problems;
 pub(crate) mod project_findings;
 mod pushes;
 pub(crate) mod read_limit;

@@ -1,12 +1,12 @@
 //! The findings about a project, which follow from one look at it. Each painter shows the same.
 
-use super::doctor::{
-    content_problem, execution_problem, orphan_problem, outdated_problem, owner_problem,
-    part_problem, stack_problem,
-};
 use super::facts::{Fact, PipelineFacts, ProjectFacts};
 use super::findings::{Condition, Findings, unknown_value};
 use super::missing::stack_subject;
+use super::problems::{
+    content_problem, execution_problem, orphan_problem, outdated_problem, owner_problem,
+    part_problem, stack_problem,
+};
 use super::request::Environment;
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::child::Child;

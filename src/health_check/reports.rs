@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checker::Checker;
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::other_reporter_problem;
 use super::findings::Findings;
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
+use super::problems::other_reporter_problem;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::doctor::shared_environments;
 use super::drift::ComparedStack;
 use super::facts::{Fact, LOOK_TIMEOUT, ProjectFacts};
 use super::findings::Findings;
@@ -16,6 +15,7 @@ use super::listed_stacks::{Stacks, list, projects_of};
 use super::metrics;
 use super::metrics::Metric;
 use super::pipelines::ChangedExecutions;
+use super::problems::shared_environments;
 use super::pushes::SuspectedPush;
 use super::read_limit::ReadLimit;
 use super::schedule::DAY;

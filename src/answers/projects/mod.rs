@@ -23,10 +23,10 @@ use crate::common::pace::Pace;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits, check_each};
-use crate::health_check::doctor::owner_problem;
 use crate::health_check::findings::Findings;
 use crate::health_check::listed_stacks::Stacks;
 use crate::health_check::missing::Missing;
+use crate::health_check::problems::owner_problem;
 use crate::health_check::read_limit::ReadLimit;
 use crate::health_check::stacks::FoundStacks;
 /// The most bytes of the resources in change sets and failures. Lambda rejects an answer of more

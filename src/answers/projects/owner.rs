@@ -6,10 +6,10 @@ use super::row::Row;
 use crate::common::ownership::Owner;
 use crate::gitops_pipeline::names::{PROJECT_STACKS, ResourceNames, STACK};
 use crate::health_check::checker::Checker;
-use crate::health_check::doctor::owner_problem;
 use crate::health_check::findings::Findings;
 use crate::health_check::listed_stacks::Stacks;
 use crate::health_check::missing::Missing;
+use crate::health_check::problems::owner_problem;
 use crate::health_check::project_findings::note_unknown;
 
 impl Checker<'_> {

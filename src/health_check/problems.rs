@@ -1,4 +1,4 @@
-//! The problems of tokens and pipelines' stacks.
+//! The problems of tokens, pipelines and their stacks, with their remedies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
