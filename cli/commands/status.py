@@ -290,7 +290,7 @@ class Row:
         if self._is_read and found.has_pipeline is False and found.mirrors == MISSING:
             yield Note(
                 name,
-                "no push yet, and no stack declares a mirror",
+                "no push yet, and no mirror is known",
                 remedy="Set GitLabProject, or push to its repository",
             )
         yield from self._end_notes(name)

@@ -202,7 +202,7 @@ legacy: its pipeline has version 1, which is older than the function's
 legacy2: its pipeline has version 1, which is older than the function's
 older: its pipeline has version 0, which is older than the function's
     Deploy the environment again: sam deploy --config-env dev
-fresh: no push yet, and no stack declares a mirror
+fresh: no push yet, and no mirror is known
     Set GitLabProject, or push to its repository
 refused: rejected 1h ago by {OLIVIA}, commit 9c8b7a6f
     not today
