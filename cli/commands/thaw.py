@@ -74,7 +74,8 @@ def _plan(project: Project) -> Iterator[str]:
             else f"!   {line_of(hold)}. Not ended here. {hold.remedy}"
         )
     if not project.has_read_states:
-        yield "?   Whether each part is disabled was not read, so all are enabled"
+        all_of = "all event rules" if project.is_half else "all"
+        yield f"?   Whether each part is disabled was not read, so {all_of} are enabled"
     if project.held and project.stage and not held & {*STAGES}:
         yield (
             "!   The pipeline's transition is enabled, so this is a part of a freeze, or the freeze of an"

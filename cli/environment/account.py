@@ -156,7 +156,6 @@ class Environment:
 
     settings: Settings
     account: Account
-    # The function whose answer the subcommand shows. Empty before it has one.
 
     @property
     def env_id(self) -> str:

@@ -43,7 +43,7 @@ class Project:
         )
         freeze = row.freeze
         self.stage, self.rules, self.executions = freeze.stage, freeze.rules, freeze.executions
-        # CodePipeline does not respond, so only the event rules are changed.
+        # The stages of its pipeline were not read, so only the event rules are changed.
         self.is_half = bool(row.has_pipeline and not self.stage and self.unread)
         # `None` if it is not known.
         self.has_approval = self.stage == APPROVAL or freeze.has_approval
@@ -191,7 +191,9 @@ def _read(
     else:
         unread += of_all
     projects = [Project(row, environment) for row, cause in causes if not cause]
-    half = [(f"the transition of {each.pipeline}", each.unread[0]) for each in projects if each.is_half]
+    # Each cause is among the lines of its project.
+    cause = problem_of("the pipeline's stages were not read", "Correct the cause, and run this again")
+    half = [(f"the transition of {each.pipeline}", cause) for each in projects if each.is_half]
     output.document |= {
         "unread": [{**named(subject=subject), **why.members} for subject, why in unread + half],
         **named(projects=[row.members for row in rows]),

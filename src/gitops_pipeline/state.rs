@@ -71,7 +71,7 @@ impl ChildStack {
         Some(ascii::unescape(branch))
     }
 
-    /// `None` if it was never complete.
+    /// `None` if it was never complete, or if an update by hand has removed them.
     pub fn settings(&self) -> Option<StoredSettings> {
         self.parse(template::SETTINGS_OUTPUT)
     }

@@ -332,6 +332,7 @@ def test_event_rules_change_if_codepipeline_hangs(
     assert ended.status == 3 and changes(answering) == [(call, PUSH)]
     assert "?   the state was not read\n" in ended.out and "It has no pipeline" not in ended.out
     assert ended.out.endswith(f"Not read: the transition of {PIPELINE}\n")
+    assert ("so all event rules are enabled" in ended.out) == (command == "thaw")
 
 
 def test_operation_that_may_end_the_freeze_is_named(act: Callable[..., Ended]) -> None:

@@ -50,14 +50,15 @@ pub fn render(
     finding: &ReviewFinding,
     has_ended: bool,
 ) -> String {
+    let pipeline = &target.pipeline;
     let environment = code(&target.report.environment_name);
-    let stack = format!(", stack {}", code(&target.pipeline.deployed.stack_name));
-    let url = target.pipeline.location.reported_build(&target.pipeline.names, &build.id);
+    let stack = format!(", stack {}", code(&pipeline.deployed.stack_name));
+    let url = pipeline.location.reported_build(&pipeline.names, &build.id);
     let no_change_set = format!("No change set for {environment}");
     let mut more = String::new();
     let (headline, of, result) = match finding {
         ReviewFinding::Changes(changes, scan) => {
-            write_behind(&mut more, commits_behind, &target.pipeline.branch);
+            write_behind(&mut more, commits_behind, &pipeline.branch);
             write_table(&mut more, changes, &url);
             write_unpackaged(&mut more, scan);
             let change = match commits_behind {
@@ -96,8 +97,8 @@ pub fn render(
             )
         }
     };
-    let marker = marker(&target.pipeline.names, &target.pipeline.location)
-        + &build_marker(build.uuid(), has_ended);
+    let marker =
+        marker(&pipeline.names, &pipeline.location) + &build_marker(build.uuid(), has_ended);
     let commit = short_commit(&build.commit);
     format!("{marker}\n**{headline}**: [build]({url})\n\nCommit {commit}{of}: {result}\n{more}")
 }

@@ -11,7 +11,7 @@ pub struct ReviewTarget {
 }
 
 impl ReviewTarget {
-    /// The `pipeline`. `None` if it has no review branches.
+    /// The `pipeline`. `None` if it has no review branches, or no `GitLab`.
     pub fn of(mut pipeline: PipelineSettings) -> Option<Self> {
         let stored = &mut pipeline.stored;
         Some(ReviewTarget {
