@@ -186,9 +186,7 @@ def greet_in_empty_account(aws: LocalAws, gitlab: LocalGitLab) -> None:
     write(f"This GitLab has no other project than {_PROJECT}, and no web page. The note of a commit:")
     write(f'    curl -sH "PRIVATE-TOKEN: $(cat {_TOKEN_FILE})" \\')
     write("        $GITLAB_URL/api/v4/projects/platform%2Finfra/repository/commits/<SHA>/discussions")
-    write(
-        "The local AWS creates about fifteen types of resources. Others fail, and say so."
-    )
+    write("The local AWS creates about fifteen types of resources. Others fail, and say so.")
     write("The account has the stack people-dev of templates/people.yaml, with Olivia as an approver.")
     write("`exit` or Ctrl-D leaves the shell, stops both, and deletes their data and this folder.")
     write("")
