@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(module.run(Environment(settings, account), given, output))
 
     try:
-        status = ended(run, output.after_interrupt, output.failure)
+        status = ended(run, output.changes.after_interrupt, output.failure)
     except Exception as defect:
         output.document["error"] = {
             "problem": f"a defect of cfn-gitops: {type(defect).__name__}",

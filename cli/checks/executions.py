@@ -16,7 +16,7 @@ from cli.project.approvals import decide, is_waiting
 from cli.project.pipelines import children_of, freezes, in_progress, pipeline_of, project_of
 from cli.rules import event_rules
 from cli.shell.command import aws, cfn_gitops
-from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.findings import Finding, Found, NotChecked, Sound
 
 # Whether it does is not known before the change set. docs/concepts/pipelines.md, A change of the pipeline
 # itself.

@@ -13,13 +13,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.checks import template as templates
-from cli.checks.rows import Once, Reader, Row, pages
+from cli.checks.rows import Once, Reader, Row
 from cli.environment import stack_statuses
-from cli.environment.account import owner_of, parameters
+from cli.environment.account import owner_of, pages, parameters
 from cli.rules import PIPELINES, name_of
 from cli.shell.command import aws
+from cli.shell.findings import Finding, Found, Sound
 from cli.shell.machine import code_of
-from cli.shell.output import Finding, Found, Sound
 
 _ABSENT = {"NoSuchEntity", "ResourceNotFoundException", "RepositoryDoesNotExistException"}
 _SAME_ENVIRONMENT = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from cli.checks.rows import Once, Row
 from cli.environment.samconfig import FILE, Settings
-from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.findings import Finding, Found, NotChecked, Sound
 from cli.shell.spelling import did_you_mean
 
 

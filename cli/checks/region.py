@@ -10,8 +10,9 @@ from typing import Any
 from botocore.exceptions import EndpointConnectionError
 
 from cli.checks import template as templates
-from cli.checks.rows import Once, Reader, Row, pages
-from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.checks.rows import Once, Reader, Row
+from cli.environment.account import pages
+from cli.shell.findings import Finding, Found, NotChecked, Sound
 
 # One read of each service that not every region has. A response proves that it does.
 _READS: dict[str, Callable[[Any], Any]] = {

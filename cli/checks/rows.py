@@ -13,7 +13,7 @@ from cli.environment.account import Environment
 from cli.environment.pending import Pending
 from cli.shell import machine
 from cli.shell.failure import Failure
-from cli.shell.output import Finding, NotChecked
+from cli.shell.findings import Finding, NotChecked
 
 # A check takes seconds, so a service that does not answer is not waited for.
 _AT_ONCE, _SECONDS = 16, 60
@@ -94,8 +94,3 @@ def read_row(row: Row) -> list[Finding]:
         return [NotChecked.because(row.subject, Failure(*machine.NOT_OF_AWS))]
     except Exception as error:
         return [NotChecked.because(row.subject, error)]
-
-
-def pages(client: Any, operation: str, key: str, **given: Any) -> list[Any]:
-    """The items of every page."""
-    return [item for page in client.get_paginator(operation).paginate(**given) for item in page[key]]

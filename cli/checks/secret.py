@@ -26,7 +26,7 @@ from cli.checks.rows import Reader
 from cli.rules import RULES
 from cli.shell import machine
 from cli.shell.command import aws, joined
-from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.findings import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import hide
 
 _RULES = RULES["gitlab"]

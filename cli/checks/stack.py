@@ -10,7 +10,7 @@ from cli.environment.account import Environment, manager_of, parameters
 from cli.environment.stack_deletion import changing, way_out
 from cli.rules import name_of
 from cli.shell.command import cfn_gitops
-from cli.shell.output import Finding, Found, Sound
+from cli.shell.findings import Finding, Found, Sound
 
 
 def stack_rows(environment: Environment, stack: Once, values: Once) -> list[Row]:

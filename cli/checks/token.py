@@ -18,7 +18,7 @@ from cli.checks.rows import Once, Reader, Row, read_row
 from cli.checks.secret import Secret, Settings
 from cli.rules import RULES
 from cli.shell.command import cfn_gitops
-from cli.shell.output import Finding, Found, NotChecked, Sound
+from cli.shell.findings import Finding, Found, NotChecked, Sound
 from cli.shell.terminal import shortened
 
 _RULES = RULES["gitlab"]

@@ -24,7 +24,8 @@ from cli.environment import samconfig
 from cli.environment.account import Environment, manager_of, parameters
 from cli.shell.command import sam, selections
 from cli.shell.failure import WrongUse
-from cli.shell.output import Found, NotChecked, Output, Sound
+from cli.shell.findings import Found, NotChecked, Sound, write_findings
+from cli.shell.output import Output
 
 EXAMPLES = (
     "cfn-gitops check --env dev",
@@ -139,7 +140,9 @@ def _show(rows: list[Row], given: Any, output: Output, stack: Once, command: str
     """The rows, and the next command if they are sound and no other stack owns this one."""
     found = findings(row for row in rows if row.key not in given.ignore)
     # Findings stand last, where a terminal shows them.
-    status = output.findings(sorted(found, key=lambda each: (Sound, NotChecked, Found).index(type(each))))
+    status = write_findings(
+        sorted(found, key=lambda each: (Sound, NotChecked, Found).index(type(each))), output
+    )
     if given.ignore:
         output.document["ignored"] = ignored = list(dict.fromkeys(given.ignore))
         output.write(f"Ignored: {', '.join(ignored)}")

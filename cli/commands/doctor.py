@@ -13,7 +13,8 @@ from typing import Any
 from cli.environment.account import Environment
 from cli.environment.answers import Part
 from cli.environment.questions import Questions
-from cli.shell.output import Finding, Held, NotChecked, NotLookedAt, Output
+from cli.shell.findings import Finding, Held, NotChecked, NotLookedAt, write_findings
+from cli.shell.output import Output
 
 EXAMPLES = ("cfn-gitops doctor --env dev", "cfn-gitops doctor --env prd --profile operations --json")
 # The function's own limit is 300 s, and it may have to start before.
@@ -24,15 +25,11 @@ _NOT_CHECKED = "a part of the environment"
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     answer = Questions(environment, _SECONDS).ask("Doctor", output)
-    return output.findings(
-        [
-            *map(finding, answer.checks),
-            *(
-                NotChecked(_NOT_CHECKED, each.problem, each.remedy, each.code, is_failure=True)
-                for each in answer.not_checked
-            ),
-        ]
+    not_checked = (
+        NotChecked(_NOT_CHECKED, each.problem, each.remedy, each.code, is_failure=True)
+        for each in answer.not_checked
     )
+    return write_findings([*map(finding, answer.checks), *not_checked], output)
 
 
 def finding(row: Part) -> Finding:

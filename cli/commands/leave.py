@@ -20,7 +20,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.environment import owners, stack_statuses, yaml_template
-from cli.environment.account import Environment, exports, if_ordinary, manager_of
+from cli.environment.account import Environment, exports, if_ordinary, manager_of, pages
 from cli.environment.answers import MISSING, Part
 from cli.environment.questions import Questions
 from cli.environment.stack_deletion import delete_stack, unprotecting, way_out
@@ -72,13 +72,7 @@ class Leaving:
         self._secrets: dict[str, dict[str, Any]] = {}
         self._stack = self._account.stack(name) or {"StackStatus": stack_statuses.DELETE_COMPLETE}
         self._status = self._stack["StackStatus"]
-        pages = self._client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
-        resources = [
-            each
-            for page in pages
-            for each in page["StackResourceSummaries"]
-            if each["ResourceStatus"] != stack_statuses.DELETE_COMPLETE
-        ]
+        resources = _undeleted(environment, name)
         self._types = {each["LogicalResourceId"]: each["ResourceType"] for each in resources}
         self._ids = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in resources}
         is_environment = name == environment.settings.stack_name
@@ -90,7 +84,7 @@ class Leaving:
         self._kept = self._types.keys() - self._deleted
 
     def _client(self, service: str) -> Any:
-        return self._account.session.client(service)
+        return self._account.client(service)
 
     def _secret(self, secret_id: str) -> dict[str, Any]:
         if secret_id not in self._secrets:
@@ -335,7 +329,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(environment: Environment, given: Any, output: Output) -> int:
     account, own_name = environment.account, environment.settings.stack_name
-    output.document |= {"stacks": [], "left": output.left}
+    changes = output.changes
+    output.document |= {"stacks": [], "left": changes.left}
     own = environment.found_stack()
     if own is None:
         environment.require_deleted()
@@ -365,9 +360,9 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     output.document["stacks"] += [stack.members() for stack in plan]
     if own_name in chosen and (users := {*names, *hidden} - {*chosen}):
         output.record_left(f"{own_name}: it is needed by {', '.join(sorted(users))}")
-    if output.left:
+    if changes.left:
         output.write_progress("Nothing was changed")
-        return output.status_of_left()
+        return changes.status_of_left()
     last = chosen[-1]
     if not confirm(output, f"There is no way back. To delete them, type {last}:", last, given.yes):
         return 1
@@ -375,19 +370,19 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if not given.yes:
         shown = [stack.members() for stack in plan]
         plan = planned(environment, chosen, given.stacks, own, output)
-        if output.left:
-            return output.status_of_left()
+        if changes.left:
+            return changes.status_of_left()
         if [stack.members() for stack in plan] != shown:
             raise Failure(
                 "nothing is deleted, because the list has changed since it was shown", "Run this again"
             )
     for stack in plan:
         with _left_if_it_fails(stack.name, output):
-            if stack.name != own_name or not output.left:
+            if stack.name != own_name or not changes.left:
                 stack.delete()
             else:
                 output.record_left(f"{own_name}: it is needed by the stacks that are left")
-    return output.status_of_left()
+    return changes.status_of_left()
 
 
 def planned(
@@ -416,14 +411,16 @@ def planned(
 def _has_function(environment: Environment, own: dict[str, Any]) -> bool:
     """Whether the environment's stack still has the function that answers. A deletion that failed may have
     begun with another resource."""
-    client = environment.account.session.client("cloudformation")
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=own["StackName"])
     return any(
-        each["LogicalResourceId"] == "ReadFunction"
-        and each["ResourceStatus"] != stack_statuses.DELETE_COMPLETE
-        for page in pages
-        for each in page["StackResourceSummaries"]
+        each["LogicalResourceId"] == "ReadFunction" for each in _undeleted(environment, own["StackName"])
     )
+
+
+def _undeleted(environment: Environment, stack: str) -> list[dict[str, Any]]:
+    """The resources of the stack, with those that it no longer has and that still exist."""
+    client = environment.account.client("cloudformation")
+    listed = pages(client, "list_stack_resources", "StackResourceSummaries", StackName=stack)
+    return [each for each in listed if each["ResourceStatus"] != stack_statuses.DELETE_COMPLETE]
 
 
 def rows_of(environment: Environment, output: Output) -> dict[str, Part]:

@@ -15,22 +15,13 @@ from typing import Any
 
 from cli.environment.account import Environment
 from cli.project import freezing
-from cli.project.freezing import (
-    Act,
-    Change,
-    Project,
-    line_of,
-    place_of,
-    shown_execution,
-)
-from cli.project.freezing import (
-    add_arguments as add_arguments,
-)
+from cli.project.freezing import Act, Change, Project, line_of, place_of, shown_execution
 from cli.rules import STAGES
 from cli.shell.command import aws
 from cli.shell.output import Output
 
 EXAMPLES = ("cfn-gitops thaw --env dev shop", "cfn-gitops thaw --env prd --all --yes    # in a script")
+add_arguments = freezing.add_arguments
 
 
 def run(environment: Environment, given: Any, output: Output) -> int:

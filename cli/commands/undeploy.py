@@ -93,7 +93,7 @@ def run(environment: Environment, given: Any, output: Output) -> int:
     if plan.stack_id:
         delete_stack(session, name, plan.stack_id, output, plan.role_arn)
     if plan.deletes_bucket:
-        output.has_begun, output.ongoing = True, f"Bucket {plan.bucket} may have lost objects"
+        output.changes.begin(ongoing=f"Bucket {plan.bucket} may have lost objects")
         count = delete_bucket(session, plan.bucket)
         output.record_change(f"bucket {plan.bucket} is deleted, with {count} versions and delete markers")
     return 0

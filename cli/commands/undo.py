@@ -132,7 +132,7 @@ class FormerDeployments:
     @property
     def page(self) -> str:
         """The console's, of the pipeline."""
-        return page_of(self.pipeline, self.environment.account.region, self.environment.account.partition)
+        return page_of(self.pipeline, self.environment.account)
 
     @property
     def see_why(self) -> str:
@@ -300,8 +300,9 @@ class ChosenDeployment:
         if not (rule := self.found.answer.image_rule):
             return True
         output, enable = self.found.output, aws("events", "enable-rule", "--name", rule)
-        output.has_begun = True
-        output.interrupted = f"Nothing was started. Event rule {rule} may be disabled. To enable it: {enable}"
+        output.changes.begin(
+            interrupted=f"Nothing was started. Event rule {rule} may be disabled. To enable it: {enable}"
+        )
         try:
             self.found.environment.account.client("events", config=OF_CHANGES).disable_rule(Name=rule)
         except Exception as error:
@@ -336,7 +337,7 @@ class ChosenDeployment:
             f" {aws('codepipeline', 'list-pipeline-executions', *named, '--max-items', '5')}"
         )
         client = self.found.environment.account.client("codepipeline", config=OF_CHANGES)
-        output.has_begun, output.interrupted = True, unknown
+        output.changes.begin(interrupted=unknown)
         # botocore repeats a call whose response was lost, with this token, so two calls start one execution.
         try:
             execution = str(
@@ -361,7 +362,7 @@ class ChosenDeployment:
             raise Failure(f"StartPipelineExecution: {failure.problem}", unknown) from error
         named = *named, "--pipeline-execution-id", execution, "--reason", "undo"
         stop = aws("codepipeline", "stop-pipeline-execution", *named)
-        output.interrupted = f"Execution {execution} goes on. To stop it: {stop}"
+        output.changes.interrupted = f"Execution {execution} goes on. To stop it: {stop}"
         output.document["execution"] = execution
         output.record_change(f"execution {execution} of {pipeline} is started")
         return StartedExecution(self, execution)
@@ -379,9 +380,7 @@ class StartedExecution:
         found = self.chosen.found
         account = found.environment.account
         found.output.document["result"] = "started"
-        found.output.write_progress(
-            f"It goes on: {execution_page_of(found.pipeline, self.id, account.region, account.partition)}"
-        )
+        found.output.write_progress(f"It goes on: {execution_page_of(found.pipeline, self.id, account)}")
 
     def follow(self) -> None:
         found, output = self.chosen.found, self.chosen.found.output

@@ -36,6 +36,11 @@ _STACK_ID = re.compile(
 )
 
 
+def pages(client: Any, operation: str, key: str, **given: Any) -> list[Any]:
+    """The items of every page."""
+    return [item for page in client.get_paginator(operation).paginate(**given) for item in page[key]]
+
+
 @dataclass
 class Account:
     session: boto3.Session
@@ -64,7 +69,7 @@ class Account:
     def has_bucket(self, name: str) -> bool:
         status = 200
         try:
-            self.session.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.id)
+            self.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=self.id)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == 403:
@@ -86,38 +91,23 @@ class Account:
 
     def stacks(self) -> list[dict[str, Any]]:
         """All existing stacks, with tags and roles."""
-        pages = self.session.client("cloudformation").get_paginator("describe_stacks").paginate()
-        return [stack for page in pages for stack in page["Stacks"]]
+        return pages(self.client("cloudformation"), "describe_stacks", "Stacks")
 
     def repositories(self, stack: dict[str, Any]) -> list[str]:
         """The CodeCommit repositories that the stack has created."""
-        pages = (
-            self.session.client("cloudformation")
-            .get_paginator("list_stack_resources")
-            .paginate(StackName=stack["StackId"])
-        )
-        created = [
-            each
-            for page in pages
-            for each in page["StackResourceSummaries"]
-            if each["ResourceType"] == "AWS::CodeCommit::Repository"
-        ]
         # The physical ID is CodeCommit's, a UUID. GetRepository takes names only.
-        ids = {each["PhysicalResourceId"] for each in created if each.get("PhysicalResourceId")}
-        pages = self.session.client("codecommit").get_paginator("list_repositories").paginate() if ids else []
-        return [
-            each["repositoryName"]
-            for page in pages
-            for each in page["repositories"]
-            if each["repositoryId"] in ids
-        ]
+        ids = {
+            each.get("PhysicalResourceId")
+            for each in self.resources_of(stack)
+            if each["ResourceType"] == "AWS::CodeCommit::Repository"
+        }
+        listed = pages(self.client("codecommit"), "list_repositories", "repositories") if ids else []
+        return [each["repositoryName"] for each in listed if each["repositoryId"] in ids]
 
     def stack(self, name: str) -> dict[str, Any] | None:
         """`None` if the stack does not exist."""
         try:
-            stack: dict[str, Any] = self.session.client("cloudformation").describe_stacks(StackName=name)[
-                "Stacks"
-            ][0]
+            stack: dict[str, Any] = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
             # Untyped, so only its text identifies it.
             if "does not exist" in str(error):
@@ -128,26 +118,23 @@ class Account:
     def was_deleted(self, name: str) -> bool:
         """Whether a stack of this name was deleted. CloudFormation lists it for 90 days.
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStacks.html"""
-        pages = (
-            self.session.client("cloudformation")
-            .get_paginator("list_stacks")
-            .paginate(StackStatusFilter=[stack_statuses.DELETE_COMPLETE])
+        deleted = pages(
+            self.client("cloudformation"),
+            "list_stacks",
+            "StackSummaries",
+            StackStatusFilter=[stack_statuses.DELETE_COMPLETE],
         )
-        return any(each["StackName"] == name for page in pages for each in page["StackSummaries"])
+        return any(each["StackName"] == name for each in deleted)
 
     def resources_of(self, stack: dict[str, Any]) -> list[dict[str, Any]]:
         """Those that the stack has now."""
-        pages = (
-            self.session.client("cloudformation")
-            .get_paginator("list_stack_resources")
-            .paginate(StackName=stack["StackId"])
+        listed = pages(
+            self.client("cloudformation"),
+            "list_stack_resources",
+            "StackResourceSummaries",
+            StackName=stack["StackId"],
         )
-        return [
-            each
-            for page in pages
-            for each in page["StackResourceSummaries"]
-            if each["ResourceStatus"] not in stack_statuses.GONE
-        ]
+        return [each for each in listed if each["ResourceStatus"] not in stack_statuses.GONE]
 
 
 @dataclass
@@ -229,11 +216,9 @@ class Environment:
     def importers(self, export: str) -> list[str]:
         """The stacks that import the export. While there is one, CloudFormation deletes no stack that exports
         it."""
-        pages = (
-            self.account.client("cloudformation").get_paginator("list_imports").paginate(ExportName=export)
-        )
+        client = self.account.client("cloudformation")
         try:
-            return [name for page in pages for name in page["Imports"]]
+            return pages(client, "list_imports", "Imports", ExportName=export)
         except ClientError as error:
             # Untyped, so only its text identifies it.
             if "not imported by any stack" in str(error):

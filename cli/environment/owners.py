@@ -12,7 +12,7 @@ import re
 from typing import Any, NamedTuple
 
 from cli.environment import stack_statuses, yaml_template
-from cli.environment.account import Environment, logical_id_of, owner_of
+from cli.environment.account import Environment, logical_id_of, owner_of, pages
 
 PIPELINE, CREDENTIAL = "Custom::GitOpsPipeline", "Custom::MirrorCredential"
 # The types of a project's stack. A stack with others is more than a project.
@@ -166,11 +166,10 @@ class Owners:
 
     def _resources_of(self, owner: dict[str, Any]) -> dict[str, Any]:
         if (stack_id := owner["StackId"]) not in self._resources:
-            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+            listed = pages(self._client, "list_stack_resources", "StackResourceSummaries", StackName=stack_id)
             self._resources[stack_id] = {
                 each["LogicalResourceId"]: each
-                for page in pages
-                for each in page["StackResourceSummaries"]
+                for each in listed
                 if each["ResourceStatus"] not in stack_statuses.GONE
             }
         return self._resources[stack_id]

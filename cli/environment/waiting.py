@@ -49,7 +49,7 @@ def ended(look: Callable[[], Any], what: str, write: Callable[[str], None]) -> A
                 return found
             read_at, loss = time.monotonic(), ""
         except Exception as error:
-            failure, now = error if isinstance(error, Failure) else explained(error), time.monotonic()
+            failure, now = explained(error), time.monotonic()
             if failure is None:
                 raise
             if getattr(failure, "is_final", False) or not is_passing(error) or now - read_at >= MAX_LOSS:
@@ -82,7 +82,7 @@ def operated(
     """Begins an operation on a stack with this ClientRequestToken, and returns its last status. Its events
     have the token. So no other operation counts as this one, and no look that still shows the former
     status."""
-    output.has_begun, output.ongoing = True, "CloudFormation goes on with a change that has begun"
+    output.changes.begin(ongoing="CloudFormation goes on with a change that has begun")
     begun = written = time.monotonic()
 
     def look() -> str:
@@ -116,9 +116,9 @@ def operated(
         begin()
         status: str = ended(look, f"{what}, which goes on in CloudFormation,", output.write_progress)
     except Exception:
-        output.ongoing = ""
+        output.changes.ongoing = ""
         raise
-    output.ongoing = ""
+    output.changes.ongoing = ""
     return status
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cli.environment.account import Account
 from cli.environment.answers import Part, words_of
 from cli.rules import APPROVAL
 from cli.shell.command import cfn_gitops
@@ -36,18 +37,15 @@ def reason_of(rejection: Part) -> str:
     )
 
 
-def page_of(pipeline: str, region: str, partition: str) -> str:
-    return f"{_console(pipeline, region, partition)}/view?region={region}"
-
-
-def execution_page_of(pipeline: str, execution: str, region: str, partition: str) -> str:
-    return f"{_console(pipeline, region, partition)}/executions/{execution}/timeline?region={region}"
-
-
-def _console(pipeline: str, region: str, partition: str) -> str:
+def page_of(pipeline: str, account: Account, shown: str = "view") -> str:
     """As in src/gitops_pipeline/names.rs."""
-    domain = _DOMAINS.get(partition, "console.aws.amazon.com")
-    return f"https://{region}.{domain}/codesuite/codepipeline/pipelines/{pipeline}"
+    domain = _DOMAINS.get(account.partition, "console.aws.amazon.com")
+    pipelines = f"https://{account.region}.{domain}/codesuite/codepipeline/pipelines"
+    return f"{pipelines}/{pipeline}/{shown}?region={account.region}"
+
+
+def execution_page_of(pipeline: str, execution: str, account: Account) -> str:
+    return page_of(pipeline, account, f"executions/{execution}/timeline")
 
 
 def decide(project: str, table: str) -> str:

@@ -92,7 +92,7 @@ class Decision(NamedTuple):
         account, pipeline = environment.account, name_of("pipeline", environment.env_id, given.project)
         client, page = (
             account.client("codepipeline", config=OF_CHANGES),
-            page_of(pipeline, account.region, account.partition),
+            page_of(pipeline, account),
         )
         request = _waiting(client, pipeline, page, environment)
         # Not as a whole: the ID of an execution may have its `-4a1b-`.
@@ -144,8 +144,9 @@ class Decision(NamedTuple):
         self, client: Any, request: Request, result: dict[str, str], account: Account, output: Output
     ) -> None:
         what, past = f"execution {request.execution} of {request.pipeline}", self.result.lower()
-        page = execution_page_of(request.pipeline, request.execution, account.region, account.partition)
-        output.has_begun, output.interrupted = True, f"Whether {what} is {past} is not known. See it: {page}"
+        page = execution_page_of(request.pipeline, request.execution, account)
+        unknown = f"Whether {what} is {past} is not known. See it: {page}"
+        output.changes.begin(interrupted=unknown)
         # botocore repeats a call whose response was lost. Who decided then: assumption
         # `approval-shows-who-gave-it`.
         try:
@@ -168,7 +169,7 @@ class Decision(NamedTuple):
                     f"See it: {page}",
                 ) from error
             if not decided:
-                raise Failure(f"PutApprovalResult: {failure.problem}", output.interrupted) from error
+                raise Failure(f"PutApprovalResult: {failure.problem}", unknown) from error
             if is_rejected or (decided["status"], decided.get("updatedBy")) != (self.status, account.arn):
                 # CodePipeline itself ends a request that has waited for seven days.
                 end = (

@@ -140,10 +140,8 @@ def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
         given.yes,
     ):
         return 1
-    output.has_begun, output.interrupted = (
-        bool(changed),
-        f"What is {act.past} above stays so. Run this again for the rest",
-    )
+    if changed:
+        output.changes.begin(interrupted=f"What is {act.past} above stays so. Run this again for the rest")
     failed, loss = _make(changes, act, output)
     ends = {
         act.done: [each.name for each in changed if each not in failed],
@@ -198,8 +196,8 @@ def _read(
         "unread": [{**named(subject=subject), **why.members} for subject, why in unread + half],
         **named(projects=[row.members for row in rows]),
     }
-    output.left += [f"{subject} is left: {why.problem}" for subject, why in unread + half]
-    output.document["left"] = output.left
+    output.changes.left += [f"{subject} is left: {why.problem}" for subject, why in unread + half]
+    output.document["left"] = output.changes.left
     for subject, each in more:
         output.write_progress(
             f"? {subject}: {shortened(each.problem, _MAX_CAUSE)}",
@@ -262,7 +260,7 @@ def _make(changes: list[Change], act: Act, output: Output) -> tuple[set[Project]
                 continue
             state = f"{'' if machine.has_done_nothing(error) else 'perhaps '}not {act.past}"
             if machine.ends_all(error):
-                output.left += [
+                output.changes.left += [
                     f"{each.part} is {state}",
                     *(f"{later.part} is not {act.past}" for later in changes[number + 1 :]),
                 ]

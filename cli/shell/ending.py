@@ -62,7 +62,7 @@ def ended(
     except SystemExit as end:
         raise SystemExit(shown(end.code) if isinstance(end.code, str) else end.code) from None
     except Exception as error:
-        failure = error if isinstance(error, Failure) else explained(error)
+        failure = explained(error)
         if failure is None:
             raise
     return (show or _show)(failure)
@@ -130,8 +130,10 @@ def end_at_ctrl_c_only() -> None:
 
 
 def explained(error: Exception) -> Failure | None:
-    """An error of AWS or of the user's machine. `None` if it is a defect. Without boto3, which some scripts
-    install, there is no error of AWS."""
+    """An error that has a sentence, of AWS or of the user's machine. `None` if it is a defect. Without boto3,
+    which some scripts install, there is no error of AWS."""
+    if isinstance(error, Failure):
+        return error
     if "botocore" not in sys.modules:
         return None
     from cli.shell import machine

@@ -8,97 +8,21 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
+from cli.shell.changes import Changes
 from cli.shell.ending import explained
-from cli.shell.failure import Failure, NotLooked, status_of
+from cli.shell.failure import Failure, NotLooked
 from cli.shell.terminal import shown, without_secrets, write, write_shown
 
 BOLD, DIM, GREEN, RED, YELLOW = "1", "2", "32", "31", "33"
 
 
 @dataclass
-class Finding:
-    """The result of one check, which is one of the classes below. Each has another meaning of `text`."""
-
-    subject: str
-    text: str = ""
-    remedy: str = ""
-    code: str = ""
-    # That of its row in `check`, for --ignore.
-    key: str = ""
-    # The result, its colour, and the name of `text` in the document.
-    result: ClassVar[str]
-    style: ClassVar[str]
-    member: ClassVar[str]
-
-    @staticmethod
-    def of(subject: str, problem: str = "", remedy: str = "", code: str = "") -> Finding:
-        """Sound without a problem."""
-        return Found(subject, problem, remedy, code) if problem else Sound(subject, remedy)
-
-    def members(self) -> dict[str, str]:
-        given = {self.member: self.text, "remedy": self.remedy, "code": self.code, "key": self.key}
-        return {
-            "subject": self.subject,
-            "result": self.result,
-            **{name: value for name, value in given.items() if value},
-        }
-
-
-class Found(Finding):
-    result, style, member = "found", RED, "problem"
-
-
-class Sound(Finding):
-    result, style, member = "sound", GREEN, ""
-
-    def __init__(self, subject: str, remedy: str = "") -> None:
-        super().__init__(subject, remedy=remedy)
-
-
-class Held(Finding):
-    """A person has disabled it. This is wanted, and not a problem."""
-
-    result, style, member = "held", YELLOW, "held"
-
-
-class NotLookedAt(Finding):
-    """The function has no right to look at it. This is wanted, so it is neither sound nor found."""
-
-    result, style, member = "not looked at", DIM, "reason"
-
-
-@dataclass
-class NotChecked(Finding):
-    """The reason is an obstacle, and proves nothing about the subject."""
-
-    # Whether this machine should be able to look, so that the exit status is 3.
-    is_failure: bool = False
-    result, style, member = "not checked", YELLOW, "reason"
-
-    @classmethod
-    def because(cls, subject: str, error: Exception) -> NotChecked:
-        """Of an error of AWS or of this machine. Raises any other one, which is a defect."""
-        failure = error if isinstance(error, Failure) else explained(error)
-        if failure is None:
-            raise error
-        return cls(subject, failure.problem, failure.remedy, is_failure=True)
-
-
-@dataclass
 class Output:
     as_json: bool = False
     document: dict[str, Any] = field(default_factory=dict)
-    # The changes so far, and whether the first one has begun.
-    done: list[str] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
-    # How many of these were only not read.
-    unread: int = 0
-    has_begun: bool = False
-    # The change that goes on or is incomplete now, and the sentence after an interrupt if it is a whole one.
-    ongoing: str = ""
-    interrupted: str = ""
+    changes: Changes = field(default_factory=Changes)
 
     def write(self, *lines: object, style: str = "") -> None:
         """The result. With --json it is in the document instead."""
@@ -116,63 +40,27 @@ class Output:
             write(line, to=sys.stderr)
 
     def record_change(self, change: str) -> None:
-        self.done.append(change)
-        self.document["done"] = self.done
+        self.changes.done.append(change)
+        self.document["done"] = self.changes.done
         self.write_progress(f"ok      {change}")
 
     def record_left(self, reason: str) -> None:
         """Of a change that is not made."""
-        self.left.append(reason)
+        self.changes.left.append(reason)
         self.write_progress(f"LEFT    {reason}")
 
     def record_unread(self, name: str, error: Exception) -> None:
         """Of a change that is not made because of an error of AWS or of this machine. Raises any other one,
         which is a defect."""
-        failure = error if isinstance(error, Failure) else explained(error)
+        failure = explained(error)
         if failure is None:
             raise error
-        self.unread += failure.status == NotLooked.status
+        self.changes.unread += failure.status == NotLooked.status
         self.record_left(f"{name}: {failure}")
-
-    def status_of_left(self) -> int:
-        return status_of(len(self.left) > (0 if self.has_begun else self.unread), self.left)
-
-    def after_interrupt(self) -> str:
-        if not self.has_begun:
-            return "Nothing was changed"
-        if self.interrupted:
-            return self.interrupted
-        done = f"Done: {'; '.join(self.done)}" if self.done else ""
-        return ". ".join(filter(None, (done, self.ongoing, "Run this again for the rest")))
 
     def place(self, account: str, region: str, environment: str, chosen_by: str) -> None:
         self.document |= {"account": account, "region": region, "environment": environment}
         self.write(f"Account {account}, region {region}, environment {environment}{chosen_by}", style=BOLD)
-
-    def findings(self, findings: Sequence[Finding]) -> int:
-        """Writes each, and returns the exit status."""
-        self.document["checks"] = [finding.members() for finding in findings]
-        for finding in findings if not self.as_json else ():
-            label = "FOUND" if isinstance(finding, Found) else finding.result
-            key = f"  [{finding.key}]" if finding.key and not isinstance(finding, Sound) else ""
-            write_shown(styled(f"{label:14} ", finding.style) + shown(finding.subject) + key + "\n")
-            remedy = " - ".join(filter(None, (finding.remedy, finding.code)))
-            for line in filter(None, (finding.text, remedy)):
-                write(f"{'':15}  {line}")
-        results = [finding.result for finding in findings]
-        counts = {
-            kind.result: results.count(kind.result)
-            for kind in (Found, Sound, Held, NotLookedAt, NotChecked)
-            if kind in (Found, Sound, NotChecked) or kind.result in results
-        }
-        self.document["counts"] = counts
-        self.write(
-            f"{len(findings)} checks: " + ", ".join(f"{count} {result}" for result, count in counts.items()),
-            style=BOLD,
-        )
-        return status_of(
-            counts[Found.result], any(isinstance(each, NotChecked) and each.is_failure for each in findings)
-        )
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their longest cell."""
@@ -190,7 +78,7 @@ class Output:
         if self.as_json:
             self.document["error"] = {"problem": failure.problem, "remedy": failure.remedy}
         write(failure, to=sys.stderr)
-        return Failure.status if self.has_begun and failure.status == NotLooked.status else failure.status
+        return self.changes.status_of(failure)
 
     def end(self) -> None:
         if self.as_json and self.document:

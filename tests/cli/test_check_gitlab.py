@@ -28,7 +28,7 @@ from cli.checks.secret import token_in
 from cli.checks.token import KEYS, token_rows
 from cli.environment.account import Account, Environment
 from cli.shell import terminal
-from cli.shell.output import Finding, NotChecked
+from cli.shell.findings import Finding, NotChecked
 from tests import preloaded
 from tests.cli.conftest import settings_of
 from tests.local import gitlab as local_gitlab
@@ -656,12 +656,13 @@ from cli.checks.token import token_rows
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import Settings
 from cli.shell.ending import ended
+from cli.shell.findings import write_findings
 from cli.shell.output import Output
 
 def run():
     account = Account(boto3.Session(region_name=given["region"]), given["account"])
     reader = Reader(Environment(Settings("dev", {"parameter_overrides": ["EnvID=dev"]}), account))
-    return output.findings(findings(token_rows(reader, Once(lambda: given["parameters"]))))
+    return write_findings(findings(token_rows(reader, Once(lambda: given["parameters"]))), output)
 
 given, statuses = json.loads(sys.stdin.read()), set()
 for is_json in (True, False):

@@ -27,7 +27,7 @@ from cli.environment.account import Account, Environment
 from cli.environment.owners import Owners
 from cli.project.approvals import is_waiting
 from cli.project.pipelines import is_unfinished
-from cli.shell.output import Finding, Sound
+from cli.shell.findings import Finding, Sound
 from tests.cli.conftest import settings_of
 from tests.cli.scene import ROOT
 from tests.local.aws import LocalAws

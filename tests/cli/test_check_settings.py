@@ -15,7 +15,7 @@ from cli.environment import samconfig
 from cli.environment.account import Account, Environment
 from cli.environment.samconfig import Settings
 from cli.shell.failure import Failure
-from cli.shell.output import Finding
+from cli.shell.findings import Finding
 from tests.cli.scene import ROOT, SETTINGS, Folder, with_line
 from tests.cli.test_check_rows import document_of_the_release
 from tests.cli.test_samconfig import OF_THE_PAGE

@@ -115,7 +115,7 @@ def test_leave_interrupted_later_names_what_is_done(
     def delete(_session: Any, name: str, _id: str, output: Any, _role: str) -> None:
         if name == "project-prd-b":
             sends(by)()
-        output.has_begun = True
+        output.changes.has_begun = True
         output.record_change(f"stack {name} is deleted")
 
     monkeypatch.setattr(leave, "delete_stack", delete)

@@ -18,7 +18,8 @@ from cli.environment.questions import InvalidQuestion, NoAnswer
 from cli.main import COMMANDS
 from cli.shell import terminal
 from cli.shell.failure import Failure, NotLooked, WrongUse
-from cli.shell.output import Finding, Found, Held, NotChecked, NotLookedAt, Output, Sound
+from cli.shell.findings import Finding, Found, Held, NotChecked, NotLookedAt, Sound, write_findings
+from cli.shell.output import Output
 from tests.cli.answering import Answering, projects
 from tests.cli.aws_server import Machine
 from tests.cli.conftest import ROOT, FakeAccount, Run, environment_stack
@@ -197,7 +198,7 @@ def test_status_is_that_of_the_error(
     error: BaseException, status: int, account: FakeAccount, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ran(_: Any, given: Any, output: Output) -> int:
-        output.has_begun = has_begun
+        output.changes.has_begun = has_begun
         raise error
 
     monkeypatch.setattr("cli.commands.undeploy.run", ran)
@@ -218,7 +219,7 @@ def test_status_is_that_of_the_error(
     ],
 )
 def test_finding_goes_before_a_failed_look(findings: list[Finding], status: int) -> None:
-    assert Output().findings(findings) == status
+    assert write_findings(findings, Output()) == status
 
 
 class Failing(io.StringIO):

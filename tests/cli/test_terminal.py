@@ -122,7 +122,7 @@ def test_reasons_of_a_stack_are_harmless(
         delete_stack(SimpleNamespace(client=lambda _: client), "a", "id", output)
     output.failure(raised.value)
     assert_harmless(capsys.readouterr().err)
-    assert output.done == []
+    assert output.changes.done == []
     account.known["cfnstack-dev-a"] = {"StackName": "cfnstack-dev-a", "StackStatus": "DELETE_FAILED"}
     account.session.client.return_value = client
     assert_harmless(run("failures", "cfnstack-dev-a").out)
@@ -211,7 +211,8 @@ def test_subcommands_write_through_the_terminal_alone(path: Path) -> None:
     own = {
         "terminal": ["write_shown", "write_shown", "print"],
         "__main__": ["sys.stderr.write"],
-        "output": ["write_shown"] * 5,
+        "output": ["write_shown"] * 4,
+        "findings": ["write_shown"] * 2,
         "main": ["write_shown"] * 2,
     }
     assert sorted(outputs(path)) == sorted(own.get(path.stem, []))

@@ -162,11 +162,8 @@ def test_lost_response_of_a_deletion_is_waited_for(error: Exception, is_done: bo
         assert raised is error
     # Another stack may have its name by now.
     assert client.delete_stack.call_args.kwargs["StackName"] == ID
-    assert (output.done == ["stack a is deleted"], client.describe_stacks.called, output.ongoing) == (
-        is_done,
-        is_done,
-        "",
-    )
+    changes, is_looked_at = output.changes, client.describe_stacks.called
+    assert (changes.done, is_looked_at, changes.ongoing) == (["stack a is deleted"] * is_done, is_done, "")
 
 
 def test_defect_in_a_look_is_not_repeated() -> None:
@@ -209,7 +206,7 @@ def test_reason_of_an_earlier_deletion_is_not_named(
     client.get_paginator = Recorded({"events": {"": [*EARLIER, *events]}}).get_paginator
     with pytest.raises(Failure) as raised:
         delete_stack(MagicMock(client=lambda _: client), "a", ID, output)
-    assert (str(raised.value), output.done) == (
+    assert (str(raised.value), output.changes.done) == (
         f"stack a is not deleted: {reason}. Correct the cause, and run this again",
         [],
     )

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.checks.region import BUILDS, build_quota  # noqa: F401 - BUILDS is for its test
 from cli.environment.account import Account
-from cli.shell.output import Found
+from cli.shell.findings import Found
 
 # Variables that only this script may read. sam and git get everything else.
 _OWN_VARIABLES = {"GITLAB_TOKEN", "CONFIRM"}
