@@ -4,8 +4,8 @@ use crate::common::ascii;
 use crate::gitops_pipeline::paths::Paths;
 use cfn_custom_resource::{Object, ValidationErrors};
 
-/// Maximum length of both lists in the output of the child stack, in bytes of JSON: assumption
-/// `output-value-of-4096-bytes`. AWS documents this limit for the value of a parameter only:
+/// Maximum length of both lists in the child stack's settings, in bytes of JSON. AWS has this limit
+/// for the value of a parameter:
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const MAX_JSON_BYTES: usize = 4096;
 
