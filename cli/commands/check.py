@@ -117,7 +117,7 @@ def _check_project(environment: Environment, given: Any, output: Output) -> int:
     """A further project. Its stack needs no build, and reaches GitLab as the environment does."""
     settings = samconfig.project(given.project, environment.settings)
     project = replace(environment, settings=settings)
-    document = templates.read(templates.folder(given.config_file), "templates/project.yaml")
+    document = templates.read(given.config_file.parent, settings.given["template_file"])
     stacks = Once(lambda: {each["StackName"]: each for each in environment.account.stacks()})
     stack = Once(lambda: stacks.get().get(settings.stack_name))
 

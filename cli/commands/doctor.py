@@ -1,9 +1,9 @@
 """Check an environment, from GitLab's token to the pipelines' rules.
 
-It changes nothing. The function cfn-gitops-<EnvID>-read checks the stacks, the event rules, the credentials,
-the tokens, the mirrors and the pipelines. This prints its answer, with --json as `check` does. A part that is
-held, or that the function has no right to look at, is not a finding. The exit status is 1 after a finding,
-and otherwise 3 if a part was not checked.
+It changes nothing. The function cfn-gitops-<EnvID>-read checks the stacks, the event rules, the credentials
+and the pipelines, and the tokens and mirrors of those that report to GitLab. This prints its answer, with
+--json as `check` does. A part that is held, or that the function has no right to look at, is not a finding.
+The exit status is 1 after a finding, and otherwise 3 if a part was not checked.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ transitions of all projects are before the event rules. A project without a pipe
 part that is disabled already stays so, with its person and reason. First it lists the executions and
 approvals, and the limits of the freeze, all as of the list: a later execution is not in it. `cfn-gitops thaw`
 ends it. The permissions for both are in docs/how-to/undo-a-deployment.md. The exit status is 1 if something
-is not disabled, and otherwise 3 if a project was not read.
+is not disabled, and otherwise 3 if a project, or the stages of a pipeline, were not read. Without the stages,
+only event rules are disabled.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ person, and comes first. A line below the table has the cause and what to do.
     STATE     the newest execution with the AGE of its start or end, or the approval that has waited longest
     FROZEN    whether an event rule or a transition of the pipeline is disabled
     OUTDATED  whether an older version of the function rendered the pipeline
-    MIRROR    whether GitLab's mirror works, as IAM and GitLab show it
+    MIRROR    whether the mirror works, as GitLab and CodeCommit show it
 
-"?" was not read, and a line states why. "-" does not exist. The exit status is 1 if the newest execution that
-ended has failed, if something is broken or outdated, or if the environment's own stack has failed.
-Otherwise it is 3 if something was not read. It is 0 if projects only wait for an approval, are frozen, or a
-person rejected the newest execution. With --json, each project has the members of answer-projects.json in
-docs/schemas, with each remedy as text.
+"?" was not read, and a line states why. "-" does not exist. The MIRROR of a pipeline that does not report to
+GitLab is not looked for. The exit status is 1 if the newest execution that ended has failed, if something is
+broken or outdated, or if the environment's own stack has failed. Otherwise it is 3 if something was not read.
+It is 0 if projects only wait for an approval, are frozen, or a person rejected the newest execution. With
+--json, each project has the members of answer-projects.json in docs/schemas, with each remedy as text.
 """  # noqa: E501
 
 from __future__ import annotations

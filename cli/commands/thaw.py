@@ -4,8 +4,9 @@ It enables the event rules, and then the transition into the stage Deploy or App
 then nothing is deployed, and the person and reason of the freeze stay. With --all, the event rules of all
 projects are first. First it lists the disabled parts, with the person and the reason, and then everything
 that starts, as of the list. It ends each freeze of these, even that of an image by `cfn-gitops undo`. A part
-whose state was not read is enabled as well. The permissions are in docs/how-to/undo-a-deployment.md. The exit
-status is 1 if something is not enabled, and otherwise 3 if a project was not read.
+whose state was not read is enabled as well, but not the transition if the stages were not read. The
+permissions are in docs/how-to/undo-a-deployment.md. The exit status is 1 if something is not enabled, and
+otherwise 3 if a project or its stages were not read.
 """
 
 from __future__ import annotations

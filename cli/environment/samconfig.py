@@ -158,11 +158,11 @@ def project(name: str, environment: Settings) -> Settings:
     if not environment.file:
         raise WrongUse("--project needs a table", f"Run this in the folder of your {FILE}")
     tables, templates = _tables(environment.file)
-    projects = sorted(each for each, path in templates.items() if path.name == "project.yaml")
+    projects = sorted(each for each, path in templates.items() if path.name.startswith("project"))
     if name not in projects:
         raise WrongUse(
             f"{environment.file} has no project {name}" + did_you_mean(name, projects),
-            f"Name a table whose template_file is project.yaml: {', '.join(projects) or 'there is none'}",
+            f"Name a table whose template_file is a project-….yaml: {', '.join(projects) or 'there is none'}",
         )
     settings = _checked(
         Settings(name, tables[name], environment.file, environment.table),
