@@ -32,19 +32,16 @@ pub const SUMMARY: &str = "cfn-gitops: the change set has no changes";
 /// The request comes first. The change set that is read then is about it, or CodePipeline rejects
 /// its token.
 pub async fn approve(aws: &Aws, pipeline: &PipelineSettings) -> Result<(), CallError> {
-    let deployed = &pipeline.deployed;
-    let Some(name) = deployed
-        .change_set_name
-        .as_ref()
-        .filter(|_| pipeline.stored.approves_no_changes)
-    else {
+    let stack_name = &pipeline.deployed_stack;
+    let change_set = pipeline.change_set.as_ref();
+    let Some(name) = change_set.filter(|_| pipeline.stored.approves_no_changes) else {
         return Ok(());
     };
     let pipeline = pipeline.names.pipeline();
     let Some(token) = token(aws, &pipeline).await? else {
         return Ok(());
     };
-    let change_set = change_sets::describe(aws, &deployed.stack_name, name).await?;
+    let change_set = change_sets::describe(aws, stack_name, name).await?;
     if change_set.is_none_or(|it| it.creation != Creation::Empty) {
         return Ok(());
     }

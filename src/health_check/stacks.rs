@@ -3,17 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::drift::ComparedStack;
 use super::facts::{Fact, LOOK_TIMEOUT, ProjectFacts};
 use super::findings::Findings;
 use super::listed_stacks::{Stacks, list, projects_of};
 use super::metrics;
-use super::metrics::Metric;
 use super::pipelines::ChangedExecutions;
 use super::problems::shared_environments;
 use super::pushes::SuspectedPush;
@@ -70,9 +67,7 @@ pub struct FoundStacks {
 struct CheckedProject {
     facts: ProjectFacts,
     findings: Findings,
-    metrics: Option<Vec<(Metric, Value)>>,
     changed: Option<ChangedExecutions>,
-    drift: Option<ComparedStack>,
 }
 
 impl FoundStacks {
@@ -124,12 +119,6 @@ impl Checker<'_> {
         items.sort_by_key(|(id, ())| !self.schedule.is_due(&format!("{prefix}{id}"), DAY));
         let (mut orphans, mut outdated, mut unread) = (0_usize, 0_usize, 0);
         let left = check_each(items, limits, look_up, |_, mut checked| {
-            if let Some(compared) = &checked.drift {
-                self.report_drift(&mut findings, compared);
-            }
-            if let Some(metrics) = &checked.metrics {
-                self.emit(&checked.facts.pipeline_name, metrics);
-            }
             let is_orphan = checked.facts.is_orphan();
             let is_outdated = checked.facts.owned().is_some_and(Child::is_outdated);
             orphans += usize::from(is_orphan);
@@ -178,30 +167,27 @@ impl Checker<'_> {
     async fn check_project(&self, project_id: &str, stacks: Option<&Stacks>) -> CheckedProject {
         let limit = ReadLimit::after(LOOK_TIMEOUT);
         let mut facts = Box::pin(self.look_at_project(project_id, stacks, limit)).await;
-        let mut findings = facts.findings(self.environment);
+        let mut of_facts = facts.findings(self.environment);
         if !self.may_change() {
-            facts.report_push(&mut findings);
-            findings.add(facts.unknown_statuses());
+            facts.report_push(&mut of_facts);
+            of_facts.add(facts.unknown_statuses());
         }
         if let Err(error) = self.approve(&facts).await {
             let subject = format!("pipeline {}", facts.pipeline_name);
-            findings.checked(subject, Some(error.reason()));
+            of_facts.checked(subject, Some(error.reason()));
         }
-        let drift = match facts.owned() {
+        let mut findings = match facts.owned() {
             Some(child) => self.compare(&facts.stack_name, child).await,
-            None => None,
+            None => Findings::default(),
         };
-        let (metrics, changed) = (
-            self.pipeline_metrics(&facts),
-            self.changed_executions(&facts),
-        );
+        findings.add(of_facts);
+        self.emit_pipeline(&facts);
+        let changed = self.changed_executions(&facts);
         (facts.pipeline.state, facts.pipeline.executions) = (Fact::Absent, Fact::Absent);
         CheckedProject {
             facts,
             findings,
-            metrics,
             changed,
-            drift,
         }
     }
 

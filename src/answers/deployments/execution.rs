@@ -155,7 +155,7 @@ impl Checker<'_> {
         let settings = not_read.note(settings).flatten();
         let failed = FailedExecution {
             names: read.names,
-            deployed: settings.as_ref().map(|it| &it.deployed),
+            settings: settings.as_ref(),
             execution: &read.summary,
             listed: &read.listed,
             state: read.state.as_ref(),

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use aws_sdk_cloudformation::types::Stack;
 
 use super::result::Drifted;
-use super::target::DriftTarget;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::cloudformation::StackStatus;
 use crate::common::stop::Stop;
@@ -15,13 +14,14 @@ use crate::feedback::change_sets::{
 };
 use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use cfn_custom_resource::Progress;
 
-/// Compares the stack with its template. One that cannot be compared is compared by the next health
-/// check of another day.
-pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<CallError>> {
-    let stack_name = &target.stack_name;
+/// Compares the stack that `pipeline` deploys with its template. One that cannot be compared is
+/// compared by the next health check of another day.
+pub async fn check(aws: &Aws, pipeline: &PipelineSettings) -> Result<Drifted, Stop<CallError>> {
+    let (stack_name, names) = (&pipeline.deployed_stack, &pipeline.names);
     // The caller enforces the deadline.
     let progress = Progress::new(SystemTime::UNIX_EPOCH);
     progress.doing(format!("looking up stack {stack_name}"));
@@ -34,7 +34,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<Call
     let new = NewChangeSet {
         stack_name: stack_name.clone(),
         name: CHANGE_SET.to_owned(),
-        role_arn: target.role_arn.clone(),
+        role_arn: pipeline.location.role(&names.deploy_role()),
         capabilities: capabilities.collect(),
         parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
         base: Base::Resources,
@@ -46,7 +46,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<Call
         ComparisonResult::Read(read) => read,
         ComparisonResult::Rejected(error) if error.is_denied() => return Err(error.into()),
         ComparisonResult::Rejected(error) => {
-            let cause = shown_reason(&error.cause, &values, Audience::Members, &target.names);
+            let cause = shown_reason(&error.cause, &values, Audience::Members, names);
             return Err(CallError { cause, ..error }.into());
         }
     };
@@ -55,7 +55,7 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<Call
         change_sets::abandon(aws, stack_name, CHANGE_SET).await;
     }
     let errors = ended?;
-    let shown = |text: &str| shown_reason(text, &values, Audience::Members, &target.names);
+    let shown = |text: &str| shown_reason(text, &values, Audience::Members, names);
     match &read.creation {
         Creation::Failed(why) => {
             let explained = early_validation::explain(Some(shown(why)), &errors, shown);

@@ -61,9 +61,8 @@ impl WrittenNotes {
     ) -> Result<Self, GitLabError> {
         let CommitPlaces { noted, others } = gitlab.commit_places(commit).await?;
         let (count, places) = (noted.len(), [noted, others].concat());
-        let names = &pipeline.names;
-        let of_all = note::marker_of_all(names, &commit.sha);
-        let own = note::marker(names, &pipeline.location, &commit.sha);
+        let of_all = note::marker_of_all(&pipeline.names, &commit.sha);
+        let own = note::marker(pipeline, &commit.sha);
         let mut notes = WrittenNotes::default();
         for read in gitlab.notes(commit.project, &places, &of_all).await? {
             let read = read.unwrap_or_else(|error| {
@@ -152,10 +151,10 @@ impl WrittenNotes {
     pub async fn outdated(
         &self,
         aws: &Aws,
-        pipeline: &PipelineSettings,
         of: NoteOf<'_>,
         execution: &Execution,
     ) -> (Vec<NotePost>, Option<ReportError>) {
+        let NoteOf { pipeline, .. } = of;
         let names = &pipeline.names;
         let own = NoteState::of(execution, names);
         let (mut outdated, mut failure, mut changes) = (vec![], self.unread.clone(), None);
@@ -183,7 +182,7 @@ impl WrittenNotes {
                 continue;
             }
             if changes.is_none() {
-                let read = changes::of_commit(aws, names, of.deployed, execution, true).await;
+                let read = changes::of_commit(aws, pipeline, execution, true).await;
                 changes = Some(read);
             }
             match &changes {

@@ -83,7 +83,7 @@ impl Reviewer<'_> {
             }
             places => places?,
         };
-        let marker = note::marker(&self.target.pipeline.names, &self.target.pipeline.location);
+        let marker = note::marker(&self.target.pipeline);
         let notes = self.gitlab.notes(project, &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
@@ -299,7 +299,7 @@ impl Reviewer<'_> {
             Some(place) => gitlab.commits_behind(project, place).await?,
             None => None,
         };
-        let marker = note::marker(&target.pipeline.names, &target.pipeline.location);
+        let marker = note::marker(&target.pipeline);
         let mut body = note::render(target, self.build, behind, finding, has_ended);
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::lines(self.aws, &target.pipeline.names, changes).await;
@@ -329,7 +329,7 @@ impl Reviewer<'_> {
     }
 
     fn stack_name(&self) -> &str {
-        &self.target.pipeline.deployed.stack_name
+        &self.target.pipeline.deployed_stack
     }
 
     /// The change set's name. Each build has its own, so that two deliveries of an event share it
