@@ -3,14 +3,14 @@
 use std::time::SystemTime;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
-use aws_sdk_codepipeline::types::PipelineExecutionSummary;
+use aws_sdk_codepipeline::types::{ActionState, PipelineExecutionSummary};
 
 use super::shape::{self, Failure, Ran, ShownRejection};
 use crate::clients::aws::{Aws, CallError};
 use crate::common::commands::aws;
 use crate::common::one_line::{one_line, shortened};
 use crate::feedback::change_sets::Audience;
-use crate::feedback::execution::{self, Action, ActionState, Execution};
+use crate::feedback::execution::{self, Action, Execution};
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::cause::{Cause, deployment_remedy, stack_obstacle};
 use crate::feedback::failures::deployment::FailedDeployment;
@@ -60,8 +60,7 @@ impl FailedExecution<'_> {
             ));
         };
         read.actions = execution::list_actions(aws, &self.names.pipeline(), &read.id).await?;
-        let is_failed = |action: &&Action| action.state == ActionState::Failed;
-        let approval = read.action(APPROVAL).filter(is_failed);
+        let approval = read.failed_approval();
         if let Some(rejected) = approval.filter(|action| !action.by.is_empty()) {
             return Ok(FailedEnd::Rejection(self.rejection(rejected)));
         }
@@ -168,8 +167,7 @@ impl FailedExecution<'_> {
         let mut stages = self.state?.stage_states().iter();
         let has_it = |actions: &[_]| {
             let mut actions = actions.iter();
-            actions
-                .any(|it: &aws_sdk_codepipeline::types::ActionState| it.action_name() == Some(name))
+            actions.any(|it: &ActionState| it.action_name() == Some(name))
         };
         stages.find(|stage| has_it(stage.action_states()))?.stage_name()
     }

@@ -63,6 +63,11 @@ impl Execution {
         self.actions.iter().find(|action| action.name == name)
     }
 
+    /// The approval that was rejected, or not given in time.
+    pub fn failed_approval(&self) -> Option<&Action> {
+        self.action(APPROVAL).filter(|it| it.state == ActionState::Failed)
+    }
+
     /// The action that failed, other than a rejected approval. `None` if a condition of a stage
     /// failed, for example an alarm.
     pub fn failed_action(&self) -> Option<&Action> {

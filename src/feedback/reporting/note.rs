@@ -15,9 +15,9 @@
 
 use std::fmt::Write;
 
-use crate::feedback::approval::is_unchanged;
+use crate::feedback::approval::ApprovalEnd;
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
-use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::execution::{Execution, ExecutionState};
 use crate::feedback::failures::cause::way_back;
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
@@ -52,36 +52,6 @@ pub fn marker_of_all(names: &ResourceNames, commit: &str) -> String {
     format!("<!-- cfn-gitops deployment {env_id}/{project_id} {commit} ")
 }
 
-/// How an approval ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApprovalEnd {
-    Approved,
-    /// The function gave it, because there are no changes.
-    Unchanged,
-    /// It was rejected, or not given in time.
-    Rejected,
-    /// The execution ended before.
-    Unneeded,
-}
-
-impl ApprovalEnd {
-    /// How `approval` ended in an execution. `None` if it waits, or was not reached.
-    pub fn of(
-        approval: Option<&Action>,
-        names: &ResourceNames,
-        state: ExecutionState,
-    ) -> Option<Self> {
-        let approval = approval?;
-        match approval.state {
-            ActionState::Succeeded if is_unchanged(approval, names) => Some(ApprovalEnd::Unchanged),
-            ActionState::Succeeded => Some(ApprovalEnd::Approved),
-            ActionState::Failed => Some(ApprovalEnd::Rejected),
-            ActionState::Running if state == ExecutionState::Running => None,
-            ActionState::Running | ActionState::Abandoned => Some(ApprovalEnd::Unneeded),
-        }
-    }
-}
-
 /// How an execution ended that its approval did not end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExecutionEnd {
@@ -105,7 +75,8 @@ pub struct NoteState {
 
 impl NoteState {
     pub fn of(execution: &Execution, names: &ResourceNames) -> Self {
-        let approval = ApprovalEnd::of(execution.action(APPROVAL), names, execution.state);
+        let approval = execution.action(APPROVAL);
+        let approval = approval.and_then(|it| ApprovalEnd::of(it, names, execution.state));
         let is_over = matches!(
             approval,
             Some(ApprovalEnd::Rejected | ApprovalEnd::Unneeded)

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitPlaces, CommitRef, GitLab, GitLabError, Note, NotePlace};
+use crate::feedback::approval::ApprovalEnd;
 use crate::feedback::execution;
 use crate::feedback::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::changes;
 use crate::feedback::reporting::note;
-use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
+use crate::feedback::reporting::note::{ExecutionEnd, NoteOf, NoteState, Written};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::statuses::OtherReporter;
 use crate::gitops_pipeline::executions::APPROVAL;
@@ -223,8 +224,7 @@ async fn ending(
     match execution::list_actions(aws, &names.pipeline(), id).await {
         Ok(actions) => {
             let approval = actions.iter().find(|action| action.name == APPROVAL);
-            let ended = ApprovalEnd::of(approval, names, ExecutionState::Running);
-            Ok(approval.map(|_| ended))
+            Ok(approval.map(|it| ApprovalEnd::of(it, names, ExecutionState::Running)))
         }
         Err(error) if error.has_code(&NO_EXECUTION) => Ok(None),
         Err(error) => Err(error.into()),
