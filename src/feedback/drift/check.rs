@@ -10,9 +10,8 @@ use crate::clients::cloudformation::StackStatus;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
-    Audience, Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
+    Audience, Base, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
 };
-use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{describe_stack, early_validation};
@@ -39,22 +38,18 @@ pub async fn check(aws: &Aws, pipeline: &PipelineSettings) -> Result<Drifted, St
         parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
         base: Base::Resources,
     };
-    progress.doing(format!("deleting the change set of stack {stack_name}"));
+    let subject = format!("stack {stack_name}");
+    progress.doing(format!("deleting the change set of {subject}"));
     change_sets::delete(aws, stack_name, CHANGE_SET).await?;
     progress.doing(format!("comparing stack {stack_name} with its template"));
-    let read = match change_sets::compare(aws, &new).await? {
-        ComparisonResult::Read(read) => read,
+    let (read, errors) = match change_sets::compare(aws, &new, &subject, &progress).await? {
+        ComparisonResult::Read(read, errors) => (read, errors),
         ComparisonResult::Rejected(error) if error.is_denied() => return Err(error.into()),
         ComparisonResult::Rejected(error) => {
             let cause = shown_reason(&error.cause, &values, Audience::Members, names);
             return Err(CallError { cause, ..error }.into());
         }
     };
-    let ended = Box::pin(end(aws, stack_name, &read, &progress)).await;
-    if ended.is_err() {
-        change_sets::abandon(aws, stack_name, CHANGE_SET).await;
-    }
-    let errors = ended?;
     let shown = |text: &str| shown_reason(text, &values, Audience::Members, names);
     match &read.creation {
         Creation::Failed(why) => {
@@ -78,25 +73,6 @@ fn comparable(stack: Option<Stack>) -> Result<Stack, Stop<CallError>> {
         status if status.is_complete() => Ok(stack),
         status => Err(Stop::nothing(format!("it is {status}"))),
     }
-}
-
-/// The errors of a change set that failed. Deletes the change set.
-async fn end(
-    aws: &Aws,
-    stack_name: &str,
-    read: &ChangeSet,
-    progress: &Progress,
-) -> Result<Vec<Finding>, CallError> {
-    // CloudFormation may delete them with the change set.
-    let errors = match read.creation {
-        Creation::Failed(_) => {
-            early_validation::read_for_change_set(aws, stack_name, CHANGE_SET).await?
-        }
-        _ => vec![],
-    };
-    progress.doing(format!("deleting the change set of stack {stack_name}"));
-    change_sets::delete(aws, stack_name, CHANGE_SET).await?;
-    Ok(errors)
 }
 
 #[cfg(test)]
