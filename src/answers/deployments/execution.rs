@@ -71,8 +71,7 @@ impl Checker<'_> {
     ) -> Option<ShownExecution<'a>> {
         let (aws, pipeline) = (&self.clients.aws, &names.pipeline());
         // Before the actions, so that those of an ended execution are complete.
-        let is_it = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
-        let listing = list_until(aws, pipeline, is_it);
+        let listing = list_until(aws, pipeline, |listed| find(listed, id).is_some());
         let listed = reads.read(format!("execution {id} of {pipeline}"), listing).await?;
         let listed = listed.ok_or_else(|| {
             let problem = format!("pipeline {pipeline} does not exist");

@@ -10,7 +10,6 @@ mod shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use futures_util::future::join_all;
 
 pub use self::execution::place;
@@ -22,7 +21,7 @@ use crate::clients::codecommit;
 use crate::clients::codecommit::CommitText;
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::executions::actions::deploy_attempts;
-use crate::gitops_pipeline::executions::{MAX_SEARCHED, declared, find};
+use crate::gitops_pipeline::executions::{declared, find};
 use crate::gitops_pipeline::holds::{RuleState, rule_state};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::health_check::checker::Checker;
@@ -126,10 +125,8 @@ impl Checker<'_> {
         );
         let attempts = reads.note(attempts);
         let needed = attempts.as_deref().map(former::needed).unwrap_or_default();
-        let needs_more = |listed: &[PipelineExecutionSummary]| {
-            listed.len() < MAX_SEARCHED && !needed.iter().all(|id| find(listed, id).is_some())
-        };
-        let listing = executions::list_while(aws, pipeline, needs_more);
+        let has_all = |listed: &[_]| needed.iter().all(|id| find(listed, id).is_some());
+        let listing = executions::list_until(aws, pipeline, has_all);
         let listed = limit.read(of("the executions"), listing).await;
         let rules = rules.into_iter().map(|(rule, state)| (rule, reads.note(state)));
         Some(ShownPipeline {
