@@ -83,7 +83,7 @@ impl Checker<'_> {
         }
         let mut answer = Projects {
             stack: stacks.and_then(|stacks| self.own_stack(stacks)),
-            projects: rows.into_values().map(Row::project).collect(),
+            projects: rows.into_values().map(|row| row.shown).collect(),
             not_read: findings.not_checked(),
         };
         limit_resources(&mut answer);
@@ -151,10 +151,10 @@ impl Checker<'_> {
 fn found_stacks(rows: &BTreeMap<String, Row>, stacks: Option<Stacks>) -> FoundStacks {
     FoundStacks {
         listed: stacks,
-        owners: rows.values().filter_map(|row| row.owner.clone()).collect(),
+        owners: rows.values().filter_map(|row| row.owner_id().cloned()).collect(),
         untagged: rows.values().filter_map(|row| row.untagged.clone()).collect(),
         // One that was not read may belong to any of the stacks.
-        is_complete: rows.values().all(|row| row.owner.is_some() || row.untagged.is_some()),
+        is_complete: rows.values().all(|row| row.owner_id().is_some() || row.untagged.is_some()),
         ..FoundStacks::default()
     }
 }
