@@ -9,10 +9,10 @@ use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
 use super::facts::{Fact, LOOK_TIMEOUT, ProjectFacts};
 use super::findings::Findings;
-use super::listed_stacks::{Stacks, list, projects_of};
+use super::listed_stacks::{ListedStack, Stacks, list, projects_of};
 use super::metrics;
 use super::pipelines::ChangedExecutions;
-use super::problems::shared_environments;
+use super::problems::{owner_problem, shared_environments};
 use super::pushes::SuspectedPush;
 use super::read_limit::ReadLimit;
 use super::schedule::DAY;
@@ -26,7 +26,7 @@ use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::pushes::{BranchPush, Started};
-use cfn_custom_resource::Failure;
+use cfn_custom_resource::{Failure, Reason};
 
 /// How many projects a second are looked at, with one `DescribeStacks` each, and for a stack with a
 /// pipeline one `GetBranch`, one `GetPipelineState` and two `ListPipelineExecutions`. If its newest
@@ -162,6 +162,13 @@ impl Checker<'_> {
         findings.add(of_pipelines);
         let pipelines = pipelines.unwrap_or_default();
         (projects_of(env_id, stacks.as_ref(), &pipelines), stacks)
+    }
+
+    /// The stack of the environment, with its problem. `None` if it is not known, or not listed.
+    pub fn own_stack<'s>(&self, stacks: &'s Stacks) -> Option<(&'s ListedStack, Option<Reason>)> {
+        let own = stacks.with_id(self.environment.stack_id.as_ref()?)?;
+        let problem = owner_problem(&own.status, &self.environment.id, "");
+        Some((own, problem))
     }
 
     async fn check_project(&self, project_id: &str, stacks: Option<&Stacks>) -> CheckedProject {

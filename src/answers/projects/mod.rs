@@ -26,7 +26,6 @@ use crate::health_check::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits
 use crate::health_check::findings::Findings;
 use crate::health_check::listed_stacks::Stacks;
 use crate::health_check::missing::Missing;
-use crate::health_check::problems::owner_problem;
 use crate::health_check::read_limit::ReadLimit;
 use crate::health_check::stacks::FoundStacks;
 /// The most bytes of the resources in change sets and failures. Lambda rejects an answer of more
@@ -82,7 +81,10 @@ impl Checker<'_> {
             self.add_owners_without_child(&mut rows, stacks, only);
         }
         let mut answer = Projects {
-            stack: stacks.and_then(|stacks| self.own_stack(stacks)),
+            stack: stacks.and_then(|it| self.own_stack(it)).map(|(own, problem)| OwnStack {
+                stack: Stack::new(&own.name, &own.status),
+                problem: problem.as_ref().map(Into::into),
+            }),
             projects: rows.into_values().map(|row| row.shown).collect(),
             not_read: findings.not_checked(),
         };
@@ -134,16 +136,6 @@ impl Checker<'_> {
         })
         .await;
         rows
-    }
-
-    /// The stack of the environment. `None` if it is not known, or not listed.
-    fn own_stack(&self, stacks: &Stacks) -> Option<OwnStack> {
-        let own = stacks.with_id(self.environment.stack_id.as_ref()?)?;
-        let problem = owner_problem(&own.status, &self.environment.id, "");
-        Some(OwnStack {
-            stack: Stack::new(&own.name, &own.status),
-            problem: problem.as_ref().map(Into::into),
-        })
     }
 }
 
