@@ -152,7 +152,7 @@ impl Checker<'_> {
         stacks: &FoundStacks,
         findings: &mut Findings,
     ) {
-        let pipelines: Vec<_> = stacks.settings.values().collect();
+        let pipelines: Vec<_> = stacks.settings().into_values().collect();
         let (rows, mut tokens) = self.read_projects(&reads, &pipelines, Extent::Everything).await;
         tokens.sort_by(|one, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {

@@ -4,9 +4,7 @@ use crate::answers::shape::{self, Held, ShownFinding, ShownOwner, ShownProject, 
 use crate::clients::aws::CallError;
 use crate::common::ownership::Owner;
 use crate::feedback::change_sets::Change;
-use crate::gitops_pipeline::child::{FoundChild, UntaggedChild};
 use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
-use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::health_check::checker::Checker;
 use crate::health_check::facts::{Fact, ProjectFacts};
 use crate::health_check::findings::{Condition, Findings};
@@ -17,10 +15,6 @@ use cfn_custom_resource::Reason;
 #[derive(Debug, Default)]
 pub struct Row {
     pub shown: ShownProject,
-    /// Its pipeline's stack by its name, if no tags name the owner.
-    pub untagged: Option<(String, UntaggedChild)>,
-    /// Those of its pipeline. `None` if it has none.
-    pub settings: Option<PipelineSettings>,
     /// The changes of the one with a change set. `None` if there is none.
     pub waiting: Option<Vec<Change>>,
 }
@@ -159,32 +153,27 @@ fn add_hold(holds: &mut Vec<Held>, hold: &Hold) {
 }
 
 impl Checker<'_> {
-    /// Reads the project. `None` if its pipeline's stack does not exist.
+    /// Looks at the project. It has no row if its pipeline's stack does not exist.
     pub(super) async fn read_row(
         &self,
         project_id: &str,
         stacks: Option<&Stacks>,
         limit: ReadLimit,
-    ) -> Option<Row> {
+    ) -> (Option<Row>, ProjectFacts) {
         let facts = Box::pin(self.look_at_project(project_id, stacks, limit)).await;
-        let mut row = Row::new(project_id);
-        match &facts.child {
-            Fact::Absent => return None,
-            Fact::Known(FoundChild::Untagged(child)) => {
-                row.untagged = Some((facts.stack_name.clone(), (**child).clone()));
-            }
-            _ => {}
+        if facts.child.is_absent() {
+            return (None, facts);
         }
+        let mut row = Row::new(project_id);
         row.add_stack(&facts, stacks);
         let mut findings = facts.findings(self.environment);
         findings.add(facts.unknown_statuses());
         row.add_findings(findings);
-        if let Some(settings) = facts.settings() {
-            if row.shown.has_pipeline == Some(true) {
-                Box::pin(self.add_pipeline(&mut row, &facts, settings, limit)).await;
-            }
-            row.settings = Some(settings.clone());
+        if let Some(settings) = facts.settings()
+            && row.shown.has_pipeline == Some(true)
+        {
+            Box::pin(self.add_pipeline(&mut row, &facts, settings, limit)).await;
         }
-        Some(row)
+        (Some(row), facts.without_executions())
     }
 }
