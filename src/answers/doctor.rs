@@ -17,7 +17,6 @@ use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::findings::{Findings, unknown_value};
 use crate::health_check::gitlab_reads::{GitLabReads, PROJECTS_PER_SECOND};
 use crate::health_check::listed_mirrors::Extent;
-use crate::health_check::problems::owner_problem;
 use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::health::CheckedGitLabs;
 use cfn_custom_resource::Reason;
@@ -61,7 +60,9 @@ impl Checker<'_> {
         let (of_credentials, found_secrets) = credentials;
         let (of_stacks, stacks) = stacks;
         let mut findings = Findings::default();
-        self.check_own_stack(&stacks, &mut findings);
+        if let Some((own, problem)) = stacks.listed.as_ref().and_then(|it| self.own_stack(it)) {
+            findings.checked(format!("stack {}", own.name), problem);
+        }
         findings.add(function);
         findings.add(rules);
         findings.add(of_credentials);
@@ -74,15 +75,6 @@ impl Checker<'_> {
         Doctor {
             checks: findings.checks.iter().map(Into::into).collect(),
             not_checked: findings.not_checked(),
-        }
-    }
-
-    /// The stack of the function.
-    fn check_own_stack(&self, stacks: &FoundStacks, findings: &mut Findings) {
-        let (stack_id, listed) = (self.environment.stack_id.as_ref(), stacks.listed.as_ref());
-        if let Some(own) = stack_id.zip(listed).and_then(|(id, stacks)| stacks.with_id(id)) {
-            let problem = owner_problem(&own.status, &self.environment.id, "");
-            findings.checked(format!("stack {}", own.name), problem);
         }
     }
 
@@ -160,7 +152,7 @@ impl Checker<'_> {
         stacks: &FoundStacks,
         findings: &mut Findings,
     ) {
-        let pipelines: Vec<_> = stacks.settings.values().collect();
+        let pipelines: Vec<_> = stacks.settings().into_values().collect();
         let (rows, mut tokens) = self.read_projects(&reads, &pipelines, Extent::Everything).await;
         tokens.sort_by(|one, other| one.secret_id.cmp(&other.secret_id));
         for token in &tokens {

@@ -3,21 +3,21 @@
 use std::time::SystemTime;
 
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
-use aws_sdk_codepipeline::types::PipelineExecutionSummary;
+use aws_sdk_codepipeline::types::{ActionState, PipelineExecutionSummary};
 
 use super::shape::{self, Failure, Ran, ShownRejection};
 use crate::clients::aws::{Aws, CallError};
 use crate::common::commands::aws;
 use crate::common::one_line::{one_line, shortened};
 use crate::feedback::change_sets::Audience;
-use crate::feedback::execution::{self, Action, ActionState, Execution};
+use crate::feedback::execution::{self, Action, Execution};
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::cause::{Cause, deployment_remedy, stack_obstacle};
 use crate::feedback::failures::deployment::FailedDeployment;
 use crate::feedback::failures::outputs;
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, commit_of};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::Command;
 
 /// The most characters of a reason that a person wrote.
@@ -31,8 +31,8 @@ const UNKNOWN_STACK: &str =
 #[derive(Clone, Copy, Debug)]
 pub struct FailedExecution<'a> {
     pub names: &'a ResourceNames,
-    /// `None` if it is not known.
-    pub deployed: Option<&'a DeployedTarget>,
+    /// `None` if they are not known.
+    pub settings: Option<&'a PipelineSettings>,
     pub execution: &'a PipelineExecutionSummary,
     /// Those that were listed with it, the newest first.
     pub listed: &'a [PipelineExecutionSummary],
@@ -60,8 +60,7 @@ impl FailedExecution<'_> {
             ));
         };
         read.actions = execution::list_actions(aws, &self.names.pipeline(), &read.id).await?;
-        let is_failed = |action: &&Action| action.state == ActionState::Failed;
-        let approval = read.action(APPROVAL).filter(is_failed);
+        let approval = read.failed_approval();
         if let Some(rejected) = approval.filter(|action| !action.by.is_empty()) {
             return Ok(FailedEnd::Rejection(self.rejection(rejected)));
         }
@@ -85,7 +84,7 @@ impl FailedExecution<'_> {
     fn failure(&self) -> Failure {
         Failure {
             ran: self.ran(),
-            stack_name: self.deployed.map(|it| it.stack_name.clone()),
+            stack_name: self.settings.map(|it| it.deployed_stack.clone()),
             ..Failure::default()
         }
     }
@@ -115,11 +114,11 @@ impl FailedExecution<'_> {
         shown: &mut Failure,
     ) -> Result<(), CallError> {
         let names = self.names;
-        let Some(deployed) = self.deployed else {
+        let Some(settings) = self.settings else {
             UNKNOWN_STACK.clone_into(&mut shown.cause);
             return Ok(());
         };
-        let cause = Cause::read(aws, deployed, names, Audience::Others, read).await?;
+        let cause = Cause::read(aws, settings, Audience::Others, read).await?;
         shown.cause = match &cause {
             Cause::Build(build) => build.clone().without_messages().text(),
             Cause::Deployment(Ok(found)) => {
@@ -128,13 +127,13 @@ impl FailedExecution<'_> {
             }
             Cause::Deployment(Err(why)) => {
                 shown.not_listed = Some(why.because.to_owned());
-                self.summary(aws, deployed, read).await?
+                self.summary(aws, settings, read).await?
             }
-            Cause::Summary => self.summary(aws, deployed, read).await?,
+            Cause::Summary => self.summary(aws, settings, read).await?,
         };
-        let status = cause.stack_status(aws, &deployed.stack_name, read).await;
+        let status = cause.stack_status(aws, &settings.deployed_stack, read).await;
         shown.stack_status = status.as_ref().map(|it| it.as_str().to_owned());
-        let obstacle = status.and_then(|it| stack_obstacle(&it, &deployed.stack_name));
+        let obstacle = status.and_then(|it| stack_obstacle(&it, &settings.deployed_stack));
         let is_of_build = read.failed_action().is_some_and(|it| it.name == BUILD);
         shown.remedy = match obstacle {
             None if is_of_build => Some(log_command(&cause, names).after("Read its log: ")),
@@ -147,11 +146,10 @@ impl FailedExecution<'_> {
     async fn summary(
         &self,
         aws: &Aws,
-        deployed: &DeployedTarget,
+        settings: &PipelineSettings,
         read: &Execution,
     ) -> Result<String, CallError> {
-        let (names, audience) = (self.names, Audience::Others);
-        let shown = outputs::without_values(aws, deployed, names, audience, read).await?;
+        let shown = outputs::without_values(aws, settings, Audience::Others, read).await?;
         let action = shown.failed_action().or(shown.action(APPROVAL));
         let summary = action.map(|action| one_line(&action.summary));
         let text = match summary.as_deref() {
@@ -169,8 +167,7 @@ impl FailedExecution<'_> {
         let mut stages = self.state?.stage_states().iter();
         let has_it = |actions: &[_]| {
             let mut actions = actions.iter();
-            actions
-                .any(|it: &aws_sdk_codepipeline::types::ActionState| it.action_name() == Some(name))
+            actions.any(|it: &ActionState| it.action_name() == Some(name))
         };
         stages.find(|stage| has_it(stage.action_states()))?.stage_name()
     }

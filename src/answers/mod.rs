@@ -7,9 +7,9 @@
 mod deployments;
 mod doctor;
 mod failure;
-mod not_read;
 mod projects;
 mod question;
+mod reads;
 mod shape;
 
 use std::time::Duration;

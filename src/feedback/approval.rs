@@ -1,5 +1,5 @@
 //! Approves a change set that CloudFormation reports as one without changes
-//! (`Approval.AutoApprove`).
+//! (`Approval.AutoApprove`), and reads how an approval ended.
 
 use aws_sdk_codepipeline::types::{
     ActionExecutionStatus, ApprovalResult, ApprovalStatus, StageState,
@@ -8,8 +8,9 @@ use aws_sdk_codepipeline::types::{
 use crate::clients::aws::{Aws, CallError, optional};
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::Creation;
+use crate::feedback::execution::ExecutionState;
 use crate::gitops_pipeline::executions;
-use crate::gitops_pipeline::executions::actions::Action;
+use crate::gitops_pipeline::executions::actions::{Action, ActionState};
 use crate::gitops_pipeline::executions::cause::is_function;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
@@ -32,19 +33,16 @@ pub const SUMMARY: &str = "cfn-gitops: the change set has no changes";
 /// The request comes first. The change set that is read then is about it, or CodePipeline rejects
 /// its token.
 pub async fn approve(aws: &Aws, pipeline: &PipelineSettings) -> Result<(), CallError> {
-    let deployed = &pipeline.deployed;
-    let Some(name) = deployed
-        .change_set_name
-        .as_ref()
-        .filter(|_| pipeline.stored.approves_no_changes)
-    else {
+    let stack_name = &pipeline.deployed_stack;
+    let change_set = pipeline.change_set.as_ref();
+    let Some(name) = change_set.filter(|_| pipeline.stored.approves_no_changes) else {
         return Ok(());
     };
     let pipeline = pipeline.names.pipeline();
     let Some(token) = token(aws, &pipeline).await? else {
         return Ok(());
     };
-    let change_set = change_sets::describe(aws, &deployed.stack_name, name).await?;
+    let change_set = change_sets::describe(aws, stack_name, name).await?;
     if change_set.is_none_or(|it| it.creation != Creation::Empty) {
         return Ok(());
     }
@@ -72,8 +70,33 @@ async fn token(aws: &Aws, pipeline: &str) -> Result<Option<String>, CallError> {
     Ok(waiting.and_then(|it| it.token()).map(ToOwned::to_owned))
 }
 
+/// How an approval ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApprovalEnd {
+    Approved,
+    /// The function gave it, because there are no changes.
+    Unchanged,
+    /// It was rejected, or not given in time.
+    Rejected,
+    /// The execution ended before.
+    Unneeded,
+}
+
+impl ApprovalEnd {
+    /// How `approval` ended in an execution with this `state`. `None` if it waits.
+    pub fn of(approval: &Action, names: &ResourceNames, state: ExecutionState) -> Option<Self> {
+        match approval.state {
+            ActionState::Succeeded if is_unchanged(approval, names) => Some(ApprovalEnd::Unchanged),
+            ActionState::Succeeded => Some(ApprovalEnd::Approved),
+            ActionState::Failed => Some(ApprovalEnd::Rejected),
+            ActionState::Running if state == ExecutionState::Running => None,
+            ActionState::Running | ActionState::Abandoned => Some(ApprovalEnd::Unneeded),
+        }
+    }
+}
+
 /// Whether the function has approved it, because there are no changes. Another approver can write
 /// the same words.
-pub fn is_unchanged(approval: &Action, names: &ResourceNames) -> bool {
+fn is_unchanged(approval: &Action, names: &ResourceNames) -> bool {
     is_function(&approval.by, names) && approval.summary.contains(SUMMARY)
 }

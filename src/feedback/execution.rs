@@ -8,8 +8,7 @@ use aws_smithy_types::DateTime;
 use crate::clients::aws::{Aws, CallError};
 pub use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::{
-    APPROVAL, ExecutionStatus, MAX_SEARCHED, Trigger, commit_of, find, list_while, status_of,
-    trigger_of,
+    APPROVAL, ExecutionStatus, Trigger, commit_of, find, list_until, status_of, trigger_of,
 };
 use crate::gitops_pipeline::holds::DisabledTransition;
 
@@ -63,6 +62,11 @@ impl Execution {
         self.actions.iter().find(|action| action.name == name)
     }
 
+    /// The approval that was rejected, or not given in time.
+    pub fn failed_approval(&self) -> Option<&Action> {
+        self.action(APPROVAL).filter(|it| it.state == ActionState::Failed)
+    }
+
     /// The action that failed, other than a rejected approval. `None` if a condition of a stage
     /// failed, for example an alarm.
     pub fn failed_action(&self) -> Option<&Action> {
@@ -92,10 +96,8 @@ pub async fn newest_of_same_commit(
         )
     };
     let lacks_release = |listed: &[_]| newest(listed).is_some_and(|it| !it.has_former_release);
-    let needs_more = |listed: &[_]| {
-        listed.len() < MAX_SEARCHED && (find(listed, id).is_none() || lacks_release(listed))
-    };
-    let listed = list_while(aws, pipeline_name, needs_more).await?;
+    let is_enough = |listed: &[_]| find(listed, id).is_some() && !lacks_release(listed);
+    let listed = list_until(aws, pipeline_name, is_enough).await?;
     Ok(listed.and_then(|listed| newest(&listed)))
 }
 

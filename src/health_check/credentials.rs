@@ -10,13 +10,14 @@ use super::findings::{Findings, ForeignPush};
 use super::found_secrets::{FoundSecrets, Secrets};
 use super::metrics::Wrong;
 use super::schedule::days;
+use super::stacks::FoundStacks;
 use super::{metrics, problems};
 use crate::clients::cloudformation::stack_resource;
-use crate::clients::gitlab::Access;
 use crate::common::commands::{aws, delete_credential};
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::ownership::write_time;
 use crate::common::pace::Pace;
+use crate::gitops_pipeline::child::Child;
 use crate::mirror_credential::health::{
     CheckError, CheckedGitLabs, ForeignTip, Health, MirrorHealth, SecretSummary, TokenHealth,
 };
@@ -246,12 +247,12 @@ impl Checker<'_> {
     /// Checks the tokens of pipelines that no mirror uses.
     pub async fn check_tokens(
         &self,
-        accesses: &[Access],
+        stacks: &FoundStacks,
         findings: &mut Findings,
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
     ) {
-        for access in accesses {
+        for access in stacks.owned().filter_map(Child::access) {
             let check = self.mirror_credential.token_health(access, gitlabs);
             match timeout_at(limits.checks_end, check).await {
                 Ok(Some(token)) => self.report_token(findings, &token),

@@ -15,7 +15,7 @@ use crate::clients::failing_calls::within;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::drift;
-use crate::feedback::drift::{DriftTarget, Drifted, IN_SYNC};
+use crate::feedback::drift::{Drifted, IN_SYNC, revert_command};
 use crate::feedback::reporting;
 use crate::gitops_pipeline::child::Child;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -30,69 +30,49 @@ const MAX_CHANGE_SET_AGE: Duration = Duration::from_secs(60 * 60);
 /// The most names of resources in a finding.
 const MAX_NAMES: usize = 20;
 
-#[derive(Debug)]
-pub struct ComparedStack {
-    subject: DriftTarget,
-    found: Result<Drifted, Stop<CallError>>,
-    /// Why GitLab does not show it. `None` if it does, or need not.
-    report_error: Option<Reason>,
-}
-
 impl Checker<'_> {
-    /// Compares the stack that the pipeline of `child` deploys, with `Drift: Report`. `None` if
-    /// another check of the day does. The pipeline's stack has this `name`.
-    pub async fn compare(&self, name: &str, child: &Child) -> Option<ComparedStack> {
+    /// Compares the stack that the pipeline of `child` deploys, with `Drift: Report`, unless another
+    /// check of the day does. The pipeline's stack has this `name`.
+    pub async fn compare(&self, name: &str, child: &Child) -> Findings {
+        let mut findings = Findings::default();
         let is_due = self.may_change() && self.schedule.is_due(name, DAY);
-        let settings = child.settings.as_ref().filter(|it| is_due && it.stored.reports_drift)?;
-        let names = &settings.names;
-        let subject = DriftTarget {
-            names: names.clone(),
-            stack_name: settings.deployed.stack_name.clone(),
-            role_arn: settings.location.role(&names.deploy_role()),
+        let settings = child.settings.as_ref();
+        let Some(settings) = settings.filter(|it| is_due && it.stored.reports_drift) else {
+            return findings;
         };
-        let checking = drift::check(&self.clients.aws, &subject);
+        let checking = drift::check(&self.clients.aws, settings);
         let found = match within(COMPARISON_TIMEOUT, Box::pin(checking)).await {
             Ok(found) => found,
             Err(cut) => Err(Stop::nothing(cut.and("CloudFormation takes too long"))),
         };
-        let report_error = self.report_to_gitlab(settings, &found).await;
-        Some(ComparedStack {
-            subject,
-            found,
-            report_error,
-        })
-    }
-
-    async fn report_to_gitlab(
-        &self,
-        settings: &PipelineSettings,
-        found: &Result<Drifted, Stop<CallError>>,
-    ) -> Option<Reason> {
-        let (Ok(drifted), Some(_)) = (found, &settings.stored.report) else {
-            return None;
-        };
-        let (aws, http) = (&self.clients.aws, &self.clients.http);
-        let reporting = reporting::report_drift(aws, http, settings, drifted);
-        let error = Box::pin(reporting).await.err()?;
-        let pipeline = settings.names.pipeline();
-        self.emit(&pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
-        Some(error.reason)
-    }
-
-    /// Writes the metric of a comparison, and its finding.
-    pub fn report_drift(&self, findings: &mut Findings, compared: &ComparedStack) {
-        let stack_name = &compared.subject.stack_name;
-        if let Some(error) = &compared.report_error {
-            warn!(error, stack_name, "drift is not shown in GitLab");
-        }
-        let drifted = match &compared.found {
-            Ok(drifted) => drifted,
+        match found {
+            Ok(drifted) => self.report_drift(&mut findings, settings, &drifted).await,
             Err(Stop::Nothing(because)) => {
-                let because = because.as_ref();
-                return tracing::info!(stack_name, because, "the stack was not compared");
+                let (stack_name, because) = (&settings.deployed_stack, because.as_ref());
+                tracing::info!(stack_name, because, "the stack was not compared");
             }
-            Err(Stop::Failed(error)) => return findings.failed(error.clone()),
-        };
+            Err(Stop::Failed(error)) => findings.failed(error),
+        }
+        findings
+    }
+
+    /// Shows the result of a comparison in GitLab, and writes its metric and its finding.
+    async fn report_drift(
+        &self,
+        findings: &mut Findings,
+        settings: &PipelineSettings,
+        drifted: &Drifted,
+    ) {
+        let stack_name = &settings.deployed_stack;
+        if settings.stored.report.is_some() {
+            let (aws, http) = (&self.clients.aws, &self.clients.http);
+            let reporting = reporting::report_drift(aws, http, settings, drifted);
+            if let Err(error) = Box::pin(reporting).await {
+                let pipeline = settings.names.pipeline();
+                self.emit(&pipeline, &[(metrics::REPORT_FAILURES, 1.into())]);
+                warn!(error.reason, stack_name, "drift is not shown in GitLab");
+            }
+        }
         let (count, not_compared) = (drifted.resources.len(), drifted.not_compared);
         let is_partial = drifted.is_partial;
         tracing::info!(
@@ -103,7 +83,7 @@ impl Checker<'_> {
             "compared"
         );
         self.emit(stack_name, &[(metrics::DRIFTED_RESOURCES, count.into())]);
-        let problem = (count > 0).then(|| problem(&compared.subject, drifted));
+        let problem = (count > 0).then(|| problem(settings, drifted));
         findings.checked(format!("stack {stack_name}"), problem);
     }
 
@@ -148,7 +128,7 @@ impl Checker<'_> {
     }
 }
 
-fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
+fn problem(settings: &PipelineSettings, drifted: &Drifted) -> Reason {
     let names = drifted.resources.iter().map(|change| change.logical_id.as_str());
     let mut listed: Vec<&str> = names.take(MAX_NAMES).collect();
     if drifted.resources.len() > MAX_NAMES {
@@ -156,7 +136,13 @@ fn problem(subject: &DriftTarget, drifted: &Drifted) -> Reason {
     }
     let names = listed.join(", ");
     let count = drifted.resources.len();
-    let command = subject.revert_command(&drifted.parameters, &drifted.capabilities);
+    let role_arn = settings.location.role(&settings.names.deploy_role());
+    let command = revert_command(
+        &settings.deployed_stack,
+        &role_arn,
+        &drifted.parameters,
+        &drifted.capabilities,
+    );
     let problem = format!("{count} of its resources differ from its template: {names}");
     let before = format!("Create a change set that reverts the drift. {IN_SYNC}: ");
     Reason::uncoded(problem, command.after(before))

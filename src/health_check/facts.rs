@@ -105,6 +105,14 @@ impl ProjectFacts {
     pub fn is_orphan(&self) -> bool {
         self.owned().is_some() && self.owner.resource.is_absent()
     }
+
+    /// Most executions are not needed after the look.
+    pub fn without_executions(self) -> Self {
+        ProjectFacts {
+            pipeline: PipelineFacts::default(),
+            ..self
+        }
+    }
 }
 
 impl Checker<'_> {

@@ -78,7 +78,7 @@ impl Checker<'_> {
         let has_path = |it: &&PipelineSettings| {
             it.stored.report.as_ref().is_some_and(ReportSettings::has_path)
         };
-        let pipelines: Vec<_> = stacks.settings.values().filter(has_path).collect();
+        let pipelines: Vec<_> = stacks.settings().into_values().filter(has_path).collect();
         let (rows, _) = Box::pin(self.read_projects(&reads, &pipelines, Extent::Path)).await;
         findings.checks.extend(rows.into_values().flatten());
     }

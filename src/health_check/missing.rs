@@ -99,7 +99,7 @@ impl Checker<'_> {
         findings: &mut Findings,
         limits: &TimeLimits,
     ) -> BTreeMap<String, Missing> {
-        let untagged = found.untagged.iter().map(|(name, child)| {
+        let untagged = found.untagged().map(|(name, child)| {
             let missing = Missing {
                 owner: None,
                 name: name.clone(),
@@ -190,7 +190,8 @@ impl Search<'_> {
 
     /// Whether the stack `name` exists with its tags.
     fn has_pipeline(&self, name: &str) -> bool {
-        self.stacks.pipelines.contains_key(name) && !self.found.untagged.contains_key(name)
+        let mut untagged = self.found.untagged();
+        self.stacks.pipelines.contains_key(name) && untagged.all(|(it, _)| it != name)
     }
 
     fn secrets(&self) -> impl Iterator<Item = &SecretSummary> {
@@ -206,7 +207,7 @@ impl Search<'_> {
     /// Looks at the stacks that import the function's `ServiceToken`, and at those that own a
     /// secret or a pipeline's stack.
     async fn look_at_stacks(&mut self) {
-        if !self.found.is_complete {
+        if !self.found.is_complete() {
             // The owners of the others are unknown. The check of the stacks has reported them.
             return tracing::warn!(
                 "not all pipeline stacks were read, so importing stacks are not looked at"
@@ -217,7 +218,8 @@ impl Search<'_> {
         let listed = importing_stacks(self.aws(), &export).await;
         let importing = self.noted(listed).unwrap_or_default();
         let owning = self.secrets().filter_map(|it| it.stack_id.clone());
-        let owning: BTreeSet<String> = owning.chain(self.found.owners.clone()).collect();
+        let owners = self.found.owned().map(|child| child.owner.stack_id.clone());
+        let owning: BTreeSet<String> = owning.chain(owners).collect();
         let stacks = self.stacks;
         let importing: BTreeSet<&String> =
             importing.iter().filter_map(|it| stacks.settled(it)).collect();
@@ -247,8 +249,8 @@ impl Search<'_> {
                 found.into_iter().flatten().any(|name| self.is_without_pipeline(name))
             });
         // The resource of a stack or secret without an owner's tags may be in any stack.
-        let has_untagged =
-            !self.found.untagged.is_empty() || self.secrets().any(|it| it.stack_id.is_none());
+        let has_untagged = self.found.untagged().next().is_some()
+            || self.secrets().any(|it| it.stack_id.is_none());
         let is_daily = self.credentials.is_some() && self.checker.schedule.is_due(name, DAY);
         lacks_pipeline || has_untagged || is_daily
     }

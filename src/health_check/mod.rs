@@ -54,6 +54,7 @@ pub use self::request::{Environment, FirstProject, HealthCheck, RejectedCheck};
 pub use self::schedule::Schedule;
 
 use crate::clients::gitlab::UnreachableGitLabs;
+use crate::feedback::review::ReviewTarget;
 use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::findings::Findings;
 use crate::health_check::stacks::FoundStacks;
@@ -66,20 +67,20 @@ impl<'a> Checker<'a> {
         let limits = TimeLimits::of(self.schedule.time_within(time));
         Box::pin(async move {
             let (mut findings, stacks) = self.check_all(&limits).await;
-            Box::pin(self.create_pipelines(&stacks.missed, &mut findings, &limits)).await;
-            Box::pin(self.start_missed_pushes(&stacks.suspected, &mut findings, &limits)).await;
+            Box::pin(self.create_pipelines(&stacks, &mut findings, &limits)).await;
+            Box::pin(self.start_missed_pushes(stacks.suspected(), &mut findings, &limits)).await;
+            let settings = stacks.with_owner().filter_map(|child| child.settings.clone());
+            let reviewing: Vec<_> = settings.filter_map(ReviewTarget::of).collect();
             // The reports come last: a slow GitLab takes no time from the checks.
             let reporting = async {
                 let unreachable = UnreachableGitLabs::default();
-                let changed = &stacks.changed;
-                let report =
-                    self.report_executions(changed, &stacks.settings, &limits, &unreachable);
+                let report = self.report_executions(&stacks, &limits, &unreachable);
                 let findings = Box::pin(report).await;
-                Box::pin(self.report_reviews(&stacks.reviewing, &limits, &unreachable)).await;
+                Box::pin(self.report_reviews(&reviewing, &limits, &unreachable)).await;
                 findings
             };
-            let reviewing = self.start_reviews(&stacks.reviewing, &mut findings, &limits);
-            let (of_reports, ()) = tokio::join!(Box::pin(reporting), Box::pin(reviewing));
+            let starting = self.start_reviews(&reviewing, &mut findings, &limits);
+            let (of_reports, ()) = tokio::join!(Box::pin(reporting), Box::pin(starting));
             findings.add(of_reports);
             let has_failed = u8::from(!findings.failed.is_empty());
             let mut counts = vec![(metrics::HEALTH_CHECK_FAILED, has_failed.into())];
@@ -114,7 +115,7 @@ impl Checker<'_> {
         let found = found_secrets.as_mut().map(|found| std::mem::take(&mut found.mirrors));
         let mirrors = found.unwrap_or_default();
         Box::pin(self.report_mirrors(mirrors, &stacks, &mut findings, limits, gitlabs)).await;
-        Box::pin(self.check_tokens(&stacks.accesses, &mut findings, limits, gitlabs)).await;
+        Box::pin(self.check_tokens(&stacks, &mut findings, limits, gitlabs)).await;
         Box::pin(self.check_paths(&stacks, &mut findings, limits, gitlabs)).await;
         findings.add(of_stacks);
         Box::pin(self.check_missing(found_secrets.as_ref(), &stacks, &mut findings, limits)).await;

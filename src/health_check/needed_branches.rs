@@ -79,7 +79,7 @@ impl Checker<'_> {
         limits: &TimeLimits,
         gitlabs: &CheckedGitLabs,
     ) {
-        let until = limits.half_of_the_rest();
+        let (until, settings) = (limits.half_of_the_rest(), stacks.settings());
         for mut mirror in mirrors {
             if let Some((record, gitlab)) = mirror.source.take() {
                 let (url, project) = (&record.gitlab_url, &record.project);
@@ -91,10 +91,10 @@ impl Checker<'_> {
                     now: self.clients.clock.now(),
                 };
                 let repository = &record.repository_name;
-                let is_fed = |it: &&PipelineSettings| {
+                let is_fed = |it: &PipelineSettings| {
                     !it.is_cross_account && it.repository_name == *repository
                 };
-                for settings in stacks.settings.values().filter(is_fed) {
+                for &settings in settings.values().filter(|it| is_fed(it)) {
                     if gitlabs.unreachable.error_of(url).is_some() {
                         break;
                     }

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::checker::Checker;
-use super::facts::ProjectFacts;
+use super::facts::{PipelineFacts, ProjectFacts};
 use super::metrics;
-use super::metrics::Metric;
 use crate::clients::aws::CallError;
 use crate::feedback::approval;
 use crate::feedback::execution::{Execution, changed_since};
@@ -55,10 +52,14 @@ impl Checker<'_> {
         (!executions.is_empty()).then_some(ChangedExecutions { names, executions })
     }
 
-    /// The metrics of a pipeline that was read. `None` if it was not.
-    pub fn pipeline_metrics(&self, facts: &ProjectFacts) -> Option<Vec<(Metric, Value)>> {
-        let state = facts.pipeline.state.known()?;
-        facts.pipeline.executions.known()?;
+    /// Writes the metrics of a pipeline that was read.
+    pub fn emit_pipeline(&self, facts: &ProjectFacts) {
+        let PipelineFacts {
+            state, executions, ..
+        } = &facts.pipeline;
+        let (Some(state), Some(_)) = (state.known(), executions.known()) else {
+            return;
+        };
         let waiting = waiting_approvals(state);
         let mut metrics = vec![(metrics::APPROVALS_WAITING, waiting.len().into())];
         if let Some(end) = facts.pipeline.end.known() {
@@ -70,6 +71,6 @@ impl Checker<'_> {
             let waited = self.since(requested).as_secs_f64();
             metrics.push((metrics::SECONDS_SINCE_APPROVAL_REQUEST, waited.into()));
         }
-        Some(metrics)
+        self.emit(&facts.pipeline_name, &metrics);
     }
 }

@@ -9,7 +9,7 @@ use crate::clients::cloudformation::StackStatus;
 use crate::clients::gitlab::{ErrorScope, GitLab, GitLabError, ProjectDetails, SUFFICIENT_SCOPES};
 use crate::common::commands::{aws, cfn_gitops, create_repository};
 use crate::common::ownership::{Owner, write_time};
-use crate::feedback::drift::{DriftTarget, IN_SYNC, REVERT_DRIFT};
+use crate::feedback::drift::{IN_SYNC, REVERT_DRIFT, revert_command};
 use crate::feedback::reporting::OtherReporter;
 use crate::gitops_pipeline::child::{Child, RENDERING_VERSION};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames, without_attempt};
@@ -312,12 +312,8 @@ pub fn part_problem(
             "its event rule for review branches does not exist, so only the health check starts their builds"
         }
     };
-    let target = DriftTarget {
-        stack_name: names.stack(),
-        role_arn: settings.location.role(&names.provisioning_role()),
-        names: names.clone(),
-    };
-    let command = target.revert_command(&child.parameters, &[]);
+    let role_arn = settings.location.role(&names.provisioning_role());
+    let command = revert_command(&names.stack(), &role_arn, &child.parameters, &[]);
     let execute = aws([
         "cloudformation",
         "execute-change-set",

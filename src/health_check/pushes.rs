@@ -213,14 +213,14 @@ impl Checker<'_> {
     /// finds the others again.
     pub async fn start_missed_pushes<'a>(
         &self,
-        suspected: &'a [SuspectedPush],
+        suspected: impl Iterator<Item = &'a SuspectedPush>,
         findings: &mut Findings,
         limits: &TimeLimits,
     ) {
         let foreign = &findings.foreign;
         // The check of the mirror has reported the others.
         let is_known = |push: &SuspectedPush| foreign.iter().any(|foreign| push.is_of(foreign));
-        let suspected = suspected.iter().filter(|push| !is_known(push));
+        let suspected = suspected.filter(|push| !is_known(push));
         let last = limits.last_look();
         let (in_time, late): (Vec<_>, Vec<_>) = suspected.partition(|push| push.found <= last);
         let items = in_time.iter().map(|push| (push.pipeline.as_str(), *push));

@@ -1,6 +1,6 @@
 //! Repeats the reports to GitLab that lost events did not make.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::checker::Checker;
 use super::concurrent::{Checking, TimeLimits, check_each};
@@ -8,13 +8,13 @@ use super::findings::Findings;
 use super::metrics;
 use super::pipelines::{ChangedExecutions, REPORTED_TIME};
 use super::problems::other_reporter_problem;
+use super::stacks::FoundStacks;
 use crate::clients::gitlab::UnreachableGitLabs;
 use crate::common::pace::Pace;
 use crate::feedback::reporting;
 use crate::feedback::reporting::{OtherReporter, ReportError, Reported};
 use crate::feedback::review;
 use crate::feedback::review::ReviewTarget;
-use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// How many pipelines a second are reported again, usually with at most ten requests
 /// to GitLab each. GitLab's smallest documented limit is 1,200 a minute for a user:
@@ -26,17 +26,16 @@ impl Checker<'_> {
     /// which counts as failed.
     ///
     /// If the time does not suffice, the next health checks report the rest: they check the
-    /// pipelines in another order, which is that of `changed`. `settings` are those of the
-    /// pipelines whose stacks were read. Returns the pipelines whose names another one reports.
+    /// pipelines in another order. Returns the pipelines whose names another one reports.
     pub async fn report_executions<'a>(
         &self,
-        changed: &'a [ChangedExecutions],
-        settings: &BTreeMap<String, PipelineSettings>,
+        stacks: &'a FoundStacks,
         limits: &TimeLimits,
         unreachable: &UnreachableGitLabs,
     ) -> Findings {
         let mut findings = Findings::default();
         let limits = limits.until(limits.end);
+        let (changed, settings) = (&stacks.changed, &stacks.settings());
         let pipelines: Vec<String> = changed.iter().map(|it| it.names.pipeline()).collect();
         let items = pipelines.iter().map(String::as_str).zip(changed);
         let pace = &Pace::per_second(REPORTS_PER_SECOND);
@@ -47,7 +46,7 @@ impl Checker<'_> {
                 let report = async {
                     let read = settings.get(name);
                     let pipeline = match read {
-                        Some(settings) => Some(settings.clone()),
+                        Some(settings) => Some((*settings).clone()),
                         // There was no time to read its stack, or that failed.
                         None => self.gitops_pipeline.read_settings(names).await?,
                     };

@@ -3,33 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::checker::{Checker, listed};
 use super::concurrent::{Checking, TimeLimits, check_each};
-use super::drift::ComparedStack;
 use super::facts::{Fact, LOOK_TIMEOUT, ProjectFacts};
 use super::findings::Findings;
-use super::listed_stacks::{Stacks, list, projects_of};
+use super::listed_stacks::{ListedStack, Stacks, list, projects_of};
 use super::metrics;
-use super::metrics::Metric;
 use super::pipelines::ChangedExecutions;
-use super::problems::shared_environments;
+use super::problems::{owner_problem, shared_environments};
 use super::pushes::SuspectedPush;
 use super::read_limit::ReadLimit;
 use super::schedule::DAY;
 use crate::clients::failing_calls::within;
-use crate::clients::gitlab::Access;
 use crate::common::pace::Pace;
 use crate::common::stop::Stop;
-use crate::feedback::review::ReviewTarget;
 use crate::gitops_pipeline::child::{Child, FoundChild, UntaggedChild};
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::pushes::{BranchPush, Started};
-use cfn_custom_resource::Failure;
+use crate::gitops_pipeline::pushes::Started;
+use cfn_custom_resource::{Failure, Reason};
 
 /// How many projects a second are looked at, with one `DescribeStacks` each, and for a stack with a
 /// pipeline one `GetBranch`, one `GetPipelineState` and two `ListPipelineExecutions`. If its newest
@@ -41,67 +36,55 @@ const PROJECTS_PER_SECOND: u32 = 3;
 /// The longest wait for the creation of one pipeline. CloudFormation continues a longer one.
 const PIPELINE_CREATION_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// The result of the check of the stacks, and the work that it leaves to do.
+/// The stacks of the account, and the projects that were looked at.
 #[derive(Debug, Default)]
 pub struct FoundStacks {
-    /// The stacks of the account. `None` if they could not be listed.
+    /// `None` if they could not be listed.
     pub listed: Option<Stacks>,
-    /// The stacks that own a pipeline's stack.
-    pub owners: BTreeSet<String>,
-    /// The stacks of pipelines' names whose owner no tags name, by their names.
-    pub untagged: BTreeMap<String, UntaggedChild>,
-    /// Whether every pipeline's stack was read.
-    pub is_complete: bool,
-    /// The first pushes that stacks wait for.
-    pub missed: Vec<BranchPush>,
-    /// Pushes without an execution, as far as one look shows.
-    pub suspected: Vec<SuspectedPush>,
-    /// The settings of the pipelines whose stacks were read, by the pipelines' names.
-    pub settings: BTreeMap<String, PipelineSettings>,
-    /// The pipelines whose branches are reviewed.
-    pub reviewing: Vec<ReviewTarget>,
+    /// Without their executions.
+    pub projects: Vec<ProjectFacts>,
+    /// How many more there was no time to look at.
+    pub left: usize,
     /// The executions whose reports are repeated.
     pub changed: Vec<ChangedExecutions>,
-    /// How pipelines reach GitLab.
-    pub accesses: Vec<Access>,
-}
-
-/// A project after its look, without the executions, of which most are not needed any more.
-struct CheckedProject {
-    facts: ProjectFacts,
-    findings: Findings,
-    metrics: Option<Vec<(Metric, Value)>>,
-    changed: Option<ChangedExecutions>,
-    drift: Option<ComparedStack>,
 }
 
 impl FoundStacks {
-    /// Adds a project, with the work that it leaves to do.
-    fn add(&mut self, checked: CheckedProject) {
-        let CheckedProject { facts, changed, .. } = checked;
-        self.changed.extend(changed);
-        let is_orphan = facts.is_orphan();
-        if let Fact::Known(looked) = facts.looked {
-            self.suspected.extend(looked.missed);
-        }
-        let child = match facts.child {
-            Fact::Known(FoundChild::Owned(child)) => child,
-            Fact::Known(FoundChild::Untagged(child)) => {
-                self.untagged.insert(facts.stack_name, *child);
-                return;
-            }
-            Fact::Absent | Fact::NotRead(_) => return,
-        };
-        self.accesses.extend(child.access().cloned());
-        self.owners.insert(child.owner.stack_id);
-        if is_orphan {
-            return;
-        }
-        if let Some(settings) = child.settings {
-            self.reviewing.extend(ReviewTarget::of(settings.clone()));
-            self.settings.insert(facts.pipeline_name, settings);
-        }
-        self.missed.extend(child.waits_for);
+    /// Whether every pipeline's stack was read.
+    pub fn is_complete(&self) -> bool {
+        let is_read = |facts: &ProjectFacts| !matches!(facts.child, Fact::NotRead(_));
+        self.left == 0 && self.projects.iter().all(is_read)
+    }
+
+    /// The pipelines' stacks whose tags name an owner.
+    pub fn owned(&self) -> impl Iterator<Item = &Child> {
+        self.projects.iter().filter_map(ProjectFacts::owned)
+    }
+
+    /// Those whose owner may exist.
+    pub fn with_owner(&self) -> impl Iterator<Item = &Child> {
+        let projects = self.projects.iter().filter(|facts| !facts.is_orphan());
+        projects.filter_map(ProjectFacts::owned)
+    }
+
+    /// The stacks of pipelines' names whose owner no tags name, with their names.
+    pub fn untagged(&self) -> impl Iterator<Item = (&String, &UntaggedChild)> {
+        self.projects.iter().filter_map(|facts| match facts.child.known()? {
+            FoundChild::Untagged(child) => Some((&facts.stack_name, &**child)),
+            FoundChild::Owned(_) => None,
+        })
+    }
+
+    /// Pushes without an execution, as far as one look shows.
+    pub fn suspected(&self) -> impl Iterator<Item = &SuspectedPush> {
+        let looked = self.projects.iter().filter_map(|facts| facts.looked.known());
+        looked.filter_map(|looked| looked.missed.as_ref())
+    }
+
+    /// The settings of the pipelines with an owner, by the pipelines' names.
+    pub fn settings(&self) -> BTreeMap<String, &PipelineSettings> {
+        let settings = self.with_owner().filter_map(|child| child.settings.as_ref());
+        settings.map(|it| (it.names.pipeline(), it)).collect()
     }
 }
 
@@ -122,32 +105,22 @@ impl Checker<'_> {
         // No other check of the day compares these with their templates.
         let prefix = names::STACK.prefix(&self.environment.id);
         items.sort_by_key(|(id, ())| !self.schedule.is_due(&format!("{prefix}{id}"), DAY));
-        let (mut orphans, mut outdated, mut unread) = (0_usize, 0_usize, 0);
-        let left = check_each(items, limits, look_up, |_, mut checked| {
-            if let Some(compared) = &checked.drift {
-                self.report_drift(&mut findings, compared);
-            }
-            if let Some(metrics) = &checked.metrics {
-                self.emit(&checked.facts.pipeline_name, metrics);
-            }
-            let is_orphan = checked.facts.is_orphan();
-            let is_outdated = checked.facts.owned().is_some_and(Child::is_outdated);
-            orphans += usize::from(is_orphan);
-            outdated += usize::from(is_outdated && !is_orphan);
-            unread += usize::from(matches!(checked.facts.child, Fact::NotRead(_)));
-            findings.add(std::mem::take(&mut checked.findings));
-            found.add(checked);
+        let left = check_each(items, limits, look_up, |_, (facts, of_project, changed)| {
+            findings.add(of_project);
+            found.projects.push(facts);
+            found.changed.extend(changed);
         });
-        let left = left.await;
-        found.is_complete = left + unread == 0;
-        self.report_left("projects", left, projects.len(), &mut findings);
-        for (subject, problem) in shared_environments(found.settings.values()) {
+        found.left = left.await;
+        self.report_left("projects", found.left, projects.len(), &mut findings);
+        for (subject, problem) in shared_environments(found.settings().into_values()) {
             findings.checked(subject, Some(problem));
         }
         let Some(stacks) = stacks else {
             return (findings, found);
         };
         self.delete_leftovers(&stacks.deployed, &mut findings, limits).await;
+        let orphans = found.projects.iter().filter(|facts| facts.is_orphan()).count();
+        let outdated = found.with_owner().filter(|child| child.is_outdated()).count();
         let counts = [
             (metrics::ORPHANED_PIPELINE_STACKS, orphans.into()),
             (metrics::OUTDATED_PIPELINE_STACKS, outdated.into()),
@@ -175,45 +148,49 @@ impl Checker<'_> {
         (projects_of(env_id, stacks.as_ref(), &pipelines), stacks)
     }
 
-    async fn check_project(&self, project_id: &str, stacks: Option<&Stacks>) -> CheckedProject {
+    /// The stack of the environment, with its problem. `None` if it is not known, or not listed.
+    pub fn own_stack<'s>(&self, stacks: &'s Stacks) -> Option<(&'s ListedStack, Option<Reason>)> {
+        let own = stacks.with_id(self.environment.stack_id.as_ref()?)?;
+        let problem = owner_problem(&own.status, &self.environment.id, "");
+        Some((own, problem))
+    }
+
+    /// Looks at a project. Returns its findings, and the executions whose reports are repeated.
+    async fn check_project(
+        &self,
+        project_id: &str,
+        stacks: Option<&Stacks>,
+    ) -> (ProjectFacts, Findings, Option<ChangedExecutions>) {
         let limit = ReadLimit::after(LOOK_TIMEOUT);
-        let mut facts = Box::pin(self.look_at_project(project_id, stacks, limit)).await;
-        let mut findings = facts.findings(self.environment);
+        let facts = Box::pin(self.look_at_project(project_id, stacks, limit)).await;
+        let mut of_facts = facts.findings(self.environment);
         if !self.may_change() {
-            facts.report_push(&mut findings);
-            findings.add(facts.unknown_statuses());
+            facts.report_push(&mut of_facts);
+            of_facts.add(facts.unknown_statuses());
         }
         if let Err(error) = self.approve(&facts).await {
             let subject = format!("pipeline {}", facts.pipeline_name);
-            findings.checked(subject, Some(error.reason()));
+            of_facts.checked(subject, Some(error.reason()));
         }
-        let drift = match facts.owned() {
+        let mut findings = match facts.owned() {
             Some(child) => self.compare(&facts.stack_name, child).await,
-            None => None,
+            None => Findings::default(),
         };
-        let (metrics, changed) = (
-            self.pipeline_metrics(&facts),
-            self.changed_executions(&facts),
-        );
-        (facts.pipeline.state, facts.pipeline.executions) = (Fact::Absent, Fact::Absent);
-        CheckedProject {
-            facts,
-            findings,
-            metrics,
-            changed,
-            drift,
-        }
+        findings.add(of_facts);
+        self.emit_pipeline(&facts);
+        let changed = self.changed_executions(&facts);
+        (facts.without_executions(), findings, changed)
     }
 
-    /// Creates the pipelines that wait for the pushes `missed`, if their branches exist.
+    /// Creates the pipelines that wait for a first push, if their branches exist.
     pub async fn create_pipelines(
         &self,
-        missed: &[BranchPush],
+        stacks: &FoundStacks,
         findings: &mut Findings,
         limits: &TimeLimits,
     ) {
         let until = limits.half_of_the_rest();
-        for push in missed {
+        for push in stacks.with_owner().filter_map(|child| child.waits_for.as_ref()) {
             let left = until.saturating_duration_since(Instant::now());
             let time = left.min(PIPELINE_CREATION_TIMEOUT);
             let name = push.stack_name().unwrap_or_default();

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{ReadLimit, ShownPipeline};
+use super::ShownPipeline;
 use crate::answers::shape::InBranch;
 use crate::clients::gitlab;
 use crate::clients::gitlab::{Containment, GitLab};
 use crate::gitops_pipeline::settings::ReportSettings;
 use crate::health_check::checker::Checker;
+use crate::health_check::read_limit::ReadLimit;
 use cfn_custom_resource::Reason;
 
 /// How long GitLab may take for all commits.

@@ -7,14 +7,14 @@ use aws_sdk_codepipeline::types::{
     PipelineExecutionSummary, StageExecution, StageExecutionStatus, StageState,
 };
 
+use super::Reads;
 use super::former::see_projects;
 use super::holds::{self, Place};
-use super::{NotRead, ReadLimit};
 use crate::answers::failure::{FailedEnd, FailedExecution};
 use crate::answers::shape::{self, ActionAttempt, AskedApproval, FollowedExecution, ShownHold};
 use crate::common::one_line::{one_line, shortened};
 use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
-use crate::gitops_pipeline::executions::declared::{self, DeclaredPipeline};
+use crate::gitops_pipeline::executions::declared;
 use crate::gitops_pipeline::executions::{
     self, DEPLOY, ExecutionStatus, find, list_until, status_of,
 };
@@ -46,22 +46,19 @@ impl Checker<'_> {
         &self,
         names: &ResourceNames,
         id: &str,
-        end: ReadLimit,
-    ) -> (FollowedExecution, Vec<ShownHold>, NotRead) {
-        let (limit, mut not_read) = (end.at_most(TIME), NotRead::default());
-        let read = Box::pin(self.read_execution(names, id, limit, &mut not_read)).await;
-        let (shown, holds) = if let Some(read) = &read {
-            let mut shown = read.shown();
-            let holds = self.add_next(read, limit, &mut shown, &mut not_read).await;
-            (shown, holds)
-        } else {
+        reads: &mut Reads,
+    ) -> (FollowedExecution, Vec<ShownHold>) {
+        reads.limit = reads.limit.at_most(TIME);
+        let Some(read) = Box::pin(self.read_execution(names, id, reads)).await else {
             let unknown = FollowedExecution {
                 execution_id: id.to_owned(),
                 ..FollowedExecution::default()
             };
-            (unknown, vec![])
+            return (unknown, vec![]);
         };
-        (shown, holds, not_read)
+        let mut shown = read.shown();
+        let holds = self.add_next(&read, &mut shown, reads).await;
+        (shown, holds)
     }
 
     /// `None` if CodePipeline does not list the execution, or its executions are not read, which is
@@ -70,25 +67,24 @@ impl Checker<'_> {
         &self,
         names: &'a ResourceNames,
         id: &'a str,
-        limit: ReadLimit,
-        not_read: &mut NotRead,
+        reads: &mut Reads,
     ) -> Option<ShownExecution<'a>> {
         let (aws, pipeline) = (&self.clients.aws, &names.pipeline());
-        let is_it = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
         // Before the actions, so that those of an ended execution are complete.
-        let listing = list_until(aws, pipeline, is_it);
-        let listed = limit.read(format!("execution {id} of {pipeline}"), listing).await;
-        let listed = listed.and_then(|listed| {
+        let listing = list_until(aws, pipeline, |listed| find(listed, id).is_some());
+        let listed = reads.read(format!("execution {id} of {pipeline}"), listing).await?;
+        let listed = listed.ok_or_else(|| {
             let problem = format!("pipeline {pipeline} does not exist");
-            listed.ok_or_else(|| Reason::uncoded(problem, see_projects(names)))
+            Reason::uncoded(problem, see_projects(names))
         });
-        let listed = not_read.note(listed)?;
+        let listed = reads.note(listed)?;
         let found = find(&listed, id).cloned().ok_or_else(|| {
             let problem = format!("CodePipeline does not list execution {id} of {pipeline}");
             Reason::uncoded(problem, "Try again in a minute")
         });
-        let summary = not_read.note(found)?;
+        let summary = reads.note(found)?;
         let actions = format!("the actions of execution {id} of {pipeline}");
+        let limit = reads.limit;
         let (actions, state) = tokio::join!(
             limit.read(actions, list_actions(aws, pipeline, id)),
             limit.read(
@@ -101,8 +97,8 @@ impl Checker<'_> {
             id,
             listed,
             summary,
-            actions: not_read.note(actions).unwrap_or_default(),
-            state: not_read.note(state).flatten(),
+            actions: reads.note(actions).unwrap_or_default(),
+            state: reads.note(state).flatten(),
         })
     }
 
@@ -110,13 +106,12 @@ impl Checker<'_> {
     async fn add_next(
         &self,
         read: &ShownExecution<'_>,
-        limit: ReadLimit,
         shown: &mut FollowedExecution,
-        not_read: &mut NotRead,
+        reads: &mut Reads,
     ) -> Vec<ShownHold> {
         let status = status_of(&read.summary);
         if status == ExecutionStatus::Failed {
-            match self.failed_end(read, limit, not_read).await {
+            match self.failed_end(read, reads).await {
                 FailedEnd::Failure(failure) => shown.failure = Some(failure),
                 FailedEnd::Rejection(rejection) => shown.rejection = Some(rejection),
             }
@@ -126,7 +121,7 @@ impl Checker<'_> {
         };
         let approvals = waiting_approvals(state);
         if let Some(waiting) = approvals.iter().find(|it| it.execution_id() == read.id) {
-            let location = self.location(read.names, limit, not_read).await;
+            let location = self.location(read.names, reads).await;
             let url = location.map(|it| it.pipeline_console(&read.names.pipeline()));
             shown.waits_for_approval = Some(AskedApproval {
                 stage: waiting.stage_name().to_owned(),
@@ -140,56 +135,36 @@ impl Checker<'_> {
         let Some(place) = place(read.id, state).filter(|_| !is_running) else {
             return vec![];
         };
-        let declared = self.declared(pipeline, limit, not_read).await;
-        holds::at(&place, read.names, state, declared.as_ref())
+        let reading = declared::read(&self.clients.aws, pipeline);
+        let declared = reads.read(format!("the stages of {pipeline}"), reading).await;
+        holds::at(&place, read.names, state, declared.flatten().as_ref())
     }
 
-    async fn failed_end(
-        &self,
-        read: &ShownExecution<'_>,
-        limit: ReadLimit,
-        not_read: &mut NotRead,
-    ) -> FailedEnd {
+    async fn failed_end(&self, read: &ShownExecution<'_>, reads: &mut Reads) -> FailedEnd {
         let reading = self.gitops_pipeline.read_settings(read.names);
-        let settings = limit.read(format!("stack {}", read.names.stack()), reading).await;
-        let settings = not_read.note(settings).flatten();
+        let settings = reads.read(format!("stack {}", read.names.stack()), reading).await;
+        let settings = settings.flatten();
         let failed = FailedExecution {
             names: read.names,
-            deployed: settings.as_ref().map(|it| &it.deployed),
+            settings: settings.as_ref(),
             execution: &read.summary,
             listed: &read.listed,
             state: read.state.as_ref(),
         };
         let thing = format!("the cause of the failure of execution {}", read.id);
-        let end = limit.read(thing, Box::pin(failed.read(&self.clients.aws))).await;
+        let end = reads.read(thing, Box::pin(failed.read(&self.clients.aws))).await;
         let unread = || FailedEnd::Failure(failed.unread("the cause was not read"));
-        not_read.note(end).unwrap_or_else(unread)
-    }
-
-    async fn declared(
-        &self,
-        pipeline: &str,
-        limit: ReadLimit,
-        not_read: &mut NotRead,
-    ) -> Option<DeclaredPipeline> {
-        let reading = declared::read(&self.clients.aws, pipeline);
-        let read = limit.read(format!("the stages of {pipeline}"), reading).await;
-        not_read.note(read).flatten()
+        end.unwrap_or_else(unread)
     }
 
     /// The partition and region, for the console.
-    async fn location(
-        &self,
-        names: &ResourceNames,
-        limit: ReadLimit,
-        not_read: &mut NotRead,
-    ) -> Option<AwsLocation> {
+    async fn location(&self, names: &ResourceNames, reads: &mut Reads) -> Option<AwsLocation> {
         if let Some(id) = &self.environment.stack_id {
             return AwsLocation::from_arn(id);
         }
         let reading = self.gitops_pipeline.read_settings(names);
-        let read = limit.read(format!("stack {}", names.stack()), reading).await;
-        Some(not_read.note(read)??.location)
+        let read = reads.read(format!("stack {}", names.stack()), reading).await;
+        Some(read??.location)
     }
 }
 

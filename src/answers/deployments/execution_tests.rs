@@ -2,7 +2,7 @@ use aws_sdk_codepipeline::types::TransitionState;
 use expect_test::expect;
 
 use super::*;
-use crate::gitops_pipeline::executions::declared::{PipelineMode, StageWindow};
+use crate::gitops_pipeline::executions::declared::{DeclaredPipeline, PipelineMode, StageWindow};
 
 fn execution(id: &str, status: StageExecutionStatus) -> StageExecution {
     let execution = StageExecution::builder().pipeline_execution_id(id).status(status);

@@ -10,19 +10,18 @@ mod shown;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use futures_util::future::join_all;
 
 pub use self::execution::place;
 use self::former::MAX_DEPLOYMENTS;
 use self::shown::ShownPipeline;
-use super::not_read::NotRead;
+use super::reads::Reads;
 use super::shape::{Asked, Deployments, Latest, ShownHold};
 use crate::clients::codecommit;
 use crate::clients::codecommit::CommitText;
 use crate::gitops_pipeline::executions;
 use crate::gitops_pipeline::executions::actions::deploy_attempts;
-use crate::gitops_pipeline::executions::{MAX_SEARCHED, declared, find};
+use crate::gitops_pipeline::executions::{declared, find};
 use crate::gitops_pipeline::holds::{RuleState, rule_state};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::health_check::checker::Checker;
@@ -49,44 +48,43 @@ impl Checker<'_> {
         asked: &AskedDeployments,
         time: Duration,
     ) -> Deployments {
-        let (names, end) = (&asked.names, ReadLimit::after(time));
-        let (asked, holds, not_read) = if let Some(id) = &asked.execution_id {
-            let read = Box::pin(self.state_of_execution(names, id, end)).await;
-            let (execution, holds, not_read) = read;
+        let (names, mut reads) = (&asked.names, Reads::until(ReadLimit::after(time)));
+        let (asked, holds) = if let Some(id) = &asked.execution_id {
+            let read = Box::pin(self.state_of_execution(names, id, &mut reads)).await;
+            let (execution, holds) = read;
             let execution = Box::new(execution);
-            (Asked::Execution { execution }, holds, not_read)
+            (Asked::Execution { execution }, holds)
         } else {
-            let read = Box::pin(self.former_deployments(names, end)).await;
-            let (latest, holds, not_read) = read;
-            (Asked::Latest(Box::new(latest)), holds, not_read)
+            let (latest, holds) = Box::pin(self.former_deployments(names, &mut reads)).await;
+            (Asked::Latest(Box::new(latest)), holds)
         };
         Deployments {
             project_id: names.project_id.clone(),
             pipeline: names.pipeline(),
             asked,
             holds,
-            not_read: not_read.shown(),
+            not_read: reads.not_read(),
         }
     }
 
     async fn former_deployments(
         &self,
         names: &ResourceNames,
-        end: ReadLimit,
-    ) -> (Latest, Vec<ShownHold>, NotRead) {
-        let mut not_read = NotRead::default();
-        let limit = end.at_most(PIPELINE_TIME);
-        let Some(shown) = self.read_pipeline(names, limit, &mut not_read).await else {
+        reads: &mut Reads,
+    ) -> (Latest, Vec<ShownHold>) {
+        let end = reads.limit;
+        reads.limit = end.at_most(PIPELINE_TIME);
+        let Some(shown) = self.read_pipeline(names, reads).await else {
             let latest = Latest {
                 obstacle: Some(former::absent(names)),
                 ..Latest::default()
             };
-            return (latest, vec![], not_read);
+            return (latest, vec![]);
         };
         let deployments = former::deployments(&shown);
         let commits: BTreeSet<&str> = deployments.iter().filter_map(|one| one.commit()).collect();
-        let limit = end.at_most(COMMITS_TIME);
-        let texts = self.read_commits(&shown, &commits, limit, &mut not_read).await;
+        reads.limit = end.at_most(COMMITS_TIME);
+        let texts = self.read_commits(&shown, &commits, reads).await;
         // GitLab comes last: one that does not respond delays nothing else.
         let contained = self.look_in_branch(&shown, &commits, end).await;
         let rows = deployments.iter().map(|one| {
@@ -98,25 +96,24 @@ impl Checker<'_> {
             deployments: rows.collect(),
             ..former::about(&shown)
         };
-        (latest, holds::of_new_execution(&shown), not_read)
+        (latest, holds::of_new_execution(&shown))
     }
 
     /// `None` if the pipeline does not exist.
     async fn read_pipeline<'a>(
         &self,
         names: &'a ResourceNames,
-        limit: ReadLimit,
-        not_read: &mut NotRead,
+        reads: &mut Reads,
     ) -> Option<ShownPipeline<'a>> {
-        let (aws, pipeline) = (&self.clients.aws, &names.pipeline());
+        let (aws, pipeline, limit) = (&self.clients.aws, &names.pipeline(), reads.limit);
         let of = |what: &str| format!("{what} of pipeline {pipeline}");
         let settings = self.gitops_pipeline.read_settings(names);
         let (settings, declared) = tokio::join!(
             limit.read(format!("stack {}", names.stack()), settings),
             limit.read(of("the stages"), declared::read(aws, pipeline)),
         );
-        let settings = not_read.note(settings).flatten();
-        let declared = match not_read.note(declared) {
+        let settings = reads.note(settings).flatten();
+        let declared = match reads.note(declared) {
             Some(None) => return None,
             declared => declared.flatten(),
         };
@@ -126,21 +123,19 @@ impl Checker<'_> {
             limit.read(of("the state"), executions::state(aws, pipeline)),
             self.read_rules(names, limit),
         );
-        let attempts = not_read.note(attempts);
+        let attempts = reads.note(attempts);
         let needed = attempts.as_deref().map(former::needed).unwrap_or_default();
-        let needs_more = |listed: &[PipelineExecutionSummary]| {
-            listed.len() < MAX_SEARCHED && !needed.iter().all(|id| find(listed, id).is_some())
-        };
-        let listing = executions::list_while(aws, pipeline, needs_more);
+        let has_all = |listed: &[_]| needed.iter().all(|id| find(listed, id).is_some());
+        let listing = executions::list_until(aws, pipeline, has_all);
         let listed = limit.read(of("the executions"), listing).await;
-        let rules = rules.into_iter().map(|(rule, state)| (rule, not_read.note(state)));
+        let rules = rules.into_iter().map(|(rule, state)| (rule, reads.note(state)));
         Some(ShownPipeline {
             names,
             settings,
             declared,
             rules: rules.collect(),
-            state: not_read.note(state).flatten(),
-            listed: not_read.note(listed).flatten(),
+            state: reads.note(state).flatten(),
+            listed: reads.note(listed).flatten(),
             attempts,
         })
     }
@@ -170,32 +165,31 @@ impl Checker<'_> {
         &self,
         shown: &ShownPipeline<'_>,
         commits: &BTreeSet<&'a str>,
-        limit: ReadLimit,
-        not_read: &mut NotRead,
+        reads: &mut Reads,
     ) -> BTreeMap<&'a str, CommitText> {
         let Some(repository) = shown.own_repository() else {
             if shown.has_other_repository() && !commits.is_empty() {
                 let problem = "authors are not read: the repository is in another account";
                 let reason = Reason::uncoded(problem, "See them in GitLab");
-                not_read.note::<()>(Err(reason));
+                reads.note::<()>(Err(reason));
             }
             return BTreeMap::new();
         };
-        let client = &self.clients.aws.codecommit;
-        let reads = commits.iter().map(|id| async move {
+        let (client, limit) = (&self.clients.aws.codecommit, reads.limit);
+        let looks = commits.iter().map(|id| async move {
             let thing = format!("commit {id} of repository {repository}");
             let read = limit.read(thing, codecommit::commit(client, repository, id)).await;
             (*id, read)
         });
         let (mut texts, mut failed) = (BTreeMap::new(), None);
-        for (id, read) in join_all(reads).await {
+        for (id, read) in join_all(looks).await {
             match read {
                 Ok(found) => texts.extend(found.map(|text| (id, text))),
                 Err(reason) => failed = failed.or(Some(reason)),
             }
         }
         // One reason is enough: they are as a rule the same.
-        not_read.note(failed.map_or(Ok(()), Err));
+        reads.note(failed.map_or(Ok(()), Err));
         texts
     }
 }

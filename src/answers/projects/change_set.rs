@@ -21,12 +21,11 @@ impl Checker<'_> {
         settings: &PipelineSettings,
         id: &str,
     ) -> Result<Option<Vec<Change>>, CallError> {
-        let deployed = &settings.deployed;
-        let Some(name) = &deployed.change_set_name else {
+        let Some(name) = &settings.change_set else {
             return Ok(None);
         };
         let aws = &self.clients.aws;
-        let found = describe(aws, &deployed.stack_name, name).await?;
+        let found = describe(aws, &settings.deployed_stack, name).await?;
         let state = executions::state(aws, &settings.names.pipeline()).await?;
         let is_of_execution = state.is_some_and(|state| waits_alone(&state, id));
         let found = found.filter(|found| {

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 
 use super::row::Row;
 use crate::health_check::checker::Checker;
+use crate::health_check::facts::ProjectFacts;
 use crate::health_check::gitlab_reads::{GitLabReads, PROJECTS_PER_SECOND};
 use crate::health_check::listed_mirrors::{Extent, MirrorRows};
 use crate::health_check::read_limit::ReadLimit;
+use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::health::CheckedGitLabs;
 use cfn_custom_resource::Reason;
 
 impl Checker<'_> {
-    /// The mirrors of `rows`, as far as GitLab shows them in time, and why others were not read: a
-    /// GitLab that does not respond is named once.
+    /// The mirrors of the projects, as far as GitLab shows them in time, and why others were not
+    /// read: a GitLab that does not respond is named once.
     pub(super) async fn found_mirrors(
         &self,
-        rows: &BTreeMap<String, Row>,
+        found: &FoundStacks,
         limit: ReadLimit,
     ) -> (MirrorRows, Vec<Reason>) {
-        let pipelines: Vec<_> = rows.values().filter_map(|row| row.settings.as_ref()).collect();
+        let pipelines: Vec<_> = found.projects.iter().filter_map(ProjectFacts::settings).collect();
         let gitlabs = CheckedGitLabs::at_pace(PROJECTS_PER_SECOND);
         let reads = GitLabReads::until(limit.end(), &gitlabs, self.clients);
         let reading = Box::pin(self.read_projects(&reads, &pipelines, Extent::Mirrors));
@@ -27,13 +29,13 @@ impl Checker<'_> {
     }
 }
 
-/// Adds the mirrors that were `found`.
-pub fn add_mirrors(rows: &mut BTreeMap<String, Row>, mut found: MirrorRows) {
-    for row in rows.values_mut() {
-        let Some(settings) = &row.settings else {
+/// Adds the `mirrors` of the projects.
+pub fn add_mirrors(rows: &mut BTreeMap<String, Row>, found: &FoundStacks, mut mirrors: MirrorRows) {
+    for facts in &found.projects {
+        let Some((settings, row)) = facts.settings().zip(rows.get_mut(&facts.project_id)) else {
             continue;
         };
-        let checks = found.remove(&settings.names.pipeline());
+        let checks = mirrors.remove(&facts.pipeline_name);
         match (checks, &settings.stored.report) {
             (Some(checks), _) if !checks.is_empty() => {
                 row.shown.mirrors = Some(checks.iter().map(Into::into).collect());

@@ -23,10 +23,10 @@ use crate::common::pace::Pace;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::health_check::checker::Checker;
 use crate::health_check::concurrent::{Checking, PIPELINES_PER_SECOND, TimeLimits, check_each};
+use crate::health_check::facts::ProjectFacts;
 use crate::health_check::findings::Findings;
 use crate::health_check::listed_stacks::Stacks;
 use crate::health_check::missing::Missing;
-use crate::health_check::problems::owner_problem;
 use crate::health_check::read_limit::ReadLimit;
 use crate::health_check::stacks::FoundStacks;
 /// The most bytes of the resources in change sets and failures. Lambda rejects an answer of more
@@ -58,19 +58,18 @@ impl Checker<'_> {
         if let Some(only) = only {
             projects = [only.project_id.clone()].into();
         }
-        let mut rows = self.read_rows(&projects, stacks.as_ref(), &limits).await;
-        let found = found_stacks(&rows, stacks);
+        let (mut rows, found) = self.read_rows(&projects, stacks, &limits).await;
         let asked = only.and_then(|_| rows.values().next());
         let (mirrors, rights, missing) = tokio::join!(
-            self.found_mirrors(&rows, all.at_most(GITLAB_TIME)),
-            self.compared_rights(asked, all.at_most(RIGHTS_TIME)),
+            self.found_mirrors(&found, all.at_most(GITLAB_TIME)),
+            self.compared_rights(asked, &found, all.at_most(RIGHTS_TIME)),
             self.find_missing_of(asked, &found, all.at_most(MISSING_TIME)),
         );
         if let Some(row) = rows.values_mut().next() {
             row.add_rights(rights);
         }
         let (mirrors, not_read) = mirrors;
-        add_mirrors(&mut rows, mirrors);
+        add_mirrors(&mut rows, &found, mirrors);
         for reason in not_read {
             findings.failed(reason);
         }
@@ -82,8 +81,11 @@ impl Checker<'_> {
             self.add_owners_without_child(&mut rows, stacks, only);
         }
         let mut answer = Projects {
-            stack: stacks.and_then(|stacks| self.own_stack(stacks)),
-            projects: rows.into_values().map(Row::project).collect(),
+            stack: stacks.and_then(|it| self.own_stack(it)).map(|(own, problem)| OwnStack {
+                stack: Stack::new(&own.name, &own.status),
+                problem: problem.as_ref().map(Into::into),
+            }),
+            projects: rows.into_values().map(|row| row.shown).collect(),
             not_read: findings.not_checked(),
         };
         limit_resources(&mut answer);
@@ -99,7 +101,7 @@ impl Checker<'_> {
         limit: ReadLimit,
     ) -> (BTreeMap<String, Missing>, Findings) {
         let mut findings = Findings::default();
-        if asked.is_some_and(|row| row.untagged.is_none()) {
+        if asked.is_some() && found.untagged().next().is_none() {
             return (BTreeMap::new(), findings);
         }
         let limits = TimeLimits::of(limit.left());
@@ -107,55 +109,35 @@ impl Checker<'_> {
         (missing, findings)
     }
 
-    /// The rows of these projects.
+    /// The rows of these projects, and the looks at them.
     async fn read_rows(
         &self,
         projects: &BTreeSet<String>,
-        stacks: Option<&Stacks>,
+        stacks: Option<Stacks>,
         limits: &TimeLimits,
-    ) -> BTreeMap<String, Row> {
+    ) -> (BTreeMap<String, Row>, FoundStacks) {
         let late = projects.iter().map(|id| (id.clone(), Row::out_of_time(id)));
         let mut rows: BTreeMap<String, Row> = late.collect();
-        let pace = &Pace::per_second(PIPELINES_PER_SECOND);
-        let read = |project_id, ()| -> Checking<'_, Option<Row>> {
+        let (pace, listed) = (&Pace::per_second(PIPELINES_PER_SECOND), stacks.as_ref());
+        let read = |project_id, ()| -> Checking<'_, (Option<Row>, ProjectFacts)> {
             Box::pin(async move {
                 pace.wait().await;
                 let limit = ReadLimit::after(ROW_TIME);
-                Box::pin(self.read_row(project_id, stacks, limit)).await
+                Box::pin(self.read_row(project_id, listed, limit)).await
             })
         };
         let items = projects.iter().map(|id| (id.as_str(), ())).collect();
-        check_each(items, limits, read, |project_id, row| {
+        let mut found = FoundStacks::default();
+        let left = check_each(items, limits, read, |project_id, (row, facts)| {
             match row {
                 Some(row) => rows.insert(project_id.to_owned(), row),
                 // It was deleted meanwhile, or was never created.
                 None => rows.remove(project_id),
             };
-        })
-        .await;
-        rows
-    }
-
-    /// The stack of the environment. `None` if it is not known, or not listed.
-    fn own_stack(&self, stacks: &Stacks) -> Option<OwnStack> {
-        let own = stacks.with_id(self.environment.stack_id.as_ref()?)?;
-        let problem = owner_problem(&own.status, &self.environment.id, "");
-        Some(OwnStack {
-            stack: Stack::new(&own.name, &own.status),
-            problem: problem.as_ref().map(Into::into),
-        })
-    }
-}
-
-/// The `stacks` of the account, with the pipelines' stacks of the `rows`.
-fn found_stacks(rows: &BTreeMap<String, Row>, stacks: Option<Stacks>) -> FoundStacks {
-    FoundStacks {
-        listed: stacks,
-        owners: rows.values().filter_map(|row| row.owner.clone()).collect(),
-        untagged: rows.values().filter_map(|row| row.untagged.clone()).collect(),
-        // One that was not read may belong to any of the stacks.
-        is_complete: rows.values().all(|row| row.owner.is_some() || row.untagged.is_some()),
-        ..FoundStacks::default()
+            found.projects.push(facts);
+        });
+        (found.left, found.listed) = (left.await, stacks);
+        (rows, found)
     }
 }
 

@@ -49,7 +49,8 @@ impl Checker<'_> {
     ) {
         let env_id = &self.environment.id;
         let prefix = PROJECT_STACKS.prefix(env_id);
-        let owners: BTreeSet<String> = rows.values().filter_map(|row| row.owner.clone()).collect();
+        let owners: BTreeSet<String> =
+            rows.values().filter_map(|row| row.owner_id().cloned()).collect();
         for stack in stacks.beginning_with(&prefix).filter(|it| !owners.contains(&it.id)) {
             let names =
                 stack.name.strip_prefix(&prefix).and_then(|id| ResourceNames::new(env_id, id));

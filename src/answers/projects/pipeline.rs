@@ -54,7 +54,7 @@ impl Checker<'_> {
         for execution in ends(listed).take_while(|one| !has_succeeded(one)) {
             let failed = FailedExecution {
                 names: &settings.names,
-                deployed: Some(&settings.deployed),
+                settings: Some(settings),
                 execution,
                 listed,
                 state,
@@ -115,7 +115,7 @@ impl Checker<'_> {
     ) {
         let names = &settings.names;
         // In another execution mode, several change sets have had its name.
-        let deployed = Some(&settings.deployed).filter(|_| waiting.len() == 1);
+        let is_only_one = waiting.len() == 1;
         let mut approvals = vec![];
         for approval in waiting {
             let id = approval.execution_id();
@@ -135,13 +135,10 @@ impl Checker<'_> {
                 change_set: None,
                 missing_rights: None,
             };
-            if let Some(deployed) = deployed
-                && approval.action_name() == APPROVAL
-            {
+            if is_only_one && approval.action_name() == APPROVAL {
                 let read = Box::pin(self.change_set(settings, id));
                 let read = row.read(limit, format!("the change set of execution {id}"), read).await;
-                if let Some((name, changes)) = deployed.change_set_name.as_ref().zip(read.flatten())
-                {
+                if let Some((name, changes)) = settings.change_set.as_ref().zip(read.flatten()) {
                     shown.change_set = Some(shown_change_set(name, &changes));
                     row.waiting = Some(changes);
                 }

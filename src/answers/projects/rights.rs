@@ -7,8 +7,10 @@ use crate::feedback::rights;
 use crate::feedback::rights::ComparedRights;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::health_check::checker::Checker;
+use crate::health_check::facts::ProjectFacts;
 use crate::health_check::findings::Problem;
 use crate::health_check::read_limit::ReadLimit;
+use crate::health_check::stacks::FoundStacks;
 use cfn_custom_resource::Reason;
 
 impl Checker<'_> {
@@ -17,9 +19,11 @@ impl Checker<'_> {
     pub(super) async fn compared_rights(
         &self,
         row: Option<&Row>,
+        found: &FoundStacks,
         limit: ReadLimit,
     ) -> Result<Option<ComparedRights>, Reason> {
-        let waiting = row.and_then(|row| row.settings.as_ref().zip(row.waiting.as_ref()));
+        let settings = found.projects.first().and_then(ProjectFacts::settings);
+        let waiting = settings.zip(row.and_then(|row| row.waiting.as_ref()));
         let is_shared =
             |(settings, _): &(&PipelineSettings, _)| settings.stored.deploy_role_arn.is_none();
         let Some((settings, changes)) = waiting.filter(is_shared) else {

@@ -4,9 +4,7 @@ use crate::answers::shape::{self, Held, ShownFinding, ShownOwner, ShownProject, 
 use crate::clients::aws::CallError;
 use crate::common::ownership::Owner;
 use crate::feedback::change_sets::Change;
-use crate::gitops_pipeline::child::{FoundChild, UntaggedChild};
 use crate::gitops_pipeline::holds::{DeclaredRule, Hold, RuleState};
-use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::health_check::checker::Checker;
 use crate::health_check::facts::{Fact, ProjectFacts};
 use crate::health_check::findings::{Condition, Findings};
@@ -17,17 +15,8 @@ use cfn_custom_resource::Reason;
 #[derive(Debug, Default)]
 pub struct Row {
     pub shown: ShownProject,
-    /// The ID of the stack with its resource. `None` if it is not known.
-    pub owner: Option<String>,
-    /// Its pipeline's stack by its name, if no tags name the owner.
-    pub untagged: Option<(String, UntaggedChild)>,
-    /// Those of its pipeline. `None` if it has none.
-    pub settings: Option<PipelineSettings>,
     /// The changes of the one with a change set. `None` if there is none.
     pub waiting: Option<Vec<Change>>,
-    holds: Vec<Held>,
-    /// Whether the states of the event rules and of the transitions were read.
-    has_read_holds: bool,
 }
 
 impl Row {
@@ -83,7 +72,7 @@ impl Row {
                 Condition::Unhealthy(problem) | Condition::Missing(problem) => {
                     self.problem(&check.subject, &problem);
                 }
-                Condition::Held(hold) => self.hold(&hold),
+                Condition::Held(hold) => add_hold(self.shown.holds.get_or_insert_default(), &hold),
                 Condition::Healthy
                 | Condition::Failed(_)
                 | Condition::Outdated(_)
@@ -91,27 +80,14 @@ impl Row {
             }
         }
         findings.failed.into_iter().for_each(|reason| self.not_read(reason));
+        if let Some(holds) = &mut self.shown.holds {
+            holds.sort_by_key(|hold| hold.rule.is_none());
+        }
     }
 
-    /// Adds a freeze, once. One of an event rule has no time and no person.
-    fn hold(&mut self, hold: &Hold) {
-        let mut shown = Held {
-            held: hold.part(),
-            remedy: hold.remedy(),
-            ..Held::default()
-        };
-        match hold {
-            Hold::Rule(rule, names) => shown.rule = Some(rule.name(names)),
-            Hold::Transition(transition) => {
-                shown.stage = Some(transition.stage.clone());
-                shown.since = transition.since.map(Into::into);
-                shown.by = shape::text(&transition.by);
-                shown.reason = shape::text(&transition.reason);
-            }
-        }
-        if self.holds.iter().all(|known| known.held != shown.held) {
-            self.holds.push(shown);
-        }
+    /// The ID of the stack with its resource. `None` if it is not known.
+    pub fn owner_id(&self) -> Option<&String> {
+        self.shown.owner.as_ref().map(|owner| &owner.stack_id)
     }
 
     /// Adds the owner, whose stack was `listed`.
@@ -124,15 +100,6 @@ impl Row {
             status: listed.map(|it| it.status.to_string()),
             exists: exists || listed.is_some(),
         });
-        self.owner = Some(id.clone());
-    }
-
-    pub fn project(mut self) -> ShownProject {
-        if !self.holds.is_empty() || self.has_read_holds {
-            self.holds.sort_by_key(|hold| hold.rule.is_none());
-            self.shown.holds = Some(self.holds);
-        }
-        self.shown
     }
 
     /// Adds the stack, as the look shows it.
@@ -156,40 +123,57 @@ impl Row {
         self.shown.needs_function = Some(settings.properties_for_the_function());
         let is_known = |rule: &DeclaredRule| !matches!(rule.state, RuleState::Unknown(_));
         let has_read_rules = facts.rules.known().is_some_and(|rules| rules.iter().all(is_known));
-        self.has_read_holds = has_read_rules && !matches!(facts.pipeline.state, Fact::NotRead(_));
+        let has_read_state = !matches!(facts.pipeline.state, Fact::NotRead(_));
+        self.shown.holds = (has_read_rules && has_read_state).then(Vec::new);
         let is_gone = facts.pipeline.state.is_absent() || facts.pipeline.executions.is_absent();
         self.shown.has_pipeline = Some(!is_gone);
         self.add_freeze(facts, settings);
     }
 }
 
+/// Adds a freeze, once. One of an event rule has no time and no person.
+fn add_hold(holds: &mut Vec<Held>, hold: &Hold) {
+    let mut shown = Held {
+        held: hold.part(),
+        remedy: hold.remedy(),
+        ..Held::default()
+    };
+    match hold {
+        Hold::Rule(rule, names) => shown.rule = Some(rule.name(names)),
+        Hold::Transition(transition) => {
+            shown.stage = Some(transition.stage.clone());
+            shown.since = transition.since.map(Into::into);
+            shown.by = shape::text(&transition.by);
+            shown.reason = shape::text(&transition.reason);
+        }
+    }
+    if holds.iter().all(|known| known.held != shown.held) {
+        holds.push(shown);
+    }
+}
+
 impl Checker<'_> {
-    /// Reads the project. `None` if its pipeline's stack does not exist.
+    /// Looks at the project. It has no row if its pipeline's stack does not exist.
     pub(super) async fn read_row(
         &self,
         project_id: &str,
         stacks: Option<&Stacks>,
         limit: ReadLimit,
-    ) -> Option<Row> {
+    ) -> (Option<Row>, ProjectFacts) {
         let facts = Box::pin(self.look_at_project(project_id, stacks, limit)).await;
-        let mut row = Row::new(project_id);
-        match &facts.child {
-            Fact::Absent => return None,
-            Fact::Known(FoundChild::Untagged(child)) => {
-                row.untagged = Some((facts.stack_name.clone(), (**child).clone()));
-            }
-            _ => {}
+        if facts.child.is_absent() {
+            return (None, facts);
         }
+        let mut row = Row::new(project_id);
         row.add_stack(&facts, stacks);
         let mut findings = facts.findings(self.environment);
         findings.add(facts.unknown_statuses());
         row.add_findings(findings);
-        if let Some(settings) = facts.settings() {
-            if row.shown.has_pipeline == Some(true) {
-                Box::pin(self.add_pipeline(&mut row, &facts, settings, limit)).await;
-            }
-            row.settings = Some(settings.clone());
+        if let Some(settings) = facts.settings()
+            && row.shown.has_pipeline == Some(true)
+        {
+            Box::pin(self.add_pipeline(&mut row, &facts, settings, limit)).await;
         }
-        Some(row)
+        (Some(row), facts.without_executions())
     }
 }

@@ -14,7 +14,7 @@ mod markdown;
 mod reason;
 mod values;
 
-pub use self::calls::{Base, NewChangeSet, abandon, delete, describe, list};
+pub use self::calls::{Base, NewChangeSet, delete, describe, list};
 pub use self::change_set::{Change, ChangeSet, Creation, DriftStatus, Effect};
 pub use self::comparison::{ComparisonResult, compare};
 pub use self::denial::{Denial, DenialRemedy};

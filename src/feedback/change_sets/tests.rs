@@ -15,20 +15,13 @@ use super::change_set::{Recreation, is_partial, read_creation};
 use super::markdown::MAX_RESOURCES;
 use super::*;
 use crate::feedback::reporting::note::NoteOf;
-use crate::feedback::reporting::tests::{deployed, location};
-use crate::gitops_pipeline::names::ResourceNames;
-
-fn names() -> ResourceNames {
-    ResourceNames::new("dev", "shop").expect("valid names")
-}
+use crate::gitops_pipeline::observe::pipeline_settings::tests::settings;
 
 fn note(mut changes: Vec<Change>) -> String {
     changes.sort();
     let of = NoteOf {
-        names: &names(),
-        location: &location(),
+        pipeline: &settings(false),
         environment: "dev",
-        deployed: &deployed(),
         commit: "c0ffee00c0ffee00",
         url: "https://console/x",
     };

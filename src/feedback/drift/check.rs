@@ -5,23 +5,22 @@ use std::time::SystemTime;
 use aws_sdk_cloudformation::types::Stack;
 
 use super::result::Drifted;
-use super::target::DriftTarget;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::cloudformation::StackStatus;
 use crate::common::stop::Stop;
 use crate::feedback::change_sets;
 use crate::feedback::change_sets::{
-    Audience, Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
+    Audience, Base, ComparisonResult, Creation, NewChangeSet, Values, shown_reason,
 };
-use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::names::DRIFT_CHANGE_SET as CHANGE_SET;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{describe_stack, early_validation};
 use cfn_custom_resource::Progress;
 
-/// Compares the stack with its template. One that cannot be compared is compared by the next health
-/// check of another day.
-pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<CallError>> {
-    let stack_name = &target.stack_name;
+/// Compares the stack that `pipeline` deploys with its template. One that cannot be compared is
+/// compared by the next health check of another day.
+pub async fn check(aws: &Aws, pipeline: &PipelineSettings) -> Result<Drifted, Stop<CallError>> {
+    let (stack_name, names) = (&pipeline.deployed_stack, &pipeline.names);
     // The caller enforces the deadline.
     let progress = Progress::new(SystemTime::UNIX_EPOCH);
     progress.doing(format!("looking up stack {stack_name}"));
@@ -34,28 +33,24 @@ pub async fn check(aws: &Aws, target: &DriftTarget) -> Result<Drifted, Stop<Call
     let new = NewChangeSet {
         stack_name: stack_name.clone(),
         name: CHANGE_SET.to_owned(),
-        role_arn: target.role_arn.clone(),
+        role_arn: pipeline.location.role(&names.deploy_role()),
         capabilities: capabilities.collect(),
         parameters: parameters.iter().map(|name| (name.clone(), None)).collect(),
         base: Base::Resources,
     };
-    progress.doing(format!("deleting the change set of stack {stack_name}"));
+    let subject = format!("stack {stack_name}");
+    progress.doing(format!("deleting the change set of {subject}"));
     change_sets::delete(aws, stack_name, CHANGE_SET).await?;
     progress.doing(format!("comparing stack {stack_name} with its template"));
-    let read = match change_sets::compare(aws, &new).await? {
-        ComparisonResult::Read(read) => read,
+    let (read, errors) = match change_sets::compare(aws, &new, &subject, &progress).await? {
+        ComparisonResult::Read(read, errors) => (read, errors),
         ComparisonResult::Rejected(error) if error.is_denied() => return Err(error.into()),
         ComparisonResult::Rejected(error) => {
-            let cause = shown_reason(&error.cause, &values, Audience::Members, &target.names);
+            let cause = shown_reason(&error.cause, &values, Audience::Members, names);
             return Err(CallError { cause, ..error }.into());
         }
     };
-    let ended = Box::pin(end(aws, stack_name, &read, &progress)).await;
-    if ended.is_err() {
-        change_sets::abandon(aws, stack_name, CHANGE_SET).await;
-    }
-    let errors = ended?;
-    let shown = |text: &str| shown_reason(text, &values, Audience::Members, &target.names);
+    let shown = |text: &str| shown_reason(text, &values, Audience::Members, names);
     match &read.creation {
         Creation::Failed(why) => {
             let explained = early_validation::explain(Some(shown(why)), &errors, shown);
@@ -78,25 +73,6 @@ fn comparable(stack: Option<Stack>) -> Result<Stack, Stop<CallError>> {
         status if status.is_complete() => Ok(stack),
         status => Err(Stop::nothing(format!("it is {status}"))),
     }
-}
-
-/// The errors of a change set that failed. Deletes the change set.
-async fn end(
-    aws: &Aws,
-    stack_name: &str,
-    read: &ChangeSet,
-    progress: &Progress,
-) -> Result<Vec<Finding>, CallError> {
-    // CloudFormation may delete them with the change set.
-    let errors = match read.creation {
-        Creation::Failed(_) => {
-            early_validation::read_for_change_set(aws, stack_name, CHANGE_SET).await?
-        }
-        _ => vec![],
-    };
-    progress.doing(format!("deleting the change set of stack {stack_name}"));
-    change_sets::delete(aws, stack_name, CHANGE_SET).await?;
-    Ok(errors)
 }
 
 #[cfg(test)]

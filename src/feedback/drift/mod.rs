@@ -7,8 +7,8 @@
 
 mod check;
 mod result;
-mod target;
+mod revert;
 
 pub use self::check::check;
 pub use self::result::Drifted;
-pub use self::target::{DriftTarget, IN_SYNC, REVERT_DRIFT};
+pub use self::revert::{IN_SYNC, REVERT_DRIFT, revert_command};

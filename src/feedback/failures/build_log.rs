@@ -44,8 +44,8 @@ pub struct LogEnd {
     /// Whether the log has CodeBuild's line about the end of the phase. If not, the log may arrive
     /// later, or the phase was stopped.
     pub is_complete: bool,
-    /// Whether the log has earlier lines of the phase, which were not read.
-    pub is_cut: bool,
+    /// Whether the log was read to the beginning of the phase.
+    pub has_beginning: bool,
 }
 
 /// Reads the end of the log of a phase. Without lines if the log does not exist, or not yet.
@@ -58,36 +58,28 @@ pub async fn read(aws: &Aws, window: &LogWindow) -> Result<LogEnd, CallError> {
         limit: PAGE_EVENTS,
     };
     let (mut messages, mut bytes, mut token) = (vec![], 0, None);
-    let mut log = PhaseLog::default();
-    let mut is_cut = true;
+    let mut end = LogEnd::default();
     for _ in 0..MAX_PAGES {
         let page = aws.logs.get_log_events(&range, token.as_deref()).await?;
         let Some(page) = page else {
-            is_cut = false;
+            end.has_beginning = true;
             break;
         };
         bytes += page.messages.iter().map(String::len).sum::<usize>();
         messages.splice(0..0, page.messages);
-        log = PhaseLog::of(&lines(&messages), &window.phase);
+        end = LogEnd::of(&lines(&messages), &window.phase);
         // The token of the beginning repeats. An empty page does not show the beginning.
         let is_beginning = page.backward_token.is_none() || page.backward_token == token;
-        is_cut = !is_beginning && !log.has_beginning;
-        if log.is_enough() || is_beginning || bytes >= MAX_READ_BYTES {
+        end.has_beginning |= is_beginning;
+        if end.is_enough() || is_beginning || bytes >= MAX_READ_BYTES {
             break;
         }
         token = page.backward_token;
     }
-    Ok(LogEnd { is_cut, ..log.end })
+    Ok(end)
 }
 
-/// The lines of a phase that were read.
-#[derive(Debug, Default)]
-struct PhaseLog {
-    end: LogEnd,
-    has_beginning: bool,
-}
-
-impl PhaseLog {
+impl LogEnd {
     /// Cuts the lines of other phases off, and CodeBuild's last two lines about the phase: they
     /// repeat its contexts. A build can print such a line itself, but not after the phase.
     fn of(lines: &[String], phase: &str) -> Self {
@@ -107,18 +99,15 @@ impl PhaseLog {
         let is_blank = |line: &String| line.trim().is_empty();
         let length = lines.iter().rposition(|line| !is_blank(line)).map_or(0, |last| last + 1);
         let first = length.saturating_sub(MAX_KEPT_LINES);
-        PhaseLog {
-            end: LogEnd {
-                lines: lines.get(first..length).unwrap_or_default().to_vec(),
-                is_complete: end.is_some(),
-                is_cut: false,
-            },
+        LogEnd {
+            lines: lines.get(first..length).unwrap_or_default().to_vec(),
+            is_complete: end.is_some(),
             has_beginning: begin.is_some(),
         }
     }
 
     fn is_enough(&self) -> bool {
-        self.end.is_complete && (self.has_beginning || self.end.lines.len() >= MAX_LINES)
+        self.is_complete && (self.has_beginning || self.lines.len() >= MAX_LINES)
     }
 }
 

@@ -244,19 +244,26 @@ fn build_cannot_end_its_phase_itself() {
         agent("Entering phase POST_BUILD"),
         "after".to_owned(),
     ];
-    let log = PhaseLog::of(&lines, "BUILD");
+    let log = LogEnd::of(&lines, "BUILD");
     assert!(log.is_enough());
-    assert_eq!(log.end.lines, [fake, "the cause".to_owned(), real]);
+    assert_eq!(log.lines, [fake, "the cause".to_owned(), real]);
 }
+
+/// A log that was read to its beginning, without lines.
+const EMPTY: LogEnd = LogEnd {
+    lines: vec![],
+    is_complete: false,
+    has_beginning: true,
+};
 
 #[test]
 fn log_without_the_end_of_the_phase_is_not_complete() {
-    let of = |lines: &[String]| PhaseLog::of(lines, "BUILD").end;
+    let of = |lines: &[String]| LogEnd::of(lines, "BUILD");
     assert_eq!(of(&[]), LogEnd::default());
     let started = [agent("Entering phase BUILD"), "first".to_owned()];
     let expected = LogEnd {
         lines: vec!["first".to_owned()],
-        ..LogEnd::default()
+        ..EMPTY
     };
     assert_eq!(of(&started), expected);
     for other in [
@@ -277,8 +284,8 @@ fn failed_script_is_not_repeated() {
         "npm test exit status 1".to_owned(),
         agent("Phase complete: BUILD State: FAILED"),
     ];
-    let log = PhaseLog::of(&lines, "BUILD");
-    assert_eq!(log.end.lines, lines[..2]);
+    let log = LogEnd::of(&lines, "BUILD");
+    assert_eq!(log.lines, lines[..2]);
 }
 
 /// Logs from public issues: the phase that failed, CodeBuild's lines with its texts of several
@@ -340,7 +347,7 @@ Build completed on Mon Aug 28 19:16:45 UTC 2023",
 fn recorded_log_ends_with_the_cause() {
     for (phase, log, shown) in RECORDED {
         let lines: Vec<String> = log.lines().map(ToOwned::to_owned).collect();
-        let end = PhaseLog::of(&lines, phase).end;
+        let end = LogEnd::of(&lines, phase);
         assert!(end.is_complete, "{phase}");
         assert_eq!(end.lines, lines[shown]);
     }
@@ -416,7 +423,7 @@ mod over_aws {
         let long = vec![&*long; lines];
         let (fake, aws, window) = failed(|it| it.page_length = Some(1), &long).await;
         let found = read(&aws, &window).await.expect("a log");
-        assert!(!found.lines.is_empty() && found.is_cut);
+        assert!(!found.lines.is_empty() && !found.has_beginning);
         assert_eq!(calls(&fake), 20);
         fake.options(|it| it.page_length = Some(8));
         read(&aws, &window).await.expect("a log");
@@ -428,7 +435,7 @@ mod over_aws {
     async fn repeated_token_ends_the_log() {
         let (fake, aws, window) = failed(|_| {}, &[]).await;
         fake.change(|aws| aws.logs.values_mut().for_each(Vec::clear));
-        assert_eq!(read(&aws, &window).await, Ok(LogEnd::default()));
+        assert_eq!(read(&aws, &window).await, Ok(EMPTY));
         assert_eq!(calls(&fake), 2);
     }
 
@@ -436,7 +443,7 @@ mod over_aws {
     async fn late_log_is_not_complete() {
         let late = Duration::from_secs(20);
         let (_, aws, window) = failed(|it| it.logs_late = late, &["the cause"]).await;
-        assert_eq!(read(&aws, &window).await, Ok(LogEnd::default()));
+        assert_eq!(read(&aws, &window).await, Ok(EMPTY));
         tokio::time::advance(late).await;
         assert!(read(&aws, &window).await.expect("a log").is_complete);
     }
@@ -454,7 +461,7 @@ mod over_aws {
                 ..window
             },
         ] {
-            assert_eq!(read(&aws, &missing).await, Ok(LogEnd::default()));
+            assert_eq!(read(&aws, &missing).await, Ok(EMPTY));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::feedback::failures::deployment::{FailedAction, FailedDeployment, Unli
 use crate::feedback::failures::{build, deployment, values};
 use crate::gitops_pipeline::executions::{BUILD, CREATE_CHANGE_SET, DEPLOY};
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::Remedy;
 
 /// Why an execution failed, without what `audience` may not read.
@@ -32,8 +32,7 @@ impl Cause {
     /// If the call may succeed later.
     pub async fn read(
         aws: &Aws,
-        deployed: &DeployedTarget,
-        names: &ResourceNames,
+        pipeline: &PipelineSettings,
         audience: Audience<'_>,
         execution: &Execution,
     ) -> Result<Self, CallError> {
@@ -53,15 +52,14 @@ impl Cause {
                     return Ok(Cause::Summary);
                 };
                 let is_newest = execution.is_newest;
-                let values = values::of_operation(aws, deployed, action, is_newest).await?;
-                Ok(Cause::Build(build.shown(values, names)))
+                let values = values::of_operation(aws, pipeline, action, is_newest).await?;
+                Ok(Cause::Build(build.shown(values, &pipeline.names)))
             }
             // Nothing has reached CloudFormation.
             CREATE_CHANGE_SET | DEPLOY if lacks_file(&action.summary) => Ok(Cause::Summary),
             CREATE_CHANGE_SET | DEPLOY => {
                 let of = FailedAction {
-                    names,
-                    deployed,
+                    pipeline,
                     execution_id: &execution.id,
                     is_newest: execution.is_newest,
                     action,

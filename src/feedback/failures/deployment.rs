@@ -28,8 +28,7 @@ use crate::feedback::rights;
 use crate::gitops_pipeline::early_validation::Finding;
 use crate::gitops_pipeline::executions::actions::Action;
 use crate::gitops_pipeline::executions::{CREATE_CHANGE_SET, DEPLOY};
-use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{describe_stack, early_validation, executions};
 
 /// The most resources in a note.
@@ -99,8 +98,7 @@ impl ListedFailure {
 /// The action that failed: [`CREATE_CHANGE_SET`] or [`DEPLOY`].
 #[derive(Clone, Copy, Debug)]
 pub struct FailedAction<'a> {
-    pub names: &'a ResourceNames,
-    pub deployed: &'a DeployedTarget,
+    pub pipeline: &'a PipelineSettings,
     pub execution_id: &'a str,
     /// Whether no later execution has begun.
     pub is_newest: bool,
@@ -227,7 +225,7 @@ impl DeploymentReader<'_> {
         if operation.failures.is_empty() {
             read = self.findings(&operation, &values).await?;
             if read.resources.is_empty() {
-                let own = operation.own_failure(&self.of.deployed.stack_name);
+                let own = operation.own_failure(&self.of.pipeline.deployed_stack);
                 operation.failures.extend(own);
             }
         }
@@ -264,8 +262,8 @@ impl DeploymentReader<'_> {
     /// the attempt has to be the latest one, before and after.
     async fn change_set(&self) -> Result<FailedDeployment, Unread> {
         self.check_attempt().await?;
-        let (stack_name, action) = (&self.of.deployed.stack_name, self.of.action);
-        let name = &self.of.deployed.change_set_name;
+        let (stack_name, action) = (&self.of.pipeline.deployed_stack, self.of.action);
+        let name = &self.of.pipeline.change_set;
         let name = name.as_ref().ok_or(OTHER_CHANGE_SET)?;
         let is_of_action = |found: &ChangeSet| values::is_of(action, &found.creation);
         let before = change_sets::describe(self.aws, stack_name, name).await?;
@@ -282,8 +280,9 @@ impl DeploymentReader<'_> {
 
     /// Checks that the failed attempt is the latest one of its pipeline.
     async fn check_attempt(&self) -> Result<(), Unread> {
-        let shown =
-            executions::state(self.aws, &self.of.names.pipeline()).await?.ok_or(UNPROVEN)?;
+        let shown = executions::state(self.aws, &self.of.pipeline.names.pipeline())
+            .await?
+            .ok_or(UNPROVEN)?;
         Ok(check_latest(&shown, self.of)?)
     }
 
@@ -291,8 +290,9 @@ impl DeploymentReader<'_> {
     /// operation has failed already.
     async fn state(&self) -> Result<StackState, Unread> {
         self.check_attempt().await?;
-        let stack =
-            describe_stack(self.aws, &self.of.deployed.stack_name).await?.ok_or(NO_STACK)?;
+        let stack = describe_stack(self.aws, &self.of.pipeline.deployed_stack)
+            .await?
+            .ok_or(NO_STACK)?;
         let status = StackStatus::parse(stack.stack_status());
         if status.is_in_progress() && !status.is_cleaning_up() {
             return Err(BUSY.into());
@@ -312,7 +312,7 @@ impl DeploymentReader<'_> {
 
     async fn values(&self) -> Result<Arc<Values>, CallError> {
         let of = self.of;
-        let values = values::of_operation(self.aws, of.deployed, of.action, of.is_newest);
+        let values = values::of_operation(self.aws, of.pipeline, of.action, of.is_newest);
         values.await.map(Arc::new)
     }
 
@@ -356,10 +356,10 @@ impl DeploymentReader<'_> {
         {
             return Err(DIFFERS.into());
         }
-        let (deployed, summary) = (self.of.deployed, &self.of.action.summary);
+        let (pipeline, summary) = (self.of.pipeline, &self.of.action.summary);
         let is_quoted = operation.is_quoted_in(summary);
         let executed = before.change_set_id.as_ref();
-        let Some(name) = &deployed.change_set_name else {
+        let Some(name) = &pipeline.change_set else {
             let is_proven = is_quoted && executed.is_none();
             return if is_proven {
                 Ok(())
@@ -374,7 +374,7 @@ impl DeploymentReader<'_> {
         if is_quoted {
             return Ok(());
         }
-        let described = change_sets::describe(self.aws, &deployed.stack_name, name);
+        let described = change_sets::describe(self.aws, &pipeline.deployed_stack, name);
         if is_gone(summary) || described.await?.is_some() {
             return Err(NOT_EXECUTED.into());
         }
@@ -436,17 +436,17 @@ impl DeploymentReader<'_> {
     }
 
     async fn statement(&self, one: &Listed) -> Option<String> {
-        let (names, failure) = (self.of.names, &one.failure);
+        let (names, failure) = (&self.of.pipeline.names, &one.failure);
         let action = Denial::parse(&failure.reason, names)?.needs_own_policy()?;
         rights::statement(self.aws, &failure.resource_type, action).await
     }
 
     fn shown(&self, one: &Listed) -> ListedFailure {
         let FailedAction {
-            names, audience, ..
+            pipeline, audience, ..
         } = self.of;
         let failure = &one.failure;
-        let shown = |text: &str| shown_reason(text, &one.values, *audience, names);
+        let shown = |text: &str| shown_reason(text, &one.values, *audience, &pipeline.names);
         let mut reasons = vec![];
         if !failure.status.is_empty() {
             // The type decides how much of the reason is shown. Of a stack, it is always AWS's.
@@ -486,9 +486,9 @@ impl DeploymentReader<'_> {
     /// The shown parts of the findings of validations and hooks.
     async fn found(&self, found: &[Finding], values: &Values) -> FailedDeployment {
         let FailedAction {
-            names, audience, ..
+            pipeline, audience, ..
         } = self.of;
-        let shown = |text: &str| shown_reason(text, values, *audience, names);
+        let shown = |text: &str| shown_reason(text, values, *audience, &pipeline.names);
         let mut read = FailedDeployment {
             more: found.len().saturating_sub(MAX_RESOURCES),
             ..FailedDeployment::default()
@@ -531,7 +531,7 @@ fn check_latest(shown: &GetPipelineStateOutput, of: &FailedAction<'_>) -> Result
     let action = actions.find(|action| action.action_name() == Some(&of.action.name));
     let run = action.and_then(|action| action.latest_execution());
     let latest = stage.latest_execution();
-    let has_change_set = of.deployed.change_set_name.is_some();
+    let has_change_set = of.pipeline.change_set.is_some();
     let is_own = latest.is_some_and(|latest| latest.pipeline_execution_id() == of.execution_id);
     let is_attempt = run.is_some_and(|run| run.action_execution_id() == Some(attempt));
     if !is_attempt || !(is_own || has_change_set) {

@@ -10,6 +10,7 @@ use self::account::{Account, Described, ENDED, Event, ROOT, STACK, Stage, arn, e
 use super::*;
 use crate::feedback::failures::stack_operation::{SUCCEEDED, UNEXPECTED};
 use crate::gitops_pipeline::executions::actions::ActionState;
+use crate::gitops_pipeline::observe::pipeline_settings::tests::settings;
 
 #[path = "tests/account.rs"]
 mod account;
@@ -23,17 +24,6 @@ const CREATED: Stage = Stage {
 };
 /// The reason of the failed resource in most tests.
 const REASON: &str = "Table shop-orders already exists in stack";
-
-fn names() -> ResourceNames {
-    ResourceNames::new("dev", "shop").expect("valid names")
-}
-
-fn target(has_change_set: bool) -> DeployedTarget {
-    DeployedTarget {
-        stack_name: "cfnstack-dev-shop".to_owned(),
-        change_set_name: has_change_set.then(|| CHANGE_SET.to_owned()),
-    }
-}
 
 /// The failed attempt `a1` of an action of the execution `e1`.
 fn action(name: &str, summary: &str) -> Action {
@@ -105,8 +95,7 @@ async fn read_as(
 ) -> Result<FailedDeployment, Unlisted> {
     let (aws, _) = open(account);
     let of = FailedAction {
-        names: &names(),
-        deployed: &target(has_change_set),
+        pipeline: &settings(has_change_set),
         execution_id: "e1",
         is_newest: true,
         action: &action,
@@ -522,8 +511,7 @@ async fn other_attempt_is_final_if_a_later_execution_is_known() {
         }];
         let (aws, _) = open(account);
         let of = FailedAction {
-            names: &names(),
-            deployed: &target(true),
+            pipeline: &settings(true),
             execution_id: "e1",
             is_newest: false,
             action: &action(DEPLOY, QUOTED),

@@ -7,8 +7,7 @@ use crate::feedback::execution::{Action, ActionState, Execution};
 use crate::feedback::failures::values;
 use crate::gitops_pipeline::describe_stack;
 use crate::gitops_pipeline::executions::APPROVAL;
-use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// The output `name` of a stack, if it is an address that GitLab accepts for an environment.
 pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<String>, CallError> {
@@ -30,16 +29,15 @@ pub async fn address(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<S
 /// The execution, with the part of each reason that `audience` may read.
 pub async fn without_values(
     aws: &Aws,
-    deployed: &DeployedTarget,
-    names: &ResourceNames,
+    pipeline: &PipelineSettings,
     audience: Audience<'_>,
     execution: &Execution,
 ) -> Result<Execution, CallError> {
     let mut execution = execution.clone();
     let is_newest = execution.is_newest;
     for action in execution.actions.iter_mut().filter(|it| has_reason(it)) {
-        let values = values::of_operation(aws, deployed, action, is_newest).await?;
-        action.summary = shown_reason(&action.summary, &values, audience, names);
+        let values = values::of_operation(aws, pipeline, action, is_newest).await?;
+        action.summary = shown_reason(&action.summary, &values, audience, &pipeline.names);
     }
     Ok(execution)
 }

@@ -170,7 +170,7 @@ fn log_text(end: &LogEnd) -> LogText {
     } else {
         "The end of the log, which may be incomplete"
     };
-    let text = if end.lines.is_empty() && end.is_cut {
+    let text = if end.lines.is_empty() && !end.has_beginning {
         without_log("The log was not read to its beginning, and its end has no lines of this phase")
             .text
     } else if end.lines.is_empty() {
@@ -198,14 +198,14 @@ mod tests {
 
     #[test]
     fn log_without_lines_names_the_reason() {
-        let text = |is_cut| {
+        let text = |has_beginning| {
             let end = LogEnd {
-                is_cut,
+                has_beginning,
                 ..LogEnd::default()
             };
             log_text(&end).text
         };
-        assert!(text(true).contains("The log was not read to its beginning"));
-        assert!(text(false).contains("CloudWatch Logs has no log of this phase"));
+        assert!(text(false).contains("The log was not read to its beginning"));
+        assert!(text(true).contains("CloudWatch Logs has no log of this phase"));
     }
 }

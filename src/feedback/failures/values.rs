@@ -6,18 +6,18 @@ use crate::feedback::change_sets::{ChangeSet, Creation, Values};
 use crate::gitops_pipeline::describe_stack;
 use crate::gitops_pipeline::executions::actions::Action;
 use crate::gitops_pipeline::executions::{BEFORE_DEPLOYMENT, DEPLOY};
-use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 
 /// The values of the operation of an action that failed. After a rollback, the stack has those of
 /// an earlier operation, and if a later execution has begun, it may have those of a later one. So
 /// only the change set of the action shows that all values are known.
 pub async fn of_operation(
     aws: &Aws,
-    deployed: &DeployedTarget,
+    pipeline: &PipelineSettings,
     action: &Action,
     is_newest: bool,
 ) -> Result<Values, CallError> {
-    let stack_name = &deployed.stack_name;
+    let stack_name = &pipeline.deployed_stack;
     let stack = match describe_stack(aws, stack_name).await {
         Err(error) if error.is_denied() => None,
         described => described?,
@@ -26,7 +26,7 @@ pub async fn of_operation(
     if BEFORE_DEPLOYMENT.contains(&&*action.name) {
         return Ok(of_stack.without_others());
     }
-    let (Some(stack), Some(name), true) = (stack, &deployed.change_set_name, is_newest) else {
+    let (Some(stack), Some(name), true) = (stack, &pipeline.change_set, is_newest) else {
         return Ok(of_stack.with_others());
     };
     // CloudFormation finds an executed change set by its ARN only, and another one by its name:

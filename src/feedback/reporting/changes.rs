@@ -6,8 +6,7 @@ use crate::feedback::change_sets::{Change, ChangeSet, Creation, is_gone};
 use crate::feedback::execution;
 use crate::feedback::execution::{Action, Execution};
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
-use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{describe_stack, executions};
 
 /// Reads the changes of the commit of `execution` from CloudFormation. `None` if it does not show
@@ -16,13 +15,12 @@ use crate::gitops_pipeline::{describe_stack, executions};
 /// The commit has to have a note if CodePipeline shows none in the stage.
 pub async fn of_commit(
     aws: &Aws,
-    names: &ResourceNames,
-    deployed: &DeployedTarget,
+    settings: &PipelineSettings,
     execution: &Execution,
     has_note: bool,
 ) -> Result<Option<Vec<Change>>, CallError> {
-    let (pipeline, stack_name) = (names.pipeline(), &deployed.stack_name);
-    let Some(name) = &deployed.change_set_name else {
+    let (pipeline, stack_name) = (settings.names.pipeline(), &settings.deployed_stack);
+    let Some(name) = &settings.change_set else {
         return Ok(None);
     };
     let latest = latest_in_stage(aws, &pipeline).await?;
@@ -42,7 +40,7 @@ pub async fn of_commit(
     let mut found = change_sets::describe(aws, stack_name, name).await?;
     let may_be_executed = |deployed: &Action| !is_gone(&deployed.summary);
     if found.is_none() && action(DEPLOY).is_some_and(may_be_executed) {
-        found = executed(aws, deployed, name).await?;
+        found = executed(aws, stack_name, name).await?;
     }
     let is_complete =
         |found: &ChangeSet| matches!(found.creation, Creation::Complete | Creation::Empty);
@@ -64,15 +62,11 @@ async fn latest_in_stage(aws: &Aws, pipeline: &str) -> Result<Option<String>, Ca
 
 /// The change set `name` that was executed last. CloudFormation finds it by its ARN only:
 /// assumption `executed-change-set-is-readable`.
-async fn executed(
-    aws: &Aws,
-    deployed: &DeployedTarget,
-    name: &str,
-) -> Result<Option<ChangeSet>, CallError> {
-    let stack = describe_stack(aws, &deployed.stack_name).await?;
+async fn executed(aws: &Aws, stack_name: &str, name: &str) -> Result<Option<ChangeSet>, CallError> {
+    let stack = describe_stack(aws, stack_name).await?;
     let id = stack.and_then(|stack| stack.change_set_id);
     match id.filter(|id| id.contains(&format!(":changeSet/{name}/"))) {
-        Some(id) => change_sets::describe(aws, &deployed.stack_name, &id).await,
+        Some(id) => change_sets::describe(aws, stack_name, &id).await,
         None => Ok(None),
     }
 }

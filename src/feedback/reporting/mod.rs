@@ -7,7 +7,6 @@
 //!
 //! - [`event`] reads from an event which execution it names, and which part of the report it is
 //!   about
-//! - [`open`] checks that the pipeline is reported, and opens its GitLab
 //! - [`former`] ends the statuses that no report looks at any more
 //! - [`statuses`] reads the commit statuses, and which ones are the pipeline's own
 //! - [`plan`] decides the requests to GitLab, as a pure function
@@ -21,7 +20,6 @@ mod drift;
 mod event;
 mod former;
 pub(crate) mod note;
-mod open;
 mod outcome;
 mod plan;
 mod report;
@@ -44,13 +42,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use crate::clients::Clients;
 use crate::clients::gitlab::UnreachableGitLabs;
+use crate::clients::{Clients, gitlab};
 use crate::common::stop::Stop;
 use crate::feedback::execution;
 use crate::feedback::execution::{Execution, ExecutionState};
-use crate::feedback::reporting::open::ReportTarget;
 use crate::feedback::reporting::plan::{Occasion, Scope};
+use crate::feedback::reporting::report::OpenedReport;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use crate::gitops_pipeline::{executions, holds};
 
@@ -60,6 +58,9 @@ const MAX_TIME: Duration = Duration::from_mins(2);
 
 /// Why an execution is not reported.
 const NO_COMMIT: &str = "the execution does not exist, or has not read its commit yet";
+const NO_PIPELINE: &str = "no stack of a pipeline has the name";
+const NO_PROJECT: &str =
+    "the pipeline has no GitLab in its properties, or GitLab has not shown its project yet";
 
 /// Reports the subject of `event` about a `pipeline`.
 ///
@@ -70,22 +71,33 @@ pub async fn handle(
     pipeline: Option<PipelineSettings>,
     event: &PipelineEvent,
 ) -> Result<Reported, Stop<ReportError>> {
-    let target = ReportTarget::of(pipeline)?;
-    let mut execution = newest(clients, &target, &event.execution_id).await?;
+    let pipeline = pipeline.ok_or(Stop::nothing(NO_PIPELINE))?;
+    let settings = pipeline.stored.report.as_ref().ok_or(Stop::nothing(NO_PROJECT))?;
+    let name = pipeline.names.pipeline();
+    let newest = execution::newest_of_same_commit(&clients.aws, &name, &event.execution_id).await?;
+    let mut execution = newest.ok_or(Stop::nothing(NO_COMMIT))?;
     // GitLab keeps the first text of a running status, so later events do not need it.
     if event.scope == Scope::Execution && execution.state == ExecutionState::Running {
-        let pipeline = target.pipeline.names.pipeline();
-        match executions::state(&clients.aws, &pipeline).await {
+        match executions::state(&clients.aws, &name).await {
             Ok(state) => {
                 let disabled = state.as_ref().map(holds::disabled_transitions);
                 execution.find_hold(&disabled.unwrap_or_default());
             }
             Err(error) => {
-                warn!(error.reason(), pipeline, "the transitions are not known");
+                warn!(
+                    error.reason(),
+                    pipeline = name,
+                    "the transitions are not known"
+                );
             }
         }
     }
-    let opened = target.open(clients).await?;
+    let opened = OpenedReport {
+        clients,
+        pipeline: &pipeline,
+        settings,
+        gitlab: gitlab::open(&clients.aws, &clients.http, &settings.access).await?,
+    };
     Ok(report::report(&opened, Occasion::Event(event.scope), execution).await)
 }
 
@@ -103,22 +115,31 @@ pub fn catch_up<'a>(
 ) -> BoxFuture<'a, Result<Vec<Reported>, ReportError>> {
     let caught_up = async move {
         let mut reports = vec![];
-        let Ok(target) = ReportTarget::of(pipeline) else {
+        let Some(pipeline) = &pipeline else {
             return Ok(reports);
         };
-        let name = target.pipeline.names.pipeline();
+        let Some(settings) = &pipeline.stored.report else {
+            return Ok(reports);
+        };
+        let name = pipeline.names.pipeline();
         let failed = |error: ReportError| error.about(&format!("pipeline {name}"));
-        let url = &target.settings.access.url;
+        let url = &settings.access.url;
         if let Some(error) = unreachable.error_of(url) {
             return Err(failed(error.into()));
         }
-        let opened = target.open(clients).await.map_err(|error| failed(error.into()))?;
+        let gitlab = gitlab::open(&clients.aws, &clients.http, &settings.access).await;
+        let opened = OpenedReport {
+            clients,
+            pipeline,
+            settings,
+            gitlab: gitlab.map_err(|error| failed(error.into()))?,
+        };
         let began = Instant::now();
         let mut changed = changed.into_iter();
         for execution in changed.by_ref() {
             let one = report::report(&opened, Occasion::HealthCheck, execution).await;
             for error in one.gitlab_errors() {
-                unreachable.note(url, Some(&target.settings.project), error);
+                unreachable.note(url, Some(&settings.project), error);
             }
             reports.push(one);
             if unreachable.error_of(url).is_some() || began.elapsed() > MAX_TIME {
@@ -132,17 +153,6 @@ pub fn catch_up<'a>(
         Ok(reports)
     };
     Box::pin(caught_up)
-}
-
-/// The newest execution of the commit of the execution `id`.
-async fn newest(
-    clients: &Clients,
-    target: &ReportTarget,
-    id: &str,
-) -> Result<Execution, Stop<ReportError>> {
-    let name = target.pipeline.names.pipeline();
-    let newest = execution::newest_of_same_commit(&clients.aws, &name, id).await?;
-    newest.ok_or(Stop::nothing(NO_COMMIT))
 }
 
 #[cfg(test)]

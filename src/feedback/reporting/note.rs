@@ -15,13 +15,13 @@
 
 use std::fmt::Write;
 
-use crate::feedback::approval::is_unchanged;
+use crate::feedback::approval::ApprovalEnd;
 use crate::feedback::change_sets::{Change, code, counts, short_commit, write_table};
-use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState};
+use crate::feedback::execution::{Execution, ExecutionState};
 use crate::feedback::failures::cause::way_back;
 use crate::gitops_pipeline::executions::{APPROVAL, BUILD, DEPLOY};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::gitops_pipeline::settings::DeployedTarget;
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::Remedy;
 
 /// The end of the headline while the approval waits.
@@ -36,47 +36,20 @@ const LATE: &str = " may be incomplete";
 
 /// The beginning of the note. It distinguishes the notes of environments, projects and commits,
 /// also those of the same names in another account or region.
-pub fn marker(names: &ResourceNames, location: &AwsLocation, commit: &str) -> String {
+pub fn marker(pipeline: &PipelineSettings, commit: &str) -> String {
     let AwsLocation {
         account, region, ..
-    } = location;
-    format!("{}{account}/{region} ", marker_of_all(names, commit))
+    } = &pipeline.location;
+    format!(
+        "{}{account}/{region} ",
+        marker_of_all(&pipeline.names, commit)
+    )
 }
 
 /// The beginning of the notes of each account and region.
 pub fn marker_of_all(names: &ResourceNames, commit: &str) -> String {
     let ResourceNames { env_id, project_id } = names;
     format!("<!-- cfn-gitops deployment {env_id}/{project_id} {commit} ")
-}
-
-/// How an approval ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ApprovalEnd {
-    Approved,
-    /// The function gave it, because there are no changes.
-    Unchanged,
-    /// It was rejected, or not given in time.
-    Rejected,
-    /// The execution ended before.
-    Unneeded,
-}
-
-impl ApprovalEnd {
-    /// How `approval` ended in an execution. `None` if it waits, or was not reached.
-    pub fn of(
-        approval: Option<&Action>,
-        names: &ResourceNames,
-        state: ExecutionState,
-    ) -> Option<Self> {
-        let approval = approval?;
-        match approval.state {
-            ActionState::Succeeded if is_unchanged(approval, names) => Some(ApprovalEnd::Unchanged),
-            ActionState::Succeeded => Some(ApprovalEnd::Approved),
-            ActionState::Failed => Some(ApprovalEnd::Rejected),
-            ActionState::Running if state == ExecutionState::Running => None,
-            ActionState::Running | ActionState::Abandoned => Some(ApprovalEnd::Unneeded),
-        }
-    }
 }
 
 /// How an execution ended that its approval did not end.
@@ -102,7 +75,8 @@ pub struct NoteState {
 
 impl NoteState {
     pub fn of(execution: &Execution, names: &ResourceNames) -> Self {
-        let approval = ApprovalEnd::of(execution.action(APPROVAL), names, execution.state);
+        let approval = execution.action(APPROVAL);
+        let approval = approval.and_then(|it| ApprovalEnd::of(it, names, execution.state));
         let is_over = matches!(
             approval,
             Some(ApprovalEnd::Rejected | ApprovalEnd::Unneeded)
@@ -243,11 +217,9 @@ impl<'a> Written<'a> {
 /// The place of notes about a commit, and what they have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct NoteOf<'a> {
-    pub names: &'a ResourceNames,
-    pub location: &'a AwsLocation,
+    pub pipeline: &'a PipelineSettings,
     /// GitLab's environment.
     pub environment: &'a str,
-    pub deployed: &'a DeployedTarget,
     pub commit: &'a str,
     /// The execution in the console.
     pub url: &'a str,
@@ -271,9 +243,10 @@ impl NoteOf<'_> {
     ) -> String {
         let text = match (failure, &state.end) {
             (Some(failure), _) => failure.text.clone(),
-            (None, ExecutionEnd::Deployed) if state.has_former_release => {
-                paragraph(&way_back("To go back to the former release", self.names))
-            }
+            (None, ExecutionEnd::Deployed) if state.has_former_release => paragraph(&way_back(
+                "To go back to the former release",
+                &self.pipeline.names,
+            )),
             (None, _) => String::new(),
         };
         self.with(&self.headline(state), failure, &text, changes)
@@ -290,12 +263,12 @@ impl NoteOf<'_> {
 
     /// The marker and the headline.
     fn head(&self, headline: &str, failure: Option<&FailureText>) -> String {
-        let mut head = marker(self.names, self.location, self.commit);
+        let mut head = marker(self.pipeline, self.commit);
         if let Some(failure) = failure {
             let late = if failure.is_late { LATE } else { "" };
             let _ = write!(head, "{FAILURE}{}{late} ", failure.attempt);
         }
-        let (url, project) = (self.url, &self.names.project_id);
+        let (url, project) = (self.url, &self.pipeline.names.project_id);
         let _ = write!(
             head,
             "-->\n**{headline}**: [execution]({url}) of project {project}\n"
@@ -316,7 +289,8 @@ impl NoteOf<'_> {
         }
         let _ = write!(note, "\n{CHANGE_SET}\n");
         if let Some(changes) = changes {
-            let (commit, stack) = (short_commit(self.commit), code(&self.deployed.stack_name));
+            let commit = short_commit(self.commit);
+            let stack = code(&self.pipeline.deployed_stack);
             let _ = writeln!(note, "Commit {commit}, stack {stack}: {}", counts(changes));
             write_table(&mut note, changes, self.url);
         }

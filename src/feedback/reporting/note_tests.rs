@@ -1,17 +1,14 @@
 //! The text of a note, and the parts that are read from it.
 
 use super::*;
-use crate::feedback::reporting::tests::{deployed, location};
+use crate::gitops_pipeline::observe::pipeline_settings::tests::settings;
 
 const URL: &str = "https://console/pipelines/p/executions/e1/timeline";
 
 fn with_note<T>(read: impl FnOnce(NoteOf<'_>) -> T) -> T {
-    let names = ResourceNames::new("dev", "shop");
     read(NoteOf {
-        names: &names.expect("valid names"),
-        location: &location(),
+        pipeline: &settings(false),
         environment: "dev",
-        deployed: &deployed(),
         commit: "c0ffee",
         url: URL,
     })

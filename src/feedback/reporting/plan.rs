@@ -4,7 +4,7 @@ use crate::clients::gitlab::{
     CommitStatus, GitLabEnvironment, MAX_CHARACTERS, StatusState, guessed_tier,
 };
 use crate::common::one_line::{one_line, shortened};
-use crate::feedback::approval::is_unchanged;
+use crate::feedback::approval::ApprovalEnd;
 use crate::feedback::execution::{Action, ActionState, Execution, ExecutionState};
 use crate::feedback::reporting::statuses::Statuses;
 use crate::gitops_pipeline::executions::{APPROVAL, DEPLOY};
@@ -174,9 +174,7 @@ fn of_attempt(url: &str, action: Option<&Action>) -> String {
 fn ending_action(execution: &Execution) -> Option<&Action> {
     match execution.state {
         ExecutionState::Failed | ExecutionState::RolledBack => {
-            let approval = execution.action(APPROVAL);
-            let rejected = approval.filter(|action| action.state == ActionState::Failed);
-            rejected.or_else(|| execution.failed_action())
+            execution.failed_approval().or_else(|| execution.failed_action())
         }
         ExecutionState::Running | ExecutionState::Succeeded | ExecutionState::Canceled => None,
     }
@@ -184,9 +182,7 @@ fn ending_action(execution: &Execution) -> Option<&Action> {
 
 /// The state of an execution with its description.
 fn execution_state(execution: &Execution, environment: &str) -> (StatusState, String) {
-    let approval = execution.action(APPROVAL);
-    let ended = approval.filter(|action| action.state == ActionState::Failed);
-    match (execution.state, ended) {
+    match (execution.state, execution.failed_approval()) {
         (ExecutionState::Running, _) => {
             let mut text = format!("On its way to {environment}");
             // Without the reason: a person wrote it for AWS, and a status may be public.
@@ -220,22 +216,17 @@ fn approval_state(
     action: &Action,
     names: &ResourceNames,
 ) -> (StatusState, String) {
-    match action.state {
-        ActionState::Succeeded if is_unchanged(action, names) => {
-            (StatusState::Success, "Approved: no changes".to_owned())
+    let (state, text) = match ApprovalEnd::of(action, names, execution) {
+        None => (StatusState::Pending, "Waits for an approval"),
+        Some(ApprovalEnd::Unchanged) => (StatusState::Success, "Approved: no changes"),
+        Some(ApprovalEnd::Approved) => (StatusState::Success, "Approved"),
+        Some(ApprovalEnd::Unneeded) => (StatusState::Canceled, "No longer needed"),
+        Some(ApprovalEnd::Rejected) => {
+            let text = with_summary("Rejected", &action.summary);
+            return (StatusState::Canceled, text);
         }
-        ActionState::Succeeded => (StatusState::Success, "Approved".to_owned()),
-        ActionState::Failed => (
-            StatusState::Canceled,
-            with_summary("Rejected", &action.summary),
-        ),
-        ActionState::Running if execution == ExecutionState::Running => {
-            (StatusState::Pending, "Waits for an approval".to_owned())
-        }
-        ActionState::Running | ActionState::Abandoned => {
-            (StatusState::Canceled, "No longer needed".to_owned())
-        }
-    }
+    };
+    (state, text.to_owned())
 }
 
 /// The state in which the deployment has ended. `None` if it has not: of an open one, two

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::clients::gitlab::ShownStatus;
-use crate::feedback::reporting::note::ApprovalEnd;
 use crate::feedback::reporting::statuses::OtherReporter;
 use crate::feedback::reporting::tests::settings;
 use crate::gitops_pipeline::names::are_of_one_account;
@@ -139,7 +138,7 @@ fn words_of_the_function_count_only_if_it_wrote_them() {
     let ended = |state, by: &str, summary: &str| {
         let mut execution = execution(ExecutionState::Failed, &[(APPROVAL, state, summary)]);
         by.clone_into(&mut execution.actions[0].by);
-        let end = ApprovalEnd::of(execution.action(APPROVAL), &names(), execution.state);
+        let end = ApprovalEnd::of(&execution.actions[0], &names(), execution.state);
         let status = approval_status(&execution, &names(), &settings(), URL);
         (end, status.expect("a status").description)
     };

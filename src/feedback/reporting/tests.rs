@@ -1,8 +1,7 @@
 //! Helpers that the tests of the parts of reporting share.
 
 use crate::clients::gitlab::Access;
-use crate::gitops_pipeline::names::AwsLocation;
-use crate::gitops_pipeline::settings::{DeployedTarget, ReportSettings};
+use crate::gitops_pipeline::settings::ReportSettings;
 
 /// The settings of a pipeline that reports everything, without an address.
 pub(crate) fn settings() -> ReportSettings {
@@ -22,18 +21,4 @@ pub(crate) fn settings() -> ReportSettings {
         environment_name: "dev".to_owned(),
         environment_url_output: None,
     }
-}
-
-/// A stack without a change set.
-pub(crate) fn deployed() -> DeployedTarget {
-    DeployedTarget {
-        stack_name: "cfnstack-dev-shop".to_owned(),
-        change_set_name: None,
-    }
-}
-
-/// The location of the pipeline.
-pub(crate) fn location() -> AwsLocation {
-    let arn = "arn:aws:cloudformation:eu-central-1:123456789012:stack/gitops-dev-shop/1";
-    AwsLocation::from_arn(arn).expect("a location")
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::clients::aws::Aws;
 use crate::clients::gitlab::{CommitPlaces, CommitRef, GitLab, GitLabError, Note, NotePlace};
+use crate::feedback::approval::ApprovalEnd;
 use crate::feedback::execution;
 use crate::feedback::execution::{Execution, ExecutionState};
 use crate::feedback::reporting::changes;
 use crate::feedback::reporting::note;
-use crate::feedback::reporting::note::{ApprovalEnd, ExecutionEnd, NoteOf, NoteState, Written};
+use crate::feedback::reporting::note::{ExecutionEnd, NoteOf, NoteState, Written};
 use crate::feedback::reporting::outcome::ReportError;
 use crate::feedback::reporting::statuses::OtherReporter;
 use crate::gitops_pipeline::executions::APPROVAL;
@@ -61,9 +62,8 @@ impl WrittenNotes {
     ) -> Result<Self, GitLabError> {
         let CommitPlaces { noted, others } = gitlab.commit_places(commit).await?;
         let (count, places) = (noted.len(), [noted, others].concat());
-        let names = &pipeline.names;
-        let of_all = note::marker_of_all(names, &commit.sha);
-        let own = note::marker(names, &pipeline.location, &commit.sha);
+        let of_all = note::marker_of_all(&pipeline.names, &commit.sha);
+        let own = note::marker(pipeline, &commit.sha);
         let mut notes = WrittenNotes::default();
         for read in gitlab.notes(commit.project, &places, &of_all).await? {
             let read = read.unwrap_or_else(|error| {
@@ -152,10 +152,10 @@ impl WrittenNotes {
     pub async fn outdated(
         &self,
         aws: &Aws,
-        pipeline: &PipelineSettings,
         of: NoteOf<'_>,
         execution: &Execution,
     ) -> (Vec<NotePost>, Option<ReportError>) {
+        let NoteOf { pipeline, .. } = of;
         let names = &pipeline.names;
         let own = NoteState::of(execution, names);
         let (mut outdated, mut failure, mut changes) = (vec![], self.unread.clone(), None);
@@ -183,7 +183,7 @@ impl WrittenNotes {
                 continue;
             }
             if changes.is_none() {
-                let read = changes::of_commit(aws, names, of.deployed, execution, true).await;
+                let read = changes::of_commit(aws, pipeline, execution, true).await;
                 changes = Some(read);
             }
             match &changes {
@@ -224,8 +224,7 @@ async fn ending(
     match execution::list_actions(aws, &names.pipeline(), id).await {
         Ok(actions) => {
             let approval = actions.iter().find(|action| action.name == APPROVAL);
-            let ended = ApprovalEnd::of(approval, names, ExecutionState::Running);
-            Ok(approval.map(|_| ended))
+            Ok(approval.map(|it| ApprovalEnd::of(it, names, ExecutionState::Running)))
         }
         Err(error) if error.has_code(&NO_EXECUTION) => Ok(None),
         Err(error) => Err(error.into()),

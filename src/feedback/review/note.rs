@@ -12,6 +12,7 @@ use crate::clients::gitlab::StatusState;
 use crate::common::one_line::shortened;
 use crate::feedback::change_sets::{code, counts, sentence, short_commit, write_table};
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
+use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::Reason;
 
 /// The most types of resources in a summary.
@@ -26,11 +27,11 @@ const MAX_REASON_CHARACTERS: usize = 500;
 
 /// The marker with which the note begins. It distinguishes the notes of environments and projects,
 /// also those of the same names in another account or region.
-pub fn marker(names: &ResourceNames, location: &AwsLocation) -> String {
-    let ResourceNames { env_id, project_id } = names;
+pub fn marker(pipeline: &PipelineSettings) -> String {
+    let ResourceNames { env_id, project_id } = &pipeline.names;
     let AwsLocation {
         account, region, ..
-    } = location;
+    } = &pipeline.location;
     format!("<!-- cfn-gitops review {env_id}/{project_id} {account}/{region} ")
 }
 
@@ -52,7 +53,7 @@ pub fn render(
 ) -> String {
     let pipeline = &target.pipeline;
     let environment = code(&target.report.environment_name);
-    let stack = format!(", stack {}", code(&pipeline.deployed.stack_name));
+    let stack = format!(", stack {}", code(&pipeline.deployed_stack));
     let url = pipeline.location.reported_build(&pipeline.names, &build.id);
     let no_change_set = format!("No change set for {environment}");
     let mut more = String::new();
@@ -97,8 +98,7 @@ pub fn render(
             )
         }
     };
-    let marker =
-        marker(&pipeline.names, &pipeline.location) + &build_marker(build.uuid(), has_ended);
+    let marker = marker(pipeline) + &build_marker(build.uuid(), has_ended);
     let commit = short_commit(&build.commit);
     format!("{marker}\n**{headline}**: [build]({url})\n\nCommit {commit}{of}: {result}\n{more}")
 }

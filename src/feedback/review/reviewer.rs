@@ -14,9 +14,7 @@ use crate::clients::gitlab::{
     CommitRef, GitLab, GitLabError, Note, NotePlace, NoteText, Rejection, RetryTime,
 };
 use crate::common::stop::Stop;
-use crate::feedback::change_sets::{
-    Base, ChangeSet, ComparisonResult, Creation, NewChangeSet, Values,
-};
+use crate::feedback::change_sets::{Base, ComparisonResult, Creation, NewChangeSet, Values};
 use crate::feedback::failures;
 use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::text::LogText;
@@ -24,8 +22,8 @@ use crate::feedback::reporting::{
     MAX_RETRIES, RETRY_INTERVAL, ReportError, commit_status, short_note, show_status,
 };
 use crate::feedback::{change_sets, rights};
+use crate::gitops_pipeline::describe_stack;
 use crate::gitops_pipeline::names::REVIEW_CHANGE_SETS;
-use crate::gitops_pipeline::{describe_stack, early_validation};
 use cfn_custom_resource::Progress;
 
 pub struct Reviewer<'a> {
@@ -83,7 +81,7 @@ impl Reviewer<'_> {
             }
             places => places?,
         };
-        let marker = note::marker(&self.target.pipeline.names, &self.target.pipeline.location);
+        let marker = note::marker(&self.target.pipeline);
         let notes = self.gitlab.notes(project, &places, &marker).await?;
         let notes: Vec<Vec<Note>> = notes.into_iter().collect::<Result<_, _>>()?;
         let build = note::build_marker(self.build.uuid(), true);
@@ -196,43 +194,20 @@ impl Reviewer<'_> {
                 &target.pipeline.names,
             )
         };
-        let compared = change_sets::compare(self.aws, &new).await;
-        let read = match compared.map_err(|stop| stop.map(ReportError::from))? {
-            ComparisonResult::Read(read) => read,
+        let subject = format!("build {id}");
+        let compared = change_sets::compare(self.aws, &new, &subject, &self.progress).await;
+        let (read, errors) = match compared.map_err(|stop| stop.map(ReportError::from))? {
+            ComparisonResult::Read(read, errors) => (read, errors),
             // A developer can do something about the template, but not about the function's role.
             ComparisonResult::Rejected(error) if error.is_denied() => return Err(error.into()),
             ComparisonResult::Rejected(error) => return Ok(rejected(&error.cause, &[])),
         };
-        let ended = self.end_change_set(&read).await;
-        if ended.is_err() {
-            change_sets::abandon(self.aws, &new.stack_name, &new.name).await;
-        }
-        let errors = ended?;
         // A later commit may have been pushed meanwhile.
         self.check_latest().await?;
         Ok(match &read.creation {
             Creation::Failed(reason) => rejected(reason, &errors),
             _ => ReviewFinding::Changes(read.changes, output.scan),
         })
-    }
-
-    /// Deletes the change set `read`. Returns the errors that CloudFormation's validation and hooks
-    /// found, which CloudFormation may delete with the change set.
-    async fn end_change_set(
-        &self,
-        read: &ChangeSet,
-    ) -> Result<Vec<early_validation::Finding>, CallError> {
-        let mut errors = vec![];
-        if let Creation::Failed(_) = &read.creation {
-            let (id, name) = (&self.build.id, self.change_set_name());
-            self.progress.doing(format!(
-                "reading why the change set of build {id} is invalid"
-            ));
-            errors =
-                early_validation::read_for_change_set(self.aws, self.stack_name(), &name).await?;
-        }
-        self.delete_change_set().await?;
-        Ok(errors)
     }
 
     async fn delete_change_set(&self) -> Result<(), CallError> {
@@ -299,7 +274,7 @@ impl Reviewer<'_> {
             Some(place) => gitlab.commits_behind(project, place).await?,
             None => None,
         };
-        let marker = note::marker(&target.pipeline.names, &target.pipeline.location);
+        let marker = note::marker(&target.pipeline);
         let mut body = note::render(target, self.build, behind, finding, has_ended);
         if let ReviewFinding::Changes(changes, _) = finding {
             body += &rights::lines(self.aws, &target.pipeline.names, changes).await;
@@ -329,7 +304,7 @@ impl Reviewer<'_> {
     }
 
     fn stack_name(&self) -> &str {
-        &self.target.pipeline.deployed.stack_name
+        &self.target.pipeline.deployed_stack
     }
 
     /// The change set's name. Each build has its own, so that two deliveries of an event share it

@@ -70,16 +70,13 @@ pub async fn list_latest(
     list_while(aws, pipeline_name, |listed| listed.len() < LATEST).await
 }
 
-/// Lists the executions from the newest one to the page with one that `is_last`, or the first 300.
-/// `None` if the pipeline does not exist.
+/// Lists the executions from the newest one until they are enough, or the first 300. `None` if the pipeline does not exist.
 pub async fn list_until(
     aws: &Aws,
     pipeline_name: &str,
-    is_last: impl Fn(&PipelineExecutionSummary) -> bool,
+    is_enough: impl Fn(&[PipelineExecutionSummary]) -> bool,
 ) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
-    let needs_more = move |listed: &[PipelineExecutionSummary]| {
-        listed.len() < MAX_SEARCHED && !listed.iter().any(&is_last)
-    };
+    let needs_more = move |listed: &[_]| listed.len() < MAX_SEARCHED && !is_enough(listed);
     list_while(aws, pipeline_name, needs_more).await
 }
 

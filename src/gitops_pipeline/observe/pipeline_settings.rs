@@ -3,7 +3,7 @@
 //! They are outputs, so that one call reads the stack's owner and all of them.
 
 use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
-use crate::gitops_pipeline::settings::{DeployedTarget, StoredSettings};
+use crate::gitops_pipeline::settings::StoredSettings;
 use crate::gitops_pipeline::spec::FunctionApprovals;
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
@@ -19,7 +19,10 @@ pub struct PipelineSettings {
     /// Whether the repository is in another account.
     pub is_cross_account: bool,
     has_image_rule: bool,
-    pub deployed: DeployedTarget,
+    /// The stack that the pipeline deploys.
+    pub deployed_stack: String,
+    /// The change set that waits for an approval. `None` if the pipeline creates none.
+    pub change_set: Option<String>,
     /// The document of settings. It approves only what the environment allows.
     pub stored: StoredSettings,
 }
@@ -59,8 +62,10 @@ impl PipelineSettings {
         let mut stored = child.settings()?;
         stored.approves_no_changes &= allowed == FunctionApprovals::NoChanges;
         let output = |name: &str| child.outputs.get(name).cloned();
+        let given = stored.stack_name.clone();
         Some(PipelineSettings {
-            deployed: stored.deployed(&names),
+            deployed_stack: given.unwrap_or_else(|| names.deployed_stack()),
+            change_set: stored.creates_change_set.then(|| names.change_set()),
             names,
             location: AwsLocation::from_arn(&child.id)?,
             branch: child.branch()?,
@@ -74,7 +79,7 @@ impl PipelineSettings {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use aws_sdk_cloudformation::types::{Output, Stack, Tag};
     use serde_json::json;
 
@@ -82,10 +87,14 @@ mod tests {
     use crate::common::ownership::{LOGICAL_ID, STACK_ID};
     use crate::gitops_pipeline::observe::described;
 
-    #[test]
-    fn function_approves_only_if_the_environment_allows_it() {
+    /// The settings of the pipeline `shop` of `dev`.
+    pub(crate) fn settings(creates_change_set: bool) -> PipelineSettings {
+        settings_with(creates_change_set, FunctionApprovals::Denied)
+    }
+
+    fn settings_with(creates_change_set: bool, allowed: FunctionApprovals) -> PipelineSettings {
         let stored = json!({
-            "CreatesChangeSet": true,
+            "CreatesChangeSet": creates_change_set,
             "Capabilities": [],
             "ReportsDrift": false,
             "ApprovesNoChanges": true,
@@ -105,11 +114,15 @@ mod tests {
             let output = Output::builder().output_key(key).output_value(value);
             stack = stack.outputs(output.build());
         }
+        let names = ResourceNames::from_stack_name(name).expect("names");
         let child = described(stack.build(), name);
+        PipelineSettings::of(&child, names, allowed).expect("settings")
+    }
+
+    #[test]
+    fn function_approves_only_if_the_environment_allows_it() {
         let allows = |parameter| {
-            let names = ResourceNames::from_stack_name(name).expect("names");
-            let allowed = FunctionApprovals::parse(parameter);
-            let settings = PipelineSettings::of(&child, names, allowed).expect("settings");
+            let settings = settings_with(true, FunctionApprovals::parse(parameter));
             settings.stored.approves_no_changes
         };
         assert!(allows("NoChanges"));

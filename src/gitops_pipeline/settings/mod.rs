@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clients::gitlab::{Access, ProjectRef};
-use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::paths::Paths;
 use crate::gitops_pipeline::spec::{ActionMode, AutoApprove, Drift, Spec};
 
@@ -15,9 +14,9 @@ use crate::gitops_pipeline::spec::{ActionMode, AutoApprove, Drift, Spec};
 pub struct StoredSettings {
     /// `Deploy.StackName`. `None` for the stack of the default name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    stack_name: Option<String>,
+    pub stack_name: Option<String>,
     /// Whether a change set waits for an approval.
-    creates_change_set: bool,
+    pub creates_change_set: bool,
     /// The role with which the pipeline deploys. `None` if it is that of the environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deploy_role_arn: Option<String>,
@@ -36,14 +35,6 @@ pub struct StoredSettings {
     pub reports_drift: bool,
     /// Whether the function approves a change set without changes.
     pub approves_no_changes: bool,
-}
-
-/// The stack that a pipeline deploys.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeployedTarget {
-    pub stack_name: String,
-    /// The change set that waits for an approval. `None` if the pipeline creates none.
-    pub change_set_name: Option<String>,
 }
 
 /// The parts of the report, and its project.
@@ -119,15 +110,6 @@ impl StoredSettings {
             }),
             reports_drift: spec.drift == Drift::Report,
             approves_no_changes: spec.approval.auto_approve == AutoApprove::NoChanges,
-        }
-    }
-
-    /// The stack that the pipeline of these `names` deploys.
-    pub fn deployed(&self, names: &ResourceNames) -> DeployedTarget {
-        let given = self.stack_name.clone();
-        DeployedTarget {
-            stack_name: given.unwrap_or_else(|| names.deployed_stack()),
-            change_set_name: self.creates_change_set.then(|| names.change_set()),
         }
     }
 }

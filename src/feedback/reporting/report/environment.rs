@@ -17,7 +17,7 @@ pub(super) async fn report(
     if !facts.includes(Topic::EnvironmentUrl) || !round.is_open(Topic::EnvironmentUrl) {
         return Ok(());
     }
-    let stack_name = &context.pipeline().deployed.stack_name;
+    let stack_name = &context.pipeline().deployed_stack;
     let url = match &settings.environment_url_output {
         Some(output) => outputs::address(context.aws(), stack_name, output).await?,
         None => None,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::gitlab::{CommitRef, GitLab, GitLabError, ProjectDetails};
 use crate::feedback::change_sets::Audience;
@@ -15,7 +16,6 @@ use crate::feedback::execution;
 use crate::feedback::execution::{Action, Execution, ExecutionState};
 use crate::feedback::failures::cause::Cause;
 use crate::feedback::failures::outputs;
-use crate::feedback::reporting::open::OpenedReport;
 use crate::feedback::reporting::plan::{Occasion, Topic};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
@@ -27,6 +27,15 @@ const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest reads of CodePipeline's reason and of the first cause. A status does not wait longer
 /// for either.
 const REASON_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A pipeline that is reported. All reports of an event share the client of its GitLab.
+pub struct OpenedReport<'a> {
+    pub clients: &'a Clients,
+    pub pipeline: &'a PipelineSettings,
+    /// The parts of the report, and its place in GitLab.
+    pub settings: &'a ReportSettings,
+    pub gitlab: GitLab,
+}
 
 /// The inputs of a report, which do not change, and facts about its project.
 pub(super) struct Context<'a> {
@@ -45,9 +54,9 @@ impl<'a> Context<'a> {
             opened,
             occasion,
             commit: CommitRef {
-                project: opened.target.settings.project(),
+                project: opened.settings.project(),
                 sha: commit.to_owned(),
-                branch: opened.target.pipeline.branch.clone(),
+                branch: opened.pipeline.branch.clone(),
             },
             project: OnceCell::new(),
             audience: OnceCell::new(),
@@ -64,7 +73,7 @@ impl<'a> Context<'a> {
     }
 
     pub fn pipeline(&self) -> &'a PipelineSettings {
-        &self.opened.target.pipeline
+        self.opened.pipeline
     }
 
     pub fn names(&self) -> &'a ResourceNames {
@@ -72,7 +81,7 @@ impl<'a> Context<'a> {
     }
 
     pub fn settings(&self) -> &'a ReportSettings {
-        &self.opened.target.settings
+        self.opened.settings
     }
 
     /// The project, or the error of its first read.
@@ -170,9 +179,8 @@ impl<'a> Facts<'a> {
                 return Ok(execution.clone());
             }
             let audience = context.audience().await;
-            let (aws, names) = (context.aws(), context.names());
-            let deployed = &context.pipeline().deployed;
-            let read = outputs::without_values(aws, deployed, names, audience, execution);
+            let (aws, pipeline) = (context.aws(), context.pipeline());
+            let read = outputs::without_values(aws, pipeline, audience, execution);
             match timeout(REASON_TIMEOUT, read).await {
                 Ok(read) => read,
                 Err(_) => Ok(outputs::without_reasons(execution)),
@@ -187,9 +195,7 @@ impl<'a> Facts<'a> {
         let (context, execution) = (self.context, &self.execution);
         let read = async || {
             let audience = context.audience().await;
-            let (aws, names) = (context.aws(), context.names());
-            let deployed = &context.pipeline().deployed;
-            Cause::read(aws, deployed, names, audience, execution).await
+            Cause::read(context.aws(), context.pipeline(), audience, execution).await
         };
         self.cause.get_or_init(read).await.as_ref().map_err(Clone::clone)
     }

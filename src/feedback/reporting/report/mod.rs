@@ -21,12 +21,12 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 
+pub use self::facts::OpenedReport;
 pub use self::round::{MAX_RETRIES, RETRY_INTERVAL};
 
 use self::facts::{Context, Facts};
 use self::round::Round;
 use crate::feedback::execution::Execution;
-use crate::feedback::reporting::open::OpenedReport;
 use crate::feedback::reporting::outcome::{ReportError, Reported};
 use crate::feedback::reporting::plan::{Occasion, Topic};
 

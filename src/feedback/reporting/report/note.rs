@@ -64,17 +64,16 @@ pub(super) async fn report(round: &mut Round<'_>) -> Result<(), ReportError> {
 async fn waiting(facts: &Facts<'_>) -> Result<Option<String>, ReportError> {
     let (context, execution) = (facts.context, &facts.execution);
     let (aws, pipeline) = (context.aws(), context.pipeline());
-    let deployed = &pipeline.deployed;
     let approval = execution.action(APPROVAL);
     let waits = execution.state == ExecutionState::Running
         && approval.is_some_and(|action| action.state == ActionState::Running);
-    let Some(name) = deployed.change_set_name.as_ref().filter(|_| waits) else {
+    let Some(name) = pipeline.change_set.as_ref().filter(|_| waits) else {
         return Ok(None);
     };
     if !has_notes(context).await? {
         return Ok(None);
     }
-    let Some(change_set) = change_sets::describe(aws, &deployed.stack_name, name).await? else {
+    let Some(change_set) = change_sets::describe(aws, &pipeline.deployed_stack, name).await? else {
         return Ok(None);
     };
     let changes = &change_set.changes;
@@ -112,12 +111,9 @@ async fn written(context: &Context<'_>) -> Result<WrittenNotes, GitLabError> {
 }
 
 fn note_of<'a>(context: &'a Context<'_>, url: &'a str) -> NoteOf<'a> {
-    let pipeline = context.pipeline();
     NoteOf {
-        names: &pipeline.names,
-        location: &pipeline.location,
+        pipeline: context.pipeline(),
         environment: &context.settings().environment_name,
-        deployed: &pipeline.deployed,
         commit: &context.commit.sha,
         url,
     }
@@ -145,7 +141,7 @@ async fn outdated(
     }
     let url = facts.url();
     let of = note_of(context, &url);
-    Ok(notes.outdated(context.aws(), context.pipeline(), of, &facts.execution).await)
+    Ok(notes.outdated(context.aws(), of, &facts.execution).await)
 }
 
 /// The requests for the notes that have to show why the execution failed, and do not.
@@ -190,8 +186,7 @@ async fn of_failure(
 /// The changes of the commit. `None` if they cannot be read: the cause is worth more.
 async fn changes(facts: &Facts<'_>, has_note: bool) -> Option<Vec<Change>> {
     let (context, execution) = (facts.context, &facts.execution);
-    let (names, deployed) = (context.names(), &context.pipeline().deployed);
-    let read = changes::of_commit(context.aws(), names, deployed, execution, has_note);
+    let read = changes::of_commit(context.aws(), context.pipeline(), execution, has_note);
     read.await.unwrap_or_else(|error| {
         warn!(error.reason(), "a note lacks the changes of its commit");
         None
@@ -231,7 +226,7 @@ async fn failure(
         text += &log.text;
         is_late |= log.is_late;
     }
-    let stack_name = &context.pipeline().deployed.stack_name;
+    let stack_name = &context.pipeline().deployed_stack;
     let status = cause.stack_status(aws, stack_name, &facts.execution).await;
     let obstacle = status.and_then(|it| stack_obstacle(&it, stack_name));
     if let Some(remedy) = obstacle.or_else(|| deployment_remedy(&facts.execution, names)) {
@@ -262,7 +257,7 @@ async fn send(context: &Context<'_>, post: &NotePost) -> Result<bool, GitLabErro
     } else {
         gitlab.commit_places(commit).await?.noted
     };
-    let marker = note::marker(&pipeline.names, &pipeline.location, &commit.sha);
+    let marker = note::marker(pipeline, &commit.sha);
     let author = context.author.get().copied();
     gitlab.write_note(commit.project, &places, author, &marker, text).await
 }
