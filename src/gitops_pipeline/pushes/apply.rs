@@ -1,7 +1,6 @@
 //! Adds the pipeline to the child stack, and ensures that it runs the pushed commit. Starts the
 //! pipeline of a stack with `Source.Paths`.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::Parameter;
@@ -13,7 +12,7 @@ use super::{latest_commit, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::stop::Stop;
-use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
+use crate::gitops_pipeline::calls::{OperationStart, into_start};
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
@@ -121,21 +120,21 @@ impl FirstPushApplier<'_> {
             && let Some(location) = AwsLocation::from_arn(&child.id)
         {
             let role_arn = location.role(&self.names.provisioning_role());
-            let call = self.tracker.call(&role_arn, self.state.token.clone());
-            let start = add_pipeline(call, &child.parameters).await;
+            let start = add_pipeline(self.aws, child, role_arn, &self.state.token).await;
             self.tracker.started(start).await?;
         }
         Ok(())
     }
 }
 
-/// Adds the pipeline. Changes only this one of the stack's `parameters`.
+/// Adds the pipeline. Changes only this one of the stack's parameters.
 async fn add_pipeline(
-    call: StackCall<'_>,
-    parameters: &BTreeMap<String, String>,
+    aws: &Aws,
+    child: &ChildStack,
+    role_arn: String,
+    token: &str,
 ) -> Result<OperationStart, CallError> {
-    let StackCall { aws, id, .. } = call;
-    let parameters = parameters.keys().map(|key| {
+    let parameters = child.parameters.keys().map(|key| {
         let parameter = Parameter::builder().parameter_key(key);
         if key == template::BRANCH_EXISTS {
             parameter.parameter_value("true").build()
@@ -146,12 +145,12 @@ async fn add_pipeline(
     let call = aws
         .cloudformation
         .update_stack()
-        .stack_name(id)
+        .stack_name(&child.id)
         .use_previous_template(true)
         .set_parameters(Some(parameters.collect()))
-        .role_arn(call.role_arn)
-        .client_request_token(call.token);
-    into_start(format!("updating stack {id}"), call.send().await)
+        .role_arn(role_arn)
+        .client_request_token(token);
+    into_start(format!("updating stack {}", child.id), call.send().await)
 }
 
 impl Reconcile for FirstPushApplier<'_> {
