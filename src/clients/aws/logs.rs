@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::call_error::{CallError, NOT_BUILT};
 use super::error_codes::error_of;
-use super::signed::{NoResponse, ServiceName, Signed, Unsigned};
-use crate::clients::http::Http;
+use super::signed::{ServiceName, Signed, Unsigned};
+use crate::clients::http::{Http, HttpError};
 use crate::common::reason_codes::Code;
 
 /// JSON escapes a control character as six bytes, and a page has at most 1 MB:
@@ -99,9 +99,9 @@ impl Logs {
             max_bytes: MAX_BYTES,
         };
         let response = self.0.send(&unsigned).await.map_err(|error| match error {
-            NoResponse::NotBuilt => failed(Code::AwsUnreachable, NOT_BUILT),
-            NoResponse::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
-            NoResponse::Unreachable => failed(
+            HttpError::Unsendable => failed(Code::AwsUnreachable, NOT_BUILT),
+            HttpError::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
+            _ => failed(
                 Code::AwsUnavailable,
                 "AWS could not be reached: no connection, or it broke",
             ),
