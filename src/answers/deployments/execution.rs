@@ -16,7 +16,7 @@ use crate::common::one_line::{one_line, shortened};
 use crate::gitops_pipeline::executions::actions::{Action, ActionState, list_actions};
 use crate::gitops_pipeline::executions::declared::{self, DeclaredPipeline};
 use crate::gitops_pipeline::executions::{
-    self, DEPLOY, ExecutionStatus, find, list_until, status_of,
+    self, DEPLOY, ExecutionStatus, MAX_SEARCHED, find, list_while, status_of,
 };
 use crate::gitops_pipeline::health::waiting_approvals;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
@@ -74,9 +74,9 @@ impl Checker<'_> {
         not_read: &mut NotRead,
     ) -> Option<ShownExecution<'a>> {
         let (aws, pipeline) = (&self.clients.aws, &names.pipeline());
-        let is_it = |one: &PipelineExecutionSummary| one.pipeline_execution_id() == Some(id);
+        let needs_more = |listed: &[_]| listed.len() < MAX_SEARCHED && find(listed, id).is_none();
         // Before the actions, so that those of an ended execution are complete.
-        let listing = list_until(aws, pipeline, is_it);
+        let listing = list_while(aws, pipeline, needs_more);
         let listed = limit.read(format!("execution {id} of {pipeline}"), listing).await;
         let listed = listed.and_then(|listed| {
             let problem = format!("pipeline {pipeline} does not exist");

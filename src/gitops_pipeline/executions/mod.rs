@@ -70,19 +70,6 @@ pub async fn list_latest(
     list_while(aws, pipeline_name, |listed| listed.len() < LATEST).await
 }
 
-/// Lists the executions from the newest one to the page with one that `is_last`, or the first 300.
-/// `None` if the pipeline does not exist.
-pub async fn list_until(
-    aws: &Aws,
-    pipeline_name: &str,
-    is_last: impl Fn(&PipelineExecutionSummary) -> bool,
-) -> Result<Option<Vec<PipelineExecutionSummary>>, CallError> {
-    let needs_more = move |listed: &[PipelineExecutionSummary]| {
-        listed.len() < MAX_SEARCHED && !listed.iter().any(&is_last)
-    };
-    list_while(aws, pipeline_name, needs_more).await
-}
-
 /// The state of a pipeline: its stages and their actions. `None` if it does not exist.
 pub async fn state(
     aws: &Aws,
