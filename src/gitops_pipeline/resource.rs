@@ -11,7 +11,6 @@ use super::delete::{Deletion, OnDenial, StackCreation};
 use super::intent_log::{Purpose, RequestKey};
 use super::names::ResourceNames;
 use super::observe::pipeline_settings::PipelineSettings;
-use super::pushes::missed_push::DeployedBranch;
 use super::pushes::{self, BranchPush, Started};
 use super::request_context::RequestContext;
 use super::spec::{FunctionApprovals, Spec};
@@ -219,10 +218,9 @@ impl GitOpsPipeline {
         };
         let names = ResourceNames::from_stack_name(stack_name);
         let settings = names.and_then(|names| PipelineSettings::of(&child, names, self.approvals));
-        let deploys = settings.as_ref();
         Ok(Some(FoundChild::Owned(Box::new(Child {
             waits_for: BranchPush::missed_by(&child, stack_name),
-            deploys: deploys.and_then(|settings| DeployedBranch::of(&child, settings)),
+            is_runnable: child.is_runnable() && child.has_pipeline(),
             settings,
             has_pipeline: child.has_pipeline(),
             version: child.version(),

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aws_sdk_cloudformation::types::Parameter;
 
 use super::changed_files::{Started, start_if_matching};
-use super::event::{BranchPush, repository};
+use super::event::BranchPush;
 use super::plan::{End, FirstBranch, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
 use crate::clients::aws::{Aws, CallError};
@@ -92,7 +92,7 @@ impl FirstPushApplier<'_> {
     }
 
     async fn open_source(&self, child: &ChildStack) -> Result<Source, CallError> {
-        let repository = repository(child);
+        let repository = child.repository();
         Source::open(self.aws, self.names, repository.as_ref(), Retry::No).await
     }
 
