@@ -5,6 +5,8 @@ pub mod actions;
 pub mod cause;
 pub mod declared;
 
+use std::time::SystemTime;
+
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
     ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
@@ -151,6 +153,11 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     let mut revisions = execution.source_revisions().iter();
     let code = revisions.find(|revision| revision.action_name() == SOURCE)?;
     code.revision_id()
+}
+
+/// When it started. `None` if CodePipeline does not show it.
+pub fn started_at(execution: &PipelineExecutionSummary) -> Option<SystemTime> {
+    SystemTime::try_from(*execution.start_time()?).ok()
 }
 
 /// The first line of the message of the commit that the execution has read. `None` if CodePipeline

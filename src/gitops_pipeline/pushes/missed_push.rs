@@ -85,7 +85,8 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit::BranchTip;
 use crate::gitops_pipeline::executions::cause::{is_started_for_push, shows_push};
 use crate::gitops_pipeline::executions::{
-    self, ExecutionStatus, Trigger, commit_of, is_rollback, may_be_reading, status_of, trigger_of,
+    self, ExecutionStatus, Trigger, commit_of, is_rollback, may_be_reading, started_at, status_of,
+    trigger_of,
 };
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
@@ -258,7 +259,7 @@ fn newest_canceled(
 ) -> Option<(&str, RangeInclusive<SystemTime>)> {
     let newest = listed.first()?;
     let commit = commit_of(newest)?;
-    let started = SystemTime::try_from(*newest.start_time()?).ok()?;
+    let started = started_at(newest)?;
     let ended = SystemTime::try_from(*newest.last_update_time()?).ok()?;
     let is_canceled = status_of(newest) == ExecutionStatus::Canceled;
     let is_recent = now.duration_since(ended).unwrap_or_default() < MAX_AGE;
@@ -350,4 +351,4 @@ pub async fn start(
 
 #[cfg(test)]
 #[path = "missed_push_tests.rs"]
-mod tests;
+pub mod tests;
