@@ -33,7 +33,7 @@ pub use crate::clients::aws::propagation::{
     without_retrying_denials,
 };
 
-pub use crate::clients::aws::logs::{EventRange, LogPage, Logs};
+pub use crate::clients::aws::logs::{EventRange, Logs};
 pub use crate::clients::aws::s3::{ObjectError, S3, S3Object, object_url};
 pub use crate::clients::aws::signed::dns_suffix;
 
