@@ -82,7 +82,7 @@ impl Renderer<'_> {
             ..
         } = self.context;
         let metadata = &mut template["Resources"][RECORDING_RESOURCE]["Metadata"];
-        metadata["Request"] = json!(format!("{}-{}", request.signed, request.hash));
+        metadata["Request"] = json!(request.write());
         metadata[PROPERTIES] = json!(properties_key);
         let properties = self.properties(child);
         if properties.iter().any(|one| one.project.is_some()) {
