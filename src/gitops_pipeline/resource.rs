@@ -11,10 +11,10 @@ use super::delete::{Deletion, OnDenial, StackCreation};
 use super::intent_log::{Purpose, RequestKey};
 use super::names::ResourceNames;
 use super::observe::pipeline_settings::PipelineSettings;
-use super::pushes::{self, BranchPush, Started};
+use super::pushes::{self, BranchPush};
 use super::request_context::RequestContext;
 use super::spec::{FunctionApprovals, Spec};
-use super::{observe, spec};
+use super::{executions, observe, spec};
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::http::Http;
@@ -236,7 +236,7 @@ impl GitOpsPipeline {
     /// # Errors
     /// Why the push starts nothing. Or if the stack cannot be updated, the pipeline cannot be
     /// started, or AWS does not respond.
-    pub async fn start(&self, push: &BranchPush) -> Result<Started, Stop<Failure>> {
+    pub async fn start(&self, push: &BranchPush) -> Result<executions::Outcome, Stop<Failure>> {
         Box::pin(pushes::start(&self.aws, push)).await
     }
 }

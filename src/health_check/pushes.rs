@@ -18,11 +18,10 @@ use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
 use crate::common::commands::aws;
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::holds::{self, DeclaredRule, Hold, RuleState};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::pushes::missed_push::{
-    self, MissedPush, MissingPart, Outcome, PipelineLook,
-};
+use crate::gitops_pipeline::pushes::missed_push::{self, MissedPush, MissingPart, PipelineLook};
 use crate::gitops_pipeline::settings::ReportSettings;
 use cfn_custom_resource::Reason;
 

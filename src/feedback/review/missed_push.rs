@@ -10,9 +10,9 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::names::EventRule;
-use crate::gitops_pipeline::pushes::missed_push::Outcome;
 
 /// The most branches of a repository that one look compares. The next looks begin behind them.
 const MAX_BRANCHES: usize = 100;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::Parameter;
 
-use super::changed_files::{Started, start_if_matching};
+use super::changed_files::start_if_matching;
 use super::event::BranchPush;
 use super::plan::{End, FirstBranch, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
@@ -13,6 +13,7 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::stop::Stop;
 use crate::gitops_pipeline::calls::{OperationStart, into_start};
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
@@ -23,7 +24,7 @@ use crate::gitops_pipeline::template;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
-pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Stop<Failure>> {
+pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Outcome, Stop<Failure>> {
     let Some(names) = &push.names else {
         return Err(Stop::nothing("the event names no stack of a pipeline"));
     };
@@ -56,20 +57,18 @@ struct FirstPushApplier<'a> {
 }
 
 impl FirstPushApplier<'_> {
-    async fn run(&mut self) -> Result<Started, Stop<Reason>> {
+    async fn run(&mut self) -> Result<Outcome, Stop<Reason>> {
         // The caller enforces the deadline.
         let progress = Progress::new(SystemTime::UNIX_EPOCH);
         match Box::pin(reconcile(self, &progress)).await? {
             End::Ignored(because) => Err(Stop::nothing(because)),
             End::HasPipeline(child) => self.execute(&child).await,
-            End::Held => Ok(Started::Held {
-                name: self.names.pipeline(),
-            }),
+            End::Held => Ok(Outcome::Frozen),
         }
     }
 
     /// Ensures that the pipeline runs the pushed commit, or a later one.
-    async fn execute(&self, child: &ChildStack) -> Result<Started, Stop<Reason>> {
+    async fn execute(&self, child: &ChildStack) -> Result<Outcome, Stop<Reason>> {
         let (aws, branch) = (self.aws, &self.push.branch);
         let source = self.open_source(child).await?;
         let pushed = self.push.commit.as_deref();
@@ -87,8 +86,7 @@ impl FirstPushApplier<'_> {
             return start_if_matching(aws, self.names, repository, self.push, &paths).await;
         }
         latest_commit::ensure_executed(aws, self.names, &source, branch, pushed).await?;
-        let name = self.names.pipeline();
-        Ok(Started::Pipeline { name })
+        Ok(Outcome::Started)
     }
 
     async fn open_source(&self, child: &ChildStack) -> Result<Source, CallError> {

@@ -12,19 +12,11 @@ use crate::clients::codecommit;
 use crate::clients::codecommit::differences::any_file_differs;
 use crate::common::stop::Stop;
 use crate::gitops_pipeline::executions::cause::shows_push;
-use crate::gitops_pipeline::executions::{self, commit_of, started_at};
+use crate::gitops_pipeline::executions::{self, Outcome, commit_of, started_at};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Started {
-    /// The pipeline exists and runs the commit, or a later one.
-    Pipeline { name: String },
-    /// The pipeline is neither created nor started: its event rule is disabled.
-    Held { name: String },
-}
 
 /// Starts the pipeline if `push` changes a file of `paths`, and no execution has the push.
 pub async fn start_if_matching(
@@ -33,13 +25,12 @@ pub async fn start_if_matching(
     repository_name: &str,
     push: &BranchPush,
     paths: &Paths,
-) -> Result<Started, Stop<Reason>> {
+) -> Result<Outcome, Stop<Reason>> {
     if let (Some(old), Some(new)) = (&push.old_commit, &push.commit)
         && !do_files_differ(aws, repository_name, old, new, paths).await
     {
         return Err(Stop::nothing("the push changes no file of Source.Paths"));
     }
-    let name = names.pipeline();
     let mut backoff = Backoff::<()>::new();
     loop {
         let tip = codecommit::tip(&aws.codecommit, repository_name, &push.branch).await?;
@@ -47,18 +38,13 @@ pub async fn start_if_matching(
             let because = format!("branch {} does not exist", push.branch);
             return Err(Stop::nothing(because));
         };
-        let listed = latest_commit::list(aws, &name).await?;
+        let listed = latest_commit::list(aws, &names.pipeline()).await?;
         match find_need(push, &tip, &listed, names) {
-            ExecutionNeed::Met => return Ok(Started::Pipeline { name }),
+            ExecutionNeed::Met => return Ok(Outcome::Started),
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
                 let token = executions::start_token(&tip, &listed);
-                let is_started = executions::start(aws, names, EventRule::Push, token).await?;
-                return Ok(if is_started {
-                    Started::Pipeline { name }
-                } else {
-                    Started::Held { name }
-                });
+                return Ok(executions::start(aws, names, EventRule::Push, token).await?);
             }
         }
     }

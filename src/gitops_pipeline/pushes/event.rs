@@ -70,6 +70,11 @@ impl BranchPush {
         self.names.as_ref().map(ResourceNames::stack)
     }
 
+    /// The name of the pipeline. `None` for the same event.
+    pub fn pipeline_name(&self) -> Option<String> {
+        self.names.as_ref().map(ResourceNames::pipeline)
+    }
+
     /// Whether `child` deploys the pushed branch of the pushed repository. Repositories of two
     /// accounts may have the same name.
     pub fn is_deployed_by(&self, child: &ChildStack) -> bool {

@@ -85,8 +85,8 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit::BranchTip;
 use crate::gitops_pipeline::executions::cause::{is_started_for_push, shows_push};
 use crate::gitops_pipeline::executions::{
-    self, ExecutionStatus, Trigger, commit_of, is_rollback, may_be_reading, started_at, status_of,
-    trigger_of,
+    self, ExecutionStatus, Outcome, Trigger, commit_of, is_rollback, may_be_reading, started_at,
+    status_of, trigger_of,
 };
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
@@ -328,13 +328,6 @@ fn revisions_of(execution: &PipelineExecutionSummary) -> BTreeMap<&str, Option<&
         .collect()
 }
 
-#[derive(Clone, Copy, Debug)]
-pub enum Outcome {
-    Started,
-    /// Nothing is started: the event rule is disabled, or a person deploys another commit.
-    Frozen,
-}
-
 /// Starts the pipeline with the tip of its branch, unless its event rule is disabled or a person
 /// deploys another commit.
 pub async fn start(
@@ -342,11 +335,10 @@ pub async fn start(
     names: &ResourceNames,
     missed: &MissedPush,
 ) -> Result<Outcome, CallError> {
-    let token = missed.token.clone();
-    if missed.is_undone || !executions::start(aws, names, missed.rule, token).await? {
+    if missed.is_undone {
         return Ok(Outcome::Frozen);
     }
-    Ok(Outcome::Started)
+    executions::start(aws, names, missed.rule, missed.token.clone()).await
 }
 
 #[cfg(test)]
