@@ -38,6 +38,14 @@ impl Owner {
         })
     }
 
+    /// The tags that name it, which [`Owner::from_tags`] reads.
+    pub fn tags(&self) -> [(String, String); 2] {
+        [
+            (STACK_ID.to_owned(), self.stack_id.clone()),
+            (LOGICAL_ID.to_owned(), self.logical_id.clone()),
+        ]
+    }
+
     /// The exception in a text about missing tags: [`STACK_ID`] remains, and names another stack.
     /// The command in the remedy replaces it. Empty if `tagged`, its value, names no other stack.
     pub fn except_stack(&self, tagged: Option<&str>) -> String {

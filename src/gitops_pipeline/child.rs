@@ -3,7 +3,6 @@
 use super::messages;
 use super::observe::pipeline_settings::PipelineSettings;
 use super::pushes::BranchPush;
-use super::pushes::missed_push::DeployedBranch;
 use super::state::ChildStack;
 pub use super::template::RENDERING_VERSION;
 use crate::clients::cloudformation::StackStatus;
@@ -18,8 +17,8 @@ pub struct Child {
     pub parameters: Vec<String>,
     /// The first push of its branch, if the stack waits for one.
     pub waits_for: Option<BranchPush>,
-    /// The branch that its pipeline deploys. `None` if it has no pipeline, or cannot run.
-    pub deploys: Option<DeployedBranch>,
+    /// Whether its pipeline can run. `false` if it has none, or an operation runs.
+    pub is_runnable: bool,
     /// Whether it contains a pipeline, so that its branch was pushed.
     pub has_pipeline: bool,
     /// The version of its rendering: 0 if the stack shows none, as after an update by hand. `None`

@@ -8,14 +8,13 @@ use serde_json::Value;
 use super::apply::{AppliedPipeline, PipelineApplier, ProjectFinder};
 use super::child::{Child, FoundChild};
 use super::delete::{Deletion, OnDenial, StackCreation};
-use super::intent_log::{Purpose, RequestKey, tombstone};
+use super::intent_log::{Purpose, RequestKey};
 use super::names::ResourceNames;
 use super::observe::pipeline_settings::PipelineSettings;
-use super::pushes::missed_push::DeployedBranch;
-use super::pushes::{self, BranchPush, Started};
+use super::pushes::{self, BranchPush};
 use super::request_context::RequestContext;
 use super::spec::{FunctionApprovals, Spec};
-use super::{observe, spec};
+use super::{executions, observe, spec};
 use crate::clients::Clients;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::http::Http;
@@ -114,16 +113,18 @@ impl GitOpsPipeline {
         if is_known || names == spec.names {
             return Ok(());
         }
-        let context = RequestContext::new(request, &names)?;
-        // IAM may have denied the Update. Its rollback must not fail for the same reason.
-        let pipeline = DeletedPipeline {
-            tags: tags_in(&request.old_properties, &request.stack_id),
-            names,
+        let deletion = Deletion {
+            aws: &self.aws,
+            context: &RequestContext::new(request, &names)?,
+            names: &names,
+            purpose: Purpose::Delete,
+            // IAM may have denied the Update. Its rollback must not fail for the same reason.
             on_denial: OnDenial::Ignore,
             rejected_create: None,
             creation: StackCreation::MayBeSent,
         };
-        self.delete_stack(&context, pipeline, progress).await
+        let tags = tags_in(&request.old_properties, &request.stack_id);
+        deletion.run_with_tombstone(&tags, progress).await
     }
 
     async fn delete(&self, request: &Request, progress: &Progress) -> Result<(), Failure> {
@@ -139,18 +140,20 @@ impl GitOpsPipeline {
             // A Create with these properties was rejected before it created anything.
             return Ok(());
         };
-        let context = RequestContext::new(request, &names)?;
+        let context = &RequestContext::new(request, &names)?;
         // AWS may have denied the Create's calls, and may still deny them. Another delivery of the
         // Create may have succeeded, so the function deletes what it can look up.
-        let (on_denial, create) = match rejected {
+        let (on_denial, rejected_create) = match rejected {
             Some((_, key)) => (OnDenial::Ignore, Some(RequestKey::read(key))),
             None => (OnDenial::Fail, None),
         };
-        let pipeline = DeletedPipeline {
-            tags: tags_in(properties, &request.stack_id),
-            names,
+        let deletion = Deletion {
+            aws: &self.aws,
+            context,
+            names: &names,
+            purpose: Purpose::Delete,
             on_denial,
-            rejected_create: create,
+            rejected_create,
             // CloudFormation may have canceled the Create a moment after it began.
             creation: if request.has_generated_id() {
                 StackCreation::MayBeSent
@@ -158,53 +161,15 @@ impl GitOpsPipeline {
                 StackCreation::Settled
             },
         };
-        let stack = pipeline.names.stack();
+        let stack = names.stack();
         if !context.is_local
             && sender::is_contradicted(&self.aws, &context.owner, Some(&stack)).await
         {
             return Err(Failure(sender::contradicted(&context.owner).reason()));
         }
-        self.delete_stack(&context, pipeline, progress).await
+        let tags = tags_in(properties, &request.stack_id);
+        deletion.run_with_tombstone(&tags, progress).await
     }
-
-    /// Writes the tombstone, and then deletes the stack and its dependents.
-    async fn delete_stack(
-        &self,
-        context: &RequestContext,
-        pipeline: DeletedPipeline,
-        progress: &Progress,
-    ) -> Result<(), Failure> {
-        let (aws, owner, names) = (&self.aws, &context.owner, &pipeline.names);
-        // The tombstone of a rejected Create must not stop a later one.
-        let request = pipeline.rejected_create.as_ref().unwrap_or(&context.request);
-        let written = tombstone::write(aws, names, owner, request, &pipeline.tags).await;
-        tolerate_denial(written)?;
-        let deletion = Deletion {
-            aws,
-            context,
-            names,
-            purpose: Purpose::Delete,
-            on_denial: pipeline.on_denial,
-            rejected_create: pipeline.rejected_create,
-            creation: pipeline.creation,
-        };
-        // The tombstone exists, and everything that it has to precede is read after it.
-        let scheduled = tombstone::schedule(aws, names, owner);
-        let (deleter, scheduled) = tokio::join!(deletion.start(), scheduled);
-        tolerate_denial(scheduled)?;
-        Box::pin(deleter?.run(progress)).await
-    }
-}
-
-/// A pipeline that is deleted.
-struct DeletedPipeline {
-    names: ResourceNames,
-    /// The tags of its tombstone.
-    tags: BTreeMap<String, String>,
-    on_denial: OnDenial,
-    /// The Create with this key was rejected before it created anything. `None` if none was.
-    rejected_create: Option<RequestKey>,
-    creation: StackCreation,
 }
 
 /// Whether the repository of `spec`, or the role that reads it, may have been created just before.
@@ -218,19 +183,6 @@ fn is_source_new(request: &Request, spec: &Spec) -> bool {
         Some(there) => {
             request.introduces(&there.repository_arn) || request.introduces(&there.role_arn)
         }
-    }
-}
-
-/// The tombstone stops a late Create. Without the permission to write it, the function still has to
-/// delete the stack.
-fn tolerate_denial(written: Result<(), CallError>) -> Result<(), Failure> {
-    match written {
-        Err(error) if error.is_transient() => Err(Failure(error.reason())),
-        Err(error) => {
-            error!(error.reason(), "the tombstone is not written");
-            Ok(())
-        }
-        Ok(()) => Ok(()),
     }
 }
 
@@ -266,10 +218,9 @@ impl GitOpsPipeline {
         };
         let names = ResourceNames::from_stack_name(stack_name);
         let settings = names.and_then(|names| PipelineSettings::of(&child, names, self.approvals));
-        let deploys = settings.as_ref();
         Ok(Some(FoundChild::Owned(Box::new(Child {
             waits_for: BranchPush::missed_by(&child, stack_name),
-            deploys: deploys.and_then(|settings| DeployedBranch::of(&child, settings)),
+            is_runnable: child.is_runnable() && child.has_pipeline(),
             settings,
             has_pipeline: child.has_pipeline(),
             version: child.version(),
@@ -285,7 +236,7 @@ impl GitOpsPipeline {
     /// # Errors
     /// Why the push starts nothing. Or if the stack cannot be updated, the pipeline cannot be
     /// started, or AWS does not respond.
-    pub async fn start(&self, push: &BranchPush) -> Result<Started, Stop<Failure>> {
+    pub async fn start(&self, push: &BranchPush) -> Result<executions::Outcome, Stop<Failure>> {
         Box::pin(pushes::start(&self.aws, push)).await
     }
 }

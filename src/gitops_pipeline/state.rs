@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::intent_log::{Purpose, RequestKey, request_token};
 use super::request_context::RequestContext;
 use super::settings::{RenderedProperties, StoredSettings};
-use super::spec::GitLabProject;
+use super::spec::{CrossAccount, GitLabProject, RepositoryRef};
 use super::template;
 use crate::clients::aws::is_role_not_assumable;
 use crate::clients::cloudformation::StackStatus;
@@ -69,6 +69,20 @@ impl ChildStack {
     pub fn branch(&self) -> Option<String> {
         let branch = self.outputs.get(template::BRANCH_OUTPUT)?;
         Some(ascii::unescape(branch))
+    }
+
+    /// The repository from which it takes its code. `None` if its outputs do not name it.
+    pub fn repository(&self) -> Option<RepositoryRef> {
+        let output = |name: &str| self.outputs.get(name).cloned();
+        let arn = output(template::SOURCE_ARN_OUTPUT);
+        let role_arn = output(template::SOURCE_ROLE_OUTPUT);
+        Some(RepositoryRef {
+            name: output(template::REPOSITORY_OUTPUT)?,
+            cross_account: arn.zip(role_arn).map(|(repository_arn, role_arn)| CrossAccount {
+                repository_arn,
+                role_arn,
+            }),
+        })
     }
 
     /// `None` if it was never complete, or if an update by hand has removed them.

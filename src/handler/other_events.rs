@@ -17,8 +17,9 @@ use crate::feedback::reporting;
 use crate::feedback::reporting::{PipelineEvent, ReportError, Reported};
 use crate::feedback::review;
 use crate::feedback::review::BuildEvent;
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::names::ResourceNames;
-use crate::gitops_pipeline::pushes::{BranchPush, Started};
+use crate::gitops_pipeline::pushes::BranchPush;
 use crate::health_check::{Checker, Environment, HealthCheck, Mode, Schedule, metrics};
 use crate::mirror_credential::rotation::RotationEvent;
 use cfn_custom_resource::Failure;
@@ -55,12 +56,13 @@ impl Handler {
         Span::current().record("pipeline_stack", push.stack_name());
         tracing::info!(branch = push.branch, "push");
         let started = Box::pin(self.gitops_pipeline.start(&push)).await;
+        let name = push.pipeline_name();
         match started.map_err(|stop| stop.map(HandlerError::NotStarted))? {
-            Started::Pipeline { name } => {
+            Outcome::Started => {
                 tracing::info!(pipeline = name, "the pipeline exists");
                 Ok(EventOutcome::Done(json!({"PipelineName": name})))
             }
-            Started::Held { name } => {
+            Outcome::Frozen => {
                 let because = "the event rule is disabled";
                 tracing::warn!(pipeline = name, because, "the push starts nothing");
                 Ok(EventOutcome::ignored(because))

@@ -169,7 +169,7 @@ impl Checker<'_> {
         };
         let mut rows = vec![];
         let has_own =
-            extent != Extent::Path && project.pipelines.iter().any(|it| !it.is_cross_account);
+            extent != Extent::Path && project.pipelines.iter().any(|it| !it.is_cross_account());
         let mut mirrors = None;
         if has_own {
             match gitlab.mirrors(report.project()).await {
@@ -191,7 +191,7 @@ impl Checker<'_> {
         for &settings in &project.pipelines {
             let (mut findings, gitlab) = (Findings::default(), &*gitlab);
             self.read_settings_of(reads, gitlab, settings, extent, &mut findings).await;
-            match mirrors.as_ref().filter(|_| !settings.is_cross_account) {
+            match mirrors.as_ref().filter(|_| !settings.is_cross_account()) {
                 Some(Ok(mirrors)) => {
                     let listed = ListedMirrors {
                         gitlab,
@@ -262,7 +262,7 @@ impl Checker<'_> {
         findings: &mut Findings,
     ) -> bool {
         let (aws, report) = (&self.clients.aws, listed.report);
-        let (project, repository) = (report.project.as_str(), &settings.repository_name);
+        let (project, repository) = (report.project.as_str(), &settings.repository.name);
         let is_of = |mirror: &&Mirror| mirror.may_lead_to(repository, aws.s3.region());
         let mirrors: Vec<&Mirror> = listed.mirrors.iter().filter(is_of).collect();
         let works = |mirror: &&&Mirror| {
@@ -314,7 +314,7 @@ impl Checker<'_> {
 }
 
 fn subject(project: &str, settings: &PipelineSettings) -> String {
-    let repository = &settings.repository_name;
+    let repository = &settings.repository.name;
     format!("the mirror of project {project} to repository {repository}")
 }
 

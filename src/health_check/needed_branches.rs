@@ -91,9 +91,7 @@ impl Checker<'_> {
                     now: self.clients.clock.now(),
                 };
                 let repository = &record.repository_name;
-                let is_fed = |it: &PipelineSettings| {
-                    !it.is_cross_account && it.repository_name == *repository
-                };
+                let is_fed = |it: &&PipelineSettings| it.has_source(repository);
                 for &settings in settings.values().filter(|it| is_fed(it)) {
                     if gitlabs.unreachable.error_of(url).is_some() {
                         break;

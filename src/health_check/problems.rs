@@ -280,9 +280,9 @@ pub fn part_problem(
 ) -> Reason {
     let names = &settings.names;
     let problem = match part {
-        MissingPart::Repository if settings.repository_name != names.repository() => {
+        MissingPart::Repository if settings.repository.name != names.repository() => {
             // Text, because a command would get the profile of this account.
-            let create = create_repository(&settings.repository_name);
+            let create = create_repository(&settings.repository.name);
             let remedy = format!("Create it again in its account: `{create}`. Then push to it");
             return Reason::uncoded("its source repository does not exist", remedy);
         }

@@ -18,11 +18,10 @@ use crate::clients::gitlab::{Containment, GitLabError, RetryTime};
 use crate::common::commands::aws;
 use crate::common::pace::Pace;
 use crate::gitops_pipeline::child::Child;
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::holds::{self, DeclaredRule, Hold, RuleState};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::pushes::missed_push::{
-    self, DeployedBranch, MissedPush, MissingPart, Outcome, PipelineLook,
-};
+use crate::gitops_pipeline::pushes::missed_push::{self, MissedPush, MissingPart, PipelineLook};
 use crate::gitops_pipeline::settings::ReportSettings;
 use cfn_custom_resource::Reason;
 
@@ -33,13 +32,11 @@ const GITLAB_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct SuspectedPush {
     pub pipeline: String,
-    pub branch: DeployedBranch,
+    pub settings: PipelineSettings,
     pub missed: MissedPush,
     /// The freeze of the event rule that starts it. `None` if it is not frozen, and after an undo:
     /// then nothing starts it at the end of a freeze either.
     pub hold: Option<Hold>,
-    /// The branch's project in GitLab. `None` if the pipeline has no `GitLab`.
-    pub report: Option<ReportSettings>,
     /// When the first look ended.
     pub found: Instant,
 }
@@ -47,13 +44,15 @@ pub struct SuspectedPush {
 impl SuspectedPush {
     /// Whether it is the push `foreign` to a repository of this account.
     fn is_of(&self, ForeignPush { repository, tip }: &ForeignPush) -> bool {
-        let branch = &self.branch;
-        branch.is_in(repository) && branch.name == tip.branch && self.missed.commit == tip.commit
+        let settings = &self.settings;
+        settings.has_source(repository)
+            && settings.branch == tip.branch
+            && self.missed.commit == tip.commit
     }
 
     /// Adds it to the findings of a diagnosis.
     pub fn report(&self, findings: &mut Findings) {
-        let subject = branch_subject(&self.branch);
+        let subject = branch_subject(&self.settings);
         let Some(hold) = &self.hold else {
             return findings.checked(subject, Some(self.problem()));
         };
@@ -104,18 +103,14 @@ pub struct LookedAt {
     pub unread_branch: Option<String>,
 }
 
-fn branch_subject(branch: &DeployedBranch) -> String {
-    format!(
-        "branch {} of pipeline {}",
-        branch.name,
-        branch.names.pipeline()
-    )
+fn branch_subject(settings: &PipelineSettings) -> String {
+    let (branch, pipeline) = (&settings.branch, settings.names.pipeline());
+    format!("branch {branch} of pipeline {pipeline}")
 }
 
 fn suspected(
-    branch: &DeployedBranch,
-    missed: MissedPush,
     settings: &PipelineSettings,
+    missed: MissedPush,
     rules: &[DeclaredRule],
 ) -> SuspectedPush {
     let disabled = DeclaredRule {
@@ -124,11 +119,10 @@ fn suspected(
     };
     let is_held = rules.contains(&disabled) && !missed.is_undone;
     SuspectedPush {
-        hold: is_held.then(|| Hold::Rule(missed.rule, branch.names.clone())),
-        pipeline: branch.names.pipeline(),
-        branch: branch.clone(),
+        hold: is_held.then(|| Hold::Rule(missed.rule, settings.names.clone())),
+        pipeline: settings.names.pipeline(),
+        settings: settings.clone(),
         missed,
-        report: settings.stored.report.clone(),
         found: Instant::now(),
     }
 }
@@ -182,14 +176,14 @@ impl Checker<'_> {
         let Some(settings) = &child.settings else {
             return Ok(looked);
         };
-        if let Some(branch) = &child.deploys {
+        if child.is_runnable {
             // The role of the function that only reads assumes no other one.
-            let is_readable = self.may_change() || !branch.is_cross_account();
+            let is_readable = self.may_change() || !settings.is_cross_account();
             let look = if is_readable {
-                missed_push::find(aws, branch, self.schedule.began).await?
+                missed_push::find(aws, settings, self.schedule.began).await?
             } else {
-                looked.unread_branch = Some(branch_subject(branch));
-                missed_push::find_pipeline(aws, branch).await?
+                looked.unread_branch = Some(branch_subject(settings));
+                missed_push::find_pipeline(aws, settings).await?
             };
             match look {
                 PipelineLook::Missing(part) => {
@@ -197,7 +191,7 @@ impl Checker<'_> {
                     return Ok(looked);
                 }
                 PipelineLook::Push(missed) => {
-                    looked.missed = Some(suspected(branch, missed, settings, rules));
+                    looked.missed = Some(suspected(settings, missed, rules));
                 }
                 PipelineLook::Nothing => {}
             }
@@ -243,18 +237,18 @@ impl Checker<'_> {
 
     /// `None` if the push needs no start.
     async fn start_missed_push(&self, push: &SuspectedPush) -> Result<Option<Outcome>, Reason> {
-        let (aws, branch) = (&self.clients.aws, &push.branch);
-        let found = missed_push::find(aws, branch, self.schedule.began).await?;
+        let (aws, settings) = (&self.clients.aws, &push.settings);
+        let found = missed_push::find(aws, settings, self.schedule.began).await?;
         if found != PipelineLook::Push(push.missed.clone()) {
             return Ok(None);
         }
-        if let Some(report) = &push.report {
+        if let Some(report) = &settings.stored.report {
             let is_in_gitlab = self.is_in_gitlab(report, push).await;
             if !is_in_gitlab.map_err(|error| error.reason())? {
                 return Ok(None);
             }
         }
-        let started = missed_push::start(aws, branch, &push.missed).await?;
+        let started = missed_push::start(aws, &settings.names, &push.missed).await?;
         Ok(Some(started))
     }
 
@@ -269,7 +263,8 @@ impl Checker<'_> {
         push: &SuspectedPush,
     ) -> Result<bool, GitLabError> {
         let (aws, http, project) = (&self.clients.aws, &self.clients.http, report.project());
-        let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
+        let (pipeline, branch, commit) =
+            (&push.pipeline, &push.settings.branch, &push.missed.commit);
         let read = async {
             let gitlab = gitlab::open(aws, http, &report.access).await?;
             let found = gitlab.branch_contains(project, branch, commit).await?;
@@ -323,7 +318,8 @@ impl Checker<'_> {
         started: Result<Option<Outcome>, Reason>,
         findings: &mut Findings,
     ) {
-        let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
+        let (pipeline, branch, commit) =
+            (&push.pipeline, &push.settings.branch, &push.missed.commit);
         let text = match started {
             Ok(None) => return,
             // An update is ordinary, so the metric and its alarm do not count this start.
@@ -355,7 +351,8 @@ impl Checker<'_> {
     }
 
     fn report_failed_start(&self, push: &SuspectedPush, reason: Reason, findings: &mut Findings) {
-        let (pipeline, branch, commit) = (&push.pipeline, &push.branch.name, &push.missed.commit);
+        let (pipeline, branch, commit) =
+            (&push.pipeline, &push.settings.branch, &push.missed.commit);
         error!(reason, pipeline, branch, commit, "a commit is not started");
         let mut subject = format!("commit {commit}");
         if push.missed.was_canceled {

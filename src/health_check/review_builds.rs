@@ -10,7 +10,7 @@ use super::schedule::HOUR;
 use crate::clients::aws::CallError;
 use crate::common::pace::Pace;
 use crate::feedback::review::{Head, ReviewTarget, missed_push};
-use crate::gitops_pipeline::pushes::missed_push::Outcome;
+use crate::gitops_pipeline::executions::Outcome;
 
 /// How many branches a second are looked up, with one `GetBranch` each. AWS documents no rate.
 const BRANCHES_PER_SECOND: u32 = 5;

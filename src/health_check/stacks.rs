@@ -20,10 +20,10 @@ use crate::clients::failing_calls::within;
 use crate::common::pace::Pace;
 use crate::common::stop::Stop;
 use crate::gitops_pipeline::child::{Child, FoundChild, UntaggedChild};
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::health;
 use crate::gitops_pipeline::names;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
-use crate::gitops_pipeline::pushes::Started;
 use cfn_custom_resource::{Failure, Reason};
 
 /// How many projects a second are looked at, with one `DescribeStacks` each, and for a stack with a
@@ -194,22 +194,23 @@ impl Checker<'_> {
             let left = until.saturating_duration_since(Instant::now());
             let time = left.min(PIPELINE_CREATION_TIMEOUT);
             let name = push.stack_name().unwrap_or_default();
+            let pipeline = push.pipeline_name().unwrap_or_default();
             let work = Box::pin(self.gitops_pipeline.start(push));
             match within(time, work).await {
-                Ok(Ok(Started::Pipeline { name })) => {
+                Ok(Ok(Outcome::Started)) => {
                     tracing::warn!(
-                        pipeline = name,
+                        pipeline,
                         "pipeline created: the first push of its branch was not delivered"
                     );
-                    findings.created.push(name);
+                    findings.created.push(pipeline);
                 }
-                Ok(Ok(Started::Held { name })) => {
+                Ok(Ok(Outcome::Frozen)) => {
                     tracing::warn!(
-                        pipeline = name,
+                        pipeline,
                         branch = push.branch,
                         "the first push is not deployed: the event rule is disabled"
                     );
-                    self.emit(&name, &[(metrics::MISSED_PUSHES, 1.into())]);
+                    self.emit(&pipeline, &[(metrics::MISSED_PUSHES, 1.into())]);
                 }
                 Ok(Err(Stop::Nothing(_))) => {}
                 Ok(Err(Stop::Failed(Failure(reason)))) => {

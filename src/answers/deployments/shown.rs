@@ -33,6 +33,6 @@ impl ShownPipeline<'_> {
     pub fn own_repository(&self) -> Option<&str> {
         let code = self.declared.as_ref()?.code()?;
         let settings = self.settings.as_ref()?;
-        (!code.has_role).then_some(&*settings.repository_name)
+        (!code.has_role).then_some(&*settings.repository.name)
     }
 }

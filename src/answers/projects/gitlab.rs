@@ -40,7 +40,7 @@ pub fn add_mirrors(rows: &mut BTreeMap<String, Row>, found: &FoundStacks, mut mi
             (Some(checks), _) if !checks.is_empty() => {
                 row.shown.mirrors = Some(checks.iter().map(Into::into).collect());
             }
-            (None, Some(report)) if !settings.is_cross_account => {
+            (None, Some(report)) if !settings.is_cross_account() => {
                 let (project, url) = (&report.project, &report.access.url);
                 let problem = format!("the mirrors of project {project} at {url} are not read");
                 let remedy = "Correct the cause, which is shown for this GitLab or its token, \

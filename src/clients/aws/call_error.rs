@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::actions::ActionError;
-use super::error_codes::{DENIED, DENIED_ELSEWHERE, is_of_key, is_quota, is_throttling};
+use super::error_codes::{DENIED, is_denied_elsewhere, is_of_key, is_quota, is_throttling};
 use super::propagation::is_role_not_assumable;
 use crate::clients::http::HttpError;
 use crate::clients::sent::{RetryTime, Sent};
@@ -307,12 +307,6 @@ impl CallError {
 pub fn denied_action_in(message: &str) -> Option<(&str, &str)> {
     let (_, named) = message.split_once("not authorized to perform: ")?;
     named.split_whitespace().next()?.split_once(':')
-}
-
-/// Whether the message of a denial names an explicit one, or a policy other than those of the
-/// function's role.
-pub fn is_denied_elsewhere(message: &str) -> bool {
-    DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
 }
 
 /// The remedy if a tag policy, or another policy, may have denied `action` because of its tags.

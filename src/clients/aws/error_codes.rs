@@ -63,7 +63,7 @@ pub(super) const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
 
 /// Parts of the messages of a denial that a permission of the function's role cannot allow.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
-pub(super) const DENIED_ELSEWHERE: [&str; 7] = [
+const DENIED_ELSEWHERE: [&str; 7] = [
     "explicit deny",
     "no permissions boundary allows",
     "no service control policy allows",
@@ -72,6 +72,12 @@ pub(super) const DENIED_ELSEWHERE: [&str; 7] = [
     "no session policy allows",
     "no VPC endpoint policy allows",
 ];
+
+/// Whether the message of a denial names an explicit one, or a policy other than those of the
+/// function's role.
+pub fn is_denied_elsewhere(message: &str) -> bool {
+    DENIED_ELSEWHERE.iter().any(|part| message.contains(part))
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,13 @@
 //! `aws-sdk-cloudwatchlogs` is twice as large as the largest SDK here, for this one request.
 
 use aws_types::SdkConfig;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::call_error::{CallError, NOT_BUILT};
 use super::error_codes::error_of;
-use super::signed::{NoResponse, ServiceName, Signed, Unsigned};
-use crate::clients::http::Http;
+use super::signed::{ServiceName, Signed, Unsigned};
+use crate::clients::http::{Http, HttpError};
 use crate::common::reason_codes::Code;
 
 /// JSON escapes a control character as six bytes, and a page has at most 1 MB:
@@ -27,40 +27,40 @@ const HEADERS: [(&str, &str); 2] = [
 #[derive(Clone, Debug)]
 pub struct Logs(Signed);
 
-/// The events to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The events to read: the last page of them, or the one of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EventRange<'a> {
-    pub group: &'a str,
-    pub stream: &'a str,
+    pub log_group_name: &'a str,
+    pub log_stream_name: &'a str,
     /// The first moment, in milliseconds of the Unix epoch. `None` for the beginning of the stream.
-    pub start: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<i64>,
     /// The moment after the last one. `None` for the end of the stream.
-    pub end: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<i64>,
     /// The most events on a page.
     pub limit: u32,
+    /// The page. `None` for the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
 }
 
 /// A page of events, the latest last. It may be empty although there are earlier events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LogPage {
-    pub messages: Vec<String>,
+    #[serde(default)]
+    pub events: Vec<LogEvent>,
     /// The token of the page before. At the beginning it is the one of this page. `None` if the
     /// service returns none.
-    pub backward_token: Option<String>,
+    pub next_backward_token: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Output {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct LogEvent {
     #[serde(default)]
-    events: Vec<LogEvent>,
-    next_backward_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct LogEvent {
-    #[serde(default)]
-    message: String,
+    pub message: String,
 }
 
 impl Logs {
@@ -69,23 +69,23 @@ impl Logs {
         Logs(Signed::new(config, http))
     }
 
-    /// Reads a page, the last one of `range` or the one of `token`. `None` if the group or the
-    /// stream does not exist.
+    /// Reads a page. `None` if the group or the stream does not exist.
     pub async fn get_log_events(
         &self,
         range: &EventRange<'_>,
-        token: Option<&str>,
     ) -> Result<Option<LogPage>, CallError> {
-        let doing = format!("reading log stream {} of {}", range.stream, range.group);
-        match self.send(&input(range, token), &doing).await {
-            Ok(page) => Ok(Some(read(page))),
+        let (group, stream) = (range.log_group_name, range.log_stream_name);
+        let mut input = json!(range);
+        input["startFromHead"] = json!(false);
+        match self.send(&input, &format!("reading log stream {stream} of {group}")).await {
+            Ok(page) => Ok(Some(page)),
             Err(error) if error.has_code(&["ResourceNotFoundException"]) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Sends a request, and reads its response. `doing` is for an error.
-    async fn send(&self, input: &Value, doing: &str) -> Result<Output, CallError> {
+    async fn send(&self, input: &Value, doing: &str) -> Result<LogPage, CallError> {
         let failed = |code, cause| CallError::local(code, doing.to_owned(), cause);
         let url = self.0.url(SERVICE);
         let url = url.ok_or_else(|| failed(Code::AwsUnreachable, NOT_BUILT))?;
@@ -99,9 +99,9 @@ impl Logs {
             max_bytes: MAX_BYTES,
         };
         let response = self.0.send(&unsigned).await.map_err(|error| match error {
-            NoResponse::NotBuilt => failed(Code::AwsUnreachable, NOT_BUILT),
-            NoResponse::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
-            NoResponse::Unreachable => failed(
+            HttpError::Unsendable => failed(Code::AwsUnreachable, NOT_BUILT),
+            HttpError::TooLarge => failed(Code::AwsUnavailable, "AWS's response is too large"),
+            _ => failed(
                 Code::AwsUnavailable,
                 "AWS could not be reached: no connection, or it broke",
             ),
@@ -116,30 +116,6 @@ impl Logs {
         let body = response.body().bytes().unwrap_or_default();
         let unreadable = |_| failed(Code::AwsUnavailable, "AWS's response could not be read");
         serde_json::from_slice(body).map_err(unreadable)
-    }
-}
-
-fn input(range: &EventRange<'_>, token: Option<&str>) -> Value {
-    let mut input = Map::new();
-    input.insert("logGroupName".to_owned(), json!(range.group));
-    input.insert("logStreamName".to_owned(), json!(range.stream));
-    input.insert("limit".to_owned(), json!(range.limit));
-    input.insert("startFromHead".to_owned(), json!(false));
-    for (name, time) in [("startTime", range.start), ("endTime", range.end)] {
-        if let Some(time) = time {
-            input.insert(name.to_owned(), json!(time));
-        }
-    }
-    if let Some(token) = token {
-        input.insert("nextToken".to_owned(), json!(token));
-    }
-    Value::Object(input)
-}
-
-fn read(output: Output) -> LogPage {
-    LogPage {
-        messages: output.events.into_iter().map(|it| it.message).collect(),
-        backward_token: output.next_backward_token,
     }
 }
 
@@ -182,12 +158,12 @@ mod tests {
 
     #[test]
     fn page_has_the_messages_and_the_token() {
-        let of = |body: &str| serde_json::from_str(body).ok().map(read);
+        let of = |body: &str| serde_json::from_str(body).ok();
         let page =
             of(r#"{"events":[{"timestamp":1,"message":"a\n"},{}],"nextBackwardToken":"b/1"}"#);
         let expected = LogPage {
-            messages: vec!["a\n".to_owned(), String::new()],
-            backward_token: Some("b/1".to_owned()),
+            events: ["a\n", ""].map(|it| LogEvent { message: it.into() }).into(),
+            next_backward_token: Some("b/1".to_owned()),
         };
         assert_eq!(page, Some(expected));
         assert_eq!(of("{}"), Some(LogPage::default()));

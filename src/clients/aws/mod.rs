@@ -22,18 +22,18 @@ use aws_types::SdkConfig;
 
 pub use crate::clients::aws::actions::ActionError;
 pub use crate::clients::aws::call_error::{
-    CHANGE_OTHER_POLICY, CallError, denied_action_in, is_denied_elsewhere, optional,
-    remedy_of_tags, required,
+    CHANGE_OTHER_POLICY, CallError, denied_action_in, optional, remedy_of_tags, required,
 };
 pub use crate::clients::aws::config::{
     FUNCTION_NAME_PREFIX, config_from_environment, env_id_of, is_in_lambda, is_local, own_env_id,
 };
+pub use crate::clients::aws::error_codes::is_denied_elsewhere;
 pub use crate::clients::aws::propagation::{
     is_role_not_assumable, retrying_absence, retrying_denials, time_for_propagation,
     without_retrying_denials,
 };
 
-pub use crate::clients::aws::logs::{EventRange, LogPage, Logs};
+pub use crate::clients::aws::logs::{EventRange, Logs};
 pub use crate::clients::aws::s3::{ObjectError, S3, S3Object, object_url};
 pub use crate::clients::aws::signed::dns_suffix;
 

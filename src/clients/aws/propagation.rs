@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tokio::time::Instant;
 
-use super::error_codes::{DENIED, DENIED_ELSEWHERE, error_of};
+use super::error_codes::{DENIED, error_of, is_denied_elsewhere};
 
 /// How long after the start of a request IAM's changes may take. AWS documents no bound. Seconds
 /// are usual, and the AWS CDK found 31 s too short (<https://github.com/aws/aws-cdk/pull/37878>).
@@ -144,8 +144,7 @@ fn is_transient(code: &str, message: &str) -> bool {
     // https://docs.aws.amazon.com/kms/latest/developerguide/accessing-kms.html#programming-eventual-consistency
     let is_denial = DENIED.contains(&code) || code == "EncryptionKeyAccessDeniedException";
     let is_denied = is_denial && (gives_no_reason || names_identity_policy);
-    let is_elsewhere = DENIED_ELSEWHERE.iter().any(|part| message.contains(part));
-    !is_elsewhere && (is_denied || is_role_not_assumable(message))
+    !is_denied_elsewhere(message) && (is_denied || is_role_not_assumable(message))
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::call_error::{CallError, NOT_BUILT};
 use super::error_codes::error_of;
-use super::signed::{NoResponse, Signed, Unsigned, dns_suffix};
-use crate::clients::http::{Http, RESERVED};
+use super::signed::{Signed, Unsigned, dns_suffix};
+use crate::clients::http::{Http, HttpError, RESERVED};
 use crate::common::reason_codes::Code;
 use crate::common::text_file;
 
@@ -95,9 +95,9 @@ impl S3 {
         match self.0.send(&request).await {
             Ok(response) if response.status().as_u16() == 200 => read(&response),
             Ok(response) => Err(rejection(&response, failed)),
-            Err(NoResponse::TooLarge) => Err(ObjectError::TooLarge),
-            Err(NoResponse::NotBuilt) => Err(not_built()),
-            Err(NoResponse::Unreachable) => {
+            Err(HttpError::TooLarge) => Err(ObjectError::TooLarge),
+            Err(HttpError::Unsendable) => Err(not_built()),
+            Err(_) => {
                 let cause = "S3 could not be reached: no connection, or it broke";
                 Err(failed(Code::AwsUnavailable, cause))
             }

@@ -51,15 +51,6 @@ pub(super) struct Unsigned<'a> {
     pub max_bytes: usize,
 }
 
-/// Why there is no response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NoResponse {
-    /// The configuration has no region or no credentials.
-    NotBuilt,
-    TooLarge,
-    Unreachable,
-}
-
 impl Signed {
     pub fn new(config: SdkConfig, http: Http) -> Self {
         Signed { config, http }
@@ -108,12 +99,13 @@ impl Signed {
     }
 
     /// Sends a request, and repeats it while the error may pass. The response may be a rejection.
-    pub async fn send(&self, unsigned: &Unsigned<'_>) -> Result<HttpResponse, NoResponse> {
+    /// It cannot be sent if the configuration has no region or no credentials.
+    pub async fn send(&self, unsigned: &Unsigned<'_>) -> Result<HttpResponse, HttpError> {
         let ((service, _), operation) = (unsigned.service, unsigned.operation);
         let attempt = async || {
             failing_calls::began(operation);
             let Some(request) = self.sign(unsigned).await else {
-                return Attempt::Final(Err(NoResponse::NotBuilt));
+                return Attempt::Final(Err(HttpError::Unsendable));
             };
             let result = self.attempt(request, unsigned.max_bytes).await;
             if let Some(cause) = passing_cause(&result) {
@@ -130,13 +122,9 @@ impl Signed {
         &self,
         request: HttpRequest,
         max_bytes: usize,
-    ) -> Result<HttpResponse, NoResponse> {
+    ) -> Result<HttpResponse, HttpError> {
         let sent = tokio::time::timeout(ATTEMPT_TIMEOUT, self.http.send(request, max_bytes));
-        let result = sent.await.unwrap_or(Err(HttpError::NoResponse));
-        result.map_err(|error| match error {
-            HttpError::TooLarge => NoResponse::TooLarge,
-            _ => NoResponse::Unreachable,
-        })
+        sent.await.unwrap_or(Err(HttpError::NoResponse))
     }
 
     /// The signed request. `None` if the configuration has no region or no credentials.
@@ -174,11 +162,11 @@ impl Signed {
 }
 
 /// Why an attempt failed, if the next one may succeed.
-fn passing_cause(result: &Result<HttpResponse, NoResponse>) -> Option<String> {
+fn passing_cause(result: &Result<HttpResponse, HttpError>) -> Option<String> {
     let response = match result {
         Ok(response) => response,
-        Err(NoResponse::Unreachable) => return Some("could not be reached".to_owned()),
-        Err(NoResponse::NotBuilt | NoResponse::TooLarge) => return None,
+        Err(HttpError::Unsendable | HttpError::TooLarge) => return None,
+        Err(_) => return Some("could not be reached".to_owned()),
     };
     let status = response.status().as_u16();
     let (code, _) = error_of(response).unwrap_or_default();

@@ -32,6 +32,16 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// Whether another attempt may succeed without a change by a person.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            HttpError::NoConnection | HttpError::NoResponse => true,
+            HttpError::Proxy(error) => error.is_passing(),
+            HttpError::Tls(error) => error.is_passing(),
+            HttpError::Unsendable | HttpError::TooLarge => false,
+        }
+    }
+
     pub(crate) fn from_connector(error: &ConnectorError) -> Self {
         match Self::source_of(error) {
             Some(reason) => reason.clone(),

@@ -11,7 +11,6 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use hyper_util::client::proxy::matcher::Intercept;
 use reqwest::header::HeaderValue;
 use reqwest::{ClientBuilder, NoProxy, Proxy};
 use rustls::crypto::{CryptoProvider, ring};
@@ -142,25 +141,24 @@ async fn send(
     let mut response = match outgoing.send().await {
         Ok(response) => response,
         Err(error) => {
-            let error = connector_error(error);
-            let is_unconnected = HttpError::source_of(&error) == Some(&HttpError::NoConnection);
+            let (reason, is_timeout) = (reason_of(&error), error.is_timeout());
+            let is_unconnected = reason == HttpError::NoConnection;
             let proxy = proxied.of(request.uri()).filter(|_| is_unconnected);
-            return Err(match proxy {
-                Some(_) if error.is_timeout() => {
-                    ConnectorError::timeout(HttpError::Proxy(ProxyError::NoConnection).into())
-                }
-                Some(proxy) => proxy_error(&proxy, request.uri()).await,
-                None => error,
-            });
+            return Err(connector_error(match proxy {
+                Some(_) if is_timeout => HttpError::Proxy(ProxyError::NoConnection),
+                Some(proxy) => HttpError::Proxy(proxy::reason(&proxy, request.uri()).await),
+                None => reason,
+            }));
         }
     };
     let status = StatusCode::try_from(response.status().as_u16())
         .map_err(|error| ConnectorError::other(error.into(), None))?;
     let headers = response.headers().clone();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(connector_error)? {
+    let cut = |error| connector_error(reason_of(&error));
+    while let Some(chunk) = response.chunk().await.map_err(cut)? {
         if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
-            return Err(ConnectorError::other(HttpError::TooLarge.into(), None));
+            return Err(connector_error(HttpError::TooLarge));
         }
         body.extend_from_slice(&chunk);
     }
@@ -173,39 +171,27 @@ async fn send(
     Ok(outcome)
 }
 
-/// The error of a request for which `proxy` opened no tunnel.
-async fn proxy_error(proxy: &Intercept, url: &str) -> ConnectorError {
-    let why = proxy::reason(proxy, url).await;
-    let error = HttpError::Proxy(why).into();
-    if why.is_passing() {
-        ConnectorError::io(error)
+/// The error for this reason.
+fn connector_error(reason: HttpError) -> ConnectorError {
+    if reason.is_passing() {
+        ConnectorError::io(reason.into())
     } else {
         // The SDK does not retry this kind.
-        ConnectorError::user(error)
+        ConnectorError::user(reason.into())
     }
 }
 
-/// The error without `reqwest`'s text, which contains the address. That may be presigned, or
+/// The reason without `reqwest`'s text, which contains the address. That may be presigned, or
 /// contain a login.
-fn connector_error(error: reqwest::Error) -> ConnectorError {
-    let error = error.without_url();
-    let reason = if let Some(why) = tls_error(&error) {
-        if !why.is_passing() {
-            // The SDK does not retry this kind.
-            return ConnectorError::user(HttpError::Tls(why).into());
-        }
+fn reason_of(error: &reqwest::Error) -> HttpError {
+    if let Some(why) = tls_error(error) {
         HttpError::Tls(why)
     } else if error.is_connect() {
         HttpError::NoConnection
     } else if error.is_builder() {
-        return ConnectorError::user(error.into());
+        HttpError::Unsendable
     } else {
         HttpError::NoResponse
-    };
-    if error.is_timeout() {
-        ConnectorError::timeout(reason.into())
-    } else {
-        ConnectorError::io(reason.into())
     }
 }
 

@@ -50,31 +50,33 @@ pub struct LogEnd {
 
 /// Reads the end of the log of a phase. Without lines if the log does not exist, or not yet.
 pub async fn read(aws: &Aws, window: &LogWindow) -> Result<LogEnd, CallError> {
-    let range = EventRange {
-        group: &window.group,
-        stream: &window.stream,
-        start: window.start.map(|start| (start - MAX_LAG_MILLIS).max(0)),
-        end: window.end.map(|end| end + MAX_LAG_MILLIS),
+    let mut range = EventRange {
+        log_group_name: &window.group,
+        log_stream_name: &window.stream,
+        start_time: window.start.map(|start| (start - MAX_LAG_MILLIS).max(0)),
+        end_time: window.end.map(|end| end + MAX_LAG_MILLIS),
         limit: PAGE_EVENTS,
+        next_token: None,
     };
-    let (mut messages, mut bytes, mut token) = (vec![], 0, None);
+    let (mut messages, mut bytes) = (vec![], 0);
     let mut end = LogEnd::default();
     for _ in 0..MAX_PAGES {
-        let page = aws.logs.get_log_events(&range, token.as_deref()).await?;
+        let page = aws.logs.get_log_events(&range).await?;
         let Some(page) = page else {
             end.has_beginning = true;
             break;
         };
-        bytes += page.messages.iter().map(String::len).sum::<usize>();
-        messages.splice(0..0, page.messages);
+        bytes += page.events.iter().map(|event| event.message.len()).sum::<usize>();
+        messages.splice(0..0, page.events.into_iter().map(|event| event.message));
         end = LogEnd::of(&lines(&messages), &window.phase);
         // The token of the beginning repeats. An empty page does not show the beginning.
-        let is_beginning = page.backward_token.is_none() || page.backward_token == token;
+        let before = page.next_backward_token;
+        let is_beginning = before.is_none() || before == range.next_token;
         end.has_beginning |= is_beginning;
         if end.is_enough() || is_beginning || bytes >= MAX_READ_BYTES {
             break;
         }
-        token = page.backward_token;
+        range.next_token = before;
     }
     Ok(end)
 }

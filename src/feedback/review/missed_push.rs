@@ -10,9 +10,9 @@ use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::iam_wildcard::NamePattern;
 use crate::common::pace::Pace;
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::names::EventRule;
-use crate::gitops_pipeline::pushes::missed_push::Outcome;
 
 /// The most branches of a repository that one look compares. The next looks begin behind them.
 const MAX_BRANCHES: usize = 100;
@@ -29,7 +29,7 @@ pub async fn find(
     pace: &Pace,
 ) -> Result<Vec<Head>, CallError> {
     let pattern = NamePattern::new(&target.review.branches);
-    let repository_name = &target.pipeline.repository_name;
+    let repository_name = &target.pipeline.repository.name;
     let mut branches = codecommit::branches(&aws.codecommit, repository_name).await?;
     branches.retain(|branch| pattern.matches(branch));
     branches.sort();
@@ -78,6 +78,6 @@ pub fn is_limit(error: &CallError) -> bool {
 }
 
 async fn head(aws: &Aws, target: &ReviewTarget, branch: String) -> Result<Option<Head>, CallError> {
-    let tip = codecommit::tip(&aws.codecommit, &target.pipeline.repository_name, &branch).await?;
+    let tip = codecommit::tip(&aws.codecommit, &target.pipeline.repository.name, &branch).await?;
     Ok(tip.commit().map(|commit| Head { branch, commit }))
 }

@@ -82,7 +82,7 @@ pub async fn catch_up(
     }
     let (names, url) = (&target.pipeline.names, &target.report.access.url);
     let caught_up = async {
-        let builds = build::of_heads(aws, names, &target.pipeline.repository_name, since).await?;
+        let builds = build::of_heads(aws, names, &target.pipeline.repository.name, since).await?;
         if builds.is_empty() {
             return Ok(0);
         }

@@ -57,7 +57,7 @@ impl Reviewer<'_> {
     async fn check_latest(&self) -> Result<(), Stop<ReportError>> {
         let branch = &self.build.branch;
         self.progress.doing(format!("looking up branch {branch}"));
-        let repository = &self.target.pipeline.repository_name;
+        let repository = &self.target.pipeline.repository.name;
         let tip = codecommit::tip(&self.aws.codecommit, repository, branch).await?;
         match tip.commit() {
             None => Err(Stop::nothing("the branch does not exist any more")),

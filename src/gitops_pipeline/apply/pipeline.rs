@@ -10,7 +10,7 @@ use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::delete::{Deletion, OnDenial, StackCreation};
-use crate::gitops_pipeline::intent_log::{Purpose, tombstone};
+use crate::gitops_pipeline::intent_log::Purpose;
 use crate::gitops_pipeline::messages::warnings;
 use crate::gitops_pipeline::pushes::latest_commit;
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -127,7 +127,7 @@ impl PipelineApplier<'_> {
         // A Delete writes its tombstone first, and then looks up the stack and the rule. This
         // request created both before it looks up the tombstone. So one of the two requests finds
         // the other.
-        let deleted_before = async { Ok(!has_rule && self.is_deleted().await) };
+        let deleted_before = async { Ok(!has_rule && renderer.is_deleted().await) };
         let (repository, is_deleted) = tokio::try_join!(repository, deleted_before)?;
         if is_deleted {
             return Err(ApplyError::Deleted);
@@ -135,9 +135,9 @@ impl PipelineApplier<'_> {
         self.set_default_branch(&child, &repository).await?;
         // No rule can be associated with a repository that does not exist.
         if has_rule && renderer.missing.get().is_none() {
-            let applied = self.apply_rule(&child, checked.rule_is_ours).await;
+            let applied = self.apply_rule(&renderer, &child).await;
             // The Delete may have deleted the repository before the rule was associated with it.
-            if self.is_deleted().await {
+            if renderer.is_deleted().await {
                 return Err(ApplyError::Deleted);
             }
             applied?;
@@ -200,15 +200,19 @@ impl PipelineApplier<'_> {
         Ok(())
     }
 
-    async fn apply_rule(&self, child: &ChildStack, rule_is_ours: bool) -> Result<(), ApplyError> {
+    /// Applies the approval rule, or deletes the one that this resource has left.
+    async fn apply_rule(
+        &self,
+        renderer: &Renderer<'_>,
+        child: &ChildStack,
+    ) -> Result<(), ApplyError> {
         let (spec, owner) = (self.spec, &self.context.owner);
+        self.check_latest(renderer, child).await?;
         if let Some(rule) = &spec.approval_rule {
-            self.check_latest(child).await?;
             let content = rule.content(spec.branch());
             let repository = spec.repository();
             approval_rule::apply(self.aws, &spec.names, owner, &content, &repository).await?;
-        } else if rule_is_ours {
-            self.check_latest(child).await?;
+        } else {
             approval_rule::delete(self.aws, &spec.names).await?;
         }
         Ok(())
@@ -280,20 +284,19 @@ impl PipelineApplier<'_> {
 
     /// Fails if a later request has changed the stack since `child` was observed. The approval rule
     /// is not in the stack, so this request would overwrite the later one.
-    async fn check_latest(&self, child: &ChildStack) -> Result<(), ApplyError> {
+    async fn check_latest(
+        &self,
+        renderer: &Renderer<'_>,
+        child: &ChildStack,
+    ) -> Result<(), ApplyError> {
         let now = observe::observe(self.aws, &child.id, None).await?;
         if !now.is_some_and(|now| now.is_superseding(self.context)) {
             return Ok(());
         }
-        if self.is_deleted().await {
+        if renderer.is_deleted().await {
             return Err(ApplyError::Deleted);
         }
         let reason = messages::superseded(&self.spec.names.stack());
         Err(ApplyError::Failed(reason))
-    }
-
-    async fn is_deleted(&self) -> bool {
-        let (context, names) = (self.context, &self.spec.names);
-        tombstone::supersedes(self.aws, names, &context.owner, &context.request).await
     }
 }

@@ -14,10 +14,10 @@ use crate::clients::codecommit;
 use crate::clients::codecommit::Repository;
 use crate::common::ascii;
 use crate::common::ownership;
-use crate::common::ownership::{LOGICAL_ID, STACK_ID};
 use crate::common::reason_codes::Code;
 use crate::common::tags::add_created_by;
 use crate::gitops_pipeline::holds;
+use crate::gitops_pipeline::intent_log::tombstone;
 use crate::gitops_pipeline::names::EventRule;
 use crate::gitops_pipeline::observe::{PROPERTIES, RECORDING_RESOURCE};
 use crate::gitops_pipeline::request_context::RequestContext;
@@ -82,7 +82,7 @@ impl Renderer<'_> {
             ..
         } = self.context;
         let metadata = &mut template["Resources"][RECORDING_RESOURCE]["Metadata"];
-        metadata["Request"] = json!(format!("{}-{}", request.signed, request.hash));
+        metadata["Request"] = json!(request.write());
         metadata[PROPERTIES] = json!(properties_key);
         let properties = self.properties(child);
         if properties.iter().any(|one| one.project.is_some()) {
@@ -132,8 +132,7 @@ impl Renderer<'_> {
         // resources.
         tags.retain(|_, value| !value.is_empty());
         add_created_by(&mut tags, &owner.stack_id);
-        tags.insert(STACK_ID.to_owned(), owner.stack_id.clone());
-        tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
+        tags.extend(owner.tags());
         let parameter = |(key, value): (&&str, &String)| {
             let parameter = Parameter::builder().parameter_key(*key);
             parameter.parameter_value(value).build()
@@ -169,6 +168,12 @@ impl Renderer<'_> {
             return Ok(exists);
         }
         Ok(!holds::is_held(self.aws, &self.spec.names, EventRule::Push).await?)
+    }
+
+    /// Whether a later Delete left a tombstone.
+    pub async fn is_deleted(&self) -> bool {
+        let RequestContext { owner, request, .. } = self.context;
+        tombstone::supersedes(self.aws, &self.spec.names, owner, request).await
     }
 
     /// Looks up the repository, which has to exist, except for a given one in a rollback.

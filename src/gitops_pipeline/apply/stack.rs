@@ -8,7 +8,7 @@ use crate::clients::aws::CallError;
 use crate::clients::cloudformation::StackStatus;
 use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
 use crate::gitops_pipeline::delete::StackCreation;
-use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, tombstone};
+use crate::gitops_pipeline::intent_log::{Purpose, RequestKey};
 use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::plan::apply::{ApplyState, ApplyStep, ApplyStop};
 use crate::gitops_pipeline::source::Source;
@@ -69,13 +69,9 @@ impl<'a> StackApplier<'a> {
         if !creates {
             return self.observe().await;
         }
-        let Renderer {
-            aws, context, spec, ..
-        } = *self.renderer;
-        let (owner, request) = (&context.owner, &context.request);
-        let tombstone = tombstone::supersedes(aws, &spec.names, owner, request);
-        let content = self.renderer.render(None, self.source);
-        let ahead = async { Ok(tokio::join!(content, tombstone)) };
+        let renderer = self.renderer;
+        let content = renderer.render(None, self.source);
+        let ahead = async { Ok(tokio::join!(content, renderer.is_deleted())) };
         let ((), ahead) = tokio::try_join!(self.observe(), ahead)?;
         if let (None, (Ok(rendered), has_tombstone)) = (&self.tracker.child, ahead) {
             self.state.content = Some(rendered.key.clone());
@@ -94,15 +90,6 @@ impl<'a> StackApplier<'a> {
         }
         self.state.has_read_created = true;
         Ok(())
-    }
-
-    async fn read_tombstone(&mut self) {
-        let Renderer {
-            aws, context, spec, ..
-        } = *self.renderer;
-        let (owner, request) = (&context.owner, &context.request);
-        let supersedes = tombstone::supersedes(aws, &spec.names, owner, request);
-        self.state.has_tombstone = Some(supersedes.await);
     }
 
     async fn read_failure(&mut self) {
@@ -182,9 +169,7 @@ impl<'a> StackApplier<'a> {
     }
 
     fn call(&self, purpose: &Purpose) -> StackCall<'_> {
-        let context = self.renderer.context;
-        let token = context.request.token(purpose);
-        self.tracker.call(&context.role_arn, token)
+        self.tracker.call(self.renderer.context, purpose)
     }
 
     fn error(&self, stop: ApplyStop) -> ApplyError {
@@ -261,7 +246,9 @@ impl Reconcile for StackApplier<'_> {
     async fn apply(&mut self, step: ApplyStep) -> Result<(), ApplyError> {
         match step {
             ApplyStep::ReadCreated => self.read_created().await?,
-            ApplyStep::ReadTombstone => self.read_tombstone().await,
+            ApplyStep::ReadTombstone => {
+                self.state.has_tombstone = Some(self.renderer.is_deleted().await);
+            }
             ApplyStep::ReadFailure => self.read_failure().await,
             ApplyStep::ReadProperties => self.read_properties().await?,
             ApplyStep::Render => self.render().await?,

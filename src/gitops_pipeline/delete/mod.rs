@@ -9,13 +9,14 @@ use crate::common::reason_codes::Code;
 use crate::gitops_pipeline::calls::StackCall;
 use crate::gitops_pipeline::calls::approval_rule;
 use crate::gitops_pipeline::calls::approval_rule::FoundRule;
-use crate::gitops_pipeline::intent_log::{Purpose, RequestKey};
+use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, tombstone};
 use crate::gitops_pipeline::messages;
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::tracker::StackTracker;
 use crate::gitops_pipeline::request_context::RequestContext;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -64,8 +65,26 @@ impl Deletion<'_> {
         self.start().await?.run(progress).await
     }
 
+    /// Writes the tombstone, which has these `tags`, and then does the same.
+    pub async fn run_with_tombstone(
+        &self,
+        tags: &BTreeMap<String, String>,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let Deletion { aws, names, .. } = *self;
+        let (owner, request) = (&self.context.owner, &self.context.request);
+        // The tombstone of a rejected Create must not stop a later one.
+        let request = self.rejected_create.as_ref().unwrap_or(request);
+        tolerate_denial(tombstone::write(aws, names, owner, request, tags).await)?;
+        // The tombstone exists, and everything that it has to precede is read after it.
+        let scheduled = tombstone::schedule(aws, names, owner);
+        let (deleter, scheduled) = tokio::join!(self.start(), scheduled);
+        tolerate_denial(scheduled)?;
+        Box::pin(deleter?.run(progress)).await
+    }
+
     /// Reads the stack and its dependents concurrently.
-    pub async fn start(&self) -> Result<StackDeleter<'_>, Failure> {
+    async fn start(&self) -> Result<StackDeleter<'_>, Failure> {
         let mut deleter = StackDeleter {
             deletion: self,
             tracker: StackTracker::new(self.aws, self.names.stack()),
@@ -87,11 +106,24 @@ impl Deletion<'_> {
     }
 }
 
+/// The tombstone stops a late Create. Without the permission to write it, the function still has to
+/// delete the stack.
+fn tolerate_denial(written: Result<(), CallError>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.is_transient() => Err(Failure(error.reason())),
+        Err(error) => {
+            error!(error.reason(), "the tombstone is not written");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 fn failure(error: CallError) -> Failure {
     Failure(messages::with_remedy(error).reason())
 }
 
-pub struct StackDeleter<'a> {
+struct StackDeleter<'a> {
     deletion: &'a Deletion<'a>,
     tracker: StackTracker<'a>,
     state: DeleteState,
@@ -101,7 +133,7 @@ pub struct StackDeleter<'a> {
 }
 
 impl StackDeleter<'_> {
-    pub async fn run(&mut self, progress: &Progress) -> Result<(), Failure> {
+    async fn run(&mut self, progress: &Progress) -> Result<(), Failure> {
         Box::pin(reconcile(self, progress)).await.map_err(failure)
     }
 
@@ -158,9 +190,7 @@ impl StackDeleter<'_> {
     }
 
     fn call(&self, purpose: &Purpose) -> StackCall<'_> {
-        let context = self.deletion.context;
-        let token = context.request.token(purpose);
-        self.tracker.call(&context.role_arn, token)
+        self.tracker.call(self.deletion.context, purpose)
     }
 }
 

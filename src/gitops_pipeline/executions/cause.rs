@@ -20,15 +20,11 @@ pub fn is_started_for_push(execution: &PipelineExecutionSummary, names: &Resourc
     }
     match trigger_of(execution) {
         Trigger::Source => true,
-        Trigger::Start(_) => is_own_start(execution, names),
+        // The detail is "the user ARN":
+        // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
+        Trigger::Start(caller) => is_function(caller, names),
         Trigger::AutomatedRollback(_) | Trigger::ManualRollback | Trigger::Unknown(_) => false,
     }
-}
-
-fn is_own_start(execution: &PipelineExecutionSummary, names: &ResourceNames) -> bool {
-    // The detail is "the user ARN":
-    // https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ExecutionTrigger.html.
-    matches!(trigger_of(execution), Trigger::Start(caller) if is_function(caller, names))
 }
 
 /// Whether `arn` is that of the function's role, or of its session. The path of another user may

@@ -5,6 +5,8 @@ pub mod actions;
 pub mod cause;
 pub mod declared;
 
+use std::time::SystemTime;
+
 use aws_sdk_codepipeline::operation::get_pipeline_state::GetPipelineStateOutput;
 use aws_sdk_codepipeline::types::{
     ExecutionType, PipelineExecutionStatus, PipelineExecutionSummary, TriggerType,
@@ -70,7 +72,8 @@ pub async fn list_latest(
     list_while(aws, pipeline_name, |listed| listed.len() < LATEST).await
 }
 
-/// Lists the executions from the newest one until they are enough, or the first 300. `None` if the pipeline does not exist.
+/// Lists the executions from the newest one until they are enough, or the first 300. `None` if the
+/// pipeline does not exist.
 pub async fn list_until(
     aws: &Aws,
     pipeline_name: &str,
@@ -163,6 +166,11 @@ pub fn commit_of(execution: &PipelineExecutionSummary) -> Option<&str> {
     code.revision_id()
 }
 
+/// When it started. `None` if CodePipeline does not show it.
+pub fn started_at(execution: &PipelineExecutionSummary) -> Option<SystemTime> {
+    SystemTime::try_from(*execution.start_time()?).ok()
+}
+
 /// The first line of the message of the commit that the execution has read. `None` if CodePipeline
 /// does not show it.
 pub fn title_of(execution: &PipelineExecutionSummary) -> Option<String> {
@@ -236,20 +244,28 @@ pub fn start_token(tip: &str, listed: &[PipelineExecutionSummary]) -> String {
     ownership::key(&format!("{tip} after {}", newest.unwrap_or_default()))
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The pipeline runs the commit, or a later one.
+    Started,
+    /// Nothing is started: the event rule is disabled, or a person deploys another commit.
+    Frozen,
+}
+
 /// Starts an execution of the commit that the branch has when the execution reads it. With a fixed
 /// commit, a push at the same moment could be deployed first, and the older commit last. Starts
-/// with the same token start one execution. `false` if nothing is started, because a person has
-/// disabled `rule`. A deleted rule is not a freeze.
+/// with the same token start one execution. Starts nothing if a person has disabled `rule`. A
+/// deleted rule is not a freeze.
 pub async fn start(
     aws: &Aws,
     names: &ResourceNames,
     rule: EventRule,
     token: String,
-) -> Result<bool, CallError> {
+) -> Result<Outcome, CallError> {
     let pipeline = names.pipeline();
     if holds::is_held(aws, names, rule).await? {
         tracing::info!(pipeline, "nothing is started: the event rule is disabled");
-        return Ok(false);
+        return Ok(Outcome::Frozen);
     }
     tracing::info!(pipeline, "starting an execution");
     let call = aws
@@ -258,5 +274,5 @@ pub async fn start(
         .name(&pipeline)
         .client_request_token(token);
     let doing = || format!("starting pipeline {pipeline}");
-    required(call.send().await, doing).map(|_| true)
+    required(call.send().await, doing).map(|_| Outcome::Started)
 }

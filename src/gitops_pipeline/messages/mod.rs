@@ -11,7 +11,7 @@ use super::template::STACK_NAME_TAG;
 use crate::clients::aws::{CallError, denied_action_in, is_role_not_assumable, remedy_of_tags};
 use crate::clients::cloudformation::StackStatus;
 use crate::common::commands::{aws, with_previous_values};
-use crate::common::ownership::{LOGICAL_ID, Owner, STACK_ID};
+use crate::common::ownership::{Owner, STACK_ID};
 use crate::common::reason_codes::Code;
 use cfn_custom_resource::{Command, Reason, Remedy};
 
@@ -87,8 +87,7 @@ pub fn tag_command(name: &str, owner: &Owner, child: &ChildStack) -> Command {
     // CloudFormation shows each letter beyond ASCII as `?`, which it does not accept. The next
     // update of the resource sets its tags again.
     tags.retain(|key, value| !key.starts_with("aws:") && !format!("{key}{value}").contains('?'));
-    tags.insert(STACK_ID.to_owned(), owner.stack_id.clone());
-    tags.insert(LOGICAL_ID.to_owned(), owner.logical_id.clone());
+    tags.extend(owner.tags());
     let tags = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value}));
     let tags: Value = tags.collect();
     let command = aws([

@@ -4,7 +4,7 @@
 
 use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
 use crate::gitops_pipeline::settings::StoredSettings;
-use crate::gitops_pipeline::spec::FunctionApprovals;
+use crate::gitops_pipeline::spec::{FunctionApprovals, RepositoryRef};
 use crate::gitops_pipeline::state::ChildStack;
 use crate::gitops_pipeline::template;
 
@@ -15,9 +15,8 @@ pub struct PipelineSettings {
     pub branch: String,
     /// `false` while the stack waits for the first push of the branch.
     pub has_pipeline: bool,
-    pub repository_name: String,
-    /// Whether the repository is in another account.
-    pub is_cross_account: bool,
+    /// The repository from which it takes its code.
+    pub repository: RepositoryRef,
     has_image_rule: bool,
     /// The stack that the pipeline deploys.
     pub deployed_stack: String,
@@ -38,6 +37,16 @@ impl PipelineSettings {
         ];
         let given = properties.into_iter().filter(|(_, is_given)| *is_given);
         given.map(|(name, _)| name).collect()
+    }
+
+    /// Whether the repository is in another account.
+    pub fn is_cross_account(&self) -> bool {
+        self.repository.cross_account.is_some()
+    }
+
+    /// Whether it takes its code from the repository of this account with this name.
+    pub fn has_source(&self, repository_name: &str) -> bool {
+        !self.is_cross_account() && self.repository.name == repository_name
     }
 
     /// The event rules that the stack declares.
@@ -61,7 +70,6 @@ impl PipelineSettings {
         child.owner.as_ref()?;
         let mut stored = child.settings()?;
         stored.approves_no_changes &= allowed == FunctionApprovals::NoChanges;
-        let output = |name: &str| child.outputs.get(name).cloned();
         let given = stored.stack_name.clone();
         Some(PipelineSettings {
             deployed_stack: given.unwrap_or_else(|| names.deployed_stack()),
@@ -70,9 +78,8 @@ impl PipelineSettings {
             location: AwsLocation::from_arn(&child.id)?,
             branch: child.branch()?,
             has_pipeline: child.has_pipeline(),
-            repository_name: output(template::REPOSITORY_OUTPUT)?,
-            is_cross_account: output(template::SOURCE_ARN_OUTPUT).is_some(),
-            has_image_rule: output(template::IMAGE_RULE_OUTPUT).is_some(),
+            repository: child.repository()?,
+            has_image_rule: child.outputs.contains_key(template::IMAGE_RULE_OUTPUT),
             stored,
         })
     }

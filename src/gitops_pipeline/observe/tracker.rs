@@ -6,6 +6,7 @@ use super::{first_failure, observe};
 use crate::clients::aws::{Aws, CallError};
 use crate::gitops_pipeline::calls::{OperationStart, StackCall};
 use crate::gitops_pipeline::intent_log::{Purpose, RequestKey, request_token};
+use crate::gitops_pipeline::request_context::RequestContext;
 use crate::gitops_pipeline::state::{ChildStack, OperationKey};
 use crate::reconcile::backoff::Backoff;
 
@@ -90,14 +91,14 @@ impl<'a> StackTracker<'a> {
         child.failure = Some(first_failure(self.aws, child, may_be_own).await);
     }
 
-    /// A call that starts an operation on the observed stack.
-    pub fn call<'b>(&'b self, role_arn: &'b str, token: String) -> StackCall<'b> {
+    /// A call that starts an operation of the request on the observed stack.
+    pub fn call<'b>(&'b self, context: &'b RequestContext, purpose: &Purpose) -> StackCall<'b> {
         StackCall {
             aws: self.aws,
             name: &self.name,
             id: self.child.as_ref().map_or(&self.name, |child| &child.id),
-            role_arn,
-            token,
+            role_arn: &context.role_arn,
+            token: context.request.token(purpose),
         }
     }
 

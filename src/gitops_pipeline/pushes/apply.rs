@@ -1,19 +1,19 @@
 //! Adds the pipeline to the child stack, and ensures that it runs the pushed commit. Starts the
 //! pipeline of a stack with `Source.Paths`.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use aws_sdk_cloudformation::types::Parameter;
 
-use super::changed_files::{Started, start_if_matching};
-use super::event::{BranchPush, repository};
+use super::changed_files::start_if_matching;
+use super::event::BranchPush;
 use super::plan::{End, FirstBranch, FirstPushState, FirstPushStep};
 use super::{latest_commit, plan};
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit;
 use crate::common::stop::Stop;
-use crate::gitops_pipeline::calls::{OperationStart, StackCall, into_start};
+use crate::gitops_pipeline::calls::{OperationStart, into_start};
+use crate::gitops_pipeline::executions::Outcome;
 use crate::gitops_pipeline::holds;
 use crate::gitops_pipeline::intent_log::request_token;
 use crate::gitops_pipeline::names::{AwsLocation, EventRule, ResourceNames};
@@ -24,7 +24,7 @@ use crate::gitops_pipeline::template;
 use crate::reconcile::{Next, Reconcile, reconcile};
 use cfn_custom_resource::{Failure, Progress, Reason};
 
-pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Started, Stop<Failure>> {
+pub async fn start(aws: &Aws, push: &BranchPush) -> Result<Outcome, Stop<Failure>> {
     let Some(names) = &push.names else {
         return Err(Stop::nothing("the event names no stack of a pipeline"));
     };
@@ -57,20 +57,18 @@ struct FirstPushApplier<'a> {
 }
 
 impl FirstPushApplier<'_> {
-    async fn run(&mut self) -> Result<Started, Stop<Reason>> {
+    async fn run(&mut self) -> Result<Outcome, Stop<Reason>> {
         // The caller enforces the deadline.
         let progress = Progress::new(SystemTime::UNIX_EPOCH);
         match Box::pin(reconcile(self, &progress)).await? {
             End::Ignored(because) => Err(Stop::nothing(because)),
             End::HasPipeline(child) => self.execute(&child).await,
-            End::Held => Ok(Started::Held {
-                name: self.names.pipeline(),
-            }),
+            End::Held => Ok(Outcome::Frozen),
         }
     }
 
     /// Ensures that the pipeline runs the pushed commit, or a later one.
-    async fn execute(&self, child: &ChildStack) -> Result<Started, Stop<Reason>> {
+    async fn execute(&self, child: &ChildStack) -> Result<Outcome, Stop<Reason>> {
         let (aws, branch) = (self.aws, &self.push.branch);
         let source = self.open_source(child).await?;
         let pushed = self.push.commit.as_deref();
@@ -88,12 +86,11 @@ impl FirstPushApplier<'_> {
             return start_if_matching(aws, self.names, repository, self.push, &paths).await;
         }
         latest_commit::ensure_executed(aws, self.names, &source, branch, pushed).await?;
-        let name = self.names.pipeline();
-        Ok(Started::Pipeline { name })
+        Ok(Outcome::Started)
     }
 
     async fn open_source(&self, child: &ChildStack) -> Result<Source, CallError> {
-        let repository = repository(child);
+        let repository = child.repository();
         Source::open(self.aws, self.names, repository.as_ref(), Retry::No).await
     }
 
@@ -121,21 +118,21 @@ impl FirstPushApplier<'_> {
             && let Some(location) = AwsLocation::from_arn(&child.id)
         {
             let role_arn = location.role(&self.names.provisioning_role());
-            let call = self.tracker.call(&role_arn, self.state.token.clone());
-            let start = add_pipeline(call, &child.parameters).await;
+            let start = add_pipeline(self.aws, child, role_arn, &self.state.token).await;
             self.tracker.started(start).await?;
         }
         Ok(())
     }
 }
 
-/// Adds the pipeline. Changes only this one of the stack's `parameters`.
+/// Adds the pipeline. Changes only this one of the stack's parameters.
 async fn add_pipeline(
-    call: StackCall<'_>,
-    parameters: &BTreeMap<String, String>,
+    aws: &Aws,
+    child: &ChildStack,
+    role_arn: String,
+    token: &str,
 ) -> Result<OperationStart, CallError> {
-    let StackCall { aws, id, .. } = call;
-    let parameters = parameters.keys().map(|key| {
+    let parameters = child.parameters.keys().map(|key| {
         let parameter = Parameter::builder().parameter_key(key);
         if key == template::BRANCH_EXISTS {
             parameter.parameter_value("true").build()
@@ -146,12 +143,12 @@ async fn add_pipeline(
     let call = aws
         .cloudformation
         .update_stack()
-        .stack_name(id)
+        .stack_name(&child.id)
         .use_previous_template(true)
         .set_parameters(Some(parameters.collect()))
-        .role_arn(call.role_arn)
-        .client_request_token(call.token);
-    into_start(format!("updating stack {id}"), call.send().await)
+        .role_arn(role_arn)
+        .client_request_token(token);
+    into_start(format!("updating stack {}", child.id), call.send().await)
 }
 
 impl Reconcile for FirstPushApplier<'_> {

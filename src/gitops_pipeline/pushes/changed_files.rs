@@ -3,8 +3,6 @@
 //! An execution reads the branch's latest commit. So an event that arrives late never starts an
 //! execution of an older commit than the latest execution has.
 
-use std::time::SystemTime;
-
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::event::BranchPush;
@@ -13,19 +11,12 @@ use crate::clients::aws::Aws;
 use crate::clients::codecommit;
 use crate::clients::codecommit::differences::any_file_differs;
 use crate::common::stop::Stop;
-use crate::gitops_pipeline::executions::{self, commit_of};
+use crate::gitops_pipeline::executions::cause::shows_push;
+use crate::gitops_pipeline::executions::{self, Outcome, commit_of, started_at};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::paths::Paths;
 use crate::reconcile::backoff::Backoff;
 use cfn_custom_resource::Reason;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Started {
-    /// The pipeline exists and runs the commit, or a later one.
-    Pipeline { name: String },
-    /// The pipeline is neither created nor started: its event rule is disabled.
-    Held { name: String },
-}
 
 /// Starts the pipeline if `push` changes a file of `paths`, and no execution has the push.
 pub async fn start_if_matching(
@@ -34,13 +25,12 @@ pub async fn start_if_matching(
     repository_name: &str,
     push: &BranchPush,
     paths: &Paths,
-) -> Result<Started, Stop<Reason>> {
+) -> Result<Outcome, Stop<Reason>> {
     if let (Some(old), Some(new)) = (&push.old_commit, &push.commit)
         && !do_files_differ(aws, repository_name, old, new, paths).await
     {
         return Err(Stop::nothing("the push changes no file of Source.Paths"));
     }
-    let name = names.pipeline();
     let mut backoff = Backoff::<()>::new();
     loop {
         let tip = codecommit::tip(&aws.codecommit, repository_name, &push.branch).await?;
@@ -48,21 +38,13 @@ pub async fn start_if_matching(
             let because = format!("branch {} does not exist", push.branch);
             return Err(Stop::nothing(because));
         };
-        let listed = latest_commit::list(aws, &name).await?;
-        let listed_executions = listed.iter();
-        let executions: Vec<ListedExecution> =
-            listed_executions.map(|one| ListedExecution::from_summary(one, names)).collect();
-        match find_need(push, &tip, &executions) {
-            ExecutionNeed::Met => return Ok(Started::Pipeline { name }),
+        let listed = latest_commit::list(aws, &names.pipeline()).await?;
+        match find_need(push, &tip, &listed, names) {
+            ExecutionNeed::Met => return Ok(Outcome::Started),
             ExecutionNeed::Unknown if backoff.may_poll() => backoff.pause().await,
             ExecutionNeed::Unknown | ExecutionNeed::Unmet => {
                 let token = executions::start_token(&tip, &listed);
-                let is_started = executions::start(aws, names, EventRule::Push, token).await?;
-                return Ok(if is_started {
-                    Started::Pipeline { name }
-                } else {
-                    Started::Held { name }
-                });
+                return Ok(executions::start(aws, names, EventRule::Push, token).await?);
             }
         }
     }
@@ -99,31 +81,6 @@ pub async fn do_files_differ(
     }
 }
 
-/// An execution of the pipeline, as far as it shows which push it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ListedExecution {
-    started: Option<SystemTime>,
-    /// `None` until its source action has read the commit.
-    commit: Option<String>,
-    /// It may still read its source.
-    is_reading: bool,
-    /// Its commit was that of an event or the branch's latest one. A person may start an earlier
-    /// one.
-    shows_push: bool,
-}
-
-impl ListedExecution {
-    fn from_summary(summary: &PipelineExecutionSummary, names: &ResourceNames) -> Self {
-        let started = summary.start_time().copied();
-        ListedExecution {
-            started: started.and_then(|time| SystemTime::try_from(time).ok()),
-            commit: commit_of(summary).map(ToOwned::to_owned),
-            is_reading: executions::may_be_reading(summary),
-            shows_push: executions::cause::shows_push(summary, names),
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ExecutionNeed {
     /// An execution has the push.
@@ -134,31 +91,35 @@ enum ExecutionNeed {
     Unknown,
 }
 
-/// Whether `push` needs one more than these executions, which are listed with the latest first.
+/// Whether `push` needs one more than these executions, which are `listed` with the latest first.
 /// `tip` is the branch's latest commit.
-fn find_need(push: &BranchPush, tip: &str, executions: &[ListedExecution]) -> ExecutionNeed {
+fn find_need(
+    push: &BranchPush,
+    tip: &str,
+    listed: &[PipelineExecutionSummary],
+    names: &ResourceNames,
+) -> ExecutionNeed {
+    let is_of = |one: &PipelineExecutionSummary, commit: &str| commit_of(one) == Some(commit);
     // An execution of the same commit from before the push does not count: a force push may return
     // to an earlier commit.
-    let has_push = |execution: &ListedExecution| {
-        execution.commit.is_some()
-            && execution.commit == push.commit
-            && execution.started >= push.time
-            && push.time.is_some()
+    let has_push = |one: &PipelineExecutionSummary| {
+        let is_of_push = push.commit.as_deref().is_some_and(|commit| is_of(one, commit));
+        is_of_push && push.time.is_some() && started_at(one) >= push.time
     };
-    if executions.iter().any(has_push) {
+    if listed.iter().any(has_push) {
         return ExecutionNeed::Met;
     }
-    if executions.is_empty() || executions.iter().any(|one| one.is_reading) {
+    if listed.is_empty() || listed.iter().any(executions::may_be_reading) {
         return ExecutionNeed::Unknown;
     }
     // A branch that was deleted may return with the commit that it had.
     let is_created_at_tip =
         push.old_commit.is_none() && push.time.is_some() && push.commit.as_deref() == Some(tip);
-    let is_of = |one: &ListedExecution, commit: &str| one.commit.as_deref() == Some(commit);
     // Another event must not overrule a person who deploys an earlier commit again.
-    let mut decisive = executions
-        .iter()
-        .filter(|one| is_of(one, tip) || (one.shows_push && one.commit.is_some()));
+    let shows = |one: &&PipelineExecutionSummary| {
+        is_of(one, tip) || (commit_of(one).is_some() && shows_push(one, names))
+    };
+    let mut decisive = listed.iter().filter(shows);
     let is_latest = decisive.next().is_some_and(|one| is_of(one, tip));
     if is_latest && !is_created_at_tip {
         ExecutionNeed::Met

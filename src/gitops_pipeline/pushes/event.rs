@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use crate::common::ownership;
 use crate::gitops_pipeline::names::{AwsLocation, ResourceNames};
-use crate::gitops_pipeline::spec::{CrossAccount, RepositoryRef};
 use crate::gitops_pipeline::state::ChildStack;
-use crate::gitops_pipeline::template;
 
 /// A push of a branch, for a child stack that waits for its first one or has `Source.Paths`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +70,11 @@ impl BranchPush {
         self.names.as_ref().map(ResourceNames::stack)
     }
 
+    /// The name of the pipeline. `None` for the same event.
+    pub fn pipeline_name(&self) -> Option<String> {
+        self.names.as_ref().map(ResourceNames::pipeline)
+    }
+
     /// Whether `child` deploys the pushed branch of the pushed repository. Repositories of two
     /// accounts may have the same name.
     pub fn is_deployed_by(&self, child: &ChildStack) -> bool {
@@ -81,22 +84,8 @@ impl BranchPush {
     }
 }
 
-/// The repository from which `child` takes its code. `None` if its outputs do not name it.
-pub fn repository(child: &ChildStack) -> Option<RepositoryRef> {
-    let output = |name: &str| child.outputs.get(name).cloned();
-    let arn = output(template::SOURCE_ARN_OUTPUT);
-    let role_arn = output(template::SOURCE_ROLE_OUTPUT);
-    Some(RepositoryRef {
-        name: output(template::REPOSITORY_OUTPUT)?,
-        cross_account: arn.zip(role_arn).map(|(repository_arn, role_arn)| CrossAccount {
-            repository_arn,
-            role_arn,
-        }),
-    })
-}
-
 fn repository_arn(child: &ChildStack) -> Option<String> {
-    let repository = repository(child)?;
+    let repository = child.repository()?;
     match repository.cross_account {
         Some(cross_account) => Some(cross_account.repository_arn),
         None => Some(AwsLocation::from_arn(&child.id)?.arn("codecommit", &repository.name)),

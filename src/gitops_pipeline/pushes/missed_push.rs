@@ -81,19 +81,16 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 
 use super::changed_files::do_files_differ;
-use super::event::repository;
 use crate::clients::aws::{Aws, CallError};
 use crate::clients::codecommit::BranchTip;
 use crate::gitops_pipeline::executions::cause::{is_started_for_push, shows_push};
 use crate::gitops_pipeline::executions::{
-    self, ExecutionStatus, Trigger, commit_of, is_rollback, may_be_reading, status_of, trigger_of,
+    self, ExecutionStatus, Outcome, Trigger, commit_of, is_rollback, may_be_reading, started_at,
+    status_of, trigger_of,
 };
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::observe::{self, pipeline_settings::PipelineSettings};
-use crate::gitops_pipeline::paths::Paths;
 use crate::gitops_pipeline::source::{Lookup, Retry, Source};
-use crate::gitops_pipeline::spec::RepositoryRef;
-use crate::gitops_pipeline::state::ChildStack;
 
 /// How long ago a canceled execution may have ended that is started again.
 const MAX_AGE: Duration = Duration::from_hours(24);
@@ -102,14 +99,6 @@ const MAX_AGE: Duration = Duration::from_hours(24);
 /// assumption `clocks-of-stack-events-and-executions`. There is none for its start: an execution
 /// that was started again after the update must not count as canceled by it.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(10);
-
-#[derive(Clone, Debug)]
-pub struct DeployedBranch {
-    pub names: ResourceNames,
-    pub name: String,
-    repository: RepositoryRef,
-    paths: Option<Paths>,
-}
 
 /// The tip of a branch that no execution has, or whose execution an update canceled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,47 +130,26 @@ pub enum MissingPart {
     EventRule(EventRule),
 }
 
-impl DeployedBranch {
-    /// The branch of `child`, which stores `settings`. `None` if the stack has no pipeline, or an
-    /// operation runs.
-    pub fn of(child: &ChildStack, settings: &PipelineSettings) -> Option<Self> {
-        let is_deployed = child.is_runnable() && child.has_pipeline();
-        is_deployed.then_some(DeployedBranch {
-            names: settings.names.clone(),
-            name: settings.branch.clone(),
-            repository: repository(child)?,
-            paths: settings.stored.paths.clone(),
-        })
-    }
-
-    pub fn is_cross_account(&self) -> bool {
-        self.repository.cross_account.is_some()
-    }
-
-    pub fn is_in(&self, repository_name: &str) -> bool {
-        !self.is_cross_account() && self.repository.name == repository_name
-    }
-
-    /// Whether a push from one commit to the other starts the pipeline.
-    async fn is_started_by(&self, aws: &Aws, old: &str, new: &str) -> bool {
-        match &self.paths {
-            Some(paths) if old != new => {
-                do_files_differ(aws, &self.repository.name, old, new, paths).await
-            }
-            _ => old != new,
+/// Whether a push from one commit to the other starts the pipeline.
+async fn is_started_by(aws: &Aws, pipeline: &PipelineSettings, old: &str, new: &str) -> bool {
+    match &pipeline.stored.paths {
+        Some(paths) if old != new => {
+            do_files_differ(aws, &pipeline.repository.name, old, new, paths).await
         }
+        _ => old != new,
     }
 }
 
-/// Looks at `now` for a missed push, even if another account denies the look-up of its branch.
+/// Looks at `now` for a missed push to the branch of a pipeline that can run, even if another
+/// account denies the look-up of the branch.
 pub async fn find(
     aws: &Aws,
-    branch: &DeployedBranch,
+    settings: &PipelineSettings,
     now: SystemTime,
 ) -> Result<PipelineLook, CallError> {
-    let (names, pipeline) = (&branch.names, branch.names.pipeline());
-    let source = Source::open(aws, names, Some(&branch.repository), Retry::No).await?;
-    let tip = source.tip(&branch.name).await?;
+    let (names, pipeline) = (&settings.names, settings.names.pipeline());
+    let source = Source::open(aws, names, Some(&settings.repository), Retry::No).await?;
+    let tip = source.tip(&settings.branch).await?;
     if tip == Lookup::Found(BranchTip::NoRepository) {
         return Ok(PipelineLook::Missing(MissingPart::Repository));
     }
@@ -209,7 +177,7 @@ pub async fn find(
         PushVerdict::Undone(base) => (base, None, true),
         PushVerdict::Canceled(base, ran) => (base, Some(ran), false),
     };
-    let is_lost = branch.is_started_by(aws, base, &tip).await;
+    let is_lost = is_started_by(aws, settings, base, &tip).await;
     let was_canceled = match canceled {
         Some(ran) if !is_lost => observe::has_updated_pipeline(aws, &names.stack(), &ran).await?,
         _ => false,
@@ -231,9 +199,12 @@ pub async fn find(
     }))
 }
 
-/// Looks whether the pipeline of `branch` exists, and not at the branch.
-pub async fn find_pipeline(aws: &Aws, branch: &DeployedBranch) -> Result<PipelineLook, CallError> {
-    let listed = executions::list_latest(aws, &branch.names.pipeline()).await?;
+/// Looks whether the pipeline exists, and not at its branch.
+pub async fn find_pipeline(
+    aws: &Aws,
+    settings: &PipelineSettings,
+) -> Result<PipelineLook, CallError> {
+    let listed = executions::list_latest(aws, &settings.names.pipeline()).await?;
     Ok(match listed {
         Some(_) => PipelineLook::Nothing,
         None => PipelineLook::Missing(MissingPart::Pipeline),
@@ -288,7 +259,7 @@ fn newest_canceled(
 ) -> Option<(&str, RangeInclusive<SystemTime>)> {
     let newest = listed.first()?;
     let commit = commit_of(newest)?;
-    let started = SystemTime::try_from(*newest.start_time()?).ok()?;
+    let started = started_at(newest)?;
     let ended = SystemTime::try_from(*newest.last_update_time()?).ok()?;
     let is_canceled = status_of(newest) == ExecutionStatus::Canceled;
     let is_recent = now.duration_since(ended).unwrap_or_default() < MAX_AGE;
@@ -357,27 +328,19 @@ fn revisions_of(execution: &PipelineExecutionSummary) -> BTreeMap<&str, Option<&
         .collect()
 }
 
-#[derive(Clone, Copy, Debug)]
-pub enum Outcome {
-    Started,
-    /// Nothing is started: the event rule is disabled, or a person deploys another commit.
-    Frozen,
-}
-
-/// Starts the pipeline of `branch` with its tip, unless its event rule is disabled or a person
+/// Starts the pipeline with the tip of its branch, unless its event rule is disabled or a person
 /// deploys another commit.
 pub async fn start(
     aws: &Aws,
-    branch: &DeployedBranch,
+    names: &ResourceNames,
     missed: &MissedPush,
 ) -> Result<Outcome, CallError> {
-    let (names, token) = (&branch.names, missed.token.clone());
-    if missed.is_undone || !executions::start(aws, names, missed.rule, token).await? {
+    if missed.is_undone {
         return Ok(Outcome::Frozen);
     }
-    Ok(Outcome::Started)
+    executions::start(aws, names, missed.rule, missed.token.clone()).await
 }
 
 #[cfg(test)]
 #[path = "missed_push_tests.rs"]
-mod tests;
+pub mod tests;

@@ -10,9 +10,9 @@ use super::*;
 
 const OWN: &str = "arn:aws:sts::123456789012:assumed-role/role-dev-cfn-gitops/cfn-gitops-dev";
 const OWN_ROLE: &str = "arn:aws:iam::123456789012:role/role-dev-cfn-gitops";
-const PERSON: &str = "arn:aws:sts::123456789012:assumed-role/Administrator/jane";
+pub const PERSON: &str = "arn:aws:sts::123456789012:assumed-role/Administrator/jane";
 
-fn names() -> ResourceNames {
+pub fn names() -> ResourceNames {
     ResourceNames::new("dev", "shop").expect("names")
 }
 
@@ -30,16 +30,16 @@ fn of(commit: &str, trigger: TriggerType, detail: &str) -> PipelineExecutionSumm
         .build()
 }
 
-fn pushed(commit: &str) -> PipelineExecutionSummary {
+pub fn pushed(commit: &str) -> PipelineExecutionSummary {
     of(commit, TriggerType::CloudWatchEvent, "")
 }
 
-fn started_by(caller: &str, commit: &str) -> PipelineExecutionSummary {
+pub fn started_by(caller: &str, commit: &str) -> PipelineExecutionSummary {
     of(commit, TriggerType::StartPipelineExecution, caller)
 }
 
 /// A push's execution that ended so before it read a commit.
-fn without_commit(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
+pub fn without_commit(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
     let execution = PipelineExecutionSummary::builder();
     execution.status(status).build()
 }
@@ -208,7 +208,7 @@ fn ended(status: PipelineExecutionStatus) -> PipelineExecutionSummary {
     execution
 }
 
-fn at(seconds: u64) -> SystemTime {
+pub fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 

@@ -10,5 +10,4 @@ pub(crate) mod missed_push;
 mod plan;
 
 pub(super) use self::apply::start;
-pub use self::changed_files::Started;
 pub use self::event::BranchPush;

@@ -52,7 +52,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         deploy: decode_deploy(object.object("Deploy"), &mut errors),
         approval_rule: object.is_set("ApprovalRule").then(|| object.object("ApprovalRule").read()),
         gitlab: decode_gitlab(object.object("GitLab")),
-        review: review::decode(&object),
+        review: object.is_set("Review").then(|| object.object("Review").read()),
         tags: tags::from_properties(&object, &mut errors),
         ..object.read()
     };

@@ -1,14 +1,9 @@
 //! `Review`: the branches that are reviewed before they are merged.
 
-use super::types::{Drift, Review, Spec};
+use super::types::{Drift, Spec};
 use crate::common::iam_wildcard::NamePattern;
 use crate::gitops_pipeline::names::DEPLOYED_STACK;
 use cfn_custom_resource::{Object, ValidationErrors};
-
-/// `None` if no branches are reviewed.
-pub fn decode(object: &Object) -> Option<Review> {
-    object.is_set("Review").then(|| object.object("Review").read())
-}
 
 /// Rejects properties that exclude a review or a report of drift.
 pub fn check(spec: &Spec, object: &Object, errors: &mut ValidationErrors) {

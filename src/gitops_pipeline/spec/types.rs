@@ -31,8 +31,8 @@ pub struct Spec {
     pub build: Build,
     pub approval: Approval,
     pub deploy: Deploy,
-    /// How a new execution affects a running one.
-    pub execution_mode: ExecutionMode,
+    /// `QUEUED` or `SUPERSEDED`.
+    pub execution_mode: String,
     /// `None` for the environment's role.
     pub pipeline_role_arn: Option<String>,
     #[serde(skip)]
@@ -299,16 +299,6 @@ pub enum ActionMode {
     ChangeSet,
     /// As `CreateUpdate`, but delete a failed stack and create it again.
     ReplaceOnFailure,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ExecutionMode {
-    /// Executions run one after the other.
-    #[default]
-    Queued,
-    /// A newer execution replaces a waiting one.
-    Superseded,
 }
 
 /// `RepositoryDeletionPolicy`

@@ -149,12 +149,9 @@ impl GitLab {
             let may_retry = match &outcome {
                 // GitLab did not process the request.
                 Ok(response) if response.status == 429 || response.is_temporary() => true,
-                Err(HttpError::NoConnection) => true,
-                Err(HttpError::Proxy(error)) => error.is_passing(),
-                Err(HttpError::Tls(error)) => error.is_passing(),
                 Ok(response) => response.status >= 500 && request.is_idempotent,
                 Err(HttpError::NoResponse) => request.is_idempotent,
-                Err(HttpError::Unsendable | HttpError::TooLarge) => false,
+                Err(error) => error.is_passing(),
             };
             match &outcome {
                 Ok(response) if may_retry => {
@@ -288,29 +285,24 @@ impl GitLab {
     }
 
     fn transport_error(&self, error: HttpError, request: &ApiRequest<'_>) -> GitLabError {
-        let later = |kind, sent, scope| GitLabError::new(kind, sent, RetryTime::Later, scope);
-        match error {
-            HttpError::Unsendable => GitLabError::unsent(ErrorKind::UnusableUrl),
-            HttpError::NoConnection => later(ErrorKind::Unreachable, Sent::No, ErrorScope::GitLab),
-            HttpError::Proxy(error) => {
-                let retry = retry_time(error.is_passing());
-                GitLabError::new(ErrorKind::Proxy(error), Sent::No, retry, ErrorScope::GitLab)
-            }
+        let retry = retry_time(error.is_passing());
+        let (kind, sent, scope) = match error {
+            HttpError::Unsendable => (ErrorKind::UnusableUrl, Sent::No, ErrorScope::Request),
+            HttpError::NoConnection => (ErrorKind::Unreachable, Sent::No, ErrorScope::GitLab),
+            HttpError::Proxy(error) => (ErrorKind::Proxy(error), Sent::No, ErrorScope::GitLab),
             HttpError::Tls(error) => {
-                let retry = retry_time(error.is_passing());
                 let error = match error {
                     TlsError::WrongName(names) => {
                         TlsError::WrongName(self.without_secrets(&names, request))
                     }
                     error => error,
                 };
-                GitLabError::new(ErrorKind::Tls(error), Sent::No, retry, ErrorScope::GitLab)
+                (ErrorKind::Tls(error), Sent::No, ErrorScope::GitLab)
             }
-            HttpError::TooLarge => GitLabError::unclear(ErrorKind::TooLarge),
-            HttpError::NoResponse => {
-                later(ErrorKind::NoResponse, Sent::Unknown, ErrorScope::Unclear)
-            }
-        }
+            HttpError::TooLarge => (ErrorKind::TooLarge, Sent::Unknown, ErrorScope::Request),
+            HttpError::NoResponse => (ErrorKind::NoResponse, Sent::Unknown, ErrorScope::Unclear),
+        };
+        GitLabError::new(kind, sent, retry, scope)
     }
 }
 
