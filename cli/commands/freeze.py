@@ -102,6 +102,8 @@ def _plan(project: Project) -> Iterator[str]:
             f"    It has no pipeline{'' if project.problems else ', and its first push will not create one'}."
             " No event rule stores the reason"
         )
+    if project.is_half:
+        yield "!   The freeze does not hold executions that have begun, an undo and a start by hand"
     for each in project.executions:
         stage, waits = each.stage, each.is_waiting_before
         is_held = stage not in STAGES or waits and stage == project.stage

@@ -9,11 +9,12 @@ person, and comes first. A line below the table has the cause and what to do.
     OUTDATED  whether an older version of the function rendered the pipeline
     MIRROR    whether the mirror works, as GitLab and CodeCommit show it
 
-"?" was not read, and a line states why. "-" does not exist. The MIRROR of a pipeline that does not report to
-GitLab is not looked for. The exit status is 1 if the newest execution that ended has failed, if something is
-broken or outdated, or if the environment's own stack has failed. Otherwise it is 3 if something was not read.
-It is 0 if projects only wait for an approval, are frozen, or a person rejected the newest execution. With
---json, each project has the members of answer-projects.json in docs/schemas, with each remedy as text.
+"?" was not read, and a line states why. "-" does not exist. A MIRROR is "-", too, if the pipeline does not
+report to GitLab, or if its token may list no mirror. The exit status is 1 if the newest execution that ended
+has failed, if something is broken or outdated, or if the environment's own stack has failed. Otherwise it is
+3 if something was not read. It is 0 if projects only wait for an approval, are frozen, or a person rejected
+the newest execution. With --json, each project has the members of answer-projects.json in docs/schemas, with
+each remedy as text.
 """  # noqa: E501
 
 from __future__ import annotations

@@ -132,7 +132,8 @@ def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
         )
     )
     changed = [each for each in projects if each in {change.project for change in changes}]
-    output.write_progress(*([act.hint] if changed and act.hint else []))
+    has_transition = any(each.stage for each in changed)
+    output.write_progress(*([act.hint] if has_transition and act.hint else []))
     if changed and not confirm(
         output,
         f"To {act.verb} {', '.join(each.name for each in changed)}, type {act.verb}:",
@@ -143,9 +144,10 @@ def run(environment: Environment, given: Any, output: Output, act: Act) -> int:
     if changed:
         output.changes.begin(interrupted=f"What is {act.past} above stays so. Run this again for the rest")
     failed, loss = _make(changes, act, output)
+    incomplete = [each for each in changed if each in failed or each.is_half]
     ends = {
-        act.done: [each.name for each in changed if each not in failed],
-        f"not completely {act.done}": [each.name for each in changed if each in failed],
+        act.done: [each.name for each in changed if each not in incomplete],
+        f"not completely {act.done}": [each.name for each in incomplete],
         "not read": dict.fromkeys(subject for subject, _ in unread),
     }
     output.write_progress(

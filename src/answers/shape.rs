@@ -123,7 +123,7 @@ pub struct ShownProject {
     pub freeze: Option<Freeze>,
     /// Parts that are missing, never complete or broken, and stacks that failed.
     pub problems: Vec<ShownFinding>,
-    /// As IAM and GitLab show them. Absent if there is none.
+    /// As GitLab lists them. Absent if it lists none, or was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirrors: Option<Vec<ShownCheck>>,
     pub not_read: Vec<Problem>,

@@ -21,8 +21,9 @@ use crate::gitops_pipeline::names::{PIPELINE, STACK};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::Reason;
 
-/// The most time for a look at one project. A part that is not read by then hides no other.
-pub const LOOK_TIMEOUT: Duration = Duration::from_secs(20);
+/// The most time for a look at one project. Each read may take half of what is left, so that one that
+/// hangs hides no other.
+pub const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A part of a project.
 #[derive(Debug, Default)]
@@ -183,7 +184,7 @@ impl Checker<'_> {
             };
         };
         let looking = Box::pin(self.has_owner(name, &child.owner, stacks));
-        let is_owned = limit.read(format!("the owner of stack {name}"), looking).await;
+        let is_owned = limit.half().read(format!("the owner of stack {name}"), looking).await;
         OwnerFacts {
             resource: Fact::of(is_owned.map(|is_owned| is_owned.then_some(()))),
             stack: stacks.with_id(&child.owner.stack_id).cloned(),
@@ -205,7 +206,7 @@ impl Checker<'_> {
         let rules = limit.half().read(thing, self.look_at_rules(child)).await;
         let found = rules.as_deref().unwrap_or_default();
         let looking = Box::pin(self.look_at_pipeline(name, child, found));
-        let looked = limit.read(format!("the parts of stack {name}"), looking).await;
+        let looked = limit.half().read(format!("the parts of stack {name}"), looking).await;
         (Fact::of(rules.map(Some)), Fact::of(looked.map(Some)))
     }
 

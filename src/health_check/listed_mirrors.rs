@@ -81,6 +81,9 @@ impl Checker<'_> {
         let pipelines: Vec<_> = stacks.settings().into_values().filter(has_path).collect();
         let (rows, _) = Box::pin(self.read_projects(&reads, &pipelines, Extent::Path)).await;
         findings.checks.extend(rows.into_values().flatten());
+        for reason in reads.not_read() {
+            warn!(reason, "paths are not looked up");
+        }
     }
 
     /// The rows of each pipeline, and to the extent of everything the tokens. Each GitLab is read

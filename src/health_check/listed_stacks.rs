@@ -139,10 +139,6 @@ impl Checker<'_> {
         if is_listed && !(stacks.is_complete(id) && self.schedule.is_due(name, DAY)) {
             return Ok(true);
         }
-        // `DescribeStackResource` still shows the resources of a stack that was deleted by force.
-        if !is_listed && is_deleted(&self.clients.aws, id).await.unwrap_or(false) {
-            return Ok(false);
-        }
         // An update that replaces the resource may have begun since the list.
         let is_changing = async {
             let now = list(&self.clients.aws, &self.environment.id).await;
@@ -152,7 +148,10 @@ impl Checker<'_> {
         let is_here = stacks.named(name).is_none_or(|child| child.id.starts_with(place));
         let is_owned = || Box::pin(self.may_own(name, owner, is_listed, is_here));
         // One answer that the resource does not exist may be wrong.
-        Ok(is_owned().await? || (is_listed && is_changing.await) || is_owned().await?)
+        let is_owned = is_owned().await? || (is_listed && is_changing.await) || is_owned().await?;
+        // `DescribeStackResource` still shows the resources of a stack that was deleted by force.
+        let is_deleted = async { is_deleted(&self.clients.aws, id).await.unwrap_or(false) };
+        Ok(is_owned && (is_listed || !is_deleted.await))
     }
 
     /// Whether `owner` may own the stack `name`, as one look shows it.

@@ -82,6 +82,7 @@ impl ProjectFacts {
                 findings.failed(error.clone());
                 ""
             }
+            None if matches!(of.end, Fact::NotRead(_)) => return,
             Some(PipelineEnd::Succeeded) | None => return findings.checked(subject, None),
         };
         let problem = execution_problem(action, &environment.id, &self.project_id);

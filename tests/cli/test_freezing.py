@@ -331,7 +331,10 @@ def test_event_rules_change_if_codepipeline_hangs(
     call = "DisableRule" if command == "freeze" else "EnableRule"
     assert ended.status == 3 and changes(answering) == [(call, PUSH)]
     assert "?   the state was not read\n" in ended.out and "It has no pipeline" not in ended.out
-    assert ended.out.endswith(f"Not read: the transition of {PIPELINE}\n")
+    end = "Not completely frozen: shop" if command == "freeze" else "Not completely thawed: shop"
+    assert ended.out.endswith(f"{end}\nNot read: the transition of {PIPELINE}\n")
+    assert "does not hold executions that have begun" in ended.out or command == "thaw"
+    assert "wait before the stage" not in ended.out
     assert ("so all event rules are enabled" in ended.out) == (command == "thaw")
 
 

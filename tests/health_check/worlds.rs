@@ -151,7 +151,8 @@ const WORLDS: &[(&str, Break)] = &[
     ("list of executions hangs", |fake| {
         hang(fake, "ListPipelineExecutions");
     }),
-    ("branch hangs", |fake| {
+    ("branch hangs after a failure", |fake| {
+        end(fake, "Build");
         hang(fake, "GetBranch");
     }),
     ("rule hangs", |fake| {

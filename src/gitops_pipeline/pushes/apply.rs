@@ -72,8 +72,9 @@ impl FirstPushApplier<'_> {
         let (aws, branch) = (self.aws, &self.push.branch);
         let source = self.open_source(child).await?;
         let pushed = self.push.commit.as_deref();
+        let settings = child.settings().ok_or(Stop::nothing("its stack has lost its settings"))?;
         // Without an event, the branch's latest commit needs an execution.
-        let paths = child.settings().and_then(|it| it.paths).filter(|_| pushed.is_some());
+        let paths = settings.paths.filter(|_| pushed.is_some());
         // With `Source.Paths`, each push gets here, and not only one that adds the pipeline.
         let is_first =
             paths.is_none() || self.push.old_commit.is_none() || self.tracker.has_previous();
