@@ -108,17 +108,11 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     let mut errors = ValidationErrors::default();
     let object = Object::decode(&PROPERTIES, properties, "", &mut errors);
     let user_name = object.text("UserName").unwrap_or_default();
-    let mut repository_names = Vec::new();
-    for (_, name) in object.texts("RepositoryNames") {
-        if !repository_names.contains(&name) {
-            repository_names.push(name);
-        }
-    }
     let spec = Spec {
         secret_name: object.text("SecretName").unwrap_or_else(|| default_secret_name(&user_name)),
         user_name,
         kms_key_id: object.text("KmsKeyId"),
-        repository_names,
+        repository_names: object.texts("RepositoryNames"),
         foreign_credentials: match object.text("ForeignCredentials").as_deref() {
             Some("Delete") => ForeignCredentials::Delete,
             _ => ForeignCredentials::Refuse,
