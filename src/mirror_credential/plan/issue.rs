@@ -11,7 +11,6 @@ use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{
     CredentialStep, MirrorStep, Plan, SecretStep, defer, reject,
 };
-use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret, StoredLogin};
 use crate::reconcile::{choose, choose_if};
 
@@ -93,11 +92,10 @@ impl Planner<'_> {
             return Continue(());
         };
         self.wait_for_tags()?;
-        choose(match self.spec.foreign_credentials {
-            ForeignCredentials::Refuse => {
-                reject(messages::foreign_in_the_way(&state.user.name, &foreign))
-            }
-            ForeignCredentials::Delete => CredentialStep::DeleteCredential(first.id.clone()).into(),
+        choose(if self.spec.deletes_foreign {
+            CredentialStep::DeleteCredential(first.id.clone()).into()
+        } else {
+            reject(messages::foreign_in_the_way(&state.user.name, &foreign))
         })
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 pub use self::mirrors::gitlab_in;
 pub(crate) use self::mirrors::{WantedMirror, mirrors_in};
-pub(crate) use self::types::{ForeignCredentials, Spec};
+pub(crate) use self::types::Spec;
 
 use self::mirrors::{GITLAB, MIRRORS, decode_mirrors};
 use crate::clients::codecommit::REPOSITORY_NAME;
@@ -113,10 +113,7 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
         user_name,
         kms_key_id: object.text("KmsKeyId"),
         repository_names: object.texts("RepositoryNames"),
-        foreign_credentials: match object.text("ForeignCredentials").as_deref() {
-            Some("Delete") => ForeignCredentials::Delete,
-            _ => ForeignCredentials::Refuse,
-        },
+        deletes_foreign: deletes_foreign(properties),
         rotation_serial: object.text("RotationSerial"),
         tags: tags::from_properties(&object, &mut errors),
         gitlab: Access::decode(object.object("GitLab")),
