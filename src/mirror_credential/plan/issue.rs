@@ -13,6 +13,7 @@ use crate::mirror_credential::plan::step::{
 };
 use crate::mirror_credential::state::{Credential, Issued, Secret, StoredLogin};
 use crate::reconcile::{choose, choose_if};
+use cfn_custom_resource::Reason;
 
 /// The most claims that a delivery tries to write. With a fault, concurrent deliveries need five.
 const MAX_CLAIMS: u32 = 12;
@@ -24,7 +25,7 @@ impl Planner<'_> {
         let error = self.gitlab_error().or_else(|| state.mirrors.rejected.first().cloned());
         let error = error.or_else(|| match self.context.rotation {
             Some(_) => None,
-            None => self.pushes_everything(),
+            None => Reason::join(self.mirrors_of_every_branch()),
         });
         if let Some(error) = error
             && !self.may_lack_mirrors()
