@@ -88,21 +88,21 @@ pub fn is_local(request: &Request) -> bool {
     !is_in_lambda() && is_loopback(request.response_url.expose())
 }
 
-/// Whether CloudFormation shows that the stack is creating or updating `owner` now.
+/// Looks whether CloudFormation shows that the stack is creating or updating `owner` now.
 ///
 /// # Errors
 /// If the resource cannot be looked up.
-pub async fn is_shown(aws: &Aws, owner: &Owner) -> Result<bool, CallError> {
+pub async fn look_for_proof(aws: &Aws, owner: &Owner) -> Result<Sender, CallError> {
     let until = Instant::now() + LATENESS;
     loop {
         // The physical ID is not compared. AWS does not document which one a stack shows while it
         // rolls back a replacement.
         let shown = stack_resource(aws, owner).await?;
         if shown.is_some_and(|shown| shown.is_in_progress()) {
-            return Ok(true);
+            return Ok(Sender::Shown);
         }
         if Instant::now() >= until {
-            return Ok(false);
+            return Ok(Sender::NotShown);
         }
         sleep(LOOK_INTERVAL).await;
     }

@@ -21,12 +21,8 @@ impl Applier<'_> {
                 self.state.request.former_secrets.insert(name, former);
             }
             RequestStep::LookForProof => {
-                let is_shown = sender::is_shown(&self.clients.aws, &self.context.owner).await?;
-                let shown = if is_shown {
-                    Sender::Shown
-                } else {
-                    Sender::NotShown
-                };
+                let (aws, owner) = (&self.clients.aws, &self.context.owner);
+                let shown = sender::look_for_proof(aws, owner).await?;
                 self.state.request.sender = Some(shown);
             }
             RequestStep::LookForContradiction => {

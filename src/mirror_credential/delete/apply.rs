@@ -68,7 +68,6 @@ impl<'a> Deleter<'a> {
             target,
             context,
             state: DeletionState {
-                now,
                 started_at: now,
                 users_read_at: now,
                 users: user?.into_iter().collect(),
@@ -163,7 +162,7 @@ impl<'a> Deleter<'a> {
         Tombstone {
             owner_key: self.context.owner.key(),
             signed_at: self.context.signed_at,
-            done_at: self.state.now,
+            done_at: self.clients.clock.now(),
             ended: ended.unwrap_or_else(|| NO_SECRET.to_owned()),
             unanswered: self.target.is_create_unanswered(),
         }
@@ -305,7 +304,6 @@ impl Reconcile for Deleter<'_> {
                 self.state.users.push(user);
             }
         }
-        self.state.now = self.clients.clock.now();
         Ok(())
     }
 

@@ -23,7 +23,6 @@ use crate::reconcile::{Next, choose, choose_any, choose_if};
 
 #[derive(Clone, Debug)]
 pub struct DeletionState {
-    pub now: SystemTime,
     /// When the delivery started to read.
     pub started_at: SystemTime,
     /// When it started to read the users: their tags and credentials are at least this recent.

@@ -68,7 +68,6 @@ fn failed_create() -> DeletionTarget {
 fn marked(change: impl FnOnce(&mut DeletionState)) -> DeletionState {
     let State { user, secret, .. } = settled();
     let mut state = DeletionState {
-        now: at(3600),
         started_at: at(0),
         users_read_at: at(3600),
         users: vec![user],

@@ -31,37 +31,27 @@ const NO_ENTITY: [&str; 1] = ["NoSuchEntity"];
 /// Reads the user's tags and credentials concurrently. A user that does not exist, or that the
 /// function may not read, is returned as such.
 pub async fn read_user(aws: &Aws, name: &str) -> Result<User, CallError> {
-    let (tags, credentials) = tokio::join!(read_tags(aws, name), list_credentials(aws, name));
+    let read = async || tokio::join!(read_tags(aws, name), list_credentials(aws, name));
+    let (tags, credentials) = match read().await {
+        // One of both answers may be wrong, or the user was created or deleted meanwhile.
+        (Ok(None), Ok(_)) => read().await,
+        (Ok(Some(_)), Err(error)) if error.has_code(&NO_ENTITY) => read().await,
+        read => read,
+    };
     match (tags, credentials) {
         (Ok(Some(tags)), Ok(credentials)) => Ok(User {
             credentials,
             ..User::from_tags(name, &tags)
         }),
-        (Ok(None), Err(_)) => Ok(User::absent(name, None)),
-        // One of both answers may be wrong, or the user was created or deleted meanwhile.
-        (Ok(None), Ok(_)) => read_user_again(aws, name).await,
-        (Ok(_), Err(error)) if error.has_code(&NO_ENTITY) => read_user_again(aws, name).await,
+        (Ok(None), _) => Ok(User::absent(name, None)),
+        // IAM gives the code for a missing user to a service without such credentials, too.
+        (Ok(Some(_)), Err(error)) if error.has_code(&NO_ENTITY) => {
+            Ok(User::absent(name, Some(DeniedRead(error))))
+        }
         (Err(error), _) | (_, Err(error)) if error.is_denied() => {
             Ok(User::absent(name, Some(DeniedRead(error))))
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
-    }
-}
-
-/// Reads a user whom one of two answers did not find. IAM gives the same code for a user that was
-/// deleted meanwhile, and for a service without such credentials.
-async fn read_user_again(aws: &Aws, name: &str) -> Result<User, CallError> {
-    let (tags, credentials) = tokio::join!(read_tags(aws, name), list_credentials(aws, name));
-    match (tags?, credentials) {
-        (None, _) => Ok(User::absent(name, None)),
-        (Some(tags), Ok(credentials)) => Ok(User {
-            credentials,
-            ..User::from_tags(name, &tags)
-        }),
-        (Some(_), Err(error)) if error.has_code(&NO_ENTITY) => {
-            Ok(User::absent(name, Some(DeniedRead(error))))
-        }
-        (Some(_), Err(error)) => Err(error),
     }
 }
 

@@ -11,9 +11,9 @@ use crate::mirror_credential::plan::planner::Planner;
 use crate::mirror_credential::plan::step::{
     CredentialStep, MirrorStep, Plan, SecretStep, defer, reject,
 };
-use crate::mirror_credential::spec::ForeignCredentials;
 use crate::mirror_credential::state::{Credential, Issued, Secret, StoredLogin};
 use crate::reconcile::{choose, choose_if};
+use cfn_custom_resource::Reason;
 
 /// The most claims that a delivery tries to write. With a fault, concurrent deliveries need five.
 const MAX_CLAIMS: u32 = 12;
@@ -25,7 +25,7 @@ impl Planner<'_> {
         let error = self.gitlab_error().or_else(|| state.mirrors.rejected.first().cloned());
         let error = error.or_else(|| match self.context.rotation {
             Some(_) => None,
-            None => self.pushes_everything(),
+            None => Reason::join(self.mirrors_of_every_branch()),
         });
         if let Some(error) = error
             && !self.may_lack_mirrors()
@@ -93,11 +93,10 @@ impl Planner<'_> {
             return Continue(());
         };
         self.wait_for_tags()?;
-        choose(match self.spec.foreign_credentials {
-            ForeignCredentials::Refuse => {
-                reject(messages::foreign_in_the_way(&state.user.name, &foreign))
-            }
-            ForeignCredentials::Delete => CredentialStep::DeleteCredential(first.id.clone()).into(),
+        choose(if self.spec.deletes_foreign {
+            CredentialStep::DeleteCredential(first.id.clone()).into()
+        } else {
+            reject(messages::foreign_in_the_way(&state.user.name, &foreign))
         })
     }
 

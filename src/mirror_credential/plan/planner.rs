@@ -7,7 +7,7 @@ use crate::mirror_credential::intent_log::{Login, key, serial_key, write_time};
 use crate::mirror_credential::plan::classify::{classify, next_deletion};
 use crate::mirror_credential::plan::step::{CredentialStep, Plan, RequestStep, SecretStep, reject};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::{ForeignCredentials, Spec, short_key};
+use crate::mirror_credential::spec::{Spec, short_key};
 use crate::mirror_credential::state::{Credential, LoginTrial, Secret, State};
 use crate::reconcile::sender::Rollback;
 use crate::reconcile::{choose, choose_if};
@@ -215,7 +215,7 @@ impl<'a> Planner<'a> {
             superseded.filter(|login| !secret.uses(&login.credential_id)),
             &self.state.login.deleted_credentials,
             |credential| self.class(credential),
-            self.spec.foreign_credentials == ForeignCredentials::Delete,
+            self.spec.deletes_foreign,
         );
         let Some((id, is_named)) = deletion else {
             return Continue(());

@@ -120,7 +120,7 @@ pub fn decode_mirrors(properties: &Object, errors: &mut ValidationErrors) -> Vec
 
 fn decode_mirror(mirror: &Object) -> Option<WantedMirror> {
     let mut required_branches = Vec::new();
-    for (_, branch) in mirror.texts("RequiredBranches") {
+    for branch in mirror.texts("RequiredBranches") {
         if !required_branches.contains(&branch) {
             required_branches.push(branch);
         }

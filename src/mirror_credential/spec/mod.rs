@@ -7,7 +7,7 @@ use serde_json::Value;
 
 pub use self::mirrors::gitlab_in;
 pub(crate) use self::mirrors::{WantedMirror, mirrors_in};
-pub(crate) use self::types::{ForeignCredentials, Spec};
+pub(crate) use self::types::Spec;
 
 use self::mirrors::{GITLAB, MIRRORS, decode_mirrors};
 use crate::clients::codecommit::REPOSITORY_NAME;
@@ -108,21 +108,12 @@ pub fn decode(properties: &Value) -> Result<Spec, ValidationErrors> {
     let mut errors = ValidationErrors::default();
     let object = Object::decode(&PROPERTIES, properties, "", &mut errors);
     let user_name = object.text("UserName").unwrap_or_default();
-    let mut repository_names = Vec::new();
-    for (_, name) in object.texts("RepositoryNames") {
-        if !repository_names.contains(&name) {
-            repository_names.push(name);
-        }
-    }
     let spec = Spec {
         secret_name: object.text("SecretName").unwrap_or_else(|| default_secret_name(&user_name)),
         user_name,
         kms_key_id: object.text("KmsKeyId"),
-        repository_names,
-        foreign_credentials: match object.text("ForeignCredentials").as_deref() {
-            Some("Delete") => ForeignCredentials::Delete,
-            _ => ForeignCredentials::Refuse,
-        },
+        repository_names: object.texts("RepositoryNames"),
+        deletes_foreign: deletes_foreign(properties),
         rotation_serial: object.text("RotationSerial"),
         tags: tags::from_properties(&object, &mut errors),
         gitlab: Access::decode(object.object("GitLab")),

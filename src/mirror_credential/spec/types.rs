@@ -7,14 +7,6 @@ use serde_json::Value;
 use crate::clients::gitlab::Access;
 use crate::mirror_credential::spec::WantedMirror;
 
-/// The handling of CodeCommit credentials of the user that this resource did not issue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForeignCredentials {
-    /// Fail if a credential is needed and IAM's limit is reached, and name them.
-    Refuse,
-    Delete,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     pub user_name: String,
@@ -23,7 +15,9 @@ pub struct Spec {
     pub kms_key_id: Option<String>,
     /// Repositories that the login must be able to push to.
     pub repository_names: Vec<String>,
-    pub foreign_credentials: ForeignCredentials,
+    /// Delete CodeCommit credentials of the user that this resource did not issue. Otherwise fail
+    /// if a credential is needed and IAM's limit is reached, and name them.
+    pub deletes_foreign: bool,
     /// Any change issues a new password.
     pub rotation_serial: Option<String>,
     pub tags: BTreeMap<String, String>,

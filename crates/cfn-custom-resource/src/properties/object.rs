@@ -35,8 +35,7 @@ enum Decoded {
     Number(u32),
     Object(Object),
     Map(BTreeMap<String, String>),
-    /// Each entry with its path.
-    List(Vec<(String, Decoded)>),
+    List(Vec<Decoded>),
 }
 
 impl Decoded {
@@ -49,7 +48,7 @@ impl Decoded {
             Decoded::Map(map) => {
                 map.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
             }
-            Decoded::List(list) => list.iter().map(|(_, entry)| entry.to_value()).collect(),
+            Decoded::List(list) => list.iter().map(Decoded::to_value).collect(),
         }
     }
 }
@@ -137,14 +136,6 @@ impl Object {
         matches!(self.decoded(name), Some(Decoded::Boolean(true)))
     }
 
-    /// A member that is a number; zero if it is missing and has no default.
-    pub fn number(&self, name: &str) -> u32 {
-        match self.decoded(name) {
-            Some(Decoded::Number(number)) => *number,
-            _ => 0,
-        }
-    }
-
     /// A member that is an object. If it is missing, each of its members has its default.
     pub fn object(&self, name: &str) -> &Object {
         match self.decoded(name) {
@@ -161,11 +152,11 @@ impl Object {
         }
     }
 
-    /// The valid entries of a list of texts, each with its path.
-    pub fn texts(&self, name: &str) -> Vec<(String, String)> {
+    /// The valid entries of a list of texts.
+    pub fn texts(&self, name: &str) -> Vec<String> {
         let texts = self.list(name).iter();
-        let texts = texts.filter_map(|(path, entry)| match entry {
-            Decoded::Text(text) => Some((path.clone(), text.clone())),
+        let texts = texts.filter_map(|entry| match entry {
+            Decoded::Text(text) => Some(text.clone()),
             _ => None,
         });
         texts.collect()
@@ -174,7 +165,7 @@ impl Object {
     /// The entries of a list of objects.
     pub fn objects(&self, name: &str) -> Vec<&Object> {
         let objects = self.list(name).iter();
-        let objects = objects.filter_map(|(_, entry)| match entry {
+        let objects = objects.filter_map(|entry| match entry {
             Decoded::Object(object) => Some(object),
             _ => None,
         });
@@ -201,7 +192,7 @@ impl Object {
         Value::Object(members.collect())
     }
 
-    fn list(&self, name: &str) -> &[(String, Decoded)] {
+    fn list(&self, name: &str) -> &[Decoded] {
         match self.decoded(name) {
             Some(Decoded::List(list)) => list,
             _ => &[],
@@ -343,9 +334,7 @@ fn decode_list(
     for (n, entry) in entries.iter().enumerate() {
         let path = format!("{path}[{n}]");
         let before = errors.0.len();
-        if let Some(decoded) = decode(items, entry, &path, errors) {
-            list.push((path, decoded));
-        }
+        list.extend(decode(items, entry, &path, errors));
         // CloudFormation makes a list with one empty text of an empty `CommaDelimitedList`.
         let to_leave_out = if entries.len() == 1 { "the list" } else { "it" };
         errors.explain_empty(before, Some(entry), to_leave_out);

@@ -138,13 +138,8 @@ impl<'a> Planner<'a> {
         Reason::join(faults.chain(self.unprotected()))
     }
 
-    /// The reason to reject mirrors through which GitLab would push every branch. `None` if there
-    /// are none.
-    pub fn pushes_everything(&self) -> Option<Reason> {
-        Reason::join(self.mirrors_of_every_branch())
-    }
-
-    fn mirrors_of_every_branch(&self) -> Vec<Reason> {
+    /// The reasons to reject mirrors through which GitLab would push every branch.
+    pub fn mirrors_of_every_branch(&self) -> Vec<Reason> {
         let mirrors = self.spec.mirrors.iter().enumerate();
         let mut faults = vec![];
         for (n, wanted) in mirrors.filter(|(_, wanted)| self.pushes_all_of(wanted)) {

@@ -10,7 +10,7 @@ use crate::mirror_credential::intent_log::{IssueIntent, Login, Owner};
 use crate::mirror_credential::plan::next;
 use crate::mirror_credential::plan::step::{CredentialStep, NextStep};
 use crate::mirror_credential::request_context::RequestContext;
-use crate::mirror_credential::spec::{ForeignCredentials, Spec};
+use crate::mirror_credential::spec::Spec;
 use crate::mirror_credential::state::{
     Credential, Issued, Secret, SecretOrigin, SecretState, State, User,
 };
@@ -154,7 +154,7 @@ pub(in crate::mirror_credential) fn spec() -> Spec {
         secret_name: NAME.to_owned(),
         kms_key_id: None,
         repository_names: Vec::new(),
-        foreign_credentials: ForeignCredentials::Refuse,
+        deletes_foreign: false,
         rotation_serial: None,
         tags: std::collections::BTreeMap::new(),
         gitlab: None,
