@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::intent_log::RequestKey;
+use super::intent_log::{RequestKey, request_token};
 use super::names::{AwsLocation, ResourceNames};
 use crate::common::ownership;
 use crate::common::ownership::Owner;
@@ -38,15 +38,13 @@ impl RequestContext {
         };
         let owner = Owner::of(request);
         let key = RequestKey::new(request.signed_at, &request.request_id, &owner.key());
-        let compared_at = request.compared_at();
-        let compared_at = RequestKey::new(compared_at, &request.request_id, &owner.key()).signed;
         let id = request.physical_resource_id.as_ref();
         let properties = request.properties.as_ref().unwrap_or(&Value::Null);
         Ok(RequestContext {
             names_stack: id == Some(&names.stack()) && !request.has_generated_id(),
             // The members of an object are sorted, so equal properties have equal keys.
             properties_key: ownership::key(&properties.to_string()),
-            compared_at,
+            compared_at: request_token::seconds(request.compared_at()),
             is_local: sender::is_local(request),
             role_arn: location.role(&names.provisioning_role()),
             request: key,

@@ -174,7 +174,7 @@ pub async fn project_problem(
 fn review_problem(project: &ProjectDetails, name: &str) -> Option<Reason> {
     const REMEDY: &str = "Switch them on in its Settings, General, Visibility, project features, permissions, \
         or remove Review";
-    (!project.has_merge_requests()).then(|| {
+    (!project.has_merge_requests).then(|| {
         let problem =
             format!("merge requests are switched off in project {name}, so no branch is reviewed");
         Reason::uncoded(problem, REMEDY)

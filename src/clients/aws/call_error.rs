@@ -1,7 +1,5 @@
 //! The error of an AWS call, with its text and its classification.
 
-use std::fmt;
-
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -377,14 +375,11 @@ fn no_response(failure: &DispatchFailure) -> (Code, String) {
     if error.is_some_and(|error| error.is_other() && HttpError::source_of(error).is_none()) {
         return (Code::AwsUnreachable, NOT_BUILT.to_owned());
     }
-    let unreachable = |why: &dyn fmt::Display| {
-        let cause = format!("AWS could not be reached: {why}");
-        (Code::AwsUnreachable, cause)
-    };
     let (code, cause) = match error.map(HttpError::from_connector) {
-        Some(HttpError::Tls(why)) => return unreachable(&why),
-        Some(HttpError::Proxy(why)) => return unreachable(&why),
-        Some(HttpError::NoConnection) => return unreachable(&"no connection"),
+        Some(why @ (HttpError::Tls(_) | HttpError::Proxy(_) | HttpError::NoConnection)) => {
+            let cause = format!("AWS could not be reached: {why}");
+            return (Code::AwsUnreachable, cause);
+        }
         Some(HttpError::Unsendable) => (
             Code::AwsUnreachable,
             "the request cannot be sent: its address is invalid",

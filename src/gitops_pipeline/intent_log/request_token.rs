@@ -4,7 +4,7 @@
 //! started an operation, when CloudFormation signed the request, and the operation's purpose. A
 //! token has at most 128 characters, `[a-zA-Z0-9][-a-zA-Z0-9]*`.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::common::ownership;
 
@@ -52,9 +52,8 @@ pub struct RequestKey {
 impl RequestKey {
     /// The key of the request with this ID for this owner.
     pub fn new(signed_at: SystemTime, request_id: &str, owner_key: &str) -> Self {
-        let since = signed_at.duration_since(SystemTime::UNIX_EPOCH);
         RequestKey {
-            signed: since.unwrap_or(Duration::ZERO).as_secs(),
+            signed: seconds(signed_at),
             hash: ownership::key(&format!("{request_id} {owner_key}")),
         }
     }
@@ -88,6 +87,11 @@ impl RequestKey {
     }
 }
 
+/// A time in seconds since 1970.
+pub fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// A new token for the update after a first push. Each delivery has its own, so that a retry after
 /// a failure starts another update.
 pub fn of_first_push() -> String {
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn token_contains_request_and_purpose() {
-        let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_161_300);
+        let signed_at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_161_300);
         let key = RequestKey::new(signed_at, "a-request", "an-owner");
         for purpose in [
             Purpose::Apply(ownership::key("a template")),

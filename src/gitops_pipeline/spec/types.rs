@@ -62,11 +62,6 @@ impl Spec {
         given.unwrap_or_else(|| self.names.repository())
     }
 
-    pub fn deployed_stack(&self) -> String {
-        let given = self.deploy.stack_name.clone();
-        given.unwrap_or_else(|| self.names.deployed_stack())
-    }
-
     /// The role with which the pipeline deploys. `None` if it is that of the environment.
     pub fn own_deploy_role(&self) -> Option<&String> {
         let role = format!(":role/{}", self.names.deploy_role());

@@ -26,13 +26,6 @@ pub enum PartAccess {
 }
 
 impl ProjectPart {
-    pub const ALL: [ProjectPart; 4] = [
-        ProjectPart::Repository,
-        ProjectPart::MergeRequests,
-        ProjectPart::CiCd,
-        ProjectPart::Environments,
-    ];
-
     /// The member of a project that shows who may use the part
     /// (<https://docs.gitlab.com/api/projects/#project-feature-visibility-level>).
     pub const fn member(self) -> &'static str {
@@ -50,12 +43,6 @@ impl ProjectPart {
             Some("private") => PartAccess::Members,
             _ => PartAccess::Open,
         }
-    }
-
-    /// The parts of the `project`, as GitLab describes it, that are switched off.
-    pub fn switched_off(project: &Value) -> Vec<Self> {
-        let off = |part: &Self| part.access(project) == PartAccess::Off;
-        Self::ALL.into_iter().filter(off).collect()
     }
 }
 

@@ -4,10 +4,9 @@
 
 use serde_json::Value;
 
-use crate::clients::gitlab::api::classify::access_level;
-use crate::clients::gitlab::api::endpoints::Endpoint;
+use crate::clients::gitlab::api::endpoints::REQUESTS;
 use crate::clients::gitlab::api::error::Result;
-use crate::clients::gitlab::api::project_parts::ProjectPart;
+use crate::clients::gitlab::api::project_parts::{PartAccess, ProjectPart};
 use crate::clients::gitlab::api::project_ref::ProjectRef;
 use crate::clients::gitlab::api::transport::{Area, GitLab};
 
@@ -16,14 +15,13 @@ use crate::clients::gitlab::api::transport::{Area, GitLab};
 pub struct ProjectDetails {
     /// Its number, which never passes to another project.
     pub id: u64,
-    pub switched_off: Vec<ProjectPart>,
+    /// Whether no part that merge requests need is switched off.
+    pub has_merge_requests: bool,
     /// Whether its repository has no commit.
     pub is_empty: bool,
     /// Its default branch, or the one that the first push creates. `None` if the user may not read
     /// the code (`lib/api/entities/basic_project_details.rb`).
     pub default_branch: Option<String>,
-    /// The access level of the token's user: 40 is a Maintainer. `None` if GitLab does not show it.
-    pub access_level: Option<u64>,
     pub visibility: Visibility,
     /// The size of its Git LFS objects in bytes. 0 if LFS is off, or if GitLab does not show it.
     pub lfs_objects_size: u64,
@@ -78,10 +76,6 @@ impl GitLab {
 }
 
 impl ProjectDetails {
-    pub fn has_merge_requests(&self) -> bool {
-        self.opens("/merge_requests/:iid")
-    }
-
     pub fn is_public(&self) -> bool {
         self.visibility == Visibility::Public
     }
@@ -91,21 +85,15 @@ impl ProjectDetails {
         self.visibility == Visibility::Private
     }
 
-    /// Whether none of its parts that are switched off closes the endpoint.
-    fn opens(&self, path: &str) -> bool {
-        let endpoint = Endpoint::of("GET", path);
-        endpoint.is_some_and(|it| it.is_open(&self.switched_off))
-    }
-
     /// Parses GitLab's description. `None` if it has no number. Every other member has a default.
     pub fn parse(described: &Value) -> Option<Self> {
+        let is_off = |part: &ProjectPart| part.access(described) == PartAccess::Off;
         Some(ProjectDetails {
             id: described["id"].as_u64()?,
-            switched_off: ProjectPart::switched_off(described),
+            has_merge_requests: !REQUESTS.iter().any(is_off),
             is_empty: described["empty_repo"] == true,
             default_branch: described["default_branch"].as_str().map(ToOwned::to_owned),
             visibility: Visibility::parse(&described["visibility"]),
-            access_level: access_level(described),
             lfs_objects_size: described["statistics"]["lfs_objects_size"]
                 .as_u64()
                 .filter(|_| described["lfs_enabled"] != false)

@@ -7,6 +7,7 @@ use super::{
     CLONE_URL, INFRA, LOGIN, MIRRORS, PASSWORD, PROJECT, TOKEN, create, described, gitlab, ok,
     settings,
 };
+use crate::clients::gitlab::api::classify::access_level;
 use crate::clients::gitlab::project::details::Visibility;
 use crate::clients::gitlab::{
     CommitRef, CommitStatus, ErrorKind, Mirror, ProjectDetails, Rejection, Sent, Settings,
@@ -284,6 +285,16 @@ async fn sync_of_old_gitlab_differs_from_missing_mirror() {
     script.sent();
 }
 
+#[test]
+fn highest_access_level_counts() {
+    let level = json!({"access_level": 40});
+    for (group, highest) in [(json!({"access_level": 50}), 50), (Value::Null, 40)] {
+        let shown = json!({"permissions": {"project_access": level, "group_access": group}});
+        assert_eq!(access_level(&shown), Some(highest));
+    }
+    assert_eq!(access_level(&json!({})), None);
+}
+
 #[tokio::test(start_paused = true)]
 #[allow(clippy::too_many_lines)] // A table of cases.
 async fn project_details_are_parsed() {
@@ -293,22 +304,16 @@ async fn project_details_are_parsed() {
         let script = Script::default().then(&request, ok(body));
         gitlab(&script).project(INFRA).await.expect("a project")
     };
-    let project = |is_empty, access_level| ProjectDetails {
+    let details = ProjectDetails {
         id: 42,
-        switched_off: vec![],
-        is_empty,
+        has_merge_requests: true,
+        is_empty: false,
         default_branch: None,
-        access_level,
         visibility: Visibility::Unknown,
         lfs_objects_size: 0,
     };
-    let body = json!({"empty_repo": true, "permissions": {
-        "project_access": {"access_level": 30}, "group_access": {"access_level": 50}}});
-    assert_eq!(answered(body).await, project(true, Some(50)));
-    let body = json!({"empty_repo": false, "permissions": {
-        "project_access": {"access_level": 40}, "group_access": null}});
-    assert_eq!(answered(body).await, project(false, Some(40)));
-    assert_eq!(answered(json!({})).await, project(false, None));
+    assert_eq!(answered(json!({})).await, details);
+    assert!(answered(json!({"empty_repo": true})).await.is_empty);
     let public = answered(json!({"visibility": "public"})).await;
     assert!(public.is_public());
     for (shown, is_private, end) in [
