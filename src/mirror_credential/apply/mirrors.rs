@@ -407,8 +407,8 @@ impl Applier<'_> {
     /// Notes a mirror of a former GitLab that pushes with the current login and that may not be
     /// deleted. The plan then issues another login. `false` in a rollback, which issues none.
     async fn note_unproved(&mut self, record: &MirrorRecord) -> bool {
-        let pushes_on =
-            self.planner().is_former(record) && self.state.pushes_with_current_login(record);
+        let pushes_on = self.planner().is_of_former_gitlab(record)
+            && self.state.pushes_with_current_login(record);
         let is_unproved = pushes_on && !self.is_shown_as_rollback().await;
         if is_unproved {
             self.state.mirrors.unproved.insert(record.clone());
@@ -437,7 +437,7 @@ impl Applier<'_> {
             Err(error) => error,
         };
         let works = self.state.pushes_with_current_login(record);
-        let is_former = self.planner().is_former(record) && !works;
+        let is_former = self.planner().is_of_former_gitlab(record) && !works;
         let is_hidden = error.kind == ErrorKind::NotFound;
         let has_moved = matches!(
             error.kind,
@@ -473,7 +473,7 @@ impl Applier<'_> {
 
     /// The error of a removal. It names a GitLab that is not that of the properties.
     fn not_removed(&self, record: &MirrorRecord, error: GitLabError) -> DeliveryError {
-        if !self.planner().is_former(record) {
+        if !self.planner().is_of_former_gitlab(record) {
             return error.into();
         }
         let left = LeftMirror::after(record, true, &error);

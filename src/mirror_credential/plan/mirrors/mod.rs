@@ -407,7 +407,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether the spec does not have the GitLab of `record`.
-    pub fn is_former(&self, record: &MirrorRecord) -> bool {
+    pub fn is_of_former_gitlab(&self, record: &MirrorRecord) -> bool {
         self.spec.gitlab.as_ref().is_none_or(|gitlab| gitlab.url != record.gitlab_url)
     }
 
@@ -460,7 +460,7 @@ impl<'a> Planner<'a> {
     }
 
     fn is_gone(&self, record: &MirrorRecord) -> bool {
-        if self.is_former(record) {
+        if self.is_of_former_gitlab(record) {
             return false;
         }
         let project = self.state.mirrors.project_of(record);
