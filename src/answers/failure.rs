@@ -15,7 +15,7 @@ use crate::feedback::failures::build::FailedBuild;
 use crate::feedback::failures::cause::{Cause, deployment_remedy, stack_obstacle};
 use crate::feedback::failures::deployment::FailedDeployment;
 use crate::feedback::failures::outputs;
-use crate::gitops_pipeline::executions::{APPROVAL, BUILD, commit_of};
+use crate::gitops_pipeline::executions::{BUILD, commit_of};
 use crate::gitops_pipeline::names::ResourceNames;
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::Command;
@@ -150,7 +150,7 @@ impl FailedExecution<'_> {
         read: &Execution,
     ) -> Result<String, CallError> {
         let shown = outputs::without_values(aws, settings, Audience::Others, read).await?;
-        let action = shown.failed_action().or(shown.action(APPROVAL));
+        let action = shown.failed_action().or(shown.failed_approval());
         let summary = action.map(|action| one_line(&action.summary));
         let text = match summary.as_deref() {
             Some("") => "CodePipeline shows no reason",

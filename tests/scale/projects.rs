@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fake_aws::{AwsState, Execution, FakeAws, Options, Pipeline};
+use fake_aws::{AwsState, Execution, FakeAws, Made, Options, Pipeline};
 use serde_json::json;
 use test_support::custom_resource::{CustomResource, ParentStack};
 
@@ -52,16 +52,39 @@ pub async fn environment(projects: usize) -> FakeAws {
             ("cfn-gitops:logical-id", name),
         ];
         fake.stack(&stack, "CREATE_COMPLETE", &tags);
-        fake.arrange(|aws| {
-            let (now, tags) = (aws.now, BTreeMap::new());
-            let mut pipeline =
-                Pipeline::new(json!({}), tags, &owner, "0".to_owned(), now, Duration::ZERO);
-            pipeline.executions = vec![Execution::with_status("1".to_owned(), "Succeeded", now)];
-            let name = format!("codepipeline-dev-cfn-{name}");
-            aws.pipelines.insert(name, pipeline);
-        });
+        fake.arrange(|aws| add_pipeline(aws, &owner, &stack, name));
     }
     fake
+}
+
+/// The parts of a pipeline's `stack`, with an execution that succeeded.
+fn add_pipeline(aws: &mut AwsState, owner: &str, stack: &str, name: &str) {
+    let child = aws.stacks.named_mut(stack).expect("just made");
+    child.parameters.insert("BranchExists".to_owned(), "true".to_owned());
+    let settings = json!({
+        "CreatesChangeSet": true,
+        "Capabilities": [],
+        "ReportsDrift": false,
+        "ApprovesNoChanges": false,
+    });
+    let outputs = [
+        ("BranchName", "main".to_owned()),
+        ("RepositoryName", format!("codecommit-dev-{name}")),
+        ("Settings", settings.to_string()),
+        ("RenderingVersion", "1".to_owned()),
+    ];
+    child.outputs.extend(outputs.map(|(name, value)| (name.to_owned(), value)));
+    let rule = Made {
+        properties: json!({"State": "ENABLED"}),
+        tags: [].into(),
+        stack_id: None,
+    };
+    let rule_name = format!("event-rule-dev-codepipeline-exec-cfn-{name}");
+    aws.made.insert(("AWS::Events::Rule".to_owned(), rule_name), rule);
+    let (now, tags) = (aws.now, BTreeMap::new());
+    let mut pipeline = Pipeline::new(json!({}), tags, owner, "0".to_owned(), now, Duration::ZERO);
+    pipeline.executions = vec![Execution::with_status("1".to_owned(), "Succeeded", now)];
+    aws.pipelines.insert(format!("codepipeline-dev-cfn-{name}"), pipeline);
 }
 
 /// Copies the user, its credential, the secret, the repository and the project in GitLab with its
