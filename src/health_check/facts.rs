@@ -21,7 +21,7 @@ use crate::gitops_pipeline::names::{PIPELINE, STACK};
 use crate::gitops_pipeline::observe::pipeline_settings::PipelineSettings;
 use cfn_custom_resource::Reason;
 
-/// The most time for a look at one project. Each read may take half of what is left, so that one that
+/// The most time for a look at one project. Each read may take half of the rest, so that one that
 /// hangs hides no other.
 pub const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 
