@@ -93,15 +93,16 @@ impl Checker<'_> {
                 let repository = &record.repository_name;
                 let is_fed = |it: &&PipelineSettings| it.has_source(repository);
                 for &settings in settings.values().filter(|it| is_fed(it)) {
-                    if gitlabs.unreachable.error_of(url).is_some() {
+                    if let Some(error) = gitlabs.unreachable.error_of(url) {
+                        mirror.fault.get_or_insert_with(|| error.reason());
                         break;
                     }
                     let adding = Box::pin(add_needed(&mut mirror, settings, &comparison));
                     match timeout_at(until, adding).await {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => {
-                            warn!(error.reason(), project, "a needed branch is not looked up");
                             gitlabs.unreachable.note(url, Some(project), &error);
+                            mirror.fault = Some(error.reason());
                         }
                         Err(_) => tracing::warn!(project, "no time to look up a needed branch"),
                     }

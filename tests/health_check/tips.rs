@@ -185,7 +185,7 @@ fn change(fake: &FakeAws, how: &str) {
         let tip = project.branches["main"].clone();
         match how {
             "sound" => {}
-            "rule removed" | "rule of a group" => {
+            "rule removed" | "rule of a group" | "not read" => {
                 project.protected = ["review/*".to_owned(), "stable".to_owned()].into();
             }
             "renamed" => {
@@ -222,6 +222,7 @@ async fn branch_that_a_pipeline_needs_is_looked_up() {
         "rule removed",
         "rule of a group",
         "renamed",
+        "not read",
         "emptied",
         "no rule for reviews",
         "after a hundred others",
@@ -229,6 +230,9 @@ async fn branch_that_a_pipeline_needs_is_looked_up() {
         let review = json!({"Review": {"Branches": "review/*"}});
         let (fake, _) = project_world_with(review, &["main", "review/*"]).await;
         change(&fake, how);
+        if how == "not read" {
+            fake.break_from_now(On::Operation("GitLab.GetBranch"), FaultKind::Denied);
+        }
         if !["renamed", "emptied"].contains(&how) {
             push_without_mirroring(&fake, "main", "c2");
             tokio::time::sleep(Duration::from_secs(7230)).await;
@@ -249,6 +253,7 @@ async fn branch_that_a_pipeline_needs_is_looked_up() {
         rule removed: healthy false, lags false. branch main of project platform/infra, which pipeline codepipeline-dev-cfn-infra deploys, is not protected, so GitLab does not mirror it. Protect it in the project itself (Settings, Repository, Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to false. Then press the mirror's update button
         rule of a group: healthy false, lags false. branch main of project platform/infra, which pipeline codepipeline-dev-cfn-infra deploys, is not protected, so GitLab does not mirror it. Protect it in the project itself (Settings, Repository, Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to false. Then press the mirror's update button
         renamed: healthy false, lags false. project platform/infra has no branch main, which pipeline codepipeline-dev-cfn-infra deploys. Set BranchMap (in the templates: BranchName) to the branch that is deployed now, and protect that one. Or push the former branch again
+        not read: healthy false, lags false. looking up branch main of project platform/infra at https://gitlab.example.com: HTTP 403: 403 Forbidden. Give the token's user this right in the project, or switch on this part of the project
         emptied: healthy true, lags false. 
         no rule for reviews: healthy false, lags true. branch review/* of project platform/infra, which pipeline codepipeline-dev-cfn-infra reviews, is not protected, so GitLab does not mirror it. Protect it in the project itself (Settings, Repository, Protected branches): a group's protection does not count. Or set OnlyProtectedBranches to false. Then press the mirror's update button
         after a hundred others: healthy true, lags true. CodeCommit has lacked a commit, or its latest push has not succeeded, for 120 minutes (100 at https://gitlab.example.com): the last push that succeeded ended at <time>. Press the mirror's update button in the project's Settings, Repository, Mirroring repositories, and read there why it fails"#]].assert_eq(&shown.join("\n"));
