@@ -86,8 +86,7 @@ impl FirstPushApplier<'_> {
             let repository = source.name();
             return start_if_matching(aws, self.names, repository, self.push, &paths).await;
         }
-        latest_commit::ensure_executed(aws, self.names, &source, branch, pushed).await?;
-        Ok(Outcome::Started)
+        Ok(latest_commit::ensure_executed(aws, self.names, &source, branch, pushed).await?)
     }
 
     async fn open_source(&self, child: &ChildStack) -> Result<Source, CallError> {

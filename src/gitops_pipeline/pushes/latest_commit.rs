@@ -9,7 +9,7 @@ use aws_sdk_codepipeline::types::PipelineExecutionSummary;
 use crate::clients::aws::{Aws, CallError};
 use crate::common::ownership;
 use crate::common::reason_codes::Code;
-use crate::gitops_pipeline::executions::{self, commit_of};
+use crate::gitops_pipeline::executions::{self, Outcome, commit_of};
 use crate::gitops_pipeline::names::{EventRule, ResourceNames};
 use crate::gitops_pipeline::source::{Lookup, Source};
 use crate::reconcile::backoff::Backoff;
@@ -27,7 +27,7 @@ pub async fn ensure_executed(
     source: &Source,
     branch: &str,
     pushed: Option<&str>,
-) -> Result<(), CallError> {
+) -> Result<Outcome, CallError> {
     let pipeline_name = &names.pipeline();
     let mut backoff = Backoff::<()>::new();
     let mut absent = 0;
@@ -37,10 +37,10 @@ pub async fn ensure_executed(
             Lookup::Denied(_) => pushed.map(ToOwned::to_owned),
         };
         let Some(commit) = commit else {
-            return Ok(());
+            return Ok(Outcome::Started);
         };
         match is_executed(aws, pipeline_name, &commit).await? {
-            Some(true) => return Ok(()),
+            Some(true) => return Ok(Outcome::Started),
             Some(false) => absent += 1,
             None => {}
         }
@@ -48,8 +48,7 @@ pub async fn ensure_executed(
         if absent == POLLS_FOR_EVENT_RULE || !backoff.may_poll() {
             // All deliveries use the same token, so that one execution starts.
             let token = ownership::key(&commit);
-            let start = executions::start(aws, names, EventRule::Push, token);
-            return start.await.map(drop);
+            return executions::start(aws, names, EventRule::Push, token).await;
         }
         backoff.pause().await;
     }

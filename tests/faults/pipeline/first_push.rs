@@ -12,7 +12,7 @@ use crate::fixture::{
 };
 use fake_aws::other_account::repository_arn;
 use fake_aws::{AwsState, Options, Reaction, ResourceAction};
-use test_support::custom_resource::{deliver_all, deliver_beside, deliver_once};
+use test_support::custom_resource::{answered_once, deliver_all, deliver_beside, deliver_once};
 
 #[test]
 fn first_push_creates_the_pipeline_and_runs_it() {
@@ -77,6 +77,20 @@ fn rule_disabled_during_the_creation_holds_the_second_push() {
         });
     }
     assert!(held > 0, "no rule stayed disabled");
+}
+
+#[test]
+fn repeated_push_of_a_frozen_project_is_ignored() {
+    in_project(created(&properties()), async |fake, _| {
+        let first = push(fake, REPOSITORY, "commit-1", "first").await;
+        set_event_rule(fake, "DISABLED");
+        fake.push_without_event(REPOSITORY, BRANCH, "commit-2");
+        let again = pushed(fake, "again", event(&first));
+        let answer = answered_once(fake, "again", &again).await;
+        let ignored = json!({"Ignored": "the event rule is disabled"});
+        assert_eq!(answer, Some(Ok(ignored)));
+        assert_runs(fake, &[("commit-1", 1)]);
+    });
 }
 
 #[test]
