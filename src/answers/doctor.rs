@@ -15,7 +15,7 @@ use crate::gitops_pipeline::names::{
 use crate::health_check::checker::{Checker, listed};
 use crate::health_check::concurrent::TimeLimits;
 use crate::health_check::findings::{Findings, unknown_value};
-use crate::health_check::gitlab_reads::{GitLabReads, PROJECTS_PER_SECOND};
+use crate::health_check::gitlab_reads::{GITLAB_PROJECTS_PER_SECOND, GitLabReads};
 use crate::health_check::listed_mirrors::Extent;
 use crate::health_check::stacks::FoundStacks;
 use crate::mirror_credential::health::CheckedGitLabs;
@@ -49,7 +49,7 @@ impl Checker<'_> {
         let end = Instant::now() + time;
         let for_gitlab = GITLAB_TIME.min(time / 4);
         let limits = &TimeLimits::of(time.saturating_sub(for_gitlab));
-        let gitlabs = &CheckedGitLabs::at_pace(PROJECTS_PER_SECOND);
+        let gitlabs = &CheckedGitLabs::at_pace(GITLAB_PROJECTS_PER_SECOND);
         // They call different services, so none waits for another.
         let (function, rules, credentials, stacks) = tokio::join!(
             Box::pin(self.check_function(limits)),

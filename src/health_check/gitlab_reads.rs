@@ -12,9 +12,9 @@ use crate::common::commands::cfn_gitops;
 use crate::mirror_credential::health::{CheckedGitLabs, TokenHealth};
 use cfn_custom_resource::Reason;
 
-/// How many projects a second are read, with about four requests each, for some seconds. Beside a
-/// health check of a hundred mirrors this stays below GitLab's 1,200 requests a minute.
-pub const PROJECTS_PER_SECOND: u32 = 8;
+/// How many projects a second are read in GitLab, with about four requests each, for some seconds.
+/// Beside a health check of a hundred mirrors this stays below GitLab's 1,200 requests a minute.
+pub const GITLAB_PROJECTS_PER_SECOND: u32 = 8;
 
 type Opened = Result<Arc<GitLab>, GitLabError>;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::row::Row;
 use crate::health_check::checker::Checker;
 use crate::health_check::facts::ProjectFacts;
-use crate::health_check::gitlab_reads::{GitLabReads, PROJECTS_PER_SECOND};
+use crate::health_check::gitlab_reads::{GITLAB_PROJECTS_PER_SECOND, GitLabReads};
 use crate::health_check::listed_mirrors::{Extent, MirrorRows};
 use crate::health_check::read_limit::ReadLimit;
 use crate::health_check::stacks::FoundStacks;
@@ -21,7 +21,7 @@ impl Checker<'_> {
         limit: ReadLimit,
     ) -> (MirrorRows, Vec<Reason>) {
         let pipelines: Vec<_> = found.projects.iter().filter_map(ProjectFacts::settings).collect();
-        let gitlabs = CheckedGitLabs::at_pace(PROJECTS_PER_SECOND);
+        let gitlabs = CheckedGitLabs::at_pace(GITLAB_PROJECTS_PER_SECOND);
         let reads = GitLabReads::until(limit.end(), &gitlabs, self.clients);
         let reading = Box::pin(self.read_projects(&reads, &pipelines, Extent::Mirrors));
         let (found, _) = reading.await;
